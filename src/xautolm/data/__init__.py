@@ -1,0 +1,7 @@
+"""Data in: reading, choosing columns, checking, splitting, fingerprinting."""
+
+from xautolm.data.columns import Role, text_cell
+from xautolm.data.loading import as_table, load
+from xautolm.data.prepare import Dataset, Needs, prepare
+
+__all__ = ["Dataset", "Needs", "Role", "as_table", "load", "prepare", "text_cell"]

@@ -1,0 +1,159 @@
+"""The one way in: raw tables to checked, split and fingerprinted data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import pandas as pd
+
+from xautolm.data.columns import Role, check_known, choose_columns, extract
+from xautolm.data.fingerprint import fingerprint
+from xautolm.data.lengths import estimated_tokens
+from xautolm.data.loading import Source, load
+from xautolm.data.splits import made_validation, stratified_sample, without_texts_of
+from xautolm.errors import DataError
+from xautolm.records import DataProfile
+
+VALIDATION_SHARE = 0.2
+"""Share of the data that becomes the validation split where none is given."""
+LENGTH_SAMPLE = 20_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a task demands of its data."""
+
+    task: str
+    roles: tuple[Role, ...]
+    """The first is the text by which duplicates are recognised."""
+    stratum: Callable[[Any], Hashable]
+    """The stratum of a label, for stratified splits."""
+    labels_of: Callable[[Sequence[Any]], tuple[str, ...]]
+    """All class names among some labels, sorted."""
+    check: Callable[[Sequence[Any], Sequence[Any]], None]
+    """Raises DataError if nothing can be learned from these training and validation labels."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Dataset:
+    """Checked data: tables whose columns are named by role."""
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    test: pd.DataFrame | None
+    labels: tuple[str, ...]
+    profile: DataProfile
+    notes: tuple[str, ...] = ()
+    """What was done to the data, for people."""
+
+
+def prepare(
+    data: Any,
+    needs: Needs,
+    *,
+    columns: Mapping[str, str | None],
+    validation: Any = None,
+    test: Any = None,
+    max_train: int | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Read, check, split and fingerprint data.
+
+    Args:
+        data: Anything that `load` reads.
+        needs: The task's demands.
+        columns: Column names given by the user, by role.
+        validation: A validation split of the user's; else the source's own; else one is made.
+        test: A test split that the search never sees; else the source's own, if any.
+        max_train: Largest number of training rows; a made validation split shrinks with it.
+        seed: For sampling and splitting.
+
+    Raises:
+        DataError: Anything that would make training fail or its result meaningless.
+    """
+    source = _with_splits(load(data), validation=validation, test=test)
+    check_known(columns, needs.roles)
+    chosen = choose_columns(source.splits["train"], needs.roles, columns)
+    tables = {split: extract(table, needs.roles, chosen, f"{split} split") for split, table in source.splits.items()}
+    whole = tables["train"]
+    tables, notes = _split(tables, needs, max_train, seed)
+    train, held_out = tables["train"], tables["validation"]
+    _check_size(train, held_out)
+    label = needs.roles[-1].name
+    needs.check(list(train[label]), list(held_out[label]))
+    labels = needs.labels_of(list(train[label]))
+    source_print = fingerprint(needs.task, whole)
+    profile = _profile(train, held_out, needs, labels)
+    return Dataset(
+        train=train.reset_index(drop=True),
+        validation=held_out.reset_index(drop=True),
+        test=tables["test"].reset_index(drop=True) if "test" in tables else None,
+        labels=labels,
+        profile=replace(profile, source_fingerprint=source_print, name=source.name),
+        notes=tuple(notes),
+    )
+
+
+def _with_splits(source: Source, **given: Any) -> Source:
+    splits = dict(source.splits)
+    for name, data in given.items():
+        if data is not None:
+            splits[name] = load(data).splits["train"]
+    return replace(source, splits=splits)
+
+
+def _split(
+    tables: dict[str, pd.DataFrame], needs: Needs, max_train: int | None, seed: int
+) -> tuple[dict[str, pd.DataFrame], list[str]]:
+    text, label = needs.roles[0].name, needs.roles[-1].name
+    notes: list[str] = []
+    train = tables["train"]
+    others = [tables[split] for split in ("validation", "test") if split in tables]
+    if others:
+        clean = without_texts_of(train, others, text)
+        if len(clean) < len(train):
+            notes.append(f"{len(train) - len(clean)} training rows dropped: their text is in validation or test too")
+        train = clean
+    if "validation" not in tables:
+        if max_train is not None:
+            wanted = round(max_train / (1 - VALIDATION_SHARE))
+            train = train.iloc[stratified_sample(_strata(train, needs), wanted, seed)]
+        kept, held_out = made_validation(list(train[text]), _strata(train, needs), VALIDATION_SHARE, seed)
+        tables = {**tables, "validation": train.iloc[held_out]}
+        notes.append(f"validation split made: {len(held_out)} rows, stratified by {label}, seed {seed}")
+        train = train.iloc[kept]
+    if max_train is not None and len(train) > max_train:
+        rows = len(train)
+        train = train.iloc[stratified_sample(_strata(train, needs), max_train, seed)]
+        notes.append(f"{len(train)} of {rows} training rows used, stratified, seed {seed}")
+    return {**tables, "train": train}, notes
+
+
+def _strata(table: pd.DataFrame, needs: Needs) -> list[Hashable]:
+    return [needs.stratum(value) for value in table[needs.roles[-1].name]]
+
+
+def _check_size(train: pd.DataFrame, validation: pd.DataFrame) -> None:
+    if train.empty or validation.empty:
+        raise DataError(
+            "Too little data to train and validate on.",
+            got=f"{len(train)} training and {len(validation)} validation rows",
+            fix="Give more rows, or a validation split whose texts are not those of training.",
+        )
+
+
+def _profile(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels: tuple[str, ...]) -> DataProfile:
+    texts = train[needs.roles[0].name].head(LENGTH_SAMPLE)
+    lengths = estimated_tokens(list(texts))
+    return DataProfile(
+        train_examples=len(train),
+        validation_examples=len(validation),
+        classes=len(labels),
+        tokens_mean=float(lengths.mean()),
+        tokens_max=int(lengths.max()),
+        fingerprint=fingerprint(needs.task, train, validation),
+        source_fingerprint="",
+        name="",
+    )

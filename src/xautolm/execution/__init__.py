@@ -1,0 +1,15 @@
+"""Trials as child processes: how they start, what holds them within limits, what their ends mean."""
+
+from xautolm.execution.launchers import ForkServerLauncher, Launcher, SpawnLauncher, default_launcher
+from xautolm.execution.local import Executor, LocalExecutor, hard_limit, read_outcome
+
+__all__ = [
+    "Executor",
+    "ForkServerLauncher",
+    "Launcher",
+    "LocalExecutor",
+    "SpawnLauncher",
+    "default_launcher",
+    "hard_limit",
+    "read_outcome",
+]

@@ -1,0 +1,153 @@
+"""Runs trials on this machine, several at once if asked, within their limits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
+
+import psutil
+
+from xautolm.documents import from_plain, read_json, to_plain, write_json
+from xautolm.execution.failures import failed, failure_of_exit, tail
+from xautolm.execution.launchers import Launcher, kill_group
+from xautolm.execution.worker import RESULT, SPEC, STDERR
+from xautolm.records import Failure, FailureKind, Limits, TrialOutcome, TrialSpec
+
+POLL = 0.05
+"""Seconds between looks at the running trials."""
+MEMORY_POLL = 0.2
+"""Seconds between measurements of their memory."""
+GRACE_SECONDS, GRACE_SHARE = 10.0, 0.1
+"""A trial may pass its time limit by this much, to evaluate and save, before it is killed."""
+
+
+class Executor(Protocol):
+    """Runs trials somewhere."""
+
+    def start(self, spec: TrialSpec, folder: Path) -> None:
+        """Start a trial; its folder exists."""
+
+    def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        """Trials that ended, by number, waiting up to `timeout` seconds for the first."""
+
+    def running(self) -> dict[int, Path]:
+        """The folders of the running trials by number."""
+
+    def close(self) -> None:
+        """Stop everything that still runs."""
+
+
+@dataclass(slots=True)
+class Running:
+    """A trial in progress."""
+
+    number: int
+    folder: Path
+    limits: Limits
+    pid: int
+    started: float
+    measured: float = 0.0
+    peak_memory: int = 0
+    killed_for: Failure | None = None
+
+
+class LocalExecutor:
+    """Child processes on this machine.
+
+    Args:
+        launcher: How processes are started.
+        entry: The function that runs a trial, as `package.module:function`.
+    """
+
+    def __init__(self, launcher: Launcher, entry: str) -> None:
+        self.launcher = launcher
+        self.entry = entry
+        self.trials: dict[Path, Running] = {}
+
+    def start(self, spec: TrialSpec, folder: Path) -> None:
+        """Write the spec and start the process."""
+        write_json(folder / SPEC, to_plain(spec))
+        pid = self.launcher.launch(folder, self.entry)
+        self.trials[folder] = Running(spec.number, folder, spec.limits, pid, time.monotonic())
+
+    def running(self) -> dict[int, Path]:
+        """The folders of the running trials by number."""
+        return {trial.number: trial.folder for trial in self.trials.values()}
+
+    def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        """Trials that ended; kills those beyond their limits meanwhile."""
+        deadline = time.monotonic() + timeout
+        while True:
+            ended = [self._conclude(self.trials.pop(folder), code) for folder, code in self._exits()]
+            if ended or not self.trials or time.monotonic() >= deadline:
+                return ended
+            for trial in self.trials.values():
+                self._enforce(trial)
+            time.sleep(POLL)
+
+    def close(self) -> None:
+        """Kill what still runs."""
+        for trial in self.trials.values():
+            kill_group(trial.pid)
+        self.trials.clear()
+        self.launcher.close()
+
+    def _exits(self) -> Iterator[tuple[Path, int]]:
+        return ((folder, code) for folder, code in self.launcher.exits().items() if folder in self.trials)
+
+    def _enforce(self, trial: Running) -> None:
+        now = time.monotonic()
+        if now - trial.measured >= MEMORY_POLL:
+            trial.measured = now
+            memory = group_memory(trial.pid)
+            trial.peak_memory = max(trial.peak_memory, memory)
+            if trial.limits.memory is not None and memory > trial.limits.memory:
+                self._kill(trial, FailureKind.OUT_OF_MEMORY, f"{memory / 1e9:.2f} GB passed the memory limit")
+        if trial.limits.seconds is not None and now - trial.started > hard_limit(trial.limits.seconds):
+            self._kill(trial, FailureKind.TIMEOUT, f"no result {hard_limit(trial.limits.seconds):.0f} s after its start")
+
+    def _kill(self, trial: Running, kind: FailureKind, message: str) -> None:
+        if trial.killed_for is None:
+            trial.killed_for = Failure(kind=kind, message=message)
+            kill_group(trial.pid)
+
+    def _conclude(self, trial: Running, code: int) -> tuple[int, TrialOutcome]:
+        outcome = read_outcome(trial.folder)
+        if outcome is None:
+            outcome = failed(trial.killed_for or failure_of_exit(code))
+        if outcome.failure is not None:
+            failure = replace(outcome.failure, stderr_tail=tail(trial.folder / STDERR))
+            outcome = replace(outcome, failure=failure)
+        outcome = replace(
+            outcome,
+            wall_time=time.monotonic() - trial.started,
+            peak_memory=max(outcome.peak_memory or 0, trial.peak_memory) or None,
+        )
+        write_json(trial.folder / RESULT, to_plain(outcome))
+        return trial.number, outcome
+
+
+def read_outcome(folder: Path) -> TrialOutcome | None:
+    """The outcome in a trial's folder, if it has got that far."""
+    path = folder / RESULT
+    return from_plain(TrialOutcome, read_json(path)) if path.exists() else None
+
+
+def hard_limit(seconds: float) -> float:
+    """When a trial is killed, in seconds after its start."""
+    return seconds + max(GRACE_SECONDS, GRACE_SHARE * seconds)
+
+
+def group_memory(pid: int) -> int:
+    """Resident memory of a process and its descendants, in bytes."""
+    total = 0
+    with suppress(psutil.Error):
+        process = psutil.Process(pid)
+        for member in (process, *process.children(recursive=True)):
+            with suppress(psutil.Error):
+                total += member.memory_info().rss
+    return total

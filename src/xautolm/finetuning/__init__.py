@@ -1,0 +1,1 @@
+"""What a trial's process runs: tokens, model, training, score. The only folder that imports torch."""

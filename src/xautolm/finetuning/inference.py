@@ -1,0 +1,34 @@
+"""Predictions of a saved model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+from transformers.utils import logging
+
+BATCH = 32
+
+
+def predict_logits(folder: Path, texts: Sequence[str], max_length: int, device: str) -> np.ndarray:
+    """Logits of shape (texts, classes) from the model in a folder.
+
+    Texts are batched by length, so that little is padded, and returned in their own order.
+    """
+    logging.disable_progress_bar()
+    tokenizer = AutoTokenizer.from_pretrained(str(folder))
+    model = AutoModelForSequenceClassification.from_pretrained(str(folder), use_safetensors=True).to(device).eval()
+    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
+    logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
+    for start in range(0, len(order), BATCH):
+        batch = order[start : start + BATCH]
+        inputs = tokenizer(
+            [texts[index] for index in batch], truncation=True, max_length=max_length, padding=True, return_tensors="pt"
+        )
+        inputs.pop("token_type_ids", None)
+        with torch.inference_mode():
+            logits[batch] = model(**inputs.to(device)).logits.float().cpu().numpy()
+    return logits

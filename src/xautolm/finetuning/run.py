@@ -1,0 +1,89 @@
+"""A trial from tokens to score: the entry that a trial's process runs."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+from datasets import DatasetDict, disable_progress_bars
+from transformers import PreTrainedTokenizerBase, Trainer, set_seed
+from transformers.utils import logging
+
+from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
+from xautolm.finetuning.export import export_model
+from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
+from xautolm.finetuning.model import build_model
+from xautolm.finetuning.tokens import load_tokenizer, tokenized
+from xautolm.finetuning.training import make_trainer
+from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.tasks import TASKS, Task
+
+ENTRY = f"{__name__}:run"
+
+
+def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
+    """Fine-tune and validate one configuration; the model is left in `folder/model`.
+
+    Raises:
+        TrialError: A failure of known kind.
+    """
+    deadline = None if spec.limits.seconds is None else time.monotonic() + spec.limits.seconds
+    _set_up_process(spec)
+    task = TASKS.get(spec.task)
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    tokens = tokenized(spec, task, tokenizer)
+    adjustments: list[str] = []
+    started = time.monotonic()
+
+    def attempt(micro_batch: int) -> tuple[Trainer, Progress, Deadline]:
+        return _train(spec, task, tokenizer, tokens, micro_batch, deadline, folder)
+
+    trainer, progress, clock = with_smaller_batches(attempt, spec.micro_batch, adjustments)
+    evaluation_time = time.monotonic() - started
+    export_model(trainer.model, tokenizer, folder / "model")
+    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+    best = max(progress.history, key=lambda line: line[spec.metric])
+    return TrialOutcome(
+        status=TrialStatus.TRUNCATED if clock.truncated else TrialStatus.COMPLETE,
+        metrics={name: best[name] for name in spec.metrics},
+        history=tuple(progress.history),
+        evaluation_time=evaluation_time,
+        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+        adjustments=tuple(adjustments),
+    )
+
+
+def _set_up_process(spec: TrialSpec) -> None:
+    torch.set_num_threads(spec.threads)
+    logging.set_verbosity_error()
+    disable_progress_bars()
+    if spec.device.startswith("cuda"):
+        torch.cuda.set_device(spec.device)
+        if spec.limits.gpu_memory is not None:
+            total = torch.cuda.get_device_properties(spec.device).total_memory
+            torch.cuda.set_per_process_memory_fraction(min(1.0, spec.limits.gpu_memory / total))
+
+
+def _train(
+    spec: TrialSpec,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: DatasetDict,
+    micro_batch: int,
+    deadline: float | None,
+    folder: Path,
+) -> tuple[Trainer, Progress, Deadline]:
+    release_memory()
+    set_seed(spec.seed)
+    model: Any = build_model(spec, task, tokenizer)
+    progress = Progress(folder)
+    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]))
+    trainer = make_trainer(
+        spec, task, tokenizer, model, tokens, micro_batch, [progress, NanGuard(), clock], folder
+    )
+    with memory_guard(model, spec.limits.memory):
+        trainer.train()
+    return trainer, progress, clock

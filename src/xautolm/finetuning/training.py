@@ -1,0 +1,142 @@
+"""A configuration as transformers' Trainer understands it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import DatasetDict
+from transformers import (
+    DataCollatorWithPadding,
+    EarlyStoppingCallback,
+    PreTrainedTokenizerBase,
+    Trainer,
+    TrainerCallback,
+    TrainingArguments,
+)
+
+from xautolm.finetuning.loss import class_weights, classification_loss
+from xautolm.metrics import scores
+from xautolm.records import Scalar, TrialSpec
+from xautolm.tasks import Task
+
+PATIENCE = 2
+"""Epochs without improvement before training stops, where the space does not say."""
+LOGS_PER_EPOCH = 10
+EVALUATION_FACTOR = 4
+"""Evaluation keeps no activations, so its batches can be larger than those of training."""
+
+OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
+    "adam": (torch.optim.Adam, {"betas": (0.9, 0.999), "eps": 1e-8}),
+    "sgd": (torch.optim.SGD, {"momentum": 0.9}),
+    "adagrad": (torch.optim.Adagrad, {}),
+}
+"""Besides AdamW, which is the Trainer's own."""
+
+
+def make_trainer(
+    spec: TrialSpec,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    model: Any,
+    tokens: DatasetDict,
+    micro_batch: int,
+    callbacks: list[TrainerCallback],
+    folder: Path,
+) -> Trainer:
+    """A trainer for one attempt at a trial, with gradients accumulated up to the configured batch size."""
+    values = spec.configuration.values
+    optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
+    rate, decay = _number(values, "learning_rate"), _number(values, "weight_decay", 0.0)
+    trainer = Trainer(
+        model=model,
+        args=_arguments(spec, micro_batch, len(tokens["train"]), folder),
+        train_dataset=tokens["train"],
+        eval_dataset=tokens["validation"],
+        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if spec.device != "cpu" else None),
+        compute_loss_func=_loss(spec, task, tokens),
+        compute_metrics=_metrics(spec, task),
+        callbacks=callbacks + _early_stopping(spec),
+        optimizer_cls_and_kwargs=(
+            (optimizer[0], {"lr": rate, "weight_decay": decay, **optimizer[1]}) if optimizer else None
+        ),
+    )
+    # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
+    trainer.loss_is_scaled_for_ga = False
+    return trainer
+
+
+def _arguments(spec: TrialSpec, micro_batch: int, examples: int, folder: Path) -> TrainingArguments:
+    values = spec.configuration.values
+    batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
+    accumulation = max(1, round(batch / micro_batch))
+    steps = max(1, -(-examples // (micro_batch * accumulation)))
+    precision = str(values.get("precision", "bf16" if values.get("use_mixed_precision") else "fp32"))
+    warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
+    return TrainingArguments(
+        output_dir=str(folder / "checkpoints"),
+        per_device_train_batch_size=micro_batch,
+        per_device_eval_batch_size=micro_batch * EVALUATION_FACTOR,
+        gradient_accumulation_steps=accumulation,
+        num_train_epochs=_number(values, "epochs"),
+        learning_rate=_number(values, "learning_rate"),
+        lr_scheduler_type=str(values["scheduler"]),
+        warmup_steps=float(str(warmup)),
+        weight_decay=_number(values, "weight_decay", 0.0),
+        max_grad_norm=_max_grad_norm(values),
+        bf16=precision == "bf16",
+        fp16=precision == "fp16",
+        use_cpu=spec.device == "cpu",
+        eval_strategy="epoch",
+        save_strategy="epoch",
+        save_only_model=True,
+        save_total_limit=1,
+        load_best_model_at_end=True,
+        metric_for_best_model=spec.metric,
+        greater_is_better=True,
+        logging_steps=max(1, steps // LOGS_PER_EPOCH),
+        logging_nan_inf_filter=False,
+        train_sampling_strategy="group_by_length",
+        remove_unused_columns=True,
+        dataloader_pin_memory=spec.device.startswith("cuda"),
+        disable_tqdm=True,
+        report_to="none",
+        seed=spec.seed,
+    )
+
+
+def _max_grad_norm(values: Any) -> float:
+    return 0.0 if values.get("gradient_clipping") == "off" else _number(values, "max_grad_norm", 1.0)
+
+
+def _early_stopping(spec: TrialSpec) -> list[TrainerCallback]:
+    values = spec.configuration.values
+    if values.get("early_stopping") == "off":
+        return []
+    patience = int(_number(values, "early_stopping_patience", PATIENCE))
+    return [EarlyStoppingCallback(patience, _number(values, "early_stopping_delta", 0.0))]
+
+
+def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> Callable[..., torch.Tensor]:
+    values = spec.configuration.values
+    weights = None
+    if values.get("class_weights"):
+        targets = torch.as_tensor(np.asarray(tokens["train"]["labels"]))
+        weights = class_weights(targets, len(spec.labels))
+    return classification_loss(task.problem_type, _number(values, "label_smoothing", 0.0), weights)
+
+
+def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
+    def compute(prediction: Any) -> dict[str, float]:
+        logits = prediction.predictions
+        logits = logits[0] if isinstance(logits, tuple) else logits
+        return scores(spec.metrics, np.asarray(prediction.label_ids), task.predictions(np.asarray(logits)))
+
+    return compute
+
+
+def _number(values: Any, name: str, default: Scalar = None) -> float:
+    return float(str(values.get(name, default)))

@@ -1,0 +1,8 @@
+"""Fine-tuning methods, one file each."""
+
+from xautolm.methods.base import Method
+from xautolm.registry import Registry
+
+METHODS: Registry[Method] = Registry("method", __name__, "METHOD")
+
+__all__ = ["METHODS", "Method"]

@@ -1,0 +1,67 @@
+"""What a fine-tuning method is: its part of the space, what it can be applied to, and what it does to a model."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from xautolm.records import ModelCard, Scalar
+from xautolm.space import Float, Parameter
+
+SMALL, BASE = 50_000_000, 200_000_000
+"""Sizes in parameters below which a model counts as small or base; above, it is large."""
+
+
+class Method(Protocol):
+    """One fine-tuning method; a plug-in of `xautolm.methods`. Its name ends in a version: configurations are kept
+    for years, and what a name means must not change under them."""
+
+    name: str
+    title: str
+    trains_body: bool
+    """Whether weights of the body are trained in place, so that dropout inside it is a hyperparameter."""
+
+    def problem(self, card: ModelCard) -> str:
+        """Why the method cannot be applied to a model, or nothing."""
+
+    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+        """The method's own parameters for a model, in the preset `default` or `paper`."""
+
+    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Share of the body's parameters that receive gradients and optimizer state."""
+
+    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Share of the layers that the backward pass goes through."""
+
+    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
+        """The model, ready to be trained this way."""
+
+
+def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: float = 0.5) -> Float:
+    """A log-uniform learning rate whose range falls with the model's size.
+
+    Args:
+        card: The model.
+        small: Lowest, highest and default rate of a small model.
+        shrink: Factor on all three for a base model; applied twice for a large one.
+    """
+    steps = (card.parameters >= SMALL) + (card.parameters >= BASE)
+    low, high, default = (float(f"{rate * shrink**steps:.3g}") for rate in small)
+    return Float(name="learning_rate", low=low, high=high, default=default, log=True)
+
+
+def head_parameters(model: Any) -> list[Any]:
+    """The parameters outside the pretrained body, and those of its pooler.
+
+    A pooler (one dense layer over the first token) is counted as part of the head: checkpoints pretrained without
+    next-sentence prediction, and MiniLM with mean pooling, carry one that was never trained.
+    """
+    body = {id(parameter) for name, parameter in model.base_model.named_parameters() if "pooler" not in name}
+    return [parameter for parameter in model.parameters() if id(parameter) not in body]
+
+
+def freeze_all_but(model: Any, trained: list[Any]) -> None:
+    """Let only these parameters receive gradients."""
+    kept = {id(parameter) for parameter in trained}
+    for parameter in model.parameters():
+        parameter.requires_grad = id(parameter) in kept

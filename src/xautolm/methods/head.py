@@ -1,0 +1,45 @@
+"""Head only: the body is frozen, the classifier on top is trained."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
+from xautolm.records import ModelCard, Scalar
+from xautolm.space import Int, Parameter
+
+
+class Head:
+    """The cheapest method: no gradient enters the body."""
+
+    name = "head.v1"
+    title = "head on a frozen body"
+    trains_body = False
+
+    def problem(self, card: ModelCard) -> str:
+        """Needs a body that already knows something."""
+        return "a model trained from scratch has nothing worth freezing" if card.origin == "scratch" else ""
+
+    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+        """High learning rates: the head starts from random weights."""
+        if preset == "paper":
+            return ()
+        rate = learning_rate(card, (3e-4, 3e-2, 3e-3), shrink=0.7)
+        return (rate, Int(name="epochs", low=2, high=12, default=6))
+
+    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """The pooler, at most."""
+        return card.hidden_size**2 / card.parameters
+
+    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """None."""
+        return 0.0
+
+    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
+        """Freeze the body."""
+        freeze_all_but(model, head_parameters(model))
+        return model
+
+
+METHOD = Head()

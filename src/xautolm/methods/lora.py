@@ -1,0 +1,90 @@
+"""LoRA (Hu et al., 2021) and its variants rsLoRA and DoRA, by peft."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xautolm.methods.base import learning_rate
+from xautolm.records import ModelCard, Scalar
+from xautolm.space import Choice, Float, Int, Parameter
+
+
+class Lora:
+    """Low-rank adapters on linear layers, and the head; merged into the weights when saved."""
+
+    name = "lora.v1"
+    title = "low-rank adapters and head"
+    trains_body = False
+
+    def problem(self, card: ModelCard) -> str:
+        """Needs a body that already knows something."""
+        return "a model trained from scratch has nothing worth adapting" if card.origin == "scratch" else ""
+
+    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+        """Rank, scaling, dropout, targets, bias, initialisation and variant."""
+        shared: tuple[Parameter, ...] = (
+            Choice(name="lora_alpha", options=(8, 16, 32, 64), default=16),
+            Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none"),
+        )
+        if preset == "paper":
+            # The paper also has `loftq`, which initialises from quantised weights and does not run without them.
+            return (
+                Int(name="lora_r", low=1, high=32, default=8),
+                *shared,
+                Choice(name="lora_dropout", options=(0.0, 0.1, 0.2, 0.3), default=0.1),
+                Choice(name="lora_init", options=("gaussian", "pissa"), default="gaussian"),
+            )
+        targets = ("attention", "all-linear") if card.lora_targets else ("all-linear",)
+        return (
+            Int(name="lora_r", low=2, high=64, default=8, log=True),
+            *shared,
+            Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
+            Choice(name="lora_targets", options=targets, default="all-linear"),
+            Choice(name="lora_init", options=("default", "gaussian", "pissa"), default="default"),
+            Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora"),
+            learning_rate(card, (1e-4, 3e-3, 1e-3), shrink=0.6),
+            Int(name="epochs", low=2, high=8, default=4),
+        )
+
+    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Two thin matrices beside each adapted one; about six square ones a layer where all are adapted."""
+        matrices = 2 if values.get("lora_targets", "attention") == "attention" else 9
+        return card.layers * matrices * 2 * card.hidden_size * int(str(values["lora_r"])) / card.parameters
+
+    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """All layers pass gradients on, but most weights need none: about two thirds of the full cost."""
+        return 0.67
+
+    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
+        """A peft model; its head and pooler are trained in full."""
+        from peft import LoraConfig, TaskType, get_peft_model
+
+        head = _head_modules(model)
+        everywhere = values.get("lora_targets") == "all-linear" or not card.lora_targets
+        init = values.get("lora_init", "default")
+        variant = values.get("lora_variant", "lora")
+        config = LoraConfig(
+            task_type=TaskType.SEQ_CLS,
+            r=values["lora_r"],
+            lora_alpha=values["lora_alpha"],
+            lora_dropout=values["lora_dropout"],
+            bias=values["lora_bias"],
+            target_modules="all-linear" if everywhere else list(card.lora_targets),
+            exclude_modules=rf"(.*\.)?({'|'.join(head)})(\..*)?",
+            modules_to_save=head,
+            init_lora_weights=True if init == "default" else init,
+            use_rslora=variant == "rslora",
+            use_dora=variant == "dora",
+        )
+        return get_peft_model(model, config)
+
+
+def _head_modules(model: Any) -> list[str]:
+    """Names of the modules outside the body, and of its pooler."""
+    body = model.base_model
+    outside = [name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())]
+    return outside + [name for name, _ in body.named_children() if name == "pooler"]
+
+
+METHOD = Lora()

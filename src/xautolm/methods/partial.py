@@ -1,0 +1,68 @@
+"""Partial fine-tuning: the top layers and the head are trained, the rest is frozen."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from xautolm.errors import TrialError
+from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
+from xautolm.records import ModelCard, Scalar
+from xautolm.space import Choice, Int, Parameter
+
+PAPER_LAYERS = (1, 2, 4, 8, 16, 32, 64)
+
+
+class Partial:
+    """The top `trainable_layers` layers and the head are trained."""
+
+    name = "partial.v1"
+    title = "top layers and head"
+    trains_body = True
+
+    def problem(self, card: ModelCard) -> str:
+        """Needs layers of its own to freeze, and something worth keeping in them."""
+        if card.origin == "scratch":
+            return "a model trained from scratch has nothing worth freezing"
+        if card.shared_layers:
+            return "all layers share their weights, so the top ones cannot be trained alone"
+        return "" if card.layers > 1 else "there is only one layer"
+
+    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+        """How many layers, never all of them: that is full fine-tuning."""
+        if preset == "paper":
+            options = tuple(k for k in PAPER_LAYERS if k < card.layers)
+            return (Choice(name="trainable_layers", options=options, default=options[0]),)
+        layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=(card.layers + 1) // 2)
+        return (layers, learning_rate(card, (3e-5, 1e-3, 2e-4)), Int(name="epochs", low=1, high=8, default=4))
+
+    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """The trained layers' part of the body."""
+        return self.backward_share(card, values) * card.layers * 12 * card.hidden_size**2 / card.parameters
+
+    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """The trained layers."""
+        return int(str(values["trainable_layers"])) / card.layers
+
+    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
+        """Freeze all but the top layers and the head."""
+        count = int(str(values["trainable_layers"]))
+        stack = layer_stack(model, card.layers)
+        top = [parameter for layer in stack[-count:] for parameter in layer.parameters()]
+        freeze_all_but(model, top + head_parameters(model))
+        return model
+
+
+def layer_stack(model: Any, layers: int) -> Any:
+    """The list of the body's layers.
+
+    Raises:
+        TrialError: The body has no list of that many layers.
+    """
+    for module in model.base_model.modules():
+        if type(module).__name__ == "ModuleList" and len(module) == layers:
+            return module
+    raise TrialError("invalid_config", f"{type(model).__name__} has no stack of {layers} layers to train in part")
+
+
+METHOD = Partial()

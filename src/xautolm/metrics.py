@@ -1,0 +1,80 @@
+"""Quality metrics by name: function, direction and range."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from xautolm.errors import UnknownNameError
+from xautolm.records import Objective
+
+EVALUATION_TIME = "evaluation_time"
+"""The paper's second objective: seconds of training plus validation. Smaller is better."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Metric:
+    """A quality metric; larger is better."""
+
+    name: str
+    compute: Callable[[np.ndarray, np.ndarray], float]
+    """Targets and predictions to a value: class indices of shape (n,), or 0/1 indicators of shape (n, classes)."""
+    low: float = 0.0
+    high: float = 1.0
+
+
+def _f1(average: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    def compute(targets: np.ndarray, predictions: np.ndarray) -> float:
+        from sklearn.metrics import f1_score
+
+        return float(f1_score(targets, predictions, average=average, zero_division=0))
+
+    return compute
+
+
+def _accuracy(targets: np.ndarray, predictions: np.ndarray) -> float:
+    from sklearn.metrics import accuracy_score
+
+    return float(accuracy_score(targets, predictions))
+
+
+def _mcc(targets: np.ndarray, predictions: np.ndarray) -> float:
+    from sklearn.metrics import matthews_corrcoef
+
+    return float(matthews_corrcoef(targets, predictions))
+
+
+METRICS: Mapping[str, Metric] = {
+    metric.name: metric
+    for metric in (
+        Metric(name="f1_macro", compute=_f1("macro")),
+        Metric(name="f1_micro", compute=_f1("micro")),
+        Metric(name="f1_weighted", compute=_f1("weighted")),
+        Metric(name="accuracy", compute=_accuracy),
+        Metric(name="mcc", compute=_mcc, low=-1.0),
+    )
+}
+
+
+def scores(names: tuple[str, ...], targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+    """The named metrics of some predictions."""
+    return {name: METRICS[name].compute(targets, predictions) for name in names}
+
+
+def objective(name: str, offered: tuple[str, ...]) -> Objective:
+    """What it means to improve a metric, or the evaluation time.
+
+    Args:
+        name: A metric's name or `evaluation_time`.
+        offered: The metrics of the task.
+
+    Raises:
+        UnknownNameError: The task has no such metric.
+    """
+    if name == EVALUATION_TIME:
+        return Objective(name=name, maximize=False, worst=float("inf"))
+    if name not in offered:
+        raise UnknownNameError("metric for this task", name, [*offered, EVALUATION_TIME])
+    return Objective(name=name, maximize=True, worst=METRICS[name].low)

@@ -1,0 +1,122 @@
+"""Where zoo, methods and task meet: the search space of a task on a machine."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from xautolm.data import Needs, Role, text_cell
+from xautolm.errors import SpaceError, UnknownNameError
+from xautolm.methods import METHODS, Method
+from xautolm.records import DataProfile, ModelCard, SystemProfile
+from xautolm.space import Branch, Parameter, Space, narrowed
+from xautolm.space.presets import PRESETS, Bounds
+from xautolm.tasks import Task
+
+SPACE_VERSION = "v1"
+
+
+def data_needs(task: Task) -> Needs:
+    """What a task demands of its data."""
+    return Needs(
+        task=task.name,
+        roles=(
+            Role(name="text", guesses=task.text_guesses, parse=text_cell),
+            Role(name="label", guesses=task.label_guesses, parse=task.parse_label),
+        ),
+        stratum=task.stratum,
+        labels_of=task.labels_of,
+        check=task.check,
+    )
+
+
+def build_space(
+    preset: str,
+    cards: Sequence[ModelCard],
+    methods: Sequence[str],
+    profile: DataProfile,
+    system: SystemProfile,
+    changes: Mapping[str, Any] | None = None,
+) -> Space:
+    """The conditional space over models, methods and hyperparameters; what cannot run is not in it.
+
+    Args:
+        preset: `default` or `paper`.
+        cards: The models.
+        methods: Names of methods, or empty for all.
+        profile: The data's numbers.
+        system: The machine.
+        changes: The user's own ranges.
+
+    Raises:
+        SpaceError: No method can be applied to any of the models, or a range makes no sense.
+        UnknownNameError: No such preset or method.
+    """
+    if preset not in PRESETS:
+        raise UnknownNameError("space preset", preset, PRESETS)
+    chosen = [METHODS.get(name) for name in methods] if methods else list(METHODS.things.values())
+    branches: dict[str, Space] = {}
+    reasons: list[str] = []
+    for card in cards:
+        usable = [method for method in chosen if not method.problem(card)]
+        reasons += [f"{method.name} on {card.name}: {method.problem(card)}" for method in chosen if method not in usable]
+        if usable:
+            branches[card.name] = Space(card.name, (_method_branch(preset, card, usable, profile, system),))
+    if not branches:
+        raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
+    space = Space(f"{preset}.{SPACE_VERSION}", (Branch(name="model", branches=branches, default=next(iter(branches))),))
+    return narrowed(space, changes) if changes else space
+
+
+def _method_branch(
+    preset: str, card: ModelCard, methods: Sequence[Method], profile: DataProfile, system: SystemProfile
+) -> Branch:
+    branches = {}
+    for method in methods:
+        bounds = Bounds(
+            positions=card.positions,
+            tokens_max=profile.tokens_max,
+            tokens_mean=profile.tokens_mean,
+            train_examples=profile.train_examples,
+            precisions=precisions(system),
+            body_dropout=method.trains_body,
+        )
+        own: tuple[Parameter, ...] = method.parameters(preset, card)
+        branches[method.name] = Space(method.name, own + PRESETS[preset](bounds))
+    return Branch(name="method", branches=branches, default=next(iter(branches)))
+
+
+def precisions(system: SystemProfile) -> tuple[str, ...]:
+    """Number formats that the device trains in, the preferred one first.
+
+    bfloat16 needs compute capability 8.0 (Ampere); older GPUs have float16, processors gain nothing from either.
+    """
+    if system.device != "cuda":
+        return ("fp32",)
+    capable = all(gpu.compute_capability >= 8.0 for gpu in system.gpus)
+    return ("bf16", "fp32") if capable else ("fp16", "fp32")
+
+
+def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
+    """Preset and changes from `--space`: a preset's name, or a YAML file of ranges with an optional `preset`.
+
+    Raises:
+        SpaceError: The file is no mapping.
+        UnknownNameError: Neither a preset nor a file.
+    """
+    path = Path(option).expanduser()
+    if option in PRESETS:
+        return option, {}
+    if not path.is_file():
+        raise UnknownNameError("space (a preset or a YAML file)", option, PRESETS)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise SpaceError("The space file is not valid YAML.", got=f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise SpaceError("The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}")
+    changes = {str(name): value for name, value in content.items()}
+    return str(changes.pop("preset", "default")), changes

@@ -1,0 +1,286 @@
+"""The nouns of the house: small frozen records that the stages hand to each other."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+Scalar = str | int | float | bool | None
+"""A value of a configuration."""
+
+
+class FailureKind(StrEnum):
+    """Why a trial gave no result."""
+
+    INVALID_CONFIG = "invalid_config"
+    """The configuration contradicts itself, the model or the data."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It did not fit, even with a per-device batch of one."""
+    TIMEOUT = "timeout"
+    """It passed its time limit and the grace after it without a result."""
+    DIVERGED = "diverged"
+    """The loss became NaN or infinite."""
+    LOAD_ERROR = "load_error"
+    """The model or its tokenizer could not be loaded."""
+    CRASH = "crash"
+    """Anything else that went wrong inside the trial."""
+    INTERRUPTED = "interrupted"
+    """The user or the machine stopped it; says nothing about the configuration."""
+
+
+class TrialStatus(StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    """It ran as configured."""
+    TRUNCATED = "truncated"
+    """The time limit stopped training early; the result is valid."""
+    FAILED = "failed"
+    """There is no result; see its failure."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Configuration:
+    """What one trial runs: a model, a fine-tuning method and their hyperparameters."""
+
+    values: Mapping[str, Scalar]
+    """Plain parameter names to values; always has `model` and `method`."""
+    space: str
+    """The versioned name of the space it was drawn from, for example `default.v1`."""
+
+    @property
+    def model(self) -> str:
+        """The model's name in the zoo, hub id or folder."""
+        return str(self.values["model"])
+
+    @property
+    def method(self) -> str:
+        """The versioned name of the fine-tuning method, for example `lora.v1`."""
+        return str(self.values["method"])
+
+    @property
+    def digest(self) -> str:
+        """Twelve hexadecimal digits that two configurations share only if their values are equal."""
+        return digest_of(dict(self.values))[:12]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why a trial gave no result, and where to look."""
+
+    kind: FailureKind
+    message: str
+    """One or two lines for a person."""
+    stderr_tail: str = ""
+    """The last lines that the trial wrote to its standard error."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialOutcome:
+    """What came of a trial."""
+
+    status: TrialStatus
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    """Validation metrics of the best epoch; empty for a failure."""
+    history: tuple[Mapping[str, float], ...] = ()
+    """One mapping per evaluation: epoch, seconds since training began, losses, validation metrics."""
+    evaluation_time: float | None = None
+    """Seconds of training plus validation inside the trial, without queueing or loading."""
+    wall_time: float = 0.0
+    """Seconds from the start of the trial's process to its end."""
+    peak_memory: int | None = None
+    """Largest resident memory of the trial's processes, in bytes."""
+    peak_gpu_memory: int | None = None
+    """Largest memory that torch reserved on the GPU, in bytes."""
+    adjustments: tuple[str, ...] = ()
+    """What was changed to stay within limits, for example a halved per-device batch."""
+    failure: Failure | None = None
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether there is a result."""
+        return self.status is not TrialStatus.FAILED
+
+    @property
+    def is_evidence(self) -> bool:
+        """Whether the outcome says anything about the configuration."""
+        return self.failure is None or self.failure.kind is not FailureKind.INTERRUPTED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Budget:
+    """What a search may spend; it ends when either is used up."""
+
+    seconds: float | None = None
+    trials: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one trial may use."""
+
+    seconds: float | None = None
+    """Training stops early enough to end by then, in seconds of wall time."""
+    memory: int | None = None
+    """Resident memory of the trial's processes, in bytes."""
+    gpu_memory: int | None = None
+    """Memory on the GPU, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Objective:
+    """A quantity that the search improves."""
+
+    name: str
+    maximize: bool
+    worst: float
+    """The value that a failed trial is told to have: the worst of the range, infinite where there is no bound."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gpu:
+    """One graphics processor."""
+
+    name: str
+    memory: int
+    """Total memory in bytes."""
+    compute_capability: float
+    """NVIDIA's compute capability, for example 9.0; 0 where there is none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SystemProfile:
+    """The machine that trials run on."""
+
+    physical_cores: int
+    logical_cores: int
+    cpu_frequency: float
+    """Largest clock rate in GHz; 0 where the system does not say."""
+    memory: int
+    """Main memory in bytes."""
+    device: str
+    """Where trials run: `cpu`, `cuda` or `mps`."""
+    gpus: tuple[Gpu, ...] = ()
+    gflops: float = 0.0
+    """Measured throughput of a float32 matrix product on the CPU, in 10^9 operations per second."""
+
+    @property
+    def device_memory(self) -> int:
+        """Memory that a model must fit in, in bytes: the smallest GPU's, or the main memory."""
+        return min((gpu.memory for gpu in self.gpus), default=self.memory) if self.device == "cuda" else self.memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataProfile:
+    """The numbers about a data set that spaces and resource predictions need."""
+
+    train_examples: int
+    validation_examples: int
+    classes: int
+    tokens_mean: float
+    """Estimated mean number of tokens of a text."""
+    tokens_max: int
+    """Estimated number of tokens of the longest text."""
+    fingerprint: str
+    """Digest of exactly these splits: task, texts and labels, whatever their order or file name."""
+    source_fingerprint: str
+    """Digest of the whole training source, before any subsampling or splitting."""
+    name: str
+    """What a person calls the data: the name of the file, folder or hub data set."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelCard:
+    """Numbers and names of a pretrained model: enough to plan with, without loading it."""
+
+    name: str
+    hub_id: str
+    """Repository on the Hugging Face hub; empty for models that are not there."""
+    family: str
+    """Architecture as `config.json` calls it (`model_type`), for example `bert`."""
+    parameters: int
+    """Number of weights in the body, without a task head."""
+    hidden_size: int
+    layers: int
+    positions: int
+    """Longest input in tokens."""
+    vocabulary: int
+    licence: str
+    languages: str
+    """Language codes separated by spaces, or `multilingual`."""
+    lora_targets: tuple[str, ...]
+    """Names of the attention projections that LoRA adapts when it adapts attention only."""
+    origin: str = "hub"
+    """`hub`, `folder`, `packaged` (weights inside an installed package) or `scratch` (trained from zero)."""
+    path: str = ""
+    """Folder with configuration, weights and tokenizer; empty for `hub` and `scratch`."""
+    kept_layers: int | None = None
+    """Only the first so many layers of the checkpoint are used; None keeps all."""
+    heads: int = 0
+    """Attention heads; needed for `scratch` only."""
+    package: str = ""
+    """For `packaged`: the package that carries the weights; `path` is then inside it until the model is found."""
+    shared_layers: bool = False
+    """All layers share one set of weights (ALBERT), so none can be frozen apart from the others."""
+    automatic: bool = False
+    """Whether `--models auto` considers it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrialSpec:
+    """Everything that a trial's process needs to know; written as `spec.json`."""
+
+    number: int
+    configuration: Configuration
+    task: str
+    labels: tuple[str, ...]
+    card: ModelCard
+    data: str
+    """Folder with `train.parquet` and `validation.parquet`."""
+    tokens: str
+    """Folder that trials share for tokenised data and tokenizers built on the training text."""
+    metric: str
+    """The validation metric that chooses the best epoch."""
+    metrics: tuple[str, ...]
+    limits: Limits
+    micro_batch: int
+    """Per-device batch to start with; gradients are accumulated up to the configured batch size."""
+    device: str
+    """`cpu`, `mps` or `cuda:<index>`."""
+    threads: int
+    """Threads for numerical libraries."""
+    seed: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experience:
+    """One evaluated configuration, with what is needed to judge later whether it matters for another task."""
+
+    id: str
+    """Digest of run, trial and configuration: writing the same trial twice changes nothing."""
+    created: str
+    """When it ended, ISO 8601, UTC."""
+    run: str
+    """Identifier of the search that it belongs to."""
+    trial: int
+    task: str
+    data: DataProfile
+    system: SystemProfile
+    configuration: Configuration
+    outcome: TrialOutcome
+    limits: Limits
+    objectives: tuple[str, ...]
+    seed: int
+    versions: Mapping[str, str]
+    """Package names to versions that the trial ran with."""
+    proposal: str = ""
+    """Where the configuration came from: a sampler's name, or `default`."""
+
+
+def digest_of(value: Any) -> str:
+    """SHA-256 of a JSON value, independent of the order of its keys."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()

@@ -1,0 +1,133 @@
+"""What a configuration will need: memory and time, from numbers alone, corrected by what was measured."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from statistics import median
+
+from xautolm.methods import METHODS
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    FailureKind,
+    Limits,
+    ModelCard,
+    Scalar,
+    SystemProfile,
+    TrialOutcome,
+)
+
+BYTES = 4
+"""Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights."""
+OPTIMIZER_COPIES = 3
+"""Gradient and Adam's two moments for each trained weight."""
+ACTIVATIONS = 24
+"""Numbers of width `hidden_size` that a layer keeps for each token until its backward pass."""
+PROCESS_MEMORY = 900 * 1024**2
+"""Resident memory of a trial's process before any model, in bytes: Python, torch and transformers."""
+CPU_EFFICIENCY = 0.3
+"""Share of a large matrix product's speed that training reaches on processors."""
+GPU_GFLOPS = 20_000.0
+"""Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""
+PADDING = 1.15
+"""Tokens computed for each token of text, with batches grouped by length."""
+FIXED_SECONDS = 3.0
+"""Loading, tokenising and saving, in seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What a configuration is predicted to need."""
+
+    seconds: float
+    """Wall time of the whole trial."""
+    first_result_seconds: float
+    """Wall time until the first epoch is evaluated: less than this gives no result."""
+    memory: float
+    """Peak memory of the device's kind with a per-device batch of one, in bytes."""
+    memory_per_example: float
+    """Further bytes for each example in the per-device batch."""
+
+
+@dataclass(slots=True)
+class ResourceModel:
+    """Predicts memory and time; each finished trial corrects it by the median ratio of measured to predicted."""
+
+    cards: dict[str, ModelCard]
+    profile: DataProfile
+    system: SystemProfile
+    threads_share: float = 1.0
+    """Share of the processor that a trial gets when several run at once."""
+    ratios: list[float] = field(default_factory=list)
+
+    def predict(self, configuration: Configuration) -> Estimate:
+        """Memory and time of a configuration."""
+        values, card = configuration.values, self.cards[configuration.model]
+        method = METHODS.get(configuration.method)
+        length = min(self.profile.tokens_mean * PADDING, _number(values, "max_length"))
+        per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
+        backward = method.backward_share(card, values)
+        speed = self._speed() / (median(self.ratios) if self.ratios else 1.0)
+        train = self.profile.train_examples * length * per_token * (1 + 2 * backward) / speed
+        validate = self.profile.validation_examples * length * per_token / speed
+        longest = min(self.profile.tokens_max, _number(values, "max_length"))
+        kept = max(backward * card.layers, 1) * longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
+        trained = method.trained_share(card, values) * card.parameters
+        overhead = PROCESS_MEMORY if self.system.device != "cuda" else PROCESS_MEMORY // 2
+        return Estimate(
+            seconds=FIXED_SECONDS + _number(values, "epochs") * (train + validate),
+            first_result_seconds=FIXED_SECONDS + train + validate,
+            memory=overhead + BYTES * (card.parameters + OPTIMIZER_COPIES * trained) + BYTES * kept,
+            memory_per_example=BYTES * kept,
+        )
+
+    def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
+        """Learn from a finished trial how far predictions of time are off on this machine."""
+        epochs = outcome.history[-1].get("epoch", 0.0) if outcome.history else 0.0
+        if not outcome.succeeded or outcome.evaluation_time is None or epochs <= 0:
+            return
+        predicted = self.predict(configuration)
+        correction = median(self.ratios) if self.ratios else 1.0
+        per_epoch = (predicted.first_result_seconds - FIXED_SECONDS) / correction
+        self.ratios.append(outcome.evaluation_time / epochs / per_epoch)
+
+    def obstacle(self, configuration: Configuration, limits: Limits) -> str:
+        """Why a configuration is predicted not to fit within limits, or nothing."""
+        estimate = self.predict(configuration)
+        memory = self.memory_limit(limits)
+        if estimate.memory > memory:
+            return f"{FailureKind.OUT_OF_MEMORY}: needs about {estimate.memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
+        if limits.seconds is not None and estimate.first_result_seconds > limits.seconds:
+            return (
+                f"{FailureKind.TIMEOUT}: needs about {estimate.first_result_seconds:.0f} s for its first epoch, "
+                f"{limits.seconds:.0f} s are left"
+            )
+        return ""
+
+    def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
+        """The largest per-device batch, a halving of the configured one, that is predicted to fit."""
+        estimate = self.predict(configuration)
+        size = int(_number(configuration.values, "batch_size"))
+        while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > self.memory_limit(limits):
+            size = (size + 1) // 2
+        return size
+
+    def cheapest(self, configurations: Sequence[Configuration]) -> Estimate:
+        """The estimate of the configuration whose first result comes soonest."""
+        return min((self.predict(one) for one in configurations), key=lambda estimate: estimate.first_result_seconds)
+
+    def memory_limit(self, limits: Limits) -> float:
+        """What a trial may use on the device, in bytes: the limit given, or what the device has."""
+        given = limits.gpu_memory if self.system.device == "cuda" else limits.memory
+        return float(given or self.system.device_memory)
+
+    def _speed(self) -> float:
+        """Operations per second."""
+        if self.system.device == "cpu":
+            return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
+        return GPU_GFLOPS * 1e9
+
+
+def _number(values: dict[str, Scalar] | object, name: str) -> float:
+    return float(str(values[name]))  # type: ignore[index]

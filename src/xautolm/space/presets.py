@@ -1,0 +1,101 @@
+"""The parameters that all fine-tuning methods share: the presets `default` and `paper`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from xautolm.records import Scalar
+from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
+from xautolm.space.space import Space
+
+LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
+PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bounds:
+    """What a model, the data and the machine allow, in numbers."""
+
+    positions: int
+    """Longest input of the model, in tokens."""
+    tokens_max: int
+    """Estimated length of the longest text, in tokens."""
+    tokens_mean: float
+    """Estimated mean length, in tokens."""
+    train_examples: int
+    precisions: tuple[str, ...]
+    """Number formats that the device trains in, the preferred one first."""
+    body_dropout: bool
+    """Whether dropout in the body has an effect: some of the body is trained in place."""
+
+
+def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
+    """The shared part of the preset `default`: few parameters that matter, with ranges around good practice."""
+    lengths = _useful_lengths(bounds)
+    sizes: tuple[Scalar, ...] = tuple(size for size in (8, 16, 32, 64) if size <= bounds.train_examples) or (1,)
+    dropout = (Float(name="dropout", low=0.0, high=0.3, default=0.1),) if bounds.body_dropout else ()
+    return (
+        Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
+        Choice(name="max_length", options=lengths, default=_shortest_covering(lengths, 1.5 * bounds.tokens_mean)),
+        Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
+        Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
+        Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
+        Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0),
+        Choice(name="class_weights", options=(False, True), default=False),
+        *dropout,
+        Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]),
+    )
+
+
+def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
+    """The shared part of the preset `paper`: the sets of XAutoLM's classification space (arXiv 2508.00924).
+
+    What cannot run is left out: batches larger than the data, lengths beyond the model's positions.
+    """
+    sizes = tuple(size for size in (2, 4, 8, 16, 32, 64, 128, 256) if size <= bounds.train_examples) or (1,)
+    lengths = tuple(length for length in LENGTHS[:7] if length <= bounds.positions) or (bounds.positions,)
+    mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
+    dropout = (Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1),) if bounds.body_dropout else ()
+    return (
+        Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
+        Choice(name="max_length", options=lengths, default=lengths[0]),
+        Choice(name="learning_rate", options=PAPER_RATES, default=2e-5),
+        Int(name="epochs", low=1, high=10, default=3),
+        Choice(name="warmup_steps", options=(0, 100, 500, 1000, 1500, 2000), default=0),
+        Choice(name="weight_decay", options=(0.0, 0.001, 0.005, 0.01, 0.1), default=0.01),
+        *dropout,
+        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"),
+        Choice(name="gradient_accumulation_steps", options=(1, 2, 4, 8, 16), default=1),
+        Choice(name="scheduler", options=PAPER_SCHEDULERS, default="linear"),
+        _switch(
+            "early_stopping",
+            Int(name="early_stopping_patience", low=1, high=10, default=3),
+            Choice(name="early_stopping_delta", options=(0.0, 0.001, 0.005, 0.01), default=0.0),
+        ),
+        Choice(name="use_mixed_precision", options=mixed, default=mixed[-1]),
+        _switch("gradient_clipping", Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)),
+        Choice(name="class_weights", options=(False, True), default=False),
+    )
+
+
+PRESETS = {"default": default_parameters, "paper": paper_parameters}
+
+
+def _switch(name: str, *opened: Parameter) -> Branch:
+    return Branch(name=name, branches={"on": Space("on", opened), "off": Space("off", ())}, default="on")
+
+
+def _useful_lengths(bounds: Bounds) -> tuple[Scalar, ...]:
+    """Powers of two up to the shortest that covers the longest text, capped by the model's positions.
+
+    Lengths under half the mean text would throw most of every text away and are left out.
+    """
+    allowed = [length for length in LENGTHS if length <= bounds.positions] or [bounds.positions]
+    covering = _shortest_covering(tuple(allowed), bounds.tokens_max)
+    return tuple(length for length in allowed if bounds.tokens_mean / 2 <= length <= covering) or (allowed[-1],)
+
+
+def _shortest_covering(lengths: tuple[Scalar, ...] | tuple[int, ...], wanted: float) -> int:
+    numbers = [int(str(length)) for length in lengths]
+    return next((length for length in numbers if length >= wanted), numbers[-1])

