@@ -120,3 +120,17 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
         raise SpaceError("The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}")
     changes = {str(name): value for name, value in content.items()}
     return str(changes.pop("preset", "default")), changes
+
+
+def generic_data() -> DataProfile:
+    """A data profile that narrows no range: to show a space before there is data."""
+    return DataProfile(
+        train_examples=1_000,
+        validation_examples=250,
+        classes=2,
+        tokens_mean=64.0,
+        tokens_max=1_000_000,
+        fingerprint="",
+        source_fingerprint="",
+        name="any",
+    )

@@ -254,6 +254,8 @@ class TrialSpec:
     threads: int
     """Threads for numerical libraries."""
     seed: int
+    proposal: str = ""
+    """Where the configuration came from: a sampler's name, or `default`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -278,7 +280,7 @@ class Experience:
     versions: Mapping[str, str]
     """Package names to versions that the trial ran with."""
     proposal: str = ""
-    """Where the configuration came from: a sampler's name, or `default`."""
+    """As in the trial's spec."""
 
 
 def digest_of(value: Any) -> str:

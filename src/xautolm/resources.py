@@ -26,7 +26,7 @@ ACTIVATIONS = 24
 """Numbers of width `hidden_size` that a layer keeps for each token until its backward pass."""
 PROCESS_MEMORY = 900 * 1024**2
 """Resident memory of a trial's process before any model, in bytes: Python, torch and transformers."""
-CPU_EFFICIENCY = 0.3
+CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
 GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""

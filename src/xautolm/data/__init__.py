@@ -2,6 +2,6 @@
 
 from xautolm.data.columns import Role, text_cell
 from xautolm.data.loading import as_table, load
-from xautolm.data.prepare import Dataset, Needs, prepare
+from xautolm.data.prepare import Dataset, Needs, labelled, prepare
 
-__all__ = ["Dataset", "Needs", "Role", "as_table", "load", "prepare", "text_cell"]
+__all__ = ["Dataset", "Needs", "Role", "as_table", "labelled", "load", "prepare", "text_cell"]

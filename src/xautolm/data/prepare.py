@@ -96,6 +96,23 @@ def prepare(
     )
 
 
+def labelled(
+    data: Any, needs: Needs, columns: Mapping[str, str | None], known: Sequence[str]
+) -> tuple[list[str], list[Any]]:
+    """Texts and labels of data to evaluate on, without splitting.
+
+    Raises:
+        DataError: A class that is not among the known ones, or cells that cannot be parsed.
+    """
+    raw = load(data).splits["train"]
+    table = extract(raw, needs.roles, choose_columns(raw, needs.roles, columns), "data")
+    texts, labels = list(table[needs.roles[0].name]), list(table[needs.roles[-1].name])
+    unknown = sorted(set(needs.labels_of(labels)) - set(known))
+    if unknown:
+        raise DataError("The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known}.")
+    return texts, labels
+
+
 def _with_splits(source: Source, **given: Any) -> Source:
     splits = dict(source.splits)
     for name, data in given.items():

@@ -13,10 +13,11 @@ from transformers.utils import logging
 BATCH = 32
 
 
-def predict_logits(folder: Path, texts: Sequence[str], max_length: int, device: str) -> np.ndarray:
+def predict_logits(folder: Path, texts: Sequence[str], device: str) -> np.ndarray:
     """Logits of shape (texts, classes) from the model in a folder.
 
-    Texts are batched by length, so that little is padded, and returned in their own order.
+    Texts are cut at the length that the model was trained with, which its tokenizer knows, and batched by length so
+    that little is padded.
     """
     logging.disable_progress_bar()
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
@@ -26,7 +27,7 @@ def predict_logits(folder: Path, texts: Sequence[str], max_length: int, device: 
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
         inputs = tokenizer(
-            [texts[index] for index in batch], truncation=True, max_length=max_length, padding=True, return_tensors="pt"
+            [texts[index] for index in batch], truncation=True, padding=True, return_tensors="pt"
         )
         inputs.pop("token_type_ids", None)
         with torch.inference_mode():

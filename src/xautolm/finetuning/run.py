@@ -21,8 +21,6 @@ from xautolm.finetuning.training import make_trainer
 from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
 from xautolm.tasks import TASKS, Task
 
-ENTRY = f"{__name__}:run"
-
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     """Fine-tune and validate one configuration; the model is left in `folder/model`.
@@ -43,7 +41,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
 
     trainer, progress, clock = with_smaller_batches(attempt, spec.micro_batch, adjustments)
     evaluation_time = time.monotonic() - started
-    export_model(trainer.model, tokenizer, folder / "model")
+    export_model(trainer.model, tokenizer, int(str(spec.configuration.values["max_length"])), folder / "model")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     best = max(progress.history, key=lambda line: line[spec.metric])
     return TrialOutcome(

@@ -25,7 +25,7 @@ class Head:
         """High learning rates: the head starts from random weights."""
         if preset == "paper":
             return ()
-        rate = learning_rate(card, (3e-4, 3e-2, 3e-3), shrink=0.7)
+        rate = learning_rate(card, (1e-4, 1e-2, 1e-3), shrink=0.7)
         return (rate, Int(name="epochs", low=2, high=12, default=6))
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:

@@ -92,14 +92,14 @@ class Prior:
         """One configuration, drawn site by site along the tree."""
         return self.space.walk(lambda key, parameter: self.beliefs[key].sample(parameter, rng))
 
-    def toward(self, configurations: Sequence[Configuration], rate: float) -> Prior:
-        """The prior moved by `rate` of the way to the marginals of some configurations.
+    def toward(self, samples: Sequence[Mapping[str, Scalar]], rate: float) -> Prior:
+        """The prior moved by `rate` of the way to the marginals of some samples, each given by site.
 
         Sites that none of them visits keep their belief.
         """
         visited: dict[str, list[Scalar]] = {}
-        for configuration in configurations:
-            for key, value in self.space.site_values(configuration.values).items():
+        for sample in samples:
+            for key, value in sample.items():
                 visited.setdefault(key, []).append(value)
         sites = self.space.sites()
         beliefs = dict(self.beliefs)

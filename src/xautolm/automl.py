@@ -1,0 +1,178 @@
+"""AutoLM: the whole of it in scikit-learn's manners."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from xautolm.data import as_table, labelled
+from xautolm.errors import NoModelError, UsageError
+from xautolm.execution import Executor
+from xautolm.loop import search
+from xautolm.metrics import scores
+from xautolm.options import FitOptions
+from xautolm.plan import make_plan, recover
+from xautolm.records import Experience
+from xautolm.recipe import data_needs
+from xautolm.report import Screen, choose_screen, leaderboard
+from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
+from xautolm.runs import RunFolder, RunInfo
+from xautolm.tasks import TASKS, Task
+
+
+class AutoLM:
+    """Finds and fine-tunes the best language model for some data within a budget.
+
+    Args:
+        **options: The fields of `xautolm.options.FitOptions`, which explains each; `task`, `budget`, `objectives`
+            and `out` are the usual ones.
+
+    Attributes:
+        best_: The trial that leads in the first quality metric, as an `Experience`.
+        pareto_front_: The trials that no other dominates, best in the first objective first.
+        leaderboard_: A data frame with one row for each trial.
+        classes_: The class names in the order of `predict_proba`'s columns.
+        run_: The folder of the run.
+
+    Raises:
+        UsageError: Options that are unknown or not valid; all of them in one message.
+
+    Example:
+        >>> auto = AutoLM(task="text-classification", budget="10m", out="runs/tickets")
+        >>> auto.fit("tickets.csv").predict(["My card was charged twice."])  # doctest: +SKIP
+    """
+
+    def __init__(self, **options: Any) -> None:
+        self.options = FitOptions.parse(options)
+
+    def fit(
+        self, X: Any, y: Any = None, *, validation: Any = None, screen: Screen | None = None,
+        executor: Executor | None = None,
+    ) -> AutoLM:
+        """Search, and keep the best model; an earlier run in the same folder is resumed.
+
+        Args:
+            X: Anything that `fit` on the command line reads (path, hub name), a data frame, a `datasets.Dataset`, a
+                mapping of columns; or, with `y`, a sequence of texts.
+            y: Labels, if `X` holds texts only.
+            validation: Data to validate on, in place of the option of that name.
+            screen: What shows the progress; chosen by the terminal by default.
+            executor: What runs the trials; this machine by default.
+
+        Raises:
+            UsageError: Bad input, before any compute.
+            NoModelError: No trial gave a model.
+        """
+        options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
+        data = as_table(X, y, options.text or "text", options.label or "label")
+        plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor)
+        try:
+            finish(plan, search(plan))
+        except KeyboardInterrupt:
+            plan.executor.close()
+            recover(plan.study, plan.folder, plan.info, plan.objectives, plan.store)
+            if any(one.outcome.succeeded for one in plan.folder.experiences()):
+                finish(plan, plan.folder.experiences())
+            raise
+        finally:
+            plan.close()
+        self.run_ = plan.folder
+        return self
+
+    @classmethod
+    def load(cls, folder: str | Path) -> AutoLM:
+        """A fitted AutoLM from a run's folder.
+
+        Raises:
+            RunFolderError: There is no run.
+        """
+        run = RunFolder(Path(folder).absolute())
+        auto = cls(task=run.info().task, out=str(run.root))
+        auto.run_ = run
+        return auto
+
+    @property
+    def info_(self) -> RunInfo:
+        """What the run is about.
+
+        Raises:
+            UsageError: Not fitted yet.
+        """
+        if not hasattr(self, "run_"):
+            raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
+        return self.run_.info()
+
+    @property
+    def experiences_(self) -> list[Experience]:
+        """All trials of the run, failed ones included."""
+        return self.info_ and self.run_.experiences()
+
+    @property
+    def best_(self) -> Experience:
+        """The trial that leads in the first quality metric."""
+        return best_of(self.info_, self.experiences_)
+
+    @property
+    def pareto_front_(self) -> list[Experience]:
+        """The trials that no other dominates, best in the first objective first."""
+        return front_of(self.info_, self.experiences_)
+
+    @property
+    def leaderboard_(self) -> pd.DataFrame:
+        """One row for each trial, the best first."""
+        front = [one.trial for one in self.pareto_front_]
+        return pd.DataFrame(leaderboard(self.experiences_, lead_metric(self.info_), front))
+
+    @property
+    def classes_(self) -> tuple[str, ...]:
+        """The class names, in the order of `predict_proba`'s columns."""
+        return self.info_.labels
+
+    def predict(self, texts: Sequence[str]) -> list[Any]:
+        """The class of each text; a list of classes each for multi-label tasks."""
+        task = self._task
+        return task.decode(task.predictions(self._logits(texts)), self.classes_)
+
+    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
+        """Probabilities of shape (texts, classes)."""
+        return self._task.probabilities(self._logits(texts))
+
+    def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
+        """The task's metrics on data that the search never saw.
+
+        Args:
+            data: As for `fit`; its training split if it has several.
+            y: Labels, if `data` holds texts only.
+
+        Raises:
+            DataError: The data cannot be read, or has classes that the model does not know.
+        """
+        options, info = self.options, self.info_
+        table = as_table(data, y, options.text or "text", options.label or "label")
+        columns = {"text": options.text, "label": options.label}
+        texts, labels = labelled(table, data_needs(self._task), columns, info.labels)
+        targets = self._task.encode(labels, info.labels)
+        return scores(info.metrics, targets, self._task.predictions(self._logits(texts)))
+
+    def report(self, path: str | Path | None = None) -> Path:
+        """Write the run's HTML page; returns where it lies."""
+        write_tables(self.run_, self.info_, self.experiences_)
+        return write_report(self.run_, Path(path) if path else None)
+
+    @property
+    def _task(self) -> Task:
+        return TASKS.get(self.info_.task)
+
+    def _logits(self, texts: Sequence[str]) -> np.ndarray:
+        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
+            raise UsageError("predict needs a list of texts.", got=type(texts).__name__)
+        if not self.info_ or not self.run_.best.exists():
+            raise NoModelError(f"The run in {self.run_.root} has no model yet.")
+        from xautolm.finetuning.inference import predict_logits
+
+        device = self.info_.system.device
+        return predict_logits(self.run_.best, list(texts), "cpu" if self.options.device == "cpu" else device)

@@ -1,0 +1,65 @@
+"""The command line. `xautolm --help` must answer at once, so commands import what they need when they run."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from typing import Annotated
+
+import typer
+
+from xautolm import __version__
+from xautolm.cli.demo import demo
+from xautolm.cli.experience import app as experience
+from xautolm.cli.fit import fit
+from xautolm.cli.models import app as models
+from xautolm.cli.predict import evaluate, predict
+from xautolm.cli.report import report
+from xautolm.errors import XAutoLMError
+
+INTERRUPTED = 130
+
+app = typer.Typer(
+    name="xautolm",
+    help="Find the best language model and the best way to fine-tune it, on your data, within your budget.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+app.command()(fit)
+app.command()(predict)
+app.command()(evaluate)
+app.command()(report)
+app.command()(demo)
+app.add_typer(experience, name="experience", help="Look into the experience store.")
+app.add_typer(models, name="models", help="The models that can be fine-tuned, and the space of their hyperparameters.")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def setup(
+    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for everything.")] = 0,
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+) -> None:
+    """What all commands share."""
+    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    logging.getLogger("xautolm").setLevel(levels[min(verbose, 2)])
+
+
+def main() -> None:
+    """The program `xautolm`: 0 for success, 1 for a failed run, 2 for bad usage, 130 when interrupted."""
+    try:
+        app()
+    except XAutoLMError as error:
+        logging.getLogger("xautolm").debug("where the error arose", exc_info=error)
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(INTERRUPTED)

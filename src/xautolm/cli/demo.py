@@ -1,0 +1,28 @@
+"""`xautolm demo`: all of it in a few minutes on a laptop's processor, with nothing to download."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+SENTENCES = ("I was charged twice for my order.", "The app crashes when I open the camera.", "Where is my parcel?")
+
+Out = Annotated[str, typer.Option(help="Folder of the run.")]
+Budget = Annotated[str, typer.Option(help="Wall time for the search.")]
+
+
+def demo(out: Out = "runs/demo", budget: Budget = "2m30s") -> None:
+    """Search on generated support tickets, show the front, and predict some sentences."""
+    from xautolm.automl import AutoLM
+    from xautolm.cli.fit import say_result
+    from xautolm.data.demo import support_tickets
+    from xautolm.report import choose_screen
+
+    tickets = support_tickets()
+    auto = AutoLM(task="text-classification", budget=budget, out=out)
+    auto.fit(tickets, screen=choose_screen(quiet=False, as_json=False)).report()
+    say_result(auto, as_json=False, quiet=False)
+    typer.echo("")
+    for sentence, label in zip(SENTENCES, auto.predict(SENTENCES), strict=True):
+        typer.echo(f"{label:<10} {sentence}")

@@ -1,0 +1,95 @@
+"""`xautolm fit`: data in, models and a report out."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from xautolm.automl import AutoLM
+
+Text = str | None
+
+
+def option(text: str, *names: str) -> Any:
+    """An option whose default is to say nothing."""
+    return typer.Option(*names, help=text, show_default=False)
+
+
+Data = Annotated[Text, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file, folder with train.*, or hub data set.", show_default=False)]
+Config = Annotated[Path | None, option("YAML file with these options; those given here win.")]
+Task = Annotated[Text, option("Task type: text-classification, multilabel-classification.")]
+TextColumn = Annotated[Text, option("Name of the text column.")]
+LabelColumn = Annotated[Text, option("Name of the label column.")]
+Validation = Annotated[Text, option("Data to validate on; else the data's own split, else one is made.")]
+Test = Annotated[Text, option("Data that the search never sees; the winner is scored on it.")]
+MaxTrain = Annotated[int | None, option("Train on at most N examples, sampled in proportion to the classes.")]
+Budget = Annotated[Text, option("Wall time for the search: 90s, 30m, 1h30m. [30m without --trials]")]
+Trials = Annotated[int | None, option("Largest number of trials.")]
+Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by commas. [f1_macro,evaluation_time]")]
+Models = Annotated[Text, option("Names, hub ids or folders, separated by commas; or auto. [auto]")]
+Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head. [all]")]
+SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges. [default]")]
+Sampler = Annotated[Text, option("Search strategy: tpe, pge, nsga2, gp, random. [tpe]")]
+TrialTime = Annotated[Text, option("Wall time for one trial. [a third of the budget]")]
+TrialMemory = Annotated[Text, option("Memory for one trial: 8GB. [what the machine has]")]
+Parallel = Annotated[int | None, option("How many trials run at once. [1]")]
+Device = Annotated[Text, option("auto, cpu, cuda, cuda:<index> or mps. [auto]")]
+Seed = Annotated[int | None, option("Seed of splitting, searching and training. [0]")]
+Store = Annotated[Text, option("Experience store: a file or a database URL.")]
+Out = Annotated[Text, option("Folder of the run; an earlier run with the same settings is resumed. [runs/<data>]")]
+QuietFlag = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors and the result's folder.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
+
+
+def fit(
+    data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
+    validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
+    trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
+    space: SpaceOption = None, sampler: Sampler = None, trial_time_limit: TrialTime = None,
+    trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
+    store: Store = None, out: Out = None, quiet: QuietFlag = False, as_json: JsonFlag = False,
+) -> None:  # fmt: skip
+    """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
+    given = dict(locals())
+    from xautolm.automl import AutoLM
+    from xautolm.errors import UsageError
+    from xautolm.report import choose_screen
+
+    options = merged(given)
+    source = options.pop("data", None)
+    if source is None:
+        raise UsageError("No training data.", fix="Give a file, folder or hub name, or `data:` in --config.")
+    auto = AutoLM(**options).fit(source, screen=choose_screen(quiet=quiet, as_json=as_json))
+    auto.report()
+    say_result(auto, as_json=as_json, quiet=quiet)
+
+
+def merged(given: dict[str, Any]) -> dict[str, Any]:
+    """Options from the configuration file, overruled by those given on the command line."""
+    from xautolm.options import read_config
+
+    config = given.pop("config")
+    for name in ("quiet", "as_json"):
+        given.pop(name)
+    options = read_config(config) if config else {}
+    return options | {name: value for name, value in given.items() if value is not None}
+
+
+def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
+    """The winner, its scores, and what lies where."""
+    from xautolm.documents import read_json
+    from xautolm.report.result import print_result
+    from xautolm.results import RESULTS, summary
+
+    folder, results = auto.run_, read_json(auto.run_.root / RESULTS)
+    if as_json:
+        value = summary(auto.info_, auto.experiences_, results) | {"event": "done", "folder": str(folder.root)}
+        typer.echo(json.dumps(value))
+    elif quiet:
+        typer.echo(str(folder.root))
+    else:
+        print_result(folder, auto.best_, auto.pareto_front_, results.get("test"))

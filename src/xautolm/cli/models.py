@@ -1,0 +1,55 @@
+"""`xautolm models`: the zoo and the search space."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True)
+
+Here = Annotated[bool, typer.Option("--here", help="Only models that can be had on this machine now.")]
+Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
+Models = Annotated[str, typer.Option(help="Names, hub ids or folders, separated by commas; or auto.")]
+Methods = Annotated[str, typer.Option(help="Methods, separated by commas; all by default.", show_default=False)]
+SpaceOption = Annotated[str, typer.Option(help="Preset default or paper, or a YAML file of ranges.")]
+JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
+
+
+@app.command("list")
+def list_(here: Here = False) -> None:
+    """The models of the zoo."""
+    from xautolm.report.console import table_console
+    from xautolm.report.zoo import zoo_table
+    from xautolm.zoo import ZOO, reachable
+
+    cards = ZOO.things
+    table_console().print(zoo_table(reachable(cards) if here else list(cards.values())))
+
+
+@app.command()
+def show(name: Name) -> None:
+    """Everything that is known of a model, as JSON."""
+    from xautolm.documents import to_plain
+    from xautolm.zoo import ZOO
+
+    typer.echo(json.dumps(to_plain(ZOO.get(name)), indent=1))
+
+
+@app.command()
+def space(models: Models = "auto", methods: Methods = "", space: SpaceOption = "default", as_json: JsonFlag = False) -> None:
+    """Print the search space: every parameter with its range and default, under the branch that opens it.
+
+    Shown for texts of any length and 1,000 training examples; `fit` narrows it to the data.
+    """
+    from xautolm.metafeatures import system_profile
+    from xautolm.options import names
+    from xautolm.recipe import build_space, generic_data, read_space_option
+    from xautolm.report.zoo import space_lines
+    from xautolm.zoo import ZOO, find_models
+
+    preset, changes = read_space_option(space)
+    cards = find_models(names(models), ZOO.things)
+    built = build_space(preset, cards, names(methods), generic_data(), system_profile(), changes)
+    typer.echo(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))

@@ -1,0 +1,18 @@
+"""`xautolm report`: the pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
+Out = Annotated[Path | None, typer.Option(help="Where to write the page. [report.html in the run]", show_default=False)]
+
+
+def report(run: Run, out: Out = None) -> None:
+    """Write one self-contained HTML page about a run."""
+    from xautolm.automl import AutoLM
+
+    typer.echo(str(AutoLM.load(run).report(out)))

@@ -1,0 +1,65 @@
+"""The conductor: ask, run, tell, remember, until the budget is spent."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from xautolm.plan import Plan
+from xautolm.records import Experience
+from xautolm.report.screen import Standing
+from xautolm.runs import read_experience
+from xautolm.search import ask, pareto_front, tell
+
+UPDATE_SECONDS = 0.5
+
+
+def search(plan: Plan) -> list[Experience]:
+    """Run trials until the budget is spent.
+
+    Returns:
+        The experiences of the run, those of earlier sessions included.
+    """
+    standing = Standing(metric=plan.metric, experiences=plan.folder.experiences())
+    for experience in standing.experiences:
+        plan.resources.observe(experience.configuration, experience.outcome)
+    while True:
+        while len(standing.running) < plan.parallel and start_next(plan, standing):
+            pass
+        if not standing.running:
+            return standing.experiences
+        for number, outcome in plan.executor.finished(UPDATE_SECONDS):
+            configuration, folder = standing.running.pop(number)
+            tell(plan.study, number, outcome, plan.objectives)
+            plan.resources.observe(configuration, outcome)
+            experience = read_experience(plan.info, folder)
+            assert experience is not None, f"trial {number} ended without a result in {folder}"
+            plan.store.add([experience])
+            standing.experiences.append(experience)
+            outcomes = {one.trial: one.outcome for one in standing.experiences}
+            standing.front = pareto_front(outcomes, plan.objectives)
+            plan.folder.keep_weights(standing.front, standing.running)
+            plan.screen.finished(experience, standing)
+        plan.clock.tick()
+        standing.used, standing.left = plan.clock.used, plan.clock.left
+        standing.trials_left = plan.trials_left(standing.experiences, len(standing.running))
+        plan.screen.update(standing)
+
+
+def start_next(plan: Plan, standing: Standing) -> bool:
+    """Start the next trial; False if budget or space hold no further one."""
+    trials_left = plan.trials_left(standing.experiences, len(standing.running))
+    if plan.clock.left <= 0 or (trials_left is not None and trials_left <= 0):
+        return False
+    seconds = min(plan.limits.seconds or float("inf"), plan.clock.left)
+    limits = replace(plan.limits, seconds=None if seconds == float("inf") else seconds)
+    asked = ask(plan.study, plan.space, lambda configuration: plan.resources.obstacle(configuration, limits))
+    if asked is None:
+        return False
+    trial, configuration = asked
+    folder = plan.folder.trial(trial.number)
+    folder.mkdir(parents=True, exist_ok=True)
+    proposal = str(trial.user_attrs.get("proposal", plan.sampler))
+    plan.executor.start(plan.spec(trial.number, configuration, limits, proposal), folder)
+    standing.running[trial.number] = (configuration, folder)
+    plan.screen.started(trial.number, configuration, plan.resources.predict(configuration).seconds)
+    return True

@@ -1,0 +1,156 @@
+"""What a user can ask of a search: one model for the command line, Python and YAML."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from xautolm.errors import BudgetError, UnknownNameError, UsageError
+from xautolm.records import Budget
+
+UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
+SIZES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
+SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+DEFAULT_BUDGET = 30 * 60.0
+
+
+def seconds(value: Any) -> Any:
+    """Seconds from a number or a text such as `90s`, `30m`, `1h30m`.
+
+    Raises:
+        ValueError: Not a positive duration.
+    """
+    if isinstance(value, str):
+        text = value.strip().lower()
+        if DURATION.fullmatch(text):
+            value = sum(float(part[:-1]) * UNITS[part[-1]] for part in re.findall(r"\d+(?:\.\d+)?[smhd]", text))
+        elif not re.fullmatch(r"\d+(\.\d+)?", text):
+            raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
+    if value is not None and float(value) <= 0:
+        raise ValueError("a duration must be positive")
+    return value
+
+
+def bytes_of(value: Any) -> Any:
+    """Bytes from a number or a text such as `8GB` or `512MiB`.
+
+    Raises:
+        ValueError: Not a positive size.
+    """
+    if isinstance(value, str):
+        match = SIZE.fullmatch(value.strip().lower())
+        if match is None or match[2] not in SIZES:
+            raise ValueError("not a size; write for example 8GB or 512MiB")
+        value = int(float(match[1]) * SIZES[match[2]])
+    if value is not None and value <= 0:
+        raise ValueError("a size must be positive")
+    return value
+
+
+def names(value: Any) -> Any:
+    """A tuple of names from a list, or from a text separated by commas."""
+    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+
+Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+Seconds = Annotated[float | None, BeforeValidator(seconds)]
+Bytes = Annotated[int | None, BeforeValidator(bytes_of)]
+
+
+class FitOptions(BaseModel):
+    """Everything that a search can be told besides its training data."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    task: str = "text-classification"
+    """The task type."""
+    text: str | None = None
+    """Name of the text column; guessed where one name is usual."""
+    label: str | None = None
+    """Name of the label column; guessed where one name is usual."""
+    validation: Any = None
+    """Data to validate on; by default the data set's own validation split, else one is made."""
+    test: Any = None
+    """Data that the search never sees; the winner is scored on it once, at the end."""
+    max_train: int | None = Field(default=None, ge=2)
+    """Train on at most so many examples, sampled with the seed and in proportion to the classes."""
+    budget: Seconds = None
+    """Wall time for the whole search; 30 minutes if neither `budget` nor `trials` is given."""
+    trials: int | None = Field(default=None, ge=1)
+    """Largest number of trials."""
+    objectives: Names = ()
+    """What to improve: metrics of the task and `evaluation_time`; by default its first metric and the time."""
+    models: Names = ("auto",)
+    """Names in the zoo, hub ids, folders, or `auto`."""
+    methods: Names = ()
+    """Fine-tuning methods; all by default."""
+    space: str = "default"
+    """A preset (`default`, `paper`) or a YAML file of ranges."""
+    sampler: str = "tpe"
+    """The search strategy."""
+    trial_time_limit: Seconds = None
+    """Wall time for one trial; by default a third of the budget."""
+    trial_memory_limit: Bytes = None
+    """Memory for one trial, on the device that it runs on; by default what the machine has."""
+    parallel: int = Field(default=1, ge=1)
+    """How many trials run at once."""
+    device: str = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
+    seed: int = Field(default=0, ge=0)
+    """Seed of sampling, splitting, searching and training."""
+    store: str | None = None
+    """Experience store: a file or a database URL; by default `XAUTOLM_STORE`, else one in the user's data folder."""
+    out: str | None = None
+    """Folder of the run; `runs/<name of the data>` by default. An earlier run with the same settings is resumed."""
+
+    @classmethod
+    def parse(cls, values: Mapping[str, Any]) -> FitOptions:
+        """Options from plain values.
+
+        Raises:
+            UnknownNameError: An option that does not exist.
+            BudgetError: A malformed budget.
+            UsageError: Values that are not valid; all of them in one message.
+        """
+        for name in values:
+            if name not in cls.model_fields:
+                raise UnknownNameError("option", str(name), cls.model_fields)
+        try:
+            return cls(**values)
+        except ValidationError as error:
+            problems = [
+                f"{'.'.join(map(str, item['loc'][:1]))}={item['input']!r}: {item['msg'].removeprefix('Value error, ')}"
+                for item in error.errors()
+            ]
+            kind = BudgetError if all(problem.startswith(("budget", "trials")) for problem in problems) else UsageError
+            raise kind("Options that are not valid.", got="; ".join(problems)) from None
+
+    @property
+    def spending(self) -> Budget:
+        """The budget, with its default."""
+        default = DEFAULT_BUDGET if self.trials is None else None
+        return Budget(seconds=self.budget if self.budget is not None else default, trials=self.trials)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Options from a YAML file; the key `data` may name the training data.
+
+    Raises:
+        UsageError: The file does not exist or is no mapping.
+    """
+    import yaml
+
+    if not path.is_file():
+        raise UsageError("No such configuration file.", got=path)
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UsageError("The configuration file is not valid YAML.", got=f"{path}: {error}") from None
+    if not isinstance(content, dict):
+        raise UsageError("The configuration file must map options to values.", got=path)
+    return {str(name).replace("-", "_"): value for name, value in content.items()}

@@ -1,0 +1,17 @@
+"""Experiences as tables, pictures, cards, and as what a person sees while they are made."""
+
+from xautolm.report.card import model_card
+from xautolm.report.html import html_report
+from xautolm.report.screen import Screen, choose_screen
+from xautolm.report.tables import as_csv, duration, failures_by_kind, leaderboard
+
+__all__ = [
+    "Screen",
+    "as_csv",
+    "choose_screen",
+    "duration",
+    "failures_by_kind",
+    "html_report",
+    "leaderboard",
+    "model_card",
+]

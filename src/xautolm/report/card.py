@@ -1,0 +1,77 @@
+"""The model card that lies beside the winner's weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from xautolm.records import Experience, ModelCard
+
+
+def model_card(
+    experience: Experience,
+    card: ModelCard,
+    labels: Sequence[str],
+    metric: str,
+    notes: Sequence[str],
+    test: Mapping[str, float] | None,
+) -> str:
+    """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it."""
+    configuration, data = experience.configuration, experience.data
+    base = card.hub_id or (f"{card.package.replace('_', '-')} (PyPI)" if card.package else card.name)
+    kept = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
+    scores = "".join(f"| validation {name} | {value:.4f} |\n" for name, value in experience.outcome.metrics.items())
+    scores += "".join(f"| test {name} | {value:.4f} |\n" for name, value in (test or {}).items())
+    versions = ", ".join(f"{name} {version}" for name, version in experience.versions.items())
+    split = "".join(f"- {note}\n" for note in notes)
+    adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
+    return f"""---
+library_name: transformers
+pipeline_tag: text-classification
+license: {json.dumps(card.licence)}
+tags: [xautolm, {experience.task}]
+---
+
+# {base}, fine-tuned for {experience.task}
+
+Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
+Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
+
+```python
+from transformers import pipeline
+
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
+classify("some text")
+```
+
+## Results
+
+| metric | value |
+| --- | --- |
+{scores}
+Training and validation took {experience.outcome.evaluation_time or 0:.1f} s on {experience.system.device}.
+
+## Data
+
+- fingerprint `{data.fingerprint}`, source fingerprint `{data.source_fingerprint}`
+- {data.train_examples} training and {data.validation_examples} validation examples
+- {len(labels)} classes: {json.dumps(list(labels), ensure_ascii=False)}
+{split}
+## Training
+
+- base model: {base}{kept} ({card.family}, {card.parameters / 1e6:.1f} M parameters, licence {card.licence})
+- seed {experience.seed}
+- versions: {versions}
+
+```json
+{json.dumps(_values(experience), indent=1)}
+```
+
+Changed to stay within memory:
+
+{adjusted}"""
+
+
+def _values(experience: Experience) -> dict[str, Any]:
+    return {"space": experience.configuration.space, **experience.configuration.values}

@@ -1,0 +1,180 @@
+"""A run as one self-contained HTML page: pictures, tables, and how to load the model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+from xautolm.records import Experience
+from xautolm.report.tables import duration, failures_by_kind, leaderboard
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
+
+LEADERS = 15
+"""Rows of the table and curves of the picture."""
+INK, ACCENT, MUTED, BAD = "#1f2933", "#0b7285", "#9aa5b1", "#c92a2a"
+
+
+def html_report(
+    title: str, experiences: Sequence[Experience], front: Sequence[int], metric: str, best: str, notes: Sequence[str]
+) -> str:
+    """The page.
+
+    Args:
+        title: What the run is called.
+        experiences: Its trials; at least one.
+        front: Numbers of the Pareto-optimal trials.
+        metric: The first objective.
+        best: Path of the winner's folder, to show how to load it.
+        notes: What was done to the data.
+
+    Everything that comes from data, models or errors is escaped by the template or, inside pictures, by Plotly's
+    JSON; the page loads nothing from anywhere.
+    """
+    from jinja2 import Environment, PackageLoader
+    from plotly.offline import get_plotlyjs
+
+    pictures = [
+        ("Quality against time", _front_picture(experiences, front, metric)),
+        ("Best so far", _progress_picture(experiences, metric)),
+        ("Failures by kind", _failure_picture(experiences)),
+        ("Learning curves of the leaders", _curves_picture(experiences, metric)),
+    ]
+    rows = leaderboard(experiences, metric, front)
+    template = Environment(loader=PackageLoader("xautolm.report"), autoescape=True).get_template("report.html")
+    page: str = template.render(
+        title=title,
+        plotly=get_plotlyjs(),
+        pictures=[
+            (heading, _div(figure, index)) for index, (heading, figure) in enumerate(pictures) if figure is not None
+        ],
+        rows=rows[:LEADERS],
+        hidden=max(0, len(rows) - LEADERS),
+        facts=_facts(experiences, front, metric),
+        metric=metric,
+        best=best,
+        notes=notes,
+        data=experiences[0].data,
+        system=experiences[0].system,
+    )
+    return page
+
+
+def _facts(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> list[tuple[str, str]]:
+    scores = [one.outcome.metrics[metric] for one in experiences if metric in one.outcome.metrics]
+    failed = sum(failures_by_kind(experiences).values())
+    return [
+        (f"best {metric}", f"{max(scores):.4f}" if scores else "none"),
+        ("trials", str(len(experiences))),
+        ("failed", str(failed)),
+        ("on the Pareto front", str(len(front))),
+        ("time in trials", duration(sum(one.outcome.wall_time for one in experiences))),
+    ]
+
+
+def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> go.Figure | None:
+    import plotly.graph_objects as go
+
+    scored = [one for one in experiences if one.outcome.evaluation_time and metric in one.outcome.metrics]
+    if not scored:
+        return None
+    figure = _figure("evaluation time (s)", metric)
+    for members, name, colour in (
+        ([one for one in scored if one.trial not in front], "dominated", MUTED),
+        ([one for one in scored if one.trial in front], "Pareto front", ACCENT),
+    ):
+        members = sorted(members, key=lambda one: one.outcome.evaluation_time or 0)
+        figure.add_trace(
+            go.Scatter(
+                x=[one.outcome.evaluation_time for one in members],
+                y=[one.outcome.metrics[metric] for one in members],
+                text=[_escaped(f"trial {one.trial}: {one.configuration.model}, {one.configuration.method}") for one in members],
+                mode="lines+markers" if colour == ACCENT else "markers",
+                line={"shape": "hv"},
+                marker={"size": 9},
+                line_color=colour,
+                name=name,
+            )
+        )
+    return figure
+
+
+def _progress_picture(experiences: Sequence[Experience], metric: str) -> go.Figure | None:
+    import plotly.graph_objects as go
+
+    times, scores, best, spent = [], [], float("-inf"), 0.0
+    for one in sorted(experiences, key=lambda one: (one.created, one.trial)):
+        spent += one.outcome.wall_time
+        if one.outcome.metrics.get(metric, float("-inf")) > best:
+            best = one.outcome.metrics[metric]
+            times.append(spent)
+            scores.append(best)
+    if not times:
+        return None
+    figure = _figure("seconds spent in trials", f"best {metric}")
+    figure.add_trace(
+        go.Scatter(x=[*times, spent], y=[*scores, best], mode="lines+markers", line={"shape": "hv"}, line_color=ACCENT)
+    )
+    return figure
+
+
+def _failure_picture(experiences: Sequence[Experience]) -> go.Figure | None:
+    import plotly.graph_objects as go
+
+    kinds = failures_by_kind(experiences)
+    if not kinds:
+        return None
+    figure = _figure("trials", "")
+    figure.add_trace(go.Bar(x=list(kinds.values()), y=list(kinds), orientation="h", marker_color=BAD))
+    return figure
+
+
+def _curves_picture(experiences: Sequence[Experience], metric: str) -> go.Figure | None:
+    import plotly.graph_objects as go
+
+    leaders = [one for one in experiences if metric in one.outcome.metrics]
+    leaders = sorted(leaders, key=lambda one: -one.outcome.metrics[metric])[: LEADERS // 2]
+    if not leaders:
+        return None
+    figure = _figure("epoch", metric)
+    for one in leaders:
+        figure.add_trace(
+            go.Scatter(
+                x=[point["epoch"] for point in one.outcome.history],
+                y=[point[metric] for point in one.outcome.history],
+                mode="lines+markers",
+                name=_escaped(f"{one.trial}: {one.configuration.model}"),
+            )
+        )
+    return figure
+
+
+def _figure(x: str, y: str) -> go.Figure:
+    import plotly.graph_objects as go
+
+    figure = go.Figure()
+    figure.update_layout(
+        template="plotly_white",
+        font={"color": INK, "size": 13},
+        margin={"l": 60, "r": 16, "t": 16, "b": 50},
+        height=340,
+        showlegend=True,
+        legend={"orientation": "h", "y": 1.12},
+        xaxis_title=x,
+        yaxis_title=y,
+    )
+    return figure
+
+
+def _div(figure: Any, index: int) -> str:
+    from plotly.io import to_html
+
+    figure.update_layout(showlegend=len(figure.data) > 1)
+    options = {"responsive": True, "displaylogo": False}
+    return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}"))
+
+
+def _escaped(text: str) -> str:
+    """Plotly shows a small set of tags in text; nothing of ours may be one."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

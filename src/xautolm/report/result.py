@@ -1,0 +1,59 @@
+"""What a person reads when a search has ended."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from xautolm.records import Experience
+from xautolm.report.console import table_console
+from xautolm.report.tables import duration, hyperparameters
+from xautolm.runs import RunFolder
+
+
+def print_result(
+    folder: RunFolder,
+    best: Experience,
+    front: Sequence[Experience],
+    test: Mapping[str, float] | None,
+    console: Console | None = None,
+) -> None:
+    """The Pareto front, the winner's scores, and the next commands."""
+    console = console or table_console()
+    names = list(best.outcome.metrics)
+    table = Table(title="Pareto front" if len(front) > 1 else "Best trial", title_justify="left", box=None)
+    for heading in ("trial", "model", "method", *names, "time", "hyperparameters"):
+        justify = "right" if heading in {"trial", "time", *names} else "left"
+        table.add_column(heading, justify=justify, no_wrap=heading in {"time", *names}, ratio=1 if heading == "hyperparameters" else None)
+    for one in front:
+        scores = [f"{one.outcome.metrics[name]:.4f}" for name in names]
+        cells = [str(one.trial), one.configuration.model, one.configuration.method, *scores]
+        cells += [duration(one.outcome.evaluation_time or 0), hyperparameters(one)]
+        table.add_row(*map(Text, cells), style="bold" if one.trial == best.trial else "")
+    console.print(table)
+    console.print(Text(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
+    if test:
+        console.print(Text(f"test (never seen by the search): {_scores(test)}"))
+    shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
+    disk = disk_use(folder.root) / 1e6
+    console.print(Text(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
+    console.print(Text(f'next: xautolm predict {shown} "some text"'))
+
+
+def disk_use(root: Path) -> int:
+    """Bytes that a folder takes on disk; files with two names count once."""
+    sizes: dict[tuple[int, int], int] = {}
+    for path, _, files in os.walk(root):
+        for name in files:
+            status = os.stat(os.path.join(path, name))
+            sizes[status.st_dev, status.st_ino] = status.st_size
+    return sum(sizes.values())
+
+
+def _scores(scores: Mapping[str, float]) -> str:
+    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())

@@ -1,0 +1,83 @@
+"""Experiences as rows for people and files."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from xautolm.records import Experience
+
+HIDDEN = ("model", "method")
+
+
+def leaderboard(experiences: Iterable[Experience], metric: str, front: Sequence[int]) -> list[dict[str, Any]]:
+    """One row for each trial, the best in `metric` first, failures last.
+
+    Args:
+        experiences: The trials of one run.
+        metric: What the rows are ordered by.
+        front: Numbers of the Pareto-optimal trials.
+    """
+    ordered = sorted(experiences, key=lambda one: (-one.outcome.metrics.get(metric, float("-inf")), one.trial))
+    return [_row(experience, experience.trial in front) for experience in ordered]
+
+
+def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
+    outcome, configuration = experience.outcome, experience.configuration
+    return {
+        "trial": experience.trial,
+        "model": configuration.model,
+        "method": configuration.method,
+        "status": outcome.status.value,
+        "pareto": is_optimal,
+        **{name: round(value, 4) for name, value in outcome.metrics.items()},
+        "evaluation_time": None if outcome.evaluation_time is None else round(outcome.evaluation_time, 2),
+        "wall_time": round(outcome.wall_time, 2),
+        "peak_memory_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6),
+        "failure": outcome.failure.kind.value if outcome.failure else "",
+        "message": outcome.failure.message.splitlines()[0] if outcome.failure and outcome.failure.message else "",
+        "adjustments": "; ".join(outcome.adjustments),
+        "proposal": experience.proposal,
+        "hyperparameters": hyperparameters(experience),
+    }
+
+
+def hyperparameters(experience: Experience) -> str:
+    """The hyperparameters in one line."""
+    shown = {name: value for name, value in experience.configuration.values.items() if name not in HIDDEN}
+    return " ".join(f"{name}={number(value)}" for name, value in shown.items())
+
+
+def number(value: Any) -> str:
+    """A value as short as it can be said."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
+def as_csv(rows: Sequence[dict[str, Any]]) -> str:
+    """Rows as CSV, with all columns that any of them has."""
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    return buffer.getvalue()
+
+
+def failures_by_kind(experiences: Iterable[Experience]) -> Counter[str]:
+    """How many trials failed, by kind."""
+    return Counter(one.outcome.failure.kind.value for one in experiences if one.outcome.failure is not None)
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 8 s, 3 min 20 s, 1 h 5 min."""
+    if seconds == float("inf"):
+        return "unlimited"
+    whole = max(0, round(seconds))
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60} s"
+    return f"{whole // 3600} h {whole % 3600 // 60} min"

@@ -1,0 +1,88 @@
+"""The paper's search: probabilistic evolution with non-dominated ranking (XAutoLM, arXiv 2508.00924; AutoGOAL's NSPE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from xautolm.search.base import Strategy
+from xautolm.search.ranking import ranked
+from xautolm.space import Prior, Space
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+POPULATION = 20
+SELECTION = 0.2
+"""Share of a population that the model moves toward."""
+LEARNING_RATE = 0.05
+EXPLORATION = 0.1
+"""Share of a population that is drawn from the plain model."""
+
+
+class PgeSampler(BaseSampler):
+    """Samples from a probability model that moves toward the best fifth of each population of 20.
+
+    All state is in the study's history: the model is recomputed by replaying it, so that a resumed study proposes
+    what an uninterrupted one would have.
+
+    Args:
+        space: The conditional space.
+        seed: Same seed and history, same proposal.
+        prior: Where the model starts; knows nothing by default.
+    """
+
+    def __init__(self, space: Space, seed: int = 0, prior: Prior | None = None) -> None:
+        self.space = space
+        self.seed = seed
+        self.plain = Prior.plain(space)
+        self.prior = prior or self.plain
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Every site of the tree; only those on the drawn path get a value."""
+        return {key: parameter.distribution() for key, parameter in self.space.sites().items()}
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Draw one configuration from the model of the current generation."""
+        told = [one for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if one.params]
+        generations, position = divmod(len(told), POPULATION)
+        model = self.prior
+        for generation in range(generations):
+            members = told[generation * POPULATION : (generation + 1) * POPULATION]
+            model = model.toward(best_samples(members, study.directions), LEARNING_RATE)
+        rng = np.random.default_rng([self.seed, trial.number])
+        explores = position < EXPLORATION * POPULATION
+        return self.space.site_values((self.plain if explores else model).sample(rng).values)
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A site outside the space, or one that a fixed parent value opened: uniform."""
+        seed = int(np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31))
+        sampler = optuna.samplers.RandomSampler(seed=seed)
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+
+def best_samples(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Mapping[str, Any]]:
+    """Parameters of the best fifth of a population; failed trials are never among them."""
+    signs = np.asarray([1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in directions])
+    feasible = [trial for trial in trials if all(value <= 0 for value in trial.constraints.values())]
+    values = np.asarray([trial.values for trial in feasible], dtype=float).reshape(-1, len(signs)) * signs
+    count = max(1, round(SELECTION * len(trials)))
+    return [feasible[position].params for position in ranked(values)[:count]]
+
+
+STRATEGIES = Strategy(
+    name="pge",
+    title="probabilistic evolution with non-dominated ranking (the paper's)",
+    make=lambda space, seed: PgeSampler(space, seed),
+)

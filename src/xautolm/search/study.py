@@ -1,0 +1,139 @@
+"""The Optuna study of a run: open it, ask it for configurations, tell it outcomes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from xautolm.metrics import EVALUATION_TIME
+from xautolm.records import Configuration, Objective, Scalar, TrialOutcome
+from xautolm.search.ranking import fronts, oriented
+from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
+
+if TYPE_CHECKING:
+    import optuna
+
+FAILED = "failed"
+"""Name of the constraint that a failed trial violates."""
+NAME = "xautolm"
+DEFAULT = "default"
+"""Proposal of the first trial: the space's defaults."""
+ATTEMPTS = 30
+"""How many proposals may be passed over in a row before the search ends."""
+
+
+def open_study(storage: str, space: Space, objectives: Sequence[Objective], make: Callable[[int], optuna.samplers.BaseSampler], seed: int) -> optuna.Study:
+    """The study in a storage; a new one begins with the space's default configuration.
+
+    Args:
+        storage: SQLAlchemy URL.
+        space: The space.
+        objectives: Names and directions.
+        make: Makes the sampler for a seed.
+        seed: For the sampler; a resumed study goes on with a seed of its own.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=storage,
+        study_name=NAME,
+        directions=["maximize" if objective.maximize else "minimize" for objective in objectives],
+        load_if_exists=True,
+    )
+    # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
+    study.sampler = make(seed + len(study.get_trials(deepcopy=False)))
+    if not study.get_trials(deepcopy=False):
+        study.set_user_attr("objectives", [objective.name for objective in objectives])
+        study.enqueue_trial(space.site_values(space.default().values), user_attrs={"proposal": DEFAULT})
+    return study
+
+
+def ask(
+    study: optuna.Study, space: Space, obstacle: Callable[[Configuration], str]
+) -> tuple[optuna.Trial, Configuration] | None:
+    """The next configuration that is new and meets no obstacle.
+
+    Proposals that are passed over are told as pruned, with the reason: samplers then look elsewhere.
+
+    Returns:
+        The trial and its configuration; nothing if no such configuration was found in a fair number of attempts.
+    """
+    import optuna
+
+    interrupted = optuna.trial.TrialState.FAIL
+    tried = {trial.user_attrs.get("digest") for trial in study.get_trials(deepcopy=False) if trial.state != interrupted}
+    for _ in range(ATTEMPTS):
+        trial = study.ask()
+        configuration = space.walk(lambda key, parameter, trial=trial: _suggest(trial, key, parameter))  # type: ignore[misc]
+        reason = "tried before" if configuration.digest in tried else obstacle(configuration)
+        if not reason:
+            trial.set_user_attr("digest", configuration.digest)
+            return trial, configuration
+        _pass_over(study, trial, reason)
+    return None
+
+
+def tell(study: optuna.Study, number: int, outcome: TrialOutcome, objectives: Sequence[Objective]) -> None:
+    """Tell the study what came of a trial.
+
+    A failure ends as a complete trial with the worst values and a violated constraint: unlike Optuna's own FAIL,
+    which every sampler ignores, that makes TPE, NSGA-II and GP avoid its kind. An interrupted trial ends as FAIL:
+    it says nothing about its configuration.
+    """
+    import optuna
+
+    # The only way to a handle on a trial that an earlier process asked for.
+    trial = optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+    trial.set_user_attr("status", outcome.status.value)
+    if outcome.failure is not None:
+        trial.set_user_attr("failure", outcome.failure.kind.value)
+    if not outcome.is_evidence:
+        study.tell(number, state=optuna.trial.TrialState.FAIL)
+        return
+    trial.set_constraint(FAILED, 0.0 if outcome.succeeded else 1.0)
+    study.tell(number, objective_values(outcome, objectives) or _worst_values(study, outcome, objectives))
+
+
+def objective_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
+    """The objectives of a successful outcome, or nothing."""
+    if not outcome.succeeded or outcome.evaluation_time is None:
+        return None
+    values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
+    return [values[objective.name] for objective in objectives]
+
+
+def pareto_front(outcomes: dict[int, TrialOutcome], objectives: Sequence[Objective]) -> list[int]:
+    """Numbers of the trials that no other dominates, best in the first objective first."""
+    told = {number: values for number, one in outcomes.items() if (values := objective_values(one, objectives))}
+    if not told:
+        return []
+    numbers, values = list(told), oriented(list(told.values()), objectives)
+    front = fronts(values)[0]
+    return [numbers[position] for position in sorted(front, key=lambda position: -values[position, 0])]
+
+
+def _suggest(trial: optuna.Trial, key: str, parameter: Parameter) -> Scalar:
+    match parameter:
+        case Float():
+            return trial.suggest_float(key, parameter.low, parameter.high, log=parameter.log)
+        case Int():
+            return trial.suggest_int(key, parameter.low, parameter.high, log=parameter.log)
+        case Choice() | Branch():
+            return trial.suggest_categorical(key, parameter.options)
+
+
+def _pass_over(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
+    import optuna
+
+    trial.set_user_attr("passed_over", reason)
+    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+
+
+def _worst_values(study: optuna.Study, outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float]:
+    """The worst of each objective's range; for the time, the longest of any trial so far."""
+    seen = [trial.values for trial in study.get_trials(deepcopy=False) if trial.values]
+    return [
+        objective.worst if objective.maximize else max([outcome.wall_time, *(values[column] for values in seen)])
+        for column, objective in enumerate(objectives)
+    ]
