@@ -50,6 +50,8 @@ class ForkServer:
         for pid in self.children:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(pid, signal.SIGKILL)
+            with contextlib.suppress(ChildProcessError):
+                os.waitpid(pid, 0)
 
     def receive(self) -> bool:
         """Read what has come in and fork for every whole line; False when the input is closed."""

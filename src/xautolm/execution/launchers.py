@@ -86,7 +86,7 @@ class ForkServerLauncher:
         """Start the server if it does not run; returns when it is ready."""
         if self.server is not None and self.server.poll() is None:
             return
-        self._forget_orphans()
+        self.close()
         command = [sys.executable, "-m", "xautolm.execution.forkserver", *self.preload]
         self.answers = queue.Queue()
         self.server = subprocess.Popen(

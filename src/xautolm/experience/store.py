@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import (
     Column,
+    Connection,
     Engine,
     Integer,
     MetaData,
@@ -20,11 +22,9 @@ from sqlalchemy import (
     event,
     func,
     insert,
-    inspect,
     select,
 )
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
-from sqlalchemy.exc import ArgumentError as BadUrlError
+from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
 
 from xautolm.documents import from_plain, to_plain
 from xautolm.errors import StoreError, UsageError
@@ -35,8 +35,16 @@ from xautolm.settings import store_url
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for another process's write to an SQLite store."""
 
+CREATE_ATTEMPTS = 5
+
 metadata = MetaData()
-SCHEMA = Table("xautolm_schema", metadata, Column("version", Integer, nullable=False))
+SCHEMA = Table(
+    "xautolm_schema",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", Integer, nullable=False),
+)
+"""One row, with id 1."""
 EXPERIENCES = Table(
     "experiences",
     metadata,
@@ -78,7 +86,7 @@ class ExperienceStore:
             self._prepare()
         except ModuleNotFoundError as error:
             raise StoreError("The database needs a driver that is not installed.", got=error.name) from None
-        except (SQLAlchemyError, BadUrlError, OSError) as error:
+        except (SQLAlchemyError, OSError) as error:
             raise StoreError("The experience store cannot be opened.", got=_reason(error)) from None
 
     @property
@@ -161,22 +169,37 @@ class ExperienceStore:
         self.close()
 
     def _prepare(self) -> None:
-        """Create the tables, or bring those of an older version up to date."""
-        with self.engine.begin() as connection:
-            fresh = not inspect(connection).has_table(SCHEMA.name)
-            metadata.create_all(connection)
-            if fresh:
-                connection.execute(insert(SCHEMA).values(version=SCHEMA_VERSION))
-            version = int(connection.execute(select(SCHEMA.c.version)).scalars().first() or 0)
-            if version > SCHEMA_VERSION:
-                raise StoreError(
-                    "The experience store was written by a newer xautolm.",
-                    got=f"schema {version}, this version knows up to {SCHEMA_VERSION}",
-                    fix="Upgrade xautolm, or use another store with --store.",
-                )
-            for step in range(version, SCHEMA_VERSION):
-                MIGRATIONS[step](connection)
-                connection.execute(SCHEMA.update().values(version=step + 1))
+        """Create the tables, or bring those of an older version up to date.
+
+        Two processes that create one store at the same moment trip over each other's tables; the one that does
+        finds them whole at its next attempt.
+        """
+        for attempt in range(CREATE_ATTEMPTS):
+            try:
+                with self.engine.begin() as connection:
+                    _create_or_migrate(connection)
+                return
+            except (IntegrityError, OperationalError, ProgrammingError):
+                if attempt == CREATE_ATTEMPTS - 1:
+                    raise
+                time.sleep(0.05 * 2**attempt)
+
+
+def _create_or_migrate(connection: Connection) -> None:
+    metadata.create_all(connection)
+    version = connection.execute(select(SCHEMA.c.version)).scalar()
+    if version is None:
+        connection.execute(insert(SCHEMA).values(id=1, version=SCHEMA_VERSION))
+        return
+    if version > SCHEMA_VERSION:
+        raise StoreError(
+            "The experience store was written by a newer xautolm.",
+            got=f"schema {version}, this version knows up to {SCHEMA_VERSION}",
+            fix="Upgrade xautolm, or use another store with --store.",
+        )
+    for step in range(version, SCHEMA_VERSION):
+        MIGRATIONS[step](connection)
+        connection.execute(SCHEMA.update().values(version=step + 1))
 
 
 def _engine(url: str) -> Engine:

@@ -22,11 +22,11 @@ ATTEMPTS = 30
 """How many proposals may be passed over in a row before the search ends."""
 
 
-def open_study(storage: str, space: Space, objectives: Sequence[Objective], make: Callable[[int], optuna.samplers.BaseSampler], seed: int) -> optuna.Study:
+def open_study(storage: str | None, space: Space, objectives: Sequence[Objective], make: Callable[[int], optuna.samplers.BaseSampler], seed: int) -> optuna.Study:
     """The study in a storage; a new one begins with the space's default configuration.
 
     Args:
-        storage: SQLAlchemy URL.
+        storage: SQLAlchemy URL; in memory if None.
         space: The space.
         objectives: Names and directions.
         make: Makes the sampler for a seed.

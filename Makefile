@@ -1,0 +1,37 @@
+# Everything a person or a CI needs. `make demo` and `make test` work on a machine with Python 3.11, git and a registry.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo test test-slow test-data check benchmark clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint constraints.txt pip
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,demo]'
+	touch $@
+
+demo: install
+	HF_HUB_OFFLINE=1 $(BIN)/xautolm demo
+
+test: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+
+test-slow: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow --timeout 1800
+
+test-data: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m data --timeout 3600
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+benchmark: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead
+
+clean:
+	rm -rf $(VENV) runs

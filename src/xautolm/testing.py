@@ -1,0 +1,67 @@
+"""Public fakes: play a search without processes or models."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from xautolm.documents import to_plain, write_json
+from xautolm.execution.failures import failed, failure_of
+from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+
+Play = Callable[[TrialSpec], TrialOutcome]
+
+
+class FakeExecutor:
+    """Plays each trial as a function of its spec; an exception is a failure, as in a real trial.
+
+    Args:
+        play: Gives the outcome of a trial; see `success`.
+
+    Example:
+        >>> executor = FakeExecutor(lambda spec: success(f1_macro=0.9, seconds=12.0))
+    """
+
+    def __init__(self, play: Play) -> None:
+        self.play = play
+        self.specs: list[TrialSpec] = []
+        self.waiting: dict[int, tuple[TrialSpec, Path]] = {}
+
+    def start(self, spec: TrialSpec, folder: Path) -> None:
+        """Note the trial."""
+        write_json(folder / "spec.json", to_plain(spec))
+        self.specs.append(spec)
+        self.waiting[spec.number] = (spec, folder)
+
+    def running(self) -> dict[int, Path]:
+        """The folders of the noted trials."""
+        return {number: folder for number, (_, folder) in self.waiting.items()}
+
+    def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        """Play all noted trials."""
+        ended = []
+        for number, (spec, folder) in self.waiting.items():
+            try:
+                outcome = self.play(spec)
+            except Exception as error:
+                outcome = failed(failure_of(error))
+            (folder / "model").mkdir(exist_ok=True)
+            write_json(folder / "result.json", to_plain(outcome))
+            ended.append((number, outcome))
+        self.waiting.clear()
+        return ended
+
+    def close(self) -> None:
+        """Forget what was noted."""
+        self.waiting.clear()
+
+
+def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
+    """A complete outcome with these metrics after one epoch."""
+    return TrialOutcome(
+        status=TrialStatus.COMPLETE,
+        metrics=metrics,
+        history=({"epoch": 1.0, "seconds": seconds, **metrics},),
+        evaluation_time=seconds,
+        wall_time=seconds,
+    )

@@ -1,0 +1,64 @@
+"""Shared fixtures: small data, a tiny model's card, a store of its own for every test."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+# Before anything imports a hub client: tests never reach for the network.
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+from xautolm.data.demo import support_tickets
+from xautolm.records import DataProfile, ModelCard, SystemProfile
+
+
+@pytest.fixture(autouse=True)
+def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's store or another test's."""
+    monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
+
+
+@pytest.fixture
+def tickets() -> pd.DataFrame:
+    return support_tickets(160, seed=1)
+
+
+@pytest.fixture
+def profile() -> DataProfile:
+    return DataProfile(
+        train_examples=1000,
+        validation_examples=250,
+        classes=3,
+        tokens_mean=30.0,
+        tokens_max=200,
+        fingerprint="f" * 16,
+        source_fingerprint="s" * 16,
+        name="made-up",
+    )
+
+
+@pytest.fixture
+def machine() -> SystemProfile:
+    return SystemProfile(
+        physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16_000_000_000, device="cpu", gflops=200.0
+    )
+
+
+@pytest.fixture
+def card() -> ModelCard:
+    return ModelCard(
+        name="tiny",
+        hub_id="someone/tiny",
+        family="bert",
+        parameters=4_000_000,
+        hidden_size=128,
+        layers=4,
+        positions=512,
+        vocabulary=1000,
+        licence="mit",
+        languages="en",
+        lora_targets=("query", "value"),
+    )

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xautolm.data import load
+from xautolm.errors import DataError
+
+TABLE = pd.DataFrame({"text": ["good, really", 'so "bad"', "two\nlines"], "label": ["pos", "neg", "pos"]})
+
+
+def write(path: Path) -> Path:
+    match path.suffix:
+        case ".csv":
+            TABLE.to_csv(path, index=False)
+        case ".tsv":
+            TABLE.to_csv(path, index=False, sep="\t")
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in TABLE.to_dict("records")))
+        case ".parquet":
+            TABLE.to_parquet(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_every_file_type_gives_the_same_table(tmp_path: Path, suffix: str) -> None:
+    found = load(write(tmp_path / f"data{suffix}")).splits["train"]
+    assert found.reset_index(drop=True).astype(str).equals(TABLE.astype(str))
+
+
+def test_a_folder_brings_its_splits(tmp_path: Path) -> None:
+    write(tmp_path / "train.csv")
+    write(tmp_path / "dev.parquet")
+    write(tmp_path / "test.jsonl")
+    assert set(load(tmp_path).splits) == {"train", "validation", "test"}
+
+
+def test_hugging_face_data_sets_in_memory_and_on_disk(tmp_path: Path) -> None:
+    from datasets import Dataset, DatasetDict
+
+    table = Dataset.from_pandas(TABLE)
+    assert len(load(table).splits["train"]) == 3
+    both = DatasetDict({"train": table, "validation": table})
+    both.save_to_disk(str(tmp_path / "stored"))
+    assert set(load(both).splits) == set(load(tmp_path / "stored").splits) == {"train", "validation"}
+
+
+def test_frames_and_columns() -> None:
+    assert len(load(TABLE).splits["train"]) == len(load(TABLE.to_dict("list")).splits["train"]) == 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("a.csv", b"text,label\na,b\nc,d,e\n", "line 3: 3 fields where the header has 2"),
+        ("a.csv", b'text,label\n"two\nlines",x\nc\n', "line 4: 1 fields"),
+        ("a.tsv", b"text\tlabel\na\n", "line 2: 1 fields"),
+        ("a.csv", b"text,label\ngood,pos\n\xff\xfe,neg\n", "line 3: not valid UTF-8"),
+        ("a.csv", b"", "is empty"),
+        ("a.csv", b"text,label\n", "has no rows"),
+        ("a.jsonl", b'{"text": "a"}\n{"text": \n', "line 2: not valid JSON"),
+        ("a.jsonl", b"[1]\n", "line 1: not a JSON object"),
+        ("a.parquet", b"nothing of the kind", "not a readable Parquet file"),
+        ("a.xlsx", b"x", "Unknown file type"),
+    ],
+)
+def test_what_cannot_be_read_is_named_by_its_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load(tmp_path / name)
+
+
+def test_missing_file_and_unreachable_hub() -> None:
+    with pytest.raises(DataError, match=r"No such file"):
+        load("nowhere/train.csv")
+    with pytest.raises(DataError, match="neither a file or folder here nor a data set that the hub gives"):
+        load("someone/some-data")
+
+
+def test_a_folder_without_training_split(tmp_path: Path) -> None:
+    write(tmp_path / "test.csv")
+    with pytest.raises(DataError, match="no training split"):
+        load(tmp_path)
+
+
+def test_things_that_are_no_data() -> None:
+    with pytest.raises(DataError, match="object of type int"):
+        load(3)
+    with pytest.raises(DataError, match="do not form a table"):
+        load({"text": ["a"], "label": ["b", "c"]})

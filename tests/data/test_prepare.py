@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from xautolm.data import Dataset, as_table, prepare
+from xautolm.data.demo import support_tickets
+from xautolm.data.splits import made_validation, stratified_sample
+from xautolm.errors import DataError, UsageError
+from xautolm.recipe import data_needs
+from xautolm.tasks import TASKS
+
+NEEDS = data_needs(TASKS.get("text-classification"))
+
+
+def prepared(data: object, needs: object = NEEDS, **options: object) -> Dataset:
+    return prepare(data, needs, **{"columns": {}, **options})
+
+
+def test_a_made_validation_split_is_stratified_and_seeded(tickets: pd.DataFrame) -> None:
+    first, again, other = prepared(tickets), prepared(tickets), prepared(tickets, seed=5)
+    assert first.validation.equals(again.validation)
+    assert not first.validation.equals(other.validation)
+    shares = [part["label"].value_counts(normalize=True) for part in (first.train, first.validation)]
+    assert (shares[0] - shares[1]).abs().max() < 0.05
+    assert 0.15 < len(first.validation) / len(tickets) < 0.25
+
+
+def test_equal_texts_never_straddle_the_split() -> None:
+    table = support_tickets(400, seed=2)
+    doubled = pd.concat([table, table.head(120)])
+    found = prepared(doubled)
+    assert not set(found.train["text"]) & set(found.validation["text"])
+    assert len(found.train) + len(found.validation) == len(doubled)
+
+
+def test_training_rows_that_are_in_a_given_validation_split_are_dropped_and_said(tickets: pd.DataFrame) -> None:
+    given = tickets.drop_duplicates("text").tail(60)
+    found = prepared(tickets, validation=given)
+    assert not set(found.train["text"]) & set(given["text"])
+    assert "training rows dropped" in found.notes[0]
+
+
+def test_max_train_is_proportional_and_shrinks_a_made_validation_split() -> None:
+    table = support_tickets(2000, seed=3)
+    found = prepared(table, max_train=200)
+    assert len(found.train) <= 200 and 30 <= len(found.validation) <= 60
+    assert set(found.train["label"]) == set(table["label"])
+
+
+def test_the_fingerprint_knows_content_only(tickets: pd.DataFrame, tmp_path: Path) -> None:
+    tickets.sample(frac=1.0, random_state=0).to_csv(tmp_path / "other-name.csv", index=False)
+    renamed = tickets.rename(columns={"text": "review", "label": "stars"})
+    base = prepared(tickets).profile
+    shuffled = prepared(tmp_path / "other-name.csv").profile
+    assert base.source_fingerprint == shuffled.source_fingerprint
+    other = prepared(renamed, columns={"text": "review", "label": "stars"}).profile
+    assert (base.fingerprint, base.source_fingerprint) == (other.fingerprint, other.source_fingerprint)
+    changed = tickets.assign(text=["different", *tickets["text"][1:]])
+    assert prepared(changed).profile.source_fingerprint != base.source_fingerprint
+
+
+@pytest.mark.parametrize(
+    ("table", "message"),
+    [
+        ({"text": ["a", "b"], "label": ["x", "x"]}, "only one class"),
+        ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "class with one example"),
+        ({"text": ["a", " ", "c", "d"], "label": list("xyxy")}, "row 1, column 'text': the text is empty"),
+        ({"text": ["a", 5, None, "d"], "label": list("xyxy")}, "row 1, column 'text': expected text, got int 5"),
+        ({"text": ["a", "b", "c", "d"], "label": ["x", None, "x", "y"]}, "row 1, column 'label': the label is missing"),
+        ({"body": ["a", "b"], "label": ["x", "y"]}, "Which column is the text"),
+        ({"text": ["a"], "sentence": ["b"], "label": ["x"]}, "both text and sentence look like it"),
+        ({"text": ["a", "a"], "label": ["x", "y"]}, "absent from the validation split|Too little data|one example"),
+    ],
+)
+def test_data_that_cannot_be_learned_from_is_refused(table: dict, message: str) -> None:
+    with pytest.raises(DataError, match=message):
+        prepared(table)
+
+
+def test_unknown_columns_are_refused_with_the_list(tickets: pd.DataFrame) -> None:
+    with pytest.raises(DataError, match="columns text, label"):
+        prepared(tickets, columns={"text": "body"})
+    with pytest.raises(UsageError, match="no context column"):
+        prepared(tickets, columns={"context": "text"})
+
+
+def test_unequal_label_sets_are_refused(tickets: pd.DataFrame) -> None:
+    some = tickets[tickets["label"] != "billing"]
+    with pytest.raises(DataError, match="training split are absent from the validation"):
+        prepared(tickets, validation=some.assign(text=[f"{i}" for i in range(len(some))]))
+    with pytest.raises(DataError, match="validation split are absent from the training"):
+        prepared(some, validation=tickets.assign(text=[f"{i}" for i in range(len(tickets))]))
+
+
+def test_numeric_labels_keep_numeric_order() -> None:
+    labels = [2, 10, 1] * 10
+    found = prepared({"text": [f"text {i}" for i in range(30)], "label": labels})
+    assert found.labels == ("1", "2", "10")
+
+
+def test_multilabel_cells() -> None:
+    needs = data_needs(TASKS.get("multilabel-classification"))
+    labels = ["a,b", "b", "", "a; c", "c|a", "b"] * 10
+    found = prepared({"text": [f"text {i}" for i in range(60)], "labels": labels}, needs)
+    assert found.labels == ("a", "b", "c")
+    assert set(found.train["label"]) <= {("a", "b"), ("b",), (), ("a", "c")}
+
+
+def test_texts_and_labels_given_apart() -> None:
+    assert list(as_table(["a"], ["x"], "text", "label").columns) == ["text", "label"]
+    with pytest.raises(DataError, match="2 texts but 1 labels"):
+        as_table(["a", "b"], ["x"], "text", "label")
+
+
+def test_samples_are_proportional_and_leave_no_stratum_out() -> None:
+    strata = ["a"] * 90 + ["b"] * 9 + ["c"]
+    chosen = stratified_sample(strata, 20, seed=0)
+    counts = {name: sum(strata[i] == name for i in chosen) for name in "abc"}
+    assert counts == {"a": 18, "b": 1, "c": 1} or counts == {"a": 17, "b": 2, "c": 1}
+    assert np.array_equal(stratified_sample(strata, 500, seed=0), np.arange(100))
+
+
+def test_a_class_never_gives_its_last_text_to_validation() -> None:
+    train, held_out = made_validation([str(i) for i in range(12)], ["a"] * 10 + ["b", "c"], 0.5, seed=0)
+    assert {10, 11} <= set(train) and len(held_out) >= 4

@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import multiprocessing
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from xautolm.errors import StoreError, UsageError
+from xautolm.experience import ExperienceStore
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Experience,
+    Failure,
+    FailureKind,
+    Limits,
+    SystemProfile,
+    TrialOutcome,
+    TrialStatus,
+)
+from xautolm.settings import store_url
+from xautolm.testing import success
+
+
+@pytest.fixture
+def experience(profile: DataProfile, machine: SystemProfile) -> Experience:
+    return Experience(
+        id="a1" * 12,
+        created="2026-01-02T03:04:05+00:00",
+        run="run-1",
+        trial=3,
+        task="text-classification",
+        data=profile,
+        system=machine,
+        configuration=Configuration(
+            values={"model": "m", "method": "lora.v1", "rate": 1e-4, "r": 8, "weights": True, "extra": None}, space="default.v1"
+        ),
+        outcome=success(12.5, f1_macro=0.7),
+        limits=Limits(seconds=60.0),
+        objectives=("f1_macro", "evaluation_time"),
+        seed=0,
+        versions={"torch": "2"},
+        proposal="tpe",
+    )
+
+
+def a_failure(experience: Experience, number: int) -> Experience:
+    failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="no <b>room</b>", stderr_tail="last lines")
+    outcome = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+    return replace(experience, id=f"f{number:023d}", trial=number, outcome=outcome)
+
+
+def test_records_come_back_as_they_went_in(experience: Experience, tmp_path: Path) -> None:
+    failed = a_failure(experience, 4)
+    with ExperienceStore(tmp_path / "s.db") as store:
+        assert store.add([experience, failed]) == 2
+    with ExperienceStore(tmp_path / "s.db") as store:
+        assert store.experiences() == [failed, experience]
+        values = store.get("a1a1").configuration.values
+        assert values == experience.configuration.values and values["weights"] is True
+
+
+def test_adding_twice_changes_nothing(experience: Experience) -> None:
+    with ExperienceStore("sqlite://") as store:
+        assert (store.add([experience]), store.add([experience]), len(store)) == (1, 0, 1)
+
+
+def test_filters_and_counts(experience: Experience) -> None:
+    with ExperienceStore("sqlite://") as store:
+        store.add([experience, *(a_failure(experience, number) for number in range(5, 9))])
+        assert len(store.experiences(status="failed")) == 4
+        assert len(store.experiences(status="failed", limit=2)) == 2
+        assert store.experiences(task="another") == store.experiences(run="another") == []
+        assert store.counts()["failure"] == {"out_of_memory": 4}
+        assert store.counts()["method"] == {"lora.v1": 5}
+
+
+def test_ids_must_be_unambiguous(experience: Experience) -> None:
+    with ExperienceStore("sqlite://") as store:
+        store.add([a_failure(experience, 1), a_failure(experience, 2)])
+        with pytest.raises(UsageError, match="Several"):
+            store.get("f")
+        with pytest.raises(UsageError, match="No such"):
+            store.get("%")
+
+
+def test_a_newer_schema_is_refused_and_left_alone(experience: Experience, tmp_path: Path) -> None:
+    path = tmp_path / "s.db"
+    with ExperienceStore(path) as store:
+        store.add([experience])
+    engine = create_engine(f"sqlite:///{path}")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE xautolm_schema SET version = 99"))
+    with pytest.raises(StoreError, match="schema 99"):
+        ExperienceStore(path)
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM experiences")).scalar() == 1
+    engine.dispose()
+
+
+@pytest.mark.parametrize("location", ["nonsense://", "postgresql+nodriver://u:secret@h/d", "sqlite:////proc/none/s.db"])
+def test_stores_that_cannot_be_opened(location: str) -> None:
+    with pytest.raises(StoreError) as caught:
+        ExperienceStore(location)
+    assert "secret" not in str(caught.value)
+
+
+def test_a_file_that_is_no_database(tmp_path: Path) -> None:
+    (tmp_path / "s.db").write_text("not a database, just words, and more than a hundred bytes of them " * 4)
+    with pytest.raises(StoreError, match="not a database"):
+        ExperienceStore(tmp_path / "s.db")
+
+
+def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    assert store_url("sqlite://") == "sqlite://"
+    assert store_url(str(tmp_path / "a.db")) == f"sqlite:///{tmp_path / 'a.db'}"
+    monkeypatch.setenv("XAUTOLM_STORE", "postgresql://h/d")
+    assert store_url() == "postgresql://h/d"
+    monkeypatch.delenv("XAUTOLM_STORE")
+    assert store_url().endswith("xautolm/experience.db")
+
+
+def add_many(path: Path, experience: Experience, start: int) -> None:
+    with ExperienceStore(path) as store:
+        for number in range(start, start + 25):
+            store.add([a_failure(experience, number)])
+
+
+def test_several_processes_write_at_once(experience: Experience, tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    starts = (0, 0, 25, 50)
+    processes = [context.Process(target=add_many, args=(tmp_path / "s.db", experience, start)) for start in starts]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(60)
+    assert [process.exitcode for process in processes] == [0, 0, 0, 0]
+    with ExperienceStore(tmp_path / "s.db") as store:
+        assert len(store) == 75

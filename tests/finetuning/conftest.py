@@ -1,0 +1,55 @@
+"""Real models on small data: a trial's order, built in one line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xautolm.data import prepare
+from xautolm.data.demo import support_tickets
+from xautolm.metafeatures import system_profile
+from xautolm.recipe import build_space, data_needs
+from xautolm.records import Limits, TrialSpec
+from xautolm.tasks import TASKS
+from xautolm.zoo import ZOO, find_models
+
+Order = Callable[..., TrialSpec]
+
+
+@pytest.fixture
+def order(tmp_path: Path) -> Order:
+    """Makes specs: `order("minilm-l2", "lora", epochs=1)`."""
+
+    def make(
+        model: str = "scratch-tiny", method: str = "full", *, task: str = "text-classification", preset: str = "default",
+        limits: Limits | None = None, micro_batch: int | None = None, rows: int = 160, **fixed: object,
+    ) -> TrialSpec:  # fmt: skip
+        kind = TASKS.get(task)
+        table = support_tickets(rows, seed=1)
+        if task.startswith("multilabel"):
+            table = pd.DataFrame({"text": table["text"], "labels": [[label, f"not {label}"] for label in table["label"]]})
+        data = prepare(table, data_needs(kind), columns={})
+        (card,) = find_models([model], ZOO.things)
+        space = build_space(preset, [card], [method], data.profile, system_profile("cpu"))
+        configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
+        folder = tmp_path / "data"
+        folder.mkdir(exist_ok=True)
+        data.train.to_parquet(folder / "train.parquet")
+        data.validation.to_parquet(folder / "validation.parquet")
+        return TrialSpec(
+            number=0, configuration=configuration, task=task, labels=data.labels, card=card, data=str(folder),
+            tokens=str(tmp_path / "tokens"), metric=kind.metrics[0], metrics=kind.metrics, limits=limits or Limits(),
+            micro_batch=micro_batch or int(configuration.values["batch_size"]), device="cpu", threads=1, seed=0,
+        )  # fmt: skip
+
+    return make
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    made = tmp_path / "trial"
+    made.mkdir()
+    return made

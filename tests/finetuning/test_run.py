@@ -1,0 +1,183 @@
+"""Trials for real: small models, small data, every method and every way a training can be cut short."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+
+from tests.finetuning.conftest import Order
+from xautolm.errors import TrialError
+from xautolm.finetuning import memory, training
+from xautolm.finetuning.inference import predict_logits
+from xautolm.finetuning.run import run
+from xautolm.methods import METHODS
+from xautolm.records import Limits, TrialStatus
+from xautolm.space.presets import PAPER_SCHEDULERS
+
+pytestmark = [
+    # What libraries say of themselves while they work; ours must stay silent.
+    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.timeout(300),
+]
+
+
+def test_a_model_from_scratch_learns_and_leaves_a_plain_folder(order: Order, folder: Path) -> None:
+    spec = order(epochs=8)
+    outcome = run(spec, folder)
+    assert outcome.status is TrialStatus.COMPLETE
+    assert set(outcome.metrics) == {"f1_macro", "accuracy", "f1_weighted", "mcc"}
+    assert outcome.metrics["accuracy"] > 0.45  # the largest class has 30 %
+    assert outcome.metrics["f1_macro"] == max(line["f1_macro"] for line in outcome.history)
+    assert {"epoch", "seconds", "train_loss", "validation_loss", "mcc"} <= set(outcome.history[0])
+    assert not (folder / "checkpoints").exists()
+    last = json.loads((folder / "progress.jsonl").read_text().splitlines()[-1])
+    assert last["step"] == last["steps"] > 0
+    classify = pipeline("text-classification", model=str(folder / "model"))
+    assert classify("I was charged twice for order 4417.")[0]["label"] in spec.labels
+
+
+@pytest.mark.parametrize("method", METHODS.names())
+def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, method: str) -> None:
+    spec = order("minilm-l2", method, epochs=2, rows=120)
+    outcome = run(spec, folder)
+    assert outcome.succeeded and 0 <= outcome.metrics["f1_macro"] <= 1
+    model = AutoModelForSequenceClassification.from_pretrained(folder / "model")
+    assert model.config.num_hidden_layers == 2 and not any("lora" in name for name, _ in model.named_parameters())
+    assert AutoTokenizer.from_pretrained(folder / "model").model_max_length == spec.configuration.values["max_length"]
+    # The saved weights give the score that was reported for the best epoch.
+    import pandas as pd
+
+    from xautolm.metrics import scores
+    from xautolm.tasks import TASKS
+
+    table, task = pd.read_parquet(Path(spec.data) / "validation.parquet"), TASKS.get(spec.task)
+    logits = predict_logits(folder / "model", list(table["text"]), "cpu")
+    again = scores(spec.metrics, task.encode(list(table["label"]), spec.labels), task.predictions(logits))
+    assert again == pytest.approx(dict(outcome.metrics), abs=1e-6)
+
+
+@pytest.mark.parametrize(("variant", "init", "targets"), [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")])
+def test_lora_variants(order: Order, folder: Path, variant: str, init: str, targets: str) -> None:
+    options = {"lora_variant": variant, "lora_init": init, "lora_targets": targets, "lora_bias": "lora_only"}
+    assert run(order("minilm-l2", "lora", epochs=2, rows=80, **options), folder).succeeded
+
+
+def test_same_seed_same_result(order: Order, folder: Path) -> None:
+    first, second = (run(order(epochs=3), folder) for _ in range(2))
+    assert first.metrics == second.metrics
+
+
+def test_several_labels(order: Order, folder: Path) -> None:
+    spec = order(task="multilabel-classification", epochs=4, class_weights=True)
+    outcome = run(spec, folder)
+    assert outcome.succeeded and outcome.metrics["f1_micro"] > 0.3
+    assert predict_logits(folder / "model", ["a text"], "cpu").shape == (1, len(spec.labels))
+
+
+@pytest.mark.parametrize("scheduler", PAPER_SCHEDULERS)
+def test_the_papers_schedulers_and_optimizers(order: Order, folder: Path, scheduler: str) -> None:
+    optimizer = dict(zip(PAPER_SCHEDULERS, ("adamw", "adam", "sgd", "adagrad", "adamw"), strict=True))[scheduler]
+    switches = {"early_stopping": "off", "gradient_clipping": "off"} if scheduler == "cosine" else {}
+    fixed = {"epochs": 1, "scheduler": scheduler, "optimizer": optimizer, "gradient_accumulation_steps": 2, **switches}
+    outcome = run(order(preset="paper", batch_size=8, max_length=64, **fixed), folder)
+    assert outcome.succeeded
+
+
+def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        training, "classification_loss", lambda *_: lambda outputs, labels, **__: outputs["logits"].sum() * float("nan")
+    )
+    with pytest.raises(TrialError, match="loss is nan") as caught:
+        run(order(), folder)
+    assert caught.value.kind == "diverged"
+
+
+def test_the_time_limit_gives_a_truncated_but_valid_result(order: Order, folder: Path) -> None:
+    spec = order("minilm-l2", epochs=6, rows=900, limits=Limits(seconds=9.0))
+    outcome = run(spec, folder)
+    assert outcome.status is TrialStatus.TRUNCATED
+    assert outcome.metrics and outcome.history[-1]["epoch"] < 6
+    assert (folder / "model" / "model.safetensors").exists()
+    assert outcome.evaluation_time < 9.0 + 3.0
+
+
+def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    original = training.make_trainer
+
+    def make(*args: object) -> object:
+        trainer = original(*args)
+        made.append((trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps))
+        if made[-1][0] > 4:
+            trainer.train = lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory"))
+        return trainer
+
+    monkeypatch.setattr("xautolm.finetuning.run.make_trainer", make)
+    outcome = run(order(epochs=1, batch_size=16), folder)
+    assert made == [(16, 1), (8, 2), (4, 4)]
+    assert [line.split(":")[0] for line in outcome.adjustments] == ["per-device batch 16 to 8", "per-device batch 8 to 4"]
+    assert outcome.status is TrialStatus.COMPLETE
+
+
+def test_the_host_memory_guard_notices_in_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(3)])
+    data = torch.zeros(1, 8)
+    with memory.memory_guard(model, 10**15):
+        model(data)
+    hoard = []
+    import psutil
+
+    limit = int((psutil.Process().memory_info().rss + 100_000_000) / memory.SOFT_SHARE)
+    with pytest.raises(memory.MemoryLimitReached, match="resident memory passed 92%"), memory.memory_guard(model, limit):
+        for _ in range(500):
+            hoard.append(np.ones(1_000_000))
+            torch.utils._pytree.tree_map(lambda item: item, model(data))
+    hoard.clear()
+    model(data)
+
+
+def test_a_batch_of_one_that_does_not_fit_is_a_failure() -> None:
+    adjustments: list[str] = []
+
+    def attempt(size: int) -> None:
+        raise MemoryError(f"no room for {size}")
+
+    with pytest.raises(MemoryError, match="no room for 1"):
+        memory.with_smaller_batches(attempt, 4, adjustments)
+    assert len(adjustments) == 2
+
+
+def test_weights_that_are_no_safetensors_are_not_loaded(order: Order, folder: Path, tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    spec = order("minilm-l2", epochs=1, rows=80)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    for file in Path(spec.card.path).iterdir():
+        if file.is_file() and file.suffix != ".safetensors":
+            (copy / file.name).write_bytes(file.read_bytes())
+    torch.save({}, copy / "pytorch_model.bin")
+    with pytest.raises(TrialError, match="weights of minilm-l2") as caught:
+        run(replace(spec, card=replace(spec.card, path=str(copy))), folder)
+    assert caught.value.kind == "load_error"
+    (copy / "tokenizer.json").write_text("{}")
+    (copy / "vocab.txt").unlink()
+    with pytest.raises(TrialError, match="tokenizer of minilm-l2"):
+        run(replace(spec, card=replace(spec.card, path=str(copy)), tokens=str(tmp_path / "other")), folder)
+
+
+def test_tokens_are_computed_once(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = order(epochs=1)
+    run(spec, folder)
+    files = sorted(path.name for path in Path(spec.tokens).iterdir())
+    assert len(files) == 2 and not any(name.startswith(".") for name in files)
+    monkeypatch.setattr("xautolm.finetuning.tokens._build", lambda *_: pytest.fail("built twice"))
+    monkeypatch.setattr("datasets.DatasetDict.save_to_disk", lambda *_: pytest.fail("tokenised twice"))
+    run(spec, folder)

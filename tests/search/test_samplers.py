@@ -1,0 +1,172 @@
+"""One suite for every search strategy on the registry, in the study that real runs use."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+import optuna
+import pytest
+
+from xautolm.records import Failure, FailureKind, Objective, TrialOutcome, TrialStatus
+from xautolm.search import SAMPLERS, Strategy, ask, open_study, pareto_front, tell
+from xautolm.search.pge import POPULATION, PgeSampler
+from xautolm.space import Branch, Float, Int, Prior, Space
+from xautolm.testing import success
+
+pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
+
+OBJECTIVES = (
+    Objective(name="f1_macro", maximize=True, worst=0.0),
+    Objective(name="evaluation_time", maximize=False, worst=float("inf")),
+)
+
+
+def leaf(name: str) -> Space:
+    rate = Float(name="learning_rate", low=1e-5, high=1e-3, default=1e-4, log=True)
+    own = (Int(name="r", low=1, high=32, default=8),) if name == "lora" else ()
+    return Space(name, (rate, *own))
+
+
+SPACE = Space(
+    "toy.v1",
+    (
+        Branch(name="model", branches={name: Space(name, (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),)) for name in ("good", "bad", "broken")}, default="good"),
+        Int(name="epochs", low=1, high=5, default=3),
+    ),
+)  # fmt: skip
+
+
+def play(values: dict) -> TrialOutcome:
+    if values["model"] == "broken":
+        return TrialOutcome(
+            status=TrialStatus.FAILED, wall_time=5.0, failure=Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large")
+        )
+    base = 0.8 if values["model"] == "good" else 0.4
+    score = base - 0.1 * abs(np.log10(values["learning_rate"]) + 4)
+    return success(seconds=10.0 * values["epochs"], f1_macro=float(score))
+
+
+def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0) -> list[dict]:
+    study = open_study(storage, SPACE, OBJECTIVES, lambda s: strategy.make(SPACE, s), seed)
+    found = []
+    for _ in range(trials):
+        asked = ask(study, SPACE, lambda configuration: "")
+        assert asked is not None
+        trial, configuration = asked
+        tell(study, trial.number, play(dict(configuration.values)), OBJECTIVES)
+        found.append(dict(configuration.values))
+    return found
+
+
+@pytest.fixture(params=list(SAMPLERS.things.values()), ids=lambda strategy: strategy.name)
+def strategy(request: pytest.FixtureRequest) -> Strategy:
+    return request.param
+
+
+def test_proposals_lie_in_the_space_and_begin_with_the_default(strategy: Strategy) -> None:
+    found = searched(strategy, 11, None)
+    assert found[0] == dict(SPACE.default().values)
+    assert all(SPACE.problems(values) == [] for values in found)
+
+
+def test_same_seed_same_proposals(strategy: Strategy) -> None:
+    assert searched(strategy, 9, None, seed=3) == searched(strategy, 10, None, seed=3)
+    assert searched(strategy, 9, None, seed=3) != searched(strategy, 10, None, seed=4)
+
+
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "pge"])
+def test_failures_make_a_model_rarer(name: str) -> None:
+    shares = Counter()
+    for seed in range(3):
+        found = searched(SAMPLERS.get(name), 90 if name == "pge" else 50, None, seed)
+        shares[name] += sum(values["model"] == "broken" for values in found[-20:])
+    # A third of 60 would be 20.
+    assert shares[name] < 17
+
+
+def test_a_resumed_study_goes_on_and_does_not_repeat_itself(strategy: Strategy, tmp_path: Path) -> None:
+    storage = f"sqlite:///{tmp_path / 'study.db'}"
+    first = searched(strategy, 6, storage)
+    second = searched(strategy, 6, storage)
+    assert len({str(values) for values in first + second}) == 12
+
+
+def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -> None:
+    study = open_study(None, SPACE, OBJECTIVES, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
+    outcomes = [
+        play({"model": "broken"}),
+        TrialOutcome(status=TrialStatus.FAILED, failure=Failure(kind=FailureKind.INTERRUPTED, message="")),
+        success(f1_macro=0.7),
+    ]
+    for outcome in outcomes:
+        trial, _ = ask(study, SPACE, lambda configuration: "")
+        tell(study, trial.number, outcome, OBJECTIVES)
+    states = [trial.state for trial in study.trials]
+    complete, fail = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
+    assert states == [complete, fail, complete]
+    assert study.trials[0].values == [0.0, 5.0] and study.trials[0].constraints == {"failed": 1.0}
+    assert [trial.number for trial in study.best_trials] == [2]
+
+
+def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else() -> None:
+    study = open_study(None, SPACE, OBJECTIVES, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
+    for _ in range(8):
+        asked = ask(study, SPACE, lambda one: "" if one.values["model"] == "bad" else "too large")
+        assert asked is not None and asked[1].values["model"] == "bad"
+    assert any(trial.user_attrs.get("passed_over") == "too large" for trial in study.trials)
+    assert ask(study, SPACE, lambda one: "too large") is None
+
+
+def test_the_front_by_hand() -> None:
+    outcomes = {0: success(10.0, f1_macro=0.8), 1: success(5.0, f1_macro=0.7), 2: success(7.0, f1_macro=0.6), 3: play({"model": "broken"})}
+    assert pareto_front(outcomes, OBJECTIVES) == [0, 1]
+    assert pareto_front({3: outcomes[3]}, OBJECTIVES) == []
+
+
+def test_pge_moves_toward_the_best_fifth_of_each_population() -> None:
+    study = optuna.create_study(directions=["maximize", "minimize"], sampler=PgeSampler(SPACE, seed=1))
+    for _ in range(POPULATION):
+        trial = study.ask()
+        configuration = SPACE.walk(lambda key, parameter, trial=trial: trial._suggest(key, parameter.distribution()))
+        outcome = play(dict(configuration.values))
+        if outcome.succeeded:
+            study.tell(trial, [outcome.metrics["f1_macro"], outcome.evaluation_time])
+        else:
+            trial.set_constraint("failed", 1.0)
+            study.tell(trial, [0.0, 99.0])
+    from xautolm.search.pge import best_samples
+
+    best = best_samples(study.trials, study.directions)
+    assert len(best) == 4 and all(params["model"] != "broken" for params in best)
+    expected = Prior.plain(SPACE).toward(best, 0.05)
+    share = sum(params["model"] == "good" for params in best) / 4
+    assert expected.beliefs["model"].weights[0] == pytest.approx(0.95 / 3 + 0.05 * share)
+    # Position 0 and 1 of a population explore with the plain model, position 2 follows the moved one.
+    sampler = PgeSampler(SPACE, seed=1)
+    space = sampler.infer_relative_search_space(study, None)
+    for number, model in ((20, Prior.plain(SPACE)), (20, None)):
+        trial = optuna.trial.create_trial(values=[0.0, 1.0])
+        trial.number = number
+        if model is not None:
+            drawn = SPACE.site_values(model.sample(np.random.default_rng([1, number])).values)
+            assert sampler.sample_relative(study, trial, space) == drawn
+    study.add_trials([study.trials[0], study.trials[1]])
+    trial.number = 22
+    drawn = SPACE.site_values(expected.sample(np.random.default_rng([1, 22])).values)
+    assert sampler.sample_relative(study, trial, space) == drawn
+
+
+def test_gp_is_the_only_strategy_that_may_load_torch() -> None:
+    import subprocess
+    import sys
+
+    code = (
+        "import sys; from xautolm.search import SAMPLERS; from xautolm.space import Space, Int\n"
+        "s = Space('a.v1', (Int(name='a', low=1, high=2, default=1),))\n"
+        "[SAMPLERS.get(n).make(s, 0) for n in SAMPLERS.names() if n != 'gp']; print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True)
+    assert done.stdout.strip() == "False"

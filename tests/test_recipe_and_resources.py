@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from xautolm.errors import SpaceError, UnknownNameError
+from xautolm.recipe import build_space, precisions, read_space_option
+from xautolm.records import DataProfile, Gpu, Limits, ModelCard, SystemProfile
+from xautolm.resources import ResourceModel
+from xautolm.space import Space
+from xautolm.testing import success
+from xautolm.zoo import ZOO
+
+H100 = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
+
+
+def walk(space: Space, **fixed: object) -> dict:
+    return dict(space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default)).values)
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize("name", list(ZOO.things))
+def test_nothing_that_cannot_run_is_in_the_space(name: str, preset: str, profile: DataProfile, machine: SystemProfile) -> None:
+    card = ZOO.things[name]
+    long = replace(profile, tokens_max=100_000, tokens_mean=3_000.0, train_examples=40)
+    space = build_space(preset, [card], [], long, machine)
+    for key, parameter in space.sites().items():
+        if parameter.name == "max_length":
+            assert max(parameter.options) <= card.positions, key
+        if parameter.name == "trainable_layers":
+            largest = parameter.high if hasattr(parameter, "high") else max(parameter.options)
+            assert largest < card.layers
+        if parameter.name == "batch_size":
+            assert max(parameter.options) <= long.train_examples
+        if parameter.name == "precision":
+            assert parameter.options == ("fp32",)
+    methods = space.parameters[0].branches[name].parameters[0].options
+    if card.shared_layers:
+        assert "partial.v1" not in methods
+    if card.origin == "scratch":
+        assert methods == ("full.v1",)
+
+
+def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine: SystemProfile) -> None:
+    cards = [ZOO.things[name] for name in ("minilm-l6", "roberta-base", "roberta-large")]
+    space = build_space("default", cards, [], profile, machine)
+    rates = {
+        (model, method): walk(space, model=model, method=method)["learning_rate"]
+        for model in ("minilm-l6", "roberta-base", "roberta-large")
+        for method in ("full.v1", "lora.v1", "head.v1")
+    }
+    assert rates["minilm-l6", "full.v1"] > rates["roberta-base", "full.v1"] > rates["roberta-large", "full.v1"]
+    assert rates["roberta-base", "head.v1"] > rates["roberta-base", "full.v1"]
+
+
+def test_max_length_follows_the_data(profile: DataProfile, machine: SystemProfile, card: ModelCard) -> None:
+    short = build_space("default", [card], [], replace(profile, tokens_max=50), machine)
+    longer = build_space("default", [card], [], replace(profile, tokens_max=200), machine)
+    assert short.sites()["max_length"].options == (64,)
+    assert longer.sites()["max_length"].options == (64, 128, 256)
+
+
+def test_precision_follows_the_device(machine: SystemProfile) -> None:
+    assert precisions(machine) == ("fp32",)
+    assert precisions(replace(machine, device="cuda", gpus=(H100,)))[0] == "bf16"
+    assert precisions(replace(machine, device="cuda", gpus=(replace(H100, compute_capability=7.5),)))[0] == "fp16"
+
+
+def test_the_paper_preset_has_the_papers_sets(profile: DataProfile, machine: SystemProfile) -> None:
+    space = build_space("paper", [ZOO.things["roberta-large"]], [], profile, machine)
+    sites = space.sites()
+    assert sites["learning_rate"].options == (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
+    assert sites["batch_size"].options == (2, 4, 8, 16, 32, 64, 128, 256)
+    assert sites["trainable_layers"].options == (1, 2, 4, 8, 16)
+    assert (sites["lora_r"].low, sites["lora_r"].high) == (1, 32)
+    assert sites["optimizer"].options == ("adamw", "adam", "sgd", "adagrad")
+    assert walk(space, early_stopping="off").keys() & {"early_stopping_patience", "early_stopping_delta"} == set()
+
+
+def test_space_options(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("preset: paper\nepochs: [1, 2]\nlearning_rate: 1e-5\n")
+    assert read_space_option(str(path)) == ("paper", {"epochs": [1, 2], "learning_rate": "1e-5"})
+    assert read_space_option("default") == ("default", {})
+    with pytest.raises(UnknownNameError, match="Did you mean 'paper'"):
+        read_space_option("papr")
+    path.write_text("- 1\n")
+    with pytest.raises(SpaceError, match="must map parameters"):
+        read_space_option(str(path))
+    path.write_text("a: [1\n")
+    with pytest.raises(SpaceError, match="not valid YAML"):
+        read_space_option(str(path))
+
+
+def test_no_method_for_any_model_is_said_with_the_reason(profile: DataProfile, machine: SystemProfile) -> None:
+    with pytest.raises(SpaceError, match="nothing worth adapting"):
+        build_space("default", [ZOO.things["scratch-tiny"]], ["lora"], profile, machine)
+
+
+@pytest.fixture
+def resources(profile: DataProfile, machine: SystemProfile) -> tuple[ResourceModel, Space]:
+    cards = [ZOO.things[name] for name in ("minilm-l6", "minilm-l2", "roberta-large")]
+    space = build_space("default", cards, [], profile, machine)
+    return ResourceModel({card.name: card for card in cards}, profile, machine), space
+
+
+def configured(space: Space, **fixed: object):
+    return space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
+
+
+def test_predictions_order_what_is_obvious(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    full, head, large, small = (
+        model.predict(configured(space, model=name, method=method))
+        for name, method in (
+            ("minilm-l6", "full.v1"), ("minilm-l6", "head.v1"), ("roberta-large", "full.v1"), ("minilm-l2", "full.v1"))
+    )  # fmt: skip
+    assert small.first_result_seconds < full.first_result_seconds < large.first_result_seconds
+    assert head.first_result_seconds < full.first_result_seconds
+    assert head.memory < full.memory < large.memory
+    # 355 M parameters, gradients and two moments in float32 are 5.7 GB before any activation.
+    assert 5.7e9 < large.memory < 8e9
+
+
+def test_a_measured_trial_corrects_the_next_prediction(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    one = configured(space)
+    before = model.predict(one).first_result_seconds - 3.0
+    model.observe(one, success(seconds=10 * before, f1_macro=0.5))
+    assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
+    model.observe(one, success(seconds=10 * before, f1_macro=0.5))
+    assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
+
+
+def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    large = configured(space, model="roberta-large")
+    assert model.obstacle(large, Limits(memory=4_000_000_000)).startswith("out_of_memory")
+    assert model.obstacle(large, Limits(seconds=5.0)).startswith("timeout")
+    assert model.obstacle(configured(space), Limits()) == ""
+
+
+def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    one = configured(space, batch_size=64, max_length=256)
+    roomy, tight = model.micro_batch(one, Limits()), model.micro_batch(one, Limits(memory=1_600_000_000))
+    assert roomy == 64 and tight in {1, 2, 4, 8, 16, 32}

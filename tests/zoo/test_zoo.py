@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from xautolm.errors import ModelUnavailableError, UnknownNameError
+from xautolm.records import ModelCard
+from xautolm.zoo import ZOO, find_models, reachable
+
+
+@pytest.fixture(params=list(ZOO.things.values()), ids=lambda card: card.name)
+def card(request: pytest.FixtureRequest) -> ModelCard:
+    return request.param
+
+
+def test_cards_are_plausible(card: ModelCard) -> None:
+    assert card.origin in {"hub", "packaged", "scratch"}
+    assert bool(card.hub_id) == (card.origin == "hub")
+    embeddings = card.vocabulary * card.hidden_size
+    layers = 12 * card.hidden_size**2 * (1 if card.shared_layers else card.layers)
+    # Factorised embeddings (ALBERT, ELECTRA small) and gated layers (ModernBERT) move this, by less than threefold.
+    assert card.parameters < 3 * (embeddings + layers) and 3 * card.parameters > layers
+    assert card.positions >= 128 and card.layers > 0 and card.licence
+
+
+def test_the_papers_encoders_and_those_of_today_are_there() -> None:
+    wanted = {"distilbert-base-uncased", "bert-large-cased", "roberta-large", "xlm-roberta-base", "deberta-base",
+              "mdeberta-v3-base", "electra-small-discriminator", "albert-xxlarge-v1", "robertuito-base-uncased",
+              "roberta-base-bne", "modernbert-large", "deberta-v3-small", "e5-small-v2", "bge-small-en-v1.5"}  # fmt: skip
+    assert wanted <= set(ZOO.things)
+
+
+def test_auto_finds_what_needs_no_hub() -> None:
+    names = [card.name for card in reachable(ZOO.things)]
+    assert names == ["minilm-l6", "minilm-l4", "minilm-l3", "minilm-l2", "scratch-tiny", "scratch-small"]
+
+
+def test_packaged_models_are_found_on_disk() -> None:
+    (found,) = find_models(["minilm-l3"], ZOO.things)
+    config = json.loads((Path(found.path) / "config.json").read_text())
+    assert config["hidden_size"] == found.hidden_size and config["vocab_size"] == found.vocabulary
+
+
+def test_an_unreachable_hub_is_said_with_what_can_be_used() -> None:
+    for name in ("roberta-base", "FacebookAI/roberta-base"):
+        with pytest.raises(ModelUnavailableError, match=r"HF_HUB_OFFLINE.*\n.*you can use: minilm-l6"):
+            find_models([name], ZOO.things)
+    with pytest.raises(ModelUnavailableError, match="neither a folder here nor on a hub"):
+        find_models(["someone/some-model"], ZOO.things)
+
+
+def test_unknown_names_get_a_suggestion(tmp_path: Path) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'minilm-l6'"):
+        find_models(["minilm-6"], ZOO.things)
+    with pytest.raises(ModelUnavailableError, match="holds no model"):
+        find_models([str(tmp_path)], ZOO.things)
+
+
+def test_a_model_folder_is_described_by_its_configuration(tmp_path: Path) -> None:
+    shape = {"model_type": "roberta", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100,
+             "max_position_embeddings": 130, "pad_token_id": 1}  # fmt: skip
+    (tmp_path / "config.json").write_text(json.dumps(shape))
+    (found,) = find_models([str(tmp_path)], ZOO.things)
+    assert (found.origin, found.positions, found.layers, found.path) == ("folder", 128, 2, str(tmp_path))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "odd"}))
+    with pytest.raises(ModelUnavailableError, match="does not say its hidden_size"):
+        find_models([str(tmp_path)], ZOO.things)
