@@ -73,8 +73,8 @@ def test_proposals_lie_in_the_space_and_begin_with_the_default(strategy: Strateg
 
 
 def test_same_seed_same_proposals(strategy: Strategy) -> None:
-    assert searched(strategy, 9, None, seed=3) == searched(strategy, 10, None, seed=3)
-    assert searched(strategy, 9, None, seed=3) != searched(strategy, 10, None, seed=4)
+    assert searched(strategy, 10, None, seed=3) == searched(strategy, 10, None, seed=3)
+    assert searched(strategy, 10, None, seed=3) != searched(strategy, 10, None, seed=4)
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "pge"])

@@ -94,7 +94,7 @@ class ForkServer:
 
 
 def main() -> None:
-    """`python -m xautolm.execution.forkserver MODULE...`: load the modules, then serve."""
+    """The program of the server, with the modules to load as arguments."""
     # Answers go through a private copy of standard output; whatever a library prints must not mix with them.
     answers = os.dup(ANSWERS)
     os.dup2(2, ANSWERS)
@@ -105,7 +105,3 @@ def main() -> None:
     server = ForkServer(answers)
     server.answer({"ready": True})
     server.serve()
-
-
-if __name__ == "__main__":
-    main()

@@ -51,7 +51,7 @@ class SpawnLauncher:
 
     def launch(self, folder: Path, entry: str) -> int:
         """Start an interpreter."""
-        command = [sys.executable, "-m", "xautolm.execution.worker", str(folder), entry]
+        command = [sys.executable, "-c", _main_of("worker"), str(folder), entry]
         process = subprocess.Popen(command, start_new_session=True, env=self.environment)
         self.processes[folder] = process
         return process.pid
@@ -87,7 +87,7 @@ class ForkServerLauncher:
         if self.server is not None and self.server.poll() is None:
             return
         self.close()
-        command = [sys.executable, "-m", "xautolm.execution.forkserver", *self.preload]
+        command = [sys.executable, "-c", _main_of("forkserver"), *self.preload]
         self.answers = queue.Queue()
         self.server = subprocess.Popen(
             command,
@@ -167,6 +167,11 @@ class ForkServerLauncher:
             for line in server.stdout:
                 answers.put(json.loads(line))
         answers.put({"ended": True})
+
+
+def _main_of(module: str) -> str:
+    """The program of a module in this folder; `python -m` would import it a second time, and warn."""
+    return f"from xautolm.execution.{module} import main; main()"
 
 
 def kill_group(pid: int) -> None:

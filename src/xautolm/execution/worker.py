@@ -1,4 +1,4 @@
-"""What a trial's process does: read its spec, run the entry, write its result. Also a program, for spawning."""
+"""What a trial's process does: read its spec, run the entry, write its result."""
 
 from __future__ import annotations
 
@@ -61,11 +61,7 @@ def _peak_memory() -> int:
 
 
 def main() -> None:
-    """`python -m xautolm.execution.worker FOLDER ENTRY`."""
+    """The program of a spawned process, with the arguments FOLDER and ENTRY."""
     folder = Path(sys.argv[1])
     redirect_streams(folder)
     work(folder, sys.argv[2])
-
-
-if __name__ == "__main__":
-    main()

@@ -43,7 +43,7 @@ class Lora:
             Choice(name="lora_targets", options=targets, default="all-linear"),
             Choice(name="lora_init", options=("default", "gaussian", "pissa"), default="default"),
             Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora"),
-            learning_rate(card, (1e-4, 3e-3, 1e-3), shrink=0.6),
+            learning_rate(card, (1e-4, 2e-3, 7e-4), shrink=0.6),
             Int(name="epochs", low=2, high=8, default=4),
         )
 

@@ -1,0 +1,85 @@
+"""Usage: exit codes, messages, and options that reach the search."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from xautolm.cli import main
+from xautolm.cli.fit import merged
+from xautolm.data.demo import support_tickets
+from xautolm.options import FitOptions
+
+
+def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
+    monkeypatch.setattr(sys, "argv", ["xautolm", *map(str, arguments)])
+    try:
+        main()
+    except SystemExit as stopped:
+        return int(stopped.code or 0)
+    return 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["fit"], "No training data"),
+        (["fit", "none.csv"], "No such file"),
+        (["fit", "t.csv", "--budget", "soon"], "not a duration"),
+        (["fit", "t.csv", "--config", "none.yaml"], "No such configuration file"),
+        (["fit", "t.csv", "--text", "body"], "No column 'body'"),
+        (["fit", "t.csv", "--validation", "none.csv"], "No such file"),
+        (["predict", "nowhere", "a text"], "no run here"),
+        (["report", "nowhere"], "no run here"),
+        (["experience", "show", "ff"], "No such experience"),
+        (["models", "show", "roberta-bass"], "Did you mean 'roberta-base'"),
+        (["models", "space", "--space", "papr"], "Did you mean 'paper'"),
+    ],
+)
+def test_bad_usage_exits_with_2_and_says_why(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    support_tickets(60).to_csv("t.csv", index=False)
+    assert call(monkeypatch, *arguments) == 2
+    captured = capsys.readouterr()
+    assert message in captured.err and "Traceback" not in captured.err
+    assert not (tmp_path / "runs").exists()
+
+
+def test_an_option_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "fit", "t.csv", "--bugdet", "3m") == 2
+
+
+def test_lists_and_spaces_print(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(monkeypatch, "models", "list") == 0
+    assert "answerdotai/ModernBERT-large" in capsys.readouterr().out
+    assert call(monkeypatch, "models", "list", "--here") == 0
+    assert "minilm-l2" in capsys.readouterr().out
+    assert call(monkeypatch, "models", "space", "--models", "minilm-l6", "--methods", "lora") == 0
+    assert "lora_r: 2..64 log  (default 8)" in capsys.readouterr().out
+    assert call(monkeypatch, "models", "space", "--space", "paper", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "paper.v1"
+    assert call(monkeypatch, "experience", "stats") == 0
+    assert capsys.readouterr().out.startswith("0 experiences")
+    assert call(monkeypatch, "--version") == 0
+
+
+def test_every_option_of_fit_is_a_flag_and_the_other_way_round() -> None:
+    import inspect
+
+    from xautolm.cli.fit import fit
+
+    flags = set(inspect.signature(fit).parameters) - {"data", "config", "quiet", "as_json"}
+    assert flags == set(FitOptions.model_fields)
+
+
+def test_flags_overrule_the_configuration_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text("data: train.csv\nbudget: 5m\nseed: 3\n")
+    given: dict[str, Any] = {"config": path, "data": None, "budget": "10m", "seed": None, "quiet": True, "as_json": False}
+    assert merged(given) == {"data": "train.csv", "budget": "10m", "seed": 3}

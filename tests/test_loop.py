@@ -1,0 +1,174 @@
+"""The conductor with a fake executor: budgets, memory of trials, weights, resume."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from xautolm import AutoLM, ExperienceStore
+from xautolm.errors import BudgetError, ModelUnavailableError, NoModelError, RunFolderError, UnknownNameError, UsageError
+from xautolm.records import FailureKind, TrialOutcome, TrialSpec
+from xautolm.report.screen import Quiet
+from xautolm.testing import FakeExecutor, success
+
+SCORES = {"minilm-l6": 0.9, "minilm-l4": 0.8, "minilm-l3": 0.7, "minilm-l2": 0.6, "scratch-tiny": 0.5, "scratch-small": 0.4}
+
+
+def play(spec: TrialSpec) -> TrialOutcome:
+    score = SCORES[spec.card.name]
+    return success(seconds=100 * score, f1_macro=score, accuracy=score, f1_weighted=score, mcc=score)
+
+
+@pytest.fixture
+def fit(tmp_path: Path, tickets: pd.DataFrame) -> Callable[..., tuple[AutoLM, FakeExecutor]]:
+    def run(how: Callable[[TrialSpec], TrialOutcome] = play, data: Any = None, **options: Any) -> tuple[AutoLM, FakeExecutor]:
+        executor = FakeExecutor(how)
+        auto = AutoLM(**{"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", **options})
+        auto.fit(tickets if data is None else data, screen=Quiet(), executor=executor)
+        return auto, executor
+
+    return run
+
+
+def test_a_search_ends_with_its_trials_and_leaves_everything_behind(fit: Callable, tmp_path: Path) -> None:
+    auto, executor = fit(trials=7)
+    assert len(executor.specs) == len(auto.experiences_) == 7
+    assert auto.best_.outcome.metrics["f1_macro"] == max(one.outcome.metrics["f1_macro"] for one in auto.experiences_)
+    assert auto.best_.trial == 0 and auto.best_.proposal == "default"
+    points = json.loads((tmp_path / "run" / "pareto.json").read_text())
+    assert [point["trial"] for point in points] == [one.trial for one in auto.pareto_front_]
+    assert list(auto.leaderboard_["f1_macro"]) == sorted(auto.leaderboard_["f1_macro"], reverse=True)
+    assert (tmp_path / "run" / "best" / "README.md").read_text().count(auto.info_.data.fingerprint) == 1
+    with ExperienceStore() as store:
+        assert {one.id for one in store.experiences()} == {one.id for one in auto.experiences_}
+
+
+def test_weights_are_kept_for_the_front_only(fit: Callable, tmp_path: Path) -> None:
+    auto, _ = fit(trials=12, objectives="f1_macro")
+    kept = {int(path.parent.name) for path in (tmp_path / "run" / "trials").glob("*/model")}
+    assert kept == {one.trial for one in auto.pareto_front_} and len(kept) < 12
+
+
+def test_failures_are_remembered_and_do_not_end_the_search(fit: Callable) -> None:
+    def sometimes(spec: TrialSpec) -> TrialOutcome:
+        if spec.number % 2:
+            raise MemoryError("no room")
+        return play(spec)
+
+    auto, _ = fit(sometimes, trials=6)
+    kinds = [one.outcome.failure.kind for one in auto.experiences_ if one.outcome.failure]
+    assert kinds == [FailureKind.OUT_OF_MEMORY] * 3
+    with ExperienceStore() as store:
+        assert store.counts()["failure"] == {"out_of_memory": 3}
+
+
+def test_no_model_at_all_is_an_error_that_sums_up(fit: Callable) -> None:
+    def never(spec: TrialSpec) -> TrialOutcome:
+        raise ValueError("broken thing")
+
+    with pytest.raises(NoModelError, match=r"None of 3 trials gave a model \(3 crash\)(.|\n)*broken thing"):
+        fit(never, trials=3)
+
+
+def test_the_same_command_resumes_and_a_larger_budget_goes_on(fit: Callable) -> None:
+    first, _ = fit(trials=3)
+    again, executor = fit(trials=3)
+    assert executor.specs == [] and again.info_.id == first.info_.id
+    more, executor = fit(trials=5)
+    assert [spec.number for spec in executor.specs] == [3, 4]
+    assert len(more.experiences_) == 5
+
+
+def test_a_folder_with_another_run_is_refused_with_the_difference(fit: Callable, tmp_path: Path, tickets: pd.DataFrame) -> None:
+    fit(trials=2)
+    for options, what in (({"seed": 1}, "seed: 0 there, 1 now"), ({"sampler": "tpe"}, "sampler"), ({"data": tickets.tail(100)}, "data")):
+        with pytest.raises(RunFolderError, match=what):
+            fit(trials=2, **options)
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("precious")
+    with pytest.raises(RunFolderError, match="not empty and holds no run"):
+        fit(trials=2, out=str(tmp_path / "other"))
+    assert (tmp_path / "other" / "thesis.tex").read_text() == "precious"
+
+
+def test_an_interrupted_trial_is_marked_and_run_again(fit: Callable, tmp_path: Path, tickets: pd.DataFrame) -> None:
+    class Stopped(FakeExecutor):
+        def finished(self, timeout: float) -> list:
+            if len(self.specs) == 3:
+                raise KeyboardInterrupt
+            return super().finished(timeout)
+
+    with pytest.raises(KeyboardInterrupt):
+        auto = AutoLM(out=str(tmp_path / "run"), sampler="random", device="cpu", trials=4)
+        auto.fit(tickets, screen=Quiet(), executor=Stopped(play))
+    assert (tmp_path / "run" / "best").exists()
+    auto, executor = fit(trials=4)
+    by_number = {one.trial: one for one in auto.experiences_}
+    assert by_number[2].outcome.failure.kind is FailureKind.INTERRUPTED
+    assert executor.specs[0].proposal == "again after trial 2"
+    assert dict(executor.specs[0].configuration.values) == dict(by_number[2].configuration.values)
+    assert len(executor.specs) == 2 and sum(one.outcome.is_evidence for one in auto.experiences_) == 4
+
+
+def test_trial_limits_never_exceed_what_is_left_of_the_budget(fit: Callable) -> None:
+    _, executor = fit(budget=1000, trials=4, trial_time_limit=5000)
+    assert all(spec.limits.seconds <= 1000 for spec in executor.specs)
+    _, executor = fit(budget=900, trials=4, out=str(Path(executor.specs[0].data).parents[1] / "b"))
+    assert all(spec.limits.seconds <= 300 for spec in executor.specs)
+
+
+def test_several_at_once_share_threads_and_memory(fit: Callable) -> None:
+    auto, executor = fit(trials=4, parallel=2)
+    assert {spec.threads for spec in executor.specs} == {max(1, auto.info_.system.physical_cores // 2)}
+    assert executor.specs[0].limits.memory <= auto.info_.system.memory * 0.45 + 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"task": "text-clasification"}, UnknownNameError, "Did you mean 'text-classification'"),
+        ({"sampler": "tpee"}, UnknownNameError, "Did you mean 'tpe'"),
+        ({"objectives": "f1macro"}, UnknownNameError, "Did you mean 'f1_macro'"),
+        ({"models": "minilm-l7"}, UnknownNameError, "Did you mean 'minilm-l"),
+        ({"models": "roberta-base"}, ModelUnavailableError, "you can use: minilm-l6"),
+        ({"methods": "lorra"}, UnknownNameError, "Did you mean 'lora'"),
+        ({"space": "defualt"}, UnknownNameError, "Did you mean 'default'"),
+        ({"objectives": "evaluation_time"}, UsageError, "at least one quality metric"),
+        ({"budget": "2s"}, BudgetError, r"too small for one trial.\nGot: 2 s; the cheapest trial needs about \d+ s"),
+        ({"trial_time_limit": "1s"}, BudgetError, "time limit is too small"),
+        ({"trial_memory_limit": "100MB"}, ModelUnavailableError, "fits into memory"),
+        ({"device": "cuda:7"}, UsageError, "no such GPU"),
+        ({"device": "tpu"}, UsageError, "Unknown device"),
+        ({"store": "nonsense://"}, UsageError, "store cannot be opened"),
+    ],
+)
+def test_bad_input_is_refused_before_any_compute(
+    fit: Callable, tmp_path: Path, options: dict, error: type[Exception], message: str
+) -> None:
+    def never(spec: TrialSpec) -> TrialOutcome:
+        raise AssertionError("a trial was started")
+
+    with pytest.raises(error, match=message):
+        fit(never, **{"trials": 2, **options})
+    assert not (tmp_path / "run" / "run.json").exists()
+
+
+def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> None:
+    def nested(spec: TrialSpec) -> TrialOutcome:
+        with pytest.raises(RunFolderError, match="Another process works on this run"):
+            fit(trials=2)
+        return play(spec)
+
+    fit(nested, trials=1)
+
+
+def test_not_fitted_and_not_a_run(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="not fitted"):
+        AutoLM().predict(["a"])
+    with pytest.raises(RunFolderError, match="no run here"):
+        AutoLM.load(tmp_path)
