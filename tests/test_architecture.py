@@ -56,7 +56,11 @@ def test_imports_only_go_down(path: Path) -> None:
 def test_only_fine_tuning_imports_torch_at_the_top(path: Path) -> None:
     if path.relative_to(ROOT).parts[0] == "finetuning":
         return
-    tops = [node for node in ast.parse(path.read_text(encoding="utf-8")).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    tops = [
+        node
+        for node in ast.parse(path.read_text(encoding="utf-8")).body
+        if isinstance(node, ast.Import | ast.ImportFrom)
+    ]
     names = {alias.name for node in tops if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module or "" for node in tops if isinstance(node, ast.ImportFrom)}
     assert not {name.split(".")[0] for name in names} & {"torch", "transformers", "peft"}

@@ -11,12 +11,26 @@ import pandas as pd
 import pytest
 
 from xautolm import AutoLM, ExperienceStore
-from xautolm.errors import BudgetError, ModelUnavailableError, NoModelError, RunFolderError, UnknownNameError, UsageError
+from xautolm.errors import (
+    BudgetError,
+    ModelUnavailableError,
+    NoModelError,
+    RunFolderError,
+    UnknownNameError,
+    UsageError,
+)
 from xautolm.records import FailureKind, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, success
 
-SCORES = {"minilm-l6": 0.9, "minilm-l4": 0.8, "minilm-l3": 0.7, "minilm-l2": 0.6, "scratch-tiny": 0.5, "scratch-small": 0.4}
+SCORES = {
+    "minilm-l6": 0.9,
+    "minilm-l4": 0.8,
+    "minilm-l3": 0.7,
+    "minilm-l2": 0.6,
+    "scratch-tiny": 0.5,
+    "scratch-small": 0.4,
+}
 
 
 def play(spec: TrialSpec) -> TrialOutcome:
@@ -26,7 +40,9 @@ def play(spec: TrialSpec) -> TrialOutcome:
 
 @pytest.fixture
 def fit(tmp_path: Path, tickets: pd.DataFrame) -> Callable[..., tuple[AutoLM, FakeExecutor]]:
-    def run(how: Callable[[TrialSpec], TrialOutcome] = play, data: Any = None, **options: Any) -> tuple[AutoLM, FakeExecutor]:
+    def run(
+        how: Callable[[TrialSpec], TrialOutcome] = play, data: Any = None, **options: Any
+    ) -> tuple[AutoLM, FakeExecutor]:
         executor = FakeExecutor(how)
         auto = AutoLM(**{"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", **options})
         auto.fit(tickets if data is None else data, screen=Quiet(), executor=executor)
@@ -84,9 +100,15 @@ def test_the_same_command_resumes_and_a_larger_budget_goes_on(fit: Callable) -> 
     assert len(more.experiences_) == 5
 
 
-def test_a_folder_with_another_run_is_refused_with_the_difference(fit: Callable, tmp_path: Path, tickets: pd.DataFrame) -> None:
+def test_a_folder_with_another_run_is_refused_with_the_difference(
+    fit: Callable, tmp_path: Path, tickets: pd.DataFrame
+) -> None:
     fit(trials=2)
-    for options, what in (({"seed": 1}, "seed: 0 there, 1 now"), ({"sampler": "tpe"}, "sampler"), ({"data": tickets.tail(100)}, "data")):
+    for options, what in (
+        ({"seed": 1}, "seed: 0 there, 1 now"),
+        ({"sampler": "tpe"}, "sampler"),
+        ({"data": tickets.tail(100)}, "data"),
+    ):
         with pytest.raises(RunFolderError, match=what):
             fit(trials=2, **options)
     (tmp_path / "other").mkdir()

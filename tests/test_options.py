@@ -8,7 +8,9 @@ from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.options import FitOptions, bytes_of, read_config, seconds
 
 
-@pytest.mark.parametrize(("text", "value"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("45", 45), (7, 7)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("45", 45), (7, 7)]
+)
 def test_durations(text: object, value: float) -> None:
     assert float(seconds(text)) == value
 

@@ -22,7 +22,9 @@ def walk(space: Space, **fixed: object) -> dict:
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
 @pytest.mark.parametrize("name", list(ZOO.things))
-def test_nothing_that_cannot_run_is_in_the_space(name: str, preset: str, profile: DataProfile, machine: SystemProfile) -> None:
+def test_nothing_that_cannot_run_is_in_the_space(
+    name: str, preset: str, profile: DataProfile, machine: SystemProfile
+) -> None:
     card = ZOO.things[name]
     long = replace(profile, tokens_max=100_000, tokens_mean=3_000.0, train_examples=40)
     space = build_space(preset, [card], [], long, machine)

@@ -16,8 +16,8 @@ from xautolm.loop import search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
 from xautolm.plan import make_plan, recover
-from xautolm.records import Experience
 from xautolm.recipe import data_needs
+from xautolm.records import Experience
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.runs import RunFolder, RunInfo
@@ -50,7 +50,12 @@ class AutoLM:
         self.options = FitOptions.parse(options)
 
     def fit(
-        self, X: Any, y: Any = None, *, validation: Any = None, screen: Screen | None = None,
+        self,
+        X: Any,
+        y: Any = None,
+        *,
+        validation: Any = None,
+        screen: Screen | None = None,
         executor: Executor | None = None,
     ) -> AutoLM:
         """Search, and keep the best model; an earlier run in the same folder is resumed.
@@ -102,14 +107,12 @@ class AutoLM:
         Raises:
             UsageError: Not fitted yet.
         """
-        if not hasattr(self, "run_"):
-            raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
-        return self.run_.info()
+        return self._fitted().info()
 
     @property
     def experiences_(self) -> list[Experience]:
         """All trials of the run, failed ones included."""
-        return self.info_ and self.run_.experiences()
+        return self._fitted().experiences()
 
     @property
     def best_(self) -> Experience:
@@ -163,6 +166,11 @@ class AutoLM:
         write_tables(self.run_, self.info_, self.experiences_)
         return write_report(self.run_, Path(path) if path else None)
 
+    def _fitted(self) -> RunFolder:
+        if not hasattr(self, "run_"):
+            raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
+        return self.run_
+
     @property
     def _task(self) -> Task:
         return TASKS.get(self.info_.task)
@@ -170,9 +178,10 @@ class AutoLM:
     def _logits(self, texts: Sequence[str]) -> np.ndarray:
         if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
             raise UsageError("predict needs a list of texts.", got=type(texts).__name__)
-        if not self.info_ or not self.run_.best.exists():
-            raise NoModelError(f"The run in {self.run_.root} has no model yet.")
+        run = self._fitted()
+        if not run.best.exists():
+            raise NoModelError(f"The run in {run.root} has no model yet.")
         from xautolm.finetuning.inference import predict_logits
 
         device = self.info_.system.device
-        return predict_logits(self.run_.best, list(texts), "cpu" if self.options.device == "cpu" else device)
+        return predict_logits(run.best, list(texts), "cpu" if self.options.device == "cpu" else device)

@@ -26,11 +26,13 @@ def from_plain(kind: type[T], value: Any) -> T:
     Raises:
         pydantic.ValidationError: The value does not fit; the error lists every field.
     """
-    return _adapter(kind).validate_python(value)
+    record: T = validator(kind).validate_python(value)  # type: ignore[arg-type]  # a class is hashable
+    return record
 
 
 @cache
-def _adapter(kind: type[T]) -> TypeAdapter[T]:
+def validator(kind: Any) -> TypeAdapter[Any]:
+    """What checks and builds records of a kind; made once for each."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

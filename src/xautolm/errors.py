@@ -1,16 +1,16 @@
 """Every error that xautolm raises on purpose.
 
-    XAutoLMError
-    ├── UsageError              bad input, found before any compute is spent (exit code 2)
-    │   ├── UnknownNameError    a task, model, method, metric, sampler or option that does not exist
-    │   ├── DataError           the data cannot be read or cannot be learned from
-    │   ├── SpaceError          a search space, or a value in it, that makes no sense
-    │   ├── BudgetError         a budget that is malformed or too small for one trial
-    │   ├── ModelUnavailableError   no such model here, and no hub to fetch it from
-    │   ├── RunFolderError      the output folder holds something else
-    │   └── StoreError          the experience store cannot be opened or is of a newer schema
-    ├── NoModelError            the search ended without a usable model (exit code 1)
-    └── TrialError              inside a trial: a failure whose kind is known
+XAutoLMError
+├── UsageError              bad input, found before any compute is spent (exit code 2)
+│   ├── UnknownNameError    a task, model, method, metric, sampler or option that does not exist
+│   ├── DataError           the data cannot be read or cannot be learned from
+│   ├── SpaceError          a search space, or a value in it, that makes no sense
+│   ├── BudgetError         a budget that is malformed or too small for one trial
+│   ├── ModelUnavailableError   no such model here, and no hub to fetch it from
+│   ├── RunFolderError      the output folder holds something else
+│   └── StoreError          the experience store cannot be opened or is of a newer schema
+├── NoModelError            the search ended without a usable model (exit code 1)
+└── TrialError              inside a trial: a failure whose kind is known
 """
 
 from __future__ import annotations

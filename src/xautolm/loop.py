@@ -7,7 +7,7 @@ from dataclasses import replace
 from xautolm.plan import Plan
 from xautolm.records import Experience
 from xautolm.report.screen import Standing
-from xautolm.runs import read_experience
+from xautolm.runs import ended_experience
 from xautolm.search import ask, pareto_front, tell
 
 UPDATE_SECONDS = 0.5
@@ -20,8 +20,8 @@ def search(plan: Plan) -> list[Experience]:
         The experiences of the run, those of earlier sessions included.
     """
     standing = Standing(metric=plan.metric, experiences=plan.folder.experiences())
-    for experience in standing.experiences:
-        plan.resources.observe(experience.configuration, experience.outcome)
+    for earlier in standing.experiences:
+        plan.resources.observe(earlier.configuration, earlier.outcome)
     while True:
         while len(standing.running) < plan.parallel and start_next(plan, standing):
             pass
@@ -31,8 +31,7 @@ def search(plan: Plan) -> list[Experience]:
             configuration, folder = standing.running.pop(number)
             tell(plan.study, number, outcome, plan.objectives)
             plan.resources.observe(configuration, outcome)
-            experience = read_experience(plan.info, folder)
-            assert experience is not None, f"trial {number} ended without a result in {folder}"
+            experience = ended_experience(plan.info, folder)
             plan.store.add([experience])
             standing.experiences.append(experience)
             outcomes = {one.trial: one.outcome for one in standing.experiences}

@@ -62,7 +62,9 @@ def build_space(
     reasons: list[str] = []
     for card in cards:
         usable = [method for method in chosen if not method.problem(card)]
-        reasons += [f"{method.name} on {card.name}: {method.problem(card)}" for method in chosen if method not in usable]
+        reasons += [
+            f"{method.name} on {card.name}: {method.problem(card)}" for method in chosen if method not in usable
+        ]
         if usable:
             branches[card.name] = Space(card.name, (_method_branch(preset, card, usable, profile, system),))
     if not branches:

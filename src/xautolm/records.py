@@ -78,6 +78,11 @@ class Failure:
     stderr_tail: str = ""
     """The last lines that the trial wrote to its standard error."""
 
+    @property
+    def headline(self) -> str:
+        """The kind, and the first line of the message."""
+        return f"{self.kind.value}: {self.message.partition(chr(10))[0]}"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrialOutcome:

@@ -183,6 +183,13 @@ def read_experience(info: RunInfo, folder: Path) -> Experience | None:
     )
 
 
+def ended_experience(info: RunInfo, folder: Path) -> Experience:
+    """The experience of a trial that has ended."""
+    experience = read_experience(info, folder)
+    assert experience is not None, f"a trial ended without a result in {folder}"
+    return experience
+
+
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:
     different = [name for name in now if earlier.get(name) != now[name]]
     if different:

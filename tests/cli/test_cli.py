@@ -41,7 +41,11 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     ],
 )
 def test_bad_usage_exits_with_2_and_says_why(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path, arguments: list[str], message: str
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
+    arguments: list[str],
+    message: str,
 ) -> None:
     monkeypatch.chdir(tmp_path)
     support_tickets(60).to_csv("t.csv", index=False)
@@ -81,5 +85,12 @@ def test_every_option_of_fit_is_a_flag_and_the_other_way_round() -> None:
 def test_flags_overrule_the_configuration_file(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("data: train.csv\nbudget: 5m\nseed: 3\n")
-    given: dict[str, Any] = {"config": path, "data": None, "budget": "10m", "seed": None, "quiet": True, "as_json": False}
+    given: dict[str, Any] = {
+        "config": path,
+        "data": None,
+        "budget": "10m",
+        "seed": None,
+        "quiet": True,
+        "as_json": False,
+    }
     assert merged(given) == {"data": "train.csv", "budget": "10m", "seed": 3}

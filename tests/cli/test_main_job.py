@@ -48,7 +48,9 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     table.head(220).to_csv(data / "train.csv", index=False)
     table.tail(40).to_csv(data / "test.csv", index=False)
     environment = {**os.environ, "XAUTOLM_STORE": str(folder / "store.db"), "HF_HUB_OFFLINE": "1"}
-    done = xautolm("fit", data, *FIT, "--trials", 4, "--budget", "4m", "--out", folder / "run", "--json", environment=environment)
+    done = xautolm(
+        "fit", data, *FIT, "--trials", 4, "--parallel", 2, "--out", folder / "run", "--json", environment=environment
+    )
     assert done.returncode == 0, done.stderr
     return Finished(folder, data, environment, [json.loads(line) for line in done.stdout.splitlines()])
 
@@ -108,7 +110,15 @@ def test_evaluating_on_the_test_split_gives_the_score_that_fit_reported(finished
 def test_the_card_states_what_was_done(finished: Finished) -> None:
     card = (finished.run / "best" / "README.md").read_text()
     info = AutoLM.load(finished.run).info_
-    for fact in (info.data.fingerprint, "validation f1_macro", "test f1_macro", "seed 0", "learning_rate", "torch", "stratified"):
+    for fact in (
+        info.data.fingerprint,
+        "validation f1_macro",
+        "test f1_macro",
+        "seed 0",
+        "learning_rate",
+        "torch",
+        "stratified",
+    ):
         assert fact in card
 
 

@@ -18,7 +18,10 @@ from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, 
 from xautolm.records import Configuration, FailureKind, Limits, ModelCard, TrialOutcome, TrialSpec, TrialStatus
 
 ENTRY = "tests.execution.entries:run"
-LAUNCHERS = {"fork server": lambda: ForkServerLauncher(["xautolm.execution.worker"], 1), "spawn": lambda: SpawnLauncher(1)}
+LAUNCHERS = {
+    "fork server": lambda: ForkServerLauncher(["xautolm.execution.worker"], 1),
+    "spawn": lambda: SpawnLauncher(1),
+}
 
 
 @pytest.fixture(params=LAUNCHERS)
@@ -31,10 +34,21 @@ def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
 
 def order(card: ModelCard, number: int, do: str, limits: Limits | None = None) -> TrialSpec:
     return TrialSpec(
-        number=number, configuration=Configuration(values={"model": "tiny", "method": "full.v1", "do": do}, space="toy.v1"),
-        task="text-classification", labels=("a", "b"), card=card, data="", tokens="", metric="f1_macro", metrics=("f1_macro",),
-        limits=limits or Limits(), micro_batch=1, device="cpu", threads=1, seed=0,
-    )  # fmt: skip
+        number=number,
+        configuration=Configuration(values={"model": "tiny", "method": "full.v1", "do": do}, space="toy.v1"),
+        task="text-classification",
+        labels=("a", "b"),
+        card=card,
+        data="",
+        tokens="",
+        metric="f1_macro",
+        metrics=("f1_macro",),
+        limits=limits or Limits(),
+        micro_batch=1,
+        device="cpu",
+        threads=1,
+        seed=0,
+    )
 
 
 def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
@@ -63,7 +77,9 @@ def ended(pid: int) -> bool:
     return False
 
 
-def test_a_result_comes_back_with_its_times_and_memory(executor: LocalExecutor, tmp_path: Path, card: ModelCard) -> None:
+def test_a_result_comes_back_with_its_times_and_memory(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+) -> None:
     outcome = run(executor, tmp_path, order(card, 7, "succeed"))
     assert outcome.status is TrialStatus.COMPLETE and outcome.metrics == {"f1_macro": 0.5}
     assert outcome.wall_time > 0 and outcome.peak_memory > 10_000_000

@@ -35,7 +35,8 @@ def experience(profile: DataProfile, machine: SystemProfile) -> Experience:
         data=profile,
         system=machine,
         configuration=Configuration(
-            values={"model": "m", "method": "lora.v1", "rate": 1e-4, "r": 8, "weights": True, "extra": None}, space="default.v1"
+            values={"model": "m", "method": "lora.v1", "rate": 1e-4, "r": 8, "weights": True, "extra": None},
+            space="default.v1",
         ),
         outcome=success(12.5, f1_macro=0.7),
         limits=Limits(seconds=60.0),

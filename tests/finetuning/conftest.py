@@ -24,13 +24,22 @@ def order(tmp_path: Path) -> Order:
     """Makes specs: `order("minilm-l2", "lora", epochs=1)`."""
 
     def make(
-        model: str = "scratch-tiny", method: str = "full", *, task: str = "text-classification", preset: str = "default",
-        limits: Limits | None = None, micro_batch: int | None = None, rows: int = 160, **fixed: object,
-    ) -> TrialSpec:  # fmt: skip
+        model: str = "scratch-tiny",
+        method: str = "full",
+        *,
+        task: str = "text-classification",
+        preset: str = "default",
+        limits: Limits | None = None,
+        micro_batch: int | None = None,
+        rows: int = 160,
+        **fixed: object,
+    ) -> TrialSpec:
         kind = TASKS.get(task)
         table = support_tickets(rows, seed=1)
         if task.startswith("multilabel"):
-            table = pd.DataFrame({"text": table["text"], "labels": [[label, f"not {label}"] for label in table["label"]]})
+            table = pd.DataFrame(
+                {"text": table["text"], "labels": [[label, f"not {label}"] for label in table["label"]]}
+            )
         data = prepare(table, data_needs(kind), columns={})
         (card,) = find_models([model], ZOO.things)
         space = build_space(preset, [card], [method], data.profile, system_profile("cpu"))
@@ -40,10 +49,21 @@ def order(tmp_path: Path) -> Order:
         data.train.to_parquet(folder / "train.parquet")
         data.validation.to_parquet(folder / "validation.parquet")
         return TrialSpec(
-            number=0, configuration=configuration, task=task, labels=data.labels, card=card, data=str(folder),
-            tokens=str(tmp_path / "tokens"), metric=kind.metrics[0], metrics=kind.metrics, limits=limits or Limits(),
-            micro_batch=micro_batch or int(configuration.values["batch_size"]), device="cpu", threads=1, seed=0,
-        )  # fmt: skip
+            number=0,
+            configuration=configuration,
+            task=task,
+            labels=data.labels,
+            card=card,
+            data=str(folder),
+            tokens=str(tmp_path / "tokens"),
+            metric=kind.metrics[0],
+            metrics=kind.metrics,
+            limits=limits or Limits(),
+            micro_batch=micro_batch or int(configuration.values["batch_size"]),
+            device="cpu",
+            threads=1,
+            seed=0,
+        )
 
     return make
 

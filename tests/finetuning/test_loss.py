@@ -15,7 +15,9 @@ def test_cross_entropy_with_weights_and_smoothing_by_hand() -> None:
     assert plain.item() == pytest.approx(-(logs[0, 0] + logs[1, 1] + logs[2, 1]).item() / 3)
     smooth = classification_loss("single_label_classification", 0.1, None)({"logits": LOGITS}, labels)
     assert smooth.item() == pytest.approx(0.9 * plain.item() - 0.1 * logs.mean(dim=1).mean().item())
-    weighted = classification_loss("single_label_classification", 0.0, torch.tensor([3.0, 1.0]))({"logits": LOGITS}, labels)
+    weighted = classification_loss("single_label_classification", 0.0, torch.tensor([3.0, 1.0]))(
+        {"logits": LOGITS}, labels
+    )
     assert weighted.item() == pytest.approx(-(3 * logs[0, 0] + logs[1, 1] + logs[2, 1]).item() / 5)
 
 

@@ -61,7 +61,9 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
     assert again == pytest.approx(dict(outcome.metrics), abs=1e-6)
 
 
-@pytest.mark.parametrize(("variant", "init", "targets"), [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")])
+@pytest.mark.parametrize(
+    ("variant", "init", "targets"), [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")]
+)
 def test_lora_variants(order: Order, folder: Path, variant: str, init: str, targets: str) -> None:
     options = {"lora_variant": variant, "lora_init": init, "lora_targets": targets, "lora_bias": "lora_only"}
     assert run(order("minilm-l2", "lora", epochs=2, rows=80, **options), folder).succeeded
@@ -122,7 +124,10 @@ def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
     monkeypatch.setattr("xautolm.finetuning.run.make_trainer", make)
     outcome = run(order(epochs=1, batch_size=16), folder)
     assert made == [(16, 1), (8, 2), (4, 4)]
-    assert [line.split(":")[0] for line in outcome.adjustments] == ["per-device batch 16 to 8", "per-device batch 8 to 4"]
+    assert [line.split(":")[0] for line in outcome.adjustments] == [
+        "per-device batch 16 to 8",
+        "per-device batch 8 to 4",
+    ]
     assert outcome.status is TrialStatus.COMPLETE
 
 
@@ -135,7 +140,10 @@ def test_the_host_memory_guard_notices_in_a_forward_pass(monkeypatch: pytest.Mon
     import psutil
 
     limit = int((psutil.Process().memory_info().rss + 100_000_000) / memory.SOFT_SHARE)
-    with pytest.raises(memory.MemoryLimitReached, match="resident memory passed 92%"), memory.memory_guard(model, limit):
+    with (
+        pytest.raises(memory.MemoryLimitReached, match="resident memory passed 92%"),
+        memory.memory_guard(model, limit),
+    ):
         for _ in range(500):
             hoard.append(np.ones(1_000_000))
             torch.utils._pytree.tree_map(lambda item: item, model(data))

@@ -6,7 +6,12 @@ from dataclasses import replace
 
 import pytest
 import torch
-from transformers import BertConfig, BertForSequenceClassification, DistilBertConfig, DistilBertForSequenceClassification
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
 
 from xautolm.methods import METHODS, Method
 from xautolm.methods.base import head_parameters
@@ -28,7 +33,11 @@ def method(request: pytest.FixtureRequest) -> Method:
 @pytest.fixture(params=["bert", "distilbert"])
 def model(request: pytest.FixtureRequest) -> torch.nn.Module:
     torch.manual_seed(0)
-    return BertForSequenceClassification(BERT) if request.param == "bert" else DistilBertForSequenceClassification(DISTILBERT)
+    return (
+        BertForSequenceClassification(BERT)
+        if request.param == "bert"
+        else DistilBertForSequenceClassification(DISTILBERT)
+    )
 
 
 def defaults(method: Method, card: ModelCard) -> dict:

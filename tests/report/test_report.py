@@ -30,13 +30,26 @@ HOSTILE = "<script>alert('x')</script>"
 @pytest.fixture
 def trials(profile: DataProfile, machine: SystemProfile) -> list[Experience]:
     first = Experience(
-        id="a" * 24, created="2026-01-02T03:04:05+00:00", run="r", trial=0, task="text-classification",
-        data=replace(profile, name=HOSTILE), system=machine,
-        configuration=Configuration(values={"model": HOSTILE, "method": "lora.v1", "learning_rate": 1e-4}, space="default.v1"),
-        outcome=success(12.5, f1_macro=0.7), limits=Limits(), objectives=("f1_macro", "evaluation_time"), seed=0, versions={"torch": "2"},
-    )  # fmt: skip
+        id="a" * 24,
+        created="2026-01-02T03:04:05+00:00",
+        run="r",
+        trial=0,
+        task="text-classification",
+        data=replace(profile, name=HOSTILE),
+        system=machine,
+        configuration=Configuration(
+            values={"model": HOSTILE, "method": "lora.v1", "learning_rate": 1e-4}, space="default.v1"
+        ),
+        outcome=success(12.5, f1_macro=0.7),
+        limits=Limits(),
+        objectives=("f1_macro", "evaluation_time"),
+        seed=0,
+        versions={"torch": "2"},
+    )
     failure = Failure(kind=FailureKind.CRASH, message=f"ValueError: {HOSTILE}", stderr_tail=HOSTILE)
-    failed = replace(first, id="b" * 24, trial=1, outcome=TrialOutcome(status=TrialStatus.FAILED, wall_time=3.0, failure=failure))
+    failed = replace(
+        first, id="b" * 24, trial=1, outcome=TrialOutcome(status=TrialStatus.FAILED, wall_time=3.0, failure=failure)
+    )
     faster = replace(first, id="c" * 24, trial=2, outcome=success(2.0, f1_macro=0.6))
     return [first, failed, faster]
 
@@ -63,18 +76,38 @@ def test_the_leaderboard_survives_csv(trials: list[Experience]) -> None:
 
 
 def test_durations_for_people() -> None:
-    assert [duration(value) for value in (8.4, 200, 3900, float("inf"))] == ["8 s", "3 min 20 s", "1 h 5 min", "unlimited"]
+    assert [duration(value) for value in (8.4, 200, 3900, float("inf"))] == [
+        "8 s",
+        "3 min 20 s",
+        "1 h 5 min",
+        "unlimited",
+    ]
 
 
 def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCard) -> None:
     text = model_card(trials[0], card, ("a", "b"), "f1_macro", ["split made"], {"f1_macro": 0.65})
-    for fact in ("f1_macro on the validation split", "| test f1_macro | 0.6500 |", "f" * 16, "split made", "seed 0", "torch 2", "learning_rate"):
+    for fact in (
+        "f1_macro on the validation split",
+        "| test f1_macro | 0.6500 |",
+        "f" * 16,
+        "split made",
+        "seed 0",
+        "torch 2",
+        "learning_rate",
+    ):
         assert fact in text
 
 
 def test_screens_say_the_same(trials: list[Experience], tmp_path, card: ModelCard) -> None:
     (tmp_path / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
-    standing = Standing(metric="f1_macro", used=10.0, left=50.0, experiences=trials, front=[0], running={3: (trials[0].configuration, tmp_path)})
+    standing = Standing(
+        metric="f1_macro",
+        used=10.0,
+        left=50.0,
+        experiences=trials,
+        front=[0],
+        running={3: (trials[0].configuration, tmp_path)},
+    )
     plain, lines = io.StringIO(), io.StringIO()
     for screen in (Plain(plain), JsonLines(lines)):
         screen.note("hello")
@@ -93,7 +126,17 @@ def test_the_live_table_shows_budget_best_failures_and_progress(trials: list[Exp
     (tmp_path / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     live = LiveTable(console)
-    live.update(Standing(metric="f1_macro", used=10.0, left=50.0, trials_left=4, experiences=trials, front=[0], running={3: (trials[0].configuration, tmp_path)}))
+    live.update(
+        Standing(
+            metric="f1_macro",
+            used=10.0,
+            left=50.0,
+            trials_left=4,
+            experiences=trials,
+            front=[0],
+            running={3: (trials[0].configuration, tmp_path)},
+        )
+    )
     live.close()
     shown = console.file.getvalue()
     for fact in ("10 s used, 50 s left, 4 trials left", "best f1_macro: 0.7000", "1 crash", "epoch 1.5", "trial 3"):

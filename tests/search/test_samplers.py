@@ -30,19 +30,23 @@ def leaf(name: str) -> Space:
     return Space(name, (rate, *own))
 
 
+def model(name: str) -> Space:
+    return Space(name, (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),))
+
+
+MODELS = {name: model(name) for name in ("good", "bad", "broken")}
 SPACE = Space(
     "toy.v1",
-    (
-        Branch(name="model", branches={name: Space(name, (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),)) for name in ("good", "bad", "broken")}, default="good"),
-        Int(name="epochs", low=1, high=5, default=3),
-    ),
-)  # fmt: skip
+    (Branch(name="model", branches=MODELS, default="good"), Int(name="epochs", low=1, high=5, default=3)),
+)
 
 
 def play(values: dict) -> TrialOutcome:
     if values["model"] == "broken":
         return TrialOutcome(
-            status=TrialStatus.FAILED, wall_time=5.0, failure=Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large")
+            status=TrialStatus.FAILED,
+            wall_time=5.0,
+            failure=Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large"),
         )
     base = 0.8 if values["model"] == "good" else 0.4
     score = base - 0.1 * abs(np.log10(values["learning_rate"]) + 4)
@@ -121,7 +125,12 @@ def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else
 
 
 def test_the_front_by_hand() -> None:
-    outcomes = {0: success(10.0, f1_macro=0.8), 1: success(5.0, f1_macro=0.7), 2: success(7.0, f1_macro=0.6), 3: play({"model": "broken"})}
+    outcomes = {
+        0: success(10.0, f1_macro=0.8),
+        1: success(5.0, f1_macro=0.7),
+        2: success(7.0, f1_macro=0.6),
+        3: play({"model": "broken"}),
+    }
     assert pareto_front(outcomes, OBJECTIVES) == [0, 1]
     assert pareto_front({3: outcomes[3]}, OBJECTIVES) == []
 
@@ -168,5 +177,7 @@ def test_gp_is_the_only_strategy_that_may_load_torch() -> None:
         "s = Space('a.v1', (Int(name='a', low=1, high=2, default=1),))\n"
         "[SAMPLERS.get(n).make(s, 0) for n in SAMPLERS.names() if n != 'gp']; print('torch' in sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True
+    )
     assert done.stdout.strip() == "False"

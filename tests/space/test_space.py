@@ -11,7 +11,10 @@ from xautolm.space import Branch, Choice, Float, Int, Prior, Space, narrowed
 
 @pytest.fixture
 def space() -> Space:
-    small = Space("small", (Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True), Int(name="layers", low=1, high=3, default=2)))
+    small = Space(
+        "small",
+        (Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True), Int(name="layers", low=1, high=3, default=2)),
+    )
     large = Space("large", (Float(name="rate", low=1e-5, high=1e-3, default=1e-4, log=True),))
     return Space(
         "toy.v1",

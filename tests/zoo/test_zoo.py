@@ -26,9 +26,22 @@ def test_cards_are_plausible(card: ModelCard) -> None:
 
 
 def test_the_papers_encoders_and_those_of_today_are_there() -> None:
-    wanted = {"distilbert-base-uncased", "bert-large-cased", "roberta-large", "xlm-roberta-base", "deberta-base",
-              "mdeberta-v3-base", "electra-small-discriminator", "albert-xxlarge-v1", "robertuito-base-uncased",
-              "roberta-base-bne", "modernbert-large", "deberta-v3-small", "e5-small-v2", "bge-small-en-v1.5"}  # fmt: skip
+    wanted = {
+        "distilbert-base-uncased",
+        "bert-large-cased",
+        "roberta-large",
+        "xlm-roberta-base",
+        "deberta-base",
+        "mdeberta-v3-base",
+        "electra-small-discriminator",
+        "albert-xxlarge-v1",
+        "robertuito-base-uncased",
+        "roberta-base-bne",
+        "modernbert-large",
+        "deberta-v3-small",
+        "e5-small-v2",
+        "bge-small-en-v1.5",
+    }
     assert wanted <= set(ZOO.things)
 
 
@@ -59,8 +72,14 @@ def test_unknown_names_get_a_suggestion(tmp_path: Path) -> None:
 
 
 def test_a_model_folder_is_described_by_its_configuration(tmp_path: Path) -> None:
-    shape = {"model_type": "roberta", "hidden_size": 64, "num_hidden_layers": 2, "vocab_size": 100,
-             "max_position_embeddings": 130, "pad_token_id": 1}  # fmt: skip
+    shape = {
+        "model_type": "roberta",
+        "hidden_size": 64,
+        "num_hidden_layers": 2,
+        "vocab_size": 100,
+        "max_position_embeddings": 130,
+        "pad_token_id": 1,
+    }
     (tmp_path / "config.json").write_text(json.dumps(shape))
     (found,) = find_models([str(tmp_path)], ZOO.things)
     assert (found.origin, found.positions, found.layers, found.path) == ("folder", 128, 2, str(tmp_path))

@@ -44,7 +44,9 @@ def _version(wanted: bool) -> None:
 @app.callback()
 def setup(
     verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for everything.")] = 0,
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
+    ] = False,
 ) -> None:
     """What all commands share."""
     levels = (logging.WARNING, logging.INFO, logging.DEBUG)

@@ -19,7 +19,12 @@ def option(text: str, *names: str) -> Any:
     return typer.Option(*names, help=text, show_default=False)
 
 
-Data = Annotated[Text, typer.Argument(help="CSV, TSV, JSON Lines or Parquet file, folder with train.*, or hub data set.", show_default=False)]
+Data = Annotated[
+    Text,
+    typer.Argument(
+        help="CSV, TSV, JSON Lines or Parquet file, folder with train.*, or hub data set.", show_default=False
+    ),
+]
 Config = Annotated[Path | None, option("YAML file with these options; those given here win.")]
 Task = Annotated[Text, option("Task type: text-classification, multilabel-classification.")]
 TextColumn = Annotated[Text, option("Name of the text column.")]

@@ -38,7 +38,9 @@ def show(name: Name) -> None:
 
 
 @app.command()
-def space(models: Models = "auto", methods: Methods = "", space: SpaceOption = "default", as_json: JsonFlag = False) -> None:
+def space(
+    models: Models = "auto", methods: Methods = "", space: SpaceOption = "default", as_json: JsonFlag = False
+) -> None:
     """Print the search space: every parameter with its range and default, under the branch that opens it.
 
     Shown for texts of any length and 1,000 training examples; `fit` narrows it to the data.

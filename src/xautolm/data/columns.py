@@ -36,8 +36,6 @@ def text_cell(cell: Any) -> str:
     return cell
 
 
-
-
 def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[str, str | None]) -> dict[str, str]:
     """The table's column for each role: the one given, else the only one with a usual name.
 
@@ -53,9 +51,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
             raise DataError(f"No column {wanted!r}.", got=f"columns {', '.join(columns)}")
         if wanted is None and len(matches) != 1:
             which = f"both {' and '.join(matches)} look like it" if matches else f"columns {', '.join(columns)}"
-            raise DataError(
-                f"Which column is the {role.name}?", got=which, fix=f"Say so with --{role.name} NAME."
-            )
+            raise DataError(f"Which column is the {role.name}?", got=which, fix=f"Say so with --{role.name} NAME.")
         chosen[role.name] = wanted or matches[0]
     if len(set(chosen.values())) < len(chosen):
         raise DataError("One column cannot be two things.", got=chosen)

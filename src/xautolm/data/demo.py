@@ -1,4 +1,4 @@
-"""Support tickets in five classes, written for the demo: realistic, with ambiguity and noise, so that no model is perfect.
+"""Support tickets in five classes, generated for the demo, with ambiguity and noise so that no model is perfect.
 
 Each ticket is an opening, a complaint of its class, and often a second sentence; some complaints fit two classes,
 some words are misspelt, and a few labels are wrong, as in real queues.
@@ -14,14 +14,44 @@ TYPO_RATE = 0.25
 AMBIGUOUS = 0.15
 
 OPENINGS = (
-    "Hi,", "Hello team,", "Good morning.", "Hey there,", "To whom it may concern,", "Hi support,", "Second time I write:",
-    "Quick question:", "Urgent!", "Not happy at all.", "", "", "",
+    "Hi,",
+    "Hello team,",
+    "Good morning.",
+    "Hey there,",
+    "To whom it may concern,",
+    "Hi support,",
+    "Second time I write:",
+    "Quick question:",
+    "Urgent!",
+    "Not happy at all.",
+    "",
+    "",
+    "",
 )
 PRODUCTS = (
-    "the blue kettle", "my headphones", "the standing desk", "order 4417", "the winter jacket", "two lamps",
-    "the phone case", "the coffee grinder", "my annual plan", "the family plan", "the tablet", "a pair of boots",
+    "the blue kettle",
+    "my headphones",
+    "the standing desk",
+    "order 4417",
+    "the winter jacket",
+    "two lamps",
+    "the phone case",
+    "the coffee grinder",
+    "my annual plan",
+    "the family plan",
+    "the tablet",
+    "a pair of boots",
 )
-TIMES = ("yesterday", "last week", "on Monday", "three days ago", "this morning", "since the update", "in March", "again")
+TIMES = (
+    "yesterday",
+    "last week",
+    "on Monday",
+    "three days ago",
+    "this morning",
+    "since the update",
+    "in March",
+    "again",
+)
 
 COMPLAINTS = {
     "billing": (
@@ -79,8 +109,18 @@ SHARED = (
     ("billing", "delivery", "I paid for express and it came {time}, after eight days."),
 )
 CLOSINGS = (
-    "Please help.", "What can you do about it?", "I am waiting for your answer.", "Thanks in advance.", "This is the last time I buy here.",
-    "Any idea?", "I attached a picture.", "Call me if that is easier.", "", "", "", "",
+    "Please help.",
+    "What can you do about it?",
+    "I am waiting for your answer.",
+    "Thanks in advance.",
+    "This is the last time I buy here.",
+    "Any idea?",
+    "I attached a picture.",
+    "Call me if that is easier.",
+    "",
+    "",
+    "",
+    "",
 )
 
 

@@ -17,5 +17,8 @@ SPECIAL_TOKENS = 2
 def estimated_tokens(texts: Sequence[str]) -> np.ndarray:
     """Estimated number of subword tokens of each text, shape (n,), special tokens included."""
     return np.asarray(
-        [SPECIAL_TOKENS + sum(1 + (len(unit) - 1) // CHARACTERS_PER_PIECE for unit in UNIT.findall(text)) for text in texts]
+        [
+            SPECIAL_TOKENS + sum(1 + (len(unit) - 1) // CHARACTERS_PER_PIECE for unit in UNIT.findall(text))
+            for text in texts
+        ]
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Sequence
 
 import numpy as np
@@ -46,7 +47,7 @@ def made_validation(
         Two arrays of sorted positions.
     """
     codes, distinct = pd.factorize(pd.Series(list(texts), dtype=object))
-    first = pd.Series(range(len(codes))).groupby(codes).first().to_numpy()
+    first = pd.Series(range(len(codes))).groupby(codes).first().tolist()
     group_strata = [strata[position] for position in first]
     size = max(1, round(fraction * len(distinct)))
     held_out = _proportional(group_strata, size, seed)
@@ -58,11 +59,11 @@ def _proportional(strata: Sequence[Hashable], size: int, seed: int) -> np.ndarra
     """Like `stratified_sample`, but a stratum never gives its last member away."""
     series = pd.Series(list(strata), dtype=object)
     counts = series.map(series.value_counts())
-    splittable = np.flatnonzero((counts > 1).to_numpy())
-    chosen = splittable[stratified_sample([strata[i] for i in splittable], size, seed)]
-    kept: dict[Hashable, int] = dict(series.value_counts())
+    splittable = np.flatnonzero((counts > 1).to_numpy()).tolist()
+    sample = stratified_sample([strata[position] for position in splittable], size, seed)
+    kept = Counter(strata)
     result = []
-    for position in chosen:
+    for position in (splittable[index] for index in sample.tolist()):
         if kept[strata[position]] > 1:
             kept[strata[position]] -= 1
             result.append(position)

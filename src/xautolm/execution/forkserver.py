@@ -17,7 +17,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-from xautolm.execution.worker import redirect_streams, work
+from xautolm.execution.worker import prepare, redirect_streams, work
 
 REQUESTS, ANSWERS = 0, 1
 
@@ -100,6 +100,7 @@ def main() -> None:
     os.dup2(2, ANSWERS)
     for module in sys.argv[1:]:
         import_module(module)
+    prepare()
     # Objects that exist now are never collected, so children do not copy their memory just to look at them.
     gc.freeze()
     server = ForkServer(answers)

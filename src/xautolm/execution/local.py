@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,6 +17,8 @@ from xautolm.execution.failures import failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher, kill_group
 from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.records import Failure, FailureKind, Limits, TrialOutcome, TrialSpec
+
+logger = logging.getLogger(__name__)
 
 POLL = 0.05
 """Seconds between looks at the running trials."""
@@ -72,6 +75,7 @@ class LocalExecutor:
         """Write the spec and start the process."""
         write_json(folder / SPEC, to_plain(spec))
         pid = self.launcher.launch(folder, self.entry)
+        logger.info("trial %d is process %d; its files are in %s", spec.number, pid, folder)
         self.trials[folder] = Running(spec.number, folder, spec.limits, pid, time.monotonic())
 
     def running(self) -> dict[int, Path]:
@@ -108,7 +112,9 @@ class LocalExecutor:
             if trial.limits.memory is not None and memory > trial.limits.memory:
                 self._kill(trial, FailureKind.OUT_OF_MEMORY, f"{memory / 1e9:.2f} GB passed the memory limit")
         if trial.limits.seconds is not None and now - trial.started > hard_limit(trial.limits.seconds):
-            self._kill(trial, FailureKind.TIMEOUT, f"no result {hard_limit(trial.limits.seconds):.0f} s after its start")
+            self._kill(
+                trial, FailureKind.TIMEOUT, f"no result {hard_limit(trial.limits.seconds):.0f} s after its start"
+            )
 
     def _kill(self, trial: Running, kind: FailureKind, message: str) -> None:
         if trial.killed_for is None:

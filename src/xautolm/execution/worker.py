@@ -12,7 +12,7 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from xautolm.documents import from_plain, read_json, to_plain, write_json
+from xautolm.documents import from_plain, read_json, to_plain, validator, write_json
 from xautolm.execution.failures import failed, failure_of
 from xautolm.records import TrialOutcome, TrialSpec
 
@@ -41,6 +41,12 @@ def work(folder: Path, entry: str) -> None:
     write_json(folder / RESULT, to_plain(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())))
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def prepare() -> None:
+    """Do once what every trial's process would do for itself: build the validators of its spec and result."""
+    validator(TrialSpec)
+    validator(TrialOutcome)
 
 
 def redirect_streams(folder: Path) -> None:

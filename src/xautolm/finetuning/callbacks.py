@@ -89,9 +89,7 @@ class Deadline(TrainerCallback):
         self.training_since = 0.0
         self.training_seconds = 0.0
 
-    def on_train_begin(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any
-    ) -> None:
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
         """Start the clock."""
         self.training_since = time.monotonic()
 

@@ -21,6 +21,4 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     logits = predict_logits(Path(spec.card.path), list(table["text"]), spec.device)
     targets = task.encode(list(table["label"]), spec.labels)
     found = scores(spec.metrics, targets, task.predictions(logits))
-    return TrialOutcome(
-        status=TrialStatus.COMPLETE, metrics=found, evaluation_time=time.monotonic() - started
-    )
+    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=found, evaluation_time=time.monotonic() - started)

@@ -26,9 +26,7 @@ def predict_logits(folder: Path, texts: Sequence[str], device: str) -> np.ndarra
     logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
     for start in range(0, len(order), BATCH):
         batch = order[start : start + BATCH]
-        inputs = tokenizer(
-            [texts[index] for index in batch], truncation=True, padding=True, return_tensors="pt"
-        )
+        inputs = tokenizer([texts[index] for index in batch], truncation=True, padding=True, return_tensors="pt")
         inputs.pop("token_type_ids", None)
         with torch.inference_mode():
             logits[batch] = model(**inputs.to(device)).logits.float().cpu().numpy()

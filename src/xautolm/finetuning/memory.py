@@ -85,8 +85,8 @@ def with_smaller_batches(attempt: Callable[[int], T], size: int, adjustments: li
 def release_memory() -> None:
     """Give unused memory back to the system and the GPU."""
     gc.collect()
-    if torch.cuda.is_available() and torch.cuda.is_initialized():
-        torch.cuda.empty_cache()
+    # Without an initialised CUDA context this does nothing.
+    torch.cuda.empty_cache()
     # glibc keeps freed memory for itself unless told to hand it back; other C libraries have no such call.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)

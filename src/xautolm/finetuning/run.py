@@ -79,9 +79,7 @@ def _train(
     model: Any = build_model(spec, task, tokenizer)
     progress = Progress(folder)
     clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]))
-    trainer = make_trainer(
-        spec, task, tokenizer, model, tokens, micro_batch, [progress, NanGuard(), clock], folder
-    )
+    trainer = make_trainer(spec, task, tokenizer, model, tokens, micro_batch, [progress, NanGuard(), clock], folder)
     with memory_guard(model, spec.limits.memory):
         trainer.train()
     return trainer, progress, clock

@@ -73,7 +73,11 @@ def _gpus() -> tuple[Gpu, ...]:
     query = "--query-gpu=name,memory.total,compute_cap"
     try:
         answer = subprocess.run(
-            ["nvidia-smi", query, "--format=csv,noheader,nounits"], capture_output=True, text=True, timeout=20, check=True
+            ["nvidia-smi", query, "--format=csv,noheader,nounits"],
+            capture_output=True,
+            text=True,
+            timeout=20,
+            check=True,
         )
     except (OSError, subprocess.SubprocessError):
         return ()

@@ -83,7 +83,9 @@ class Lora:
 def _head_modules(model: Any) -> list[str]:
     """Names of the modules outside the body, and of its pooler."""
     body = model.base_model
-    outside = [name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())]
+    outside = [
+        name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())
+    ]
     return outside + [name for name, _ in body.named_children() if name == "pooler"]
 
 

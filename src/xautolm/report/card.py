@@ -18,7 +18,7 @@ def model_card(
     test: Mapping[str, float] | None,
 ) -> str:
     """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it."""
-    configuration, data = experience.configuration, experience.data
+    data = experience.data
     base = card.hub_id or (f"{card.package.replace('_', '-')} (PyPI)" if card.package else card.name)
     kept = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
     scores = "".join(f"| validation {name} | {value:.4f} |\n" for name, value in experience.outcome.metrics.items())

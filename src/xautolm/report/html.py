@@ -89,7 +89,10 @@ def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metr
             go.Scatter(
                 x=[one.outcome.evaluation_time for one in members],
                 y=[one.outcome.metrics[metric] for one in members],
-                text=[_escaped(f"trial {one.trial}: {one.configuration.model}, {one.configuration.method}") for one in members],
+                text=[
+                    _escaped(f"trial {one.trial}: {one.configuration.model}, {one.configuration.method}")
+                    for one in members
+                ],
                 mode="lines+markers" if colour == ACCENT else "markers",
                 line={"shape": "hv"},
                 marker={"size": 9},

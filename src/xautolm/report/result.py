@@ -28,8 +28,8 @@ def print_result(
     names = list(best.outcome.metrics)
     table = Table(title="Pareto front" if len(front) > 1 else "Best trial", title_justify="left", box=None)
     for heading in ("trial", "model", "method", *names, "time", "hyperparameters"):
-        justify = "right" if heading in {"trial", "time", *names} else "left"
-        table.add_column(heading, justify=justify, no_wrap=heading in {"time", *names}, ratio=1 if heading == "hyperparameters" else None)
+        is_number = heading in {"trial", "time", *names}
+        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "hyperparameters")
     for one in front:
         scores = [f"{one.outcome.metrics[name]:.4f}" for name in names]
         cells = [str(one.trial), one.configuration.model, one.configuration.method, *scores]

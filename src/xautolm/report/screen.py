@@ -173,7 +173,7 @@ def summary(experience: Experience, metric: str) -> str:
     """The outcome of a trial in a few words."""
     outcome = experience.outcome
     if outcome.failure is not None:
-        return f"{outcome.failure.kind.value}: {outcome.failure.message.splitlines()[0] if outcome.failure.message else ''}"
+        return outcome.failure.headline
     cut = " (stopped at the time limit)" if outcome.status.value == "truncated" else ""
     return f"{metric} {outcome.metrics[metric]:.4f} in {duration(outcome.evaluation_time or 0)}{cut}"
 
@@ -205,7 +205,9 @@ def _trials(standing: Standing) -> Table:
             "" if seconds is None else duration(seconds),
             row["failure"] or row["status"],
         )
-        table.add_row(*(Text(cell) for cell in cells), style="red" if row["failure"] else "green" if row["pareto"] else "")
+        table.add_row(
+            *(Text(cell) for cell in cells), style="red" if row["failure"] else "green" if row["pareto"] else ""
+        )
     return table
 
 
@@ -229,4 +231,3 @@ def last_progress(folder: Path) -> dict[str, Any]:
         return dict(json.loads(lines[-1])) if lines else {}
     except (OSError, ValueError):
         return {}
-

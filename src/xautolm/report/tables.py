@@ -38,7 +38,7 @@ def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
         "wall_time": round(outcome.wall_time, 2),
         "peak_memory_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6),
         "failure": outcome.failure.kind.value if outcome.failure else "",
-        "message": outcome.failure.message.splitlines()[0] if outcome.failure and outcome.failure.message else "",
+        "message": outcome.failure.message.partition("\n")[0] if outcome.failure else "",
         "adjustments": "; ".join(outcome.adjustments),
         "proposal": experience.proposal,
         "hyperparameters": hyperparameters(experience),

@@ -30,9 +30,7 @@ def _tpe(space: Space, seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         # `group`, which a conditional space needs, is marked experimental since Optuna 2.8.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(
-            seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True
-        )
+        return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True)
 
 
 def _nsga2(space: Space, seed: int) -> BaseSampler:

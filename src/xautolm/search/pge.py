@@ -1,4 +1,4 @@
-"""The paper's search: probabilistic evolution with non-dominated ranking (XAutoLM, arXiv 2508.00924; AutoGOAL's NSPE)."""
+"""The paper's search (XAutoLM, arXiv 2508.00924): probabilistic evolution with non-dominated ranking."""
 
 from __future__ import annotations
 

@@ -15,14 +15,14 @@ from xautolm.records import Objective
 def oriented(values: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> np.ndarray:
     """Values with the sign of each objective to be minimised turned, shape (points, objectives)."""
     signs = np.asarray([1.0 if objective.maximize else -1.0 for objective in objectives])
-    return np.asarray(values, dtype=float).reshape(-1, len(signs)) * signs
+    return np.asarray(np.reshape(values, (-1, len(signs))) * signs, dtype=float)
 
 
 def fronts(values: np.ndarray) -> list[np.ndarray]:
     """Positions of the points by non-dominated front, the best front first (Deb et al., 2002)."""
-    at_least = (values[:, None, :] >= values[None, :, :]).all(axis=2)
-    better = (values[:, None, :] > values[None, :, :]).any(axis=2)
-    dominates = at_least & better
+    at_least = np.all(values[:, None, :] >= values[None, :, :], axis=2)
+    better = np.any(values[:, None, :] > values[None, :, :], axis=2)
+    dominates = np.logical_and(at_least, better)
     left = np.arange(len(values))
     result = []
     while len(left):
@@ -48,9 +48,7 @@ def ranked(values: np.ndarray) -> np.ndarray:
     """Positions of the points from best to worst: by front, then by crowding distance, the lonely first."""
     if not len(values):
         return np.zeros(0, dtype=int)
-    return np.concatenate(
-        [front[np.argsort(-crowding(values[front]), kind="stable")] for front in fronts(values)]
-    )
+    return np.concatenate([front[np.argsort(-crowding(values[front]), kind="stable")] for front in fronts(values)])
 
 
 def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:

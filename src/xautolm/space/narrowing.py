@@ -1,9 +1,9 @@
 """A user's own ranges: a mapping, usually from YAML, that replaces parameters of a space.
 
-    learning_rate: {low: 1e-5, high: 1e-4}     # a range
-    epochs: [1, 2, 3]                          # some values
-    weight_decay: 0.01                         # one value
-    lora: {r: [8, 16]}                         # only where the branch `lora` is taken
+learning_rate: {low: 1e-5, high: 1e-4}     # a range
+epochs: [1, 2, 3]                          # some values
+weight_decay: 0.01                         # one value
+lora: {r: [8, 16]}                         # only where the branch `lora` is taken
 """
 
 from __future__ import annotations

@@ -90,9 +90,7 @@ class Space:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError("Not a search space.", got=f"{type(error).__name__}: {error}") from None
 
-    def _path(
-        self, choose: Choose, keys: Mapping[tuple[str, str], str]
-    ) -> Iterator[tuple[str, Parameter, Scalar]]:
+    def _path(self, choose: Choose, keys: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, Parameter, Scalar]]:
         for parameter in self.parameters:
             key = keys[parameter.name, parameter.domain]
             value = choose(key, parameter)

@@ -65,7 +65,7 @@ class MultilabelClassification:
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[list[str]]:
         """Lists of labels."""
-        return [[names[index] for index in np.flatnonzero(row)] for row in predictions]
+        return [[name for name, chosen in zip(names, row, strict=True) if chosen] for row in predictions]
 
 
 TASK = MultilabelClassification()

@@ -1,0 +1,1 @@
+"""Programs that measure; their results are committed beside them."""
