@@ -16,7 +16,7 @@ LEVELS = {
     "registry": 1, "documents": 1, "space": 1, "options": 1,
     "runs": 2, "data": 2, "tasks": 2, "metafeatures": 2, "zoo": 2, "methods": 2, "metrics": 2,
     "recipe": 3, "resources": 3,
-    "experience": 4, "search": 4, "execution": 4, "finetuning": 4, "report": 4,
+    "experience": 4, "search": 4, "execution": 4, "limits": 4, "finetuning": 4, "report": 4,
     "plan": 5, "testing": 5,
     "loop": 6, "results": 6,
     "automl": 7,

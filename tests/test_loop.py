@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from xautolm.errors import (
     UnknownNameError,
     UsageError,
 )
-from xautolm.records import FailureKind, TrialOutcome, TrialSpec
+from xautolm.records import FailureKind, Gpu, SystemProfile, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, success
 
@@ -187,6 +188,24 @@ def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> No
         return play(spec)
 
     fit(nested, trials=1)
+
+
+def test_trials_spread_over_the_gpus(fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile) -> None:
+    gpu = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
+    two = replace(machine, device="cuda", gpus=(gpu, gpu))
+    monkeypatch.setattr("xautolm.plan.system_profile", lambda device: two)
+    _, executor = fit(trials=6, parallel=2, device="auto")
+    pairs = [{executor.specs[i].device, executor.specs[i + 1].device} for i in (0, 2, 4)]
+    assert pairs == [{"cuda:0", "cuda:1"}] * 3
+    assert all(spec.limits.gpu_memory == 72_000_000_000 for spec in executor.specs)
+    assert {spec.configuration.values["precision"] for spec in executor.specs} <= {"bf16", "fp32"}
+
+
+def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(fit: Callable, tmp_path: Path) -> None:
+    (tmp_path / "run" / "data").mkdir(parents=True)
+    (tmp_path / "run" / "data" / "train.parquet").write_text("half of it")
+    auto, _ = fit(trials=1)
+    assert len(auto.experiences_) == 1
 
 
 def test_not_fitted_and_not_a_run(tmp_path: Path) -> None:

@@ -19,7 +19,7 @@ def search(plan: Plan) -> list[Experience]:
     Returns:
         The experiences of the run, those of earlier sessions included.
     """
-    standing = Standing(metric=plan.metric, experiences=plan.folder.experiences())
+    standing = Standing(metric=plan.metric, folder=plan.folder, experiences=plan.folder.experiences())
     for earlier in standing.experiences:
         plan.resources.observe(earlier.configuration, earlier.outcome)
     while True:
@@ -28,10 +28,10 @@ def search(plan: Plan) -> list[Experience]:
         if not standing.running:
             return standing.experiences
         for number, outcome in plan.executor.finished(UPDATE_SECONDS):
-            configuration, folder = standing.running.pop(number)
+            spec = standing.running.pop(number)
             tell(plan.study, number, outcome, plan.objectives)
-            plan.resources.observe(configuration, outcome)
-            experience = ended_experience(plan.info, folder)
+            plan.resources.observe(spec.configuration, outcome)
+            experience = ended_experience(plan.info, plan.folder.trial(number))
             plan.store.add([experience])
             standing.experiences.append(experience)
             outcomes = {one.trial: one.outcome for one in standing.experiences}
@@ -58,7 +58,9 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     folder = plan.folder.trial(trial.number)
     folder.mkdir(parents=True, exist_ok=True)
     proposal = str(trial.user_attrs.get("proposal", plan.sampler))
-    plan.executor.start(plan.spec(trial.number, configuration, limits, proposal), folder)
-    standing.running[trial.number] = (configuration, folder)
+    busy = [spec.device for spec in standing.running.values()]
+    spec = plan.spec(trial.number, configuration, limits, min(plan.devices, key=busy.count), proposal)
+    plan.executor.start(spec, folder)
+    standing.running[trial.number] = spec
     plan.screen.started(trial.number, configuration, plan.resources.predict(configuration).seconds)
     return True

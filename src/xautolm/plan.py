@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import platform
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -16,13 +15,14 @@ from filelock import FileLock
 
 from xautolm.data import Dataset, prepare
 from xautolm.documents import to_plain, write_json
-from xautolm.errors import BudgetError, ModelUnavailableError, UsageError
+from xautolm.errors import UsageError
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
+from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metafeatures import system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
-from xautolm.recipe import build_space, data_needs, read_space_option
+from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
 from xautolm.records import (
     Configuration,
     Experience,
@@ -51,10 +51,6 @@ if TYPE_CHECKING:
 ENTRY = "xautolm.finetuning.run:run"
 PRELOAD = ("xautolm.finetuning.run", "sklearn.metrics")
 PACKAGES = ("xautolm", "torch", "transformers", "peft", "optuna", "datasets", "tokenizers")
-TRIAL_SHARE = 1 / 3
-"""Share of the time budget that one trial may use, where no limit is given."""
-MEMORY_SHARE = 0.9
-"""Share of the machine's memory that trials may use, where no limit is given."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +85,7 @@ class Plan:
         self.store.close()
         self.lock.release()
 
-    def spec(self, number: int, configuration: Configuration, limits: Limits, proposal: str) -> TrialSpec:
+    def spec(self, number: int, configuration: Configuration, limits: Limits, device: str, proposal: str) -> TrialSpec:
         """The order for one trial."""
         return TrialSpec(
             number=number,
@@ -103,7 +99,7 @@ class Plan:
             metrics=self.info.metrics,
             limits=limits,
             micro_batch=self.resources.micro_batch(configuration, limits),
-            device=self.devices[number % len(self.devices)],
+            device=device,
             threads=self.threads,
             seed=self.info.seed,
             proposal=proposal,
@@ -154,10 +150,10 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         return build_space(preset, models, options.methods, dataset.profile, system, changes)
 
     space = space_of(list(cards))
-    limits = _limits(options, system, resources.cheapest(_defaults(space)).seconds)
+    limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
     if wanted == ("auto",):
-        space = space_of(_fitting(space, resources, limits))
-    _check_resources(space, resources, limits, options)
+        space = space_of(fitting_models(space, resources, limits))
+    check_resources(space, resources, limits, options)
     store = ExperienceStore(options.store)
     info = folder.open(_info(folder, options, task, objectives, dataset, space, system))
     lock = folder.lock()
@@ -274,7 +270,7 @@ def _info(
         versions={name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         settings=settings,
         notes=dataset.notes,
-        models=tuple(str(name) for name in space.parameters[0].options),  # type: ignore[union-attr]
+        models=tuple(methods_by_model(space)),
     )
 
 
@@ -288,52 +284,3 @@ def _write_run(folder: RunFolder, info: RunInfo, dataset: Dataset) -> None:
 
 def _slug(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"
-
-
-def _limits(options: FitOptions, system: SystemProfile, cheapest_seconds: float) -> Limits:
-    """The limits given, or a third of the budget (more where even the cheapest trial needs it) and most memory."""
-    budget, seconds = options.spending.seconds, options.trial_time_limit
-    if seconds is None and budget is not None:
-        seconds = min(budget, max(budget * TRIAL_SHARE, cheapest_seconds))
-    host = int(MEMORY_SHARE * system.memory / options.parallel)
-    if system.device != "cuda":
-        return Limits(seconds=seconds, memory=min(host, options.trial_memory_limit or host))
-    sharing = math.ceil(options.parallel / len(system.gpus))
-    gpu = int(MEMORY_SHARE * system.device_memory / sharing)
-    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, options.trial_memory_limit or gpu))
-
-
-def _defaults(space: Space) -> list[Configuration]:
-    """The default configuration of every model and method."""
-    found = {}
-    for model in space.parameters[0].options:  # type: ignore[union-attr]
-        methods = space.parameters[0].branches[str(model)].parameters[0].options  # type: ignore[union-attr]
-        for method in methods:
-            fixed = {"model": model, "method": method}
-            found[model, method] = space.walk(lambda key, p, fixed=fixed: fixed.get(p.name, p.default))  # type: ignore[misc]
-    return list(found.values())
-
-
-def _fitting(space: Space, resources: ResourceModel, limits: Limits) -> list[str]:
-    """Names of the models that fit the machine and the limits with at least one method."""
-    names = [one.model for one in _defaults(space) if not resources.obstacle(one, limits)]
-    return list(dict.fromkeys(names)) or list(dict.fromkeys(one.model for one in _defaults(space)))
-
-
-def _check_resources(space: Space, resources: ResourceModel, limits: Limits, options: FitOptions) -> None:
-    candidates = _defaults(space)
-    cheapest = resources.cheapest(candidates)
-    if limits.seconds is not None and cheapest.first_result_seconds > limits.seconds:
-        what = "time limit" if options.trial_time_limit else "budget"
-        raise BudgetError(
-            f"The {what} is too small for one trial.",
-            got=f"{limits.seconds:.0f} s; the cheapest trial needs about "
-            f"{cheapest.first_result_seconds:.0f} s until its first epoch is validated",
-            fix=f"Give a larger {what}, a smaller --max-train, or a smaller model.",
-        )
-    if all(resources.obstacle(one, replace(limits, seconds=None)) for one in candidates):
-        raise ModelUnavailableError(
-            "None of the models fits into memory.",
-            got=resources.obstacle(candidates[0], replace(limits, seconds=None)),
-            fix="Choose a smaller model, or raise --trial-memory-limit.",
-        )

@@ -11,7 +11,7 @@ import yaml
 from xautolm.data import Needs, Role, text_cell
 from xautolm.errors import SpaceError, UnknownNameError
 from xautolm.methods import METHODS, Method
-from xautolm.records import DataProfile, ModelCard, SystemProfile
+from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, SystemProfile
 from xautolm.space import Branch, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
 from xautolm.tasks import Task
@@ -122,6 +122,32 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
         raise SpaceError("The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}")
     changes = {str(name): value for name, value in content.items()}
     return str(changes.pop("preset", "default")), changes
+
+
+def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
+    """The models of a space that `build_space` made, each with its methods."""
+    models = space.parameters[0]
+    assert isinstance(models, Branch) and models.name == "model"
+    result = {}
+    for model, opened in models.branches.items():
+        methods = opened.parameters[0]
+        assert isinstance(methods, Branch) and methods.name == "method"
+        result[model] = methods.options
+    return result
+
+
+def default_configurations(space: Space) -> list[Configuration]:
+    """The default configuration of every model with every method."""
+    found = []
+    for model, methods in methods_by_model(space).items():
+        for method in methods:
+            fixed: dict[str, Scalar] = {"model": model, "method": method}
+
+            def choose(key: str, parameter: Parameter, fixed: dict[str, Scalar] = fixed) -> Scalar:
+                return fixed.get(parameter.name, parameter.default)
+
+            found.append(space.walk(choose))
+    return found
 
 
 def generic_data() -> DataProfile:

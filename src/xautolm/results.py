@@ -125,7 +125,7 @@ def _link_or_copy(source: str, target: str) -> None:
 
 def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
     """Scores of the winner on the test split, computed in a child; nothing if that fails."""
-    spec = plan.spec(best.trial, best.configuration, Limits(), best.proposal)
+    spec = plan.spec(best.trial, best.configuration, Limits(), plan.devices[0], best.proposal)
     spec = replace(spec, card=replace(spec.card, path=str(plan.folder.best)))
     folder = plan.folder.root / "test"
     folder.mkdir(exist_ok=True)

@@ -25,6 +25,8 @@ from xautolm.records import (
 )
 
 RUN_FILE = "run.json"
+OWN = {"data", "tokens", "trials", ".lock"}
+"""What may lie in a folder in which a run was killed before it had begun."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,7 +119,7 @@ class RunFolder:
             earlier = self.info()
             _check_same(earlier.settings, to_plain(info)["settings"], self.root)
             return earlier
-        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+        if self.root.exists() and (not self.root.is_dir() or {path.name for path in self.root.iterdir()} - OWN):
             raise RunFolderError(
                 "The output folder is not empty and holds no run.", got=self.root, fix="Choose another with --out."
             )

@@ -4,6 +4,7 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from rich.console import Console
@@ -18,10 +19,12 @@ from xautolm.records import (
     ModelCard,
     SystemProfile,
     TrialOutcome,
+    TrialSpec,
     TrialStatus,
 )
 from xautolm.report import as_csv, duration, html_report, leaderboard, model_card
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
+from xautolm.runs import RunFolder
 from xautolm.testing import success
 
 HOSTILE = "<script>alert('x')</script>"
@@ -52,6 +55,25 @@ def trials(profile: DataProfile, machine: SystemProfile) -> list[Experience]:
     )
     faster = replace(first, id="c" * 24, trial=2, outcome=success(2.0, f1_macro=0.6))
     return [first, failed, faster]
+
+
+def order(experience: Experience, card: ModelCard) -> TrialSpec:
+    return TrialSpec(
+        number=3,
+        configuration=experience.configuration,
+        task=experience.task,
+        labels=("a", "b"),
+        card=card,
+        data="",
+        tokens="",
+        metric="f1_macro",
+        metrics=("f1_macro",),
+        limits=Limits(),
+        micro_batch=1,
+        device="cpu",
+        threads=1,
+        seed=0,
+    )
 
 
 def test_the_page_escapes_text_and_loads_nothing(trials: list[Experience]) -> None:
@@ -98,15 +120,18 @@ def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCa
         assert fact in text
 
 
-def test_screens_say_the_same(trials: list[Experience], tmp_path, card: ModelCard) -> None:
-    (tmp_path / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
+def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: ModelCard) -> None:
+    run = RunFolder(tmp_path)
+    run.trial(3).mkdir(parents=True)
+    (run.trial(3) / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
     standing = Standing(
         metric="f1_macro",
+        folder=run,
         used=10.0,
         left=50.0,
         experiences=trials,
         front=[0],
-        running={3: (trials[0].configuration, tmp_path)},
+        running={3: order(trials[0], card)},
     )
     plain, lines = io.StringIO(), io.StringIO()
     for screen in (Plain(plain), JsonLines(lines)):
@@ -122,19 +147,24 @@ def test_screens_say_the_same(trials: list[Experience], tmp_path, card: ModelCar
     assert events[3]["failure"]["kind"] == "crash"
 
 
-def test_the_live_table_shows_budget_best_failures_and_progress(trials: list[Experience], tmp_path) -> None:
-    (tmp_path / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
+def test_the_live_table_shows_budget_best_failures_and_progress(
+    trials: list[Experience], tmp_path: Path, card: ModelCard
+) -> None:
+    run = RunFolder(tmp_path)
+    run.trial(3).mkdir(parents=True)
+    (run.trial(3) / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
     console = Console(file=io.StringIO(), force_terminal=True, width=120)
     live = LiveTable(console)
     live.update(
         Standing(
             metric="f1_macro",
+            folder=run,
             used=10.0,
             left=50.0,
             trials_left=4,
             experiences=trials,
             front=[0],
-            running={3: (trials[0].configuration, tmp_path)},
+            running={3: order(trials[0], card)},
         )
     )
     live.close()

@@ -15,8 +15,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from xautolm.records import Configuration, Experience
+from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
+from xautolm.runs import RunFolder
 
 ROWS = 8
 """Trials shown in the live table."""
@@ -28,14 +29,15 @@ class Standing:
 
     metric: str
     """The first objective."""
+    folder: RunFolder
     used: float = 0.0
     """Seconds of the budget used."""
     left: float = float("inf")
     trials_left: int | None = None
     experiences: list[Experience] = field(default_factory=list)
     front: Sequence[int] = ()
-    running: dict[int, tuple[Configuration, Path]] = field(default_factory=dict)
-    """Configuration and folder of each running trial."""
+    running: dict[int, TrialSpec] = field(default_factory=dict)
+    """The orders of the running trials by number."""
 
     @property
     def best(self) -> Experience | None:
@@ -144,14 +146,14 @@ class LiveTable(Quiet):
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
-        self.live.start()
 
     def note(self, text: str) -> None:
         """A line above the table."""
-        self.live.console.print(Text(text, style="dim"))
+        self.console.print(Text(text, style="dim"))
 
     def update(self, standing: Standing) -> None:
-        """Redraw."""
+        """Draw, the first time, or redraw."""
+        self.live.start()
         self.live.update(Group(_head(standing), _trials(standing), *_progress(standing)), refresh=True)
 
     def close(self) -> None:
@@ -213,8 +215,8 @@ def _trials(standing: Standing) -> Table:
 
 def _progress(standing: Standing) -> list[Table]:
     lines = []
-    for number, (configuration, folder) in standing.running.items():
-        last = last_progress(folder)
+    for number, spec in standing.running.items():
+        last, configuration = last_progress(standing.folder.trial(number)), spec.configuration
         step, steps = last.get("step", 0), last.get("steps", 0) or 1
         line = Table.grid(padding=(0, 1))
         name = f"trial {number}  {configuration.model} {configuration.method}"
