@@ -160,10 +160,9 @@ def _figure(x: str, y: str) -> go.Figure:
     figure.update_layout(
         template="plotly_white",
         font={"color": INK, "size": 13},
-        margin={"l": 60, "r": 16, "t": 16, "b": 50},
-        height=340,
-        showlegend=True,
-        legend={"orientation": "h", "y": 1.12},
+        margin={"l": 56, "r": 12, "t": 12, "b": 48},
+        height=360,
+        legend={"orientation": "h", "yanchor": "top", "y": -0.2},
         xaxis_title=x,
         yaxis_title=y,
     )
@@ -174,7 +173,7 @@ def _div(figure: Any, index: int) -> str:
     from plotly.io import to_html
 
     figure.update_layout(showlegend=len(figure.data) > 1)
-    options = {"responsive": True, "displaylogo": False}
+    options = {"responsive": True, "displayModeBar": False}
     return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}"))
 
 
