@@ -190,6 +190,18 @@ def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> No
     fit(nested, trials=1)
 
 
+def test_several_labels_and_several_quality_metrics(fit: Callable, tickets: pd.DataFrame) -> None:
+    table = pd.DataFrame({"text": tickets["text"], "tags": [f"{label};any" for label in tickets["label"]]})
+
+    def play_many(spec: TrialSpec) -> TrialOutcome:
+        return success(f1_macro=0.1 * spec.number, f1_micro=1 - 0.1 * spec.number, f1_weighted=0.5, accuracy=0.5)
+
+    options = {"task": "multilabel-classification", "label": "tags", "objectives": "f1_micro,f1_macro"}
+    auto, _ = fit(play_many, data=table, trials=4, **options)
+    assert set(auto.classes_) == {"any", *tickets["label"]}
+    assert auto.best_.trial == 0 and [one.trial for one in auto.pareto_front_] == [0, 1, 2, 3]
+
+
 def test_trials_spread_over_the_gpus(fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile) -> None:
     gpu = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
     two = replace(machine, device="cuda", gpus=(gpu, gpu))

@@ -48,6 +48,15 @@ def test_hugging_face_data_sets_in_memory_and_on_disk(tmp_path: Path) -> None:
     assert set(load(both).splits) == set(load(tmp_path / "stored").splits) == {"train", "validation"}
 
 
+def test_class_numbers_of_hugging_face_data_sets_become_names() -> None:
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+    table = Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
+    found = list(load(table).splits["train"]["label"])
+    assert found[:2] == ["good", "bad"] and pd.isna(found[2])
+
+
 def test_frames_and_columns() -> None:
     assert len(load(TABLE).splits["train"]) == len(load(TABLE.to_dict("list")).splits["train"]) == 3
 

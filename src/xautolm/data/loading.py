@@ -47,9 +47,9 @@ def load(data: Any) -> Source:
     if isinstance(data, pd.DataFrame):
         return Source("data frame", {"train": data.reset_index(drop=True)})
     if hasattr(data, "to_pandas"):
-        return Source("data set", {"train": data.to_pandas()})
+        return Source("data set", {"train": _as_frame(data)})
     if isinstance(data, Mapping) and data and all(hasattr(split, "to_pandas") for split in data.values()):
-        return Source("data set", _named_splits({name: split.to_pandas() for name, split in data.items()}))
+        return Source("data set", _named_splits({name: _as_frame(split) for name, split in data.items()}))
     if isinstance(data, Mapping | list):
         try:
             return Source("data", {"train": pd.DataFrame(data)})
@@ -94,7 +94,7 @@ def _from_folder(folder: Path) -> Mapping[str, pd.DataFrame]:
 
         stored = load_from_disk(str(folder))
         splits = dict(stored) if isinstance(stored, DatasetDict) else {"train": stored}
-        return _named_splits({name: split.to_pandas() for name, split in splits.items()})
+        return _named_splits({str(name): _as_frame(split) for name, split in splits.items()})
     files = {path.stem: path for path in sorted(folder.iterdir()) if path.suffix.lower() in READERS}
     found = {
         split: read_table(files[alias]) for split, aliases in SPLITS.items() for alias in aliases if alias in files
@@ -119,7 +119,16 @@ def _from_hub(name: str) -> Mapping[str, pd.DataFrame]:
             got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200],
             fix="Without a hub, give a CSV, TSV, JSON Lines or Parquet file, or a folder with train.* in it.",
         ) from None
-    return _named_splits({str(split): table.to_pandas() for split, table in stored.items()})
+    return _named_splits({str(split): _as_frame(table) for split, table in stored.items()})
+
+
+def _as_frame(table: Any) -> pd.DataFrame:
+    """A `datasets.Dataset` (or another table with `to_pandas`) as a data frame, with class names for their numbers."""
+    frame: pd.DataFrame = table.to_pandas()
+    for name, feature in (getattr(table, "features", None) or {}).items():
+        if hasattr(feature, "int2str"):
+            frame[name] = [None if value < 0 else feature.int2str(int(value)) for value in frame[name]]
+    return frame
 
 
 def _named_splits(tables: Mapping[str, pd.DataFrame]) -> Mapping[str, pd.DataFrame]:

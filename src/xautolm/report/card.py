@@ -31,6 +31,7 @@ library_name: transformers
 pipeline_tag: text-classification
 license: {json.dumps(card.licence)}
 tags: [xautolm, {experience.task}]
+{f"base_model: {card.hub_id}" if card.hub_id else "# no base model on the hub"}
 ---
 
 # {base}, fine-tuned for {experience.task}
