@@ -17,8 +17,9 @@ from xautolm.records import DataProfile, ModelCard, SystemProfile
 
 @pytest.fixture(autouse=True)
 def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the user's store or another test's."""
+    """No test touches the user's store or cache, or another test's."""
     monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
+    monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from xautolm.execution import Executor
 from xautolm.loop import search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
-from xautolm.plan import make_plan, recover
+from xautolm.plan import described, make_plan, recover
 from xautolm.recipe import data_needs
-from xautolm.records import Experience
+from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.runs import RunFolder, RunInfo
@@ -160,6 +160,18 @@ class AutoLM:
         texts, labels = labelled(table, data_needs(self._task), columns, info.labels)
         targets = self._task.encode(labels, info.labels)
         return scores(info.metrics, targets, self._task.predictions(self._logits(texts)))
+
+    def describe(self, X: Any, y: Any = None) -> Features:
+        """The meta-features of data on this machine, by the versioned names of their groups.
+
+        Args:
+            X: As for `fit`.
+            y: Labels, if `X` holds texts only.
+
+        Raises:
+            DataError: The data cannot be read or learned from.
+        """
+        return described(as_table(X, y, self.options.text or "text", self.options.label or "label"), self.options)
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's HTML page; returns where it lies."""

@@ -19,7 +19,7 @@ from xautolm.errors import UsageError
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.metafeatures import system_profile
+from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
 from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
@@ -28,6 +28,7 @@ from xautolm.records import (
     Experience,
     Failure,
     FailureKind,
+    Features,
     Limits,
     ModelCard,
     Objective,
@@ -41,6 +42,7 @@ from xautolm.report import Screen
 from xautolm.resources import ResourceModel
 from xautolm.runs import Clock, RunFolder, RunInfo, devices, read_experience
 from xautolm.search import SAMPLERS, open_study, tell
+from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, find_models
@@ -129,15 +131,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     strategy = SAMPLERS.get(options.sampler)
     preset, changes = read_space_option(options.space)
     system = system_profile(options.device)
-    dataset = prepare(
-        data,
-        data_needs(task),
-        columns={"text": options.text, "label": options.label},
-        validation=options.validation,
-        test=options.test,
-        max_train=options.max_train,
-        seed=options.seed,
-    )
+    dataset = read_data(data, options, task)
     folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
     earlier = folder.earlier()
     # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
@@ -155,7 +149,8 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         space = space_of(fitting_models(space, resources, limits))
     check_resources(space, resources, limits, options)
     store = ExperienceStore(options.store)
-    info = folder.open(_info(folder, options, task, objectives, dataset, space, system))
+    features = describe(dataset, task, system, limits)
+    info = folder.open(_info(folder, options, task, objectives, dataset, space, system, features))
     lock = folder.lock()
     if earlier is None:
         _write_run(folder, info, dataset)
@@ -185,6 +180,40 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         clock=Clock(folder.root, options.spending),
         lock=lock,
     )
+
+
+def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
+    """The data as the options ask for it: checked and split."""
+    return prepare(
+        data,
+        data_needs(task),
+        columns={"text": options.text, "label": options.label},
+        validation=options.validation,
+        test=options.test,
+        max_train=options.max_train,
+        seed=options.seed,
+    )
+
+
+def described(data: Any, options: FitOptions) -> Features:
+    """The meta-features of data on this machine, without a search."""
+    task, system = TASKS.get(options.task), system_profile(options.device)
+    return describe(read_data(data, options, task), task, system, trial_limits(options, system, 0.0))
+
+
+def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits) -> Features:
+    """The meta-features of a task on a machine; those of the data are kept by its fingerprint."""
+    table = dataset.train
+    sample = Sample(
+        texts=list(table.iloc[:, 0]),
+        targets=list(table.iloc[:, -1]),
+        examples=len(table),
+        system=system,
+        limits=limits,
+        seed=0,
+    )
+    groups = FEATURES.things.values()
+    return measure(groups, sample, task.target_kind, cache_folder() / "metafeatures", dataset.profile.fingerprint)
 
 
 def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:
@@ -242,6 +271,7 @@ def _info(
     dataset: Dataset,
     space: Space,
     system: SystemProfile,
+    features: Features,
 ) -> RunInfo:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     settings = {
@@ -271,6 +301,7 @@ def _info(
         settings=settings,
         notes=dataset.notes,
         models=tuple(methods_by_model(space)),
+        features=features,
     )
 
 

@@ -12,6 +12,9 @@ from typing import Any
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
 
+Features = Mapping[str, tuple[float, ...]]
+"""Meta-features: numbers by the versioned name of their group."""
+
 
 class FailureKind(StrEnum):
     """Why a trial gave no result."""
@@ -286,6 +289,12 @@ class Experience:
     """Package names to versions that the trial ran with."""
     proposal: str = ""
     """As in the trial's spec."""
+    features: Features = field(default_factory=dict)
+    """Meta-features of the task and the machine."""
+    alias: str = ""
+    """What earlier systems called the search that it belongs to; empty for our own."""
+    provenance: str = ""
+    """Where it was imported from; empty for our own."""
 
 
 def digest_of(value: Any) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from xautolm.records import (
     Budget,
     DataProfile,
     Experience,
+    Features,
     SystemProfile,
     TrialOutcome,
     TrialSpec,
@@ -50,6 +51,8 @@ class RunInfo:
     """What was done to the data."""
     models: tuple[str, ...] = ()
     """The models in the space."""
+    features: Features = field(default_factory=dict)
+    """Meta-features of the task and the machine."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,6 +185,7 @@ def read_experience(info: RunInfo, folder: Path) -> Experience | None:
         seed=spec.seed,
         versions=info.versions,
         proposal=spec.proposal,
+        features=info.features,
     )
 
 

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 
 STORE_VARIABLE = "XAUTOLM_STORE"
+CACHE_VARIABLE = "XAUTOLM_CACHE"
 
 
 def data_folder() -> Path:
@@ -13,6 +14,14 @@ def data_folder() -> Path:
     import platformdirs
 
     return Path(platformdirs.user_data_dir("xautolm", appauthor=False))
+
+
+def cache_folder() -> Path:
+    """Where what can be computed again is kept: `XAUTOLM_CACHE`, else the user's cache folder for xautolm."""
+    import platformdirs
+
+    given = os.environ.get(CACHE_VARIABLE)
+    return Path(given) if given else Path(platformdirs.user_cache_dir("xautolm", appauthor=False))
 
 
 def store_url(given: str | None = None) -> str:

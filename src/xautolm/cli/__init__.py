@@ -10,6 +10,7 @@ import typer
 
 from xautolm import __version__
 from xautolm.cli.demo import demo
+from xautolm.cli.describe import describe
 from xautolm.cli.experience import app as experience
 from xautolm.cli.fit import fit
 from xautolm.cli.models import app as models
@@ -27,6 +28,7 @@ app = typer.Typer(
     add_completion=False,
 )
 app.command()(fit)
+app.command()(describe)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)

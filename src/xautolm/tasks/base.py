@@ -14,6 +14,8 @@ class Task(Protocol):
     name: str
     problem_type: str
     """What transformers calls the head's loss: `single_label_classification` or `multi_label_classification`."""
+    target_kind: str
+    """Which meta-features apply: those of `classes` or of `texts`."""
     metrics: tuple[str, ...]
     """The metrics that mean something here; the first is the default objective."""
     text_guesses: tuple[str, ...]

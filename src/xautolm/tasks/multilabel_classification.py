@@ -19,6 +19,7 @@ class MultilabelClassification:
 
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
+    target_kind = "classes"
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")
     text_guesses = ("text", "sentence", "content", "review", "document", "utterance", "statement")
     label_guesses = ("labels", "label", "classes", "categories", "tags", "topics")

@@ -16,6 +16,7 @@ class TextClassification:
 
     name = "text-classification"
     problem_type = "single_label_classification"
+    target_kind = "classes"
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
     text_guesses = ("text", "sentence", "content", "review", "document", "utterance", "statement")
     label_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")

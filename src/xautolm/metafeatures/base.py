@@ -1,0 +1,42 @@
+"""What a group of meta-features is: a versioned name, names of its numbers, and how they are computed."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from xautolm.records import Limits, SystemProfile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """What meta-features are computed from: at most some thousands of rows, and sizes of the whole."""
+
+    texts: Sequence[str]
+    """Texts; prompts for generation."""
+    targets: Sequence[Any]
+    """Labels as the task parsed them; texts for generation."""
+    examples: int
+    """Number of rows of the whole data."""
+    system: SystemProfile
+    limits: Limits
+    seed: int
+
+
+class FeatureGroup(Protocol):
+    """A group of meta-features; a plug-in of `xautolm.metafeatures`.
+
+    A name means the same numbers for ever: another way to compute them is another version.
+    """
+
+    name: str
+    part: str
+    """Which distance it enters: `task`, `semantic` or `system`."""
+    targets: str
+    """Which targets it needs: `classes`, `texts` or `any`."""
+    features: tuple[str, ...]
+    """Names of the numbers, in order; empty for a vector without named parts."""
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        """The numbers."""

@@ -1,0 +1,51 @@
+"""Meta-features of the machine and of the limits of a run."""
+
+from __future__ import annotations
+
+from xautolm.metafeatures.base import Sample
+
+GIB = 1024**3
+UNLIMITED_SECONDS = 86_400.0
+"""Stands for no time limit: longer than any trial here is expected to take."""
+
+
+class PaperSystem:
+    """The five of XAutoLM (arXiv 2508.00924), with the GPU's memory really read: its own store says 0."""
+
+    name = "system-paper.v1"
+    part = "system"
+    targets = "any"
+    features = ("physical_cores", "logical_cores", "cpu_frequency_ghz", "memory_gib", "gpu_memory_gib")
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        """Sizes in GiB, the frequency in GHz."""
+        system = sample.system
+        gpu = sum(one.memory for one in system.gpus)
+        cores = float(system.physical_cores), float(system.logical_cores)
+        return (*cores, system.cpu_frequency, system.memory / GIB, gpu / GIB)
+
+
+class System:
+    """What the paper's five leave out: how many GPUs of which kind, measured speed, and the limits of a trial."""
+
+    name = "system.v1"
+    part = "system"
+    targets = "any"
+    features = ("gpus", "compute_capability", "bf16", "cpu_gflops", "trial_memory_gib", "trial_seconds")
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        """Without GPU, the first three are 0; without time limit, a day stands for it."""
+        system, limits = sample.system, sample.limits
+        capability = min((gpu.compute_capability for gpu in system.gpus), default=0.0)
+        memory = limits.gpu_memory if system.device == "cuda" else limits.memory
+        return (
+            float(len(system.gpus)),
+            capability,
+            float(capability >= 8.0),
+            system.gflops,
+            (memory or system.device_memory) / GIB,
+            limits.seconds or UNLIMITED_SECONDS,
+        )
+
+
+GROUPS = (PaperSystem(), System())

@@ -1,0 +1,52 @@
+"""What texts are about, as a vector that needs no model: a fixed random projection of hashed n-grams."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+import numpy as np
+
+from xautolm.metafeatures.base import Sample
+
+HASHES = 2**14
+DIMENSIONS = 64
+PROJECTION_SEED = 20_250_800
+"""Part of the definition: another seed would be another version."""
+
+
+class Semantic:
+    """The mean embedding of the texts, of unit length."""
+
+    name = "semantic-hashed.v1"
+    part = "semantic"
+    targets = "any"
+    features = ()
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        """A vector of 64 numbers."""
+        mean = embed(sample.texts).mean(axis=0)
+        length = float(np.linalg.norm(mean))
+        return tuple(float(value) for value in (mean / length if length else mean))
+
+
+def embed(texts: Sequence[str]) -> np.ndarray:
+    """Embeddings of unit length, shape (texts, 64); of length zero for a text without words."""
+    from sklearn.feature_extraction.text import HashingVectorizer
+
+    hashed = HashingVectorizer(
+        n_features=HASHES, ngram_range=(1, 2), token_pattern=r"\w+", alternate_sign=False, norm=None, binary=True
+    ).transform(texts)
+    found = np.asarray(hashed @ _projection())
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    unit: np.ndarray = found / np.maximum(lengths, 1e-12)
+    return unit
+
+
+@cache
+def _projection() -> np.ndarray:
+    rng = np.random.default_rng(PROJECTION_SEED)
+    return np.asarray(rng.standard_normal((HASHES, DIMENSIONS)))
+
+
+GROUPS = Semantic()

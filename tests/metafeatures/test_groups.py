@@ -1,0 +1,131 @@
+"""One suite for every group of meta-features, and each formula by hand."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from xautolm.data.demo import support_tickets
+from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, measure
+from xautolm.metafeatures.generation import rouge_l
+from xautolm.metafeatures.semantic import embed
+from xautolm.records import Gpu, Limits, SystemProfile
+
+
+@pytest.fixture(params=list(FEATURES.things.values()), ids=lambda group: group.name)
+def group(request: pytest.FixtureRequest) -> FeatureGroup:
+    return request.param
+
+
+@pytest.fixture
+def sample(machine: SystemProfile) -> Sample:
+    table = support_tickets(300, seed=2)
+    return Sample(
+        texts=list(table["text"]), targets=list(table["label"]), examples=300, system=machine, limits=Limits(), seed=0
+    )
+
+
+def test_names_are_versioned_and_match_the_numbers(group: FeatureGroup, sample: Sample) -> None:
+    assert group.name.rpartition(".v")[2].isdigit() and group.part in {"task", "semantic", "system"}
+    values = group.compute(sample)
+    assert all(math.isfinite(value) for value in values) and values == group.compute(sample)
+    assert not group.features or len(group.features) == len(values)
+
+
+def test_degenerate_texts_give_finite_numbers(group: FeatureGroup, sample: Sample) -> None:
+    odd = replace(sample, texts=["?", "?", "!", ""], targets=["a", "a", "b", "b"], examples=4)
+    assert all(math.isfinite(value) for value in group.compute(odd))
+
+
+def test_the_papers_classification_features_by_hand(sample: Sample) -> None:
+    few = replace(sample, texts=["aaaa", "bb", "cccccc", "dddd"], targets=["x", "x", "x", "y"], examples=40)
+    found = dict(
+        zip(
+            FEATURES.get("classification-paper").features,
+            FEATURES.get("classification-paper").compute(few),
+            strict=True,
+        )
+    )
+    assert found["samples"] == 40 and found["classes"] == 2
+    assert found["class_entropy_bits"] == pytest.approx(-0.75 * math.log2(0.75) - 0.25 * math.log2(0.25))
+    assert (found["smallest_class_probability"], found["largest_class_probability"]) == (0.25, 0.75)
+    assert found["class_imbalance_ratio"] == pytest.approx(1 / 3)
+    assert found["document_length_mean"] == 4 and found["document_length_std"] == pytest.approx(math.sqrt(2))
+    assert found["document_length_variation"] == pytest.approx(math.sqrt(2) / 4)
+
+
+def test_landmarkers_tell_learnable_from_random(sample: Sample) -> None:
+    shuffled = replace(sample, targets=list(np.random.default_rng(0).permutation(sample.targets)))
+    for name, position in (("classification-paper", -1), ("classification", -1)):
+        group = FEATURES.get(name)
+        assert group.compute(sample)[position] > group.compute(shuffled)[position] + 0.15
+
+
+def test_texts_and_alphabets_by_hand(sample: Sample) -> None:
+    few = replace(sample, texts=["ab ab", "да", "ab ab"], targets=["x", "y", "x"])
+    found = dict(zip(FEATURES.get("classification").features, FEATURES.get("classification").compute(few), strict=True))
+    assert found["type_token_ratio"] == pytest.approx(2 / 5)
+    assert found["non_ascii_share"] == pytest.approx(2 / 12)
+    assert found["non_latin_letter_share"] == pytest.approx(2 / 10)
+    assert found["duplicate_share"] == pytest.approx(1 / 3)
+    assert found["majority_f1_macro"] == pytest.approx(0.8 / 2)  # F1 of the majority: 2 * (2/3) / (1 + 2/3)
+
+
+def test_rouge_by_hand() -> None:
+    # The longest common subsequence of "a b c d" and "a c x d" is "a c d": 2 * 3 / (4 + 4).
+    assert rouge_l(["a", "b", "c", "d"], ["a", "c", "x", "d"]) == pytest.approx(0.75)
+    assert rouge_l([], ["a"]) == 0.0
+
+
+def test_generation_features_by_hand(sample: Sample) -> None:
+    few = replace(sample, texts=["one two three", "one four"], targets=["two", "five six"])
+    found = dict(
+        zip(FEATURES.get("generation-paper").features, FEATURES.get("generation-paper").compute(few), strict=True)
+    )
+    assert (found["prompt_length_mean"], found["target_length_mean"]) == (2.5, 1.5)
+    assert found["prompt_type_token_ratio"] == pytest.approx(4 / 5)
+    assert found["target_prompt_length_ratio"] == pytest.approx((1 / 3 + 1) / 2)
+    assert found["target_vocabulary_novelty"] == pytest.approx(2 / 3)
+    assert found["prompt_target_rouge_l"] == pytest.approx((2 / 4 + 0) / 2)
+
+
+def test_like_texts_have_like_vectors() -> None:
+    one, like, unlike = embed(["the price of oil rose again", "oil price rose", "she sings in the choir"])
+    assert one @ like > one @ unlike and one @ one == pytest.approx(1.0)
+
+
+def test_the_machine_by_hand(sample: Sample) -> None:
+    gpu = Gpu(name="H100", memory=80 * 1024**3, compute_capability=9.0)
+    system = replace(sample.system, device="cuda", gpus=(gpu, gpu), memory=64 * 1024**3)
+    there = replace(sample, system=system, limits=Limits(seconds=600.0, gpu_memory=40 * 1024**3))
+    assert FEATURES.get("system-paper").compute(there) == (2, 4, 3.0, 64.0, 160.0)
+    assert FEATURES.get("system").compute(there) == (2, 9.0, 1.0, 200.0, 40.0, 600.0)
+
+
+def test_task_features_are_kept_by_fingerprint_and_the_machine_is_not(
+    sample: Sample, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    groups = FEATURES.things.values()
+    first = measure(groups, sample, "classes", tmp_path, "abc")
+    assert set(first) == {
+        "classification-paper.v1",
+        "classification.v1",
+        "semantic-hashed.v1",
+        "system-paper.v1",
+        "system.v1",
+    }
+    monkeypatch.setattr("xautolm.metafeatures.classification._tree_accuracy", lambda *_: pytest.fail("computed again"))
+    other = replace(sample, system=replace(sample.system, memory=8 * 1024**3))
+    again = measure(groups, other, "classes", tmp_path, "abc")
+    assert again["classification-paper.v1"] == first["classification-paper.v1"]
+    assert again["system-paper.v1"][3] == 8.0
+
+
+def test_large_data_is_sampled_and_says_its_real_size(sample: Sample) -> None:
+    many = replace(sample, texts=sample.texts * 400, targets=sample.targets * 400, examples=120_000)
+    found = measure([FEATURES.get("classification-paper")], many, "classes", None, "")
+    assert found["classification-paper.v1"][0] == 120_000
