@@ -52,6 +52,19 @@ def bytes_of(value: Any) -> Any:
     return value
 
 
+def parse_size(text: str | None) -> int | None:
+    """Bytes from an option.
+
+    Raises:
+        UsageError: Not a positive size.
+    """
+    try:
+        size = bytes_of(text)
+    except ValueError as error:
+        raise UsageError("Not a size.", got=text, fix=str(error)) from None
+    return None if size is None else int(size)
+
+
 def names(value: Any) -> Any:
     """A tuple of names from a list, or from a text separated by commas."""
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value

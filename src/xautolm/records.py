@@ -300,3 +300,8 @@ class Experience:
 def digest_of(value: Any) -> str:
     """SHA-256 of a JSON value, independent of the order of its keys."""
     return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def experience_id(run: str, trial: int, configuration: Configuration) -> str:
+    """The id of an experience: a digest of what it is about, so that writing it twice changes nothing."""
+    return digest_of([run, trial, dict(configuration.values)])[:24]

@@ -22,7 +22,7 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
     TrialSpec,
-    digest_of,
+    experience_id,
 )
 
 RUN_FILE = "run.json"
@@ -171,7 +171,7 @@ def read_experience(info: RunInfo, folder: Path) -> Experience | None:
     outcome = from_plain(TrialOutcome, read_json(result))
     ended = datetime.fromtimestamp(result.stat().st_mtime, UTC)
     return Experience(
-        id=digest_of([info.id, spec.number, dict(spec.configuration.values)])[:24],
+        id=experience_id(info.id, spec.number, spec.configuration),
         created=ended.isoformat(timespec="seconds"),
         run=info.id,
         trial=spec.number,

@@ -86,9 +86,9 @@ def test_generation_features_by_hand(sample: Sample) -> None:
     found = dict(
         zip(FEATURES.get("generation-paper").features, FEATURES.get("generation-paper").compute(few), strict=True)
     )
-    assert (found["prompt_length_mean"], found["target_length_mean"]) == (2.5, 1.5)
+    assert (found["prompt_length_mean"], found["target_length_mean"]) == (10.5, 5.5)
     assert found["prompt_type_token_ratio"] == pytest.approx(4 / 5)
-    assert found["target_prompt_length_ratio"] == pytest.approx((1 / 3 + 1) / 2)
+    assert found["target_prompt_length_ratio"] == pytest.approx((3 / 13 + 8 / 8) / 2)
     assert found["target_vocabulary_novelty"] == pytest.approx(2 / 3)
     assert found["prompt_target_rouge_l"] == pytest.approx((2 / 4 + 0) / 2)
 

@@ -34,9 +34,9 @@ class PaperGeneration:
     )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Lengths in words; similarity is the cosine of hashed embeddings, as of `semantic-hashed.v1`."""
+        """Lengths in characters; similarity is the cosine of hashed embeddings, as of `semantic-hashed.v1`."""
         prompts, targets = list(sample.texts), [str(target) for target in sample.targets]
-        lengths = [(len(words(prompt)), len(words(target))) for prompt, target in zip(prompts, targets, strict=True)]
+        lengths = [(len(prompt), len(target)) for prompt, target in zip(prompts, targets, strict=True)]
         known = {word for prompt in prompts for word in words(prompt)}
         new = {word for target in targets for word in words(target)}
         similar = (embed(prompts) * embed(targets)).sum(axis=1)

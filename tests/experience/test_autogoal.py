@@ -1,0 +1,166 @@
+"""The importer of the paper's store, on files of both its layouts written here; the real ones under `data`."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from xautolm.errors import StoreError
+from xautolm.experience import import_autogoal
+from xautolm.experience.autogoal import failure_kind
+from xautolm.records import FailureKind, TrialStatus
+
+OLD = {
+    "algorithms": [
+        {
+            "LoraLLMEmbeddingClassifier": {
+                "inner_model": {"annotation": "a", "value": {"WORD_EMB_Distilbert_Base_Cased": {}}},
+                "lora_r": {"value": 3},
+                "learning_rate": {"value": 1e-5},
+                "lr_scheduler": {"value": "cosine"},
+                "use_early_stopping": {"value": False},
+                "class_weighted_loss": {"value": True},
+                "num_workers": {"value": "all"},
+            }
+        }
+    ],
+    "dataset_features": [10269.0, 6.0, 2.5, 0.08, 0.2, 0.4, 100.0, 40.0, 0.4, 0.22],
+    "system_features": [8.0, 16.0, 5.0, 125.7, 0.0],
+    "dataset_feature_extractor_name": "TextClassificationFeatureExtractor",
+    "timestamp": "2024-11-02 11:20:22",
+    "alias": "liar",
+    "f1": 0.24,
+    "accuracy": 0.25,
+    "evaluation_time": 108.0,
+    "error": None,
+}
+NEW = {
+    "algorithms": [
+        {
+            "PartialFineTuneGenLLMTask": {
+                "inner_model": {"annotation": "a", "value": {"TEXT_GEN_Google_Flan_T5_Base": {}}},
+                "num_trainable_layers": {"value": 2},
+                "quantization": {"value": "none"},
+            }
+        }
+    ],
+    "task_features": {
+        "meta": [87599.0, 841.9, 320.2, 0.01, 20.0, 20.0, 0.2, 0.03, 0.1, 0.3, 0.05],
+        "semantic": [0.1, 0.2],
+    },
+    "system_features": [128.0, 256.0, 2.25, 1007.7, 0.0],
+    "dataset_feature_extractor_name": "GenerativeTaskFeatureExtractor",
+    "timestamp": "2025-05-18 10:15:02",
+    "alias": "squad_warmstart (a-pos f-neg)[linear_front]",
+    "metrics": [
+        {"name": "f1", "maximize": True, "value": 85.0},
+        {"name": "exact_match", "maximize": True, "value": 70.0},
+        {"name": "evaluation_time", "maximize": False, "value": 1436.0},
+        {"name": "time_train_mean_seconds", "maximize": False, "value": 1037.0},
+    ],
+    "error": None,
+}
+
+
+def write(folder: Path, *records: dict) -> Path:
+    for number, record in enumerate(records):
+        path = folder / record["alias"] / "2024-11-02" / f"{number:02d}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(record))
+    return folder
+
+
+def test_the_older_layout(tmp_path: Path) -> None:
+    (found,) = import_autogoal(write(tmp_path, OLD)).experiences
+    assert dict(found.configuration.values) == {
+        "model": "distilbert-base-cased", "method": "lora.v1", "lora_r": 3, "learning_rate": 1e-5, "scheduler": "cosine",
+        "early_stopping": "off", "class_weights": True,
+    }  # fmt: skip
+    assert found.outcome.metrics == {"f1_macro": 0.24, "accuracy": 0.25} and found.outcome.evaluation_time == 108.0
+    assert found.task == "text-classification" and found.data.classes == 6 and found.data.train_examples == 10269
+    assert found.features["classification-paper.v1"][9] == 0.22
+    assert found.created == "2024-11-02T11:20:22+00:00" and found.alias == "liar"
+
+
+def test_the_newer_layout_with_f1_of_100_and_the_gpu_stated(tmp_path: Path) -> None:
+    (found,) = import_autogoal(write(tmp_path, NEW), gpu_memory=24 * 1024**3).experiences
+    assert found.configuration.model == "google/flan-t5-base" and found.configuration.values["trainable_layers"] == 2
+    assert found.outcome.metrics == {"f1": 0.85, "exact_match": 0.7}
+    assert found.task == "question-answering" and found.data.name == "squad"
+    assert found.features["system-paper.v1"][4] == 24.0 and found.system.gpus[0].memory == 24 * 1024**3
+    assert found.features["semantic-autogoal.v1"] == (0.1, 0.2)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_twins_of_a_failure_are_one_and_the_reason_stays(tmp_path: Path, order: tuple[int, int]) -> None:
+    nothing = {"f1": float("-inf"), "accuracy": None, "evaluation_time": float("inf")}
+    times = ("2024-11-02 11:20:22", "2024-11-02 11:20:23")
+    told = {**OLD, **nothing, "error": "CUDA out of memory. Tried", "timestamp": times[order[0]]}
+    twin = {**OLD, **nothing, "timestamp": times[order[1]]}
+    later = {**OLD, **nothing, "timestamp": "2024-11-02 11:21:00"}
+    found = import_autogoal(write(tmp_path, told, twin, later)).experiences
+    assert [one.outcome.failure.kind for one in found] == [FailureKind.OUT_OF_MEMORY, FailureKind.CRASH]
+    assert [one.trial for one in found] == [0, 1]
+
+
+def test_two_successes_at_once_are_two(tmp_path: Path) -> None:
+    assert len(import_autogoal(write(tmp_path, OLD, OLD)).experiences) == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("CUDA out of memory. Tried to allocate 200.00 MiB", FailureKind.OUT_OF_MEMORY),
+        ("Exceeded allowed time for execution.", FailureKind.TIMEOUT),
+        ("Unrecognized configuration class <class 'X'> for this kind of AutoModel", FailureKind.LOAD_ERROR),
+        ("Can't load tokenizer for 'x'", FailureKind.LOAD_ERROR),
+        ("y does not appear to have a file named pytorch_model.bin", FailureKind.LOAD_ERROR),
+        ("Error(s) in loading state_dict: size mismatch for w", FailureKind.INVALID_CONFIG),
+        ("mat1 and mat2 shapes cannot be multiplied (3x4 and 5x6)", FailureKind.INVALID_CONFIG),
+        ("Input contains NaN", FailureKind.DIVERGED),
+        ("'NoneType' object has no attribute 'shape'", FailureKind.CRASH),
+    ],
+)
+def test_the_kind_is_read_from_the_error(text: str, kind: FailureKind) -> None:
+    assert failure_kind(text) is kind
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"algorithms": []},
+        {"algorithms": [{"Strange": {}}]},
+        {"timestamp": "yesterday"},
+        {"system_features": ["many"]},
+        {"dataset_features": [float("nan")] * 10},
+        {"dataset_features": []},
+    ],
+)
+def test_damaged_files_are_listed_and_the_rest_imported(tmp_path: Path, change: dict) -> None:
+    write(tmp_path, OLD, {**OLD, **change})
+    (tmp_path / "liar" / "half.json").write_text('{"algorithms": [')
+    read = import_autogoal(tmp_path)
+    assert len(read.experiences) == 1 and len(read.skipped) == 2
+    assert all(".json: " in line for line in read.skipped)
+
+
+def test_nothing_there(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="no experience"):
+        import_autogoal(tmp_path)
+
+
+@pytest.mark.data
+def test_the_real_files() -> None:
+    folder = Path(os.environ.get("XAUTOLM_TEST_DATA", "none")).parent / "fixtures" / "autogoal_experiences"
+    if not folder.is_dir():
+        pytest.skip("the fixtures are not there")
+    read = import_autogoal(folder)
+    files = list(folder.rglob("*.json"))
+    assert read.skipped == [] and len(read.experiences) == len(files) - 1  # one pair of twins
+    kinds = [one.outcome.failure.kind for one in read.experiences if one.outcome.failure]
+    assert {FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT} <= set(kinds)
+    done = [one for one in read.experiences if one.outcome.status is TrialStatus.COMPLETE]
+    assert all(0 <= value <= 1 for one in done for value in one.outcome.metrics.values())
