@@ -41,7 +41,7 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
     found: dict[str, list[float]] = {name: [] for name in launchers}
     executors = {name: LocalExecutor(launcher, ENTRY) for name, launcher in launchers.items()}
     studies: dict[str, optuna.Study] = {
-        name: open_study(f"sqlite:///{folder}/{name}.db", space, objectives, lambda seed: make(space, seed), 0)
+        name: open_study(f"sqlite:///{folder}/{name}.db", space, objectives, lambda seed: make(space, seed, None), 0)
         for name in launchers
     }
     for number in range(trials):

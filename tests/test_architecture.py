@@ -16,11 +16,12 @@ LEVELS = {
     "registry": 1, "documents": 1, "space": 1, "options": 1,
     "runs": 2, "data": 2, "tasks": 2, "metafeatures": 2, "zoo": 2, "methods": 2, "metrics": 2,
     "recipe": 3, "resources": 3,
-    "experience": 4, "search": 4, "execution": 4, "limits": 4, "finetuning": 4, "report": 4,
-    "plan": 5, "testing": 5,
-    "loop": 6, "results": 6,
-    "automl": 7,
-    "cli": 8,
+    "experience": 4, "search": 4, "execution": 4, "limits": 4, "metalearning": 4, "finetuning": 4, "report": 4,
+    "memory": 5, "testing": 5,
+    "plan": 6,
+    "loop": 7, "results": 7,
+    "automl": 8,
+    "cli": 9,
 }  # fmt: skip
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -106,6 +106,12 @@ class FitOptions(BaseModel):
     """A preset (`default`, `paper`) or a YAML file of ranges."""
     sampler: str = "tpe"
     """The search strategy."""
+    warm_start: str = "none"
+    """How past experiences shape the search: `none`, `knn`, or a setting of the paper's warm start, for example
+    `moderate-linear`; for samplers that begin with a prior (`pge`)."""
+    hide: Names = ()
+    """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
+    name."""
     trial_time_limit: Seconds = None
     """Wall time for one trial; by default a third of the budget."""
     trial_memory_limit: Bytes = None

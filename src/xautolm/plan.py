@@ -19,6 +19,7 @@ from xautolm.errors import UsageError
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
 from xautolm.limits import check_resources, fitting_models, trial_limits
+from xautolm.memory import check_choice, visible, warmed_prior, with_features
 from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
@@ -129,6 +130,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     task = TASKS.get(options.task)
     objectives, metric = chosen_objectives(options, task)
     strategy = SAMPLERS.get(options.sampler)
+    check_choice(options.warm_start, strategy)
     preset, changes = read_space_option(options.space)
     system = system_profile(options.device)
     dataset = read_data(data, options, task)
@@ -156,7 +158,11 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         _write_run(folder, info, dataset)
     for note in dataset.notes:
         screen.note(note)
-    study = open_study(folder.study, space, objectives, lambda seed: strategy.make(space, seed), options.seed)
+    seen = visible(store.experiences(task=task.name), task.name, dataset.profile, info.id, options.hide)
+    cache = cache_folder() / "metafeatures"
+    past = [with_features(one, cache) for one in seen] if options.warm_start != "none" else []
+    prior = warmed_prior(options.warm_start, space, past, features, folder.root, screen.note)
+    study = open_study(folder.study, space, objectives, lambda seed: strategy.make(space, seed, prior), options.seed)
     recover(study, folder, info, objectives, store)
     screen.note(f"{space.size()}; sampler {strategy.name}; device {system.device}; run folder {folder.root}")
     threads = max(1, system.physical_cores // options.parallel)
@@ -282,6 +288,8 @@ def _info(
         "models": list(options.models),
         "methods": list(options.methods),
         "sampler": options.sampler,
+        "warm_start": options.warm_start,
+        "hide": list(options.hide),
         "seed": options.seed,
         "device": system.device,
         "trial_time_limit": options.trial_time_limit,

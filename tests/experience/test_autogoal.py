@@ -76,9 +76,14 @@ def write(folder: Path, *records: dict) -> Path:
 def test_the_older_layout(tmp_path: Path) -> None:
     (found,) = import_autogoal(write(tmp_path, OLD)).experiences
     assert dict(found.configuration.values) == {
-        "model": "distilbert-base-cased", "method": "lora.v1", "lora_r": 3, "learning_rate": 1e-5, "scheduler": "cosine",
-        "early_stopping": "off", "class_weights": True,
-    }  # fmt: skip
+        "model": "distilbert-base-cased",
+        "method": "lora.v1",
+        "lora_r": 3,
+        "learning_rate": 1e-5,
+        "scheduler": "cosine",
+        "early_stopping": "off",
+        "class_weights": True,
+    }
     assert found.outcome.metrics == {"f1_macro": 0.24, "accuracy": 0.25} and found.outcome.evaluation_time == 108.0
     assert found.task == "text-classification" and found.data.classes == 6 and found.data.train_examples == 10269
     assert found.features["classification-paper.v1"][9] == 0.22

@@ -54,7 +54,7 @@ def play(values: dict) -> TrialOutcome:
 
 
 def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0) -> list[dict]:
-    study = open_study(storage, SPACE, OBJECTIVES, lambda s: strategy.make(SPACE, s), seed)
+    study = open_study(storage, SPACE, OBJECTIVES, lambda s: strategy.make(SPACE, s, None), seed)
     found = []
     for _ in range(trials):
         asked = ask(study, SPACE, lambda configuration: "")
@@ -175,7 +175,7 @@ def test_gp_is_the_only_strategy_that_may_load_torch() -> None:
     code = (
         "import sys; from xautolm.search import SAMPLERS; from xautolm.space import Space, Int\n"
         "s = Space('a.v1', (Int(name='a', low=1, high=2, default=1),))\n"
-        "[SAMPLERS.get(n).make(s, 0) for n in SAMPLERS.names() if n != 'gp']; print('torch' in sys.modules)"
+        "[SAMPLERS.get(n).make(s, 0, None) for n in SAMPLERS.names() if n != 'gp']; print('torch' in sys.modules)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True

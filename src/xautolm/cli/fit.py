@@ -39,6 +39,8 @@ Models = Annotated[Text, option("Names, hub ids or folders, separated by commas;
 Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head. [all]")]
 SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges. [default]")]
 Sampler = Annotated[Text, option("Search strategy: tpe, pge, nsga2, gp, random. [tpe]")]
+WarmStart = Annotated[Text, option("For pge: none, knn, or low|moderate|high-sum|linear|logarithmic. [none]")]
+Hide = Annotated[Text, option("Past experiences not to be seen: data names, fingerprints, aliases, or self.")]
 TrialTime = Annotated[Text, option("Wall time for one trial. [a third of the budget]")]
 TrialMemory = Annotated[Text, option("Memory for one trial: 8GB. [what the machine has]")]
 Parallel = Annotated[int | None, option("How many trials run at once. [1]")]
@@ -54,7 +56,8 @@ def fit(
     data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
     validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
-    space: SpaceOption = None, sampler: Sampler = None, trial_time_limit: TrialTime = None,
+    space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None, hide: Hide = None,
+    trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
     store: Store = None, out: Out = None, quiet: QuietFlag = False, as_json: JsonFlag = False,
 ) -> None:  # fmt: skip

@@ -1,10 +1,10 @@
 """Numbers that describe a task or a machine: one file per group, each group versioned."""
 
 from xautolm.metafeatures.base import FeatureGroup, Sample
-from xautolm.metafeatures.measure import measure
+from xautolm.metafeatures.measure import known_features, measure
 from xautolm.metafeatures.system import system_profile
 from xautolm.registry import Registry
 
 FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS")
 
-__all__ = ["FEATURES", "FeatureGroup", "Sample", "measure", "system_profile"]
+__all__ = ["FEATURES", "FeatureGroup", "Sample", "known_features", "measure", "system_profile"]

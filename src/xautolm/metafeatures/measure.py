@@ -32,13 +32,13 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
     """
     few = _few(sample)
     path = cache / f"{key}.json" if cache else None
-    known: dict[str, Any] = read_json(path) if path and path.is_file() else {}
+    known = known_features(cache, key) if cache else {}
     found: dict[str, tuple[float, ...]] = {}
     for group in groups:
         if group.targets not in {kind, "any"}:
             continue
         if group.part != "system" and group.name in known:
-            found[group.name] = tuple(map(float, known[group.name]))
+            found[group.name] = known[group.name]
         else:
             found[group.name] = tuple(float(np.nan_to_num(value, posinf=0, neginf=0)) for value in group.compute(few))
     if path:
@@ -46,6 +46,13 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
         parts = {group.name: group.part for group in groups}
         write_json(path, {name: values for name, values in found.items() if parts[name] != "system"})
     return found
+
+
+def known_features(cache: Path, key: str) -> Features:
+    """Task features that were measured on this machine before, by the data's fingerprint; empty if none were."""
+    path = cache / f"{key}.json"
+    stored = read_json(path) if path.is_file() else {}
+    return {name: tuple(map(float, values)) for name, values in stored.items()}
 
 
 def _few(sample: Sample) -> Sample:

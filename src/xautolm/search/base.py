@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xautolm.space import Space
+from xautolm.space import Prior, Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -18,5 +18,7 @@ class Strategy:
 
     name: str
     title: str
-    make: Callable[[Space, int], BaseSampler]
-    """The sampler for a space and a seed."""
+    make: Callable[[Space, int, Prior | None], BaseSampler]
+    """The sampler for a space and a seed; those that take a prior begin with it."""
+    takes_prior: bool = False
+    """Whether a warm start has an effect."""

@@ -84,5 +84,6 @@ def best_samples(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirect
 STRATEGIES = Strategy(
     name="pge",
     title="probabilistic evolution with non-dominated ranking (the paper's)",
-    make=lambda space, seed: PgeSampler(space, seed),
+    make=PgeSampler,
+    takes_prior=True,
 )

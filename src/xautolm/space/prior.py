@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -38,6 +39,22 @@ class Categorical:
         floored = [max(weight, WEIGHT_FLOOR) for weight in moved]
         return Categorical(weights=tuple(weight / sum(floored) for weight in floored))
 
+    def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Categorical:
+        """Weights after one experience of a value (paper): `rate` is added to its weight, or for a negative rate
+        taken from it, as far as there is some, and spread over the others; floored and normalised."""
+        assert isinstance(parameter, Choice | Branch)
+        chosen = parameter.options.index(value)
+        weights = list(self.weights)
+        if rate >= 0 or len(weights) == 1:
+            weights[chosen] += max(rate, 0.0)
+        else:
+            taken = min(-rate, weights[chosen])
+            share = taken / (len(weights) - 1)
+            weights = [weight + share for weight in weights]
+            weights[chosen] -= taken + share
+        floored = [max(weight, WEIGHT_FLOOR) for weight in weights]
+        return Categorical(weights=tuple(weight / sum(floored) for weight in floored))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
@@ -66,6 +83,20 @@ class Normal:
             deviation=(1 - rate) * self.deviation + rate * other.deviation,
         )
 
+    def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Normal:
+        """The belief after one experience of a value: mean and deviation move by `rate` of their distance to it.
+
+        A positive rate draws the mean to the value and narrows the belief where the value is near; a negative rate
+        does the opposite. The mean stays in the range, the deviation between a hundredth and the whole of its width.
+        """
+        assert isinstance(parameter, Float | Int)
+        low, high = _scaled(parameter, parameter.low), _scaled(parameter, parameter.high)
+        place = _scaled(parameter, float(str(value)))
+        mean = self.mean + rate * (place - self.mean)
+        deviation = self.deviation + rate * (abs(place - self.mean) - self.deviation)
+        width = max(high - low, 1e-12)
+        return Normal(mean=min(max(mean, low), high), deviation=min(max(deviation, 0.01 * width), width))
+
 
 Belief = Categorical | Normal
 
@@ -88,6 +119,19 @@ class Prior:
         """No knowledge: equal weights; the middle of a range as mean, its width as deviation (paper)."""
         return cls(space, {key: _plain(parameter) for key, parameter in space.sites().items()})
 
+    def to_plain(self) -> dict[str, Any]:
+        """The beliefs as JSON values."""
+        return {key: asdict(belief) for key, belief in self.beliefs.items()}
+
+    @classmethod
+    def from_plain(cls, space: Space, value: Mapping[str, Any]) -> Prior:
+        """The prior over a space that `to_plain` described."""
+        beliefs: dict[str, Belief] = {
+            key: Categorical(weights=tuple(plain["weights"])) if "weights" in plain else Normal(**plain)
+            for key, plain in value.items()
+        }
+        return cls(space, beliefs)
+
     def sample(self, rng: np.random.Generator) -> Configuration:
         """One configuration, drawn site by site along the tree."""
         return self.space.walk(lambda key, parameter: self.beliefs[key].sample(parameter, rng))
@@ -106,6 +150,14 @@ class Prior:
         for key, values in visited.items():
             belief = beliefs[key]
             beliefs[key] = belief.toward(belief.marginal(sites[key], values), rate)  # type: ignore[arg-type]
+        return replace(self, beliefs=beliefs)
+
+    def nudged(self, values: Mapping[str, Scalar], rate: float) -> Prior:
+        """The prior after one experience, given by site, with a learning rate (negative: away from it)."""
+        sites = self.space.sites()
+        beliefs = dict(self.beliefs)
+        for key, value in values.items():
+            beliefs[key] = beliefs[key].nudged(sites[key], value, rate)
         return replace(self, beliefs=beliefs)
 
 

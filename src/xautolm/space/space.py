@@ -51,6 +51,29 @@ class Space:
         """A valid configuration's values by site key instead of name."""
         return {key: value for key, _, value in self._path(lambda key, p: values[p.name], self._keys)}
 
+    def mapped(self, values: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], list[str]]:
+        """Values of a configuration from another space, by site of this one, as far as names and ranges agree.
+
+        Where a branch has no such option (a model that is not in this space), what it would have opened is looked for
+        under every option: what was learned about a learning rate does not depend on the model being here.
+
+        Returns:
+            Values by site, and the names that found no place.
+        """
+        found: dict[str, Scalar] = {}
+        placed: set[str] = set()
+        pending = list(self.parameters)
+        while pending:
+            parameter = pending.pop(0)
+            fits = parameter.name in values and not parameter.problem(values[parameter.name])
+            if fits:
+                found[self._keys[parameter.name, parameter.domain]] = values[parameter.name]
+                placed.add(parameter.name)
+            if isinstance(parameter, Branch):
+                options = [str(values[parameter.name])] if fits else list(parameter.branches)
+                pending += [opened for option in options for opened in parameter.branches[option].parameters]
+        return found, [name for name in values if name not in placed]
+
     def problems(self, values: Mapping[str, Scalar]) -> list[str]:
         """Everything that is wrong with a configuration's values, one line each; empty if it lies in the space."""
         found: list[str] = []

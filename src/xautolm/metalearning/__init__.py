@@ -1,0 +1,18 @@
+"""From past experiences to a prior for the task at hand."""
+
+from xautolm.metalearning.knn import knn_start
+from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured
+from xautolm.metalearning.warm_start import PRESETS, Influence, Warmed, WarmStart, warm_start
+
+__all__ = [
+    "DISTANCES",
+    "PRESETS",
+    "Influence",
+    "Near",
+    "WarmStart",
+    "Warmed",
+    "Weights",
+    "knn_start",
+    "measured",
+    "warm_start",
+]

@@ -1,0 +1,125 @@
+"""Which experiences a search sees, and that they change what it proposes."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from xautolm import AutoLM, ExperienceStore
+from xautolm.data.demo import support_tickets
+from xautolm.errors import UnknownNameError, UsageError
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.report.screen import Plain
+from xautolm.testing import FakeExecutor, success
+
+
+class Heard(Plain):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.said.append(text)
+
+
+def play(spec: TrialSpec) -> TrialOutcome:
+    if spec.card.name.startswith("minilm"):
+        raise MemoryError("no room")
+    return success(5.0, f1_macro=0.5, accuracy=0.5, f1_weighted=0.5, mcc=0.1)
+
+
+@pytest.fixture
+def fit(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
+    def run(name: str, data: pd.DataFrame, **options: Any) -> tuple[list[str], list[str]]:
+        executor, screen = FakeExecutor(play), Heard()
+        settings = {
+            "out": str(tmp_path / name),
+            "sampler": "pge",
+            "device": "cpu",
+            "trials": 40,
+            "store": str(tmp_path / "s.db"),
+        }
+        AutoLM(**{**settings, **options}).fit(data, screen=screen, executor=executor)
+        return [spec.card.name for spec in executor.specs], screen.said
+
+    return run
+
+
+FIRST, SECOND = support_tickets(160, seed=1), support_tickets(200, seed=2)
+
+
+def test_experience_changes_the_proposals_and_avoids_what_failed(fit: Callable, tmp_path: Path) -> None:
+    fit("first", FIRST)
+    cold, said = fit("cold", SECOND, trials=20)
+    warm, told = fit("warm", SECOND, trials=20, warm_start="moderate-linear", hide="self")
+    assert cold != warm and not any("warm start" in line for line in said)
+    failures = [sum(name.startswith("minilm") for name in names) for names in (cold, warm)]
+    assert failures[1] < failures[0]
+    assert any("successes and 20 failures, from data frame" in line for line in told), told
+    account = json.loads((tmp_path / "warm" / "warm_start.json").read_text())
+    assert Counter(row["outcome"] for row in account["influences"])["out_of_memory"] == 20
+    assert all(row["rate"] * (1 if row["outcome"] == "success" else -1) > 0 for row in account["influences"])
+
+
+def test_knn_is_another_strategy(fit: Callable) -> None:
+    fit("first", FIRST)
+    runs = [fit(name, SECOND, trials=15, warm_start=name)[0] for name in ("knn", "low-linear", "high-sum")]
+    assert runs[0] != runs[1] != runs[2]
+
+
+def test_the_same_data_is_hidden_under_any_name_and_size(fit: Callable) -> None:
+    fit("first", FIRST)
+    shuffled = FIRST.sample(frac=1.0, random_state=1).rename(columns={"text": "review", "label": "stars"})
+    options = {"warm_start": "moderate-linear", "trials": 2, "text": "review", "label": "stars"}
+    _, seen = fit("seen", shuffled, **options)
+    _, hidden = fit("hidden", shuffled, hide="self", **options)
+    _, sampled = fit("sampled", shuffled, hide="self", max_train=80, **options)
+    assert any("successes" in line for line in seen)
+    assert any("begins from zero" in line for line in hidden)
+    assert any("begins from zero" in line for line in sampled)
+
+
+def test_an_empty_store_is_said_once(fit: Callable) -> None:
+    _, said = fit("first", FIRST, warm_start="moderate-linear", trials=2)
+    assert [line for line in said if "no past experience applies" in line]
+
+
+def test_a_resumed_search_keeps_the_prior_that_it_began_with(fit: Callable, tmp_path: Path) -> None:
+    fit("first", FIRST)
+    fit("warm", SECOND, trials=3, warm_start="moderate-linear")
+    before = (tmp_path / "warm" / "warm_start.json").read_bytes()
+    fit("another", support_tickets(180, seed=9), trials=10)
+    fit("warm", SECOND, trials=6, warm_start="moderate-linear")
+    assert (tmp_path / "warm" / "warm_start.json").read_bytes() == before
+
+
+def test_features_of_another_version_are_had_from_the_cache_or_counted(
+    fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fit("first", FIRST)
+    with ExperienceStore(tmp_path / "s.db") as store:
+        assert store.experiences()[0].features
+    original = ExperienceStore.experiences
+    monkeypatch.setattr(
+        ExperienceStore, "experiences", lambda self, **k: [replace(one, features={}) for one in original(self, **k)]
+    )
+    _, said = fit("cached", SECOND, trials=2, warm_start="moderate-linear")
+    assert any("successes and 20 failures" in line for line in said)
+    monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "empty"))
+    _, said = fit("counted", SECOND, trials=2, warm_start="moderate-linear")
+    assert any("40 cannot be compared" in line for line in said), said
+
+
+def test_mistakes_are_refused(fit: Callable) -> None:
+    with pytest.raises(UnknownNameError, match="Did you mean 'moderate-linear'"):
+        fit("a", FIRST, warm_start="moderate-liner")
+    with pytest.raises(UsageError, match="would have no effect"):
+        fit("a", FIRST, warm_start="knn", sampler="tpe")
