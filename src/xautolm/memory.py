@@ -2,39 +2,47 @@
 
 from __future__ import annotations
 
+import math
+import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.documents import read_json, write_json
+from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, Sample, known_features
-from xautolm.metalearning import PRESETS, Influence, Warmed, knn_start, warm_start
+from xautolm.metalearning import PRESETS, Influence, Warmed, WarmStart, knn_start, measured, warm_start
+from xautolm.metalearning.utility import is_negative, is_positive, objectives_of
+from xautolm.metalearning.warm_start import decay
 from xautolm.records import DataProfile, Experience, Features
-from xautolm.search import Strategy
+from xautolm.search import Evidence, Memory, Strategy
 from xautolm.space import Prior, Space
 
 NONE, KNN, SELF = "none", "knn", "self"
+DEFAULT = "moderate-linear"
 FILE = "warm_start.json"
 SHOWN = 3
 
 
-def check_choice(choice: str, strategy: Strategy) -> None:
-    """Refuse a warm start that does not exist or would have no effect.
+def chosen_start(choice: str | None, strategy: Strategy) -> str:
+    """The warm start of a search: the one asked for, or the strategy's own.
 
     Raises:
         UnknownNameError: No such setting.
-        UsageError: The sampler does not begin with a prior.
+        UsageError: The sampler does not begin with experience.
     """
+    if choice is None:
+        return DEFAULT if strategy.memory == "evidence" else NONE
     if choice not in {NONE, KNN, *PRESETS}:
         raise UnknownNameError("warm start", choice, [NONE, KNN, *PRESETS])
-    if choice != NONE and not strategy.takes_prior:
+    if choice != NONE and strategy.memory == "none":
         raise UsageError(
             "The warm start would have no effect.",
-            got=f"--sampler {strategy.name}, which does not begin with a prior",
-            fix="Use --sampler pge, or leave --warm-start out.",
+            got=f"--sampler {strategy.name}, which does not begin with experience",
+            fix="Use --sampler xautolm or pge, or leave --warm-start out.",
         )
+    return choice
 
 
 def visible(
@@ -74,38 +82,74 @@ def with_features(experience: Experience, cache: Path) -> Experience:
     return replace(experience, features={**found, **experience.features})
 
 
-def warmed_prior(
+def remembered(
     choice: str,
     space: Space,
     experiences: Sequence[Experience],
     current: Features,
     folder: Path,
     say: Callable[[str], None],
-) -> Prior | None:
-    """The prior of a search; a resumed one goes on with the prior that it began with.
+) -> Memory | None:
+    """What a search begins with; a resumed one goes on with what it began with.
 
     Args:
         choice: `none`, `knn` or a setting of the warm start.
         space: The space.
         experiences: Those that may be seen.
         current: Meta-features of the task and machine at hand.
-        folder: The run's folder, where `warm_start.json` keeps the prior and the account of it.
+        folder: The run's folder, where `warm_start.json` keeps the prior, the evidence and the account of both.
         say: Told once how many experiences shaped the prior, and from where.
     """
     if choice == NONE:
         return None
     path = folder / FILE
     if path.exists():
-        return Prior.from_plain(space, read_json(path)["prior"])
+        kept = read_json(path)
+        return Memory(
+            prior=Prior.from_plain(space, kept["prior"]),
+            evidence=[from_plain(Evidence, one) for one in kept["evidence"]],
+        )
     plain = Prior.plain(space)
     warmed = (
         knn_start(plain, experiences, current)
         if choice == KNN
         else warm_start(plain, experiences, current, PRESETS[choice])
     )
-    write_json(path, {"choice": choice, "prior": warmed.prior.to_plain(), "influences": account(warmed)})
+    evidence = evidence_of(experiences, current)
+    kept = {"choice": choice, "influences": account(warmed), "prior": warmed.prior.to_plain()}
+    write_json(path, kept | {"evidence": [to_plain(one) for one in evidence]})
     say(summary(warmed))
-    return warmed.prior
+    return Memory(prior=warmed.prior, evidence=evidence)
+
+
+def evidence_of(experiences: Sequence[Experience], current: Features) -> list[Evidence]:
+    """Past trials as a sampler's models see them: qualities in standard deviations within their own run, weights that
+    fall with the distance of their task as in the warm start. Those that cannot be compared are left out."""
+    near, _ = measured(experiences, current)
+    beta = decay([one.distance for one in near], WarmStart())
+    scores: dict[str, list[float]] = {}
+    for one in experiences:
+        if is_positive(one):
+            scores.setdefault(one.run, []).append(objectives_of(one)[0])
+    return [
+        Evidence(
+            values=one.experience.configuration.values,
+            quality=_standing(one.experience, scores[one.experience.run]) if is_positive(one.experience) else None,
+            log_seconds=math.log(max(one.experience.outcome.evaluation_time or 0.0, 1e-3))
+            if is_positive(one.experience)
+            else None,
+            failed=not is_positive(one.experience),
+            weight=math.exp(-beta * one.distance),
+        )
+        for one in near
+        if is_positive(one.experience) or is_negative(one.experience)
+    ]
+
+
+def _standing(experience: Experience, scores: Sequence[float]) -> float:
+    """The first objective in standard deviations from the mean of its run, within three."""
+    mean, deviation = statistics.fmean(scores), max(statistics.pstdev(scores), 1e-3)
+    return min(max((objectives_of(experience)[0] - mean) / deviation, -3.0), 3.0)
 
 
 def account(warmed: Warmed) -> list[Mapping[str, Any]]:

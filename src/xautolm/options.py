@@ -104,11 +104,12 @@ class FitOptions(BaseModel):
     """Fine-tuning methods; all by default."""
     space: str = "default"
     """A preset (`default`, `paper`) or a YAML file of ranges."""
-    sampler: str = "tpe"
+    sampler: str = "xautolm"
     """The search strategy."""
-    warm_start: str = "none"
+    warm_start: str | None = None
     """How past experiences shape the search: `none`, `knn`, or a setting of the paper's warm start, for example
-    `moderate-linear`; for samplers that begin with a prior (`pge`)."""
+    `moderate-linear`. By default `moderate-linear` for `xautolm`, which learns from all of them besides; `none` for
+    others. Only `xautolm` and `pge` can begin with experience."""
     hide: Names = ()
     """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
     name."""

@@ -19,7 +19,7 @@ from xautolm.errors import UsageError
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.memory import check_choice, visible, warmed_prior, with_features
+from xautolm.memory import chosen_start, remembered, visible, with_features
 from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
@@ -130,7 +130,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     task = TASKS.get(options.task)
     objectives, metric = chosen_objectives(options, task)
     strategy = SAMPLERS.get(options.sampler)
-    check_choice(options.warm_start, strategy)
+    start = chosen_start(options.warm_start, strategy)
     preset, changes = read_space_option(options.space)
     system = system_profile(options.device)
     dataset = read_data(data, options, task)
@@ -152,7 +152,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     check_resources(space, resources, limits, options)
     store = ExperienceStore(options.store)
     features = describe(dataset, task, system, limits)
-    info = folder.open(_info(folder, options, task, objectives, dataset, space, system, features))
+    info = folder.open(_info(folder, options, task, objectives, dataset, space, system, features, start))
     lock = folder.lock()
     if earlier is None:
         _write_run(folder, info, dataset)
@@ -160,9 +160,9 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         screen.note(note)
     seen = visible(store.experiences(task=task.name), task.name, dataset.profile, info.id, options.hide)
     cache = cache_folder() / "metafeatures"
-    past = [with_features(one, cache) for one in seen] if options.warm_start != "none" else []
-    prior = warmed_prior(options.warm_start, space, past, features, folder.root, screen.note)
-    study = open_study(folder.study, space, objectives, lambda seed: strategy.make(space, seed, prior), options.seed)
+    past = [with_features(one, cache) for one in seen] if start != "none" else []
+    memory = remembered(start, space, past, features, folder.root, screen.note)
+    study = open_study(folder.study, space, objectives, lambda seed: strategy.make(space, seed, memory), options.seed)
     recover(study, folder, info, objectives, store)
     screen.note(f"{space.size()}; sampler {strategy.name}; device {system.device}; run folder {folder.root}")
     threads = max(1, system.physical_cores // options.parallel)
@@ -278,6 +278,7 @@ def _info(
     space: Space,
     system: SystemProfile,
     features: Features,
+    start: str,
 ) -> RunInfo:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     settings = {
@@ -288,7 +289,7 @@ def _info(
         "models": list(options.models),
         "methods": list(options.methods),
         "sampler": options.sampler,
-        "warm_start": options.warm_start,
+        "warm_start": start,
         "hide": list(options.hide),
         "seed": options.seed,
         "device": system.device,

@@ -81,7 +81,7 @@ def test_same_seed_same_proposals(strategy: Strategy) -> None:
     assert searched(strategy, 10, None, seed=3) != searched(strategy, 10, None, seed=4)
 
 
-@pytest.mark.parametrize("name", ["tpe", "nsga2", "pge"])
+@pytest.mark.parametrize("name", ["tpe", "nsga2", "pge", "xautolm"])
 def test_failures_make_a_model_rarer(name: str) -> None:
     shares = Counter()
     for seed in range(3):

@@ -38,8 +38,10 @@ Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by c
 Models = Annotated[Text, option("Names, hub ids or folders, separated by commas; or auto. [auto]")]
 Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head. [all]")]
 SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges. [default]")]
-Sampler = Annotated[Text, option("Search strategy: tpe, pge, nsga2, gp, random. [tpe]")]
-WarmStart = Annotated[Text, option("For pge: none, knn, or low|moderate|high-sum|linear|logarithmic. [none]")]
+Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random. [xautolm]")]
+WarmStart = Annotated[
+    Text, option("none, knn, or low|moderate|high-sum|linear|logarithmic. [moderate-linear for xautolm]")
+]
 Hide = Annotated[Text, option("Past experiences not to be seen: data names, fingerprints, aliases, or self.")]
 TrialTime = Annotated[Text, option("Wall time for one trial. [a third of the budget]")]
 TrialMemory = Annotated[Text, option("Memory for one trial: 8GB. [what the machine has]")]

@@ -124,7 +124,7 @@ PRESETS = {
     for bias, positives, negatives in (
         ("low", "fixed", "none"),
         ("moderate", "fixed", "fixed"),
-        ("high", "adaptive", "fixed"),
+        ("high", "adaptive", "adaptive"),
     )
     for short, utility in (
         ("sum", "weighted_sum"),

@@ -2,8 +2,19 @@
 
 from xautolm.registry import Registry
 from xautolm.search.base import Strategy
+from xautolm.search.evidence import Evidence, Memory
 from xautolm.search.study import ask, objective_values, open_study, pareto_front, tell
 
 SAMPLERS: Registry[Strategy] = Registry("sampler", __name__, "STRATEGIES")
 
-__all__ = ["SAMPLERS", "Strategy", "ask", "objective_values", "open_study", "pareto_front", "tell"]
+__all__ = [
+    "SAMPLERS",
+    "Evidence",
+    "Memory",
+    "Strategy",
+    "ask",
+    "objective_values",
+    "open_study",
+    "pareto_front",
+    "tell",
+]

@@ -6,7 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xautolm.space import Prior, Space
+from xautolm.search.evidence import Memory
+from xautolm.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -18,7 +19,7 @@ class Strategy:
 
     name: str
     title: str
-    make: Callable[[Space, int, Prior | None], BaseSampler]
-    """The sampler for a space and a seed; those that take a prior begin with it."""
-    takes_prior: bool = False
-    """Whether a warm start has an effect."""
+    make: Callable[[Space, int, Memory | None], BaseSampler]
+    """The sampler for a space and a seed, and what it begins with."""
+    memory: str = "none"
+    """What it takes from past experiences: `none`, a `prior`, or `evidence` as well."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from xautolm.search.base import Strategy
-from xautolm.space import Prior, Space
+from xautolm.search.evidence import Memory
+from xautolm.space import Space
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -15,13 +16,13 @@ STARTUP = 8
 POPULATION = 10
 
 
-def _random(space: Space, seed: int, prior: Prior | None) -> BaseSampler:
+def _random(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
     from optuna.samplers import RandomSampler
 
     return RandomSampler(seed=seed)
 
 
-def _tpe(space: Space, seed: int, prior: Prior | None) -> BaseSampler:
+def _tpe(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
     import warnings
 
     from optuna.exceptions import ExperimentalWarning
@@ -33,13 +34,13 @@ def _tpe(space: Space, seed: int, prior: Prior | None) -> BaseSampler:
         return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True)
 
 
-def _nsga2(space: Space, seed: int, prior: Prior | None) -> BaseSampler:
+def _nsga2(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
     from optuna.samplers import NSGAIISampler
 
     return NSGAIISampler(seed=seed, population_size=POPULATION)
 
 
-def _gp(space: Space, seed: int, prior: Prior | None) -> BaseSampler:
+def _gp(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
     """A Gaussian process over the parameters that every trial has; loads torch into this process."""
     from optuna.samplers import GPSampler
 

@@ -13,6 +13,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.search.base import Strategy
+from xautolm.search.evidence import Memory
 from xautolm.search.ranking import ranked
 from xautolm.space import Prior, Space
 
@@ -36,14 +37,14 @@ class PgeSampler(BaseSampler):
     Args:
         space: The conditional space.
         seed: Same seed and history, same proposal.
-        prior: Where the model starts; knows nothing by default.
+        memory: Has the prior where the model starts; knows nothing by default.
     """
 
-    def __init__(self, space: Space, seed: int = 0, prior: Prior | None = None) -> None:
+    def __init__(self, space: Space, seed: int = 0, memory: Memory | None = None) -> None:
         self.space = space
         self.seed = seed
         self.plain = Prior.plain(space)
-        self.prior = prior or self.plain
+        self.prior = memory.prior if memory else self.plain
 
     def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
         """Every site of the tree; only those on the drawn path get a value."""
@@ -85,5 +86,5 @@ STRATEGIES = Strategy(
     name="pge",
     title="probabilistic evolution with non-dominated ranking (the paper's)",
     make=PgeSampler,
-    takes_prior=True,
+    memory="prior",
 )
