@@ -15,10 +15,13 @@ from xautolm.execution import Executor
 from xautolm.loop import search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
-from xautolm.plan import described, make_plan, recover
+from xautolm.plan import make_plan, recover
+from xautolm.prospect import described
 from xautolm.recipe import data_needs
+from xautolm.recommend import recommend
 from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
+from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.runs import RunFolder, RunInfo
 from xautolm.tasks import TASKS, Task
@@ -172,6 +175,38 @@ class AutoLM:
             DataError: The data cannot be read or learned from.
         """
         return described(as_table(X, y, self.options.text or "text", self.options.label or "label"), self.options)
+
+    def recommend(self, X: Any, y: Any = None, *, count: int = 8) -> dict[str, Any]:
+        """What experience says of configurations for some data, before any training.
+
+        Args:
+            X: As for `fit`.
+            y: Labels, if `X` holds texts only.
+            count: How many configurations, at most one for each model and method.
+
+        Returns:
+            `recommendations`, the most promising first, each with `configuration`, `quality` (predicted, in standard
+            deviations from the mean of a random search), `seconds`, `memory` (bytes), `failure` (chance) and `because`;
+            `tasks`, the nearest data sets with their distances; and a `note` on what the advice rests on.
+
+        Raises:
+            UsageError: As for `fit`.
+        """
+        advice = recommend(
+            as_table(X, y, self.options.text or "text", self.options.label or "label"), self.options, count
+        )
+        rows = [
+            {
+                "configuration": dict(one.configuration.values),
+                "quality": one.quality,
+                "seconds": one.seconds,
+                "memory": one.memory,
+                "failure": one.failure,
+                "because": [reason(near.experience) for near in one.because],
+            }
+            for one in advice.recommendations
+        ]
+        return {"recommendations": rows, "tasks": dict(advice.tasks), "note": advice.note}
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the run's HTML page; returns where it lies."""

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import platform
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
-from xautolm.data import Dataset, prepare
+from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
-from xautolm.errors import UsageError
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
-from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.memory import chosen_start, remembered, visible, with_features
-from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
-from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
-from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
+from xautolm.prospect import Prospect, make_prospect
+from xautolm.recipe import methods_by_model
 from xautolm.records import (
     Configuration,
     Experience,
@@ -33,7 +28,6 @@ from xautolm.records import (
     Limits,
     ModelCard,
     Objective,
-    SystemProfile,
     TrialOutcome,
     TrialSpec,
     TrialStatus,
@@ -45,8 +39,6 @@ from xautolm.runs import Clock, RunFolder, RunInfo, devices, read_experience
 from xautolm.search import SAMPLERS, open_study, tell
 from xautolm.settings import cache_folder
 from xautolm.space import Space
-from xautolm.tasks import TASKS, Task
-from xautolm.zoo import ZOO, find_models
 
 if TYPE_CHECKING:
     import optuna
@@ -127,34 +119,15 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     Raises:
         UsageError: Anything that would make the search fail or its result meaningless.
     """
-    task = TASKS.get(options.task)
-    objectives, metric = chosen_objectives(options, task)
     strategy = SAMPLERS.get(options.sampler)
     start = chosen_start(options.warm_start, strategy)
-    preset, changes = read_space_option(options.space)
-    system = system_profile(options.device)
-    dataset = read_data(data, options, task)
-    folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
-    earlier = folder.earlier()
-    # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
-    wanted = earlier.models if earlier and options.models == ("auto",) else options.models
-    cards = {card.name: card for card in find_models(wanted, ZOO.things)}
-    resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel)
-
-    def space_of(names: Sequence[str]) -> Space:
-        models = [cards[name] for name in names]
-        return build_space(preset, models, options.methods, dataset.profile, system, changes)
-
-    space = space_of(list(cards))
-    limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
-    if wanted == ("auto",):
-        space = space_of(fitting_models(space, resources, limits))
-    check_resources(space, resources, limits, options)
+    sight = make_prospect(data, options)
+    task, dataset, system, space, limits = sight.task, sight.dataset, sight.system, sight.space, sight.limits
     store = ExperienceStore(options.store)
-    features = describe(dataset, task, system, limits)
-    info = folder.open(_info(folder, options, task, objectives, dataset, space, system, features, start))
+    folder, objectives, features = sight.folder, sight.objectives, sight.features()
+    info = folder.open(_info(sight, options, features, start))
     lock = folder.lock()
-    if earlier is None:
+    if not (folder.root / "run.json").exists():
         _write_run(folder, info, dataset)
     for note in dataset.notes:
         screen.note(note)
@@ -170,75 +143,22 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         info=info,
         folder=folder,
         space=space,
-        cards=cards,
+        cards=sight.cards,
         objectives=objectives,
-        metric=metric,
+        metric=sight.metric,
         limits=limits,
         parallel=options.parallel,
         devices=devices(system, options.device),
         threads=threads,
         sampler=strategy.name,
         study=study,
-        resources=resources,
+        resources=sight.resources,
         executor=executor or LocalExecutor(default_launcher(PRELOAD, threads), ENTRY),
         store=store,
         screen=screen,
         clock=Clock(folder.root, options.spending),
         lock=lock,
     )
-
-
-def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
-    """The data as the options ask for it: checked and split."""
-    return prepare(
-        data,
-        data_needs(task),
-        columns={"text": options.text, "label": options.label},
-        validation=options.validation,
-        test=options.test,
-        max_train=options.max_train,
-        seed=options.seed,
-    )
-
-
-def described(data: Any, options: FitOptions) -> Features:
-    """The meta-features of data on this machine, without a search."""
-    task, system = TASKS.get(options.task), system_profile(options.device)
-    return describe(read_data(data, options, task), task, system, trial_limits(options, system, 0.0))
-
-
-def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits) -> Features:
-    """The meta-features of a task on a machine; those of the data are kept by its fingerprint."""
-    table = dataset.train
-    sample = Sample(
-        texts=list(table.iloc[:, 0]),
-        targets=list(table.iloc[:, -1]),
-        examples=len(table),
-        system=system,
-        limits=limits,
-        seed=0,
-    )
-    groups = FEATURES.things.values()
-    return measure(groups, sample, task.target_kind, cache_folder() / "metafeatures", dataset.profile.fingerprint)
-
-
-def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:
-    """The objectives, and the quality metric that leads.
-
-    Raises:
-        UsageError: No quality metric among them, or one twice.
-        UnknownNameError: The task has no such metric.
-    """
-    names = options.objectives or (task.metrics[0], EVALUATION_TIME)
-    found = tuple(objective(name, task.metrics) for name in names)
-    quality = [name for name in names if name != EVALUATION_TIME]
-    if not quality or len(set(names)) < len(names):
-        raise UsageError(
-            "The objectives need at least one quality metric, and none twice.",
-            got=", ".join(names),
-            fix=f"This task has {', '.join(task.metrics)}.",
-        )
-    return found, quality[0]
 
 
 def recover(
@@ -269,47 +189,37 @@ def interrupted() -> TrialOutcome:
     return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
 
 
-def _info(
-    folder: RunFolder,
-    options: FitOptions,
-    task: Task,
-    objectives: Sequence[Objective],
-    dataset: Dataset,
-    space: Space,
-    system: SystemProfile,
-    features: Features,
-    start: str,
-) -> RunInfo:
+def _info(sight: Prospect, options: FitOptions, features: Features, start: str) -> RunInfo:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     settings = {
-        "data": dataset.profile.fingerprint,
-        "task": task.name,
-        "objectives": [objective.name for objective in objectives],
-        "space": digest_of(space.to_plain())[:16],
+        "data": sight.dataset.profile.fingerprint,
+        "task": sight.task.name,
+        "objectives": [objective.name for objective in sight.objectives],
+        "space": digest_of(sight.space.to_plain())[:16],
         "models": list(options.models),
         "methods": list(options.methods),
         "sampler": options.sampler,
         "warm_start": start,
         "hide": list(options.hide),
         "seed": options.seed,
-        "device": system.device,
+        "device": sight.system.device,
         "trial_time_limit": options.trial_time_limit,
         "trial_memory_limit": options.trial_memory_limit,
     }
     return RunInfo(
-        id=digest_of([str(folder.root), created, settings])[:16],
+        id=digest_of([str(sight.folder.root), created, settings])[:16],
         created=created,
-        task=task.name,
-        labels=dataset.labels,
-        objectives=tuple(objective.name for objective in objectives),
-        metrics=task.metrics,
-        data=dataset.profile,
-        system=system,
+        task=sight.task.name,
+        labels=sight.dataset.labels,
+        objectives=tuple(objective.name for objective in sight.objectives),
+        metrics=sight.task.metrics,
+        data=sight.dataset.profile,
+        system=sight.system,
         seed=options.seed,
         versions={name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         settings=settings,
-        notes=dataset.notes,
-        models=tuple(methods_by_model(space)),
+        notes=sight.dataset.notes,
+        models=tuple(methods_by_model(sight.space)),
         features=features,
     )
 
@@ -320,7 +230,3 @@ def _write_run(folder: RunFolder, info: RunInfo, dataset: Dataset) -> None:
         if table is not None:
             table.to_parquet(folder.data / f"{name}.parquet")
     folder.write_info(info)
-
-
-def _slug(name: str) -> str:
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"

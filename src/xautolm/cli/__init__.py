@@ -15,6 +15,7 @@ from xautolm.cli.experience import app as experience
 from xautolm.cli.fit import fit
 from xautolm.cli.models import app as models
 from xautolm.cli.predict import evaluate, predict
+from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
 from xautolm.errors import XAutoLMError
 
@@ -29,6 +30,7 @@ app = typer.Typer(
 )
 app.command()(fit)
 app.command()(describe)
+app.command()(recommend)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)

@@ -18,7 +18,7 @@ from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence
 
 FOREST = 48
-LARGEST_STORE = 2_500
+LARGEST_STORE = 1_500
 """Experiences that the forests learn from, those of the largest weight."""
 FIRST_TRUST, TRUST_WEIGHT = 0.9, 1.5
 """Trust in the store before any trial of the target, and how many trials that counts as."""
@@ -66,13 +66,14 @@ class Surrogates:
             rows, weights = self.encoder.rows(one.values for one in heaviest), [one.weight for one in heaviest]
             self.failure_forest = _forest(rows, [float(one.failed) for one in heaviest], weights, self.seed)
 
-    def predict(self, target: Sequence[Evidence], rows: np.ndarray, trust: float) -> Prediction:
+    def predict(self, target: Sequence[Evidence], rows: np.ndarray, trust: float, failure_trust: float) -> Prediction:
         """Opinions on encoded configurations.
 
         Args:
             target: The target's own trials; their qualities in standard deviations among themselves.
             rows: Shape (configurations, columns).
-            trust: How far the store's opinion of quality counts.
+            trust: How far the store's opinion of quality counts; of time it always does.
+            failure_trust: How far its opinion of failure counts.
         """
         good = [one for one in target if one.quality is not None]
         seen = self.encoder.rows(one.values for one in good)
@@ -89,7 +90,10 @@ class Surrogates:
             _opinion(self.time_forest, seen), _opinion(self.time_forest, rows), seen, rows, times
         )
         return Prediction(
-            quality=quality, deviation=deviation, log_seconds=log_seconds, failure=self._failure(target, rows)
+            quality=quality,
+            deviation=deviation,
+            log_seconds=log_seconds,
+            failure=self._failure(target, rows, failure_trust),
         )
 
     def trust_in_store(self, target: Sequence[Evidence]) -> float:
@@ -103,17 +107,16 @@ class Surrogates:
         count = len(good) if len(good) > 2 else 0
         return min(max((TRUST_WEIGHT * FIRST_TRUST + count * agreement) / (TRUST_WEIGHT + count), 0.0), 1.0)
 
-    def _failure(self, target: Sequence[Evidence], rows: np.ndarray) -> np.ndarray:
-        """The store's opinion, or the base chance, and what the target's own trials say, by their number."""
-        known = self.failure_forest is not None
-        before = np.clip(_opinion(self.failure_forest, rows), 0, 1) if known else np.full(len(rows), FAILURE_BASE)
+    def _failure(self, target: Sequence[Evidence], rows: np.ndarray, trust: float) -> np.ndarray:
+        """The store's opinion as far as it is trusted, else the base chance, and the target's own trials by number."""
+        trust = trust if self.failure_forest is not None else 0.0
+        before = FAILURE_BASE + trust * (np.clip(_opinion(self.failure_forest, rows), 0, 1) - FAILURE_BASE)
         if len({one.failed for one in target}) < 2:
-            return before
+            return np.asarray(before)
         seen = self.encoder.rows(one.values for one in target)
         own = _logistic(seen, [one.failed for one in target]).predict_proba(rows)[:, 1]
-        share = STORE_FAILURE_WEIGHT if known else BASE_FAILURE_WEIGHT
-        share /= share + len(target)
-        return np.asarray(share * before + (1 - share) * own)
+        weight = BASE_FAILURE_WEIGHT + trust * (STORE_FAILURE_WEIGHT - BASE_FAILURE_WEIGHT)
+        return np.asarray((weight * before + len(target) * own) / (weight + len(target)))
 
 
 def _logistic(rows: np.ndarray, failed: Sequence[bool]) -> Any:

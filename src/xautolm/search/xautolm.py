@@ -36,6 +36,8 @@ QUALITY_SHARE = 1.0
 DOUBT_EVERY = 4
 """Every so many trials, the store's opinion of quality is left out: only trials that it would not choose can show that
 it misleads."""
+FAILURE_FADE = 0.25
+"""The store's opinion of failure fades more slowly than that of quality: causes of failure carry over best."""
 QUANTILES = np.asarray([-1.4, -0.6, 0.0, 0.6, 1.4])
 """Points of the normal distribution at which the gain is averaged."""
 
@@ -72,11 +74,12 @@ class XAutoLMSampler(BaseSampler):
         target = own_evidence(study, told, self.space)
         if len(target) < STARTUP and self.surrogates.quality_forest is None:
             return self.space.site_values(self.prior.sample(rng).values)
+        believed = self.surrogates.trust_in_store(target)
         doubts = len(target) % DOUBT_EVERY == DOUBT_EVERY - 1
-        trust = 0.0 if doubts else self.surrogates.trust_in_store(target)
+        trust = 0.0 if doubts else believed
         tried = {_key(one.values) for one in target} | {_key(one) for one in _pending(study, self.space)}
         candidates = [one for one in self._candidates(target, trust, rng) if _key(one) not in tried]
-        prediction = self.surrogates.predict(target, self.encoder.rows(candidates), trust)
+        prediction = self.surrogates.predict(target, self.encoder.rows(candidates), trust, believed**FAILURE_FADE)
         best = candidates[int(np.argmax(gain(prediction, target, has_time=_has_time(study))))]
         return self.space.site_values(best)
 

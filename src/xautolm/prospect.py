@@ -1,0 +1,143 @@
+"""What can be known before a search: the data, the machine, the models, the space, and what trials will need."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from xautolm.data import Dataset, prepare
+from xautolm.errors import UsageError
+from xautolm.limits import check_resources, fitting_models, trial_limits
+from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
+from xautolm.metrics import EVALUATION_TIME, objective
+from xautolm.options import FitOptions
+from xautolm.recipe import build_space, data_needs, default_configurations, read_space_option
+from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
+from xautolm.resources import ResourceModel
+from xautolm.runs import RunFolder
+from xautolm.settings import cache_folder
+from xautolm.space import Space
+from xautolm.tasks import TASKS, Task
+from xautolm.zoo import ZOO, find_models
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prospect:
+    """A search that could be made."""
+
+    task: Task
+    objectives: tuple[Objective, ...]
+    metric: str
+    """The first quality metric among the objectives."""
+    dataset: Dataset
+    system: SystemProfile
+    cards: Mapping[str, ModelCard]
+    resources: ResourceModel
+    space: Space
+    limits: Limits
+    folder: RunFolder
+
+    def features(self) -> Features:
+        """The meta-features of the task on this machine."""
+        return describe(self.dataset, self.task, self.system, self.limits)
+
+
+def make_prospect(data: Any, options: FitOptions) -> Prospect:
+    """Look at data, machine and models as the options ask for; nothing is written.
+
+    Raises:
+        UsageError: Anything that would make a search fail or its result meaningless.
+    """
+    task = TASKS.get(options.task)
+    objectives, metric = chosen_objectives(options, task)
+    preset, changes = read_space_option(options.space)
+    system = system_profile(options.device)
+    dataset = read_data(data, options, task)
+    folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
+    earlier = folder.earlier()
+    # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
+    wanted = earlier.models if earlier and options.models == ("auto",) else options.models
+    cards = {card.name: card for card in find_models(wanted, ZOO.things)}
+    resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel)
+
+    def space_of(names: Sequence[str]) -> Space:
+        models = [cards[name] for name in names]
+        return build_space(preset, models, options.methods, dataset.profile, system, changes)
+
+    space = space_of(list(cards))
+    limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
+    if wanted == ("auto",):
+        space = space_of(fitting_models(space, resources, limits))
+    check_resources(space, resources, limits, options)
+    return Prospect(
+        task=task,
+        objectives=objectives,
+        metric=metric,
+        dataset=dataset,
+        system=system,
+        cards=cards,
+        resources=resources,
+        space=space,
+        limits=limits,
+        folder=folder,
+    )
+
+
+def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
+    """The data as the options ask for it: checked and split."""
+    return prepare(
+        data,
+        data_needs(task),
+        columns={"text": options.text, "label": options.label},
+        validation=options.validation,
+        test=options.test,
+        max_train=options.max_train,
+        seed=options.seed,
+    )
+
+
+def described(data: Any, options: FitOptions) -> Features:
+    """The meta-features of data on this machine, without a search."""
+    task, system = TASKS.get(options.task), system_profile(options.device)
+    return describe(read_data(data, options, task), task, system, trial_limits(options, system, 0.0))
+
+
+def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits) -> Features:
+    """The meta-features of a task on a machine; those of the data are kept by its fingerprint."""
+    table = dataset.train
+    sample = Sample(
+        texts=list(table.iloc[:, 0]),
+        targets=list(table.iloc[:, -1]),
+        examples=len(table),
+        system=system,
+        limits=limits,
+        seed=0,
+    )
+    groups = FEATURES.things.values()
+    return measure(groups, sample, task.target_kind, cache_folder() / "metafeatures", dataset.profile.fingerprint)
+
+
+def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:
+    """The objectives, and the quality metric that leads.
+
+    Raises:
+        UsageError: No quality metric among them, or one twice.
+        UnknownNameError: The task has no such metric.
+    """
+    names = options.objectives or (task.metrics[0], EVALUATION_TIME)
+    found = tuple(objective(name, task.metrics) for name in names)
+    quality = [name for name in names if name != EVALUATION_TIME]
+    if not quality or len(set(names)) < len(names):
+        raise UsageError(
+            "The objectives need at least one quality metric, and none twice.",
+            got=", ".join(names),
+            fix=f"This task has {', '.join(task.metrics)}.",
+        )
+    return found, quality[0]
+
+
+def _slug(name: str) -> str:
+    return re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"

@@ -1,0 +1,45 @@
+"""Recommendations for the terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from rich.table import Table
+from rich.text import Text
+
+from xautolm.records import Experience
+from xautolm.report.tables import duration, number
+
+HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "hyperparameters")
+HIDDEN = ("model", "method")
+
+
+def advice_table(rows: Sequence[dict[str, Any]]) -> Table:
+    """One row for each recommendation."""
+    table = Table(box=None)
+    for name in HEADINGS:
+        table.add_column(name, justify="right" if name in {"quality", "time", "memory", "risk"} else "left")
+    for row in rows:
+        values = row["configuration"]
+        shown = " ".join(f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN)
+        cells = (
+            str(values["model"]),
+            str(values["method"]),
+            f"{row['quality']:+.2f}",
+            duration(row["seconds"]),
+            f"{row['memory'] / 1e9:.1f} GB",
+            f"{row['failure']:.0%}",
+            "; ".join(row["because"]) or "-",
+            shown,
+        )
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def reason(experience: Experience) -> str:
+    """A past trial in a few words."""
+    outcome = experience.outcome
+    name = next((one for one in experience.objectives if one in outcome.metrics), "")
+    what = outcome.failure.kind.value if outcome.failure else f"{outcome.metrics[name]:.3f}"
+    return f"{experience.data.name}/{experience.trial} {experience.configuration.model} {what}"
