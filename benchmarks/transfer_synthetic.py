@@ -23,9 +23,9 @@ from benchmarks.synthetic import OBJECTIVES, SPACE, TIME_LIMIT, Task, experience
 from xautolm.memory import evidence_of
 from xautolm.metalearning import PRESETS, knn_start, warm_start
 from xautolm.metrics import objective
+from xautolm.ranking import hypervolume
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.search import SAMPLERS, Memory, ask, open_study, tell
-from xautolm.search.ranking import hypervolume
 from xautolm.space import Prior
 
 TRIALS = 40

@@ -13,7 +13,7 @@ ROOT = Path(xautolm.__file__).parent
 
 LEVELS = {
     "errors": 0, "records": 0, "settings": 0,
-    "registry": 1, "documents": 1, "space": 1, "options": 1,
+    "ranking": 1, "registry": 1, "documents": 1, "space": 1, "options": 1,
     "runs": 2, "data": 2, "tasks": 2, "metafeatures": 2, "zoo": 2, "methods": 2, "metrics": 2,
     "recipe": 3, "resources": 3,
     "experience": 4, "search": 4, "execution": 4, "limits": 4, "metalearning": 4, "finetuning": 4, "report": 4,

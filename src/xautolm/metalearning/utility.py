@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from xautolm.metrics import EVALUATION_TIME
+from xautolm.ranking import fronts
 from xautolm.records import Experience
 
 Utility = Callable[[np.ndarray], np.ndarray]
@@ -65,15 +66,11 @@ def logarithmic_front(values: np.ndarray) -> np.ndarray:
 
 def _front_indices(values: np.ndarray) -> tuple[np.ndarray, int]:
     """The front of each point, the best is 0, and the number of fronts."""
-    index = np.full(len(values), -1)
-    front = 0
-    while (left := np.flatnonzero(index < 0)).size:
-        points = values[left]
-        at_least = np.all(points[:, None, :] <= points[None, :, :], axis=2)
-        better = np.any(points[:, None, :] < points[None, :, :], axis=2)
-        index[left[~np.any(np.logical_and(at_least, better), axis=1)]] = front
-        front += 1
-    return index.astype(float), front
+    index = np.zeros(len(values))
+    found = fronts(values)
+    for number, members in enumerate(found):
+        index[members] = number
+    return index, len(found)
 
 
 UTILITIES: Mapping[str, Utility] = {

@@ -6,16 +6,15 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
+from xautolm.ranking import ranked
 from xautolm.search.base import Strategy
 from xautolm.search.evidence import Memory
-from xautolm.search.ranking import ranked
-from xautolm.space import Prior, Space
+from xautolm.search.space_sampler import SpaceSampler
+from xautolm.space import Space
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -28,7 +27,7 @@ EXPLORATION = 0.1
 """Share of a population that is drawn from the plain model."""
 
 
-class PgeSampler(BaseSampler):
+class PgeSampler(SpaceSampler):
     """Samples from a probability model that moves toward the best fifth of each population of 20.
 
     All state is in the study's history: the model is recomputed by replaying it, so that a resumed study proposes
@@ -41,14 +40,8 @@ class PgeSampler(BaseSampler):
     """
 
     def __init__(self, space: Space, seed: int = 0, memory: Memory | None = None) -> None:
-        self.space = space
-        self.seed = seed
-        self.plain = Prior.plain(space)
+        super().__init__(space, seed)
         self.prior = memory.prior if memory else self.plain
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Every site of the tree; only those on the drawn path get a value."""
-        return {key: parameter.distribution() for key, parameter in self.space.sites().items()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -63,14 +56,6 @@ class PgeSampler(BaseSampler):
         rng = np.random.default_rng([self.seed, trial.number])
         explores = position < EXPLORATION * POPULATION
         return self.space.site_values((self.plain if explores else model).sample(rng).values)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """A site outside the space, or one that a fixed parent value opened: uniform."""
-        seed = int(np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31))
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
 
 def best_samples(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Mapping[str, Any]]:

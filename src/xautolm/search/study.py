@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from xautolm.metrics import EVALUATION_TIME
+from xautolm.ranking import fronts, oriented
 from xautolm.records import Configuration, Objective, Scalar, TrialOutcome
-from xautolm.search.ranking import fronts, oriented
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 if TYPE_CHECKING:

@@ -6,9 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import optuna
 from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
@@ -17,8 +15,9 @@ from xautolm.records import Scalar
 from xautolm.search.base import Strategy
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
+from xautolm.search.space_sampler import SpaceSampler
 from xautolm.search.surrogates import Prediction, Surrogates
-from xautolm.space import Branch, Choice, Float, Int, Parameter, Prior, Space
+from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -42,7 +41,7 @@ QUANTILES = np.asarray([-1.4, -0.6, 0.0, 0.6, 1.4])
 """Points of the normal distribution at which the gain is averaged."""
 
 
-class XAutoLMSampler(BaseSampler):
+class XAutoLMSampler(SpaceSampler):
     """Proposes what is expected to gain most, judged by store and target together.
 
     All state is in the study's history, so a resumed study goes on as it would have.
@@ -54,16 +53,10 @@ class XAutoLMSampler(BaseSampler):
     """
 
     def __init__(self, space: Space, seed: int = 0, memory: Memory | None = None) -> None:
-        self.space = space
-        self.seed = seed
-        self.plain = Prior.plain(space)
+        super().__init__(space, seed)
         self.prior = memory.prior if memory else self.plain
         self.encoder = Encoder.of_space(space)
         self.surrogates = Surrogates(self.encoder, seed, memory.evidence if memory else ())
-
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
-        """Every site of the tree; only those on the chosen path get a value."""
-        return {key: parameter.distribution() for key, parameter in self.space.sites().items()}
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -82,14 +75,6 @@ class XAutoLMSampler(BaseSampler):
         prediction = self.surrogates.predict(target, self.encoder.rows(candidates), trust, believed**FAILURE_FADE)
         best = candidates[int(np.argmax(gain(prediction, target, has_time=_has_time(study))))]
         return self.space.site_values(best)
-
-    def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
-    ) -> Any:
-        """A site outside the space, or one that a fixed parent value opened: uniform."""
-        seed = int(np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31))
-        sampler = optuna.samplers.RandomSampler(seed=seed)
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
 
     def _candidates(
         self, target: Sequence[Evidence], trust: float, rng: np.random.Generator

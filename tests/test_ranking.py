@@ -3,8 +3,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from xautolm.ranking import crowding, fronts, hypervolume, oriented, ranked
 from xautolm.records import Objective
-from xautolm.search.ranking import crowding, fronts, hypervolume, oriented, ranked
 
 POINTS = np.array([[3.0, 1.0], [1.0, 3.0], [2.0, 2.0], [1.0, 1.0], [0.5, 2.5], [0.0, 0.0]])
 
