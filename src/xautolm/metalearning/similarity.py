@@ -113,7 +113,7 @@ def _manhattan(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
 def _cosine(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(row)
     similarity = np.divide(rows @ row, lengths, out=np.zeros(len(rows)), where=lengths > 0)
-    return np.asarray(1 - similarity)
+    return np.asarray(np.maximum(1 - similarity, 0.0))  # rounding can take it below
 
 
 def _mahalanobis(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
