@@ -98,6 +98,17 @@ def test_a_resumed_study_goes_on_and_does_not_repeat_itself(strategy: Strategy, 
     assert len({str(values) for values in first + second}) == 12
 
 
+def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
+    space = Space("small.v1", (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)))
+    study = open_study(None, space, OBJECTIVES, lambda s: strategy.make(space, s, None), 0)
+    found = []
+    while (asked := ask(study, space, lambda configuration: "")) is not None:
+        trial, configuration = asked
+        found.append(tuple(configuration.values.values()))
+        tell(study, trial.number, success(f1_macro=0.1 * len(found)), OBJECTIVES)
+    assert len(found) == len(set(found)) >= 3
+
+
 def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -> None:
     study = open_study(None, SPACE, OBJECTIVES, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
     outcomes = [

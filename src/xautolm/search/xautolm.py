@@ -72,6 +72,8 @@ class XAutoLMSampler(SpaceSampler):
         trust = 0.0 if doubts else believed
         tried = {_key(one.values) for one in target} | {_key(one) for one in _pending(study, self.space)}
         candidates = [one for one in self._candidates(target, trust, rng) if _key(one) not in tried]
+        if not candidates:  # a small space of which everything was tried
+            return self.space.site_values(self.plain.sample(rng).values)
         prediction = self.surrogates.predict(target, self.encoder.rows(candidates), trust, believed**FAILURE_FADE)
         best = candidates[int(np.argmax(gain(prediction, target, has_time=_has_time(study))))]
         return self.space.site_values(best)
