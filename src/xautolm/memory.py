@@ -13,8 +13,9 @@ from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, Sample, known_features
 from xautolm.metalearning import PRESETS, Influence, Warmed, WarmStart, knn_start, measured, warm_start
-from xautolm.metalearning.utility import is_negative, is_positive, objectives_of
+from xautolm.metalearning.utility import is_negative, is_positive
 from xautolm.metalearning.warm_start import decay
+from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy
 from xautolm.space import Prior, Space
@@ -130,7 +131,7 @@ def evidence_of(experiences: Sequence[Experience], current: Features) -> list[Ev
     scores: dict[str, list[float]] = {}
     for one in experiences:
         if is_positive(one):
-            scores.setdefault(one.run, []).append(objectives_of(one)[0])
+            scores.setdefault(one.run, []).append(_lead(one))
     return [
         Evidence(
             values=one.experience.configuration.values,
@@ -149,7 +150,12 @@ def evidence_of(experiences: Sequence[Experience], current: Features) -> list[Ev
 def _standing(experience: Experience, scores: Sequence[float]) -> float:
     """The first objective in standard deviations from the mean of its run, within three."""
     mean, deviation = statistics.fmean(scores), max(statistics.pstdev(scores), 1e-3)
-    return min(max((objectives_of(experience)[0] - mean) / deviation, -3.0), 3.0)
+    return min(max((_lead(experience) - mean) / deviation, -3.0), 3.0)
+
+
+def _lead(experience: Experience) -> float:
+    """The first quality metric among the objectives."""
+    return experience.outcome.metrics[next(name for name in experience.objectives if name != EVALUATION_TIME)]
 
 
 def account(warmed: Warmed) -> list[Mapping[str, Any]]:

@@ -98,6 +98,21 @@ def test_a_resumed_study_goes_on_and_does_not_repeat_itself(strategy: Strategy, 
     assert len({str(values) for values in first + second}) == 12
 
 
+def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
+    from xautolm.search.xautolm import own_evidence
+
+    seen = []
+    for objectives in (OBJECTIVES, OBJECTIVES[::-1]):
+        study = open_study(None, SPACE, objectives, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
+        for _ in range(6):
+            trial, configuration = ask(study, SPACE, lambda one: "too large" if one.values["model"] == "broken" else "")
+            tell(study, trial.number, play(dict(configuration.values)), objectives)
+        told = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+        seen.append(own_evidence(study, told, SPACE))
+    assert seen[0] == seen[1]
+    assert len({one.log_seconds for one in seen[0]}) > 1
+
+
 def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
     space = Space("small.v1", (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)))
     study = open_study(None, space, OBJECTIVES, lambda s: strategy.make(space, s, None), 0)

@@ -75,7 +75,7 @@ class XAutoLMSampler(SpaceSampler):
         if not candidates:  # a small space of which everything was tried
             return self.space.site_values(self.plain.sample(rng).values)
         prediction = self.surrogates.predict(target, self.encoder.rows(candidates), trust, believed**FAILURE_FADE)
-        best = candidates[int(np.argmax(gain(prediction, target, has_time=_has_time(study))))]
+        best = candidates[int(np.argmax(gain(prediction, target, has_time=_places(study)[1] is not None)))]
         return self.space.site_values(best)
 
     def _candidates(
@@ -107,17 +107,17 @@ class XAutoLMSampler(SpaceSampler):
 
 def own_evidence(study: Study, trials: Sequence[FrozenTrial], space: Space) -> list[Evidence]:
     """The study's own trials; qualities in standard deviations among its successes."""
-    sign = 1.0 if study.directions[0] == StudyDirection.MAXIMIZE else -1.0
+    place, time = _places(study)
+    sign = 1.0 if study.directions[place] == StudyDirection.MAXIMIZE else -1.0
     names = {key: parameter.name for key, parameter in space.sites().items()}
     failed = [any(value > 0 for value in trial.constraints.values()) for trial in trials]
-    scores = np.asarray([sign * trial.values[0] for trial, bad in zip(trials, failed, strict=True) if not bad])
+    scores = np.asarray([sign * trial.values[place] for trial, bad in zip(trials, failed, strict=True) if not bad])
     mean, deviation = (float(scores.mean()), max(float(scores.std()), 1e-3)) if len(scores) else (0.0, 1.0)
-    has_time = _has_time(study)
     return [
         Evidence(
             values={names[key]: value for key, value in trial.params.items() if key in names},
-            quality=None if bad else (sign * trial.values[0] - mean) / deviation,
-            log_seconds=None if bad else (float(np.log(max(trial.values[-1], 1e-3))) if has_time else 0.0),
+            quality=None if bad else (sign * trial.values[place] - mean) / deviation,
+            log_seconds=None if bad else (0.0 if time is None else float(np.log(max(trial.values[time], 1e-3)))),
             failed=bad,
         )
         for trial, bad in zip(trials, failed, strict=True)
@@ -172,10 +172,11 @@ def _key(values: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
     return frozenset(values.items())
 
 
-def _has_time(study: Study) -> bool:
-    """Whether the last objective is a time to be kept short."""
-    names = study.user_attrs.get("objectives", [])
-    return bool(names) and names[-1] == EVALUATION_TIME and len(names) == 2
+def _places(study: Study) -> tuple[int, int | None]:
+    """Where among the objectives the first quality stands, and where the evaluation time, if it is one."""
+    names = list(study.user_attrs.get("objectives", []))
+    time = names.index(EVALUATION_TIME) if EVALUATION_TIME in names else None
+    return (1 if time == 0 else 0), time
 
 
 def _stepped(parameter: Float | Int, value: float, rng: np.random.Generator) -> Scalar:
