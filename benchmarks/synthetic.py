@@ -29,7 +29,9 @@ from xautolm.records import (
 )
 from xautolm.space import Branch, Choice, Float, Int, Space
 
-SIZES = {"tiny": 5.0, "mini": 20.0, "small": 45.0, "base": 110.0, "wide": 180.0, "large": 340.0, "huge": 700.0}
+CHEAP = {"nano": 0.2, "micro": 1.0}
+"""Models and their parameters in millions: far cheaper than the others, as those trained from scratch are, and poor."""
+SIZES = {**CHEAP, "tiny": 5.0, "mini": 20.0, "small": 45.0, "base": 110.0, "wide": 180.0, "large": 340.0, "huge": 700.0}
 """Models and their parameters in millions."""
 METHODS = {"full.v1": 1.0, "partial.v1": 0.6, "lora.v1": 0.7, "head.v1": 0.35}
 """Methods and their cost relative to full fine-tuning."""
@@ -118,6 +120,7 @@ def related_tasks(count: int, seed: int, kinship: float = 0.85) -> list[Task]:
         # Larger models are better on average, but not always.
         fit = 0.6 * fit / fit.max() + 0.4 * np.linspace(0.3, 1.0, len(SIZES))
         fit = 0.6 + 0.4 * (fit - fit.min()) / np.ptp(fit)
+        fit[: len(CHEAP)] *= 0.6
         tasks.append(
             Task(
                 name=f"task-{seed}-{number}",

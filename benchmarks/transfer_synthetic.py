@@ -94,7 +94,7 @@ def warm(preset: str) -> Start:
     """The paper's warm start with one of its settings."""
     return lambda store, task: Memory(
         prior=warm_start(Prior.plain(SPACE), store, task.features, PRESETS[preset]).prior,
-        evidence=evidence_of(store, task.features),
+        evidence=evidence_of(store, task.features, OBJECTIVES),
     )
 
 

@@ -18,7 +18,7 @@ LEVELS = {
     "recipe": 3, "resources": 3,
     "experience": 4, "search": 4, "execution": 4, "limits": 4, "metalearning": 4, "finetuning": 4, "report": 4,
     "memory": 5, "prospect": 5, "testing": 5,
-    "plan": 6, "recommend": 6,
+    "plan": 6, "recommend": 6, "integrations": 6,
     "loop": 7, "results": 7,
     "automl": 8,
     "cli": 9,

@@ -123,3 +123,32 @@ def test_mistakes_are_refused(fit: Callable) -> None:
         fit("a", FIRST, warm_start="moderate-liner")
     with pytest.raises(UsageError, match="would have no effect"):
         fit("a", FIRST, warm_start="knn", sampler="tpe")
+
+
+def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
+    fit("first", FIRST)
+    _, said = fit("second", SECOND, sampler="xautolm", trials=8, explain=True)
+    lines = [line for line in said if "comes from" in line]
+    assert len(lines) == 8 and "default" in lines[0]
+    found = [json.loads(path.read_text()) for path in sorted((tmp_path / "second").glob("trials/*/explanation.json"))]
+    assert len(found) == 8
+    followed = [one for one in found if one.get("because")]
+    assert followed and all(one.startswith("data frame trial") for row in followed for one in row["because"])
+    _, said = fit("third", SECOND, trials=3, explain=True)
+    assert sum("model of generation 0" in line or "unbiased" in line for line in said) == 2
+
+
+def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
+    fit("first", FIRST)
+    _, some = fit("some", SECOND, trials=9, warm_start="low-linear", warm_start_options="k_positive=3,task_weight=0.9")
+    assert any("warm start: 3 successes and 0 failures" in line for line in some)
+    for options, error in (
+        ({"warm_start": "low-linear", "warm_start_options": "k_posit=3"}, UnknownNameError),
+        ({"warm_start": "low-linear", "warm_start_options": "distance=far"}, UnknownNameError),
+        ({"warm_start": "low-linear", "warm_start_options": "k_positive=many"}, UsageError),
+        ({"warm_start": "low-linear", "warm_start_options": "alpha_max=-1"}, UsageError),
+        ({"warm_start": "knn", "warm_start_options": "k_positive=3"}, UsageError),
+        ({"warm_start": "low-linear", "warm_start_options": "k_positive"}, UsageError),
+    ):
+        with pytest.raises(error):
+            fit("bad", SECOND, trials=1, **options)

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         XAutoLMError,
     )
     from xautolm.experience import ExperienceStore
+    from xautolm.integrations.optuna import XAutoLMSampler
 
 __version__ = "0.1.0"
 
@@ -42,6 +43,7 @@ _HOMES = {
     "UnknownNameError": "xautolm.errors",
     "UsageError": "xautolm.errors",
     "XAutoLMError": "xautolm.errors",
+    "XAutoLMSampler": "xautolm.integrations.optuna",
 }
 
 __all__ = [
@@ -57,6 +59,7 @@ __all__ = [
     "UnknownNameError",
     "UsageError",
     "XAutoLMError",
+    "XAutoLMSampler",
 ]
 
 

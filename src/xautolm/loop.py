@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
+from xautolm.documents import write_json
 from xautolm.plan import Plan
 from xautolm.records import Experience
 from xautolm.report.screen import Standing
+from xautolm.report.tables import explained
 from xautolm.runs import ended_experience
-from xautolm.search import ask, pareto_front, tell
+from xautolm.search import EXPLANATION, ask, pareto_front, tell
+
+if TYPE_CHECKING:
+    import optuna
 
 UPDATE_SECONDS = 0.5
 
@@ -60,7 +67,17 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     proposal = str(trial.user_attrs.get("proposal", plan.sampler))
     busy = [spec.device for spec in standing.running.values()]
     spec = plan.spec(trial.number, configuration, limits, min(plan.devices, key=busy.count), proposal)
+    if plan.explain:
+        explain(plan, trial, folder)
     plan.executor.start(spec, folder)
     standing.running[trial.number] = spec
     plan.screen.started(trial.number, configuration, plan.resources.predict(configuration).seconds)
     return True
+
+
+def explain(plan: Plan, trial: optuna.Trial, folder: Path) -> None:
+    """Say and write where a proposal came from; samplers that do not tell are named."""
+    attributes = plan.study.get_trials(deepcopy=False)[trial.number].user_attrs
+    explanation = attributes.get(EXPLANATION) or {"origin": attributes.get("proposal", plan.sampler)}
+    write_json(folder / "explanation.json", explanation)
+    plan.screen.note(explained(trial.number, explanation))

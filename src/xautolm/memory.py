@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import math
-import statistics
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, Sample, known_features
 from xautolm.metalearning import PRESETS, Influence, Warmed, WarmStart, knn_start, measured, warm_start
-from xautolm.metalearning.utility import is_negative, is_positive
+from xautolm.metalearning.utility import SMALLER, is_negative, is_positive, oriented_value
 from xautolm.metalearning.warm_start import decay
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import DataProfile, Experience, Features
-from xautolm.search import Evidence, Memory, Strategy
+from xautolm.search import Evidence, Memory, Strategy, standardised
 from xautolm.space import Prior, Space
 
 NONE, KNN, SELF = "none", "knn", "self"
@@ -26,15 +27,19 @@ FILE = "warm_start.json"
 SHOWN = 3
 
 
-def chosen_start(choice: str | None, strategy: Strategy) -> str:
+def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strategy) -> str:
     """The warm start of a search: the one asked for, or the strategy's own.
 
     Raises:
-        UnknownNameError: No such setting.
-        UsageError: The sampler does not begin with experience.
+        UnknownNameError: No such setting or knob.
+        UsageError: The sampler does not begin with experience, or the setting does not have those knobs.
     """
     if choice is None:
-        return DEFAULT if strategy.memory == "evidence" else NONE
+        choice = DEFAULT if strategy.memory == "evidence" else NONE
+    if changes:
+        if choice not in PRESETS:
+            raise UsageError("The knobs of the warm start would have no effect.", got=f"--warm-start {choice}")
+        PRESETS[choice].changed(changes)
     if choice not in {NONE, KNN, *PRESETS}:
         raise UnknownNameError("warm start", choice, [NONE, KNN, *PRESETS])
     if choice != NONE and strategy.memory == "none":
@@ -85,9 +90,11 @@ def with_features(experience: Experience, cache: Path) -> Experience:
 
 def remembered(
     choice: str,
+    changes: Mapping[str, str],
     space: Space,
     experiences: Sequence[Experience],
     current: Features,
+    objectives: Sequence[str],
     folder: Path,
     say: Callable[[str], None],
 ) -> Memory | None:
@@ -95,9 +102,11 @@ def remembered(
 
     Args:
         choice: `none`, `knn` or a setting of the warm start.
+        changes: Knobs that differ from the setting.
         space: The space.
         experiences: Those that may be seen.
         current: Meta-features of the task and machine at hand.
+        objectives: Of the search, by name.
         folder: The run's folder, where `warm_start.json` keeps the prior, the evidence and the account of both.
         say: Told once how many experiences shaped the prior, and from where.
     """
@@ -114,48 +123,77 @@ def remembered(
     warmed = (
         knn_start(plain, experiences, current)
         if choice == KNN
-        else warm_start(plain, experiences, current, PRESETS[choice])
+        else warm_start(plain, experiences, current, PRESETS[choice].changed(changes))
     )
-    evidence = evidence_of(experiences, current)
+    evidence = evidence_of(experiences, current, objectives)
     kept = {"choice": choice, "influences": account(warmed), "prior": warmed.prior.to_plain()}
     write_json(path, kept | {"evidence": [to_plain(one) for one in evidence]})
     say(summary(warmed))
     return Memory(prior=warmed.prior, evidence=evidence)
 
 
-def evidence_of(experiences: Sequence[Experience], current: Features) -> list[Evidence]:
+def evidence_of(experiences: Sequence[Experience], current: Features, objectives: Sequence[str]) -> list[Evidence]:
     """Past trials as a sampler's models see them: qualities in standard deviations within their own run, weights that
-    fall with the distance of their task as in the warm start. Those that cannot be compared are left out."""
+    fall with the distance of their task as in the warm start. Those that cannot be compared are left out.
+
+    Args:
+        experiences: Past trials.
+        current: Meta-features of the task at hand.
+        objectives: Of the search at hand, by name. An experience that lacks one stands in it as in the quality that
+            led its own search.
+    """
     near, _ = measured(experiences, current)
     beta = decay([one.distance for one in near], WarmStart())
-    scores: dict[str, list[float]] = {}
-    for one in experiences:
-        if is_positive(one):
-            scores.setdefault(one.run, []).append(_lead(one))
+    standings = _standings(experiences, objectives)
     return [
         Evidence(
             values=one.experience.configuration.values,
-            quality=_standing(one.experience, scores[one.experience.run]) if is_positive(one.experience) else None,
-            log_seconds=math.log(max(one.experience.outcome.evaluation_time or 0.0, 1e-3))
-            if is_positive(one.experience)
-            else None,
-            failed=not is_positive(one.experience),
+            scores=standings.get(one.experience.id),
             weight=math.exp(-beta * one.distance),
+            source=title(one.experience),
         )
         for one in near
-        if is_positive(one.experience) or is_negative(one.experience)
+        if one.experience.id in standings or is_negative(one.experience)
     ]
 
 
-def _standing(experience: Experience, scores: Sequence[float]) -> float:
-    """The first objective in standard deviations from the mean of its run, within three."""
-    mean, deviation = statistics.fmean(scores), max(statistics.pstdev(scores), 1e-3)
-    return min(max((_lead(experience) - mean) / deviation, -3.0), 3.0)
+def title(experience: Experience) -> str:
+    """A past trial in a few words."""
+    outcome, configuration = experience.outcome, experience.configuration.values
+    result = (
+        outcome.failure.kind.value
+        if outcome.failure
+        else f"{(name := _lead(experience).removeprefix(SMALLER))} {outcome.metrics[name]:.3g}"
+    )
+    what = [str(configuration[name]) for name in ("model", "method") if name in configuration]
+    return f"{experience.data.name} trial {experience.trial}: {' '.join([*what, result])}"
 
 
-def _lead(experience: Experience) -> float:
+def _standings(experiences: Sequence[Experience], objectives: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """The scores of every success by its id, within its own run and within three standard deviations."""
+    runs: dict[str, list[Experience]] = {}
+    for one in experiences:
+        if is_positive(one):
+            runs.setdefault(one.run, []).append(one)
+    time = objectives.index(EVALUATION_TIME) if EVALUATION_TIME in objectives else None
+    found: dict[str, tuple[float, ...]] = {}
+    for members in runs.values():
+        values = np.asarray([[_oriented(one, name) for name in objectives] for one in members])
+        scores = standardised(values, time)
+        clipped = [[s if column == time else min(max(s, -3.0), 3.0) for column, s in enumerate(row)] for row in scores]
+        found |= {one.id: tuple(map(float, row)) for one, row in zip(members, clipped, strict=True)}
+    return found
+
+
+def _oriented(experience: Experience, name: str) -> float:
+    """A value of an experience, larger is better; that of its own lead where it lacks the one asked for."""
+    value = oriented_value(experience.outcome, name)
+    return value if math.isfinite(value) else oriented_value(experience.outcome, _lead(experience))
+
+
+def _lead(experience: Experience) -> str:
     """The first quality metric among the objectives."""
-    return experience.outcome.metrics[next(name for name in experience.objectives if name != EVALUATION_TIME)]
+    return next(name for name in experience.objectives if name != EVALUATION_TIME)
 
 
 def account(warmed: Warmed) -> list[Mapping[str, Any]]:

@@ -70,7 +70,22 @@ def names(value: Any) -> Any:
     return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
 
+def pairs(value: Any) -> Any:
+    """A mapping of texts from a mapping, or from a text such as `a=1,b=2`.
+
+    Raises:
+        ValueError: A part without `=`.
+    """
+    if isinstance(value, str):
+        parts = [part.partition("=") for part in value.split(",") if part.strip()]
+        if any(not sign for _, sign, _ in parts):
+            raise ValueError("write name=value,name=value")
+        return {name.strip(): text.strip() for name, _, text in parts}
+    return {name: str(one) for name, one in value.items()} if isinstance(value, Mapping) else value
+
+
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
 Bytes = Annotated[int | None, BeforeValidator(bytes_of)]
 
@@ -110,6 +125,8 @@ class FitOptions(BaseModel):
     """How past experiences shape the search: `none`, `knn`, or a setting of the paper's warm start, for example
     `moderate-linear`. By default `moderate-linear` for `xautolm`, which learns from all of them besides; `none` for
     others. Only `xautolm` and `pge` can begin with experience."""
+    warm_start_options: Pairs = Field(default_factory=dict)
+    """Knobs of the warm start other than its setting's: `k_positive=10,distance=cosine`; see `WarmStart`."""
     hide: Names = ()
     """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
     name."""
@@ -119,6 +136,8 @@ class FitOptions(BaseModel):
     """Memory for one trial, on the device that it runs on; by default what the machine has."""
     parallel: int = Field(default=1, ge=1)
     """How many trials run at once."""
+    explain: bool = False
+    """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     seed: int = Field(default=0, ge=0)

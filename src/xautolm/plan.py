@@ -65,6 +65,8 @@ class Plan:
     devices: Sequence[str]
     threads: int
     sampler: str
+    explain: bool
+    """Whether to say of each proposal where it came from."""
     study: optuna.Study
     resources: ResourceModel
     executor: Executor
@@ -120,7 +122,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         UsageError: Anything that would make the search fail or its result meaningless.
     """
     strategy = SAMPLERS.get(options.sampler)
-    start = chosen_start(options.warm_start, strategy)
+    start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     sight = make_prospect(data, options)
     task, dataset, system, space, limits = sight.task, sight.dataset, sight.system, sight.space, sight.limits
     store = ExperienceStore(options.store)
@@ -134,7 +136,8 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     seen = visible(store.experiences(task=task.name), task.name, dataset.profile, info.id, options.hide)
     cache = cache_folder() / "metafeatures"
     past = [with_features(one, cache) for one in seen] if start != "none" else []
-    memory = remembered(start, space, past, features, folder.root, screen.note)
+    names = [objective.name for objective in objectives]
+    memory = remembered(start, options.warm_start_options, space, past, features, names, folder.root, screen.note)
     study = open_study(folder.study, space, objectives, lambda seed: strategy.make(space, seed, memory), options.seed)
     recover(study, folder, info, objectives, store)
     screen.note(f"{space.size()}; sampler {strategy.name}; device {system.device}; run folder {folder.root}")
@@ -151,6 +154,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         devices=devices(system, options.device),
         threads=threads,
         sampler=strategy.name,
+        explain=options.explain,
         study=study,
         resources=sight.resources,
         executor=executor or LocalExecutor(default_launcher(PRELOAD, threads), ENTRY),
@@ -201,6 +205,7 @@ def _info(sight: Prospect, options: FitOptions, features: Features, start: str) 
         "sampler": options.sampler,
         "warm_start": start,
         "hide": list(options.hide),
+        **({"warm_start_options": options.warm_start_options} if options.warm_start_options else {}),
         "seed": options.seed,
         "device": sight.system.device,
         "trial_time_limit": options.trial_time_limit,

@@ -80,10 +80,12 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     past = [with_features(one, cache) for one in seen]
     near, _ = measured(past, features)
     candidates = _candidates(sight, past, features, options)
-    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, evidence_of(past, features))
+    evidence = evidence_of(past, features, (sight.metric,))
+    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, evidence)
     rows = surrogates.encoder.rows(one.values for one in candidates)
-    prediction = surrogates.predict((), rows, trust=1.0, failure_trust=1.0)
-    order = np.argsort(-(prediction.quality - 2 * prediction.failure), kind="stable")
+    prediction = surrogates.predict((), rows, trust=np.ones(1), failure_trust=1.0)
+    quality = prediction.scores[:, 0]
+    order = np.argsort(-(quality - 2 * prediction.failure), kind="stable")
     found: dict[tuple[str, str], Recommendation] = {}
     for index in order.tolist():
         one = candidates[index]
@@ -93,7 +95,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
         batch = sight.resources.micro_batch(one, sight.limits)
         found[one.model, one.method] = Recommendation(
             configuration=one,
-            quality=float(prediction.quality[index]),
+            quality=float(quality[index]),
             seconds=estimate.seconds,
             memory=estimate.memory + (batch - 1) * estimate.memory_per_example,
             failure=float(prediction.failure[index]),

@@ -51,19 +51,19 @@ class Configuration:
     """What one trial runs: a model, a fine-tuning method and their hyperparameters."""
 
     values: Mapping[str, Scalar]
-    """Plain parameter names to values; always has `model` and `method`."""
+    """Plain parameter names to values; has `model` and `method` unless it comes from a search of other things."""
     space: str
     """The versioned name of the space it was drawn from, for example `default.v1`."""
 
     @property
     def model(self) -> str:
         """The model's name in the zoo, hub id or folder."""
-        return str(self.values["model"])
+        return str(self.values.get("model", ""))
 
     @property
     def method(self) -> str:
         """The versioned name of the fine-tuning method, for example `lora.v1`."""
-        return str(self.values["method"])
+        return str(self.values.get("method", ""))
 
     @property
     def digest(self) -> str:

@@ -42,6 +42,7 @@ Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp,
 WarmStart = Annotated[
     Text, option("none, knn, or low|moderate|high-sum|linear|logarithmic. [moderate-linear for xautolm]")
 ]
+WarmStartOptions = Annotated[Text, option("Knobs of the warm start: k_positive=10,distance=cosine.")]
 Hide = Annotated[Text, option("Past experiences not to be seen: data names, fingerprints, aliases, or self.")]
 TrialTime = Annotated[Text, option("Wall time for one trial. [a third of the budget]")]
 TrialMemory = Annotated[Text, option("Memory for one trial: 8GB. [what the machine has]")]
@@ -51,6 +52,7 @@ Seed = Annotated[int | None, option("Seed of splitting, searching and training. 
 Store = Annotated[Text, option("Experience store: a file or a database URL.")]
 Out = Annotated[Text, option("Folder of the run; an earlier run with the same settings is resumed. [runs/<data>]")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors and the result's folder.")]
+ExplainFlag = Annotated[bool, typer.Option("--explain", help="Say of each proposal where it came from.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 
 
@@ -58,10 +60,11 @@ def fit(
     data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
     validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
-    space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None, hide: Hide = None,
-    trial_time_limit: TrialTime = None,
+    space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
+    warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
-    store: Store = None, out: Out = None, quiet: QuietFlag = False, as_json: JsonFlag = False,
+    store: Store = None, out: Out = None, explain: ExplainFlag = False, quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
     given = dict(locals())
@@ -86,7 +89,7 @@ def merged(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("quiet", "as_json"):
         given.pop(name)
     options = read_config(config) if config else {}
-    return options | {name: value for name, value in given.items() if value is not None}
+    return options | {name: value for name, value in given.items() if value not in (None, False)}
 
 
 def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:

@@ -1,7 +1,7 @@
 """From past experiences to a prior for the task at hand."""
 
 from xautolm.metalearning.knn import knn_start
-from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured
+from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured, own_features
 from xautolm.metalearning.warm_start import PRESETS, Influence, Warmed, WarmStart, warm_start
 
 __all__ = [
@@ -14,5 +14,6 @@ __all__ = [
     "Weights",
     "knn_start",
     "measured",
+    "own_features",
     "warm_start",
 ]

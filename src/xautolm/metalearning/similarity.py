@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xautolm.errors import UnknownNameError
+from xautolm.errors import UnknownNameError, UsageError
 from xautolm.records import Experience, Features
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -19,6 +20,8 @@ PARTS = {
     "semantic": ("semantic-hashed.v1",),
 }
 """The groups of meta-features that enter each part of the distance; the first that the current task has is used."""
+OWN = "own:"
+"""Begins the name of a group of meta-features that a person brought."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,8 +95,26 @@ def normalised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarra
     return scaled[:-1], scaled[-1]
 
 
+def own_features(values: Mapping[str, float]) -> Features:
+    """Meta-features of somebody's own as a group that takes the place of the task's; comparable by their names.
+
+    Raises:
+        UsageError: A value that is no finite number, or no value at all.
+    """
+    wrong = {name: value for name, value in values.items() if not _is_number(value)}
+    if wrong or not values:
+        raise UsageError("Meta-features must be finite numbers by name.", got=wrong or "none")
+    names = sorted(values)
+    return {OWN + ",".join(names): tuple(float(values[name]) for name in names)}
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and math.isfinite(value)
+
+
 def _parts(current: Features) -> dict[str, str]:
     found = {part: [group for group in groups if group in current] for part, groups in PARTS.items()}
+    found["task"] += [group for group in current if group.startswith(OWN)]
     return {part: groups[0] for part, groups in found.items() if groups}
 
 

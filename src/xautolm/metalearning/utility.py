@@ -9,7 +9,10 @@ import numpy as np
 
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.ranking import fronts
-from xautolm.records import Experience
+from xautolm.records import Experience, TrialOutcome
+
+SMALLER = "-"
+"""Begins the name of an objective of which smaller is better."""
 
 Utility = Callable[[np.ndarray], np.ndarray]
 """Values of shape (experiences, objectives), larger is better, to utilities in [0, 1] of shape (experiences,)."""
@@ -40,9 +43,21 @@ def is_negative(experience: Experience) -> bool:
 
 def objectives_of(experience: Experience) -> list[float]:
     """The objectives of an experience with larger as better; not finite where there is no value."""
-    time = experience.outcome.evaluation_time
-    values = {**experience.outcome.metrics, EVALUATION_TIME: math.inf if time is None else time}
-    return [-values[name] if name == EVALUATION_TIME else values.get(name, -math.inf) for name in experience.objectives]
+    return [oriented_value(experience.outcome, name) for name in experience.objectives]
+
+
+def oriented_value(outcome: TrialOutcome, name: str) -> float:
+    """One objective of an outcome with larger as better; minus infinity where there is no value.
+
+    Args:
+        outcome: What came of a trial.
+        name: A metric, the evaluation time, or `-` and a metric of which smaller is better.
+    """
+    if name == EVALUATION_TIME:
+        return -math.inf if outcome.evaluation_time is None else -outcome.evaluation_time
+    plain = name.removeprefix(SMALLER)
+    value = outcome.metrics.get(plain, math.nan) * (-1 if plain != name else 1)
+    return -math.inf if math.isnan(value) else value
 
 
 def weighted_sum(values: np.ndarray) -> np.ndarray:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 
 import numpy as np
 
-from xautolm.errors import UnknownNameError
-from xautolm.metalearning.similarity import Near, Weights, measured
+from xautolm.errors import UnknownNameError, UsageError
+from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured
 from xautolm.metalearning.utility import UTILITIES, is_negative, is_positive, utilities
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
@@ -38,7 +38,37 @@ class WarmStart:
     adaptive_sum: float = 1.0
     """What adaptive learning rates could sum to, were all utilities 1 and all distances 0."""
 
+    def changed(self, changes: Mapping[str, str]) -> WarmStart:
+        """With other values for some knobs, given as texts: the fields' names, and `task_weight`, `semantic_weight` and
+        `system_weight` for the parts of the distance.
+
+        Raises:
+            UnknownNameError: No such knob, or no such mode, distance or utility.
+            UsageError: A value that is not one of its kind.
+        """
+        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "weights"}
+        parts = {f"{one.name}_weight": getattr(self.weights, one.name) for one in fields(self.weights)}
+        for name, text in changes.items():
+            if name not in own and name not in parts:
+                raise UnknownNameError("knob of the warm start", name, [*own, *parts])
+            before = own.get(name, parts.get(name))
+            kind = int if isinstance(before, int) else str if isinstance(before, str) else float
+            try:
+                value = kind(text)
+            except ValueError:
+                raise UsageError("Not a value for a knob of the warm start.", got=f"{name}={text}") from None
+            (own if name in own else parts)[name] = value
+        return WarmStart(**own, weights=Weights(**{name.removesuffix("_weight"): one for name, one in parts.items()}))
+
     def __post_init__(self) -> None:
+        if self.distance not in DISTANCES:
+            raise UnknownNameError("distance", self.distance, DISTANCES)
+        numbers = [self.alpha_max, -self.alpha_min, self.k_positive, self.k_negative, self.beta_scale, self.beta or 0]
+        if any(not 0 <= number < math.inf for number in [*numbers, self.adaptive_sum]):
+            raise UsageError(
+                "The warm start's numbers must be finite and not negative, but alpha_min, which must not be positive.",
+                got=self,
+            )
         for mode in (self.positives, self.negatives):
             if mode not in MODES:
                 raise UnknownNameError("mode of a warm start", mode, MODES)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xautolm.records import Experience
@@ -81,3 +81,15 @@ def duration(seconds: float) -> str:
     if whole < 3600:
         return f"{whole // 60} min {whole % 60} s"
     return f"{whole // 3600} h {whole % 3600 // 60} min"
+
+
+def explained(number: int, explanation: Mapping[str, Any]) -> str:
+    """Where a proposal came from, in one line."""
+    parts = [f"trial {number} comes from: {explanation['origin']}"]
+    if "trust" in explanation:
+        parts.append(f"store trusted {explanation['trust']:.0%}")
+    if "failure" in explanation:
+        parts.append(f"chance of failure {explanation['failure']:.0%}")
+    if explanation.get("because"):
+        parts.append("most like " + "; ".join(explanation["because"]))
+    return ", ".join(parts)

@@ -2,12 +2,13 @@
 
 from xautolm.registry import Registry
 from xautolm.search.base import Strategy
-from xautolm.search.evidence import Evidence, Memory
-from xautolm.search.study import ask, objective_values, open_study, pareto_front, tell
+from xautolm.search.evidence import Evidence, Memory, standardised
+from xautolm.search.study import EXPLANATION, ask, objective_values, open_study, pareto_front, tell
 
 SAMPLERS: Registry[Strategy] = Registry("sampler", __name__, "STRATEGIES")
 
 __all__ = [
+    "EXPLANATION",
     "SAMPLERS",
     "Evidence",
     "Memory",
@@ -16,5 +17,6 @@ __all__ = [
     "objective_values",
     "open_study",
     "pareto_front",
+    "standardised",
     "tell",
 ]

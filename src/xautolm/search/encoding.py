@@ -54,7 +54,7 @@ class Encoder:
     def rows(self, configurations: Iterable[Mapping[str, Scalar]]) -> np.ndarray:
         """Configurations as rows, shape (configurations, columns)."""
         rows = [[column.of(values) for column in self.columns] for values in configurations]
-        return np.asarray(rows, dtype=float).reshape(-1, len(self.columns))
+        return np.asarray(rows, dtype=float).reshape(len(rows), len(self.columns))
 
 
 def _columns(name: str, parameters: list[Parameter]) -> list[Column]:

@@ -22,7 +22,8 @@ def _random(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
     return RandomSampler(seed=seed)
 
 
-def _tpe(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
+def tpe(seed: int) -> BaseSampler:
+    """Optuna's tree-structured Parzen estimator for conditional spaces and tens of trials."""
     import warnings
 
     from optuna.exceptions import ExperimentalWarning
@@ -32,6 +33,10 @@ def _tpe(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
         # `group`, which a conditional space needs, is marked experimental since Optuna 2.8.
         warnings.simplefilter("ignore", ExperimentalWarning)
         return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True)
+
+
+def _tpe(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
+    return tpe(seed)
 
 
 def _nsga2(space: Space, seed: int, memory: Memory | None) -> BaseSampler:

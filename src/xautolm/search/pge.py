@@ -13,7 +13,7 @@ from optuna.trial import FrozenTrial, TrialState
 from xautolm.ranking import ranked
 from xautolm.search.base import Strategy
 from xautolm.search.evidence import Memory
-from xautolm.search.space_sampler import SpaceSampler
+from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.space import Space
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ class PgeSampler(SpaceSampler):
             model = model.toward(best_samples(members, study.directions), LEARNING_RATE)
         rng = np.random.default_rng([self.seed, trial.number])
         explores = position < EXPLORATION * POPULATION
+        explain(study, trial, {"origin": "unbiased model" if explores else f"model of generation {generations}"})
         return self.space.site_values((self.plain if explores else model).sample(rng).values)
 
 

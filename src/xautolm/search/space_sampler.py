@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
+from xautolm.search.study import EXPLANATION
 from xautolm.space import Prior, Space
 
 if TYPE_CHECKING:
@@ -40,3 +42,8 @@ class SpaceSampler(BaseSampler):
         seed = int(np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31))
         sampler = optuna.samplers.RandomSampler(seed=seed)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+
+def explain(study: Study, trial: FrozenTrial, explanation: Mapping[str, Any]) -> None:
+    """Keep with a trial where it came from; the way that Optuna's own samplers keep what they know of a trial."""
+    study._storage.set_trial_user_attr(trial._trial_id, EXPLANATION, dict(explanation))

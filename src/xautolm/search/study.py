@@ -18,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 FAILED = "failed"
 """Name of the constraint that a failed trial violates."""
+EXPLANATION = "explanation"
+"""User attribute of a trial that says where its proposal came from."""
 NAME = "xautolm"
 DEFAULT = "default"
 """Proposal of the first trial: the space's defaults."""

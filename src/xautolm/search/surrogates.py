@@ -33,84 +33,88 @@ STORE_FAILURE_WEIGHT, BASE_FAILURE_WEIGHT = 10.0, 2.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """Opinions on some configurations; every array has one entry for each."""
+    """Opinions on some configurations."""
 
-    quality: np.ndarray
-    """Shape (configurations,): the first objective in standard deviations of the target's own successes."""
+    scores: np.ndarray
+    """Shape (configurations, objectives), as those of the evidence."""
     deviation: np.ndarray
-    """How uncertain that is."""
-    log_seconds: np.ndarray
+    """How uncertain they are, same shape."""
     failure: np.ndarray
-    """Chance of failure."""
+    """Chance of failure, shape (configurations,)."""
 
 
 @dataclass(slots=True)
 class Surrogates:
-    """Models of quality, time and failure over store and target together."""
+    """Models of the objectives and of failure over store and target together."""
 
     encoder: Encoder
     seed: int
     store: Sequence[Evidence]
-    quality_forest: Any = field(default=None, init=False)
-    time_forest: Any = field(default=None, init=False)
+    score_forest: Any = field(default=None, init=False)
     failure_forest: Any = field(default=None, init=False)
+    heaviest: Sequence[Evidence] = field(default=(), init=False)
+    """The experiences that the forests learned from."""
+    rows: np.ndarray = field(init=False)
+    """Their encoded configurations, shape (experiences, columns)."""
+    weights: np.ndarray = field(init=False)
+    """Their weights, shape (experiences,)."""
 
     def __post_init__(self) -> None:
-        heaviest = sorted(self.store, key=lambda one: -one.weight)[:LARGEST_STORE]
-        good = [one for one in heaviest if one.quality is not None]
-        if len(good) >= 5:
-            rows, weights = self.encoder.rows(one.values for one in good), [one.weight for one in good]
-            self.quality_forest = _forest(rows, [one.quality for one in good], weights, self.seed)
-            self.time_forest = _forest(rows, [one.log_seconds for one in good], weights, self.seed)
-        if len(heaviest) >= 5 and len({one.failed for one in heaviest}) == 2:
-            rows, weights = self.encoder.rows(one.values for one in heaviest), [one.weight for one in heaviest]
-            self.failure_forest = _forest(rows, [float(one.failed) for one in heaviest], weights, self.seed)
+        self.heaviest = sorted(self.store, key=lambda one: -one.weight)[:LARGEST_STORE]
+        self.rows = self.encoder.rows(one.values for one in self.heaviest)
+        self.weights = np.asarray([one.weight for one in self.heaviest], dtype=float)
+        failed = np.asarray([one.failed for one in self.heaviest], dtype=bool)
+        if (~failed).sum() >= 5:
+            scores = np.asarray([one.scores for one in self.heaviest if one.scores is not None], dtype=float)
+            self.score_forest = _forest(self.rows[~failed], scores, self.weights[~failed], self.seed)
+        if len(failed) >= 5 and 0 < failed.sum() < len(failed):
+            self.failure_forest = _forest(self.rows, failed[:, None].astype(float), self.weights, self.seed)
 
-    def predict(self, target: Sequence[Evidence], rows: np.ndarray, trust: float, failure_trust: float) -> Prediction:
+    def predict(
+        self, target: Sequence[Evidence], rows: np.ndarray, trust: np.ndarray, failure_trust: float
+    ) -> Prediction:
         """Opinions on encoded configurations.
 
         Args:
             target: The target's own trials; their qualities in standard deviations among themselves.
             rows: Shape (configurations, columns).
-            trust: How far the store's opinion of quality counts; of time it always does.
+            trust: How far the store's opinion of each objective counts, shape (objectives,).
             failure_trust: How far its opinion of failure counts.
         """
-        good = [one for one in target if one.quality is not None]
-        seen = self.encoder.rows(one.values for one in good)
-        qualities = np.asarray([one.quality for one in good], dtype=float)
-        times = np.asarray([one.log_seconds for one in good], dtype=float)
-        quality, deviation = _corrected(
-            trust * _opinion(self.quality_forest, seen),
-            trust * _opinion(self.quality_forest, rows),
-            seen,
-            rows,
-            qualities,
-        )
-        log_seconds, _ = _corrected(
-            _opinion(self.time_forest, seen), _opinion(self.time_forest, rows), seen, rows, times
-        )
-        return Prediction(
-            quality=quality,
-            deviation=deviation,
-            log_seconds=log_seconds,
-            failure=self._failure(target, rows, failure_trust),
-        )
+        seen, scores = self._successes(target, len(trust))
+        before_seen, before = (trust * self._opinion(some, len(trust)) for some in (seen, rows))
+        found, deviation = _corrected(before_seen, before, seen, rows, scores)
+        return Prediction(scores=found, deviation=deviation, failure=self.failure(target, rows, failure_trust))
 
-    def trust_in_store(self, target: Sequence[Evidence]) -> float:
-        """How far the store's opinion of quality counts: its rank correlation with the target's own trials, as far as
-        there are enough of them, else the first trust."""
-        if self.quality_forest is None:
-            return 0.0
-        good = [one for one in target if one.quality is not None]
-        opinion = _opinion(self.quality_forest, self.encoder.rows(one.values for one in good))
-        agreement = _rank_correlation(opinion, np.asarray([one.quality for one in good], dtype=float))
-        count = len(good) if len(good) > 2 else 0
-        return min(max((TRUST_WEIGHT * FIRST_TRUST + count * agreement) / (TRUST_WEIGHT + count), 0.0), 1.0)
+    def trust_in_store(self, target: Sequence[Evidence], objectives: int) -> np.ndarray:
+        """How far the store's opinion of each objective counts, shape (objectives,): its rank correlation with the
+        target's own trials, as far as there are enough of them, else the first trust."""
+        if self.score_forest is None:
+            return np.zeros(objectives)
+        seen, scores = self._successes(target, objectives)
+        opinion = self._opinion(seen, objectives)
+        agreement = np.asarray([_rank_correlation(opinion[:, one], scores[:, one]) for one in range(objectives)])
+        count = len(scores) if len(scores) > 2 else 0
+        trust = (TRUST_WEIGHT * FIRST_TRUST + count * agreement) / (TRUST_WEIGHT + count)
+        return np.asarray(np.clip(trust, 0.0, 1.0))
 
-    def _failure(self, target: Sequence[Evidence], rows: np.ndarray, trust: float) -> np.ndarray:
+    def _opinion(self, rows: np.ndarray, objectives: int) -> np.ndarray:
+        """The store's, shape (configurations, objectives)."""
+        if self.score_forest is None or not len(rows):
+            return np.zeros((len(rows), objectives))
+        return np.asarray(self.score_forest.predict(rows)).reshape(-1, objectives)
+
+    def _successes(self, target: Sequence[Evidence], objectives: int) -> tuple[np.ndarray, np.ndarray]:
+        """Encoded configurations and scores of those trials of the target that have any."""
+        good = [one for one in target if one.scores is not None]
+        scores = np.asarray([one.scores for one in good], dtype=float).reshape(-1, objectives)
+        return self.encoder.rows(one.values for one in good), scores
+
+    def failure(self, target: Sequence[Evidence], rows: np.ndarray, trust: float) -> np.ndarray:
         """The store's opinion as far as it is trusted, else the base chance, and the target's own trials by number."""
         trust = trust if self.failure_forest is not None else 0.0
-        before = FAILURE_BASE + trust * (np.clip(_opinion(self.failure_forest, rows), 0, 1) - FAILURE_BASE)
+        opinion = FAILURE_BASE if self.failure_forest is None else np.clip(self.failure_forest.predict(rows), 0, 1)
+        before = FAILURE_BASE + trust * (opinion - FAILURE_BASE) * np.ones(len(rows))
         if len({one.failed for one in target}) < 2:
             return np.asarray(before)
         seen = self.encoder.rows(one.values for one in target)
@@ -125,33 +129,28 @@ def _logistic(rows: np.ndarray, failed: Sequence[bool]) -> Any:
     return LogisticRegression(C=3.0, max_iter=200).fit(rows, np.asarray(failed, dtype=int))
 
 
-def _forest(rows: np.ndarray, targets: Sequence[float | None], weights: Sequence[float], seed: int) -> Any:
+def _forest(rows: np.ndarray, values: np.ndarray, weights: np.ndarray, seed: int) -> Any:
     from sklearn.ensemble import ExtraTreesRegressor
 
     forest = ExtraTreesRegressor(FOREST, min_samples_leaf=2, max_features=0.7, random_state=seed % 2**31)
-    return forest.fit(rows, np.asarray(targets, dtype=float), sample_weight=weights)
-
-
-def _opinion(forest: Any, rows: np.ndarray) -> np.ndarray:
-    return np.asarray(forest.predict(rows)) if forest is not None and len(rows) else np.zeros(len(rows))
+    return forest.fit(rows, values[:, 0] if values.shape[1] == 1 else values, sample_weight=weights)
 
 
 def _corrected(
-    before_seen: np.ndarray, before: np.ndarray, seen: np.ndarray, rows: np.ndarray, values: np.ndarray
+    before_seen: np.ndarray, before: np.ndarray, seen: np.ndarray, rows: np.ndarray, scores: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """An opinion plus what a Gaussian process learned of its errors at the points seen: mean and deviation."""
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import RBF
 
-    if len(values) < 2:
-        offset = float((values - before_seen).mean()) if len(values) else 0.0
-        return before + offset, np.ones(len(rows))
-    residuals = values - before_seen
+    if len(scores) < 2:
+        return before + (scores - before_seen).sum(axis=0), np.ones_like(before)
+    residuals = scores - before_seen
     process = GaussianProcessRegressor(RBF(LENGTH_SCALE), alpha=NOISE, optimizer=None)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        mean, deviation = process.fit(seen, residuals - residuals.mean()).predict(rows, return_std=True)
-    return before + residuals.mean() + mean, np.asarray(deviation)
+        mean, deviation = process.fit(seen, residuals - residuals.mean(axis=0)).predict(rows, return_std=True)
+    return before + residuals.mean(axis=0) + mean.reshape(before.shape), np.asarray(deviation).reshape(before.shape)
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:

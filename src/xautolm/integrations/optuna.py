@@ -1,0 +1,182 @@
+"""Our sampler for studies of other people's own: any define-by-run space, any objectives, any experiences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from optuna.distributions import BaseDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial, TrialState
+
+from xautolm.errors import UsageError
+from xautolm.integrations.learned_space import LearnedSpace
+from xautolm.integrations.table import objective_names
+from xautolm.memory import evidence_of
+from xautolm.metalearning import WarmStart, own_features, warm_start
+from xautolm.records import Experience
+from xautolm.search import Evidence, Memory
+from xautolm.search.optuna_samplers import tpe
+from xautolm.search.proposing import LARGEST_TRUST, Proposer
+from xautolm.search.space_sampler import explain
+from xautolm.search.xautolm import ATTEMPTS, from_zero, own_evidence
+from xautolm.space import Prior
+
+if TYPE_CHECKING:
+    from optuna.study import Study
+
+ENDED = (TrialState.COMPLETE, TrialState.FAIL)
+KEENNESS = 2.0
+"""How much likelier a past trial is followed for each standard deviation of its score: e to this power."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What is known when a trial begins."""
+
+    learned: LearnedSpace
+    proposer: Proposer
+
+
+class XAutoLMSampler(BaseSampler):
+    """A sampler that begins with what earlier searches found, their failures included.
+
+    Works in any study: single and multi-objective, conditional spaces, which it learns from the trials as they come.
+    Proposals follow the past as far as it agrees with the study's own trials; the others are those of Optuna's TPE.
+    Trials that fail (`study.optimize(..., catch=...)`, `study.tell(trial, state=FAIL)`, a violated constraint) teach
+    it what to avoid.
+
+    Args:
+        experiences: Past trials, for example from `xautolm.integrations.table.experiences_from_rows` or a store.
+        features: Meta-features of the task at hand, under the names that those of the past tasks have.
+        seed: Same seed and history, same proposals; not for trials in parallel.
+
+    Example:
+        >>> import optuna
+        >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
+        >>> study = optuna.create_study(sampler=XAutoLMSampler(seed=1))
+        >>> study.optimize(lambda trial: trial.suggest_float("x", -1, 1) ** 2, n_trials=12)
+        >>> study.best_value < 0.5
+        True
+    """
+
+    def __init__(
+        self,
+        experiences: Sequence[Experience] = (),
+        features: Mapping[str, float] | None = None,
+        *,
+        seed: int = 0,
+    ) -> None:
+        if experiences and not features:
+            raise UsageError(
+                "Past trials without meta-features of the task at hand.",
+                fix="Pass features={...} with the names that the past tasks' features have.",
+            )
+        self.experiences = tuple(experiences)
+        self.features = own_features(features) if features else {}
+        self.seed = seed
+        self._evidence: list[Evidence] | None = None
+        self._known: Known | None = None
+
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+        """Every parameter that any trial had; only those that the objective asks for get used."""
+        return dict(LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED)).distributions)
+
+    def sample_relative(
+        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        """Values of the parameters known so far."""
+        if not search_space:
+            return {}
+        known = self._know(study)
+        names = {name: name for name in search_space}
+        told = own_evidence(study, study.get_trials(deepcopy=False, states=ENDED), names, None)
+        target = [replace(one, values=known.learned.inward(one.values)) for one in told if one.values]
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        proposal = known.proposer.propose(
+            target,
+            [known.learned.inward(one.params) for one in running],
+            np.random.default_rng([self.seed, trial.number]),
+            objectives=len(study.directions),
+            lead=0,
+            time=None,
+        )
+        explain(study, trial, proposal.explanation)
+        if proposal.values is not None:
+            return known.learned.outward(proposal.values)
+        for attempt in range(ATTEMPTS):
+            seed = [self.seed, trial.number, attempt]
+            found = from_zero(study, trial, known.learned.space, search_space, seed)
+            if not known.proposer.is_doomed(target, known.learned.inward(found), proposal.failure_trust):
+                break
+        return found
+
+    def sample_independent(
+        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+    ) -> Any:
+        """A parameter that no trial has had yet: as in a past trial that agrees with what was chosen so far."""
+        follows = np.random.default_rng([self.seed, trial.number]).random() < LARGEST_TRUST
+        rng = np.random.default_rng([self.seed, trial.number, len(trial.params)])
+        if follows:
+            found = self._followed(study, trial, param_name, param_distribution)
+            if found:
+                values, weights = zip(*found, strict=True)
+                return values[int(rng.choice(len(values), p=np.asarray(weights) / sum(weights)))]
+        sampler = tpe(int(rng.integers(2**31)))
+        return sampler.sample_independent(study, trial, param_name, param_distribution)
+
+    def _followed(
+        self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
+    ) -> list[tuple[Any, float]]:
+        """Values of past successes that agree on every text or switch chosen so far, with their weights."""
+        chosen = {key: value for key, value in trial.params.items() if isinstance(value, str | bool)}
+        return [
+            (one.values[name], one.weight * float(np.exp(KEENNESS * one.scores[0])))
+            for one in self._past(study)
+            if one.scores is not None
+            and name in one.values
+            and _contains(distribution, one.values[name])
+            and all(one.values.get(key, value) == value for key, value in chosen.items())
+        ]
+
+    def _past(self, study: Study) -> list[Evidence]:
+        """The past trials as the models see them.
+
+        Raises:
+            UsageError: They have other objectives than the study.
+        """
+        if self._evidence is None:
+            objectives = objective_names([direction.name.lower() for direction in study.directions])
+            for one in self.experiences:
+                if one.objectives != objectives:
+                    raise UsageError(
+                        "The past trials have other objectives than the study.",
+                        got=f"{', '.join(one.objectives)} in {one.data.name}, {', '.join(objectives)} in the study",
+                        fix="Give experiences_from_rows the study's directions.",
+                    )
+            self._evidence = evidence_of(self.experiences, self.features, objectives)
+        return self._evidence
+
+    def _know(self, study: Study) -> Known:
+        """The space so far, and models over it; made anew when the space has changed."""
+        learned = LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED))
+        if self._known is None or self._known.learned.space != learned.space:
+            past = [replace(one, values=learned.inward(one.values)) for one in self._past(study)]
+            inside = [
+                replace(one, configuration=replace(one.configuration, values=learned.inward(one.configuration.values)))
+                for one in self.experiences
+            ]
+            plain = Prior.plain(learned.space)
+            prior = warm_start(plain, inside, self.features, WarmStart()).prior if inside else plain
+            memory = Memory(prior=prior, evidence=past) if past else None
+            self._known = Known(learned, Proposer(learned.space, self.seed, memory))
+        return self._known
+
+
+def _contains(distribution: BaseDistribution, value: Any) -> bool:
+    try:
+        return bool(distribution._contains(distribution.to_internal_repr(value)))
+    except (ValueError, TypeError):
+        return False

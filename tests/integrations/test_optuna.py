@@ -1,0 +1,192 @@
+"""Our sampler in studies of other people's own."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+import pytest
+
+from xautolm import ExperienceStore, XAutoLMSampler
+from xautolm.errors import UnknownNameError, UsageError
+from xautolm.integrations.learned_space import LearnedSpace
+from xautolm.integrations.table import KIND, experiences_from_rows
+
+optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+NOW = {"examples": 5000.0, "classes": 4.0}
+
+
+class OutOfMemoryError(RuntimeError):
+    """What a real objective would raise."""
+
+
+def objective(trial: optuna.Trial) -> tuple[float, float]:
+    """Loss and seconds of a conditional space of mixed types; one combination fails."""
+    kind = trial.suggest_categorical("kind", ["net", "trees", "linear"])
+    scale = trial.suggest_categorical("scale", [True, False])
+    cost = {"net": 30.0, "trees": 10.0, "linear": 1.0}[kind]
+    if kind == "net":
+        rate = trial.suggest_float("rate", 1e-5, 1e-1, log=True)
+        width = trial.suggest_int("width", 32, 512, step=32)
+        if width > 256:
+            raise OutOfMemoryError
+        loss = 0.1 + 0.1 * abs(np.log10(rate) + 3) + (0 if scale else 0.2)
+    elif kind == "trees":
+        loss = 0.4 + 0.01 * abs(trial.suggest_int("depth", 1, 16) - 7)
+    else:
+        loss = 0.6
+    if scale:
+        loss += 0.1 * trial.suggest_float("shift", 0.0, 1.0)
+    return float(loss), cost
+
+
+def past(tasks: int = 2, trials: int = 40, sign: float = 1.0) -> list[dict[str, Any]]:
+    """Rows of random searches of the same objective; `sign` -1 turns the losses round."""
+    rows: list[dict[str, Any]] = []
+    for task in range(tasks):
+        study = optuna.create_study(
+            directions=["minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=50 + task)
+        )
+        study.optimize(objective, n_trials=trials, catch=OutOfMemoryError)
+        for trial in study.trials:
+            row: dict[str, Any] = {"task": f"t{task}", "params": trial.params}
+            if trial.state == optuna.trial.TrialState.COMPLETE:
+                rows.append(row | {"values": [sign * trial.values[0], trial.values[1]]})
+            else:
+                rows.append(row | {"failure": "out_of_memory"})
+    return rows
+
+
+FEATURES = {"t0": {"examples": 4000.0, "classes": 4.0}, "t1": {"examples": 9000.0, "classes": 3.0}}
+
+
+def searched(sampler: optuna.samplers.BaseSampler, trials: int = 15) -> optuna.Study:
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    study.optimize(objective, n_trials=trials, catch=OutOfMemoryError)
+    return study
+
+
+def experienced(seed: int, **options: Any) -> XAutoLMSampler:
+    rows = experiences_from_rows(past(**options), FEATURES, ("minimize", "minimize"))
+    return XAutoLMSampler(rows, NOW, seed=seed)
+
+
+def best(study: optuna.Study) -> float:
+    return min(trial.values[0] for trial in study.trials if trial.values)
+
+
+def failures(study: optuna.Study) -> int:
+    return sum(trial.state == optuna.trial.TrialState.FAIL for trial in study.trials)
+
+
+def test_experience_finds_better_trials_with_fewer_failures() -> None:
+    with_store = [searched(experienced(seed)) for seed in range(4)]
+    without = [searched(XAutoLMSampler(seed=seed)) for seed in range(4)]
+    assert statistics.mean(map(best, with_store)) < statistics.mean(map(best, without))
+    assert sum(map(failures, with_store)) < sum(map(failures, without))
+    # From the first proposals on, the model that was best elsewhere.
+    early = [trial.params["kind"] for study in with_store for trial in study.trials[:5]]
+    assert early.count("net") > len(early) / 2
+
+
+def test_a_misleading_past_costs_little() -> None:
+    misled = [searched(experienced(seed, sign=-1.0), 40) for seed in range(3)]
+    without = [searched(XAutoLMSampler(seed=seed), 40) for seed in range(3)]
+    assert statistics.mean(map(best, misled)) < statistics.mean(map(best, without)) + 0.1
+
+
+def test_same_seed_same_trials() -> None:
+    first, second, other = (searched(experienced(seed), 8) for seed in (1, 1, 2))
+    params = [[trial.params for trial in study.trials] for study in (first, second, other)]
+    assert params[0] == params[1] != params[2]
+
+
+@pytest.mark.parametrize("direction", ["maximize", "minimize"])
+def test_one_objective_in_either_direction(direction: str) -> None:
+    sign = 1.0 if direction == "maximize" else -1.0
+
+    def score(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        return sign * (1 - (x - 0.8) ** 2 + 0.1 * trial.suggest_int("n", 1, 3))
+
+    rows = [
+        {"task": "t0", "params": {"x": x, "n": 1}, "values": sign * (1 - (x - 0.8) ** 2)}
+        for x in np.linspace(0, 1, 20).tolist()
+    ]
+    found = []
+    for experiences in (experiences_from_rows(rows, FEATURES, [direction]), []):
+        sampler = XAutoLMSampler(experiences, NOW, seed=3)
+        study = optuna.create_study(direction=direction, sampler=sampler)
+        study.optimize(score, n_trials=6)
+        found.append(statistics.mean(abs(trial.params["x"] - 0.8) for trial in study.trials))
+    assert found[0] < found[1]
+
+
+def test_explanations_say_where_proposals_came_from() -> None:
+    study = searched(experienced(0), 12)
+    explanations = [trial.user_attrs["explanation"] for trial in study.trials if "explanation" in trial.user_attrs]
+    assert len(explanations) == 11
+    reasons = [one["because"] for one in explanations if one.get("because")]
+    assert reasons and all(one.startswith(("t0 trial", "t1 trial")) for three in reasons for one in three)
+
+
+def test_the_space_is_read_from_the_trials() -> None:
+    study = searched(optuna.samplers.RandomSampler(seed=1), 40)
+    learned = LearnedSpace.of_trials(study.trials)
+    rng = np.random.default_rng(0)
+    from xautolm.space import Prior
+
+    for _ in range(50):
+        values = learned.outward(Prior.plain(learned.space).sample(rng).values)
+        assert ("rate" in values) == ("width" in values) == (values["kind"] == "net")
+        assert ("depth" in values) == (values["kind"] == "trees")
+        assert isinstance(values["scale"], bool) and ("width" not in values or values["width"] % 32 == 0)
+
+
+def test_a_table_becomes_a_store(tmp_path: Path) -> None:
+    rows = experiences_from_rows(past(1, 10), FEATURES, ("minimize", "minimize"))
+    with ExperienceStore(tmp_path / "s.db") as store:
+        store.add(rows)
+        store.add(rows)
+        kept = store.experiences(task=KIND)
+    assert {one.id: one.features for one in kept} == {one.id: one.features for one in rows} and len(kept) == 10
+    sampler = XAutoLMSampler(kept, NOW, seed=1)
+    assert len(searched(sampler, 3).trials) == 3
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda row: row | {"task": "unknown"}, "no meta-features"),
+        (lambda row: row | {"values": [0.1]}, "2 finite numbers"),
+        (lambda row: row | {"values": [0.1, float("nan")]}, "2 finite numbers"),
+        (lambda row: row | {"failure": "crash"}, "either values or failure"),
+        (lambda row: {**row, "values": None, "failure": "sad"}, "none of"),
+        (lambda row: row | {"params": {"x": [1]}}, "plain values"),
+        (lambda row: row | {"loss": 1}, "unknown keys"),
+    ],
+)
+def test_a_bad_table_gets_a_clear_error(change: Callable[[dict], dict], says: str) -> None:
+    row = {"task": "t0", "params": {"x": 1}, "values": [0.1, 1.0]}
+    with pytest.raises(UsageError, match=says):
+        experiences_from_rows([row, change(row)], FEATURES, ("minimize", "minimize"))
+
+
+def test_bad_features_directions_and_objectives() -> None:
+    row = {"task": "t0", "params": {"x": 1}, "values": [0.1]}
+    with pytest.raises(UsageError, match="finite numbers"):
+        XAutoLMSampler(features={"a": float("nan")})
+    with pytest.raises(UsageError, match="without meta-features"):
+        XAutoLMSampler(experiences_from_rows([row], FEATURES))
+    with pytest.raises(UnknownNameError):
+        experiences_from_rows([row], FEATURES, ("up",))
+    study = optuna.create_study(
+        direction="minimize", sampler=XAutoLMSampler(experiences_from_rows([row], FEATURES), NOW)
+    )
+    with pytest.raises(UsageError, match="other objectives"):
+        study.ask().suggest_float("x", 0, 1)
