@@ -16,4 +16,5 @@ EXAMPLES = sorted((Path(__file__).parents[1] / "examples").glob("[0-9]*.py"))
 def test_example(path: Path, tmp_path: Path) -> None:
     done = subprocess.run([sys.executable, path, tmp_path / "run"], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "run" / "report.html").exists()
+    assert done.stdout.strip()
+    assert (tmp_path / "run" / "report.html").exists() == ("OUT" in path.read_text())

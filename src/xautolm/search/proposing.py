@@ -23,7 +23,7 @@ LARGEST_TRUST = 0.85
 """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can show
 that it misleads."""
 DOOMED = 0.35
-"""Chance of failure from which on a proposal of the search from zero is passed over."""
+"""Chance of failure from which on a configuration is passed over, if there is any other."""
 PRIOR_TRUST = 0.5
 """Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
 FROM_ZERO = "search from zero"
@@ -120,7 +120,9 @@ class Proposer:
             )
         rows = self.encoder.rows(values for values, _ in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
-        best = int(np.argmax(gain(prediction, target, lead=lead, time=time)))
+        gains = gain(prediction, target, lead=lead, time=time)
+        bearable = prediction.failure <= max(DOOMED, float(prediction.failure.min()))
+        best = int(np.argmax(np.where(bearable, gains, -1.0)))
         values, origin = candidates[best]
         explanation = {
             "origin": origin,
@@ -153,7 +155,7 @@ class Proposer:
         near the target's best."""
         from_prior = round(trust * FROM_PRIOR)
         found = [(self.prior.sample(rng).values, "prior") for _ in range(from_prior)]
-        found += [(self.plain.sample(rng).values, "uniform") for _ in range(UNIFORM + FROM_PRIOR - from_prior)]
+        found += [(self.space.walk(lambda key, one: _uniform(one, rng)).values, "uniform") for _ in range(UNIFORM + FROM_PRIOR - from_prior)]
         scored = [(one.scores[lead], one) for one in target if one.scores is not None]
         parents = [one for _, one in sorted(scored, key=lambda pair: -pair[0])[:PARENTS]]
         for index in range(MUTATED if parents else 0):
@@ -175,6 +177,14 @@ class Proposer:
         return self.space.walk(choose).values
 
 
+def _uniform(parameter: Parameter, rng: np.random.Generator) -> Scalar:
+    """Any value, as likely as any other on the parameter's own scale."""
+    if isinstance(parameter, Choice | Branch):
+        return parameter.options[int(rng.integers(len(parameter.options)))]
+    low, high = np.log([parameter.low, parameter.high]) if parameter.log else (parameter.low, parameter.high)
+    return _placed(parameter, float(rng.uniform(low, high)))
+
+
 def _key(values: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
     return frozenset(values.items())
 
@@ -183,6 +193,11 @@ def _stepped(parameter: Float | Int, value: float, rng: np.random.Generator) -> 
     """A number near another, on the parameter's own scale."""
     low, high = (np.log([parameter.low, parameter.high])) if parameter.log else (parameter.low, parameter.high)
     place = (np.log(value) if parameter.log else value) + rng.normal(0, STEP * (high - low))
+    return _placed(parameter, float(place))
+
+
+def _placed(parameter: Float | Int, place: float) -> Scalar:
+    """The value at a place on the parameter's own scale, within its range."""
     moved = float(np.exp(place) if parameter.log else place)
     clipped = min(max(moved, parameter.low), parameter.high)
     return round(clipped) if isinstance(parameter, Int) else clipped
