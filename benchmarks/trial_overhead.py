@@ -26,6 +26,7 @@ from xautolm.plan import PRELOAD
 from xautolm.recipe import build_space, generic_data
 from xautolm.records import Limits, TrialSpec
 from xautolm.search import SAMPLERS, ask, open_study, tell
+from xautolm.tasks import TASKS
 from xautolm.zoo import ZOO, find_models
 
 ENTRY = "benchmarks.entries:note_start"
@@ -35,7 +36,7 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
     """Seconds from ask to user code, for each launcher and trial."""
     system = system_profile("cpu")
     cards = find_models(["minilm-l2"], ZOO.things)
-    space = build_space("default", cards, [], generic_data(), system)
+    space = build_space("default", TASKS.get("text-classification"), cards, [], generic_data(), system)
     objectives = (objective("f1_macro", ("f1_macro",)), objective("evaluation_time", ()))
     make = SAMPLERS.get("tpe").make
     found: dict[str, list[float]] = {name: [] for name in launchers}

@@ -10,9 +10,11 @@ from xautolm.recipe import build_space, precisions, read_space_option
 from xautolm.records import DataProfile, Gpu, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
+from xautolm.tasks import TASKS
 from xautolm.testing import success
 from xautolm.zoo import ZOO
 
+TASK = TASKS.get("text-classification")
 H100 = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
 
 
@@ -27,7 +29,7 @@ def test_nothing_that_cannot_run_is_in_the_space(
 ) -> None:
     card = ZOO.things[name]
     long = replace(profile, tokens_max=100_000, tokens_mean=3_000.0, train_examples=40)
-    space = build_space(preset, [card], [], long, machine)
+    space = build_space(preset, TASK, [card], [], long, machine)
     for key, parameter in space.sites().items():
         if parameter.name == "max_length":
             assert max(parameter.options) <= card.positions, key
@@ -47,7 +49,7 @@ def test_nothing_that_cannot_run_is_in_the_space(
 
 def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine: SystemProfile) -> None:
     cards = [ZOO.things[name] for name in ("minilm-l6", "roberta-base", "roberta-large")]
-    space = build_space("default", cards, [], profile, machine)
+    space = build_space("default", TASK, cards, [], profile, machine)
     rates = {
         (model, method): walk(space, model=model, method=method)["learning_rate"]
         for model in ("minilm-l6", "roberta-base", "roberta-large")
@@ -58,8 +60,8 @@ def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine:
 
 
 def test_max_length_follows_the_data(profile: DataProfile, machine: SystemProfile, card: ModelCard) -> None:
-    short = build_space("default", [card], [], replace(profile, tokens_max=50), machine)
-    longer = build_space("default", [card], [], replace(profile, tokens_max=200), machine)
+    short = build_space("default", TASK, [card], [], replace(profile, tokens_max=50), machine)
+    longer = build_space("default", TASK, [card], [], replace(profile, tokens_max=200), machine)
     assert short.sites()["max_length"].options == (64,)
     assert longer.sites()["max_length"].options == (64, 128, 256)
 
@@ -71,7 +73,7 @@ def test_precision_follows_the_device(machine: SystemProfile) -> None:
 
 
 def test_the_paper_preset_has_the_papers_sets(profile: DataProfile, machine: SystemProfile) -> None:
-    space = build_space("paper", [ZOO.things["roberta-large"]], [], profile, machine)
+    space = build_space("paper", TASK, [ZOO.things["roberta-large"]], [], profile, machine)
     sites = space.sites()
     assert sites["learning_rate"].options == (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
     assert sites["batch_size"].options == (2, 4, 8, 16, 32, 64, 128, 256)
@@ -98,13 +100,13 @@ def test_space_options(tmp_path: Path) -> None:
 
 def test_no_method_for_any_model_is_said_with_the_reason(profile: DataProfile, machine: SystemProfile) -> None:
     with pytest.raises(SpaceError, match="nothing worth adapting"):
-        build_space("default", [ZOO.things["scratch-tiny"]], ["lora"], profile, machine)
+        build_space("default", TASK, [ZOO.things["scratch-tiny"]], ["lora"], profile, machine)
 
 
 @pytest.fixture
 def resources(profile: DataProfile, machine: SystemProfile) -> tuple[ResourceModel, Space]:
     cards = [ZOO.things[name] for name in ("minilm-l6", "minilm-l2", "roberta-large")]
-    space = build_space("default", cards, [], profile, machine)
+    space = build_space("default", TASK, cards, [], profile, machine)
     return ResourceModel({card.name: card for card in cards}, profile, machine), space
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import pandas as pd
@@ -16,7 +16,7 @@ from xautolm.loop import search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
 from xautolm.plan import make_plan, recover
-from xautolm.prospect import described
+from xautolm.prospect import described, given_columns
 from xautolm.recipe import data_needs
 from xautolm.recommend import recommend
 from xautolm.records import Experience, Features
@@ -24,7 +24,7 @@ from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.runs import RunFolder, RunInfo
-from xautolm.tasks import TASKS, Task
+from xautolm.tasks import TASKS, Classification, Task, predicted
 
 
 class AutoLM:
@@ -138,14 +138,28 @@ class AutoLM:
         """The class names, in the order of `predict_proba`'s columns."""
         return self.info_.labels
 
-    def predict(self, texts: Sequence[str]) -> list[Any]:
-        """The class of each text; a list of classes each for multi-label tasks."""
-        task = self._task
-        return task.decode(task.predictions(self._logits(texts)), self.classes_)
+    def predict(self, inputs: Any) -> list[Any]:
+        """What the best model says.
 
-    def predict_proba(self, texts: Sequence[str]) -> np.ndarray:
-        """Probabilities of shape (texts, classes)."""
-        return self._task.probabilities(self._logits(texts))
+        Args:
+            inputs: A list of texts; or a table (data frame or mapping of columns) with the task's inputs, for question
+                answering `context` and `question`.
+
+        Returns:
+            The class of each row, a list of classes each for multi-label tasks, a text each for the others.
+        """
+        task, found = self._task, self._answers(inputs)
+        return cast("Classification", task).decode(predicted(task, found), self.classes_) if self.classes_ else found
+
+    def predict_proba(self, inputs: Any) -> np.ndarray:
+        """Probabilities of shape (rows, classes).
+
+        Raises:
+            UsageError: The task has no classes.
+        """
+        if not self.classes_:
+            raise UsageError(f"{self._task.name} has no classes, so there are no probabilities of them.")
+        return cast("Classification", self._task).probabilities(self._answers(inputs))
 
     def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
         """The task's metrics on data that the search never saw.
@@ -157,12 +171,11 @@ class AutoLM:
         Raises:
             DataError: The data cannot be read, or has classes that the model does not know.
         """
-        options, info = self.options, self.info_
-        table = as_table(data, y, options.text or "text", options.label or "label")
-        columns = {"text": options.text, "label": options.label}
-        texts, labels = labelled(table, data_needs(self._task), columns, info.labels)
-        targets = self._task.encode(labels, info.labels)
-        return scores(info.metrics, targets, self._task.predictions(self._logits(texts)))
+        info, task = self.info_, self._task
+        rows = as_table(data, y, self.options.text or "text", self.options.label or "label")
+        table = labelled(rows, data_needs(task), given_columns(self.options), info.labels)
+        targets = task.encode(list(table[task.target]), info.labels)
+        return scores(info.metrics, targets, predicted(task, self._answers(table)))
 
     def describe(self, X: Any, y: Any = None) -> Features:
         """The meta-features of data on this machine, by the versioned names of their groups.
@@ -222,13 +235,32 @@ class AutoLM:
     def _task(self) -> Task:
         return TASKS.get(self.info_.task)
 
-    def _logits(self, texts: Sequence[str]) -> np.ndarray:
-        if isinstance(texts, str) or not all(isinstance(text, str) for text in texts):
-            raise UsageError("predict needs a list of texts.", got=type(texts).__name__)
+    def _answers(self, inputs: Any) -> Any:
+        """What the best model says of some rows: logits, or texts."""
+        table = _inputs_table(inputs, self._task)
         run = self._fitted()
         if not run.best.exists():
             raise NoModelError(f"The run in {run.root} has no model yet.")
-        from xautolm.finetuning.inference import predict_logits
+        from xautolm.finetuning.inference import answers
 
         device = self.info_.system.device
-        return predict_logits(run.best, list(texts), "cpu" if self.options.device == "cpu" else device)
+        return answers(run.best, table, "cpu" if self.options.device == "cpu" else device)
+
+
+def _inputs_table(inputs: Any, task: Task) -> pd.DataFrame:
+    """Rows of the task's inputs.
+
+    Raises:
+        UsageError: Columns are missing, or cells are not texts.
+    """
+    names = list(task.inputs)
+    if isinstance(inputs, list | tuple) and len(names) == 1 and all(isinstance(text, str) for text in inputs):
+        return pd.DataFrame({names[0]: list(inputs)})
+    table = pd.DataFrame(inputs) if isinstance(inputs, Mapping | pd.DataFrame) else None
+    if table is None or not set(names) <= set(table.columns):
+        got = type(inputs).__name__ if table is None else f"columns {', '.join(map(str, table.columns))}"
+        what = "a list of texts" if len(names) == 1 else f"a table with {' and '.join(names)}"
+        raise UsageError(f"predict needs {what}.", got=got)
+    if not all(isinstance(cell, str) for name in names for cell in table[name]):
+        raise UsageError(f"predict needs texts in {' and '.join(names)}.")
+    return table

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,8 +20,9 @@ class Metric:
     """A quality metric; larger is better."""
 
     name: str
-    compute: Callable[[np.ndarray, np.ndarray], float]
-    """Targets and predictions to a value: class indices of shape (n,), or 0/1 indicators of shape (n, classes)."""
+    compute: Callable[[Any, Any], float]
+    """Targets and predictions to a value: class indices of shape (n,), or 0/1 indicators of shape (n, classes); for
+    texts the reference answers of each row, and the predicted texts."""
     low: float = 0.0
     high: float = 1.0
 
@@ -46,6 +48,32 @@ def _mcc(targets: np.ndarray, predictions: np.ndarray) -> float:
     return float(matthews_corrcoef(targets, predictions))
 
 
+def _squad(name: str) -> Callable[[Sequence[Sequence[str]], Sequence[str]], float]:
+    def compute(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> float:
+        from torchmetrics.functional.text import squad
+
+        rows = [(str(number), list(one) or [""]) for number, one in enumerate(references)]
+        target: Any = [{"id": key, "answers": {"text": texts, "answer_start": [0] * len(texts)}} for key, texts in rows]
+        given = [{"id": key, "prediction_text": text} for (key, _), text in zip(rows, predictions, strict=True)]
+        return float(squad(given, target)[name]) / 100
+
+    return compute
+
+
+def _rouge_l(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> float:
+    from torchmetrics.functional.text import rouge_score
+
+    found = rouge_score(list(predictions), [list(one) or [""] for one in references], rouge_keys="rougeL")
+    return float(found["rougeL_fmeasure"])
+
+
+def _chrf(references: Sequence[Sequence[str]], predictions: Sequence[str]) -> float:
+    from torchmetrics.functional.text import chrf_score
+
+    found: Any = chrf_score(list(predictions), [list(one) or [""] for one in references])
+    return float(found)
+
+
 METRICS: Mapping[str, Metric] = {
     metric.name: metric
     for metric in (
@@ -54,11 +82,15 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="f1_weighted", compute=_f1("weighted")),
         Metric(name="accuracy", compute=_accuracy),
         Metric(name="mcc", compute=_mcc, low=-1.0),
+        Metric(name="token_f1", compute=_squad("f1")),
+        Metric(name="exact_match", compute=_squad("exact_match")),
+        Metric(name="rouge_l", compute=_rouge_l),
+        Metric(name="chrf", compute=_chrf),
     )
 }
 
 
-def scores(names: tuple[str, ...], targets: np.ndarray, predictions: np.ndarray) -> dict[str, float]:
+def scores(names: tuple[str, ...], targets: Any, predictions: Any) -> dict[str, float]:
     """The named metrics of some predictions."""
     return {name: METRICS[name].compute(targets, predictions) for name in names}
 

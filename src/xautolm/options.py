@@ -101,6 +101,8 @@ class FitOptions(BaseModel):
     """Name of the text column; guessed where one name is usual."""
     label: str | None = None
     """Name of the label column; guessed where one name is usual."""
+    columns: Pairs = Field(default_factory=dict)
+    """Names of other columns by what they are: `question=q,context=passage,answers=a`, `target=summary`."""
     validation: Any = None
     """Data to validate on; by default the data set's own validation split, else one is made."""
     test: Any = None
@@ -115,6 +117,8 @@ class FitOptions(BaseModel):
     """What to improve: metrics of the task and `evaluation_time`; by default its first metric and the time."""
     models: Names = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`."""
+    families: Names = ("auto",)
+    """What `auto` considers among the models: `encoder`, `decoder`, `encoder-decoder`, or what the task suggests."""
     methods: Names = ()
     """Fine-tuning methods; all by default."""
     space: str = "default"

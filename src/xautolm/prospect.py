@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.data import Dataset, prepare
-from xautolm.errors import UsageError
+from xautolm.errors import UnknownNameError, UsageError
 from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
@@ -22,6 +22,8 @@ from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, find_models
+
+ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,12 +62,13 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
     earlier = folder.earlier()
     # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
     wanted = earlier.models if earlier and options.models == ("auto",) else options.models
-    cards = {card.name: card for card in find_models(wanted, ZOO.things)}
-    resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel)
+    families = chosen_families(options, task)
+    cards = {card.name: card for card in find_models(wanted, ZOO.things, families)}
+    resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel, forms=task.forms)
 
     def space_of(names: Sequence[str]) -> Space:
         models = [cards[name] for name in names]
-        return build_space(preset, models, options.methods, dataset.profile, system, changes)
+        return build_space(preset, task, models, options.methods, dataset.profile, system, changes)
 
     space = space_of(list(cards))
     limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
@@ -91,12 +94,17 @@ def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
     return prepare(
         data,
         data_needs(task),
-        columns={"text": options.text, "label": options.label},
+        columns=given_columns(options),
         validation=options.validation,
         test=options.test,
         max_train=options.max_train,
         seed=options.seed,
     )
+
+
+def given_columns(options: FitOptions) -> dict[str, str | None]:
+    """The names of columns that the user gave, by role."""
+    return {"text": options.text, "label": options.label, **options.columns}
 
 
 def described(data: Any, options: FitOptions) -> Features:
@@ -109,8 +117,8 @@ def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits
     """The meta-features of a task on a machine; those of the data are kept by its fingerprint."""
     table = dataset.train
     sample = Sample(
-        texts=list(table.iloc[:, 0]),
-        targets=list(table.iloc[:, -1]),
+        texts=list(table.iloc[:, :-1].agg("\n".join, axis=1)),
+        targets=[task.words(one) if task.target_kind == "texts" else one for one in table.iloc[:, -1]],
         examples=len(table),
         system=system,
         limits=limits,
@@ -137,6 +145,27 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective,
             fix=f"This task has {', '.join(task.metrics)}.",
         )
     return found, quality[0]
+
+
+def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
+    """The architectures that `--models auto` considers.
+
+    Raises:
+        UnknownNameError: No such architecture.
+        UsageError: The task is not for any of them.
+    """
+    if options.families == ("auto",):
+        return task.families
+    for name in options.families:
+        if name not in ARCHITECTURES:
+            raise UnknownNameError("architecture", name, ARCHITECTURES)
+    if not set(options.families) & set(task.forms):
+        raise UsageError(
+            f"{task.name} is not for these architectures.",
+            got=", ".join(options.families),
+            fix=f"It is for {', '.join(task.forms)}.",
+        )
+    return options.families
 
 
 def _slug(name: str) -> str:

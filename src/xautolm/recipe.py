@@ -24,8 +24,8 @@ def data_needs(task: Task) -> Needs:
     return Needs(
         task=task.name,
         roles=(
-            Role(name="text", guesses=task.text_guesses, parse=text_cell),
-            Role(name="label", guesses=task.label_guesses, parse=task.parse_label),
+            *(Role(name=name, guesses=guesses, parse=text_cell) for name, guesses in task.inputs.items()),
+            Role(name=task.target, guesses=task.target_guesses, parse=task.parse_label),
         ),
         stratum=task.stratum,
         labels_of=task.labels_of,
@@ -35,6 +35,7 @@ def data_needs(task: Task) -> Needs:
 
 def build_space(
     preset: str,
+    task: Task,
     cards: Sequence[ModelCard],
     methods: Sequence[str],
     profile: DataProfile,
@@ -45,6 +46,7 @@ def build_space(
 
     Args:
         preset: `default` or `paper`.
+        task: The task; says how it is cast for each architecture.
         cards: The models.
         methods: Names of methods, or empty for all.
         profile: The data's numbers.
@@ -61,20 +63,28 @@ def build_space(
     branches: dict[str, Space] = {}
     reasons: list[str] = []
     for card in cards:
-        usable = [method for method in chosen if not method.problem(card)]
-        reasons += [
-            f"{method.name} on {card.name}: {method.problem(card)}" for method in chosen if method not in usable
-        ]
+        problems = {method.name: method_problem(task, method, card) for method in chosen}
+        usable = [method for method in chosen if not problems[method.name]]
+        reasons += [f"{name} on {card.name}: {problem}" for name, problem in problems.items() if problem]
         if usable:
-            branches[card.name] = Space(card.name, (_method_branch(preset, card, usable, profile, system),))
+            form = task.forms[card.architecture]
+            branches[card.name] = Space(card.name, (_method_branch(preset, form, card, usable, profile, system),))
     if not branches:
         raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
     space = Space(f"{preset}.{SPACE_VERSION}", (Branch(name="model", branches=branches, default=next(iter(branches))),))
     return narrowed(space, changes) if changes else space
 
 
+def method_problem(task: Task, method: Method, card: ModelCard) -> str:
+    """Why a method cannot train a model for a task, or nothing."""
+    form = task.forms.get(card.architecture)
+    if form is None:
+        return f"{task.name} is not for an {card.architecture}"
+    return method.problem(card, form)
+
+
 def _method_branch(
-    preset: str, card: ModelCard, methods: Sequence[Method], profile: DataProfile, system: SystemProfile
+    preset: str, form: str, card: ModelCard, methods: Sequence[Method], profile: DataProfile, system: SystemProfile
 ) -> Branch:
     branches = {}
     for method in methods:
@@ -85,6 +95,7 @@ def _method_branch(
             train_examples=profile.train_examples,
             precisions=precisions(system),
             body_dropout=method.trains_body,
+            form=form,
         )
         own: tuple[Parameter, ...] = method.parameters(preset, card)
         branches[method.name] = Space(method.name, own + PRESETS[preset](bounds))
@@ -148,6 +159,21 @@ def default_configurations(space: Space) -> list[Configuration]:
 
             found.append(space.walk(choose))
     return found
+
+
+def first_of_each_architecture(space: Space, cards: Mapping[str, ModelCard]) -> list[Configuration]:
+    """The default configuration of the smallest model of each architecture but that of the space's own default: a
+    search over several learns early what each is worth."""
+    names = methods_by_model(space)
+    smallest: dict[str, str] = {}
+    for name in sorted(names, key=lambda name: cards[name].parameters):
+        smallest.setdefault(cards[name].architecture, name)
+    smallest.pop(cards[space.default().model].architecture)
+    return [
+        one
+        for one in default_configurations(space)
+        if (one.model, one.method) in {(name, names[name][0]) for name in smallest.values()}
+    ]
 
 
 def generic_data() -> DataProfile:

@@ -236,6 +236,10 @@ class ModelCard:
     """All layers share one set of weights (ALBERT), so none can be frozen apart from the others."""
     automatic: bool = False
     """Whether `--models auto` considers it."""
+    architecture: str = "encoder"
+    """`encoder`, `decoder` or `encoder-decoder`."""
+    gated: bool = False
+    """Whether its hub repository asks for an agreement and a token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 
@@ -30,6 +30,10 @@ CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
 GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""
+LOGIT_COPIES = 3
+"""Numbers for each word of the vocabulary and each token, while the loss of a generating model is computed."""
+GENERATION_FACTOR = 4.0
+"""Time of generating over that of a forward pass over the prompt."""
 PADDING = 1.15
 """Tokens computed for each token of text, with batches grouped by length."""
 FIXED_SECONDS = 3.0
@@ -59,6 +63,8 @@ class ResourceModel:
     system: SystemProfile
     threads_share: float = 1.0
     """Share of the processor that a trial gets when several run at once."""
+    forms: Mapping[str, str] = field(default_factory=dict)
+    """How the task is cast for each architecture; classified where it does not say."""
     ratios: list[float] = field(default_factory=list)
 
     def predict(self, configuration: Configuration) -> Estimate:
@@ -67,12 +73,17 @@ class ResourceModel:
         method = METHODS.get(configuration.method)
         length = min(self.profile.tokens_mean * PADDING, _number(values, "max_length"))
         per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
+        generates = self.forms.get(card.architecture) == "generate"
+        per_token += 2 * card.hidden_size * card.vocabulary if generates else 0
         backward = method.backward_share(card, values)
         speed = self._speed() / (median(self.ratios) if self.ratios else 1.0)
         train = self.profile.train_examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
+        # Words are said one after the other, with small matrices that use little of the machine.
+        validate *= GENERATION_FACTOR if generates else 1
         longest = min(self.profile.tokens_max, _number(values, "max_length"))
         kept = max(backward * card.layers, 1) * longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
+        kept += LOGIT_COPIES * longest * card.vocabulary if generates else 0
         trained = method.trained_share(card, values) * card.parameters
         overhead = PROCESS_MEMORY if self.system.device != "cuda" else PROCESS_MEMORY // 2
         return Estimate(

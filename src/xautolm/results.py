@@ -16,7 +16,7 @@ from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.plan import Plan
 from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard, model_card
-from xautolm.runs import RunFolder, RunInfo
+from xautolm.runs import ANSWERING, RunFolder, RunInfo
 from xautolm.search import objective_values, pareto_front
 from xautolm.tasks import TASKS
 
@@ -65,7 +65,9 @@ def finish(plan: Plan, experiences: Sequence[Experience]) -> Experience:
         test = _test_scores(plan, best) if (folder.data / "test.parquet").exists() else None
         known = {"best": best.trial, "metric": plan.metric, "validation": dict(best.outcome.metrics), "test": test}
         card = plan.cards[best.configuration.model]
-        text = model_card(best, card, info.labels, plan.metric, info.notes, test)
+        task, settings = TASKS.get(info.task), read_json(folder.best / ANSWERING)
+        prompt = "".join(task.parts({name: f"Some {name}." for name in task.inputs}))
+        text = model_card(best, card, info.labels, plan.metric, info.notes, test, settings, prompt)
         write_text(folder.best / "README.md", text)
         write_json(folder.root / RESULTS, known)
     return best

@@ -28,6 +28,8 @@ from xautolm.records import (
 RUN_FILE = "run.json"
 OWN = {"data", "tokens", "trials", ".lock"}
 """What may lie in a folder in which a run was killed before it had begun."""
+ANSWERING = "xautolm.json"
+"""Lies beside the weights: how answers are had from the model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,14 +1,20 @@
-"""Public fakes: play a search without processes or models."""
+"""Public fakes: play a search without processes or models, and data made up for it."""
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 from pathlib import Path
+
+import pandas as pd
 
 from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import failed, failure_of
 from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.runs import ANSWERING
 
+PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
+THINGS = ("apple", "book", "chair", "drum", "egg", "fork", "glove", "hat")
 Play = Callable[[TrialSpec], TrialOutcome]
 
 
@@ -46,6 +52,7 @@ class FakeExecutor:
             except Exception as error:
                 outcome = failed(failure_of(error))
             (folder / "model").mkdir(exist_ok=True)
+            write_json(folder / "model" / ANSWERING, {"task": spec.task, "form": "classify", "max_length": 8})
             write_json(folder / "result.json", to_plain(outcome))
             ended.append((number, outcome))
         self.waiting.clear()
@@ -65,3 +72,16 @@ def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
         evaluation_time=seconds,
         wall_time=seconds,
     )
+
+
+def lookup_questions(rows: int, seed: int) -> pd.DataFrame:
+    """Made-up questions whose answers stand in their contexts: columns context, question, answers."""
+    rng = random.Random(seed)
+    found = []
+    for _ in range(rows):
+        people, things = rng.sample(PEOPLE, 3), rng.sample(THINGS, 3)
+        asked = rng.randrange(3)
+        facts = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
+        question = f"What does {people[asked]} have?"
+        found.append({"context": facts, "question": question, "answers": [things[asked]]})
+    return pd.DataFrame(found)

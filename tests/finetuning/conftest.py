@@ -42,7 +42,7 @@ def order(tmp_path: Path) -> Order:
             )
         data = prepare(table, data_needs(kind), columns={})
         (card,) = find_models([model], ZOO.things)
-        space = build_space(preset, [card], [method], data.profile, system_profile("cpu"))
+        space = build_space(preset, kind, [card], [method], data.profile, system_profile("cpu"))
         configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)

@@ -92,5 +92,9 @@ def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCar
 
 def test_refusals(card: ModelCard) -> None:
     scratch, albert = replace(card, origin="scratch"), replace(card, shared_layers=True)
-    assert [name for name in METHODS.names() if METHODS.get(name).problem(scratch)] == ["head", "lora", "partial"]
-    assert [name for name in METHODS.names() if METHODS.get(name).problem(albert)] == ["partial"]
+    assert [name for name in METHODS.names() if METHODS.get(name).problem(scratch, "classify")] == [
+        "head",
+        "lora",
+        "partial",
+    ]
+    assert [name for name in METHODS.names() if METHODS.get(name).problem(albert, "classify")] == ["partial"]

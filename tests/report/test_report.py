@@ -107,7 +107,9 @@ def test_durations_for_people() -> None:
 
 
 def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCard) -> None:
-    text = model_card(trials[0], card, ("a", "b"), "f1_macro", ["split made"], {"f1_macro": 0.65})
+    text = model_card(
+        trials[0], card, ("a", "b"), "f1_macro", ["split made"], {"f1_macro": 0.65}, {"form": "classify"}, ""
+    )
     for fact in (
         "f1_macro on the validation split",
         "| test f1_macro | 0.6500 |",

@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xautolm.errors import UnknownNameError
+from xautolm.errors import DataError, UnknownNameError
 from xautolm.metrics import METRICS, objective, scores
-from xautolm.tasks import TASKS, Task
+from xautolm.tasks import TASKS, Classification, Task, predicted
 
 
 @pytest.fixture(params=list(TASKS.things.values()), ids=lambda task: task.name)
@@ -15,32 +15,69 @@ def task(request: pytest.FixtureRequest) -> Task:
     return request.param
 
 
-def test_labels_survive_encoding_and_decoding(task: Task) -> None:
-    labels = [task.parse_label(cell) for cell in ("b", "a", "c", "b")]
-    names = task.labels_of(labels)
-    targets = task.encode(labels, names)
+CLASSIFICATIONS = [task for task in TASKS.things.values() if task.problem_type]
+
+
+@pytest.fixture(params=CLASSIFICATIONS, ids=lambda task: task.name)
+def classification(request: pytest.FixtureRequest) -> Classification:
+    return request.param
+
+
+def test_labels_survive_encoding_and_decoding(classification: Classification) -> None:
+    labels = [classification.parse_label(cell) for cell in ("b", "a", "c", "b")]
+    names = classification.labels_of(labels)
+    targets = classification.encode(labels, names)
     assert names == ("a", "b", "c") and len(targets) == 4
-    decoded = task.decode(targets, names)
-    assert [task.parse_label(item) for item in decoded] == labels
+    decoded = classification.decode(targets, names)
+    assert [classification.parse_label(item) for item in decoded] == labels
 
 
-def test_probabilities_and_predictions_agree(task: Task) -> None:
+def test_probabilities_and_predictions_agree(classification: Classification) -> None:
     logits = np.random.default_rng(0).normal(size=(50, 3)) * 3
-    probabilities = task.probabilities(logits)
+    probabilities = classification.probabilities(logits)
     assert probabilities.shape == logits.shape and ((probabilities >= 0) & (probabilities <= 1)).all()
-    assert np.array_equal(task.predictions(logits), task.predictions(probabilities - 0.5))
+    assert np.array_equal(predicted(classification, logits), classification.predictions(probabilities - 0.5))
 
 
 def test_perfect_predictions_score_the_best_of_each_metric(task: Task) -> None:
-    labels = [task.parse_label(cell) for cell in "abcabc"]
+    labels = [task.parse_label(cell) for cell in ("apple tart", "bread roll", "cider vinegar", "apple tart")]
     targets = task.encode(labels, task.labels_of(labels))
-    assert scores(task.metrics, targets, targets) == pytest.approx({name: METRICS[name].high for name in task.metrics})
+    perfect = targets if task.problem_type else [task.words(label) for label in labels]
+    assert scores(task.metrics, targets, perfect) == pytest.approx({name: METRICS[name].high for name in task.metrics})
 
 
 def test_missing_labels_are_refused(task: Task) -> None:
     for cell in (None, float("nan")):
-        with pytest.raises(ValueError, match="missing"):
+        with pytest.raises(ValueError, match=r"missing|expected"):
             task.parse_label(cell)
+
+
+def test_prompts_hold_every_input_and_only_one_part_may_be_cut(task: Task) -> None:
+    row = {name: f"<{name}>" for name in task.inputs}
+    parts = task.parts(row)
+    assert len(parts) == 3 and all("".join(parts).count(text) == 1 for text in row.values())
+    assert parts[1] == row[next(iter(task.inputs))]
+
+
+def test_answers_in_every_usual_shape() -> None:
+    task = TASKS.get("question-answering")
+    assert task.parse_label("a b") == ("a b",)
+    assert task.parse_label(np.array(["x", "y", "x"], dtype=object)) == ("x", "y")
+    assert task.parse_label({"text": ["x"], "answer_start": [3]}) == ("x",)
+    assert task.parse_label([]) == () and task.words(()) == ""
+    for cell in ("", ["x", " "], 3):
+        with pytest.raises(ValueError, match=r"empty|expected answers"):
+            task.parse_label(cell)
+    with pytest.raises(DataError, match="No question of the validation split"):
+        task.check([("x",)], [()])
+
+
+def test_any_reference_answer_is_right_and_none_is_the_empty_text() -> None:
+    # SQuAD's normalisation: case, articles and punctuation do not count. The second row shares one word of two with its
+    # nearer reference: precision 1, recall 1/2, F1 2/3. The third has no answer, and none is given.
+    references = [("the Cat", "dog"), ("red car", "blue bicycle here"), (), ("x",)]
+    found = scores(("token_f1", "exact_match"), references, ["cat.", "car", "", "y"])
+    assert found == pytest.approx({"token_f1": (1 + 2 / 3 + 1 + 0) / 4, "exact_match": 0.5})
 
 
 def test_objectives_know_their_direction() -> None:

@@ -46,8 +46,9 @@ def test_the_papers_encoders_and_those_of_today_are_there() -> None:
 
 
 def test_auto_finds_what_needs_no_hub() -> None:
-    names = [card.name for card in reachable(ZOO.things)]
+    names = [card.name for card in reachable(ZOO.things, ("encoder",))]
     assert names == ["minilm-l6", "minilm-l4", "minilm-l3", "minilm-l2", "scratch-tiny", "scratch-small"]
+    assert {card.name for card in reachable(ZOO.things)} - set(names) == {"scratch-decoder", "scratch-encoder-decoder"}
 
 
 def test_packaged_models_are_found_on_disk() -> None:

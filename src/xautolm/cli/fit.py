@@ -26,9 +26,10 @@ Data = Annotated[
     ),
 ]
 Config = Annotated[Path | None, option("YAML file with these options; those given here win.")]
-Task = Annotated[Text, option("Task type: text-classification, multilabel-classification.")]
+Task = Annotated[Text, option("Task type: text- or multilabel-classification, question-answering, text-generation.")]
 TextColumn = Annotated[Text, option("Name of the text column.")]
 LabelColumn = Annotated[Text, option("Name of the label column.")]
+Columns = Annotated[Text, option("Names of other columns: question=q,context=passage,answers=a.")]
 Validation = Annotated[Text, option("Data to validate on; else the data's own split, else one is made.")]
 Test = Annotated[Text, option("Data that the search never sees; the winner is scored on it.")]
 MaxTrain = Annotated[int | None, option("Train on at most N examples, sampled in proportion to the classes.")]
@@ -36,6 +37,7 @@ Budget = Annotated[Text, option("Wall time for the search: 90s, 30m, 1h30m. [30m
 Trials = Annotated[int | None, option("Largest number of trials.")]
 Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by commas. [f1_macro,evaluation_time]")]
 Models = Annotated[Text, option("Names, hub ids or folders, separated by commas; or auto. [auto]")]
+Families = Annotated[Text, option("Of auto: encoder, decoder, encoder-decoder. [what the task suggests]")]
 Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head. [all]")]
 SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges. [default]")]
 Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random. [xautolm]")]
@@ -58,6 +60,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line o
 
 def fit(
     data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
+    columns: Columns = None, families: Families = None,
     validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
     space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,

@@ -12,6 +12,7 @@ app = typer.Typer(no_args_is_help=True)
 Here = Annotated[bool, typer.Option("--here", help="Only models that can be had on this machine now.")]
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
 Models = Annotated[str, typer.Option(help="Names, hub ids or folders, separated by commas; or auto.")]
+TaskOption = Annotated[str, typer.Option("--task", help="Task type.")]
 Methods = Annotated[str, typer.Option(help="Methods, separated by commas; all by default.", show_default=False)]
 SpaceOption = Annotated[str, typer.Option(help="Preset default or paper, or a YAML file of ranges.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
@@ -39,7 +40,11 @@ def show(name: Name) -> None:
 
 @app.command()
 def space(
-    models: Models = "auto", methods: Methods = "", space: SpaceOption = "default", as_json: JsonFlag = False
+    models: Models = "auto",
+    task: TaskOption = "text-classification",
+    methods: Methods = "",
+    space: SpaceOption = "default",
+    as_json: JsonFlag = False,
 ) -> None:
     """Print the search space: every parameter with its range and default, under the branch that opens it.
 
@@ -49,9 +54,11 @@ def space(
     from xautolm.options import names
     from xautolm.recipe import build_space, generic_data, read_space_option
     from xautolm.report.zoo import space_lines
+    from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO, find_models
 
     preset, changes = read_space_option(space)
-    cards = find_models(names(models), ZOO.things)
-    built = build_space(preset, cards, names(methods), generic_data(), system_profile(), changes)
+    kind = TASKS.get(task)
+    cards = find_models(names(models), ZOO.things, kind.families)
+    built = build_space(preset, kind, cards, names(methods), generic_data(), system_profile(), changes)
     typer.echo(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))

@@ -5,32 +5,59 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+if TYPE_CHECKING:
+    from xautolm.automl import AutoLM
+
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
-    list[str] | None, typer.Argument(help="Texts; lines of standard input without any.", show_default=False)
+    list[str] | None,
+    typer.Argument(help="Texts or questions; lines of standard input without any.", show_default=False),
 ]
+Context = Annotated[Path | None, typer.Option(help="Text file that the questions are about.", show_default=False)]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")]
 
 
-def predict(run: Run, texts: Texts = None, as_json: JsonFlag = False) -> None:
+def predict(run: Run, texts: Texts = None, context: Context = None, as_json: JsonFlag = False) -> None:
     """Predict with the best model of a run."""
     from xautolm.automl import AutoLM
 
     auto = AutoLM.load(run)
     given = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    probabilities = auto.predict_proba(given)
-    for text, answer, row in zip(given, auto.predict(given), probabilities, strict=True):
+    inputs = with_context(given, auto, context)
+    rows = auto.predict_proba(inputs) if auto.classes_ else [None] * len(given)
+    for text, answer, row in zip(given, auto.predict(inputs), rows, strict=True):
         if as_json:
-            chances = dict(zip(auto.classes_, map(float, row), strict=True))
-            typer.echo(json.dumps({"text": text, "prediction": answer, "probabilities": chances}, ensure_ascii=False))
+            chances = {} if row is None else {"probabilities": dict(zip(auto.classes_, map(float, row), strict=True))}
+            typer.echo(json.dumps({"text": text, "prediction": answer, **chances}, ensure_ascii=False))
         else:
-            typer.echo(
-                f"{answer if isinstance(answer, str) else ', '.join(answer) or '(none)'}\t{row.max():.3f}\t{text}"
-            )
+            said = answer if isinstance(answer, str) else ", ".join(answer)
+            typer.echo("\t".join([said or "(none)", *([] if row is None else [f"{row.max():.3f}"]), text]))
+
+
+def with_context(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
+    """What the run's task wants: texts, or questions about a context.
+
+    Raises:
+        UsageError: A context is missing, or is not wanted, or cannot be read.
+    """
+    from xautolm.errors import UsageError
+    from xautolm.tasks import TASKS
+
+    names = list(TASKS.get(auto.info_.task).inputs)
+    if ("context" in names) != (context is not None):
+        wants = "needs --context FILE" if context is None else "has no context"
+        raise UsageError(f"The run's task, {auto.info_.task}, {wants}.")
+    if context is None:
+        return texts
+    try:
+        passage = context.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError("The context cannot be read.", got=f"{context}: {error}") from None
+    return {"context": [passage] * len(texts), "question": texts}
 
 
 def evaluate(

@@ -51,11 +51,15 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
             raise DataError(f"No column {wanted!r}.", got=f"columns {', '.join(columns)}")
         if wanted is None and len(matches) != 1:
             which = f"both {' and '.join(matches)} look like it" if matches else f"columns {', '.join(columns)}"
-            raise DataError(f"Which column is the {role.name}?", got=which, fix=f"Say so with --{role.name} NAME.")
+            raise DataError(f"Which column is the {role.name}?", got=which, fix=f"Say so with {_option(role.name)}.")
         chosen[role.name] = wanted or matches[0]
     if len(set(chosen.values())) < len(chosen):
         raise DataError("One column cannot be two things.", got=chosen)
     return chosen
+
+
+def _option(role: str) -> str:
+    return f"--{role} NAME" if role in {"text", "label"} else f"--columns {role}=NAME"
 
 
 def extract(table: pd.DataFrame, roles: Sequence[Role], chosen: Mapping[str, str], name: str) -> pd.DataFrame:

@@ -192,6 +192,33 @@ def _json_lines(path: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, index=pd.Index(lines, name="line"), dtype=object)
 
 
+def _json(path: Path) -> pd.DataFrame:
+    """A list of objects, or SQuAD's nesting of articles, paragraphs and questions."""
+    try:
+        content = json.loads(_decoded(path))
+    except json.JSONDecodeError as error:
+        raise DataError(f"{path}: not valid JSON.", got=f"{error}") from None
+    if isinstance(content, dict) and isinstance(content.get("data"), list):
+        content = content["data"]
+    if not isinstance(content, list) or not all(isinstance(row, dict) for row in content):
+        raise DataError(f"{path} must hold a list of objects, or SQuAD's `data`.", got=type(content).__name__)
+    if content and "paragraphs" in content[0]:
+        try:
+            content = [
+                {
+                    "context": part["context"],
+                    "question": one["question"],
+                    "answers": [a["text"] for a in one["answers"]],
+                }
+                for article in content
+                for part in article["paragraphs"]
+                for one in part["qas"]
+            ]
+        except (KeyError, TypeError) as error:
+            raise DataError(f"{path} is not in SQuAD's format.", got=f"{type(error).__name__}: {error}") from None
+    return pd.DataFrame(content, dtype=object)
+
+
 def _parquet(path: Path) -> pd.DataFrame:
     import pyarrow
 
@@ -206,6 +233,7 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".tsv": _delimited("\t"),
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
+    ".json": _json,
     ".parquet": _parquet,
 }
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from xautolm.data.columns import Role, check_known, choose_columns, extract
@@ -96,21 +97,18 @@ def prepare(
     )
 
 
-def labelled(
-    data: Any, needs: Needs, columns: Mapping[str, str | None], known: Sequence[str]
-) -> tuple[list[str], list[Any]]:
-    """Texts and labels of data to evaluate on, without splitting.
+def labelled(data: Any, needs: Needs, columns: Mapping[str, str | None], known: Sequence[str]) -> pd.DataFrame:
+    """Data to evaluate on, without splitting; columns are named by role.
 
     Raises:
         DataError: A class that is not among the known ones, or cells that cannot be parsed.
     """
     raw = load(data).splits["train"]
     table = extract(raw, needs.roles, choose_columns(raw, needs.roles, columns), "data")
-    texts, labels = list(table[needs.roles[0].name]), list(table[needs.roles[-1].name])
-    unknown = sorted(set(needs.labels_of(labels)) - set(known))
+    unknown = sorted(set(needs.labels_of(list(table[needs.roles[-1].name]))) - set(known))
     if unknown:
         raise DataError("The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known}.")
-    return texts, labels
+    return table
 
 
 def _with_splits(source: Source, **given: Any) -> Source:
@@ -162,8 +160,8 @@ def _check_size(train: pd.DataFrame, validation: pd.DataFrame) -> None:
 
 
 def _profile(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels: tuple[str, ...]) -> DataProfile:
-    texts = train[needs.roles[0].name].head(LENGTH_SAMPLE)
-    lengths = estimated_tokens(list(texts))
+    few = train.head(LENGTH_SAMPLE)
+    lengths = np.sum([estimated_tokens(list(few[role.name])) for role in needs.roles[:-1]], axis=0)
     return DataProfile(
         train_examples=len(train),
         validation_examples=len(validation),

@@ -44,7 +44,8 @@ class Progress(TrainerCallback):
             for name, value in (metrics or {}).items()
             if name.startswith("eval_") and not name.endswith(("runtime", "per_second", "time"))
         }
-        scores["validation_loss"] = scores.pop("loss", math.nan)
+        if "loss" in scores:
+            scores["validation_loss"] = scores.pop("loss")
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
         line = {"epoch": float(state.epoch or 0.0), "seconds": time.monotonic() - self.started, **scores}
         self.history.append(line | ({"train_loss": float(losses[-1])} if losses else {}))

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from xautolm.finetuning.inference import predict_logits
+from xautolm.finetuning.inference import answers
 from xautolm.metrics import scores
 from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
-from xautolm.tasks import TASKS
+from xautolm.tasks import TASKS, predicted
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -18,7 +18,6 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     started = time.monotonic()
     task = TASKS.get(spec.task)
     table = pd.read_parquet(Path(spec.data) / "test.parquet")
-    logits = predict_logits(Path(spec.card.path), list(table["text"]), spec.device)
-    targets = task.encode(list(table["label"]), spec.labels)
-    found = scores(spec.metrics, targets, task.predictions(logits))
+    targets = task.encode(list(table[task.target]), spec.labels)
+    found = scores(spec.metrics, targets, predicted(task, answers(Path(spec.card.path), table, spec.device)))
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=found, evaluation_time=time.monotonic() - started)

@@ -2,32 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
-import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer
+import pandas as pd
+from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
-BATCH = 32
+from xautolm.documents import from_plain, read_json
+from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.runs import ANSWERING
+from xautolm.tasks import TASKS
 
 
-def predict_logits(folder: Path, texts: Sequence[str], device: str) -> np.ndarray:
-    """Logits of shape (texts, classes) from the model in a folder.
+def answers(folder: Path, table: pd.DataFrame, device: str) -> Any:
+    """What the model in a folder says of rows: logits of shape (rows, classes) of a classifier, else texts.
 
-    Texts are cut at the length that the model was trained with, which its tokenizer knows, and batched by length so
-    that little is padded.
+    Args:
+        folder: Where a trial left its model.
+        table: The task's inputs, by their names.
+        device: Where the model runs.
     """
     logging.disable_progress_bar()
+    settings = from_plain(Answering, read_json(folder / ANSWERING))
+    form = FORMS.get(settings.form)
+    config = AutoConfig.from_pretrained(str(folder))
+    architecture = "encoder-decoder" if config.is_encoder_decoder else "decoder"
+    model = form.auto_class(architecture).from_pretrained(str(folder), use_safetensors=True).to(device).eval()
     tokenizer = AutoTokenizer.from_pretrained(str(folder))
-    model = AutoModelForSequenceClassification.from_pretrained(str(folder), use_safetensors=True).to(device).eval()
-    order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-    logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
-    for start in range(0, len(order), BATCH):
-        batch = order[start : start + BATCH]
-        inputs = tokenizer([texts[index] for index in batch], truncation=True, padding=True, return_tensors="pt")
-        inputs.pop("token_type_ids", None)
-        with torch.inference_mode():
-            logits[batch] = model(**inputs.to(device)).logits.float().cpu().numpy()
-    return logits
+    return form.answers(model, tokenizer, table, TASKS.get(settings.task), settings)

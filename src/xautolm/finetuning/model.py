@@ -6,9 +6,10 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
+from xautolm.finetuning.forms import FORMS, Form
 from xautolm.methods import METHODS
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task
@@ -25,6 +26,11 @@ DROPOUTS = (
     "mlp_dropout",
     "cls_dropout",
     "pooler_dropout",
+    "attn_pdrop",
+    "embd_pdrop",
+    "resid_pdrop",
+    "dropout_rate",
+    "activation_dropout",
 )
 """What configurations call their dropout rates, over all families."""
 
@@ -36,20 +42,27 @@ def build_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase)
         TrialError: It cannot be loaded (`load_error`) or the method does not fit it (`invalid_config`).
     """
     values = spec.configuration.values
-    model = _load(spec.card, _config(spec, task, tokenizer))
-    model.config.problem_type = task.problem_type
+    form = FORMS.get(task.forms[spec.card.architecture])
+    model = _load(spec.card, _config(spec, task, form, tokenizer), form)
+    if task.problem_type:
+        model.config.problem_type = task.problem_type
+    _know_the_padding(model, tokenizer)
     return METHODS.get(spec.configuration.method).wrap(model, spec.card, values)
 
 
-def _config(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> Any:
+def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Tell a model which token pads: classifiers on decoders look for the last token before it. A token that was added
+    for it gets an embedding."""
+    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(len(tokenizer))
+    model.config.pad_token_id = tokenizer.pad_token_id
+    if getattr(model, "generation_config", None) is not None:
+        model.generation_config.pad_token_id = tokenizer.pad_token_id
+
+
+def _config(spec: TrialSpec, task: Task, form: Form, tokenizer: PreTrainedTokenizerBase) -> Any:
     card = spec.card
-    names = dict(enumerate(spec.labels))
-    head = {
-        "num_labels": len(names),
-        "id2label": names,
-        "label2id": {name: index for index, name in names.items()},
-        "problem_type": task.problem_type,
-    }
+    head = form.head(spec, task)
     try:
         if card.origin == "scratch":
             config = AutoConfig.for_model(card.family, **_shape(card, tokenizer), **head)
@@ -64,14 +77,30 @@ def _config(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> 
 
 
 def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    return {
+    """What a configuration of a scratch model's family wants to know."""
+    special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
+    if card.family == "t5":
+        return special | {
+            "vocab_size": len(tokenizer),
+            "d_model": card.hidden_size,
+            "d_kv": card.hidden_size // card.heads,
+            "d_ff": 4 * card.hidden_size,
+            "num_layers": card.layers // 2,
+            "num_decoder_layers": card.layers // 2,
+            "num_heads": card.heads,
+            "decoder_start_token_id": tokenizer.pad_token_id,
+        }
+    if card.architecture == "decoder":
+        special |= {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True}
+    else:
+        special.pop("eos_token_id")
+    return special | {
         "vocab_size": len(tokenizer),
         "hidden_size": card.hidden_size,
         "num_hidden_layers": card.layers,
         "num_attention_heads": card.heads,
         "intermediate_size": 4 * card.hidden_size,
         "max_position_embeddings": card.positions,
-        "pad_token_id": tokenizer.pad_token_id,
     }
 
 
@@ -82,11 +111,12 @@ def _set_dropout(config: Any, values: Mapping[str, Scalar]) -> None:
                 setattr(config, name, values["dropout"])
 
 
-def _load(card: ModelCard, config: Any) -> Any:
+def _load(card: ModelCard, config: Any, form: Form) -> Any:
+    auto_class = form.auto_class(card.architecture)
     if card.origin == "scratch":
-        return AutoModelForSequenceClassification.from_config(config)
+        return auto_class.from_config(config)
     try:
-        return AutoModelForSequenceClassification.from_pretrained(
+        return auto_class.from_pretrained(
             card.path or card.hub_id,
             config=config,
             # Pickled weights can run code; safetensors cannot.

@@ -14,6 +14,7 @@ from transformers.utils import logging
 
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import export_model
+from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
 from xautolm.finetuning.model import build_model
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
@@ -32,16 +33,16 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     _set_up_process(spec)
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
-    tokens = tokenized(spec, task, tokenizer)
+    tokens, settings = tokenized(spec, task, tokenizer)
     adjustments: list[str] = []
     started = time.monotonic()
 
     def attempt(micro_batch: int) -> tuple[Trainer, Progress, Deadline]:
-        return _train(spec, task, tokenizer, tokens, micro_batch, deadline, folder)
+        return _train(spec, task, tokenizer, tokens, settings, micro_batch, deadline, folder)
 
     trainer, progress, clock = with_smaller_batches(attempt, spec.micro_batch, adjustments)
     evaluation_time = time.monotonic() - started
-    export_model(trainer.model, tokenizer, int(str(spec.configuration.values["max_length"])), folder / "model")
+    export_model(trainer.model, tokenizer, settings, folder / "model")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     best = max(progress.history, key=lambda line: line[spec.metric])
     return TrialOutcome(
@@ -70,6 +71,7 @@ def _train(
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
+    settings: Answering,
     micro_batch: int,
     deadline: float | None,
     folder: Path,
@@ -79,7 +81,9 @@ def _train(
     model: Any = build_model(spec, task, tokenizer)
     progress = Progress(folder)
     clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]))
-    trainer = make_trainer(spec, task, tokenizer, model, tokens, micro_batch, [progress, NanGuard(), clock], folder)
+    trainer = make_trainer(
+        spec, task, tokenizer, model, tokens, settings, micro_batch, [progress, NanGuard(), clock], folder
+    )
     with memory_guard(model, spec.limits.memory):
         trainer.train()
     return trainer, progress, clock

@@ -13,10 +13,12 @@ from datasets import Dataset, DatasetDict
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
+from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.records import ModelCard, TrialSpec, digest_of
 from xautolm.tasks import Task
 
-BATCH = 1_000
+TARGETS = 5_000
+"""Training targets whose lengths are measured."""
 
 
 def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedTokenizerBase:
@@ -26,36 +28,36 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
         TrialError: It cannot be loaded (`load_error`).
     """
     if card.origin == "scratch":
-        folder = once(shared / f"tokenizer-{card.vocabulary}", lambda path: _build(card, data, path))
+        folder = once(shared / tokenizer_name(card), lambda path: _build(card, data, path))
         return AutoTokenizer.from_pretrained(str(folder))
     try:
-        return AutoTokenizer.from_pretrained(card.path or card.hub_id, trust_remote_code=False)
+        tokenizer = AutoTokenizer.from_pretrained(card.path or card.hub_id, trust_remote_code=False)
     except Exception as error:
         raise TrialError("load_error", f"tokenizer of {card.name}: {type(error).__name__}: {error}") from error
+    if tokenizer.pad_token is None:
+        # A token of its own: with the end's, the loss would leave out, and generation ignore, where answers end.
+        tokenizer.add_special_tokens({"pad_token": "<pad>"})
+    return tokenizer
 
 
-def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> DatasetDict:
-    """The splits as `input_ids`, `length` and `labels`, memory-mapped from disk."""
-    length = int(str(spec.configuration.values["max_length"]))
-    source = spec.card.path or spec.card.hub_id or f"scratch-{spec.card.vocabulary}"
-    folder = Path(spec.tokens) / f"tokens-{digest_of([source, length])[:12]}-{length}"
+def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
+    """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
+    form = FORMS.get(task.forms[spec.card.architecture])
+    tables = {name: pd.read_parquet(Path(spec.data) / f"{name}.parquet") for name in ("train", "validation")}
+    targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
+    settings = form.answering(spec, tokenizer, targets)
+    source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
+    shape = [source, spec.card.architecture, form.name, settings.max_length, settings.answer_tokens]
+    folder = Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
 
     def make(path: Path) -> None:
-        splits = {}
-        for split in ("train", "validation"):
-            table = pd.read_parquet(Path(spec.data) / f"{split}.parquet")
-            ids: list[list[int]] = []
-            for start in range(0, len(table), BATCH):
-                texts = list(table["text"].iloc[start : start + BATCH])
-                ids += tokenizer(texts, truncation=True, max_length=length)["input_ids"]
-            labels = task.encode(list(table["label"]), spec.labels)
-            splits[split] = Dataset.from_dict(
-                {"input_ids": ids, "length": [len(row) for row in ids], "labels": list(labels)}
-            )
+        splits = {
+            name: Dataset.from_dict(form.columns(table, task, tokenizer, settings, spec.card.architecture))
+            for name, table in tables.items()
+        }
         DatasetDict(splits).save_to_disk(str(path))
 
-    stored = DatasetDict.load_from_disk(str(once(folder, make)))
-    return stored
+    return DatasetDict.load_from_disk(str(once(folder, make))), settings
 
 
 def once(folder: Path, make: Callable[[Path], Any]) -> Path:
@@ -74,8 +76,19 @@ def once(folder: Path, make: Callable[[Path], Any]) -> Path:
     return folder
 
 
+def tokenizer_name(card: ModelCard) -> str:
+    """Which tokenizer a model from scratch has."""
+    return f"tokenizer-{card.architecture}-{card.vocabulary}-{card.positions}"
+
+
 def _build(card: ModelCard, data: Path, folder: Path) -> None:
-    """Train a lower-casing WordPiece tokenizer on the training texts."""
+    """Train a tokenizer on the training texts: lower-casing WordPiece for encoders, bytes for models that write."""
+    table = pd.read_parquet(data / "train.parquet")
+    texts = [str(cell) for column in table.columns for cell in table[column]]
+    (_word_pieces if card.architecture == "encoder" else _byte_pairs)(card, texts, folder)
+
+
+def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -92,10 +105,34 @@ def _build(card: ModelCard, data: Path, folder: Path) -> None:
     trainer = trainers.WordPieceTrainer(
         vocab_size=card.vocabulary, special_tokens=list(special.values()), show_progress=False
     )
-    tokenizer.train_from_iterator(pd.read_parquet(data / "train.parquet")["text"], trainer)
+    tokenizer.train_from_iterator(texts, trainer)
     start, end = (tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", start), ("[SEP]", end)]
+    )
+    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
+    fast.save_pretrained(str(folder))
+
+
+def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    special = {"pad_token": "<pad>", "bos_token": "<s>", "eos_token": "</s>"}
+    tokenizer = Tokenizer(models.BPE())
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=card.vocabulary,
+        special_tokens=list(special.values()),
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    tokenizer.train_from_iterator(texts, trainer)
+    token = special["eos_token" if card.architecture == "encoder-decoder" else "bos_token"]
+    single = f"$A {token}" if card.architecture == "encoder-decoder" else f"{token} $A"
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=single, special_tokens=[(token, tokenizer.token_to_id(token))]
     )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
     fast.save_pretrained(str(folder))

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
+import pandas as pd
 import torch
 from datasets import DatasetDict
 from transformers import (
-    DataCollatorWithPadding,
     EarlyStoppingCallback,
     PreTrainedTokenizerBase,
     Trainer,
@@ -18,10 +18,11 @@ from transformers import (
     TrainingArguments,
 )
 
+from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.metrics import scores
 from xautolm.records import Scalar, TrialSpec
-from xautolm.tasks import Task
+from xautolm.tasks import Classification, Task
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -43,6 +44,7 @@ def make_trainer(
     tokenizer: PreTrainedTokenizerBase,
     model: Any,
     tokens: DatasetDict,
+    settings: Answering,
     micro_batch: int,
     callbacks: list[TrainerCallback],
     folder: Path,
@@ -51,22 +53,58 @@ def make_trainer(
     values = spec.configuration.values
     optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
     rate, decay = _number(values, "learning_rate"), _number(values, "weight_decay", 0.0)
-    trainer = Trainer(
+    form = FORMS.get(settings.form)
+    by_logits = form.answers_by_logits
+    multiple = 8 if spec.device != "cpu" else None
+    trainer = (Trainer if by_logits else AnsweringTrainer)(
         model=model,
         args=_arguments(spec, micro_batch, len(tokens["train"]), folder),
         train_dataset=tokens["train"],
         eval_dataset=tokens["validation"],
-        data_collator=DataCollatorWithPadding(tokenizer, pad_to_multiple_of=8 if spec.device != "cpu" else None),
-        compute_loss_func=_loss(spec, task, tokens),
-        compute_metrics=_metrics(spec, task),
+        data_collator=form.collator(tokenizer, model, multiple),
+        compute_loss_func=_loss(spec, task, tokens) if by_logits else None,
+        compute_metrics=_metrics(spec, task) if by_logits else None,
         callbacks=callbacks + _early_stopping(spec),
         optimizer_cls_and_kwargs=(
             (optimizer[0], {"lr": rate, "weight_decay": decay, **optimizer[1]}) if optimizer else None
         ),
     )
+    if isinstance(trainer, AnsweringTrainer):
+        table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+        trainer.scored = lambda trained: answer_scores(trained, tokenizer, table, task, settings, spec)
+        return trainer
     # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
     trainer.loss_is_scaled_for_ga = False
     return trainer
+
+
+class AnsweringTrainer(Trainer):  # type: ignore[misc]
+    """A trainer that evaluates by the answers that the model gives, as it will be used."""
+
+    scored: Callable[[Any], dict[str, float]]
+
+    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
+        """The task's metrics of the answers on the validation split."""
+        self.model.eval()
+        with self.accelerator.autocast():
+            found = self.scored(self.model)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+        self.log(metrics)
+        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        return metrics
+
+
+def answer_scores(
+    model: Any,
+    tokenizer: PreTrainedTokenizerBase,
+    table: pd.DataFrame,
+    task: Task,
+    settings: Answering,
+    spec: TrialSpec,
+) -> dict[str, float]:
+    """The metrics of a model's answers to a table's rows."""
+    given = FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
+    return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), given)
 
 
 def _arguments(spec: TrialSpec, micro_batch: int, examples: int, folder: Path) -> TrainingArguments:
@@ -130,10 +168,12 @@ def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> Callable[..., tor
 
 
 def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
+    classification = cast("Classification", task)
+
     def compute(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions
         logits = logits[0] if isinstance(logits, tuple) else logits
-        return scores(spec.metrics, np.asarray(prediction.label_ids), task.predictions(np.asarray(logits)))
+        return scores(spec.metrics, np.asarray(prediction.label_ids), classification.predictions(np.asarray(logits)))
 
     return compute
 

@@ -17,7 +17,7 @@ class Full:
     title = "all weights"
     trains_body = True
 
-    def problem(self, card: ModelCard) -> str:
+    def problem(self, card: ModelCard, form: str) -> str:
         """Applies to every model."""
         return ""
 

@@ -17,8 +17,10 @@ class Head:
     title = "head on a frozen body"
     trains_body = False
 
-    def problem(self, card: ModelCard) -> str:
+    def problem(self, card: ModelCard, form: str) -> str:
         """Needs a body that already knows something."""
+        if form == "generate":
+            return "generation has no head of its own to train alone"
         return "a model trained from scratch has nothing worth freezing" if card.origin == "scratch" else ""
 
     def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:

@@ -17,7 +17,7 @@ class Lora:
     title = "low-rank adapters and head"
     trains_body = False
 
-    def problem(self, card: ModelCard) -> str:
+    def problem(self, card: ModelCard, form: str) -> str:
         """Needs a body that already knows something."""
         return "a model trained from scratch has nothing worth adapting" if card.origin == "scratch" else ""
 
@@ -58,21 +58,21 @@ class Lora:
 
     def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
         """A peft model; its head and pooler are trained in full."""
-        from peft import LoraConfig, TaskType, get_peft_model
+        from peft import LoraConfig, get_peft_model
 
         head = _head_modules(model)
         everywhere = values.get("lora_targets") == "all-linear" or not card.lora_targets
         init = values.get("lora_init", "default")
         variant = values.get("lora_variant", "lora")
         config = LoraConfig(
-            task_type=TaskType.SEQ_CLS,
+            task_type=_task_type(model),
             r=values["lora_r"],
             lora_alpha=values["lora_alpha"],
             lora_dropout=values["lora_dropout"],
             bias=values["lora_bias"],
             target_modules="all-linear" if everywhere else list(card.lora_targets),
-            exclude_modules=rf"(.*\.)?({'|'.join(head)})(\..*)?",
-            modules_to_save=head,
+            exclude_modules=rf"(.*\.)?({'|'.join(head)})(\..*)?" if head else None,
+            modules_to_save=head or None,
             init_lora_weights=True if init == "default" else init,
             use_rslora=variant == "rslora",
             use_dora=variant == "dora",
@@ -80,8 +80,21 @@ class Lora:
         return get_peft_model(model, config)
 
 
+def _task_type(model: Any) -> str:
+    """What peft calls the kind of model."""
+    kinds = {
+        "ForSequenceClassification": "SEQ_CLS",
+        "ForQuestionAnswering": "QUESTION_ANS",
+        "ForConditionalGeneration": "SEQ_2_SEQ_LM",
+    }
+    return next((kind for ending, kind in kinds.items() if type(model).__name__.endswith(ending)), "CAUSAL_LM")
+
+
 def _head_modules(model: Any) -> list[str]:
-    """Names of the modules outside the body, and of its pooler."""
+    """Names of the modules outside the body, and of its pooler; none where the head only says words, which LoRA leaves
+    as they are."""
+    if model.get_output_embeddings() is not None:
+        return []
     body = model.base_model
     outside = [
         name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())

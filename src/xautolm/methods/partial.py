@@ -20,10 +20,12 @@ class Partial:
     title = "top layers and head"
     trains_body = True
 
-    def problem(self, card: ModelCard) -> str:
+    def problem(self, card: ModelCard, form: str) -> str:
         """Needs layers of its own to freeze, and something worth keeping in them."""
         if card.origin == "scratch":
             return "a model trained from scratch has nothing worth freezing"
+        if card.architecture == "encoder-decoder":
+            return "there are two stacks of layers, and which to freeze is not defined"
         if card.shared_layers:
             return "all layers share their weights, so the top ones cannot be trained alone"
         return "" if card.layers > 1 else "there is only one layer"

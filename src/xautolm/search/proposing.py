@@ -155,7 +155,10 @@ class Proposer:
         near the target's best."""
         from_prior = round(trust * FROM_PRIOR)
         found = [(self.prior.sample(rng).values, "prior") for _ in range(from_prior)]
-        found += [(self.space.walk(lambda key, one: _uniform(one, rng)).values, "uniform") for _ in range(UNIFORM + FROM_PRIOR - from_prior)]
+        found += [
+            (self.space.walk(lambda key, one: _uniform(one, rng)).values, "uniform")
+            for _ in range(UNIFORM + FROM_PRIOR - from_prior)
+        ]
         scored = [(one.scores[lead], one) for one in target if one.scores is not None]
         parents = [one for _, one in sorted(scored, key=lambda pair: -pair[0])[:PARENTS]]
         for index in range(MUTATED if parents else 0):

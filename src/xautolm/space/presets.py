@@ -28,6 +28,8 @@ class Bounds:
     """Number formats that the device trains in, the preferred one first."""
     body_dropout: bool
     """Whether dropout in the body has an effect: some of the body is trained in place."""
+    form: str = "classify"
+    """How the task is cast: `classify`, `extract` or `generate`."""
 
 
 def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
@@ -41,8 +43,12 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
         Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
-        Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0),
-        Choice(name="class_weights", options=(False, True), default=False),
+        *(
+            (Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0),)
+            if bounds.form == "classify"
+            else ()
+        ),
+        *_class_weights(bounds),
         *dropout,
         Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]),
     )
@@ -75,11 +81,16 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         ),
         Choice(name="use_mixed_precision", options=mixed, default=mixed[-1]),
         _switch("gradient_clipping", Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)),
-        Choice(name="class_weights", options=(False, True), default=False),
+        *_class_weights(bounds),
     )
 
 
 PRESETS = {"default": default_parameters, "paper": paper_parameters}
+
+
+def _class_weights(bounds: Bounds) -> tuple[Parameter, ...]:
+    weights = Choice(name="class_weights", options=(False, True), default=False)
+    return (weights,) if bounds.form == "classify" else ()
 
 
 def _switch(name: str, *opened: Parameter) -> Branch:

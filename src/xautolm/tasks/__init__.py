@@ -1,8 +1,8 @@
 """Task types, one file each."""
 
 from xautolm.registry import Registry
-from xautolm.tasks.base import Task
+from xautolm.tasks.base import Classification, Task, predicted
 
 TASKS: Registry[Task] = Registry("task", __name__, "TASK")
 
-__all__ = ["TASKS", "Task"]
+__all__ = ["TASKS", "Classification", "Task", "predicted"]

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
-from typing import Any, Protocol
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import numpy as np
 
@@ -13,13 +13,21 @@ class Task(Protocol):
 
     name: str
     problem_type: str
-    """What transformers calls the head's loss: `single_label_classification` or `multi_label_classification`."""
+    """What transformers calls a classifier's loss: `single_label_classification` or `multi_label_classification`; empty
+    for other tasks."""
+    forms: Mapping[str, str]
+    """How the task is cast for each architecture that can do it: `classify`, `extract` or `generate`."""
+    families: tuple[str, ...]
+    """Architectures that `--families auto` considers."""
     target_kind: str
     """Which meta-features apply: those of `classes` or of `texts`."""
     metrics: tuple[str, ...]
     """The metrics that mean something here; the first is the default objective."""
-    text_guesses: tuple[str, ...]
-    label_guesses: tuple[str, ...]
+    inputs: Mapping[str, tuple[str, ...]]
+    """Columns that are texts, with usual names; equal values of the first never straddle a split."""
+    target: str
+    """What the column to predict is called."""
+    target_guesses: tuple[str, ...]
 
     def parse_label(self, cell: Any) -> Any:
         """A label cell as its value; raises ValueError with the reason when it cannot be one."""
@@ -33,8 +41,18 @@ class Task(Protocol):
     def check(self, train: Sequence[Any], validation: Sequence[Any]) -> None:
         """Raise DataError if nothing can be learned from these labels."""
 
-    def encode(self, labels: Sequence[Any], names: Sequence[str]) -> np.ndarray:
-        """Targets: class indices of shape (n,), or 0/1 indicators of shape (n, classes)."""
+    def encode(self, labels: Sequence[Any], names: Sequence[str]) -> Any:
+        """Targets: class indices of shape (n,), 0/1 indicators of shape (n, classes), or texts for each row."""
+
+    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
+        """A prompt for generation in three parts, of which only the middle one may be cut."""
+
+    def words(self, label: Any) -> str:
+        """A label as a text to generate."""
+
+
+class Classification(Task, Protocol):
+    """A task whose outputs are scores of classes."""
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Logits of shape (n, classes) to probabilities of the same shape."""
@@ -44,3 +62,8 @@ class Task(Protocol):
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[Any]:
         """Predictions to what a person reads: class names, or lists of them."""
+
+
+def predicted(task: Task, answers: Any) -> Any:
+    """Predictions in the shape of the targets, from what a model says: logits, or texts as they are."""
+    return cast("Classification", task).predictions(answers) if task.problem_type else answers

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,10 +19,13 @@ class MultilabelClassification:
 
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
+    forms: ClassVar = {"encoder": "classify", "decoder": "classify", "encoder-decoder": "classify"}
+    families = ("encoder",)
     target_kind = "classes"
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")
-    text_guesses = ("text", "sentence", "content", "review", "document", "utterance", "statement")
-    label_guesses = ("labels", "label", "classes", "categories", "tags", "topics")
+    inputs: ClassVar = {"text": ("text", "sentence", "content", "review", "document", "utterance", "statement")}
+    target = "label"
+    target_guesses = ("labels", "label", "classes", "categories", "tags", "topics")
 
     def parse_label(self, cell: Any) -> tuple[str, ...]:
         """The set of labels as a sorted tuple; an empty cell means no label."""
@@ -55,6 +58,14 @@ class MultilabelClassification:
     def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.ndarray:
         """0/1 indicators, shape (n, classes)."""
         return np.asarray([[float(name in found) for name in names] for found in labels], dtype=np.float32)
+
+    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
+        """The text."""
+        return "", row["text"], "\n"
+
+    def words(self, label: tuple[str, ...]) -> str:
+        """The class names."""
+        return ", ".join(label)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Sigmoid of each logit."""

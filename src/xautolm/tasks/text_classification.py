@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,10 +16,13 @@ class TextClassification:
 
     name = "text-classification"
     problem_type = "single_label_classification"
+    forms: ClassVar = {"encoder": "classify", "decoder": "classify", "encoder-decoder": "classify"}
+    families = ("encoder",)
     target_kind = "classes"
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
-    text_guesses = ("text", "sentence", "content", "review", "document", "utterance", "statement")
-    label_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")
+    inputs: ClassVar = {"text": ("text", "sentence", "content", "review", "document", "utterance", "statement")}
+    target = "label"
+    target_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")
 
     def parse_label(self, cell: Any) -> str:
         """A class name; whole numbers and booleans become their text."""
@@ -66,6 +69,14 @@ class TextClassification:
         """Class indices, shape (n,)."""
         index = {name: position for position, name in enumerate(names)}
         return np.asarray([index[label] for label in labels], dtype=np.int64)
+
+    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
+        """The text."""
+        return "", row["text"], "\n"
+
+    def words(self, label: str) -> str:
+        """The class name."""
+        return label
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """Softmax over classes."""

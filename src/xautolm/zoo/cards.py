@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from xautolm.records import ModelCard
 
 Row = tuple[str, str, int, int, int, int, int, str, str, bool]
 """name, hub id, parameters, hidden size, layers, positions, vocabulary, licence, languages, considered by `auto`"""
 
 
-def hub_card(row: Row, *, family: str, lora_targets: tuple[str, ...], shared_layers: bool = False) -> ModelCard:
-    """The card of a model on the hub."""
+def hub_card(row: Row, *, family: str, lora_targets: tuple[str, ...], **other: Any) -> ModelCard:
+    """The card of a model on the hub; `other` are further fields of the card."""
     name, hub_id, parameters, hidden_size, layers, positions, vocabulary, licence, languages, automatic = row
     return ModelCard(
         name=name,
@@ -23,6 +25,6 @@ def hub_card(row: Row, *, family: str, lora_targets: tuple[str, ...], shared_lay
         licence=licence,
         languages=languages,
         lora_targets=lora_targets,
-        shared_layers=shared_layers,
         automatic=automatic,
+        **other,
     )

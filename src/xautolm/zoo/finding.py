@@ -14,16 +14,23 @@ from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
 
+DECODERS = {"gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma3_text", "smollm3"}
+"""Values of `model_type` that stand for decoders, whatever head the folder's model has."""
+RELATIVE_POSITIONS = 512
+"""Longest input of models with relative positions, as in their pretraining."""
 HUB_TIMEOUT = 3.0
 """Seconds to wait for the hub's answer before it counts as unreachable."""
 
 
-def find_models(wanted: Sequence[str], cards: Mapping[str, ModelCard]) -> list[ModelCard]:
+def find_models(
+    wanted: Sequence[str], cards: Mapping[str, ModelCard], families: Sequence[str] = ("encoder",)
+) -> list[ModelCard]:
     """The cards of the wanted models, each checked to be reachable.
 
     Args:
         wanted: Names in the zoo, hub ids, folders, or `auto`.
         cards: The zoo.
+        families: Architectures that `auto` considers.
 
     Raises:
         UnknownNameError: Neither a name of the zoo, nor a folder, nor a hub id.
@@ -31,14 +38,17 @@ def find_models(wanted: Sequence[str], cards: Mapping[str, ModelCard]) -> list[M
     """
     found: dict[str, ModelCard] = {}
     for name in wanted:
-        for card in reachable(cards) if name == "auto" else [_find(name, cards)]:
+        for card in reachable(cards, families) if name == "auto" else [_find(name, cards)]:
             found[card.name] = card
     return list(found.values())
 
 
-def reachable(cards: Mapping[str, ModelCard]) -> list[ModelCard]:
+def reachable(
+    cards: Mapping[str, ModelCard], families: Sequence[str] = ("encoder", "decoder", "encoder-decoder")
+) -> list[ModelCard]:
     """The models that `auto` considers and that can be had here: packaged, from scratch, cached, or on the hub."""
-    return [located for card in cards.values() if card.automatic and (located := _located(card)) is not None]
+    considered = [card for card in cards.values() if card.automatic and card.architecture in families]
+    return [located for card in considered if (located := _located(card)) is not None]
 
 
 def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
@@ -121,6 +131,15 @@ def _hub_config(hub_id: str, cards: Mapping[str, ModelCard]) -> Mapping[str, Any
     return config
 
 
+def _architecture(config: Mapping[str, Any]) -> str:
+    """What kind of transformer a `config.json` describes."""
+    if config.get("is_encoder_decoder"):
+        return "encoder-decoder"
+    says = " ".join(map(str, config.get("architectures") or ()))
+    causal = ("CausalLM", "LMHeadModel", "GPT")
+    return "decoder" if any(part in says for part in causal) or config.get("model_type") in DECODERS else "encoder"
+
+
 def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCard:
     """A card from a `config.json`; the number of parameters is that of a standard transformer of this shape."""
 
@@ -132,8 +151,13 @@ def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCa
             f"The configuration of {name!r} does not say its {keys[0]}.", got=f"model_type {config.get('model_type')}"
         )
 
-    hidden, layers = number("hidden_size", "dim", "d_model"), number("num_hidden_layers", "n_layers", "num_layers")
-    positions, vocabulary = number("max_position_embeddings", "n_positions"), number("vocab_size")
+    hidden = number("hidden_size", "dim", "d_model", "n_embd")
+    layers = number("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
+    if config.get("is_encoder_decoder"):
+        layers += int(config.get("num_decoder_layers") or config.get("decoder_layers") or layers)
+    vocabulary = number("vocab_size")
+    relative = "relative_attention_num_buckets" in config  # T5 and its kin know no longest input
+    positions = RELATIVE_POSITIONS if relative else number("max_position_embeddings", "n_positions")
     # RoBERTa and its kin count positions from the padding index + 1.
     offset = int(config.get("pad_token_id") or 0) + 1 if "roberta" in str(config.get("model_type")) else 0
     return ModelCard(
@@ -148,6 +172,7 @@ def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCa
         licence="unstated",
         languages="unstated",
         lora_targets=(),
+        architecture=_architecture(config),
         origin="folder" if path else "hub",
         path=str(path) if path else "",
         shared_layers="num_hidden_groups" in config,

@@ -1,0 +1,63 @@
+"""What a form is: the head, the columns that training needs, the loss, and how outputs become answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import pandas as pd
+from transformers import PreTrainedTokenizerBase
+
+from xautolm.records import TrialSpec
+from xautolm.tasks import Task
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What answering needs to know besides model and tokenizer; kept beside the weights as `xautolm.json`."""
+
+    task: str
+    form: str
+    max_length: int
+    """Longest input in tokens, answers of decoders included."""
+    answer_tokens: int = 0
+    """Longest answer in tokens."""
+    may_be_empty: bool = False
+    """Whether training had questions without an answer."""
+    labels: tuple[str, ...] = ()
+
+
+class Form(Protocol):
+    """One form; a plug-in of `xautolm.finetuning.forms`."""
+
+    name: str
+    answers_by_logits: bool
+    """Whether the Trainer's own evaluation, one forward pass for each example, gives the answers."""
+
+    def auto_class(self, architecture: str) -> Any:
+        """The class of transformers that loads such a model."""
+
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
+        """What the model's configuration must know of the head."""
+
+    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+        """The settings of a trial, from the training targets as texts."""
+
+    def columns(
+        self,
+        table: pd.DataFrame,
+        task: Task,
+        tokenizer: PreTrainedTokenizerBase,
+        settings: Answering,
+        architecture: str,
+    ) -> dict[str, list[Any]]:
+        """Tokenised rows to train on; rows that cannot be learned from are left out."""
+
+    def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
+        """What makes batches of them."""
+
+    def answers(
+        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+    ) -> Any:
+        """Predictions for rows of inputs: logits of shape (rows, classes), or texts."""

@@ -1,0 +1,61 @@
+"""The lines of plain transformers that put a winner to use; they stand in its model card, and a test runs them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+PIPELINE_TAGS = {"classify": "text-classification", "extract": "question-answering", "generate": "text-generation"}
+
+CLASSIFY = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
+print(classify("some text"))"""
+
+EXTRACT = """import torch
+from transformers import AutoModelForQuestionAnswering, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH_TO_THIS_FOLDER")
+model = AutoModelForQuestionAnswering.from_pretrained("PATH_TO_THIS_FOLDER").eval()
+question, context = "Who wrote it?", "It was written by Ada."
+inputs = tokenizer(question, context, truncation="only_second", return_tensors="pt", return_offsets_mapping=True)
+offsets = inputs.pop("offset_mapping")[0]
+in_context = torch.tensor([part == 1 for part in inputs.sequence_ids()])
+with torch.inference_mode():
+    output = model(**inputs)
+start = output.start_logits[0].masked_fill(~in_context, -1e9).argmax()
+end = start + output.end_logits[0].masked_fill(~in_context, -1e9)[start : start + {answer_tokens}].argmax()
+print(context[offsets[start][0] : offsets[end][1]])"""
+
+GENERATE = """from transformers import {auto_class}, AutoTokenizer
+
+tokenizer = AutoTokenizer.from_pretrained("PATH_TO_THIS_FOLDER")
+model = {auto_class}.from_pretrained("PATH_TO_THIS_FOLDER").eval()
+prompt = {prompt!r}
+inputs = tokenizer(prompt, return_tensors="pt")
+inputs.pop("token_type_ids", None)
+output = model.generate(
+    **inputs, max_new_tokens={answer_tokens}, do_sample=False, eos_token_id=tokenizer.eos_token_id
+)
+print(tokenizer.decode(output[0]{after}, skip_special_tokens=True).strip())"""
+
+
+def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
+    """Python that asks a model in plain transformers.
+
+    Args:
+        settings: What lies beside its weights as `xautolm.json`.
+        architecture: Of the model.
+        prompt: An example, for models that generate.
+    """
+    if settings["form"] == "classify":
+        return CLASSIFY
+    if settings["form"] == "extract":
+        return EXTRACT.format(answer_tokens=settings["answer_tokens"])
+    is_decoder = architecture == "decoder"
+    return GENERATE.format(
+        auto_class="AutoModelForCausalLM" if is_decoder else "AutoModelForSeq2SeqLM",
+        prompt=prompt,
+        answer_tokens=settings["answer_tokens"],
+        after="[inputs.input_ids.shape[1] :]" if is_decoder else "",
+    )

@@ -1,0 +1,14 @@
+"""GPT-2 (Radford et al., 2019) and its distilled child."""
+
+from xautolm.zoo.cards import hub_card
+
+CARDS = (
+    *(
+        hub_card(row, family="gpt2", lora_targets=("c_attn",), architecture="decoder")
+        for row in (
+            ("gpt2", "openai-community/gpt2", 124439808, 768, 12, 1024, 50257, "mit", "en", True),
+            ("gpt2-medium", "openai-community/gpt2-medium", 354823168, 1024, 24, 1024, 50257, "mit", "en", False),
+            ("distilgpt2", "distilbert/distilgpt2", 81912576, 768, 6, 1024, 50257, "apache-2.0", "en", True),
+        )
+    ),
+)

@@ -1,0 +1,125 @@
+"""Every family of the zoo through every task and method that it claims: two steps, answers, saved, loaded again."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import xautolm.finetuning.run as trial
+from tests.conformance.tiny import FAMILIES, tiny_model
+from xautolm.data import prepare
+from xautolm.data.demo import support_tickets
+from xautolm.finetuning.forms import FORMS
+from xautolm.finetuning.inference import answers
+from xautolm.metafeatures import system_profile
+from xautolm.methods import METHODS
+from xautolm.recipe import build_space, data_needs, method_problem
+from xautolm.records import Limits, TrialSpec, TrialStatus
+from xautolm.tasks import TASKS
+from xautolm.testing import lookup_questions
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+CUT = ("bert", "llama", "t5")
+"""The families of the default run, one for each architecture."""
+
+
+def tables() -> dict[str, pd.DataFrame]:
+    tickets = support_tickets(40, seed=1)
+    texts, labels = tickets["text"], tickets["label"]
+    return {
+        "text-classification": tickets,
+        "multilabel-classification": pd.DataFrame({"text": texts, "labels": [[one, f"not {one}"] for one in labels]}),
+        "text-generation": pd.DataFrame({"text": texts, "target": [f"about {one}" for one in labels]}),
+        "question-answering": lookup_questions(40, seed=1),
+    }
+
+
+TABLES = tables()
+CELLS = [
+    pytest.param(
+        family, task, method, id=f"{family}-{task}-{method}", marks=[] if family in CUT else [pytest.mark.conformance]
+    )
+    for family, card in sorted(FAMILIES.items())
+    for task in TABLES
+    for method in METHODS.names()
+    if not method_problem(TASKS.get(task), METHODS.get(method), card)
+]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    made: dict[str, Any] = {}
+    texts = [str(cell) for table in TABLES.values() for column in table for cell in table[column]]
+
+    def get(family: str) -> Any:
+        if family not in made:
+            made[family] = tiny_model(family, tmp_path_factory.mktemp(family), texts)
+        return made[family]
+
+    return get
+
+
+def test_every_task_has_a_table_and_every_family_a_cell() -> None:
+    assert set(TABLES) == set(TASKS.names())
+    assert {cell.values[0] for cell in CELLS} == set(FAMILIES) and len(FAMILIES) >= 10
+
+
+@pytest.mark.parametrize(("family", "task_name", "method"), CELLS)
+def test_cell(
+    family: str,
+    task_name: str,
+    method: str,
+    models: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    card, task = models(family), TASKS.get(task_name)
+    data = prepare(TABLES[task_name], data_needs(task), columns={})
+    space = build_space("default", task, [card], [method], data.profile, system_profile("cpu"))
+    fixed = {"epochs": 1, "batch_size": 16, "max_length": 64, "lora_targets": "attention"}
+
+    def choose(key: str, parameter: Any) -> Any:
+        value = fixed.get(parameter.name, parameter.default)
+        return parameter.default if parameter.problem(value) and parameter.name != "epochs" else value
+
+    configuration = space.walk(choose)
+    data.train.to_parquet(tmp_path / "train.parquet")
+    data.validation.to_parquet(tmp_path / "validation.parquet")
+    spec = TrialSpec(
+        number=0,
+        configuration=configuration,
+        task=task.name,
+        labels=data.labels,
+        card=card,
+        data=str(tmp_path),
+        tokens=str(tmp_path / "tokens"),
+        metric=task.metrics[0],
+        metrics=task.metrics,
+        limits=Limits(),
+        micro_batch=16,
+        device="cpu",
+        threads=2,
+        seed=0,
+    )
+    said: list[Any] = []
+
+    def answer_and_export(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
+        said.append(FORMS.get(settings.form).answers(model.eval(), tokenizer, data.validation, task, settings))
+        export(model, tokenizer, settings, folder)
+
+    export = trial.export_model
+    monkeypatch.setattr(trial, "export_model", answer_and_export)
+    outcome = trial.run(spec, tmp_path)
+    assert outcome.status is TrialStatus.COMPLETE and set(outcome.metrics) == set(task.metrics)
+    again = answers(tmp_path / "model", data.validation, "cpu")
+    if isinstance(again, np.ndarray):
+        assert np.allclose(again, said[0], atol=1e-3) and np.isfinite(again).all()
+    else:
+        assert again == said[0] and len(again) == len(data.validation)
+    gc.collect()

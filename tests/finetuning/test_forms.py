@@ -1,0 +1,151 @@
+"""How questions and prompts become tokens, and outputs answers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from tests.conformance.tiny import tiny_model
+from xautolm.errors import TrialError
+from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
+from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids
+from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.tasks import TASKS
+from xautolm.testing import lookup_questions
+
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+TASK = TASKS.get("question-answering")
+TABLE = lookup_questions(30, seed=2)
+TEXTS = [str(cell) for column in ("context", "question") for cell in TABLE[column]]
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """Tokenizer and model of a tiny BERT, Llama and T5."""
+    found = {}
+    for family, form, architecture in (
+        ("bert", "extract", "encoder"),
+        ("llama", "generate", "decoder"),
+        ("t5", "generate", "encoder-decoder"),
+    ):
+        folder = tmp_path_factory.mktemp(family)
+        card = tiny_model(family, folder, TEXTS)
+        model = FORMS.get(form).auto_class(architecture).from_pretrained(str(folder)).eval()
+        found[family] = (load_tokenizer(card, folder, folder), model)
+    return found
+
+
+def settings(form: str, length: int, answer_tokens: int = 8, *, may_be_empty: bool = False) -> Answering:
+    return Answering(
+        task=TASK.name, form=form, max_length=length, answer_tokens=answer_tokens, may_be_empty=may_be_empty
+    )
+
+
+def long_row() -> pd.DataFrame:
+    filler = " ".join(TABLE["context"])
+    context = f"{filler} Zed has the lamp. {filler}"
+    return pd.DataFrame({"context": [context], "question": ["What does Zed have?"], "answers": [["lamp"]]})
+
+
+def test_windows_overlap_and_every_answer_is_found_in_one(models: dict[str, Any]) -> None:
+    tokenizer, _ = models["bert"]
+    row = long_row()
+    columns = Extract().columns(row, TASK, tokenizer, settings("extract", 64), "encoder")
+    assert len(columns["input_ids"]) > 5 and max(columns["length"]) == 64
+    answered = [i for i, start in enumerate(columns["start_positions"]) if start > 0]
+    assert 1 <= len(answered) <= 2  # windows overlap, so one answer may lie in two
+    for index in answered:
+        span = slice(columns["start_positions"][index], columns["end_positions"][index] + 1)
+        assert tokenizer.decode(columns["input_ids"][index][span]).strip() == "lamp"
+
+
+def test_answers_that_are_not_in_the_context_are_left_out_of_training(models: dict[str, Any]) -> None:
+    tokenizer, _ = models["bert"]
+    table = TABLE.head(4).copy()
+    table["answers"] = [["nowhere"], ["NOWHERE", table["answers"][1][0].upper()], [], table["answers"][3]]
+    columns = Extract().columns(table, TASK, tokenizer, settings("extract", 96), "encoder")
+    # The first is dropped; the second is found in another case; the third points at the first token.
+    assert len(columns["input_ids"]) == 3
+    assert [start > 0 for start in columns["start_positions"]] == [True, False, True]
+    assert answer_span("An Apple.", ["apple"]) == (3, 8) and answer_span("An apple.", ["pear"]) is None
+
+
+def test_best_span_by_hand() -> None:
+    start, end = np.array([9.0, 1.0, 3.0, 0.0, 2.0]), np.array([9.0, 0.0, 1.0, 4.0, 5.0])
+    offsets = [None, (0, 2), (3, 5), (6, 8), (9, 11)]
+    assert best_span(start, end, offsets, longest=5) == (8.0, 3, 11)
+    assert best_span(start, end, offsets, longest=2) == (7.0, 3, 8)  # ties go to the higher start; 2 tokens at most
+    assert best_span(start, end, [None] * 5, longest=5) is None
+
+
+def test_a_very_long_question_leaves_room_for_the_context(models: dict[str, Any]) -> None:
+    tokenizer, model = models["bert"]
+    row = pd.DataFrame({"context": ["Zed has the lamp."], "question": ["Why? " * 200], "answers": [["lamp"]]})
+    given = Extract().answers(model, tokenizer, row, TASK, settings("extract", 64))
+    assert len(given) == 1 and given[0] in row["context"][0]
+
+
+def test_an_untrained_model_may_say_nothing_only_where_training_did(models: dict[str, Any]) -> None:
+    tokenizer, model = models["bert"]
+    table = TABLE.head(10)
+    never = Extract().answers(model, tokenizer, table, TASK, settings("extract", 96))
+    assert all(answer and answer in context for answer, context in zip(never, table["context"], strict=True))
+    with torch.no_grad():
+        bias = model.qa_outputs.bias
+        assert Extract().answers(model, tokenizer, table, TASK, settings("extract", 96, may_be_empty=True)) != [""] * 10
+        assert bias.shape == (2,)
+
+
+@pytest.mark.parametrize("family", ["llama", "t5"])
+def test_the_context_is_cut_and_never_the_question(models: dict[str, Any], family: str) -> None:
+    tokenizer, _ = models[family]
+    row = long_row().iloc[0].to_dict()
+    ids = prompt_ids(TASK, row, tokenizer, 60)
+    text = tokenizer.decode(ids, skip_special_tokens=True)
+    assert ids is not None and 40 < len(ids) <= 60
+    assert "What does Zed have?" in text and text.endswith("Answer:")
+    assert prompt_ids(TASK, row, tokenizer, 10) is None
+
+
+def test_the_loss_is_on_the_answer_only(models: dict[str, Any]) -> None:
+    tokenizer, _ = models["llama"]
+    table = TABLE.head(3)
+    columns = Generate().columns(table, TASK, tokenizer, settings("generate", 128), "decoder")
+    for ids, labels, answers in zip(columns["input_ids"], columns["labels"], table["answers"], strict=True):
+        learned = [label for label in labels if label != IGNORED]
+        assert labels[-len(learned) :] == learned == ids[-len(learned) :]
+        assert learned[-1] == tokenizer.eos_token_id
+        assert tokenizer.decode(learned, skip_special_tokens=True).strip() == answers[0]
+
+
+def test_prompts_without_room_are_an_invalid_configuration(models: dict[str, Any]) -> None:
+    tokenizer, _ = models["llama"]
+    with pytest.raises(TrialError, match="no prompt leaves room"):
+        Generate().columns(TABLE.head(3), TASK, tokenizer, settings("generate", 12, 6), "decoder")
+
+
+@pytest.mark.parametrize("family", ["llama", "t5"])
+def test_batches_say_what_single_prompts_say(models: dict[str, Any], family: str) -> None:
+    tokenizer, model = models[family]
+    prompts = [prompt_ids(TASK, row, tokenizer, 100) for row in TABLE.head(9).to_dict("records")]
+    prompts = [ids[index:] for index, ids in enumerate(prompts)]  # of different lengths
+    alone = generated(model, tokenizer, prompts, 6, batch_size=1)
+    assert generated(model, tokenizer, prompts, 6, batch_size=4) == alone and len(set(alone)) > 0
+
+
+def test_a_tokenizer_without_padding_gets_a_token_of_its_own(tmp_path: Path) -> None:
+    card = tiny_model("llama", tmp_path, TEXTS)
+    path = tmp_path / "tokenizer_config.json"
+    import json
+
+    kept = {key: value for key, value in json.loads(path.read_text()).items() if key != "pad_token"}
+    path.write_text(json.dumps(kept))
+    tokenizer = load_tokenizer(card, tmp_path, tmp_path)
+    assert tokenizer.pad_token is not None and tokenizer.pad_token_id != tokenizer.eos_token_id
