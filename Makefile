@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow test-data check benchmark clean
+.PHONY: install demo test test-slow test-data test-conformance check benchmark clean
 
 install: $(VENV)/.installed
 
@@ -25,6 +25,9 @@ test-slow: install
 test-data: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m data --timeout 3600
 
+test-conformance: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/conformance -m "conformance or not conformance"
+
 check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -32,6 +35,7 @@ check: install
 
 benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.generation_throughput
 
 clean:
 	rm -rf $(VENV) runs

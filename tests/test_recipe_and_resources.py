@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xautolm.errors import SpaceError, UnknownNameError
-from xautolm.recipe import build_space, precisions, read_space_option
+from xautolm.recipe import build_space, methods_by_model, opening, precisions, read_space_option
 from xautolm.records import DataProfile, Gpu, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
@@ -151,3 +151,37 @@ def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(resources: 
     one = configured(space, batch_size=64, max_length=256)
     roomy, tight = model.micro_batch(one, Limits()), model.micro_batch(one, Limits(memory=1_600_000_000))
     assert roomy == 64 and tight in {1, 2, 4, 8, 16, 32}
+
+
+def test_a_search_opens_with_every_architecture(machine: SystemProfile, profile: DataProfile) -> None:
+    names = ("minilm-l6", "minilm-l2", "scratch-decoder", "scratch-encoder-decoder")
+    cards = {name: ZOO.things[name] for name in names}
+    task = TASKS.get("question-answering")
+    space = build_space("default", task, list(cards.values()), [], profile, machine)
+    first = opening(space, cards, lambda one: "")
+    assert [one.model for one in first] == ["minilm-l6", "scratch-decoder", "scratch-encoder-decoder"]
+    assert first[0] == space.default() and all(int(str(one.values["epochs"])) <= 4 for one in first[1:])
+    assert all(space.problems(one.values) == [] for one in first)
+    # What is too slow gives way to the next model by the same method; where everything is, the default stays.
+    assert opening(space, cards, lambda one: "slow" if one.model == "minilm-l6" else "")[0].model == "minilm-l2"
+    assert opening(space, cards, lambda one: "slow")[0] == space.default()
+
+
+def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: DataProfile) -> None:
+    names = ("roberta-base", "gpt2", "t5-small")
+    cards = [ZOO.things[name] for name in names]
+    space = build_space("default", TASKS.get("question-answering"), cards, [], profile, machine)
+    assert methods_by_model(space) == {
+        "roberta-base": ("full.v1", "head.v1", "lora.v1", "partial.v1"),
+        "gpt2": ("full.v1", "lora.v1", "partial.v1"),
+        "t5-small": ("full.v1", "lora.v1"),
+    }
+    assert not {"class_weights", "label_smoothing"} & {parameter.name for parameter in space.sites().values()}
+    with pytest.raises(SpaceError, match="text-generation is not for an encoder"):
+        build_space("default", TASKS.get("text-generation"), cards[:1], [], profile, machine)
+    # Saying words costs a vocabulary's width of logits for each token.
+    forms = TASKS.get("question-answering").forms
+    gpt2 = {"gpt2": ZOO.things["gpt2"]}
+    one = build_space("default", TASK, [ZOO.things["gpt2"]], ["full"], profile, machine).default()
+    says, classifies = (ResourceModel(gpt2, profile, machine, forms=found).predict(one) for found in (forms, {}))
+    assert says.memory > classifies.memory and says.seconds > classifies.seconds

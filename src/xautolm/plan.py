@@ -18,7 +18,7 @@ from xautolm.experience import ExperienceStore
 from xautolm.memory import chosen_start, remembered, visible, with_features
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect
-from xautolm.recipe import first_of_each_architecture, methods_by_model
+from xautolm.recipe import methods_by_model, opening
 from xautolm.records import (
     Configuration,
     Experience,
@@ -138,7 +138,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     past = [with_features(one, cache) for one in seen] if start != "none" else []
     names = [objective.name for objective in objectives]
     memory = remembered(start, options.warm_start_options, space, past, features, names, folder.root, screen.note)
-    first = first_of_each_architecture(space, sight.cards)
+    first = opening(space, sight.cards, lambda one: sight.resources.obstacle(one, limits))
     study = open_study(
         folder.study, space, objectives, lambda seed: strategy.make(space, seed, memory), options.seed, first
     )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -70,6 +70,7 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
         models = [cards[name] for name in names]
         return build_space(preset, task, models, options.methods, dataset.profile, system, changes)
 
+    dataset = replace(dataset, notes=(*dataset.notes, *length_notes(dataset, list(cards.values()), task)))
     space = space_of(list(cards))
     limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
     if wanted == ("auto",):
@@ -90,8 +91,8 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
 
 
 def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
-    """The data as the options ask for it: checked and split."""
-    return prepare(
+    """The data as the options ask for it: checked and split, with what a person should know of it."""
+    dataset = prepare(
         data,
         data_needs(task),
         columns=given_columns(options),
@@ -100,6 +101,8 @@ def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
         max_train=options.max_train,
         seed=options.seed,
     )
+    rows = [{str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")]
+    return replace(dataset, notes=(*dataset.notes, *task.notes(rows)))
 
 
 def given_columns(options: FitOptions) -> dict[str, str | None]:
@@ -145,6 +148,17 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective,
             fix=f"This task has {', '.join(task.metrics)}.",
         )
     return found, quality[0]
+
+
+def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> list[str]:
+    """Whether inputs are longer than what some of the models read, by estimate."""
+    short = [card.name for card in cards if card.positions < dataset.profile.tokens_max]
+    if not short or task.problem_type:
+        return []
+    return [
+        f"the longest input has about {dataset.profile.tokens_max} tokens, more than {', '.join(short)} read at once: "
+        "models that extract look at windows, models that generate see the context cut, never the question"
+    ]
 
 
 def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:

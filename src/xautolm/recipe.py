@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from xautolm.data import Needs, Role, text_cell
 from xautolm.errors import SpaceError, UnknownNameError
 from xautolm.methods import METHODS, Method
 from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, SystemProfile
-from xautolm.space import Branch, Parameter, Space, narrowed
+from xautolm.space import Branch, Int, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
 from xautolm.tasks import Task
 
@@ -147,33 +147,46 @@ def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
     return result
 
 
-def default_configurations(space: Space) -> list[Configuration]:
-    """The default configuration of every model with every method."""
+def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list[Configuration]:
+    """The default configuration of every model with every method; on request with as few epochs as the space has."""
     found = []
     for model, methods in methods_by_model(space).items():
         for method in methods:
             fixed: dict[str, Scalar] = {"model": model, "method": method}
 
             def choose(key: str, parameter: Parameter, fixed: dict[str, Scalar] = fixed) -> Scalar:
+                if fewest_epochs and parameter.name == "epochs" and isinstance(parameter, Int):
+                    return parameter.low
                 return fixed.get(parameter.name, parameter.default)
 
             found.append(space.walk(choose))
     return found
 
 
-def first_of_each_architecture(space: Space, cards: Mapping[str, ModelCard]) -> list[Configuration]:
-    """The default configuration of the smallest model of each architecture but that of the space's own default: a
-    search over several learns early what each is worth."""
-    names = methods_by_model(space)
-    smallest: dict[str, str] = {}
-    for name in sorted(names, key=lambda name: cards[name].parameters):
-        smallest.setdefault(cards[name].architecture, name)
-    smallest.pop(cards[space.default().model].architecture)
-    return [
-        one
-        for one in default_configurations(space)
-        if (one.model, one.method) in {(name, names[name][0]) for name in smallest.values()}
-    ]
+def opening(
+    space: Space, cards: Mapping[str, ModelCard], obstacle: Callable[[Configuration], str]
+) -> list[Configuration]:
+    """What a search begins with: the space's default, and one short trial of each other architecture, so that a search
+    over several learns early what each is worth.
+
+    Where the default meets an obstacle (too slow, too large), the first default of its architecture that meets none
+    takes its place, by the same method if possible.
+
+    Args:
+        space: As `build_space` made it.
+        cards: Its models.
+        obstacle: Why a configuration would be passed over, or nothing.
+    """
+    architecture = cards[space.default().model].architecture
+    methods = [method for names in methods_by_model(space).values() for method in names]
+    by_method = sorted(default_configurations(space), key=lambda one: methods.index(one.method))
+    alike = [one for one in by_method if cards[one.model].architecture == architecture and not obstacle(one)]
+    found = [space.default()] if not obstacle(space.default()) or not alike else alike[:1]
+    short = default_configurations(space, fewest_epochs=True)
+    for one in sorted(short, key=lambda one: cards[one.model].parameters):
+        if cards[one.model].architecture not in {architecture, *(cards[other.model].architecture for other in found)}:
+            found.append(one)
+    return found
 
 
 def generic_data() -> DataProfile:

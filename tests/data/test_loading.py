@@ -100,3 +100,24 @@ def test_things_that_are_no_data() -> None:
         load(3)
     with pytest.raises(DataError, match="do not form a table"):
         load({"text": ["a"], "label": ["b", "c"]})
+
+
+def test_squads_nested_json_and_a_list_of_objects(tmp_path: Path) -> None:
+    path = tmp_path / "squad.json"
+    asked = [
+        {"question": "Who?", "id": "1", "answers": [{"text": "Ada", "answer_start": 0}]},
+        {"question": "What?", "id": "2", "answers": []},
+    ]
+    path.write_text(json.dumps({"version": "2", "data": [{"paragraphs": [{"context": "Ada did.", "qas": asked}]}]}))
+    table = load(path).splits["train"]
+    assert table.to_dict("list") == {
+        "context": ["Ada did.", "Ada did."],
+        "question": ["Who?", "What?"],
+        "answers": [["Ada"], []],
+    }
+    path.write_text(json.dumps([{"text": "a", "label": "x"}]))
+    assert load(path).splits["train"].to_dict("list") == {"text": ["a"], "label": ["x"]}
+    for content in ("{", '{"a": 1}', '[{"paragraphs": [{"context": "c"}]}]'):
+        path.write_text(content)
+        with pytest.raises(DataError):
+            load(path)

@@ -62,3 +62,18 @@ def space(
     cards = find_models(names(models), ZOO.things, kind.families)
     built = build_space(preset, kind, cards, names(methods), generic_data(), system_profile(), changes)
     typer.echo(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
+
+
+@app.command()
+def matrix() -> None:
+    """Which family does which task by which methods, and why not, as Markdown."""
+    from xautolm.methods import METHODS
+    from xautolm.recipe import method_problem
+    from xautolm.report.families import families_page
+    from xautolm.tasks import TASKS
+    from xautolm.zoo import ZOO
+
+    page = families_page(
+        ZOO.things, lambda task, method, card: method_problem(TASKS.get(task), METHODS.get(method), card)
+    )
+    typer.echo(page, nl=False)

@@ -35,7 +35,7 @@ def open_study(
     seed: int,
     first: Sequence[Configuration] = (),
 ) -> optuna.Study:
-    """The study in a storage; a new one begins with the space's default configuration, then with others of its kind.
+    """The study in a storage; a new one begins with known configurations.
 
     Args:
         storage: SQLAlchemy URL; in memory if None.
@@ -43,7 +43,7 @@ def open_study(
         objectives: Names and directions.
         make: Makes the sampler for a seed.
         seed: For the sampler; a resumed study goes on with a seed of its own.
-        first: Further configurations to begin with.
+        first: What to begin with; the space's default configuration if empty.
     """
     import optuna
 
@@ -58,8 +58,8 @@ def open_study(
     study.sampler = make(seed + len(study.get_trials(deepcopy=False)))
     if not study.get_trials(deepcopy=False):
         study.set_user_attr("objectives", [objective.name for objective in objectives])
-        for one in (space.default(), *first):
-            study.enqueue_trial(space.site_values(one.values), user_attrs={"proposal": DEFAULT}, skip_if_exists=True)
+        for one in first or [space.default()]:
+            study.enqueue_trial(space.site_values(one.values), user_attrs={"proposal": DEFAULT})
     return study
 
 

@@ -41,6 +41,9 @@ class Task(Protocol):
     def check(self, train: Sequence[Any], validation: Sequence[Any]) -> None:
         """Raise DataError if nothing can be learned from these labels."""
 
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What a person should know of some training rows, given by column names."""
+
     def encode(self, labels: Sequence[Any], names: Sequence[str]) -> Any:
         """Targets: class indices of shape (n,), 0/1 indicators of shape (n, classes), or texts for each row."""
 

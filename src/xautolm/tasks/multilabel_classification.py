@@ -55,6 +55,10 @@ class MultilabelClassification:
         if unseen:
             raise DataError("Labels of the validation split are absent from training.", got=", ".join(unseen[:8]))
 
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nothing beyond what all data is told."""
+        return []
+
     def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.ndarray:
         """0/1 indicators, shape (n, classes)."""
         return np.asarray([[float(name in found) for name in names] for found in labels], dtype=np.float32)

@@ -54,6 +54,20 @@ class QuestionAnswering:
             if not any(answers):
                 raise DataError(f"No question of the {name} split has an answer.")
 
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """How many questions have no answer, and how many answers are not in their context."""
+        answered = [row for row in rows if len(row["answers"])]
+        absent = sum(not any(answer.lower() in row["context"].lower() for answer in row["answers"]) for row in answered)
+        found = []
+        if len(answered) < len(rows):
+            found.append(f"{len(rows) - len(answered)} of {len(rows)} training questions have no answer")
+        if absent:
+            found.append(
+                f"{absent} of {len(answered)} training answers are not in their context: models that extract learn "
+                "from the others, models that generate from all"
+            )
+        return found
+
     def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> Sequence[Any]:
         """The reference answers as they are."""
         return list(labels)

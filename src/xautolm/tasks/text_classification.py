@@ -65,6 +65,10 @@ class TextClassification:
                     fix="Give splits with the same classes, or let the validation split be made.",
                 )
 
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nothing beyond what all data is told."""
+        return []
+
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
         """Class indices, shape (n,)."""
         index = {name: position for position, name in enumerate(names)}

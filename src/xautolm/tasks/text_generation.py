@@ -40,6 +40,10 @@ class TextGeneration:
         if len(set(train)) < 2:
             raise DataError("All targets are the same, so there is nothing to learn.", got=repr(train[0])[:80])
 
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Nothing beyond what all data is told."""
+        return []
+
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> Sequence[Any]:
         """Each target as the only reference."""
         return [(label,) for label in labels]
