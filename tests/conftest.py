@@ -63,3 +63,11 @@ def card() -> ModelCard:
         languages="en",
         lora_targets=("query", "value"),
     )
+
+
+def data_set(name: str) -> Path:
+    """The folder of a real data set; skips the test where there is none."""
+    folder = Path(os.environ.get("XAUTOLM_TEST_DATA", "none")) / name
+    if not folder.is_dir():
+        pytest.skip("XAUTOLM_TEST_DATA names no folder with the data sets")
+    return folder

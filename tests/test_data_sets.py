@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import data_set
 from xautolm import AutoLM
 from xautolm.data import prepare
 from xautolm.recipe import data_needs
@@ -15,15 +15,12 @@ from xautolm.tasks import TASKS
 
 pytestmark = pytest.mark.data
 
-FOLDER = Path(os.environ.get("XAUTOLM_TEST_DATA", "none"))
 TASK = TASKS.get("text-classification")
 
 
 @pytest.fixture(params=["liar", "sst2", "meld", "ag_news"])
 def source(request: pytest.FixtureRequest) -> Path:
-    if not (FOLDER / request.param).is_dir():
-        pytest.skip("XAUTOLM_TEST_DATA names no folder with the data sets")
-    return FOLDER / request.param
+    return data_set(request.param)
 
 
 def test_each_is_read_split_and_measured(source: Path) -> None:

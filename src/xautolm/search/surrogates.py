@@ -20,7 +20,7 @@ from xautolm.search.evidence import Evidence
 FOREST = 48
 LARGEST_STORE = 1_500
 """Experiences that the forests learn from, those of the largest weight."""
-FIRST_TRUST, TRUST_WEIGHT = 0.9, 1.5
+FIRST_TRUST, TRUST_WEIGHT = 0.9, 4.0
 """Trust in the store before any trial of the target, and how many trials that counts as."""
 LENGTH_SCALE = 0.9
 """Of the Gaussian process, in units of the encoded columns."""
