@@ -57,11 +57,10 @@ def learned(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("model", ["scratch-decoder", "scratch-encoder-decoder"])
-def test_looking_up_an_answer(model: str, tmp_path: Path) -> None:
-    # Chance is one thing of the three in the context.
-    table = lookup_questions(4000, seed=0)
-    outcome = learned(tmp_path, "question-answering", table, model, 3200, learning_rate=1e-3, epochs=8)
-    assert outcome.metrics["exact_match"] > 0.6
+def test_copying_an_answer_from_its_context(model: str, tmp_path: Path) -> None:
+    table = lookup_questions(2000, seed=0, facts=1)
+    outcome = learned(tmp_path, "question-answering", table, model, 1500, learning_rate=1e-3, epochs=6)
+    assert outcome.metrics["exact_match"] > 0.8  # chance is one of eight things
 
 
 @pytest.mark.data

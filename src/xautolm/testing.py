@@ -74,14 +74,20 @@ def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
     )
 
 
-def lookup_questions(rows: int, seed: int) -> pd.DataFrame:
-    """Made-up questions whose answers stand in their contexts: columns context, question, answers."""
+def lookup_questions(rows: int, seed: int, facts: int = 3) -> pd.DataFrame:
+    """Made-up questions whose answers stand in their contexts: columns context, question, answers.
+
+    Args:
+        rows: Their number.
+        seed: Same seed, same questions.
+        facts: In each context; the answer is one of eight things, and one of as many in the context.
+    """
     rng = random.Random(seed)
     found = []
     for _ in range(rows):
-        people, things = rng.sample(PEOPLE, 3), rng.sample(THINGS, 3)
-        asked = rng.randrange(3)
-        facts = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
+        people, things = rng.sample(PEOPLE, facts), rng.sample(THINGS, facts)
+        asked = rng.randrange(facts)
+        context = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
         question = f"What does {people[asked]} have?"
-        found.append({"context": facts, "question": question, "answers": [things[asked]]})
+        found.append({"context": context, "question": question, "answers": [things[asked]]})
     return pd.DataFrame(found)

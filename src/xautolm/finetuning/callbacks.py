@@ -15,8 +15,6 @@ from xautolm.errors import TrialError
 PROGRESS = "progress.jsonl"
 SAVE_SECONDS = 2.0
 """Kept free before the deadline for saving, besides twice the time that the last save took."""
-FORWARD_SHARE = 0.5
-"""Time of a forward pass over that of a training step, before an evaluation was measured; a third is typical."""
 SAFETY = 1.25
 
 
@@ -80,11 +78,14 @@ class Deadline(TrainerCallback):
         deadline: On the monotonic clock, in seconds; None for no limit.
         train_examples: Size of the training split.
         validation_examples: Size of the validation split.
+        evaluation_share: Time of evaluating an example over that of training on it, before one was measured.
     """
 
-    def __init__(self, deadline: float | None, train_examples: int, validation_examples: int) -> None:
+    def __init__(
+        self, deadline: float | None, train_examples: int, validation_examples: int, evaluation_share: float = 0.5
+    ) -> None:
         self.deadline = deadline
-        self.validation_share = validation_examples / max(train_examples, 1)
+        self.validation_share = evaluation_share * validation_examples / max(train_examples, 1)
         self.truncated = False
         self.evaluation_seconds: float | None = None
         self.training_since = 0.0
@@ -118,4 +119,4 @@ class Deadline(TrainerCallback):
         if self.evaluation_seconds is not None:
             return SAFETY * self.evaluation_seconds + SAVE_SECONDS
         per_epoch = (now - self.training_since) / max(epoch, 1e-9)
-        return SAFETY * per_epoch * self.validation_share * FORWARD_SHARE + SAVE_SECONDS
+        return SAFETY * per_epoch * self.validation_share + SAVE_SECONDS

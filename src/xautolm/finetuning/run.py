@@ -14,7 +14,7 @@ from transformers.utils import logging
 
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import export_model
-from xautolm.finetuning.forms import Answering
+from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
 from xautolm.finetuning.model import build_model
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
@@ -80,7 +80,8 @@ def _train(
     set_seed(spec.seed)
     model: Any = build_model(spec, task, tokenizer)
     progress = Progress(folder)
-    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]))
+    share = FORMS.get(settings.form).evaluation_share
+    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), share)
     trainer = make_trainer(
         spec, task, tokenizer, model, tokens, settings, micro_batch, [progress, NanGuard(), clock], folder
     )

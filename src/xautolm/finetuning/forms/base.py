@@ -35,6 +35,9 @@ class Form(Protocol):
     answers_by_logits: bool
     """Whether the Trainer's own evaluation, one forward pass for each example, gives the answers."""
 
+    evaluation_share: float
+    """Time of evaluating an example over that of training on it, before an evaluation was measured."""
+
     def auto_class(self, architecture: str) -> Any:
         """The class of transformers that loads such a model."""
 

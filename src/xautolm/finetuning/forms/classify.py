@@ -23,6 +23,7 @@ class Classify:
 
     name = "classify"
     answers_by_logits = True
+    evaluation_share = 0.5  # a forward pass is typically a third
 
     def auto_class(self, architecture: str) -> Any:
         """For every architecture the same."""

@@ -28,6 +28,7 @@ class Extract:
 
     name = "extract"
     answers_by_logits = False
+    evaluation_share = 0.5
 
     def auto_class(self, architecture: str) -> Any:
         """Encoders only."""

@@ -30,6 +30,7 @@ class Generate:
 
     name = "generate"
     answers_by_logits = False
+    evaluation_share = 2.0  # words are said one after the other
 
     def auto_class(self, architecture: str) -> Any:
         """By architecture."""
