@@ -12,9 +12,9 @@ from xautolm.data import prepare
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
 from xautolm.recipe import build_space, data_needs
-from xautolm.records import Limits, TrialOutcome, TrialSpec
+from xautolm.records import TrialOutcome
 from xautolm.tasks import TASKS
-from xautolm.testing import lookup_questions
+from xautolm.testing import lookup_questions, trial_spec
 from xautolm.zoo import ZOO, find_models
 
 pytestmark = [
@@ -32,24 +32,7 @@ def learned(
     (card,) = find_models([model], ZOO.things)
     space = build_space("default", task, [card], ["full"], data.profile, system_profile("cpu"))
     configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
-    data.train.to_parquet(folder / "train.parquet")
-    data.validation.to_parquet(folder / "validation.parquet")
-    spec = TrialSpec(
-        number=0,
-        configuration=configuration,
-        task=task.name,
-        labels=data.labels,
-        card=card,
-        data=str(folder),
-        tokens=str(folder / "tokens"),
-        metric=task.metrics[0],
-        metrics=task.metrics,
-        limits=Limits(),
-        micro_batch=int(str(configuration.values["batch_size"])),
-        device="cpu",
-        threads=2,
-        seed=0,
-    )
+    spec = trial_spec(folder, task, data, card, configuration)
     outcome = run(spec, folder)
     print(f"{task_name} {model}: {dict(outcome.metrics)} in {outcome.evaluation_time:.0f} s")
     return outcome
@@ -74,6 +57,5 @@ def test_topics_as_generated_words(tmp_path: Path) -> None:
 @pytest.mark.data
 def test_extraction_from_real_contexts(tmp_path: Path) -> None:
     table = pd.read_parquet(data_set("squad") / "train.parquet")
-    outcome = learned(tmp_path, "question-answering", table, "minilm-l6", 2000, learning_rate=2e-4, epochs=2)
-    print(outcome.history)
-    assert outcome.metrics["token_f1"] > 0.3
+    outcome = learned(tmp_path, "question-answering", table, "minilm-l6", 2000, epochs=1)
+    assert outcome.metrics["token_f1"] > 0.3  # untrained, below a tenth

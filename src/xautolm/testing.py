@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pandas as pd
 
+from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import failed, failure_of
-from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec, TrialStatus
 from xautolm.runs import ANSWERING
+from xautolm.tasks import Task
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
 THINGS = ("apple", "book", "chair", "drum", "egg", "fork", "glove", "hat")
@@ -71,6 +73,28 @@ def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
         history=({"epoch": 1.0, "seconds": seconds, **metrics},),
         evaluation_time=seconds,
         wall_time=seconds,
+    )
+
+
+def trial_spec(folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration) -> TrialSpec:
+    """The order for a real trial on this machine's processor; the splits are written to `folder`."""
+    data.train.to_parquet(folder / "train.parquet")
+    data.validation.to_parquet(folder / "validation.parquet")
+    return TrialSpec(
+        number=0,
+        configuration=configuration,
+        task=task.name,
+        labels=data.labels,
+        card=card,
+        data=str(folder),
+        tokens=str(folder / "tokens"),
+        metric=task.metrics[0],
+        metrics=task.metrics,
+        limits=Limits(),
+        micro_batch=int(str(configuration.values["batch_size"])),
+        device="cpu",
+        threads=2,
+        seed=0,
     )
 
 

@@ -20,9 +20,9 @@ from xautolm.finetuning.inference import answers
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
 from xautolm.recipe import build_space, data_needs, method_problem
-from xautolm.records import Limits, TrialSpec, TrialStatus
+from xautolm.records import TrialStatus
 from xautolm.tasks import TASKS
-from xautolm.testing import lookup_questions
+from xautolm.testing import lookup_questions, trial_spec
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 CUT = ("bert", "llama", "t5")
@@ -89,24 +89,7 @@ def test_cell(
         return parameter.default if parameter.problem(value) and parameter.name != "epochs" else value
 
     configuration = space.walk(choose)
-    data.train.to_parquet(tmp_path / "train.parquet")
-    data.validation.to_parquet(tmp_path / "validation.parquet")
-    spec = TrialSpec(
-        number=0,
-        configuration=configuration,
-        task=task.name,
-        labels=data.labels,
-        card=card,
-        data=str(tmp_path),
-        tokens=str(tmp_path / "tokens"),
-        metric=task.metrics[0],
-        metrics=task.metrics,
-        limits=Limits(),
-        micro_batch=16,
-        device="cpu",
-        threads=2,
-        seed=0,
-    )
+    spec = trial_spec(tmp_path, task, data, card, configuration)
     said: list[Any] = []
 
     def answer_and_export(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:

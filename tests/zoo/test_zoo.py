@@ -65,6 +65,16 @@ def test_an_unreachable_hub_is_said_with_what_can_be_used() -> None:
         find_models(["someone/some-model"], ZOO.things)
 
 
+def test_a_gated_model_without_a_token_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
+    monkeypatch.setattr("xautolm.zoo.finding._hub_answers", lambda: True)
+    with pytest.raises(ModelUnavailableError, match="gated: accept its terms"):
+        find_models(["gemma-2b"], ZOO.things)
+    assert "gpt2" in {card.name for card in reachable(ZOO.things)}
+    monkeypatch.setattr("huggingface_hub.get_token", lambda: "a token")
+    assert find_models(["gemma-2b"], ZOO.things)[0].gated
+
+
 def test_unknown_names_get_a_suggestion(tmp_path: Path) -> None:
     with pytest.raises(UnknownNameError, match="Did you mean 'minilm-l6'"):
         find_models(["minilm-6"], ZOO.things)

@@ -100,6 +100,7 @@ def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
     from xautolm.documents import read_json
     from xautolm.report.result import print_result
     from xautolm.results import RESULTS, summary
+    from xautolm.tasks import TASKS
 
     folder, results = auto.run_, read_json(auto.run_.root / RESULTS)
     if as_json:
@@ -108,4 +109,5 @@ def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
     elif quiet:
         typer.echo(str(folder.root))
     else:
-        print_result(folder, auto.best_, auto.pareto_front_, results.get("test"))
+        inputs = tuple(TASKS.get(auto.info_.task).inputs)
+        print_result(folder, auto.best_, auto.pareto_front_, results.get("test"), inputs)

@@ -21,9 +21,19 @@ def print_result(
     best: Experience,
     front: Sequence[Experience],
     test: Mapping[str, float] | None,
+    inputs: Sequence[str],
     console: Console | None = None,
 ) -> None:
-    """The Pareto front, the winner's scores, and the next commands."""
+    """The Pareto front, the winner's scores, and the next commands.
+
+    Args:
+        folder: The run.
+        best: Its winner.
+        front: Its Pareto-optimal trials.
+        test: Scores on the test split, if there is one.
+        inputs: Names of the task's inputs.
+        console: Where to print; the terminal by default.
+    """
     console = console or table_console()
     names = list(best.outcome.metrics)
     table = Table(title="Pareto front" if len(front) > 1 else "Best trial", title_justify="left", box=None)
@@ -42,7 +52,8 @@ def print_result(
     shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
     disk = disk_use(folder.root) / 1e6
     console.print(Text(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
-    console.print(Text(f'next: xautolm predict {shown} "some text"'))
+    context = "--context FILE " if "context" in inputs else ""
+    console.print(Text(f'next: xautolm predict {shown} {context}"some {inputs[-1]}"'))
 
 
 def disk_use(root: Path) -> int:

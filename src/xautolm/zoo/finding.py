@@ -77,14 +77,23 @@ def _located(card: ModelCard) -> ModelCard | None:
         if spec is None or spec.origin is None:
             return None
         return replace(card, path=str(Path(spec.origin).parent / card.path))
-    if card.origin == "scratch" or _is_cached(card.hub_id) or _hub_answers():
+    if card.origin == "scratch" or _is_cached(card.hub_id):
         return card
-    return None
+    return card if _hub_answers() and not _lacks_token(card) else None
+
+
+def _lacks_token(card: ModelCard) -> bool:
+    """Whether the hub will refuse a model because nobody has signed in."""
+    from huggingface_hub import get_token
+
+    return card.gated and get_token() is None
 
 
 def _why_absent(card: ModelCard) -> str:
     if card.origin == "packaged":
         return f"the package {card.package.replace('_', '-')} is not installed"
+    if _lacks_token(card):
+        return f"{card.hub_id} is gated: accept its terms on the hub, then sign in with `hf auth login`"
     offline = "the hub is turned off (HF_HUB_OFFLINE)" if hub_is_offline() else "the hub does not answer"
     return f"{card.hub_id} is not in the hub cache, and {offline}"
 
