@@ -266,6 +266,8 @@ class TrialSpec:
     threads: int
     """Threads for numerical libraries."""
     seed: int
+    gradient_checkpointing: bool = False
+    """Whether activations are computed again in the backward pass instead of kept: the last resort for memory."""
     proposal: str = ""
     """Where the configuration came from: a sampler's name, or `default`."""
 

@@ -52,6 +52,8 @@ class Estimate:
     """Peak memory of the device's kind with a per-device batch of one, in bytes."""
     memory_per_example: float
     """Further bytes for each example in the per-device batch."""
+    least_memory: float
+    """Peak memory with a per-device batch of one and gradient checkpointing, in bytes."""
 
 
 @dataclass(slots=True)
@@ -82,15 +84,19 @@ class ResourceModel:
         # Words are said one after the other, with small matrices that use little of the machine.
         validate *= GENERATION_FACTOR if generates else 1
         longest = min(self.profile.tokens_max, _number(values, "max_length"))
-        kept = max(backward * card.layers, 1) * longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
-        kept += LOGIT_COPIES * longest * card.vocabulary if generates else 0
+        of_layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
+        logits = LOGIT_COPIES * longest * card.vocabulary if generates else 0
+        kept = max(backward * card.layers, 1) * of_layer + logits
+        least = min(kept, of_layer + card.layers * longest * card.hidden_size + logits)
         trained = method.trained_share(card, values) * card.parameters
         overhead = PROCESS_MEMORY if self.system.device != "cuda" else PROCESS_MEMORY // 2
+        fixed = overhead + BYTES * (card.parameters + OPTIMIZER_COPIES * trained)
         return Estimate(
             seconds=FIXED_SECONDS + _number(values, "epochs") * (train + validate),
             first_result_seconds=FIXED_SECONDS + train + validate,
-            memory=overhead + BYTES * (card.parameters + OPTIMIZER_COPIES * trained) + BYTES * kept,
+            memory=fixed + BYTES * kept,
             memory_per_example=BYTES * kept,
+            least_memory=fixed + BYTES * least,
         )
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
@@ -107,8 +113,9 @@ class ResourceModel:
         """Why a configuration is predicted not to fit within limits, or nothing."""
         estimate = self.predict(configuration)
         memory = self.memory_limit(limits)
-        if estimate.memory > memory:
-            return f"{FailureKind.OUT_OF_MEMORY}: needs about {estimate.memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
+        if estimate.least_memory > memory:
+            needs = f"needs about {estimate.least_memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
+            return f"{FailureKind.OUT_OF_MEMORY}: {needs}"
         if limits.seconds is not None and estimate.first_result_seconds > limits.seconds:
             return (
                 f"{FailureKind.TIMEOUT}: needs about {estimate.first_result_seconds:.0f} s for its first epoch, "

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,3 +107,32 @@ def test_cell(
     else:
         assert again == said[0] and len(again) == len(data.validation)
     gc.collect()
+
+
+@pytest.mark.parametrize("family", CUT)
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
+    family: str, method: str, models: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card, task = models(family), TASKS.get("question-answering")
+    data = prepare(TABLES[task.name], data_needs(task), columns={})
+    space = build_space("default", task, [card], [method], data.profile, system_profile("cpu"))
+    fixed = {"epochs": 2, "dropout": 0.0, "lora_dropout": 0.0, "batch_size": 8}
+    configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
+    histories = []
+    train = trial._train
+
+    def cramped(spec: Any, *rest: Any) -> Any:
+        if not spec.gradient_checkpointing:
+            raise MemoryError("no room")
+        return train(spec, *rest)
+
+    for name, training in (("roomy", train), ("cramped", cramped)):
+        folder = tmp_path / name
+        folder.mkdir()
+        monkeypatch.setattr(trial, "_train", training)
+        spec = replace(trial_spec(folder, task, data, card, configuration), micro_batch=1)
+        outcome = trial.run(spec, folder)
+        assert outcome.succeeded and bool(outcome.adjustments) == (name == "cramped")
+        histories.append([line["train_loss"] for line in outcome.history])
+    assert histories[0] == pytest.approx(histories[1], rel=1e-3)

@@ -154,12 +154,12 @@ def test_the_host_memory_guard_notices_in_a_forward_pass(monkeypatch: pytest.Mon
 def test_a_batch_of_one_that_does_not_fit_is_a_failure() -> None:
     adjustments: list[str] = []
 
-    def attempt(size: int) -> None:
-        raise MemoryError(f"no room for {size}")
+    def attempt(size: int, checkpointing: bool) -> None:
+        raise MemoryError(f"no room for {size}, {checkpointing}")
 
-    with pytest.raises(MemoryError, match="no room for 1"):
+    with pytest.raises(MemoryError, match="no room for 1, True"):
         memory.with_smaller_batches(attempt, 4, adjustments)
-    assert len(adjustments) == 2
+    assert len(adjustments) == 3 and adjustments[-1].startswith("gradient checkpointing")
 
 
 def test_weights_that_are_no_safetensors_are_not_loaded(order: Order, folder: Path, tmp_path: Path) -> None:

@@ -59,25 +59,31 @@ def memory_guard(model: Any, limit: int | None) -> Iterator[None]:
             hook.remove()
 
 
-def with_smaller_batches(attempt: Callable[[int], T], size: int, adjustments: list[str]) -> T:
-    """The result of `attempt(per_device_batch)`; on lack of memory the batch is halved and it is tried again.
+def with_smaller_batches(attempt: Callable[[int, bool], T], size: int, adjustments: list[str]) -> T:
+    """The result of `attempt(per_device_batch, checkpointing)`; on lack of memory it is tried again with half the
+    batch, a batch of one with gradient checkpointing, which keeps one layer's activations at a time.
 
     Args:
         attempt: Trains from the beginning with this per-device batch, accumulating up to the configured batch.
         size: The first per-device batch.
-        adjustments: One line is added for each halving.
+        adjustments: One line is added for each change.
 
     Raises:
-        MemoryError: A per-device batch of one does not fit either; or torch.OutOfMemoryError on a GPU.
+        MemoryError: A batch of one with checkpointing does not fit either; or torch.OutOfMemoryError on a GPU.
     """
+    checkpointing = False
     while True:
         try:
-            return attempt(size)
+            return attempt(size, checkpointing)
         except (MemoryError, RuntimeError) as error:
-            if size == 1 or not _is_lack_of_memory(error):
+            if checkpointing or not _is_lack_of_memory(error):
                 raise
             message = str(error).split("\n")[0][:120]
         release_memory()
+        if size == 1:
+            adjustments.append(f"gradient checkpointing: {message}")
+            checkpointing = True
+            continue
         adjustments.append(f"per-device batch {size} to {(size + 1) // 2}: {message}")
         size = (size + 1) // 2
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -37,8 +38,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     adjustments: list[str] = []
     started = time.monotonic()
 
-    def attempt(micro_batch: int) -> tuple[Trainer, Progress, Deadline]:
-        return _train(spec, task, tokenizer, tokens, settings, micro_batch, deadline, folder)
+    def attempt(micro_batch: int, checkpointing: bool) -> tuple[Trainer, Progress, Deadline]:
+        how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+        return _train(how, task, tokenizer, tokens, settings, deadline, folder)
 
     trainer, progress, clock = with_smaller_batches(attempt, spec.micro_batch, adjustments)
     evaluation_time = time.monotonic() - started
@@ -72,7 +74,6 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
     settings: Answering,
-    micro_batch: int,
     deadline: float | None,
     folder: Path,
 ) -> tuple[Trainer, Progress, Deadline]:
@@ -82,9 +83,7 @@ def _train(
     progress = Progress(folder)
     share = FORMS.get(settings.form).evaluation_share
     clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), share)
-    trainer = make_trainer(
-        spec, task, tokenizer, model, tokens, settings, micro_batch, [progress, NanGuard(), clock], folder
-    )
+    trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, [progress, NanGuard(), clock], folder)
     with memory_guard(model, spec.limits.memory):
         trainer.train()
     return trainer, progress, clock

@@ -45,7 +45,6 @@ def make_trainer(
     model: Any,
     tokens: DatasetDict,
     settings: Answering,
-    micro_batch: int,
     callbacks: list[TrainerCallback],
     folder: Path,
 ) -> Trainer:
@@ -58,7 +57,7 @@ def make_trainer(
     multiple = 8 if spec.device != "cpu" else None
     trainer = (Trainer if by_logits else AnsweringTrainer)(
         model=model,
-        args=_arguments(spec, micro_batch, len(tokens["train"]), folder),
+        args=_arguments(spec, len(tokens["train"]), folder),
         train_dataset=tokens["train"],
         eval_dataset=tokens["validation"],
         data_collator=form.collator(tokenizer, model, multiple),
@@ -107,8 +106,8 @@ def answer_scores(
     return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), given)
 
 
-def _arguments(spec: TrialSpec, micro_batch: int, examples: int, folder: Path) -> TrainingArguments:
-    values = spec.configuration.values
+def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArguments:
+    values, micro_batch = spec.configuration.values, spec.micro_batch
     batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
     accumulation = max(1, round(batch / micro_batch))
     steps = max(1, -(-examples // (micro_batch * accumulation)))
@@ -127,6 +126,9 @@ def _arguments(spec: TrialSpec, micro_batch: int, examples: int, folder: Path) -
         max_grad_norm=_max_grad_norm(values),
         bf16=precision == "bf16",
         fp16=precision == "fp16",
+        gradient_checkpointing=spec.gradient_checkpointing,
+        # The reentrant kind needs inputs with gradients, which a frozen embedding does not give.
+        gradient_checkpointing_kwargs={"use_reentrant": False},
         use_cpu=spec.device == "cpu",
         eval_strategy="epoch",
         save_strategy="epoch",
