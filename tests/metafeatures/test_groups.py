@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, measure
+from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, measure, system_profile
 from xautolm.metafeatures.generation import rouge_l
 from xautolm.metafeatures.semantic import embed
 from xautolm.records import Gpu, Limits, SystemProfile
@@ -104,6 +105,12 @@ def test_the_machine_by_hand(sample: Sample) -> None:
     there = replace(sample, system=system, limits=Limits(seconds=600.0, gpu_memory=40 * 1024**3))
     assert FEATURES.get("system-paper").compute(there) == (2, 4, 3.0, 64.0, 160.0)
     assert FEATURES.get("system").compute(there) == (2, 9.0, 1.0, 200.0, 40.0, 600.0)
+
+
+def test_only_cores_that_this_process_may_use_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {3}, raising=False)
+    system = system_profile("cpu")
+    assert (system.physical_cores, system.logical_cores) == (1, 1)
 
 
 def test_task_features_are_kept_by_fingerprint_and_the_machine_is_not(

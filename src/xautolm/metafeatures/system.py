@@ -34,9 +34,10 @@ def system_profile(device: str = "auto") -> SystemProfile:
     if chosen == "cuda" and ":" in device:
         gpus = (gpus[int(device.partition(":")[2])],)
     frequency = psutil.cpu_freq()
+    logical = _usable_cores()
     return SystemProfile(
-        physical_cores=psutil.cpu_count(logical=False) or 1,
-        logical_cores=psutil.cpu_count() or 1,
+        physical_cores=min(psutil.cpu_count(logical=False) or 1, logical),
+        logical_cores=logical,
         cpu_frequency=(frequency.max or frequency.current) / 1000 if frequency else 0.0,
         memory=_memory(),
         device=chosen,
@@ -86,6 +87,11 @@ def _gpus() -> tuple[Gpu, ...]:
         name, memory, capability = (part.strip() for part in line.rsplit(",", 2))
         found.append(Gpu(name=name, memory=int(float(memory)) * MIB, compute_capability=float(capability)))
     return tuple(found)
+
+
+def _usable_cores() -> int:
+    """Logical cores that this process may use: batch systems and `taskset` give a process fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
 
 
 def _memory() -> int:
