@@ -72,6 +72,27 @@ def test_precision_follows_the_device(machine: SystemProfile) -> None:
     assert precisions(replace(machine, device="cuda", gpus=(replace(H100, compute_capability=7.5),)))[0] == "fp16"
 
 
+def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
+    profile: DataProfile, machine: SystemProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cards = {name: ZOO.things[name] for name in ("roberta-large", "roberta-base", "gpt2-medium")}
+    gpu = replace(machine, device="cuda", gpus=(H100,))
+
+    def sites(system: SystemProfile, *names: str) -> dict:
+        return build_space("default", TASK, [cards[name] for name in names], ["lora"], profile, system).sites()
+
+    assert sites(gpu, "roberta-large")["quantization"].options == ("none", "8bit", "4bit")
+    assert "quantization" not in sites(gpu, "roberta-base", "gpt2-medium") | sites(machine, "roberta-large")
+    space = build_space("default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu)
+    few = space.walk(lambda key, one: {"quantization": "4bit"}.get(one.name, one.default))
+    assert space.problems({**few.values, "lora_init": "pissa"})  # it takes weights apart, which needs full width
+    model = ResourceModel(cards, profile, gpu)
+    whole = model.predict(space.default())
+    assert model.predict(few).memory < whole.memory - 0.8e9  # 302 M of 355 M weights, at 4 bytes
+    monkeypatch.setattr("xautolm.recipe.find_spec", lambda name: None)
+    assert "quantization" not in sites(gpu, "roberta-large")
+
+
 def test_the_paper_preset_has_the_papers_sets(profile: DataProfile, machine: SystemProfile) -> None:
     space = build_space("paper", TASK, [ZOO.things["roberta-large"]], [], profile, machine)
     sites = space.sites()
@@ -151,6 +172,15 @@ def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(resources: 
     one = configured(space, batch_size=64, max_length=256)
     roomy, tight = model.micro_batch(one, Limits()), model.micro_batch(one, Limits(memory=1_600_000_000))
     assert roomy == 64 and tight in {1, 2, 4, 8, 16, 32}
+
+
+def test_checkpointing_is_foreseen_where_nothing_else_fits(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    large = configured(space, model="roberta-large", max_length=256)
+    estimate = model.predict(large)
+    between = Limits(memory=int((estimate.least_memory + estimate.memory) / 2))
+    assert model.obstacle(large, between) == "" and model.micro_batch(large, between) == 1
+    assert model.needs_checkpointing(large, between) and not model.needs_checkpointing(large, Limits())
 
 
 def test_a_search_opens_with_every_architecture(machine: SystemProfile, profile: DataProfile) -> None:

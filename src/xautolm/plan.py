@@ -99,6 +99,7 @@ class Plan:
             device=device,
             threads=self.threads,
             seed=self.info.seed,
+            gradient_checkpointing=self.resources.needs_checkpointing(configuration, limits),
             proposal=proposal,
         )
 

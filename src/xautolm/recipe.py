@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -94,10 +95,11 @@ def _method_branch(
             tokens_mean=profile.tokens_mean,
             train_examples=profile.train_examples,
             precisions=precisions(system),
+            quantizations=quantizations(system),
             body_dropout=method.trains_body,
             form=form,
         )
-        own: tuple[Parameter, ...] = method.parameters(preset, card)
+        own: tuple[Parameter, ...] = method.parameters(preset, card, bounds)
         branches[method.name] = Space(method.name, own + PRESETS[preset](bounds))
     return Branch(name="method", branches=branches, default=next(iter(branches)))
 
@@ -111,6 +113,11 @@ def precisions(system: SystemProfile) -> tuple[str, ...]:
         return ("fp32",)
     capable = all(gpu.compute_capability >= 8.0 for gpu in system.gpus)
     return ("bf16", "fp32") if capable else ("fp16", "fp32")
+
+
+def quantizations(system: SystemProfile) -> tuple[str, ...]:
+    """How frozen weights can be stored while adapters are trained: fewer bits need a GPU and bitsandbytes."""
+    return ("none", "8bit", "4bit") if system.device == "cuda" and find_spec("bitsandbytes") else ("none",)
 
 
 def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:

@@ -234,6 +234,8 @@ class ModelCard:
     """For `packaged`: the package that carries the weights; `path` is then inside it until the model is found."""
     shared_layers: bool = False
     """All layers share one set of weights (ALBERT), so none can be frozen apart from the others."""
+    quantizable: bool = True
+    """Whether its matrices can be stored with fewer bits: transformers 5 cannot load GPT-2's, which lie transposed."""
     automatic: bool = False
     """Whether `--models auto` considers it."""
     architecture: str = "encoder"
@@ -267,7 +269,7 @@ class TrialSpec:
     """Threads for numerical libraries."""
     seed: int
     gradient_checkpointing: bool = False
-    """Whether activations are computed again in the backward pass instead of kept: the last resort for memory."""
+    """Whether to start with activations computed again in the backward pass instead of kept: slower, and smaller."""
     proposal: str = ""
     """Where the configuration came from: a sampler's name, or `default`."""
 

@@ -19,7 +19,8 @@ from xautolm.records import (
 )
 
 BYTES = 4
-"""Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights."""
+"""Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights. Only
+quantised weights are smaller."""
 OPTIMIZER_COPIES = 3
 """Gradient and Adam's two moments for each trained weight."""
 ACTIVATIONS = 24
@@ -90,7 +91,8 @@ class ResourceModel:
         least = min(kept, of_layer + card.layers * longest * card.hidden_size + logits)
         trained = method.trained_share(card, values) * card.parameters
         overhead = PROCESS_MEMORY if self.system.device != "cuda" else PROCESS_MEMORY // 2
-        fixed = overhead + BYTES * (card.parameters + OPTIMIZER_COPIES * trained)
+        stored = method.stored_share(card, values) * card.parameters
+        fixed = overhead + BYTES * (stored + OPTIMIZER_COPIES * trained)
         return Estimate(
             seconds=FIXED_SECONDS + _number(values, "epochs") * (train + validate),
             first_result_seconds=FIXED_SECONDS + train + validate,
@@ -122,6 +124,10 @@ class ResourceModel:
                 f"{limits.seconds:.0f} s are left"
             )
         return ""
+
+    def needs_checkpointing(self, configuration: Configuration, limits: Limits) -> bool:
+        """Whether not even a per-device batch of one is predicted to fit with all activations kept."""
+        return self.predict(configuration).memory > self.memory_limit(limits)
 
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
         """The largest per-device batch, a halving of the configured one, that is predicted to fit."""

@@ -21,46 +21,53 @@ from xautolm.zoo import ZOO, find_models
 
 POSITIONS = 130
 COMMON = {
-    "hidden_size": 32,
+    "hidden_size": 64,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
-    "intermediate_size": 64,
+    "intermediate_size": 128,
     "max_position_embeddings": POSITIONS,
 }
-GROUPED = {**COMMON, "num_key_value_heads": 1, "head_dim": 16}
+GROUPED = {**COMMON, "num_key_value_heads": 1, "head_dim": 32}
 SHAPES: dict[str, dict[str, Any]] = {
-    "albert": {**COMMON, "embedding_size": 16},
+    "albert": {**COMMON, "embedding_size": 64},
     "bart": {
-        "d_model": 32,
+        "d_model": 64,
         "encoder_layers": 2,
         "decoder_layers": 2,
         "encoder_attention_heads": 2,
         "decoder_attention_heads": 2,
-        "encoder_ffn_dim": 64,
-        "decoder_ffn_dim": 64,
+        "encoder_ffn_dim": 128,
+        "decoder_ffn_dim": 128,
         "max_position_embeddings": POSITIONS,
     },
-    "distilbert": {"dim": 32, "n_layers": 2, "n_heads": 2, "hidden_dim": 64, "max_position_embeddings": POSITIONS},
-    "electra": {**COMMON, "embedding_size": 16},
+    "distilbert": {"dim": 64, "n_layers": 2, "n_heads": 2, "hidden_dim": 128, "max_position_embeddings": POSITIONS},
+    "electra": {**COMMON, "embedding_size": 64},
     "gemma": GROUPED,
     "gemma3_text": GROUPED,
-    "gpt2": {"n_embd": 32, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS},
+    "gpt2": {"n_embd": 64, "n_layer": 2, "n_head": 2, "n_positions": POSITIONS},
     "llama": GROUPED,
     "mistral": GROUPED,
-    "opt": {**COMMON, "ffn_dim": 64, "word_embed_proj_dim": 32},
+    "opt": {**COMMON, "ffn_dim": 128, "word_embed_proj_dim": 64},
     "phi3": {**COMMON, "num_key_value_heads": 1},
     "qwen2": {**COMMON, "num_key_value_heads": 1},
     "qwen3": GROUPED,
     "smollm3": {**COMMON, "num_key_value_heads": 1},
-    "t5": {"d_model": 32, "d_kv": 16, "d_ff": 64, "num_layers": 2, "num_heads": 2},
+    "t5": {"d_model": 64, "d_kv": 32, "d_ff": 128, "num_layers": 2, "num_heads": 2},
 }
 """Where a family's configuration does not have the common names."""
 FAMILIES = {card.family: card for card in ZOO.things.values() if card.origin == "hub"}
 """A card of each family in the zoo."""
 
 
-def tiny_model(family: str, folder: Path, texts: list[str]) -> ModelCard:
-    """A model of a family in a folder, with a tokenizer trained on some texts; returns its card."""
+def tiny_model(family: str, folder: Path, texts: list[str], **shape: Any) -> ModelCard:
+    """A model of a family in a folder, with a tokenizer trained on some texts; returns its card.
+
+    Args:
+        family: What `config.json` calls it.
+        folder: Where to.
+        texts: For the tokenizer.
+        **shape: Values of its configuration other than the small ones.
+    """
     architecture = FAMILIES[family].architecture
     tokenizer = _tokenizer(architecture, texts)
     special = {
@@ -71,7 +78,7 @@ def tiny_model(family: str, folder: Path, texts: list[str]) -> ModelCard:
     }
     if architecture == "encoder-decoder":
         special["decoder_start_token_id"] = tokenizer.bos_token_id
-    config = AutoConfig.for_model(family, **{**SHAPES.get(family, COMMON), **special})
+    config = AutoConfig.for_model(family, **{**SHAPES.get(family, COMMON), **special, **shape})
     kinds = {"encoder": AutoModel, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
     set_seed(0)
     kinds[architecture].from_config(config).save_pretrained(str(folder))

@@ -17,9 +17,13 @@ from xautolm.methods import METHODS, Method
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard
 from xautolm.space import Space
+from xautolm.space.presets import Bounds
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+BOUNDS = Bounds(
+    positions=512, tokens_max=100, tokens_mean=30.0, train_examples=500, precisions=("fp32",), body_dropout=True
+)
 SHAPE = {"vocab_size": 1000, "num_labels": 3}
 BERT = BertConfig(hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE)
 DISTILBERT = DistilBertConfig(dim=128, n_layers=4, n_heads=2, hidden_dim=512, **SHAPE)
@@ -41,7 +45,7 @@ def model(request: pytest.FixtureRequest) -> torch.nn.Module:
 
 
 def defaults(method: Method, card: ModelCard) -> dict:
-    return dict(Space("s", method.parameters("default", card)).default().values)
+    return dict(Space("s", method.parameters("default", card, BOUNDS)).default().values)
 
 
 def trained(model: torch.nn.Module) -> set[str]:
@@ -86,7 +90,7 @@ def test_what_each_trains(model: torch.nn.Module, card: ModelCard) -> None:
 
 def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCard) -> None:
     for preset in ("default", "paper"):
-        space = Space("s", method.parameters(preset, card))
+        space = Space("s", method.parameters(preset, card, BOUNDS))
         assert space.problems(space.default().values) == []
 
 

@@ -59,7 +59,9 @@ def memory_guard(model: Any, limit: int | None) -> Iterator[None]:
             hook.remove()
 
 
-def with_smaller_batches(attempt: Callable[[int, bool], T], size: int, adjustments: list[str]) -> T:
+def with_smaller_batches(
+    attempt: Callable[[int, bool], T], size: int, adjustments: list[str], *, checkpointing: bool = False
+) -> T:
     """The result of `attempt(per_device_batch, checkpointing)`; on lack of memory it is tried again with half the
     batch, a batch of one with gradient checkpointing, which keeps one layer's activations at a time.
 
@@ -67,25 +69,25 @@ def with_smaller_batches(attempt: Callable[[int, bool], T], size: int, adjustmen
         attempt: Trains from the beginning with this per-device batch, accumulating up to the configured batch.
         size: The first per-device batch.
         adjustments: One line is added for each change.
+        checkpointing: Whether to begin with gradient checkpointing.
 
     Raises:
         MemoryError: A batch of one with checkpointing does not fit either; or torch.OutOfMemoryError on a GPU.
     """
-    checkpointing = False
     while True:
         try:
             return attempt(size, checkpointing)
         except (MemoryError, RuntimeError) as error:
-            if checkpointing or not _is_lack_of_memory(error):
+            if (size == 1 and checkpointing) or not _is_lack_of_memory(error):
                 raise
             message = str(error).split("\n")[0][:120]
         release_memory()
-        if size == 1:
+        if size > 1:
+            adjustments.append(f"per-device batch {size} to {(size + 1) // 2}: {message}")
+            size = (size + 1) // 2
+        else:
             adjustments.append(f"gradient checkpointing: {message}")
             checkpointing = True
-            continue
-        adjustments.append(f"per-device batch {size} to {(size + 1) // 2}: {message}")
-        size = (size + 1) // 2
 
 
 def release_memory() -> None:

@@ -11,6 +11,7 @@ from transformers import AutoConfig, PreTrainedTokenizerBase
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Form
 from xautolm.methods import METHODS
+from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task
 
@@ -41,13 +42,27 @@ def build_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase)
     Raises:
         TrialError: It cannot be loaded (`load_error`) or the method does not fit it (`invalid_config`).
     """
-    values = spec.configuration.values
+    model = bare_model(spec, task, tokenizer)
+    return METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
+
+
+def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> Any:
+    """The model of a trial before its method touches it.
+
+    Raises:
+        TrialError: It cannot be loaded (`load_error`).
+    """
     form = FORMS.get(task.forms[spec.card.architecture])
-    model = _load(spec.card, _config(spec, task, form, tokenizer), form)
+    model = _load(spec, _config(spec, task, form, tokenizer), form)
     if task.problem_type:
         model.config.problem_type = task.problem_type
     _know_the_padding(model, tokenizer)
-    return METHODS.get(spec.configuration.method).wrap(model, spec.card, values)
+    return model
+
+
+def precision_of(values: Mapping[str, Scalar]) -> str:
+    """The number format that a configuration computes in: `fp32`, `bf16` or `fp16`."""
+    return str(values.get("precision", "bf16" if values.get("use_mixed_precision") else "fp32"))
 
 
 def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -111,7 +126,42 @@ def _set_dropout(config: Any, values: Mapping[str, Scalar]) -> None:
                 setattr(config, name, values["dropout"])
 
 
-def _load(card: ModelCard, config: Any, form: Form) -> Any:
+def _quantization(spec: TrialSpec, config: Any, auto_class: Any) -> dict[str, Any]:
+    """What loading must know to store the body with fewer bits (Dettmers et al., 2022 and 2023); else nothing."""
+    values = spec.configuration.values
+    kind = values.get("quantization", "none")
+    if kind == "none":
+        return {}
+    from transformers import BitsAndBytesConfig
+
+    compute = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(values), torch.float32)
+    with torch.device("meta"):
+        shape = auto_class.from_config(config)
+    bits = BitsAndBytesConfig(
+        load_in_8bit=kind == "8bit",
+        load_in_4bit=kind == "4bit",
+        bnb_4bit_quant_type="nf4",
+        bnb_4bit_use_double_quant=True,
+        bnb_4bit_compute_dtype=compute,
+        # Heeded for 4 bits too. The head is trained, and gradients need full width.
+        llm_int8_skip_modules=_head_names(shape),
+    )
+    return {"quantization_config": bits, "device_map": {"": spec.device}}
+
+
+def _head_names(model: Any) -> list[str]:
+    """The modules that hold the weights of the head, and the one that says words."""
+    head = {id(parameter) for parameter in head_parameters(model)}
+    return [
+        name
+        for name, module in model.named_modules()
+        if module is model.get_output_embeddings()
+        or any(id(parameter) in head for parameter in module.parameters(recurse=False))
+    ]
+
+
+def _load(spec: TrialSpec, config: Any, form: Form) -> Any:
+    card = spec.card
     auto_class = form.auto_class(card.architecture)
     if card.origin == "scratch":
         return auto_class.from_config(config)
@@ -123,6 +173,7 @@ def _load(card: ModelCard, config: Any, form: Form) -> Any:
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
+            **_quantization(spec, config, auto_class),
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         if isinstance(error, torch.OutOfMemoryError):

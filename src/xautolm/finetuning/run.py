@@ -17,7 +17,7 @@ from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import export_model
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
-from xautolm.finetuning.model import build_model
+from xautolm.finetuning.model import bare_model, build_model
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.finetuning.training import make_trainer
 from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
@@ -42,9 +42,16 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
         return _train(how, task, tokenizer, tokens, settings, deadline, folder)
 
-    trainer, progress, clock = with_smaller_batches(attempt, spec.micro_batch, adjustments)
+    trainer, progress, clock = with_smaller_batches(
+        attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing
+    )
     evaluation_time = time.monotonic() - started
-    export_model(trainer.model, tokenizer, settings, folder / "model")
+
+    def again() -> Any:
+        set_seed(spec.seed)
+        return bare_model(replace(spec, device="cpu"), task, tokenizer)
+
+    export_model(trainer.model, tokenizer, settings, again, folder / "model")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     best = max(progress.history, key=lambda line: line[spec.metric])
     return TrialOutcome(

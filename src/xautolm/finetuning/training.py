@@ -20,6 +20,7 @@ from transformers import (
 
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.loss import class_weights, classification_loss
+from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Scalar, TrialSpec
 from xautolm.tasks import Classification, Task
@@ -111,7 +112,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
     batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
     accumulation = max(1, round(batch / micro_batch))
     steps = max(1, -(-examples // (micro_batch * accumulation)))
-    precision = str(values.get("precision", "bf16" if values.get("use_mixed_precision") else "fp32"))
+    precision = precision_of(values)
     warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
     return TrainingArguments(
         output_dir=str(folder / "checkpoints"),

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Float, Parameter
+from xautolm.space.presets import Bounds
 
 SMALL, BASE = 50_000_000, 200_000_000
 """Sizes in parameters below which a model counts as small or base; above, it is large."""
@@ -25,11 +26,15 @@ class Method(Protocol):
         """Why the method cannot be applied to a model that does a task in a form (`classify`, `extract`, `generate`);
         nothing if it can."""
 
-    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
-        """The method's own parameters for a model, in the preset `default` or `paper`."""
+    def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
+        """The method's own parameters for a model, in the preset `default` or `paper`, within what data and machine
+        allow."""
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """Share of the body's parameters that receive gradients and optimizer state."""
+
+    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Memory that the body's weights take, as a share of what they take in float32."""
 
     def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """Share of the layers that the backward pass goes through."""

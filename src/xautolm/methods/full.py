@@ -8,6 +8,7 @@ from typing import Any
 from xautolm.methods.base import learning_rate
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Float, Int, Parameter
+from xautolm.space.presets import Bounds
 
 
 class Full:
@@ -21,7 +22,7 @@ class Full:
         """Applies to every model."""
         return ""
 
-    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+    def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """Learning rate and epochs; more of both from scratch."""
         if preset == "paper":
             return ()
@@ -32,6 +33,10 @@ class Full:
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """Everything."""
+        return 1.0
+
+    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """As they are."""
         return 1.0
 
     def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:

@@ -8,6 +8,7 @@ from typing import Any
 from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Int, Parameter
+from xautolm.space.presets import Bounds
 
 
 class Head:
@@ -23,7 +24,7 @@ class Head:
             return "generation has no head of its own to train alone"
         return "a model trained from scratch has nothing worth freezing" if card.origin == "scratch" else ""
 
-    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+    def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """High learning rates: the head starts from random weights."""
         if preset == "paper":
             return ()
@@ -33,6 +34,10 @@ class Head:
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The pooler, at most."""
         return card.hidden_size**2 / card.parameters
+
+    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """As they are."""
+        return 1.0
 
     def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """None."""

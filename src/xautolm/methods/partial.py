@@ -9,6 +9,7 @@ from xautolm.errors import TrialError
 from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Choice, Int, Parameter
+from xautolm.space.presets import Bounds
 
 PAPER_LAYERS = (1, 2, 4, 8, 16, 32, 64)
 
@@ -30,7 +31,7 @@ class Partial:
             return "all layers share their weights, so the top ones cannot be trained alone"
         return "" if card.layers > 1 else "there is only one layer"
 
-    def parameters(self, preset: str, card: ModelCard) -> tuple[Parameter, ...]:
+    def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """How many layers, never all of them: that is full fine-tuning."""
         if preset == "paper":
             options = tuple(k for k in PAPER_LAYERS if k < card.layers)
@@ -41,6 +42,10 @@ class Partial:
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The trained layers' part of the body."""
         return self.backward_share(card, values) * card.layers * 12 * card.hidden_size**2 / card.parameters
+
+    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """As they are."""
+        return 1.0
 
     def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The trained layers."""

@@ -30,6 +30,8 @@ class Bounds:
     """Whether dropout in the body has an effect: some of the body is trained in place."""
     form: str = "classify"
     """How the task is cast: `classify`, `extract` or `generate`."""
+    quantizations: tuple[str, ...] = ("none",)
+    """How frozen weights can be stored here: `none`, `8bit`, `4bit`."""
 
 
 def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:

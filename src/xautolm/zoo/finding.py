@@ -16,6 +16,8 @@ from xautolm.settings import hub_is_offline
 
 DECODERS = {"gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma3_text", "smollm3"}
 """Values of `model_type` that stand for decoders, whatever head the folder's model has."""
+TRANSPOSED = {"gpt2"}
+"""Values of `model_type` whose matrices lie transposed (`Conv1D`)."""
 RELATIVE_POSITIONS = 512
 """Longest input of models with relative positions, as in their pretraining."""
 HUB_TIMEOUT = 3.0
@@ -185,4 +187,5 @@ def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCa
         origin="folder" if path else "hub",
         path=str(path) if path else "",
         shared_layers="num_hidden_groups" in config,
+        quantizable=config.get("model_type") not in TRANSPOSED,
     )

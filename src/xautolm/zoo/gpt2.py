@@ -4,7 +4,7 @@ from xautolm.zoo.cards import hub_card
 
 CARDS = (
     *(
-        hub_card(row, family="gpt2", lora_targets=("c_attn",), architecture="decoder")
+        hub_card(row, family="gpt2", lora_targets=("c_attn",), architecture="decoder", quantizable=False)
         for row in (
             ("gpt2", "openai-community/gpt2", 124439808, 768, 12, 1024, 50257, "mit", "en", True),
             ("gpt2-medium", "openai-community/gpt2-medium", 354823168, 1024, 24, 1024, 50257, "mit", "en", False),
