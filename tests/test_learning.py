@@ -55,6 +55,14 @@ def test_topics_as_generated_words(tmp_path: Path) -> None:
 
 
 @pytest.mark.data
+def test_topics_as_classes_that_are_said(tmp_path: Path) -> None:
+    table = pd.read_parquet(data_set("ag_news") / "train.parquet")
+    fixed = {"form": "label-words", "learning_rate": 1e-3, "epochs": 3}
+    outcome = learned(tmp_path, "text-classification", table, "scratch-decoder", 4000, **fixed)
+    assert outcome.metrics["f1_macro"] > 0.6  # chance is a quarter
+
+
+@pytest.mark.data
 def test_extraction_from_real_contexts(tmp_path: Path) -> None:
     table = pd.read_parquet(data_set("squad") / "train.parquet")
     outcome = learned(tmp_path, "question-answering", table, "minilm-l6", 2000, epochs=1)

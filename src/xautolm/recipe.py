@@ -64,44 +64,52 @@ def build_space(
     branches: dict[str, Space] = {}
     reasons: list[str] = []
     for card in cards:
-        problems = {method.name: method_problem(task, method, card) for method in chosen}
-        usable = [method for method in chosen if not problems[method.name]]
-        reasons += [f"{name} on {card.name}: {problem}" for name, problem in problems.items() if problem]
-        if usable:
-            form = task.forms[card.architecture]
-            branches[card.name] = Space(card.name, (_method_branch(preset, form, card, usable, profile, system),))
+        found: dict[str, Space] = {}
+        for method in chosen:
+            problems = form_problems(task, method, card)
+            forms = [form for form, problem in problems.items() if not problem]
+            reasons += [f"{method.name} on {card.name}: {why}" for why in dict.fromkeys(problems.values()) if why]
+            if forms:
+                spaces = [_form_space(preset, form, method, card, profile, system) for form in forms]
+                is_usual = forms == [task.forms[card.architecture][0]]
+                found[method.name] = Space(
+                    method.name, spaces[0].parameters if is_usual else (_branch("form", spaces),)
+                )
+        if found:
+            branches[card.name] = Space(card.name, (_branch("method", list(found.values())),))
     if not branches:
         raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
-    space = Space(f"{preset}.{SPACE_VERSION}", (Branch(name="model", branches=branches, default=next(iter(branches))),))
+    space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", list(branches.values())),))
     return narrowed(space, changes) if changes else space
 
 
-def method_problem(task: Task, method: Method, card: ModelCard) -> str:
-    """Why a method cannot train a model for a task, or nothing."""
-    form = task.forms.get(card.architecture)
-    if form is None:
-        return f"{task.name} is not for an {card.architecture}"
-    return method.problem(card, form)
+def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]:
+    """Why a method cannot train a model in each form that the task can have for it, or nothing."""
+    forms = task.forms.get(card.architecture, ())
+    return {form: method.problem(card, form) for form in forms} or {
+        "": f"{task.name} is not for an {card.architecture}"
+    }
 
 
-def _method_branch(
-    preset: str, form: str, card: ModelCard, methods: Sequence[Method], profile: DataProfile, system: SystemProfile
-) -> Branch:
-    branches = {}
-    for method in methods:
-        bounds = Bounds(
-            positions=card.positions,
-            tokens_max=profile.tokens_max,
-            tokens_mean=profile.tokens_mean,
-            train_examples=profile.train_examples,
-            precisions=precisions(system),
-            quantizations=quantizations(system),
-            body_dropout=method.trains_body,
-            form=form,
-        )
-        own: tuple[Parameter, ...] = method.parameters(preset, card, bounds)
-        branches[method.name] = Space(method.name, own + PRESETS[preset](bounds))
-    return Branch(name="method", branches=branches, default=next(iter(branches)))
+def _form_space(
+    preset: str, form: str, method: Method, card: ModelCard, profile: DataProfile, system: SystemProfile
+) -> Space:
+    bounds = Bounds(
+        positions=card.positions,
+        tokens_max=profile.tokens_max,
+        tokens_mean=profile.tokens_mean,
+        train_examples=profile.train_examples,
+        precisions=precisions(system),
+        quantizations=quantizations(system),
+        body_dropout=method.trains_body,
+        form=form,
+    )
+    return Space(form, method.parameters(preset, card, bounds) + PRESETS[preset](bounds))
+
+
+def _branch(name: str, spaces: Sequence[Space]) -> Branch:
+    """A choice between spaces by their names; the first is the default."""
+    return Branch(name=name, branches={space.name: space for space in spaces}, default=spaces[0].name)
 
 
 def precisions(system: SystemProfile) -> tuple[str, ...]:

@@ -12,6 +12,9 @@ from typing import Any
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
 
+SAYING = ("generate", "label-words")
+"""The forms of a task in which a model says words."""
+
 Features = Mapping[str, tuple[float, ...]]
 """Meta-features: numbers by the versioned name of their group."""
 
@@ -240,6 +243,8 @@ class ModelCard:
     """Whether `--models auto` considers it."""
     architecture: str = "encoder"
     """`encoder`, `decoder` or `encoder-decoder`."""
+    chat: bool = False
+    """Whether it was trained on conversations, so that prompts go through its tokenizer's chat template."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
 

@@ -8,6 +8,7 @@ from statistics import median
 
 from xautolm.methods import METHODS
 from xautolm.records import (
+    SAYING,
     Configuration,
     DataProfile,
     FailureKind,
@@ -17,6 +18,7 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
 )
+from xautolm.tasks import form_of
 
 BYTES = 4
 """Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights. Only
@@ -33,8 +35,10 @@ GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""
 LOGIT_COPIES = 3
 """Numbers for each word of the vocabulary and each token, while the loss of a generating model is computed."""
-GENERATION_FACTOR = 4.0
-"""Time of generating over that of a forward pass over the prompt."""
+VALIDATION_FACTORS = {"generate": 4.0, "label-words": 2.0}
+"""Time of validating over that of a forward pass over the inputs: words are said one after the other, with small
+matrices that use little of the machine; labels whose first tokens are alike need a pass each."""
+CLASSIFIED = dict.fromkeys(("encoder", "decoder", "encoder-decoder"), ("classify",))
 PADDING = 1.15
 """Tokens computed for each token of text, with batches grouped by length."""
 FIXED_SECONDS = 3.0
@@ -66,8 +70,8 @@ class ResourceModel:
     system: SystemProfile
     threads_share: float = 1.0
     """Share of the processor that a trial gets when several run at once."""
-    forms: Mapping[str, str] = field(default_factory=dict)
-    """How the task is cast for each architecture; classified where it does not say."""
+    forms: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CLASSIFIED)
+    """How the task can be cast for each architecture."""
     ratios: list[float] = field(default_factory=list)
 
     def predict(self, configuration: Configuration) -> Estimate:
@@ -76,17 +80,16 @@ class ResourceModel:
         method = METHODS.get(configuration.method)
         length = min(self.profile.tokens_mean * PADDING, _number(values, "max_length"))
         per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
-        generates = self.forms.get(card.architecture) == "generate"
-        per_token += 2 * card.hidden_size * card.vocabulary if generates else 0
+        form = form_of(self.forms, card.architecture, values)
+        per_token += 2 * card.hidden_size * card.vocabulary if form in SAYING else 0
         backward = method.backward_share(card, values)
         speed = self._speed() / (median(self.ratios) if self.ratios else 1.0)
         train = self.profile.train_examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
-        # Words are said one after the other, with small matrices that use little of the machine.
-        validate *= GENERATION_FACTOR if generates else 1
+        validate *= VALIDATION_FACTORS.get(form, 1.0)
         longest = min(self.profile.tokens_max, _number(values, "max_length"))
         of_layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
-        logits = LOGIT_COPIES * longest * card.vocabulary if generates else 0
+        logits = LOGIT_COPIES * longest * card.vocabulary if form in SAYING else 0
         kept = max(backward * card.layers, 1) * of_layer + logits
         least = min(kept, of_layer + card.layers * longest * card.hidden_size + logits)
         trained = method.trained_share(card, values) * card.parameters

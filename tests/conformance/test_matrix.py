@@ -11,20 +11,25 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from transformers import AutoTokenizer
 
 import xautolm.finetuning.run as trial
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
-from xautolm.documents import read_json
-from xautolm.finetuning.forms import FORMS
+from xautolm.documents import from_plain, read_json
+from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.inference import answers
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
-from xautolm.recipe import build_space, data_needs, method_problem
+from xautolm.recipe import build_space, data_needs, form_problems
 from xautolm.records import ModelCard, TrialStatus
+from xautolm.report.usage import usage
+from xautolm.runs import ANSWERING
 from xautolm.tasks import TASKS, Task
 from xautolm.testing import lookup_questions, trial_spec
+from xautolm.zoo import ZOO, find_models
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 CUT = ("bert", "llama", "t5")
@@ -50,12 +55,18 @@ def by_family(families: Iterable[str]) -> list[Any]:
 TABLES = tables()
 CELLS = [
     pytest.param(
-        family, task, method, id=f"{family}-{task}-{method}", marks=[] if family in CUT else [pytest.mark.conformance]
+        family,
+        task,
+        method,
+        form,
+        id=f"{family}-{task}-{method}-{form}",
+        marks=[] if family in CUT else [pytest.mark.conformance],
     )
     for family, card in sorted(FAMILIES.items())
     for task in TABLES
     for method in METHODS.names()
-    if not method_problem(TASKS.get(task), METHODS.get(method), card)
+    for form, problem in form_problems(TASKS.get(task), METHODS.get(method), card).items()
+    if not problem
 ]
 
 
@@ -93,12 +104,20 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 
 def goes_through(
-    card: ModelCard, task: Task, method: str, folder: Path, answered: list[Any], tolerance: float = 1e-3, **fixed: Any
+    card: ModelCard,
+    task: Task,
+    method: str,
+    form: str,
+    folder: Path,
+    answered: list[Any],
+    *,
+    tolerance: float = 1e-3,
+    **fixed: Any,
 ) -> None:
     """Two steps, answers, saved, loaded again by plain transformers, the same answers."""
     data = prepare(TABLES[task.name], data_needs(task), columns={})
     space = build_space("default", task, [card], [method], data.profile, system_profile("cpu"))
-    wanted = {"epochs": 1, "batch_size": 16, "max_length": 64, "lora_targets": "attention"}
+    wanted = {"epochs": 1, "batch_size": 16, "max_length": 64, "lora_targets": "attention", "form": form}
 
     def choose(key: str, parameter: Any) -> Any:
         value = wanted.get(parameter.name, parameter.default)
@@ -116,11 +135,18 @@ def goes_through(
     gc.collect()
 
 
-@pytest.mark.parametrize(("family", "task", "method"), CELLS)
+@pytest.mark.parametrize(("family", "task", "method", "form"), CELLS)
 def test_cell(
-    family: str, task: str, method: str, models: Callable[[str], ModelCard], tmp_path: Path, answered: list[Any]
+    family: str,
+    task: str,
+    method: str,
+    form: str,
+    models: Callable[[str], ModelCard],
+    tmp_path: Path,
+    answered: list[Any],
 ) -> None:
-    goes_through(models(family), TASKS.get(task), method, tmp_path, answered)
+    goes_through(models(family), TASKS.get(task), method, form, tmp_path, answered)
+    assert read_json(tmp_path / "model" / ANSWERING)["form"] == form
 
 
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
@@ -130,8 +156,37 @@ def test_adapters_beside_quantised_weights(
 ) -> None:
     task = TASKS.get("text-classification")
     # Quantised matrices multiply in lower precision than the full ones that are saved.
-    goes_through(models(family), task, "lora", tmp_path, answered, tolerance=2e-2, quantization=bits)
+    goes_through(models(family), task, "lora", "classify", tmp_path, answered, tolerance=2e-2, quantization=bits)
     assert "quantization_config" not in read_json(tmp_path / "model" / "config.json")
+
+
+TEMPLATE = "{% for turn in messages %}[{{ turn.role }}] {{ turn.content }}\n{% endfor %}[assistant] "
+
+
+@pytest.mark.parametrize(("task", "form"), [("text-generation", "generate"), ("text-classification", "label-words")])
+def test_a_conversational_model_is_asked_in_its_own_template(
+    task: str, form: str, tmp_path: Path, answered: list[Any]
+) -> None:
+    texts = [str(cell) for column in TABLES[task] for cell in TABLES[task][column]]
+    tiny_model("llama", tmp_path / "base", texts)
+    tokenizer = AutoTokenizer.from_pretrained(str(tmp_path / "base"))
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(str(tmp_path / "base"))
+    (card,) = find_models([str(tmp_path / "base")], ZOO.things)
+    assert card.chat
+    (tmp_path / "trial").mkdir()
+    goes_through(card, TASKS.get(task), "full", form, tmp_path / "trial", answered)
+    settings = read_json(tmp_path / "trial" / "model" / ANSWERING)
+    assert settings["chat"]
+    rows = pd.read_parquet(tmp_path / "trial" / "validation.parquet").head(1)
+    kept = from_plain(Answering, settings)
+    ids = Generate().columns(rows, TASKS.get(task), tokenizer, kept, "decoder")["input_ids"][0]
+    said = tokenizer.decode(ids)
+    assert said.startswith("[user]") and "\n[assistant] " in said
+    lines = usage(settings, "decoder", rows["text"][0]).replace(
+        "PATH_TO_THIS_FOLDER", str(tmp_path / "trial" / "model")
+    )
+    exec(compile(lines, "card", "exec"), {})
 
 
 @pytest.mark.parametrize("family", CUT)

@@ -14,7 +14,8 @@ from tests.conformance.tiny import tiny_model
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
-from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids
+from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids, target_ids
+from xautolm.finetuning.forms.label_words import label_scores
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
@@ -149,3 +150,27 @@ def test_a_tokenizer_without_padding_gets_a_token_of_its_own(tmp_path: Path) -> 
     path.write_text(json.dumps(kept))
     tokenizer = load_tokenizer(card, tmp_path, tmp_path)
     assert tokenizer.pad_token is not None and tokenizer.pad_token_id != tokenizer.eos_token_id
+
+
+@pytest.mark.parametrize("names", [["apple", "book", "hat"], ["an apple", "an egg"]])
+@pytest.mark.parametrize("family", ["llama", "t5"])
+def test_scores_of_names_by_hand(models: dict[str, Any], family: str, names: list[str]) -> None:
+    tokenizer, model = models[family]
+    prompts = [prompt_ids(TASK, row, tokenizer, 100)[index:] for index, row in enumerate(TABLE[:5].to_dict("records"))]
+    words = [target_ids(tokenizer, name, settings("label-words", 100)) for name in names]
+    depth = next(n for n in range(1, 20) if len({tuple(one[:n]) for one in words}) == len(words))
+    found = label_scores(model, tokenizer, prompts, words)
+    assert found.shape == (5, len(names))
+    for row, prompt in enumerate(prompts):
+        for column, word in enumerate(words):
+            total = 0.0
+            for step in range(depth):  # each token after the true ones before it, alone and unpadded
+                said = word[:step]
+                if family == "llama":
+                    inputs = {"input_ids": torch.tensor([prompt + said])}
+                else:
+                    start = model.config.decoder_start_token_id
+                    inputs = {"input_ids": torch.tensor([prompt]), "decoder_input_ids": torch.tensor([[start, *said]])}
+                with torch.inference_mode():
+                    total += float(model(**inputs).logits[0, -1].log_softmax(dim=-1)[word[step]])
+            assert found[row, column] == pytest.approx(total, abs=1e-4)

@@ -68,12 +68,12 @@ def space(
 def matrix() -> None:
     """Which family does which task by which methods, and why not, as Markdown."""
     from xautolm.methods import METHODS
-    from xautolm.recipe import method_problem
+    from xautolm.recipe import form_problems
     from xautolm.report.families import families_page
     from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO
 
     page = families_page(
-        ZOO.things, lambda task, method, card: method_problem(TASKS.get(task), METHODS.get(method), card)
+        ZOO.things, lambda task, method, card: form_problems(TASKS.get(task), METHODS.get(method), card)
     )
     typer.echo(page, nl=False)

@@ -13,7 +13,7 @@ from xautolm.finetuning.forms import FORMS, Form
 from xautolm.methods import METHODS
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
-from xautolm.tasks import Task
+from xautolm.tasks import Task, form_of
 
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -52,9 +52,9 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
-    form = FORMS.get(task.forms[spec.card.architecture])
+    form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
     model = _load(spec, _config(spec, task, form, tokenizer), form)
-    if task.problem_type:
+    if form.answers_by_logits:
         model.config.problem_type = task.problem_type
     _know_the_padding(model, tokenizer)
     return model

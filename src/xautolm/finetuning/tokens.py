@@ -12,10 +12,11 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 from transformers import AutoTokenizer, PreTrainedTokenizerBase
 
+from xautolm.documents import to_plain
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.records import ModelCard, TrialSpec, digest_of
-from xautolm.tasks import Task
+from xautolm.tasks import Task, form_of
 
 TARGETS = 5_000
 """Training targets whose lengths are measured."""
@@ -42,12 +43,12 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
 
 def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
     """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
-    form = FORMS.get(task.forms[spec.card.architecture])
+    form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
     tables = {name: pd.read_parquet(Path(spec.data) / f"{name}.parquet") for name in ("train", "validation")}
     targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
     settings = form.answering(spec, tokenizer, targets)
     source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
-    shape = [source, spec.card.architecture, form.name, settings.max_length, settings.answer_tokens]
+    shape = [source, spec.card.architecture, to_plain(settings)]
     folder = Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
 
     def make(path: Path) -> None:

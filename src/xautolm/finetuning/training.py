@@ -23,7 +23,7 @@ from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Scalar, TrialSpec
-from xautolm.tasks import Classification, Task
+from xautolm.tasks import Classification, Task, predicted
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -104,7 +104,7 @@ def answer_scores(
 ) -> dict[str, float]:
     """The metrics of a model's answers to a table's rows."""
     given = FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
-    return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), given)
+    return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), predicted(task, given))
 
 
 def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArguments:

@@ -23,8 +23,8 @@ class Method(Protocol):
     """Whether weights of the body are trained in place, so that dropout inside it is a hyperparameter."""
 
     def problem(self, card: ModelCard, form: str) -> str:
-        """Why the method cannot be applied to a model that does a task in a form (`classify`, `extract`, `generate`);
-        nothing if it can."""
+        """Why the method cannot be applied to a model that does a task in a form (`classify`, `extract`, `generate`,
+        `label-words`); nothing if it can."""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """The method's own parameters for a model, in the preset `default` or `paper`, within what data and machine

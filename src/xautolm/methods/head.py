@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
-from xautolm.records import ModelCard, Scalar
+from xautolm.records import SAYING, ModelCard, Scalar
 from xautolm.space import Int, Parameter
 from xautolm.space.presets import Bounds
 
@@ -20,8 +20,8 @@ class Head:
 
     def problem(self, card: ModelCard, form: str) -> str:
         """Needs a body that already knows something."""
-        if form == "generate":
-            return "generation has no head of its own to train alone"
+        if form in SAYING:
+            return "saying words needs no head of its own that could be trained alone"
         return "a model trained from scratch has nothing worth freezing" if card.origin == "scratch" else ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:

@@ -8,11 +8,11 @@ from xautolm.methods import METHODS
 from xautolm.records import ModelCard
 from xautolm.tasks import TASKS
 
-Problem = Callable[[str, str, ModelCard], str]
-"""Task, method and model to what keeps them apart, or nothing."""
+Problems = Callable[[str, str, ModelCard], Mapping[str, str]]
+"""Task, method and model to what keeps them apart in each form of the task, or nothing."""
 
 
-def family_rows(cards: Mapping[str, ModelCard], problem: Problem) -> list[list[str]]:
+def family_rows(cards: Mapping[str, ModelCard], problems: Problems) -> list[list[str]]:
     """A row for each family on the hub: name, architecture, models, and for each task its form and methods."""
     families: dict[str, list[ModelCard]] = {}
     for card in cards.values():
@@ -23,36 +23,36 @@ def family_rows(cards: Mapping[str, ModelCard], problem: Problem) -> list[list[s
             family,
             members[0].architecture,
             ", ".join(f"{card.name} (gated)" if card.gated else card.name for card in members),
-            *(_cell(task, members[0], problem) for task in TASKS.names()),
+            *(_cell(task, members[0], problems) for task in TASKS.names()),
         ]
         for family, members in sorted(families.items(), key=lambda item: (item[1][0].architecture, item[0]))
     ]
 
 
-def reasons(cards: Mapping[str, ModelCard], problem: Problem) -> list[str]:
+def reasons(cards: Mapping[str, ModelCard], problems: Problems) -> list[str]:
     """Every reason why something is not there, with where it applies."""
     found: dict[str, set[str]] = {}
     for card in cards.values():
         for task in TASKS.names():
             for method in METHODS.names():
-                why = problem(task, method, card)
-                if why:
+                for why in filter(None, problems(task, method, card).values()):
                     found.setdefault(why, set()).add(card.family if card.hub_id else card.name)
     return [f"{why}: {', '.join(sorted(where))}" for why, where in sorted(found.items())]
 
 
-def families_page(cards: Mapping[str, ModelCard], problem: Problem) -> str:
+def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
     """The page `docs/families.md`."""
     headings = ["family", "architecture", "models", *TASKS.names()]
-    lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, family_rows(cards, problem))]
-    why = "".join(f"- {reason}\n" for reason in reasons(cards, problem))
+    lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, family_rows(cards, problems))]
+    why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
     table = "\n".join(lines)
     return f"""# What works on which family
 
 Written by `xautolm models matrix`. `make test-conformance` takes a tiny model of each family's real class (random
 weights, a tokenizer of its own) through every cell: two training steps, answers, saved, loaded again, the same answers.
 
-`extract` points at a span of the context, `generate` says words after a prompt, `classify` puts a classifier on top.
+`extract` points at a span of the context, `generate` says words after a prompt, `classify` puts a classifier on top,
+`label-words` says the name of the class.
 
 {table}
 
@@ -61,9 +61,12 @@ What is not there, and why:
 {why}"""
 
 
-def _cell(task: str, card: ModelCard, problem: Problem) -> str:
-    methods = [method for method in METHODS.names() if not problem(task, method, card)]
-    return f"{TASKS.get(task).forms[card.architecture]}: {', '.join(methods)}" if methods else "-"
+def _cell(task: str, card: ModelCard, problems: Problems) -> str:
+    forms = {
+        form: [method for method in METHODS.names() if not problems(task, method, card)[form]]
+        for form in TASKS.get(task).forms.get(card.architecture, ())
+    }
+    return "; ".join(f"{form}: {', '.join(methods)}" for form, methods in forms.items() if methods) or "-"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-PIPELINE_TAGS = {"classify": "text-classification", "extract": "question-answering", "generate": "text-generation"}
+PIPELINE_TAGS = {
+    "classify": "text-classification",
+    "extract": "question-answering",
+    "generate": "text-generation",
+    "label-words": "text-generation",
+}
 
 CLASSIFY = """from transformers import pipeline
 
@@ -32,12 +37,17 @@ GENERATE = """from transformers import {auto_class}, AutoTokenizer
 tokenizer = AutoTokenizer.from_pretrained("PATH_TO_THIS_FOLDER")
 model = {auto_class}.from_pretrained("PATH_TO_THIS_FOLDER").eval()
 prompt = {prompt!r}
-inputs = tokenizer(prompt, return_tensors="pt")
+{inputs}
 inputs.pop("token_type_ids", None)
 output = model.generate(
     **inputs, max_new_tokens={answer_tokens}, do_sample=False, eos_token_id=tokenizer.eos_token_id
 )
 print(tokenizer.decode(output[0]{after}, skip_special_tokens=True).strip())"""
+
+CHAT_INPUTS = """turn = tokenizer.apply_chat_template(
+    [{"role": "user", "content": prompt}], add_generation_prompt=True, tokenize=False, enable_thinking=False
+)
+inputs = tokenizer(turn, add_special_tokens=False, return_tensors="pt")"""
 
 
 def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
@@ -56,6 +66,7 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
     return GENERATE.format(
         auto_class="AutoModelForCausalLM" if is_decoder else "AutoModelForSeq2SeqLM",
         prompt=prompt,
+        inputs=CHAT_INPUTS if settings.get("chat") else 'inputs = tokenizer(prompt, return_tensors="pt")',
         answer_tokens=settings["answer_tokens"],
         after="[inputs.input_ids.shape[1] :]" if is_decoder else "",
     )

@@ -29,7 +29,7 @@ class Bounds:
     body_dropout: bool
     """Whether dropout in the body has an effect: some of the body is trained in place."""
     form: str = "classify"
-    """How the task is cast: `classify`, `extract` or `generate`."""
+    """How the task is cast: `classify`, `extract`, `generate` or `label-words`."""
     quantizations: tuple[str, ...] = ("none",)
     """How frozen weights can be stored here: `none`, `8bit`, `4bit`."""
 

@@ -7,6 +7,8 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
+from xautolm.records import Scalar
+
 
 class Task(Protocol):
     """One task type; a plug-in of `xautolm.tasks`."""
@@ -15,8 +17,9 @@ class Task(Protocol):
     problem_type: str
     """What transformers calls a classifier's loss: `single_label_classification` or `multi_label_classification`; empty
     for other tasks."""
-    forms: Mapping[str, str]
-    """How the task is cast for each architecture that can do it: `classify`, `extract` or `generate`."""
+    forms: Mapping[str, tuple[str, ...]]
+    """How the task can be cast for each architecture that can do it, the usual way first: `classify`, `extract`,
+    `generate` or `label-words`."""
     families: tuple[str, ...]
     """Architectures that `--families auto` considers."""
     target_kind: str
@@ -65,6 +68,17 @@ class Classification(Task, Protocol):
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[Any]:
         """Predictions to what a person reads: class names, or lists of them."""
+
+
+def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]) -> str:
+    """How a configuration casts a task: as its `form` says, else in the usual way for the architecture.
+
+    Args:
+        forms: Of the task, by architecture.
+        architecture: Of the model.
+        values: The configuration.
+    """
+    return str(values.get("form", forms[architecture][0]))
 
 
 def predicted(task: Task, answers: Any) -> Any:

@@ -19,7 +19,7 @@ class MultilabelClassification:
 
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
-    forms: ClassVar = {"encoder": "classify", "decoder": "classify", "encoder-decoder": "classify"}
+    forms: ClassVar = {"encoder": ("classify",), "decoder": ("classify",), "encoder-decoder": ("classify",)}
     families = ("encoder",)
     target_kind = "classes"
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")

@@ -19,7 +19,7 @@ class QuestionAnswering:
 
     name = "question-answering"
     problem_type = ""
-    forms: ClassVar = {"encoder": "extract", "decoder": "generate", "encoder-decoder": "generate"}
+    forms: ClassVar = {"encoder": ("extract",), "decoder": ("generate",), "encoder-decoder": ("generate",)}
     families = ("encoder", "decoder", "encoder-decoder")
     target_kind = "texts"
     metrics = ("token_f1", "exact_match")

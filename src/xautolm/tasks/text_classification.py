@@ -16,7 +16,11 @@ class TextClassification:
 
     name = "text-classification"
     problem_type = "single_label_classification"
-    forms: ClassVar = {"encoder": "classify", "decoder": "classify", "encoder-decoder": "classify"}
+    forms: ClassVar = {
+        "encoder": ("classify",),
+        "decoder": ("classify", "label-words"),
+        "encoder-decoder": ("classify", "label-words"),
+    }
     families = ("encoder",)
     target_kind = "classes"
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
@@ -75,8 +79,8 @@ class TextClassification:
         return np.asarray([index[label] for label in labels], dtype=np.int64)
 
     def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The text."""
-        return "", row["text"], "\n"
+        """The text, and where its label begins."""
+        return "", row["text"], "\nLabel:"
 
     def words(self, label: str) -> str:
         """The class name."""

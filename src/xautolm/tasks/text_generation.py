@@ -13,7 +13,7 @@ class TextGeneration:
 
     name = "text-generation"
     problem_type = ""
-    forms: ClassVar = {"decoder": "generate", "encoder-decoder": "generate"}
+    forms: ClassVar = {"decoder": ("generate",), "encoder-decoder": ("generate",)}
     families = ("decoder", "encoder-decoder")
     target_kind = "texts"
     metrics = ("rouge_l", "token_f1", "exact_match", "chrf")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from xautolm.records import ModelCard
@@ -27,4 +29,19 @@ def hub_card(row: Row, *, family: str, lora_targets: tuple[str, ...], **other: A
         lora_targets=lora_targets,
         automatic=automatic,
         **other,
+    )
+
+
+def with_chat(cards: Iterable[ModelCard], siblings: Mapping[str, tuple[str, str]]) -> tuple[ModelCard, ...]:
+    """Cards, and those of their siblings of the same shape that were trained on conversations.
+
+    Args:
+        cards: Of base models.
+        siblings: Name and hub id of a sibling by the base model's name.
+    """
+    base = tuple(cards)
+    return base + tuple(
+        replace(card, name=siblings[card.name][0], hub_id=siblings[card.name][1], chat=True, automatic=False)
+        for card in base
+        if card.name in siblings
     )

@@ -187,5 +187,14 @@ def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCa
         origin="folder" if path else "hub",
         path=str(path) if path else "",
         shared_layers="num_hidden_groups" in config,
+        chat=path is not None and _has_chat_template(path),
         quantizable=config.get("model_type") not in TRANSPOSED,
     )
+
+
+def _has_chat_template(folder: Path) -> bool:
+    """Whether the tokenizer in a model's folder knows how a conversation is written."""
+    if (folder / "chat_template.jinja").is_file():
+        return True
+    path = folder / "tokenizer_config.json"
+    return path.is_file() and "chat_template" in json.loads(path.read_text(encoding="utf-8"))

@@ -1,10 +1,10 @@
-"""Phi-3 and Phi-4 mini (Microsoft, 2024 and 2025)."""
+"""Phi-3 and Phi-4 mini (Microsoft, 2024 and 2025), trained on conversations."""
 
 from xautolm.zoo.cards import hub_card
 
 CARDS = (
     *(
-        hub_card(row, family="phi3", lora_targets=("qkv_proj", "o_proj"), architecture="decoder")
+        hub_card(row, family="phi3", lora_targets=("qkv_proj", "o_proj"), architecture="decoder", chat=True)
         for row in (
             (
                 "phi-3-mini-4k",

@@ -26,6 +26,8 @@ class Answering:
     may_be_empty: bool = False
     """Whether training had questions without an answer."""
     labels: tuple[str, ...] = ()
+    chat: bool = False
+    """Whether prompts are a user's turn in the tokenizer's chat template."""
 
 
 class Form(Protocol):

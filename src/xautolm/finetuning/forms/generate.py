@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -42,10 +43,11 @@ class Generate:
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
         """Answers may be as long as all but the longest hundredth of the training targets, and take half at most."""
-        lengths = [len(_target_ids(tokenizer, text)) for text in targets] or [1]
         length = int(str(spec.configuration.values["max_length"]))
-        longest = min(int(np.quantile(lengths, 0.99)) + 1, length // 2)
-        return Answering(task=spec.task, form=self.name, max_length=length, answer_tokens=longest)
+        chat = spec.card.chat and tokenizer.chat_template is not None
+        settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
+        lengths = [len(target_ids(tokenizer, text, settings)) for text in targets] or [1]
+        return replace(settings, answer_tokens=min(int(np.quantile(lengths, 0.99)) + 1, length // 2))
 
     def columns(
         self,
@@ -62,10 +64,10 @@ class Generate:
         """
         found: dict[str, list[Any]] = {"input_ids": [], "length": [], "labels": []}
         for row in _rows(table):
-            prompt = prompt_ids(task, row, tokenizer, room(settings, architecture))
+            prompt = prompt_ids(task, row, tokenizer, room(settings, architecture), chat=settings.chat)
             if prompt is None:
                 continue
-            target = _target_ids(tokenizer, task.words(row[task.target]))[: settings.answer_tokens]
+            target = target_ids(tokenizer, task.words(row[task.target]), settings)[: settings.answer_tokens]
             if architecture == "encoder-decoder":
                 ids, labels = prompt, target
             else:
@@ -82,16 +84,23 @@ class Generate:
 
     def answers(
         self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
-    ) -> list[str]:
+    ) -> Any:
         """Greedy continuations of the prompts, batched by length."""
-        architecture = "encoder-decoder" if model.config.is_encoder_decoder else "decoder"
-        budget = room(settings, architecture)
-        prompts = [
-            # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
-            prompt_ids(task, row, tokenizer, budget) or whole_ids(task, row, tokenizer)[-budget:]
-            for row in _rows(table)
-        ]
+        prompts = prompts_of(model, tokenizer, table, task, settings)
         return generated(model, tokenizer, prompts, settings.answer_tokens, BATCH)
+
+
+def prompts_of(
+    model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+) -> list[list[int]]:
+    """The tokens of a table's prompts, each cut to the room that it has."""
+    budget = room(settings, "encoder-decoder" if model.config.is_encoder_decoder else "decoder")
+    return [
+        # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
+        prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
+        or said_ids("".join(task.parts(row)), tokenizer, chat=settings.chat)[-budget:]
+        for row in _rows(table)
+    ]
 
 
 def generated(
@@ -138,22 +147,30 @@ def room(settings: Answering, architecture: str) -> int:
     return settings.max_length - (settings.answer_tokens if architecture == "decoder" else 0)
 
 
-def whole_ids(task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase) -> list[int]:
-    """The tokens of an uncut prompt."""
-    return list(tokenizer("".join(task.parts(row)))["input_ids"])
+def said_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> list[int]:
+    """The tokens of a text, or of a user's turn that says it and the beginning of the answer."""
+    if not chat:
+        return list(tokenizer(text)["input_ids"])
+    # Templates that can think aloud are told not to; the others ignore it.
+    turn: Any = tokenizer.apply_chat_template(
+        [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
+    )
+    return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
 
 
-def prompt_ids(task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, budget: int) -> list[int] | None:
+def prompt_ids(
+    task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, budget: int, *, chat: bool = False
+) -> list[int] | None:
     """The tokens of a prompt, its middle part cut until all of it fits; nothing if the rest alone does not."""
     before, middle, after = task.parts(row)
-    ids = list(tokenizer(before + middle + after)["input_ids"])
+    ids = said_ids(before + middle + after, tokenizer, chat=chat)
     while len(ids) > budget:
         if not middle:
             return None
         # Tokens are spread evenly enough over a text for this to converge in two or three rounds.
         surplus = (len(ids) - budget) / max(len(tokenizer(middle, add_special_tokens=False)["input_ids"]), 1)
         middle = middle[: int(len(middle) * max(1 - surplus, 0) * 0.99)]
-        ids = list(tokenizer(before + middle + after)["input_ids"])
+        ids = said_ids(before + middle + after, tokenizer, chat=chat)
     return ids
 
 
@@ -161,10 +178,10 @@ def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
 
 
-def _target_ids(tokenizer: PreTrainedTokenizerBase, text: str) -> list[int]:
-    """The tokens of a target and the sign that it ends."""
-    ids = list(tokenizer(f" {text}" if text else "", add_special_tokens=False)["input_ids"])
-    return [*ids, tokenizer.eos_token_id]
+def target_ids(tokenizer: PreTrainedTokenizerBase, text: str, settings: Answering) -> list[int]:
+    """The tokens of a target and the sign that it ends; after a chat's turn it begins a line."""
+    begun = text if settings.chat or not text else f" {text}"
+    return [*tokenizer(begun, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
 
 
 FORM = Generate()
