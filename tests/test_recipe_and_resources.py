@@ -210,8 +210,9 @@ def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: 
     with pytest.raises(SpaceError, match="text-generation is not for an encoder"):
         build_space("default", TASKS.get("text-generation"), cards[:1], [], profile, machine)
     # Saying words costs a vocabulary's width of logits for each token.
-    forms = TASKS.get("question-answering").forms
-    gpt2 = {"gpt2": ZOO.things["gpt2"]}
-    one = build_space("default", TASK, [ZOO.things["gpt2"]], ["full"], profile, machine).default()
-    says, classifies = (ResourceModel(gpt2, profile, machine, forms=found).predict(one) for found in (forms, TASK.forms))
+    gpt2 = ZOO.things["gpt2"]
+    space = build_space("default", TASK, [gpt2], ["full"], profile, machine)
+    assert space.sites()["form"].options == ("classify", "label-words")
+    model = ResourceModel({"gpt2": gpt2}, profile, machine, forms=TASK.forms)
+    says, classifies = (model.predict(configured(space, form=form)) for form in ("label-words", "classify"))
     assert says.memory > classifies.memory and says.seconds > classifies.seconds
