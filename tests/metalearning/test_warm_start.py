@@ -120,6 +120,17 @@ def test_a_missing_part_leaves_the_others_more_weight(make: Make) -> None:
     assert found[1].distance == pytest.approx(0.4 / 0.7)
 
 
+def test_of_two_versions_the_one_that_most_share_is_compared(make: Make) -> None:
+    better = "semantic-minilm.v1"
+    now = {**NOW, better: (0.0, 1.0)}
+    old = [make(features=dict(NOW)) for _ in range(2)]
+    new = make(features={**NOW, better: (1.0, 0.0)})
+    found, _ = measured([*old, new], now)
+    assert [one.distance for one in found] == [0.0] * 3  # by the old one, which all have
+    found, _ = measured([new], now)
+    assert found[0].distance == pytest.approx(0.3)
+
+
 def test_what_cannot_be_compared_is_counted(make: Make) -> None:
     odd = [{}, {"classification-paper.v2": (1.0, 2.0)}, {TASK: (1.0,)}, {TASK: (float("nan"), 1.0)}]
     found, incomparable = measured([make(features=features) for features in odd], NOW)

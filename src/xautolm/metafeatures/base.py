@@ -39,4 +39,4 @@ class FeatureGroup(Protocol):
     """Names of the numbers, in order; empty for a vector without named parts."""
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """The numbers."""
+        """The numbers; none where the group cannot be had on this machine."""

@@ -28,7 +28,8 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
         key: The data's fingerprint.
 
     Returns:
-        Numbers by the groups' versioned names. A value that is not finite is stored as 0.
+        Numbers by the groups' versioned names. A value that is not finite is stored as 0; a group that cannot be had
+        here is left out.
     """
     few = _few(sample)
     path = cache / f"{key}.json" if cache else None
@@ -39,8 +40,8 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
             continue
         if group.part != "system" and group.name in known:
             found[group.name] = known[group.name]
-        else:
-            found[group.name] = tuple(float(np.nan_to_num(value, posinf=0, neginf=0)) for value in group.compute(few))
+        elif values := group.compute(few):
+            found[group.name] = tuple(float(np.nan_to_num(value, posinf=0, neginf=0)) for value in values)
     if path:
         path.parent.mkdir(parents=True, exist_ok=True)
         parts = {group.name: group.part for group in groups}

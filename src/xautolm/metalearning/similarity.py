@@ -17,9 +17,9 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 PARTS = {
     "task": ("classification-paper.v1", "generation-paper.v1"),
     "system": ("system-paper.v1",),
-    "semantic": ("semantic-hashed.v1",),
+    "semantic": ("semantic-minilm.v1", "semantic-hashed.v1"),
 }
-"""The groups of meta-features that enter each part of the distance; the first that the current task has is used."""
+"""The groups of meta-features that can enter each part of the distance, the best first."""
 OWN = "own:"
 """Begins the name of a group of meta-features that a person brought."""
 
@@ -47,8 +47,9 @@ def measured(
     """Distances of experiences to the current task and machine.
 
     Each group of features is normalised over store and current task together: log1p, then min-max, feature by feature.
-    The distance is the weighted sum of the parts: `metric` for task and system, cosine for the semantic vectors. A part
-    that either side lacks is left out and the other weights are scaled up to the same sum.
+    The distance is the weighted sum of the parts: `metric` for task and system, cosine for the semantic vectors. Of
+    several groups for a part, the one that most experiences share with the current task is used. A part that either
+    side lacks is left out and the other weights are scaled up to the same sum.
 
     Args:
         experiences: Past experiences.
@@ -65,7 +66,7 @@ def measured(
     """
     if metric not in DISTANCES:
         raise UnknownNameError("distance", metric, DISTANCES)
-    parts = _parts(current)
+    parts = _parts(experiences, current)
     if "task" not in parts:
         return [], len(experiences)
     shares = weights or Weights()
@@ -112,10 +113,14 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _parts(current: Features) -> dict[str, str]:
+def _parts(experiences: Sequence[Experience], current: Features) -> dict[str, str]:
     found = {part: [group for group in groups if group in current] for part, groups in PARTS.items()}
     found["task"] += [group for group in current if group.startswith(OWN)]
-    return {part: groups[0] for part, groups in found.items() if groups}
+
+    def shared(group: str) -> int:
+        return sum(_is_comparable(one.features, current, group) for one in experiences)
+
+    return {part: max(groups, key=shared) if len(groups) > 1 else groups[0] for part, groups in found.items() if groups}
 
 
 def _is_comparable(features: Features, current: Features, group: str) -> bool:

