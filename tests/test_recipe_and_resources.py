@@ -104,6 +104,21 @@ def test_the_paper_preset_has_the_papers_sets(profile: DataProfile, machine: Sys
     assert walk(space, early_stopping="off").keys() & {"early_stopping_patience", "early_stopping_delta"} == set()
 
 
+def test_the_paper_preset_has_the_papers_sets_for_generation(profile: DataProfile, machine: SystemProfile) -> None:
+    task, gpt2 = TASKS.get("question-answering"), ZOO.things["gpt2"]
+    gpu = replace(machine, device="cuda", gpus=(H100,))
+    space = build_space("paper", task, [gpt2, ZOO.things["opt-350m"]], [], replace(profile, tokens_max=5_000), gpu)
+    sites = space.sites()
+    assert sites["data_downsize"].options == ("none", "half", "quarter")
+    assert sites["max_length[500|700|900|1024]"].options == (500, 700, 900, 1024)
+    assert sites["early_stopping_delta"].options == (0.001, 0.005, 0.01)
+    assert sites["quantization"].options == ("none", "8bit", "4bit")
+    assert not {"optimizer", "dropout", "class_weights"} & {parameter.name for parameter in sites.values()}
+    model = ResourceModel({"gpt2": gpt2}, profile, gpu, forms=task.forms)
+    all_data, quarter = (model.predict(configured(space, data_downsize=name)).seconds for name in ("none", "quarter"))
+    assert quarter < 0.7 * all_data
+
+
 def test_space_options(tmp_path: Path) -> None:
     path = tmp_path / "space.yaml"
     path.write_text("preset: paper\nepochs: [1, 2]\nlearning_rate: 1e-5\n")

@@ -8,7 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.data import Dataset, prepare
+import numpy as np
+
+from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
@@ -152,12 +154,17 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective,
 
 def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> list[str]:
     """Whether inputs are longer than what some of the models read, by estimate."""
-    short = [card.name for card in cards if card.positions < dataset.profile.tokens_max]
+    short = [card for card in cards if card.positions < dataset.profile.tokens_max]
     if not short or task.problem_type:
         return []
+    shortest = min(short, key=lambda card: card.positions)
+    lengths = np.sum([estimated_tokens(list(dataset.train[name])) for name in task.inputs], axis=0)
+    beyond = int((lengths > shortest.positions).sum())
     return [
-        f"the longest input has about {dataset.profile.tokens_max} tokens, more than {', '.join(short)} read at once: "
-        "models that extract look at windows, models that generate see the context cut, never the question"
+        f"{beyond} of {len(dataset.train)} training inputs have more than the {shortest.positions} tokens that "
+        f"{shortest.name} reads at once, by estimate; the longest has about {dataset.profile.tokens_max}, more than "
+        f"{', '.join(card.name for card in short)} read: models that extract look at windows, models that generate see "
+        "the context cut, never the question"
     ]
 
 

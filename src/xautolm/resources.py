@@ -18,6 +18,7 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
 )
+from xautolm.space.presets import DATA_SHARES
 from xautolm.tasks import form_of
 
 BYTES = 4
@@ -84,7 +85,8 @@ class ResourceModel:
         per_token += 2 * card.hidden_size * card.vocabulary if form in SAYING else 0
         backward = method.backward_share(card, values)
         speed = self._speed() / (median(self.ratios) if self.ratios else 1.0)
-        train = self.profile.train_examples * length * per_token * (1 + 2 * backward) / speed
+        examples = self.profile.train_examples * DATA_SHARES[str(values.get("data_downsize", "none"))]
+        train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
         validate *= VALIDATION_FACTORS.get(form, 1.0)
         longest = min(self.profile.tokens_max, _number(values, "max_length"))

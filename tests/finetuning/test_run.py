@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ from xautolm.errors import TrialError
 from xautolm.finetuning import memory, training
 from xautolm.finetuning.inference import answers
 from xautolm.finetuning.run import run
+from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.methods import METHODS
 from xautolm.records import Limits, TrialStatus
 from xautolm.space.presets import PAPER_SCHEDULERS
+from xautolm.tasks import TASKS
 
 pytestmark = [
     # What libraries say of themselves while they work; ours must stay silent.
@@ -88,6 +91,21 @@ def test_the_papers_schedulers_and_optimizers(order: Order, folder: Path, schedu
     fixed = {"epochs": 1, "scheduler": scheduler, "optimizer": optimizer, "gradient_accumulation_steps": 2, **switches}
     outcome = run(order(preset="paper", batch_size=8, max_length=64, **fixed), folder)
     assert outcome.succeeded
+
+
+def test_less_data_is_used_where_the_configuration_says_so(order: Order) -> None:
+    spec = order(rows=160)
+    task = TASKS.get(spec.task)
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+
+    def rows(share: str) -> dict[str, list]:
+        values = {**spec.configuration.values, "data_downsize": share}
+        found, _ = tokenized(replace(spec, configuration=replace(spec.configuration, values=values)), task, tokenizer)
+        return {name: list(split["input_ids"]) for name, split in found.items()}
+
+    whole, quarter = rows("none"), rows("quarter")
+    assert len(quarter["train"]) == round(len(whole["train"]) / 4) and quarter == rows("quarter")
+    assert all(one in whole["train"] for one in quarter["train"]) and quarter["validation"] == whole["validation"]
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

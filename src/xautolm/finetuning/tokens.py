@@ -16,6 +16,7 @@ from xautolm.documents import to_plain
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.records import ModelCard, TrialSpec, digest_of
+from xautolm.space.presets import DATA_SHARES
 from xautolm.tasks import Task, form_of
 
 TARGETS = 5_000
@@ -58,7 +59,15 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
         }
         DatasetDict(splits).save_to_disk(str(path))
 
-    return DatasetDict.load_from_disk(str(once(folder, make))), settings
+    splits = DatasetDict.load_from_disk(str(once(folder, make)))
+    splits["train"] = _downsized(splits["train"], spec)
+    return splits, settings
+
+
+def _downsized(rows: Dataset, spec: TrialSpec) -> Dataset:
+    """Some of the rows, drawn with the trial's seed, if the configuration says so."""
+    share = DATA_SHARES[str(spec.configuration.values.get("data_downsize", "none"))]
+    return rows if share == 1 else rows.shuffle(seed=spec.seed).select(range(max(1, round(share * len(rows)))))
 
 
 def once(folder: Path, make: Callable[[Path], Any]) -> Path:

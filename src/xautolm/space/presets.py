@@ -9,8 +9,11 @@ from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+PAPER_GENERATION_LENGTHS = (500, 700, 900, 1024, 2048, 4096)
 PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
 PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
+DATA_SHARES = {"none": 1.0, "half": 0.5, "quarter": 0.25}
+"""Share of the training examples that is used, by what `data_downsize` says."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,14 +60,16 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
 
 
 def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
-    """The shared part of the preset `paper`: the sets of XAutoLM's classification space (arXiv 2508.00924).
+    """The shared part of the preset `paper`: the sets of XAutoLM's two spaces, for classification and for generation
+    (arXiv 2508.00924).
 
     What cannot run is left out: batches larger than the data, lengths beyond the model's positions.
     """
+    generates = bounds.form == "generate"
     sizes = tuple(size for size in (2, 4, 8, 16, 32, 64, 128, 256) if size <= bounds.train_examples) or (1,)
-    lengths = tuple(length for length in LENGTHS[:7] if length <= bounds.positions) or (bounds.positions,)
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
-    dropout = (Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1),) if bounds.body_dropout else ()
+    wanted = PAPER_GENERATION_LENGTHS if generates else LENGTHS[:7]
+    lengths = tuple(length for length in wanted if length <= bounds.positions) or (bounds.positions,)
     return (
         Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
         Choice(name="max_length", options=lengths, default=lengths[0]),
@@ -72,18 +77,36 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         Int(name="epochs", low=1, high=10, default=3),
         Choice(name="warmup_steps", options=(0, 100, 500, 1000, 1500, 2000), default=0),
         Choice(name="weight_decay", options=(0.0, 0.001, 0.005, 0.01, 0.1), default=0.01),
-        *dropout,
-        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"),
         Choice(name="gradient_accumulation_steps", options=(1, 2, 4, 8, 16), default=1),
         Choice(name="scheduler", options=PAPER_SCHEDULERS, default="linear"),
-        _switch(
-            "early_stopping",
-            Int(name="early_stopping_patience", low=1, high=10, default=3),
-            Choice(name="early_stopping_delta", options=(0.0, 0.001, 0.005, 0.01), default=0.0),
-        ),
         Choice(name="use_mixed_precision", options=mixed, default=mixed[-1]),
+        *(_paper_generation() if generates else _paper_classification(bounds)),
+    )
+
+
+def _paper_generation() -> tuple[Parameter, ...]:
+    return (
+        *_early_stopping((0.001, 0.005, 0.01)),
+        Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0),
+        Choice(name="data_downsize", options=tuple(DATA_SHARES), default="none"),
+    )
+
+
+def _paper_classification(bounds: Bounds) -> tuple[Parameter, ...]:
+    dropout = (Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1),) if bounds.body_dropout else ()
+    return (
+        *dropout,
+        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"),
+        _switch("early_stopping", *_early_stopping((0.0, 0.001, 0.005, 0.01))),
         _switch("gradient_clipping", Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)),
         *_class_weights(bounds),
+    )
+
+
+def _early_stopping(deltas: tuple[float, ...]) -> tuple[Parameter, ...]:
+    return (
+        Int(name="early_stopping_patience", low=1, high=10, default=3),
+        Choice(name="early_stopping_delta", options=deltas, default=deltas[0]),
     )
 
 
