@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
@@ -16,6 +17,7 @@ from xautolm import AutoLM
 from xautolm.cli import app
 from xautolm.documents import read_json
 from xautolm.errors import DataError, UnknownNameError, UsageError
+from xautolm.finetuning.inference import answers
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
 from xautolm.tasks import TASKS
@@ -59,10 +61,14 @@ def test_every_front_model_answers_in_plain_transformers_by_the_lines_of_its_car
         architecture = {"minilm-l2": "encoder", "scratch-decoder": "decoder"}.get(
             one.configuration.model, "encoder-decoder"
         )
-        lines = usage(read_json(folder / "xautolm.json"), architecture, "Question: Who?\nContext: Ada.\nAnswer:")
-        code = lines.replace("PATH_TO_THIS_FOLDER", str(folder))
+        row = {"question": "What does Ben have?", "context": "Ada has the apple. Ben has the book. Cleo has the chair."}
+        prompt = "".join(TASKS.get(TASK).parts(row))
+        lines = usage(read_json(folder / "xautolm.json"), architecture, prompt)
+        code = lines.replace("PATH_TO_THIS_FOLDER", str(folder)).replace("Who wrote it?", row["question"])
+        code = code.replace("It was written by Ada.", row["context"])
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
+        assert [done.stdout.strip()] == answers(folder, pd.DataFrame([row]), "cpu")
     card = (fitted.run_.best / "README.md").read_text()
     block = re.search(r"```python\n(.*?)```", card, flags=re.S)
     assert block is not None and "AutoModelFor" in block[1] and "pipeline(" not in block[1]

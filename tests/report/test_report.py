@@ -108,7 +108,14 @@ def test_durations_for_people() -> None:
 
 def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCard) -> None:
     text = model_card(
-        trials[0], card, ("a", "b"), "f1_macro", ["split made"], {"f1_macro": 0.65}, {"form": "classify"}, ""
+        trials[0],
+        card,
+        ("a", "b"),
+        "f1_macro",
+        ["split made"],
+        {"f1_macro": 0.65},
+        {"form": "classify", "task": "text-classification"},
+        "",
     )
     for fact in (
         "f1_macro on the validation split",

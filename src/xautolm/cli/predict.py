@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
     list[str] | None,
-    typer.Argument(help="Texts or questions; lines of standard input without any.", show_default=False),
+    typer.Argument(
+        help="Texts or questions, or pairs with a tab between; lines of standard input without any.", show_default=False
+    ),
 ]
 Context = Annotated[Path | None, typer.Option(help="Text file that the questions are about.", show_default=False)]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")]
@@ -27,7 +29,7 @@ def predict(run: Run, texts: Texts = None, context: Context = None, as_json: Jso
 
     auto = AutoLM.load(run)
     given = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    inputs = with_context(given, auto, context)
+    inputs = as_inputs(given, auto, context)
     rows = auto.predict_proba(inputs) if auto.classes_ else [None] * len(given)
     for text, answer, row in zip(given, auto.predict(inputs), rows, strict=True):
         if as_json:
@@ -38,11 +40,11 @@ def predict(run: Run, texts: Texts = None, context: Context = None, as_json: Jso
             typer.echo("\t".join([said or "(none)", *([] if row is None else [f"{row.max():.3f}"]), text]))
 
 
-def with_context(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
-    """What the run's task wants: texts, or questions about a context.
+def as_inputs(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
+    """What the run's task wants: texts, pairs of texts, or questions about a context.
 
     Raises:
-        UsageError: A context is missing, or is not wanted, or cannot be read.
+        UsageError: A context is missing, or is not wanted, or cannot be read; or a text is no pair.
     """
     from xautolm.errors import UsageError
     from xautolm.tasks import TASKS
@@ -51,6 +53,12 @@ def with_context(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
     if ("context" in names) != (context is not None):
         wants = "needs --context FILE" if context is None else "has no context"
         raise UsageError(f"The run's task, {auto.info_.task}, {wants}.")
+    if context is None and len(names) > 1:
+        rows = [text.split("\t") for text in texts]
+        wrong = [text for text, row in zip(texts, rows, strict=True) if len(row) != len(names)]
+        if wrong:
+            raise UsageError(f"{auto.info_.task} needs {' and '.join(names)} with a tab between.", got=repr(wrong[0]))
+        return {name: [row[place] for row in rows] for place, name in enumerate(names)}
     if context is None:
         return texts
     try:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from xautolm.tasks import TASKS
+
 PIPELINE_TAGS = {
     "classify": "text-classification",
     "extract": "question-answering",
@@ -15,7 +17,7 @@ PIPELINE_TAGS = {
 CLASSIFY = """from transformers import pipeline
 
 classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
-print(classify("some text"))"""
+print(classify({example}))"""
 
 EXTRACT = """import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -25,11 +27,12 @@ model = AutoModelForQuestionAnswering.from_pretrained("PATH_TO_THIS_FOLDER").eva
 question, context = "Who wrote it?", "It was written by Ada."
 inputs = tokenizer(question, context, truncation="only_second", return_tensors="pt", return_offsets_mapping=True)
 offsets = inputs.pop("offset_mapping")[0]
-in_context = torch.tensor([part == 1 for part in inputs.sequence_ids()])
 with torch.inference_mode():
     output = model(**inputs)
-start = output.start_logits[0].masked_fill(~in_context, -1e9).argmax()
-end = start + output.end_logits[0].masked_fill(~in_context, -1e9)[start : start + {answer_tokens}].argmax()
+scores = output.start_logits[0][:, None] + output.end_logits[0]
+inside = torch.tensor([part == 1 for part in inputs.sequence_ids()])
+is_span = (inside[:, None] & inside).triu().tril({answer_tokens} - 1)
+start, end = divmod(int(scores.masked_fill(~is_span, -1e9).argmax()), len(scores))
 print(context[offsets[start][0] : offsets[end][1]])"""
 
 GENERATE = """from transformers import {auto_class}, AutoTokenizer
@@ -59,7 +62,10 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
         prompt: An example, for models that generate.
     """
     if settings["form"] == "classify":
-        return CLASSIFY
+        is_pair = len(TASKS.get(settings["task"]).inputs) > 1
+        joined = repr(settings.get("joint", "").join(("some text", "another text")))
+        pair = joined if settings.get("joint") else '{"text": "some text", "text_pair": "another text"}'
+        return CLASSIFY.format(example=pair if is_pair else '"some text"')
     if settings["form"] == "extract":
         return EXTRACT.format(answer_tokens=settings["answer_tokens"])
     is_decoder = architecture == "decoder"

@@ -24,7 +24,9 @@ class TextClassification:
     families = ("encoder",)
     target_kind = "classes"
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
-    inputs: ClassVar = {"text": ("text", "sentence", "content", "review", "document", "utterance", "statement")}
+    inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
+    }
     target = "label"
     target_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -26,8 +27,22 @@ class Answering:
     may_be_empty: bool = False
     """Whether training had questions without an answer."""
     labels: tuple[str, ...] = ()
+    joint: str = ""
+    """What stands between two texts; empty where the tokenizer has a sign of its own for it."""
     chat: bool = False
     """Whether prompts are a user's turn in the tokenizer's chat template."""
+
+
+SEGMENTS = "token_type_ids"
+"""What tokenizers of BERT's kin call the numbers that tell the first text of a pair from the second."""
+
+
+def taken_by(model: Any, inputs: Any) -> Any:
+    """A tokenizer's output without segments, if the model knows none."""
+    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
+    if SEGMENTS in inputs and SEGMENTS not in inspect.signature(bare.forward).parameters:
+        inputs.pop(SEGMENTS)
+    return inputs
 
 
 class Form(Protocol):

@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import Answering
+from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -40,9 +40,10 @@ class Classify:
         }
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """The input's length is all there is."""
+        """The input's length, and how two texts are told apart."""
         length = int(str(spec.configuration.values["max_length"]))
-        return Answering(task=spec.task, form=self.name, max_length=length, labels=spec.labels)
+        joint = "\n" if tokenizer.sep_token is None else ""
+        return Answering(task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint)
 
     def columns(
         self,
@@ -52,13 +53,15 @@ class Classify:
         settings: Answering,
         architecture: str,
     ) -> dict[str, list[Any]]:
-        """`input_ids`, `length` and `labels`."""
-        ids: list[list[int]] = []
+        """`input_ids`, segments of pairs where the tokenizer tells them, `length` and `labels`."""
+        found: dict[str, list[Any]] = {}
         for start in range(0, len(table), TOKENISED):
-            texts = list(table["text"].iloc[start : start + TOKENISED])
-            ids += tokenizer(texts, truncation=True, max_length=settings.max_length)["input_ids"]
-        labels = list(task.encode(list(table[task.target]), settings.labels))
-        return {"input_ids": ids, "length": [len(row) for row in ids], "labels": labels}
+            encoded = _encoded(tokenizer, table.iloc[start : start + TOKENISED], task, settings)
+            for name, rows in encoded.items():
+                found.setdefault(name, []).extend(rows)
+        found["length"] = [len(row) for row in found["input_ids"]]
+        found["labels"] = list(task.encode(list(table[task.target]), settings.labels))
+        return found
 
     def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
         """Padding to the longest of a batch."""
@@ -68,22 +71,27 @@ class Classify:
         self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
     ) -> np.ndarray:
         """Logits of shape (rows, classes)."""
-        texts = list(table["text"])
-        order = sorted(range(len(texts)), key=lambda index: len(texts[index]))
-        logits = np.zeros((len(texts), model.config.num_labels), dtype=np.float32)
+        lengths = sum(table[name].str.len() for name in task.inputs)
+        order = np.argsort(lengths, kind="stable")
+        logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
         for start in range(0, len(order), BATCH):
             batch = order[start : start + BATCH]
-            inputs = tokenizer(
-                [texts[index] for index in batch],
-                truncation=True,
-                max_length=settings.max_length,
-                padding=True,
-                return_tensors="pt",
-            )
-            inputs.pop("token_type_ids", None)
+            encoded = _encoded(tokenizer, table.iloc[batch], task, settings)
+            inputs = taken_by(model, tokenizer.pad(encoded, return_tensors="pt"))
             with torch.inference_mode():
                 logits[batch] = model(**inputs.to(model.device)).logits.float().cpu().numpy()
         return logits
+
+
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+) -> dict[str, list[Any]]:
+    """Tokens of each row's text, or of its two texts."""
+    texts = [list(table[name]) for name in task.inputs]
+    if settings.joint:
+        texts = [[settings.joint.join(row) for row in zip(*texts, strict=True)]]
+    encoded = tokenizer(*texts, truncation=True, max_length=settings.max_length)
+    return {name: encoded[name] for name in ("input_ids", SEGMENTS) if name in encoded}
 
 
 FORM = Classify()

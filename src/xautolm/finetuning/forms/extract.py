@@ -10,7 +10,7 @@ import pandas as pd
 import torch
 from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import Answering
+from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -55,25 +55,26 @@ class Extract:
         settings: Answering,
         architecture: str,
     ) -> dict[str, list[Any]]:
-        """`input_ids`, `length`, `start_positions` and `end_positions`, one row for each window; questions whose
-        answers are not in the context are left out."""
-        found: dict[str, list[Any]] = {"input_ids": [], "length": [], "start_positions": [], "end_positions": []}
+        """`input_ids`, segments if the tokenizer tells them, `length`, `start_positions` and `end_positions`: a row for
+        each window. Questions whose answers are not in the context are left out."""
+        found: dict[str, list[Any]] = {}
         for context, question, answers in zip(table["context"], table["question"], table["answers"], strict=True):
             span = answer_span(context, list(answers))
             if span is None and len(answers):
                 continue
             windows = self.windows(tokenizer, question, context, settings)
-            for ids, offsets in zip(windows["input_ids"], windows["context_offsets"], strict=True):
+            for window, offsets in windows:
                 start, end = _token_span(offsets, span) if span else (0, 0)
-                for name, value in zip(found, (ids, len(ids), start, end), strict=True):
-                    found[name].append(value)
+                row = {**window, "length": len(window["input_ids"]), "start_positions": start, "end_positions": end}
+                for name, value in row.items():
+                    found.setdefault(name, []).append(value)
         return found
 
     def windows(
         self, tokenizer: PreTrainedTokenizerBase, question: str, context: str, settings: Answering
-    ) -> dict[str, list[Any]]:
-        """Windows of question and context: `input_ids`, and `context_offsets` with the characters that each token
-        stands for, None outside the context. A question takes at most half of a window."""
+    ) -> list[tuple[dict[str, list[int]], list[tuple[int, int] | None]]]:
+        """Windows of question and context: `input_ids` and segments, and the characters of the context that each token
+        stands for, None outside it. A question takes at most half of a window."""
         half = settings.max_length // 2
         cut = tokenizer(question, add_special_tokens=False, truncation=True, max_length=half - 4)["input_ids"]
         question = question if len(cut) < half - 4 else tokenizer.decode(cut)
@@ -86,11 +87,14 @@ class Extract:
             return_overflowing_tokens=True,
             return_offsets_mapping=True,
         )
-        offsets = [
-            [pair if part == 1 else None for pair, part in zip(pairs, encoded.sequence_ids(number), strict=True)]
+        names = [name for name in ("input_ids", SEGMENTS) if name in encoded]
+        return [
+            (
+                {name: encoded[name][number] for name in names},
+                [pair if part == 1 else None for pair, part in zip(pairs, encoded.sequence_ids(number), strict=True)],
+            )
             for number, pairs in enumerate(encoded["offset_mapping"])
         ]
-        return {"input_ids": encoded["input_ids"], "context_offsets": offsets}
 
     def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
         """Padding to the longest of a batch."""
@@ -102,16 +106,15 @@ class Extract:
         """The best span over all windows of each row; the empty text where the first token is better."""
         contexts, rows, windows = list(table["context"]), [], []
         for row, (context, question) in enumerate(zip(contexts, table["question"], strict=True)):
-            made = self.windows(tokenizer, question, context, settings)
-            for pair in zip(made["input_ids"], made["context_offsets"], strict=True):
+            for window in self.windows(tokenizer, question, context, settings):
                 rows.append(row)
-                windows.append(pair)
+                windows.append(window)
         best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
         nothing = [np.inf] * len(contexts)
-        order = sorted(range(len(windows)), key=lambda index: len(windows[index][0]))
+        order = sorted(range(len(windows)), key=lambda index: len(windows[index][0]["input_ids"]))
         for first in range(0, len(order), BATCH):
             batch = order[first : first + BATCH]
-            inputs = tokenizer.pad({"input_ids": [windows[index][0] for index in batch]}, return_tensors="pt")
+            inputs = taken_by(model, tokenizer.pad([windows[index][0] for index in batch], return_tensors="pt"))
             with torch.inference_mode():
                 output = model(**inputs.to(model.device))
             starts, ends = output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy()

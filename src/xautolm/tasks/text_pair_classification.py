@@ -1,0 +1,25 @@
+"""Two texts, one of several classes: entailment, paraphrase, whether an answer fits a question."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import ClassVar
+
+from xautolm.tasks.text_classification import TextClassification
+
+
+class TextPairClassification(TextClassification):
+    """Binary and multi-class classification of pairs of texts."""
+
+    name = "text-pair-classification"
+    inputs: ClassVar = {
+        "text": ("text", "sentence1", "premise", "question1", "question", "text1"),
+        "text_pair": ("text_pair", "sentence2", "hypothesis", "question2", "sentence", "answer", "text2"),
+    }
+
+    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
+        """The second text is never cut, the first may be."""
+        return f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nLabel:"
+
+
+TASK = TextPairClassification()
