@@ -146,10 +146,13 @@ class AutoLM:
                 answering `context` and `question`.
 
         Returns:
-            The class of each row, a list of classes each for multi-label tasks, a text each for the others.
+            The class of each row, a list of classes each for multi-label tasks, a number each for regression, a text
+            each for the others.
         """
         task, found = self._task, self._answers(inputs)
-        return cast("Classification", task).decode(predicted(task, found), self.classes_) if self.classes_ else found
+        if self.classes_:
+            return cast("Classification", task).decode(predicted(task, found), self.classes_)
+        return list(found.tolist() if isinstance(found, np.ndarray) else found)
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Probabilities of shape (rows, classes).

@@ -21,8 +21,8 @@ class Metric:
 
     name: str
     compute: Callable[[Any, Any], float]
-    """Targets and predictions to a value: class indices of shape (n,), or 0/1 indicators of shape (n, classes); for
-    texts the reference answers of each row, and the predicted texts."""
+    """Targets and predictions to a value: class indices or numbers of shape (n,), or 0/1 indicators of shape
+    (n, classes); for texts the reference answers of each row, and the predicted texts."""
     low: float = 0.0
     high: float = 1.0
 
@@ -46,6 +46,17 @@ def _mcc(targets: np.ndarray, predictions: np.ndarray) -> float:
     from sklearn.metrics import matthews_corrcoef
 
     return float(matthews_corrcoef(targets, predictions))
+
+
+def _correlation(name: str) -> Callable[[np.ndarray, np.ndarray], float]:
+    def compute(targets: np.ndarray, predictions: np.ndarray) -> float:
+        from scipy import stats
+
+        if not np.ptp(targets) or not np.ptp(predictions):
+            return 0.0  # the same number for everything says nothing
+        return float(getattr(stats, name)(targets, predictions).statistic)
+
+    return compute
 
 
 def _squad(name: str) -> Callable[[Sequence[Sequence[str]], Sequence[str]], float]:
@@ -82,6 +93,8 @@ METRICS: Mapping[str, Metric] = {
         Metric(name="f1_weighted", compute=_f1("weighted")),
         Metric(name="accuracy", compute=_accuracy),
         Metric(name="mcc", compute=_mcc, low=-1.0),
+        Metric(name="spearman", compute=_correlation("spearmanr"), low=-1.0),
+        Metric(name="pearson", compute=_correlation("pearsonr"), low=-1.0),
         Metric(name="token_f1", compute=_squad("f1")),
         Metric(name="exact_match", compute=_squad("exact_match")),
         Metric(name="rouge_l", compute=_rouge_l),

@@ -43,6 +43,10 @@ def tables() -> dict[str, pd.DataFrame]:
         "text-classification": tickets,
         "multilabel-classification": pd.DataFrame({"text": texts, "labels": [[one, f"not {one}"] for one in labels]}),
         "text-pair-classification": pd.DataFrame({"text": texts, "text_pair": texts[::-1].tolist(), "label": labels}),
+        "text-regression": pd.DataFrame({"text": texts, "label": texts.str.len()}),
+        "text-pair-regression": pd.DataFrame(
+            {"text": texts, "text_pair": texts[::-1].tolist(), "label": texts.str.len()}
+        ),
         "text-generation": pd.DataFrame({"text": texts, "target": [f"about {one}" for one in labels]}),
         "question-answering": lookup_questions(40, seed=1),
     }

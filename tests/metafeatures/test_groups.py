@@ -32,8 +32,16 @@ def sample(machine: SystemProfile) -> Sample:
     )
 
 
+def suited(sample: Sample, group: FeatureGroup) -> Sample:
+    """The sample with targets of the kind that a group needs."""
+    return (
+        replace(sample, targets=[float(len(text)) for text in sample.texts]) if group.targets == "numbers" else sample
+    )
+
+
 def test_names_are_versioned_and_match_the_numbers(group: FeatureGroup, sample: Sample) -> None:
     assert group.name.rpartition(".v")[2].isdigit() and group.part in {"task", "semantic", "system"}
+    sample = suited(sample, group)
     values = group.compute(sample)
     assert all(math.isfinite(value) for value in values) and values == group.compute(sample)
     assert not group.features or len(group.features) == len(values)
@@ -41,7 +49,7 @@ def test_names_are_versioned_and_match_the_numbers(group: FeatureGroup, sample: 
 
 def test_degenerate_texts_give_finite_numbers(group: FeatureGroup, sample: Sample) -> None:
     odd = replace(sample, texts=["?", "?", "!", ""], targets=["a", "a", "b", "b"], examples=4)
-    assert all(math.isfinite(value) for value in group.compute(odd))
+    assert all(math.isfinite(value) for value in group.compute(suited(odd, group)))
 
 
 def test_the_papers_classification_features_by_hand(sample: Sample) -> None:
@@ -76,6 +84,17 @@ def test_texts_and_alphabets_by_hand(sample: Sample) -> None:
     assert found["non_latin_letter_share"] == pytest.approx(2 / 10)
     assert found["duplicate_share"] == pytest.approx(1 / 3)
     assert found["majority_f1_macro"] == pytest.approx(0.8 / 2)  # F1 of the majority: 2 * (2/3) / (1 + 2/3)
+
+
+def test_regression_features_by_hand(sample: Sample) -> None:
+    texts = [("good " * 3 + "film", 5.0), ("bad " * 3 + "film", 1.0)] * 50
+    there = replace(sample, texts=[text for text, _ in texts], targets=[number for _, number in texts], examples=900)
+    found = dict(zip(FEATURES.get("regression").features, FEATURES.get("regression").compute(there), strict=True))
+    assert found["samples"] == 900 and found["document_length_mean"] == (19 + 16) / 2
+    assert found["distinct_number_share"] == 0.02 and found["number_skewness"] == pytest.approx(0.0)
+    assert found["type_token_ratio"] == 3 / 400 and found["linear_probe_r2"] > 0.9
+    skewed = replace(there, targets=[0.0] * 99 + [1.0])  # third moment of a Bernoulli: (1 - 2p) / sqrt(p (1 - p))
+    assert FEATURES.get("regression").compute(skewed)[5] == pytest.approx(0.98 / math.sqrt(0.0099))
 
 
 def test_rouge_by_hand() -> None:

@@ -15,7 +15,12 @@ def task(request: pytest.FixtureRequest) -> Task:
     return request.param
 
 
-CLASSIFICATIONS = [task for task in TASKS.things.values() if task.problem_type]
+CLASSIFICATIONS = [task for task in TASKS.things.values() if task.target_kind == "classes"]
+CELLS = {
+    "numbers": ("1", 2.5, -3, "1"),
+    "classes": ("b", "a", "c", "b"),
+    "texts": ("apple tart", "bread roll", "cider vinegar", "apple tart"),
+}
 
 
 @pytest.fixture(params=CLASSIFICATIONS, ids=lambda task: task.name)
@@ -24,7 +29,7 @@ def classification(request: pytest.FixtureRequest) -> Classification:
 
 
 def test_labels_survive_encoding_and_decoding(classification: Classification) -> None:
-    labels = [classification.parse_label(cell) for cell in ("b", "a", "c", "b")]
+    labels = [classification.parse_label(cell) for cell in CELLS["classes"]]
     names = classification.labels_of(labels)
     targets = classification.encode(labels, names)
     assert names == ("a", "b", "c") and len(targets) == 4
@@ -40,7 +45,7 @@ def test_probabilities_and_predictions_agree(classification: Classification) -> 
 
 
 def test_perfect_predictions_score_the_best_of_each_metric(task: Task) -> None:
-    labels = [task.parse_label(cell) for cell in ("apple tart", "bread roll", "cider vinegar", "apple tart")]
+    labels = [task.parse_label(cell) for cell in CELLS[task.target_kind]]
     targets = task.encode(labels, task.labels_of(labels))
     perfect = targets if task.problem_type else [task.words(label) for label in labels]
     assert scores(task.metrics, targets, perfect) == pytest.approx({name: METRICS[name].high for name in task.metrics})
@@ -57,6 +62,18 @@ def test_prompts_hold_every_input_and_only_one_part_may_be_cut(task: Task) -> No
     parts = task.parts(row)
     assert len(parts) == 3 and all("".join(parts).count(text) == 1 for text in row.values())
     assert parts[1] == row[next(iter(task.inputs))]
+
+
+def test_numbers_are_refused_where_they_are_none_or_all_the_same() -> None:
+    task = TASKS.get("text-regression")
+    for cell in ("four", "", True, float("inf"), [1.0]):
+        with pytest.raises(ValueError, match="expected a number"):
+            task.parse_label(cell)
+    with pytest.raises(DataError, match="All numbers of the validation split"):
+        task.check([1.0, 2.0], [3.0, 3.0])
+    targets = task.encode([1.0, 2.0, 4.0], ())
+    assert scores(("spearman",), targets, np.array([-5.0, 0.0, 900.0])) == pytest.approx({"spearman": 1.0})
+    assert scores(task.metrics, targets, np.ones(3)) == {"spearman": 0.0, "pearson": 0.0}
 
 
 def test_answers_in_every_usual_shape() -> None:

@@ -26,7 +26,13 @@ Data = Annotated[
     ),
 ]
 Config = Annotated[Path | None, option("YAML file with these options; those given here win.")]
-Task = Annotated[Text, option("Task type: text- or multilabel-classification, question-answering, text-generation.")]
+Task = Annotated[
+    Text,
+    option(
+        "Task type: text-, text-pair- or multilabel-classification, text- or text-pair-regression, question-answering, "
+        "text-generation."
+    ),
+]
 TextColumn = Annotated[Text, option("Name of the text column.")]
 LabelColumn = Annotated[Text, option("Name of the label column.")]
 Columns = Annotated[Text, option("Names of other columns: question=q,context=passage,answers=a.")]

@@ -36,8 +36,15 @@ def predict(run: Run, texts: Texts = None, context: Context = None, as_json: Jso
             chances = {} if row is None else {"probabilities": dict(zip(auto.classes_, map(float, row), strict=True))}
             typer.echo(json.dumps({"text": text, "prediction": answer, **chances}, ensure_ascii=False))
         else:
-            said = answer if isinstance(answer, str) else ", ".join(answer)
-            typer.echo("\t".join([said or "(none)", *([] if row is None else [f"{row.max():.3f}"]), text]))
+            said = [] if row is None else [f"{row.max():.3f}"]
+            typer.echo("\t".join([shown(answer), *said, text]))
+
+
+def shown(answer: str | float | list[str]) -> str:
+    """A prediction for a person."""
+    if isinstance(answer, float):
+        return f"{answer:.4g}"
+    return (answer if isinstance(answer, str) else ", ".join(answer)) or "(none)"
 
 
 def as_inputs(texts: list[str], auto: AutoLM, context: Path | None) -> Any:

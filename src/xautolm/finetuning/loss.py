@@ -15,14 +15,16 @@ def classification_loss(problem_type: str, smoothing: float, weights: torch.Tens
     """A loss for transformers' Trainer: the mean over a batch.
 
     Args:
-        problem_type: `single_label_classification` (cross-entropy) or `multi_label_classification` (binary
-            cross-entropy for each label).
+        problem_type: `single_label_classification` (cross-entropy), `multi_label_classification` (binary
+            cross-entropy for each label) or `regression` (squared error).
         smoothing: Share of the target that is spread evenly over the classes.
         weights: Weight of each class, shape (classes,); for several labels, of the positive examples of each.
     """
 
     def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
         logits = outputs["logits"].float()
+        if problem_type == "regression":
+            return functional.mse_loss(logits[:, 0], labels.float())
         weight = None if weights is None else weights.to(logits.device)
         if problem_type == "multi_label_classification":
             targets = labels.float() * (1 - smoothing) + smoothing / 2

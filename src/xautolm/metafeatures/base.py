@@ -16,7 +16,7 @@ class Sample:
     texts: Sequence[str]
     """Texts; prompts for generation."""
     targets: Sequence[Any]
-    """Labels as the task parsed them; texts for generation."""
+    """Labels as the task parsed them: classes or numbers; texts for generation."""
     examples: int
     """Number of rows of the whole data."""
     system: SystemProfile
@@ -34,7 +34,7 @@ class FeatureGroup(Protocol):
     part: str
     """Which distance it enters: `task`, `semantic` or `system`."""
     targets: str
-    """Which targets it needs: `classes`, `texts` or `any`."""
+    """Which targets it needs: `classes`, `numbers`, `texts` or `any`."""
     features: tuple[str, ...]
     """Names of the numbers, in order; empty for a vector without named parts."""
 

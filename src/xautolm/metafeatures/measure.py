@@ -23,7 +23,7 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
     Args:
         groups: All groups there are.
         sample: The data, whole or already sampled.
-        kind: What the targets are, `classes` or `texts`.
+        kind: What the targets are: `classes`, `numbers` or `texts`.
         cache: Folder where task features are kept by data fingerprint; None to compute them anew.
         key: The data's fingerprint.
 

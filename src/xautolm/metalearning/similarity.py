@@ -15,7 +15,7 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Rows of shape (n, features) and one row of shape (features,) to n distances."""
 
 PARTS = {
-    "task": ("classification-paper.v1", "generation-paper.v1"),
+    "task": ("classification-paper.v1", "generation-paper.v1", "regression.v1"),
     "system": ("system-paper.v1",),
     "semantic": ("semantic-minilm.v1", "semantic-hashed.v1"),
 }

@@ -9,6 +9,7 @@ from xautolm.tasks import TASKS
 
 PIPELINE_TAGS = {
     "classify": "text-classification",
+    "regress": "text-classification",
     "extract": "question-answering",
     "generate": "text-generation",
     "label-words": "text-generation",
@@ -18,6 +19,12 @@ CLASSIFY = """from transformers import pipeline
 
 classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
 print(classify({example}))"""
+
+REGRESS = """from transformers import pipeline
+
+score = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", function_to_apply="none")
+(found,) = score([{example}])
+print(found["score"] * {deviation} + {mean})"""
 
 EXTRACT = """import torch
 from transformers import AutoModelForQuestionAnswering, AutoTokenizer
@@ -61,11 +68,14 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
         architecture: Of the model.
         prompt: An example, for models that generate.
     """
-    if settings["form"] == "classify":
+    if settings["form"] in {"classify", "regress"}:
         is_pair = len(TASKS.get(settings["task"]).inputs) > 1
         joined = repr(settings.get("joint", "").join(("some text", "another text")))
         pair = joined if settings.get("joint") else '{"text": "some text", "text_pair": "another text"}'
-        return CLASSIFY.format(example=pair if is_pair else '"some text"')
+        example = pair if is_pair else '"some text"'
+        if settings["form"] == "classify":
+            return CLASSIFY.format(example=example)
+        return REGRESS.format(example=example, mean=settings["mean"], deviation=settings["deviation"])
     if settings["form"] == "extract":
         return EXTRACT.format(answer_tokens=settings["answer_tokens"])
     is_decoder = architecture == "decoder"

@@ -15,15 +15,15 @@ class Task(Protocol):
 
     name: str
     problem_type: str
-    """What transformers calls a classifier's loss: `single_label_classification` or `multi_label_classification`; empty
-    for other tasks."""
+    """What transformers calls the loss of a head: `single_label_classification`, `multi_label_classification` or
+    `regression`; empty for other tasks."""
     forms: Mapping[str, tuple[str, ...]]
     """How the task can be cast for each architecture that can do it, the usual way first: `classify`, `extract`,
     `generate` or `label-words`."""
     families: tuple[str, ...]
     """Architectures that `--families auto` considers."""
     target_kind: str
-    """Which meta-features apply: those of `classes` or of `texts`."""
+    """Which meta-features apply: those of `classes`, `numbers` or `texts`."""
     metrics: tuple[str, ...]
     """The metrics that mean something here; the first is the default objective."""
     inputs: Mapping[str, tuple[str, ...]]
@@ -48,7 +48,8 @@ class Task(Protocol):
         """What a person should know of some training rows, given by column names."""
 
     def encode(self, labels: Sequence[Any], names: Sequence[str]) -> Any:
-        """Targets: class indices of shape (n,), 0/1 indicators of shape (n, classes), or texts for each row."""
+        """Targets: class indices or numbers of shape (n,), 0/1 indicators of shape (n, classes), or texts for each
+        row."""
 
     def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
         """A prompt for generation in three parts, of which only the middle one may be cut."""
@@ -82,5 +83,5 @@ def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Map
 
 
 def predicted(task: Task, answers: Any) -> Any:
-    """Predictions in the shape of the targets, from what a model says: logits, or texts as they are."""
+    """Predictions in the shape of the targets, from what a model says: logits, or numbers and texts as they are."""
     return cast("Classification", task).predictions(answers) if task.problem_type else answers

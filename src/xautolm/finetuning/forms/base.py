@@ -27,6 +27,9 @@ class Answering:
     may_be_empty: bool = False
     """Whether training had questions without an answer."""
     labels: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+    """Numbers of regression are learned as differences from the mean over the deviation."""
     joint: str = ""
     """What stands between two texts; empty where the tokenizer has a sign of its own for it."""
     chat: bool = False
