@@ -10,8 +10,9 @@ import numpy as np
 from xautolm.search.evidence import Evidence
 from xautolm.search.surrogates import Prediction
 
-LEAD_SHARE = 1.0
-"""Weight of the gain in the first quality alone, beside that in hypervolume."""
+LEAD_SHARE, EAGERNESS, FADE = 1.0, 4.0, 5.0
+"""Weight of the gain in the first quality alone, beside that in hypervolume; what it has besides before any success,
+and after how many successes that falls to a third: a budget may end after few trials, and these should be good ones."""
 FLOOR = 0.5
 """Quantile of the target's own qualities that a candidate must pass to gain hypervolume: without a floor, a candidate
 that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials."""
@@ -22,8 +23,9 @@ QUANTILES = np.asarray([-1.4, -0.6, 0.0, 0.6, 1.4])
 def gain(prediction: Prediction, target: Sequence[Evidence], *, lead: int, time: int | None) -> np.ndarray:
     """Expected gain of each candidate over the target's trials, times the square of its chance of success.
 
-    The gain is that in the lead objective alone, plus that in the hypervolume of each pair of objectives, each averaged
-    over quantiles of what is predicted. The square: a failure costs a trial, and teaches less than a success.
+    The gain is that in the lead objective alone, which counts most at first, plus that in the hypervolume of each pair
+    of objectives, each averaged over quantiles of what is predicted. The square: a failure costs a trial, and teaches
+    less than a success.
 
     Args:
         prediction: For the candidates.
@@ -36,7 +38,8 @@ def gain(prediction: Prediction, target: Sequence[Evidence], *, lead: int, time:
     spread = prediction.deviation[:, :, None] * QUANTILES
     likely = prediction.scores[:, :, None] + spread  # shape (candidates, objectives, quantiles)
     best = float(good[:, lead].max()) if len(good) else float(prediction.scores[:, lead].min())
-    expected = LEAD_SHARE * np.maximum(likely[:, lead] - best, 0).mean(axis=1)
+    share = LEAD_SHARE + EAGERNESS * np.exp(-len(good) / FADE)
+    expected = share * np.maximum(likely[:, lead] - best, 0).mean(axis=1)
     for first, second in combinations(range(good.shape[1]), 2):
         pair = [first, second]
         floor = np.asarray([_floor(good[:, one], likely[:, one], is_time=one == time) for one in pair])
@@ -76,4 +79,4 @@ def volume_gain(first: np.ndarray, second: np.ndarray, points: np.ndarray, floor
 def _floor(seen: np.ndarray, likely: np.ndarray, *, is_time: bool) -> float:
     """The reference in one objective: below everything for the time, a quantile of what was seen for a quality."""
     lowest = float(min(likely.min(), seen.min(initial=np.inf)))
-    return lowest if is_time or len(seen) < 2 else float(np.quantile(seen, FLOOR))
+    return lowest if is_time or not len(seen) else float(np.quantile(seen, FLOOR))

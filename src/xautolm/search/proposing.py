@@ -22,6 +22,9 @@ PARENTS = 6
 LARGEST_TRUST = 0.85
 """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can show
 that it misleads."""
+FIRST = 3
+"""Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero begins
+with random trials, of which on real tasks about half learn nothing."""
 DOOMED = 0.35
 """Chance of failure from which on a configuration is passed over, if there is any other."""
 PRIOR_TRUST = 0.5
@@ -96,7 +99,7 @@ class Proposer:
         """
         believed = self._trust(target, objectives)
         failure_trust = float(believed[lead]) ** FAILURE_FADE
-        if rng.random() >= min(float(believed[lead]), LARGEST_TRUST):
+        if self._begins_from_zero(target, float(believed[lead]), rng):
             return Proposal(
                 values=None,
                 failure_trust=failure_trust,
@@ -132,6 +135,12 @@ class Proposer:
             "because": self.reasons(rows[best]) if trust[lead] > 0 else [],
         }
         return Proposal(values=values, failure_trust=failure_trust, explanation=explanation)
+
+    def _begins_from_zero(self, target: Sequence[Evidence], trust: float, rng: np.random.Generator) -> bool:
+        """Whether to leave a proposal to a search from zero: with the chance that the store misleads; without a store,
+        always; with one, not before the target's own trials could contradict it."""
+        chance = 1 - min(trust, LARGEST_TRUST)
+        return rng.random() < chance and (len(target) >= FIRST or trust == 0)
 
     def is_doomed(self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float) -> bool:
         """Whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
