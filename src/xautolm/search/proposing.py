@@ -23,8 +23,8 @@ LARGEST_TRUST = 0.85
 """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can show
 that it misleads."""
 FIRST = 3
-"""Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero begins
-with random trials, of which on real tasks about half learn nothing."""
+"""Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
+begins with random trials, of which on real tasks about half learn nothing."""
 DOOMED = 0.35
 """Chance of failure from which on a configuration is passed over, if there is any other."""
 PRIOR_TRUST = 0.5
