@@ -7,7 +7,7 @@ import pytest
 
 from xautolm.errors import SpaceError, UnknownNameError
 from xautolm.recipe import build_space, methods_by_model, opening, precisions, read_space_option
-from xautolm.records import DataProfile, Gpu, Limits, ModelCard, SystemProfile
+from xautolm.records import Configuration, DataProfile, Experience, Gpu, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
 from xautolm.tasks import TASKS
@@ -172,6 +172,33 @@ def test_a_measured_trial_corrects_the_next_prediction(resources: tuple[Resource
     assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
     model.observe(one, success(seconds=10 * before, f1_macro=0.5))
     assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
+
+
+def test_past_trials_on_such_a_machine_correct_the_first_prediction(
+    resources: tuple[ResourceModel, Space], profile: DataProfile, machine: SystemProfile
+) -> None:
+    model, space = resources
+    one = configured(space)
+    before = model.predict(one).first_result_seconds - 3.0
+    # A data set of twice the size took three times as long as would be predicted for it.
+    twice = replace(profile, train_examples=2 * profile.train_examples, validation_examples=500, name="other")
+    expected = replace(model, profile=twice).predict(one).first_result_seconds - 3.0
+
+    def past(**changes: object) -> Experience:
+        known = {
+            "id": "a", "created": "", "run": "r", "trial": 0, "task": "text-classification", "data": twice,
+            "system": machine, "configuration": one, "outcome": success(seconds=3 * expected, f1_macro=0.5),
+            "limits": Limits(), "objectives": ("f1_macro",), "seed": 0, "versions": {},
+        }  # fmt: skip
+        return Experience(**{**known, **changes})
+
+    odd = Configuration(values={"model": "minilm-l6", "method": "lora.v1"}, space="other")
+    model.learn([past(system=replace(machine, physical_cores=64)), past(configuration=odd)])
+    assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(before)
+    model.learn([past()])
+    assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(3 * before)
+    model.observe(one, success(seconds=5 * before, f1_macro=0.5))
+    assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(5 * before)
 
 
 def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]) -> None:

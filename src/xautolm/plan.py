@@ -135,6 +135,7 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     for note in dataset.notes:
         screen.note(note)
     seen = visible(store.experiences(task=task.name), task.name, dataset.profile, info.id, options.hide)
+    sight.resources.learn(seen)
     cache = cache_folder() / "metafeatures"
     past = [with_features(one, cache) for one in seen] if start != "none" else []
     names = [objective.name for objective in objectives]

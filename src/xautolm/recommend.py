@@ -76,6 +76,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
         seen = visible(
             store.experiences(task=sight.task.name), sight.task.name, sight.dataset.profile, "", options.hide
         )
+    sight.resources.learn(seen)
     cache = cache_folder() / "metafeatures"
     past = [with_features(one, cache) for one in seen]
     near, _ = measured(past, features)

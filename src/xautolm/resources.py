@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from statistics import median
 
 from xautolm.methods import METHODS
@@ -11,6 +12,7 @@ from xautolm.records import (
     SAYING,
     Configuration,
     DataProfile,
+    Experience,
     FailureKind,
     Limits,
     ModelCard,
@@ -64,7 +66,8 @@ class Estimate:
 
 @dataclass(slots=True)
 class ResourceModel:
-    """Predicts memory and time; each finished trial corrects it by the median ratio of measured to predicted."""
+    """Predicts memory and time, corrected by the median ratio of measured to predicted time: of the search's own
+    trials, or before there is any, of past trials on such a machine."""
 
     cards: dict[str, ModelCard]
     profile: DataProfile
@@ -74,6 +77,7 @@ class ResourceModel:
     forms: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CLASSIFIED)
     """How the task can be cast for each architecture."""
     ratios: list[float] = field(default_factory=list)
+    past_ratios: list[float] = field(default_factory=list)
 
     def predict(self, configuration: Configuration) -> Estimate:
         """Memory and time of a configuration."""
@@ -84,7 +88,7 @@ class ResourceModel:
         form = form_of(self.forms, card.architecture, values)
         per_token += 2 * card.hidden_size * card.vocabulary if form in SAYING else 0
         backward = method.backward_share(card, values)
-        speed = self._speed() / (median(self.ratios) if self.ratios else 1.0)
+        speed = self._speed() / self._correction()
         examples = self.profile.train_examples * DATA_SHARES[str(values.get("data_downsize", "none"))]
         train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
@@ -107,14 +111,32 @@ class ResourceModel:
         )
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
-        """Learn from a finished trial how far predictions of time are off on this machine."""
+        """Learn from a finished trial of this search how far predictions of time are off."""
+        self.ratios += self._ratio(configuration, outcome)
+
+    def learn(self, past: Iterable[Experience]) -> None:
+        """Learn from past trials on such a machine how far predictions of time are off; the data may be any.
+
+        Trials of models that are not here, or without what a prediction needs, are passed over.
+        """
+        for one in past:
+            known = one.configuration.model in self.cards and one.configuration.method in METHODS.things
+            if known and _are_alike(one.system, self.system):
+                there = replace(self, profile=one.data, ratios=[], past_ratios=[])
+                # Configurations of other spaces may lack what a prediction needs.
+                with suppress(KeyError, ValueError):
+                    self.past_ratios += there._ratio(one.configuration, one.outcome)
+
+    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
+        """Measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
         epochs = outcome.history[-1].get("epoch", 0.0) if outcome.history else 0.0
-        if not outcome.succeeded or outcome.evaluation_time is None or epochs <= 0:
-            return
-        predicted = self.predict(configuration)
-        correction = median(self.ratios) if self.ratios else 1.0
-        per_epoch = (predicted.first_result_seconds - FIXED_SECONDS) / correction
-        self.ratios.append(outcome.evaluation_time / epochs / per_epoch)
+        if not outcome.succeeded or not outcome.evaluation_time or epochs <= 0:
+            return []
+        per_epoch = (self.predict(configuration).first_result_seconds - FIXED_SECONDS) / self._correction()
+        return [outcome.evaluation_time / epochs / per_epoch]
+
+    def _correction(self) -> float:
+        return median(self.ratios or self.past_ratios or [1.0])
 
     def obstacle(self, configuration: Configuration, limits: Limits) -> str:
         """Why a configuration is predicted not to fit within limits, or nothing."""
@@ -156,6 +178,12 @@ class ResourceModel:
         if self.system.device == "cpu":
             return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
         return GPU_GFLOPS * 1e9
+
+
+def _are_alike(one: SystemProfile, other: SystemProfile) -> bool:
+    """Whether two machines have the same device, cores and GPUs, and about the same memory."""
+    described = [(each.device, each.physical_cores, [gpu.name for gpu in each.gpus]) for each in (one, other)]
+    return described[0] == described[1] and abs(one.memory - other.memory) <= 0.1 * other.memory
 
 
 def _number(values: dict[str, Scalar] | object, name: str) -> float:
