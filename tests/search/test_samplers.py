@@ -13,7 +13,8 @@ import pytest
 from xautolm.records import Failure, FailureKind, Objective, TrialOutcome, TrialStatus
 from xautolm.search import SAMPLERS, Strategy, ask, open_study, pareto_front, tell
 from xautolm.search.pge import POPULATION, PgeSampler
-from xautolm.space import Branch, Float, Int, Prior, Space
+from xautolm.search.proposing import mapped_into
+from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
@@ -126,6 +127,18 @@ def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
         found.append(tuple(configuration.values.values()))
         tell(study, trial.number, success(f1_macro=0.1 * len(found)), OBJECTIVES)
     assert len(found) == len(set(found)) >= 3
+
+
+def test_past_configurations_map_by_name_and_not_onto_another_branch() -> None:
+    inner = (Float(name="rate", low=0.1, high=1.0, default=0.5), Choice(name="size", options=(8, 16), default=8))
+    space = Space("s", (Branch(name="model", branches={"a": Space("a", inner), "b": Space("b", ())}, default="a"),))
+    assert mapped_into(space, {"model": "a", "rate": 0.2, "size": 64, "other": 1}) == {
+        "model": "a",
+        "rate": 0.2,
+        "size": 8,
+    }
+    assert mapped_into(space, {"rate": 7.0}) == {"model": "a", "rate": 0.5, "size": 8}
+    assert mapped_into(space, {"model": "c", "rate": 0.2}) is None
 
 
 def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -17,8 +17,10 @@ from xautolm.space import Branch, Choice, Float, Int, Parameter, Prior, Space
 
 FROM_PRIOR, MUTATED, UNIFORM = 100, 70, 50
 """Candidates of each origin."""
+PAST = 30
+"""How many of the store's best configurations are candidates as they are."""
 PARENTS = 6
-"""How many of the best trials are mutated."""
+"""How many of the best trials are mutated; the store's best stand in while the target has fewer."""
 LARGEST_TRUST = 0.85
 """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can show
 that it misleads."""
@@ -69,12 +71,17 @@ class Proposer:
     prior: Prior = field(init=False)
     encoder: Encoder = field(init=False)
     surrogates: Surrogates = field(init=False)
+    past: Sequence[Evidence] = field(init=False)
+    """The store's successes as configurations of the space, as far as they can be."""
 
     def __post_init__(self) -> None:
         self.plain = Prior.plain(self.space)
         self.prior = self.memory.prior if self.memory else self.plain
         self.encoder = Encoder.of_space(self.space)
         self.surrogates = Surrogates(self.encoder, self.seed, self.memory.evidence if self.memory else ())
+        successes = [one for one in self.surrogates.heaviest if not one.failed]
+        mapped = [(one, mapped_into(self.space, one.values)) for one in successes]
+        self.past = [replace(one, values=values) for one, values in mapped if values is not None]
 
     def propose(
         self,
@@ -160,16 +167,17 @@ class Proposer:
     def _candidates(
         self, target: Sequence[Evidence], trust: float, lead: int, rng: np.random.Generator
     ) -> list[tuple[Mapping[str, Scalar], str]]:
-        """Configurations and their origins: from the prior as far as the store is trusted, from the plain space, and
-        near the target's best."""
+        """Configurations and their origins: from the prior as far as the store is trusted, from the plain space, the
+        store's best, and near the target's best."""
         from_prior = round(trust * FROM_PRIOR)
         found = [(self.prior.sample(rng).values, "prior") for _ in range(from_prior)]
         found += [
             (self.space.walk(lambda key, one: _uniform(one, rng)).values, "uniform")
             for _ in range(UNIFORM + FROM_PRIOR - from_prior)
         ]
-        scored = [(one.scores[lead], one) for one in target if one.scores is not None]
-        parents = [one for _, one in sorted(scored, key=lambda pair: -pair[0])[:PARENTS]]
+        past = _best(self.past, lead)[:PAST]
+        found += [(one.values, f"as {one.source}") for one in past]
+        parents = (_best(target, lead)[:PARENTS] + past)[:PARENTS]
         for index in range(MUTATED if parents else 0):
             parent = parents[index % len(parents)]
             found.append((self._mutated(parent.values, rng), f"mutation of {parent.source}"))
@@ -187,6 +195,29 @@ class Proposer:
             return _stepped(parameter, float(str(value)), rng)
 
         return self.space.walk(choose).values
+
+
+def mapped_into(space: Space, values: Mapping[str, Scalar]) -> Mapping[str, Scalar] | None:
+    """A configuration of another space by parameter name: what is out of range here, or has no value, takes its
+    default; nothing if it chose a branch, such as a model, that is not here."""
+    has_place = True
+
+    def choose(key: str, parameter: Parameter) -> Scalar:
+        nonlocal has_place
+        value = values.get(parameter.name)
+        if value is not None and not parameter.problem(value):
+            return value
+        has_place = has_place and not (isinstance(parameter, Branch) and value is not None)
+        return parameter.default
+
+    found = space.walk(choose).values
+    return found if has_place else None
+
+
+def _best(trials: Sequence[Evidence], lead: int) -> list[Evidence]:
+    """Successes, those first that lead in the first quality on the nearest tasks."""
+    scored = [(one.scores[lead] * one.weight, one) for one in trials if one.scores is not None]
+    return [one for _, one in sorted(scored, key=lambda pair: -pair[0])]
 
 
 def _uniform(parameter: Parameter, rng: np.random.Generator) -> Scalar:

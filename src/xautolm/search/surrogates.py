@@ -94,7 +94,8 @@ class Surrogates:
         seen, scores = self._successes(target, objectives)
         opinion = self._opinion(seen, objectives)
         agreement = np.asarray([_rank_correlation(opinion[:, one], scores[:, one]) for one in range(objectives)])
-        count = len(scores) if len(scores) > 2 else 0
+        # Two trials say nothing of a ranking, so the first two count for nothing.
+        count = max(len(scores) - 2, 0)
         trust = (TRUST_WEIGHT * FIRST_TRUST + count * agreement) / (TRUST_WEIGHT + count)
         return np.asarray(np.clip(trust, 0.0, 1.0))
 
