@@ -45,3 +45,7 @@ def test_pairs_are_classified_here_and_in_plain_transformers(tmp_path: Path) -> 
     assert json.loads(said.stdout)["probabilities"][auto.classes_[0]] == pytest.approx(chances[0, 0], abs=1e-5)
     failed = CliRunner().invoke(app, ["predict", run, "only one text"])
     assert isinstance(failed.exception, UsageError) and "with a tab between" in str(failed.exception)
+    pairs.rename(columns={"premise": "left", "hypothesis": "right"}).head(20).to_csv(tmp_path / "more.csv", index=False)
+    named = ["--columns", "text_pair=right", "--text", "left"]
+    scored = CliRunner().invoke(app, ["evaluate", run, str(tmp_path / "more.csv"), *named])
+    assert scored.exit_code == 0 and scored.stdout.startswith("f1_macro")

@@ -92,14 +92,18 @@ class AutoLM:
         return self
 
     @classmethod
-    def load(cls, folder: str | Path) -> AutoLM:
+    def load(cls, folder: str | Path, **options: Any) -> AutoLM:
         """A fitted AutoLM from a run's folder.
+
+        Args:
+            folder: The run's.
+            **options: What concerns data to evaluate on or where the model runs: `text`, `label`, `columns`, `device`.
 
         Raises:
             RunFolderError: There is no run.
         """
         run = RunFolder(Path(folder).absolute())
-        auto = cls(task=run.info().task, out=str(run.root))
+        auto = cls(**options, task=run.info().task, out=str(run.root))
         auto.run_ = run
         return auto
 

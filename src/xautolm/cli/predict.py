@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from xautolm.cli.fit import Columns, LabelColumn, TextColumn
+
 if TYPE_CHECKING:
     from xautolm.automl import AutoLM
 
@@ -76,10 +78,16 @@ def as_inputs(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
 
 
 def evaluate(
-    run: Run, data: Annotated[str, typer.Argument(help="Labelled data, as for fit.", show_default=False)]
+    run: Run,
+    data: Annotated[str, typer.Argument(help="Labelled data, as for fit.", show_default=False)],
+    text: TextColumn = None,
+    label: LabelColumn = None,
+    columns: Columns = None,
 ) -> None:
     """Score the best model of a run on data that the search never saw."""
     from xautolm.automl import AutoLM
 
-    for name, value in AutoLM.load(run).evaluate(data).items():
+    named = {"text": text, "label": label, "columns": columns}
+    auto = AutoLM.load(run, **{name: value for name, value in named.items() if value is not None})
+    for name, value in auto.evaluate(data).items():
         typer.echo(f"{name}\t{value:.4f}")

@@ -8,7 +8,10 @@ from typing import Annotated
 import typer
 
 from xautolm.cli.fit import (
+    Budget,
+    Columns,
     Device,
+    Families,
     Hide,
     LabelColumn,
     MaxTrain,
@@ -29,8 +32,9 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 def recommend(
     data: Data, task: Task = None, text: TextColumn = None, label: LabelColumn = None, max_train: MaxTrain = None,
-    models: Models = None, methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None,
-    store: Store = None, trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None, count: Count = 8,
+    columns: Columns = None, families: Families = None, budget: Budget = None, models: Models = None,
+    methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None, store: Store = None,
+    trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None, count: Count = 8,
     as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Rank configurations by experience: predicted quality, time, memory and risk, and because of what."""
