@@ -52,7 +52,7 @@ Written by `xautolm models matrix`. `make test-conformance` takes a tiny model o
 weights, a tokenizer of its own) through every cell: two training steps, answers, saved, loaded again, the same answers.
 
 `extract` points at a span of the context, `generate` says words after a prompt, `classify` puts a classifier on top,
-`label-words` says the name of the class.
+`label-words` says the name of the class, `regress` puts one number on top.
 
 {table}
 

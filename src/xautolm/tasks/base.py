@@ -18,8 +18,8 @@ class Task(Protocol):
     """What transformers calls the loss of a head: `single_label_classification`, `multi_label_classification` or
     `regression`; empty for other tasks."""
     forms: Mapping[str, tuple[str, ...]]
-    """How the task can be cast for each architecture that can do it, the usual way first: `classify`, `extract`,
-    `generate` or `label-words`."""
+    """How the task can be cast for each architecture that can do it, the usual way first: `classify`, `regress`,
+    `extract`, `generate` or `label-words`."""
     families: tuple[str, ...]
     """Architectures that `--families auto` considers."""
     target_kind: str
