@@ -46,6 +46,7 @@ def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
     lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, family_rows(cards, problems))]
     why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
     table = "\n".join(lines)
+    whole = sorted({card.family for card in cards.values() if card.hub_id and not card.quantizable})
     return f"""# What works on which family
 
 Written by `xautolm models matrix`. `make test-conformance` takes a tiny model of each family's real class (random
@@ -55,6 +56,9 @@ weights, a tokenizer of its own) through every cell: two training steps, answers
 `label-words` says the name of the class, `regress` puts one number on top.
 
 {table}
+
+`lora` goes beside weights of 8 or 4 bits too, on a GPU with bitsandbytes (tested on processors, for `text-classification`), but not for
+{", ".join(whole)}, whose matrices lie transposed.
 
 What is not there, and why:
 
