@@ -57,8 +57,8 @@ weights, a tokenizer of its own) through every cell: two training steps, answers
 
 {table}
 
-`lora` goes beside weights of 8 or 4 bits too, on a GPU with bitsandbytes (tested on processors, for `text-classification`), but not for
-{", ".join(whole)}, whose matrices lie transposed.
+`lora` goes beside weights of 8 or 4 bits too, on a GPU with bitsandbytes (tested on processors, for
+`text-classification`), but not for {", ".join(whole)}, whose matrices lie transposed.
 
 What is not there, and why:
 
