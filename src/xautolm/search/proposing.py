@@ -27,7 +27,7 @@ that it misleads."""
 FIRST = 3
 """Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
 begins with random trials, of which on real tasks about half learn nothing."""
-DOOMED = 0.35
+DOOMED = 0.3
 """Chance of failure from which on a configuration is passed over, if there is any other."""
 PRIOR_TRUST = 0.5
 """Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
