@@ -27,8 +27,9 @@ that it misleads."""
 FIRST = 3
 """Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
 begins with random trials, of which on real tasks about half learn nothing."""
-DOOMED = 0.3
-"""Chance of failure from which on a configuration is passed over, if there is any other."""
+BEARABLE, DOOMED = 0.3, 0.35
+"""Chance of failure up to which a candidate is proposed, if there is any such; and from which on a proposal of the
+search from zero, which has no others to offer, is passed over."""
 PRIOR_TRUST = 0.5
 """Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
 FROM_ZERO = "search from zero"
@@ -131,7 +132,7 @@ class Proposer:
         rows = self.encoder.rows(values for values, _ in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
         gains = gain(prediction, target, lead=lead, time=time)
-        bearable = prediction.failure <= max(DOOMED, float(prediction.failure.min()))
+        bearable = prediction.failure <= max(BEARABLE, float(prediction.failure.min()))
         best = int(np.argmax(np.where(bearable, gains, -1.0)))
         values, origin = candidates[best]
         explanation = {
