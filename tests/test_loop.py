@@ -145,6 +145,15 @@ def test_trial_limits_never_exceed_what_is_left_of_the_budget(fit: Callable) -> 
     assert all(spec.limits.seconds <= 300 for spec in executor.specs)
 
 
+def test_where_no_whole_epoch_fits_part_of_one_does(fit: Callable) -> None:
+    def slow(spec: TrialSpec) -> TrialOutcome:  # at its limit, half an epoch had taken 50 s
+        return replace(play(spec), history=({"epoch": 0.5, "f1_macro": 0.5},), evaluation_time=50.0)
+
+    auto, executor = fit(slow, trials=4, trial_time_limit="60s", models="minilm-l6", methods="full")
+    assert len(executor.specs) == 4
+    assert auto.best_.outcome.succeeded
+
+
 def test_several_at_once_share_threads_and_memory(fit: Callable) -> None:
     auto, executor = fit(trials=4, parallel=2)
     assert {spec.threads for spec in executor.specs} == {max(1, auto.info_.system.physical_cores // 2)}

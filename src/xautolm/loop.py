@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     import optuna
 
 UPDATE_SECONDS = 0.5
+PART_OF_EPOCH = 0.3
+"""Share of the first epoch that must fit at least."""
 
 
 def search(plan: Plan) -> list[Experience]:
@@ -58,7 +60,9 @@ def start_next(plan: Plan, standing: Standing) -> bool:
         return False
     seconds = min(plan.limits.seconds or float("inf"), plan.clock.left)
     limits = replace(plan.limits, seconds=None if seconds == float("inf") else seconds)
-    asked = ask(plan.study, plan.space, lambda configuration: plan.resources.obstacle(configuration, limits))
+    asked = ask(plan.study, plan.space, lambda one: plan.resources.obstacle(one, limits))
+    # Where no whole epoch fits any more, the budget is better spent on part of one than left.
+    asked = asked or ask(plan.study, plan.space, lambda one: plan.resources.obstacle(one, limits, PART_OF_EPOCH))
     if asked is None:
         return False
     trial, configuration = asked

@@ -55,7 +55,9 @@ class Estimate:
     seconds: float
     """Wall time of the whole trial."""
     first_result_seconds: float
-    """Wall time until the first epoch is evaluated: less than this gives no result."""
+    """Wall time until the first epoch is evaluated: less than this gives no whole one."""
+    validation_seconds: float
+    """Wall time of one evaluation."""
     memory: float
     """Peak memory of the device's kind with a per-device batch of one, in bytes."""
     memory_per_example: float
@@ -105,6 +107,7 @@ class ResourceModel:
         return Estimate(
             seconds=FIXED_SECONDS + _number(values, "epochs") * (train + validate),
             first_result_seconds=FIXED_SECONDS + train + validate,
+            validation_seconds=validate,
             memory=fixed + BYTES * kept,
             memory_per_example=BYTES * kept,
             least_memory=fixed + BYTES * least,
@@ -138,18 +141,24 @@ class ResourceModel:
     def _correction(self) -> float:
         return median(self.ratios or self.past_ratios or [1.0])
 
-    def obstacle(self, configuration: Configuration, limits: Limits) -> str:
-        """Why a configuration is predicted not to fit within limits, or nothing."""
+    def obstacle(self, configuration: Configuration, limits: Limits, epochs: float = 1.0) -> str:
+        """Why a configuration is predicted not to fit within limits, or nothing.
+
+        Args:
+            configuration: The configuration.
+            limits: Of the trial.
+            epochs: How much of the first epoch must fit, besides one evaluation.
+        """
         estimate = self.predict(configuration)
+        seconds = estimate.first_result_seconds
+        seconds -= (1 - epochs) * (seconds - FIXED_SECONDS - estimate.validation_seconds)
         memory = self.memory_limit(limits)
         if estimate.least_memory > memory:
             needs = f"needs about {estimate.least_memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
             return f"{FailureKind.OUT_OF_MEMORY}: {needs}"
-        if limits.seconds is not None and estimate.first_result_seconds > limits.seconds:
-            return (
-                f"{FailureKind.TIMEOUT}: needs about {estimate.first_result_seconds:.0f} s for its first epoch, "
-                f"{limits.seconds:.0f} s are left"
-            )
+        if limits.seconds is not None and seconds > limits.seconds:
+            part = "its first epoch" if epochs == 1 else f"{epochs:.0%} of its first epoch"
+            return f"{FailureKind.TIMEOUT}: needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
         return ""
 
     def needs_checkpointing(self, configuration: Configuration, limits: Limits) -> bool:
