@@ -6,7 +6,8 @@ import time
 from pathlib import Path
 
 import xautolm.finetuning.run  # noqa: F401  a real trial cannot begin without the frameworks
-from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.vocabulary import TrialStatus
 
 
 def note_start(spec: TrialSpec, folder: Path) -> TrialOutcome:

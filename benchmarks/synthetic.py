@@ -18,16 +18,15 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Failure,
-    FailureKind,
     Features,
     Limits,
     Scalar,
     SystemProfile,
     TrialOutcome,
-    TrialStatus,
     experience_id,
 )
 from xautolm.space import Branch, Choice, Float, Int, Space
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 CHEAP = {"nano": 0.2, "micro": 1.0}
 """Models and their parameters in millions: far cheaper than the others, as those trained from scratch are, and poor."""

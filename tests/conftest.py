@@ -14,10 +14,32 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from xautolm.data.demo import support_tickets
 from xautolm.records import DataProfile, ModelCard, SystemProfile
 
+PATIENCE_VARIABLE = "XAUTOLM_TEST_PATIENCE"
+"""Environment variable: a factor on every limit of wall time in the tests, for slow or busy machines."""
+
+
+def patience(seconds: float) -> float:
+    """Return a limit of wall time, in seconds, as this machine needs it.
+
+    Limits in tests only catch what hangs; nothing that is merely slow under load should reach them.
+    """
+    return seconds * float(os.environ.get(PATIENCE_VARIABLE, "1"))
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Scale the limit of each test by `XAUTOLM_TEST_PATIENCE`."""
+    limit = patience(float(config.getoption("timeout") or config.getini("timeout")))
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(limit))
+
 
 @pytest.fixture(autouse=True)
-def own_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No test touches the user's store or cache, or another test's."""
+def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Give each test a working folder, store and cache of its own: none depends on the caller's, or on another's."""
+    working_folder = tmp_path / "cwd"
+    working_folder.mkdir()
+    monkeypatch.chdir(working_folder)
     monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set

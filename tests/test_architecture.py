@@ -12,16 +12,17 @@ import xautolm
 ROOT = Path(xautolm.__file__).parent
 
 LEVELS = {
-    "errors": 0, "records": 0, "settings": 0,
-    "ranking": 1, "registry": 1, "documents": 1, "space": 1, "options": 1,
-    "runs": 2, "data": 2, "tasks": 2, "metafeatures": 2, "zoo": 2, "methods": 2, "metrics": 2,
-    "recipe": 3, "resources": 3,
-    "experience": 4, "search": 4, "execution": 4, "limits": 4, "metalearning": 4, "finetuning": 4, "report": 4,
-    "memory": 5, "prospect": 5, "testing": 5,
-    "plan": 6, "recommend": 6, "integrations": 6,
-    "loop": 7, "results": 7,
-    "automl": 8,
-    "cli": 9,
+    "vocabulary": 0,
+    "errors": 1, "records": 1, "settings": 1,
+    "ranking": 2, "registry": 2, "documents": 2, "space": 2, "options": 2,
+    "runs": 3, "data": 3, "tasks": 3, "metafeatures": 3, "zoo": 3, "methods": 3, "metrics": 3,
+    "recipe": 4, "resources": 4,
+    "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
+    "memory": 6, "prospect": 6, "testing": 6,
+    "plan": 7, "recommend": 7, "integrations": 7,
+    "loop": 8, "results": 8,
+    "automl": 9,
+    "cli": 10,
 }  # fmt: skip
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -20,9 +20,10 @@ from xautolm.errors import (
     UnknownNameError,
     UsageError,
 )
-from xautolm.records import FailureKind, Gpu, SystemProfile, TrialOutcome, TrialSpec
+from xautolm.records import Gpu, SystemProfile, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, success
+from xautolm.vocabulary import FailureKind
 
 SCORES = {
     "minilm-l6": 0.9,

@@ -84,7 +84,7 @@ class TrialError(XAutoLMError):
     """A failure inside a trial whose kind is known.
 
     Args:
-        kind: A member of `xautolm.records.FailureKind`, as text.
+        kind: A member of `xautolm.vocabulary.FailureKind`, as text.
         message: What happened, in one or two lines.
     """
 

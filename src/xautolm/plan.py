@@ -23,14 +23,12 @@ from xautolm.records import (
     Configuration,
     Experience,
     Failure,
-    FailureKind,
     Features,
     Limits,
     ModelCard,
     Objective,
     TrialOutcome,
     TrialSpec,
-    TrialStatus,
     digest_of,
 )
 from xautolm.report import Screen
@@ -39,6 +37,7 @@ from xautolm.runs import Clock, RunFolder, RunInfo, devices, read_experience
 from xautolm.search import SAMPLERS, open_study, tell
 from xautolm.settings import cache_folder
 from xautolm.space import Space
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 if TYPE_CHECKING:
     import optuna

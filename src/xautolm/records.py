@@ -6,8 +6,9 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
+
+from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
@@ -17,36 +18,6 @@ SAYING = ("generate", "label-words")
 
 Features = Mapping[str, tuple[float, ...]]
 """Meta-features: numbers by the versioned name of their group."""
-
-
-class FailureKind(StrEnum):
-    """Why a trial gave no result."""
-
-    INVALID_CONFIG = "invalid_config"
-    """The configuration contradicts itself, the model or the data."""
-    OUT_OF_MEMORY = "out_of_memory"
-    """It did not fit, even with a per-device batch of one."""
-    TIMEOUT = "timeout"
-    """It passed its time limit and the grace after it without a result."""
-    DIVERGED = "diverged"
-    """The loss became NaN or infinite."""
-    LOAD_ERROR = "load_error"
-    """The model or its tokenizer could not be loaded."""
-    CRASH = "crash"
-    """Anything else that went wrong inside the trial."""
-    INTERRUPTED = "interrupted"
-    """The user or the machine stopped it; says nothing about the configuration."""
-
-
-class TrialStatus(StrEnum):
-    """How a trial ended."""
-
-    COMPLETE = "complete"
-    """It ran as configured."""
-    TRUNCATED = "truncated"
-    """The time limit stopped training early; the result is valid."""
-    FAILED = "failed"
-    """There is no result; see its failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -119,7 +90,7 @@ class TrialOutcome:
     @property
     def is_evidence(self) -> bool:
         """Whether the outcome says anything about the configuration."""
-        return self.failure is None or self.failure.kind is not FailureKind.INTERRUPTED
+        return self.failure is None or self.failure.kind.evidence is not Evidence.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,6 @@ from xautolm.records import (
     Configuration,
     DataProfile,
     Experience,
-    FailureKind,
     Limits,
     ModelCard,
     Scalar,
@@ -22,6 +21,7 @@ from xautolm.records import (
 )
 from xautolm.space.presets import DATA_SHARES
 from xautolm.tasks import form_of
+from xautolm.vocabulary import FailureKind
 
 BYTES = 4
 """Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights. Only

@@ -11,9 +11,10 @@ import pandas as pd
 from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import failed, failure_of
-from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.runs import ANSWERING
 from xautolm.tasks import Task
+from xautolm.vocabulary import TrialStatus
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
 THINGS = ("apple", "book", "chair", "drum", "egg", "fork", "glove", "hat")

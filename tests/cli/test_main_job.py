@@ -13,9 +13,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import patience
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
-from xautolm.records import FailureKind
+from xautolm.vocabulary import FailureKind
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -36,7 +37,7 @@ class Finished:
 
 def xautolm(*arguments: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from xautolm.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=280)
+    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience(600))
 
 
 @pytest.fixture(scope="module")
@@ -149,7 +150,7 @@ def test_kill_9_in_the_middle_and_resume_lose_nothing(finished: Finished, tmp_pa
         env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     second_trial = tmp_path / "run" / "trials" / "0001" / "progress.jsonl"
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + patience(120)
     while not second_trial.exists() and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(first.pid, signal.SIGKILL)

@@ -24,11 +24,12 @@ from xautolm.finetuning.inference import answers
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
 from xautolm.recipe import build_space, data_needs, form_problems
-from xautolm.records import ModelCard, TrialStatus
+from xautolm.records import ModelCard
 from xautolm.report.usage import usage
 from xautolm.runs import ANSWERING
 from xautolm.tasks import TASKS, Task
 from xautolm.testing import lookup_questions, trial_spec
+from xautolm.vocabulary import TrialStatus
 from xautolm.zoo import ZOO, find_models
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")

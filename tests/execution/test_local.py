@@ -13,9 +13,11 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.conftest import patience
 from xautolm.documents import read_json
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, read_outcome
-from xautolm.records import Configuration, FailureKind, Limits, ModelCard, TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 ENTRY = "tests.execution.entries:run"
 LAUNCHERS = {
@@ -55,7 +57,7 @@ def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
     folder = folder / f"{spec.number:04d}"
     folder.mkdir()
     executor.start(spec, folder)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience(60)
     while time.monotonic() < deadline:
         for number, outcome in executor.finished(1.0):
             assert number == spec.number
@@ -66,7 +68,7 @@ def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
 
 def ended(pid: int) -> bool:
     """Whether a process ends within seconds; one that only waits to be reaped by the system has ended."""
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + patience(10)
     while time.monotonic() < deadline:
         try:
             if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
@@ -133,7 +135,7 @@ def test_several_run_at_once_and_closing_ends_them(executor: LocalExecutor, tmp_
         executor.start(order(card, number, "sleep"), folder)
     for number in range(3):
         path = tmp_path / f"{number:04d}" / "pid"
-        deadline = time.monotonic() + 30
+        deadline = time.monotonic() + patience(30)
         while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
             time.sleep(0.02)
         pids.append(int(path.read_text()))
@@ -175,7 +177,7 @@ time.sleep(60)
     root = Path(__file__).parents[2]
     process = subprocess.Popen([sys.executable, "-c", parent], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
     path = tmp_path / "pid"
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + patience(60)
     while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
         time.sleep(0.02)
     child = int(path.read_text())

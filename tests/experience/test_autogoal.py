@@ -11,7 +11,7 @@ import pytest
 from xautolm.errors import StoreError
 from xautolm.experience import import_autogoal
 from xautolm.experience.autogoal import failure_kind
-from xautolm.records import FailureKind, TrialStatus
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 OLD = {
     "algorithms": [

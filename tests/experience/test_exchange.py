@@ -9,7 +9,8 @@ import pytest
 from xautolm.documents import to_plain
 from xautolm.errors import StoreError
 from xautolm.experience import ExperienceStore, export_experiences, import_experiences
-from xautolm.records import Experience, Failure, FailureKind, TrialOutcome, TrialStatus, experience_id
+from xautolm.records import Experience, Failure, TrialOutcome, experience_id
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 
 @pytest.fixture

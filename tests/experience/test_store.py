@@ -9,14 +9,9 @@ from sqlalchemy import create_engine, text
 
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience import ExperienceStore
-from xautolm.records import (
-    Experience,
-    Failure,
-    FailureKind,
-    TrialOutcome,
-    TrialStatus,
-)
+from xautolm.records import Experience, Failure, TrialOutcome
 from xautolm.settings import store_url
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 
 def a_failure(experience: Experience, number: int) -> Experience:

@@ -15,10 +15,11 @@ from xautolm.data.demo import support_tickets
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
 from xautolm.recipe import build_space, data_needs
-from xautolm.records import Limits, TrialStatus
+from xautolm.records import Limits
 from xautolm.resources import ResourceModel
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec
+from xautolm.vocabulary import TrialStatus
 
 pytestmark = [pytest.mark.gpu, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")]
 

@@ -19,9 +19,10 @@ from xautolm.finetuning.inference import answers
 from xautolm.finetuning.run import run
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.methods import METHODS
-from xautolm.records import Limits, TrialStatus
+from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import TrialStatus
 
 pytestmark = [
     # What libraries say of themselves while they work; ours must stay silent.

@@ -14,19 +14,10 @@ from xautolm.metalearning import DISTANCES, PRESETS, WarmStart, Weights, knn_sta
 from xautolm.metalearning.similarity import normalised
 from xautolm.metalearning.utility import UTILITIES, utilities
 from xautolm.metalearning.warm_start import decay
-from xautolm.records import (
-    Configuration,
-    DataProfile,
-    Experience,
-    Failure,
-    FailureKind,
-    Limits,
-    SystemProfile,
-    TrialOutcome,
-    TrialStatus,
-)
+from xautolm.records import Configuration, DataProfile, Experience, Failure, Limits, SystemProfile, TrialOutcome
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 TASK, SYSTEM, SEMANTIC = "classification-paper.v1", "system-paper.v1", "semantic-hashed.v1"
 NOW = {TASK: (99.0, 1.0), SYSTEM: (1.0,), SEMANTIC: (1.0, 0.0)}

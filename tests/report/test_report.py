@@ -14,18 +14,17 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Failure,
-    FailureKind,
     Limits,
     ModelCard,
     SystemProfile,
     TrialOutcome,
     TrialSpec,
-    TrialStatus,
 )
 from xautolm.report import as_csv, duration, html_report, leaderboard, model_card
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
 from xautolm.runs import RunFolder
 from xautolm.testing import success
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 HOSTILE = "<script>alert('x')</script>"
 

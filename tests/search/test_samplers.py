@@ -10,12 +10,13 @@ import numpy as np
 import optuna
 import pytest
 
-from xautolm.records import Failure, FailureKind, Objective, TrialOutcome, TrialStatus
+from xautolm.records import Failure, Objective, TrialOutcome
 from xautolm.search import SAMPLERS, Strategy, ask, open_study, pareto_front, tell
 from xautolm.search.pge import POPULATION, PgeSampler
 from xautolm.search.proposing import mapped_into
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
 

@@ -6,7 +6,8 @@ import signal
 from pathlib import Path
 
 from xautolm.errors import TrialError
-from xautolm.records import Failure, FailureKind, TrialOutcome, TrialStatus
+from xautolm.records import Failure, TrialOutcome
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 TAIL_LINES = 20
 TAIL_BYTES = 8_192

@@ -16,7 +16,8 @@ from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.execution.failures import failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher, kill_group
 from xautolm.execution.worker import RESULT, SPEC, STDERR
-from xautolm.records import Failure, FailureKind, Limits, TrialOutcome, TrialSpec
+from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
+from xautolm.vocabulary import FailureKind
 
 logger = logging.getLogger(__name__)
 

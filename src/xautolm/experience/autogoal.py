@@ -24,16 +24,15 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Failure,
-    FailureKind,
     Gpu,
     Limits,
     Scalar,
     SystemProfile,
     TrialOutcome,
-    TrialStatus,
     digest_of,
     experience_id,
 )
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 TWIN_SECONDS = 2.0
 GIB = 1024**3

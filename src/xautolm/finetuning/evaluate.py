@@ -9,8 +9,9 @@ import pandas as pd
 
 from xautolm.finetuning.inference import answers
 from xautolm.metrics import scores
-from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS, predicted
+from xautolm.vocabulary import TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:

@@ -20,8 +20,9 @@ from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller
 from xautolm.finetuning.model import bare_model, build_model
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.finetuning.training import make_trainer
-from xautolm.records import TrialOutcome, TrialSpec, TrialStatus
+from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS, Task
+from xautolm.vocabulary import TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:

@@ -15,14 +15,13 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Failure,
-    FailureKind,
     Limits,
     SystemProfile,
     TrialOutcome,
-    TrialStatus,
     digest_of,
     experience_id,
 )
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 KIND = "optuna"
 """Task type of experiences that come from a table."""

@@ -1,0 +1,65 @@
+"""Closed sets of names that several rooms share; the lowest level, which imports nothing of the house."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Evidence(StrEnum):
+    """What the end of a trial says something about."""
+
+    CONFIGURATION = "configuration"
+    """The configuration, wherever it runs: a contradiction in it, or a loss that became infinite."""
+    LIMITS = "limits"
+    """The configuration under these limits on this machine: with more memory or time it may work."""
+    NOTHING = "nothing"
+    """Neither: the user, the machine, the network or xautolm itself ended the trial."""
+
+
+class FailureKind(StrEnum):
+    """Why a trial gave no result."""
+
+    INVALID_CONFIG = "invalid_config"
+    """The configuration contradicts itself, the model or the data."""
+    OUT_OF_MEMORY = "out_of_memory"
+    """It did not fit, even with a per-device batch of one."""
+    TIMEOUT = "timeout"
+    """It passed its time limit and the grace after it without a result."""
+    DIVERGED = "diverged"
+    """The loss or a metric became NaN or infinite."""
+    LOAD_ERROR = "load_error"
+    """The model or its tokenizer could not be loaded."""
+    CRASH = "crash"
+    """Anything else that went wrong inside the trial."""
+    INFRASTRUCTURE = "infrastructure"
+    """The disk was full, the network failed, or the machine did; says nothing about the configuration."""
+    INTERRUPTED = "interrupted"
+    """The user or the machine stopped it; says nothing about the configuration."""
+
+    @property
+    def evidence(self) -> Evidence:
+        """What a failure of this kind says something about."""
+        return EVIDENCE[self]
+
+
+EVIDENCE = {
+    FailureKind.INVALID_CONFIG: Evidence.CONFIGURATION,
+    FailureKind.DIVERGED: Evidence.CONFIGURATION,
+    FailureKind.LOAD_ERROR: Evidence.CONFIGURATION,
+    FailureKind.CRASH: Evidence.CONFIGURATION,
+    FailureKind.OUT_OF_MEMORY: Evidence.LIMITS,
+    FailureKind.TIMEOUT: Evidence.LIMITS,
+    FailureKind.INFRASTRUCTURE: Evidence.NOTHING,
+    FailureKind.INTERRUPTED: Evidence.NOTHING,
+}
+
+
+class TrialStatus(StrEnum):
+    """How a trial ended."""
+
+    COMPLETE = "complete"
+    """It ran as configured."""
+    TRUNCATED = "truncated"
+    """The time limit stopped training early; the result is valid."""
+    FAILED = "failed"
+    """There is no result; see its failure."""
