@@ -23,6 +23,7 @@ LEVELS = {
     "loop": 8, "results": 8,
     "automl": 9,
     "cli": 10,
+    "__main__": 11,
 }  # fmt: skip
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
@@ -32,6 +33,37 @@ def test_all_problems_at_once_and_unknown_options() -> None:
     assert all(name in str(caught.value) for name in ("parallel=0", "trial_memory_limit='lots'", "seed='x'"))
     with pytest.raises(UnknownNameError, match="Did you mean 'budget'"):
         FitOptions.parse({"buget": "30m"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("budget", math.nan, "positive and finite"),
+        ("budget", math.inf, "positive and finite"),
+        ("budget", True, "switches only"),
+        ("trial_time_limit", "9" * 400, "positive and finite"),
+        ("seed", 2**32, "less than or equal to 4294967295"),
+        ("seed", -1, "greater than or equal to 0"),
+        ("seed", True, "switches only"),
+        ("seed", math.nan, "finite number"),
+        ("trials", 0, "greater than or equal to 1"),
+        ("max_train", 0, "greater than or equal to 2"),
+        ("trial_memory_limit", 8, "8 bytes hold no model; write the unit"),
+        ("trial_memory_limit", "8", "8 bytes hold no model; write the unit"),
+        ("trial_memory_limit", "8kB", "8000 bytes hold no model"),
+        ("trial_memory_limit", math.nan, "positive and finite"),
+        ("trial_memory_limit", "9" * 400 + "GB", "positive and finite"),
+    ],
+)
+def test_numbers_that_mean_nothing(name: str, value: object, reason: str) -> None:
+    with pytest.raises(UsageError) as caught:
+        FitOptions.parse({name: value})
+    assert f"{name}=" in str(caught.value) and reason in str(caught.value)
+
+
+def test_the_largest_numbers_that_mean_something() -> None:
+    options = FitOptions.parse({"seed": 2**32 - 1, "trial_memory_limit": "64MiB", "explain": True})
+    assert (options.seed, options.trial_memory_limit, options.explain) == (2**32 - 1, 2**26, True)
 
 
 def test_defaults_and_lists() -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.records import Budget
@@ -17,6 +18,10 @@ DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
 SIZES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
 SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
 DEFAULT_BUDGET = 30 * 60.0
+SMALLEST_TRIAL = 2**26
+"""Bytes (64 MiB) without which no trial runs: Python and torch alone take more."""
+LARGEST_SEED = 2**32 - 1
+"""What NumPy's and scikit-learn's generators take."""
 
 
 def seconds(value: Any) -> Any:
@@ -31,8 +36,8 @@ def seconds(value: Any) -> Any:
             value = sum(float(part[:-1]) * UNITS[part[-1]] for part in re.findall(r"\d+(?:\.\d+)?[smhd]", text))
         elif not re.fullmatch(r"\d+(\.\d+)?", text):
             raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
-    if value is not None and float(value) <= 0:
-        raise ValueError("a duration must be positive")
+    if value is not None and not 0 < float(value) < math.inf:
+        raise ValueError("a duration must be positive and finite")
     return value
 
 
@@ -46,10 +51,24 @@ def bytes_of(value: Any) -> Any:
         match = SIZE.fullmatch(value.strip().lower())
         if match is None or match[2] not in SIZES:
             raise ValueError("not a size; write for example 8GB or 512MiB")
-        value = int(float(match[1]) * SIZES[match[2]])
-    if value is not None and value <= 0:
-        raise ValueError("a size must be positive")
-    return value
+        value = float(match[1]) * SIZES[match[2]]
+    if value is None:
+        return None
+    if not 0 < value < math.inf:
+        raise ValueError("a size must be positive and finite")
+    return int(value)
+
+
+def memory_of_trial(value: Any) -> Any:
+    """Return a trial's memory in bytes, from a number or a text such as `8GB`.
+
+    Raises:
+        ValueError: Not a size, or less than any trial can run in: most likely a unit was forgotten.
+    """
+    size = bytes_of(value)
+    if size is not None and size < SMALLEST_TRIAL:
+        raise ValueError(f"{size} bytes hold no model; write the unit, for example 8GB or 512MiB")
+    return size
 
 
 def parse_size(text: str | None) -> int | None:
@@ -87,7 +106,7 @@ def pairs(value: Any) -> Any:
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
-Bytes = Annotated[int | None, BeforeValidator(bytes_of)]
+TrialMemory = Annotated[int | None, BeforeValidator(memory_of_trial)]
 
 
 class FitOptions(BaseModel):
@@ -136,7 +155,7 @@ class FitOptions(BaseModel):
     name."""
     trial_time_limit: Seconds = None
     """Wall time for one trial; by default a third of the budget."""
-    trial_memory_limit: Bytes = None
+    trial_memory_limit: TrialMemory = None
     """Memory for one trial, on the device that it runs on; by default what the machine has."""
     parallel: int = Field(default=1, ge=1)
     """How many trials run at once."""
@@ -144,12 +163,25 @@ class FitOptions(BaseModel):
     """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
     device: str = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
-    seed: int = Field(default=0, ge=0)
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
     """Seed of sampling, splitting, searching and training."""
     store: str | None = None
     """Experience store: a file or a database URL; by default `XAUTOLM_STORE`, else one in the user's data folder."""
     out: str | None = None
     """Folder of the run; `runs/<name of the data>` by default. An earlier run with the same settings is resumed."""
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Refuse `true` where it would count as 1: YAML reads `yes` and `on` so.
+
+        Raises:
+            ValueError: A truth value for an option that is none.
+        """
+        is_switch = info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
+        if isinstance(value, bool) and not is_switch:
+            raise ValueError("true and false are values of switches only")
+        return value
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> FitOptions:

@@ -17,6 +17,7 @@ from xautolm.cli.models import app as models
 from xautolm.cli.predict import evaluate, predict
 from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
+from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
 from xautolm.errors import XAutoLMError
 
 INTERRUPTED = 130
@@ -26,7 +27,7 @@ app = typer.Typer(
     help="Find the best language model and the best way to fine-tune it, on your data, within your budget.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command()(fit)
 app.command()(describe)
@@ -37,6 +38,7 @@ app.command()(report)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
 app.add_typer(models, name="models", help="The models that can be fine-tuned, and the space of their hyperparameters.")
+give_verbosity(app)
 
 
 def _version(wanted: bool) -> None:
@@ -47,15 +49,13 @@ def _version(wanted: bool) -> None:
 
 @app.callback()
 def setup(
-    verbose: Annotated[int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for everything.")] = 0,
+    verbose: Verbosity = 0,
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
     """What all commands share."""
-    levels = (logging.WARNING, logging.INFO, logging.DEBUG)
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
-    logging.getLogger("xautolm").setLevel(levels[min(verbose, 2)])
+    raise_verbosity(verbose)
 
 
 def main() -> None:

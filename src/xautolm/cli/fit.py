@@ -14,9 +14,26 @@ if TYPE_CHECKING:
 Text = str | None
 
 
-def option(text: str, *names: str) -> Any:
-    """An option whose default is to say nothing."""
-    return typer.Option(*names, help=text, show_default=False)
+def option(text: str, default: str | None = None) -> Any:
+    """Return an option that is None unless it is given.
+
+    Args:
+        text: What it does.
+        default: What holds where it is not given, as `--help` shows it.
+    """
+    # Not in square brackets, which rich takes for markup and leaves out.
+    shown = f"{text} (default: {default})" if default else text
+    return typer.Option(help=shown, show_default=False)
+
+
+def switch(names: str, text: str) -> Any:
+    """Return a switch that is None unless it is given, so that it can overrule a file both ways.
+
+    Args:
+        names: Both of them, for example `--explain/--no-explain`.
+        text: What it does.
+    """
+    return typer.Option(names, help=text, show_default=False)
 
 
 Data = Annotated[
@@ -39,28 +56,28 @@ Columns = Annotated[Text, option("Names of other columns: question=q,context=pas
 Validation = Annotated[Text, option("Data to validate on; else the data's own split, else one is made.")]
 Test = Annotated[Text, option("Data that the search never sees; the winner is scored on it.")]
 MaxTrain = Annotated[int | None, option("Train on at most N examples, sampled in proportion to the classes.")]
-Budget = Annotated[Text, option("Wall time for the search: 90s, 30m, 1h30m. [30m without --trials]")]
+Budget = Annotated[Text, option("Wall time for the search: 90s, 30m, 1h30m.", "30m without --trials")]
 Trials = Annotated[int | None, option("Largest number of trials.")]
-Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by commas. [f1_macro,evaluation_time]")]
-Models = Annotated[Text, option("Names, hub ids or folders, separated by commas; or auto. [auto]")]
-Families = Annotated[Text, option("Of auto: encoder, decoder, encoder-decoder. [what the task suggests]")]
-Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head. [all]")]
-SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges. [default]")]
-Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random. [xautolm]")]
+Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by commas.", "f1_macro,evaluation_time")]
+Models = Annotated[Text, option("Names, hub ids or folders, separated by commas; or auto.", "auto")]
+Families = Annotated[Text, option("Of auto: encoder, decoder, encoder-decoder.", "what the task suggests")]
+Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head.", "all")]
+SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges.", "default")]
+Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random.", "xautolm")]
 WarmStart = Annotated[
-    Text, option("none, knn, or low|moderate|high-sum|linear|logarithmic. [moderate-linear for xautolm]")
+    Text, option("none, knn, or low|moderate|high-sum|linear|logarithmic.", "moderate-linear for xautolm")
 ]
 WarmStartOptions = Annotated[Text, option("Knobs of the warm start: k_positive=10,distance=cosine.")]
 Hide = Annotated[Text, option("Past experiences not to be seen: data names, fingerprints, aliases, or self.")]
-TrialTime = Annotated[Text, option("Wall time for one trial. [a third of the budget]")]
-TrialMemory = Annotated[Text, option("Memory for one trial: 8GB. [what the machine has]")]
-Parallel = Annotated[int | None, option("How many trials run at once. [1]")]
-Device = Annotated[Text, option("auto, cpu, cuda, cuda:<index> or mps. [auto]")]
-Seed = Annotated[int | None, option("Seed of splitting, searching and training. [0]")]
+TrialTime = Annotated[Text, option("Wall time for one trial.", "a third of the budget")]
+TrialMemory = Annotated[Text, option("Memory for one trial: 8GB.", "what the machine has")]
+Parallel = Annotated[int | None, option("How many trials run at once.", "1")]
+Device = Annotated[Text, option("auto, cpu, cuda, cuda:<index> or mps.", "auto")]
+Seed = Annotated[int | None, option("Seed of splitting, searching and training.", "0")]
 Store = Annotated[Text, option("Experience store: a file or a database URL.")]
-Out = Annotated[Text, option("Folder of the run; an earlier run with the same settings is resumed. [runs/<data>]")]
+Out = Annotated[Text, option("Folder of the run; an earlier run with the same settings is resumed.", "runs/<data>")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors and the result's folder.")]
-ExplainFlag = Annotated[bool, typer.Option("--explain", help="Say of each proposal where it came from.")]
+ExplainFlag = Annotated[bool | None, switch("--explain/--no-explain", "Say of each proposal where it came from.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 
 
@@ -72,7 +89,7 @@ def fit(
     space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
     warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
-    store: Store = None, out: Out = None, explain: ExplainFlag = False, quiet: QuietFlag = False,
+    store: Store = None, out: Out = None, explain: ExplainFlag = None, quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
@@ -98,7 +115,11 @@ def merged(given: dict[str, Any]) -> dict[str, Any]:
     for name in ("quiet", "as_json"):
         given.pop(name)
     options = read_config(config) if config else {}
-    return options | {name: value for name, value in given.items() if value not in (None, False)}
+    for name, value in given.items():
+        # What was not given is None; 0 and False were.
+        if value is not None:
+            options[name] = value
+    return options
 
 
 def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:

@@ -7,8 +7,10 @@ from typing import Annotated
 
 import typer
 
+from xautolm.cli.fit import option
+
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
-Out = Annotated[Path | None, typer.Option(help="Where to write the page. [report.html in the run]", show_default=False)]
+Out = Annotated[Path | None, option("Where to write the page.", "report.html in the run")]
 
 
 def report(run: Run, out: Out = None) -> None:

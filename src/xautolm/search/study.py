@@ -55,7 +55,8 @@ def open_study(
         load_if_exists=True,
     )
     # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
-    study.sampler = make(seed + len(study.get_trials(deepcopy=False)))
+    # NumPy's generators take seeds below 2**32, and `--seed` may be the largest of them.
+    study.sampler = make((seed + len(study.get_trials(deepcopy=False))) % 2**32)
     if not study.get_trials(deepcopy=False):
         study.set_user_attr("objectives", [objective.name for objective in objectives])
         for one in first or [space.default()]:
