@@ -67,7 +67,7 @@ def test_an_unreachable_hub_is_said_with_what_can_be_used() -> None:
 
 def test_a_gated_model_without_a_token_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    monkeypatch.setattr("xautolm.zoo.finding._hub_answers", lambda: True)
+    monkeypatch.setattr("xautolm.zoo.resolve._hub_answers", lambda: True)
     with pytest.raises(ModelUnavailableError, match="gated: accept its terms"):
         find_models(["gemma-2b"], ZOO.things)
     assert "gpt2" in {card.name for card in reachable(ZOO.things)}

@@ -2,7 +2,7 @@
 
 from xautolm.records import ModelCard
 from xautolm.registry import Registry
-from xautolm.zoo.finding import find_models, reachable
+from xautolm.zoo.resolve import find_models, reachable
 
 ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS")
 

@@ -13,13 +13,8 @@ from typing import Any
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
+from xautolm.zoo.folders import CONFIG, card_of_config, card_of_folder
 
-DECODERS = {"gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma3_text", "smollm3"}
-"""Values of `model_type` that stand for decoders, whatever head the folder's model has."""
-TRANSPOSED = {"gpt2"}
-"""Values of `model_type` whose matrices lie transposed (`Conv1D`)."""
-RELATIVE_POSITIONS = 512
-"""Longest input of models with relative positions, as in their pretraining."""
 HUB_TIMEOUT = 3.0
 """Seconds to wait for the hub's answer before it counts as unreachable."""
 
@@ -64,13 +59,13 @@ def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
             )
         return located
     folder = Path(name).expanduser()
-    if (folder / "config.json").is_file():
-        return _card_of(json.loads((folder / "config.json").read_text(encoding="utf-8")), name, path=folder.resolve())
+    if (folder / CONFIG).is_file():
+        return card_of_folder(folder, name)
     if folder.is_dir():
         raise ModelUnavailableError(f"The folder {name!r} holds no model.", fix="It needs config.json and weights.")
     if "/" not in name:
         raise UnknownNameError("model", name, cards)
-    return _card_of(_hub_config(name, cards), name, path=None)
+    return card_of_config(_hub_config(name, cards), name, path=None)
 
 
 def _located(card: ModelCard) -> ModelCard | None:
@@ -140,61 +135,3 @@ def _hub_config(hub_id: str, cards: Mapping[str, ModelCard]) -> Mapping[str, Any
         ) from None
     config: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
     return config
-
-
-def _architecture(config: Mapping[str, Any]) -> str:
-    """What kind of transformer a `config.json` describes."""
-    if config.get("is_encoder_decoder"):
-        return "encoder-decoder"
-    says = " ".join(map(str, config.get("architectures") or ()))
-    causal = ("CausalLM", "LMHeadModel", "GPT")
-    return "decoder" if any(part in says for part in causal) or config.get("model_type") in DECODERS else "encoder"
-
-
-def _card_of(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCard:
-    """A card from a `config.json`; the number of parameters is that of a standard transformer of this shape."""
-
-    def number(*keys: str) -> int:
-        for key in keys:
-            if isinstance(config.get(key), int):
-                return int(config[key])
-        raise ModelUnavailableError(
-            f"The configuration of {name!r} does not say its {keys[0]}.", got=f"model_type {config.get('model_type')}"
-        )
-
-    hidden = number("hidden_size", "dim", "d_model", "n_embd")
-    layers = number("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
-    if config.get("is_encoder_decoder"):
-        layers += int(config.get("num_decoder_layers") or config.get("decoder_layers") or layers)
-    vocabulary = number("vocab_size")
-    relative = "relative_attention_num_buckets" in config  # T5 and its kin know no longest input
-    positions = RELATIVE_POSITIONS if relative else number("max_position_embeddings", "n_positions")
-    # RoBERTa and its kin count positions from the padding index + 1.
-    offset = int(config.get("pad_token_id") or 0) + 1 if "roberta" in str(config.get("model_type")) else 0
-    return ModelCard(
-        name=name,
-        hub_id="" if path else name,
-        family=str(config.get("model_type", "unknown")),
-        parameters=(vocabulary + positions) * hidden + layers * 12 * hidden**2,
-        hidden_size=hidden,
-        layers=layers,
-        positions=positions - offset,
-        vocabulary=vocabulary,
-        licence="unstated",
-        languages="unstated",
-        lora_targets=(),
-        architecture=_architecture(config),
-        origin="folder" if path else "hub",
-        path=str(path) if path else "",
-        shared_layers="num_hidden_groups" in config,
-        chat=path is not None and _has_chat_template(path),
-        quantizable=config.get("model_type") not in TRANSPOSED,
-    )
-
-
-def _has_chat_template(folder: Path) -> bool:
-    """Whether the tokenizer in a model's folder knows how a conversation is written."""
-    if (folder / "chat_template.jinja").is_file():
-        return True
-    path = folder / "tokenizer_config.json"
-    return path.is_file() and "chat_template" in json.loads(path.read_text(encoding="utf-8"))
