@@ -16,6 +16,8 @@ from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.plan import Plan
 from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard, model_card
+from xautolm.report.html import Winner
+from xautolm.report.usage import example_prompt, usage_of
 from xautolm.runs import ANSWERING, RunFolder, RunInfo
 from xautolm.search import objective_values, pareto_front
 from xautolm.tasks import TASKS
@@ -66,7 +68,7 @@ def finish(plan: Plan, experiences: Sequence[Experience]) -> Experience:
         known = {"best": best.trial, "metric": plan.metric, "validation": dict(best.outcome.metrics), "test": test}
         card = plan.cards[best.configuration.model]
         task, settings = TASKS.get(info.task), read_json(folder.best / ANSWERING)
-        prompt = "".join(task.parts({name: f"Some {name}." for name in task.inputs}))
+        prompt = example_prompt(task)
         text = model_card(best, card, info.labels, plan.metric, info.notes, test, settings, prompt)
         write_text(folder.best / "README.md", text)
         write_json(folder.root / RESULTS, known)
@@ -101,12 +103,20 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     if not experiences:
         raise NoModelError(f"No trial of {folder.root} has ended yet, so there is nothing to report.")
     front = [one.trial for one in front_of(info, experiences)]
-    page = html_report(
-        f"{info.data.name}: {info.task}", experiences, front, lead_metric(info), str(folder.best), info.notes
-    )
+    title = f"{info.data.name}: {info.task}"
+    page = html_report(title, experiences, front, lead_metric(info), winner_of(folder), info.notes)
     target = path or folder.root / "report.html"
     write_text(target, page)
     return target
+
+
+def winner_of(folder: RunFolder) -> Winner | None:
+    """Return what a page says of the model in `best/`; None where no trial gave one yet."""
+    path = folder.root / RESULTS
+    if not (path.exists() and folder.best.exists()):
+        return None
+    results = read_json(path)
+    return Winner(usage=usage_of(folder.best), validation=results["validation"], test=results["test"] or {})
 
 
 def _place(source: Path, target: Path) -> None:

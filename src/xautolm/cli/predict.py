@@ -5,14 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from xautolm.cli.fit import Columns, LabelColumn, TextColumn
-
-if TYPE_CHECKING:
-    from xautolm.automl import AutoLM
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
@@ -28,10 +25,12 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, 
 def predict(run: Run, texts: Texts = None, context: Context = None, as_json: JsonFlag = False) -> None:
     """Predict with the best model of a run."""
     from xautolm.automl import AutoLM
+    from xautolm.cli.inputs import table_of_texts
+    from xautolm.tasks import TASKS
 
     auto = AutoLM.load(run)
     given = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    inputs = as_inputs(given, auto, context)
+    inputs = table_of_texts(given, TASKS.get(auto.info_.task), context)
     rows = auto.predict_proba(inputs) if auto.classes_ else [None] * len(given)
     for text, answer, row in zip(given, auto.predict(inputs), rows, strict=True):
         if as_json:
@@ -47,34 +46,6 @@ def shown(answer: str | float | list[str]) -> str:
     if isinstance(answer, float):
         return f"{answer:.4g}"
     return (answer if isinstance(answer, str) else ", ".join(answer)) or "(none)"
-
-
-def as_inputs(texts: list[str], auto: AutoLM, context: Path | None) -> Any:
-    """What the run's task wants: texts, pairs of texts, or questions about a context.
-
-    Raises:
-        UsageError: A context is missing, or is not wanted, or cannot be read; or a text is no pair.
-    """
-    from xautolm.errors import UsageError
-    from xautolm.tasks import TASKS
-
-    names = list(TASKS.get(auto.info_.task).inputs)
-    if ("context" in names) != (context is not None):
-        wants = "needs --context FILE" if context is None else "has no context"
-        raise UsageError(f"The run's task, {auto.info_.task}, {wants}.")
-    if context is None and len(names) > 1:
-        rows = [text.split("\t") for text in texts]
-        wrong = [text for text, row in zip(texts, rows, strict=True) if len(row) != len(names)]
-        if wrong:
-            raise UsageError(f"{auto.info_.task} needs {' and '.join(names)} with a tab between.", got=repr(wrong[0]))
-        return {name: [row[place] for row in rows] for place, name in enumerate(names)}
-    if context is None:
-        return texts
-    try:
-        passage = context.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The context cannot be read.", got=f"{context}: {error}") from None
-    return {"context": [passage] * len(texts), "question": texts}
 
 
 def evaluate(

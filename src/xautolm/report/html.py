@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xautolm.records import Experience
@@ -16,17 +17,34 @@ LEADERS = 15
 INK, ACCENT, MUTED, BAD = "#1f2933", "#0b7285", "#9aa5b1", "#c92a2a"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Winner:
+    """What the page says of the best trial."""
+
+    usage: str
+    """Python that asks its model."""
+    validation: Mapping[str, float]
+    """Scores on the validation split."""
+    test: Mapping[str, float]
+    """Scores on the test split; empty where there is none."""
+
+
 def html_report(
-    title: str, experiences: Sequence[Experience], front: Sequence[int], metric: str, best: str, notes: Sequence[str]
+    title: str,
+    experiences: Sequence[Experience],
+    front: Sequence[int],
+    metric: str,
+    winner: Winner | None,
+    notes: Sequence[str],
 ) -> str:
-    """The page.
+    """Return the page.
 
     Args:
         title: What the run is called.
         experiences: Its trials; at least one.
         front: Numbers of the Pareto-optimal trials.
         metric: The first objective.
-        best: Path of the winner's folder, to show how to load it.
+        winner: What is said of the best trial, if any gave a model.
         notes: What was done to the data.
 
     Everything that comes from data, models or errors is escaped by the template or, inside pictures, by Plotly's
@@ -51,9 +69,9 @@ def html_report(
         ],
         rows=rows[:LEADERS],
         hidden=max(0, len(rows) - LEADERS),
-        facts=_facts(experiences, front, metric),
+        facts=_facts(experiences, front, metric, winner),
         metric=metric,
-        best=best,
+        winner=winner,
         notes=notes,
         data=experiences[0].data,
         system=experiences[0].system,
@@ -61,11 +79,17 @@ def html_report(
     return page
 
 
-def _facts(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> list[tuple[str, str]]:
+def _facts(
+    experiences: Sequence[Experience], front: Sequence[int], metric: str, winner: Winner | None
+) -> list[tuple[str, str]]:
     scores = [one.outcome.metrics[metric] for one in experiences if metric in one.outcome.metrics]
     failed = sum(failures_by_kind(experiences).values())
+    tested = []
+    if winner is not None and metric in winner.test:
+        tested.append((f"test {metric}", f"{winner.test[metric]:.4f}"))
     return [
         (f"best {metric}", f"{max(scores):.4f}" if scores else "none"),
+        *tested,
         ("trials", str(len(experiences))),
         ("failed", str(failed)),
         ("on the Pareto front", str(len(front))),

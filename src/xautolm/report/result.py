@@ -13,6 +13,7 @@ from rich.text import Text
 from xautolm.records import Experience
 from xautolm.report.console import table_console
 from xautolm.report.tables import duration, hyperparameters
+from xautolm.report.usage import predict_command
 from xautolm.runs import RunFolder
 
 
@@ -52,8 +53,7 @@ def print_result(
     shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
     disk = disk_use(folder.root) / 1e6
     console.print(Text(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
-    context = "--context FILE " if "context" in inputs else ""
-    console.print(Text(f'next: xautolm predict {shown} {context}"some {inputs[-1]}"'))
+    console.print(Text(f"next: {predict_command(shown, inputs)}"))
 
 
 def disk_use(root: Path) -> int:

@@ -1,11 +1,21 @@
-"""The lines of plain transformers that put a winner to use; they stand in its model card, and a test runs them."""
+"""Say how a winner is put to use: the lines of plain transformers, and the command.
+
+Card, report and terminal all take what they say from here, and tests run the lines and the command.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
-from xautolm.tasks import TASKS
+from xautolm.documents import read_json
+from xautolm.runs import ANSWERING
+from xautolm.tasks import TASKS, Task
+
+PLACEHOLDER = "PATH_TO_THIS_FOLDER"
+"""Stands in the lines of a card, which moves with its folder."""
 
 PIPELINE_TAGS = {
     "classify": "text-classification",
@@ -19,6 +29,12 @@ CLASSIFY = """from transformers import pipeline
 
 classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
 print(classify({example}))"""
+
+CLASSIFY_MANY = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", top_k=None)
+(classes,) = classify([{example}])
+print([found["label"] for found in classes if found["score"] > 0.5])"""
 
 REGRESS = """from transformers import pipeline
 
@@ -61,22 +77,22 @@ inputs = tokenizer(turn, add_special_tokens=False, return_tensors="pt")"""
 
 
 def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
-    """Python that asks a model in plain transformers.
+    """Return Python that asks a model in plain transformers; `PLACEHOLDER` stands for the model's folder.
 
     Args:
         settings: What lies beside its weights as `xautolm.json`.
         architecture: Of the model.
         prompt: An example, for models that generate.
     """
-    if settings["form"] in {"classify", "regress"}:
-        is_pair = len(TASKS.get(settings["task"]).inputs) > 1
-        joined = repr(settings.get("joint", "").join(("some text", "another text")))
-        pair = joined if settings.get("joint") else '{"text": "some text", "text_pair": "another text"}'
-        example = pair if is_pair else '"some text"'
-        if settings["form"] == "classify":
-            return CLASSIFY.format(example=example)
-        return REGRESS.format(example=example, mean=settings["mean"], deviation=settings["deviation"])
-    if settings["form"] == "extract":
+    form = settings["form"]
+    if form == "classify":
+        # Without `top_k=None` a pipeline says the likeliest class only, and drops the others of a multi-label model.
+        has_many = TASKS.get(settings["task"]).problem_type == "multi_label_classification"
+        template = CLASSIFY_MANY if has_many else CLASSIFY
+        return template.format(example=_example(settings))
+    if form == "regress":
+        return REGRESS.format(example=_example(settings), mean=settings["mean"], deviation=settings["deviation"])
+    if form == "extract":
         return EXTRACT.format(answer_tokens=settings["answer_tokens"])
     is_decoder = architecture == "decoder"
     return GENERATE.format(
@@ -86,3 +102,45 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
         answer_tokens=settings["answer_tokens"],
         after="[inputs.input_ids.shape[1] :]" if is_decoder else "",
     )
+
+
+def _example(settings: Mapping[str, Any]) -> str:
+    """Return the Python of an example input: a text, or a pair as the model's tokenizer tells its texts apart."""
+    is_pair = len(TASKS.get(settings["task"]).inputs) > 1
+    if not is_pair:
+        return '"some text"'
+    joint = settings.get("joint")
+    if joint:
+        return repr(f"some text{joint}another text")
+    return '{"text": "some text", "text_pair": "another text"}'
+
+
+def usage_of(folder: Path) -> str:
+    """Return the lines that ask the model in a folder, with the folder's path in them.
+
+    The architecture is what transformers wrote into the model's `config.json`.
+    """
+    settings = read_json(folder / ANSWERING)
+    config = folder / "config.json"
+    speaks_apart = config.exists() and read_json(config).get("is_encoder_decoder", False)
+    architecture = "encoder-decoder" if speaks_apart else "decoder"
+    lines = usage(settings, architecture, example_prompt(TASKS.get(settings["task"])))
+    # As Python writes it: a path may hold quotes and backslashes.
+    return lines.replace(f'"{PLACEHOLDER}"', repr(str(folder)))
+
+
+def example_prompt(task: Task) -> str:
+    """Return what a model that generates is asked, with `Some text.` and the like as the inputs."""
+    row = {name: f"Some {name}." for name in task.inputs}
+    return "".join(task.parts(row))
+
+
+def predict_command(run: Path, inputs: Sequence[str]) -> str:
+    """Return a command that asks the winner of a run and runs as it stands, in any shell.
+
+    Args:
+        run: The run's folder.
+        inputs: Names of the task's inputs; several are one argument with a tab between, written as a backslash and t.
+    """
+    example = r"\t".join(f"some {name}" for name in inputs)
+    return f'xautolm predict {shlex.quote(str(run))} "{example}"'
