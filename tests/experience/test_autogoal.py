@@ -92,7 +92,7 @@ def test_the_older_layout(tmp_path: Path) -> None:
 
 def test_the_newer_layout_with_f1_of_100_and_the_gpu_stated(tmp_path: Path) -> None:
     (found,) = import_autogoal(write(tmp_path, NEW), gpu_memory=24 * 1024**3).experiences
-    assert found.configuration.model == "google/flan-t5-base" and found.configuration.values["trainable_layers"] == 2
+    assert found.configuration.model == "flan-t5-base" and found.configuration.values["trainable_layers"] == 2
     assert found.outcome.metrics == {"f1": 0.85, "exact_match": 0.7}
     assert found.task == "question-answering" and found.data.name == "squad"
     assert found.features["system-paper.v1"][4] == 24.0 and found.system.gpus[0].memory == 24 * 1024**3
@@ -169,3 +169,26 @@ def test_the_real_files() -> None:
     assert {FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT} <= set(kinds)
     done = [one for one in read.experiences if one.outcome.status is TrialStatus.COMPLETE]
     assert all(0 <= value <= 1 for one in done for value in one.outcome.metrics.values())
+
+
+@pytest.mark.parametrize(
+    ("model_class", "model"),
+    [
+        ("WORD_EMB_Distilbert_Base_Cased", "distilbert-base-cased"),
+        ("WORD_EMB_Bert_Base_Multilingual_Uncased", "bert-base-multilingual-uncased"),
+        ("TEXT_GEN_Facebook_Bart_Base", "bart-base"),
+        ("TEXT_GEN_Meta_Llama_Llama_32_1B", "llama-3.2-1b"),
+        ("TEXT_GEN_Meta_Llama_Llama_31_70B", "llama-3.1-70b"),
+        ("TEXT_GEN_Mistralai_Mistral_7B_Instruct_V01", "mistral-7b-instruct-v0.1"),
+        ("TEXT_GEN_Mistralai_Mistral_7B_V02", "mistral-7b-v0.2"),
+        ("TEXT_GEN_Microsoft_Phi_4_Reasoning", "phi-4-reasoning"),
+        ("TEXT_GEN_Google_Byt5_Small", "byt5-small"),  # in no table: its spelling is enough
+        ("TEXT_GEN_Google_T5_T5_11B", "google-t5/t5-11b"),  # has no card; its hub id is what `--models` takes
+        ("TEXT_GEN_Someone_New", "someone-new"),
+    ],
+)
+def test_models_have_the_names_that_spaces_have(tmp_path: Path, model_class: str, model: str) -> None:
+    pipeline = {**OLD["algorithms"][0]["LoraLLMEmbeddingClassifier"], "inner_model": {"value": {model_class: {}}}}
+    record = {**OLD, "algorithms": [{"LoraLLMEmbeddingClassifier": pipeline}]}
+    (experience,) = import_autogoal(write(tmp_path, record)).experiences
+    assert experience.configuration.model == model

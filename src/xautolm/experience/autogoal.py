@@ -33,6 +33,7 @@ from xautolm.records import (
     experience_id,
 )
 from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.zoo import ZOO, zoo_name
 
 TWIN_SECONDS = 2.0
 GIB = 1024**3
@@ -192,9 +193,9 @@ def _scalar(value: Any) -> Scalar:
 
 
 def _model(class_name: str) -> str:
-    """The model's name in our zoo or on the hub; of an unknown class, its own name in the hub's manner."""
-    plain = re.sub(r"^(WORD_EMB|TEXT_GEN|SENT_EMB)_", "", class_name)
-    return MODELS.get(plain.lower(), plain.lower().replace("_", "-"))
+    """Return the model's name in our zoo, else on the hub; of an unknown class, its own name in the hub's manner."""
+    plain = re.sub(r"^(WORD_EMB|TEXT_GEN|SENT_EMB)_", "", class_name).lower()
+    return zoo_name(MODELS.get(plain, plain.replace("_", "-")), ZOO.things)
 
 
 def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> TrialOutcome:

@@ -54,6 +54,18 @@ CARDS = tuple(
             "multilingual",
             False,
         ),
+        (
+            "bert-base-multilingual-uncased",
+            "google-bert/bert-base-multilingual-uncased",
+            167_356_416,
+            768,
+            12,
+            512,
+            105879,
+            "apache-2.0",
+            "multilingual",
+            False,
+        ),
         ("minilm-l12", "microsoft/MiniLM-L12-H384-uncased", 33_360_000, 384, 12, 512, 30522, "mit", "en", False),
         (
             "all-minilm-l6-v2",

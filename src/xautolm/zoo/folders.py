@@ -12,7 +12,21 @@ from xautolm.records import ModelCard
 
 CONFIG = "config.json"
 """The file that makes a folder a model's, as transformers calls it."""
-DECODERS = {"gpt2", "opt", "llama", "mistral", "qwen2", "qwen3", "phi3", "gemma", "gemma3_text", "smollm3"}
+DECODERS = {
+    "deepseek_v2",
+    "gemma",
+    "gemma3_text",
+    "gpt2",
+    "llama",
+    "mistral",
+    "mixtral",
+    "opt",
+    "phi",
+    "phi3",
+    "qwen2",
+    "qwen3",
+    "smollm3",
+}
 """Values of `model_type` that stand for decoders, whatever head the folder's model has."""
 TRANSPOSED = {"gpt2"}
 """Values of `model_type` whose matrices lie transposed (`Conv1D`)."""

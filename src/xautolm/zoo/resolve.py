@@ -14,6 +14,7 @@ from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
 from xautolm.zoo.folders import CONFIG, card_of_config, card_of_folder
+from xautolm.zoo.lookup import known_card
 
 HUB_TIMEOUT = 3.0
 """Seconds to wait for the hub's answer before it counts as unreachable."""
@@ -49,8 +50,8 @@ def reachable(
 
 
 def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
-    by_hub_id = {card.hub_id: card for card in cards.values() if card.hub_id}
-    card = cards.get(name) or by_hub_id.get(name)
+    folder = Path(name).expanduser()
+    card = known_card(name, cards, exactly=folder.is_dir())
     if card is not None:
         located = _located(card)
         if located is None:
@@ -58,7 +59,6 @@ def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
                 f"The model {name!r} is not on this machine.", got=_why_absent(card), fix=_what_is_here(cards)
             )
         return located
-    folder = Path(name).expanduser()
     if (folder / CONFIG).is_file():
         return card_of_folder(folder, name)
     if folder.is_dir():

@@ -1,6 +1,7 @@
 """T5 (Raffel et al., 2020), FLAN-T5 (Chung et al., 2022) and ByT5 (Xue et al., 2022).
 
-Layers are those of both stacks.
+Layers are those of both stacks. The two largest T5, of 3 and 11 billion weights, have no card: their inner layers are
+4 and 16 times wider than a card can say, so the time that they need would be underrated as much.
 """
 
 from xautolm.zoo.cards import hub_card
@@ -23,12 +24,37 @@ CARDS = (
                 "multilingual",
                 True,
             ),
+            ("t5-large", "google-t5/t5-large", 737668096, 1024, 48, 512, 32128, "apache-2.0", "en fr de ro", False),
             ("flan-t5-base", "google/flan-t5-base", 247577856, 768, 24, 512, 32128, "apache-2.0", "multilingual", True),
             (
                 "flan-t5-large",
                 "google/flan-t5-large",
                 783150080,
                 1024,
+                48,
+                512,
+                32128,
+                "apache-2.0",
+                "multilingual",
+                False,
+            ),
+            (
+                "flan-t5-xl",
+                "google/flan-t5-xl",
+                2849757184,
+                2048,
+                48,
+                512,
+                32128,
+                "apache-2.0",
+                "multilingual",
+                False,
+            ),
+            (
+                "flan-t5-xxl",
+                "google/flan-t5-xxl",
+                11135332352,
+                4096,
                 48,
                 512,
                 32128,
