@@ -14,7 +14,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.documents import read_json
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 
 
 @pytest.mark.timeout(300)

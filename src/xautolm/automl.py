@@ -23,7 +23,7 @@ from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
-from xautolm.runs import RunFolder, RunInfo
+from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.tasks import TASKS, Classification, Task, predicted
 
 

@@ -11,7 +11,7 @@ from xautolm.plan import Plan
 from xautolm.records import Experience
 from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
-from xautolm.runs import ended_experience
+from xautolm.run_folder import ended_experience
 from xautolm.search import EXPLANATION, ask, pareto_front, tell
 
 if TYPE_CHECKING:

@@ -11,11 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 from filelock import FileLock
 
+from xautolm.budget import Clock
 from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import ExperienceStore
 from xautolm.memory import chosen_start, remembered, visible, with_features
+from xautolm.metafeatures.system import devices
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect
 from xautolm.recipe import methods_by_model, opening
@@ -33,7 +35,7 @@ from xautolm.records import (
 )
 from xautolm.report import Screen
 from xautolm.resources import ResourceModel
-from xautolm.runs import Clock, RunFolder, RunInfo, devices, read_experience
+from xautolm.run_folder import RunFolder, RunInfo, read_experience
 from xautolm.search import SAMPLERS, open_study, tell
 from xautolm.settings import cache_folder
 from xautolm.space import Space

@@ -19,7 +19,7 @@ from xautolm.options import FitOptions
 from xautolm.recipe import build_space, data_needs, default_configurations, read_space_option
 from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
 from xautolm.resources import ResourceModel
-from xautolm.runs import RunFolder
+from xautolm.run_folder import RunFolder
 from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task

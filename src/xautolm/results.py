@@ -18,7 +18,7 @@ from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard, model_card
 from xautolm.report.html import Winner
 from xautolm.report.usage import example_prompt, usage_of
-from xautolm.runs import ANSWERING, RunFolder, RunInfo
+from xautolm.run_folder import ANSWERING, RunFolder, RunInfo
 from xautolm.search import objective_values, pareto_front
 from xautolm.tasks import TASKS
 

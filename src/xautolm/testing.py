@@ -12,7 +12,7 @@ from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import failed, failure_of
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task
 from xautolm.vocabulary import TrialStatus
 

@@ -26,7 +26,7 @@ from xautolm.methods import METHODS
 from xautolm.recipe import build_space, data_needs, form_problems
 from xautolm.records import ModelCard
 from xautolm.report.usage import usage
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS, Task
 from xautolm.testing import lookup_questions, trial_spec
 from xautolm.vocabulary import TrialStatus

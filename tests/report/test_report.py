@@ -23,7 +23,7 @@ from xautolm.records import (
 from xautolm.report import as_csv, duration, html_report, leaderboard, model_card
 from xautolm.report.html import Winner
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
-from xautolm.runs import RunFolder
+from xautolm.run_folder import RunFolder
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 

@@ -12,7 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xautolm.documents import to_plain, write_json
 from xautolm.finetuning.forms import Answering
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 
 
 def export_model(

@@ -11,7 +11,7 @@ from transformers.utils import logging
 
 from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS
 
 

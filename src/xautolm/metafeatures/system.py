@@ -6,6 +6,7 @@ import os
 import platform
 import subprocess
 import time
+from collections.abc import Sequence
 from functools import cache
 from importlib import metadata
 
@@ -117,3 +118,10 @@ def _gflops() -> float:
         matrix @ matrix
         best = min(best, time.perf_counter() - start)
     return 2 * MATRIX**3 / best / 1e9
+
+
+def devices(system: SystemProfile, wanted: str) -> Sequence[str]:
+    """The devices that trials are spread over."""
+    if system.device != "cuda":
+        return (system.device,)
+    return (wanted,) if ":" in wanted else tuple(f"cuda:{index}" for index in range(len(system.gpus)))

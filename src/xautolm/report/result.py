@@ -14,7 +14,7 @@ from xautolm.records import Experience
 from xautolm.report.console import table_console
 from xautolm.report.tables import duration, hyperparameters
 from xautolm.report.usage import predict_command
-from xautolm.runs import RunFolder
+from xautolm.run_folder import RunFolder
 
 
 def print_result(

@@ -17,7 +17,7 @@ from rich.text import Text
 
 from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
-from xautolm.runs import RunFolder
+from xautolm.run_folder import RunFolder
 
 ROWS = 8
 """Trials shown in the live table."""

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.documents import read_json
-from xautolm.runs import ANSWERING
+from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS, Task
 
 PLACEHOLDER = "PATH_TO_THIS_FOLDER"

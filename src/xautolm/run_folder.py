@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import shutil
-import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,7 +14,6 @@ from filelock import FileLock, Timeout
 from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.errors import RunFolderError
 from xautolm.records import (
-    Budget,
     DataProfile,
     Experience,
     Features,
@@ -210,42 +208,3 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) 
 def _short(value: Any) -> str:
     text = str(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
-
-
-class Clock:
-    """How much of the budget is used, over all sessions of a run.
-
-    Args:
-        root: The run's folder; `clock.json` in it holds the seconds used, written about once a second.
-        budget: What may be used.
-    """
-
-    def __init__(self, root: Path, budget: Budget) -> None:
-        self.path = root / "clock.json"
-        self.budget = budget
-        self.before = float(read_json(self.path)["seconds"]) if self.path.exists() else 0.0
-        self.started = time.monotonic()
-        self.written = 0.0
-
-    @property
-    def used(self) -> float:
-        """Seconds used so far."""
-        return self.before + time.monotonic() - self.started
-
-    @property
-    def left(self) -> float:
-        """Seconds left; infinite without a time budget."""
-        return float("inf") if self.budget.seconds is None else self.budget.seconds - self.used
-
-    def tick(self) -> None:
-        """Note the time used, at most once a second."""
-        if time.monotonic() - self.written >= 1.0:
-            write_json(self.path, {"seconds": self.used})
-            self.written = time.monotonic()
-
-
-def devices(system: SystemProfile, wanted: str) -> Sequence[str]:
-    """The devices that trials are spread over."""
-    if system.device != "cuda":
-        return (system.device,)
-    return (wanted,) if ":" in wanted else tuple(f"cuda:{index}" for index in range(len(system.gpus)))
