@@ -20,7 +20,7 @@ LEVELS = {
     "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
     "memory": 6, "prospect": 6, "testing": 6,
     "plan": 7, "recommend": 7, "integrations": 7,
-    "loop": 8, "results": 8,
+    "loop": 8, "results": 8, "best_model": 8,
     "automl": 9,
     "cli": 10,
     "__main__": 11,

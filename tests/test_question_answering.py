@@ -17,7 +17,7 @@ from xautolm import AutoLM
 from xautolm.cli import app
 from xautolm.documents import read_json
 from xautolm.errors import DataError, UnknownNameError, UsageError
-from xautolm.finetuning.inference import answers
+from xautolm.finetuning.predictor import Predictor
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
 from xautolm.tasks import TASKS
@@ -68,7 +68,7 @@ def test_every_front_model_answers_in_plain_transformers_by_the_lines_of_its_car
         code = code.replace("It was written by Ada.", row["context"])
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        assert [done.stdout.strip()] == answers(folder, pd.DataFrame([row]), "cpu")
+        assert [done.stdout.strip()] == Predictor(folder, "cpu").answers(pd.DataFrame([row]))
     card = (fitted.run_.best / "README.md").read_text()
     block = re.search(r"```python\n(.*?)```", card, flags=re.S)
     assert block is not None and "AutoModelFor" in block[1] and "pipeline(" not in block[1]

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from xautolm.best_model import BestModel
 from xautolm.data import as_table, labelled
-from xautolm.errors import NoModelError, UsageError
+from xautolm.errors import UsageError
 from xautolm.execution import Executor
 from xautolm.loop import search
 from xautolm.metrics import scores
@@ -24,7 +25,7 @@ from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.run_folder import RunFolder, RunInfo
-from xautolm.tasks import TASKS, Classification, Task, predicted
+from xautolm.tasks import Task
 
 
 class AutoLM:
@@ -51,6 +52,7 @@ class AutoLM:
 
     def __init__(self, **options: Any) -> None:
         self.options = FitOptions.parse(options)
+        self._model: BestModel | None = None
 
     def fit(
         self,
@@ -89,6 +91,7 @@ class AutoLM:
         finally:
             plan.close()
         self.run_ = plan.folder
+        self._model = None
         return self
 
     @classmethod
@@ -103,8 +106,10 @@ class AutoLM:
             RunFolderError: There is no run.
         """
         run = RunFolder(Path(folder).absolute())
-        auto = cls(**options, task=run.info().task, out=str(run.root))
+        model = BestModel(run, options.get("device", "auto"))
+        auto = cls(**options, task=model.info.task, out=str(run.root))
         auto.run_ = run
+        auto._model = model
         return auto
 
     @property
@@ -114,7 +119,7 @@ class AutoLM:
         Raises:
             UsageError: Not fitted yet.
         """
-        return self._fitted().info()
+        return self._best_model().info
 
     @property
     def experiences_(self) -> list[Experience]:
@@ -153,10 +158,8 @@ class AutoLM:
             The class of each row, a list of classes each for multi-label tasks, a number each for regression, a text
             each for the others.
         """
-        task, found = self._task, self._answers(inputs)
-        if self.classes_:
-            return cast("Classification", task).decode(predicted(task, found), self.classes_)
-        return list(found.tolist() if isinstance(found, np.ndarray) else found)
+        model = self._best_model()
+        return model.predictions(_inputs_table(inputs, model.task)).values
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Probabilities of shape (rows, classes).
@@ -164,9 +167,11 @@ class AutoLM:
         Raises:
             UsageError: The task has no classes.
         """
-        if not self.classes_:
-            raise UsageError(f"{self._task.name} has no classes, so there are no probabilities of them.")
-        return cast("Classification", self._task).probabilities(self._answers(inputs))
+        model = self._best_model()
+        probabilities = model.predictions(_inputs_table(inputs, model.task)).probabilities
+        if probabilities is None:
+            raise UsageError(f"{model.task.name} has no classes, so there are no probabilities of them.")
+        return probabilities
 
     def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
         """The task's metrics on data that the search never saw.
@@ -178,11 +183,12 @@ class AutoLM:
         Raises:
             DataError: The data cannot be read, or has classes that the model does not know.
         """
-        info, task = self.info_, self._task
+        model = self._best_model()
+        info, task = model.info, model.task
         rows = as_table(data, y, self.options.text or "text", self.options.label or "label")
         table = labelled(rows, data_needs(task), given_columns(self.options), info.labels)
         targets = task.encode(list(table[task.target]), info.labels)
-        return scores(info.metrics, targets, predicted(task, self._answers(table)))
+        return scores(info.metrics, targets, model.predictions(table).targets)
 
     def describe(self, X: Any, y: Any = None) -> Features:
         """The meta-features of data on this machine, by the versioned names of their groups.
@@ -238,20 +244,12 @@ class AutoLM:
             raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
         return self.run_
 
-    @property
-    def _task(self) -> Task:
-        return TASKS.get(self.info_.task)
-
-    def _answers(self, inputs: Any) -> Any:
-        """What the best model says of some rows: logits, or texts."""
-        table = _inputs_table(inputs, self._task)
+    def _best_model(self) -> BestModel:
+        """Return the winner, the same object from call to call, so that it is loaded once."""
         run = self._fitted()
-        if not run.best.exists():
-            raise NoModelError(f"The run in {run.root} has no model yet.")
-        from xautolm.finetuning.inference import answers
-
-        device = self.info_.system.device
-        return answers(run.best, table, "cpu" if self.options.device == "cpu" else device)
+        if self._model is None or self._model.run != run:
+            self._model = BestModel(run, self.options.device)
+        return self._model
 
 
 def _inputs_table(inputs: Any, task: Task) -> pd.DataFrame:

@@ -20,7 +20,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.forms.generate import Generate
-from xautolm.finetuning.inference import answers
+from xautolm.finetuning.predictor import Predictor
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
 from xautolm.recipe import build_space, data_needs, form_problems
@@ -133,7 +133,7 @@ def goes_through(
     configuration = replace(configuration, values={**configuration.values, **fixed})
     outcome = trial.run(trial_spec(folder, task, data, card, configuration), folder)
     assert outcome.status is TrialStatus.COMPLETE and set(outcome.metrics) == set(task.metrics)
-    again = answers(folder / "model", data.validation, "cpu")
+    again = Predictor(folder / "model", "cpu").answers(data.validation)
     if isinstance(again, np.ndarray):
         assert np.allclose(again, answered[0], atol=tolerance) and np.isfinite(again).all()
     else:

@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from tests.finetuning.conftest import Order
 from xautolm.errors import TrialError
 from xautolm.finetuning import memory, training
-from xautolm.finetuning.inference import answers
+from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.methods import METHODS
@@ -60,7 +60,7 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
     from xautolm.tasks import TASKS
 
     table, task = pd.read_parquet(Path(spec.data) / "validation.parquet"), TASKS.get(spec.task)
-    logits = answers(folder / "model", table, "cpu")
+    logits = Predictor(folder / "model", "cpu").answers(table)
     again = scores(spec.metrics, task.encode(list(table["label"]), spec.labels), task.predictions(logits))
     assert again == pytest.approx(dict(outcome.metrics), abs=1e-6)
 
@@ -82,7 +82,7 @@ def test_several_labels(order: Order, folder: Path) -> None:
     spec = order(task="multilabel-classification", epochs=8, class_weights=True)
     outcome = run(spec, folder)
     assert outcome.succeeded and outcome.metrics["f1_micro"] > 0.3
-    assert answers(folder / "model", pd.DataFrame({"text": ["a text"]}), "cpu").shape == (1, len(spec.labels))
+    assert Predictor(folder / "model", "cpu").answers(pd.DataFrame({"text": ["a text"]})).shape == (1, len(spec.labels))
 
 
 @pytest.mark.parametrize("scheduler", PAPER_SCHEDULERS)

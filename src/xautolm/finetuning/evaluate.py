@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xautolm.finetuning.inference import answers
+from xautolm.finetuning.predictor import Predictor
 from xautolm.metrics import scores
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS, predicted
@@ -20,5 +20,6 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     task = TASKS.get(spec.task)
     table = pd.read_parquet(Path(spec.data) / "test.parquet")
     targets = task.encode(list(table[task.target]), spec.labels)
-    found = scores(spec.metrics, targets, predicted(task, answers(Path(spec.card.path), table, spec.device)))
-    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=found, evaluation_time=time.monotonic() - started)
+    answers = Predictor(Path(spec.card.path), spec.device).answers(table)
+    metrics = scores(spec.metrics, targets, predicted(task, answers))
+    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=time.monotonic() - started)

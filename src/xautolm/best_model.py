@@ -1,0 +1,99 @@
+"""The best model of a run at work: loaded once, and run once for labels and probabilities together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+import numpy as np
+import pandas as pd
+
+from xautolm.errors import NoModelError
+from xautolm.run_folder import RunFolder
+from xautolm.tasks import TASKS, Classification, predicted
+
+if TYPE_CHECKING:
+    from xautolm.finetuning.predictor import Predictor
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Predictions:
+    """What a model says of some rows."""
+
+    values: list[Any]
+    """For each row: a class, a list of classes for multi-label tasks, a number for regression, else a text."""
+    probabilities: np.ndarray | None
+    """Of shape (rows, classes); None for tasks without classes."""
+    targets: Any
+    """In the shape of the task's targets, as metrics take them."""
+
+
+class BestModel:
+    """The winner of a run.
+
+    The model is loaded at the first question and kept; a newer winner in the same folder replaces it. `run.json` is
+    read once.
+
+    Args:
+        run: The run's folder.
+        device: As `FitOptions.device`; `auto` is the device of the run.
+
+    Raises:
+        RunFolderError: There is no run.
+    """
+
+    def __init__(self, run: RunFolder, device: str = "auto") -> None:
+        self.run = run
+        self.info = run.info()
+        self.task = TASKS.get(self.info.task)
+        self.device = self.info.system.device if device == "auto" else device
+        self._predictor: Predictor | None = None
+        self._loaded: tuple[int, int] | None = None
+
+    def predictions(self, table: pd.DataFrame) -> Predictions:
+        """Return what the model says of rows; it runs once, and is not even loaded for no rows.
+
+        Args:
+            table: The task's inputs, by their names.
+
+        Raises:
+            NoModelError: The run has no model yet.
+        """
+        if table.empty:
+            return self._nothing()
+        answers = self.predictor().answers(table)
+        targets = predicted(self.task, answers)
+        if not self.info.labels:
+            values = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
+            return Predictions(values=values, probabilities=None, targets=targets)
+        task = cast("Classification", self.task)
+        return Predictions(
+            values=task.decode(targets, self.info.labels), probabilities=task.probabilities(answers), targets=targets
+        )
+
+    def predictor(self) -> Predictor:
+        """Return the loaded model, loading it if it is not, or if another trial has won since.
+
+        Raises:
+            NoModelError: The run has no model yet.
+        """
+        if not self.run.best.exists():
+            raise NoModelError(f"The run in {self.run.root} has no model yet.")
+        # A new winner is a new folder that is renamed to `best`.
+        status = self.run.best.stat()
+        identity = (status.st_ino, status.st_mtime_ns)
+        if self._predictor is None or self._loaded != identity:
+            from xautolm.finetuning.predictor import Predictor
+
+            self._predictor = Predictor(self.run.best, self.device)
+            self._loaded = identity
+        return self._predictor
+
+    def _nothing(self) -> Predictions:
+        labels = self.info.labels
+        probabilities = np.zeros((0, len(labels)), dtype=np.float32) if labels else None
+        return Predictions(values=[], probabilities=probabilities, targets=[])
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what a copy or a pickle needs: not the loaded model, which comes from the folder again."""
+        return {**self.__dict__, "_predictor": None, "_loaded": None}

@@ -1,0 +1,56 @@
+"""Load a saved model once, and ask it as often as is wanted."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import torch
+from transformers import AutoConfig, AutoTokenizer
+from transformers.utils import logging
+
+from xautolm.documents import from_plain, read_json
+from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.run_folder import ANSWERING
+from xautolm.tasks import TASKS
+
+
+class Predictor:
+    """A model that a trial left in a folder, with its tokenizer and its form.
+
+    Args:
+        folder: Where a trial left its model.
+        device: Where the model runs; this machine's processor if it has no such device.
+    """
+
+    def __init__(self, folder: Path, device: str) -> None:
+        logging.disable_progress_bar()
+        self.settings = from_plain(Answering, read_json(folder / ANSWERING))
+        self.form = FORMS.get(self.settings.form)
+        self.task = TASKS.get(self.settings.task)
+        path = str(folder)
+        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        architecture = "encoder-decoder" if config.is_encoder_decoder else "decoder"
+        model_class = self.form.auto_class(architecture)
+        model = model_class.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
+        self.model = model.to(present_device(device)).eval()
+        self.tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+
+    def answers(self, table: pd.DataFrame) -> Any:
+        """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.
+
+        Args:
+            table: The task's inputs, by their names.
+        """
+        return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
+
+
+def present_device(wanted: str) -> str:
+    """Return the device, or `cpu` where this machine has none of that kind: runs are carried between machines."""
+    kind = wanted.partition(":")[0]
+    if kind == "cuda" and not torch.cuda.is_available():
+        return "cpu"
+    if kind == "mps" and not torch.backends.mps.is_available():
+        return "cpu"
+    return wanted

@@ -1,0 +1,91 @@
+"""The winner at work: loaded once, run once, and not at all for nothing."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from tests.played import CLASSES, FakePredictor, fake_predictor, played
+from xautolm import AutoLM
+from xautolm.errors import NoModelError, UsageError
+
+__all__ = ["fake_predictor"]
+
+
+def test_a_model_is_loaded_once_for_any_number_of_questions(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    auto = played(tmp_path / "run")
+    assert auto.predict(["a pear", "a plum"]) == ["pear", "plum"]
+    assert auto.predict_proba(["an apple"]).argmax() == auto.classes_.index("apple")
+    auto.evaluate(["a pear", "a plum"], ["pear", "plum"])
+    assert (fake_predictor.loads, fake_predictor.runs, fake_predictor.rows) == (1, 3, 5)
+
+
+def test_run_json_is_read_once_whatever_is_asked(
+    tmp_path: Path, fake_predictor: type[FakePredictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    played(tmp_path / "run")
+    reads: list[str] = []
+    original = Path.read_text
+    monkeypatch.setattr(Path, "read_text", lambda path, *a, **k: (reads.append(path.name), original(path, *a, **k))[1])
+    auto = AutoLM.load(tmp_path / "run")
+    for _ in range(5):
+        assert auto.classes_ == CLASSES and auto.info_.task == "text-classification"
+        auto.predict(["a pear"] * 7)
+    # Once by us; the made-up predictor reads it once more as it is loaded.
+    assert reads.count("run.json") == 2
+
+
+def test_a_new_winner_in_the_same_folder_is_loaded(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run")
+    auto.predict(["a pear"])
+    best = tmp_path / "run" / "best"
+    shutil.copytree(best, tmp_path / "run" / ".best")
+    shutil.rmtree(best)
+    (tmp_path / "run" / ".best").rename(best)
+    auto.predict(["a pear"])
+    assert fake_predictor.loads == 2
+
+
+@pytest.mark.parametrize(
+    "nothing",
+    [[], (), pd.DataFrame({"text": []}), {"text": []}],
+    ids=lambda value: type(value).__name__,
+)
+def test_nothing_asked_is_nothing_answered_and_nothing_loaded(
+    tmp_path: Path, fake_predictor: type[FakePredictor], nothing: object
+) -> None:
+    auto = played(tmp_path / "run")
+    assert auto.predict(nothing) == []
+    assert auto.predict_proba(nothing).shape == (0, 3)
+    assert fake_predictor.loads == 0
+
+
+def test_copies_carry_no_loaded_model(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run")
+    auto.predict(["a pear"])
+    for again in (copy.deepcopy(auto), pickle.loads(pickle.dumps(auto))):
+        assert again.predict(["a plum"]) == ["plum"]
+    assert fake_predictor.loads == 3
+    auto.predict(["a pear"])
+    assert fake_predictor.loads == 3
+
+
+def test_a_run_without_a_model_says_so(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run")
+    shutil.rmtree(tmp_path / "run" / "best")
+    with pytest.raises(NoModelError, match="no model yet"):
+        auto.predict(["a"])
+
+
+def test_tasks_without_classes_have_no_probabilities(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run", "text-regression")
+    assert auto.predict(["four", "sixsix"]) == [4.0, 6.0]
+    with pytest.raises(UsageError, match="no classes"):
+        auto.predict_proba(["four"])
