@@ -127,8 +127,16 @@ def test_the_time_limit_gives_a_truncated_but_valid_result(order: Order, folder:
     assert outcome.evaluation_time < 9.0 + 3.0
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory"),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate(handle)`"),
+    ],
+    ids=["torch", "cublas"],
+)
 def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
-    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+    error: Exception, order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     made = []
     original = training.make_trainer
@@ -137,7 +145,7 @@ def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
         trainer = original(*args)
         made.append((trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps))
         if made[-1][0] > 4:
-            trainer.train = lambda: (_ for _ in ()).throw(torch.OutOfMemoryError("CUDA out of memory"))
+            trainer.train = lambda: (_ for _ in ()).throw(error)
         return trainer
 
     monkeypatch.setattr("xautolm.finetuning.run.make_trainer", make)

@@ -5,33 +5,18 @@ from __future__ import annotations
 import signal
 from pathlib import Path
 
-from xautolm.errors import TrialError
 from xautolm.records import Failure, TrialOutcome
+from xautolm.symptoms import kind_of
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 TAIL_LINES = 20
 TAIL_BYTES = 8_192
-
-OUT_OF_MEMORY_TEXTS = ("out of memory", "can't allocate memory", "cannot allocate memory", "alloc_failed")
 
 
 def failure_of(error: BaseException) -> Failure:
     """What an exception inside a trial means."""
     message = f"{type(error).__name__}: {error}".strip().split("\n")
     return Failure(kind=kind_of(error), message="\n".join(message[:2])[:500])
-
-
-def kind_of(error: BaseException) -> FailureKind:
-    """The kind of failure that an exception stands for."""
-    if isinstance(error, TrialError):
-        return FailureKind(error.kind)
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
-        return FailureKind.OUT_OF_MEMORY
-    if isinstance(error, RuntimeError) and any(text in str(error).lower() for text in OUT_OF_MEMORY_TEXTS):
-        return FailureKind.OUT_OF_MEMORY
-    if isinstance(error, KeyboardInterrupt):
-        return FailureKind.INTERRUPTED
-    return FailureKind.CRASH
 
 
 def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = None) -> TrialOutcome:

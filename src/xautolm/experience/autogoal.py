@@ -32,6 +32,7 @@ from xautolm.records import (
     digest_of,
     experience_id,
 )
+from xautolm.symptoms import says_lack_of_memory
 from xautolm.vocabulary import FailureKind, TrialStatus
 from xautolm.zoo import ZOO, zoo_name
 
@@ -54,10 +55,6 @@ IRRELEVANT = {"inner_model", "num_workers", "verbose", "model_save"}
 METHODS = (("Partial", "partial.v1"), ("Lora", "lora.v1"), ("FineTune", "full.v1"))
 
 KINDS = (
-    (
-        FailureKind.OUT_OF_MEMORY,
-        r"out of memory|unable to allocate|cannot allocate|memoryerror|alloc_failed|memory limit",
-    ),
     (FailureKind.TIMEOUT, r"exceeded allowed time|timed? ?out"),
     (FailureKind.DIVERGED, r"\bnan\b|contains infinity|inf loss"),
     (
@@ -71,7 +68,7 @@ KINDS = (
         r"device-side assert|longer than|target modules .* not found|invalid .*(value|argument|option)",
     ),
 )
-"""Kinds of failure by what their error text says, looked for in this order."""
+"""Kinds of failure by what their error text says, looked for in this order, after lack of memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +115,8 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
 
 def failure_kind(text: str) -> FailureKind:
     """The kind of failure that an error text tells of."""
+    if says_lack_of_memory(text):
+        return FailureKind.OUT_OF_MEMORY
     lowered = text.lower()
     return next((kind for kind, pattern in KINDS if re.search(pattern, lowered)), FailureKind.CRASH)
 

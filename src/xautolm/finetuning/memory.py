@@ -12,6 +12,10 @@ from typing import Any, TypeVar
 import psutil
 import torch
 
+from xautolm.errors import TrialError
+from xautolm.symptoms import kind_of
+from xautolm.vocabulary import FailureKind
+
 T = TypeVar("T")
 
 SOFT_SHARE = 0.92
@@ -62,8 +66,10 @@ def memory_guard(model: Any, limit: int | None) -> Iterator[None]:
 def with_smaller_batches(
     attempt: Callable[[int, bool], T], size: int, adjustments: list[str], *, checkpointing: bool = False
 ) -> T:
-    """The result of `attempt(per_device_batch, checkpointing)`; on lack of memory it is tried again with half the
-    batch, a batch of one with gradient checkpointing, which keeps one layer's activations at a time.
+    """Return the result of `attempt(per_device_batch, checkpointing)`.
+
+    On lack of memory it is tried again with half the batch, and a batch of one with gradient checkpointing, which
+    keeps one layer's activations at a time.
 
     Args:
         attempt: Trains from the beginning with this per-device batch, accumulating up to the configured batch.
@@ -72,22 +78,56 @@ def with_smaller_batches(
         checkpointing: Whether to begin with gradient checkpointing.
 
     Raises:
-        MemoryError: A batch of one with checkpointing does not fit either; or torch.OutOfMemoryError on a GPU.
+        Exception: Whatever said that a batch of one with checkpointing does not fit either.
     """
     while True:
         try:
             return attempt(size, checkpointing)
-        except (MemoryError, RuntimeError) as error:
-            if (size == 1 and checkpointing) or not _is_lack_of_memory(error):
+        except Exception as error:
+            is_least = size == 1 and checkpointing
+            if is_least or not can_be_absorbed(error):
                 raise
             message = str(error).split("\n")[0][:120]
+        # Outside of the handler, whose error would keep the frames of the attempt, and with them its tensors, alive.
         release_memory()
         if size > 1:
-            adjustments.append(f"per-device batch {size} to {(size + 1) // 2}: {message}")
-            size = (size + 1) // 2
+            smaller = (size + 1) // 2
+            adjustments.append(f"per-device batch {size} to {smaller}: {message}")
+            size = smaller
         else:
             adjustments.append(f"gradient checkpointing: {message}")
             checkpointing = True
+
+
+def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], None]) -> None:
+    """Call `answer` with up to `size` of the positions at a time, from where memory runs out with half as many.
+
+    Raises:
+        Exception: Whatever said that a single position does not fit.
+    """
+    start = 0
+    while start < len(positions):
+        batch = positions[start : start + size]
+        try:
+            answer(batch)
+        except Exception as error:
+            # The guard of the host's memory goes on raising once it was reached: only less training helps.
+            is_final = len(batch) == 1 or isinstance(error, MemoryLimitReached)
+            if is_final or not can_be_absorbed(error):
+                raise
+            is_answered = False
+        else:
+            is_answered = True
+        if is_answered:
+            start += len(batch)
+        else:
+            release_memory()
+            size = (len(batch) + 1) // 2
+
+
+def can_be_absorbed(error: Exception) -> bool:
+    """Return whether an error is lack of memory that a smaller batch can mend; a model that does not load is not."""
+    return not isinstance(error, TrialError) and kind_of(error) is FailureKind.OUT_OF_MEMORY
 
 
 def release_memory() -> None:
@@ -95,10 +135,8 @@ def release_memory() -> None:
     gc.collect()
     # Without an initialised CUDA context this does nothing.
     torch.cuda.empty_cache()
+    if torch.backends.mps.is_available():
+        torch.mps.empty_cache()
     # glibc keeps freed memory for itself unless told to hand it back; other C libraries have no such call.
     with suppress(OSError, AttributeError):
         ctypes.CDLL(None).malloc_trim(0)
-
-
-def _is_lack_of_memory(error: BaseException) -> bool:
-    return isinstance(error, MemoryError | torch.OutOfMemoryError) or "can't allocate memory" in str(error)

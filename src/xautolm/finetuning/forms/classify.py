@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
+from xautolm.finetuning.memory import in_batches
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -74,12 +75,15 @@ class Classify:
         lengths = sum(table[name].str.len() for name in task.inputs)
         order = np.argsort(lengths, kind="stable")
         logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
-        for start in range(0, len(order), BATCH):
-            batch = order[start : start + BATCH]
+
+        def answer(batch: list[int]) -> None:
             encoded = _encoded(tokenizer, table.iloc[batch], task, settings)
             inputs = taken_by(model, tokenizer.pad(encoded, return_tensors="pt"))
             with torch.inference_mode():
-                logits[batch] = model(**inputs.to(model.device)).logits.float().cpu().numpy()
+                output = model(**inputs.to(model.device))
+            logits[batch] = output.logits.float().cpu().numpy()
+
+        in_batches(order.tolist(), BATCH, answer)
         return logits
 
 

@@ -11,6 +11,7 @@ import torch
 from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
+from xautolm.finetuning.memory import in_batches
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -112,8 +113,8 @@ class Extract:
         best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
         nothing = [np.inf] * len(contexts)
         order = sorted(range(len(windows)), key=lambda index: len(windows[index][0]["input_ids"]))
-        for first in range(0, len(order), BATCH):
-            batch = order[first : first + BATCH]
+
+        def answer(batch: list[int]) -> None:
             inputs = taken_by(model, tokenizer.pad([windows[index][0] for index in batch], return_tensors="pt"))
             with torch.inference_mode():
                 output = model(**inputs.to(model.device))
@@ -124,6 +125,8 @@ class Extract:
                 found = best_span(start, end, windows[index][1], settings.answer_tokens)
                 if found is not None and found[0] > best[row][0]:
                     best[row] = (found[0], contexts[row][found[1] : found[2]])
+
+        in_batches(order, BATCH, answer)
         if not settings.may_be_empty:
             return [text for _, text in best]
         return [text if score >= none else "" for (score, text), none in zip(best, nothing, strict=True)]

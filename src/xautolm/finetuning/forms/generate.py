@@ -18,6 +18,7 @@ from transformers import (
 
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms.base import Answering
+from xautolm.finetuning.memory import in_batches
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -117,8 +118,8 @@ def generated(
     """
     texts = [""] * len(prompts)
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    for start in range(0, len(order), batch_size):
-        batch = order[start : start + batch_size]
+
+    def continue_prompts(batch: list[int]) -> None:
         width = max(len(prompts[index]) for index in batch)
         pad = tokenizer.pad_token_id
         # On the left, so that every prompt ends where its continuation begins.
@@ -139,6 +140,8 @@ def generated(
         said = output if model.config.is_encoder_decoder else output[:, width:]
         for index, text in zip(batch, tokenizer.batch_decode(said, skip_special_tokens=True), strict=True):
             texts[index] = text.strip()
+
+    in_batches(order, batch_size, continue_prompts)
     return texts
 
 

@@ -13,6 +13,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.forms.generate import BATCH, Generate, prompts_of, target_ids
+from xautolm.finetuning.memory import in_batches
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
 
@@ -59,17 +60,19 @@ def label_scores(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
     width = max(map(len, prompts), default=0) + max(map(len, names))
     size = max(1, min(BATCH, LOGITS // (width * len(tokenizer))))
-    for start in range(0, len(order), size):
-        batch = order[start : start + size]
+
+    def score(batch: list[int]) -> None:
         some = [prompts[index] for index in batch]
         if depth == 1:
             (first,) = _followed(model, tokenizer, some, names[0][:1])
             found[batch] = first[:, [one[0] for one in names]].cpu().numpy()
-            continue
+            return
         for column, name in enumerate(one[:depth] for one in names):
             steps = _followed(model, tokenizer, some, name)
             each = [step[:, token] for step, token in zip(steps, name, strict=True)]
             found[batch, column] = torch.stack(each).sum(dim=0).cpu().numpy()
+
+    in_batches(order, size, score)
     return found
 
 

@@ -1,0 +1,194 @@
+"""Signs by which exceptions and logs tell that memory gave out, or the machine; the only lists of them."""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+
+from xautolm.errors import TrialError
+from xautolm.vocabulary import FailureKind
+
+LACK_OF_MEMORY = (
+    # CUDA, HIP, XPU and MPS: "CUDA out of memory", "CUDA error: out of memory", "MPS backend out of memory".
+    "out of memory",
+    # The names of the same in drivers and libraries: CUDA_ERROR_OUT_OF_MEMORY, UR_RESULT_ERROR_OUT_OF_DEVICE_MEMORY.
+    "out_of_memory",
+    "out_of_device_memory",
+    "out_of_host_memory",
+    "out of device memory",
+    "cudaerrormemoryallocation",
+    # CUBLAS_STATUS_ALLOC_FAILED and its kin; cuDNN 9 says INTERNAL_ERROR_DEVICE_ALLOCATION_FAILED.
+    "alloc_failed",
+    "allocation_failed",
+    "insufficient_resources",
+    # cuBLAS creates its handle at the first matrix product, and names only that when the GPU is full.
+    "cublas_status_not_initialized when calling `cublascreate",
+    # torch's DefaultCPUAllocator, errno 12, numpy, C++ and Metal.
+    "can't allocate memory",
+    "cannot allocate memory",
+    "not enough memory",
+    "unable to allocate",
+    "failed to allocate",
+    "bad_alloc",
+    "bad allocation",
+    "invalid buffer size",
+    "resource_exhausted",
+    # Python's own, in a log, and limits that programs set themselves.
+    "memoryerror",
+    "memory limit",
+)
+"""What messages say for lack of memory, on whatever device, in lower case."""
+
+TROUBLE = (
+    # Disks. Rust (safetensors, tokenizers) and Arrow quote the system; the writers of torch and numpy name no reason.
+    "no space left on device",
+    "disk quota exceeded",
+    "not enough space on the disk",
+    "disk is full",
+    "file too large",
+    "input/output error",
+    "read-only file system",
+    "stale file handle",
+    "pytorchstreamwriter failed writing",
+    "unexpected pos ",
+    " requested and ",
+    # Handles, threads and shared memory of the system.
+    "too many open files",
+    "can't start new thread",
+    "unable to open shared memory object",
+    "killed by signal: bus error",
+    # hf_xet, which is written in Rust, while it fetches weights.
+    "cas service error",
+    "error sending request",
+    # GPUs and their drivers.
+    "cannot re-initialize cuda in forked subprocess",
+    "no cuda-capable device",
+    "no cuda gpus are available",
+    "found no nvidia driver",
+    "busy or unavailable",
+    "driver version is insufficient",
+    "no kernel image is available",
+    "uncorrectable ecc error",
+    "uncorrectable nvlink error",
+    "fallen off the bus",
+)
+"""What messages say when the disk, the system or the GPU itself fails, in lower case."""
+
+TROUBLE_NUMBERS = frozenset(
+    {
+        errno.ENOSPC,
+        errno.EDQUOT,
+        errno.EFBIG,
+        errno.EIO,
+        errno.EROFS,
+        errno.EACCES,
+        errno.EPERM,
+        errno.ESTALE,
+        errno.EMFILE,
+        errno.ENFILE,
+        errno.ENOTCONN,
+        errno.ENETDOWN,
+        errno.ENETUNREACH,
+        errno.EHOSTDOWN,
+        errno.EHOSTUNREACH,
+    }
+)
+"""Errors of the system that a configuration cannot cause: disks, permissions, handles and routes."""
+
+NETWORK_LIBRARIES = frozenset({"aiohttp", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3"})
+"""What huggingface_hub has used to reach the hub, by version, and what datasets uses."""
+NOT_FETCHED = frozenset({"LocalEntryNotFoundError", "OfflineModeIsEnabled"})
+"""What huggingface_hub raises where a file is not cached and the hub is not asked, or does not answer."""
+PASSING_STATUS = frozenset({408, 425, 429})
+"""Answers of a server, besides those from 500, that say: later."""
+
+
+def kind_of(error: BaseException) -> FailureKind:
+    """Return the kind of failure that an exception stands for, by itself and by what caused it.
+
+    What failed to load for lack of memory or disk is no `load_error`: the cause decides.
+    """
+    chain = list(causes(error))
+    if any(isinstance(link, KeyboardInterrupt) for link in chain):
+        return FailureKind.INTERRUPTED
+    named = next((FailureKind(link.kind) for link in chain if isinstance(link, TrialError)), None)
+    if named is not None and named is not FailureKind.LOAD_ERROR:
+        return named
+    if any(lacks_memory(link) for link in chain):
+        return FailureKind.OUT_OF_MEMORY
+    if any(is_trouble(link) for link in chain):
+        return FailureKind.INFRASTRUCTURE
+    if named is not None or any(is_broken_file(link) for link in chain):
+        return FailureKind.LOAD_ERROR
+    return FailureKind.CRASH
+
+
+def causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an exception, what caused it, what caused that, and so on."""
+    passed: set[int] = set()
+    link: BaseException | None = error
+    while link is not None and id(link) not in passed:
+        passed.add(id(link))
+        yield link
+        context = None if link.__suppress_context__ else link.__context__
+        link = link.__cause__ or context
+
+
+def lacks_memory(error: BaseException) -> bool:
+    """Return whether an exception says that memory ran out, of the processor or of a GPU."""
+    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+        return True
+    if isinstance(error, OSError) and error.errno == errno.ENOMEM:
+        return True
+    return _speaks_for_the_system(error) and says_lack_of_memory(str(error))
+
+
+def says_lack_of_memory(text: str) -> bool:
+    """Return whether a message says that memory ran out."""
+    lowered = text.lower()
+    return any(sign in lowered for sign in LACK_OF_MEMORY)
+
+
+def is_trouble(error: BaseException) -> bool:
+    """Return whether an exception tells of a disk, a network or a machine that failed."""
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+        return True
+    if isinstance(error, OSError) and error.errno in TROUBLE_NUMBERS:
+        return True
+    if type(error).__name__ in NOT_FETCHED:
+        return True
+    if _is_of_the_network(error):
+        return _may_pass(error)
+    lowered = str(error).lower()
+    return _speaks_for_the_system(error) and any(sign in lowered for sign in TROUBLE)
+
+
+def is_broken_file(error: BaseException) -> bool:
+    """Return whether an exception tells of weights that are cut short, damaged or no safetensors at all."""
+    return type(error).__name__ == "SafetensorError" and "while serializing" not in str(error)
+
+
+def _speaks_for_the_system(error: BaseException) -> bool:
+    """Return whether an exception's text may be taken as the system's.
+
+    A `ValueError` may quote the user's data, in which "out of memory" is an ordinary label; Rust's libraries raise
+    classes of their own or a bare `Exception`.
+    """
+    if isinstance(error, TrialError):
+        return False
+    is_of_rust = type(error) is Exception or type(error).__name__ == "SafetensorError"
+    return is_of_rust or isinstance(error, RuntimeError | OSError)
+
+
+def _is_of_the_network(error: BaseException) -> bool:
+    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
+    return bool(packages & NETWORK_LIBRARIES)
+
+
+def _may_pass(error: BaseException) -> bool:
+    """Return whether an error of the network is no definite answer, such as 404 for a file that is not there."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if not isinstance(status, int):
+        return True
+    return status >= 500 or status in PASSING_STATUS
