@@ -16,7 +16,10 @@ XAutoLMError
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+
+SHOWN_NAMES = 24
+"""How many known names a message lists at most."""
 
 
 class XAutoLMError(Exception):
@@ -42,14 +45,35 @@ class UsageError(XAutoLMError):
 
 
 class UnknownNameError(UsageError):
-    """A name that is not registered; the message says which one may have been meant."""
+    """A name that is not registered; the message says which one may have been meant.
+
+    Args:
+        kind: What it should name.
+        name: As it was given.
+        known: All that there are; the usual ones first, if any are.
+    """
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
-        names = sorted(known)
-        close = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-        hint = f"Did you mean {close[0]!r}? " if close else ""
-        shown = ", ".join(names[:24]) + (f" and {len(names) - 24} more" if len(names) > 24 else "")
+        names = list(known)
+        meant = _likely_meant(name, names)
+        hint = f"Did you mean {meant!r}? " if meant else ""
+        shown = ", ".join(sorted(names)[:SHOWN_NAMES])
+        if len(names) > SHOWN_NAMES:
+            shown += f" and {len(names) - SHOWN_NAMES} more"
         super().__init__(f"Unknown {kind}: {name!r}.", fix=f"{hint}Known: {shown}.")
+
+
+def _likely_meant(name: str, known: Sequence[str]) -> str:
+    """Return the first name that begins as the given one, else the most similar; empty if none is similar."""
+    wanted = name.casefold()
+    if not wanted:
+        return ""
+    for candidate in known:
+        if candidate.casefold().startswith(wanted):
+            return candidate
+    by_spelling = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
+    close = difflib.get_close_matches(wanted, by_spelling, n=1, cutoff=0.5)
+    return by_spelling[close[0]] if close else ""
 
 
 class DataError(UsageError):

@@ -62,7 +62,8 @@ class Registry(Generic[T]):
             return self.things[name]
         versions = [full for full in self.things if _unversioned(full) == name]
         if not versions:
-            raise UnknownNameError(self.kind, name, self.names())
+            # In the order of the modules, in which the usual thing of a kind comes before its variants.
+            raise UnknownNameError(self.kind, name, dict.fromkeys(_unversioned(full) for full in self.things))
         return self.things[max(versions, key=_version)]
 
 

@@ -69,7 +69,7 @@ def test_a_folder_goes_before_what_is_merely_spelled_like_a_model(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     Path("MiniLM-L6").mkdir()
-    with pytest.raises(ModelUnavailableError, match="holds no model"):
+    with pytest.raises(ModelUnavailableError, match="holds no config"):
         find_models(["MiniLM-L6"], ZOO.things)
     (card,) = find_models(["MiniLM_L4"], ZOO.things)
     assert card.name == "minilm-l4"

@@ -75,25 +75,22 @@ def test_a_gated_model_without_a_token_says_what_to_do(monkeypatch: pytest.Monke
     assert find_models(["gemma-2b"], ZOO.things)[0].gated
 
 
-def test_unknown_names_get_a_suggestion(tmp_path: Path) -> None:
-    with pytest.raises(UnknownNameError, match="Did you mean 'minilm-l6'"):
-        find_models(["minilm-6"], ZOO.things)
-    with pytest.raises(ModelUnavailableError, match="holds no model"):
-        find_models([str(tmp_path)], ZOO.things)
-
-
-def test_a_model_folder_is_described_by_its_configuration(tmp_path: Path) -> None:
-    shape = {
-        "model_type": "roberta",
-        "hidden_size": 64,
-        "num_hidden_layers": 2,
-        "vocab_size": 100,
-        "max_position_embeddings": 130,
-        "pad_token_id": 1,
-    }
-    (tmp_path / "config.json").write_text(json.dumps(shape))
-    (found,) = find_models([str(tmp_path)], ZOO.things)
-    assert (found.origin, found.positions, found.layers, found.path) == ("folder", 128, 2, str(tmp_path))
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "odd"}))
-    with pytest.raises(ModelUnavailableError, match="does not say its hidden_size"):
-        find_models([str(tmp_path)], ZOO.things)
+@pytest.mark.parametrize(
+    ("name", "meant"),
+    [
+        ("minilm-6", "minilm-l6"),
+        ("bert", "bert-base-uncased"),
+        ("BERT", "bert-base-uncased"),
+        ("bert-large", "bert-large-uncased"),
+        ("roberta", "roberta-base"),
+        ("deberta-v3", "deberta-v3-small"),
+        ("modernbert", "modernbert-base"),
+        ("llama", "llama-3.2-1b"),
+        ("roberta-bass", "roberta-base"),
+        ("Rberta-Base", "roberta-base"),
+    ],
+)
+def test_unknown_names_get_a_suggestion(name: str, meant: str) -> None:
+    for find in (ZOO.get, lambda wanted: find_models([wanted], ZOO.things)):
+        with pytest.raises(UnknownNameError, match=f"Did you mean '{meant}'"):
+            find(name)

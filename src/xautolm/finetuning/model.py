@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Form
@@ -54,6 +54,8 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     """
     form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
     model = _load(spec, _config(spec, task, form, tokenizer), form)
+    if spec.card.origin != "scratch" and not _has_head_for(spec.card, form.head(spec, task)):
+        _renew_head(model)
     if form.answers_by_logits:
         model.config.problem_type = task.problem_type
     _know_the_padding(model, tokenizer)
@@ -161,21 +163,81 @@ def _head_names(model: Any) -> list[str]:
 
 
 def _load(spec: TrialSpec, config: Any, form: Form) -> Any:
+    """Load pretrained weights under a head for this task; a head of another task's gives way to a fresh one.
+
+    Raises:
+        TrialError: The weights cannot be read, or are not those of the body (`load_error`).
+    """
     card = spec.card
     auto_class = form.auto_class(card.architecture)
     if card.origin == "scratch":
         return auto_class.from_config(config)
     try:
-        return auto_class.from_pretrained(
+        model, loading = auto_class.from_pretrained(
             card.path or card.hub_id,
             config=config,
             # Pickled weights can run code; safetensors cannot.
             use_safetensors=True,
             trust_remote_code=False,
             dtype=torch.float32,
+            # A head for another number of classes is left out; what else has another shape is found below.
+            ignore_mismatched_sizes=True,
+            output_loading_info=True,
             **_quantization(spec, config, auto_class),
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise TrialError("load_error", f"weights of {card.name}: {type(error).__name__}: {error}") from error
+    fresh = set(loading["missing_keys"])
+    fresh |= {name for name, _, _ in loading["mismatched_keys"]}
+    _check_body(model, fresh, card)
+    return model
+
+
+def _has_head_for(card: ModelCard, head: Mapping[str, Any]) -> bool:
+    """Return whether a checkpoint's head, if it has one, may stay: it was trained for no classes or for just these.
+
+    Args:
+        card: The model's.
+        head: What the configuration is told of the wanted head.
+    """
+    if "id2label" not in head:
+        return True
+    stored, _ = PretrainedConfig.get_config_dict(card.path or card.hub_id)
+    names = stored.get("id2label") or {}
+    return list(names.values()) == list(head["id2label"].values())
+
+
+def _renew_head(model: Any) -> None:
+    """Give all modules outside the body the weights that they begin with in an untrained model."""
+    body = {id(module) for module in model.base_model.modules()}
+    for module in model.modules():
+        if module is model or id(module) in body:
+            continue
+        for parameter in module.parameters(recurse=False):
+            # Loading marks what it filled, and initialisation passes over the marked.
+            parameter._is_hf_initialized = False
+        model._init_weights(module)
+
+
+def _check_body(model: Any, fresh: Collection[str], card: ModelCard) -> None:
+    """Refuse a model whose body is not wholly pretrained: transformers fills what it lacks with random numbers.
+
+    Args:
+        model: As loaded.
+        fresh: Names of the weights that were not in the checkpoint, or had another shape there.
+        card: The model's.
+
+    Raises:
+        TrialError: The checkpoint lacks weights of the body (`load_error`).
+    """
+    head = {id(parameter) for parameter in head_parameters(model)}
+    body = [name for name, parameter in model.named_parameters() if id(parameter) not in head]
+    lacking = [name for name in body if name in fresh]
+    if lacking:
+        raise TrialError(
+            "load_error",
+            f"weights of {card.name}: {len(lacking)} of {len(body)} of the body are not in the checkpoint, "
+            f"or have another shape there: {', '.join(lacking[:3])}",
+        )

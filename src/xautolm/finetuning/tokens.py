@@ -21,6 +21,10 @@ from xautolm.tasks import Task, form_of
 
 TARGETS = 5_000
 """Training targets whose lengths are measured."""
+VOCABULARY_SAMPLE = 200
+"""Training texts by which a tokenizer is judged."""
+MOST_UNKNOWN = 0.95
+"""Share of unknown tokens above which nothing but the length of a text reaches the model."""
 
 
 def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedTokenizerBase:
@@ -46,6 +50,7 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
     """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
     form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
     tables = {name: pd.read_parquet(Path(spec.data) / f"{name}.parquet") for name in ("train", "validation")}
+    _check_vocabulary(spec.card, tokenizer, list(tables["train"][next(iter(task.inputs))].iloc[:VOCABULARY_SAMPLE]))
     targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
     settings = form.answering(spec, tokenizer, targets)
     source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
@@ -62,6 +67,25 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
     splits = DatasetDict.load_from_disk(str(once(folder, make)))
     splits["train"] = _downsized(splits["train"], spec)
     return splits, settings
+
+
+def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> None:
+    """Refuse a tokenizer that does not know the language of the data: all texts would look alike to the model.
+
+    Raises:
+        TrialError: Nearly all tokens of the texts are unknown to it (`load_error`).
+    """
+    unknown = tokenizer.unk_token_id
+    if unknown is None:
+        return
+    ids = [token for row in tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"] for token in row]
+    share = ids.count(unknown) / max(1, len(ids))
+    if share > MOST_UNKNOWN:
+        raise TrialError(
+            "load_error",
+            f"tokenizer of {card.name}: {share:.0%} of the training texts' words are unknown to it; "
+            f"use a model for their language, or the tokenizer that belongs to the weights",
+        )
 
 
 def _downsized(rows: Dataset, spec: TrialSpec) -> Dataset:

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
+from xautolm.zoo.inspection import CONFIG, TOKENIZER_SETTINGS, check_folder, read_config
 
-CONFIG = "config.json"
-"""The file that makes a folder a model's, as transformers calls it."""
 DECODERS = {
     "deepseek_v2",
     "gemma",
@@ -30,6 +28,10 @@ DECODERS = {
 """Values of `model_type` that stand for decoders, whatever head the folder's model has."""
 TRANSPOSED = {"gpt2"}
 """Values of `model_type` whose matrices lie transposed (`Conv1D`)."""
+MOST_HIDDEN, MOST_LAYERS, MOST_TOKENS = 2**17, 2**10, 2**24
+"""Beyond what any model has (53,248; 126; and 10 million positions as of Llama 4): such a configuration is damaged."""
+LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
+"""How families call their number of layers."""
 RELATIVE_POSITIONS = 512
 """Longest input of models with relative positions, in tokens, as in their pretraining."""
 
@@ -38,14 +40,17 @@ def card_of_folder(folder: Path, name: str) -> ModelCard:
     """Return the card of the model in a folder.
 
     Args:
-        folder: Holds `config.json`.
+        folder: Holds `config.json`, weights and tokenizer.
         name: What the user calls the model.
 
     Raises:
-        ModelUnavailableError: The configuration does not describe a model that can be fine-tuned here.
+        ModelUnavailableError: The folder holds no model that can be fine-tuned here.
     """
-    config = json.loads((folder / CONFIG).read_text(encoding="utf-8"))
-    return card_of_config(config, name, path=folder.resolve())
+    path = folder.resolve()
+    config = read_config(path, name)
+    card = card_of_config(config, name, path)
+    check_folder(path, name, config)
+    return card
 
 
 def card_of_config(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCard:
@@ -60,23 +65,23 @@ def card_of_config(config: Mapping[str, Any], name: str, path: Path | None) -> M
         ModelUnavailableError: A number that planning needs is missing.
     """
 
-    def number(*keys: str) -> int:
-        for key in keys:
-            if isinstance(config.get(key), int):
-                return int(config[key])
-        raise ModelUnavailableError(
-            f"The configuration of {name!r} does not say its {keys[0]}.", got=f"model_type {config.get('model_type')}"
-        )
-
-    hidden = number("hidden_size", "dim", "d_model", "n_embd")
-    layers = number("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
+    hidden = _count(config, name, MOST_HIDDEN, "hidden_size", "dim", "d_model", "n_embd")
+    layers = _count(
+        config, name, MOST_LAYERS, "num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers"
+    )
     if config.get("is_encoder_decoder"):
-        layers += int(config.get("num_decoder_layers") or config.get("decoder_layers") or layers)
-    vocabulary = number("vocab_size")
+        decoder_keys = [key for key in ("num_decoder_layers", "decoder_layers") if config.get(key) is not None]
+        layers += _count(config, name, MOST_LAYERS, *decoder_keys) if decoder_keys else layers
+    vocabulary = _count(config, name, MOST_TOKENS, "vocab_size")
     relative = "relative_attention_num_buckets" in config  # T5 and its kin know no longest input
-    positions = RELATIVE_POSITIONS if relative else number("max_position_embeddings", "n_positions")
+    positions = (
+        RELATIVE_POSITIONS if relative else _count(config, name, MOST_TOKENS, "max_position_embeddings", "n_positions")
+    )
     # RoBERTa and its kin count positions from the padding index + 1.
-    offset = int(config.get("pad_token_id") or 0) + 1 if "roberta" in str(config.get("model_type")) else 0
+    padding = config.get("pad_token_id")
+    offset = 0
+    if "roberta" in str(config.get("model_type")) and isinstance(padding, int):
+        offset = padding + 1
     return ModelCard(
         name=name,
         hub_id="" if path else name,
@@ -98,6 +103,31 @@ def card_of_config(config: Mapping[str, Any], name: str, path: Path | None) -> M
     )
 
 
+def _count(config: Mapping[str, Any], name: str, most: int, *keys: str) -> int:
+    """Return a whole number of a `config.json`, by the first of its names that is there.
+
+    Raises:
+        ModelUnavailableError: None is there, or it is no number that a model can have.
+    """
+    family = config.get("model_type")
+    for key in keys:
+        value = config.get(key)
+        if value is None:
+            continue
+        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+            return value
+        raise ModelUnavailableError(
+            f"The configuration of {name!r} makes no sense.",
+            got=f"{key}={value!r}, model_type {family!r}",
+            fix=f"It must be a whole number from 1 to {most}; copy {CONFIG} again from where the model is from.",
+        )
+    raise ModelUnavailableError(
+        f"The configuration of {name!r} does not say its {keys[0]}.",
+        got=f"model_type {family!r}",
+        fix="It describes no language model that can be planned with; use another model.",
+    )
+
+
 def _architecture(config: Mapping[str, Any]) -> str:
     """Return what kind of transformer a `config.json` describes."""
     if config.get("is_encoder_decoder"):
@@ -111,5 +141,5 @@ def _has_chat_template(folder: Path) -> bool:
     """Return whether the tokenizer in a model's folder knows how a conversation is written."""
     if (folder / "chat_template.jinja").is_file():
         return True
-    path = folder / "tokenizer_config.json"
-    return path.is_file() and "chat_template" in json.loads(path.read_text(encoding="utf-8"))
+    path = folder / TOKENIZER_SETTINGS
+    return path.is_file() and "chat_template" in path.read_text(encoding="utf-8", errors="replace")

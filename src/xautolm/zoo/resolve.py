@@ -13,7 +13,7 @@ from typing import Any
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
-from xautolm.zoo.folders import CONFIG, card_of_config, card_of_folder
+from xautolm.zoo.folders import card_of_config, card_of_folder
 from xautolm.zoo.lookup import known_card
 
 HUB_TIMEOUT = 3.0
@@ -59,10 +59,8 @@ def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
                 f"The model {name!r} is not on this machine.", got=_why_absent(card), fix=_what_is_here(cards)
             )
         return located
-    if (folder / CONFIG).is_file():
-        return card_of_folder(folder, name)
     if folder.is_dir():
-        raise ModelUnavailableError(f"The folder {name!r} holds no model.", fix="It needs config.json and weights.")
+        return card_of_folder(folder, name)
     if "/" not in name:
         raise UnknownNameError("model", name, cards)
     return card_of_config(_hub_config(name, cards), name, path=None)

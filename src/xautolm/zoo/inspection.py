@@ -1,0 +1,286 @@
+"""What is wrong with a model's folder, found by looking at its files: before any compute, and without torch.
+
+Covered: files that are missing, empty, cut short, Git LFS pointers, of other formats, or do not belong together.
+Not covered: whether the weights are any good, and whether transformers knows the architecture.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from xautolm.errors import ModelUnavailableError
+
+CONFIG = "config.json"
+"""The file that makes a folder a model's, as transformers calls it."""
+WEIGHTS = "model.safetensors"
+INDEX = "model.safetensors.index.json"
+"""Where the tensors of a model in several files lie."""
+TOKENIZER_SETTINGS = "tokenizer_config.json"
+LFS_START = b"version https://git-lfs"
+"""What a file begins with that Git LFS has not fetched yet."""
+FOREIGN_WEIGHTS = {
+    "*.bin": "pickled weights",
+    "*.pt": "pickled weights",
+    "*.pth": "pickled weights",
+    "*.gguf": "GGUF weights",
+    "*.ggml": "GGML weights",
+    "*.h5": "TensorFlow weights",
+    "*.msgpack": "Flax weights",
+    "*.onnx": "ONNX weights",
+}
+"""Files of weights that are not read, by pattern: pickles can run code, the others are not for training."""
+CONVERT = "Convert it where you trust it (from_pretrained, save_pretrained), or take its safetensors from the hub."
+VOCABULARIES = (
+    ("tokenizer.json",),
+    ("vocab.txt",),
+    ("vocab.json", "merges.txt"),
+    ("spiece.model",),
+    ("spm.model",),
+    ("sentencepiece.bpe.model",),
+    ("tokenizer.model",),
+    ("tekken.json",),
+)
+"""Files that hold a tokenizer's vocabulary; of each row all are needed."""
+BYTE_TOKENIZERS = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
+"""Tokenizers that need no vocabulary: their tokens are bytes or characters."""
+EMBEDDINGS = (
+    "word_embeddings.weight",
+    "tok_embeddings.weight",
+    "embed_tokens.weight",
+    "wte.weight",
+    "shared.weight",
+)
+"""How families call the weights that have one row for each token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """Something that is wrong with a folder."""
+
+    what: str
+    """With the name of the file."""
+    cure: str
+
+
+def read_config(folder: Path, name: str) -> dict[str, Any]:
+    """Read the `config.json` of a model's folder.
+
+    Args:
+        folder: The model's.
+        name: What the user calls the model.
+
+    Raises:
+        ModelUnavailableError: There is none, or it is no JSON object; the message says what lies there instead.
+    """
+    path = folder / CONFIG
+    fault = _damage(path) if path.is_file() else _without_config(folder)
+    if fault is None:
+        config = _json_object(path)
+        if config is not None:
+            return config
+        fault = Fault(what=f"{CONFIG} is not a JSON object", cure=f"Copy {CONFIG} again from where the model is from.")
+    raise _refusal(folder, name, [fault])
+
+
+def check_folder(folder: Path, name: str, config: Mapping[str, Any]) -> None:
+    """Refuse a folder that cannot be loaded or would be trained on without sense.
+
+    Args:
+        folder: The model's.
+        name: What the user calls the model.
+        config: Its `config.json`.
+
+    Raises:
+        ModelUnavailableError: Everything that is wrong with it, and what to do.
+    """
+    faults = [*_code_faults(config), *_weight_faults(folder, config), *_tokenizer_faults(folder, config)]
+    if faults:
+        raise _refusal(folder, name, faults)
+
+
+def _refusal(folder: Path, name: str, faults: list[Fault]) -> ModelUnavailableError:
+    place = "" if name == str(folder) else f" ({folder})"
+    cures = dict.fromkeys(fault.cure for fault in faults)
+    return ModelUnavailableError(
+        f"The model {name!r}{place} cannot be used.",
+        got="; ".join(fault.what for fault in faults),
+        fix=" ".join(cures),
+    )
+
+
+def _without_config(folder: Path) -> Fault:
+    """Say what a folder without `config.json` is, as far as its files tell."""
+    if (folder / "adapter_config.json").is_file():
+        settings = _json_object(folder / "adapter_config.json") or {}
+        base = settings.get("base_model_name_or_path", "its base model")
+        return Fault(
+            what=f"it is an adapter of {base}, not a model",
+            cure="Merge it into its base model (peft: merge_and_unload, save_pretrained) and give that folder.",
+        )
+    inner = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}") if _has_weights(path.parent))
+    if inner:
+        return Fault(
+            what=f"it holds no {CONFIG}, but models in {', '.join(inner[:4])}",
+            cure=f"Give the model's own folder, for example {folder / inner[-1]}.",
+        )
+    for pattern, kind in FOREIGN_WEIGHTS.items():
+        if any(folder.glob(pattern)):
+            return Fault(what=f"it holds {kind} ({pattern}) and no {CONFIG}", cure=CONVERT)
+    return Fault(
+        what=f"it holds no {CONFIG}",
+        cure=f"A model's folder holds {CONFIG}, {WEIGHTS} and the tokenizer's files.",
+    )
+
+
+def _has_weights(folder: Path) -> bool:
+    return any(folder.glob("*.safetensors"))
+
+
+def _damage(path: Path) -> Fault | None:
+    """Say why the content of a file cannot be what its name promises; None if nothing speaks against it."""
+    with path.open("rb") as file:
+        start = file.read(len(LFS_START))
+    if not start:
+        return Fault(what=f"{path.name} is empty", cure="Copy or download it again.")
+    if start == LFS_START:
+        return Fault(what=f"{path.name} is a Git LFS pointer, not the file", cure="Run `git lfs pull` in its folder.")
+    return None
+
+
+def _json_object(path: Path) -> dict[str, Any] | None:
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return None
+    return content if isinstance(content, dict) else None
+
+
+def _code_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find models whose architecture is a Python file beside the weights."""
+    family = str(config.get("model_type", ""))
+    transformers = find_spec("transformers")
+    if "auto_map" not in config or transformers is None or transformers.origin is None:
+        return
+    known = Path(transformers.origin).parent / "models" / family.replace("-", "_")
+    if not family or not known.is_dir():
+        yield Fault(
+            what=f"its architecture {family!r} is Python code beside the weights",
+            cure="Remote code is never run: use a model that transformers knows itself.",
+        )
+
+
+def _weight_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+    index = folder / INDEX
+    if (folder / WEIGHTS).is_file():
+        files = [WEIGHTS]
+    elif index.is_file():
+        shards = (_json_object(index) or {}).get("weight_map")
+        if not isinstance(shards, dict) or not shards:
+            yield Fault(what=f"{INDEX} is damaged", cure="Copy or download it again.")
+            return
+        files = sorted({str(shard) for shard in shards.values()})
+    else:
+        yield _no_weights(folder)
+        return
+    for file in files:
+        yield from _tensor_faults(folder, file, config)
+
+
+def _no_weights(folder: Path) -> Fault:
+    for pattern, kind in FOREIGN_WEIGHTS.items():
+        foreign = sorted(path.name for path in folder.glob(pattern))
+        if foreign:
+            return Fault(what=f"there is no {WEIGHTS}, only {kind} ({foreign[0]})", cure=CONVERT)
+    return Fault(what=f"there is no {WEIGHTS}", cure="Copy or download the weights, too.")
+
+
+def _tensor_faults(folder: Path, file: str, config: Mapping[str, Any]) -> Iterator[Fault]:
+    """Read the header of a file of weights, which holds names and shapes of its tensors."""
+    path = folder / file
+    # Names of shards come from a file; none may lead out of the folder.
+    if path.parent.resolve() != folder.resolve() or not path.is_file():
+        yield Fault(what=f"{file} is missing", cure="Copy or download the weights, too.")
+        return
+    fault = _damage(path)
+    if fault is not None:
+        yield fault
+        return
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as tensors:
+            names = list(tensors.keys())
+            tables = [name for name in names if name.endswith(EMBEDDINGS)]
+            shapes = [tensors.get_slice(name).get_shape() for name in tables]
+    except (SafetensorError, OSError) as error:
+        reason = str(error).splitlines()[0].removeprefix("Error while deserializing header: ")
+        yield Fault(what=f"{file} is damaged ({reason})", cure="Copy or download the weights again.")
+        return
+    if not names:
+        yield Fault(what=f"{file} holds no weights", cure="Copy or download the weights again.")
+    vocabulary = config.get("vocab_size")
+    for shape in shapes:
+        # Token type embeddings and the like have other names; packed weights have one dimension.
+        if len(shape) == 2 and isinstance(vocabulary, int) and shape[0] != vocabulary:
+            yield Fault(
+                what=f"{file} has embeddings of {shape[0]} tokens where {CONFIG} says {vocabulary}",
+                cure=f"Take {CONFIG} and weights of the same model.",
+            )
+
+
+def _tokenizer_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+    """Find tokenizers that are missing, damaged or another model's.
+
+    Without its files, transformers gives most families an empty tokenizer, to which every word is unknown.
+    """
+    settings_path = folder / TOKENIZER_SETTINGS
+    settings = _json_object(settings_path) if settings_path.is_file() else {}
+    if settings is None:
+        yield _damage(settings_path) or Fault(
+            what=f"{TOKENIZER_SETTINGS} is not a JSON object", cure="Copy or download it again."
+        )
+        return
+    named = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "").removesuffix("Fast")
+    if named in BYTE_TOKENIZERS:
+        return
+    complete = [files for files in VOCABULARIES if all((folder / file).is_file() for file in files)]
+    if not complete and not any(folder.glob("*.tiktoken")):
+        yield Fault(
+            what="there is no tokenizer (no tokenizer.json, vocab.txt, vocab.json with merges.txt, or *.model)",
+            cure="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder).",
+        )
+        return
+    for files in complete[:1]:
+        for file in files:
+            fault = _damage(folder / file)
+            if fault is not None:
+                yield fault
+                return
+    if (folder / "tokenizer.json").is_file():
+        yield from _vocabulary_faults(folder / "tokenizer.json", config)
+
+
+def _vocabulary_faults(path: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+    from tokenizers import Tokenizer
+
+    try:
+        tokenizer = Tokenizer.from_file(str(path))
+    except Exception as error:  # the library raises plain exceptions
+        reason = str(error).splitlines()[0][:120]
+        yield Fault(what=f"{path.name} is damaged ({reason})", cure="Copy or download the tokenizer again.")
+        return
+    # Tokens that were added later may be beyond the embeddings: they get rows of their own.
+    tokens = tokenizer.get_vocab_size(with_added_tokens=False)
+    vocabulary = config.get("vocab_size")
+    if tokens == 0:
+        yield Fault(what=f"{path.name} knows no tokens", cure="Copy or download the tokenizer again.")
+    if isinstance(vocabulary, int) and tokens > vocabulary:
+        yield Fault(
+            what=f"{path.name} knows {tokens} tokens where {CONFIG} says {vocabulary}",
+            cure="Take the tokenizer that belongs to the weights.",
+        )
