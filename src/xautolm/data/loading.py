@@ -112,7 +112,7 @@ def _from_hub(name: str) -> Mapping[str, pd.DataFrame]:
     from datasets import load_dataset
 
     try:
-        stored = load_dataset(name)
+        stored = load_dataset(name, trust_remote_code=False)
     except Exception as error:
         raise DataError(
             f"{name!r} is neither a file or folder here nor a data set that the hub gives.",

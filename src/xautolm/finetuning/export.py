@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xautolm.documents import to_plain, write_json
 from xautolm.finetuning.forms import Answering
+from xautolm.finetuning.pretrained import read_adapters
 from xautolm.run_folder import ANSWERING
 
 
@@ -48,4 +49,5 @@ def _merged(model: Any, again: Callable[[], Any]) -> Any:
         return model.merge_and_unload()
     with TemporaryDirectory() as adapters:
         model.save_pretrained(adapters, save_embedding_layers=False)
-        return PeftModel.from_pretrained(again().dequantize(), adapters).merge_and_unload()
+        restored = read_adapters(again().dequantize(), adapters)
+        return restored.merge_and_unload()

@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping
 from typing import Any
 
 import torch
-from transformers import AutoConfig, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PreTrainedTokenizerBase
 
-from xautolm.errors import TrialError
+from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.finetuning.forms import FORMS, Form
+from xautolm.finetuning.pretrained import fresh_weights, load_failure, read_config, read_weights, stored_config
 from xautolm.methods import METHODS
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
@@ -79,14 +80,15 @@ def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
 
 def _config(spec: TrialSpec, task: Task, form: Form, tokenizer: PreTrainedTokenizerBase) -> Any:
     card = spec.card
+    source = card.path or card.hub_id
     head = form.head(spec, task)
     try:
         if card.origin == "scratch":
             config = AutoConfig.for_model(card.family, **_shape(card, tokenizer), **head)
         else:
-            config = AutoConfig.from_pretrained(card.path or card.hub_id, trust_remote_code=False, **head)
+            config = read_config(source, **head)
     except Exception as error:
-        raise TrialError("load_error", f"configuration of {card.name}: {type(error).__name__}: {error}") from error
+        raise load_failure(f"configuration of {card.name}", source, error) from error
     if card.kept_layers is not None:
         config.num_hidden_layers = card.kept_layers
     _set_dropout(config, spec.configuration.values)
@@ -138,7 +140,7 @@ def _quantization(spec: TrialSpec, config: Any, auto_class: Any) -> dict[str, An
 
     compute = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(values), torch.float32)
     with torch.device("meta"):
-        shape = auto_class.from_config(config)
+        shape = fresh_weights(auto_class, config)
     bits = BitsAndBytesConfig(
         load_in_8bit=kind == "8bit",
         load_in_4bit=kind == "4bit",
@@ -169,26 +171,25 @@ def _load(spec: TrialSpec, config: Any, form: Form) -> Any:
         TrialError: The weights cannot be read, or are not those of the body (`load_error`).
     """
     card = spec.card
+    source = card.path or card.hub_id
     auto_class = form.auto_class(card.architecture)
     if card.origin == "scratch":
-        return auto_class.from_config(config)
+        return fresh_weights(auto_class, config)
     try:
-        model, loading = auto_class.from_pretrained(
-            card.path or card.hub_id,
+        model, loading = read_weights(
+            auto_class,
+            source,
             config=config,
-            # Pickled weights can run code; safetensors cannot.
-            use_safetensors=True,
-            trust_remote_code=False,
             dtype=torch.float32,
             # A head for another number of classes is left out; what else has another shape is found below.
             ignore_mismatched_sizes=True,
             output_loading_info=True,
             **_quantization(spec, config, auto_class),
         )
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError) as error:
+    except (OSError, ValueError, RuntimeError, ImportError, KeyError, ModelUnavailableError) as error:
         if isinstance(error, torch.OutOfMemoryError):
             raise
-        raise TrialError("load_error", f"weights of {card.name}: {type(error).__name__}: {error}") from error
+        raise load_failure(f"weights of {card.name}", source, error) from error
     fresh = set(loading["missing_keys"])
     fresh |= {name for name, _, _ in loading["mismatched_keys"]}
     _check_body(model, fresh, card)
@@ -204,7 +205,7 @@ def _has_head_for(card: ModelCard, head: Mapping[str, Any]) -> bool:
     """
     if "id2label" not in head:
         return True
-    stored, _ = PretrainedConfig.get_config_dict(card.path or card.hub_id)
+    stored = stored_config(card.path or card.hub_id)
     names = stored.get("id2label") or {}
     return list(names.values()) == list(head["id2label"].values())
 

@@ -7,11 +7,11 @@ from typing import Any
 
 import pandas as pd
 import torch
-from transformers import AutoConfig, AutoTokenizer
 from transformers.utils import logging
 
 from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS
 
@@ -29,13 +29,12 @@ class Predictor:
         self.settings = from_plain(Answering, read_json(folder / ANSWERING))
         self.form = FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
-        path = str(folder)
-        config = AutoConfig.from_pretrained(path, trust_remote_code=False)
+        config = read_config(folder)
         architecture = "encoder-decoder" if config.is_encoder_decoder else "decoder"
         model_class = self.form.auto_class(architecture)
-        model = model_class.from_pretrained(path, use_safetensors=True, trust_remote_code=False)
+        model = read_weights(model_class, folder)
         self.model = model.to(present_device(device)).eval()
-        self.tokenizer = AutoTokenizer.from_pretrained(path, trust_remote_code=False)
+        self.tokenizer = read_tokenizer(folder)
 
     def answers(self, table: pd.DataFrame) -> Any:
         """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.

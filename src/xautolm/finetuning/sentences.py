@@ -10,7 +10,7 @@ from sentence_transformers import SentenceTransformer
 
 def main() -> None:
     """Encode the texts of the standard input with the encoder in the folder given."""
-    encoder = SentenceTransformer(sys.argv[1], device="cpu", local_files_only=True)
+    encoder = SentenceTransformer(sys.argv[1], device="cpu", local_files_only=True, trust_remote_code=False)
     vectors = encoder.encode(json.load(sys.stdin), show_progress_bar=False)
     json.dump([[round(float(value), 6) for value in vector] for vector in vectors], sys.stdout)
 

@@ -10,11 +10,12 @@ from typing import Any
 
 import pandas as pd
 from datasets import Dataset, DatasetDict
-from transformers import AutoTokenizer, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from xautolm.documents import to_plain
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.pretrained import load_failure, read_tokenizer
 from xautolm.records import ModelCard, TrialSpec, digest_of
 from xautolm.space.presets import DATA_SHARES
 from xautolm.tasks import Task, form_of
@@ -35,11 +36,12 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
     """
     if card.origin == "scratch":
         folder = once(shared / tokenizer_name(card), lambda path: _build(card, data, path))
-        return AutoTokenizer.from_pretrained(str(folder))
+        return read_tokenizer(folder)
+    source = card.path or card.hub_id
     try:
-        tokenizer = AutoTokenizer.from_pretrained(card.path or card.hub_id, trust_remote_code=False)
+        tokenizer = read_tokenizer(source)
     except Exception as error:
-        raise TrialError("load_error", f"tokenizer of {card.name}: {type(error).__name__}: {error}") from error
+        raise load_failure(f"tokenizer of {card.name}", source, error) from error
     if tokenizer.pad_token is None:
         # A token of its own: with the end's, the loss would leave out, and generation ignore, where answers end.
         tokenizer.add_special_tokens({"pad_token": "<pad>"})

@@ -1,0 +1,118 @@
+"""A folder with Python code in it is data: the code never runs, and what cannot be had without it is refused."""
+
+from __future__ import annotations
+
+import errno
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from transformers import AutoModelForCausalLM
+
+from tests.conformance.tiny import tiny_model
+from xautolm.documents import write_json
+from xautolm.errors import ModelUnavailableError, TrialError
+from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.predictor import Predictor
+from xautolm.finetuning.pretrained import load_failure, read_config, read_tokenizer, read_weights
+from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.run_folder import ANSWERING
+from xautolm.symptoms import kind_of
+from xautolm.tasks import TASKS
+from xautolm.vocabulary import FailureKind
+
+TEXTS = ["some words to learn a tokenizer from", "and some more of them"]
+
+
+@pytest.fixture
+def marker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The file that a stranger's code would write; whoever is asked on the terminal says yes."""
+    monkeypatch.setattr("builtins.input", lambda *prompt: "y")
+    monkeypatch.setenv("HF_MODULES_CACHE", str(tmp_path / "modules"))
+    return tmp_path / "marker"
+
+
+def write_code(folder: Path, name: str, marker: Path) -> None:
+    code = f"open({str(marker)!r}, 'w').write('ran')\nclass StrangerConfig: ...\nclass StrangerTokenizer: ...\n"
+    (folder / name).parent.mkdir(exist_ok=True)
+    (folder / name).write_text(code)
+
+
+def change(path: Path, **values: object) -> None:
+    content = json.loads(path.read_text()) if path.is_file() else {}
+    path.write_text(json.dumps({**content, **values}))
+
+
+@pytest.fixture
+def stranger(tmp_path: Path, marker: Path) -> Path:
+    """A model's folder whose configuration names a Python file of its own."""
+    folder = tmp_path / "stranger"
+    tiny_model("bert", folder, TEXTS)
+    write_code(folder, "stranger.py", marker)
+    change(folder / "config.json", model_type="stranger", auto_map={"AutoConfig": "stranger.StrangerConfig"})
+    write_json(folder / ANSWERING, {"task": "text-classification", "form": "classify", "max_length": 8})
+    return folder
+
+
+def test_predicting_never_runs_the_code_of_a_folder(stranger: Path, marker: Path) -> None:
+    with pytest.raises(ModelUnavailableError, match=r"Python code of its own, which xautolm never runs\.\nGot:.*auto_"):
+        Predictor(stranger, "cpu")
+    assert not marker.exists()
+
+
+def test_a_tokenizer_never_runs_the_code_of_a_folder(stranger: Path, marker: Path) -> None:
+    auto_map = {"AutoTokenizer": ["stranger.StrangerTokenizer", None]}
+    (stranger / "config.json").unlink()
+    change(stranger / "tokenizer_config.json", auto_map=auto_map, tokenizer_class="StrangerTokenizer")
+    with pytest.raises(ModelUnavailableError, match="Python code of its own"):
+        read_tokenizer(stranger)
+    assert not marker.exists()
+
+
+def test_a_known_architecture_is_read_without_the_code_beside_it(stranger: Path, marker: Path) -> None:
+    change(stranger / "config.json", model_type="bert")
+    assert read_config(stranger).model_type == "bert"
+    assert not marker.exists()
+
+
+def test_a_generation_of_its_own_is_not_run(tmp_path: Path, marker: Path) -> None:
+    folder = tmp_path / "decoder"
+    tiny_model("gpt2", folder, TEXTS)
+    write_code(folder, "custom_generate/generate.py", marker)
+    read_weights(AutoModelForCausalLM, folder)
+    assert not marker.exists()
+
+
+def test_in_a_trial_it_is_a_load_error(stranger: Path, marker: Path, order) -> None:
+    spec = order("minilm-l2", "full")
+    spec = replace(spec, card=replace(spec.card, path=str(stranger)))
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    with pytest.raises(TrialError, match="Python code of its own") as caught:
+        bare_model(spec, TASKS.get(spec.task), tokenizer)
+    assert caught.value.kind == FailureKind.LOAD_ERROR and not marker.exists()
+
+
+@pytest.mark.parametrize(
+    ("cause", "kind"),
+    [
+        (ConnectionResetError("reset by peer"), FailureKind.INFRASTRUCTURE),
+        (TimeoutError("timed out"), FailureKind.INFRASTRUCTURE),
+        (OSError(errno.ENOSPC, "No space left on device"), FailureKind.INFRASTRUCTURE),
+        (ValueError("header too large"), FailureKind.LOAD_ERROR),
+        (OSError(errno.ENOENT, "No such file"), FailureKind.LOAD_ERROR),
+    ],
+    ids=str,
+)
+def test_trouble_of_network_and_disk_is_not_the_models(tmp_path: Path, cause: BaseException, kind: FailureKind) -> None:
+    failure = load_failure("weights", tmp_path, cause)
+    failure.__cause__ = cause
+    assert kind_of(failure) == kind
+
+
+def test_a_folder_that_vanished_is_not_the_models_fault(order, tmp_path: Path) -> None:
+    spec = order("minilm-l2", "full")
+    card = replace(spec.card, path=str(tmp_path / "gone"))
+    with pytest.raises(TrialError, match="tokenizer of minilm-l2") as caught:
+        load_tokenizer(card, Path(spec.data), Path(spec.tokens))
+    assert caught.value.kind == FailureKind.INFRASTRUCTURE
