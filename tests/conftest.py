@@ -59,7 +59,7 @@ def profile() -> DataProfile:
         tokens_mean=30.0,
         tokens_max=200,
         fingerprint="f" * 16,
-        source_fingerprint="s" * 16,
+        source_fingerprint="5" * 16,
         name="made-up",
     )
 

@@ -37,14 +37,15 @@ def sentence_encoder() -> Path | None:
     return Path(found.origin).parent / "model" if found is not None and found.origin else None
 
 
-def store_url(given: str | None = None) -> str:
-    """The SQLAlchemy URL of the experience store: the one given, `XAUTOLM_STORE`, or a file in the data folder.
+def store_location(given: str | None = None) -> str:
+    """Return where the experience store is: the place given, `XAUTOLM_STORE`, or a file in the data folder.
 
     Args:
-        given: A URL, or the path of an SQLite file.
+        given: A database URL, or the path of an SQLite file; so is what is returned.
     """
-    location = given or os.environ.get(STORE_VARIABLE) or str(data_folder() / "experience.db")
-    return location if "://" in location else f"sqlite:///{Path(location).expanduser().resolve()}"
+    if given is not None:
+        return given
+    return os.environ.get(STORE_VARIABLE) or str(data_folder() / "experience.db")
 
 
 def hub_is_offline() -> bool:

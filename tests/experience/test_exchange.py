@@ -50,7 +50,7 @@ def changed(experience: Experience, path: str, value: object) -> str:
         ("outcome.metrics", {"f1_macro": float("inf")}, "out of bounds"),
         ("outcome.metrics", {"f1_macro": "high"}, "f1_macro"),
         ("outcome.metrics", {}, "contradict"),
-        ("outcome.evaluation_time", -1.0, "negative time"),
+        ("outcome.evaluation_time", -1.0, "out of bounds"),
         ("outcome.status", "failed", "contradict"),
         ("outcome.status", "perfect", "status"),
         ("configuration.values", {"model": "m"}, "without model or method"),

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience import ExperienceStore
 from xautolm.records import Experience, Failure, TrialOutcome
-from xautolm.settings import store_url
+from xautolm.settings import store_location
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 
@@ -82,12 +82,12 @@ def test_a_file_that_is_no_database(tmp_path: Path) -> None:
 
 
 def test_where_the_store_is(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    assert store_url("sqlite://") == "sqlite://"
-    assert store_url(str(tmp_path / "a.db")) == f"sqlite:///{tmp_path / 'a.db'}"
+    assert store_location("sqlite://") == "sqlite://"
+    assert store_location(str(tmp_path / "a.db")) == str(tmp_path / "a.db")
     monkeypatch.setenv("XAUTOLM_STORE", "postgresql://h/d")
-    assert store_url() == "postgresql://h/d"
+    assert store_location() == "postgresql://h/d"
     monkeypatch.delenv("XAUTOLM_STORE")
-    assert store_url().endswith("xautolm/experience.db")
+    assert store_location().endswith("xautolm/experience.db")
 
 
 def add_many(path: Path, experience: Experience, start: int) -> None:

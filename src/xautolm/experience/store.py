@@ -3,75 +3,55 @@
 from __future__ import annotations
 
 import json
-import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import (
-    Column,
-    Connection,
-    Engine,
-    Integer,
-    MetaData,
-    String,
-    Table,
-    Text,
-    create_engine,
-    event,
-    func,
-    insert,
-    select,
-)
-from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError, SQLAlchemyError
+from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
 
-from xautolm.documents import from_plain, to_plain
+from xautolm.documents import to_plain
 from xautolm.errors import StoreError, UsageError
-from xautolm.experience.migrations import MIGRATIONS, SCHEMA_VERSION
+from xautolm.experience.connection import ANOTHER_STORE, make_engine, read_address, store_errors
+from xautolm.experience.schema import EXPERIENCES, prepare
+from xautolm.experience.validation import read_record
 from xautolm.records import Experience
-from xautolm.settings import store_url
+from xautolm.settings import store_location
 
-LOCK_TIMEOUT = 30.0
-"""Seconds to wait for another process's write to an SQLite store."""
+CHUNK = 500
+"""Experiences that are added or deleted in one transaction; SQLite allows 999 variables in a statement."""
+COUNTED = ("task", "data", "model", "method", "status", "failure")
+"""Columns whose values are counted."""
 
-CREATE_ATTEMPTS = 5
 
-metadata = MetaData()
-SCHEMA = Table(
-    "xautolm_schema",
-    metadata,
-    Column("id", Integer, primary_key=True),
-    Column("version", Integer, nullable=False),
-)
-"""One row, with id 1."""
-EXPERIENCES = Table(
-    "experiences",
-    metadata,
-    Column("id", String(32), primary_key=True),
-    Column("created", String(32), nullable=False, index=True),
-    Column("run", String(64), nullable=False, index=True),
-    Column("trial", Integer, nullable=False),
-    Column("task", String(64), nullable=False, index=True),
-    Column("data", String(256), nullable=False),
-    Column("fingerprint", String(64), nullable=False, index=True),
-    Column("source_fingerprint", String(64), nullable=False, index=True),
-    Column("model", String(256), nullable=False),
-    Column("method", String(64), nullable=False),
-    Column("status", String(16), nullable=False),
-    Column("failure", String(32)),
-    Column("record", Text, nullable=False),
-)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A row of the store, whether or not its record is in order."""
+
+    id: str
+    run: str
+    data: str
+    experience: Experience | None
+    """None for a record that is damaged or means nothing."""
+    problem: str = ""
+    """What is wrong with the record."""
 
 
 class ExperienceStore:
-    """A database of experiences; records are added, never changed.
+    """A database of experiences; records are added or deleted, never changed.
+
+    Records that are damaged or mean nothing are left out by every reading method, and counted in `notes`.
 
     Args:
-        location: An SQLAlchemy URL, or the path of an SQLite file; by default that of the settings.
+        location: A database URL, or the path of an SQLite file; by default that of the settings.
+        must_exist: Whether to refuse, rather than make, a store that is not there.
 
     Raises:
-        StoreError: It cannot be opened, or was written by a newer xautolm.
+        StoreError: It cannot be opened, is something else, or was written by a newer xautolm. Every other method
+            raises it too, and nothing else, whatever becomes of the database.
 
     Example:
         >>> with ExperienceStore("sqlite://") as store:
@@ -79,79 +59,157 @@ class ExperienceStore:
         0
     """
 
-    def __init__(self, location: str | Path | None = None) -> None:
-        url = store_url(str(location) if location is not None else None)
-        try:
-            self.engine = _engine(url)
-            self._prepare()
-        except ModuleNotFoundError as error:
-            raise StoreError("The database needs a driver that is not installed.", got=error.name) from None
-        except (SQLAlchemyError, OSError) as error:
-            raise StoreError("The experience store cannot be opened.", got=_reason(error)) from None
+    def __init__(self, location: str | Path | None = None, *, must_exist: bool = False) -> None:
+        self.address = read_address(store_location(None if location is None else str(location)))
+        self.read_only = self.address.is_read_only
+        self.damaged_ids: set[str] = set()
+        """Ids of damaged records that were met while reading."""
+        with self._errors():
+            self.engine = make_engine(self.address)
+            prepare(self.engine, self.address, must_exist=must_exist)
 
     @property
     def name(self) -> str:
         """The store's location, without password."""
-        return self.engine.url.render_as_string(hide_password=True)
+        return self.address.shown
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a person should know of the store, one sentence each; damaged records after something was read."""
+        found = []
+        if self.read_only:
+            found.append(f"the experience store may not be written to, nothing will be added: {self.name}")
+        if self.damaged_ids:
+            count = len(self.damaged_ids)
+            found.append(
+                f"{count} damaged {'record' if count == 1 else 'records'} of the experience store left out; "
+                "see `xautolm experience list --damaged`"
+            )
+        return tuple(found)
 
     def add(self, experiences: Iterable[Experience]) -> int:
         """Add experiences; those already there are left as they are.
 
         Returns:
             How many were new.
+
+        Raises:
+            StoreError: The store may not be written to, or cannot be.
         """
+        self._check_writable()
+        waiting = list(experiences)
         added = 0
-        for experience in experiences:
-            try:
-                with self.engine.begin() as connection:
-                    known = select(EXPERIENCES.c.id).where(EXPERIENCES.c.id == experience.id)
-                    if connection.execute(known).first() is None:
-                        connection.execute(insert(EXPERIENCES).values(_row(experience)))
-                        added += 1
-            except IntegrityError:
-                continue  # another process added the same experience in between
+        for start in range(0, len(waiting), CHUNK):
+            added += self._add_chunk(waiting[start : start + CHUNK])
         return added
 
     def experiences(
         self, *, task: str | None = None, run: str | None = None, status: str | None = None, limit: int | None = None
     ) -> list[Experience]:
-        """Experiences, the newest first.
+        """Return experiences, the newest first.
 
         Args:
             task: Only those of this task type.
             run: Only those of this run.
             status: Only those that ended `complete`, `truncated` or `failed`.
             limit: At most so many.
+
+        Raises:
+            StoreError: The store cannot be read.
         """
-        query = select(EXPERIENCES.c.record).order_by(EXPERIENCES.c.created.desc(), EXPERIENCES.c.trial.desc())
-        for column, value in ((EXPERIENCES.c.task, task), (EXPERIENCES.c.run, run), (EXPERIENCES.c.status, status)):
+        found: list[Experience] = []
+        for row in self.rows(task=task, run=run, status=status):
+            if limit is not None and len(found) >= limit:
+                break
+            if row.experience is not None:
+                found.append(row.experience)
+        return found
+
+    def rows(self, *, task: str | None = None, run: str | None = None, status: str | None = None) -> Iterator[Row]:
+        """Yield rows, the newest first; each says what is wrong with its record, if anything is.
+
+        Args:
+            task: As for `experiences`.
+            run: As for `experiences`.
+            status: As for `experiences`.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        columns = EXPERIENCES.c
+        query = select(columns.id, columns.run, columns.data, columns.record)
+        query = query.order_by(columns.created.desc(), columns.trial.desc())
+        for column, value in ((columns.task, task), (columns.run, run), (columns.status, status)):
             if value is not None:
                 query = query.where(column == value)
-        with self.engine.connect() as connection:
-            return [_experience(text) for (text,) in connection.execute(query.limit(limit))]
+        with self._errors(), self.engine.connect() as connection:
+            for stored in connection.execute(query):
+                yield self._row(*stored)
 
     def get(self, start: str) -> Experience:
-        """The experience whose id starts with `start`.
+        """Return the experience whose id starts with `start`.
 
         Raises:
             UsageError: None or several do.
+            StoreError: Its record is damaged, or the store cannot be read.
         """
-        query = select(EXPERIENCES.c.record).where(EXPERIENCES.c.id.startswith(start, autoescape=True)).limit(2)
-        with self.engine.connect() as connection:
-            found = [text for (text,) in connection.execute(query)]
-        if len(found) != 1:
-            problem = "Several experiences have an id that starts so." if found else "No such experience."
+        row = self.row(start)
+        if row.experience is None:
+            raise StoreError(
+                "The record of this experience is damaged.",
+                got=f"{row.id}: {row.problem}",
+                fix=f"Delete it with `xautolm experience delete {row.id}`.",
+            )
+        return row.experience
+
+    def row(self, start: str) -> Row:
+        """Return the row whose id starts with `start`, whether or not its record is in order.
+
+        Raises:
+            UsageError: None or several do.
+            StoreError: The store cannot be read.
+        """
+        columns = EXPERIENCES.c
+        query = select(columns.id, columns.run, columns.data, columns.record)
+        query = query.where(columns.id.startswith(start, autoescape=True)).limit(2)
+        with self._errors(), self.engine.connect() as connection:
+            stored = connection.execute(query).all()
+        if len(stored) != 1:
+            problem = "Several experiences have an id that starts so." if stored else "No such experience."
             raise UsageError(problem, got=start, fix="See `xautolm experience list`.")
-        return _experience(found[0])
+        return self._row(*stored[0])
+
+    def delete(self, ids: Sequence[str]) -> int:
+        """Delete rows by their whole ids.
+
+        Returns:
+            How many were there.
+
+        Raises:
+            StoreError: The store cannot be written to.
+        """
+        self._check_writable()
+        deleted = 0
+        for start in range(0, len(ids), CHUNK):
+            chosen = EXPERIENCES.c.id.in_(ids[start : start + CHUNK])
+            with self._errors(), self.engine.begin() as connection:
+                deleted += connection.execute(delete(EXPERIENCES).where(chosen)).rowcount
+        return deleted
 
     def counts(self) -> dict[str, Counter[str]]:
-        """How many experiences there are by task, data, model, method, status and kind of failure."""
-        result: dict[str, Counter[str]] = {}
-        with self.engine.connect() as connection:
-            for name in ("task", "data", "model", "method", "status", "failure"):
-                column = EXPERIENCES.c[name]
-                rows = connection.execute(select(column, func.count()).where(column.is_not(None)).group_by(column))
-                result[name] = Counter({str(value): int(count) for value, count in rows})
+        """Return how many experiences there are by task, data, model, method, status and kind of failure.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        result: dict[str, Counter[str]] = {name: Counter() for name in COUNTED}
+        for row in self.rows():
+            if row.experience is None:
+                continue
+            columns = _columns(row.experience)
+            for name in COUNTED:
+                if columns[name] is not None:
+                    result[name][columns[name]] += 1
         return result
 
     def close(self) -> None:
@@ -159,7 +217,7 @@ class ExperienceStore:
         self.engine.dispose()
 
     def __len__(self) -> int:
-        with self.engine.connect() as connection:
+        with self._errors(), self.engine.connect() as connection:
             return int(connection.execute(select(func.count()).select_from(EXPERIENCES)).scalar_one())
 
     def __enter__(self) -> ExperienceStore:
@@ -168,78 +226,69 @@ class ExperienceStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _prepare(self) -> None:
-        """Create the tables, or bring those of an older version up to date.
+    def _errors(self) -> AbstractContextManager[None]:
+        return store_errors(self.address)
 
-        Two processes that create one store at the same moment trip over each other's tables; the one that does
-        finds them whole at its next attempt.
-        """
-        for attempt in range(CREATE_ATTEMPTS):
+    def _check_writable(self) -> None:
+        if self.read_only:
+            raise StoreError("The experience store may not be written to.", got=self.name, fix=ANOTHER_STORE)
+
+    def _row(self, identity: Any, run: Any, data: Any, record: Any) -> Row:
+        try:
+            experience = read_record(record)
+            problem = "" if experience.id == identity else "the record has another id than its row"
+        except ValueError as error:
+            problem = str(error)
+        if not problem:
+            return Row(id=identity, run=experience.run, data=experience.data.name, experience=experience)
+        self.damaged_ids.add(identity)
+        return Row(id=identity, run=str(run), data=str(data), experience=None, problem=problem)
+
+    def _add_chunk(self, experiences: Sequence[Experience]) -> int:
+        with self._errors():
             try:
                 with self.engine.begin() as connection:
-                    _create_or_migrate(connection)
-                return
-            except (IntegrityError, OperationalError, ProgrammingError):
-                if attempt == CREATE_ATTEMPTS - 1:
-                    raise
-                time.sleep(0.05 * 2**attempt)
+                    return _insert_new(connection, experiences)
+            except IntegrityError:
+                if len(experiences) == 1:
+                    return 0  # another process added the same experience in between
+        return sum(self._add_chunk([experience]) for experience in experiences)
 
 
-def _create_or_migrate(connection: Connection) -> None:
-    metadata.create_all(connection)
-    version = connection.execute(select(SCHEMA.c.version)).scalar()
-    if version is None:
-        connection.execute(insert(SCHEMA).values(id=1, version=SCHEMA_VERSION))
-        return
-    if version > SCHEMA_VERSION:
-        raise StoreError(
-            "The experience store was written by a newer xautolm.",
-            got=f"schema {version}, this version knows up to {SCHEMA_VERSION}",
-            fix="Upgrade xautolm, or use another store with --store.",
-        )
-    for step in range(version, SCHEMA_VERSION):
-        MIGRATIONS[step](connection)
-        connection.execute(SCHEMA.update().values(version=step + 1))
+def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> int:
+    """Add those that are not there yet; return how many."""
+    by_id = {experience.id: experience for experience in experiences}
+    present = connection.execute(select(EXPERIENCES.c.id).where(EXPERIENCES.c.id.in_(list(by_id))))
+    for (identity,) in present:
+        del by_id[identity]
+    if by_id:
+        connection.execute(insert(EXPERIENCES), [_columns(experience) for experience in by_id.values()])
+    return len(by_id)
 
 
-def _engine(url: str) -> Engine:
-    if not url.startswith("sqlite"):
-        return create_engine(url, pool_pre_ping=True)
-    path = url.removeprefix("sqlite:///")
-    if path != url and path:
-        Path(path).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
-
-    @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
-        # Write-ahead logging: several searches can write to one store while others read.
-        connection.execute("PRAGMA journal_mode=WAL")
-
-    return engine
-
-
-def _row(experience: Experience) -> dict[str, Any]:
+def _columns(experience: Experience) -> dict[str, Any]:
+    """Return the columns of an experience's row."""
     failure = experience.outcome.failure
-    return {
+    texts = {
         "id": experience.id,
         "created": experience.created,
         "run": experience.run,
-        "trial": experience.trial,
         "task": experience.task,
-        "data": experience.data.name[:256],
+        "data": experience.data.name,
         "fingerprint": experience.data.fingerprint,
         "source_fingerprint": experience.data.source_fingerprint,
         "model": experience.configuration.model,
         "method": experience.configuration.method,
         "status": experience.outcome.status.value,
         "failure": failure.kind.value if failure else None,
-        "record": json.dumps(to_plain(experience), ensure_ascii=False),
+        "record": json.dumps(to_plain(experience)),
     }
+    return {name: _fitting(name, text) for name, text in texts.items()} | {"trial": experience.trial}
 
 
-def _experience(text: str) -> Experience:
-    return from_plain(Experience, json.loads(text))
-
-
-def _reason(error: Exception) -> str:
-    return str(getattr(error, "orig", None) or error).splitlines()[0]
+def _fitting(name: str, text: str | None) -> str | None:
+    """Return a text as its column can hold it: short enough, and of characters that every database stores."""
+    if text is None:
+        return None
+    storable = text.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
+    return storable[: getattr(EXPERIENCES.c[name].type, "length", None)]

@@ -1,0 +1,332 @@
+"""What a record of experience must be to mean anything.
+
+The same rules hold where records come in from files and where they are read from a store, which other programs can
+write to as well. Past this door, nothing meets a number that means nothing.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
+from datetime import datetime
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+from pydantic import ValidationError
+
+from xautolm.documents import from_plain
+from xautolm.metrics import EVALUATION_TIME, METRICS
+from xautolm.records import Experience, Scalar, SystemProfile, digest_of
+from xautolm.space import Choice, Float, Int
+from xautolm.tasks import TASKS
+
+LARGEST_NUMBER = 1e15
+"""No quantity of ours is larger: in bytes it is a petabyte."""
+LONGEST_SECONDS = 1e9
+"""32 years."""
+SHORTEST_EVALUATION = 1e-6
+"""Seconds; not even one step of training and validation fits into a microsecond."""
+HIGHEST_TRIAL = 2**31 - 1
+"""What the store's column holds."""
+LARGEST_RECORD = 2_000_000
+"""Characters of a whole record as JSON; ours have some ten thousand."""
+LONGEST_TEXT = 20_000
+"""Characters of a message or of the end of a log."""
+LONGEST_NAME = 4_096
+"""Characters of a name, which may be a path: the longest that Linux has."""
+LONGEST_SHORT_NAME = 64
+"""Characters of names that are columns of the store: run, task and method."""
+METRIC_SLACK = 1e-6
+"""How far rounding can take a metric out of its range."""
+FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
+"""A fingerprint becomes the name of a file in the cache, so nothing but hexadecimal digits will do."""
+EARLIER_FINGERPRINT = "autogoal-"
+"""Begins what earlier versions wrote as the fingerprint of the paper's data sets."""
+
+RANGES: Mapping[str, tuple[float, float]] = {
+    "trial": (0, HIGHEST_TRIAL),
+    "data.train_examples": (0, LARGEST_NUMBER),
+    "data.validation_examples": (0, LARGEST_NUMBER),
+    "data.classes": (0, LARGEST_NUMBER),
+    "data.tokens_mean": (0, LARGEST_NUMBER),
+    "data.tokens_max": (0, LARGEST_NUMBER),
+    "system.physical_cores": (0, LARGEST_NUMBER),
+    "system.logical_cores": (0, LARGEST_NUMBER),
+    "system.cpu_frequency": (0, LARGEST_NUMBER),
+    "system.memory": (0, LARGEST_NUMBER),
+    "system.gflops": (0, LARGEST_NUMBER),
+    "limits.seconds": (0, LONGEST_SECONDS),
+    "limits.memory": (1, LARGEST_NUMBER),
+    "limits.gpu_memory": (1, LARGEST_NUMBER),
+    "outcome.evaluation_time": (SHORTEST_EVALUATION, LONGEST_SECONDS),
+    "outcome.wall_time": (0, LONGEST_SECONDS),
+    "outcome.peak_memory": (0, LARGEST_NUMBER),
+    "outcome.peak_gpu_memory": (0, LARGEST_NUMBER),
+}
+"""Smallest and largest value of each number of a record; None is allowed where the record allows it."""
+NEVER_ZERO = (
+    "data.train_examples",
+    "data.tokens_mean",
+    "system.physical_cores",
+    "system.logical_cores",
+    "system.memory",
+)
+"""What no trial of a task on texts was without. Experiences of other searches may leave them out, as zeros."""
+LENGTHS: Mapping[str, int] = {
+    "created": LONGEST_SHORT_NAME,
+    "run": LONGEST_SHORT_NAME,
+    "task": LONGEST_SHORT_NAME,
+    "configuration.method": LONGEST_SHORT_NAME,
+    "configuration.model": LONGEST_NAME,
+    "configuration.space": LONGEST_NAME,
+    "data.name": LONGEST_NAME,
+    "system.device": LONGEST_SHORT_NAME,
+    "proposal": LONGEST_NAME,
+    "alias": LONGEST_NAME,
+    "provenance": LONGEST_NAME,
+}
+"""Most characters of each text of a record."""
+
+Check = Callable[[Experience], Iterator[str]]
+"""Yields what is wrong with a record."""
+
+
+def read_record(text: object) -> Experience:
+    """Return the experience that a record holds as JSON text.
+
+    Raises:
+        ValueError: It is damaged or means nothing; why, in one line.
+    """
+    if not isinstance(text, str):
+        raise ValueError(f"the record is no text but of type {type(text).__name__}")
+    if len(text) > LARGEST_RECORD:
+        raise ValueError(f"the record has {len(text)} characters, more than {LARGEST_RECORD}")
+    try:
+        plain = json.loads(text)
+        experience = from_plain(Experience, _with_today_fingerprints(plain))
+    except RecursionError:
+        raise ValueError("the record is nested too deeply") from None
+    except ValidationError as error:
+        raise ValueError(_first_problem(error)) from None
+    check(experience)
+    return experience
+
+
+def check(experience: Experience) -> None:
+    """Refuse a record that means nothing.
+
+    Raises:
+        ValueError: Why, in one line.
+    """
+    for find_problems in CHECKS:
+        for problem in find_problems(experience):
+            raise ValueError(problem)
+
+
+def named_fingerprint(name: str) -> str:
+    """Return the fingerprint of data of which nothing but a name is known."""
+    return digest_of(f"{EARLIER_FINGERPRINT}{name}")
+
+
+def _with_today_fingerprints(plain: Any) -> Any:
+    """Return a record in which fingerprints of an earlier version, which were names, are digests."""
+    data = plain.get("data") if isinstance(plain, dict) else None
+    if not isinstance(data, dict):
+        return plain
+    renewed = dict(data)
+    for key in ("fingerprint", "source_fingerprint"):
+        value = data.get(key)
+        if isinstance(value, str) and value.startswith(EARLIER_FINGERPRINT):
+            renewed[key] = named_fingerprint(value.removeprefix(EARLIER_FINGERPRINT))
+    return {**plain, "data": renewed}
+
+
+def _first_problem(error: ValidationError) -> str:
+    first = error.errors(include_input=False, include_url=False)[0]
+    place = ".".join(str(step)[:LONGEST_SHORT_NAME] for step in first["loc"])
+    return f"{place}: {first['msg'][: LONGEST_SHORT_NAME * 2]}"
+
+
+def _numbers(experience: Experience) -> Iterator[str]:
+    for path, (low, high) in RANGES.items():
+        value = attrgetter(path)(experience)
+        if value is not None and not low <= value <= high:  # nor NaN
+            yield f"{path} is {_short(value)}, out of bounds: {low:g} to {high:g}"
+    task = TASKS.things.get(experience.task)
+    if task is None:
+        return
+    for path in NEVER_ZERO:
+        if not attrgetter(path)(experience):
+            yield f"{path} is 0"
+    if task.target_kind == "classes" and not experience.data.classes:
+        yield "data.classes is 0"
+
+
+def _texts(experience: Experience) -> Iterator[str]:
+    for path, longest in LENGTHS.items():
+        length = len(attrgetter(path)(experience))
+        if length > longest:
+            yield f"{path} has {length} characters, more than {longest}"
+    failure = experience.outcome.failure
+    messages = [*experience.outcome.adjustments, *experience.versions, *experience.versions.values()]
+    if failure is not None:
+        messages += [failure.message, failure.stderr_tail]
+    for message in messages:
+        if len(message) > LONGEST_TEXT:
+            yield f"a text has {len(message)} characters, more than {LONGEST_TEXT}"
+    try:
+        datetime.fromisoformat(experience.created)
+    except ValueError:
+        yield f"created is {_short(experience.created)}, no date of ISO 8601"
+
+
+def _fingerprints(experience: Experience) -> Iterator[str]:
+    for name in ("fingerprint", "source_fingerprint"):
+        value = getattr(experience.data, name)
+        if not FINGERPRINT.fullmatch(value):
+            yield f"data.{name} is {_short(value)}, which is not hexadecimal"
+
+
+def _gpus(experience: Experience) -> Iterator[str]:
+    for gpu in experience.system.gpus:
+        if not 0 < gpu.memory <= LARGEST_NUMBER:
+            yield f"the memory of a GPU is {_short(gpu.memory)}, out of bounds"
+        if not 0 <= gpu.compute_capability <= LARGEST_NUMBER:
+            yield f"the compute capability of a GPU is {_short(gpu.compute_capability)}, out of bounds"
+        if len(gpu.name) > LONGEST_NAME:
+            yield f"the name of a GPU has {len(gpu.name)} characters"
+
+
+def _configuration(experience: Experience) -> Iterator[str]:
+    values = experience.configuration.values
+    for name, value in values.items():
+        yield from _hyperparameter(name, value)
+    if experience.task not in TASKS.things:
+        return
+    for name in ("model", "method"):
+        if not isinstance(values.get(name), str) or not values[name]:
+            yield f"a configuration without model or method: {name} is {_short(values.get(name))}"
+
+
+def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
+    longest = max(len(name), len(value) if isinstance(value, str) else 0)
+    if longest > LONGEST_NAME:
+        yield f"a hyperparameter has a text of {longest} characters"
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if is_number and not abs(float(str(value))) <= LARGEST_NUMBER:
+        yield f"{_short(name)} is {_short(value)}, out of bounds"
+    least = least_values().get(name)
+    if least is None or value is None:
+        return
+    if not is_number:
+        yield f"{name} is {_short(value)}, no number"
+    elif least > 0 and not float(str(value)) > 0:
+        yield f"{name} is {_short(value)}, and must be more than 0"
+    elif least == 0 and not float(str(value)) >= 0:
+        yield f"{name} is {_short(value)}, and must not be less than 0"
+
+
+@cache
+def least_values() -> Mapping[str, float]:
+    """Return the smallest value that any preset has of each hyperparameter that is a number in all of them.
+
+    What is positive in every preset is positive by its nature, whatever ranges a space of somebody's own has.
+    """
+    from xautolm.recipe import build_space, generic_data
+    from xautolm.space.presets import PRESETS
+    from xautolm.zoo import ZOO
+
+    machine = SystemProfile(
+        physical_cores=1, logical_cores=1, cpu_frequency=1.0, memory=2**40, device="cpu", gflops=1.0
+    )
+    cards = list(ZOO.things.values())
+    least: dict[str, float] = {}
+    others: set[str] = set()
+    for task in TASKS.things.values():
+        suited = [card for card in cards if card.architecture in task.forms][:1]
+        for preset in PRESETS if suited else ():
+            space = build_space(preset, task, suited, (), generic_data(), machine)
+            for parameter in space.sites().values():
+                low = _lowest(parameter)
+                if low is None:
+                    others.add(parameter.name)
+                else:
+                    least[parameter.name] = min(low, least.get(parameter.name, low))
+    return {name: low for name, low in least.items() if name not in others}
+
+
+def _lowest(parameter: object) -> float | None:
+    """Return the smallest value of a parameter, None where it is not a number."""
+    if isinstance(parameter, Float | Int):
+        return float(parameter.low)
+    if isinstance(parameter, Choice) and all(type(option) in {int, float} for option in parameter.options):
+        return min(float(str(option)) for option in parameter.options)
+    return None
+
+
+def _outcome(experience: Experience) -> Iterator[str]:
+    outcome = experience.outcome
+    if outcome.succeeded == (outcome.failure is not None) or (outcome.succeeded and not outcome.metrics):
+        yield "status, failure and metrics contradict each other"
+    for name, value in outcome.metrics.items():
+        metric = METRICS.get(name)
+        low = metric.low - METRIC_SLACK if metric else -LARGEST_NUMBER
+        high = metric.high + METRIC_SLACK if metric else LARGEST_NUMBER
+        if len(name) > LONGEST_NAME or not low <= value <= high:
+            yield f"the metric {_short(name)} is {_short(value)}, out of bounds"
+    for point in outcome.history:
+        # A loss may be infinite where the trial ended well; these two are computed with.
+        for name in ("epoch", "seconds"):
+            if not 0 <= point.get(name, 0.0) <= LARGEST_NUMBER:
+                yield f"{name} in the history is {_short(point[name])}, out of bounds"
+
+
+def _objectives(experience: Experience) -> Iterator[str]:
+    names = experience.objectives
+    qualities = [name for name in names if name != EVALUATION_TIME]
+    if not qualities or len(set(names)) < len(names):
+        yield f"the objectives {_short(names)} need at least one quality, and none twice"
+    for name in names:
+        if len(name) > LONGEST_NAME:
+            yield f"an objective has a name of {len(name)} characters"
+    outcome = experience.outcome
+    if not outcome.succeeded:
+        return
+    if EVALUATION_TIME in names and outcome.evaluation_time is None:
+        yield f"a success without {EVALUATION_TIME}"
+    for name in qualities:
+        # Searches for what is smaller write a minus before the metric's name.
+        if name.removeprefix("-") not in outcome.metrics:
+            yield f"a success without a value of its objective {_short(name)}"
+    if experience.task in TASKS.things and not set(outcome.metrics) & set(METRICS):
+        yield f"none of the metrics {_short(list(outcome.metrics))} is known"
+
+
+def _features(experience: Experience) -> Iterator[str]:
+    for group, values in experience.features.items():
+        if len(group) > LONGEST_TEXT:
+            yield f"a group of meta-features has a name of {len(group)} characters"
+        for value in values:
+            if not math.isfinite(value) or abs(value) > LARGEST_NUMBER:
+                yield f"a meta-feature in {_short(group)} is {_short(value)}, out of bounds"
+
+
+CHECKS: tuple[Check, ...] = (
+    _numbers,
+    _texts,
+    _fingerprints,
+    _gpus,
+    _configuration,
+    _outcome,
+    _objectives,
+    _features,
+)
+
+
+def _short(value: object) -> str:
+    """Return a value as it may stand in a line."""
+    shown = repr(value)
+    return shown if len(shown) <= LONGEST_SHORT_NAME else f"{shown[:LONGEST_SHORT_NAME]}..."
