@@ -7,12 +7,13 @@ import pickle
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
-from tests.played import CLASSES, FakePredictor, fake_predictor, played
+from tests.played import CLASSES, FakePredictor, fake_predictor, played, table_for
 from xautolm import AutoLM
-from xautolm.errors import NoModelError, UsageError
+from xautolm.errors import DataError, NoModelError, UsageError
 
 __all__ = ["fake_predictor"]
 
@@ -55,7 +56,7 @@ def test_a_new_winner_in_the_same_folder_is_loaded(tmp_path: Path, fake_predicto
 
 @pytest.mark.parametrize(
     "nothing",
-    [[], (), pd.DataFrame({"text": []}), {"text": []}],
+    [[], (), pd.Series([], dtype=object), np.asarray([]), pd.DataFrame(), pd.DataFrame({"text": []}), {"text": []}, {}],
     ids=lambda value: type(value).__name__,
 )
 def test_nothing_asked_is_nothing_answered_and_nothing_loaded(
@@ -89,3 +90,39 @@ def test_tasks_without_classes_have_no_probabilities(tmp_path: Path, fake_predic
     assert auto.predict(["four", "sixsix"]) == [4.0, 6.0]
     with pytest.raises(UsageError, match="no classes"):
         auto.predict_proba(["four"])
+
+
+def test_columns_are_called_in_new_data_what_they_were_called_in_training(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    table = table_for("text-classification").rename(columns={"text": "body", "label": "kind"})
+    played(tmp_path / "run", data=table.assign(text="not this"), text="body", label="kind")
+    auto = AutoLM.load(tmp_path / "run")
+    new = pd.DataFrame({"text": ["an apple", "a plum"], "body": ["a pear", "a plum"], "kind": ["pear", "plum"]})
+    assert auto.predict(new) == ["pear", "plum"]
+    assert auto.evaluate(new)["accuracy"] == 1.0
+    assert auto.predict(new[["text"]]) == ["apple", "plum"]
+
+
+def test_evaluate_takes_what_fit_takes(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    table = table_for("text-classification")
+    auto = played(tmp_path / "run", data=np.asarray(table["text"]), y=table["label"].to_numpy().reshape(-1, 1))
+    texts, labels = ["a pear", "a plum", "an apple", "a pear"], ["pear", "plum", "apple", "plum"]
+    frame = pd.DataFrame({"text": texts, "label": labels})
+    frame.to_csv(tmp_path / "new.csv", index=False)
+    for data, y in (
+        (np.asarray(texts), np.asarray(labels)),
+        (pd.Series(texts), pd.Series(labels, index=[7, 5, 3, 1])),
+        (frame[["text"]], frame[["label"]]),
+        (frame, None),
+        (frame, "label"),
+        (frame.to_dict("records"), None),
+        (str(tmp_path / "new.csv"), "label"),
+        ({"train": frame.head(2), "test": frame}, None),
+    ):
+        assert auto.evaluate(data, y)["accuracy"] == 0.75
+    assert fake_predictor.loads == 1
+    with pytest.raises(DataError, match="no rows to score"):
+        auto.evaluate([], [])
+    with pytest.raises(DataError, match="Which split is to be scored"):
+        auto.evaluate({"train": frame, "validation": frame})

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xautolm.best_model import BestModel
-from xautolm.data import as_table, labelled
-from xautolm.errors import UsageError
+from xautolm.best_model import BestModel, Predictions
+from xautolm.data import Role, input_table, labelled, training_data
+from xautolm.errors import DataError, UsageError
 from xautolm.execution import Executor
 from xautolm.loop import search
 from xautolm.metrics import scores
@@ -25,7 +25,7 @@ from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
 from xautolm.run_folder import RunFolder, RunInfo
-from xautolm.tasks import Task
+from xautolm.tasks import TASKS
 
 
 class AutoLM:
@@ -66,10 +66,13 @@ class AutoLM:
         """Search, and keep the best model; an earlier run in the same folder is resumed.
 
         Args:
-            X: Anything that `fit` on the command line reads (path, hub name), a data frame, a `datasets.Dataset`, a
-                mapping of columns; or, with `y`, a sequence of texts.
-            y: Labels, if `X` holds texts only.
-            validation: Data to validate on, in place of the option of that name.
+            X: Anything that `fit` on the command line reads (path, hub name), a data frame, a `datasets.Dataset`, an
+                arrow table, a mapping of columns, or a list of rows, which holds the labels too; or, with `y`, any of
+                these, or a sequence, series or array of texts.
+            y: Labels, if `X` does not hold them: a sequence, series or array of shape (n,) or (n, 1), paired with `X`
+                by position; for several labels a row, lists of names or a frame of 0 and 1 whose columns are the
+                names. Or the name of the column in `X`.
+            validation: Data to validate on, in place of the option of that name; also as a pair `(X, y)`.
             screen: What shows the progress; chosen by the terminal by default.
             executor: What runs the trials; this machine by default.
 
@@ -78,7 +81,7 @@ class AutoLM:
             NoModelError: No trial gave a model.
         """
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
-        data = as_table(X, y, options.text or "text", options.label or "label")
+        data, options = shaped(X, y, options)
         plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor)
         try:
             finish(plan, search(plan))
@@ -151,15 +154,16 @@ class AutoLM:
         """What the best model says.
 
         Args:
-            inputs: A list of texts; or a table (data frame or mapping of columns) with the task's inputs, for question
-                answering `context` and `question`.
+            inputs: What `fit` takes as `X`; labels in it are not looked at. Nothing asked is nothing answered.
 
         Returns:
             The class of each row, a list of classes each for multi-label tasks, a number each for regression, a text
             each for the others.
+
+        Raises:
+            DataError: An input that is no text, named by its row, or a shape without the task's inputs.
         """
-        model = self._best_model()
-        return model.predictions(_inputs_table(inputs, model.task)).values
+        return self._predictions(inputs).values
 
     def predict_proba(self, inputs: Any) -> np.ndarray:
         """Probabilities of shape (rows, classes).
@@ -167,26 +171,25 @@ class AutoLM:
         Raises:
             UsageError: The task has no classes.
         """
-        model = self._best_model()
-        probabilities = model.predictions(_inputs_table(inputs, model.task)).probabilities
+        probabilities = self._predictions(inputs).probabilities
         if probabilities is None:
-            raise UsageError(f"{model.task.name} has no classes, so there are no probabilities of them.")
+            raise UsageError(f"{self.info_.task} has no classes, so there are no probabilities of them.")
         return probabilities
 
     def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
         """The task's metrics on data that the search never saw.
 
         Args:
-            data: As for `fit`; its training split if it has several.
-            y: Labels, if `data` holds texts only.
+            data: As `X` for `fit`; its test split if it has several.
+            y: As for `fit`.
 
         Raises:
             DataError: The data cannot be read, or has classes that the model does not know.
         """
         model = self._best_model()
         info, task = model.info, model.task
-        rows = as_table(data, y, self.options.text or "text", self.options.label or "label")
-        table = labelled(rows, data_needs(task), given_columns(self.options), info.labels)
+        rows, options = shaped(data, y, self.options.model_copy(update={"task": info.task}))
+        table = labelled(rows, data_needs(task), given_columns(options), info.labels, info.columns)
         targets = task.encode(list(table[task.target]), info.labels)
         return scores(info.metrics, targets, model.predictions(table).targets)
 
@@ -195,19 +198,19 @@ class AutoLM:
 
         Args:
             X: As for `fit`.
-            y: Labels, if `X` holds texts only.
+            y: As for `fit`.
 
         Raises:
             DataError: The data cannot be read or learned from.
         """
-        return described(as_table(X, y, self.options.text or "text", self.options.label or "label"), self.options)
+        return described(*shaped(X, y, self.options))
 
     def recommend(self, X: Any, y: Any = None, *, count: int = 8) -> dict[str, Any]:
         """What experience says of configurations for some data, before any training.
 
         Args:
             X: As for `fit`.
-            y: Labels, if `X` holds texts only.
+            y: As for `fit`.
             count: How many configurations, at most one for each model and method.
 
         Returns:
@@ -218,9 +221,7 @@ class AutoLM:
         Raises:
             UsageError: As for `fit`.
         """
-        advice = recommend(
-            as_table(X, y, self.options.text or "text", self.options.label or "label"), self.options, count
-        )
+        advice = recommend(*shaped(X, y, self.options), count)
         rows = [
             {
                 "configuration": dict(one.configuration.values),
@@ -251,21 +252,39 @@ class AutoLM:
             self._model = BestModel(run, self.options.device)
         return self._model
 
+    def _predictions(self, inputs: Any) -> Predictions:
+        """Return what the best model says of inputs in any shape; it runs once."""
+        model = self._best_model()
+        *roles, _ = data_needs(model.task).roles
+        table = input_table(inputs, roles, given_columns(self.options), model.info.columns)
+        return model.predictions(table)
 
-def _inputs_table(inputs: Any, task: Task) -> pd.DataFrame:
-    """Rows of the task's inputs.
+
+def shaped(X: Any, y: Any, options: FitOptions) -> tuple[Any, FitOptions]:
+    """Return data in a shape that `load` reads, and the options with the names of its columns.
 
     Raises:
-        UsageError: Columns are missing, or cells are not texts.
+        DataError: The shapes of inputs and targets do not fit together, or not the task.
     """
-    names = list(task.inputs)
-    if isinstance(inputs, list | tuple) and len(names) == 1 and all(isinstance(text, str) for text in inputs):
-        return pd.DataFrame({names[0]: list(inputs)})
-    table = pd.DataFrame(inputs) if isinstance(inputs, Mapping | pd.DataFrame) else None
-    if table is None or not set(names) <= set(table.columns):
-        got = type(inputs).__name__ if table is None else f"columns {', '.join(map(str, table.columns))}"
-        what = "a list of texts" if len(names) == 1 else f"a table with {' and '.join(names)}"
-        raise UsageError(f"predict needs {what}.", got=got)
-    if not all(isinstance(cell, str) for name in names for cell in table[name]):
-        raise UsageError(f"predict needs texts in {' and '.join(names)}.")
-    return table
+    roles = data_needs(TASKS.get(options.task)).roles
+    training = training_data(X, y, roles, given_columns(options))
+    named = {role: column for role, column in training.columns.items() if column is not None}
+    changes: dict[str, Any] = {"columns": named, "text": None, "label": None}
+    for split in ("validation", "test"):
+        data = getattr(options, split)
+        if isinstance(data, tuple):
+            changes[split] = _pair(data, split, roles, training.columns)
+        elif data is not None:
+            changes[split] = training_data(data, None, roles, training.columns).data
+    return training.data, options.model_copy(update=changes)
+
+
+def _pair(data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]) -> Any:
+    """Return a split that is given as `(X, y)`, with the columns of the training data.
+
+    Raises:
+        DataError: It is no pair, or its shapes do not fit together.
+    """
+    if len(data) != 2:
+        raise DataError(f"{split}: expected data, or a pair (X, y).", got=f"{len(data)} values")
+    return training_data(data[0], data[1], roles, columns).data

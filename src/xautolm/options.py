@@ -103,6 +103,12 @@ def pairs(value: Any) -> Any:
     return {name: str(one) for name, one in value.items()} if isinstance(value, Mapping) else value
 
 
+def column_name(value: Any) -> Any:
+    """Return a column's name as a text: tables without a header have numbers as names."""
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+ColumnName = Annotated[str | None, BeforeValidator(column_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
@@ -116,9 +122,9 @@ class FitOptions(BaseModel):
 
     task: str = "text-classification"
     """The task type."""
-    text: str | None = None
+    text: ColumnName = None
     """Name of the text column; guessed where one name is usual."""
-    label: str | None = None
+    label: ColumnName = None
     """Name of the label column; guessed where one name is usual."""
     columns: Pairs = Field(default_factory=dict)
     """Names of other columns by what they are: `question=q,context=passage,answers=a`, `target=summary`."""

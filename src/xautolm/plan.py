@@ -230,6 +230,7 @@ def _info(sight: Prospect, options: FitOptions, features: Features, start: str) 
         versions={name: metadata.version(name) for name in PACKAGES} | {"python": platform.python_version()},
         settings=settings,
         notes=sight.dataset.notes,
+        columns=sight.dataset.columns,
         models=tuple(methods_by_model(sight.space)),
         features=features,
     )

@@ -49,6 +49,8 @@ class RunInfo:
     """What an invocation must share with the run in order to resume it."""
     notes: tuple[str, ...] = ()
     """What was done to the data."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What the columns were called in the data, by role: `text` and the like."""
     models: tuple[str, ...] = ()
     """The models in the space."""
     features: Features = field(default_factory=dict)

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xautolm.data import Dataset, as_table, prepare
+from xautolm.data import Dataset, prepare
 from xautolm.data.demo import support_tickets
 from xautolm.data.splits import made_validation, stratified_sample
 from xautolm.errors import DataError, UsageError
@@ -108,12 +108,6 @@ def test_multilabel_cells() -> None:
     found = prepared({"text": [f"text {i}" for i in range(60)], "labels": labels}, needs)
     assert found.labels == ("a", "b", "c")
     assert set(found.train["label"]) <= {("a", "b"), ("b",), (), ("a", "c")}
-
-
-def test_texts_and_labels_given_apart() -> None:
-    assert list(as_table(["a"], ["x"], "text", "label").columns) == ["text", "label"]
-    with pytest.raises(DataError, match="2 texts but 1 labels"):
-        as_table(["a", "b"], ["x"], "text", "label")
 
 
 def test_samples_are_proportional_and_leave_no_stratum_out() -> None:

@@ -2,7 +2,20 @@
 
 from xautolm.data.columns import Role, text_cell
 from xautolm.data.lengths import estimated_tokens
-from xautolm.data.loading import as_table, load
+from xautolm.data.loading import load
 from xautolm.data.prepare import Dataset, Needs, labelled, prepare
+from xautolm.data.shapes import TrainingData, input_table, training_data
 
-__all__ = ["Dataset", "Needs", "Role", "as_table", "estimated_tokens", "labelled", "load", "prepare", "text_cell"]
+__all__ = [
+    "Dataset",
+    "Needs",
+    "Role",
+    "TrainingData",
+    "estimated_tokens",
+    "input_table",
+    "labelled",
+    "load",
+    "prepare",
+    "text_cell",
+    "training_data",
+]

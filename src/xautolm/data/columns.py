@@ -36,6 +36,26 @@ def text_cell(cell: Any) -> str:
     return cell
 
 
+def usual_columns(
+    table: pd.DataFrame, roles: Sequence[Role], given: Mapping[str, str | None], used: Mapping[str, str]
+) -> dict[str, str | None]:
+    """Return the names of columns for a table that comes after training: as given, else as used, where it is there.
+
+    Args:
+        table: The new table.
+        roles: That are looked for.
+        given: The names that the user gave, by role.
+        used: The names that training used, by role.
+    """
+    names = dict(given)
+    for role in roles:
+        candidates = (used.get(role.name), role.name)
+        present = [name for name in candidates if name in table.columns]
+        if names.get(role.name) is None and present:
+            names[role.name] = present[0]
+    return names
+
+
 def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[str, str | None]) -> dict[str, str]:
     """The table's column for each role: the one given, else the only one with a usual name.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,7 +48,7 @@ def load(data: Any) -> Source:
         return Source("data frame", {"train": data.reset_index(drop=True)})
     if hasattr(data, "to_pandas"):
         return Source("data set", {"train": _as_frame(data)})
-    if isinstance(data, Mapping) and data and all(hasattr(split, "to_pandas") for split in data.values()):
+    if isinstance(data, Mapping) and data and all(_is_split(split) for split in data.values()):
         return Source("data set", _named_splits({name: _as_frame(split) for name, split in data.items()}))
     if isinstance(data, Mapping | list):
         try:
@@ -122,8 +122,14 @@ def _from_hub(name: str) -> Mapping[str, pd.DataFrame]:
     return _named_splits({str(split): _as_frame(table) for split, table in stored.items()})
 
 
+def _is_split(table: Any) -> bool:
+    return isinstance(table, pd.DataFrame) or hasattr(table, "to_pandas")
+
+
 def _as_frame(table: Any) -> pd.DataFrame:
     """A `datasets.Dataset` (or another table with `to_pandas`) as a data frame, with class names for their numbers."""
+    if isinstance(table, pd.DataFrame):
+        return table.reset_index(drop=True)
     frame: pd.DataFrame = table.to_pandas()
     for name, feature in (getattr(table, "features", None) or {}).items():
         if hasattr(feature, "int2str"):
@@ -236,17 +242,3 @@ READERS: Mapping[str, Callable[[Path], pd.DataFrame]] = {
     ".json": _json,
     ".parquet": _parquet,
 }
-
-
-def as_table(texts: Iterable[Any], labels: Iterable[Any] | None, text: str, label: str) -> Any:
-    """A table from texts and labels given apart, as scikit-learn does; without labels, the data as it is.
-
-    Raises:
-        DataError: Not as many labels as texts.
-    """
-    if labels is None:
-        return texts
-    columns = {text: list(texts), label: list(labels)}
-    if len(columns[text]) != len(columns[label]):
-        raise DataError(f"{len(columns[text])} texts but {len(columns[label])} labels.")
-    return pd.DataFrame(columns)

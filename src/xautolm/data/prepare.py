@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from xautolm.data.columns import Role, check_known, choose_columns, extract
+from xautolm.data.columns import Role, check_known, choose_columns, extract, usual_columns
 from xautolm.data.fingerprint import fingerprint
+from xautolm.data.frames import plain_frame
 from xautolm.data.lengths import estimated_tokens
 from xautolm.data.loading import Source, load
 from xautolm.data.splits import made_validation, stratified_sample, without_texts_of
@@ -46,6 +47,8 @@ class Dataset:
     test: pd.DataFrame | None
     labels: tuple[str, ...]
     profile: DataProfile
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What the columns were called in the data, by role."""
     notes: tuple[str, ...] = ()
     """What was done to the data, for people."""
 
@@ -93,22 +96,52 @@ def prepare(
         test=tables["test"].reset_index(drop=True) if "test" in tables else None,
         labels=labels,
         profile=replace(profile, source_fingerprint=source_print, name=source.name),
+        columns=chosen,
         notes=tuple(notes),
     )
 
 
-def labelled(data: Any, needs: Needs, columns: Mapping[str, str | None], known: Sequence[str]) -> pd.DataFrame:
-    """Data to evaluate on, without splitting; columns are named by role.
+def labelled(
+    data: Any,
+    needs: Needs,
+    columns: Mapping[str, str | None],
+    known: Sequence[str],
+    used: Mapping[str, str] | None = None,
+) -> pd.DataFrame:
+    """Return data to evaluate on, without splitting it; columns are named by role.
+
+    Args:
+        data: Anything that `load` reads; of several splits, its test split.
+        needs: The task's demands.
+        columns: The names of columns that the user gave, by role.
+        known: The classes that the model knows.
+        used: The names of columns that training used, by role.
 
     Raises:
-        DataError: A class that is not among the known ones, or cells that cannot be parsed.
+        DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows.
     """
-    raw = load(data).splits["train"]
-    table = extract(raw, needs.roles, choose_columns(raw, needs.roles, columns), "data")
+    raw = plain_frame(_scored_split(load(data).splits))
+    names = usual_columns(raw, needs.roles, columns, used or {})
+    table = extract(raw, needs.roles, choose_columns(raw, needs.roles, names), "data")
+    if table.empty:
+        raise DataError("There are no rows to score.")
     unknown = sorted(set(needs.labels_of(list(table[needs.roles[-1].name]))) - set(known))
     if unknown:
         raise DataError("The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known}.")
     return table
+
+
+def _scored_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """Return the split that scores are wanted for: the only one, or the test split.
+
+    Raises:
+        DataError: There are several, and none of them is for tests; a score on training data would say little.
+    """
+    if len(splits) == 1:
+        return next(iter(splits.values()))
+    if "test" in splits:
+        return splits["test"]
+    raise DataError("Which split is to be scored?", got=", ".join(splits), fix="Give one of them.")
 
 
 def _with_splits(source: Source, **given: Any) -> Source:
@@ -116,7 +149,7 @@ def _with_splits(source: Source, **given: Any) -> Source:
     for name, data in given.items():
         if data is not None:
             splits[name] = load(data).splits["train"]
-    return replace(source, splits=splits)
+    return replace(source, splits={name: plain_frame(table) for name, table in splits.items()})
 
 
 def _split(
