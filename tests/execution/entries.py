@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
+
+import psutil
 
 from xautolm.errors import TrialError
 from xautolm.records import TrialOutcome, TrialSpec
@@ -33,13 +37,62 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             os.kill(os.getpid(), signal.SIGSEGV)
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
+        case "terminated" | "hung up" | "bus error" as end:
+            number = {"terminated": signal.SIGTERM, "hung up": signal.SIGHUP, "bus error": signal.SIGBUS}[end]
+            os.kill(os.getpid(), number)
+        case "disk full":
+            raise OSError(errno.ENOSPC, "No space left on device")
         case "exit":
             os._exit(3)
+        case "name its program":
+            return success(is_worker=float("execution.worker" in " ".join(psutil.Process().cmdline())))
         case "sleep":
             time.sleep(120)
+        case "family":
+            start_family(folder)
+            time.sleep(120)
+        case "leave a family behind":
+            start_family(folder)
+            return success(seconds=0.5, f1_macro=0.5)
         case "eat":
             hoard = []
             while True:
                 hoard.append(bytearray(os.urandom(1024) * 10_240))
                 time.sleep(0.02)
     raise AssertionError(spec.configuration.values)
+
+
+FAMILY = 5
+"""Processes that a trial with a family has started."""
+
+
+def start_family(folder: Path) -> None:
+    """Start processes in all the ways in which a trial's children could outlive it; their ids go to `family`.
+
+    A child in the trial's own group; one in a session of its own; a fork in a session of its own, with a child in
+    another; and one that has parted from its parent as services do.
+    """
+    sleep = [sys.executable, "-c", "import time; time.sleep(120)"]
+    pids = [subprocess.Popen(sleep).pid, subprocess.Popen(sleep, start_new_session=True).pid]
+    reader, writer = os.pipe()
+    fork = os.fork()
+    if fork == 0:
+        os.setsid()
+        grandchild = subprocess.Popen(sleep, start_new_session=True).pid
+        os.write(writer, f"{os.getpid()} {grandchild}\n".encode())
+        time.sleep(120)
+        os._exit(0)
+    pids += map(int, os.read(reader, 100).split())
+    middle = os.fork()
+    if middle == 0:
+        os.setsid()
+        if os.fork() == 0:
+            os.write(writer, f"{os.getpid()}\n".encode())
+            time.sleep(120)
+        os._exit(0)
+    os.waitpid(middle, 0)
+    pids.append(int(os.read(reader, 100)))
+    assert len(pids) == FAMILY and all(psutil.pid_exists(pid) for pid in pids)
+    partial = folder / "family.partial"
+    partial.write_text(" ".join(map(str, pids)))
+    partial.replace(folder / "family")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
@@ -15,6 +14,7 @@ import pytest
 
 from tests.conftest import patience
 from xautolm.documents import read_json
+from xautolm.errors import XAutoLMError
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, read_outcome
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -26,9 +26,14 @@ LAUNCHERS = {
 }
 
 
+@pytest.fixture(autouse=True)
+def entries_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let children import these tests, and the same xautolm as this process."""
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)]))
+
+
 @pytest.fixture(params=LAUNCHERS)
-def executor(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalExecutor]:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def executor(request: pytest.FixtureRequest) -> Iterator[LocalExecutor]:
     made = LocalExecutor(LAUNCHERS[request.param](), ENTRY)
     yield made
     made.close()
@@ -91,6 +96,11 @@ def test_a_result_comes_back_with_its_times_and_memory(
     assert read_json(folder / "spec.json")["number"] == 7
 
 
+def failure_has_no_log(do: str) -> bool:
+    """Whether a trial ends so suddenly that what it printed is lost in its own buffers."""
+    return do in {"segfault", "killed", "exit", "terminated", "hung up", "bus error"}
+
+
 @pytest.mark.parametrize(
     ("do", "kind", "message"),
     [
@@ -101,6 +111,10 @@ def test_a_result_comes_back_with_its_times_and_memory(
         ("segfault", FailureKind.CRASH, "SIGSEGV"),
         ("killed", FailureKind.OUT_OF_MEMORY, "killed by the system"),
         ("exit", FailureKind.CRASH, "exit code 3"),
+        ("terminated", FailureKind.INTERRUPTED, "SIGTERM"),
+        ("hung up", FailureKind.INTERRUPTED, "SIGHUP"),
+        ("bus error", FailureKind.INFRASTRUCTURE, "SIGBUS"),
+        ("disk full", FailureKind.INFRASTRUCTURE, "No space left"),
     ],
 )
 def test_every_end_has_its_kind(
@@ -109,13 +123,14 @@ def test_every_end_has_its_kind(
     outcome = run(executor, tmp_path, order(card, 1, do))
     assert outcome.status is TrialStatus.FAILED and outcome.failure.kind is kind
     assert message in outcome.failure.message
-    assert do in {"segfault", "killed", "exit"} or "a last line" in outcome.failure.stderr_tail
+    assert failure_has_no_log(do) or "a last line" in outcome.failure.stderr_tail
 
 
 def test_a_trial_beyond_its_time_is_killed(
     executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(local, "GRACE_SECONDS", 0.5)
+    # Long enough for the trial to begin, which the last line depends on.
+    monkeypatch.setattr(local, "GRACE_SECONDS", patience(2.0))
     outcome = run(executor, tmp_path, order(card, 1, "sleep", Limits(seconds=0.5)))
     assert outcome.failure.kind is FailureKind.TIMEOUT
     assert ended(int((tmp_path / "0001" / "pid").read_text()))
@@ -149,8 +164,7 @@ def test_grace_is_at_least_ten_seconds() -> None:
     assert hard_limit(20) == 30 and hard_limit(1000) == 1100
 
 
-def test_a_dead_fork_server_is_replaced(tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
+def test_a_dead_fork_server_is_replaced(tmp_path: Path, card: ModelCard) -> None:
     launcher = ForkServerLauncher(["xautolm.execution.worker"], 1)
     executor = LocalExecutor(launcher, ENTRY)
     try:
@@ -162,25 +176,54 @@ def test_a_dead_fork_server_is_replaced(tmp_path: Path, card: ModelCard, monkeyp
         executor.close()
 
 
-def test_children_die_with_the_parent(tmp_path: Path) -> None:
-    parent = f"""
-import time
-from pathlib import Path
-from tests.execution.test_local import *
-from tests.execution.test_local import order
-card = ModelCard(name="t", hub_id="", family="bert", parameters=1, hidden_size=1, layers=1, positions=1, vocabulary=1,
-                 licence="", languages="", lora_targets=())
-executor = LocalExecutor(ForkServerLauncher(["xautolm.execution.worker"], 1), ENTRY)
-executor.start(order(card, 1, "sleep"), Path({str(tmp_path)!r}))
-time.sleep(60)
-"""
-    root = Path(__file__).parents[2]
-    process = subprocess.Popen([sys.executable, "-c", parent], cwd=root, env={**os.environ, "PYTHONPATH": str(root)})
-    path = tmp_path / "pid"
-    deadline = time.monotonic() + patience(60)
-    while not (path.exists() and path.read_text()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    child = int(path.read_text())
-    process.kill()
-    process.wait()
-    assert ended(child)
+def test_a_server_that_is_lost_interrupts_its_trials_and_the_next_gets_a_new_one(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+) -> None:
+    folder = tmp_path / "running"
+    folder.mkdir()
+    executor.start(order(card, 1, "sleep"), folder)
+    lost = executor.launcher.server
+    os.kill(lost.pid, signal.SIGKILL)
+    ended_trials: list[tuple[int, TrialOutcome]] = []
+    deadline = time.monotonic() + patience(30)
+    while not ended_trials and time.monotonic() < deadline:
+        ended_trials += executor.finished(0.5)
+    ((number, outcome),) = ended_trials
+    assert number == 1 and outcome.failure.kind is FailureKind.INTERRUPTED and not outcome.is_evidence
+    assert read_outcome(folder) == outcome
+    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
+    assert executor.launcher.server.pid != lost.pid
+
+
+def test_a_server_that_dies_unseen_between_two_trials_costs_nothing(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert run(executor, tmp_path, order(card, 1, "succeed")).succeeded
+    server = executor.launcher.server
+    os.kill(server.pid, signal.SIGKILL)
+    server.wait()
+    # As it looks in the moment before the system tells.
+    monkeypatch.setattr(server, "poll", lambda: None)
+    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
+
+
+def test_a_server_that_does_not_start_says_why() -> None:
+    launcher = ForkServerLauncher(["no.such.module"], 1)
+    with pytest.raises(XAutoLMError, match="No module named 'no'"):
+        launcher.start_server()
+    launcher.close()
+
+
+def test_where_loading_has_started_cuda_trials_are_not_forked(
+    tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As bitsandbytes does: its import asks for the GPU's capability, and forks of such a process cannot use the GPU.
+    fakes = tmp_path / "fakes"
+    fakes.mkdir()
+    (fakes / "torch.py").write_text("class cuda:\n    is_initialized = staticmethod(lambda: True)\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes), os.environ["PYTHONPATH"]]))
+    executor = LocalExecutor(ForkServerLauncher(["torch"], 1), ENTRY)
+    try:
+        assert run(executor, tmp_path, order(card, 1, "name its program")).metrics == {"is_worker": 1.0}
+    finally:
+        executor.close()

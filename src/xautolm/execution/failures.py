@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from pathlib import Path
+from typing import IO
 
 from xautolm.records import Failure, TrialOutcome
 from xautolm.symptoms import kind_of
@@ -11,6 +13,17 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 TAIL_LINES = 20
 TAIL_BYTES = 8_192
+
+KINDS_OF_SIGNALS = {
+    # What people, shells and schedulers send to stop a process; nothing inside a trial does.
+    signal.SIGTERM: FailureKind.INTERRUPTED,
+    signal.SIGINT: FailureKind.INTERRUPTED,
+    signal.SIGHUP: FailureKind.INTERRUPTED,
+    signal.SIGQUIT: FailureKind.INTERRUPTED,
+    # A file in memory without a disk behind it: the disk or /dev/shm is full, or fails.
+    signal.SIGBUS: FailureKind.INFRASTRUCTURE,
+}
+"""Signals that say more of the machine than of the trial; every other is a crash."""
 
 
 def failure_of(error: BaseException) -> Failure:
@@ -24,25 +37,37 @@ def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = N
     return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=wall_time, peak_memory=peak_memory)
 
 
-def failure_of_exit(code: int) -> Failure:
-    """What it means that a trial's process ended without leaving a result.
+def failure_of_exit(code: int | None) -> Failure:
+    """Return what it means that a trial's process ended without leaving a result.
 
     Args:
-        code: Exit code; negative for the signal that ended it.
+        code: Exit code; negative for the signal that ended it, None if it ended because its server did.
     """
+    if code is None:
+        message = "the process that starts trials ended, and this trial with it"
+        return Failure(kind=FailureKind.INTERRUPTED, message=message)
     if code == -signal.SIGKILL:
         # We did not kill it, so in all likelihood the kernel did, to free memory.
         return Failure(kind=FailureKind.OUT_OF_MEMORY, message="killed by the system, most likely for lack of memory")
-    reason = f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"
-    return Failure(kind=FailureKind.CRASH, message=f"the process ended with {reason} and left no result")
+    if code >= 0:
+        return Failure(kind=FailureKind.CRASH, message=f"the process ended with exit code {code} and left no result")
+    number = signal.Signals(-code)
+    message = f"the process ended with signal {number.name} and left no result"
+    return Failure(kind=KINDS_OF_SIGNALS.get(number, FailureKind.CRASH), message=message)
 
 
 def tail(path: Path) -> str:
-    """The last lines of a log."""
+    """Return the last lines of a log; nothing if there is no such file."""
     try:
         with path.open("rb") as file:
-            file.seek(max(0, path.stat().st_size - TAIL_BYTES))
-            text = file.read().decode("utf-8", "replace")
+            return last_lines(file, TAIL_LINES)
     except OSError:
         return ""
-    return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+
+def last_lines(file: IO[bytes], count: int) -> str:
+    """Return up to so many lines from the end of a file that is open for reading."""
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - TAIL_BYTES))
+    text = file.read().decode("utf-8", "replace")
+    return "\n".join(text.splitlines()[-count:])

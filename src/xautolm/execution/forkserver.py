@@ -1,8 +1,11 @@
-"""A process that has loaded torch and transformers once and forks a child for every trial.
+"""A process that starts trials, copies what they print, and leaves nothing of them behind.
+
+With modules to load it has loaded torch and transformers once and forks a child for every trial; without, or where a
+fork is not safe, every trial is a new interpreter. It never touches CUDA: a CUDA context does not survive a fork.
 
 The parent talks to it in JSON lines: `{"folder": ..., "entry": ...}` in; `{"started": folder, "pid": ...}` and
-`{"exited": folder, "code": ...}` out. When its input closes (the parent ended, however), it kills its children's
-process groups and ends. It never touches CUDA: a CUDA context does not survive a fork.
+`{"exited": folder, "code": ...}` out. When its input closes (the parent ended, however), or the system says that the
+parent has ended, it kills everything that descends from it and ends. When it is killed itself, so are the trials.
 """
 
 from __future__ import annotations
@@ -14,95 +17,186 @@ import os
 import selectors
 import signal
 import sys
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
-from xautolm.execution.worker import prepare, redirect_streams, work
+from xautolm.execution.logs import BoundedLog
+from xautolm.execution.worker import STDERR, STDOUT, become_trial, prepare, program_of, work
+from xautolm.processes import adopt_orphans, end_with_parent, kill_descendants, kill_group
 
 REQUESTS, ANSWERS = 0, 1
 
 
-class ForkServer:
-    """The loop of the server: requests in, children out, exits reported."""
+@dataclass(frozen=True, slots=True)
+class Child:
+    """A trial in progress."""
 
-    def __init__(self, answers: int) -> None:
-        self.children: dict[int, str] = {}
+    folder: str
+    logs: tuple[BoundedLog, BoundedLog]
+
+
+class ForkServer:
+    """The loop of the server: requests in, children out, exits reported.
+
+    Args:
+        answers: File descriptor to answer on.
+        forks: Whether trials are forks of this process; else new interpreters.
+    """
+
+    def __init__(self, answers: int, forks: bool) -> None:
         self.answers = answers
+        self.forks = forks
+        self.children: dict[int, Child] = {}
         self.pending = b""
+        self.selector = selectors.DefaultSelector()
+        self.wake, self.wake_writer = os.pipe()
 
     def serve(self) -> None:
-        """Fork on request until the input closes."""
-        wake_read, wake_write = os.pipe()
-        for end in (wake_read, wake_write):
+        """Start trials on request until the input closes; then kill what still runs."""
+        for end in (self.wake, self.wake_writer):
             os.set_blocking(end, False)
         signal.signal(signal.SIGCHLD, lambda number, frame: None)
-        signal.set_wakeup_fd(wake_write)
-        with selectors.DefaultSelector() as selector:
-            selector.register(REQUESTS, selectors.EVENT_READ)
-            selector.register(wake_read, selectors.EVENT_READ)
-            while True:
-                ready = {key.fd for key, _ in selector.select()}
-                if wake_read in ready:
-                    os.read(wake_read, 4096)
-                self.reap()
-                if REQUESTS in ready and not self.receive():
-                    break
-        for pid in self.children:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(pid, signal.SIGKILL)
-            with contextlib.suppress(ChildProcessError):
-                os.waitpid(pid, 0)
+        signal.set_wakeup_fd(self.wake_writer)
+        self.selector.register(REQUESTS, selectors.EVENT_READ)
+        self.selector.register(self.wake, selectors.EVENT_READ)
+        is_open = True
+        while is_open:
+            ready = [key for key, _ in self.selector.select()]
+            for key in ready:
+                if key.fd == self.wake:
+                    os.read(self.wake, 4096)
+                elif key.fd == REQUESTS:
+                    is_open = self.receive()
+                else:
+                    self.copy(key.data)
+            self.reap()
+        kill_descendants()
 
     def receive(self) -> bool:
-        """Read what has come in and fork for every whole line; False when the input is closed."""
+        """Read what has come in and start a trial for every whole line; False when the input is closed."""
         chunk = os.read(REQUESTS, 65_536)
         self.pending += chunk
         *lines, self.pending = self.pending.split(b"\n")
         for line in lines:
             request = json.loads(line)
-            self.fork(request["folder"], request["entry"])
+            self.start(request["folder"], request["entry"])
         return bool(chunk)
 
-    def fork(self, folder: str, entry: str) -> None:
+    def copy(self, log: BoundedLog) -> None:
+        """Copy what a trial prints; a log whose pipe has no writer any more is not looked at again."""
+        if not log.copy():
+            self.selector.unregister(log.pipe)
+
+    def start(self, folder: str, entry: str) -> None:
         """Start a trial in a child with a session, and so a process group, of its own."""
+        server = os.getpid()
+        pipes = [os.pipe() for _ in (STDOUT, STDERR)]
         pid = os.fork()
         if pid == 0:
             try:
-                os.setsid()
-                signal.set_wakeup_fd(-1)
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                os.close(self.answers)
-                redirect_streams(Path(folder))
+                self._let_go()
+                become_trial(server, [writer for _, writer in pipes])
+                for end in (end for pipe in pipes for end in pipe):
+                    os.close(end)
+                if not self.forks:
+                    command = [sys.executable, "-c", program_of("worker"), folder, entry, str(server)]
+                    os.execv(sys.executable, command)
                 work(Path(folder), entry)
             finally:
                 os._exit(0)
-        self.children[pid] = folder
+        readers = []
+        for reader, writer in pipes:
+            os.close(writer)
+            readers.append(reader)
+        logs = (BoundedLog(Path(folder) / STDOUT, readers[0]), BoundedLog(Path(folder) / STDERR, readers[1]))
+        for log in logs:
+            self.selector.register(log.pipe, selectors.EVENT_READ, log)
+        self.children[pid] = Child(folder, logs)
         self.answer({"started": folder, "pid": pid})
 
     def reap(self) -> None:
-        """Report the children that have ended."""
-        while self.children:
-            pid, status = os.waitpid(-1, os.WNOHANG)
+        """Report the children that have ended, after nothing of them is left."""
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
             if pid == 0:
                 return
-            if pid in self.children:
-                self.answer({"exited": self.children.pop(pid), "code": os.waitstatus_to_exitcode(status)})
+            child = self.children.pop(pid, None)
+            if child is None:
+                continue  # an orphan of a trial
+            # Its own group first, then what it started in sessions of its own: this process has adopted that. What a
+            # running trial has parted from looks the same, and goes too; nothing that trials need does so.
+            kill_group(pid)
+            kill_descendants(spared=self.children)
+            self._close_logs(child)
+            self.answer({"exited": child.folder, "code": os.waitstatus_to_exitcode(status)})
 
     def answer(self, message: dict[str, object]) -> None:
-        """Tell the parent."""
-        os.write(self.answers, json.dumps(message).encode() + b"\n")
+        """Tell the parent; if there is none any more, the closed input will end the server."""
+        with contextlib.suppress(BrokenPipeError):
+            os.write(self.answers, json.dumps(message).encode() + b"\n")
+
+    def _close_logs(self, child: Child) -> None:
+        for log in child.logs:
+            with contextlib.suppress(KeyError):
+                self.selector.unregister(log.pipe)
+            log.close()
+
+    def _let_go(self) -> None:
+        """Close, in a child, what belongs to the server."""
+        signal.set_wakeup_fd(-1)
+        for number in (signal.SIGCHLD, signal.SIGHUP):
+            signal.signal(number, signal.SIG_DFL)
+        self.selector.close()
+        for end in (self.answers, self.wake, self.wake_writer):
+            os.close(end)
+        for child in self.children.values():
+            for log in child.logs:
+                log.forget()
+
+
+def end_with(parent: int) -> None:
+    """Let this process kill its descendants and end when its parent ends.
+
+    The closed input tells the same, but not while modules are loaded, nor if the parent has forked since: then the
+    input stays open in another process.
+    """
+
+    def hang_up(number: int, frame: Any) -> None:
+        # Linux tells also of the end of the thread that started this process; then the parent lives on.
+        if os.getppid() != parent:
+            kill_descendants()
+            os._exit(0)
+
+    signal.signal(signal.SIGHUP, hang_up)
+    end_with_parent(parent, signal.SIGHUP)
+
+
+def cuda_has_started() -> bool:
+    """Return whether a loaded module has created a CUDA context: bitsandbytes does, while it is imported."""
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda.is_initialized())
 
 
 def main() -> None:
-    """The program of the server, with the modules to load as arguments."""
+    """The program of the server, with the arguments PARENT and the modules to load, if trials are to be forks."""
+    parent, modules = int(sys.argv[1]), sys.argv[2:]
     # Answers go through a private copy of standard output; whatever a library prints must not mix with them.
     answers = os.dup(ANSWERS)
     os.dup2(2, ANSWERS)
-    for module in sys.argv[1:]:
+    adopt_orphans()
+    end_with(parent)
+    for module in modules:
         import_module(module)
-    prepare()
+    forks = bool(modules) and not cuda_has_started()
+    if forks:
+        prepare()
     # Objects that exist now are never collected, so children do not copy their memory just to look at them.
     gc.freeze()
-    server = ForkServer(answers)
+    server = ForkServer(answers, forks)
     server.answer({"ready": True})
     server.serve()

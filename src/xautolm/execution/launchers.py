@@ -1,4 +1,4 @@
-"""Two ways to start a trial's process: from a fork server, or anew where there is no safe fork."""
+"""Two ways to start a trial's process: as a fork of a server, or anew where there is no safe fork."""
 
 from __future__ import annotations
 
@@ -6,20 +6,28 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
+import tempfile
 import threading
 import time
-from collections.abc import Sequence
+import uuid
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 from xautolm.errors import XAutoLMError
+from xautolm.execution.failures import last_lines
+from xautolm.execution.worker import program_of
+from xautolm.processes import kill_group, kill_marked
 from xautolm.settings import child_environment
 
 START_TIMEOUT = 180.0
-"""Seconds in which the fork server must have loaded its modules: a cold disk is slow."""
+"""Seconds in which the server must have loaded its modules: a cold disk is slow."""
+CLOSE_TIMEOUT = 10.0
+"""Seconds in which a server whose input was closed must have killed its trials."""
+MARK = "XAUTOLM_SERVER"
+"""Environment variable by which everything is known that a server has started, wherever it ran to."""
 
 
 class Launcher(Protocol):
@@ -28,117 +36,121 @@ class Launcher(Protocol):
     def launch(self, folder: Path, entry: str) -> int:
         """Start a trial; returns the process id, which is also that of its process group."""
 
-    def exits(self) -> dict[Path, int]:
-        """Folders whose process has ended since the last call, with the exit code (negative: signal)."""
+    def exits(self) -> Mapping[Path, int | None]:
+        """Return the folders whose process has ended since the last call, with the exit code.
+
+        The code is negative for a signal, and None where the process ended because what had started it did.
+        """
 
     def close(self) -> None:
         """End everything that was started."""
 
 
-def default_launcher(preload: Sequence[str], threads: int) -> Launcher:
-    """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
-    if sys.platform == "linux":
-        return ForkServerLauncher(preload, threads)
-    return SpawnLauncher(threads)
+class ServerLost(XAutoLMError):
+    """The server ended without being asked to."""
 
 
-class SpawnLauncher:
-    """A new interpreter for every trial."""
+class ServerLauncher:
+    """Children of a server, which is started with the first trial and again whenever it was lost.
 
-    def __init__(self, threads: int) -> None:
-        self.environment = child_environment(threads)
-        self.processes: dict[Path, subprocess.Popen[bytes]] = {}
+    Args:
+        modules: What the server loads once, for its children to be forks of it; if empty, each is a new interpreter.
+        threads: For numerical libraries, in each trial.
+    """
 
-    def launch(self, folder: Path, entry: str) -> int:
-        """Start an interpreter."""
-        command = [sys.executable, "-c", _main_of("worker"), str(folder), entry]
-        process = subprocess.Popen(command, start_new_session=True, env=self.environment)
-        self.processes[folder] = process
-        return process.pid
-
-    def exits(self) -> dict[Path, int]:
-        """Interpreters that have ended."""
-        ended = {folder: code for folder, process in self.processes.items() if (code := process.poll()) is not None}
-        for folder in ended:
-            del self.processes[folder]
-        return ended
-
-    def close(self) -> None:
-        """Kill what still runs."""
-        for process in self.processes.values():
-            kill_group(process.pid)
-            process.wait()
-        self.processes.clear()
-
-
-class ForkServerLauncher:
-    """Children of a server that has loaded the heavy modules already."""
-
-    def __init__(self, preload: Sequence[str], threads: int) -> None:
-        self.preload = tuple(preload)
+    def __init__(self, modules: Sequence[str], threads: int) -> None:
+        self.modules = tuple(modules)
         self.environment = child_environment(threads)
         self.server: subprocess.Popen[bytes] | None = None
+        self.listener: threading.Thread | None = None
+        self.errors: IO[bytes] | None = None
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self.running: dict[Path, int] = {}
-        self.ended: dict[Path, int] = {}
+        self.ended: dict[Path, int | None] = {}
 
     def start_server(self) -> None:
-        """Start the server if it does not run; returns when it is ready."""
+        """Start the server if it does not run; returns when it is ready.
+
+        Raises:
+            XAutoLMError: It does not start; the message has its last words.
+        """
         if self.server is not None and self.server.poll() is None:
             return
         self.close()
-        command = [sys.executable, "-c", _main_of("forkserver"), *self.preload]
+        mark = uuid.uuid4().hex
+        command = [sys.executable, "-c", program_of("forkserver"), str(os.getpid()), *self.modules]
         self.answers = queue.Queue()
+        self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the server)
         self.server = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
+            stderr=self.errors,
             start_new_session=True,
-            env=self.environment,
+            env={**self.environment, MARK: mark},
         )
-        threading.Thread(target=self._listen, args=(self.server, self.answers), daemon=True).start()
+        self.listener = threading.Thread(target=_listen, args=(self.server, self.answers, mark), daemon=True)
+        self.listener.start()
         self._wait_for("ready")
 
     def launch(self, folder: Path, entry: str) -> int:
-        """Ask the server for a child."""
+        """Ask the server for a child; a server that was lost since the last trial is replaced."""
         self.start_server()
-        assert self.server is not None and self.server.stdin is not None
-        self.server.stdin.write(json.dumps({"folder": str(folder), "entry": entry}).encode() + b"\n")
-        self.server.stdin.flush()
-        pid = int(self._wait_for("started")["pid"])
-        self.running[folder] = pid
-        return pid
+        try:
+            return self._launch(folder, entry)
+        except ServerLost:
+            self.close()
+            self.start_server()
+            return self._launch(folder, entry)
 
-    def exits(self) -> dict[Path, int]:
-        """Children that have ended; if the server itself died, all of them."""
+    def exits(self) -> Mapping[Path, int | None]:
+        """Return the children that have ended; if the server itself was lost, all of them."""
         with contextlib.suppress(queue.Empty):
             while True:
                 self._note(self.answers.get_nowait())
         if self.server is not None and self.server.poll() is not None:
-            self._forget_orphans()
+            self._lose_trials()
         ended, self.ended = self.ended, {}
         return ended
 
     def close(self) -> None:
-        """Close the server's input: it kills its children and ends."""
+        """Close the server's input: it kills its children and ends. What a lost server has left is killed too."""
         if self.server is None:
             return
-        assert self.server.stdin is not None
+        assert self.server.stdin is not None and self.listener is not None and self.errors is not None
         with contextlib.suppress(BrokenPipeError):
             self.server.stdin.close()
         try:
-            self.server.wait(timeout=10)
+            self.server.wait(timeout=CLOSE_TIMEOUT)
         except subprocess.TimeoutExpired:
             kill_group(self.server.pid)
             self.server.wait()
-        self._forget_orphans()
+        self.listener.join(timeout=CLOSE_TIMEOUT)
+        self._lose_trials()
+        self.errors.close()
         self.server = None
 
-    def _forget_orphans(self) -> None:
+    def _launch(self, folder: Path, entry: str) -> int:
+        assert self.server is not None and self.server.stdin is not None
+        request = json.dumps({"folder": str(folder), "entry": entry}).encode() + b"\n"
+        try:
+            self.server.stdin.write(request)
+            self.server.stdin.flush()
+        except BrokenPipeError:
+            raise ServerLost("The server that starts trials has ended.") from None
+        pid = int(self._wait_for("started")["pid"])
+        self.running[folder] = pid
+        return pid
+
+    def _lose_trials(self) -> None:
+        """Note the trials whose server has ended: they ended with it, which says nothing about them."""
+        # The server may have told of some trials' ends before it was lost itself.
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._note(self.answers.get_nowait())
         for folder, pid in self.running.items():
             kill_group(pid)
-            self.ended[folder] = -signal.SIGTERM
+            self.ended[folder] = None
         self.running.clear()
 
     def _wait_for(self, event: str) -> dict[str, Any]:
@@ -147,9 +159,9 @@ class ForkServerLauncher:
             try:
                 answer = self.answers.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise XAutoLMError("The fork server does not answer.") from None
+                raise XAutoLMError(f"The server that starts trials did not answer in {START_TIMEOUT:.0f} s.") from None
             if "ended" in answer:
-                raise XAutoLMError(f"The fork server ended while loading {', '.join(self.preload)}.")
+                raise ServerLost(f"The server that starts trials has ended.\n{self._last_words()}".rstrip())
             if event in answer:
                 return answer
             self._note(answer)
@@ -160,21 +172,38 @@ class ForkServerLauncher:
             self.running.pop(folder, None)
             self.ended[folder] = int(answer["code"])
 
-    @staticmethod
-    def _listen(server: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any]]) -> None:
-        assert server.stdout is not None
-        with server.stdout:
-            for line in server.stdout:
-                answers.put(json.loads(line))
-        answers.put({"ended": True})
+    def _last_words(self) -> str:
+        """Return the last three lines that the server wrote to its standard error."""
+        assert self.errors is not None
+        return last_lines(self.errors, 3)
 
 
-def _main_of(module: str) -> str:
-    """The program of a module in this folder; `python -m` would import it a second time, and warn."""
-    return f"from xautolm.execution.{module} import main; main()"
+class ForkServerLauncher(ServerLauncher):
+    """Children of a server that has loaded the heavy modules already."""
+
+    def __init__(self, preload: Sequence[str], threads: int) -> None:
+        super().__init__(preload, threads)
 
 
-def kill_group(pid: int) -> None:
-    """Kill a process and everything in its group."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(pid, signal.SIGKILL)
+class SpawnLauncher(ServerLauncher):
+    """A new interpreter for every trial."""
+
+    def __init__(self, threads: int) -> None:
+        super().__init__((), threads)
+
+
+def default_launcher(preload: Sequence[str], threads: int) -> Launcher:
+    """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
+    if sys.platform == "linux":
+        return ForkServerLauncher(preload, threads)
+    return SpawnLauncher(threads)
+
+
+def _listen(server: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any]], mark: str) -> None:
+    """Pass on what the server says; when it has ended, in whatever way, kill at once what it has left."""
+    assert server.stdout is not None
+    with server.stdout:
+        for line in server.stdout:
+            answers.put(json.loads(line))
+    kill_marked(MARK, mark)
+    answers.put({"ended": True})

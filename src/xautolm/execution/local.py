@@ -14,8 +14,9 @@ import psutil
 
 from xautolm.documents import from_plain, read_json, to_plain, write_json
 from xautolm.execution.failures import failed, failure_of_exit, tail
-from xautolm.execution.launchers import Launcher, kill_group
+from xautolm.execution.launchers import Launcher
 from xautolm.execution.worker import RESULT, SPEC, STDERR
+from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.vocabulary import FailureKind
 
@@ -101,7 +102,7 @@ class LocalExecutor:
         self.trials.clear()
         self.launcher.close()
 
-    def _exits(self) -> Iterator[tuple[Path, int]]:
+    def _exits(self) -> Iterator[tuple[Path, int | None]]:
         return ((folder, code) for folder, code in self.launcher.exits().items() if folder in self.trials)
 
     def _enforce(self, trial: Running) -> None:
@@ -122,7 +123,7 @@ class LocalExecutor:
             trial.killed_for = Failure(kind=kind, message=message)
             kill_group(trial.pid)
 
-    def _conclude(self, trial: Running, code: int) -> tuple[int, TrialOutcome]:
+    def _conclude(self, trial: Running, code: int | None) -> tuple[int, TrialOutcome]:
         outcome = read_outcome(trial.folder)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))

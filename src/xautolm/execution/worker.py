@@ -7,13 +7,14 @@ import resource
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
 from xautolm.documents import from_plain, read_json, to_plain, validator, write_json
 from xautolm.execution.failures import failed, failure_of
+from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
 
 SPEC, RESULT, STDOUT, STDERR = "spec.json", "result.json", "stdout.log", "stderr.log"
@@ -49,15 +50,26 @@ def prepare() -> None:
     validator(TrialOutcome)
 
 
-def redirect_streams(folder: Path) -> None:
-    """Send this process's output to the trial's log files, and give it an empty input."""
-    for name, descriptor in ((STDOUT, 1), (STDERR, 2)):
-        log = os.open(folder / name, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
-        os.dup2(log, descriptor)
-        os.close(log)
+def become_trial(server: int, outputs: Sequence[int]) -> None:
+    """Make a fresh child of the server a process of its own, which ends with the server.
+
+    Args:
+        server: Process id of the server.
+        outputs: File descriptors that become standard output and standard error.
+    """
+    os.setsid()
+    end_with_parent(server)
     null = os.open(os.devnull, os.O_RDONLY)
-    os.dup2(null, 0)
+    for target, source in enumerate([null, *outputs]):
+        os.dup2(source, target)
     os.close(null)
+    # A crash of a process with a model in memory would leave a file of that size.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+
+
+def program_of(module: str) -> str:
+    """Return the program of a module in this folder; `python -m` would import it a second time, and warn."""
+    return f"from xautolm.execution.{module} import main; main()"
 
 
 def _peak_memory() -> int:
@@ -67,7 +79,8 @@ def _peak_memory() -> int:
 
 
 def main() -> None:
-    """The program of a spawned process, with the arguments FOLDER and ENTRY."""
-    folder = Path(sys.argv[1])
-    redirect_streams(folder)
-    work(folder, sys.argv[2])
+    """The program of a new interpreter, with the arguments FOLDER, ENTRY and the process id of the server."""
+    folder, entry, server = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    # Once more: where a thread looks after the parent, it did not survive the change of program.
+    end_with_parent(server)
+    work(folder, entry)

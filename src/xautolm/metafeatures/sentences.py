@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import os
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -52,7 +53,7 @@ class Sentences:
 def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
     """Embeddings, shape (texts, dimensions)."""
     done = subprocess.run(
-        [sys.executable, "-m", PROGRAM, str(folder)],
+        [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
         input=json.dumps(list(texts)),
         capture_output=True,
         text=True,
