@@ -189,7 +189,9 @@ class AutoLM:
         model = self._best_model()
         info, task = model.info, model.task
         rows, options = shaped(data, y, self.options.model_copy(update={"task": info.task}))
-        table = labelled(rows, data_needs(task), given_columns(options), info.labels, info.columns)
+        known = info.labels
+        columns = given_columns(options)
+        table = labelled(rows, data_needs(task), columns, known, info.columns, encoding=options.encoding)
         targets = task.encode(list(table[task.target]), info.labels)
         return scores(info.metrics, targets, model.predictions(table).targets)
 

@@ -128,6 +128,8 @@ class FitOptions(BaseModel):
     """Name of the label column; guessed where one name is usual."""
     columns: Pairs = Field(default_factory=dict)
     """Names of other columns by what they are: `question=q,context=passage,answers=a`, `target=summary`."""
+    encoding: str | None = None
+    """Encoding of text files that are not in UTF-8: `cp1252` (Windows), `utf-16`, `shift_jis`."""
     validation: Any = None
     """Data to validate on; by default the data set's own validation split, else one is made."""
     test: Any = None

@@ -102,6 +102,7 @@ def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
         test=options.test,
         max_train=options.max_train,
         seed=options.seed,
+        encoding=options.encoding,
     )
     rows = [{str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")]
     return replace(dataset, notes=(*dataset.notes, *task.notes(rows)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 os.environ["HF_HUB_OFFLINE"] = "1"
 
-from tests.field.cases import all_cases, judge
+from tests.field.cases import Verdict, all_cases, judge
 
 OUTCOME_WIDTH = 150
 
@@ -22,7 +22,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         for number, case in enumerate(cases):
             place = Path(folder) / str(number)
-            verdict = judge(case, place)
+            try:
+                verdict = judge(case, place)
+            except Exception as error:
+                verdict = Verdict(case=case, outcome=f"crash: {type(error).__name__}: {error}", faults=("a traceback",))
             wrong += bool(verdict.faults)
             status = "WRONG" if verdict.faults else "ok"
             outcome = verdict.outcome.replace(f"{place}{os.sep}", "")

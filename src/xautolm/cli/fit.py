@@ -53,6 +53,7 @@ Task = Annotated[
 TextColumn = Annotated[Text, option("Name of the text column.")]
 LabelColumn = Annotated[Text, option("Name of the label column.")]
 Columns = Annotated[Text, option("Names of other columns: question=q,context=passage,answers=a.")]
+Encoding = Annotated[Text, option("Encoding of the files: cp1252 (Windows), utf-16.", "utf-8")]
 Validation = Annotated[Text, option("Data to validate on; else the data's own split, else one is made.")]
 Test = Annotated[Text, option("Data that the search never sees; the winner is scored on it.")]
 MaxTrain = Annotated[int | None, option("Train on at most N examples, sampled in proportion to the classes.")]
@@ -83,7 +84,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line o
 
 def fit(
     data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
-    columns: Columns = None, families: Families = None,
+    columns: Columns = None, encoding: Encoding = None, families: Families = None,
     validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
     space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,

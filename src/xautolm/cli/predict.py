@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xautolm.cli.fit import Columns, LabelColumn, TextColumn
+from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
@@ -54,11 +54,12 @@ def evaluate(
     text: TextColumn = None,
     label: LabelColumn = None,
     columns: Columns = None,
+    encoding: Encoding = None,
 ) -> None:
     """Score the best model of a run on data that the search never saw."""
     from xautolm.automl import AutoLM
 
-    named = {"text": text, "label": label, "columns": columns}
+    named = {"text": text, "label": label, "columns": columns, "encoding": encoding}
     auto = AutoLM.load(run, **{name: value for name, value in named.items() if value is not None})
     for name, value in auto.evaluate(data).items():
         typer.echo(f"{name}\t{value:.4f}")

@@ -11,6 +11,7 @@ from xautolm.cli.fit import (
     Budget,
     Columns,
     Device,
+    Encoding,
     Families,
     Hide,
     LabelColumn,
@@ -32,10 +33,10 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 def recommend(
     data: Data, task: Task = None, text: TextColumn = None, label: LabelColumn = None, max_train: MaxTrain = None,
-    columns: Columns = None, families: Families = None, budget: Budget = None, models: Models = None,
-    methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None, store: Store = None,
-    trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None, count: Count = 8,
-    as_json: JsonFlag = False,
+    columns: Columns = None, encoding: Encoding = None, families: Families = None, budget: Budget = None,
+    models: Models = None, methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None,
+    store: Store = None, trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None,
+    count: Count = 8, as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Rank configurations by experience: predicted quality, time, memory and risk, and because of what."""
     given = {name: value for name, value in locals().items() if name not in {"data", "count", "as_json"}}

@@ -9,7 +9,7 @@ import pandas as pd
 
 from xautolm.errors import DataError
 
-PLACES = (None, "line", "row")
+PLACES = (None, "line", "row", "file")
 """Names of an index that says where a row stands; any other names a column that was made the index."""
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -13,11 +14,13 @@ from xautolm.data.columns import Role, check_known, choose_columns, extract, usu
 from xautolm.data.fingerprint import fingerprint
 from xautolm.data.frames import plain_frame
 from xautolm.data.lengths import estimated_tokens
-from xautolm.data.loading import Source, load
+from xautolm.data.loading import load
+from xautolm.data.source import Source
 from xautolm.data.splits import made_validation, stratified_sample, without_texts_of
 from xautolm.errors import DataError
 from xautolm.records import DataProfile
 
+LOG = logging.getLogger(__name__)
 VALIDATION_SHARE = 0.2
 """Share of the data that becomes the validation split where none is given."""
 LENGTH_SAMPLE = 20_000
@@ -62,6 +65,7 @@ def prepare(
     test: Any = None,
     max_train: int | None = None,
     seed: int = 0,
+    encoding: str | None = None,
 ) -> Dataset:
     """Read, check, split and fingerprint data.
 
@@ -73,11 +77,12 @@ def prepare(
         test: A test split that the search never sees; else the source's own, if any.
         max_train: Largest number of training rows; a made validation split shrinks with it.
         seed: For sampling and splitting.
+        encoding: Of text files, where it is not UTF-8.
 
     Raises:
         DataError: Anything that would make training fail or its result meaningless.
     """
-    source = _with_splits(load(data), validation=validation, test=test)
+    source = _with_splits(load(data, encoding), encoding, validation=validation, test=test)
     check_known(columns, needs.roles)
     chosen = choose_columns(source.splits["train"], needs.roles, columns)
     tables = {split: extract(table, needs.roles, chosen, f"{split} split") for split, table in source.splits.items()}
@@ -97,7 +102,7 @@ def prepare(
         labels=labels,
         profile=replace(profile, source_fingerprint=source_print, name=source.name),
         columns=chosen,
-        notes=tuple(notes),
+        notes=(*source.notes, *notes),
     )
 
 
@@ -107,8 +112,10 @@ def labelled(
     columns: Mapping[str, str | None],
     known: Sequence[str],
     used: Mapping[str, str] | None = None,
+    *,
+    encoding: str | None = None,
 ) -> pd.DataFrame:
-    """Return data to evaluate on, without splitting it; columns are named by role.
+    """Return data to evaluate on, without splitting it; columns are named by role. What was left out of it is logged.
 
     Args:
         data: Anything that `load` reads; of several splits, its test split.
@@ -116,11 +123,15 @@ def labelled(
         columns: The names of columns that the user gave, by role.
         known: The classes that the model knows.
         used: The names of columns that training used, by role.
+        encoding: Of text files, where it is not UTF-8.
 
     Raises:
         DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows.
     """
-    raw = plain_frame(_scored_split(load(data).splits))
+    source = load(data, encoding)
+    for note in source.notes:
+        LOG.warning("%s", note)
+    raw = plain_frame(_scored_split(source.splits))
     names = usual_columns(raw, needs.roles, columns, used or {})
     table = extract(raw, needs.roles, choose_columns(raw, needs.roles, names), "data")
     if table.empty:
@@ -144,12 +155,16 @@ def _scored_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     raise DataError("Which split is to be scored?", got=", ".join(splits), fix="Give one of them.")
 
 
-def _with_splits(source: Source, **given: Any) -> Source:
+def _with_splits(source: Source, encoding: str | None, **given: Any) -> Source:
     splits = dict(source.splits)
+    notes = list(source.notes)
     for name, data in given.items():
         if data is not None:
-            splits[name] = load(data).splits["train"]
-    return replace(source, splits={name: plain_frame(table) for name, table in splits.items()})
+            addition = load(data, encoding)
+            splits[name] = addition.splits["train"]
+            notes.extend(addition.notes)
+    frames = {name: plain_frame(table) for name, table in splits.items()}
+    return replace(source, splits=frames, notes=tuple(notes))
 
 
 def _split(

@@ -1,0 +1,156 @@
+"""Comma-separated files and their kin: which separator, where the header is, and which rows are none."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import pandas as pd
+
+from xautolm.data.quoting import SEPARATORS, USUAL_COUNT, Lines, MalformedError, Record, lines_of, records_of
+from xautolm.data.source import check_column_names, lined_table
+from xautolm.errors import DataError
+
+SEPARATOR_LINE = re.compile(r'"?sep=([^"])"?[,;]*\s*', re.IGNORECASE)
+"""The line by which spreadsheets learn the separator."""
+SAMPLE_OF_CELL = 60
+"""Characters of a wrong line that a message shows."""
+INVISIBLE = " \t\r\n\xa0\u200b\ufeff"
+"""Characters around a column name that nobody sees."""
+WORDS_OF_PROSE = 3
+"""Words from which on a column name looks like a text."""
+
+
+def read_delimited(text: str, place: str, usual_separator: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table of a delimited file and what a person should know of how it was read.
+
+    Args:
+        text: The whole file.
+        place: Its name, for messages.
+        usual_separator: The separator that the file's name suggests; another is taken where only that makes columns.
+
+    Raises:
+        DataError: The file is empty, or a line cannot be read; the message names it.
+    """
+    lines = lines_of(text)
+    stated = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
+    if stated is not None:
+        usual_separator = stated[1]
+        lines = lines_of("".join(lines.texts[1:]), lines.first + 1)
+    if not lines.texts:
+        raise DataError(f"{place} is empty.", fix="It needs a line of column names and a line for each row.")
+    try:
+        records, separator, notes = _with_separator(lines, usual_separator)
+    except MalformedError as error:
+        what = f"{place}, line {error.line}: {error.what}"
+        raise DataError(what, got=repr(error.got[:SAMPLE_OF_CELL]), fix=error.fix) from None
+    if separator != usual_separator:
+        notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
+    table, row_notes = _as_table(records, place)
+    return table, [*notes, *row_notes]
+
+
+def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[str]]:
+    """Return records, separator and notes for the separator that makes columns, the usual one first.
+
+    Raises:
+        MalformedError: With none of them can the file be read.
+    """
+    failures: dict[str, MalformedError] = {}
+    single_column: tuple[list[Record], str, list[str]] | None = None
+    for separator in [usual, *(candidate for candidate in SEPARATORS if candidate != usual)]:
+        try:
+            records, notes = records_of(lines, separator)
+        except MalformedError as error:
+            failures[separator] = error
+            continue
+        if len(records[0].cells) > 1:
+            return records, separator, notes
+        if separator == usual:
+            single_column = records, separator, notes
+    # The separator was right and a line was wrong, if most lines have as many cells as the header.
+    for separator, failure in failures.items():
+        if separator in lines.texts[0] and _fits_most_lines(lines, separator):
+            raise failure
+    if single_column is None:
+        raise failures[usual]
+    return single_column
+
+
+def _fits_most_lines(lines: Lines, separator: str) -> bool:
+    wanted = lines.texts[0].count(separator)
+    fitting = sum(line.count(separator) == wanted for line in lines.texts)
+    return fitting > len(lines.texts) / 2
+
+
+def _as_table(records: Sequence[Record], place: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return the rows below the header as a table, and notes on those that are left out.
+
+    Raises:
+        DataError: No row, two columns of one name, or a first line that is a row.
+    """
+    header, header_line = records[0].cells, records[0].first_line
+    rows: list[Record] = []
+    empty: list[Record] = []
+    repeated: list[Record] = []
+    for record in records[1:]:
+        if not any(cell.strip() for cell in record.cells):
+            empty.append(record)
+        elif record.cells == header:
+            repeated.append(record)
+        else:
+            rows.append(record)
+    notes = []
+    if empty:
+        notes.append(f"{len(empty)} rows without any content left out, the first in line {empty[0].first_line}")
+    if repeated:
+        notes.append(f"the header is repeated {len(repeated)} times, first in line {repeated[0].first_line}; left out")
+    if not rows:
+        raise DataError(f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}")
+    _check_header(header, rows, f"{place}, line {header_line}")
+    table = lined_table([record.cells for record in rows], [record.first_line for record in rows])
+    table, name_notes = _named_columns(table, header)
+    notes.extend(name_notes)
+    check_column_names(table, f"{place}, line {header_line}")
+    return table, notes
+
+
+def _named_columns(table: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+    """Return the table with its header, without spaces around names, and a note on these.
+
+    A column with neither a name nor a cell is left out, as spreadsheets add them; one with cells but no name is called
+    by its position.
+    """
+    names: list[str] = []
+    positions: list[int] = []
+    spaced: list[str] = []
+    for position, name in enumerate(header):
+        bare = name.strip(INVISIBLE)
+        if not bare and not any(cell.strip() for cell in table.iloc[:, position]):
+            continue
+        positions.append(position)
+        names.append(bare or f"column {position + 1}")
+        if bare and bare != name:
+            spaced.append(repr(name))
+    named = table.iloc[:, positions]
+    named.columns = pd.Index(names, dtype=object)
+    notes = [f"spaces around column names taken away: {', '.join(spaced)}"] if spaced else []
+    return named, notes
+
+
+def _check_header(header: Sequence[str], rows: Sequence[Record], place: str) -> None:
+    """Refuse a first line that is a row: a text beside a value that occurs again and again below it.
+
+    Raises:
+        DataError: There is no header.
+    """
+    if not any(len(name.split()) >= WORDS_OF_PROSE for name in header):
+        return
+    for position, name in enumerate(header):
+        repetitions = sum(record.cells[position] == name for record in rows)
+        if name.strip() and repetitions >= USUAL_COUNT:
+            raise DataError(
+                f"{place}: a row stands where the column names must be.",
+                got=f"{name!r}, which {repetitions} rows below it have in the same column",
+                fix="Put a line of column names above it, such as text,label.",
+            )

@@ -1,0 +1,152 @@
+"""From bytes to text: which encoding a file is in, and what to say when that cannot be known."""
+
+from __future__ import annotations
+
+import codecs
+
+from xautolm.errors import DataError, UsageError
+
+BYTE_ORDER_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig", "UTF-8"),
+    # UTF-32 first: its little-endian mark begins with that of UTF-16.
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF32_BE, "utf-32", "UTF-32"),
+    (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
+    (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
+)
+"""First bytes of a file, the codec that they call for, and what people call it."""
+
+WINDOWS = "cp1252"
+SAMPLE_BYTES = 4096
+NULS_OF_UTF16 = 0.3
+"""Share of every second byte that is zero, from which on a text is taken for UTF-16: in texts of Latin letters it is
+almost 1, in UTF-8 it is 0."""
+CONTEXT_BYTES = 12
+"""Bytes before and after a wrong one that a message shows."""
+
+
+def check_encoding(encoding: str | None) -> None:
+    """Refuse an encoding that Python does not know.
+
+    Raises:
+        UsageError: With names that are usual.
+    """
+    if encoding is None:
+        return
+    try:
+        "a".encode(encoding)
+    except LookupError:
+        raise UsageError(
+            "Unknown encoding.",
+            got=f"--encoding {encoding}",
+            fix="Usual ones: utf-8, utf-16, cp1252 (Windows), latin-1, cp1251, shift_jis, gb18030.",
+        ) from None
+
+
+def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[str, tuple[str, ...]]:
+    """Return a file's text and what a person should know of how it was decoded.
+
+    A byte order mark, and text that can only be UTF-8, win over the encoding that was named: in a folder where that
+    suits one file, another may well be in UTF-8.
+
+    Args:
+        content: The whole file.
+        place: Its name, for messages and notes.
+        encoding: A codec that the user named; UTF-8 by default.
+
+    Raises:
+        DataError: It is not in that encoding; the message says what it looks like.
+    """
+    for mark, marked_codec, name in BYTE_ORDER_MARKS:
+        if content.startswith(mark):
+            is_usual = name == "UTF-8"
+            return _strictly(content, marked_codec, place), () if is_usual else (
+                f"{place} read as {name}, as its first bytes say",
+            )
+    if encoding is not None and not _is_surely_utf8(content):
+        return _in_named_encoding(content, place, encoding)
+    codec = _utf16_without_mark(content)
+    if codec is not None:
+        raise DataError(
+            f"{place} looks like UTF-16: every second byte is zero.",
+            got=repr(content[:CONTEXT_BYTES]),
+            fix=f'Read it with --encoding {codec} (in Python: encoding="{codec}").',
+        )
+    notes: tuple[str, ...] = ()
+    if encoding is not None and codecs.lookup(encoding).name != "utf-8":
+        notes = (f"{place} read as UTF-8, which it can only be, not as {encoding}",)
+    return _strictly(content, "utf-8", place), notes
+
+
+def _is_surely_utf8(content: bytes) -> bool:
+    """Return whether bytes beyond ASCII form valid UTF-8, which they hardly do by chance."""
+    if content.isascii():
+        return False
+    try:
+        content.decode("utf-8")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, tuple[str, ...]]:
+    text = _strictly(content, encoding, place)
+    is_latin1 = codecs.lookup(encoding).name == "iso8859-1"
+    if is_latin1 and any("\x80" <= character <= "\x9f" for character in text):
+        # Latin-1 has control characters where Windows-1252 has quotes, dashes and the euro; browsers do the same.
+        windows_text = _attempt(content, WINDOWS)
+        if windows_text is not None:
+            return windows_text, (f"{place} read as Windows-1252 ({WINDOWS}): it has characters that Latin-1 lacks",)
+    return text, ()
+
+
+def _utf16_without_mark(content: bytes) -> str | None:
+    """Return the codec if every second byte is zero often enough."""
+    sample = content[:SAMPLE_BYTES]
+    pairs = max(len(sample) // 2, 1)
+    zeros_at_even = sample[0::2].count(0) / pairs
+    zeros_at_odd = sample[1::2].count(0) / pairs
+    if zeros_at_odd > NULS_OF_UTF16 and zeros_at_even < NULS_OF_UTF16 / 2:
+        return "utf-16-le"
+    if zeros_at_even > NULS_OF_UTF16 and zeros_at_odd < NULS_OF_UTF16 / 2:
+        return "utf-16-be"
+    return None
+
+
+def _strictly(content: bytes, codec: str, place: str) -> str:
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError as error:
+        raise _not_decodable(content, codec, place, error) from None
+
+
+def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeError) -> DataError:
+    """Return an error that names the line and what the file looks like."""
+    start = error.start
+    line = max(content.count(b"\n", 0, start), content.count(b"\r", 0, start)) + 1
+    name = codec.upper().removesuffix("-SIG")
+    around = content[max(start - CONTEXT_BYTES, 0) : start + CONTEXT_BYTES]
+    if error.reason == "unexpected end of data" and not content[:start].isascii():
+        what = f"{place}, line {line}: not valid {name}; the file ends inside a character."
+        return DataError(what, got=repr(around), fix="Was it cut off? Fetch or write it again.")
+    windows_text = _attempt(content, WINDOWS)
+    if windows_text is None or name != "UTF-8":
+        return DataError(
+            f"{place}, line {line}: not valid {name}.",
+            got=repr(around),
+            fix='Name the encoding it was written in with --encoding NAME (in Python: encoding="NAME").',
+        )
+    shown = around.decode(WINDOWS, errors="replace").split("\n")
+    containing = max(shown, key=lambda part: sum(ord(character) > 127 for character in part)).strip()
+    return DataError(
+        f"{place}, line {line}: not valid UTF-8; it may be Windows-1252, in which this reads {containing!r}.",
+        got=repr(content[start : start + 4]),
+        fix=f"If that is right, read it with --encoding {WINDOWS}; else name its encoding, such as cp1251 or gb18030.",
+    )
+
+
+def _attempt(content: bytes, codec: str) -> str | None:
+    try:
+        return content.decode(codec)
+    except UnicodeDecodeError:
+        return None

@@ -1,0 +1,178 @@
+"""A folder as a person or the hub lays it: which of its files make up which split."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePath
+
+import pandas as pd
+
+from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
+from xautolm.data.source import Source
+from xautolm.data.split_names import TRAIN, split_of
+from xautolm.errors import DataError
+
+DEEPEST = 3
+"""Levels of folders that are looked into: the hub's are `data/` or `NAME/`, and a folder for each split."""
+SHARD = re.compile(r"(?P<stem>.*?)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<rest>.*)")
+"""The name of a part of a table, as the hub writes it: `train-00000-of-00003-a1b2c3.parquet`."""
+TEXT_SUFFIXES = frozenset({".txt", ARCHIVE})
+"""Of files that are tables only if they are named by a split."""
+SURE_SUFFIXES = frozenset(READERS) - TEXT_SUFFIXES
+NUMBERS = re.compile(r"\d+")
+SHOWN_FILES = 6
+NAMES_OF_NO_DATA = frozenset(
+    {"dataset_info", "dataset_infos", "dataset_dict", "state", "config", "metadata", "package", "requirements"}
+)
+"""Stems of JSON and text files that describe a folder."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The data files of a folder by split, and those without a split's name; paths are relative to it."""
+
+    splits: Mapping[str, tuple[PurePath, ...]]
+    others: tuple[PurePath, ...]
+
+
+def read_folder(folder: Path, encoding: str | None = None) -> Source:
+    """Return the splits of a folder: files named by split, in it or in its folders, whole or in parts.
+
+    Args:
+        folder: As a person or the hub lays it.
+        encoding: Of text files, where it is not UTF-8.
+
+    Raises:
+        DataError: No training file, two of one split, or a part is missing; all that matter are named.
+    """
+    found = data_files(folder)
+    if TRAIN not in found.splits:
+        raise DataError(
+            "The folder has no training split.",
+            got=f"{folder} with {_listed(_files_below(folder)) or 'no file'}",
+            fix="Name the file train.csv, .tsv, .jsonl or .parquet, or give a file.",
+        )
+    tables: dict[str, pd.DataFrame] = {}
+    notes: list[str] = []
+    for split, paths in found.splits.items():
+        check_parts(folder, split, paths)
+        tables[split], part_notes = _joined(folder, paths, encoding)
+        notes.extend(part_notes)
+    if found.others:
+        notes.append(f"not read, since no split is in the name: {_listed(found.others)}")
+    return Source(folder.resolve().name, tables, tuple(notes))
+
+
+def data_files(folder: Path) -> Found:
+    """Return the files of a folder that hold tables, by the split that their names, or else their folders', say."""
+    splits: dict[str, list[PurePath]] = {}
+    others: list[PurePath] = []
+    for path in _files_below(folder):
+        split = split_of(_stem(path))
+        is_table = data_suffix(path) in SURE_SUFFIXES or (split is not None and data_suffix(path) in TEXT_SUFFIXES)
+        if not is_table or path.stem.lower() in NAMES_OF_NO_DATA:
+            continue
+        for parent in path.parts[-2::-1]:
+            split = split or split_of(parent)
+        if split is None:
+            others.append(path)
+        else:
+            splits.setdefault(split, []).append(path)
+    return Found({split: tuple(paths) for split, paths in splits.items()}, tuple(others))
+
+
+def _files_below(folder: Path) -> list[PurePath]:
+    """Return the files of a folder, relative to it, in order; hidden ones are left out."""
+    files: list[PurePath] = []
+    for parent, folders, names in os.walk(folder):
+        depth = len(Path(parent).relative_to(folder).parts)
+        folders[:] = sorted(name for name in folders if depth < DEEPEST and not name.startswith((".", "__")))
+        files.extend(Path(parent, name).relative_to(folder) for name in sorted(names) if not name.startswith("."))
+    return files
+
+
+def _stem(path: PurePath) -> str:
+    """Return a file's name without what says how it is written: `train` for `train.csv.gz`."""
+    unpacked = path.with_suffix("") if path.suffix.lower() in {*DECOMPRESSORS, ARCHIVE} else path
+    return unpacked.stem
+
+
+def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
+    """Refuse several files of one split that are not the parts of one table, or not all of them.
+
+    Raises:
+        DataError: They are named.
+    """
+    shards = [SHARD.fullmatch(path.name) for path in paths]
+    if all(shards):
+        matches = [match for match in shards if match is not None]
+        tables = {(path.parent, match["stem"], match["count"]) for path, match in zip(paths, matches, strict=True)}
+        if len(tables) == 1:
+            _check_complete(folder, paths, matches)
+            return
+    if len(paths) == 1 or _are_numbered_parts(paths):
+        return
+    raise DataError(
+        f"Several files could be the {split} split.",
+        got=f"{_listed(paths)} in {folder}",
+        fix="Keep one of them in the folder, or give files by name: TRAIN.csv --validation FILE --test FILE.",
+    )
+
+
+def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
+    """Return whether files lie in a folder named by the split and differ in a number only, as Spark writes them."""
+    parents = {path.parent for path in paths}
+    patterns = {NUMBERS.sub("#", path.name) for path in paths}
+    return len(parents) == 1 and len(patterns) == 1 and split_of(_stem(paths[0])) is None
+
+
+def _check_complete(folder: Path, paths: Sequence[PurePath], shards: Sequence[re.Match[str]]) -> None:
+    count = int(shards[0]["count"])
+    numbers = {int(shard["number"]) for shard in shards}
+    missing = sorted(set(range(count)) - numbers)
+    if missing or len(paths) != count:
+        shown = ", ".join(map(str, missing[:SHOWN_FILES]))
+        raise DataError(
+            f"Of {count} parts of {shards[0]['stem']!r} only {len(numbers)} are there.",
+            got=f"{len(paths)} files in {folder / paths[0].parent}; missing: number {shown}",
+            fix="Fetch the missing ones, for example with `hf download`.",
+        )
+
+
+def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tuple[pd.DataFrame, list[str]]:
+    """Return the parts of a table one below the other; the index says in which file a row stands, and where.
+
+    Raises:
+        DataError: A part has other columns than the first.
+    """
+    tables: list[pd.DataFrame] = []
+    notes: list[str] = []
+    for path in paths:
+        part = read_file(folder / path, encoding)
+        if list(part.splits) != [TRAIN]:
+            raise DataError(
+                f"{folder / path} holds several splits of its own.", got=", ".join(part.splits), fix="Give that file."
+            )
+        table = part.splits[TRAIN]
+        if tables and set(table.columns) != set(tables[0].columns):
+            raise DataError(
+                f"{path} has other columns than {paths[0]}.",
+                got=f"{', '.join(map(str, table.columns))} instead of {', '.join(map(str, tables[0].columns))}",
+            )
+        tables.append(table)
+        notes.extend(part.notes)
+    if len(tables) == 1:
+        return tables[0], notes
+    for path, table in zip(paths, tables, strict=True):
+        where = table.index.name or "row"
+        table.index = pd.Index([f"{path.name}, {where} {place}" for place in table.index], name="file")
+    return pd.concat(tables), notes
+
+
+def _listed(paths: Sequence[PurePath]) -> str:
+    names = [path.as_posix() for path in paths]
+    more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
+    return ", ".join(names[:SHOWN_FILES]) + more

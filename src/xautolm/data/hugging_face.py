@@ -1,0 +1,116 @@
+"""Data sets of the library `datasets`: from the hub, from disk, in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from xautolm.data.source import Source
+from xautolm.data.split_names import ALIASES, TRAIN, split_of
+from xautolm.errors import DataError
+
+MARKS_OF_SAVED = ("dataset_info.json", "dataset_dict.json")
+"""Files by which a folder that `save_to_disk` wrote is known."""
+
+
+def is_saved(folder: Path) -> bool:
+    """Return whether `save_to_disk` wrote a folder."""
+    return any((folder / name).is_file() for name in MARKS_OF_SAVED)
+
+
+def from_disk(folder: Path) -> Source:
+    """Return what `save_to_disk` wrote.
+
+    Raises:
+        DataError: It is not whole, or has no training split.
+    """
+    from datasets import DatasetDict, load_from_disk
+
+    try:
+        stored = load_from_disk(str(folder))
+    except Exception as error:
+        raise DataError(
+            f"{folder} is not a readable data set of save_to_disk.",
+            got=f"{type(error).__name__}: {_first_line(error)}",
+            fix="Save it again, or give its files.",
+        ) from None
+    name = folder.resolve().name
+    if isinstance(stored, DatasetDict):
+        return named_splits(name, dict(stored))
+    return Source(name, {TRAIN: as_frame(stored)})
+
+
+def from_hub(name: str) -> Source:
+    """Return a data set of the hub.
+
+    Raises:
+        DataError: The hub does not give it, or it has no training split.
+    """
+    from datasets import load_dataset
+
+    try:
+        stored = load_dataset(name, trust_remote_code=False)
+    except Exception as error:
+        raise DataError(
+            f"{name!r} is neither a file or folder here nor a data set that the hub gives.",
+            got=f"{type(error).__name__}: {_first_line(error)}"[:200],
+            fix="Without a hub, give a CSV, TSV, JSON Lines or Parquet file, or a folder with train.* in it.",
+        ) from None
+    return named_splits(name, dict(stored))
+
+
+def named_splits(name: str, tables: Mapping[Any, Any]) -> Source:
+    """Return tables under our names of their splits; the usual name wins over others for the same split.
+
+    Raises:
+        DataError: No training split, or two that could be one.
+    """
+    named = {str(key): table for key, table in tables.items()}
+    splits: dict[str, pd.DataFrame] = {}
+    left_out = dict(named)
+    for split, aliases in ALIASES.items():
+        candidates = [alias for alias in aliases if alias in named] or [key for key in named if split_of(key) == split]
+        if len(candidates) > 1 and candidates[0] not in aliases:
+            raise DataError(
+                f"Several splits could be the {split} split.",
+                got=", ".join(candidates),
+                fix="Give a mapping with the names train, validation and test.",
+            )
+        if candidates:
+            splits[split] = as_frame(named[candidates[0]])
+            del left_out[candidates[0]]
+    if TRAIN not in splits:
+        raise DataError("The data set has no training split.", got=", ".join(named))
+    notes = [f"split {key!r} left out: {len(table)} rows" for key, table in left_out.items()]
+    return Source(name, splits, tuple(notes))
+
+
+def as_frame(table: Any) -> pd.DataFrame:
+    """Return a `datasets.Dataset` (or another table with `to_pandas`) as a frame, with class names for numbers."""
+    if isinstance(table, pd.DataFrame):
+        return table.reset_index(drop=True)
+    frame: pd.DataFrame = table.to_pandas()
+    for column, feature in (getattr(table, "features", None) or {}).items():
+        inner = getattr(feature, "feature", None)
+        if hasattr(feature, "int2str"):
+            frame[column] = _class_names(frame[column], feature)
+        elif hasattr(inner, "int2str"):
+            rows = [None if row is None else _class_names(row, inner) for row in frame[column]]
+            frame[column] = pd.Series(rows, index=frame.index, dtype=object)
+    return frame
+
+
+def _class_names(numbers: Iterable[Any], feature: Any) -> list[str | None]:
+    """Return the names of class numbers; below zero or missing, there is none."""
+    names: list[str | None] = []
+    for number in numbers:
+        is_missing = number is None or number != number or number < 0
+        names.append(None if is_missing else feature.int2str(int(number)))
+    return names
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [""])[0]

@@ -1,0 +1,274 @@
+"""What a double quote means in a delimited file, and with that, how many records it has.
+
+A file says nothing of its quoting. Its records are therefore counted twice: by the rules of RFC 4180, where a quoted
+cell may hold line ends, and by its lines, each of which is a record where quotes are mere characters. Where the two
+counts differ, the lines inside quoted cells decide, and what was decided is said.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
+"""What stands between columns, and its name for people."""
+SEPARATORS_OF_PROSE = ",;"
+"""Separators that are usual inside texts too."""
+LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
+"""A line ends at a carriage return, a line feed or both; whatever else Unicode calls a line end is part of a text."""
+BACKSLASHES = re.compile(r'\\\\(?=")|\\"')
+"""An escaped backslash at the end of a cell, or an escaped quote."""
+QUOTED_SHARE = 0.5
+"""Share of lines with a cell in quotes, from which on quotes are there to quote."""
+USUAL_COUNT = 2
+"""Times that a value occurs in a column to be expected there again."""
+
+
+class Quoting(StrEnum):
+    """What a double quote means."""
+
+    DOUBLED = "doubled"
+    """It begins and ends a cell; inside it is doubled (RFC 4180)."""
+    SPACED = "spaced"
+    """The same, with spaces after separators."""
+    ESCAPED = "escaped"
+    """It begins and ends a cell; inside a backslash precedes it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The cells of a row and the lines on which it stands, the first being 1."""
+
+    cells: list[str]
+    first_line: int
+    last_line: int
+
+
+class MalformedError(Exception):
+    """A line that cannot be read in some way: where, what is wrong, what stands there, what to do."""
+
+    def __init__(self, line: int, what: str, got: str, fix: str) -> None:
+        super().__init__(what)
+        self.line = line
+        self.what = what
+        self.got = got
+        self.fix = fix
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lines:
+    """The lines of a file, with their ends, and the number of the first of them."""
+
+    texts: list[str]
+    first: int
+
+    def text(self, number: int) -> str:
+        """Return a line by its number in the file, without its end."""
+        return self.texts[number - self.first].rstrip("\r\n")
+
+
+def lines_of(text: str, first: int = 1) -> Lines:
+    """Return the lines of a text from the first on that is not blank.
+
+    Args:
+        text: Of a file, from some line on.
+        first: The number of that line.
+    """
+    texts = LINE.findall(text)
+    blank = 0
+    while blank < len(texts) and not texts[blank].strip():
+        blank += 1
+    return Lines(texts=texts[blank:], first=first + blank)
+
+
+def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
+    """Return the records of a file, the header first, and what a person should know of how its quotes were read.
+
+    Raises:
+        MalformedError: A line does not fit, or two readings of a quote cannot be told apart.
+    """
+    try:
+        records = _quoted_records(lines, separator, Quoting.DOUBLED)
+    except MalformedError as error:
+        return _despite_quotes(lines, separator, error)
+    spanning = [record for record in records if record.last_line > record.first_line]
+    if not spanning:
+        return records, []
+    swallowing = _swallowing(spanning, records, lines, separator)
+    if swallowing is None:
+        line_ends = sum(record.last_line - record.first_line for record in spanning)
+        where = f"the first in line {spanning[0].first_line}"
+        return records, [f"{len(records) - 1} rows; {line_ends} line ends are inside quoted texts, {where}"]
+    unquoted = _unquoted_or_none(lines, separator)
+    if unquoted is None:
+        raise _lone_quote(swallowing, lines)
+    return unquoted, [_unquoted_note(swallowing.first_line)]
+
+
+def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tuple[list[Record], list[str]]:
+    """Return the records of a file that does not follow RFC 4180, if there is another way to read it.
+
+    Raises:
+        MalformedError: There is none; the one given.
+    """
+    if not any('"' in line for line in lines.texts):
+        raise error
+    unquoted = _unquoted_or_none(lines, separator)
+    if unquoted is not None:
+        return unquoted, [_unquoted_note(error.line)]
+    for quoting in (Quoting.SPACED, Quoting.ESCAPED):
+        try:
+            records = _quoted_records(lines, separator, quoting)
+        except MalformedError:
+            continue
+        spanning = [record for record in records if record.last_line > record.first_line]
+        if _swallowing(spanning, records, lines, separator) is not None:
+            continue
+        notes = [f'quotes after a backslash (\\") taken as characters, as in line {error.line}']
+        return records, notes if quoting is Quoting.ESCAPED else []
+    raise error
+
+
+def _unquoted_note(line: int) -> str:
+    return f"quotes taken as characters, because the one in line {line} is not closed where its cell ends"
+
+
+def _quoted_records(lines: Lines, separator: str, quoting: Quoting) -> list[Record]:
+    """Return the records, all with as many cells as the first.
+
+    Raises:
+        MalformedError: A quote is not closed where a cell ends, or a row has more or fewer cells.
+    """
+    csv.field_size_limit(2**31 - 1)
+    texts = lines.texts
+    if quoting is Quoting.ESCAPED:
+        texts = [BACKSLASHES.sub(_doubled, line) for line in texts]
+    reader = csv.reader(texts, delimiter=separator, strict=True, skipinitialspace=quoting is Quoting.SPACED)
+    records: list[Record] = []
+    begin = lines.first
+    try:
+        for cells in reader:
+            end = lines.first + reader.line_num - 1
+            _append(records, Record(cells, begin, end), lines, separator)
+            begin = end + 1
+    except csv.Error:
+        raise MalformedError(
+            begin,
+            "a quote opens a cell and is not closed where a cell ends.",
+            lines.text(begin),
+            'Put quotes around the whole cell and double those inside (""), or leave all quotes out.',
+        ) from None
+    return records
+
+
+def _doubled(escape: re.Match[str]) -> str:
+    return '""' if escape[0] == '\\"' else "\\"
+
+
+def _unquoted_or_none(lines: Lines, separator: str) -> list[Record] | None:
+    """Return each line as a record, if all have as many cells as the first and their quotes are not there to quote."""
+    records: list[Record] = []
+    for number, line in enumerate(lines.texts, start=lines.first):
+        bare = line.rstrip("\r\n")
+        cells = bare.split(separator) if bare else []
+        try:
+            _append(records, Record(cells, number, number), lines, separator)
+        except MalformedError:
+            return None
+    return None if _quotes_quote(records) else records
+
+
+def _append(records: list[Record], record: Record, lines: Lines, separator: str) -> None:
+    """Add a record, unless its line is blank.
+
+    Raises:
+        MalformedError: It has more or fewer cells than the first.
+    """
+    fields = len(record.cells)
+    if fields < 2 and not lines.text(record.first_line).strip():
+        return
+    if records and fields != len(records[0].cells):
+        name = SEPARATORS.get(separator, repr(separator))
+        raise MalformedError(
+            record.first_line,
+            f"{fields} fields where the header has {len(records[0].cells)}.",
+            lines.text(record.first_line),
+            f"Put quotes around texts that hold the separator, which is a {name}, or a line end.",
+        )
+    records.append(record)
+
+
+def _quotes_quote(records: Sequence[Record]) -> bool:
+    """Return whether a file whose lines are records uses quotes to quote, and not as characters of its texts."""
+    lines_in_quotes = 0
+    for record in records:
+        wrapped = [cell for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"']
+        if any('""' in cell[1:-1] for cell in wrapped):
+            return True
+        if wrapped and record is records[0]:
+            return True
+        lines_in_quotes += bool(wrapped)
+    return lines_in_quotes > QUOTED_SHARE * len(records)
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """What is to be expected in a column."""
+
+    values: frozenset[str]
+    are_numbers: bool
+
+    def fits(self, value: str) -> bool:
+        """Return whether a value is no surprise."""
+        return value in self.values or (self.are_numbers and _is_number(value))
+
+
+def _swallowing(spanning: Sequence[Record], records: Sequence[Record], lines: Lines, separator: str) -> Record | None:
+    """Return the first record over several lines that has swallowed rows, if any has.
+
+    Its lines must be whole rows by themselves. Where texts hold separators anyway, that can be chance, and what is
+    usual in a column (a class, a number) has to stand there in each of the lines.
+    """
+    columns = len(records[0].cells)
+    if columns < 2:
+        return None
+    single_lines = [record for record in records[1:] if record.first_line == record.last_line]
+    usual = [_usual([record.cells[column] for record in single_lines]) for column in range(columns)]
+    for record in spanning:
+        numbers = range(record.first_line, record.last_line + 1)
+        rows = [lines.text(number).split(separator) for number in numbers if lines.text(number).strip()]
+        if any(len(row) != columns for row in rows):
+            continue
+        if separator not in SEPARATORS_OF_PROSE:
+            return record
+        for column in range(columns):
+            if all(usual[column].fits(row[column]) for row in rows):
+                return record
+    return None
+
+
+def _usual(values: Sequence[str]) -> _Usual:
+    counts = Counter(values)
+    frequent = frozenset(value for value, count in counts.items() if count >= USUAL_COUNT and value)
+    return _Usual(frequent, are_numbers=bool(counts) and all(_is_number(value) for value in counts))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return text == text.strip()
+
+
+def _lone_quote(record: Record, lines: Lines) -> MalformedError:
+    return MalformedError(
+        record.first_line,
+        f"a quote opens a cell here and is closed in line {record.last_line} only; the lines between are rows.",
+        lines.text(record.first_line),
+        'Put quotes around the whole cell and double those inside (""), or save the data as JSON Lines or Parquet.',
+    )

@@ -1,0 +1,52 @@
+"""What reading gives: raw tables by split, and what a person should know of how they were read."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from xautolm.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Raw tables by split, before any column is chosen.
+
+    The index of each table says where a row stands: the line for text files, the row otherwise.
+    """
+
+    name: str
+    splits: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
+    """What was done while reading, for people."""
+
+
+def lined_table(rows: Sequence[Any], lines: Sequence[int]) -> pd.DataFrame:
+    """Return rows as a table of plain Python values whose index is the line on which each begins."""
+    index = pd.Index(lines, name="line", dtype=int)
+    return pd.DataFrame(rows, index=index, dtype=object)
+
+
+def check_column_names(table: pd.DataFrame, place: str) -> None:
+    """Refuse two columns of one name: which of them is meant cannot be known.
+
+    Args:
+        table: Any table.
+        place: Where it comes from, for the message.
+
+    Raises:
+        DataError: A name that occurs twice, with the places of both.
+    """
+    positions: dict[str, int] = {}
+    for position, column in enumerate(table.columns, start=1):
+        name = str(column)
+        if name in positions:
+            raise DataError(
+                f"{place}: two columns have the name {name!r}.",
+                got=f"columns {positions[name]} and {position} of {len(table.columns)}",
+                fix="Rename or remove one of them.",
+            )
+        positions[name] = position

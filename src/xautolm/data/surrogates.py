@@ -1,0 +1,85 @@
+"""Halves of characters: text that no file, tokenizer or database can take.
+
+JSON can write one half of a pair (`"\\ud83d"`), as programs do that cut texts by UTF-16 units; arguments and standard
+input bring them for bytes that are not valid UTF-8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+REPLACEMENT = "\ufffd"
+
+
+def has_surrogate(text: str) -> bool:
+    """Return whether a text holds half a character."""
+    if text.isascii():
+        return False
+    return any("\ud800" <= character <= "\udfff" for character in text)
+
+
+def whole_characters(text: str) -> str:
+    """Return a text whose halves of characters are joined to pairs where they fit, else replaced by U+FFFD."""
+    if not has_surrogate(text):
+        return text
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def repaired_cell(cell: Any) -> Any:
+    """Return a cell with whole characters only, looking into lists and mappings."""
+    if isinstance(cell, str):
+        return whole_characters(cell)
+    if isinstance(cell, list | tuple):
+        return [repaired_cell(part) for part in cell]
+    if isinstance(cell, dict):
+        return {repaired_cell(key): repaired_cell(part) for key, part in cell.items()}
+    return cell
+
+
+def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """Return a table with whole characters only, and a note that counts and places what was replaced.
+
+    Args:
+        table: Its index says where a row stands.
+        place: Where the table comes from, for the note.
+    """
+    changes: dict[str, list[Any]] = {}
+    damaged: dict[Any, None] = {}
+    for column in table.columns:
+        if table[column].dtype != object and not pd.api.types.is_string_dtype(table[column]):
+            continue
+        cells = list(table[column])
+        for position, cell in enumerate(cells):
+            if not _is_damaged(cell):
+                continue
+            cells[position] = repaired_cell(cell)
+            damaged[table.index[position]] = None
+            changes[column] = cells
+    if not changes:
+        return table, ()
+    repaired = table.copy()
+    for column, cells in changes.items():
+        repaired[column] = pd.Series(cells, index=table.index, dtype=object)
+    where = f"{table.index.name or 'row'} {next(iter(damaged))}"
+    note = f"{place}: half characters (lone surrogates) in {len(damaged)} rows replaced, the first in {where}"
+    return repaired, (note,)
+
+
+def _is_damaged(cell: Any) -> bool:
+    if isinstance(cell, str):
+        return has_surrogate(cell)
+    if isinstance(cell, list | tuple):
+        return any(_is_damaged(part) for part in cell)
+    if isinstance(cell, dict):
+        return any(_is_damaged(key) or _is_damaged(part) for key, part in cell.items())
+    return False
+
+
+def repaired_texts(texts: Sequence[str]) -> tuple[list[str], int]:
+    """Return texts with whole characters only, and how many of them were changed."""
+    repaired = [whole_characters(text) for text in texts]
+    changed = sum(before != after for before, after in zip(texts, repaired, strict=True))
+    return repaired, changed
