@@ -19,7 +19,7 @@ from xautolm.experience import ExperienceStore
 from xautolm.memory import chosen_start, remembered, visible, with_features
 from xautolm.metafeatures.system import devices
 from xautolm.options import FitOptions
-from xautolm.prospect import Prospect, make_prospect
+from xautolm.prospect import Prospect, make_prospect, with_weights
 from xautolm.recipe import methods_by_model, opening
 from xautolm.records import (
     Configuration,
@@ -126,8 +126,9 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     strategy = SAMPLERS.get(options.sampler)
     start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     sight = make_prospect(data, options)
-    task, dataset, system, space, limits = sight.task, sight.dataset, sight.system, sight.space, sight.limits
     store = ExperienceStore(options.store)
+    sight = with_weights(sight, options, screen.note, screen.download)
+    task, dataset, system, space, limits = sight.task, sight.dataset, sight.system, sight.space, sight.limits
     folder, objectives, features = sight.folder, sight.objectives, sight.features()
     info = folder.open(_info(sight, options, features, start))
     lock = folder.lock()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,14 @@ from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
-from xautolm.recipe import build_space, data_needs, default_configurations, read_space_option
+from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
 from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
 from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
-from xautolm.zoo import ZOO, find_models
+from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
 ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 
@@ -43,6 +43,8 @@ class Prospect:
     space: Space
     limits: Limits
     folder: RunFolder
+    required: frozenset[str]
+    """Names of the models that the user, or the run to resume, asks for; `auto` may do without the others."""
 
     def features(self) -> Features:
         """The meta-features of the task on this machine."""
@@ -65,14 +67,16 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
     # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
     wanted = earlier.models if earlier and options.models == ("auto",) else options.models
     families = chosen_families(options, task)
-    cards = {card.name: card for card in find_models(wanted, ZOO.things, families)}
+    notes: list[str] = []
+    cards = {card.name: card for card in find_models(wanted, ZOO.things, families, notes.append)}
+    required = frozenset(name for name, card in cards.items() if is_asked_for(card, wanted, ZOO.things))
     resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel, forms=task.forms)
 
     def space_of(names: Sequence[str]) -> Space:
         models = [cards[name] for name in names]
         return build_space(preset, task, models, options.methods, dataset.profile, system, changes)
 
-    dataset = replace(dataset, notes=(*dataset.notes, *length_notes(dataset, list(cards.values()), task)))
+    dataset = replace(dataset, notes=(*dataset.notes, *notes, *length_notes(dataset, list(cards.values()), task)))
     space = space_of(list(cards))
     limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
     if wanted == ("auto",):
@@ -89,7 +93,38 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
         space=space,
         limits=limits,
         folder=folder,
+        required=required,
     )
+
+
+def with_weights(sight: Prospect, options: FitOptions, note: Callable[[str], None], meter: Meter) -> Prospect:
+    """Fetch the models of the space that are not on this machine yet; what of `auto` does not come is left out.
+
+    Args:
+        sight: The problem; comes back with the models' folders in the cards.
+        options: What the user asked for.
+        note: Takes the total size before anything is fetched, and what is left out.
+        meter: Shows how it goes on.
+
+    Raises:
+        ModelUnavailableError: A model that was asked for cannot be had, or none is left.
+    """
+    names = list(methods_by_model(sight.space))
+    absent = [sight.cards[name] for name in names if sight.cards[name].origin == "hub" and not sight.cards[name].path]
+    if not absent:
+        return sight
+    fetched = fetch(absent, sight.required, note, meter)
+    cards = {**sight.cards, **fetched.cards}
+    if not fetched.troubles:
+        return replace(sight, cards=cards)
+    tell_left_out(fetched.troubles, note)
+    remaining = [cards[name] for name in names if name not in fetched.troubles]
+    if not remaining:
+        raise cannot_be_had(*next(iter(fetched.troubles.items())))
+    preset, changes = read_space_option(options.space)
+    profile = sight.dataset.profile
+    space = build_space(preset, sight.task, remaining, options.methods, profile, sight.system, changes)
+    return replace(sight, cards=cards, space=space)
 
 
 def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:

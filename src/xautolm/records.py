@@ -199,7 +199,7 @@ class ModelCard:
     origin: str = "hub"
     """`hub`, `folder`, `packaged` (weights inside an installed package) or `scratch` (trained from zero)."""
     path: str = ""
-    """Folder with configuration, weights and tokenizer; empty for `hub` and `scratch`."""
+    """Folder with configuration, weights and tokenizer; empty for `scratch`, and for `hub` until it is fetched."""
     kept_layers: int | None = None
     """Only the first so many layers of the checkpoint are used; None keeps all."""
     heads: int = 0
@@ -216,6 +216,8 @@ class ModelCard:
     """`encoder`, `decoder` or `encoder-decoder`."""
     chat: bool = False
     """Whether it was trained on conversations, so that prompts go through its tokenizer's chat template."""
+    revision: str = ""
+    """Branch, tag or commit of the repository; empty for the main branch."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
 

@@ -49,8 +49,21 @@ def store_location(given: str | None = None) -> str:
 
 
 def hub_is_offline() -> bool:
-    """Whether the user forbids access to the model hub (`HF_HUB_OFFLINE`)."""
-    return os.environ.get("HF_HUB_OFFLINE", "").strip().lower() in {"1", "true", "yes", "on"}
+    """Return whether the user forbids access to the model hub (`HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE`)."""
+    switch = os.environ.get("HF_HUB_OFFLINE") or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    return switch.strip().lower() in {"1", "true", "yes", "on"}
+
+
+def hub_environment() -> dict[str, str]:
+    """Return the environment of the process that talks to the model hub: ours, without bars, notices and telemetry."""
+    return {
+        **os.environ,
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+        "HF_HUB_VERBOSITY": "error",
+        "PYTHONWARNINGS": "ignore",
+    }
 
 
 def child_environment(threads: int) -> dict[str, str]:
@@ -65,6 +78,8 @@ def child_environment(threads: int) -> dict[str, str]:
         "MKL_NUM_THREADS": count,
         "TOKENIZERS_PARALLELISM": "false",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        # Weights lie on this machine before the first trial: a trial never waits for the network, or fails by it.
+        "HF_HUB_OFFLINE": "1",
         # Ask the driver library, not the CUDA runtime: the runtime does not survive a fork.
         "PYTORCH_NVML_BASED_CUDA_CHECK": "1",
     }

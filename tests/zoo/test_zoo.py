@@ -7,7 +7,7 @@ import pytest
 
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
-from xautolm.zoo import ZOO, find_models, reachable
+from xautolm.zoo import ZOO, find_models, local_models
 
 
 @pytest.fixture(params=list(ZOO.things.values()), ids=lambda card: card.name)
@@ -46,9 +46,12 @@ def test_the_papers_encoders_and_those_of_today_are_there() -> None:
 
 
 def test_auto_finds_what_needs_no_hub() -> None:
-    names = [card.name for card in reachable(ZOO.things, ("encoder",))]
+    names = [card.name for card in local_models(ZOO.things, ("encoder",))]
     assert names == ["minilm-l6", "minilm-l4", "minilm-l3", "minilm-l2", "scratch-tiny", "scratch-small"]
-    assert {card.name for card in reachable(ZOO.things)} - set(names) == {"scratch-decoder", "scratch-encoder-decoder"}
+    assert {card.name for card in local_models(ZOO.things)} - set(names) == {
+        "scratch-decoder",
+        "scratch-encoder-decoder",
+    }
 
 
 def test_packaged_models_are_found_on_disk() -> None:
@@ -63,16 +66,6 @@ def test_an_unreachable_hub_is_said_with_what_can_be_used() -> None:
             find_models([name], ZOO.things)
     with pytest.raises(ModelUnavailableError, match="neither a folder here nor on a hub"):
         find_models(["someone/some-model"], ZOO.things)
-
-
-def test_a_gated_model_without_a_token_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: None)
-    monkeypatch.setattr("xautolm.zoo.resolve._hub_answers", lambda: True)
-    with pytest.raises(ModelUnavailableError, match="gated: accept its terms"):
-        find_models(["gemma-2b"], ZOO.things)
-    assert "gpt2" in {card.name for card in reachable(ZOO.things)}
-    monkeypatch.setattr("huggingface_hub.get_token", lambda: "a token")
-    assert find_models(["gemma-2b"], ZOO.things)[0].gated
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,10 @@ import typer
 
 app = typer.Typer(no_args_is_help=True)
 
-Here = Annotated[bool, typer.Option("--here", help="Only models that can be had on this machine now.")]
+Here = Annotated[
+    bool,
+    typer.Option("--here", help="Only models on this machine: packaged, from scratch, or cached."),
+]
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
 Models = Annotated[str, typer.Option(help="Names, hub ids or folders, separated by commas; or auto.")]
 TaskOption = Annotated[str, typer.Option("--task", help="Task type.")]
@@ -23,10 +26,10 @@ def list_(here: Here = False) -> None:
     """The models of the zoo."""
     from xautolm.report.console import table_console
     from xautolm.report.zoo import zoo_table
-    from xautolm.zoo import ZOO, reachable
+    from xautolm.zoo import ZOO, local_models
 
     cards = ZOO.things
-    table_console().print(zoo_table(reachable(cards) if here else list(cards.values())))
+    table_console().print(zoo_table(local_models(cards) if here else list(cards.values())))
 
 
 @app.command()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, TextIO
@@ -16,8 +17,10 @@ from rich.table import Table
 from rich.text import Text
 
 from xautolm.records import Configuration, Experience, TrialSpec
+from xautolm.report.download import Received, download_bar, tenths
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
+from xautolm.zoo.downloads import sized
 
 ROWS = 8
 """Trials shown in the live table."""
@@ -52,6 +55,9 @@ class Screen(Protocol):
     def note(self, text: str) -> None:
         """Something that is said once."""
 
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Show how a download of so many bytes goes on, as long as the context is open."""
+
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """A trial began; it is predicted to take so many seconds."""
 
@@ -70,6 +76,10 @@ class Quiet:
 
     def note(self, text: str) -> None:
         """Nothing."""
+
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Show nothing."""
+        return tenths(total, lambda received: None)
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Nothing."""
@@ -94,6 +104,10 @@ class Plain(Quiet):
         """One line."""
         print(text, file=self.stream, flush=True)
 
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Print a line for each tenth."""
+        return tenths(total, lambda received: self.note(f"fetched {sized(received)} of {sized(total)}"))
+
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """What runs, and how long it is predicted to."""
         self.note(f"trial {number}: {configuration.model}, {configuration.method}, about {duration(seconds)}")
@@ -114,6 +128,10 @@ class JsonLines(Quiet):
     def note(self, text: str) -> None:
         """`{"event": "note"}`."""
         self._write({"event": "note", "text": text})
+
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Write `{"event": "download"}` for each tenth."""
+        return tenths(total, lambda received: self._write({"event": "download", "bytes": received, "total": total}))
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """`{"event": "started"}`."""
@@ -150,6 +168,10 @@ class LiveTable(Quiet):
     def note(self, text: str) -> None:
         """A line above the table."""
         self.console.print(Text(text, style="dim"))
+
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Draw a bar."""
+        return download_bar(self.console, total)
 
     def update(self, standing: Standing) -> None:
         """Draw, the first time, or redraw."""

@@ -2,9 +2,22 @@
 
 from xautolm.records import ModelCard
 from xautolm.registry import Registry
+from xautolm.zoo.downloads import Fetched, Meter, cannot_be_had, fetch
 from xautolm.zoo.lookup import known_card, zoo_name
-from xautolm.zoo.resolve import find_models, reachable
+from xautolm.zoo.resolve import find_models, is_asked_for, local_models, tell_left_out
 
 ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS")
 
-__all__ = ["ZOO", "find_models", "known_card", "reachable", "zoo_name"]
+__all__ = [
+    "ZOO",
+    "Fetched",
+    "Meter",
+    "cannot_be_had",
+    "fetch",
+    "find_models",
+    "is_asked_for",
+    "known_card",
+    "local_models",
+    "tell_left_out",
+    "zoo_name",
+]

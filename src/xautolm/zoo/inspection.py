@@ -98,7 +98,7 @@ def check_folder(folder: Path, name: str, config: Mapping[str, Any]) -> None:
     Raises:
         ModelUnavailableError: Everything that is wrong with it, and what to do.
     """
-    faults = [*_code_faults(config), *_weight_faults(folder, config), *_tokenizer_faults(folder, config)]
+    faults = [*code_faults(config), *_weight_faults(folder, config), *_tokenizer_faults(folder, config)]
     if faults:
         raise _refusal(folder, name, faults)
 
@@ -160,7 +160,28 @@ def _json_object(path: Path) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _code_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+def missing_files(folder: Path) -> list[str]:
+    """Return what a folder lacks of weights and tokenizer, by name; looks at names only, so it is fast.
+
+    Args:
+        folder: Holds `config.json`.
+    """
+    if (folder / WEIGHTS).is_file():
+        weights = [WEIGHTS]
+    elif (folder / INDEX).is_file():
+        shards = (_json_object(folder / INDEX) or {}).get("weight_map")
+        weights = sorted(map(str, set(shards.values()))) if isinstance(shards, dict) and shards else [WEIGHTS]
+    else:
+        weights = [WEIGHTS]
+    missing = [file for file in weights if not (folder / file).is_file()]
+    config = _json_object(folder / CONFIG) or {}
+    settings = _json_object(folder / TOKENIZER_SETTINGS) or {}
+    if not _has_vocabulary(folder, settings, config):
+        missing.append("tokenizer.json")
+    return missing
+
+
+def code_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
     """Find models whose architecture is a Python file beside the weights."""
     family = str(config.get("model_type", ""))
     transformers = find_spec("transformers")
@@ -245,17 +266,13 @@ def _tokenizer_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault
             what=f"{TOKENIZER_SETTINGS} is not a JSON object", cure="Copy or download it again."
         )
         return
-    named = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "").removesuffix("Fast")
-    if named in BYTE_TOKENIZERS:
-        return
-    complete = [files for files in VOCABULARIES if all((folder / file).is_file() for file in files)]
-    if not complete and not any(folder.glob("*.tiktoken")):
+    if not _has_vocabulary(folder, settings, config):
         yield Fault(
             what="there is no tokenizer (no tokenizer.json, vocab.txt, vocab.json with merges.txt, or *.model)",
             cure="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder).",
         )
         return
-    for files in complete[:1]:
+    for files in _vocabularies(folder)[:1]:
         for file in files:
             fault = _damage(folder / file)
             if fault is not None:
@@ -263,6 +280,19 @@ def _tokenizer_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault
                 return
     if (folder / "tokenizer.json").is_file():
         yield from _vocabulary_faults(folder / "tokenizer.json", config)
+
+
+def _has_vocabulary(folder: Path, settings: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Return whether a tokenizer's vocabulary is there, or none is needed."""
+    named = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "").removesuffix("Fast")
+    if named in BYTE_TOKENIZERS:
+        return True
+    return bool(_vocabularies(folder)) or any(folder.glob("*.tiktoken"))
+
+
+def _vocabularies(folder: Path) -> list[tuple[str, ...]]:
+    """Return the files of each vocabulary that is there whole."""
+    return [files for files in VOCABULARIES if all((folder / file).is_file() for file in files)]
 
 
 def _vocabulary_faults(path: Path, config: Mapping[str, Any]) -> Iterator[Fault]:

@@ -2,134 +2,238 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
+from xautolm.zoo.downloads import cached_folder, cannot_be_had, hub_name, is_partly_cached, sized, unusable, with_folder
 from xautolm.zoo.folders import card_of_config, card_of_folder
+from xautolm.zoo.hub import HubName, HubTrouble, Repository, look_up, read_hub_name
 from xautolm.zoo.lookup import known_card
 
-HUB_TIMEOUT = 3.0
-"""Seconds to wait for the hub's answer before it counts as unreachable."""
+AUTO = "auto"
+"""The name that stands for all models that are considered without being asked for."""
+AUTO_BYTES = 2e9
+"""What `auto` may fetch at most, in bytes: some six models up to the size of BERT base, minutes on a common line.
+All hub encoders that it considers are 5 GB."""
+BYTES_PER_WEIGHT = 4
+"""What a weight takes on the hub at most: older models lie there in float32, newer ones in half of it."""
+ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
+
+Note = Callable[[str], None]
+
+
+def unsaid(text: str) -> None:
+    """Drop a note that nobody wants."""
 
 
 def find_models(
-    wanted: Sequence[str], cards: Mapping[str, ModelCard], families: Sequence[str] = ("encoder",)
+    wanted: Sequence[str],
+    cards: Mapping[str, ModelCard],
+    families: Sequence[str] = ("encoder",),
+    note: Note = unsaid,
 ) -> list[ModelCard]:
-    """The cards of the wanted models, each checked to be reachable.
+    """Return the cards of the wanted models, each checked to be had; weights are not fetched.
 
     Args:
-        wanted: Names in the zoo, hub ids, folders, or `auto`.
+        wanted: Names in the zoo, hub ids (`owner/name` or `owner/name@revision`), folders, or `auto`.
         cards: The zoo.
         families: Architectures that `auto` considers.
+        note: Takes what `auto` leaves out, and why.
 
     Raises:
         UnknownNameError: Neither a name of the zoo, nor a folder, nor a hub id.
-        ModelUnavailableError: Known, but neither on this machine nor reachable on the hub.
+        ModelUnavailableError: Known, but neither on this machine nor to be had from the hub.
     """
-    found: dict[str, ModelCard] = {}
+    named = [name for name in wanted if name != AUTO]
+    here = {name: _on_this_machine(name, cards) for name in named}
+    absent = [name for name, card in here.items() if card is None]
+    fetchable = _on_the_hub(absent, cards)
+    models: dict[str, ModelCard] = {}
     for name in wanted:
-        for card in reachable(cards, families) if name == "auto" else [_find(name, cards)]:
-            found[card.name] = card
-    return list(found.values())
+        found = _automatic(cards, families, note) if name == AUTO else [here[name] or fetchable[name]]
+        for card in found:
+            models.setdefault(card.name, card)
+    return list(models.values())
 
 
-def reachable(
-    cards: Mapping[str, ModelCard], families: Sequence[str] = ("encoder", "decoder", "encoder-decoder")
-) -> list[ModelCard]:
-    """The models that `auto` considers and that can be had here: packaged, from scratch, cached, or on the hub."""
-    considered = [card for card in cards.values() if card.automatic and card.architecture in families]
-    return [located for card in considered if (located := _located(card)) is not None]
+def local_models(cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHITECTURES) -> list[ModelCard]:
+    """Return the models that `auto` considers and that are on this machine: packaged, from scratch, or cached."""
+    considered = (card for card in cards.values() if card.automatic and card.architecture in families)
+    placed = (_placed(card) for card in considered)
+    return [card for card in placed if card is not None]
 
 
-def _find(name: str, cards: Mapping[str, ModelCard]) -> ModelCard:
+def is_asked_for(card: ModelCard, wanted: Sequence[str], cards: Mapping[str, ModelCard]) -> bool:
+    """Return whether a user named a model, rather than left the choice to `auto`."""
+    known = [known_card(name, cards) for name in wanted if name != AUTO]
+    return card.name in wanted or card.name in {named.name for named in known if named is not None}
+
+
+def tell_left_out(troubles: Mapping[str, HubTrouble], note: Note) -> None:
+    """Say which models `auto` leaves out, together where the reason is the same."""
+    names: dict[HubTrouble, list[str]] = {}
+    for name, trouble in troubles.items():
+        names.setdefault(trouble, []).append(name)
+    for trouble, members in names.items():
+        note(f"auto leaves out {', '.join(members)}: {trouble.reason}. {trouble.cure}")
+
+
+def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | None:
+    """Return the card of a model that needs no hub, None if only the hub may have it.
+
+    Raises:
+        UnknownNameError: Neither a name of the zoo, nor a folder, nor a hub id.
+        ModelUnavailableError: A folder without a model, or a package that is not installed.
+    """
     folder = Path(name).expanduser()
     card = known_card(name, cards, exactly=folder.is_dir())
     if card is not None:
-        located = _located(card)
-        if located is None:
+        placed = _placed(card)
+        if placed is None and card.origin == "packaged":
+            package = card.package.replace("_", "-")
             raise ModelUnavailableError(
-                f"The model {name!r} is not on this machine.", got=_why_absent(card), fix=_what_is_here(cards)
+                f"The model {name!r} is not on this machine.",
+                got=f"the package {package} is not installed",
+                fix=_what_is_here(cards),
             )
-        return located
+        if placed is not None and placed.origin == "hub":
+            return with_folder(placed, Path(placed.path))
+        return placed
     if folder.is_dir():
         return card_of_folder(folder, name)
-    if "/" not in name:
-        raise UnknownNameError("model", name, cards)
-    return card_of_config(_hub_config(name, cards), name, path=None)
+    repository = read_hub_name(name)
+    if repository is not None:
+        cached = cached_folder(repository)
+        return None if cached is None else _cached_stranger(repository, cached, cards)
+    if "/" in name or "\\" in name:
+        raise ModelUnavailableError(
+            f"There is no folder {name!r}, and no hub id has this form.",
+            got=f"looked in {Path.cwd()}",
+            fix="Give a model's folder, or a hub id: owner/name, or owner/name@revision.",
+        )
+    raise UnknownNameError("model", name, cards)
 
 
-def _located(card: ModelCard) -> ModelCard | None:
+def _cached_stranger(repository: HubName, folder: Path, cards: Mapping[str, ModelCard]) -> ModelCard:
+    """Return the card of a model in the hub cache that was named by hub id: the zoo's where it knows the model."""
+    known = _known_repository(repository, cards)
+    if known is not None:
+        return with_folder(known, folder)
+    card = card_of_folder(folder, str(repository))
+    return replace(card, origin="hub", hub_id=repository.hub_id, revision=repository.revision)
+
+
+def _known_repository(repository: HubName, cards: Mapping[str, ModelCard]) -> ModelCard | None:
+    """Return the zoo's card of a model, under a name of its own where a revision is asked for."""
+    card = known_card(repository.hub_id, cards)
+    if card is None or not repository.revision:
+        return card
+    return replace(card, name=str(repository), revision=repository.revision)
+
+
+def _placed(card: ModelCard) -> ModelCard | None:
+    """Return a card with the folder of its model, None if the model is not on this machine."""
     if card.origin == "packaged":
         spec = find_spec(card.package)
         if spec is None or spec.origin is None:
             return None
         return replace(card, path=str(Path(spec.origin).parent / card.path))
-    if card.origin == "scratch" or _is_cached(card.hub_id):
+    if card.origin == "scratch":
         return card
-    return card if _hub_answers() and not _lacks_token(card) else None
+    folder = cached_folder(hub_name(card))
+    return None if folder is None else replace(card, path=str(folder))
 
 
-def _lacks_token(card: ModelCard) -> bool:
-    """Whether the hub will refuse a model because nobody has signed in."""
-    from huggingface_hub import get_token
+def _on_the_hub(names: Iterable[str], cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
+    """Return the cards of models that the hub gives, by the names that they were asked for with.
 
-    return card.gated and get_token() is None
+    Raises:
+        ModelUnavailableError: One of them cannot be had; the message says why, and what to do.
+    """
+    repositories: dict[str, HubName] = {}
+    for name in names:
+        card = known_card(name, cards)
+        repository = hub_name(card) if card is not None else read_hub_name(name)
+        assert repository is not None, "what is on no hub was refused before"
+        if hub_is_offline():
+            raise _without_hub(name, repository, cards)
+        repositories[name] = repository
+    answers = look_up(list(repositories.values()))
+    return {name: _fetchable(name, repository, answers[repository], cards) for name, repository in repositories.items()}
 
 
-def _why_absent(card: ModelCard) -> str:
-    if card.origin == "packaged":
-        return f"the package {card.package.replace('_', '-')} is not installed"
-    if _lacks_token(card):
-        return f"{card.hub_id} is gated: accept its terms on the hub, then sign in with `hf auth login`"
-    offline = "the hub is turned off (HF_HUB_OFFLINE)" if hub_is_offline() else "the hub does not answer"
-    return f"{card.hub_id} is not in the hub cache, and {offline}"
+def _fetchable(
+    name: str, repository: HubName, answer: Repository | HubTrouble, cards: Mapping[str, ModelCard]
+) -> ModelCard:
+    trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
+    if trouble is not None:
+        raise cannot_be_had(name, trouble)
+    known = _known_repository(repository, cards)
+    if known is not None:
+        return known
+    assert isinstance(answer, Repository) and answer.config is not None, "else there was trouble"
+    card = card_of_config(answer.config, str(repository), path=None)
+    return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
+
+
+def _without_hub(name: str, repository: HubName, cards: Mapping[str, ModelCard]) -> ModelUnavailableError:
+    part = "only a part of it is" if is_partly_cached(repository) else f"{repository} is not"
+    return ModelUnavailableError(
+        f"The model {name!r} is neither a folder here nor on a hub that may be asked.",
+        got=f"{part} in the hub cache, and the hub is turned off (HF_HUB_OFFLINE)",
+        fix=f"Unset HF_HUB_OFFLINE to fetch it. {_what_is_here(cards)}",
+    )
 
 
 def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
-    return f"Without the hub you can use: {', '.join(card.name for card in reachable(cards))}, or a model folder."
+    names = ", ".join(card.name for card in local_models(cards))
+    return f"Without the hub you can use: {names}, or a model folder."
 
 
-def _is_cached(hub_id: str) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    files = ("config.json", "model.safetensors")
-    return all(isinstance(try_to_load_from_cache(hub_id, file), str) for file in files)
-
-
-@cache
-def _hub_answers() -> bool:
+def _automatic(cards: Mapping[str, ModelCard], families: Sequence[str], note: Note) -> list[ModelCard]:
+    """Return what `auto` considers: all that is on this machine, then the smallest on the hub up to `AUTO_BYTES`."""
+    here: list[ModelCard] = []
+    for card in local_models(cards, families):
+        try:
+            here.append(with_folder(card, Path(card.path)) if card.origin == "hub" else card)
+        except ModelUnavailableError as error:
+            note(f"auto leaves out {card.name}: {' '.join(str(error).splitlines())}")
     if hub_is_offline():
-        return False
-    from urllib.error import URLError
-    from urllib.request import Request, urlopen
-
-    from huggingface_hub.constants import ENDPOINT
-
-    try:
-        with urlopen(Request(ENDPOINT, method="HEAD"), timeout=HUB_TIMEOUT):
-            return True
-    except (URLError, OSError, ValueError):
-        return False
+        return here
+    known = {card.name for card in local_models(cards, families)}
+    absent = [
+        card
+        for card in cards.values()
+        if card.automatic and card.architecture in families and card.origin == "hub" and card.name not in known
+    ]
+    return here + _smallest_on_the_hub(absent, note)
 
 
-def _hub_config(hub_id: str, cards: Mapping[str, ModelCard]) -> Mapping[str, Any]:
-    from huggingface_hub import hf_hub_download
-
-    try:
-        path = hf_hub_download(hub_id, "config.json", etag_timeout=HUB_TIMEOUT)
-    except Exception as error:
-        raise ModelUnavailableError(
-            f"The model {hub_id!r} cannot be had: it is neither a folder here nor on a hub that answers.",
-            got=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"[:200],
-            fix=_what_is_here(cards),
-        ) from None
-    config: Mapping[str, Any] = json.loads(Path(path).read_text(encoding="utf-8"))
-    return config
+def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelCard]:
+    chosen: list[ModelCard] = []
+    beyond: list[ModelCard] = []
+    size = 0
+    for card in sorted(absent, key=lambda card: card.parameters):
+        size += BYTES_PER_WEIGHT * card.parameters
+        (chosen if size <= AUTO_BYTES else beyond).append(card)
+    answers = look_up([hub_name(card) for card in chosen])
+    troubles: dict[str, HubTrouble] = {}
+    found: list[ModelCard] = []
+    for card in chosen:
+        answer = answers[hub_name(card)]
+        trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
+        if trouble is None:
+            found.append(card)
+        else:
+            troubles[card.name] = trouble
+    tell_left_out(troubles, note)
+    if beyond and found:
+        names = ", ".join(card.name for card in beyond)
+        more = sized(BYTES_PER_WEIGHT * sum(card.parameters for card in beyond))
+        note(f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {more}): name them to have them")
+    return found

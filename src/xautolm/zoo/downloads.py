@@ -1,0 +1,317 @@
+"""Fetching models from the hub before a search: which files, how many bytes, where to, and what stands in the way."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from fnmatch import fnmatch
+from pathlib import Path
+
+from xautolm.errors import ModelUnavailableError
+from xautolm.records import ModelCard
+from xautolm.zoo.folders import card_of_folder
+from xautolm.zoo.hub import ANSWER_SECONDS, HubName, HubProcess, HubTrouble, Repository, look_up, read_trouble
+from xautolm.zoo.hub_errors import OTHER_DISK, RESUME
+from xautolm.zoo.inspection import CONFIG, FOREIGN_WEIGHTS, INDEX, WEIGHTS, code_faults, missing_files
+
+SMALL_FILES = (
+    CONFIG,
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.json",
+    "vocab.txt",
+    "merges.txt",
+    "bpe.codes",
+    "dict.txt",
+    "normalizer.json",
+    "tekken.json",
+    "*.model",
+    "*.spm",
+    "*.tiktoken",
+    "*.jinja",
+)
+"""Configuration and tokenizer, as patterns of names; all that a model needs besides its weights."""
+SHARDS = "model-*-of-*.safetensors"
+CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
+"""A public service that proposes safetensors to the owner of a repository, as a revision that anyone can use."""
+SILENCE_SECONDS = 90.0
+"""Seconds without a further byte after which a download has broken off: the client itself gives up after six times the
+10 s that it waits for a connection to say something."""
+LOOK_SECONDS = 0.5
+"""Seconds between looks at how much has come."""
+Note = Callable[[str], None]
+"""Says something to a person, once."""
+Meter = Callable[[int], AbstractContextManager[Callable[[int], None]]]
+"""Shows how a download of so many bytes goes on: the context takes the bytes that have come so far."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Download:
+    """The files of a model that are to be fetched."""
+
+    card: ModelCard
+    repository: Repository
+    files: tuple[str, ...]
+    """All that the model needs, those that are in the cache already included."""
+    size: int
+    """Bytes that are not in the cache yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetched:
+    """What came of fetching models."""
+
+    cards: Mapping[str, ModelCard]
+    """The cards of what is on this machine now, each with its folder, by name."""
+    troubles: Mapping[str, HubTrouble]
+    """Why the others are not, by name."""
+
+
+def hub_name(card: ModelCard) -> HubName:
+    """Return what the hub calls a model."""
+    return HubName(hub_id=card.hub_id, revision=card.revision)
+
+
+def cache_root() -> Path:
+    """Return the hub cache, which other programs share."""
+    from huggingface_hub import constants
+
+    return Path(constants.HF_HUB_CACHE)
+
+
+def cached_folder(name: HubName) -> Path | None:
+    """Return the folder of a model that lies whole in the hub cache, None if it does not."""
+    config = _cached_file(name, CONFIG)
+    if config is None or missing_files(config.parent):
+        return None
+    return config.parent
+
+
+def is_partly_cached(name: HubName) -> bool:
+    """Return whether something of a model lies in the hub cache."""
+    return _cached_file(name, CONFIG) is not None
+
+
+def _cached_file(name: HubName, file: str) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    path = try_to_load_from_cache(name.hub_id, file, cache_dir=cache_root(), revision=name.revision or None)
+    # The answer is an object of its own kind where the hub is known not to have the file.
+    return Path(path) if isinstance(path, str) and Path(path).is_file() else None
+
+
+def needed_files(repository: Repository) -> list[str]:
+    """Return the files of a repository that fine-tuning reads: configuration, tokenizer, and weights as safetensors."""
+    files = [file for file in repository.files if any(fnmatch(file, pattern) for pattern in SMALL_FILES)]
+    # A pattern's star reaches into folders; what lies there is for other programs.
+    needed = [file for file in files if "/" not in file]
+    if WEIGHTS in repository.files:
+        return [*needed, WEIGHTS]
+    shards = [file for file in repository.files if fnmatch(file, SHARDS) and "/" not in file]
+    if INDEX in repository.files and shards:
+        return [*needed, INDEX, *shards]
+    return needed
+
+
+def unusable(repository: Repository) -> HubTrouble | None:
+    """Return why a repository, though it can be fetched, holds no model for fine-tuning; None if it may."""
+    files = list(repository.files)
+    if CONFIG not in files:
+        if "adapter_config.json" in files:
+            return HubTrouble(
+                reason="it holds an adapter, not a model",
+                cure="Merge it into its base model (peft: merge_and_unload, save_pretrained), and give that folder.",
+            )
+        return HubTrouble(reason=f"it holds no {CONFIG}", cure="Use a model that transformers can load.")
+    if repository.config is None:
+        return HubTrouble(reason=f"its {CONFIG} is no JSON object", cure="Use another revision, or another model.")
+    for fault in code_faults(repository.config):
+        return HubTrouble(reason=fault.what, cure=fault.cure)
+    has_weights = {WEIGHTS, INDEX} & set(needed_files(repository))
+    return None if has_weights else _without_safetensors(files)
+
+
+def _without_safetensors(files: Sequence[str]) -> HubTrouble:
+    formats: dict[str, str] = {}
+    for pattern, kind in FOREIGN_WEIGHTS.items():
+        foreign = [file for file in files if fnmatch(file, pattern) and "/" not in file]
+        if foreign:
+            formats[kind] = foreign[0]
+    if not formats:
+        return HubTrouble(reason="it holds no weights", cure="Use a model with safetensors.")
+    named = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
+    return HubTrouble(
+        reason=f"it has no safetensors, only {named}, which are never loaded",
+        cure=f"Convert it at {CONVERTER} and use the revision that this proposes (owner/name@refs/pr/1), or another.",
+    )
+
+
+def fetch(cards: Sequence[ModelCard], required: Collection[str], note: Note, meter: Meter) -> Fetched:
+    """Fetch what is not on this machine yet; the total size is said first.
+
+    Args:
+        cards: Of models on the hub.
+        required: Names of those without which nothing is to be fetched.
+        note: Takes what a person should know beforehand.
+        meter: Shows how it goes on.
+
+    Raises:
+        ModelUnavailableError: A required model cannot be had.
+    """
+    answers = look_up([hub_name(card) for card in cards])
+    troubles: dict[str, HubTrouble] = {}
+    downloads: list[Download] = []
+    for card in cards:
+        answer = answers[hub_name(card)]
+        trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
+        if trouble is None and isinstance(answer, Repository):
+            downloads.append(_download(card, answer))
+        elif trouble is not None:
+            troubles[card.name] = trouble
+    downloads, too_large = _within_disk(downloads)
+    troubles |= too_large
+    _require(required, troubles)
+    if not downloads:
+        return Fetched(cards={}, troubles=troubles)
+    note(_announcement(downloads))
+    folders, broken = _transfer(downloads, meter)
+    troubles |= broken
+    whole: dict[str, ModelCard] = {}
+    for download in downloads:
+        card = download.card
+        if card.name in folders:
+            try:
+                whole[card.name] = with_folder(card, folders[card.name])
+            except ModelUnavailableError as error:
+                troubles[card.name] = _fault(error)
+    _require(required, troubles)
+    return Fetched(cards=whole, troubles=troubles)
+
+
+def with_folder(card: ModelCard, folder: Path) -> ModelCard:
+    """Return the card of a hub model that lies in a folder of the cache, after the checks of any model folder.
+
+    Raises:
+        ModelUnavailableError: The folder holds no model that can be fine-tuned.
+    """
+    card_of_folder(folder, card.name)
+    return replace(card, path=str(folder))
+
+
+def cannot_be_had(name: str, trouble: HubTrouble) -> ModelUnavailableError:
+    """Return the error that says why a model is not to be had from the hub."""
+    return ModelUnavailableError(
+        f"The model {name!r} cannot be had from the hub.", got=trouble.reason, fix=trouble.cure
+    )
+
+
+def _require(required: Collection[str], troubles: Mapping[str, HubTrouble]) -> None:
+    for name, trouble in troubles.items():
+        if name in required:
+            raise cannot_be_had(name, trouble)
+
+
+def _fault(error: ModelUnavailableError) -> HubTrouble:
+    what, *rest = str(error).splitlines()
+    reason = rest[0].removeprefix("Got: ") if rest else what
+    return HubTrouble(reason=reason, cure=" ".join(rest[1:]))
+
+
+def _download(card: ModelCard, repository: Repository) -> Download:
+    at_commit = HubName(hub_id=card.hub_id, revision=repository.commit)
+    files = needed_files(repository)
+    missing = [file for file in files if _cached_file(at_commit, file) is None]
+    size = sum(repository.files[file] for file in missing)
+    return Download(card=card, repository=repository, files=tuple(files), size=size)
+
+
+def _within_disk(downloads: Sequence[Download]) -> tuple[list[Download], dict[str, HubTrouble]]:
+    """Divide downloads into those that the disk has room for, the smallest first, and the others by name."""
+    root = cache_root()
+    place = next(folder for folder in (root, *root.parents) if folder.exists())
+    free = shutil.disk_usage(place).free
+    fitting: list[Download] = []
+    too_large: dict[str, HubTrouble] = {}
+    for download in sorted(downloads, key=lambda download: download.size):
+        if download.size <= free:
+            fitting.append(download)
+            free -= download.size
+        else:
+            reason = f"it needs {sized(download.size)}, and the disk of the hub cache has {sized(free)} free ({root})"
+            too_large[download.card.name] = HubTrouble(reason=reason, cure=OTHER_DISK)
+    return fitting, too_large
+
+
+def _announcement(downloads: Sequence[Download]) -> str:
+    total = sum(download.size for download in downloads)
+    models = ", ".join(f"{download.card.name} ({sized(download.size)})" for download in downloads)
+    return f"fetching {sized(total)} from the hub before the search, into {cache_root()}: {models}"
+
+
+def sized(size: float) -> str:
+    """Return a number of bytes for a person."""
+    for unit, bytes_of_unit in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if size >= bytes_of_unit:
+            return f"{size / bytes_of_unit:.1f} {unit}"
+    return f"{size:.0f} B"
+
+
+def _transfer(downloads: Sequence[Download], meter: Meter) -> tuple[dict[str, Path], dict[str, HubTrouble]]:
+    """Fetch files until all are there, or the hub is silent for too long; returns folders and troubles by name."""
+    by_name = {hub_name(download.card): download.card.name for download in downloads}
+    folders: dict[str, Path] = {}
+    troubles: dict[str, HubTrouble] = {}
+    models = [
+        {"hub_id": download.card.hub_id, "revision": download.card.revision, "files": list(download.files)}
+        for download in downloads
+    ]
+    request = {"action": "fetch", "models": models, "cache": str(cache_root()), "seconds": ANSWER_SECONDS}
+    total = sum(download.size for download in downloads)
+    before = _bytes_in_cache(downloads)
+    received, received_at = 0, time.monotonic()
+    with meter(total) as show, HubProcess(request) as process:
+        while len(folders) + len(troubles) < len(downloads):
+            reply = process.reply(LOOK_SECONDS)
+            now_received = max(0, _bytes_in_cache(downloads) - before)
+            if now_received != received or reply is not None:
+                received, received_at = now_received, time.monotonic()
+            show(min(received, total))
+            if reply is None:
+                if process.has_ended() or time.monotonic() - received_at > SILENCE_SECONDS:
+                    break
+                continue
+            card_name = by_name[HubName(hub_id=reply["hub_id"], revision=reply["revision"])]
+            trouble = read_trouble(reply)
+            if trouble is None:
+                folders[card_name] = Path(reply["folder"])
+            else:
+                troubles[card_name] = trouble
+        silence = process.failure() or HubTrouble(
+            reason=f"the hub sent nothing for {SILENCE_SECONDS:.0f} s", cure=RESUME
+        )
+    for card_name in by_name.values():
+        if card_name not in folders:
+            troubles.setdefault(card_name, silence)
+    return folders, troubles
+
+
+def _bytes_in_cache(downloads: Sequence[Download]) -> int:
+    """Return what lies in the cache of some models, halves of files included; it grows as files come."""
+    from huggingface_hub.file_download import repo_folder_name
+
+    total = 0
+    for hub_id in {download.card.hub_id for download in downloads}:
+        blobs = cache_root() / repo_folder_name(repo_id=hub_id, repo_type="model") / "blobs"
+        for path in blobs.glob("*"):
+            try:
+                total += path.stat().st_size
+            except OSError:
+                # It was renamed from its incomplete name in between.
+                continue
+    return total
