@@ -12,6 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.records import Budget
+from xautolm.vocabulary import Unlabelled
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -136,6 +137,9 @@ class FitOptions(BaseModel):
     """Data that the search never sees; the winner is scored on it once, at the end."""
     max_train: int | None = Field(default=None, ge=2)
     """Train on at most so many examples, sampled with the seed and in proportion to the classes."""
+    unlabelled: Unlabelled = Unlabelled.DROP
+    """What becomes of rows and splits without labels: `drop` leaves them out with a note, `error` refuses the data,
+    `none` takes them for rows where no label, or no answer, is right (multi-label tasks, question answering)."""
     budget: Seconds = None
     """Wall time for the whole search; 30 minutes if neither `budget` nor `trials` is given."""
     trials: int | None = Field(default=None, ge=1)

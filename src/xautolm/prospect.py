@@ -136,6 +136,7 @@ def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
         validation=options.validation,
         test=options.test,
         max_train=options.max_train,
+        unlabelled=options.unlabelled,
         seed=options.seed,
         encoding=options.encoding,
     )

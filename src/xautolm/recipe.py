@@ -26,11 +26,20 @@ def data_needs(task: Task) -> Needs:
         task=task.name,
         roles=(
             *(Role(name=name, guesses=guesses, parse=text_cell) for name, guesses in task.inputs.items()),
-            Role(name=task.target, guesses=task.target_guesses, parse=task.parse_label),
+            Role(
+                name=task.target,
+                guesses=task.target_guesses,
+                parse=task.parse_label,
+                column_problem=task.column_problem,
+                joins=task.joins_columns,
+            ),
         ),
-        stratum=task.stratum,
+        strata=task.strata,
         labels_of=task.labels_of,
         check=task.check,
+        stand_ins=task.stand_ins,
+        empty_label=task.empty_label,
+        validates_every_class=task.validates_every_class,
     )
 
 

@@ -63,3 +63,14 @@ class TrialStatus(StrEnum):
     """The time limit stopped training early; the result is valid."""
     FAILED = "failed"
     """There is no result; see its failure."""
+
+
+class Unlabelled(StrEnum):
+    """What becomes of rows and splits without labels."""
+
+    DROP = "drop"
+    """They are left out, with a note that counts them."""
+    ERROR = "error"
+    """The data is refused."""
+    NONE = "none"
+    """Nothing is the right answer for them: no label, no answer. For tasks where that can be."""

@@ -8,7 +8,8 @@ import pytest
 
 from xautolm.data import Dataset, prepare
 from xautolm.data.demo import support_tickets
-from xautolm.data.splits import made_validation, stratified_sample
+from xautolm.data.splits import made_validation
+from xautolm.data.stratify import stratified_sample
 from xautolm.errors import DataError, UsageError
 from xautolm.recipe import data_needs
 from xautolm.tasks import TASKS
@@ -70,7 +71,8 @@ def test_the_fingerprint_knows_content_only(tickets: pd.DataFrame, tmp_path: Pat
         ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "class with one example"),
         ({"text": ["a", " ", "c", "d"], "label": list("xyxy")}, "row 1, column 'text': the text is empty"),
         ({"text": ["a", 5, None, "d"], "label": list("xyxy")}, "row 1, column 'text': expected text, got int 5"),
-        ({"text": ["a", "b", "c", "d"], "label": ["x", None, "x", "y"]}, "row 1, column 'label': the label is missing"),
+        ({"text": ["a", "b", "c", "d"], "label": [None, "", pd.NA, " "]}, "No row of the training split has a label"),
+        ({"text": [], "label": []}, "has no rows"),
         ({"body": ["a", "b"], "label": ["x", "y"]}, "Which column is the text"),
         ({"text": ["a"], "sentence": ["b"], "label": ["x"]}, "both text and sentence look like it"),
         ({"text": ["a", "a"], "label": ["x", "y"]}, "absent from the validation split|Too little data|one example"),
@@ -119,5 +121,5 @@ def test_samples_are_proportional_and_leave_no_stratum_out() -> None:
 
 
 def test_a_class_never_gives_its_last_text_to_validation() -> None:
-    train, held_out = made_validation([str(i) for i in range(12)], ["a"] * 10 + ["b", "c"], 0.5, seed=0)
+    train, held_out = made_validation([str(i) for i in range(12)], [("a",)] * 10 + [("b",), ("c",)], size=6, seed=0)
     assert {10, 11} <= set(train) and len(held_out) >= 4

@@ -57,6 +57,9 @@ Encoding = Annotated[Text, option("Encoding of the files: cp1252 (Windows), utf-
 Validation = Annotated[Text, option("Data to validate on; else the data's own split, else one is made.")]
 Test = Annotated[Text, option("Data that the search never sees; the winner is scored on it.")]
 MaxTrain = Annotated[int | None, option("Train on at most N examples, sampled in proportion to the classes.")]
+UnlabelledRows = Annotated[
+    Text, option("Rows and splits without labels: drop them with a note, error, or none (no answer is right).", "drop")
+]
 Budget = Annotated[Text, option("Wall time for the search: 90s, 30m, 1h30m.", "30m without --trials")]
 Trials = Annotated[int | None, option("Largest number of trials.")]
 Objectives = Annotated[Text, option("Metrics and evaluation_time, separated by commas.", "f1_macro,evaluation_time")]
@@ -85,7 +88,8 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line o
 def fit(
     data: Data = None, config: Config = None, task: Task = None, text: TextColumn = None, label: LabelColumn = None,
     columns: Columns = None, encoding: Encoding = None, families: Families = None,
-    validation: Validation = None, test: Test = None, max_train: MaxTrain = None, budget: Budget = None,
+    validation: Validation = None, test: Test = None, max_train: MaxTrain = None,
+    unlabelled: UnlabelledRows = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
     space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
     warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,

@@ -24,6 +24,7 @@ from xautolm.cli.fit import (
     TextColumn,
     TrialMemory,
     TrialTime,
+    UnlabelledRows,
 )  # fmt: skip
 
 Data = Annotated[str, typer.Argument(help="Data, as for fit.", show_default=False)]
@@ -33,6 +34,7 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 def recommend(
     data: Data, task: Task = None, text: TextColumn = None, label: LabelColumn = None, max_train: MaxTrain = None,
+    unlabelled: UnlabelledRows = None,
     columns: Columns = None, encoding: Encoding = None, families: Families = None, budget: Budget = None,
     models: Models = None, methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None,
     store: Store = None, trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None,

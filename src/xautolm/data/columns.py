@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
 
+from xautolm.cells import MissingCellError, is_missing
 from xautolm.errors import DataError, UsageError
+
+REFUSED = object()
+"""Stands for a cell that cannot be parsed, until the first of them is named."""
+SWITCH_VALUES = frozenset({"0", "1", "0.0", "1.0", "True", "False", "true", "false", "-1", "-1.0"})
+"""What columns of yes and no hold; -1 is where nobody has said."""
+SWITCH_SAMPLE = 1_000
+"""Rows looked at to tell such columns."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,7 +28,12 @@ class Role:
     guesses: tuple[str, ...]
     """Usual names of such a column, lower case."""
     parse: Callable[[Any], Any]
-    """Turns a cell into its value; raises ValueError with the reason when it cannot."""
+    """Turns a cell into its value; raises ValueError with the reason when it cannot, MissingCellError where there is
+    nothing in it."""
+    column_problem: Callable[[Sequence[Any]], str] = lambda cells: ""
+    """Why a whole column cannot be it though each cell can, as `holds ...`; nothing if it can."""
+    joins: bool = False
+    """Whether several columns of 0 and 1 can be it: `--label a,b,c`."""
 
 
 def text_cell(cell: Any) -> str:
@@ -30,7 +43,7 @@ def text_cell(cell: Any) -> str:
         ValueError: Not a text, or nothing in it.
     """
     if not isinstance(cell, str):
-        raise ValueError(f"expected text, got {'nothing' if _missing(cell) else f'{type(cell).__name__} {cell!r}'}")
+        raise ValueError(f"expected text, got {'nothing' if is_missing(cell) else f'{type(cell).__name__} {cell!r}'}")
     if not cell.strip():
         raise ValueError("the text is empty")
     return cell
@@ -67,49 +80,162 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
     for role in roles:
         wanted = given.get(role.name)
         matches = [column for column in columns if column.lower() in role.guesses]
-        if wanted is not None and wanted not in columns:
+        if wanted is not None and wanted not in columns and not _are_columns(wanted, role, columns):
             raise DataError(f"No column {wanted!r}.", got=f"columns {', '.join(columns)}")
         if wanted is None and len(matches) != 1:
             which = f"both {' and '.join(matches)} look like it" if matches else f"columns {', '.join(columns)}"
-            raise DataError(f"Which column is the {role.name}?", got=which, fix=f"Say so with {_option(role.name)}.")
+            fix = f"Say so with {_option(role.name)}."
+            switches = _switch_columns(table) if role.joins and not matches else []
+            if switches:
+                fix = f"These hold 0 and 1 only; if they are the labels: --{role.name} {','.join(switches)}"
+            raise DataError(f"Which column is the {role.name}?", got=which, fix=fix)
         chosen[role.name] = wanted or matches[0]
     if len(set(chosen.values())) < len(chosen):
         raise DataError("One column cannot be two things.", got=chosen)
     return chosen
 
 
+def _are_columns(wanted: str, role: Role, columns: Sequence[str]) -> bool:
+    names = joined_names(wanted)
+    return role.joins and len(names) > 1 and set(names) <= set(columns)
+
+
+def _switch_columns(table: pd.DataFrame) -> list[str]:
+    """Return the names of the columns that say yes or no in every row; none if there is only one."""
+    names = []
+    for name in table.columns:
+        values = set(map(str, table[name].head(SWITCH_SAMPLE)))
+        if values <= SWITCH_VALUES:
+            names.append(str(name))
+    return names if len(names) > 1 else []
+
+
 def _option(role: str) -> str:
     return f"--{role} NAME" if role in {"text", "label"} else f"--columns {role}=NAME"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Labelled:
+    """The columns that a task needs, of the rows that have a label."""
+
+    table: pd.DataFrame
+    """Under the roles' names, every cell parsed; the index says where each row stands in its source."""
+    unlabelled: Mapping[Hashable, Any]
+    """The label cells of the rows without a label, by where they stand."""
+    where: str
+    """What the index counts: `line` or `row`."""
+
+
 def extract(table: pd.DataFrame, roles: Sequence[Role], chosen: Mapping[str, str], name: str) -> pd.DataFrame:
-    """The chosen columns under their roles' names, every cell parsed.
+    """Return the chosen columns under their roles' names, every cell parsed.
 
     Raises:
         DataError: Cells that cannot be parsed; the first is named by its line or row, the others are counted.
     """
-    missing = [column for column in chosen.values() if column not in table.columns]
-    if missing:
-        raise DataError(f"{name} has no column {missing[0]!r}.", got=f"columns {', '.join(map(str, table.columns))}")
-    where = table.index.name or "row"
-    result: dict[str, list[Any]] = {}
     problems: list[str] = []
+    values: dict[str, list[Any]] = {}
     for role in roles:
-        values: list[Any] = []
-        for place, cell in table[chosen[role.name]].items():
-            try:
-                values.append(role.parse(cell))
-            except ValueError as error:
-                problems.append(f"{name}, {where} {place}, column {chosen[role.name]!r}: {error}.")
-        result[role.name] = values
+        cells = column_of(table, chosen[role.name], role, name)
+        values[role.name] = _parsed(cells, role, f"{name}, {_where(table)}", chosen[role.name], problems)
+    _refuse(problems)
+    return pd.DataFrame(values)
+
+
+def extract_labelled(
+    table: pd.DataFrame, roles: Sequence[Role], chosen: Mapping[str, str], name: str, *, empty: Any = None
+) -> Labelled:
+    """Return the chosen columns of the rows that have a label, the last role's; the others are kept apart.
+
+    Args:
+        table: As it was read.
+        roles: What the task needs.
+        chosen: The table's column for each role.
+        name: What a message calls the table.
+        empty: The label of rows that have none; None: there is no such label.
+
+    Raises:
+        DataError: Cells that cannot be parsed; the first is named by its line or row, the others are counted.
+    """
+    *inputs, target = roles
+    cells = column_of(table, chosen[target.name], target, name)
+    problem = target.column_problem(list(cells))
+    if problem:
+        raise DataError(f"{name}, column {chosen[target.name]!r} {problem}")
+    where = f"{name}, {_where(table)}"
+    problems: list[str] = []
+    labels = _parsed(cells, target, where, chosen[target.name], problems, missing=empty)
+    is_labelled = [label is not None for label in labels]
+    values: dict[str, list[Any]] = {}
+    for role in inputs:
+        # Rows without a label are left out, so it does not matter what their texts are.
+        texts = column_of(table, chosen[role.name], role, name)[is_labelled]
+        values[role.name] = _parsed(texts, role, where, chosen[role.name], problems)
+    _refuse(problems)
+    values[target.name] = [label for label in labels if label is not None]
+    unlabelled = cells[[label is None for label in labels]]
+    return Labelled(
+        table=pd.DataFrame(values, index=table.index[is_labelled]),
+        unlabelled=dict(unlabelled.items()),
+        where=_where(table),
+    )
+
+
+def _parsed(
+    cells: pd.Series[Any], role: Role, where: str, column: str, problems: list[str], *, missing: Any = REFUSED
+) -> list[Any]:
+    """Return the values of cells; what cannot be parsed is added to the problems.
+
+    Args:
+        cells: Of one column.
+        role: Says what their values are.
+        where: What comes before a row's place in a message.
+        column: The column's name.
+        problems: Sentences, one for each cell.
+        missing: The value of a cell with nothing in it; by default that is a problem.
+    """
+    values: list[Any] = []
+    for place, cell in cells.items():
+        try:
+            values.append(role.parse(cell))
+        except ValueError as error:
+            if missing is not REFUSED and isinstance(error, MissingCellError):
+                values.append(missing)
+                continue
+            problems.append(f"{where} {place}, column {column!r}: {error}.")
+            values.append(REFUSED)
+    return values
+
+
+def _refuse(problems: Sequence[str]) -> None:
     if problems:
         more = f"{len(problems) - 1} further cells have problems." if len(problems) > 1 else ""
         raise DataError(problems[0], fix=more)
-    return pd.DataFrame(result)
 
 
-def _missing(cell: Any) -> bool:
-    return cell is None or (isinstance(cell, float) and cell != cell) or cell is pd.NA
+def _where(table: pd.DataFrame) -> str:
+    """Return what the index of a table counts: lines of a file, or rows."""
+    return str(table.index.name or "row")
+
+
+def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Series[Any]:
+    """Return the cells of a column, or of several named together as mappings of their names to their cells.
+
+    Raises:
+        DataError: There is no such column.
+    """
+    if column in table.columns:
+        return table[column]
+    parts = joined_names(column) if role.joins else []
+    if len(parts) > 1 and set(parts) <= set(table.columns):
+        rows = table[parts].to_dict("records")
+        return pd.Series(rows, index=table.index, dtype=object)
+    missing = next((part for part in parts if part not in table.columns), column)
+    raise DataError(f"{name} has no column {missing!r}.", got=f"columns {', '.join(map(str, table.columns))}")
+
+
+def joined_names(column: str) -> list[str]:
+    """Return the names in a text such as `a,b,c`."""
+    return [part.strip() for part in column.split(",") if part.strip()]
 
 
 def check_known(given: Mapping[str, str | None], roles: Sequence[Role]) -> None:

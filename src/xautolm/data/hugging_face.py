@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from xautolm.data.frames import with_index_columns
 from xautolm.data.source import Source
 from xautolm.data.split_names import ALIASES, TRAIN, split_of
 from xautolm.errors import DataError
@@ -91,7 +92,7 @@ def named_splits(name: str, tables: Mapping[Any, Any]) -> Source:
 def as_frame(table: Any) -> pd.DataFrame:
     """Return a `datasets.Dataset` (or another table with `to_pandas`) as a frame, with class names for numbers."""
     if isinstance(table, pd.DataFrame):
-        return table.reset_index(drop=True)
+        return with_index_columns(table).reset_index(drop=True)
     frame: pd.DataFrame = table.to_pandas()
     for column, feature in (getattr(table, "features", None) or {}).items():
         inner = getattr(feature, "feature", None)

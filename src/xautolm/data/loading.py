@@ -13,6 +13,7 @@ import pandas as pd
 from xautolm.data.encodings import check_encoding
 from xautolm.data.files import READERS, data_suffix, read_file
 from xautolm.data.folders import read_folder
+from xautolm.data.frames import with_index_columns
 from xautolm.data.hugging_face import as_frame, from_disk, from_hub, is_saved, named_splits
 from xautolm.data.source import Source, check_column_names
 from xautolm.data.split_names import TRAIN
@@ -41,7 +42,7 @@ def load(data: Any, encoding: str | None = None) -> Source:
 
 def _from_memory(data: Any) -> Source:
     if isinstance(data, pd.DataFrame):
-        return Source("data frame", {TRAIN: data.reset_index(drop=True)})
+        return Source("data frame", {TRAIN: with_index_columns(data).reset_index(drop=True)})
     if hasattr(data, "to_pandas"):
         return Source("data set", {TRAIN: as_frame(data)})
     if isinstance(data, Mapping) and data and all(_is_split(split) for split in data.values()):

@@ -2,75 +2,83 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from xautolm.data.stratify import Strata, hold_out
 
-def stratified_sample(strata: Sequence[Hashable], size: int, seed: int) -> np.ndarray:
-    """Positions of `size` rows, each stratum in proportion and none left out where that is possible.
+DOMINANT_SHARE = 0.4
+"""Share of the rows from which on a text that they share dominates: with it on one side, that side is far from a
+fifth of the data, and with more than half of the rows there may be no other side at all."""
 
-    Args:
-        strata: The stratum of every row.
-        size: How many rows to take; all if there are not more.
-        seed: Same seed, same rows.
 
-    Returns:
-        Sorted positions, shape (min(size, rows),).
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Keys:
+    """What rows must share to stay on one side of a split."""
+
+    columns: tuple[str, ...]
+    """The inputs that are compared: the first one, or all of them."""
+    note: str = ""
+    """Why not the first one only, for people."""
+
+    def of(self, table: pd.DataFrame) -> list[Hashable]:
+        """Return the key of every row."""
+        if len(self.columns) == 1:
+            return list(table[self.columns[0]])
+        return list(zip(*(table[column] for column in self.columns), strict=True))
+
+
+def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
+    """Return what rows may be told apart by, best first.
+
+    Of several inputs it is the first, such as the document that questions are about, unless one text dominates; then,
+    and where the first gives no split that can be used, all inputs together.
     """
-    if size >= len(strata):
-        return np.arange(len(strata))
-    rng = np.random.default_rng(seed)
-    codes, _ = pd.factorize(pd.Series(list(strata), dtype=object))
-    order = rng.permutation(len(codes))
-    # A row's rank within its stratum over the stratum's size: the smallest of these form a proportional sample.
-    ranks = pd.Series(codes[order]).groupby(codes[order]).cumcount().to_numpy()
-    sizes = np.bincount(codes)[codes[order]]
-    chosen = order[np.lexsort((order, (ranks + 0.5) / sizes * (ranks > 0)))][:size]
-    return np.sort(chosen)
+    first, *more = inputs
+    by_first = Keys(columns=(first,))
+    if not more:
+        return [by_first]
+    counts = table[first].value_counts()
+    share = counts.iloc[0] / len(table)
+    by_all = Keys(
+        columns=tuple(inputs),
+        note=f"rows with the same {first} may be in several splits, {' and '.join(inputs)} together are not: there "
+        f"are {len(counts)} different texts of {first}, the commonest in {share:.0%} of the rows",
+    )
+    return [by_all] if share > DOMINANT_SHARE else [by_first, by_all]
 
 
 def made_validation(
-    texts: Sequence[str], strata: Sequence[Hashable], fraction: float, seed: int
+    keys: Sequence[Hashable], strata: Sequence[Strata], size: int, seed: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of a training and a validation part; rows with equal texts fall on the same side.
+    """Return positions of a training and a validation part; rows with equal keys fall on the same side.
 
     Args:
-        texts: The text of every row.
-        strata: The stratum of every row.
-        fraction: Share of distinct texts for validation.
+        keys: The key of every row.
+        strata: The strata of every row.
+        size: How many distinct keys to hold out; more where strata would be left out otherwise.
         seed: Same seed, same parts.
 
     Returns:
         Two arrays of sorted positions.
     """
-    codes, distinct = pd.factorize(pd.Series(list(texts), dtype=object))
-    first = pd.Series(range(len(codes))).groupby(codes).first().tolist()
-    group_strata = [strata[position] for position in first]
-    size = max(1, round(fraction * len(distinct)))
-    held_out = _proportional(group_strata, size, seed)
-    is_validation = np.isin(codes, held_out)
-    return np.flatnonzero(~is_validation), np.flatnonzero(is_validation)
+    codes, distinct = pd.factorize(pd.Series(list(keys), dtype=object), use_na_sentinel=False)
+    # Strata keep their order, which a set would not between processes.
+    of_unit: list[dict[Hashable, None]] = [{} for _ in range(len(distinct))]
+    for code, row_strata in zip(codes.tolist(), strata, strict=True):
+        of_unit[code].update(dict.fromkeys(row_strata))
+    is_held_out = hold_out([tuple(unit) for unit in of_unit], size, seed)
+    in_validation = is_held_out[codes]
+    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 
 
-def _proportional(strata: Sequence[Hashable], size: int, seed: int) -> np.ndarray:
-    """Like `stratified_sample`, but a stratum never gives its last member away."""
-    series = pd.Series(list(strata), dtype=object)
-    counts = series.map(series.value_counts())
-    splittable = np.flatnonzero((counts > 1).to_numpy()).tolist()
-    sample = stratified_sample([strata[position] for position in splittable], size, seed)
-    kept = Counter(strata)
-    result = []
-    for position in (splittable[index] for index in sample.tolist()):
-        if kept[strata[position]] > 1:
-            kept[strata[position]] -= 1
-            result.append(position)
-    return np.asarray(result, dtype=int)
-
-
-def without_texts_of(table: pd.DataFrame, others: Sequence[pd.DataFrame], column: str) -> pd.DataFrame:
-    """The rows whose text is in none of the other tables."""
-    seen = set[str]().union(*(set(other[column]) for other in others))
-    return table[~table[column].isin(seen)]
+def without_keys_of(table: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: Keys) -> pd.DataFrame:
+    """Return the rows whose key is in none of the other tables."""
+    taken: set[Hashable] = set()
+    for split in tables:
+        taken.update(keys.of(split))
+    is_free = [key not in taken for key in keys.of(table)]
+    return table[is_free]

@@ -32,11 +32,34 @@ class Task(Protocol):
     """What the column to predict is called."""
     target_guesses: tuple[str, ...]
 
-    def parse_label(self, cell: Any) -> Any:
-        """A label cell as its value; raises ValueError with the reason when it cannot be one."""
+    empty_label: tuple[()] | None
+    """The label of a row for which none is right, such as no answer; None where every row has one."""
+    joins_columns: bool
+    """Whether several columns of 0 and 1 can be its label, each the name of a class."""
+    validates_every_class: bool
+    """Whether each class must be in the validation split too."""
 
-    def stratum(self, label: Any) -> Hashable:
-        """What stratified splits keep in proportion."""
+    def parse_label(self, cell: Any) -> Any:
+        """Return a label cell as its value.
+
+        Raises:
+            MissingCellError: There is nothing in the cell.
+            ValueError: It cannot be a label; says why.
+        """
+
+    def column_problem(self, cells: Sequence[Any]) -> str:
+        """Return why a whole column cannot be labels though each of its cells can, or nothing."""
+
+    def stand_ins(self, labels: Sequence[Any], train: Sequence[Any]) -> frozenset[Any]:
+        """Return those of a split's labels that data sets write for "no label", such as -1.
+
+        Args:
+            labels: Of the split.
+            train: Of the training split, which may be the same.
+        """
+
+    def strata(self, labels: Sequence[Any]) -> list[tuple[Hashable, ...]]:
+        """Return for each label the strata that a split keeps in proportion, and on both of its sides."""
 
     def labels_of(self, labels: Sequence[Any]) -> tuple[str, ...]:
         """All class names, sorted."""
@@ -56,6 +79,26 @@ class Task(Protocol):
 
     def words(self, label: Any) -> str:
         """A label as a text to generate."""
+
+
+class TaskDefaults:
+    """What most tasks have in common; a task file overrides what differs."""
+
+    empty_label: tuple[()] | None = None
+    joins_columns = False
+    validates_every_class = False
+
+    def column_problem(self, cells: Sequence[Any]) -> str:
+        """Return nothing: cells are looked at one by one."""
+        return ""
+
+    def stand_ins(self, labels: Sequence[Any], train: Sequence[Any]) -> frozenset[Any]:
+        """Return nothing: every label means what it says."""
+        return frozenset()
+
+    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+        """Return nothing beyond what all data is told."""
+        return []
 
 
 class Classification(Task, Protocol):

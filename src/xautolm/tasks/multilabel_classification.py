@@ -9,13 +9,21 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, name_of, shown, structure, truth
 from xautolm.errors import DataError
+from xautolm.tasks.base import TaskDefaults
 
 SEPARATOR = re.compile(r"[,;|]")
+BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
+"""A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`."""
+QUOTES = "\"'"
+VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
+"""A 0/1 vector as a text without commas."""
 
 
-class MultilabelClassification:
-    """Each text has zero or more labels: a list, or text separated by comma, semicolon or bar."""
+class MultilabelClassification(TaskDefaults):
+    """Each text has zero or more labels: a list, a mapping of names to 0 or 1, or text separated by comma, semicolon or
+    bar."""
 
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
@@ -25,39 +33,60 @@ class MultilabelClassification:
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")
     inputs: ClassVar = {"text": ("text", "sentence", "content", "review", "document", "utterance", "statement")}
     target = "label"
-    target_guesses = ("labels", "label", "classes", "categories", "tags", "topics")
+    target_guesses = ("labels", "label", "classes", "categories", "tags", "topics", "cats")
+    empty_label = ()
+    joins_columns = True
 
     def parse_label(self, cell: Any) -> tuple[str, ...]:
-        """The set of labels as a sorted tuple; an empty cell means no label."""
-        if isinstance(cell, list | tuple | np.ndarray):
-            return tuple(sorted({str(item).strip() for item in cell}))
-        if cell is None or cell != cell:
-            raise ValueError("the labels are missing; an empty list or text means none")
-        return tuple(sorted({part.strip() for part in SEPARATOR.split(str(cell)) if part.strip()}))
+        """Return the set of labels as a sorted tuple; an empty list or text means no label."""
+        if is_missing(cell):
+            raise MissingCellError("the labels are missing; an empty list or text means none")
+        items = _label_items(cell)
+        names = {name_of(item) for item in items if not is_empty(item)}
+        if items and not names:
+            raise MissingCellError("the labels are missing; an empty list or text means none")
+        return tuple(sorted(names))
 
-    def stratum(self, label: tuple[str, ...]) -> Hashable:
-        """The set of labels."""
-        return label
+    def column_problem(self, cells: Sequence[Any]) -> str:
+        """Return that a column holds 0/1 vectors: nobody could say what `0` and `1` are the names of."""
+        present = [cell for cell in cells if not is_missing(cell)]
+        vectors = [_vector(cell) for cell in present]
+        widths = {len(vector) for vector in vectors}
+        if not vectors or not all(vectors) or len(widths) != 1:
+            return ""
+        return (
+            f"holds 0/1 vectors without names, for example {shown(present[0])}.\nGive each row a list of its labels' "
+            "names, or each class a column of 0 and 1, all of them named by --label name,name."
+        )
+
+    def strata(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[Hashable, ...]]:
+        """Return the labels themselves, not their combination: most combinations are there once."""
+        return list(labels)
 
     def labels_of(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """All labels that occur, alphabetically."""
         return tuple(sorted({name for names in labels for name in names}))
 
     def check(self, train: Sequence[tuple[str, ...]], validation: Sequence[tuple[str, ...]]) -> None:
-        """Refuse a single label, a label with one example, and labels that training never shows."""
-        counts = Counter(name for names in (*train, *validation) for name in names)
-        if len(counts) < 2:
-            raise DataError("There are fewer than two labels.", got=", ".join(counts) or "none")
-        single = sorted(name for name, count in counts.items() if count == 1)
-        if single:
-            raise DataError("A label with one example cannot be learned.", got=", ".join(single[:8]))
-        unseen = sorted(set(self.labels_of(validation)) - set(self.labels_of(train)))
+        """Refuse a single label, and labels that training never shows."""
+        known = self.labels_of(train)
+        unseen = sorted(set(self.labels_of(validation)) - set(known))
         if unseen:
-            raise DataError("Labels of the validation split are absent from training.", got=", ".join(unseen[:8]))
+            raise DataError(
+                "Labels of the validation split are absent from the training split.",
+                got=f"{', '.join(unseen[:8])}; the training split has {', '.join(known[:8])}",
+                fix="Give splits with the same labels.",
+            )
+        if len(known) < 2:
+            raise DataError("There are fewer than two labels.", got=", ".join(known) or "none")
 
     def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Nothing beyond what all data is told."""
-        return []
+        """Return which labels training shows once only."""
+        counts = Counter(name for row in rows for name in row[self.target])
+        single = sorted(name for name, count in counts.items() if count == 1)
+        if not single:
+            return []
+        return [f"{len(single)} of {len(counts)} labels have one training example each: {', '.join(single[:8])}"]
 
     def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.ndarray:
         """0/1 indicators, shape (n, classes)."""
@@ -82,6 +111,59 @@ class MultilabelClassification:
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[list[str]]:
         """Lists of labels."""
         return [[name for name, chosen in zip(names, row, strict=True) if chosen] for row in predictions]
+
+
+def _label_items(cell: Any) -> list[Any]:
+    """Return the labels in a cell as they are written, in order and with repetitions.
+
+    Raises:
+        ValueError: A mapping that does not say yes or no of each label.
+        MissingCellError: A mapping that says of every label that it is not known.
+    """
+    content = structure(cell)
+    if isinstance(content, Mapping):
+        return _true_names(content)
+    items = items_of(content)
+    if items is not None:
+        return items
+    text = str(content)
+    bracketed = BRACKETED.fullmatch(text.strip())
+    if bracketed:
+        text = bracketed[1] or bracketed[2] or ""
+    parts = [part.strip() for part in SEPARATOR.split(text)]
+    if bracketed:
+        parts = [part.strip(QUOTES) for part in parts]
+    if bracketed and "..." in text:
+        raise ValueError(f"the list was cut when it was printed: {shown(cell)}")
+    return [part for part in parts if part]
+
+
+def _true_names(mapping: Mapping[Any, Any]) -> list[Any]:
+    """Return the names that a mapping says yes of; a mapping with one list in it is that list."""
+    values = list(mapping.values())
+    if len(values) == 1 and items_of(values[0]) is not None:
+        return items_of(values[0]) or []
+    if values and all(is_missing(value) for value in values):
+        raise MissingCellError("the labels are missing")
+    return [name for name, value in mapping.items() if truth(value)]
+
+
+def _vector(cell: Any) -> tuple[Any, ...]:
+    """Return the numbers of a 0/1 vector, whatever holds it; nothing for anything else."""
+    if isinstance(structure(cell), Mapping):
+        return ()
+    try:
+        items = _label_items(cell)
+    except ValueError:
+        return ()
+    if len(items) == 1 and isinstance(items[0], str) and VECTOR.fullmatch(items[0]):
+        return tuple(items[0].replace(" ", ""))
+    is_vector = len(items) > 1 and all(_is_bit(item) for item in items)
+    return tuple(items) if is_vector else ()
+
+
+def _is_bit(item: Any) -> bool:
+    return str(item).strip() in {"0", "1", "0.0", "1.0", "True", "False"}
 
 
 TASK = MultilabelClassification()

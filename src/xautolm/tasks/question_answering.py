@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
-import numpy as np
-
+from xautolm.cells import MissingCellError, is_empty, items_of, name_of, shown, structure
 from xautolm.errors import DataError
+from xautolm.tasks.base import TaskDefaults
+
+ANSWER_KEYS = ("text", "spans")
+"""Where mappings hold answers: SQuAD's and DROP's."""
 
 
-class QuestionAnswering:
+class QuestionAnswering(TaskDefaults):
     """Encoders extract a span of the context, decoders and encoder-decoders generate the answer.
 
     An empty list of answers says that the context does not answer the question (as in SQuAD 2.0); the right prediction
@@ -26,23 +29,25 @@ class QuestionAnswering:
     inputs: ClassVar = {"context": ("context", "passage", "paragraph", "document"), "question": ("question", "query")}
     target = "answers"
     target_guesses = ("answers", "answer")
+    empty_label = ()
 
     def parse_label(self, cell: Any) -> tuple[str, ...]:
-        """Answers from a text, a list of texts, or SQuAD's mapping with the key `text`."""
-        if isinstance(cell, Mapping):
-            cell = cell.get("text")
-        if isinstance(cell, str):
-            cell = [cell]
-        if not isinstance(cell, list | tuple | np.ndarray):
-            raise ValueError(f"expected answers, got {cell!r}")
-        answers = tuple(dict.fromkeys(str(one).strip() for one in cell))
-        if not all(answers):
-            raise ValueError("an answer is empty; an empty list means that there is none")
-        return answers
+        """Return answers from a text, a list, SQuAD's mapping or a list of them, or a text that spells one of these."""
+        if is_empty(cell):
+            raise MissingCellError("expected answers, got nothing; an empty list means that there is none")
+        answers = _texts_of(_spelled(cell))
+        if answers is None:
+            raise ValueError(f"expected answers, got {shown(cell)}")
+        stripped = [answer.strip() for answer in answers]
+        if answers and not any(stripped):
+            raise MissingCellError("the answer is empty; an empty list means that there is none")
+        if not all(stripped):
+            raise ValueError(f"an answer is empty; an empty list means that there is none, got {shown(cell)}")
+        return tuple(dict.fromkeys(stripped))
 
-    def stratum(self, label: tuple[str, ...]) -> Hashable:
-        """Whether there is an answer."""
-        return bool(label)
+    def strata(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[Hashable, ...]]:
+        """Return whether there is an answer."""
+        return [(bool(label),) for label in labels]
 
     def labels_of(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
         """None: answers are texts."""
@@ -79,6 +84,36 @@ class QuestionAnswering:
     def words(self, label: tuple[str, ...]) -> str:
         """The first answer; nothing where there is none."""
         return label[0] if label else ""
+
+
+def _spelled(cell: Any) -> Any:
+    """Return the answers that a text spells; `[1, 2]` and its like are answers themselves."""
+    content = structure(cell)
+    items = items_of(content)
+    is_list_of_answers = all(isinstance(item, str | Mapping | list) for item in items or ())
+    return content if is_list_of_answers or not isinstance(cell, str) else cell
+
+
+def _texts_of(content: Any) -> list[str] | None:
+    """Return the answers in a text, a number, a mapping or a list of these; None where there is something else."""
+    if isinstance(content, Mapping):
+        key = next((key for key in ANSWER_KEYS if key in content), None)
+        return None if key is None else _texts_of(content[key])
+    items = items_of(content)
+    if items is None:
+        return [content] if isinstance(content, str) else None
+    texts: list[str] = []
+    for item in items:
+        if is_empty(item):
+            texts.append("")
+        elif isinstance(item, int | float):
+            texts.append(name_of(item))
+        else:
+            inner = _texts_of(item)
+            if inner is None:
+                return None
+            texts.extend(inner)
+    return texts
 
 
 TASK = QuestionAnswering()

@@ -8,10 +8,17 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from xautolm.cells import MissingCellError, items_of, name_of, shown, structure
 from xautolm.errors import DataError
+from xautolm.tasks.base import TaskDefaults
+
+NO_LABEL_NUMBER = "-1"
+"""How data sets of numbered classes write that nobody has labelled a row."""
+NO_LABEL = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "?"})
+"""How data sets of named classes write it, for example SNLI where the annotators did not agree."""
 
 
-class TextClassification:
+class TextClassification(TaskDefaults):
     """Binary and multi-class classification of single texts."""
 
     name = "text-classification"
@@ -28,19 +35,41 @@ class TextClassification:
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
     }
     target = "label"
+    validates_every_class = True
     target_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")
 
     def parse_label(self, cell: Any) -> str:
-        """A class name; whole numbers and booleans become their text."""
-        if cell is None or cell != cell or not str(cell).strip():
-            raise ValueError("the label is missing")
-        if isinstance(cell, list | dict | np.ndarray):
-            raise ValueError(f"expected one label, got {cell!r}")
-        return str(int(cell) if isinstance(cell, float) and cell.is_integer() else cell).strip()
+        """Return a class name; a list with one name is that name."""
+        content = structure(cell)
+        items = items_of(content)
+        if items is None:
+            return name_of(content)
+        if not items:
+            raise MissingCellError("the label is missing")
+        if len(items) > 1:
+            raise ValueError(f"expected one label, got {shown(items)}; rows with several are multilabel-classification")
+        return name_of(items[0])
 
-    def stratum(self, label: str) -> Hashable:
-        """The class."""
-        return label
+    def stand_ins(self, labels: Sequence[str], train: Sequence[str]) -> frozenset[str]:
+        """Return -1 beside numbers counted from 0, as the hub's data sets have it, and marks such as `-` beside words.
+
+        In training, -1 beside 0 and 1 only may as well be the third of three opinions, so it stays a class.
+        """
+        names = set(labels)
+        known = set(train) - NO_LABEL - {NO_LABEL_NUMBER}
+        found = set()
+        if known and all(name.isdecimal() for name in known):
+            counted = {str(number) for number in range(len(known))}
+            is_strange = NO_LABEL_NUMBER not in set(train)
+            if is_strange or (known == counted and len(known) > 2):
+                found = names & {NO_LABEL_NUMBER}
+        elif known and all(any(map(str.isalnum, name)) for name in known):
+            found = names & NO_LABEL
+        return frozenset(found)
+
+    def strata(self, labels: Sequence[str]) -> list[tuple[Hashable, ...]]:
+        """Return the classes."""
+        return [(label,) for label in labels]
 
     def labels_of(self, labels: Sequence[str]) -> tuple[str, ...]:
         """All classes; in numeric order if all are whole numbers, else alphabetically."""
@@ -49,9 +78,10 @@ class TextClassification:
 
     def check(self, train: Sequence[str], validation: Sequence[str]) -> None:
         """Refuse one class only, a class with one example, and splits with unequal classes."""
+        _refuse_absent(set(validation) - set(train), "validation", set(train), "training")
         counts = Counter(train) + Counter(validation)
         if len(counts) < 2:
-            raise DataError("There is only one class, so there is nothing to learn.", got=next(iter(counts)))
+            raise DataError("There is only one class, so there is nothing to learn.", got=repr(next(iter(counts))))
         single = sorted(label for label, count in counts.items() if count == 1)
         if single:
             raise DataError(
@@ -59,21 +89,7 @@ class TextClassification:
                 got=", ".join(single[:8]),
                 fix="Add examples of it, or remove it.",
             )
-        for has, lacks, name, other in (
-            (train, validation, "training", "validation"),
-            (validation, train, "validation", "training"),
-        ):
-            extra = sorted(set(has) - set(lacks))
-            if extra:
-                raise DataError(
-                    f"Classes of the {name} split are absent from the {other} split.",
-                    got=", ".join(extra[:8]),
-                    fix="Give splits with the same classes, or let the validation split be made.",
-                )
-
-    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Nothing beyond what all data is told."""
-        return []
+        _refuse_absent(set(train) - set(validation), "training", set(validation), "validation")
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
         """Class indices, shape (n,)."""
@@ -100,6 +116,17 @@ class TextClassification:
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[str]:
         """Class names."""
         return [names[index] for index in predictions]
+
+
+def _refuse_absent(extra: set[str], name: str, known: set[str], other: str) -> None:
+    """Refuse classes that one split has and the other has not; both sides are shown."""
+    if not extra:
+        return
+    raise DataError(
+        f"Classes of the {name} split are absent from the {other} split.",
+        got=f"{', '.join(sorted(extra)[:8])}; the {other} split has {', '.join(sorted(known)[:8])}",
+        fix="Give splits with the same classes.",
+    )
 
 
 TASK = TextClassification()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from typing import Any, ClassVar
 
+from xautolm.cells import MissingCellError, is_empty, is_missing, shown
 from xautolm.errors import DataError
+from xautolm.tasks.base import TaskDefaults
 
 
-class TextGeneration:
+class TextGeneration(TaskDefaults):
     """One prompt, one target text."""
 
     name = "text-generation"
@@ -22,14 +25,17 @@ class TextGeneration:
     target_guesses = ("target", "completion", "output", "summary", "response", "highlights", "translation")
 
     def parse_label(self, cell: Any) -> str:
-        """A text that is not empty."""
-        if not isinstance(cell, str) or not cell.strip():
-            raise ValueError(f"expected a target text, got {cell!r}")
+        """Return a text that is not empty."""
+        if is_empty(cell):
+            raise MissingCellError(f"expected a target text, got {'nothing' if is_missing(cell) else repr(cell)}")
+        if not isinstance(cell, str):
+            raise ValueError(f"expected a target text, got {shown(cell)}")
         return cell.strip()
 
-    def stratum(self, label: str) -> Hashable:
-        """All alike."""
-        return 0
+    def strata(self, labels: Sequence[str]) -> list[tuple[Hashable, ...]]:
+        """Return whether each target is the commonest: all alike where targets differ, as they mostly do."""
+        commonest, _ = Counter(labels).most_common(1)[0]
+        return [(label == commonest,) for label in labels]
 
     def labels_of(self, labels: Sequence[str]) -> tuple[str, ...]:
         """None: targets are texts."""
@@ -39,10 +45,6 @@ class TextGeneration:
         """Refuse targets that are all the same."""
         if len(set(train)) < 2:
             raise DataError("All targets are the same, so there is nothing to learn.", got=repr(train[0])[:80])
-
-    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Nothing beyond what all data is told."""
-        return []
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> Sequence[Any]:
         """Each target as the only reference."""

@@ -1,0 +1,239 @@
+"""Choosing some of many units so that every stratum is in proportion, and none left out where that is possible.
+
+A unit is a row, or the rows that share a text. It lies in any number of strata: in its class, or in each of its labels.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Hashable, Sequence
+from itertools import chain
+
+import numpy as np
+import pandas as pd
+
+Strata = tuple[Hashable, ...]
+"""The strata that one unit lies in."""
+
+LENGTH_TOLERANCE = 0.02
+"""How far the number of strata a unit may differ between the sides, as a share; no unit is moved for less."""
+
+SMALLEST_GAIN = 0.25
+"""Strata by which a unit must differ from the mean to be moved: with less, too many units are moved for too little."""
+
+
+def hold_out(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
+    """Return which units are held out, as booleans of shape (units,).
+
+    Every stratum of two units or more stands on both sides as far as the units allow, so more than `size` units are
+    held out where there are many strata. A stratum never gives its last unit away.
+
+    Args:
+        units: The strata of each unit.
+        size: How many units are wanted.
+        seed: Same seed, same units.
+    """
+    held_out = np.zeros(len(units), dtype=bool)
+    totals = _counts(units)
+    splittable = []
+    for position, strata in enumerate(units):
+        if all(totals[stratum] > 1 for stratum in strata):
+            splittable.append(position)
+    if not splittable:
+        return held_out
+    size = min(size, max(1, len(splittable) // 2))
+    proposal = _proportional([units[position] for position in splittable], size, seed)
+    held_out[np.asarray(splittable)[proposal]] = True
+    members = _shuffled_members(units, seed)
+    _cover(units, held_out, members)
+    rest = ~held_out
+    _cover(units, rest, members)
+    held_out = ~rest
+    _even_out(units, held_out)
+    return held_out
+
+
+def sample(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
+    """Return sorted positions of at most `size` units, in proportion; no stratum is left out if `size` allows it.
+
+    Args:
+        units: The strata of each unit.
+        size: How many units to take; all if there are not more.
+        seed: Same seed, same units.
+    """
+    if size >= len(units):
+        return np.arange(len(units))
+    chosen = np.zeros(len(units), dtype=bool)
+    chosen[_proportional(units, size, seed)] = True
+    _cover(units, chosen, _shuffled_members(units, seed), keep_last=False)
+    _trim(units, chosen, size)
+    return np.flatnonzero(chosen)
+
+
+def _proportional(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
+    """Return positions of about `size` units; of units in one stratum each exactly so many."""
+    if max(map(len, units)) > 1:
+        return iterative_stratification(units, size, seed)
+    single = [strata[0] if strata else None for strata in units]
+    return stratified_sample(single, size, seed)
+
+
+def stratified_sample(strata: Sequence[Hashable], size: int, seed: int) -> np.ndarray:
+    """Return positions of `size` units, each stratum in proportion and none left out where that is possible.
+
+    Args:
+        strata: The one stratum of every unit.
+        size: How many units to take; all if there are not more.
+        seed: Same seed, same units.
+
+    Returns:
+        Sorted positions, shape (min(size, units),).
+    """
+    if size >= len(strata):
+        return np.arange(len(strata))
+    rng = np.random.default_rng(seed)
+    codes, _ = pd.factorize(pd.Series(list(strata), dtype=object), use_na_sentinel=False)
+    order = rng.permutation(len(codes))
+    shuffled = codes[order]
+    # A unit's rank within its stratum over the stratum's size: the smallest of these form a proportional sample.
+    # Rank 0 counts as 0 whatever the size, so that every stratum gives one before any gives two.
+    ranks = pd.Series(shuffled).groupby(shuffled).cumcount().to_numpy()
+    sizes = np.bincount(codes)[shuffled]
+    priority = (ranks + 0.5) / sizes * (ranks > 0)
+    chosen = order[np.lexsort((order, priority))][:size]
+    return np.sort(chosen)
+
+
+def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
+    """Return sorted positions of `size` units, each stratum in proportion though units lie in several.
+
+    The rarest stratum is dealt out first, each of its units to the side that still wants most of it (Sechidis,
+    Tsoumakas and Vlahavas, 2011, On the Stratification of Multi-Label Data, algorithm 1, for two sides).
+
+    Args:
+        units: The strata of each unit.
+        size: How many units to take.
+        seed: Same seed, same units.
+    """
+    share = size / len(units)
+    members = _shuffled_members(units, seed)
+    unassigned = {stratum: len(positions) for stratum, positions in members.items()}
+    # What the chosen side still wants of each stratum, in units; the other side wants the rest.
+    wanted = {stratum: share * count for stratum, count in unassigned.items()}
+    chosen = np.zeros(len(units), dtype=bool)
+    assigned = np.zeros(len(units), dtype=bool)
+    room = size
+    room_elsewhere = len(units) - size
+    while unassigned:
+        rarest = min(unassigned, key=unassigned.__getitem__)
+        for position in members[rarest]:
+            if assigned[position]:
+                continue
+            wanted_elsewhere = unassigned[rarest] - wanted[rarest]
+            takes = wanted[rarest] > wanted_elsewhere
+            if wanted[rarest] == wanted_elsewhere:
+                takes = room > room_elsewhere
+            takes = (takes and room > 0) or room_elsewhere == 0
+            assigned[position] = True
+            chosen[position] = takes
+            room -= takes
+            room_elsewhere -= not takes
+            for stratum in units[position]:
+                unassigned[stratum] -= 1
+                wanted[stratum] -= takes
+        del unassigned[rarest]
+    unmarked = np.flatnonzero(~assigned)
+    # Units in no stratum fill what room is left.
+    filling = np.random.default_rng(seed).permutation(unmarked)[:room]
+    chosen[filling] = True
+    return np.flatnonzero(chosen)
+
+
+def _cover(
+    units: Sequence[Strata], side: np.ndarray, members: dict[Hashable, list[int]], *, keep_last: bool = True
+) -> None:
+    """Move a unit onto the side for each stratum that has none there, the rarest stratum first.
+
+    Args:
+        units: The strata of each unit.
+        side: Which units are on the side; changed in place.
+        members: The units of each stratum.
+        keep_last: Leave a unit where it is if a stratum has no further unit there.
+    """
+    inside = _counts_on(side, units)
+    outside = _counts_on(~side, units)
+    for stratum in sorted(members, key=lambda stratum: len(members[stratum])):
+        if inside[stratum]:
+            continue
+        for position in members[stratum]:
+            is_spare = all(outside[shared] > 1 for shared in units[position])
+            if keep_last and not is_spare:
+                continue
+            side[position] = True
+            inside.update(units[position])
+            outside.subtract(units[position])
+            break
+
+
+def _even_out(units: Sequence[Strata], held_out: np.ndarray) -> None:
+    """Move units until both sides have about as many strata a unit; changes `held_out` in place.
+
+    Rare strata often lie in units of many strata, so a side that was made to cover them has more strata a unit.
+    """
+    lengths = np.asarray([len(strata) for strata in units])
+    deviations = lengths - lengths.mean()
+    # Strata that the held-out side has beyond its share; negative if it has too few.
+    surplus = float(deviations[held_out].sum())
+    tolerance = LENGTH_TOLERANCE * float(lengths[held_out].sum())
+    for leaves in (True, False):
+        # Units that deviate as the held-out side does leave it; where too few can be spared, their opposites join.
+        side = held_out if leaves else ~held_out
+        counts = _counts_on(side, units)
+        gains = np.sign(surplus) * (deviations if leaves else -deviations)
+        movable = np.flatnonzero(side & (gains >= SMALLEST_GAIN))
+        largest_first = movable[np.argsort(-gains[movable], kind="stable")]
+        for position in largest_first.tolist():
+            if abs(surplus) <= tolerance:
+                return
+            is_spare = all(counts[stratum] > 1 for stratum in units[position])
+            if is_spare and gains[position] <= abs(surplus):
+                held_out[position] = not leaves
+                counts.subtract(units[position])
+                surplus -= np.sign(surplus) * gains[position]
+
+
+def _trim(units: Sequence[Strata], chosen: np.ndarray, size: int) -> None:
+    """Drop chosen units down to `size`, first those whose strata have most others; changes `chosen` in place."""
+    counts = _counts_on(chosen, units)
+    excess = int(chosen.sum()) - size
+    candidates = np.flatnonzero(chosen).tolist() if excess > 0 else []
+    candidates.sort(key=lambda position: -min((counts[stratum] for stratum in units[position]), default=size))
+    for position in candidates:
+        is_spare = all(counts[stratum] > 1 for stratum in units[position])
+        if excess > 0 and is_spare:
+            chosen[position] = False
+            counts.subtract(units[position])
+            excess -= 1
+    # There are more strata than room: some are lost, which the caller has to look at.
+    for position in candidates:
+        if excess > 0 and chosen[position]:
+            chosen[position] = False
+            excess -= 1
+
+
+def _counts(units: Sequence[Strata]) -> Counter[Hashable]:
+    return Counter(chain.from_iterable(units))
+
+
+def _counts_on(side: np.ndarray, units: Sequence[Strata]) -> Counter[Hashable]:
+    """Return how many units of each stratum are on a side."""
+    return _counts([units[position] for position in np.flatnonzero(side).tolist()])
+
+
+def _shuffled_members(units: Sequence[Strata], seed: int) -> dict[Hashable, list[int]]:
+    """Return the positions of the units of each stratum, in an order that the seed decides."""
+    members: dict[Hashable, list[int]] = {}
+    for position in np.random.default_rng(seed).permutation(len(units)).tolist():
+        for stratum in units[position]:
+            members.setdefault(stratum, []).append(position)
+    return members

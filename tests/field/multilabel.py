@@ -1,0 +1,187 @@
+"""Field cases: rows with several labels, in the forms that programs write them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from tests.field.cases import Case, Read, Refused
+from tests.field.material import CLASSES, ROWS, table
+
+TASK = "multilabel-classification"
+
+
+def labels_of_row(number: int) -> list[str]:
+    """Return the labels of a row: every combination of the three classes, none included."""
+    return [name for bit, name in enumerate(CLASSES) if number >> bit & 1]
+
+
+LABELS = [labels_of_row(number) for number in range(ROWS)]
+NAMED = [names or [CLASSES[0]] for names in LABELS]
+"""At least one label a row."""
+BITS = [[int(name in names) for name in CLASSES] for names in LABELS]
+ALL = Read(rows=ROWS, classes=CLASSES, probes={"label": (("account", "billing"),)})
+
+
+def in_csv(cells: Sequence[Any]) -> Callable[[Path], Path]:
+    """Return what writes a CSV file with these label cells."""
+
+    def write(folder: Path) -> Path:
+        path = folder / "rows.csv"
+        table().assign(label=[str(cell) for cell in cells]).to_csv(path, index=False)
+        return path
+
+    return write
+
+
+def in_frame(cells: Sequence[Any]) -> Callable[[Path], pd.DataFrame]:
+    """Return what gives a frame with these label cells."""
+    return lambda folder: table().assign(label=pd.Series(list(cells), dtype=object))
+
+
+def in_parquet(cells: Sequence[Any]) -> Callable[[Path], Path]:
+    """Return what writes a Parquet file with these label cells."""
+
+    def write(folder: Path) -> Path:
+        path = folder / "rows.parquet"
+        table().assign(label=pd.Series(list(cells), dtype=object)).to_parquet(path)
+        return path
+
+    return write
+
+
+def columns_of_bits(folder: Path) -> Path:
+    """Write a CSV file with a column of 0 and 1 for each class."""
+    path = folder / "rows.csv"
+    bits = pd.DataFrame(BITS, columns=list(CLASSES))
+    pd.concat([table()[["text"]], bits], axis=1).to_csv(path, index=False)
+    return path
+
+
+def hub_lists(kind: str, stored: bool) -> Callable[[Path], Any]:
+    """Return what gives a hub data set with lists of class numbers, in memory or saved to disk."""
+
+    def make(folder: Path) -> Any:
+        import datasets
+
+        inner = datasets.ClassLabel(names=list(CLASSES))
+        lists = getattr(datasets, kind)(inner)
+        features = datasets.Features({"text": datasets.Value("string"), "labels": lists})
+        numbers = [[CLASSES.index(name) for name in names] for names in LABELS]
+        rows = datasets.Dataset.from_dict({"text": list(table()["text"]), "labels": numbers}, features=features)
+        if not stored:
+            return rows
+        datasets.DatasetDict(train=rows).save_to_disk(str(folder / "stored"))
+        return folder / "stored"
+
+    return make
+
+
+def spelled(names: Sequence[str]) -> str:
+    """Return a list as NumPy prints it."""
+    return str(np.array(names, dtype=object))
+
+
+READ = {
+    "Python's lists in CSV": in_csv(LABELS),
+    "JSON in CSV": in_csv([json.dumps(names) for names in LABELS]),
+    "NumPy's arrays in CSV": in_csv([spelled(names) for names in LABELS]),
+    "NumPy's arrays, repr, in CSV": in_csv([repr(np.array(names, dtype=object)) for names in LABELS]),
+    "sets in CSV": in_csv([set(names) for names in LABELS]),
+    "tuples in CSV": in_csv([tuple(names) for names in LABELS]),
+    "lists without quotes in CSV": in_csv([f"[{', '.join(names)}]" for names in LABELS]),
+    "PostgreSQL's arrays in CSV": in_csv([f"{{{','.join(names)}}}" for names in LABELS]),
+    "a mapping with one list in CSV": in_csv([json.dumps({"choices": names}) for names in LABELS]),
+    "commas in CSV": in_csv([",".join(names) for names in LABELS]),
+    "lists": in_frame(LABELS),
+    "sets": in_frame([set(names) for names in LABELS]),
+    "arrays in Parquet": in_parquet(LABELS),
+    "mappings to booleans": in_frame([{name: name in names for name in CLASSES} for names in LABELS]),
+    "mappings to 0.0 and 1.0": in_frame([{name: float(name in names) for name in CLASSES} for names in LABELS]),
+    "mappings to booleans in CSV": in_csv([{name: name in names for name in CLASSES} for names in LABELS]),
+    "mappings with gaps in Parquet": in_parquet([dict.fromkeys(names, True) for names in NAMED]),
+    "Sequence(ClassLabel)": hub_lists("Sequence", False),
+    "Sequence(ClassLabel), saved": hub_lists("Sequence", True),
+    "List(ClassLabel)": hub_lists("List", False),
+    "LargeList(ClassLabel)": hub_lists("LargeList", False),
+}
+VECTORS = {
+    "0/1 lists": in_frame(BITS),
+    "0/1 arrays": in_frame([np.array(bits) for bits in BITS]),
+    "booleans in lists": in_frame([[bool(bit) for bit in bits] for bits in BITS]),
+    "floats in lists": in_frame([[float(bit) for bit in bits] for bits in BITS]),
+    "0/1 lists in Parquet": in_parquet(BITS),
+    "0/1 lists in CSV": in_csv(BITS),
+    "0/1 arrays in CSV": in_csv([str(np.array(bits, dtype=float)) for bits in BITS]),
+    "0,1,0 in CSV": in_csv([",".join(map(str, bits)) for bits in BITS]),
+    "0 1 0 in CSV": in_csv([" ".join(map(str, bits)) for bits in BITS]),
+}
+
+CASES = [Case(name=f"labels: {name}", make=make, task=TASK, expect=ALL) for name, make in READ.items()]
+CASES += [
+    Case(
+        name=f"labels: {name}",
+        make=make,
+        task=TASK,
+        expect=Refused(value="0/1 vectors without names", place="column 'label'", cure="--label name,name"),
+    )
+    for name, make in VECTORS.items()
+]
+CASES += [
+    Case(
+        name="labels: columns of 0 and 1, not named",
+        make=columns_of_bits,
+        task=TASK,
+        expect=Refused(value="columns text, account", place="label", cure="--label account,billing,delivery"),
+    ),
+    Case(
+        name="labels: columns of 0 and 1, named",
+        make=columns_of_bits,
+        task=TASK,
+        options={"label": "account,billing,delivery"},
+        expect=ALL,
+    ),
+    Case(
+        name="labels: column of 0 and 1 that is not there",
+        make=columns_of_bits,
+        task=TASK,
+        options={"label": "account,billing,fraud"},
+        expect=Refused(value="account,billing,fraud", cure="columns text, account"),
+    ),
+    Case(
+        name="labels: chances for labels",
+        make=in_frame([dict.fromkeys(CLASSES, 0.3) for _ in LABELS]),
+        task=TASK,
+        expect=Refused(value="expected 0 or 1, got 0.3", place="row 0, column 'label'"),
+    ),
+    Case(
+        name="labels: a cut list",
+        make=in_csv(["['account' 'billing' ... 'delivery']"] * ROWS),
+        task=TASK,
+        expect=Refused(value="cut when it was printed", place="line 2, column 'label'"),
+    ),
+    Case(
+        name="labels: some missing",
+        make=in_frame([None if row % 10 == 0 else names for row, names in enumerate(LABELS)]),
+        task=TASK,
+        expect=Read(rows=ROWS - 6, classes=CLASSES, notes=("6 of 60 rows", "--unlabelled none")),
+    ),
+    Case(
+        name="labels: missing means none",
+        make=in_frame([names or float("nan") for names in LABELS]),
+        task=TASK,
+        options={"unlabelled": "none"},
+        expect=Read(rows=ROWS, classes=CLASSES, probes={"label": ((), ("account",))}),
+    ),
+    Case(
+        name="labels: names with commas in lists",
+        make=in_csv([["Smith, Jr." if name == "account" else name for name in names] for names in LABELS]),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("Smith, Jr.", "billing", "delivery")),
+    ),
+]
