@@ -25,7 +25,7 @@ from xautolm.metalearning import PRESETS, knn_start, warm_start
 from xautolm.metrics import objective
 from xautolm.ranking import hypervolume
 from xautolm.records import Configuration, Experience, TrialOutcome
-from xautolm.search import SAMPLERS, Memory, ask, open_study, tell
+from xautolm.search import SAMPLERS, Memory, open_study
 from xautolm.space import Prior
 
 TRIALS = 40
@@ -70,11 +70,11 @@ def search(strategy: str, memory: Memory | None, task: Task, seed: int, trials: 
     study = open_study(None, SPACE, GOALS, lambda s: SAMPLERS.get(strategy).make(SPACE, s, memory), seed)
     found = Search([], [])
     for _ in range(trials):
-        asked = ask(study, SPACE, lambda configuration: "")
+        asked = study.ask(lambda configuration: "")
         assert asked is not None
-        trial, configuration = asked
+        configuration = asked.configuration
         outcome = play(task, dict(configuration.values))
-        tell(study, trial.number, outcome, GOALS)
+        study.tell(asked.number, outcome)
         found.configurations.append(configuration)
         found.outcomes.append(outcome)
     return found

@@ -17,15 +17,13 @@ import tempfile
 import time
 from pathlib import Path
 
-import optuna
-
 from xautolm.execution import ForkServerLauncher, Launcher, LocalExecutor, SpawnLauncher
 from xautolm.metafeatures import system_profile
 from xautolm.metrics import objective
 from xautolm.plan import PRELOAD
 from xautolm.recipe import build_space, generic_data
 from xautolm.records import Limits, TrialSpec
-from xautolm.search import SAMPLERS, ask, open_study, tell
+from xautolm.search import SAMPLERS, SearchStudy, open_study
 from xautolm.tasks import TASKS
 from xautolm.zoo import ZOO, find_models
 
@@ -41,7 +39,7 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
     make = SAMPLERS.get("tpe").make
     found: dict[str, list[float]] = {name: [] for name in launchers}
     executors = {name: LocalExecutor(launcher, ENTRY) for name, launcher in launchers.items()}
-    studies: dict[str, optuna.Study] = {
+    studies: dict[str, SearchStudy] = {
         name: open_study(f"sqlite:///{folder}/{name}.db", space, objectives, lambda seed: make(space, seed, None), 0)
         for name in launchers
     }
@@ -50,12 +48,11 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
             path = folder / name / str(number)
             path.mkdir(parents=True)
             asked_at = time.monotonic()
-            asked = ask(studies[name], space, lambda configuration: "")
+            asked = studies[name].ask(lambda configuration: "")
             assert asked is not None
-            trial, configuration = asked
             spec = TrialSpec(
-                number=trial.number,
-                configuration=configuration,
+                number=asked.number,
+                configuration=asked.configuration,
                 task="text-classification",
                 labels=("a", "b"),
                 card=cards[0],
@@ -73,7 +70,7 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
             while not (ended := executor.finished(1.0)):
                 pass
             found[name].append(float((path / "began").read_text()) - asked_at)
-            tell(studies[name], trial.number, ended[0][1], objectives)
+            studies[name].tell(asked.number, ended[0][1])
     for executor in executors.values():
         executor.close()
     return found

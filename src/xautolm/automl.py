@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,12 @@ import pandas as pd
 
 from xautolm.best_model import BestModel, Predictions
 from xautolm.data import Role, input_table, labelled, training_data
-from xautolm.errors import DataError, UsageError
+from xautolm.errors import DataError, NoModelError, SearchEndedError, UsageError
 from xautolm.execution import Executor
-from xautolm.loop import search
+from xautolm.loop import end_early, search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
-from xautolm.plan import make_plan, recover
+from xautolm.plan import make_plan
 from xautolm.prospect import described, given_columns
 from xautolm.recipe import data_needs
 from xautolm.recommend import recommend
@@ -79,17 +80,20 @@ class AutoLM:
         Raises:
             UsageError: Bad input, before any compute.
             NoModelError: No trial gave a model.
+            SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
         data, options = shaped(X, y, options)
         plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor)
         try:
             finish(plan, search(plan))
-        except KeyboardInterrupt:
-            plan.executor.close()
-            recover(plan.study, plan.folder, plan.info, plan.objectives, plan.store)
-            if any(one.outcome.succeeded for one in plan.folder.experiences()):
-                finish(plan, plan.folder.experiences())
+        except (KeyboardInterrupt, SearchEndedError):
+            plan.screen.close()
+            experiences = end_early(plan)
+            if any(experience.outcome.succeeded for experience in experiences):
+                # The same trouble may come again; what the user has to know is what came first.
+                with suppress(NoModelError, SearchEndedError):
+                    finish(plan, experiences, is_early=True)
             raise
         finally:
             plan.close()

@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from xautolm.documents import read_json, write_json
-from xautolm.records import Budget
+from pydantic import Field
+
+from xautolm.documents import read_record, to_plain, write_json
+from xautolm.errors import DamagedFileError
+from xautolm.records import Budget, Experience
+
+TICK_SECONDS = 1.0
+"""How often the time used is noted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Used:
+    """What `clock.json` says."""
+
+    seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
+    """Of the budget, over all sessions so far."""
 
 
 class Clock:
     """How much of the budget is used, over all sessions of a run.
 
     Args:
-        root: The run's folder; `clock.json` in it holds the seconds used, written about once a second.
+        path: `clock.json`, where the seconds used are noted.
         budget: What may be used.
+        before: Seconds that earlier sessions used.
     """
 
-    def __init__(self, root: Path, budget: Budget) -> None:
-        self.path = root / "clock.json"
+    def __init__(self, path: Path, budget: Budget, before: float = 0.0) -> None:
+        self.path = path
         self.budget = budget
-        self.before = float(read_json(self.path)["seconds"]) if self.path.exists() else 0.0
+        self.before = before
         self.started = time.monotonic()
         self.written = 0.0
 
@@ -36,6 +54,26 @@ class Clock:
 
     def tick(self) -> None:
         """Note the time used, at most once a second."""
-        if time.monotonic() - self.written >= 1.0:
-            write_json(self.path, {"seconds": self.used})
+        if time.monotonic() - self.written >= TICK_SECONDS:
+            # Not worth waiting for the disk every second: what a power cut takes is a second of the budget.
+            write_json(self.path, to_plain(Used(seconds=self.used)), durable=False)
             self.written = time.monotonic()
+
+
+def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, say: Callable[[str], None]) -> float:
+    """Return how much of the budget earlier sessions used.
+
+    Args:
+        path: `clock.json`.
+        experiences: The run's trials: where the file is damaged, the time that they took stands for it.
+        parallel: How many of them ran at once.
+        say: Told if the file is damaged.
+    """
+    if not path.exists() and not experiences:
+        return 0.0
+    try:
+        return read_record(Used, path).seconds
+    except DamagedFileError as error:
+        seconds = sum(experience.outcome.wall_time for experience in experiences) / parallel
+        say(f"{path.name} cannot be read ({error.reason}): the {seconds:.0f} s that the trials took count as used")
+        return seconds

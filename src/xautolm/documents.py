@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
+
+from xautolm.errors import DamagedFileError
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -16,12 +19,12 @@ T = TypeVar("T")
 
 
 def to_plain(record: Any) -> dict[str, Any]:
-    """A record as dictionaries, lists and scalars."""
+    """Return a record as dictionaries, lists and scalars."""
     return asdict(record)
 
 
 def from_plain(kind: type[T], value: Any) -> T:
-    """A record of `kind` from dictionaries, lists and scalars, validated.
+    """Build a record of `kind` from dictionaries, lists and scalars, validated.
 
     Raises:
         pydantic.ValidationError: The value does not fit; the error lists every field.
@@ -32,24 +35,92 @@ def from_plain(kind: type[T], value: Any) -> T:
 
 @cache
 def validator(kind: Any) -> TypeAdapter[Any]:
-    """What checks and builds records of a kind; made once for each."""
+    """Return what checks and builds records of a kind; made once for each."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
 
 
-def write_json(path: Path, value: Any) -> None:
-    """Write a JSON file so that a reader, or a crash, never meets half of it."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False))
+def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+    """Write a JSON file so that a reader, or a crash, never meets half of it; as `write_text` does."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False), durable=durable)
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a text file so that a reader, or a crash, never meets half of it."""
+def write_text(path: Path, text: str, *, durable: bool = True) -> None:
+    """Write a text file so that a reader, or a crash, never meets half of it.
+
+    Args:
+        path: Where.
+        text: What.
+        durable: Wait until the disk has it: after a power cut, a file that was renamed but not synchronised may be
+            empty. Costs some milliseconds; not worth it for what is written every second or can be had again.
+
+    Raises:
+        OSError: The disk is full, or the folder cannot be written to; the earlier file, if any, is whole.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
-    temporary.write_text(text, encoding="utf-8")
-    temporary.replace(path)
+    try:
+        # Half a character of UTF-16, as tokenizers and logs may give, is written as its escape, which JSON reads back.
+        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+            if durable:
+                file.flush()
+                os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        # Where the disk is full, a forgotten half would keep it so.
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        raise
+    if durable:
+        synchronise_folder(path.parent)
+
+
+def synchronise_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder; file systems that cannot do that are left alone."""
+    with contextlib.suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def read_json(path: Path) -> Any:
-    """The value in a JSON file."""
-    return json.loads(path.read_text(encoding="utf-8"))
+    """Return the value in a JSON file.
+
+    Raises:
+        DamagedFileError: The file is not there, is not UTF-8 or is not JSON; the message names it.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise DamagedFileError(path, "there is no such file") from None
+    except OSError as error:
+        raise DamagedFileError(path, error.strerror or str(error)) from None
+    except UnicodeDecodeError:
+        raise DamagedFileError(path, "it is not text in UTF-8") from None
+    except json.JSONDecodeError as error:
+        is_empty = not error.doc.strip()
+        place = f"line {error.lineno}, column {error.colno}"
+        raise DamagedFileError(path, "it is empty" if is_empty else f"{error.msg} at {place}") from None
+    except (RecursionError, ValueError) as error:
+        # Thousands of brackets, or a whole number of thousands of digits: JSON, but not ours.
+        raise DamagedFileError(path, str(error)) from None
+
+
+def read_record(kind: type[T], path: Path) -> T:
+    """Return the record of `kind` in a JSON file.
+
+    Raises:
+        DamagedFileError: The file cannot be read, or what it holds is no such record; the message names the field.
+    """
+    from pydantic import ValidationError
+
+    value = read_json(path)
+    try:
+        return from_plain(kind, value)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "the value"
+        raise DamagedFileError(path, f"{field}: {first['msg']}") from None

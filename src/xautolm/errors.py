@@ -7,8 +7,10 @@ XAutoLMError
 │   ├── SpaceError          a search space, or a value in it, that makes no sense
 │   ├── BudgetError         a budget that is malformed or too small for one trial
 │   ├── ModelUnavailableError   no such model here, and no hub to fetch it from
-│   ├── RunFolderError      the output folder holds something else
+│   ├── RunFolderError      the output folder holds something else, or cannot be made
+│   ├── DamagedFileError    a file that xautolm wrote can no longer be read
 │   └── StoreError          the experience store cannot be opened or is of a newer schema
+├── SearchEndedError        the search ended before its budget did: no room, or nothing works (exit code 1)
 ├── NoModelError            the search ended without a usable model (exit code 1)
 └── TrialError              inside a trial: a failure whose kind is known
 """
@@ -17,6 +19,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 SHOWN_NAMES = 24
 """How many known names a message lists at most."""
@@ -96,8 +99,35 @@ class RunFolderError(UsageError):
     """The output folder holds something that this run must not touch."""
 
 
+class DamagedFileError(UsageError):
+    """A file that xautolm wrote and that can no longer be read.
+
+    Args:
+        path: The file.
+        reason: Why not, in a few words.
+    """
+
+    def __init__(self, path: Path, reason: str) -> None:
+        super().__init__("A file cannot be read.", got=f"{path}: {reason}")
+        self.path = path
+        self.reason = reason
+
+
 class StoreError(UsageError):
     """The experience store cannot be opened, or was written by a newer xautolm."""
+
+
+class SearchEndedError(XAutoLMError):
+    """The search ended before its budget did, for a reason that no configuration is to blame for.
+
+    Args:
+        what: What happened, in one sentence.
+        got: Where and why.
+        fix: What to do about it.
+    """
+
+    def __init__(self, what: str, *, got: object, fix: str) -> None:
+        super().__init__(f"{what}\nGot: {got}\n{fix}")
 
 
 class NoModelError(XAutoLMError):

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from xautolm.documents import write_json
-from xautolm.plan import Plan
-from xautolm.records import Experience
+from xautolm.errors import SearchEndedError
+from xautolm.plan import Plan, interrupted, settled
+from xautolm.records import Experience, Limits, TrialOutcome
 from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
-from xautolm.run_folder import ended_experience
-from xautolm.search import EXPLANATION, ask, pareto_front, tell
-
-if TYPE_CHECKING:
-    import optuna
+from xautolm.run_folder import experience_of, folder_errors
+from xautolm.search import AGAIN, EXPLANATION, PROPOSAL, AskedTrial, pareto_front
 
 UPDATE_SECONDS = 0.5
 PART_OF_EPOCH = 0.3
 """Share of the first epoch that must fit at least."""
+LARGEST_MISFORTUNE = 5
+"""So many trials in a row that are ended from outside end the search: a full disk or a broken driver ends them all."""
 
 
 def search(plan: Plan) -> list[Experience]:
@@ -27,30 +26,46 @@ def search(plan: Plan) -> list[Experience]:
 
     Returns:
         The experiences of the run, those of earlier sessions included.
+
+    Raises:
+        SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
     """
-    standing = Standing(metric=plan.metric, folder=plan.folder, experiences=plan.folder.experiences())
+    standing = Standing(metric=plan.metric, folder=plan.folder, experiences=list(plan.experiences))
     for earlier in standing.experiences:
         plan.resources.observe(earlier.configuration, earlier.outcome)
-    while True:
-        while len(standing.running) < plan.parallel and start_next(plan, standing):
-            pass
-        if not standing.running:
-            return standing.experiences
-        for number, outcome in plan.executor.finished(UPDATE_SECONDS):
-            spec = standing.running.pop(number)
-            tell(plan.study, number, outcome, plan.objectives)
-            plan.resources.observe(spec.configuration, outcome)
-            experience = ended_experience(plan.info, plan.folder.trial(number))
-            plan.store.add([experience])
-            standing.experiences.append(experience)
-            outcomes = {one.trial: one.outcome for one in standing.experiences}
-            standing.front = pareto_front(outcomes, plan.objectives)
-            plan.folder.keep_weights(standing.front, standing.running)
-            plan.screen.finished(experience, standing)
-        plan.clock.tick()
-        standing.used, standing.left = plan.clock.used, plan.clock.left
-        standing.trials_left = plan.trials_left(standing.experiences, len(standing.running))
-        plan.screen.update(standing)
+    misfortunes = 0
+    with folder_errors(plan.folder.root):
+        while True:
+            while len(standing.running) < plan.parallel and start_next(plan, standing):
+                pass
+            if not standing.running:
+                return standing.experiences
+            for number, outcome in plan.executor.finished(UPDATE_SECONDS):
+                experience = conclude(plan, standing, number, outcome)
+                misfortunes = 0 if outcome.is_evidence else misfortunes + 1
+                plan.screen.finished(experience, standing)
+                if misfortunes == LARGEST_MISFORTUNE:
+                    raise _too_many_misfortunes(outcome)
+            plan.clock.tick()
+            standing.used, standing.left = plan.clock.used, plan.clock.left
+            standing.trials_left = plan.trials_left(standing.experiences, len(standing.running))
+            plan.screen.update(standing)
+
+
+def conclude(plan: Plan, standing: Standing, number: int, outcome: TrialOutcome) -> Experience:
+    """Tell study, resources and store what came of a trial."""
+    spec = standing.running.pop(number)
+    plan.study.tell(number, outcome)
+    plan.resources.observe(spec.configuration, outcome)
+    if not outcome.is_evidence and not spec.proposal.startswith(AGAIN):
+        plan.study.enqueue(spec.configuration, f"{AGAIN} {number}")
+    experience = experience_of(plan.info, spec, outcome, plan.folder.trial(number))
+    plan.store.add([experience])
+    standing.experiences.append(experience)
+    outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
+    standing.front = pareto_front(outcomes, plan.objectives)
+    plan.folder.keep_weights(standing.front, standing.running)
+    return experience
 
 
 def start_next(plan: Plan, standing: Standing) -> bool:
@@ -60,28 +75,77 @@ def start_next(plan: Plan, standing: Standing) -> bool:
         return False
     seconds = min(plan.limits.seconds or float("inf"), plan.clock.left)
     limits = replace(plan.limits, seconds=None if seconds == float("inf") else seconds)
-    asked = ask(plan.study, plan.space, lambda one: plan.resources.obstacle(one, limits))
-    # Where no whole epoch fits any more, the budget is better spent on part of one than left.
-    asked = asked or ask(plan.study, plan.space, lambda one: plan.resources.obstacle(one, limits, PART_OF_EPOCH))
+    asked = ask(plan, limits)
     if asked is None:
         return False
-    trial, configuration = asked
-    folder = plan.folder.trial(trial.number)
-    folder.mkdir(parents=True, exist_ok=True)
-    proposal = str(trial.user_attrs.get("proposal", plan.sampler))
+    number, configuration = asked.number, asked.configuration
+    folder = plan.folder.trial(number)
+    # A folder that is there already belongs to a trial that ended: it is never written over.
+    folder.mkdir(parents=True)
+    proposal = str(asked.attributes.get(PROPOSAL, plan.sampler))
     busy = [spec.device for spec in standing.running.values()]
-    spec = plan.spec(trial.number, configuration, limits, min(plan.devices, key=busy.count), proposal)
+    spec = plan.spec(number, configuration, limits, min(plan.devices, key=busy.count), proposal)
     if plan.explain:
-        explain(plan, trial, folder)
+        explain(plan, asked)
     plan.executor.start(spec, folder)
-    standing.running[trial.number] = spec
-    plan.screen.started(trial.number, configuration, plan.resources.predict(configuration).seconds)
+    standing.running[number] = spec
+    plan.screen.started(number, configuration, plan.resources.predict(configuration).seconds)
     return True
 
 
-def explain(plan: Plan, trial: optuna.Trial, folder: Path) -> None:
+def ask(plan: Plan, limits: Limits) -> AskedTrial | None:
+    """Return the next trial that fits within limits; nothing if there is none, or no time for any."""
+
+    def fits(epochs: float) -> bool:
+        return any(not plan.resources.obstacle(default, limits, epochs) for default in plan.defaults)
+
+    def attempt(epochs: float) -> AskedTrial | None:
+        def has_time() -> bool:
+            return plan.clock.left > 0
+
+        return plan.study.ask(lambda configuration: plan.resources.obstacle(configuration, limits, epochs), has_time)
+
+    # Where the end of the budget is near, samplers would be asked in vain for something that fits into nothing.
+    is_last = plan.limits.seconds is None or plan.clock.left < plan.limits.seconds
+    if is_last and not fits(PART_OF_EPOCH):
+        return None
+    asked = attempt(1.0) if not is_last or fits(1.0) else None
+    # Where no whole epoch fits any more, the budget is better spent on part of one than left.
+    return asked or attempt(PART_OF_EPOCH)
+
+
+def end_early(plan: Plan) -> list[Experience]:
+    """Stop what runs, and bring study and store up to what the trials' folders say.
+
+    Returns:
+        The experiences of the run.
+    """
+    plan.executor.close()
+    experiences = plan.folder.trials(plan.info).experiences
+    # On a full disk some of this fails; the next start does it then.
+    with suppress(OSError, SearchEndedError):
+        experiences = settled(plan.folder, plan.info, plan.screen.note)
+        outcomes = {experience.trial: experience.outcome for experience in experiences}
+        for number in plan.study.running():
+            plan.study.tell(number, outcomes.get(number, interrupted()))
+    plan.store.add(experiences)
+    outcomes = {experience.trial: experience.outcome for experience in experiences}
+    plan.folder.keep_weights(pareto_front(outcomes, plan.objectives), ())
+    return experiences
+
+
+def explain(plan: Plan, asked: AskedTrial) -> None:
     """Say and write where a proposal came from; samplers that do not tell are named."""
-    attributes = plan.study.get_trials(deepcopy=False)[trial.number].user_attrs
-    explanation = attributes.get(EXPLANATION) or {"origin": attributes.get("proposal", plan.sampler)}
-    write_json(folder / "explanation.json", explanation)
-    plan.screen.note(explained(trial.number, explanation))
+    origin = asked.attributes.get(PROPOSAL, plan.sampler)
+    explanation = asked.attributes.get(EXPLANATION) or {"origin": origin}
+    write_json(plan.folder.trial(asked.number) / "explanation.json", explanation)
+    plan.screen.note(explained(asked.number, explanation))
+
+
+def _too_many_misfortunes(outcome: TrialOutcome) -> SearchEndedError:
+    message = outcome.failure.headline if outcome.failure else ""
+    return SearchEndedError(
+        f"{LARGEST_MISFORTUNE} trials in a row were ended from outside, so the search ends here.",
+        got=message,
+        fix="Mend that; the same command goes on from here.",
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -10,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.documents import from_plain, read_json, to_plain, write_json
-from xautolm.errors import UnknownNameError, UsageError
+from xautolm.documents import from_plain, read_json, to_plain, write_text
+from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, Sample, known_features
 from xautolm.metalearning import PRESETS, Influence, Warmed, WarmStart, knn_start, measured, warm_start
 from xautolm.metalearning.utility import SMALLER, is_negative, is_positive, oriented_value
@@ -19,12 +20,14 @@ from xautolm.metalearning.warm_start import decay
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy, standardised
+from xautolm.search.surrogates import heaviest
 from xautolm.space import Prior, Space
 
 NONE, KNN, SELF = "none", "knn", "self"
 DEFAULT = "moderate-linear"
-FILE = "warm_start.json"
 SHOWN = 3
+LISTED = 200
+"""Influences that `warm_start.json` lists, the strongest: a store may have 100,000, and nobody reads those."""
 
 
 def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strategy) -> str:
@@ -95,7 +98,7 @@ def remembered(
     experiences: Sequence[Experience],
     current: Features,
     objectives: Sequence[str],
-    folder: Path,
+    path: Path,
     say: Callable[[str], None],
 ) -> Memory | None:
     """What a search begins with; a resumed one goes on with what it began with.
@@ -107,29 +110,56 @@ def remembered(
         experiences: Those that may be seen.
         current: Meta-features of the task and machine at hand.
         objectives: Of the search, by name.
-        folder: The run's folder, where `warm_start.json` keeps the prior, the evidence and the account of both.
-        say: Told once how many experiences shaped the prior, and from where.
+        path: `warm_start.json` in the run's folder, which keeps the prior, the evidence and the account of both.
+        say: Told once how many experiences shaped the prior, and from where; and if the file is damaged.
     """
     if choice == NONE:
         return None
-    path = folder / FILE
     if path.exists():
-        kept = read_json(path)
-        return Memory(
-            prior=Prior.from_plain(space, kept["prior"]),
-            evidence=[from_plain(Evidence, one) for one in kept["evidence"]],
-        )
+        try:
+            return _read_memory(path, space)
+        except DamagedFileError as error:
+            say(f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now")
     plain = Prior.plain(space)
     warmed = (
         knn_start(plain, experiences, current)
         if choice == KNN
         else warm_start(plain, experiences, current, PRESETS[choice].changed(changes))
     )
-    evidence = evidence_of(experiences, current, objectives)
-    kept = {"choice": choice, "influences": account(warmed), "prior": warmed.prior.to_plain()}
-    write_json(path, kept | {"evidence": [to_plain(one) for one in evidence]})
+    evidence = heaviest(evidence_of(experiences, current, objectives))
+    memory = Memory(prior=warmed.prior, evidence=evidence)
+    _write_memory(path, choice, warmed, memory)
     say(summary(warmed))
-    return Memory(prior=warmed.prior, evidence=evidence)
+    return memory
+
+
+def _read_memory(path: Path, space: Space) -> Memory:
+    """Return what a search began with.
+
+    Raises:
+        DamagedFileError: The file does not say it.
+    """
+    stored = read_json(path)
+    try:
+        prior = Prior.from_plain(space, stored["prior"])
+        evidence = from_plain(list[Evidence], stored["evidence"])
+    except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+        raise DamagedFileError(path, f"{type(error).__name__} in its prior or its evidence") from None
+    return Memory(prior=prior, evidence=evidence)
+
+
+def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> None:
+    """Write what a search begins with; the size does not depend on the store's, apart from bounds on what is kept."""
+    influences = account(warmed)
+    content = {
+        "choice": choice,
+        "experiences": len(influences),
+        "successes": sum(influence.rate > 0 for influence in warmed.influences),
+        "influences": influences[:LISTED],
+        "prior": memory.prior.to_plain(),
+        "evidence": [to_plain(evidence) for evidence in memory.evidence],
+    }
+    write_text(path, json.dumps(content, ensure_ascii=False))
 
 
 def evidence_of(experiences: Sequence[Experience], current: Features, objectives: Sequence[str]) -> list[Evidence]:

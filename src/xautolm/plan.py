@@ -7,20 +7,19 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib import metadata
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from filelock import FileLock
 
-from xautolm.budget import Clock
+from xautolm.budget import Clock, seconds_used
 from xautolm.data import Dataset
-from xautolm.documents import to_plain, write_json
 from xautolm.execution import Executor, LocalExecutor, default_launcher
-from xautolm.experience import ExperienceStore
-from xautolm.memory import chosen_start, remembered, visible, with_features
+from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures.system import devices
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, with_weights
-from xautolm.recipe import methods_by_model, opening
+from xautolm.recipe import default_configurations, methods_by_model, opening
 from xautolm.records import (
     Configuration,
     Experience,
@@ -35,14 +34,12 @@ from xautolm.records import (
 )
 from xautolm.report import Screen
 from xautolm.resources import ResourceModel
-from xautolm.run_folder import RunFolder, RunInfo, read_experience
-from xautolm.search import SAMPLERS, open_study, tell
+from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors, split_problem
+from xautolm.search import SAMPLERS, Memory, SearchStudy, file_url, open_study
+from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.vocabulary import FailureKind, TrialStatus
-
-if TYPE_CHECKING:
-    import optuna
 
 ENTRY = "xautolm.finetuning.run:run"
 PRELOAD = ("xautolm.finetuning.run", "sklearn.metrics")
@@ -68,19 +65,24 @@ class Plan:
     sampler: str
     explain: bool
     """Whether to say of each proposal where it came from."""
-    study: optuna.Study
+    study: SearchStudy
     resources: ResourceModel
     executor: Executor
-    store: ExperienceStore
+    store: SearchStore
     screen: Screen
     clock: Clock
     lock: FileLock
+    defaults: Sequence[Configuration]
+    """The default configuration of every model and method: the cheapest says what a trial needs at least."""
+    experiences: Sequence[Experience]
+    """The trials of earlier sessions."""
 
     def close(self) -> None:
         """Stop what still runs, and let go of files and connections."""
         self.executor.close()
         self.screen.close()
         self.store.close()
+        self.study.close()
         self.lock.release()
 
     def spec(self, number: int, configuration: Configuration, limits: Limits, device: str, proposal: str) -> TrialSpec:
@@ -125,40 +127,69 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     """
     strategy = SAMPLERS.get(options.sampler)
     start = chosen_start(options.warm_start, options.warm_start_options, strategy)
+    if options.out:
+        RunFolder(Path(options.out).absolute()).check_place()
     sight = make_prospect(data, options)
-    store = ExperienceStore(options.store)
+    folder = sight.folder
+    folder.check_place()
+    # A run that has begun goes on without its store: what the store lacks lies in the run's folder.
+    store = SearchStore(options.store, screen.note, must_open=not folder.is_run())
     sight = with_weights(sight, options, screen.note, screen.download)
-    task, dataset, system, space, limits = sight.task, sight.dataset, sight.system, sight.space, sight.limits
-    folder, objectives, features = sight.folder, sight.objectives, sight.features()
-    info = folder.open(_info(sight, options, features, start))
+    features = sight.features()
+    info = folder.open(_info(sight, options, features, start), screen.note)
     lock = folder.lock()
-    if not (folder.root / "run.json").exists():
-        _write_run(folder, info, dataset)
+    try:
+        with folder_errors(folder.root):
+            return _opened(sight, options, screen, store, info, lock, executor, start)
+    except BaseException:
+        store.close()
+        lock.release()
+        raise
+
+
+def _opened(
+    sight: Prospect,
+    options: FitOptions,
+    screen: Screen,
+    store: SearchStore,
+    info: RunInfo,
+    lock: FileLock,
+    executor: Executor | None,
+    start: str,
+) -> Plan:
+    """Open what a search works with, in a folder that is ours alone now."""
+    strategy = SAMPLERS.get(options.sampler)
+    folder, dataset, space, limits = sight.folder, sight.dataset, sight.space, sight.limits
+    _write_run(folder, info, dataset, screen.note)
     for note in dataset.notes:
         screen.note(note)
-    seen = visible(store.experiences(task=task.name), task.name, dataset.profile, info.id, options.hide)
-    sight.resources.learn(seen)
-    cache = cache_folder() / "metafeatures"
-    past = [with_features(one, cache) for one in seen] if start != "none" else []
-    names = [objective.name for objective in objectives]
-    memory = remembered(start, options.warm_start_options, space, past, features, names, folder.root, screen.note)
-    first = opening(space, sight.cards, lambda one: sight.resources.obstacle(one, limits))
+    experiences = settled(folder, info, screen.note)
+    store.add(experiences)
+    memory = _memory(sight, options, store, info, start, screen.note)
     study = open_study(
-        folder.study, space, objectives, lambda seed: strategy.make(space, seed, memory), options.seed, first
+        file_url(folder.study),
+        space,
+        sight.objectives,
+        lambda seed: strategy.make(space, seed, memory),
+        options.seed,
+        opening(space, sight.cards, lambda configuration: sight.resources.obstacle(configuration, limits)),
+        experiences,
+        folder.is_taken,
+        screen.note,
     )
-    recover(study, folder, info, objectives, store)
-    screen.note(f"{space.size()}; sampler {strategy.name}; device {system.device}; run folder {folder.root}")
-    threads = max(1, system.physical_cores // options.parallel)
+    screen.note(f"{space.size()}; sampler {strategy.name}; device {sight.system.device}; run folder {folder.root}")
+    threads = max(1, sight.system.physical_cores // options.parallel)
+    used = seconds_used(folder.clock, experiences, options.parallel, screen.note)
     return Plan(
         info=info,
         folder=folder,
         space=space,
         cards=sight.cards,
-        objectives=objectives,
+        objectives=sight.objectives,
         metric=sight.metric,
         limits=limits,
         parallel=options.parallel,
-        devices=devices(system, options.device),
+        devices=devices(sight.system, options.device),
         threads=threads,
         sampler=strategy.name,
         explain=options.explain,
@@ -167,31 +198,43 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         executor=executor or LocalExecutor(default_launcher(PRELOAD, threads), ENTRY),
         store=store,
         screen=screen,
-        clock=Clock(folder.root, options.spending),
+        clock=Clock(folder.clock, options.spending, used),
         lock=lock,
+        defaults=default_configurations(space),
+        experiences=experiences,
     )
 
 
-def recover(
-    study: optuna.Study, folder: RunFolder, info: RunInfo, objectives: Sequence[Objective], store: ExperienceStore
-) -> None:
-    """Bring study and store up to what the trials' folders say, after an earlier session ended in whatever way.
+def _memory(
+    sight: Prospect, options: FitOptions, store: SearchStore, info: RunInfo, start: str, say: Say
+) -> Memory | None:
+    """Return what the search begins with; past trials also correct the predictions of time."""
+    stored = store.experiences(sight.task.name)
+    past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
+    sight.resources.learn(past)
+    if start == NONE:
+        return None
+    cache = cache_folder() / "metafeatures"
+    described = [with_features(experience, cache) for experience in past]
+    return remembered(
+        start,
+        options.warm_start_options,
+        sight.space,
+        described,
+        info.features,
+        info.objectives,
+        sight.folder.warm_start,
+        say,
+    )
 
-    A trial that had left its result is told; one that had not is marked as interrupted, which says nothing about
-    its configuration.
+
+def settled(folder: RunFolder, info: RunInfo, say: Say) -> list[Experience]:
+    """Return the trials of a run after an earlier session ended in whatever way; what it left unfinished is marked as
+    interrupted, which says nothing about its configuration.
     """
-    from optuna.trial import TrialState
-
-    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
-        path = folder.trial(trial.number)
-        found = read_experience(info, path)
-        outcome = found.outcome if found else interrupted()
-        if found is None and (path / "spec.json").exists():
-            write_json(path / "result.json", to_plain(outcome))
-        tell(study, trial.number, outcome, objectives)
-        if not outcome.is_evidence:
-            study.enqueue_trial(trial.params, user_attrs={"proposal": f"again after trial {trial.number}"})
-    store.add(folder.experiences())
+    for note in folder.end_unfinished(info, interrupted()):
+        say(note)
+    return folder.trials(info).experiences
 
 
 def interrupted() -> TrialOutcome:
@@ -237,9 +280,19 @@ def _info(sight: Prospect, options: FitOptions, features: Features, start: str) 
     )
 
 
-def _write_run(folder: RunFolder, info: RunInfo, dataset: Dataset) -> None:
-    """Write the splits and, last, `run.json`: a run either has everything that it needs to be resumed, or is none."""
+def _write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> None:
+    """Write the splits and, last, `run.json`: a run either has everything that it needs to be resumed, or is none.
+
+    In a run that is resumed, splits that are gone or damaged are written anew: they are the same ones.
+    """
+    is_new = not folder.is_run()
     for name, table in (("train", dataset.train), ("validation", dataset.validation), ("test", dataset.test)):
-        if table is not None:
-            table.to_parquet(folder.data / f"{name}.parquet")
-    folder.write_info(info)
+        if table is None:
+            continue
+        problem = split_problem(folder.split(name), len(table))
+        if problem:
+            table.to_parquet(folder.split(name))
+            if not is_new:
+                say(f"{folder.split(name).name} cannot be read ({problem}): it was written anew")
+    if is_new:
+        folder.write_info(info)

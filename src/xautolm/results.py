@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.documents import read_json, to_plain, write_json, write_text
-from xautolm.errors import NoModelError
+from xautolm.documents import read_json, read_record, to_plain, write_json, write_text
+from xautolm.errors import DamagedFileError, NoModelError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.plan import Plan
@@ -18,12 +19,28 @@ from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard, model_card
 from xautolm.report.html import Winner
 from xautolm.report.usage import example_prompt, usage_of
-from xautolm.run_folder import ANSWERING, RunFolder, RunInfo
+from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say, folder_errors, warn_once
 from xautolm.search import objective_values, pareto_front
 from xautolm.tasks import TASKS
 
+logger = logging.getLogger(__name__)
+
 TEST_ENTRY = "xautolm.finetuning.evaluate:run"
-RESULTS = "results.json"
+CARD = "README.md"
+"""The model card beside the weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What `results.json` says of the winner."""
+
+    best: int
+    """The trial."""
+    metric: str
+    """What chose it."""
+    validation: Mapping[str, float]
+    test: Mapping[str, float] | None = None
+    """Scores on the test split; None if there is none, or it was not scored yet."""
 
 
 def lead_metric(info: RunInfo) -> str:
@@ -52,27 +69,128 @@ def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
     return max(front, key=lambda one: (one.outcome.metrics[metric], -(one.outcome.evaluation_time or 0)))
 
 
-def finish(plan: Plan, experiences: Sequence[Experience]) -> Experience:
-    """Write `best/`, `pareto.json`, `leaderboard.csv` and `results.json`; returns the winner.
+def finish(plan: Plan, experiences: Sequence[Experience], *, is_early: bool = False) -> Experience:
+    """Write `best/`, `results.json`, `pareto.json` and `leaderboard.csv`; returns the winner.
+
+    Args:
+        plan: The search.
+        experiences: Its trials.
+        is_early: Whether the search was ended from outside: the test split is then left for when it has gone on, for
+            who ends a search does not want to wait.
 
     Raises:
         NoModelError: No trial gave a model.
+        SearchEndedError: There is no room for these files.
+    """
+    with folder_errors(plan.folder.root):
+        try:
+            best = winner_with_weights(plan, experiences)
+            keep_best(plan, best, is_early=is_early)
+        finally:
+            write_tables(plan.folder, plan.info, experiences)
+    return best
+
+
+def winner_with_weights(plan: Plan, experiences: Sequence[Experience]) -> Experience:
+    """Return the best trial whose weights are there: whoever leads only because a file was lost has none any more.
+
+    Raises:
+        NoModelError: No trial gave a model, or none has its weights.
     """
     folder, info = plan.folder, plan.info
-    write_tables(folder, info, experiences)
     best = best_of(info, experiences)
-    known: dict[str, Any] = read_json(folder.root / RESULTS) if (folder.root / RESULTS).exists() else {}
-    if known.get("best") != best.trial or not folder.best.exists():
-        _place(folder.model(best.trial), folder.best)
-        test = _test_scores(plan, best) if (folder.data / "test.parquet").exists() else None
-        known = {"best": best.trial, "metric": plan.metric, "validation": dict(best.outcome.metrics), "test": test}
-        card = plan.cards[best.configuration.model]
-        task, settings = TASKS.get(info.task), read_json(folder.best / ANSWERING)
-        prompt = example_prompt(task)
-        text = model_card(best, card, info.labels, plan.metric, info.notes, test, settings, prompt)
-        write_text(folder.best / "README.md", text)
-        write_json(folder.root / RESULTS, known)
+    results = read_results(folder)
+    placed = results.best if results is not None and folder.best.is_dir() else None
+    there = [experience for experience in experiences if experience.outcome.succeeded]
+    there = [one for one in there if one.trial == placed or folder.model(one.trial).is_dir()]
+    if not there:
+        raise NoModelError(f"No weights are left in {folder.root}; trial {best.trial} led.")
+    if best not in there:
+        plan.screen.note(f"the weights of trial {best.trial}, which leads, are gone; the best of the others is taken")
+        best = best_of(info, there)
     return best
+
+
+def keep_best(plan: Plan, best: Experience, *, is_early: bool) -> None:
+    """Place the winner in `best/`, with its card and its scores, unless it lies there already."""
+    folder = plan.folder
+    results = read_results(folder, plan.screen.note)
+    if results is None or results.best != best.trial or not folder.best.is_dir():
+        _place(folder.model(best.trial), folder.best)
+        results = Results(best=best.trial, metric=plan.metric, validation=dict(best.outcome.metrics))
+        _describe(plan, best, results)
+    else:
+        _mend_best(plan, best, results)
+    # Everything else is in its place by now: a search that is killed while its winner is scored has lost nothing.
+    if results.test is None and not is_early and folder.split("test").exists():
+        results = replace(results, test=_test_scores(plan, best))
+        _describe(plan, best, results)
+
+
+def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:
+    """Return what `results.json` says; nothing if there is none, or it is damaged.
+
+    Args:
+        folder: The run.
+        say: Told if it is damaged.
+    """
+    if not folder.results.exists():
+        return None
+    try:
+        return read_record(Results, folder.results)
+    except DamagedFileError as error:
+        say(f"{folder.results.name} cannot be read ({error.reason})")
+        return None
+
+
+def _describe(plan: Plan, best: Experience, results: Results) -> None:
+    """Write the card beside the weights, and `results.json`."""
+    info, folder = plan.info, plan.folder
+    card = plan.cards[best.configuration.model]
+    settings = read_json(folder.best / ANSWERING)
+    prompt = example_prompt(TASKS.get(info.task))
+    text = model_card(best, card, info.labels, plan.metric, info.notes, results.test, settings, prompt)
+    write_text(folder.best / CARD, text)
+    write_json(folder.results, to_plain(results))
+
+
+def _mend_best(plan: Plan, best: Experience, results: Results) -> None:
+    """Put files of `best/` that are gone or damaged back in their place, from the trial's own."""
+    model, target = plan.folder.model(best.trial), plan.folder.best
+    for source in sorted(model.rglob("*")):
+        path = target / source.relative_to(model)
+        if not source.is_file() or is_sound(path):
+            continue
+        if is_sound(source):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            _link_or_copy(str(source), str(path))
+            plan.screen.note(f"best/{path.relative_to(target)} was gone or damaged: it was put back")
+        else:
+            plan.screen.note(f"best/{path.relative_to(target)} is damaged, and so is the trial's own")
+    if not is_sound(target / CARD) and is_sound(target / ANSWERING):
+        _describe(plan, best, results)
+        plan.screen.note(f"best/{CARD} was gone or empty: it was written anew")
+
+
+def is_sound(path: Path) -> bool:
+    """Whether a file of a model is there, whole as far as its format tells."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    if path.suffix == ".json":
+        try:
+            read_json(path)
+        except DamagedFileError:
+            return False
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError):
+            return False
+    return True
 
 
 def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experience]) -> None:
@@ -111,12 +229,19 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
 
 
 def winner_of(folder: RunFolder) -> Winner | None:
-    """Return what a page says of the model in `best/`; None where no trial gave one yet."""
-    path = folder.root / RESULTS
-    if not (path.exists() and folder.best.exists()):
+    """Return what a page says of the model in `best/`; None where there is none, or its files are damaged."""
+    results = read_results(folder, warn_once)
+    if results is None or not folder.best.is_dir():
         return None
-    results = read_json(path)
-    return Winner(usage=usage_of(folder.best), validation=results["validation"], test=results["test"] or {})
+    try:
+        lines = usage_of(folder.best)
+    except DamagedFileError as error:
+        warn_once(f"{error.path} cannot be read ({error.reason})")
+        return None
+    except (KeyError, TypeError, AttributeError, UsageError) as error:
+        warn_once(f"{folder.best / ANSWERING} does not say how the model is asked ({type(error).__name__})")
+        return None
+    return Winner(usage=lines, validation=results.validation, test=results.test or {})
 
 
 def _place(source: Path, target: Path) -> None:
@@ -140,6 +265,8 @@ def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
     spec = plan.spec(best.trial, best.configuration, Limits(), plan.devices[0], best.proposal)
     spec = replace(spec, card=replace(spec.card, path=str(plan.folder.best)))
     folder = plan.folder.root / "test"
+    # What an earlier attempt left there must not be taken for the result of this one.
+    shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)
     executor = LocalExecutor(SpawnLauncher(plan.threads), TEST_ENTRY)
     try:
@@ -164,13 +291,13 @@ def _why_none(experiences: Sequence[Experience]) -> str:
     return f"None of {len(experiences)} trials gave a model ({kinds}).\nTrial {last.trial}: {message}"
 
 
-def summary(info: RunInfo, experiences: Sequence[Experience], results: dict[str, Any]) -> dict[str, Any]:
+def summary(info: RunInfo, experiences: Sequence[Experience], results: Results | None) -> dict[str, Any]:
     """A run in one JSON value."""
     best = best_of(info, experiences)
     return {
         "best": {"trial": best.trial, **to_plain(best.configuration)["values"]},
         "validation": dict(best.outcome.metrics),
-        "test": results.get("test"),
+        "test": dict(results.test) if results is not None and results.test else None,
         "evaluation_time": best.outcome.evaluation_time,
         "trials": len(experiences),
         "failures": dict(failures_by_kind(experiences)),

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import errno
+import logging
+import math
+import os
+import re
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from xautolm.documents import from_plain, read_json, to_plain, write_json
-from xautolm.errors import RunFolderError
+from xautolm.documents import read_record, to_plain, write_json
+from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.records import (
     DataProfile,
     Experience,
@@ -23,11 +30,34 @@ from xautolm.records import (
     experience_id,
 )
 
+logger = logging.getLogger(__name__)
+
 RUN_FILE = "run.json"
+COPY = "data/run.json"
+"""The same once more, for the day on which `run.json` is damaged."""
 OWN = {"data", "tokens", "trials", ".lock"}
 """What may lie in a folder in which a run was killed before it had begun."""
 ANSWERING = "xautolm.json"
 """Lies beside the weights: how answers are had from the model."""
+SPEC = "spec.json"
+RESULT = "result.json"
+WEIGHTS = ("model", "checkpoints")
+"""Folders of a trial that hold weights."""
+SET_ASIDE = ".damaged"
+"""What the name of a damaged file gets behind it when a new one takes its place."""
+NUMBER = re.compile(r"\d{4,9}")
+"""Name of a trial's folder."""
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+"""Errors of the system that say that a disk, or a user's share of it, is full."""
+
+Say = Callable[[str], None]
+"""Takes a note for a person."""
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Warn of something, the first time."""
+    logger.warning(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,20 +87,50 @@ class RunInfo:
     """Meta-features of the task and the machine."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunTrials:
+    """What the trials' folders of a run say."""
+
+    experiences: list[Experience]
+    """The trials that ended, interrupted ones included, in order of their numbers."""
+    unfinished: list[int]
+    """Numbers of trials that have begun and left no result that can be read."""
+    damaged: list[DamagedFileError]
+    """Files that cannot be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class RunFolder:
     """Paths of a run.
 
-    Layout: `run.json`, `study.db` (Optuna), `data/`, `tokens/`, `trials/0007/{spec.json, progress.jsonl, result.json,
-    stdout.log, stderr.log, model/}`, and at the end `best/`, `pareto.json`, `leaderboard.csv`.
+    Layout: `run.json`, `study.db` (Optuna), `clock.json`, `warm_start.json`, `data/`, `tokens/`,
+    `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`, and at the end `best/`,
+    `results.json`, `pareto.json`, `leaderboard.csv`, `report.html`.
+
+    The folder is the truth: what `study.db` says is mended by it, and a file that is damaged costs that file at most.
     """
 
     root: Path
 
     @property
-    def study(self) -> str:
-        """SQLAlchemy URL of the Optuna storage."""
-        return f"sqlite:///{self.root / 'study.db'}"
+    def study(self) -> Path:
+        """The database of the Optuna study."""
+        return self.root / "study.db"
+
+    @property
+    def clock(self) -> Path:
+        """Says how much of the budget is used."""
+        return self.root / "clock.json"
+
+    @property
+    def warm_start(self) -> Path:
+        """Says what the search began with."""
+        return self.root / "warm_start.json"
+
+    @property
+    def results(self) -> Path:
+        """Says which trial `best/` is, and what it scored on the test split."""
+        return self.root / "results.json"
 
     @property
     def data(self) -> Path:
@@ -95,83 +155,273 @@ class RunFolder:
         """The weights of a trial, while they are kept."""
         return self.trial(number) / "model"
 
-    def info(self) -> RunInfo:
-        """What the run is about.
+    def split(self, name: str) -> Path:
+        """Where a split lies, by its name among `SPLITS`."""
+        return self.data / f"{name}.parquet"
+
+    def info(self, say: Say = warn_once) -> RunInfo:
+        """Return what the run is about.
+
+        Args:
+            say: Told if `run.json` is damaged and its copy was read instead.
 
         Raises:
-            RunFolderError: There is no run here.
+            RunFolderError: There is no run here, or `run.json` and its copy cannot be read.
         """
         path = self.root / RUN_FILE
-        if not path.is_file():
+        copy = self.root / COPY
+        if not path.exists() and not copy.exists():
             raise RunFolderError("There is no run here.", got=self.root, fix="Give the --out folder of a fit.")
-        return from_plain(RunInfo, read_json(path))
+        try:
+            return read_record(RunInfo, path)
+        except DamagedFileError as error:
+            try:
+                info = read_record(RunInfo, copy)
+            except DamagedFileError:
+                raise RunFolderError(
+                    "What the run is about cannot be read.",
+                    got=f"{path}: {error.reason}",
+                    fix="Restore it from a copy, or choose another folder with --out.",
+                ) from None
+            say(f"{RUN_FILE} cannot be read ({error.reason}); its copy {COPY} was read instead")
+            return info
+
+    def is_run(self) -> bool:
+        """Whether a run lies here."""
+        return (self.root / RUN_FILE).exists() or (self.root / COPY).exists()
 
     def earlier(self) -> RunInfo | None:
-        """The run that is here already, if any."""
-        return self.info() if (self.root / RUN_FILE).is_file() else None
+        """Return the run that is here already, if any."""
+        return self.info(say=_say_nothing) if self.is_run() else None
 
-    def open(self, info: RunInfo) -> RunInfo:
+    def check_place(self) -> None:
+        """Look whether the folder is here, or can be made; nothing is written.
+
+        Raises:
+            RunFolderError: It cannot be made or written to, or holds something else than a run.
+        """
+        try:
+            os.fsencode(self.root).decode("utf-8")
+        except UnicodeError:
+            self._refuse("its name is not text in UTF-8")
+        place = self.root
+        try:
+            while not place.exists():
+                place = place.parent
+        except (OSError, ValueError) as error:
+            self._refuse(getattr(error, "strerror", None) or str(error))
+        if not place.is_dir():
+            self._refuse(f"{place} is a file")
+        if not os.access(place, os.W_OK | os.X_OK):
+            self._refuse(f"{place} cannot be written to")
+        if place == self.root and not self.is_run() and {path.name for path in self.root.iterdir()} - OWN:
+            raise RunFolderError(
+                "The output folder is not empty and holds no run.", got=self.root, fix="Choose another with --out."
+            )
+
+    def open(self, info: RunInfo, say: Say = warn_once) -> RunInfo:
         """Begin a run here, or resume the one that is here.
 
         Returns:
             The run's own info: the given one, or that of the run to resume.
 
         Raises:
-            RunFolderError: The folder holds something else; the message says what differs.
+            RunFolderError: The folder holds something else; the message says what differs. Or it cannot be made.
         """
-        path = self.root / RUN_FILE
-        if path.is_file():
-            earlier = self.info()
+        self.check_place()
+        earlier = self.info(say) if self.is_run() else None
+        if earlier is not None:
             _check_same(earlier.settings, to_plain(info)["settings"], self.root)
-            return earlier
-        if self.root.exists() and (not self.root.is_dir() or {path.name for path in self.root.iterdir()} - OWN):
-            raise RunFolderError(
-                "The output folder is not empty and holds no run.", got=self.root, fix="Choose another with --out."
-            )
-        for folder in (self.data, self.tokens, self.root / "trials"):
-            folder.mkdir(parents=True, exist_ok=True)
-        return info
+        try:
+            for folder in (self.data, self.tokens, self.root / "trials"):
+                folder.mkdir(parents=True, exist_ok=True)
+            if earlier is not None:
+                self._mend_info(earlier)
+        except OSError as error:
+            self._refuse(error.strerror or str(error))
+        return earlier or info
 
     def write_info(self, info: RunInfo) -> None:
-        """Write `run.json`, last of what a run needs to be resumed."""
-        write_json(self.root / RUN_FILE, to_plain(info))
+        """Write `run.json`, last of what a run needs to be resumed, and its copy."""
+        for name in (RUN_FILE, COPY):
+            write_json(self.root / name, to_plain(info))
+
+    def _mend_info(self, info: RunInfo) -> None:
+        """Write `run.json` or its copy anew where they cannot be read."""
+        for name in (RUN_FILE, COPY):
+            try:
+                read_record(RunInfo, self.root / name)
+            except DamagedFileError:
+                write_json(self.root / name, to_plain(info))
+
+    def _refuse(self, reason: str) -> NoReturn:
+        shown = str(self.root).encode("utf-8", "backslashreplace").decode()
+        raise RunFolderError(
+            "The output folder cannot be made or written to.",
+            got=f"{shown}: {reason}",
+            fix="Choose another with --out.",
+        ) from None
 
     def lock(self) -> FileLock:
         """The lock that only one search may hold, acquired.
 
         Raises:
-            RunFolderError: Another process works on this run.
+            RunFolderError: Another process works on this run, or the folder cannot be written to.
         """
         lock = FileLock(self.root / ".lock", timeout=0)
         try:
             lock.acquire()
         except Timeout:
             raise RunFolderError("Another process works on this run.", got=self.root) from None
+        except OSError as error:
+            self._refuse(error.strerror or str(error))
         return lock
 
     def experiences(self) -> list[Experience]:
-        """The finished trials, in order of their numbers."""
-        info = self.info()
-        folders = sorted((self.root / "trials").glob("[0-9]*"))
-        return [found for folder in folders if (found := read_experience(info, folder)) is not None]
+        """Return the finished trials, in order of their numbers; files that cannot be read are warned of."""
+        trials = self.trials(self.info())
+        for error in trials.damaged:
+            warn_once(self.described(error))
+        return trials.experiences
+
+    def trials(self, info: RunInfo) -> RunTrials:
+        """Read the trials' folders; a file that cannot be read costs its own trial only."""
+        trials = RunTrials(experiences=[], unfinished=[], damaged=[])
+        for number in self.numbers():
+            folder = self.trial(number)
+            if not (folder / SPEC).exists() and not (folder / RESULT).exists():
+                continue  # it was killed before it had begun, or its files are set aside
+            try:
+                spec = read_spec(folder, number)
+            except DamagedFileError as error:
+                trials.damaged.append(error)
+                continue
+            if not (folder / RESULT).exists():
+                trials.unfinished.append(number)
+                continue
+            try:
+                outcome = read_outcome(folder, info)
+            except DamagedFileError as error:
+                trials.damaged.append(error)
+                trials.unfinished.append(number)
+                continue
+            trials.experiences.append(experience_of(info, spec, outcome, folder))
+        return trials
+
+    def numbers(self) -> list[int]:
+        """Return the numbers that have a folder, in order."""
+        names = [path.name for path in (self.root / "trials").glob("*") if path.is_dir()]
+        return sorted(int(name) for name in names if NUMBER.fullmatch(name) and self.trial(int(name)).name == name)
+
+    def is_taken(self, number: int) -> bool:
+        """Whether something lies where a trial of this number would."""
+        return os.path.lexists(self.trial(number))
+
+    def described(self, error: DamagedFileError) -> str:
+        """Return in one line which file cannot be read, and what that costs."""
+        name = error.path.relative_to(self.root) if error.path.is_relative_to(self.root) else error.path
+        cost = "its trial is left out" if error.path.name == SPEC else "its trial counts as interrupted"
+        return f"{name} cannot be read ({error.reason}): {cost}"
+
+    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome) -> list[str]:
+        """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
+
+        Returns:
+            What a person should know of damaged files, one line each.
+        """
+        trials = self.trials(info)
+        for error in trials.damaged:
+            # Without the order, nobody knows what the result is of; without the result, the order can be given again.
+            for name in (SPEC, RESULT) if error.path.name == SPEC else (RESULT,):
+                path = error.path.with_name(name)
+                if os.path.lexists(path):
+                    path.replace(path.with_name(name + SET_ASIDE))
+        for number in trials.unfinished:
+            write_json(self.trial(number) / RESULT, to_plain(outcome))
+        return [self.described(error) for error in trials.damaged]
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
         """Delete the weights of all trials but these, so that disk use stays bounded."""
-        kept = {self.trial(number) for number in (*numbers, *running)}
-        for folder in (self.root / "trials").glob("[0-9]*"):
-            if folder not in kept:
-                for name in ("model", "checkpoints"):
-                    shutil.rmtree(folder / name, ignore_errors=True)
+        spared = {*numbers, *running}
+        for number in self.numbers():
+            if number not in spared:
+                for name in WEIGHTS:
+                    shutil.rmtree(self.trial(number) / name, ignore_errors=True)
 
 
-def read_experience(info: RunInfo, folder: Path) -> Experience | None:
-    """The experience of a trial from its folder, or nothing if it has not ended."""
-    result, plan = folder / "result.json", folder / "spec.json"
-    if not (result.is_file() and plan.is_file()):
-        return None
-    spec = from_plain(TrialSpec, read_json(plan))
-    outcome = from_plain(TrialOutcome, read_json(result))
-    ended = datetime.fromtimestamp(result.stat().st_mtime, UTC)
+@contextmanager
+def folder_errors(root: Path) -> Iterator[None]:
+    """Turn trouble with a run's folder in the middle of a search into the error that ends it.
+
+    Raises:
+        SearchEndedError: The disk is full, or the folder cannot be written to any more.
+    """
+    try:
+        yield
+    except OSError as error:
+        is_full = error.errno in NO_ROOM
+        raise SearchEndedError(
+            "The disk is full, so the search ends here."
+            if is_full
+            else "The run's folder cannot be written to, so the search ends here.",
+            got=f"{error.filename or root}: {error.strerror or error}",
+            fix=f"{'Make room' if is_full else 'Mend that'}; the same command goes on from here.",
+        ) from None
+
+
+def split_problem(path: Path, rows: int) -> str:
+    """Return why a split cannot be read, or nothing.
+
+    Args:
+        path: Its file.
+        rows: That it must have.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    if not path.is_file():
+        return "there is no such file"
+    try:
+        there = parquet.read_metadata(path).num_rows
+    except (OSError, pyarrow.ArrowException) as error:
+        return str(error).splitlines()[0][:120]
+    return "" if there == rows else f"it has {there} rows instead of {rows}"
+
+
+def read_spec(folder: Path, number: int) -> TrialSpec:
+    """Return the order of a trial.
+
+    Raises:
+        DamagedFileError: It cannot be read, or is that of another trial.
+    """
+    spec = read_record(TrialSpec, folder / SPEC)
+    if spec.number != number:
+        raise DamagedFileError(folder / SPEC, f"it is the order of trial {spec.number}")
+    return spec
+
+
+def read_outcome(folder: Path, info: RunInfo) -> TrialOutcome:
+    """Return the outcome of a trial.
+
+    Raises:
+        DamagedFileError: It cannot be read, or says of a success less than the run is about.
+    """
+    outcome = read_record(TrialOutcome, folder / RESULT)
+    if not outcome.succeeded:
+        if outcome.failure is None:
+            raise DamagedFileError(folder / RESULT, "it is a failure without a reason")
+        return outcome
+    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
+    for name in info.objectives:
+        value = values.get(name)
+        if value is None or not math.isfinite(value):
+            raise DamagedFileError(folder / RESULT, f"it says {value} for {name}")
+    return outcome
+
+
+def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: Path) -> Experience:
+    """Return the experience of a trial that has ended."""
+    ended = datetime.fromtimestamp((folder / RESULT).stat().st_mtime, UTC)
     return Experience(
         id=experience_id(info.id, spec.number, spec.configuration),
         created=ended.isoformat(timespec="seconds"),
@@ -191,11 +441,8 @@ def read_experience(info: RunInfo, folder: Path) -> Experience | None:
     )
 
 
-def ended_experience(info: RunInfo, folder: Path) -> Experience:
-    """The experience of a trial that has ended."""
-    experience = read_experience(info, folder)
-    assert experience is not None, f"a trial ended without a result in {folder}"
-    return experience
+def _say_nothing(text: str) -> None:
+    """Take a note that another will say."""
 
 
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:

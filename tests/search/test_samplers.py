@@ -11,7 +11,7 @@ import optuna
 import pytest
 
 from xautolm.records import Failure, Objective, TrialOutcome
-from xautolm.search import SAMPLERS, Strategy, ask, open_study, pareto_front, tell
+from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
 from xautolm.search.pge import POPULATION, PgeSampler
 from xautolm.search.proposing import mapped_into
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
@@ -59,10 +59,10 @@ def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0
     study = open_study(storage, SPACE, OBJECTIVES, lambda s: strategy.make(SPACE, s, None), seed)
     found = []
     for _ in range(trials):
-        asked = ask(study, SPACE, lambda configuration: "")
+        asked = study.ask(lambda configuration: "")
         assert asked is not None
-        trial, configuration = asked
-        tell(study, trial.number, play(dict(configuration.values)), OBJECTIVES)
+        configuration = asked.configuration
+        study.tell(asked.number, play(dict(configuration.values)))
         found.append(dict(configuration.values))
     return found
 
@@ -109,11 +109,11 @@ def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
     for objectives in (OBJECTIVES, OBJECTIVES[::-1]):
         study = open_study(None, SPACE, objectives, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
         for _ in range(6):
-            trial, configuration = ask(study, SPACE, lambda one: "too large" if one.values["model"] == "broken" else "")
-            tell(study, trial.number, play(dict(configuration.values)), objectives)
-        told = study.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
+            asked = study.ask(lambda one: "too large" if one.values["model"] == "broken" else "")
+            study.tell(asked.number, play(dict(asked.configuration.values)))
+        told = study.record.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         time = [objective.name for objective in objectives].index("evaluation_time")
-        evidence = own_evidence(study, told, names, time)
+        evidence = own_evidence(study.record, told, names, time)
         seen.append([(one.values, one.scores and (one.scores[1 - time], one.scores[time])) for one in evidence])
     assert seen[0] == seen[1]
     assert len({scores[1] for _, scores in seen[0] if scores}) > 1
@@ -123,10 +123,10 @@ def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
     space = Space("small.v1", (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)))
     study = open_study(None, space, OBJECTIVES, lambda s: strategy.make(space, s, None), 0)
     found = []
-    while (asked := ask(study, space, lambda configuration: "")) is not None:
-        trial, configuration = asked
+    while (asked := study.ask(lambda configuration: "")) is not None:
+        configuration = asked.configuration
         found.append(tuple(configuration.values.values()))
-        tell(study, trial.number, success(f1_macro=0.1 * len(found)), OBJECTIVES)
+        study.tell(asked.number, success(f1_macro=0.1 * len(found)))
     assert len(found) == len(set(found)) >= 3
 
 
@@ -150,22 +150,23 @@ def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -
         success(f1_macro=0.7),
     ]
     for outcome in outcomes:
-        trial, _ = ask(study, SPACE, lambda configuration: "")
-        tell(study, trial.number, outcome, OBJECTIVES)
-    states = [trial.state for trial in study.trials]
+        asked = study.ask(lambda configuration: "")
+        study.tell(asked.number, outcome)
+    trials = study.record.trials
+    states = [trial.state for trial in trials]
     complete, fail = optuna.trial.TrialState.COMPLETE, optuna.trial.TrialState.FAIL
     assert states == [complete, fail, complete]
-    assert study.trials[0].values == [0.0, 5.0] and study.trials[0].constraints == {"failed": 1.0}
-    assert [trial.number for trial in study.best_trials] == [2]
+    assert trials[0].values == [0.0, 5.0] and trials[0].constraints == {"failed": 1.0}
+    assert [trial.number for trial in study.record.best_trials] == [2]
 
 
 def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else() -> None:
     study = open_study(None, SPACE, OBJECTIVES, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
     for _ in range(8):
-        asked = ask(study, SPACE, lambda one: "" if one.values["model"] == "bad" else "too large")
-        assert asked is not None and asked[1].values["model"] == "bad"
-    assert any(trial.user_attrs.get("passed_over") == "too large" for trial in study.trials)
-    assert ask(study, SPACE, lambda one: "too large") is None
+        asked = study.ask(lambda one: "" if one.values["model"] == "bad" else "too large")
+        assert asked is not None and asked.configuration.values["model"] == "bad"
+    assert any(trial.user_attrs.get("passed_over") == "too large" for trial in study.proposals.trials)
+    assert study.ask(lambda one: "too large") is None
 
 
 def test_the_front_by_hand() -> None:

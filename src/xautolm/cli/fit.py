@@ -129,12 +129,11 @@ def merged(given: dict[str, Any]) -> dict[str, Any]:
 
 def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
     """The winner, its scores, and what lies where."""
-    from xautolm.documents import read_json
     from xautolm.report.result import print_result
-    from xautolm.results import RESULTS, summary
+    from xautolm.results import read_results, summary
     from xautolm.tasks import TASKS
 
-    folder, results = auto.run_, read_json(auto.run_.root / RESULTS)
+    folder, results = auto.run_, read_results(auto.run_)
     if as_json:
         value = summary(auto.info_, auto.experiences_, results) | {"event": "done", "folder": str(folder.root)}
         typer.echo(json.dumps(value))
@@ -142,4 +141,4 @@ def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
         typer.echo(str(folder.root))
     else:
         inputs = tuple(TASKS.get(auto.info_.task).inputs)
-        print_result(folder, auto.best_, auto.pareto_front_, results.get("test"), inputs)
+        print_result(folder, auto.best_, auto.pareto_front_, results.test if results else None, inputs)

@@ -2,21 +2,26 @@
 
 from xautolm.registry import Registry
 from xautolm.search.base import Strategy
+from xautolm.search.database import file_url
 from xautolm.search.evidence import Evidence, Memory, standardised
-from xautolm.search.study import EXPLANATION, ask, objective_values, open_study, pareto_front, tell
+from xautolm.search.resuming import open_study
+from xautolm.search.study import AGAIN, EXPLANATION, PROPOSAL, AskedTrial, SearchStudy, objective_values, pareto_front
 
 SAMPLERS: Registry[Strategy] = Registry("sampler", __name__, "STRATEGIES")
 
 __all__ = [
+    "AGAIN",
     "EXPLANATION",
+    "PROPOSAL",
     "SAMPLERS",
+    "AskedTrial",
     "Evidence",
     "Memory",
+    "SearchStudy",
     "Strategy",
-    "ask",
+    "file_url",
     "objective_values",
     "open_study",
     "pareto_front",
     "standardised",
-    "tell",
 ]

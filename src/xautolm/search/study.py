@@ -1,14 +1,17 @@
-"""The Optuna study of a run: open it, ask it for configurations, tell it outcomes."""
+"""The Optuna study of a run: ask it for configurations, tell it outcomes."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Sequence
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.ranking import fronts, oriented
-from xautolm.records import Configuration, Objective, Scalar, TrialOutcome
+from xautolm.records import Configuration, Experience, Objective, Scalar, TrialOutcome
+from xautolm.search.database import close_database, database_errors
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 if TYPE_CHECKING:
@@ -18,156 +21,291 @@ logger = logging.getLogger(__name__)
 
 FAILED = "failed"
 """Name of the constraint that a failed trial violates."""
+CONSTRAINTS = "constraints"
+"""How the system attributes begin in which Optuna keeps constraints; those are told by themselves."""
 EXPLANATION = "explanation"
 """User attribute of a trial that says where its proposal came from."""
-NAME = "xautolm"
+PROPOSAL = "proposal"
+"""User attribute of a trial: what proposed it, where that was not the sampler."""
+DIGEST = "digest"
+"""User attribute of a trial: the digest of its configuration."""
+NUMBER = "number"
+"""User attribute of a proposal that became a trial: the trial's number."""
+PASSED_OVER = "passed_over"
+"""User attribute of a proposal that did not: why."""
 DEFAULT = "default"
 """Proposal of the first trial: the space's defaults."""
+AGAIN = "again after trial"
+"""How the proposal of a trial begins whose configuration had been interrupted."""
 ATTEMPTS = 30
 """How many proposals may be passed over in a row before the search ends."""
 
+Obstacle = Callable[[Configuration], str]
+"""Says why a configuration is to be passed over, or nothing."""
 
-def open_study(
-    storage: str | None,
-    space: Space,
-    objectives: Sequence[Objective],
-    make: Callable[[int], optuna.samplers.BaseSampler],
-    seed: int,
-    first: Sequence[Configuration] = (),
-) -> optuna.Study:
-    """The study in a storage; a new one begins with known configurations.
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedTrial:
+    """A trial that the study asks for."""
+
+    number: int
+    configuration: Configuration
+    attributes: Mapping[str, Any]
+    """What sampler and study noted of it: `proposal`, `explanation`."""
+
+
+@dataclass(slots=True, kw_only=True)
+class SearchStudy:
+    """The trials of a run as an Optuna study, and the study in memory in which its sampler works.
+
+    A sampler has to learn of proposals that were passed over, or it would repeat them; whoever reads the study of a
+    run, in optuna-dashboard or with Optuna, wants to see trials only. So proposals are made in memory, and the record
+    gets those that become trials.
+    """
+
+    space: Space
+    objectives: Sequence[Objective]
+    record: optuna.Study
+    """In the run's folder; one trial for each trial, under the same number."""
+    proposals: optuna.Study
+    """In memory; the record's trials, and the proposals of this session that were passed over."""
+    is_taken: Callable[[int], bool] = lambda number: False
+    """Whether a number must not be used, because there is a folder of that number."""
+    handles: dict[int, optuna.Trial] = field(default_factory=dict)
+    """Trials of `proposals` by their number in the record."""
+
+    def ask(self, obstacle: Obstacle, has_time: Callable[[], bool] = lambda: True) -> AskedTrial | None:
+        """Return the next trial: its configuration is new and meets no obstacle.
+
+        Args:
+            obstacle: Says why a configuration is to be passed over.
+            has_time: Says whether there is time for another attempt.
+
+        Returns:
+            Nothing if no such configuration was found in a fair number of attempts.
+
+        Raises:
+            SearchEndedError: The record cannot be written.
+        """
+        tried = self._tried()
+        for _ in range(ATTEMPTS):
+            if not has_time():
+                return None
+            proposal = self.proposals.ask()
+            configuration = self.space.walk(_suggester(proposal))
+            reason = "tried before" if configuration.digest in tried else obstacle(configuration)
+            if not reason:
+                proposal.set_user_attr(DIGEST, configuration.digest)
+                return self._begin(proposal, configuration)
+            self._pass_over(proposal, reason)
+        return None
+
+    def tell(self, number: int, outcome: TrialOutcome) -> None:
+        """Tell the study what came of a trial.
+
+        A failure ends as a complete trial with the worst values and a violated constraint: unlike Optuna's own FAIL,
+        which every sampler ignores, that makes TPE, NSGA-II and GP avoid its kind. An interrupted trial ends as FAIL:
+        it says nothing about its configuration.
+
+        Raises:
+            SearchEndedError: The record cannot be written.
+        """
+        values = self._values(outcome)
+        handle = self.handles.pop(number, None)
+        attributes: Mapping[str, Any] = {}
+        if handle is not None:
+            finish_trial(self.proposals, handle, outcome, values)
+            # The sampler keeps what it will want to know again, such as NSGA-II's generation, in system attributes.
+            attributes = self.proposals.get_trials(deepcopy=False)[handle.number].system_attrs
+        with database_errors(self.record):
+            recorded = self.record.get_trials(deepcopy=False)[number]
+            for name, value in attributes.items():
+                if name not in recorded.system_attrs and not name.startswith(CONSTRAINTS):
+                    self.record._storage.set_trial_system_attr(recorded._trial_id, name, value)
+            finish_trial(self.record, handle_on(self.record, number), outcome, values)
+
+    def running(self) -> list[int]:
+        """Return the numbers of the trials that have begun and were not told."""
+        import optuna
+
+        with database_errors(self.record):
+            trials = self.record.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+        return [trial.number for trial in trials]
+
+    def enqueue(self, configuration: Configuration, proposal: str) -> None:
+        """Let a configuration be the next to be proposed.
+
+        Args:
+            configuration: A configuration of the space.
+            proposal: Where it comes from, for people.
+        """
+        values = self.space.site_values(configuration.values)
+        self.proposals.enqueue_trial(values, user_attrs={PROPOSAL: proposal})
+
+    def close(self) -> None:
+        """Let go of the database."""
+        close_database(self.record)
+
+    def _begin(self, proposal: optuna.Trial, configuration: Configuration) -> AskedTrial:
+        """Make a trial of a proposal."""
+        import optuna
+
+        drawn = self.proposals.get_trials(deepcopy=False)[proposal.number]
+        attributes = dict(drawn.user_attrs)
+        trial = optuna.trial.create_trial(
+            state=optuna.trial.TrialState.RUNNING,
+            params=drawn.params,
+            distributions=drawn.distributions,
+            user_attrs=attributes,
+            system_attrs=drawn.system_attrs,
+        )
+        with database_errors(self.record):
+            number = next_number(self.record, self.is_taken)
+            self.handles[number] = proposal
+            self.record.add_trial(trial)
+        proposal.set_user_attr(NUMBER, number)
+        return AskedTrial(number=number, configuration=configuration, attributes=attributes)
+
+    def _pass_over(self, proposal: optuna.Trial, reason: str) -> None:
+        import optuna
+
+        logger.info("a proposal was passed over: %s", reason)
+        proposal.set_user_attr(PASSED_OVER, reason)
+        self.proposals.tell(proposal, state=optuna.trial.TrialState.PRUNED)
+
+    def _tried(self) -> set[str]:
+        """Return the digests of all configurations that were tried, without those that were interrupted."""
+        import optuna
+
+        digests = set()
+        for trial in self.proposals.get_trials(deepcopy=False):
+            if trial.state != optuna.trial.TrialState.FAIL and DIGEST in trial.user_attrs:
+                digests.add(trial.user_attrs[DIGEST])
+        return digests
+
+    def _values(self, outcome: TrialOutcome) -> list[float]:
+        """Return the values that an outcome is told with: for a failure, the worst."""
+        values = objective_values(outcome, self.objectives)
+        if values is not None:
+            return values
+        known = [trial.values for trial in self.proposals.get_trials(deepcopy=False) if trial.values]
+        return worst_values(known, outcome, self.objectives)
+
+
+def next_number(record: optuna.Study, is_taken: Callable[[int], bool]) -> int:
+    """Return the number of the next trial; numbers that are taken are filled with trials that say nothing."""
+    while is_taken(number := len(record.get_trials(deepcopy=False))):
+        record.add_trial(unknown_trial("there is a folder of this number, and nothing is known of its trial"))
+    return number
+
+
+def unknown_trial(reason: str) -> optuna.trial.FrozenTrial:
+    """Return a trial of which nothing is known, so that the numbers of the following ones are right."""
+    import optuna
+
+    return optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs={"unknown": reason})
+
+
+def finished_trial(space: Space, experience: Experience, values: Sequence[float]) -> optuna.trial.FrozenTrial:
+    """Return the trial of the study that an experience stands for.
 
     Args:
-        storage: SQLAlchemy URL; in memory if None.
-        space: The space.
-        objectives: Names and directions.
-        make: Makes the sampler for a seed.
-        seed: For the sampler; a resumed study goes on with a seed of its own.
-        first: What to begin with; the space's default configuration if empty.
+        space: The space that it lies in.
+        experience: A finished or interrupted trial.
+        values: What it is told with.
     """
     import optuna
 
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    study = optuna.create_study(
-        storage=_fast_storage(storage) if storage else None,
-        study_name=NAME,
-        directions=["maximize" if objective.maximize else "minimize" for objective in objectives],
-        load_if_exists=True,
+    outcome = experience.outcome
+    attributes = {DIGEST: experience.configuration.digest, **outcome_attributes(outcome)}
+    if experience.proposal:
+        attributes[PROPOSAL] = experience.proposal
+    params = space.site_values(experience.configuration.values)
+    sites = space.sites()
+    states = optuna.trial.TrialState
+    return optuna.trial.create_trial(
+        state=states.COMPLETE if outcome.is_evidence else states.FAIL,
+        values=list(values) if outcome.is_evidence else None,
+        params=params,
+        distributions={key: sites[key].distribution() for key in params},
+        user_attrs=attributes,
+        constraints={FAILED: 0.0 if outcome.succeeded else 1.0} if outcome.is_evidence else None,
     )
-    # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
-    # NumPy's generators take seeds below 2**32, and `--seed` may be the largest of them.
-    study.sampler = make((seed + len(study.get_trials(deepcopy=False))) % 2**32)
-    if not study.get_trials(deepcopy=False):
-        study.set_user_attr("objectives", [objective.name for objective in objectives])
-        for one in first or [space.default()]:
-            study.enqueue_trial(space.site_values(one.values), user_attrs={"proposal": DEFAULT})
-    return study
 
 
-def _fast_storage(url: str) -> optuna.storages.RDBStorage:
-    """Optuna's storage; SQLite in write-ahead mode, where a commit (there is one for each parameter) need not wait
-    for the disk and a killed process still loses nothing."""
-    import optuna
-    from sqlalchemy import event
-
-    storage = optuna.storages.RDBStorage(url)
-    if url.startswith("sqlite"):
-
-        @event.listens_for(storage.engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            connection.execute("PRAGMA synchronous=NORMAL")
-
-        storage.engine.dispose()
-    return storage
-
-
-def ask(
-    study: optuna.Study, space: Space, obstacle: Callable[[Configuration], str]
-) -> tuple[optuna.Trial, Configuration] | None:
-    """The next configuration that is new and meets no obstacle.
-
-    Proposals that are passed over are told as pruned, with the reason: samplers then look elsewhere.
-
-    Returns:
-        The trial and its configuration; nothing if no such configuration was found in a fair number of attempts.
-    """
-    import optuna
-
-    interrupted = optuna.trial.TrialState.FAIL
-    tried = {trial.user_attrs.get("digest") for trial in study.get_trials(deepcopy=False) if trial.state != interrupted}
-    for _ in range(ATTEMPTS):
-        trial = study.ask()
-        configuration = space.walk(lambda key, parameter, trial=trial: _suggest(trial, key, parameter))  # type: ignore[misc]
-        reason = "tried before" if configuration.digest in tried else obstacle(configuration)
-        if not reason:
-            trial.set_user_attr("digest", configuration.digest)
-            return trial, configuration
-        _pass_over(study, trial, reason)
-    return None
-
-
-def tell(study: optuna.Study, number: int, outcome: TrialOutcome, objectives: Sequence[Objective]) -> None:
-    """Tell the study what came of a trial.
-
-    A failure ends as a complete trial with the worst values and a violated constraint: unlike Optuna's own FAIL,
-    which every sampler ignores, that makes TPE, NSGA-II and GP avoid its kind. An interrupted trial ends as FAIL:
-    it says nothing about its configuration.
-    """
-    import optuna
-
-    # The only way to a handle on a trial that an earlier process asked for.
-    trial = optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-    trial.set_user_attr("status", outcome.status.value)
+def outcome_attributes(outcome: TrialOutcome) -> dict[str, str]:
+    """Return what a trial of the study says of its outcome."""
+    attributes = {"status": outcome.status.value}
     if outcome.failure is not None:
-        trial.set_user_attr("failure", outcome.failure.kind.value)
-    if not outcome.is_evidence:
-        study.tell(number, state=optuna.trial.TrialState.FAIL)
-        return
-    trial.set_constraint(FAILED, 0.0 if outcome.succeeded else 1.0)
-    study.tell(number, objective_values(outcome, objectives) or _worst_values(study, outcome, objectives))
+        attributes["failure"] = outcome.failure.kind.value
+    return attributes
 
 
 def objective_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
-    """The objectives of a successful outcome, or nothing."""
+    """Return the objectives of a successful outcome, or nothing; also where one of them is missing or not finite."""
     if not outcome.succeeded or outcome.evaluation_time is None:
         return None
-    values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
-    return [values[objective.name] for objective in objectives]
+    known = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
+    values = [known.get(objective.name, math.nan) for objective in objectives]
+    return values if all(math.isfinite(value) for value in values) else None
 
 
 def pareto_front(outcomes: dict[int, TrialOutcome], objectives: Sequence[Objective]) -> list[int]:
-    """Numbers of the trials that no other dominates, best in the first objective first."""
-    told = {number: found for number, one in outcomes.items() if (found := objective_values(one, objectives))}
+    """Return the numbers of the trials that no other dominates, best in the first objective first."""
+    told: dict[int, list[float]] = {}
+    for number, outcome in outcomes.items():
+        values = objective_values(outcome, objectives)
+        if values is not None:
+            told[number] = values
     if not told:
         return []
-    numbers, values = list(told), oriented(list(told.values()), objectives)
-    front = fronts(values)[0]
-    return [numbers[position] for position in sorted(front, key=lambda position: -values[position, 0])]
+    numbers = list(told)
+    oriented_values = oriented(list(told.values()), objectives)
+    front = fronts(oriented_values)[0]
+    return [numbers[position] for position in sorted(front, key=lambda position: -oriented_values[position, 0])]
 
 
-def _suggest(trial: optuna.Trial, key: str, parameter: Parameter) -> Scalar:
-    match parameter:
-        case Float():
-            return trial.suggest_float(key, parameter.low, parameter.high, log=parameter.log)
-        case Int():
-            return trial.suggest_int(key, parameter.low, parameter.high, log=parameter.log)
-        case Choice() | Branch():
-            return trial.suggest_categorical(key, parameter.options)
+def _suggester(trial: optuna.Trial) -> Callable[[str, Parameter], Scalar]:
+    """Return what asks a trial for the value at a site."""
+
+    def suggest(key: str, parameter: Parameter) -> Scalar:
+        match parameter:
+            case Float():
+                return trial.suggest_float(key, parameter.low, parameter.high, log=parameter.log)
+            case Int():
+                return trial.suggest_int(key, parameter.low, parameter.high, log=parameter.log)
+            case Choice() | Branch():
+                return trial.suggest_categorical(key, parameter.options)
+
+    return suggest
 
 
-def _pass_over(study: optuna.Study, trial: optuna.Trial, reason: str) -> None:
+def handle_on(study: optuna.Study, number: int) -> optuna.Trial:
+    """Return a handle on a trial: Optuna has none for one that was added, or that an earlier process asked for."""
     import optuna
 
-    logger.info("proposal %d passed over: %s", trial.number, reason)
-    trial.set_user_attr("passed_over", reason)
-    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+    return optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def _worst_values(study: optuna.Study, outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float]:
-    """The worst of each objective's range; for the time, the longest of any trial so far."""
-    seen = [trial.values for trial in study.get_trials(deepcopy=False) if trial.values]
-    return [
-        objective.worst if objective.maximize else max([outcome.wall_time, *(values[column] for values in seen)])
-        for column, objective in enumerate(objectives)
-    ]
+def finish_trial(study: optuna.Study, trial: optuna.Trial, outcome: TrialOutcome, values: Sequence[float]) -> None:
+    """End a trial of a study."""
+    import optuna
+
+    for name, value in outcome_attributes(outcome).items():
+        trial.set_user_attr(name, value)
+    if not outcome.is_evidence:
+        study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
+        return
+    trial.set_constraint(FAILED, 0.0 if outcome.succeeded else 1.0)
+    study.tell(trial.number, list(values))
+
+
+def worst_values(
+    known: Sequence[Sequence[float]], outcome: TrialOutcome, objectives: Sequence[Objective]
+) -> list[float]:
+    """Return the worst of each objective's range; for the time, the longest of any trial so far."""
+    worst = []
+    for column, objective in enumerate(objectives):
+        longest = max([outcome.wall_time, *(values[column] for values in known)])
+        worst.append(objective.worst if objective.maximize else longest)
+    return worst

@@ -43,6 +43,11 @@ class Prediction:
     """Chance of failure, shape (configurations,)."""
 
 
+def heaviest(store: Sequence[Evidence]) -> list[Evidence]:
+    """Return what the forests learn from of a store: the experiences of the largest weight."""
+    return sorted(store, key=lambda evidence: -evidence.weight)[:LARGEST_STORE]
+
+
 @dataclass(slots=True)
 class Surrogates:
     """Models of the objectives and of failure over store and target together."""
@@ -60,7 +65,7 @@ class Surrogates:
     """Their weights, shape (experiences,)."""
 
     def __post_init__(self) -> None:
-        self.heaviest = sorted(self.store, key=lambda one: -one.weight)[:LARGEST_STORE]
+        self.heaviest = heaviest(self.store)
         self.rows = self.encoder.rows(one.values for one in self.heaviest)
         self.weights = np.asarray([one.weight for one in self.heaviest], dtype=float)
         failed = np.asarray([one.failed for one in self.heaviest], dtype=bool)

@@ -17,6 +17,7 @@ from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.optuna_samplers import tpe
 from xautolm.search.proposing import Proposer
 from xautolm.search.space_sampler import SpaceSampler, explain
+from xautolm.search.study import NUMBER
 from xautolm.space import Parameter, Space
 
 if TYPE_CHECKING:
@@ -113,7 +114,8 @@ def own_evidence(
         Evidence(
             values=named(trial.params, names),
             scores=None if bad else tuple(next(scores)),
-            source=f"trial {trial.number}",
+            # A study in memory counts proposals that became no trial, too.
+            source=f"trial {trial.user_attrs.get(NUMBER, trial.number)}",
         )
         for trial, bad in zip(trials, failed, strict=True)
     ]

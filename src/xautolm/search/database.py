@@ -1,0 +1,215 @@
+"""The database that a run's study lies in: opened safely, checked, and set aside if it is damaged."""
+
+from __future__ import annotations
+
+import sqlite3
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from urllib.parse import quote, unquote
+
+from xautolm.errors import RunFolderError, SearchEndedError
+from xautolm.records import Objective
+
+if TYPE_CHECKING:
+    import optuna
+
+NAME = "xautolm"
+"""Of the study in its database."""
+FILE_URL = "sqlite:///file:{path}?uri=true"
+"""SQLAlchemy's URL of a file; as a URI inside, because SQLAlchemy would cut a plain path at a question mark."""
+SET_ASIDE = ".damaged"
+"""What the name of a damaged database gets behind it."""
+COMPANIONS = ("-wal", "-shm", "-journal")
+"""Ends of the names of the files that SQLite keeps beside a database; a database that is gone leaves them behind, and
+SQLite would write what they hold into the next one."""
+MACHINE_TROUBLE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_READONLY,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CANTOPEN,
+    sqlite3.SQLITE_PERM,
+)
+"""Primary result codes of SQLite that say something about the machine and nothing about the file."""
+PRIMARY_CODE = 0xFF
+"""Mask of SQLite's primary result code in an extended one."""
+
+
+def file_url(path: Path) -> str:
+    """Return SQLAlchemy's URL of a database file."""
+    return FILE_URL.format(path=quote(str(path)))
+
+
+def file_of(url: str | None) -> Path | None:
+    """Return the file that a URL names, or nothing for a database in memory or on a server."""
+    if url is None or not url.startswith("sqlite:///"):
+        return None
+    place = url.removeprefix("sqlite:///")
+    if place.startswith("file:"):
+        place = unquote(place.removeprefix("file:").partition("?")[0])
+    return Path(place) if place else None
+
+
+def open_database(url: str | None, objectives: Sequence[Objective]) -> optuna.Study:
+    """Open the study in a database, a new one if there is none; its sampler is one that never does anything.
+
+    Args:
+        url: SQLAlchemy URL; in memory if None.
+        objectives: Names and directions.
+    """
+    import optuna
+
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    study = optuna.create_study(
+        storage=_durable_storage(url) if url else None,
+        study_name=NAME,
+        directions=["maximize" if objective.maximize else "minimize" for objective in objectives],
+        sampler=optuna.samplers.RandomSampler(seed=0),
+        load_if_exists=True,
+    )
+    if not study.user_attrs:
+        names = [objective.name for objective in objectives]
+        study.set_user_attr("objectives", names)
+        with warnings.catch_warnings():
+            # Experimental since Optuna 3.2; optuna-dashboard shows the names.
+            warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+            study.set_metric_names(names)
+    return study
+
+
+def open_checked(url: str | None, objectives: Sequence[Objective], say: Callable[[str], None]) -> optuna.Study:
+    """Open the study in a database; a damaged one is set aside, and a new one takes its place.
+
+    Args:
+        url: SQLAlchemy URL; in memory if None.
+        objectives: Names and directions.
+        say: Told what was wrong.
+
+    Raises:
+        RunFolderError: The database is locked, or cannot be read or written.
+    """
+    path = file_of(url)
+    if path is not None and (not path.exists() or path.stat().st_size == 0):
+        _remove_companions(path)
+    try:
+        study = open_database(url, objectives)
+        _check(study, objectives)
+        return study
+    except Exception as error:  # whatever a damaged file makes of SQLite, SQLAlchemy and Optuna
+        reason = _reason(error)
+        if path is None or not path.exists() or _is_machine_trouble(error):
+            raise RunFolderError("The study's database cannot be opened.", got=f"{path or url}: {reason}") from None
+    kept = set_aside(path)
+    say(f"{path.name} could not be read ({reason}); it is kept as {kept.name}, and a new one is made of the trials")
+    return open_database(url, objectives)
+
+
+def set_aside(path: Path) -> Path:
+    """Give a database another name; returns that."""
+    kept = path.with_name(path.name + SET_ASIDE)
+    path.replace(kept)
+    _remove_companions(path)
+    return kept
+
+
+@contextmanager
+def database_errors(study: optuna.Study) -> Iterator[None]:
+    """Turn trouble with a study's database into the error that ends a search.
+
+    Raises:
+        SearchEndedError: The database cannot be read or written any more.
+    """
+    import optuna
+    from sqlalchemy.exc import SQLAlchemyError
+
+    try:
+        yield
+    except (optuna.exceptions.StorageInternalError, SQLAlchemyError) as error:
+        place = file_of(str(getattr(_backend(study), "url", ""))) or "the study's database"
+        raise SearchEndedError(
+            "The study's database cannot be written, so the search ends here.",
+            got=f"{place}: {_reason(error)}",
+            fix="Make room if the disk is full; the same command goes on from here.",
+        ) from None
+
+
+def close_database(study: optuna.Study) -> None:
+    """Let go of a study's database; SQLite then needs its companion files no more."""
+    engine = getattr(_backend(study), "engine", None)
+    if engine is not None:
+        _backend(study).scoped_session.remove()
+        engine.dispose()
+
+
+def _durable_storage(url: str) -> optuna.storages.RDBStorage:
+    """Return Optuna's storage; SQLite in write-ahead mode, and safe against a power cut."""
+    import optuna
+    from sqlalchemy import event
+
+    storage = optuna.storages.RDBStorage(url)
+    if url.startswith("sqlite"):
+
+        @event.listens_for(storage.engine, "connect")
+        def configure(connection: Any, _: Any) -> None:
+            connection.execute("PRAGMA journal_mode=WAL")
+            # With NORMAL, a power cut may take the last trials along. A trial needs some ten commits, which is little.
+            connection.execute("PRAGMA synchronous=FULL")
+
+        storage.engine.dispose()
+    return storage
+
+
+def _check(study: optuna.Study, objectives: Sequence[Objective]) -> None:
+    """Read a study to its end.
+
+    Raises:
+        Exception: Anything at all: the file is damaged.
+    """
+    from sqlalchemy import text
+
+    study.get_trials(deepcopy=False)
+    if len(study.directions) != len(objectives):
+        raise ValueError(f"a study of {len(study.directions)} objectives")
+    engine = getattr(_backend(study), "engine", None)
+    if engine is not None and engine.dialect.name == "sqlite":
+        with engine.connect() as connection:
+            verdict = connection.execute(text("PRAGMA quick_check")).scalar()
+        if verdict != "ok":
+            raise ValueError(str(verdict).splitlines()[0])
+
+
+def _backend(study: optuna.Study) -> Any:
+    """Return the storage of a study below Optuna's cache."""
+    return getattr(study._storage, "_backend", study._storage)
+
+
+def _remove_companions(path: Path) -> None:
+    for end in COMPANIONS:
+        path.with_name(path.name + end).unlink(missing_ok=True)
+
+
+def _is_machine_trouble(error: BaseException) -> bool:
+    """Whether SQLite complains of the machine, not of what the file holds."""
+    code = getattr(_origin(error), "sqlite_errorcode", None)
+    return code is not None and code & PRIMARY_CODE in MACHINE_TROUBLE
+
+
+def _origin(error: BaseException) -> BaseException:
+    """Return the driver's error below those of Optuna and SQLAlchemy."""
+    below = error
+    while True:
+        deeper = getattr(below, "orig", None) or below.__cause__
+        if deeper is None:
+            return below
+        below = deeper
+
+
+def _reason(error: BaseException) -> str:
+    """Return an error in a few words."""
+    origin = _origin(error)
+    lines = str(origin).splitlines()
+    return lines[0] if lines else type(origin).__name__
