@@ -12,7 +12,7 @@ import xautolm
 ROOT = Path(xautolm.__file__).parent
 
 LEVELS = {
-    "vocabulary": 0,
+    "vocabulary": 0, "printable": 0,
     "errors": 1, "records": 1, "settings": 1,
     "ranking": 2, "processes": 2, "symptoms": 2, "registry": 2, "documents": 2, "cells": 2, "space": 2, "options": 2,
     "run_folder": 3, "budget": 3, "data": 3, "tasks": 3, "metafeatures": 3, "zoo": 3, "methods": 3, "metrics": 3,

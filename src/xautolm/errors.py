@@ -21,6 +21,8 @@ import difflib
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from xautolm.printable import printable
+
 SHOWN_NAMES = 24
 """How many known names a message lists at most."""
 
@@ -29,6 +31,10 @@ class XAutoLMError(Exception):
     """Base of every error that xautolm raises on purpose."""
 
     exit_code = 1
+
+    def __init__(self, message: str = "") -> None:
+        # Messages quote names and values from outside, which must not command the terminal that shows them.
+        super().__init__(printable(message))
 
 
 class UsageError(XAutoLMError):

@@ -19,10 +19,11 @@ def describe(
 ) -> None:  # fmt: skip
     """Print what meta-learning sees of a data set and this machine."""
     from xautolm.automl import AutoLM
+    from xautolm.report.console import say
     from xautolm.report.features import feature_lines
 
     columns_said = {"text": text, "label": label, "columns": columns}
     options = {"task": task, **columns_said, "encoding": encoding, "max_train": max_train}
     options["unlabelled"] = unlabelled
     features = AutoLM(**{name: value for name, value in options.items() if value is not None}).describe(data)
-    typer.echo(json.dumps(features, indent=1) if as_json else "\n".join(feature_lines(features)))
+    say(json.dumps(features, indent=1) if as_json else "\n".join(feature_lines(features)))

@@ -56,6 +56,7 @@ def space(
     from xautolm.metafeatures import system_profile
     from xautolm.options import names
     from xautolm.recipe import build_space, generic_data, read_space_option
+    from xautolm.report.console import say
     from xautolm.report.zoo import space_lines
     from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO, find_models
@@ -64,7 +65,7 @@ def space(
     kind = TASKS.get(task)
     cards = find_models(names(models), ZOO.things, kind.families)
     built = build_space(preset, kind, cards, names(methods), generic_data(), system_profile(), changes)
-    typer.echo(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
+    say(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
 
 
 @app.command()

@@ -26,6 +26,7 @@ def predict(run: Run, texts: Texts = None, context: Context = None, as_json: Jso
     """Predict with the best model of a run."""
     from xautolm.automl import AutoLM
     from xautolm.cli.inputs import table_of_texts
+    from xautolm.report.console import for_output
     from xautolm.tasks import TASKS
 
     auto = AutoLM.load(run)
@@ -35,10 +36,10 @@ def predict(run: Run, texts: Texts = None, context: Context = None, as_json: Jso
     for text, answer, row in zip(given, auto.predict(inputs), rows, strict=True):
         if as_json:
             chances = {} if row is None else {"probabilities": dict(zip(auto.classes_, map(float, row), strict=True))}
-            typer.echo(json.dumps({"text": text, "prediction": answer, **chances}, ensure_ascii=False))
+            typer.echo(for_output(json.dumps({"text": text, "prediction": answer, **chances}, ensure_ascii=False)))
         else:
             said = [] if row is None else [f"{row.max():.3f}"]
-            typer.echo("\t".join([shown(answer), *said, text]))
+            typer.echo(for_output("\t".join([shown(answer), *said, text])))
 
 
 def shown(answer: str | float | list[str]) -> str:

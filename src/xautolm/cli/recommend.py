@@ -44,7 +44,7 @@ def recommend(
     given = {name: value for name, value in locals().items() if name not in {"data", "count", "as_json"}}
     from xautolm.automl import AutoLM
     from xautolm.report.advice import advice_table
-    from xautolm.report.console import table_console
+    from xautolm.report.console import say, table_console
 
     advice = AutoLM(**{name: value for name, value in given.items() if value is not None}).recommend(data, count=count)
     if as_json:
@@ -52,4 +52,4 @@ def recommend(
         return
     table_console().print(advice_table(advice["recommendations"]))
     nearest = ", ".join(f"{name} at {distance:.2f}" for name, distance in list(advice["tasks"].items())[:5])
-    typer.echo(f"\n{advice['note']}" + (f"\nnearest tasks: {nearest}" if nearest else ""))
+    say(f"\n{advice['note']}" + (f"\nnearest tasks: {nearest}" if nearest else ""))

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from xautolm.printable import printable
+
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """Level of the log by the number of `-v`."""
 
@@ -19,9 +21,19 @@ Verbosity = Annotated[
 ]
 
 
+class PrintableFormatter(logging.Formatter):
+    """Formats messages so that nothing in them commands the terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the message, and a traceback if it has one."""
+        return printable(super().format(record))
+
+
 def raise_verbosity(count: int) -> None:
     """Log at least as much as so many `-v` ask for; never less than was asked for before."""
-    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(handlers=[handler])
     logger = logging.getLogger("xautolm")
     wanted = LEVELS[min(count, len(LEVELS) - 1)]
     logger.setLevel(min(wanted, logger.level or logging.WARNING))

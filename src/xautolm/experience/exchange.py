@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from xautolm.documents import to_plain, write_text
 from xautolm.errors import StoreError
@@ -26,20 +27,23 @@ class Imported:
 
 
 def export_experiences(experiences: Iterable[Experience], path: Path) -> int:
-    """Write experiences as JSON Lines or Parquet, by the suffix; returns how many.
+    """Write experiences as JSON Lines or Parquet, by the suffix; return how many.
 
     Raises:
-        StoreError: Another suffix.
+        StoreError: Another suffix, or a place where nothing can be written.
     """
-    lines = [json.dumps(to_plain(one), ensure_ascii=False) for one in experiences]
-    if path.suffix == ".parquet":
-        import pandas as pd
-
-        pd.DataFrame({"record": lines}).to_parquet(path)
-    elif path.suffix in SUFFIXES:
-        write_text(path, "".join(f"{line}\n" for line in lines))
-    else:
+    if path.suffix not in SUFFIXES:
         raise StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
+    lines = [json.dumps(to_plain(experience)) for experience in experiences]
+    try:
+        if path.suffix == ".parquet":
+            import pandas as pd
+
+            pd.DataFrame({"record": lines}, dtype="str").to_parquet(path)
+        else:
+            write_text(path, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise StoreError("The file cannot be written.", got=error, fix="Choose another place.") from None
     return len(lines)
 
 
@@ -63,20 +67,30 @@ def import_experiences(path: Path) -> Imported:
 
 
 def _records(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield where each record of a file stands, and its text."""
     if path.suffix == ".parquet":
-        import pyarrow
-        import pyarrow.parquet
-
-        try:
-            texts = pyarrow.parquet.read_table(path, columns=["record"]).column("record").to_pylist()
-        except (pyarrow.ArrowException, OSError) as error:
-            raise StoreError("Not a Parquet file of experiences.", got=str(error).partition("\n")[0]) from None
+        texts = _parquet_texts(path)
         yield from ((f"row {row}", str(text)) for row, text in enumerate(texts))
     elif path.suffix in SUFFIXES:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
+        try:
+            lines = path.read_text(encoding="utf-8-sig", errors="replace").split(NEWLINE)
+        except OSError as error:
+            raise StoreError("The file cannot be read.", got=error) from None
         yield from ((f"line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
     else:
         raise StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
+
+
+def _parquet_texts(path: Path) -> list[Any]:
+    import pyarrow
+    import pyarrow.parquet
+
+    try:
+        column = pyarrow.parquet.read_table(path, columns=["record"]).column("record")
+        return list(column.to_pylist())
+    except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
+        reason = str(error).partition(NEWLINE)[0]
+        raise StoreError("Not a Parquet file of experiences.", got=f"{path}: {reason}") from None
 
 
 def _read_foreign(text: str, source: str) -> Experience:

@@ -76,16 +76,19 @@ class ExperienceStore:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a person should know of the store, one sentence each; damaged records after something was read."""
-        found = []
+        notes = []
         if self.read_only:
-            found.append(f"the experience store may not be written to, nothing will be added: {self.name}")
+            notes.append(f"the experience store may not be written to, nothing will be added: {self.name}")
         if self.damaged_ids:
-            count = len(self.damaged_ids)
-            found.append(
-                f"{count} damaged {'record' if count == 1 else 'records'} of the experience store left out; "
-                "see `xautolm experience list --damaged`"
-            )
-        return tuple(found)
+            notes.append(self.damage_note)
+        return tuple(notes)
+
+    @property
+    def damage_note(self) -> str:
+        """How many damaged records were left out of what was read, and how to look at them."""
+        count = len(self.damaged_ids)
+        records = "record" if count == 1 else "records"
+        return f"{count} damaged {records} of the experience store left out; see `xautolm experience list --damaged`"
 
     def add(self, experiences: Iterable[Experience]) -> int:
         """Add experiences; those already there are left as they are.
@@ -173,7 +176,7 @@ class ExperienceStore:
         query = select(columns.id, columns.run, columns.data, columns.record)
         query = query.where(columns.id.startswith(start, autoescape=True)).limit(2)
         with self._errors(), self.engine.connect() as connection:
-            stored = connection.execute(query).all()
+            stored = connection.execute(query).all() if start else []
         if len(stored) != 1:
             problem = "Several experiences have an id that starts so." if stored else "No such experience."
             raise UsageError(problem, got=start, fix="See `xautolm experience list`.")

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from rich.table import Table
-from rich.text import Text
 
 from xautolm.records import Experience
+from xautolm.report.console import cell
 from xautolm.report.tables import duration, number
 
 HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "hyperparameters")
@@ -33,7 +33,7 @@ def advice_table(rows: Sequence[dict[str, Any]]) -> Table:
             "; ".join(row["because"]) or "-",
             shown,
         )
-        table.add_row(*map(Text, cells))
+        table.add_row(*map(cell, cells))
     return table
 
 

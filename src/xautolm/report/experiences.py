@@ -5,12 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.table import Table
-from rich.text import Text
 
 from xautolm.records import Experience
+from xautolm.report.console import cell
 from xautolm.report.tables import duration
 
 ID_DIGITS = 10
+
+
+def damaged_table(rows: Sequence[tuple[str, str, str, str]]) -> Table:
+    """Return a table of damaged records: id, run, data, and what is wrong with each."""
+    table = Table(box=None)
+    for name in ("id", "run", "data", "problem"):
+        table.add_column(name)
+    for row in rows:
+        table.add_row(*map(cell, row))
+    return table
 
 
 def experience_table(experiences: Sequence[Experience]) -> Table:
@@ -31,5 +41,5 @@ def experience_table(experiences: Sequence[Experience]) -> Table:
             f"{names[0]} {outcome.metrics[names[0]]:.4f}" if names else "",
             duration(outcome.evaluation_time) if outcome.evaluation_time is not None else "",
         )
-        table.add_row(*map(Text, cells), style="red" if outcome.failure else "")
+        table.add_row(*map(cell, cells), style="red" if outcome.failure else "")
     return table

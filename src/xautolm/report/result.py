@@ -8,10 +8,9 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from xautolm.records import Experience
-from xautolm.report.console import table_console
+from xautolm.report.console import cell, sentence, table_console
 from xautolm.report.tables import duration, hyperparameters
 from xautolm.report.usage import predict_command
 from xautolm.run_folder import RunFolder
@@ -40,20 +39,20 @@ def print_result(
     table = Table(title="Pareto front" if len(front) > 1 else "Best trial", title_justify="left", box=None)
     for heading in ("trial", "model", "method", *names, "time", "hyperparameters"):
         is_number = heading in {"trial", "time", *names}
-        table.add_column(heading, justify="right" if is_number else "left", no_wrap=heading != "hyperparameters")
+        table.add_column(cell(heading), justify="right" if is_number else "left", no_wrap=heading != "hyperparameters")
     for one in front:
         scores = [f"{one.outcome.metrics[name]:.4f}" for name in names]
         cells = [str(one.trial), one.configuration.model, one.configuration.method, *scores]
         cells += [duration(one.outcome.evaluation_time or 0), hyperparameters(one)]
-        table.add_row(*map(Text, cells), style="bold" if one.trial == best.trial else "")
+        table.add_row(*map(cell, cells), style="bold" if one.trial == best.trial else "")
     console.print(table)
-    console.print(Text(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
+    console.print(sentence(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
     if test:
-        console.print(Text(f"test (never seen by the search): {_scores(test)}"))
+        console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
     shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
     disk = disk_use(folder.root) / 1e6
-    console.print(Text(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
-    console.print(Text(f"next: {predict_command(shown, inputs)}"))
+    console.print(sentence(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
+    console.print(sentence(f"next: {predict_command(shown, inputs)}"))
 
 
 def disk_use(root: Path) -> int:

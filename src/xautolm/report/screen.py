@@ -16,7 +16,9 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
+from xautolm.report.console import cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
@@ -102,7 +104,7 @@ class Plain(Quiet):
 
     def note(self, text: str) -> None:
         """One line."""
-        print(text, file=self.stream, flush=True)
+        print(printable(text), file=self.stream, flush=True)
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Print a line for each tenth."""
@@ -167,7 +169,7 @@ class LiveTable(Quiet):
 
     def note(self, text: str) -> None:
         """A line above the table."""
-        self.console.print(Text(text, style="dim"))
+        self.console.print(sentence(text, style="dim"))
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Draw a bar."""
@@ -210,7 +212,7 @@ def _head(standing: Standing) -> Text:
     budget = f"{duration(standing.used)} used, {duration(standing.left)} left"
     if standing.trials_left is not None:
         budget += f", {standing.trials_left} trials left"
-    return Text(f"{budget}   best {standing.metric}: {score}   failures: {failed}", style="bold")
+    return sentence(f"{budget}   best {standing.metric}: {score}   failures: {failed}", style="bold")
 
 
 def _trials(standing: Standing) -> Table:
@@ -229,9 +231,7 @@ def _trials(standing: Standing) -> Table:
             "" if seconds is None else duration(seconds),
             row["failure"] or row["status"],
         )
-        table.add_row(
-            *(Text(cell) for cell in cells), style="red" if row["failure"] else "green" if row["pareto"] else ""
-        )
+        table.add_row(*map(cell, cells), style="red" if row["failure"] else "green" if row["pareto"] else "")
     return table
 
 
@@ -243,7 +243,7 @@ def _progress(standing: Standing) -> list[Table]:
         line = Table.grid(padding=(0, 1))
         name = f"trial {number}  {configuration.model} {configuration.method}"
         state = f"epoch {last['epoch']:.1f}" if last.get("epoch") is not None else "loading"
-        line.add_row(Text(name), ProgressBar(total=steps, completed=step, width=30), Text(state))
+        line.add_row(cell(name), ProgressBar(total=steps, completed=step, width=30), cell(state))
         lines.append(line)
     return lines
 

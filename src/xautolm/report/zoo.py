@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from xautolm.records import ModelCard
+from xautolm.report.console import cell
 from xautolm.space import Branch, Parameter, Space
 
 
@@ -27,7 +28,7 @@ def zoo_table(cards: Sequence[ModelCard]) -> Table:
     ):
         table.add_column(name, justify="right" if name in {"parameters", "layers", "hidden", "positions"} else "left")
     for card in cards:
-        table.add_row(
+        cells = (
             card.name,
             card.hub_id or card.package.replace("_", "-") or card.origin,
             card.family,
@@ -39,6 +40,7 @@ def zoo_table(cards: Sequence[ModelCard]) -> Table:
             card.languages,
             card.licence,
         )
+        table.add_row(*map(cell, cells))
     return table
 
 
