@@ -5,8 +5,10 @@ from pathlib import Path
 
 import pytest
 
+from xautolm.data import prepare
+from xautolm.documents import from_plain, to_plain
 from xautolm.errors import SpaceError, UnknownNameError
-from xautolm.recipe import build_space, methods_by_model, opening, precisions, read_space_option
+from xautolm.recipe import build_space, data_needs, methods_by_model, opening, precisions, read_space_option
 from xautolm.records import Configuration, DataProfile, Experience, Gpu, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
@@ -64,6 +66,40 @@ def test_max_length_follows_the_data(profile: DataProfile, machine: SystemProfil
     longer = build_space("default", TASK, [card], [], replace(profile, tokens_max=200), machine)
     assert short.sites()["max_length"].options == (64,)
     assert longer.sites()["max_length"].options == (64, 128, 256)
+
+
+def test_one_very_long_text_moves_neither_the_default_length_nor_the_time(
+    machine: SystemProfile, card: ModelCard
+) -> None:
+    texts = [f"The parcel of order {number} came late to my address" for number in range(120)]
+    labels = ["billing", "delivery"] * 60
+    profiles = []
+    for first in (texts[0], "word " * 20_000):
+        table = {"text": [first, *texts[1:]], "label": labels}
+        profiles.append(prepare(table, data_needs(TASK), columns={}).profile)
+    usual, with_exception = profiles
+    assert with_exception.tokens_mean > 10 * usual.tokens_mean
+    assert with_exception.tokens_typical == pytest.approx(usual.tokens_typical, rel=0.15)
+    seconds = []
+    for data in profiles:
+        space = build_space("default", TASK, [card], ["full"], data, machine)
+        default = space.default()
+        assert default.values["max_length"] == 64
+        seconds.append(ResourceModel({card.name: card}, data, machine).predict(default).seconds)
+    assert seconds[1] < 1.5 * seconds[0]
+    # Where a tenth of the texts are long, they are no exceptions.
+    mixed = replace(usual, tokens_mean=120.0, tokens_p90=300.0, tokens_max=400)
+    assert build_space("default", TASK, [card], [], mixed, machine).sites()["max_length"].default == 512
+
+
+def test_profiles_from_before_the_quantile_was_measured_are_read(
+    profile: DataProfile, machine: SystemProfile, card: ModelCard
+) -> None:
+    plain = to_plain(replace(profile, tokens_mean=50.0))
+    del plain["tokens_p90"]
+    earlier = from_plain(DataProfile, plain)
+    assert earlier.tokens_typical == earlier.tokens_read(64) == 50.0
+    assert build_space("default", TASK, [card], [], earlier, machine).sites()["max_length"].default == 128
 
 
 def test_precision_follows_the_device(machine: SystemProfile) -> None:

@@ -106,7 +106,8 @@ def _form_space(
     bounds = Bounds(
         positions=card.positions,
         tokens_max=profile.tokens_max,
-        tokens_mean=profile.tokens_mean,
+        tokens_typical=profile.tokens_typical,
+        tokens_p90=profile.tokens_p90,
         train_examples=profile.train_examples,
         precisions=precisions(system),
         quantizations=quantizations(system),

@@ -85,7 +85,8 @@ class ResourceModel:
         """Memory and time of a configuration."""
         values, card = configuration.values, self.cards[configuration.model]
         method = METHODS.get(configuration.method)
-        length = min(self.profile.tokens_mean * PADDING, _number(values, "max_length"))
+        max_length = _number(values, "max_length")
+        length = min(self.profile.tokens_read(max_length) * PADDING, max_length)
         per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
         form = form_of(self.forms, card.architecture, values)
         per_token += 2 * card.hidden_size * card.vocabulary if form in SAYING else 0
@@ -95,7 +96,7 @@ class ResourceModel:
         train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
         validate *= VALIDATION_FACTORS.get(form, 1.0)
-        longest = min(self.profile.tokens_max, _number(values, "max_length"))
+        longest = min(self.profile.tokens_max, max_length)
         of_layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
         logits = LOGIT_COPIES * longest * card.vocabulary if form in SAYING else 0
         kept = max(backward * card.layers, 1) * of_layer + logits

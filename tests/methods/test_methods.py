@@ -22,7 +22,7 @@ from xautolm.space.presets import Bounds
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 BOUNDS = Bounds(
-    positions=512, tokens_max=100, tokens_mean=30.0, train_examples=500, precisions=("fp32",), body_dropout=True
+    positions=512, tokens_max=100, tokens_typical=30.0, train_examples=500, precisions=("fp32",), body_dropout=True
 )
 SHAPE = {"vocab_size": 1000, "num_labels": 3}
 BERT = BertConfig(hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE)

@@ -399,6 +399,7 @@ def _profile(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels
         classes=len(labels),
         tokens_mean=float(lengths.mean()),
         tokens_max=int(lengths.max()),
+        tokens_p90=float(np.quantile(lengths, 0.9)),
         fingerprint=fingerprint(needs.task, train, validation),
         source_fingerprint="",
         name="",

@@ -53,6 +53,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "data.classes": (0, LARGEST_NUMBER),
     "data.tokens_mean": (0, LARGEST_NUMBER),
     "data.tokens_max": (0, LARGEST_NUMBER),
+    "data.tokens_p90": (0, LARGEST_NUMBER),
     "system.physical_cores": (0, LARGEST_NUMBER),
     "system.logical_cores": (0, LARGEST_NUMBER),
     "system.cpu_frequency": (0, LARGEST_NUMBER),
