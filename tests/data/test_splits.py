@@ -161,3 +161,31 @@ def test_a_contradiction_stays_on_one_side() -> None:
     dataset = split(pd.DataFrame(rows, columns=["text", "label"]))
     check_usable(dataset, "text-classification", ["text"])
     assert len(dataset.train) + len(dataset.validation) == 60 and 6 <= len(dataset.validation) <= 30
+
+
+def test_a_document_with_many_questions_gives_no_more_rows_than_wanted() -> None:
+    rows = []
+    for number in range(600):
+        rows.append({"context": f"document {number % 40}", "question": f"number {number}?", "answers": ["lamp"]})
+    dataset = split(rows, "question-answering", max_train=80)
+    assert len(dataset.train) == 80 and len(dataset.validation) == 20
+    assert dataset.validation["context"].nunique() >= 6
+    assert not set(dataset.train["context"]) & set(dataset.validation["context"])
+    assert "validation split made: 20 of 120 rows" in "\n".join(dataset.notes)
+
+
+def test_texts_that_every_split_has_are_the_reason() -> None:
+    table = pd.DataFrame({"text": [f"note {i}" for i in range(40)], "label": ["a", "b"] * 20})
+    with pytest.raises(DataError, match=r"No training row is left(.|\n)*40 training rows"):
+        split(table, validation=table)
+    with pytest.raises(DataError, match=r"No training row is left"):
+        split(table, test=table)
+    # All texts of class b are in the validation split too.
+    validation = pd.concat([table[table["label"] == "b"], table.head(1).assign(text="another")])
+    with pytest.raises(
+        DataError, match=r"Without 20 training rows whose text is in validation(.|\n)*absent from the tr"
+    ):
+        split(table, validation=validation)
+    pairs = table.assign(text_pair=table["text"])
+    with pytest.raises(DataError, match="No training row is left"):
+        split(pairs, "text-pair-classification", test=pairs)

@@ -3,7 +3,8 @@
 from xautolm.data.columns import Role, text_cell
 from xautolm.data.lengths import estimated_tokens
 from xautolm.data.loading import load
-from xautolm.data.prepare import Dataset, Needs, labelled, prepare
+from xautolm.data.needs import Needs
+from xautolm.data.prepare import Dataset, labelled, prepare
 from xautolm.data.shapes import TrainingData, input_table, training_data
 
 __all__ = [

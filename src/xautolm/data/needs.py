@@ -1,0 +1,47 @@
+"""What a task demands of its data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from xautolm.data.columns import Role
+from xautolm.data.stratify import Strata
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Needs:
+    """What a task demands of its data."""
+
+    task: str
+    roles: tuple[Role, ...]
+    """The first is the text by which duplicates are recognised."""
+    strata: Callable[[Sequence[Any]], Sequence[Strata]]
+    """The strata of labels, for stratified splits."""
+    labels_of: Callable[[Sequence[Any]], tuple[str, ...]]
+    """All class names among some labels, sorted."""
+    check: Callable[[Sequence[Any], Sequence[Any]], None]
+    """Raises DataError if nothing can be learned from these training and validation labels."""
+    stand_ins: Callable[[Sequence[Any], Sequence[Any]], frozenset[Any]]
+    """Those of a split's labels that mean "no label", by the labels of training."""
+    empty_label: Any = None
+    """The label of rows for which none is right; None: every row has one."""
+    validates_every_class: bool = False
+    """Whether each class must be in the validation split too."""
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The names of the texts."""
+        return tuple(role.name for role in self.roles[:-1])
+
+    @property
+    def target(self) -> str:
+        """The name of the label."""
+        return self.roles[-1].name
+
+    def labels(self, table: pd.DataFrame) -> list[Any]:
+        """Return the labels of a table whose columns are named by role."""
+        return list(table[self.target])

@@ -1,0 +1,224 @@
+"""Training and validation rows of which a task can learn; where there are none, which rows or classes are too few."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import pandas as pd
+
+from xautolm.data.needs import Needs
+from xautolm.data.splits import Keys, made_validation, possible_keys, without_keys_of
+from xautolm.data.stratify import sample
+from xautolm.errors import DataError
+
+VALIDATION_SHARE = 0.2
+"""Share of the data that becomes the validation split where none is given."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """What is trained on and what it is validated on."""
+
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    notes: tuple[str, ...] = ()
+    """How they came about, for people."""
+
+
+def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: int | None, seed: int) -> Parts:
+    """Return training and validation rows of which the task can learn.
+
+    Args:
+        tables: The splits; `train`, and those others that there are.
+        needs: The task's demands.
+        max_train: Largest number of training rows; a made validation split shrinks with it.
+        seed: For sampling and splitting.
+
+    Raises:
+        DataError: There are none; what the data lacks and what `max_train` did is told apart.
+    """
+    train, notes = _without_shared_texts(tables, needs)
+    if "validation" in tables:
+        parts = Parts(train=train, validation=tables["validation"])
+        _check_given(parts, tables["train"], needs)
+    else:
+        parts = _make_validation(train, needs, None, seed)
+        if max_train is not None:
+            # The split of all rows can be used, so if this one cannot, that is for want of rows that were asked for.
+            with _blaming(max_train):
+                parts = _make_validation(train, needs, max_train, seed)
+    train = parts.train
+    notes.extend(note for note in parts.notes if note not in notes)
+    if max_train is not None and len(train) > max_train:
+        chosen = train.iloc[sample(needs.strata(needs.labels(train)), max_train, seed)]
+        _refuse_lost_classes(train, chosen, needs, max_train)
+        with _blaming(max_train):
+            _check(chosen, parts.validation, needs)
+        notes.append(f"{len(chosen)} of {len(train)} training rows used, stratified, seed {seed}")
+        train = chosen
+    return Parts(train=train, validation=parts.validation, notes=tuple(notes))
+
+
+def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> tuple[pd.DataFrame, list[str]]:
+    """Return the training rows whose text is in no other split, and a note on the others.
+
+    Raises:
+        DataError: There are none.
+    """
+    train = tables["train"]
+    splits = [tables[split] for split in ("validation", "test") if split in tables]
+    if not splits:
+        return train, []
+    for keys in possible_keys(train, needs.inputs):
+        rest = without_keys_of(train, splits, keys)
+        # Where every split is about the same few documents, hardly a row would be left.
+        if 2 * len(rest) >= len(train):
+            break
+    if rest.empty:
+        raise DataError(
+            "No training row is left: every text is in the validation or test split too.",
+            got=f"{len(train)} training rows",
+            fix="Give splits with other texts than those of training.",
+        )
+    notes = [keys.note] if keys.note else []
+    dropped = len(train) - len(rest)
+    if dropped:
+        compared = "their text is" if len(keys.columns) == 1 else f"their {' and '.join(keys.columns)} are"
+        notes.append(f"{dropped} training rows dropped: {compared} in validation or test too")
+    return rest, notes
+
+
+def _check_given(parts: Parts, whole: pd.DataFrame, needs: Needs) -> None:
+    """Refuse a given validation split that cannot be used.
+
+    Args:
+        parts: What is left of training, and the given split.
+        whole: The training rows before those were left out whose texts are in other splits.
+        needs: The task's demands.
+
+    Raises:
+        DataError: Says whether the data or what was left out is the reason.
+    """
+    try:
+        _check(parts.train, parts.validation, needs)
+    except DataError as error:
+        left_out = len(whole) - len(parts.train)
+        if left_out:
+            _check(whole, parts.validation, needs)
+            raise DataError(
+                f"Without {left_out} training rows whose text is in validation or test too, too little is left.",
+                got=_headline(error),
+                fix="Give splits with other texts than those of training.",
+            ) from None
+        raise
+
+
+def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, seed: int) -> Parts:
+    """Return a training and a validation part of rows.
+
+    Raises:
+        DataError: There are too few rows or classes for any such split; says which.
+    """
+    strata = needs.strata(needs.labels(train))
+    problem: DataError | None = None
+    for keys in possible_keys(train, needs.inputs):
+        row_keys = keys.of(train)
+        distinct = len(set(row_keys))
+        size = round(VALIDATION_SHARE * distinct)
+        most_rows = len(train)
+        if max_train is not None:
+            most_rows = max(1, round(max_train * VALIDATION_SHARE / (1 - VALIDATION_SHARE)))
+            size = min(size, most_rows)
+        kept, held_out = made_validation(row_keys, strata, max(1, size), seed)
+        try:
+            _refuse_one_sided(train.iloc[kept], train.iloc[held_out], needs, keys)
+            # A text may be held out with many rows, such as a document with all of its questions.
+            validation = _at_most(train.iloc[held_out], most_rows, needs, seed)
+            _check(train.iloc[kept], validation, needs)
+        except DataError as error:
+            problem = problem or error
+            continue
+        rows = f"{len(validation)}" if len(validation) == len(held_out) else f"{len(validation)} of {len(held_out)}"
+        note = f"validation split made: {rows} rows, stratified by {needs.target}, seed {seed}"
+        notes = (note, keys.note) if keys.note else (note,)
+        return Parts(train=train.iloc[kept], validation=validation, notes=notes)
+    assert problem is not None
+    raise problem
+
+
+def _at_most(rows: pd.DataFrame, most: int, needs: Needs, seed: int) -> pd.DataFrame:
+    """Return at most so many rows, but not fewer than there are strata."""
+    strata = needs.strata(needs.labels(rows))
+    different = {stratum for row_strata in strata for stratum in row_strata}
+    return rows.iloc[sample(strata, max(most, len(different)), seed)]
+
+
+def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:
+    """Refuse a made split that has nothing on one side, or a class that has to be on both and is on one.
+
+    Raises:
+        DataError: Says how many rows and texts there are.
+    """
+    table = pd.concat([train, validation])
+    if train.empty or validation.empty:
+        raise DataError(
+            "Too little data to make a validation split from.",
+            got=f"{len(table)} rows with {len(set(keys.of(table)))} different texts",
+            fix="Give more rows, or rows to validate on with --validation.",
+        )
+    if not needs.validates_every_class:
+        return
+    one_sided = set(needs.labels(train)) ^ set(needs.labels(validation))
+    counted: list[str] = []
+    for name in sorted(one_sided):
+        of_class = table[table[needs.target] == name]
+        # Classes of one row are refused by the task itself.
+        if len(of_class) > 1:
+            texts = len(set(keys.of(of_class)))
+            counted.append(f"{name} ({len(of_class)} rows, {texts} different texts)")
+    if counted:
+        raise DataError(
+            "Classes have too few different texts to be both learned and validated.",
+            got=", ".join(counted[:8]),
+            fix="Add other texts of them, or remove them.",
+        )
+
+
+def _check(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs) -> None:
+    if train.empty or validation.empty:
+        raise DataError(
+            "Too little data to train and validate on.",
+            got=f"{len(train)} training and {len(validation)} validation rows",
+            fix="Give more rows, or a validation split whose texts are not those of training.",
+        )
+    needs.check(needs.labels(train), needs.labels(validation))
+
+
+@contextmanager
+def _blaming(max_train: int) -> Iterator[None]:
+    """Say of an error inside that the data would do, were it not for `max_train`."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(
+            f"With --max-train {max_train}, too few rows are left of data that would do otherwise.",
+            got=_headline(error),
+            fix="Give a larger --max-train, or none.",
+        ) from None
+
+
+def _headline(error: DataError) -> str:
+    return str(error).partition("\n")[0]
+
+
+def _refuse_lost_classes(train: pd.DataFrame, chosen: pd.DataFrame, needs: Needs, max_train: int) -> None:
+    names = needs.labels_of(needs.labels(train))
+    lost = sorted(set(names) - set(needs.labels_of(needs.labels(chosen))))
+    if lost:
+        raise DataError(
+            f"--max-train {max_train} is too small to train on every class.",
+            got=f"{len(names)} classes; left out would be {', '.join(lost[:8])}",
+            fix=f"Give --max-train {len(names)} or more, or none.",
+        )
