@@ -18,7 +18,7 @@ from xautolm.run_folder import ANSWERING
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_only_names_of_classes_are_said_and_each_has_a_probability(tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"
     space.write_text("form: label-words\nepochs: 4\nbatch_size: 8\nlearning_rate: 2e-3\n")

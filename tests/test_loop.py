@@ -85,6 +85,23 @@ def test_failures_are_remembered_and_do_not_end_the_search(fit: Callable) -> Non
         assert store.counts()["failure"] == {"out_of_memory": 3}
 
 
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("sampler", ["xautolm", "nsga2"])
+def test_a_metric_that_is_no_finite_number_is_a_divergence_and_never_the_best(
+    sampler: str, value: float, fit: Callable
+) -> None:
+    def broken_first(spec: TrialSpec) -> TrialOutcome:
+        outcome = play(spec)
+        if spec.number == 0:
+            return replace(outcome, metrics={**outcome.metrics, "f1_macro": value})
+        return outcome
+
+    auto, _ = fit(broken_first, trials=4, sampler=sampler)
+    first = auto.experiences_[0].outcome
+    assert first.failure.kind is FailureKind.DIVERGED and first.failure.message == f"f1_macro is {value}"
+    assert auto.best_.trial != 0 and 0 not in [one.trial for one in auto.pareto_front_]
+
+
 def test_no_model_at_all_is_an_error_that_sums_up(fit: Callable) -> None:
     def never(spec: TrialSpec) -> TrialOutcome:
         raise ValueError("broken thing")

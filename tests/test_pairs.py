@@ -20,7 +20,7 @@ from xautolm.report.screen import Quiet
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pairs_are_classified_here_and_in_plain_transformers(tmp_path: Path) -> None:
     tickets = support_tickets(400, seed=0)
     pairs = pd.DataFrame({"premise": tickets["text"][::2].tolist(), "hypothesis": tickets["text"][1::2].tolist()})

@@ -18,7 +18,7 @@ from xautolm.report.screen import Quiet
 
 
 @pytest.mark.timeout(300)
-@pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_numbers_are_predicted_in_their_own_units_here_and_in_plain_transformers(tmp_path: Path) -> None:
     tickets = support_tickets(400, seed=0)
     names = sorted(set(tickets["label"]))

@@ -14,7 +14,7 @@ from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError, Repo
 from safetensors import SafetensorError
 
 import xautolm
-from xautolm.errors import TrialError
+from xautolm.errors import DamagedFileError, TrialError
 from xautolm.execution.failures import failure_of
 from xautolm.experience.autogoal import failure_kind
 from xautolm.symptoms import LACK_OF_MEMORY, kind_of, lacks_memory, says_lack_of_memory
@@ -88,6 +88,7 @@ def test_what_the_users_data_say_is_no_symptom() -> None:
         OSError(errno.EFBIG, "File too large"),
         OSError(errno.EMFILE, "Too many open files"),
         PermissionError(errno.EACCES, "Permission denied"),
+        DamagedFileError(Path("spec.json"), "Input/output error"),
         # As safetensors, tokenizers, Arrow, torch and numpy say it.
         SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
         SafetensorError("Error while serializing: I/O error: Disk quota exceeded (os error 122)"),

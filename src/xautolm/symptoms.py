@@ -6,7 +6,7 @@ import errno
 import socket
 from collections.abc import Iterator
 
-from xautolm.errors import TrialError
+from xautolm.errors import DamagedFileError, TrialError
 from xautolm.vocabulary import FailureKind
 
 LACK_OF_MEMORY = (
@@ -152,7 +152,7 @@ def says_lack_of_memory(text: str) -> bool:
 
 def is_trouble(error: BaseException) -> bool:
     """Return whether an exception tells of a disk, a network or a machine that failed."""
-    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror):
+    if isinstance(error, ConnectionError | TimeoutError | socket.gaierror | DamagedFileError):
         return True
     if isinstance(error, OSError) and error.errno in TROUBLE_NUMBERS:
         return True

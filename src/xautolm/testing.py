@@ -10,7 +10,7 @@ import pandas as pd
 
 from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
-from xautolm.execution.failures import failed, failure_of
+from xautolm.execution.failures import checked, failed, failure_of
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task
@@ -51,7 +51,7 @@ class FakeExecutor:
         ended = []
         for number, (spec, folder) in self.waiting.items():
             try:
-                outcome = self.play(spec)
+                outcome = checked(self.play(spec))
             except Exception as error:
                 outcome = failed(failure_of(error))
             (folder / "model").mkdir(exist_ok=True)

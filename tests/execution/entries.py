@@ -13,6 +13,7 @@ from pathlib import Path
 import psutil
 
 from xautolm.errors import TrialError
+from xautolm.execution import worker
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.testing import success
 
@@ -40,6 +41,16 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         case "terminated" | "hung up" | "bus error" as end:
             number = {"terminated": signal.SIGTERM, "hung up": signal.SIGHUP, "bus error": signal.SIGBUS}[end]
             os.kill(os.getpid(), number)
+        case "not a number":
+            return success(seconds=0.5, f1_macro=float("nan"))
+        case "endless":
+            return success(seconds=float("inf"), f1_macro=0.5)
+        case "full at the end":
+            worker.write_json = fail_for_the_disk
+            return success(seconds=0.5, f1_macro=0.5)
+        case "garbage":
+            (folder / "result.json").write_text('{"status": "compl')
+            os._exit(0)
         case "disk full":
             raise OSError(errno.ENOSPC, "No space left on device")
         case "exit":
@@ -60,6 +71,10 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                 hoard.append(bytearray(os.urandom(1024) * 10_240))
                 time.sleep(0.02)
     raise AssertionError(spec.configuration.values)
+
+
+def fail_for_the_disk(path: Path, value: object) -> None:
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 FAMILY = 5

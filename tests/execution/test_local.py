@@ -98,7 +98,7 @@ def test_a_result_comes_back_with_its_times_and_memory(
 
 def failure_has_no_log(do: str) -> bool:
     """Whether a trial ends so suddenly that what it printed is lost in its own buffers."""
-    return do in {"segfault", "killed", "exit", "terminated", "hung up", "bus error"}
+    return do in {"segfault", "killed", "exit", "terminated", "hung up", "bus error", "garbage"}
 
 
 @pytest.mark.parametrize(
@@ -115,6 +115,10 @@ def failure_has_no_log(do: str) -> bool:
         ("hung up", FailureKind.INTERRUPTED, "SIGHUP"),
         ("bus error", FailureKind.INFRASTRUCTURE, "SIGBUS"),
         ("disk full", FailureKind.INFRASTRUCTURE, "No space left"),
+        ("full at the end", FailureKind.INFRASTRUCTURE, "the result could not be written"),
+        ("garbage", FailureKind.CRASH, "left no result"),
+        ("not a number", FailureKind.DIVERGED, "f1_macro is nan"),
+        ("endless", FailureKind.DIVERGED, "evaluation_time is inf"),
     ],
 )
 def test_every_end_has_its_kind(

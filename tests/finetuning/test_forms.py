@@ -20,7 +20,7 @@ from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 TASK = TASKS.get("question-answering")
 TABLE = lookup_questions(30, seed=2)

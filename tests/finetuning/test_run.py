@@ -26,7 +26,7 @@ from xautolm.vocabulary import TrialStatus
 
 pytestmark = [
     # What libraries say of themselves while they work; ours must stay silent.
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.filterwarnings("ignore::DeprecationWarning"),
     pytest.mark.timeout(300),
 ]
 

@@ -227,3 +227,17 @@ def test_gp_is_the_only_strategy_that_may_load_torch() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True
     )
     assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("metrics", [{"f1_macro": float("nan")}, {"f1_macro": float("inf")}, {"accuracy": 0.5}])
+def test_a_result_without_a_finite_objective_is_told_as_a_failure_and_on_no_front(metrics: dict[str, float]) -> None:
+    """As an earlier version, or a plug-in, may have left it in a run's folder."""
+    study = open_study(None, SPACE, OBJECTIVES, lambda seed: SAMPLERS.get("tpe").make(SPACE, seed, None), 0)
+    outcomes = [success(seconds=1.0, **metrics), success(seconds=2.0, f1_macro=0.5)]
+    for number, outcome in enumerate(outcomes):
+        asked = study.ask(lambda configuration: "")
+        assert asked is not None and asked.number == number
+        study.tell(number, outcome)
+    told = study.record.get_trials(deepcopy=False)
+    assert told[0].values[0] == 0.0 and np.isfinite(told[0].values).all()
+    assert pareto_front(dict(enumerate(outcomes)), OBJECTIVES) == [1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 from pathlib import Path
@@ -13,6 +14,9 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 TAIL_LINES = 20
 TAIL_BYTES = 8_192
+
+UNWRITABLE = os.EX_IOERR
+"""Exit code of a trial that could not write its result."""
 
 KINDS_OF_SIGNALS = {
     # What people, shells and schedulers send to stop a process; nothing inside a trial does.
@@ -37,6 +41,18 @@ def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = N
     return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=wall_time, peak_memory=peak_memory)
 
 
+def checked(outcome: TrialOutcome) -> TrialOutcome:
+    """Return an outcome as it may be believed: a success whose numbers are not finite has diverged."""
+    if not outcome.succeeded:
+        return outcome
+    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
+    for name, value in values.items():
+        if value is not None and not math.isfinite(value):
+            failure = Failure(kind=FailureKind.DIVERGED, message=f"{name} is {value}")
+            return failed(failure, outcome.wall_time, outcome.peak_memory)
+    return outcome
+
+
 def failure_of_exit(code: int | None) -> Failure:
     """Return what it means that a trial's process ended without leaving a result.
 
@@ -49,6 +65,9 @@ def failure_of_exit(code: int | None) -> Failure:
     if code == -signal.SIGKILL:
         # We did not kill it, so in all likelihood the kernel did, to free memory.
         return Failure(kind=FailureKind.OUT_OF_MEMORY, message="killed by the system, most likely for lack of memory")
+    if code == UNWRITABLE:
+        message = "the result could not be written: the disk is full, or fails"
+        return Failure(kind=FailureKind.INFRASTRUCTURE, message=message)
     if code >= 0:
         return Failure(kind=FailureKind.CRASH, message=f"the process ended with exit code {code} and left no result")
     number = signal.Signals(-code)

@@ -95,6 +95,7 @@ class ForkServer:
         pipes = [os.pipe() for _ in (STDOUT, STDERR)]
         pid = os.fork()
         if pid == 0:
+            code = 1
             try:
                 self._let_go()
                 become_trial(server, [writer for _, writer in pipes])
@@ -103,9 +104,9 @@ class ForkServer:
                 if not self.forks:
                     command = [sys.executable, "-c", program_of("worker"), folder, entry, str(server)]
                     os.execv(sys.executable, command)
-                work(Path(folder), entry)
+                code = work(Path(folder), entry)
             finally:
-                os._exit(0)
+                os._exit(code)
         readers = []
         for reader, writer in pipes:
             os.close(writer)

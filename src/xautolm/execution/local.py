@@ -12,8 +12,9 @@ from typing import Protocol
 
 import psutil
 
-from xautolm.documents import from_plain, read_json, to_plain, write_json
-from xautolm.execution.failures import failed, failure_of_exit, tail
+from xautolm.documents import read_record, to_plain, write_json
+from xautolm.errors import DamagedFileError
+from xautolm.execution.failures import checked, failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher
 from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.processes import kill_group
@@ -140,9 +141,15 @@ class LocalExecutor:
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
-    """The outcome in a trial's folder, if it has got that far."""
+    """Return the outcome in a trial's folder; nothing if the trial has not got that far, or left something else."""
     path = folder / RESULT
-    return from_plain(TrialOutcome, read_json(path)) if path.exists() else None
+    if not path.exists():
+        return None
+    try:
+        return checked(read_record(TrialOutcome, path))
+    except DamagedFileError as error:
+        logger.warning("%s", error)
+        return None
 
 
 def hard_limit(seconds: float) -> float:

@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from xautolm.documents import from_plain, read_json, to_plain, validator, write_json
-from xautolm.execution.failures import failed, failure_of
+from xautolm.execution.failures import UNWRITABLE, checked, failed, failure_of
 from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
 
@@ -23,25 +23,34 @@ Entry = Callable[[TrialSpec, Path], TrialOutcome]
 """Runs a trial in this process; exceptions are failures."""
 
 
-def work(folder: Path, entry: str) -> None:
+def work(folder: Path, entry: str) -> int:
     """Run the trial whose spec lies in `folder`, and leave `result.json` there, whatever happens.
 
     Args:
         folder: The trial's folder.
         entry: Where the function is that runs it, as `package.module:function`.
+
+    Returns:
+        The exit code: `UNWRITABLE` if the result could not be written.
     """
     started = time.monotonic()
     try:
         module, _, name = entry.partition(":")
         run: Entry = getattr(import_module(module), name)
-        outcome = run(from_plain(TrialSpec, read_json(folder / SPEC)), folder)
+        outcome = checked(run(from_plain(TrialSpec, read_json(folder / SPEC)), folder))
     except BaseException as error:
         traceback.print_exc()
         outcome = failed(failure_of(error))
     wall_time = time.monotonic() - started
-    write_json(folder / RESULT, to_plain(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())))
+    code = 0
+    try:
+        write_json(folder / RESULT, to_plain(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())))
+    except OSError:
+        traceback.print_exc()
+        code = UNWRITABLE
     sys.stdout.flush()
     sys.stderr.flush()
+    return code
 
 
 def prepare() -> None:
@@ -83,4 +92,4 @@ def main() -> None:
     folder, entry, server = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
     # Once more: where a thread looks after the parent, it did not survive the change of program.
     end_with_parent(server)
-    work(folder, entry)
+    sys.exit(work(folder, entry))

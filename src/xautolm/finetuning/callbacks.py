@@ -11,6 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.errors import TrialError
+from xautolm.vocabulary import FailureKind
 
 PROGRESS = "progress.jsonl"
 SAVE_SECONDS = 2.0
@@ -56,7 +57,7 @@ class Progress(TrainerCallback):
 
 
 class NanGuard(TrainerCallback):
-    """Ends a training whose loss is no longer a number.
+    """Ends a training whose loss, or a metric of it, is no longer a finite number.
 
     Raises:
         TrialError: Of kind `diverged`.
@@ -65,10 +66,12 @@ class NanGuard(TrainerCallback):
     def on_log(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
     ) -> None:
-        """Look at the loss."""
-        for name in ("loss", "eval_loss"):
-            if logs and name in logs and not math.isfinite(float(logs[name])):
-                raise TrialError("diverged", f"{name} is {logs[name]} at step {state.global_step} of {state.max_steps}")
+        """Look at the training loss, and at what an evaluation gave."""
+        for name, value in (logs or {}).items():
+            is_watched = name == "loss" or name.startswith("eval_")
+            if is_watched and not math.isfinite(float(value)):
+                where = f"step {state.global_step} of {state.max_steps}"
+                raise TrialError(FailureKind.DIVERGED, f"{name} is {value} at {where}")
 
 
 class Deadline(TrainerCallback):

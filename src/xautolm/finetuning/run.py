@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def _set_up_process(spec: TrialSpec) -> None:
     torch.set_num_threads(spec.threads)
     logging.set_verbosity_error()
     disable_progress_bars()
+    # peft asks a model by the name that transformers 5 still knows; there is nothing that we, or a person, could do.
+    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
     if spec.device.startswith("cuda"):
         torch.cuda.set_device(spec.device)
         if spec.limits.gpu_memory is not None:

@@ -18,12 +18,14 @@ from transformers import (
     TrainingArguments,
 )
 
+from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Scalar, TrialSpec
 from xautolm.tasks import Classification, Task, predicted
+from xautolm.vocabulary import FailureKind
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -84,7 +86,8 @@ class AnsweringTrainer(Trainer):  # type: ignore[misc]
     scored: Callable[[Any], dict[str, float]]
 
     def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        """The task's metrics of the answers on the validation split."""
+        """Return the task's metrics of the answers on the validation split."""
+        check_weights(self.model)
         self.model.eval()
         with self.accelerator.autocast():
             found = self.scored(self.model)
@@ -107,6 +110,29 @@ def answer_scores(
     return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), predicted(task, given))
 
 
+def check_outputs(logits: np.ndarray) -> None:
+    """Refuse outputs that are no numbers: the largest of them would still be a class, and give a score.
+
+    Raises:
+        TrialError: Of kind `diverged`.
+    """
+    rows = np.isfinite(logits).reshape(len(logits), -1).all(axis=1)
+    if not rows.all():
+        count = int((~rows).sum())
+        raise TrialError(FailureKind.DIVERGED, f"outputs for {count} of {len(rows)} validation rows are not finite")
+
+
+def check_weights(model: Any) -> None:
+    """Refuse weights that are no numbers: such a model still says something.
+
+    Raises:
+        TrialError: Of kind `diverged`.
+    """
+    for name, weights in model.named_parameters():
+        if weights.requires_grad and not bool(torch.isfinite(weights).all()):
+            raise TrialError(FailureKind.DIVERGED, f"the weights {name} are not finite")
+
+
 def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArguments:
     values, micro_batch = spec.configuration.values, spec.micro_batch
     batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
@@ -127,9 +153,10 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         max_grad_norm=_max_grad_norm(values),
         bf16=precision == "bf16",
         fp16=precision == "fp16",
-        gradient_checkpointing=spec.gradient_checkpointing,
+        # What torch and the papers call gradient checkpointing; transformers 6 knows it by this name only.
+        activation_checkpointing=spec.gradient_checkpointing,
         # The reentrant kind needs inputs with gradients, which a frozen embedding does not give.
-        gradient_checkpointing_kwargs={"use_reentrant": False},
+        activation_checkpointing_kwargs={"use_reentrant": False},
         use_cpu=spec.device == "cpu",
         eval_strategy="epoch",
         save_strategy="epoch",
@@ -175,8 +202,9 @@ def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
 
     def compute(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions
-        logits = logits[0] if isinstance(logits, tuple) else logits
-        return scores(spec.metrics, np.asarray(prediction.label_ids), classification.predictions(np.asarray(logits)))
+        logits = np.asarray(logits[0] if isinstance(logits, tuple) else logits)
+        check_outputs(logits)
+        return scores(spec.metrics, np.asarray(prediction.label_ids), classification.predictions(logits))
 
     return compute
 
