@@ -245,6 +245,8 @@ CASES = [
     Case(
         name="a mapping for a label",
         make=folder_of(train=some_other(table(), "label", '{"choices": ["account", "billing"]}')),
-        expect=Refused(value="{'choices': ['account', 'billing']}", place="line 2, column 'label'"),
+        expect=Refused(
+            value="['account', 'billing']", place="line 2, column 'label'", cure="multilabel-classification"
+        ),
     ),
 ]

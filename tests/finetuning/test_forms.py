@@ -11,10 +11,11 @@ import pytest
 import torch
 
 from tests.conformance.tiny import tiny_model
+from xautolm.data.conversations import Speaker, Turn, conversation_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
-from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids, target_ids
+from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids, target_ids, templated
 from xautolm.finetuning.forms.label_words import label_scores
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.tasks import TASKS
@@ -113,6 +114,46 @@ def test_the_context_is_cut_and_never_the_question(models: dict[str, Any], famil
     assert ids is not None and 40 < len(ids) <= 60
     assert "What does Zed have?" in text and text.endswith("Answer:")
     assert prompt_ids(TASK, row, tokenizer, 10) is None
+
+
+TEMPLATE = (
+    "{% for m in messages %}{% if m.role == 'system' and no_system %}{{ raise_exception('no system') }}{% endif %}"
+    "<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"
+)
+
+
+def conversation(*contents: str) -> dict[str, str]:
+    """A row whose prompt is a system's turn and those of user and assistant in turn."""
+    turns = [Turn(Speaker.SYSTEM, "Be short.")]
+    turns += [Turn((Speaker.USER, Speaker.ASSISTANT)[n % 2], content) for n, content in enumerate(contents)]
+    return {"text": conversation_text(turns)}
+
+
+def test_turns_go_through_the_chat_template(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    tokenizer, _ = models["llama"]
+    monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE)
+    turns = [Turn(Speaker.SYSTEM, "Be short."), Turn(Speaker.USER, "Who?")]
+    assert templated(turns, tokenizer) == "<system>Be short.<user>Who?<answer>"
+    monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE.replace("and no_system", ""))
+    assert templated(turns, tokenizer) == "<user>Be short.\n\nWho?<answer>"
+
+
+@pytest.mark.parametrize("chat", [True, False])
+def test_of_a_long_conversation_the_oldest_turns_go_first(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch, chat: bool
+) -> None:
+    tokenizer, _ = models["llama"]
+    monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE)
+    task = TASKS.get("text-generation")
+    row = conversation("What does Zed have?", "The lamp.", "What does Ada have?", "The bell.", "Who has the lamp?")
+    whole = prompt_ids(task, row, tokenizer, 1000, chat=chat)
+    cut = prompt_ids(task, row, tokenizer, len(whole or []) - 1, chat=chat)
+    assert whole is not None and cut is not None and len(cut) < len(whole)
+    only_last = prompt_ids(task, conversation("Who has the lamp?"), tokenizer, 1000, chat=chat)
+    without_first = conversation("What does Ada have?", "The bell.", "Who has the lamp?")
+    assert cut == prompt_ids(task, without_first, tokenizer, 1000, chat=chat)
+    assert only_last is not None
+    assert prompt_ids(task, row, tokenizer, len(only_last), chat=chat) == only_last
 
 
 def test_the_loss_is_on_the_answer_only(models: dict[str, Any]) -> None:

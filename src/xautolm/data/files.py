@@ -41,6 +41,7 @@ NOT_DATA = {
     b"<!doctype": ("a web page", "Download the file itself, not the page that shows it."),
     b"<html": ("a web page", "Download the file itself, not the page that shows it."),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV UTF-8."),
+    b"PK\x03\x04": ("a zip archive or a workbook", "Name it .zip, or save the workbook's sheet as CSV UTF-8."),
     PARQUET_MAGIC: ("a Parquet file", "Name it .parquet."),
 }
 """First bytes of files that are not what their name says: what they are, and what to do."""
@@ -208,7 +209,9 @@ def _plain_text(content: Content) -> Tables:
     lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(LINE.findall(text), start=1)]
     lines = [(number, line) for number, line in lines if line.strip()]
     if lines and FASTTEXT_LABEL.search(lines[0][1]):
-        rows = [{"text": FASTTEXT_LABEL.sub("", line), "label": FASTTEXT_LABEL.findall(line)} for _, line in lines]
+        rows = [
+            {"text": FASTTEXT_LABEL.sub("", line).strip(), "label": FASTTEXT_LABEL.findall(line)} for _, line in lines
+        ]
         return {TRAIN: lined_table(rows, [number for number, _ in lines])}, notes
     table, reading_notes = read_delimited(text, content.place, "\t")
     if len(table.columns) < 2:

@@ -118,7 +118,7 @@ def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
     raise DataError(
         f"Several files could be the {split} split.",
         got=f"{_listed(paths)} in {folder}",
-        fix="Keep one of them in the folder, or give files by name: TRAIN.csv --validation FILE --test FILE.",
+        fix="Keep one of them, give one of its folders, or give files: TRAIN.csv --validation FILE --test FILE.",
     )
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 from xautolm.data.quoting import LINE
 from xautolm.data.source import lined_table
 from xautolm.data.split_names import TRAIN, split_of
+from xautolm.data.surrogates import whole_characters
 from xautolm.errors import DataError
 
 SAMPLE_OF_LINE = 60
@@ -66,7 +67,7 @@ def _parsed(text: str) -> Any:
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """Return an object; the second of two equal names would otherwise win in silence."""
-    value = dict(pairs)
+    value = {whole_characters(name): part for name, part in pairs}
     if len(value) < len(pairs):
         names = [name for name, _ in pairs]
         repeated = next(name for name in names if names.count(name) > 1)

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xautolm.data.columns import check_known, choose_columns, extract_labelled, usual_columns
 from xautolm.data.fingerprint import fingerprint
+from xautolm.data.forms import in_columns, table_in_columns
 from xautolm.data.frames import plain_frame
 from xautolm.data.labels import SplitReader, refuse_other_spellings, similar_labels, without_unknown
 from xautolm.data.lengths import estimated_tokens
@@ -72,6 +73,7 @@ def prepare(
     """
     source = _with_splits(load(data, encoding), encoding, validation=validation, test=test)
     check_known(columns, needs.roles)
+    source = in_columns(source, needs.roles, columns)
     chosen = choose_columns(source.splits["train"], needs.roles, columns)
     tables, notes = _read_splits(source, needs, chosen, unlabelled)
     whole = tables["train"]
@@ -121,9 +123,9 @@ def labelled(
             no rows.
     """
     source = load(data, encoding)
-    for note in source.notes:
+    raw, form_notes = table_in_columns(plain_frame(_scored_split(source.splits)), needs.roles, columns)
+    for note in (*source.notes, *form_notes):
         LOG.warning("%s", note)
-    raw = plain_frame(_scored_split(source.splits))
     names = usual_columns(raw, needs.roles, columns, used or {})
     chosen = choose_columns(raw, needs.roles, names)
     rows = extract_labelled(raw, needs.roles, chosen, "data")

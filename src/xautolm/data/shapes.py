@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 
 from xautolm.data.columns import Role, choose_columns, extract, usual_columns
+from xautolm.data.forms import inputs_in_columns
 from xautolm.data.frames import column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
 from xautolm.data.targets import target_cells
@@ -76,6 +77,7 @@ def input_table(X: Any, roles: Sequence[Role], columns: Columns, used: Mapping[s
     table, named = _inputs(X, roles, columns)
     if table.empty and not len(table.columns):
         return pd.DataFrame({role.name: [] for role in roles})
+    table = inputs_in_columns(table, roles, named)
     texts = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
     chosen = choose_columns(table, texts, usual_columns(table, texts, named, used))
     return extract(table, texts, chosen, "inputs")

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from jinja2 import TemplateError
 from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
@@ -16,6 +17,7 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
+from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.memory import in_batches
@@ -99,7 +101,7 @@ def prompts_of(
     return [
         # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
         prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
-        or said_ids("".join(task.parts(row)), tokenizer, chat=settings.chat)[-budget:]
+        or whole_prompt_ids(task, row, tokenizer, chat=settings.chat)[-budget:]
         for row in _rows(table)
     ]
 
@@ -150,31 +152,88 @@ def room(settings: Answering, architecture: str) -> int:
     return settings.max_length - (settings.answer_tokens if architecture == "decoder" else 0)
 
 
-def said_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> list[int]:
-    """The tokens of a text, or of a user's turn that says it and the beginning of the answer."""
-    if not chat:
-        return list(tokenizer(text)["input_ids"])
+def said_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earlier: Sequence[Turn] = ()) -> list[int]:
+    """Return the tokens of a text, or of a user's turn that says it and the beginning of the answer.
+
+    Args:
+        text: What is said last.
+        tokenizer: The model's.
+        chat: Whether turns go through the tokenizer's chat template.
+        earlier: Turns before it.
+    """
+    if chat:
+        turn = templated([*earlier, Turn(Speaker.USER, text)], tokenizer)
+        return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
+    if any(turn.speaker is not Speaker.SYSTEM for turn in earlier):
+        text = f"User: {text}Assistant:"
+    return list(tokenizer(plain_text(earlier) + text)["input_ids"])
+
+
+def templated(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return turns and the beginning of the answer as the tokenizer's chat template writes them.
+
+    Where a template knows no system, as Gemma's, the user says what the system would.
+    """
+    try:
+        return _rendered(turns, tokenizer)
+    except TemplateError:
+        said = [turn.content for turn in turns if turn.speaker is Speaker.SYSTEM]
+        others = [turn for turn in turns if turn.speaker is not Speaker.SYSTEM]
+        if not said or not others:
+            raise
+        first = Turn(others[0].speaker, "\n\n".join([*said, others[0].content]))
+        return _rendered([first, *others[1:]], tokenizer)
+
+
+def _rendered(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
+    messages = [{"role": turn.speaker.value, "content": turn.content} for turn in turns]
     # Templates that can think aloud are told not to; the others ignore it.
-    turn: Any = tokenizer.apply_chat_template(
-        [{"role": "user", "content": text}], add_generation_prompt=True, tokenize=False, enable_thinking=False
+    return str(
+        tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, enable_thinking=False)
     )
-    return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
 
 
 def prompt_ids(
     task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, budget: int, *, chat: bool = False
 ) -> list[int] | None:
-    """The tokens of a prompt, its middle part cut until all of it fits; nothing if the rest alone does not."""
+    """Return the tokens of a prompt that fits; nothing if what may not be cut does not.
+
+    Of a conversation, the oldest turns go first; then the middle part of the last one is cut.
+    """
     before, middle, after = task.parts(row)
-    ids = said_ids(before + middle + after, tokenizer, chat=chat)
+    *earlier, last = turns_of_text(middle)
+    middle = last.content
+    ids = said_ids(before + middle + after, tokenizer, chat=chat, earlier=earlier)
     while len(ids) > budget:
-        if not middle:
+        if any(turn.speaker is not Speaker.SYSTEM for turn in earlier):
+            earlier = _without_oldest_exchange(earlier)
+        elif not middle:
             return None
-        # Tokens are spread evenly enough over a text for this to converge in two or three rounds.
-        surplus = (len(ids) - budget) / max(len(tokenizer(middle, add_special_tokens=False)["input_ids"]), 1)
-        middle = middle[: int(len(middle) * max(1 - surplus, 0) * 0.99)]
-        ids = said_ids(before + middle + after, tokenizer, chat=chat)
+        else:
+            # Tokens are spread evenly enough over a text for this to converge in two or three rounds.
+            surplus = (len(ids) - budget) / max(len(tokenizer(middle, add_special_tokens=False)["input_ids"]), 1)
+            middle = middle[: int(len(middle) * max(1 - surplus, 0) * 0.99)]
+        ids = said_ids(before + middle + after, tokenizer, chat=chat, earlier=earlier)
     return ids
+
+
+def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
+    """Return turns without the first that the user says and what answers it; what the system says stays."""
+    system = [turn for turn in turns if turn.speaker is Speaker.SYSTEM]
+    others = [turn for turn in turns if turn.speaker is not Speaker.SYSTEM]
+    rest = others[1:]
+    while rest and rest[0].speaker is Speaker.ASSISTANT:
+        rest = rest[1:]
+    return [*system, *rest]
+
+
+def whole_prompt_ids(
+    task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, *, chat: bool
+) -> list[int]:
+    """Return the tokens of a prompt, however long."""
+    before, middle, after = task.parts(row)
+    *earlier, last = turns_of_text(middle)
+    return said_ids(before + last.content + after, tokenizer, chat=chat, earlier=earlier)
 
 
 def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:

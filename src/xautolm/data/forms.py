@@ -1,0 +1,93 @@
+"""Forms in which tools and data sets keep what a task wants, made into the columns that it wants."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import pandas as pd
+
+from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
+from xautolm.data.columns import Role
+from xautolm.data.instructions import INSTRUCTION, instruction_columns
+from xautolm.data.source import Source
+
+TARGET = "target"
+"""What a text to generate is called; the label of all but generation and question answering is `LABEL`."""
+
+
+def in_columns(source: Source, roles: Sequence[Role], named: Mapping[str, str | None]) -> Source:
+    """Return tables in which known forms are columns; whatever the user named stays as it is.
+
+    Args:
+        source: As it was read.
+        roles: What the task wants; the last is the target.
+        named: The columns that the user named, by role.
+
+    Raises:
+        DataError: A row in such a form that cannot be used.
+    """
+    splits: dict[str, pd.DataFrame] = {}
+    notes = list(source.notes)
+    for split, table in source.splits.items():
+        splits[split], form_notes = table_in_columns(table, roles, named)
+        notes.extend(f"{split} split: {note}" for note in form_notes)
+    return replace(source, splits=splits, notes=tuple(notes))
+
+
+def table_in_columns(
+    table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]
+) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table in which known forms are columns, and what a person should know of it.
+
+    Raises:
+        DataError: A row in such a form that cannot be used.
+    """
+    text, target = roles[0], roles[-1]
+    if target.name not in (LABEL, TARGET):
+        return table, []
+    if INSTRUCTION in text.guesses:
+        return instruction_columns(table, named.get(text.name), text.name, target.name)
+    label = named.get(target.name)
+    table, notes = annotation_columns(table, label)
+    table = _flat(table, text)
+    column = label or _guess(table, target)
+    if column is not None and column in table.columns:
+        table = table.assign(**{column: label_cells(table, column)})
+    return table, notes
+
+
+def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]) -> pd.DataFrame:
+    """Return a table of inputs to predict for, in which known forms are columns.
+
+    Raises:
+        DataError: A row in such a form that cannot be used.
+    """
+    text = roles[0]
+    name = named.get(text.name)
+    if INSTRUCTION in text.guesses:
+        return instruction_columns(table, name, text.name, "")[0]
+    return table if name is not None else _flat(table, text)
+
+
+def _guess(table: pd.DataFrame, role: Role) -> str | None:
+    matches = [str(column) for column in table.columns if str(column).lower() in role.guesses]
+    return matches[0] if len(matches) == 1 else None
+
+
+def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
+    """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
+    if any(str(column).lower() in text.guesses for column in table.columns):
+        return table
+    nested = [column for column in table.columns if all(isinstance(cell, Mapping) for cell in table[column])]
+    names: list[str] = [str(column) for column in table.columns]
+    for column in nested:
+        names.extend({str(key): None for cell in table[column] for key in cell})
+    flat = table.drop(columns=nested)
+    for column in nested:
+        keys = {str(key): None for cell in table[column] for key in cell}
+        for key in keys:
+            name = key if names.count(key) == 1 else f"{column}.{key}"
+            cells = [cell.get(key) for cell in table[column]]
+            flat[name] = pd.Series(cells, index=table.index, dtype=object)
+    return flat
