@@ -55,6 +55,27 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             raise OSError(errno.ENOSPC, "No space left on device")
         case "exit":
             os._exit(3)
+        case "print":
+            for _ in range(200):
+                os.write(1, b"x" * 100_000)
+            os.write(1, b"the last words")
+            return success(seconds=0.5, f1_macro=0.5)
+        case "print for ever":
+            while True:
+                os.write(1, b"x" * 100_000)
+                os.write(2, b"y" * 100_000)
+        case "litter":
+            litter = folder / "cache" / "deep"
+            litter.mkdir(parents=True)
+            for number in range(3):
+                (litter / f"large{number}").write_bytes(bytes(12_000_000))
+            (folder / "small").write_text("kept")
+            return success(seconds=0.5, f1_macro=0.5)
+        case "litter for ever":
+            with (folder / "litter").open("wb") as file:
+                while True:
+                    file.write(bytes(1_000_000))
+                    file.flush()
         case "name its program":
             return success(is_worker=float("execution.worker" in " ".join(psutil.Process().cmdline())))
         case "sleep":

@@ -15,7 +15,7 @@ import pytest
 from tests.conftest import patience
 from xautolm.documents import read_json
 from xautolm.errors import XAutoLMError
-from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, read_outcome
+from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, logs, read_outcome
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.vocabulary import FailureKind, TrialStatus
 
@@ -231,3 +231,43 @@ def test_where_loading_has_started_cuda_trials_are_not_forked(
         assert run(executor, tmp_path, order(card, 1, "name its program")).metrics == {"is_worker": 1.0}
     finally:
         executor.close()
+
+
+def test_a_trial_that_prints_much_keeps_its_first_and_last_words(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+) -> None:
+    assert run(executor, tmp_path, order(card, 1, "print")).succeeded
+    printed = (tmp_path / "0001" / "stdout.log").read_bytes()
+    assert len(printed) <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
+    assert b"xxx" in printed[:100] and b"the last words" in printed[-100:]
+    assert b"bytes left out here" in printed
+
+
+def test_a_trial_that_prints_for_ever_does_not_fill_the_disk(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "GRACE_SECONDS", patience(3.0))
+    outcome = run(executor, tmp_path, order(card, 1, "print for ever", Limits(seconds=0.5)))
+    assert outcome.failure.kind is FailureKind.TIMEOUT and outcome.failure.stderr_tail.endswith("y")
+    for name in ("stdout.log", "stderr.log"):
+        size = (tmp_path / "0001" / name).stat().st_size
+        assert logs.HEAD_BYTES < size <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
+    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded, "the server is still there"
+
+
+def test_what_a_trial_leaves_lying_about_is_cut_down(executor: LocalExecutor, tmp_path: Path, card: ModelCard) -> None:
+    assert run(executor, tmp_path, order(card, 1, "litter")).succeeded
+    folder = tmp_path / "0001"
+    left = [path.name for path in (folder / "cache" / "deep").iterdir()]
+    assert len(left) == 1, "36 MB are cut to less than 16"
+    assert (folder / "small").read_text() == "kept" and (folder / "pid").exists()
+
+
+def test_a_trial_that_writes_files_for_ever_is_stopped(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(local, "RUNNING_BYTES", 20_000_000)
+    monkeypatch.setattr(local, "FILES_POLL", 0.1)
+    outcome = run(executor, tmp_path, order(card, 1, "litter for ever"))
+    assert outcome.failure.kind is FailureKind.CRASH and "GB of files" in outcome.failure.message
+    assert not (tmp_path / "0001" / "litter").exists()

@@ -16,6 +16,7 @@ from xautolm.documents import read_record, to_plain, write_json
 from xautolm.errors import DamagedFileError
 from xautolm.execution.failures import checked, failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher
+from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
 from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
@@ -27,6 +28,8 @@ POLL = 0.05
 """Seconds between looks at the running trials."""
 MEMORY_POLL = 0.2
 """Seconds between measurements of their memory."""
+FILES_POLL = 2.0
+"""Seconds between looks at the files that they write."""
 GRACE_SECONDS, GRACE_SHARE = 10.0, 0.1
 """A trial may pass its time limit by this much, to evaluate and save, before it is killed."""
 
@@ -57,6 +60,9 @@ class Running:
     pid: int
     started: float
     measured: float = 0.0
+    """When its memory was measured last, on the monotonic clock."""
+    looked: float = 0.0
+    """When its files were looked at last."""
     peak_memory: int = 0
     killed_for: Failure | None = None
 
@@ -108,6 +114,11 @@ class LocalExecutor:
 
     def _enforce(self, trial: Running) -> None:
         now = time.monotonic()
+        if now - trial.looked >= FILES_POLL:
+            trial.looked = now
+            written = stray_bytes(trial.folder)
+            if written > RUNNING_BYTES:
+                self._kill(trial, FailureKind.CRASH, f"wrote {written / 1e9:.1f} GB of files that nobody reads")
         if now - trial.measured >= MEMORY_POLL:
             trial.measured = now
             memory = group_memory(trial.pid)
@@ -125,6 +136,8 @@ class LocalExecutor:
             kill_group(trial.pid)
 
     def _conclude(self, trial: Running, code: int | None) -> tuple[int, TrialOutcome]:
+        # First of all: what a trial has filled the disk with could keep its result from being written.
+        remove_strays(trial.folder)
         outcome = read_outcome(trial.folder)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))
