@@ -107,7 +107,8 @@ class AutoLM:
 
         Args:
             folder: The run's.
-            **options: What concerns data to evaluate on or where the model runs: `text`, `label`, `columns`, `device`.
+            **options: What concerns data to evaluate on or where the model runs: `text`, `label`, `columns`,
+                `unlabelled`, `device`.
 
         Raises:
             RunFolderError: There is no run.
@@ -195,7 +196,15 @@ class AutoLM:
         rows, options = shaped(data, y, self.options.model_copy(update={"task": info.task}))
         known = info.labels
         columns = given_columns(options)
-        table = labelled(rows, data_needs(task), columns, known, info.columns, encoding=options.encoding)
+        table = labelled(
+            rows,
+            data_needs(task),
+            columns,
+            known,
+            info.columns,
+            unlabelled=options.unlabelled,
+            encoding=options.encoding,
+        )
         targets = task.encode(list(table[task.target]), info.labels)
         return scores(info.metrics, targets, model.predictions(table).targets)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -25,6 +26,7 @@ from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
+logger = logging.getLogger(__name__)
 ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 
 
@@ -152,7 +154,15 @@ def given_columns(options: FitOptions) -> dict[str, str | None]:
 def described(data: Any, options: FitOptions) -> Features:
     """The meta-features of data on this machine, without a search."""
     task, system = TASKS.get(options.task), system_profile(options.device)
-    return describe(read_data(data, options, task), task, system, trial_limits(options, system, 0.0))
+    dataset = read_data(data, options, task)
+    say_notes(dataset)
+    return describe(dataset, task, system, trial_limits(options, system, 0.0))
+
+
+def say_notes(dataset: Dataset) -> None:
+    """Log what was done to the data, where there is no search whose notes would say it."""
+    for note in dataset.notes:
+        logger.warning("%s", note)
 
 
 def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits) -> Features:

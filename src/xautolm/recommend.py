@@ -13,7 +13,7 @@ from xautolm.memory import DEFAULT, NONE, evidence_of, visible, with_features
 from xautolm.metalearning import PRESETS, Near, measured, warm_start
 from xautolm.metalearning.similarity import PARTS
 from xautolm.options import FitOptions
-from xautolm.prospect import Prospect, make_prospect
+from xautolm.prospect import Prospect, make_prospect, say_notes
 from xautolm.recipe import default_configurations
 from xautolm.records import Configuration, Experience, Features
 from xautolm.search.encoding import Encoder
@@ -71,6 +71,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
         UsageError: As for a search.
     """
     sight = make_prospect(data, options)
+    say_notes(sight.dataset)
     features = sight.features()
     with ExperienceStore(options.store) as store:
         seen = visible(

@@ -63,19 +63,22 @@ def columns_of_bits(folder: Path) -> Path:
     return path
 
 
-def hub_lists(kind: str, stored: bool) -> Callable[[Path], Any]:
-    """Return what gives a hub data set with lists of class numbers, in memory or saved to disk."""
+def hub_lists(feature: str, kind: str) -> Callable[[Path], Any]:
+    """Return what gives a hub data set with lists of class numbers, in memory, saved to disk or in Parquet."""
 
     def make(folder: Path) -> Any:
         import datasets
 
         inner = datasets.ClassLabel(names=list(CLASSES))
-        lists = getattr(datasets, kind)(inner)
+        lists = getattr(datasets, feature)(inner)
         features = datasets.Features({"text": datasets.Value("string"), "labels": lists})
         numbers = [[CLASSES.index(name) for name in names] for names in LABELS]
         rows = datasets.Dataset.from_dict({"text": list(table()["text"]), "labels": numbers}, features=features)
-        if not stored:
+        if kind == "memory":
             return rows
+        if kind == "parquet":
+            rows.to_parquet(folder / "rows.parquet")
+            return folder / "rows.parquet"
         datasets.DatasetDict(train=rows).save_to_disk(str(folder / "stored"))
         return folder / "stored"
 
@@ -105,10 +108,11 @@ READ = {
     "mappings to 0.0 and 1.0": in_frame([{name: float(name in names) for name in CLASSES} for names in LABELS]),
     "mappings to booleans in CSV": in_csv([{name: name in names for name in CLASSES} for names in LABELS]),
     "mappings with gaps in Parquet": in_parquet([dict.fromkeys(names, True) for names in NAMED]),
-    "Sequence(ClassLabel)": hub_lists("Sequence", False),
-    "Sequence(ClassLabel), saved": hub_lists("Sequence", True),
-    "List(ClassLabel)": hub_lists("List", False),
-    "LargeList(ClassLabel)": hub_lists("LargeList", False),
+    "Sequence(ClassLabel)": hub_lists("Sequence", "memory"),
+    "Sequence(ClassLabel), saved": hub_lists("Sequence", "disk"),
+    "Sequence(ClassLabel), Parquet": hub_lists("Sequence", "parquet"),
+    "List(ClassLabel)": hub_lists("List", "memory"),
+    "LargeList(ClassLabel)": hub_lists("LargeList", "memory"),
 }
 VECTORS = {
     "0/1 lists": in_frame(BITS),

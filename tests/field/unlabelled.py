@@ -32,8 +32,8 @@ def frame_of(frame: pd.DataFrame) -> Callable[[Path], pd.DataFrame]:
     return lambda folder: frame
 
 
-def hub_data(stored: bool, test_labels: list[int]) -> Callable[[Path], Any]:
-    """Return what gives a hub data set with class numbers, in memory or saved to disk."""
+def hub_data(kind: str, test_labels: list[int]) -> Callable[[Path], Any]:
+    """Return what gives a hub data set with class numbers, in memory, saved to disk or as Parquet files."""
 
     def make(folder: Path) -> Any:
         from datasets import ClassLabel, Dataset, DatasetDict, Features, Value
@@ -45,8 +45,12 @@ def hub_data(stored: bool, test_labels: list[int]) -> Callable[[Path], Any]:
             train=Dataset.from_dict({"text": list(train["text"]), "label": numbers}, features=features),
             test=Dataset.from_dict({"text": list(test["text"]), "label": test_labels}, features=features),
         )
-        if not stored:
+        if kind == "memory":
             return splits
+        if kind == "parquet":
+            for name, split in splits.items():
+                split.to_parquet(folder / f"{name}.parquet")
+            return folder
         splits.save_to_disk(str(folder / "stored"))
         return folder / "stored"
 
@@ -72,11 +76,12 @@ PAIR_COLUMNS = {"columns": "text=premise,text_pair=hypothesis"}
 CASES = [
     Case(name="test without label column", make=folder_of(train=table(), test=TEST[["text"]]), expect=LEFT_OUT),
     Case(name="test with empty labels", make=folder_of(train=table(), test=TEST.assign(label="")), expect=LEFT_OUT),
-    Case(name="hub: test labels -1", make=hub_data(False, [-1] * TEST_ROWS), expect=LEFT_OUT),
-    Case(name="hub: test labels -1, saved", make=hub_data(True, [-1] * TEST_ROWS), expect=LEFT_OUT),
+    Case(name="hub: test labels -1", make=hub_data("memory", [-1] * TEST_ROWS), expect=LEFT_OUT),
+    Case(name="hub: test labels -1, saved", make=hub_data("disk", [-1] * TEST_ROWS), expect=LEFT_OUT),
+    Case(name="hub: test labels -1, Parquet", make=hub_data("parquet", [-1] * TEST_ROWS), expect=LEFT_OUT),
     Case(
         name="hub: some test labels -1",
-        make=hub_data(False, [0] * (TEST_ROWS - 5) + [-1] * 5),
+        make=hub_data("memory", [0] * (TEST_ROWS - 5) + [-1] * 5),
         expect=Read(rows=ROWS + TEST_ROWS - 5, test_rows=TEST_ROWS - 5, notes=("5 of 20 rows of the test split",)),
     ),
     Case(

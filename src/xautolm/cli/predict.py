@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn
+from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn, UnlabelledRows
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
@@ -56,11 +56,13 @@ def evaluate(
     label: LabelColumn = None,
     columns: Columns = None,
     encoding: Encoding = None,
+    unlabelled: UnlabelledRows = None,
 ) -> None:
     """Score the best model of a run on data that the search never saw."""
     from xautolm.automl import AutoLM
 
     named = {"text": text, "label": label, "columns": columns, "encoding": encoding}
+    named["unlabelled"] = unlabelled
     auto = AutoLM.load(run, **{name: value for name, value in named.items() if value is not None})
     for name, value in auto.evaluate(data).items():
         typer.echo(f"{name}\t{value:.4f}")

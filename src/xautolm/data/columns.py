@@ -63,7 +63,7 @@ def usual_columns(
     names = dict(given)
     for role in roles:
         candidates = (used.get(role.name), role.name)
-        present = [name for name in candidates if name in table.columns]
+        present = [name for name in candidates if name is not None and _is_there(table, name, role)]
         if names.get(role.name) is None and present:
             names[role.name] = present[0]
     return names
@@ -93,6 +93,10 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
     if len(set(chosen.values())) < len(chosen):
         raise DataError("One column cannot be two things.", got=chosen)
     return chosen
+
+
+def _is_there(table: pd.DataFrame, name: str, role: Role) -> bool:
+    return name in table.columns or _are_columns(name, role, list(table.columns))
 
 
 def _are_columns(wanted: str, role: Role, columns: Sequence[str]) -> bool:

@@ -17,6 +17,7 @@ import pandas as pd
 
 from xautolm.data.delimited import read_delimited
 from xautolm.data.encodings import decoded
+from xautolm.data.hugging_face import with_stored_class_names
 from xautolm.data.json_files import read_json
 from xautolm.data.quoting import LINE
 from xautolm.data.source import Source, check_column_names, lined_table
@@ -183,11 +184,13 @@ def _json_lines(content: Content) -> Tables:
 def _parquet(content: Content) -> Tables:
     """Return the table of a Parquet file; a column that pandas keeps as a named index is a column."""
     import pyarrow
+    from pyarrow import parquet
 
     if content.data.startswith(b"version https://git-lfs"):
         content.text()
     try:
         table = pd.read_parquet(io.BytesIO(content.data))
+        metadata = parquet.read_schema(io.BytesIO(content.data)).metadata
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise DataError(
             f"{content.place} is not a readable Parquet file.",
@@ -196,7 +199,8 @@ def _parquet(content: Content) -> Tables:
         ) from None
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
-    return {TRAIN: table.reset_index(drop=True)}, []
+    table = with_stored_class_names(table.reset_index(drop=True), metadata)
+    return {TRAIN: table}, []
 
 
 def _plain_text(content: Content) -> Tables:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,8 @@ from xautolm.data.source import Source
 from xautolm.data.split_names import ALIASES, TRAIN, split_of
 from xautolm.errors import DataError
 
+HUB_KEY = b"huggingface"
+"""Where the schema of a Parquet file says what `datasets` knows of its columns, as JSON."""
 MARKS_OF_SAVED = ("dataset_info.json", "dataset_dict.json")
 """Files by which a folder that `save_to_disk` wrote is known."""
 
@@ -102,6 +106,61 @@ def as_frame(table: Any) -> pd.DataFrame:
             rows = [None if row is None else _class_names(row, inner) for row in frame[column]]
             frame[column] = pd.Series(rows, index=frame.index, dtype=object)
     return frame
+
+
+def with_stored_class_names(frame: pd.DataFrame, metadata: Mapping[bytes, bytes] | None) -> pd.DataFrame:
+    """Return the table of a Parquet file of the hub with class names for numbers.
+
+    Args:
+        frame: The table as pandas reads it, with numbers.
+        metadata: Of the file's schema; the library `datasets` writes there what its columns are.
+    """
+    for column, feature in _stored_features(metadata).items():
+        if column not in frame.columns:
+            continue
+        names = _stored_names(feature)
+        inner_names = _stored_names(feature.get("feature"))
+        if names:
+            frame[column] = _class_names(frame[column], StoredClasses(names))
+        elif inner_names:
+            classes = StoredClasses(inner_names)
+            rows = [None if row is None else _class_names(row, classes) for row in frame[column]]
+            frame[column] = pd.Series(rows, index=frame.index, dtype=object)
+    return frame
+
+
+@dataclass(frozen=True, slots=True)
+class StoredClasses:
+    """The names of classes by their numbers, as `datasets.ClassLabel` has them."""
+
+    names: Sequence[str]
+
+    def int2str(self, number: int) -> str:
+        """Return the name of a class; a number beyond the names is its own."""
+        return self.names[number] if number < len(self.names) else str(number)
+
+
+def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
+    """Return what a file says of its columns; nothing where it says nothing, or in another form."""
+    try:
+        features = json.loads((metadata or {}).get(HUB_KEY, b"{}"))["info"]["features"]
+        columns = dict(features)
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return {}
+    stored: dict[str, dict[str, Any]] = {}
+    for column, feature in columns.items():
+        # Earlier versions wrote a list of classes as a list with one feature.
+        if isinstance(feature, list) and len(feature) == 1:
+            feature = {"feature": feature[0]}
+        if isinstance(feature, dict):
+            stored[column] = feature
+    return stored
+
+
+def _stored_names(feature: Any) -> list[str]:
+    names = feature.get("names") if isinstance(feature, dict) else None
+    is_list_of_texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
+    return names if names and is_list_of_texts else []
 
 
 def _class_names(numbers: Iterable[Any], feature: Any) -> list[str | None]:

@@ -18,6 +18,8 @@ SEPARATING = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 SHOWN = 8
 """Labels that a message names."""
+TRAINING = "train split"
+"""What messages call the split that is read first."""
 LEAVE_OUT = f"--unlabelled {Unlabelled.DROP}"
 
 
@@ -33,6 +35,7 @@ class SplitReader:
 
     Attributes:
         notes: What was left out, for people.
+        train_labels: The labels of training; they decide what is no label elsewhere.
 
     Raises:
         UsageError: Rows without labels are to count as rows for which none is right, and the task has no such thing.
@@ -67,23 +70,27 @@ class SplitReader:
         """The name of the label's column."""
         return self.chosen[self.roles[-1].name]
 
-    def read(self, split: str, raw: pd.DataFrame) -> pd.DataFrame | None:
+    def read(self, name: str, raw: pd.DataFrame) -> pd.DataFrame | None:
         """Return the rows of a split that have a label, under the roles' names; None if none has.
+
+        Args:
+            name: What a message calls it, such as `test split`.
+            raw: As it was read.
 
         Raises:
             DataError: No row of the training split has a label, or one has none and that was to be an error.
         """
-        name = f"{split} split"
+        is_training = name == TRAINING
         if raw.empty:
             raise DataError(f"The {name} has no rows.")
-        if split != "train" and not self._has_labels(raw, name):
+        if not is_training and not self._has_labels(raw, name):
             return None
         rows = extract_labelled(raw, self.roles, self.chosen, name, empty=self.empty)
-        rows = self._without_stand_ins(rows, split)
+        rows = self._without_stand_ins(rows, is_training)
         missing = len(rows.unlabelled)
         if missing:
             self._refuse(rows, name)
-        if rows.table.empty and split == "train":
+        if rows.table.empty and is_training:
             raise DataError(
                 f"No row of the training split has a label in column {self.label_column!r}.",
                 got=_first(rows),
@@ -98,7 +105,7 @@ class SplitReader:
             if self.can_be_empty:
                 note += f"; if none is right for them, say --unlabelled {Unlabelled.NONE}"
             self.notes.append(note)
-        if split == "train":
+        if is_training:
             self.train_labels = list(rows.table[self.roles[-1].name])
         return rows.table
 
@@ -119,11 +126,11 @@ class SplitReader:
             return False
         return True
 
-    def _without_stand_ins(self, rows: Labelled, split: str) -> Labelled:
+    def _without_stand_ins(self, rows: Labelled, is_training: bool) -> Labelled:
         """Return the rows whose label is not one that means "no label", such as -1."""
         target = self.roles[-1].name
         labels = list(rows.table[target])
-        marks = self.stand_ins(labels, self.train_labels if split != "train" else labels)
+        marks = self.stand_ins(labels, labels if is_training else self.train_labels)
         if not marks:
             return rows
         is_mark = [label in marks for label in labels]

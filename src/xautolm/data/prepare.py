@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from xautolm.data.columns import check_known, choose_columns, extract_labelled, usual_columns
+from xautolm.data.columns import check_known, choose_columns, usual_columns
 from xautolm.data.fingerprint import fingerprint
 from xautolm.data.forms import in_columns, table_in_columns
 from xautolm.data.frames import plain_frame
@@ -106,6 +106,7 @@ def labelled(
     known: Sequence[str],
     used: Mapping[str, str] | None = None,
     *,
+    unlabelled: Unlabelled = Unlabelled.DROP,
     encoding: str | None = None,
 ) -> pd.DataFrame:
     """Return data to evaluate on, without splitting it; columns are named by role. What was left out of it is logged.
@@ -116,11 +117,11 @@ def labelled(
         columns: The names of columns that the user gave, by role.
         known: The classes that the model knows.
         used: The names of columns that training used, by role.
+        unlabelled: What becomes of rows without labels.
         encoding: Of text files, where it is not UTF-8.
 
     Raises:
-        DataError: Rows without a label, a class that is not among the known ones, cells that cannot be parsed, or
-            no rows.
+        DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows with a label.
     """
     source = load(data, encoding)
     raw, form_notes = table_in_columns(plain_frame(_scored_split(source.splits)), needs.roles, columns)
@@ -128,22 +129,21 @@ def labelled(
         LOG.warning("%s", note)
     names = usual_columns(raw, needs.roles, columns, used or {})
     chosen = choose_columns(raw, needs.roles, names)
-    rows = extract_labelled(raw, needs.roles, chosen, "data")
     if raw.empty:
         raise DataError("There are no rows to score.")
-    if rows.unlabelled:
-        place, cell = next(iter(rows.unlabelled.items()))
-        raise DataError(
-            f"{len(rows.unlabelled)} of {len(raw)} rows have no label to compare with.",
-            got=f"{rows.where} {place}, column {chosen[needs.target]!r}: {cell!r}",
-            fix="Label or remove them.",
-        )
-    classes = needs.labels_of(needs.labels(rows.table))
+    reader = _reader(needs, chosen, unlabelled)
+    reader.train_labels = list(known)
+    table = reader.read("data", raw)
+    if table is None:
+        raise DataError("No row has a label to compare with.", got=reader.notes[-1])
+    for note in reader.notes:
+        LOG.warning("%s", note)
+    classes = needs.labels_of(needs.labels(table))
     refuse_other_spellings("data", classes, known)
     unknown = sorted(set(classes) - set(known))
     if unknown:
         raise DataError("The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known}.")
-    return rows.table
+    return table
 
 
 def _scored_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -175,21 +175,25 @@ def _read_splits(
     source: Source, needs: Needs, chosen: Mapping[str, str], unlabelled: Unlabelled
 ) -> tuple[dict[str, pd.DataFrame], list[str]]:
     """Return the labelled rows of each split that has some, and notes on what was left out."""
-    reader = SplitReader(
+    reader = _reader(needs, chosen, unlabelled)
+    tables: dict[str, pd.DataFrame] = {}
+    # Training comes first: what its labels are decides what is no label elsewhere.
+    for split in ("train", "validation", "test"):
+        if split in source.splits:
+            table = reader.read(f"{split} split", source.splits[split])
+            if table is not None:
+                tables[split] = table
+    return tables, reader.notes
+
+
+def _reader(needs: Needs, chosen: Mapping[str, str], unlabelled: Unlabelled) -> SplitReader:
+    return SplitReader(
         roles=needs.roles,
         chosen=chosen,
         stand_ins=needs.stand_ins,
         unlabelled=unlabelled,
         empty_label=needs.empty_label,
     )
-    tables: dict[str, pd.DataFrame] = {}
-    # Training comes first: what its labels are decides what is no label elsewhere.
-    for split in ("train", "validation", "test"):
-        if split in source.splits:
-            table = reader.read(split, source.splits[split])
-            if table is not None:
-                tables[split] = table
-    return tables, reader.notes
 
 
 def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
