@@ -17,6 +17,7 @@ from xautolm.errors import (
     ModelUnavailableError,
     NoModelError,
     RunFolderError,
+    TrialError,
     UnknownNameError,
     UsageError,
 )
@@ -252,3 +253,18 @@ def test_not_fitted_and_not_a_run(tmp_path: Path) -> None:
         AutoLM().predict(["a"])
     with pytest.raises(RunFolderError, match="no run here"):
         AutoLM.load(tmp_path)
+
+
+def test_a_past_failure_counts_only_while_there_is_no_clearly_larger_limit(fit: Callable, tmp_path: Path) -> None:
+    def too_slow(spec: TrialSpec) -> TrialOutcome:
+        raise TrialError(FailureKind.TIMEOUT, "no result in time")
+
+    with pytest.raises(NoModelError):
+        fit(too_slow, trials=3, trial_time_limit=600, out=str(tmp_path / "first"))
+    failures = {}
+    for seconds in (600, 6000):
+        out = tmp_path / f"{seconds}"
+        fit(trials=1, sampler="xautolm", trial_time_limit=seconds, out=str(out))
+        begun = json.loads((out / "warm_start.json").read_text())
+        failures[seconds] = sum(influence["outcome"] == "timeout" for influence in begun["influences"])
+    assert failures == {600: 3, 6000: 0}

@@ -17,6 +17,7 @@ from xautolm.data import Dataset
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures.system import devices
+from xautolm.metalearning import telling
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, with_weights
 from xautolm.recipe import default_configurations, methods_by_model, opening
@@ -211,6 +212,7 @@ def _memory(
     """Return what the search begins with; past trials also correct the predictions of time."""
     stored = store.experiences(sight.task.name)
     past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
+    past = telling(past, sight.limits, sight.system)
     sight.resources.learn(past)
     if start == NONE:
         return None

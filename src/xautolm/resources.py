@@ -179,15 +179,20 @@ class ResourceModel:
         return min((self.predict(one) for one in configurations), key=lambda estimate: estimate.first_result_seconds)
 
     def memory_limit(self, limits: Limits) -> float:
-        """What a trial may use on the device, in bytes: the limit given, or what the device has."""
-        given = limits.gpu_memory if self.system.device == "cuda" else limits.memory
-        return float(given or self.system.device_memory)
+        """Return what a trial may use on the device, in bytes: the limit given, or what the device has."""
+        return memory_within(limits, self.system)
 
     def _speed(self) -> float:
         """Operations per second."""
         if self.system.device == "cpu":
             return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
         return GPU_GFLOPS * 1e9
+
+
+def memory_within(limits: Limits, system: SystemProfile) -> float:
+    """Return the memory that a trial may use on a machine's device, in bytes: the limit, or what the device has."""
+    limit = limits.gpu_memory if system.device == "cuda" else limits.memory
+    return float(limit or system.device_memory)
 
 
 def _are_alike(one: SystemProfile, other: SystemProfile) -> bool:

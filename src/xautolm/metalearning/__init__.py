@@ -2,6 +2,7 @@
 
 from xautolm.metalearning.knn import knn_start
 from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured, own_features
+from xautolm.metalearning.utility import still_tells, telling
 from xautolm.metalearning.warm_start import PRESETS, Influence, Warmed, WarmStart, warm_start
 
 __all__ = [
@@ -15,5 +16,7 @@ __all__ = [
     "knn_start",
     "measured",
     "own_features",
+    "still_tells",
+    "telling",
     "warm_start",
 ]

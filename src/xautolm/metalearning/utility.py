@@ -9,10 +9,19 @@ import numpy as np
 
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.ranking import fronts
-from xautolm.records import Experience, TrialOutcome
+from xautolm.records import Experience, Limits, SystemProfile, TrialOutcome
+from xautolm.resources import memory_within
+from xautolm.vocabulary import Evidence, FailureKind
 
 SMALLER = "-"
 """Begins the name of an objective of which smaller is better."""
+
+CLEARLY_LARGER = 1.25
+"""From this factor on, a limit is clearly larger than another. Two runs of one trial differ by about a tenth in time
+and memory, and the free memory of one machine by as much from day to day."""
+
+ACCELERATION = 10.0
+"""How many times the work of a processor a GPU does at least in the same time."""
 
 Utility = Callable[[np.ndarray], np.ndarray]
 """Values of shape (experiences, objectives), larger is better, to utilities in [0, 1] of shape (experiences,)."""
@@ -39,6 +48,41 @@ def is_positive(experience: Experience) -> bool:
 def is_negative(experience: Experience) -> bool:
     """Whether it failed in a way that says something about its configuration."""
     return not experience.outcome.succeeded and experience.outcome.is_evidence
+
+
+def telling(experiences: Sequence[Experience], limits: Limits, system: SystemProfile) -> list[Experience]:
+    """Return the experiences that say something of configurations under these limits on this machine.
+
+    Args:
+        experiences: Past trials.
+        limits: Of the trials to come.
+        system: The machine that they will run on.
+    """
+    return [experience for experience in experiences if still_tells(experience, limits, system)]
+
+
+def still_tells(experience: Experience, limits: Limits, system: SystemProfile) -> bool:
+    """Return whether the end of a past trial says something under these limits on this machine.
+
+    A failure for lack of memory or time does, unless there is clearly more of that now; what the user, the machine or
+    the network did never does.
+    """
+    failure = experience.outcome.failure
+    if failure is None:
+        return True
+    if failure.kind.evidence is not Evidence.LIMITS:
+        return failure.kind.evidence is Evidence.CONFIGURATION
+    amount = AMOUNTS[failure.kind]
+    before = amount(experience.limits, experience.system)
+    today = amount(limits, system)
+    # Without a limit there was as much as there can be.
+    return math.isinf(before) or today <= CLEARLY_LARGER * before
+
+
+def seconds_within(limits: Limits, system: SystemProfile) -> float:
+    """Return the seconds that a trial may take, as those of a processor; infinite without a limit."""
+    seconds = math.inf if limits.seconds is None else limits.seconds
+    return seconds if system.device == "cpu" else ACCELERATION * seconds
 
 
 def objectives_of(experience: Experience) -> list[float]:
@@ -87,6 +131,12 @@ def _front_indices(values: np.ndarray) -> tuple[np.ndarray, int]:
         index[members] = number
     return index, len(found)
 
+
+AMOUNTS: Mapping[FailureKind, Callable[[Limits, SystemProfile], float]] = {
+    FailureKind.OUT_OF_MEMORY: memory_within,
+    FailureKind.TIMEOUT: seconds_within,
+}
+"""What each kind of failure that says something of limits lacked: what there was, from limits and machine."""
 
 UTILITIES: Mapping[str, Utility] = {
     "weighted_sum": weighted_sum,
