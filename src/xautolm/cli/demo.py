@@ -18,9 +18,12 @@ def demo(out: Out = "runs/demo", budget: Budget = "2m30s") -> None:
     from xautolm.cli.fit import say_result
     from xautolm.data.demo import support_tickets
     from xautolm.report import choose_screen
+    from xautolm.zoo import ZOO, local_models
 
     tickets = support_tickets()
-    auto = AutoLM(task="text-classification", budget=budget, out=out)
+    # With nothing to download, wherever it runs: `auto` would fetch what a hub that answers has.
+    models = [card.name for card in local_models(ZOO.things, ("encoder",)) if card.origin != "hub"]
+    auto = AutoLM(task="text-classification", models=models, budget=budget, out=out)
     auto.fit(tickets, screen=choose_screen(quiet=False, as_json=False)).report()
     say_result(auto, as_json=False, quiet=False)
     typer.echo("")

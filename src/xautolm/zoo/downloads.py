@@ -43,6 +43,8 @@ CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 SILENCE_SECONDS = 90.0
 """Seconds without a further byte after which a download has broken off: the client itself gives up after six times the
 10 s that it waits for a connection to say something."""
+BLOCK = 512
+"""Bytes of what `st_blocks` counts, on every system that has it."""
 LOOK_SECONDS = 0.5
 """Seconds between looks at how much has come."""
 Note = Callable[[str], None]
@@ -286,6 +288,8 @@ def _transfer(downloads: Sequence[Download], meter: Meter) -> tuple[dict[str, Pa
                 if process.has_ended() or time.monotonic() - received_at > SILENCE_SECONDS:
                     break
                 continue
+            if "alive" in reply:
+                continue
             card_name = by_name[HubName(hub_id=reply["hub_id"], revision=reply["revision"])]
             trouble = read_trouble(reply)
             if trouble is None:
@@ -310,8 +314,11 @@ def _bytes_in_cache(downloads: Sequence[Download]) -> int:
         blobs = cache_root() / repo_folder_name(repo_id=hub_id, repo_type="model") / "blobs"
         for path in blobs.glob("*"):
             try:
-                total += path.stat().st_size
+                status = path.stat()
             except OSError:
                 # It was renamed from its incomplete name in between.
                 continue
+            # A file may be given its full length before anything is in it: count what takes room on the disk.
+            blocks = getattr(status, "st_blocks", None)
+            total += status.st_size if blocks is None else min(status.st_size, BLOCK * blocks)
     return total

@@ -3,7 +3,7 @@
 Requests, one a process, as a JSON line on the standard input:
 `{"action": "inspect", "models": [{"hub_id", "revision"}], "seconds": of waiting for one answer}`;
 `{"action": "fetch", "models": [{"hub_id", "revision", "files"}], "cache": folder, "seconds"}`.
-Replies, as JSON lines: `hub_id`, `revision`, and either `reason` and `cure` or what was asked for.
+Replies, as JSON lines: `hub_id`, `revision`, and either `reason` and `cure` or what was asked for; meanwhile `alive`.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
@@ -23,6 +24,8 @@ REPLIES = 1
 """The standard output; what a library prints goes to the standard error instead."""
 MODELS_AT_ONCE = 8
 FILES_AT_ONCE = 4
+BEAT_SECONDS = 1.0
+"""Seconds between signs of life."""
 
 
 def main() -> None:
@@ -32,12 +35,11 @@ def main() -> None:
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
-    def reply(model: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-        line = {"hub_id": model["hub_id"], "revision": model["revision"], **answer}
+    def send(line: Mapping[str, Any]) -> None:
         os.write(replies, json.dumps(line).encode() + b"\n")
 
     actions = {"inspect": _inspect_all, "fetch": _fetch_all}
-    actions[request["action"]](request, reply)
+    actions[request["action"]](request, send)
     # Threads of the client may still wait for answers that nobody wants any more.
     os._exit(0)
 
@@ -48,17 +50,17 @@ def _end_with_the_parent() -> None:
     os._exit(1)
 
 
-Reply = Callable[[Mapping[str, Any], Mapping[str, Any]], None]
-"""Sends an answer about a model."""
+Send = Callable[[Mapping[str, Any]], None]
+"""Sends a line."""
 
 
-def _inspect_all(request: Mapping[str, Any], reply: Reply) -> None:
+def _inspect_all(request: Mapping[str, Any], send: Send) -> None:
     with ThreadPoolExecutor(max_workers=MODELS_AT_ONCE) as pool:
         jobs = {pool.submit(_inspect, model, request["seconds"]): model for model in request["models"]}
         for job in as_completed(jobs):
             model = jobs[job]
             error = job.exception()
-            reply(model, job.result() if error is None else explained(error, **model))
+            send(model | (job.result() if error is None else explained(error, **model)))
 
 
 def _inspect(model: Mapping[str, Any], seconds: float) -> dict[str, Any]:
@@ -95,18 +97,49 @@ def _json_object(text: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _fetch_all(request: Mapping[str, Any], reply: Reply) -> None:
+def _fetch_all(request: Mapping[str, Any], send: Send) -> None:
+    bar = _beating_bar(send)
     for model in request["models"]:
+        name = {"hub_id": model["hub_id"], "revision": model["revision"]}
         try:
-            folder = _fetch(model, request["cache"], request["seconds"])
+            folder = _fetch(model, request["cache"], request["seconds"], bar)
         except Exception as error:
-            reply(model, explained(error, model["hub_id"], model["revision"]))
+            send(name | explained(error, **name))
         else:
-            reply(model, {"folder": folder})
+            send(name | {"folder": folder})
 
 
-def _fetch(model: Mapping[str, Any], cache: str, seconds: float) -> str:
+def _beating_bar(send: Send) -> type:
+    """Return a progress bar's class that draws nothing, and tells the parent that bytes still come.
+
+    The parent sees what lies on the disk, but a client may collect for long before it writes.
+    """
+    from tqdm import tqdm
+
+    class BeatingBar(tqdm):  # type: ignore[misc]
+        beaten_at = 0.0
+
+        def __init__(self, *arguments: Any, **options: Any) -> None:
+            super().__init__(*arguments, **(options | {"disable": True}))
+
+        def update(self, n: float | None = 1) -> Any:
+            now = time.monotonic()
+            if n and now - BeatingBar.beaten_at > BEAT_SECONDS:
+                BeatingBar.beaten_at = now
+                send({"alive": True})
+            return super().update(n)
+
+    return BeatingBar
+
+
+def _fetch(model: Mapping[str, Any], cache: str, seconds: float, bar: type) -> str:
     """Fetch files of a model into the hub cache; returns the folder in which they lie together.
+
+    Args:
+        model: With its `files`.
+        cache: The hub cache.
+        seconds: To wait for one answer.
+        bar: A progress bar's class, as tqdm has it.
 
     Raises:
         ConnectionError: Some of the files did not come; the client takes what it has where the hub falls silent.
@@ -120,6 +153,7 @@ def _fetch(model: Mapping[str, Any], cache: str, seconds: float) -> str:
         cache_dir=cache,
         etag_timeout=seconds,
         max_workers=FILES_AT_ONCE,
+        tqdm_class=bar,
     )
     missing = [file for file in model["files"] if not (Path(folder) / file).is_file()]
     if missing:

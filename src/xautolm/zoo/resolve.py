@@ -76,11 +76,12 @@ def is_asked_for(card: ModelCard, wanted: Sequence[str], cards: Mapping[str, Mod
 
 def tell_left_out(troubles: Mapping[str, HubTrouble], note: Note) -> None:
     """Say which models `auto` leaves out, together where the reason is the same."""
-    names: dict[HubTrouble, list[str]] = {}
+    names: dict[str, list[str]] = {}
     for name, trouble in troubles.items():
-        names.setdefault(trouble, []).append(name)
-    for trouble, members in names.items():
-        note(f"auto leaves out {', '.join(members)}: {trouble.reason}. {trouble.cure}")
+        names.setdefault(trouble.reason, []).append(name)
+    for reason, members in names.items():
+        # What to do about a single model is in its own words; one of several such is enough.
+        note(f"auto leaves out {', '.join(members)}: {reason}. {troubles[members[0]].cure}")
 
 
 def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | None:
