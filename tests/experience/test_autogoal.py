@@ -192,3 +192,85 @@ def test_models_have_the_names_that_spaces_have(tmp_path: Path, model_class: str
     record = {**OLD, "algorithms": [{"LoraLLMEmbeddingClassifier": pipeline}]}
     (experience,) = import_autogoal(write(tmp_path, record)).experiences
     assert experience.configuration.model == model
+
+
+def change(record: dict, *, values: dict | None = None, **changes: object) -> dict:
+    """A record with other hyperparameters, metrics (by name) or further entries."""
+    ((name, pipeline),) = record["algorithms"][0].items()
+    extra = {key: {"value": value} for key, value in (values or {}).items()}
+    metrics = changes.pop("metrics", None)
+    if metrics is not None:
+        changes["metrics"] = [{"name": key, "maximize": True, "value": value} for key, value in metrics.items()]
+    return {**record, "algorithms": [{name: {**pipeline, **extra}}], **changes}
+
+
+@pytest.mark.parametrize(
+    ("stored", "read"),
+    [
+        ({"data_downsize": "1/4"}, {"data_downsize": "quarter"}),
+        ({"data_downsize": "half"}, {"data_downsize": "half"}),
+        ({"data_downsize": "a third"}, {}),
+        ({"quantization": "bnb-4bit"}, {"quantization": "4bit"}),
+        ({"quantization": "bnb-8bit"}, {"quantization": "8bit"}),
+        ({"quantization": "gptq"}, {}),
+        ({"use_early_stopping": False, "early_stopping_patience": 4, "early_stopping_delta": 0.005}, {}),
+        (
+            {"use_early_stopping": True, "early_stopping_patience": 4},
+            {"early_stopping": "on", "early_stopping_patience": 4},
+        ),
+        ({"use_gradient_clipping": False, "gradient_clipping_max_norm": 1.0}, {"gradient_clipping": "off"}),
+        ({"gradient_clipping_max_norm": 1.0}, {"max_grad_norm": 1.0}),
+        ({"fan_in_fan_out": True}, {}),
+    ],
+)
+def test_values_are_read_in_our_words_or_dropped(tmp_path: Path, stored: dict, read: dict) -> None:
+    (plain,) = import_autogoal(write(tmp_path / "plain", OLD)).experiences
+    (experience,) = import_autogoal(write(tmp_path / "changed", change(OLD, values=stored))).experiences
+    assert dict(experience.configuration.values) == {**plain.configuration.values, **read}
+
+
+def scores(folder: Path, *records: dict) -> list[dict[str, float]]:
+    return [dict(experience.outcome.metrics) for experience in import_autogoal(folder_of(folder, records)).experiences]
+
+
+def folder_of(folder: Path, records: tuple[dict, ...]) -> Path:
+    stamped = [{**record, "timestamp": f"2025-05-18 10:15:{at:02d}"} for at, record in enumerate(records)]
+    return write(folder, *stamped)
+
+
+def test_scores_are_in_the_unit_of_their_data_set(tmp_path: Path) -> None:
+    def answered(alias: str, f1: float, match: float = 0.0) -> dict:
+        return change(NEW, alias=alias, metrics={"f1": f1, "exact_match": match, "evaluation_time": 10.0})
+
+    squad = scores(tmp_path / "squad", answered("squad", 0.8, 0.0), answered("squad_warmstart (x)", 85.0, 70.0))
+    assert squad == [{"f1": 0.008, "exact_match": 0.0}, {"f1": 0.85, "exact_match": 0.7}]
+    assert scores(tmp_path / "low", answered("squad", 0.8)) == [{"f1": 0.008, "exact_match": 0.0}]
+    assert scores(tmp_path / "drop", answered("drop", 0.4, 1.0)) == [{"f1": 0.4, "exact_match": 1.0}]
+    # Nothing is known of this data set, but one of its scores lies above 1.
+    news = scores(tmp_path / "news", answered("newsqa", 0.5), answered("newsqa", 40.0), answered("other", 0.5))
+    assert [metrics["f1"] for metrics in news] == [0.005, 0.4, 0.5]
+
+
+@pytest.mark.parametrize("record", [OLD, NEW], ids=["classification", "generation"])
+@pytest.mark.parametrize("wrong", [{"f1": -1.0}, {"evaluation_time": -1.0}, {"f1": float("nan")}, {"f1": True}])
+def test_minus_one_is_an_error_and_no_score(tmp_path: Path, record: dict, wrong: dict) -> None:
+    metrics = {"f1": 0.5, "evaluation_time": 10.0, "accuracy": 0.5, **wrong}
+    (experience,) = import_autogoal(write(tmp_path, change(record, metrics=metrics))).experiences
+    assert experience.outcome.status is TrialStatus.FAILED
+    assert experience.outcome.failure.kind is FailureKind.CRASH
+
+
+def test_a_metric_of_minus_one_beside_others_is_left_out(tmp_path: Path) -> None:
+    metrics = {"f1": 50.0, "exact_match": -1.0, "evaluation_time": 10.0}
+    assert scores(tmp_path, change(NEW, metrics=metrics)) == [{"f1": 0.5}]
+
+
+def test_generation_features_have_a_name_of_their_own_and_share_the_sizes(tmp_path: Path) -> None:
+    vector = [0.05] * 384
+    record = {**NEW, "task_features": {**NEW["task_features"], "semantic": vector}}
+    (experience,) = import_autogoal(write(tmp_path, record)).experiences
+    eleven = NEW["task_features"]["meta"]
+    assert experience.features["generation-autogoal.v1"] == tuple(eleven)
+    assert experience.features["generation-sizes.v1"] == (87599.0, 841.9, 320.2, 20.0, 20.0, 0.03)
+    assert experience.features["semantic-minilm.v1"] == tuple(vector)  # the space of our sentence encoder
+    assert not {"generation-paper.v1", "semantic-autogoal.v1"} & set(experience.features)

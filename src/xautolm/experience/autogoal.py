@@ -17,13 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.errors import StoreError
+from xautolm.experience.adoption import AUTOGOAL_SEMANTIC, IMPORTED, our_features, our_values
 from xautolm.experience.autogoal_models import MODELS
 from xautolm.experience.exchange import Imported
+from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
 from xautolm.records import (
     Configuration,
     DataProfile,
     Experience,
     Failure,
+    Features,
     Gpu,
     Limits,
     Scalar,
@@ -34,7 +37,6 @@ from xautolm.records import (
 )
 from xautolm.symptoms import says_lack_of_memory
 from xautolm.vocabulary import FailureKind, TrialStatus
-from xautolm.zoo import ZOO, zoo_name
 
 TWIN_SECONDS = 2.0
 GIB = 1024**3
@@ -52,6 +54,12 @@ NAMES = {
 }
 SWITCHES = {"use_early_stopping": "early_stopping", "use_gradient_clipping": "gradient_clipping"}
 IRRELEVANT = {"inner_model", "num_workers", "verbose", "model_save"}
+UNITS = {"squad": 100.0, "drop": 1.0}
+"""The best possible score of a data set in the files, by the beginning of its name: SQuAD's own script counts to 100,
+DROP's to 1. Of other data sets, whether any of their values of a metric lies above 1 decides for all of them."""
+SCRIPT_METRICS = {"f1", "exact_match"}
+"""What the scripts of question answering compute."""
+HUNDREDTHS = 100.0
 METHODS = (("Partial", "partial.v1"), ("Lora", "lora.v1"), ("FineTune", "full.v1"))
 
 KINDS = (
@@ -103,7 +111,7 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
             stored.append(_read(path, gpu_memory))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
             skipped.append(f"{path}: {type(error).__name__}: {str(error).partition(chr(10))[0][:160]}")
-    kept = _without_twins(sorted(stored, key=lambda one: (one.at, one.path)))
+    kept = _without_twins(sorted(_in_units(stored), key=lambda one: (one.at, one.path)))
     counts: dict[str, int] = {}
     experiences = []
     for one in kept:
@@ -168,7 +176,7 @@ def _read(path: Path, gpu_memory: int | None) -> Stored:
         versions={},
         features=features,
         alias=alias,
-        provenance=f"autogoal: {'/'.join(path.parts[-3:])}",
+        provenance=f"{IMPORTED}{'/'.join(path.parts[-3:])}",
     )
     return Stored(path, at, experience, bool(error))
 
@@ -176,13 +184,13 @@ def _read(path: Path, gpu_memory: int | None) -> Stored:
 def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
     model = next(iter(pipeline["inner_model"]["value"]))
     method = next(version for part, version in METHODS if name.startswith(part))
-    values: dict[str, Scalar] = {"model": _model(model), "method": method}
+    values: dict[str, Scalar] = {"model": _hub_id(model), "method": method}
     for key, holder in pipeline.items():
         if key in SWITCHES:
             values[SWITCHES[key]] = "on" if holder["value"] else "off"
         elif key not in IRRELEVANT:
             values[NAMES.get(key, key)] = _scalar(holder["value"])
-    return Configuration(values=values, space="paper.v1")
+    return Configuration(values=our_values(values), space="paper.v1")
 
 
 def _scalar(value: Any) -> Scalar:
@@ -191,16 +199,16 @@ def _scalar(value: Any) -> Scalar:
     return value
 
 
-def _model(class_name: str) -> str:
-    """Return the model's name in our zoo, else on the hub; of an unknown class, its own name in the hub's manner."""
+def _hub_id(class_name: str) -> str:
+    """Return the model's name on the hub; of an unknown class, its own name in the hub's manner."""
     plain = re.sub(r"^(WORD_EMB|TEXT_GEN|SENT_EMB)_", "", class_name).lower()
-    return zoo_name(MODELS.get(plain, plain.replace("_", "-")), ZOO.things)
+    return MODELS.get(plain, plain.replace("_", "-"))
 
 
 def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> TrialOutcome:
     listed = {metric["name"]: metric["value"] for metric in record.get("metrics") or ()}
     values = listed or {name: record.get(name) for name in ("f1", "accuracy", "evaluation_time")}
-    finite = {name: float(value) for name, value in values.items() if _is_finite(value)}
+    finite = {name: float(value) for name, value in values.items() if _is_value(value)}
     if "f1" not in finite or "evaluation_time" not in finite:
         message = error.strip().partition("\n")[0][:500] or "no value and no reason recorded"
         kind = failure_kind(error) if error else FailureKind.CRASH
@@ -209,19 +217,43 @@ def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> Tria
         )
     seconds = finite.pop("evaluation_time")
     metrics = {name: value for name, value in finite.items() if not name.startswith("time_")}
-    if is_generation:
-        # SQuAD's own script counts to 100.
-        metrics = {name: value / 100 for name, value in metrics.items()} if metrics["f1"] > 1 else metrics
-    else:
+    if not is_generation:
         metrics["f1_macro"] = metrics.pop("f1")
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=seconds, wall_time=seconds)
 
 
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_value(value: Any) -> bool:
+    """Return whether a metric was had: their metrics say -1.0 for an error, and None or an infinity for no value."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
 
 
-def _features(record: Mapping[str, Any], gpu_memory: int | None) -> dict[str, tuple[float, ...]]:
+def _in_units(stored: Sequence[Stored]) -> list[Stored]:
+    """Return what was read with all scores between 0 and 1, in one unit for each metric of a data set."""
+    values: dict[tuple[str, str], list[float]] = {}
+    for item in stored:
+        for metric, value in item.experience.outcome.metrics.items():
+            values.setdefault((item.experience.data.name, metric), []).append(value)
+    units = {key: _unit(*key, max(scores)) for key, scores in values.items()}
+    return [_in_unit(item, units) for item in stored]
+
+
+def _unit(data: str, metric: str, largest: float) -> float:
+    """Return the best possible score of a metric on a data set, of which the files have `largest` as best."""
+    if metric in SCRIPT_METRICS:
+        for beginning, unit in UNITS.items():
+            if data.lower().startswith(beginning):
+                return unit
+    return HUNDREDTHS if largest > 1 else 1.0
+
+
+def _in_unit(item: Stored, units: Mapping[tuple[str, str], float]) -> Stored:
+    """Return an item with each score divided by the unit of its data set and metric."""
+    data, outcome = item.experience.data.name, item.experience.outcome
+    metrics = {metric: value / units[data, metric] for metric, value in outcome.metrics.items()}
+    return replace(item, experience=replace(item.experience, outcome=replace(outcome, metrics=metrics)))
+
+
+def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
     system = [float(value) for value in record["system_features"]]
     if gpu_memory is not None:
         system[4] = gpu_memory / GIB
@@ -229,20 +261,20 @@ def _features(record: Mapping[str, Any], gpu_memory: int | None) -> dict[str, tu
     nested = record.get("task_features")
     numbers = nested["meta"] if nested else record["dataset_features"]
     is_generation = record["dataset_feature_extractor_name"].startswith("Gen")
-    found["generation-paper.v1" if is_generation else "classification-paper.v1"] = tuple(
+    found[AUTOGOAL_GENERATION if is_generation else "classification-paper.v1"] = tuple(
         float(value) for value in numbers
     )
     if nested and nested.get("semantic"):
-        found["semantic-autogoal.v1"] = tuple(float(value) for value in nested["semantic"])
+        found[AUTOGOAL_SEMANTIC] = tuple(float(value) for value in nested["semantic"])
     if any(not math.isfinite(value) for values in found.values() for value in values):
         raise ValueError("a meta-feature that is no number")
-    return found
+    return our_features(found, imported=True)
 
 
 def _data(alias: str, features: Mapping[str, tuple[float, ...]]) -> DataProfile:
     """The data is known by the alias's first part only: `squad_warmstart (...)` is SQuAD."""
     name = re.split(r"[_ ](?:warm_?start|baseline|zero|knn|memory)", alias, maxsplit=1)[0]
-    numbers = features.get("classification-paper.v1") or features["generation-paper.v1"]
+    numbers = features.get("classification-paper.v1") or features[AUTOGOAL_GENERATION]
     is_classification = "classification-paper.v1" in features
     fingerprint = f"autogoal-{name}"
     return DataProfile(

@@ -33,6 +33,9 @@ class FeatureGroup(Protocol):
     name: str
     part: str
     """Which distance it enters: `task`, `semantic` or `system`."""
+    aspect: str
+    """What it describes within its part. Of several groups of one aspect one enters the distance; the aspects of a part
+    all do, with equal weight. `paper` stands for what the paper compares, or its like in tasks that it lacks."""
     targets: str
     """Which targets it needs: `classes`, `numbers`, `texts` or `any`."""
     features: tuple[str, ...]

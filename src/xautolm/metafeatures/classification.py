@@ -22,6 +22,7 @@ class PaperClassification:
 
     name = "classification-paper.v1"
     part = "task"
+    aspect = "paper"
     targets = "classes"
     features = (
         "samples",
@@ -60,6 +61,7 @@ class Classification:
 
     name = "classification.v1"
     part = "task"
+    aspect = "language"
     targets = "classes"
     features = (
         "token_length_mean",

@@ -14,6 +14,7 @@ class PaperSystem:
 
     name = "system-paper.v1"
     part = "system"
+    aspect = "paper"
     targets = "any"
     features = ("physical_cores", "logical_cores", "cpu_frequency_ghz", "memory_gib", "gpu_memory_gib")
 
@@ -30,6 +31,7 @@ class System:
 
     name = "system.v1"
     part = "system"
+    aspect = "limits"
     targets = "any"
     features = ("gpus", "compute_capability", "bf16", "cpu_gflops", "trial_memory_gib", "trial_seconds")
 

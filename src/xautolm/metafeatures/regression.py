@@ -18,6 +18,7 @@ class Regression:
 
     name = "regression.v1"
     part = "task"
+    aspect = "paper"
     targets = "numbers"
     features = (
         "samples",

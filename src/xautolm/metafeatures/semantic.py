@@ -20,6 +20,7 @@ class Semantic:
 
     name = "semantic-hashed.v1"
     part = "semantic"
+    aspect = "topic"
     targets = "any"
     features = ()
 

@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 TEXTS = 256
 """Texts that are encoded: some seconds on two cores."""
 SECONDS = 300.0
+NAME = "semantic-minilm.v1"
+DIMENSIONS = 384
+"""Length of the encoder's vectors."""
 PROGRAM = "xautolm.finetuning.sentences"
 
 
@@ -29,8 +32,9 @@ class Sentences:
     Computed in a process of its own: this one never loads torch.
     """
 
-    name = "semantic-minilm.v1"
+    name = NAME
     part = "semantic"
+    aspect = "topic"
     targets = "any"
     features = ()
 

@@ -1,0 +1,112 @@
+"""Experiences as they were stored, in today's words: models, values and meta-features that had other names."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+
+from xautolm.metafeatures.generation import (
+    AUTOGOAL_GENERATION,
+    GENERATION_SIZES,
+    OUR_GENERATION,
+    sizes_of,
+)
+from xautolm.metafeatures.sentences import DIMENSIONS as SENTENCE_DIMENSIONS
+from xautolm.metafeatures.sentences import NAME as SENTENCES
+from xautolm.records import Experience, Failure, Features, Scalar, TrialOutcome
+from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.zoo import ZOO, zoo_name
+
+IMPORTED = "autogoal: "
+"""Begins the provenance of what the importer of the paper's store read; the file's name follows."""
+AUTOGOAL_SEMANTIC = "semantic-autogoal.v1"
+"""The paper's vector where it is of no length that we know."""
+
+SAME_VALUES: Mapping[str, Mapping[Scalar, Scalar]] = {
+    "data_downsize": {"none": "none", "half": "half", "1/2": "half", "quarter": "quarter", "1/4": "quarter"},
+    "quantization": {"none": "none", "8bit": "8bit", "4bit": "4bit", "bnb-8bit": "8bit", "bnb-4bit": "4bit"},
+}
+"""What stored values are called here, by parameter; a value that is not listed is dropped."""
+SWITCHED = {
+    "early_stopping": ("early_stopping_patience", "early_stopping_delta"),
+    "gradient_clipping": ("max_grad_norm",),
+}
+"""What each switch opens; the paper's files have the values of closed switches too, and they had no effect."""
+WITHOUT_EFFECT = frozenset({"fan_in_fan_out"})
+"""How a layer keeps its matrix is not chosen: peft corrects it by the layer's kind."""
+
+
+def adopted(experiences: Iterable[Experience]) -> list[Experience]:
+    """Return experiences in today's words; of an import read by two versions, one.
+
+    A file that an older version imported has another id now if a value of its configuration has another name.
+    """
+    by_file: dict[str, Experience] = {}
+    result: list[Experience] = []
+    for experience in experiences:
+        mended = in_our_words(experience)
+        if not mended.provenance.startswith(IMPORTED):
+            result.append(mended)
+        elif mended.provenance not in by_file or mended is experience:
+            by_file[mended.provenance] = mended
+    return result + list(by_file.values())
+
+
+def in_our_words(experience: Experience) -> Experience:
+    """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
+    values = our_values(experience.configuration.values)
+    features = our_features(experience.features, imported=experience.provenance.startswith(IMPORTED))
+    outcome = our_outcome(experience.outcome) if experience.provenance.startswith(IMPORTED) else experience.outcome
+    configuration = experience.configuration
+    if values != configuration.values:
+        configuration = replace(configuration, values=values)
+    is_same = configuration is experience.configuration and outcome is experience.outcome
+    if is_same and features == experience.features:
+        return experience
+    return replace(experience, configuration=configuration, features=features, outcome=outcome)
+
+
+def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
+    """Return a configuration's values in our words, without what had no effect."""
+    ineffective = set(WITHOUT_EFFECT)
+    for switch, opened in SWITCHED.items():
+        if values.get(switch) == "off":
+            ineffective.update(opened)
+    result: dict[str, Scalar] = {}
+    for name, value in values.items():
+        if name in ineffective:
+            continue
+        if name == "model":
+            result[name] = zoo_name(str(value), ZOO.things)
+        elif name not in SAME_VALUES:
+            result[name] = value
+        elif value in SAME_VALUES[name]:
+            result[name] = SAME_VALUES[name][value]
+    return result
+
+
+def our_features(features: Features, *, imported: bool) -> Features:
+    """Return meta-features by the names of today's groups, with those that can be read off others.
+
+    Args:
+        features: Numbers by the name of their group.
+        imported: Whether the paper's system computed them: its generation features have a name of their own, because
+            five of the eleven are computed otherwise; its semantic vector is of the space of our sentence encoder.
+    """
+    result = dict(features)
+    if imported and OUR_GENERATION in result:
+        result[AUTOGOAL_GENERATION] = result.pop(OUR_GENERATION)
+    if imported and len(result.get(AUTOGOAL_SEMANTIC, ())) == SENTENCE_DIMENSIONS:
+        result[SENTENCES] = result.pop(AUTOGOAL_SEMANTIC)
+    for name in (OUR_GENERATION, AUTOGOAL_GENERATION):
+        if name in result and GENERATION_SIZES not in result:
+            result[GENERATION_SIZES] = sizes_of(result[name])
+    return result
+
+
+def our_outcome(outcome: TrialOutcome) -> TrialOutcome:
+    """Return an imported outcome; where a metric is negative, which there means an error, as a failure."""
+    if not outcome.succeeded or all(value >= 0 for value in outcome.metrics.values()):
+        return outcome
+    failure = Failure(kind=FailureKind.CRASH, message="its metrics could not be computed")
+    return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=outcome.wall_time)

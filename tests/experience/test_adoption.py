@@ -1,0 +1,84 @@
+"""Records as earlier versions stored them are read in today's words."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from xautolm.experience.adoption import adopted, in_our_words
+from xautolm.records import Configuration, Experience
+from xautolm.testing import success
+from xautolm.vocabulary import TrialStatus
+
+ELEVEN = tuple(float(number) for number in range(11))
+
+
+@pytest.fixture
+def imported(experience: Experience) -> Experience:
+    """What version 0.1 made of a file of the paper's store."""
+    values = {
+        "model": "google/flan-t5-base",
+        "method": "lora.v1",
+        "quantization": "bnb-4bit",
+        "data_downsize": "1/4",
+        "early_stopping": "off",
+        "early_stopping_patience": 3,
+        "fan_in_fan_out": False,
+        "learning_rate": 1e-4,
+    }
+    return replace(
+        experience,
+        task="question-answering",
+        configuration=Configuration(values=values, space="paper.v1"),
+        features={
+            "generation-paper.v1": ELEVEN,
+            "semantic-autogoal.v1": (0.1,) * 384,
+            "system-paper.v1": (8.0, 16.0, 5.0, 125.0, 0.0),
+        },
+        alias="squad",
+        provenance="autogoal: squad/2025-05-13/a.json",
+    )
+
+
+def test_an_earlier_import_is_read_in_our_words(imported: Experience) -> None:
+    mended = in_our_words(imported)
+    assert dict(mended.configuration.values) == {
+        "model": "flan-t5-base",
+        "method": "lora.v1",
+        "quantization": "4bit",
+        "data_downsize": "quarter",
+        "early_stopping": "off",
+        "learning_rate": 1e-4,
+    }
+    assert mended.id == imported.id
+    assert mended.features == {
+        "generation-autogoal.v1": ELEVEN,
+        "generation-sizes.v1": (0.0, 1.0, 2.0, 4.0, 5.0, 7.0),
+        "semantic-minilm.v1": (0.1,) * 384,
+        "system-paper.v1": (8.0, 16.0, 5.0, 125.0, 0.0),
+    }
+    assert in_our_words(mended) == mended
+
+
+def test_our_own_records_stay_as_they_are_but_for_what_can_be_read_off_them(experience: Experience) -> None:
+    assert in_our_words(experience) is experience
+    ours = replace(experience, features={"generation-paper.v1": ELEVEN})
+    assert in_our_words(ours).features == {
+        "generation-paper.v1": ELEVEN,
+        "generation-sizes.v1": (0.0, 1.0, 2.0, 4.0, 5.0, 7.0),
+    }
+
+
+def test_a_negative_score_of_an_import_is_an_error(imported: Experience) -> None:
+    wrong = replace(imported, outcome=success(5.0, f1=-0.01))
+    assert in_our_words(wrong).outcome.status is TrialStatus.FAILED
+    own = replace(wrong, provenance="")  # a correlation may well be negative
+    assert in_our_words(own).outcome.succeeded
+
+
+def test_a_file_imported_by_two_versions_counts_once(imported: Experience) -> None:
+    today = replace(in_our_words(imported), id="new")
+    other = replace(today, id="other", provenance="autogoal: squad/2025-05-13/b.json")
+    for order in ([imported, today, other], [other, today, imported]):
+        assert sorted(experience.id for experience in adopted(order)) == ["new", "other"]
