@@ -17,6 +17,7 @@ from xautolm.data.frames import plain_frame
 from xautolm.data.labels import SplitReader, refuse_other_spellings, similar_labels, without_unknown
 from xautolm.data.lengths import estimated_tokens
 from xautolm.data.loading import load
+from xautolm.data.naming import data_name
 from xautolm.data.needs import Needs
 from xautolm.data.source import Source
 from xautolm.data.usable import usable_parts
@@ -93,7 +94,7 @@ def prepare(
         validation=held_out.reset_index(drop=True),
         test=test_table,
         labels=labels,
-        profile=replace(profile, source_fingerprint=fingerprint(needs.task, whole), name=source.name),
+        profile=replace(profile, source_fingerprint=fingerprint(needs.task, whole), name=data_name(data, source.name)),
         columns=chosen,
         notes=(*source.notes, *notes),
     )
