@@ -77,6 +77,17 @@ def test_a_negative_score_of_an_import_is_an_error(imported: Experience) -> None
     assert in_our_words(own).outcome.succeeded
 
 
+def test_an_imported_score_has_our_name_for_it(imported: Experience) -> None:
+    objectives = ("f1", "evaluation_time")
+    score = replace(imported, outcome=success(5.0, f1=0.8, exact_match=0.7), objectives=objectives)
+    mended = in_our_words(score)
+    assert mended.outcome.metrics == {"token_f1": 0.8, "exact_match": 0.7}
+    assert mended.objectives == ("token_f1", "evaluation_time")
+    assert in_our_words(mended) is mended
+    own = replace(score, provenance="")
+    assert in_our_words(own).outcome.metrics == {"f1": 0.8, "exact_match": 0.7}
+
+
 def test_a_file_imported_by_two_versions_counts_once(imported: Experience) -> None:
     today = replace(in_our_words(imported), id="new")
     other = replace(today, id="other", provenance="autogoal: squad/2025-05-13/b.json")

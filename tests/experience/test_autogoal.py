@@ -9,9 +9,11 @@ from pathlib import Path
 import pytest
 
 from xautolm.errors import StoreError
-from xautolm.experience import import_autogoal
+from xautolm.experience import ExperienceStore, import_autogoal
 from xautolm.experience.autogoal import failure_kind
+from xautolm.experience.validation import check
 from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.zoo import ZOO
 
 OLD = {
     "algorithms": [
@@ -169,6 +171,7 @@ def test_the_real_files() -> None:
     assert {FailureKind.OUT_OF_MEMORY, FailureKind.TIMEOUT} <= set(kinds)
     done = [one for one in read.experiences if one.outcome.status is TrialStatus.COMPLETE]
     assert all(0 <= value <= 1 for one in done for value in one.outcome.metrics.values())
+    assert {one.configuration.model for one in read.experiences} <= set(ZOO.things)
 
 
 @pytest.mark.parametrize(
@@ -274,3 +277,13 @@ def test_generation_features_have_a_name_of_their_own_and_share_the_sizes(tmp_pa
     assert experience.features["generation-sizes.v1"] == (87599.0, 841.9, 320.2, 20.0, 20.0, 0.03)
     assert experience.features["semantic-minilm.v1"] == tuple(vector)  # the space of our sentence encoder
     assert not {"generation-paper.v1", "semantic-autogoal.v1"} & set(experience.features)
+
+
+@pytest.mark.parametrize("record", [OLD, NEW, change(NEW, alias="drop", metrics={"f1": 0.4, "evaluation_time": 9.0})])
+def test_what_is_imported_passes_the_stores_own_checks(tmp_path: Path, record: dict) -> None:
+    read = import_autogoal(write(tmp_path, record))
+    for experience in read.experiences:
+        check(experience)
+    with ExperienceStore("sqlite://") as store:
+        store.add(read.experiences)
+        assert len(store.experiences()) == len(read.experiences) == 1

@@ -32,6 +32,8 @@ SWITCHED = {
     "gradient_clipping": ("max_grad_norm",),
 }
 """What each switch opens; the paper's files have the values of closed switches too, and they had no effect."""
+IMPORTED_METRIC, OUR_METRIC = "f1", "token_f1"
+"""The F1 of answers by their words, as SQuAD's script counts it."""
 WITHOUT_EFFECT = frozenset({"fan_in_fan_out"})
 """How a layer keeps its matrix is not chosen: peft corrects it by the layer's kind."""
 
@@ -47,7 +49,7 @@ def adopted(experiences: Iterable[Experience]) -> list[Experience]:
         mended = in_our_words(experience)
         if not mended.provenance.startswith(IMPORTED):
             result.append(mended)
-        elif mended.provenance not in by_file or mended is experience:
+        elif mended.provenance not in by_file or mended.configuration is experience.configuration:
             by_file[mended.provenance] = mended
     return result + list(by_file.values())
 
@@ -56,14 +58,15 @@ def in_our_words(experience: Experience) -> Experience:
     """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
     values = our_values(experience.configuration.values)
     features = our_features(experience.features, imported=experience.provenance.startswith(IMPORTED))
-    outcome = our_outcome(experience.outcome) if experience.provenance.startswith(IMPORTED) else experience.outcome
+    outcome, objectives = experience.outcome, experience.objectives
+    if experience.provenance.startswith(IMPORTED):
+        outcome = our_outcome(outcome)
+        objectives = tuple(OUR_METRIC if name == IMPORTED_METRIC else name for name in objectives)
     configuration = experience.configuration
     if values != configuration.values:
         configuration = replace(configuration, values=values)
-    is_same = configuration is experience.configuration and outcome is experience.outcome
-    if is_same and features == experience.features:
-        return experience
-    return replace(experience, configuration=configuration, features=features, outcome=outcome)
+    mended = replace(experience, configuration=configuration, features=features, outcome=outcome, objectives=objectives)
+    return experience if mended == experience else mended
 
 
 def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
@@ -105,8 +108,11 @@ def our_features(features: Features, *, imported: bool) -> Features:
 
 
 def our_outcome(outcome: TrialOutcome) -> TrialOutcome:
-    """Return an imported outcome; where a metric is negative, which there means an error, as a failure."""
-    if not outcome.succeeded or all(value >= 0 for value in outcome.metrics.values()):
+    """Return an imported outcome with our names of metrics; as a failure where one is negative: that means an error."""
+    if not outcome.succeeded:
         return outcome
-    failure = Failure(kind=FailureKind.CRASH, message="its metrics could not be computed")
-    return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=outcome.wall_time)
+    if any(value < 0 for value in outcome.metrics.values()):
+        failure = Failure(kind=FailureKind.CRASH, message="its metrics could not be computed")
+        return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=outcome.wall_time)
+    metrics = {OUR_METRIC if name == IMPORTED_METRIC else name: value for name, value in outcome.metrics.items()}
+    return replace(outcome, metrics=metrics)

@@ -20,6 +20,7 @@ from xautolm.errors import StoreError
 from xautolm.experience.adoption import AUTOGOAL_SEMANTIC, IMPORTED, our_features, our_values
 from xautolm.experience.autogoal_models import MODELS
 from xautolm.experience.exchange import Imported
+from xautolm.experience.validation import named_fingerprint
 from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
 from xautolm.records import (
     Configuration,
@@ -276,7 +277,7 @@ def _data(alias: str, features: Mapping[str, tuple[float, ...]]) -> DataProfile:
     name = re.split(r"[_ ](?:warm_?start|baseline|zero|knn|memory)", alias, maxsplit=1)[0]
     numbers = features.get("classification-paper.v1") or features[AUTOGOAL_GENERATION]
     is_classification = "classification-paper.v1" in features
-    fingerprint = f"autogoal-{name}"
+    fingerprint = named_fingerprint(name)
     return DataProfile(
         train_examples=int(numbers[0]),
         validation_examples=0,

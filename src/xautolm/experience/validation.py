@@ -39,6 +39,8 @@ LONGEST_NAME = 4_096
 """Characters of a name, which may be a path: the longest that Linux has."""
 LONGEST_SHORT_NAME = 64
 """Characters of names that are columns of the store: run, task and method."""
+IMPORTED_METRICS = frozenset({"f1"})
+"""What the paper's store calls the F1 of answers by their words; we call it `token_f1`."""
 METRIC_SLACK = 1e-6
 """How far rounding can take a metric out of its range."""
 FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
@@ -302,7 +304,8 @@ def _objectives(experience: Experience) -> Iterator[str]:
         # Searches for what is smaller write a minus before the metric's name.
         if name.removeprefix("-") not in outcome.metrics:
             yield f"a success without a value of its objective {_short(name)}"
-    if experience.task in TASKS.things and not set(outcome.metrics) & set(METRICS):
+    known = IMPORTED_METRICS.union(METRICS)
+    if experience.task in TASKS.things and not known & set(outcome.metrics):
         yield f"none of the metrics {_short(list(outcome.metrics))} is known"
 
 
