@@ -21,7 +21,7 @@ import numpy as np
 
 from benchmarks.synthetic import OBJECTIVES, SPACE, TIME_LIMIT, Task, experience, play, related_tasks, reversed_task
 from xautolm.memory import evidence_of
-from xautolm.metalearning import PRESETS, knn_start, warm_start
+from xautolm.metalearning import PRESETS, SETTINGS, knn_start, warm_start
 from xautolm.metrics import objective
 from xautolm.ranking import hypervolume
 from xautolm.records import Configuration, Experience, TrialOutcome
@@ -90,11 +90,11 @@ def store_of(tasks: Sequence[Task], seed: int) -> list[Experience]:
     return found
 
 
-def warm(preset: str) -> Start:
-    """The paper's warm start with one of its settings."""
+def warm(setting: str) -> Start:
+    """Return how a search begins with one of the settings of the warm start."""
     return lambda store, task: Memory(
-        prior=warm_start(Prior.plain(SPACE), store, task.features, PRESETS[preset]).prior,
-        evidence=evidence_of(store, task.features, OBJECTIVES),
+        prior=warm_start(Prior.plain(SPACE), store, task.features, SETTINGS[setting]).prior,
+        evidence=evidence_of(store, task.features, OBJECTIVES, SETTINGS[setting]),
     )
 
 
@@ -103,6 +103,7 @@ STARTS: dict[str, tuple[str, Start]] = {
     "tpe": ("tpe", lambda store, task: None),
     "pge": ("pge", lambda store, task: None),
     **{f"pge, {name}": ("pge", warm(name)) for name in PRESETS},
+    "pge, moderate-linear": ("pge", warm("moderate-linear")),
     "pge, knn": ("pge", lambda store, task: Memory(prior=knn_start(Prior.plain(SPACE), store, task.features).prior)),
     "xautolm, no store": ("xautolm", lambda store, task: None),
     "xautolm": ("xautolm", warm("moderate-linear")),

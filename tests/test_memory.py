@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +13,25 @@ from typing import Any
 import pandas as pd
 import pytest
 
+import xautolm.memory
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.memory import evidence_of, knobs_of, standings_of, visible
+from xautolm.metalearning import PRESETS, WarmStart, Weights
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Experience,
+    Failure,
+    Limits,
+    SystemProfile,
+    TrialOutcome,
+    TrialSpec,
+)
 from xautolm.report.screen import Plain
 from xautolm.testing import FakeExecutor, success
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 
 class Heard(Plain):
@@ -152,3 +166,153 @@ def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
     ):
         with pytest.raises(error):
             fit("bad", SECOND, trials=1, **options)
+
+
+@pytest.fixture
+def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Experience]:
+    """Experiences of question answering, as the importer makes them."""
+
+    def build(score: float | None, run: str, data: str = "squad", *, alias: bool = True, **more: Any) -> Experience:
+        failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="")
+        failed = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+        fields = {
+            "id": f"{run}-{score}-{data}",
+            "created": "2026-01-01T00:00:00+00:00",
+            "run": run,
+            "trial": 0,
+            "task": "question-answering",
+            "data": replace(profile, name=data, source_fingerprint=f"{data}-content", fingerprint=f"{run}-split"),
+            "system": machine,
+            "configuration": Configuration(values={"model": "gpt2", "method": "full.v1"}, space="paper.v1"),
+            "outcome": failed if score is None else success(math.e, token_f1=score),
+            "limits": Limits(),
+            "objectives": ("token_f1", "evaluation_time"),
+            "seed": 0,
+            "versions": {},
+            "features": {"generation-sizes.v1": (5.0,) * 6},
+            "alias": run if alias else "",
+        }
+        return Experience(**{**fields, **more})
+
+    return build
+
+
+GOALS = ("token_f1", "evaluation_time")
+
+
+@pytest.mark.parametrize("alias", [True, False])
+def test_quality_is_judged_within_a_data_set_over_its_runs(answered: Callable[..., Experience], alias: bool) -> None:
+    squad = [answered(score, f"run {at}", alias=alias) for at, score in enumerate((0.857, 0.380, 0.175))]
+    drop = [answered(0.2, "run 9", "drop", alias=alias), answered(0.1, "run 10", "drop", alias=alias)]
+    standings = standings_of([*squad, *drop], GOALS)
+    # SQuAD: mean .4707, deviation .2857. DROP: mean .15, deviation .05. The time is e seconds, minus its logarithm -1.
+    expected = [(1.352, -1), (-0.317, -1), (-1.035, -1), (1.0, -1), (-1.0, -1)]
+    for experience, scores in zip([*squad, *drop], expected, strict=True):
+        assert standings[experience.id] == pytest.approx(scores, abs=2e-3)
+
+
+def test_what_is_measured_differently_is_never_compared(answered: Callable[..., Experience]) -> None:
+    ours = [answered(0.9, "a"), answered(0.7, "b")]
+    outcome = success(10.0, rouge=0.2)
+    other = answered(0.2, "c", outcome=outcome, objectives=("rouge", "evaluation_time"))
+    standings = standings_of([*ours, other], GOALS)
+    assert standings[other.id][0] == 0.0  # alone with its measure
+    assert [standings[one.id][0] for one in ours] == pytest.approx([1.0, -1.0])
+
+
+def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> None:
+    sizes, system = "generation-sizes.v1", "system-paper.v1"
+    now = {sizes: (5.0,) * 6, system: (1.0,)}
+    here = answered(0.9, "here", features={sizes: (5.0,) * 6, system: (2.0,)})
+    there = answered(0.5, "there", "drop", features={sizes: (9.0,) + (5.0,) * 5, system: (1.0,)})
+    lost = answered(None, "lost", features=now)
+
+    def weights(**knobs: Any) -> dict[str, float]:
+        evidence = evidence_of([here, there, lost], now, GOALS, replace(WarmStart(beta=1.0), **knobs))
+        return {one.source.partition(" trial")[0] + (" failed" if one.failed else ""): one.weight for one in evidence}
+
+    # One feature of each part differs by its whole range: .4 for the task, .3 for the system.
+    assert weights() == pytest.approx({"squad": math.exp(-0.3), "drop": math.exp(-0.4), "squad failed": 1.0})
+    assert weights(beta=0.0) == {"squad": 1.0, "drop": 1.0, "squad failed": 1.0}
+    only_system = Weights(task=0.0, semantic=0.0, system=1.0)
+    assert weights(weights=only_system) == pytest.approx({"squad": math.exp(-1), "drop": 1.0, "squad failed": 1.0})
+    # 2, 1, 1 and 1: their deviation is √3 / 4, so 2 and 1 are 4 / √3 apart.
+    apart = weights(weights=only_system, scaler="standard")["squad"]
+    assert apart == pytest.approx(math.exp(-4 / math.sqrt(3)))
+    assert set(weights(negatives="none")) == {"squad", "drop"}
+    assert set(weights(positives="none")) == {"squad failed"}
+
+
+def test_distances_are_measured_once(fit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
+    fit("first", FIRST, trials=6, models="scratch-tiny")
+    seen: list[WarmStart] = []
+    measure = xautolm.memory.distances_of
+
+    def counted(experiences: Any, current: Any, options: WarmStart) -> Any:
+        seen.append(options)
+        return measure(experiences, current, options)
+
+    monkeypatch.setattr(xautolm.memory, "distances_of", counted)
+    options = {"warm_start": "low-linear", "warm_start_options": "distance=cosine"}
+    fit("second", SECOND, trials=2, sampler="xautolm", models="scratch-tiny", **options)
+    assert [knobs.distance for knobs in seen] == ["cosine"]
+
+
+def test_the_knobs_of_a_choice() -> None:
+    assert knobs_of("none", {}) == knobs_of("knn", {}) == knobs_of("moderate-linear", {}) == WarmStart()
+    assert knobs_of("low-a-neg", {"k_negative": "3"}) == replace(PRESETS["low-a-neg"], k_negative=3)
+
+
+@pytest.mark.parametrize(
+    ("name", "is_hidden"),
+    [
+        ("squad/train.parquet", True),
+        ("SQuAD/data/train-00000-of-00001.parquet", True),
+        ("rajpurkar/squad", True),
+        ("squad", True),
+        ("squad_train.jsonl", True),
+        ("squad_v2/train.parquet", False),
+        ("train.parquet", False),
+        ("drop/train.parquet", False),
+    ],
+)
+def test_imported_experience_of_the_same_data_is_hidden_by_name(
+    answered: Callable[..., Experience], profile: DataProfile, name: str, is_hidden: bool
+) -> None:
+    imported = answered(0.5, "squad")
+    data = replace(profile, name=name, fingerprint="0a", source_fingerprint="0b")
+    assert (visible([imported], "question-answering", data, "", ["self"]) == []) is is_hidden
+    assert visible([imported], "question-answering", data, "", []) == [imported]
+
+
+def test_our_own_experience_is_hidden_by_content_and_not_by_name(
+    answered: Callable[..., Experience], profile: DataProfile
+) -> None:
+    own = answered(0.5, "r", "reviews/train.csv", alias=False)
+    same = replace(profile, name="other/train.csv", fingerprint="0a", source_fingerprint="reviews/train.csv-content")
+    namesake = replace(profile, name="reviews/train.csv", fingerprint="0a", source_fingerprint="0b")
+    assert visible([own], "question-answering", same, "", ["self"]) == []
+    assert visible([own], "question-answering", namesake, "", ["self"]) == [own]
+    for hide in ("reviews/train.csv", "train.csv", "reviews", "r", "r-split"):
+        assert visible([own], "question-answering", namesake, "", [hide]) == []
+    assert visible([own], "question-answering", namesake, "", ["train", "review"]) == [own]
+
+
+def test_a_file_in_a_folder_is_hidden_by_the_folders_name(fit: Callable, tmp_path: Path) -> None:
+    folder = tmp_path / "made_up"
+    folder.mkdir()
+    FIRST.to_csv(folder / "train.csv", index=False)
+    fit("first", str(folder / "train.csv"), trials=6, models="scratch-tiny")
+    with ExperienceStore(tmp_path / "s.db") as store:
+        assert {experience.data.name for experience in store.experiences()} == {"made_up/train.csv"}
+    for hide, expected in (("self", "begins from zero"), ("made_up", "begins from zero"), ("other", "successes")):
+        options = {"warm_start": "moderate-linear", "trials": 1, "hide": hide, "models": "scratch-tiny"}
+        _, said = fit(f"again {hide}", str(folder / "train.csv"), **options)
+        assert any(expected in line for line in said), (hide, said)
+
+
+def test_earlier_imports_are_seen_in_our_words(answered: Callable[..., Experience], profile: DataProfile) -> None:
+    values = {"model": "openai-community/gpt2", "method": "full.v1", "data_downsize": "1/4"}
+    stored = answered(0.5, "squad", configuration=Configuration(values=values, space="paper.v1"))
+    (experience,) = visible([stored], "question-answering", profile, "", [])
+    assert dict(experience.configuration.values) == {"model": "gpt2", "method": "full.v1", "data_downsize": "quarter"}

@@ -11,10 +11,21 @@ from typing import Any
 
 import numpy as np
 
+from xautolm.data.naming import is_called
 from xautolm.documents import from_plain, read_json, to_plain, write_text
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
+from xautolm.experience.adoption import adopted, our_features
 from xautolm.metafeatures import FEATURES, Sample, known_features
-from xautolm.metalearning import PRESETS, Influence, Warmed, WarmStart, knn_start, measured, warm_start
+from xautolm.metalearning import (
+    SETTINGS,
+    Distances,
+    Influence,
+    Warmed,
+    WarmStart,
+    distances_of,
+    knn_start,
+    shaped,
+)
 from xautolm.metalearning.utility import SMALLER, is_negative, is_positive, oriented_value
 from xautolm.metalearning.warm_start import decay
 from xautolm.metrics import EVALUATION_TIME
@@ -25,6 +36,8 @@ from xautolm.space import Prior, Space
 
 NONE, KNN, SELF = "none", "knn", "self"
 DEFAULT = "moderate-linear"
+LARGEST_SCORE = 3.0
+"""Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
 SHOWN = 3
 LISTED = 200
 """Influences that `warm_start.json` lists, the strongest: a store may have 100,000, and nobody reads those."""
@@ -39,12 +52,12 @@ def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strat
     """
     if choice is None:
         choice = DEFAULT if strategy.memory == "evidence" else NONE
+    if choice not in {NONE, KNN, *SETTINGS}:
+        raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
     if changes:
-        if choice not in PRESETS:
+        if choice not in SETTINGS:
             raise UsageError("The knobs of the warm start would have no effect.", got=f"--warm-start {choice}")
-        PRESETS[choice].changed(changes)
-    if choice not in {NONE, KNN, *PRESETS}:
-        raise UnknownNameError("warm start", choice, [NONE, KNN, *PRESETS])
+        SETTINGS[choice].changed(changes)
     if choice != NONE and strategy.memory == "none":
         raise UsageError(
             "The warm start would have no effect.",
@@ -54,10 +67,15 @@ def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strat
     return choice
 
 
+def knobs_of(choice: str, changes: Mapping[str, str]) -> WarmStart:
+    """Return the knobs of a warm start; those of the default where the choice (`none`, `knn`) has none of its own."""
+    return SETTINGS.get(choice, SETTINGS[DEFAULT]).changed(changes)
+
+
 def visible(
     experiences: Sequence[Experience], task: str, data: DataProfile, run: str, hide: Sequence[str]
 ) -> list[Experience]:
-    """The experiences of the same task type that a search may see; never those of its own run.
+    """Return the experiences of the same task type that a search may see, in today's words; never those of its own run.
 
     Args:
         experiences: The store.
@@ -67,28 +85,44 @@ def visible(
         run: The run's own identifier.
         hide: Names or fingerprints of data, aliases, or `self`.
     """
+    wanted = [experience for experience in experiences if experience.task == task and experience.run != run]
+    names = [name for name in hide if name != SELF]
+    return [
+        experience
+        for experience in adopted(wanted)
+        if not (SELF in hide and _is_same_data(experience, data))
+        and not any(_is_called(experience, name) for name in names)
+    ]
+
+
+def _is_same_data(experience: Experience, data: DataProfile) -> bool:
+    """Return whether an experience is of this data: by content, or by name where it came from another system."""
     prints = {data.fingerprint, data.source_fingerprint}
+    if prints & {experience.data.fingerprint, experience.data.source_fingerprint}:
+        return True
+    return bool(experience.alias) and is_called(data.name, experience.data.name)
 
-    def is_hidden(one: Experience) -> bool:
-        is_same = bool(prints & {one.data.fingerprint, one.data.source_fingerprint})
-        is_same = is_same or (bool(one.alias) and one.data.name == data.name)
-        return (SELF in hide and is_same) or bool(set(hide) & _marks(one))
 
-    return [one for one in experiences if one.task == task and one.run != run and not is_hidden(one)]
+def _is_called(experience: Experience, name: str) -> bool:
+    """Return whether an experience, its search or its data has a name, as it stands or by its folders."""
+    data = experience.data
+    names = {data.fingerprint, data.source_fingerprint, experience.alias, experience.run, data.name}
+    file = data.name.rpartition("/")[2]
+    return name in names - {""} or name == file or is_called(data.name, name)
 
 
 def with_features(experience: Experience, cache: Path) -> Experience:
-    """An experience with the meta-features that it lacks, as far as they can be had without its data: those of the
-    task from the cache, if that data was described on this machine; the machine's from its own record."""
-    missing = {
-        name: group
-        for name, group in FEATURES.things.items()
-        if name not in experience.features and group.part == "system"
-    }
+    """Return an experience with the meta-features that it lacks, as far as they can be had without its data.
+
+    Those of the task come from the cache, if that data was described on this machine; the machine's from its record.
+    """
     there = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
-    found: dict[str, tuple[float, ...]] = dict(known_features(cache, experience.data.fingerprint))
-    found |= {name: group.compute(there) for name, group in missing.items()}
-    return replace(experience, features={**found, **experience.features})
+    features: dict[str, tuple[float, ...]] = dict(known_features(cache, experience.data.fingerprint))
+    features.update(experience.features)
+    for name, group in FEATURES.things.items():
+        if name not in features and group.part == "system":
+            features[name] = group.compute(there)
+    return replace(experience, features=our_features(features, imported=False))
 
 
 def remembered(
@@ -120,13 +154,11 @@ def remembered(
             return _read_memory(path, space)
         except DamagedFileError as error:
             say(f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now")
+    options = knobs_of(choice, changes)
+    distances = distances_of(experiences, current, options)
     plain = Prior.plain(space)
-    warmed = (
-        knn_start(plain, experiences, current)
-        if choice == KNN
-        else warm_start(plain, experiences, current, PRESETS[choice].changed(changes))
-    )
-    evidence = heaviest(evidence_of(experiences, current, objectives))
+    warmed = knn_start(plain, experiences, current) if choice == KNN else shaped(plain, distances, options)
+    evidence = heaviest(weighed(distances, objectives, options))
     memory = Memory(prior=warmed.prior, evidence=evidence)
     _write_memory(path, choice, warmed, memory)
     say(summary(warmed))
@@ -162,29 +194,55 @@ def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> No
     write_text(path, json.dumps(content, ensure_ascii=False))
 
 
-def evidence_of(experiences: Sequence[Experience], current: Features, objectives: Sequence[str]) -> list[Evidence]:
-    """Past trials as a sampler's models see them: qualities in standard deviations within their own run, weights that
-    fall with the distance of their task as in the warm start. Those that cannot be compared are left out.
+def evidence_of(
+    experiences: Sequence[Experience],
+    current: Features,
+    objectives: Sequence[str],
+    options: WarmStart = SETTINGS[DEFAULT],
+) -> list[Evidence]:
+    """Return past trials as a sampler's models see them; see `weighed`.
 
     Args:
-        experiences: Past trials.
+        experiences: Past trials; those that cannot be compared are left out.
         current: Meta-features of the task at hand.
+        objectives: Of the search at hand, by name.
+        options: The knobs of the warm start.
+    """
+    return weighed(distances_of(experiences, current, options), objectives, options)
+
+
+def weighed(distances: Distances, objectives: Sequence[str], options: WarmStart) -> list[Evidence]:
+    """Return past trials as a sampler's models see them.
+
+    Qualities are in standard deviations within their data set, weights fall with the distance as the learning rates of
+    the warm start do. All comparable experiences are evidence, however many shape the prior; of successes or failures
+    that a setting takes none of, there is none here either.
+
+    Args:
+        distances: As `distances_of` returns them.
         objectives: Of the search at hand, by name. An experience that lacks one stands in it as in the quality that
             led its own search.
+        options: The knobs of the warm start.
     """
-    near, _ = measured(experiences, current)
-    beta = decay([one.distance for one in near], WarmStart())
-    standings = _standings(experiences, objectives)
-    return [
-        Evidence(
-            values=one.experience.configuration.values,
-            scores=standings.get(one.experience.id),
-            weight=math.exp(-beta * one.distance),
-            source=title(one.experience),
+    near, _ = distances
+    beta = decay([item.distance for item in near], options)
+    experiences = [item.experience for item in near]
+    standings = standings_of(experiences, objectives) if options.positives != "none" else {}
+    evidence = []
+    for item in near:
+        experience = item.experience
+        is_failure = is_negative(experience) and options.negatives != "none"
+        if experience.id not in standings and not is_failure:
+            continue
+        evidence.append(
+            Evidence(
+                values=experience.configuration.values,
+                scores=standings.get(experience.id),
+                weight=math.exp(-beta * item.distance),
+                source=title(experience),
+            )
         )
-        for one in near
-        if one.experience.id in standings or is_negative(one.experience)
-    ]
+    return evidence
 
 
 def title(experience: Experience) -> str:
@@ -199,26 +257,39 @@ def title(experience: Experience) -> str:
     return f"{experience.data.name} trial {experience.trial}: {' '.join([*what, result])}"
 
 
-def _standings(experiences: Sequence[Experience], objectives: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """The scores of every success by its id, within its own run and within three standard deviations."""
-    runs: dict[str, list[Experience]] = {}
-    for one in experiences:
-        if is_positive(one):
-            runs.setdefault(one.run, []).append(one)
+def standings_of(experiences: Sequence[Experience], objectives: Sequence[str]) -> dict[str, tuple[float, ...]]:
+    """Return the scores of every success by its id: its qualities in standard deviations from the mean of its data set.
+
+    Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
+    it is. Scores end at three standard deviations; the time is minus its logarithm.
+    """
+    members: dict[tuple[str, ...], list[Experience]] = {}
+    for experience in experiences:
+        if is_positive(experience):
+            # What is measured differently (F1 here, accuracy there) is never compared.
+            measures = [_measure(experience, name) for name in objectives]
+            members.setdefault((_data_set(experience), *measures), []).append(experience)
     time = objectives.index(EVALUATION_TIME) if EVALUATION_TIME in objectives else None
-    found: dict[str, tuple[float, ...]] = {}
-    for members in runs.values():
-        values = np.asarray([[_oriented(one, name) for name in objectives] for one in members])
+    standings: dict[str, tuple[float, ...]] = {}
+    for (_, *measures), successes in members.items():
+        values = np.asarray([[oriented_value(one.outcome, name) for name in measures] for one in successes])
         scores = standardised(values, time)
-        clipped = [[s if column == time else min(max(s, -3.0), 3.0) for column, s in enumerate(row)] for row in scores]
-        found |= {one.id: tuple(map(float, row)) for one, row in zip(members, clipped, strict=True)}
-    return found
+        limited = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+        if time is not None:
+            limited[:, time] = scores[:, time]
+        for experience, row in zip(successes, limited.tolist(), strict=True):
+            standings[experience.id] = tuple(row)
+    return standings
 
 
-def _oriented(experience: Experience, name: str) -> float:
-    """A value of an experience, larger is better; that of its own lead where it lacks the one asked for."""
-    value = oriented_value(experience.outcome, name)
-    return value if math.isfinite(value) else oriented_value(experience.outcome, _lead(experience))
+def _data_set(experience: Experience) -> str:
+    """Return what tells data sets apart: the content of the whole source, or the name where there is no content."""
+    return f"name {experience.data.name}" if experience.alias else experience.data.source_fingerprint
+
+
+def _measure(experience: Experience, name: str) -> str:
+    """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
+    return name if math.isfinite(oriented_value(experience.outcome, name)) else _lead(experience)
 
 
 def _lead(experience: Experience) -> str:
@@ -259,9 +330,3 @@ def _row(one: Influence) -> Mapping[str, Any]:
         "rate": one.rate,
         "unmapped": list(one.unmapped),
     }
-
-
-def _marks(experience: Experience) -> set[str]:
-    """Everything by which an experience's data may be called."""
-    data = experience.data
-    return {data.fingerprint, data.source_fingerprint, data.name, experience.alias, experience.run} - {""}

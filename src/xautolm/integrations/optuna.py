@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.integrations.table import objective_names
-from xautolm.memory import evidence_of
-from xautolm.metalearning import WarmStart, own_features, warm_start
+from xautolm.memory import weighed
+from xautolm.metalearning import Distances, Near, WarmStart, distances_of, own_features, shaped
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
 from xautolm.search.optuna_samplers import tpe
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 ENDED = (TrialState.COMPLETE, TrialState.FAIL)
+KNOBS = WarmStart()
+"""Of the warm start."""
 KEENNESS = 2.0
 """How much likelier a past trial is followed for each standard deviation of its score: e to this power."""
 
@@ -77,6 +79,7 @@ class XAutoLMSampler(BaseSampler):
         self.experiences = tuple(experiences)
         self.features = own_features(features) if features else {}
         self.seed = seed
+        self._distances: Distances = ([], 0)
         self._evidence: list[Evidence] | None = None
         self._known: Known | None = None
 
@@ -156,7 +159,8 @@ class XAutoLMSampler(BaseSampler):
                         got=f"{', '.join(one.objectives)} in {one.data.name}, {', '.join(objectives)} in the study",
                         fix="Give experiences_from_rows the study's directions.",
                     )
-            self._evidence = evidence_of(self.experiences, self.features, objectives)
+            self._distances = distances_of(self.experiences, self.features, KNOBS)
+            self._evidence = weighed(self._distances, objectives, KNOBS)
         return self._evidence
 
     def _know(self, study: Study) -> Known:
@@ -164,15 +168,19 @@ class XAutoLMSampler(BaseSampler):
         learned = LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED))
         if self._known is None or self._known.learned.space != learned.space:
             past = [replace(one, values=learned.inward(one.values)) for one in self._past(study)]
-            inside = [
-                replace(one, configuration=replace(one.configuration, values=learned.inward(one.configuration.values)))
-                for one in self.experiences
-            ]
-            plain = Prior.plain(learned.space)
-            prior = warm_start(plain, inside, self.features, WarmStart()).prior if inside else plain
+            near, incomparable = self._distances
+            inside = [Near(_inward(item.experience, learned), item.distance) for item in near]
+            prior = shaped(Prior.plain(learned.space), (inside, incomparable), KNOBS).prior
             memory = Memory(prior=prior, evidence=past) if past else None
             self._known = Known(learned, Proposer(learned.space, self.seed, memory))
         return self._known
+
+
+def _inward(experience: Experience, learned: LearnedSpace) -> Experience:
+    """Return an experience with its configuration as the learned space has it."""
+    configuration = experience.configuration
+    values = learned.inward(configuration.values)
+    return replace(experience, configuration=replace(configuration, values=values))
 
 
 def _contains(distribution: BaseDistribution, value: Any) -> bool:

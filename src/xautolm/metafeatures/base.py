@@ -36,6 +36,9 @@ class FeatureGroup(Protocol):
     aspect: str
     """What it describes within its part. Of several groups of one aspect one enters the distance; the aspects of a part
     all do, with equal weight. `paper` stands for what the paper compares, or its like in tasks that it lacks."""
+    noise: float
+    """Range of log1p of one of its numbers, over all tasks compared, that may come of measuring alone: such a number
+    counts as equal everywhere. 0 where the same task always gives the same numbers."""
     targets: str
     """Which targets it needs: `classes`, `numbers`, `texts` or `any`."""
     features: tuple[str, ...]

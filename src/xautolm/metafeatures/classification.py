@@ -23,6 +23,7 @@ class PaperClassification:
     name = "classification-paper.v1"
     part = "task"
     aspect = "paper"
+    noise = 0.0
     targets = "classes"
     features = (
         "samples",
@@ -62,6 +63,7 @@ class Classification:
     name = "classification.v1"
     part = "task"
     aspect = "language"
+    noise = 0.0
     targets = "classes"
     features = (
         "token_length_mean",

@@ -28,6 +28,7 @@ class PaperGeneration:
     name = OUR_GENERATION
     part = "task"
     aspect = "paper"
+    noise = 0.0
     targets = "texts"
     features = (
         "samples",
@@ -70,6 +71,7 @@ class GenerationSizes:
     name = GENERATION_SIZES
     part = "task"
     aspect = "paper"
+    noise = 0.0
     targets = "texts"
     features = tuple(PaperGeneration.features[position] for position in SIZES)
 

@@ -5,6 +5,9 @@ from __future__ import annotations
 from xautolm.metafeatures.base import Sample
 
 GIB = 1024**3
+NOISE = 0.25
+"""The speed of a busy machine and its free memory vary by about a fifth from one run to the next; scaled to the range
+that they have, that would look like another machine."""
 UNLIMITED_SECONDS = 86_400.0
 """Stands for no time limit: longer than any trial here is expected to take."""
 
@@ -15,6 +18,7 @@ class PaperSystem:
     name = "system-paper.v1"
     part = "system"
     aspect = "paper"
+    noise = 0.0
     targets = "any"
     features = ("physical_cores", "logical_cores", "cpu_frequency_ghz", "memory_gib", "gpu_memory_gib")
 
@@ -32,6 +36,7 @@ class System:
     name = "system.v1"
     part = "system"
     aspect = "limits"
+    noise = NOISE
     targets = "any"
     features = ("gpus", "compute_capability", "bf16", "cpu_gflops", "trial_memory_gib", "trial_seconds")
 

@@ -19,6 +19,7 @@ class Regression:
     name = "regression.v1"
     part = "task"
     aspect = "paper"
+    noise = 0.0
     targets = "numbers"
     features = (
         "samples",

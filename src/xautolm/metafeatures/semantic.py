@@ -21,6 +21,7 @@ class Semantic:
     name = "semantic-hashed.v1"
     part = "semantic"
     aspect = "topic"
+    noise = 0.0
     targets = "any"
     features = ()
 

@@ -35,6 +35,7 @@ class Sentences:
     name = NAME
     part = "semantic"
     aspect = "topic"
+    noise = 0.0
     targets = "any"
     features = ()
 

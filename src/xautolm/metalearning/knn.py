@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metalearning.similarity import Near, measured
+from xautolm.metalearning.similarity import PAPER, Distances, Near, compared_groups, is_comparable
 from xautolm.metalearning.utility import is_negative, is_positive, objectives_of
 from xautolm.metalearning.warm_start import Warmed, applied
 from xautolm.records import Experience, Features
@@ -18,30 +18,63 @@ FEATURE_SHARE, METRIC_SHARE = 0.7, 0.3
 def knn_start(prior: Prior, experiences: Sequence[Experience], current: Features, k: int = 50) -> Warmed:
     """Shape a prior by the k nearest successes and k failures, each with the learning rate 1/k or -1/k.
 
-    Successes are nearest by 0.7 of the distance between tasks plus 0.3 of the distance of their objectives to the best
-    ones of the store; failures, which have no objectives, are taken farthest first.
+    Successes are nearest by 0.7 of the distance of their features, min-max normalised over the successes, plus 0.3 of
+    the distance of their objectives to the best ones of the store; failures, which have no objectives, are taken
+    farthest first.
     """
-    near, incomparable = measured(experiences, current)
-    positives = [one for one in near if is_positive(one.experience)]
-    negatives = [one for one in reversed(near) if is_negative(one.experience)][:k]
-    gaps = _gaps_to_best(positives)
-    ranked = sorted(
-        zip(positives, gaps, strict=True), key=lambda pair: FEATURE_SHARE * pair[0].distance + METRIC_SHARE * pair[1]
-    )
-    chosen = [one for one, _ in ranked[:k]]
-    rates = [(one, 1 / len(chosen)) for one in chosen] + [(one, -1 / len(negatives)) for one in negatives]
+    near, incomparable = raw_distances(experiences, current)
+    positives = [item for item in near if is_positive(item.experience)]
+    failures = [item for item in near if is_negative(item.experience)]
+    negatives = failures[::-1][:k]
+    feature_gaps = _min_max([item.distance for item in positives])
+    scores = FEATURE_SHARE * feature_gaps + METRIC_SHARE * np.asarray(_gaps_to_best(positives))
+    order = np.argsort(scores, kind="stable")[:k]
+    chosen = [positives[position] for position in order.tolist()]
+    rates = [(item, 1 / len(chosen)) for item in chosen]
+    rates += [(item, -1 / len(negatives)) for item in negatives]
     return applied(prior, rates, incomparable)
 
 
+def raw_distances(experiences: Sequence[Experience], current: Features) -> Distances:
+    """Return Euclidean distances over the paper's features of task and machine as they are, without normalising any.
+
+    So the number of samples decides nearly alone, as it does in the paper's baseline. An experience that lacks one of
+    the groups cannot be compared.
+    """
+    parts = compared_groups(experiences, current, aspect=PAPER)
+    groups = [*parts.get("task", ()), *parts.get("system", ())]
+    if "task" not in parts:
+        return [], len(experiences)
+    comparable = [
+        experience
+        for experience in experiences
+        if all(is_comparable(experience.features, current, group) for group in groups)
+    ]
+    row = np.concatenate([current[group] for group in groups])
+    near = []
+    for experience in comparable:
+        numbers = np.concatenate([experience.features[group] for group in groups])
+        near.append(Near(experience, float(np.linalg.norm(numbers - row))))
+    nearest_first = sorted(near, key=lambda item: (item.distance, item.experience.id))
+    return nearest_first, len(experiences) - len(comparable)
+
+
+def _min_max(values: Sequence[float]) -> np.ndarray:
+    """Return values between 0 for the smallest and 1 for the largest; zeros where all are equal."""
+    array = np.asarray(values, dtype=float)
+    width = np.ptp(array) if len(array) else 0.0
+    return (array - array.min()) / width if width > 0 else np.zeros(len(array))
+
+
 def _gaps_to_best(positives: Sequence[Near]) -> list[float]:
-    """Euclidean distance of each one's min-max normalised objectives to the best of each.
+    """Return the Euclidean distance of each one's min-max normalised objectives to the best of each.
 
     Searches with different numbers of objectives cannot be compared; each is normalised among its like.
     """
     gaps = [0.0] * len(positives)
-    kinds = {one.experience.objectives for one in positives}
+    kinds = {item.experience.objectives for item in positives}
     for kind in kinds:
-        members = [index for index, one in enumerate(positives) if one.experience.objectives == kind]
+        members = [index for index, item in enumerate(positives) if item.experience.objectives == kind]
         values = np.asarray([objectives_of(positives[index].experience) for index in members])
         width = np.ptp(values, axis=0)
         scaled = np.divide(values.max(axis=0) - values, width, out=np.zeros_like(values), where=width > 0)

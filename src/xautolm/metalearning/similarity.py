@@ -9,17 +9,18 @@ from dataclasses import dataclass
 import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
+from xautolm.metafeatures import FEATURES
 from xautolm.records import Experience, Features
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 """Rows of shape (n, features) and one row of shape (features,) to n distances."""
+Scaler = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""Rows of shape (n, features) and one row of shape (features,) to both, normalised over all of them together."""
 
-PARTS = {
-    "task": ("classification-paper.v1", "generation-paper.v1", "regression.v1"),
-    "system": ("system-paper.v1",),
-    "semantic": ("semantic-minilm.v1", "semantic-hashed.v1"),
-}
-"""The groups of meta-features that can enter each part of the distance, the best first."""
+SEMANTIC = "semantic"
+"""The part that is compared by the angle between vectors, as they are."""
+PAPER = "paper"
+"""The aspect that the paper compares."""
 OWN = "own:"
 """Begins the name of a group of meta-features that a person brought."""
 
@@ -41,58 +42,151 @@ class Near:
     distance: float
 
 
-def measured(
-    experiences: Sequence[Experience], current: Features, metric: str = "euclidean", weights: Weights | None = None
-) -> tuple[list[Near], int]:
-    """Distances of experiences to the current task and machine.
+Distances = tuple[list[Near], int]
+"""The experiences that can be compared with the current task, nearest first, and how many cannot."""
 
-    Each group of features is normalised over store and current task together: log1p, then min-max, feature by feature.
-    The distance is the weighted sum of the parts: `metric` for task and system, cosine for the semantic vectors. Of
-    several groups for a part, the one that most experiences share with the current task is used. A part that either
-    side lacks is left out and the other weights are scaled up to the same sum.
+
+def measured(
+    experiences: Sequence[Experience],
+    current: Features,
+    metric: str = "euclidean",
+    weights: Weights | None = None,
+    scaler: str = "min-max",
+) -> Distances:
+    """Return the distances of experiences to the current task and machine.
+
+    Each group of features is normalised over store and current task together, feature by feature. A part of the
+    distance is the mean over its aspects; for each aspect, the group that most experiences share with the current task
+    is compared, by `metric` or, for the semantic vectors, by the cosine. The distance is the weighted sum of the parts.
+    A part that either side lacks is left out and the other weights are scaled up to the same sum.
 
     Args:
         experiences: Past experiences.
         current: Meta-features of the task at hand.
-        metric: `euclidean`, `cosine`, `manhattan` or `mahalanobis`.
+        metric: A name of `DISTANCES`.
         weights: Of the parts.
+        scaler: A name of `SCALERS`.
 
     Returns:
         The experiences whose task features can be compared, nearest first, and how many cannot: features of another
         version, of another length, or not finite.
 
     Raises:
-        UnknownNameError: No such metric.
+        UnknownNameError: No such metric or scaler.
     """
     if metric not in DISTANCES:
         raise UnknownNameError("distance", metric, DISTANCES)
-    parts = _parts(experiences, current)
-    if "task" not in parts:
-        return [], len(experiences)
+    if scaler not in SCALERS:
+        raise UnknownNameError("scaler", scaler, SCALERS)
+    groups = compared_groups(experiences, current)
+    comparable = [
+        experience
+        for experience in experiences
+        if any(is_comparable(experience.features, current, group) for group in groups.get("task", ()))
+    ]
     shares = weights or Weights()
-    comparable = [one for one in experiences if _is_comparable(one.features, current, parts["task"])]
     total = np.zeros(len(comparable))
     used = np.zeros(len(comparable))
-    for part, group in parts.items():
+    for part, names in groups.items():
         share = getattr(shares, part)
-        having = [index for index, one in enumerate(comparable) if _is_comparable(one.features, current, group)]
-        if not having or not share:
+        if not share:
             continue
-        rows = np.asarray([comparable[index].features[group] for index in having])
-        row = np.asarray(current[group])
-        distance = DISTANCES["cosine"](rows, row) if part == "semantic" else DISTANCES[metric](*normalised(rows, row))
-        total[having] += share * distance
-        used[having] += share
+        distance, is_known = _part_distance(comparable, current, names, part, metric, scaler)
+        total += share * distance
+        used += share * is_known
     total *= np.divide(used.max(initial=0.0), used, out=np.zeros_like(used), where=used > 0)
-    near = [Near(one, float(distance)) for one, distance in zip(comparable, total, strict=True)]
-    return sorted(near, key=lambda one: (one.distance, one.experience.id)), len(experiences) - len(comparable)
+    near = [Near(experience, float(distance)) for experience, distance in zip(comparable, total, strict=True)]
+    nearest_first = sorted(near, key=lambda item: (item.distance, item.experience.id))
+    return nearest_first, len(experiences) - len(comparable)
+
+
+def compared_groups(
+    experiences: Sequence[Experience], current: Features, *, aspect: str | None = None
+) -> Mapping[str, tuple[str, ...]]:
+    """Return the groups of features to compare, by part of the distance: one for each aspect.
+
+    Of several groups of one aspect, that which most experiences share with the current task; of equals, that of more
+    numbers.
+
+    Args:
+        experiences: Past experiences.
+        current: Meta-features of the task at hand.
+        aspect: Only this one, and groups that a person brought; all by default.
+    """
+    candidates: dict[tuple[str, str], list[str]] = {}
+    for name, group in FEATURES.things.items():
+        if name in current and aspect in (None, group.aspect):
+            candidates.setdefault((group.part, group.aspect), []).append(name)
+    for name in current:
+        if name.startswith(OWN):
+            candidates.setdefault(("task", OWN), []).append(name)
+
+    def sharing(name: str) -> int:
+        return sum(is_comparable(experience.features, current, name) for experience in experiences)
+
+    chosen: dict[str, tuple[str, ...]] = {}
+    for (part, _), names in candidates.items():
+        best = names[0]
+        if len(names) > 1:
+            order = {name: (sharing(name), len(current[name]), position) for position, name in enumerate(names)}
+            best = max(names, key=order.__getitem__)
+        chosen[part] = (*chosen.get(part, ()), best)
+    return chosen
+
+
+def is_comparable(features: Features, current: Features, group: str) -> bool:
+    """Return whether a group of features has as many finite numbers as that of the current task."""
+    values = features.get(group, ())
+    return len(values) == len(current[group]) and bool(np.isfinite(values).all())
+
+
+def _part_distance(
+    experiences: Sequence[Experience], current: Features, groups: Sequence[str], part: str, metric: str, scaler: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return one part of the distance and whether it is known, each of shape (experiences,); 0 where it is not."""
+    total = np.zeros(len(experiences))
+    count = np.zeros(len(experiences))
+    for group in groups:
+        having = [
+            index for index, experience in enumerate(experiences) if is_comparable(experience.features, current, group)
+        ]
+        if not having:
+            continue
+        rows = np.asarray([experiences[index].features[group] for index in having])
+        row = np.asarray(current[group])
+        rows = _without_noise(rows, row, group)
+        if part == SEMANTIC:
+            distance = DISTANCES["cosine"](rows, row)
+        else:
+            distance = DISTANCES[metric](*SCALERS[scaler](rows, row))
+        total[having] += distance
+        count[having] += 1
+    return np.divide(total, count, out=total, where=count > 0), count > 0
+
+
+def _without_noise(rows: np.ndarray, row: np.ndarray, group: str) -> np.ndarray:
+    """Return rows with the current task's number wherever all differ by no more than what measuring alone can do."""
+    noise = FEATURES.things[group].noise if group in FEATURES.things else 0.0
+    if noise == 0:
+        return rows
+    width = np.ptp(np.log1p(np.maximum(np.vstack([rows, row]), 0.0)), axis=0)
+    return np.where(width <= noise, row, rows)
 
 
 def normalised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """log1p, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
+    """Return log1p, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
     together = np.log1p(np.maximum(np.vstack([rows, row]), 0.0))
     low, width = together.min(axis=0), np.ptp(together, axis=0)
     scaled = np.divide(together - low, width, out=np.zeros_like(together), where=width > 0)
+    return scaled[:-1], scaled[-1]
+
+
+def standardised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Scale to zero mean and unit deviation together, feature by feature; a constant feature becomes 0."""
+    together = np.vstack([rows, row])
+    # Of equal numbers, rounding can make a deviation that is not quite 0.
+    width = np.where(np.ptp(together, axis=0) > 0, together.std(axis=0), 0.0)
+    scaled = np.divide(together - together.mean(axis=0), width, out=np.zeros_like(together), where=width > 0)
     return scaled[:-1], scaled[-1]
 
 
@@ -113,21 +207,6 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _parts(experiences: Sequence[Experience], current: Features) -> dict[str, str]:
-    found = {part: [group for group in groups if group in current] for part, groups in PARTS.items()}
-    found["task"] += [group for group in current if group.startswith(OWN)]
-
-    def shared(group: str) -> int:
-        return sum(_is_comparable(one.features, current, group) for one in experiences)
-
-    return {part: max(groups, key=shared) if len(groups) > 1 else groups[0] for part, groups in found.items() if groups}
-
-
-def _is_comparable(features: Features, current: Features, group: str) -> bool:
-    values = features.get(group, ())
-    return len(values) == len(current[group]) and bool(np.isfinite(values).all())
-
-
 def _euclidean(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
     return np.asarray(np.linalg.norm(rows - row, axis=1))
 
@@ -137,9 +216,11 @@ def _manhattan(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
 
 
 def _cosine(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+    """One minus the cosine; 0 between equal vectors of length 0, such as those of features that are all constant."""
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(row)
     similarity = np.divide(rows @ row, lengths, out=np.zeros(len(rows)), where=lengths > 0)
-    return np.asarray(np.maximum(1 - similarity, 0.0))  # rounding can take it below
+    distance = np.maximum(1 - similarity, 0.0)  # rounding can take it below
+    return np.where((rows == row).all(axis=1), 0.0, distance)
 
 
 def _mahalanobis(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
@@ -155,3 +236,5 @@ DISTANCES: Mapping[str, Distance] = {
     "manhattan": _manhattan,
     "mahalanobis": _mahalanobis,
 }
+SCALERS: Mapping[str, Scaler] = {"min-max": normalised, "standard": standardised}
+"""`min-max` is that of the paper's text, after log1p; `standard` is what its runs used."""

@@ -4,31 +4,42 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
+from typing import Any
 
 import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.metalearning.similarity import DISTANCES, Near, Weights, measured
+from xautolm.metalearning.similarity import DISTANCES, SCALERS, Distances, Near, Weights, measured
 from xautolm.metalearning.utility import UTILITIES, is_negative, is_positive, utilities
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
 MODES = ("fixed", "adaptive", "none")
+ALL = "all"
+"""As text, what takes every experience."""
+
+
+COUNTS = ("k_positive", "k_negative")
+WORDS = ("distance", "scaler", "positives", "negatives", "utility")
+"""Knobs that are numbers of experiences, and those that are names; all others are real numbers."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WarmStart:
-    """Every knob of the warm start, with the paper's defaults."""
+    """Every knob of the warm start, with the defaults of the paper's constructor."""
 
     distance: str = "euclidean"
+    scaler: str = "min-max"
+    """How features are normalised before they are compared: `min-max` after log1p, or `standard`."""
     weights: Weights = field(default_factory=Weights)
     positives: str = "fixed"
     """`fixed` limits each learning rate, `adaptive` their sum, `none` takes no successes."""
     negatives: str = "fixed"
     """As `positives`, for failures."""
-    k_positive: int = 20
-    k_negative: int = 20
+    k_positive: int | None = 20
+    """How many successes shape the prior, the nearest; None takes all."""
+    k_negative: int | None = 20
     utility: str = "linear_front"
     beta: float | None = None
     """Decay of the learning rate with distance; None derives it from `beta_scale`."""
@@ -51,20 +62,21 @@ class WarmStart:
         for name, text in changes.items():
             if name not in own and name not in parts:
                 raise UnknownNameError("knob of the warm start", name, [*own, *parts])
-            before = own.get(name, parts.get(name))
-            kind = int if isinstance(before, int) else str if isinstance(before, str) else float
-            try:
-                value = kind(text)
-            except ValueError:
-                raise UsageError("Not a value for a knob of the warm start.", got=f"{name}={text}") from None
-            (own if name in own else parts)[name] = value
+            if name in own:
+                own[name] = _knob_value(name, text)
+            else:
+                parts[name] = _knob_value(name, text)
         return WarmStart(**own, weights=Weights(**{name.removesuffix("_weight"): one for name, one in parts.items()}))
 
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
             raise UnknownNameError("distance", self.distance, DISTANCES)
-        numbers = [self.alpha_max, -self.alpha_min, self.k_positive, self.k_negative, self.beta_scale, self.beta or 0]
-        if any(not 0 <= number < math.inf for number in [*numbers, self.adaptive_sum]):
+        if self.scaler not in SCALERS:
+            raise UnknownNameError("scaler", self.scaler, SCALERS)
+        counts = [self.k_positive or 0, self.k_negative or 0]
+        numbers = [*counts, self.alpha_max, -self.alpha_min, self.adaptive_sum, self.beta_scale, self.beta or 0]
+        parts = [self.weights.task, self.weights.semantic, self.weights.system]
+        if any(not 0 <= number < math.inf for number in [*numbers, *parts]):
             raise UsageError(
                 "The warm start's numbers must be finite and not negative, but alpha_min, which must not be positive.",
                 got=self,
@@ -112,11 +124,27 @@ def warm_start(prior: Prior, experiences: Sequence[Experience], current: Feature
         current: Meta-features of the task and machine at hand.
         options: The knobs.
     """
-    near, incomparable = measured(experiences, current, options.distance, options.weights)
+    return shaped(prior, distances_of(experiences, current, options), options)
+
+
+def distances_of(experiences: Sequence[Experience], current: Features, options: WarmStart) -> Distances:
+    """Return the distances of experiences to a task, as the knobs measure them."""
+    return measured(experiences, current, options.distance, options.weights, options.scaler)
+
+
+def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
+    """Shape a prior as `warm_start` does, by experiences whose distances are known.
+
+    Args:
+        prior: What is believed without experience.
+        distances: As `distances_of` returns them.
+        options: The knobs.
+    """
+    near, incomparable = distances
     positives = _nearest(near, options.k_positive, options.positives, positive=True)
     negatives = _nearest(near, options.k_negative, options.negatives, positive=False)
-    worth = utilities(experiences, options.utility)
-    beta = decay([one.distance for one in (*positives, *negatives)], options)
+    worth = utilities([item.experience for item in near], options.utility)
+    beta = decay([item.distance for item in (*positives, *negatives)], options)
     highest = options.alpha_max if options.positives == "fixed" else options.adaptive_sum / max(len(positives), 1)
     lowest = options.alpha_min if options.negatives == "fixed" else -options.adaptive_sum / max(len(negatives), 1)
     rates = [(one, highest * worth[one.experience.id] * math.exp(-beta * one.distance)) for one in positives]
@@ -144,12 +172,56 @@ def decay(distances: Sequence[float], options: WarmStart) -> float:
     return options.beta_scale / spread if spread > 0 else 0.0
 
 
-def _nearest(near: Sequence[Near], count: int, mode: str, *, positive: bool) -> list[Near]:
-    wanted = is_positive if positive else is_negative
-    return [] if mode == "none" else [one for one in near if wanted(one.experience)][:count]
+def _nearest(near: Sequence[Near], count: int | None, mode: str, *, positive: bool) -> list[Near]:
+    """Return the nearest successes or failures, at most `count`; none if the mode says so."""
+    if mode == "none":
+        return []
+    is_wanted = is_positive if positive else is_negative
+    return [item for item in near if is_wanted(item.experience)][:count]
 
 
-PRESETS = {
+def _knob_value(name: str, text: str) -> Any:
+    """Return the value of a knob from its text.
+
+    Raises:
+        UsageError: It is not of the knob's kind.
+    """
+    try:
+        if name in COUNTS:
+            return None if text == ALL else int(text)
+        if name in WORDS:
+            return text
+        return float(text)
+    except ValueError:
+        expected = f"a whole number or `{ALL}`" if name in COUNTS else "a number"
+        raise UsageError(
+            "Not a value for a knob of the warm start.", got=f"{name}={text}", fix=f"It takes {expected}."
+        ) from None
+
+
+def _release(**knobs: Any) -> WarmStart:
+    """Return a setting as the paper's release has it: all experiences, standard scaler, no decay unless it says so."""
+    everything = WarmStart(k_positive=None, k_negative=None, scaler="standard", utility="weighted_sum", beta=0.0)
+    return replace(everything, **knobs)
+
+
+HALF: Mapping[str, Any] = {"beta": None, "beta_scale": 0.5}
+"""The decay that the release writes as `k=0.5`."""
+PRESETS: Mapping[str, WarmStart] = {
+    "low-f-pos-cosine-decay": _release(negatives="none", distance="cosine", **HALF),
+    "low-a-neg-decay": _release(positives="none", negatives="adaptive", utility="linear_front", **HALF),
+    "low-a-neg": _release(positives="none", negatives="adaptive"),
+    "moderate-f-pos-a-neg": _release(negatives="adaptive"),
+    "moderate-a-pos-a-neg-decay": _release(positives="adaptive", negatives="adaptive", **HALF),
+    "moderate-f-neg-cosine-decay": _release(positives="none", distance="cosine", **HALF),
+    "high-f-pos-f-neg": _release(),
+    "high-f-neg-decay": _release(positives="none", utility="linear_front", **HALF),
+    "high-f-pos-f-neg-logarithmic": _release(utility="logarithmic_front"),
+}
+"""The nine settings of the paper's runs, by strength of bias: `f` limits each learning rate, `a` their sum; what is not
+named takes no part. The last two `high` ones are one and the same for three of the paper's four tasks."""
+
+OURS: Mapping[str, WarmStart] = {
     f"{bias}-{short}": WarmStart(positives=positives, negatives=negatives, utility=utility)
     for bias, positives, negatives in (
         ("low", "fixed", "none"),
@@ -162,4 +234,8 @@ PRESETS = {
         ("logarithmic", "logarithmic_front"),
     )
 }
-"""Nine settings: three strengths of bias with three utilities."""
+"""Nine settings of ours, with the defaults of the paper's constructor: the 20 nearest of each kind, with decay.
+`moderate-linear` is what the sampler `xautolm` begins with."""
+
+SETTINGS: Mapping[str, WarmStart] = {**PRESETS, **OURS}
+"""Every setting that has a name."""

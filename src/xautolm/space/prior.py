@@ -15,6 +15,9 @@ from xautolm.space.space import Space
 
 WEIGHT_FLOOR = 0.001
 """No option's weight falls below this (paper): nothing is ruled out for ever."""
+ALTERNATIVES = frozenset({"method"})
+"""Branches that the paper's grammar has as productions, each with a weight of its own. Its choices of a model and of
+hyperparameters are distributions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +101,47 @@ class Normal:
         return Normal(mean=min(max(mean, low), high), deviation=min(max(deviation, 0.01 * width), width))
 
 
-Belief = Categorical | Normal
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Alternatives:
+    """Weights of the productions of a branch, in their order, each 1 at first (paper); they need not sum to 1.
+
+    One experience moves a choice among n of them n times less than it moves a distribution.
+    """
+
+    alternatives: tuple[float, ...]
+
+    @property
+    def probabilities(self) -> tuple[float, ...]:
+        """The share of each weight in their sum."""
+        total = sum(self.alternatives)
+        return tuple(weight / total for weight in self.alternatives)
+
+    def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
+        """Draw one option."""
+        return Categorical(weights=self.probabilities).sample(parameter, rng)
+
+    def marginal(self, parameter: Parameter, values: Sequence[Scalar]) -> Alternatives:
+        """Return the share of each option among some values, as weights with the same sum as these."""
+        shares = Categorical(weights=self.probabilities).marginal(parameter, values).weights
+        total = sum(self.alternatives)
+        return Alternatives(alternatives=tuple(share * total for share in shares))
+
+    def toward(self, other: Alternatives, rate: float) -> Alternatives:
+        """Return weights moved by `rate` of the way to another's, floored."""
+        pairs = zip(self.alternatives, other.alternatives, strict=True)
+        moved = [(1 - rate) * ours + rate * theirs for ours, theirs in pairs]
+        return Alternatives(alternatives=tuple(max(weight, WEIGHT_FLOOR) for weight in moved))
+
+    def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Alternatives:
+        """Return weights after one experience of a value (paper): `rate` is added to its weight, the others stay."""
+        assert isinstance(parameter, Choice | Branch)
+        chosen = parameter.options.index(value)
+        weights = list(self.alternatives)
+        weights[chosen] = max(weights[chosen] + rate, WEIGHT_FLOOR)
+        return Alternatives(alternatives=tuple(weights))
+
+
+Belief = Categorical | Alternatives | Normal
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +169,7 @@ class Prior:
     @classmethod
     def from_plain(cls, space: Space, value: Mapping[str, Any]) -> Prior:
         """The prior over a space that `to_plain` described."""
-        beliefs: dict[str, Belief] = {
-            key: Categorical(weights=tuple(plain["weights"])) if "weights" in plain else Normal(**plain)
-            for key, plain in value.items()
-        }
-        return cls(space, beliefs)
+        return cls(space, {key: _belief(plain) for key, plain in value.items()})
 
     def sample(self, rng: np.random.Generator) -> Configuration:
         """One configuration, drawn site by site along the tree."""
@@ -161,7 +200,18 @@ class Prior:
         return replace(self, beliefs=beliefs)
 
 
+def _belief(plain: Mapping[str, Any]) -> Belief:
+    """Return the belief that JSON values describe; those of earlier versions know no alternatives."""
+    if "alternatives" in plain:
+        return Alternatives(alternatives=tuple(plain["alternatives"]))
+    if "weights" in plain:
+        return Categorical(weights=tuple(plain["weights"]))
+    return Normal(**plain)
+
+
 def _plain(parameter: Parameter) -> Belief:
+    if parameter.name in ALTERNATIVES and isinstance(parameter, Branch):
+        return Alternatives(alternatives=(1.0,) * len(parameter.options))
     if isinstance(parameter, Choice | Branch):
         return Categorical(weights=(1 / len(parameter.options),) * len(parameter.options))
     low, high = _scaled(parameter, parameter.low), _scaled(parameter, parameter.high)

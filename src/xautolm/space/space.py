@@ -45,7 +45,7 @@ class Space:
 
     def sites(self) -> dict[str, Parameter]:
         """Every site of the tree by its key."""
-        return {self._keys[parameter.name, parameter.domain]: parameter for parameter in self._everywhere()}
+        return dict(self._sites)
 
     def site_values(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
         """A valid configuration's values by site key instead of name."""
@@ -127,6 +127,11 @@ class Space:
             if isinstance(parameter, Branch):
                 for space in parameter.branches.values():
                     yield from space._everywhere()
+
+    @cached_property
+    def _sites(self) -> Mapping[str, Parameter]:
+        """The sites, found once: a warm start asks for them with every experience."""
+        return {self._keys[parameter.name, parameter.domain]: parameter for parameter in self._everywhere()}
 
     @cached_property
     def _keys(self) -> dict[tuple[str, str], str]:
