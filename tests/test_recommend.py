@@ -3,22 +3,30 @@
 from __future__ import annotations
 
 import json
+import math
+import os
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.conftest import data_set
+from tests.experience.test_autogoal import NEW, change, write
 from tests.test_memory import FIRST, SECOND, play
-from xautolm import AutoLM
+from xautolm import AutoLM, ExperienceStore
 from xautolm.cli import main
+from xautolm.errors import UnknownNameError
+from xautolm.experience import import_autogoal
+from xautolm.recommend import gap
 from xautolm.report.screen import Quiet
-from xautolm.testing import FakeExecutor
+from xautolm.testing import FakeExecutor, lookup_questions
+from xautolm.zoo import ZOO
 
 
 @pytest.fixture
 def taught(tmp_path: Path) -> dict[str, str]:
     """Options with a store in which every MiniLM failed and every model from scratch worked."""
-    options = {"store": str(tmp_path / "s.db"), "device": "cpu"}
+    options = {"store": str(tmp_path / "s.db"), "device": "cpu", "trial_memory_limit": "8GB"}
     executor = FakeExecutor(play)
     auto = AutoLM(sampler="random", trials=40, out=str(tmp_path / "first"), **options)
     auto.fit(FIRST, screen=Quiet(), executor=executor)
@@ -40,7 +48,121 @@ def test_advice_follows_experience(taught: dict[str, str]) -> None:
 
 def test_far_from_everything_it_says_so(taught: dict[str, str]) -> None:
     other = {"text": [f"{i} " + "word " * 900 for i in range(60)], "label": ["yes", "no"] * 30}
-    assert "nothing near" in AutoLM(**taught).recommend(other)["note"]
+    advice = AutoLM(**taught).recommend(other)
+    assert "nothing near" in advice["note"] and advice["tasks"].keys() == {"data frame"}
+    for row in advice["recommendations"]:
+        assert (row["quality"], row["failure"], row["because"], row["origin"]) == (None, None, [], "default")
+        assert row["seconds"] > 0
+
+
+def test_a_model_and_method_of_which_nothing_is_known_says_so(
+    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with ExperienceStore(taught["store"]) as store:
+        scratch = [one for one in store.experiences() if one.configuration.model.startswith("scratch")]
+    with ExperienceStore(tmp_path / "scratch.db") as store:
+        store.add(scratch)
+    options = {**taught, "store": str(tmp_path / "scratch.db")}
+    rows = AutoLM(**options).recommend(SECOND)["recommendations"]
+    methods = {one.configuration.method for one in scratch}
+    known = [row for row in rows if row["configuration"]["method"] in methods]
+    unknown = [row for row in rows if row["configuration"]["method"] not in methods]
+    assert known and unknown and all(row["because"] for row in known)
+    assert all((row["quality"], row["failure"], row["because"]) == (None, None, []) for row in unknown)
+    SECOND.to_csv(tmp_path / "t.csv", index=False)
+    command = ["xautolm", "recommend", str(tmp_path / "t.csv"), "--store", options["store"], "--device", "cpu"]
+    monkeypatch.setattr(sys, "argv", command)
+    monkeypatch.setenv("COLUMNS", "400")
+    with pytest.raises(SystemExit):
+        main()
+    shown = capsys.readouterr().out
+    assert shown.count("nothing near is known") == len(unknown) and " - " not in shown
+
+
+def test_nearness_by_hand() -> None:
+    now = {
+        "classification-paper.v1": (math.e - 1,) * 10,
+        "classification.v1": (0.0,) * 8,
+        "system-paper.v1": (9.0,) * 5,
+    }
+    there = {"classification-paper.v1": (0.0,) * 10, "classification.v1": (0.0,) * 8, "system-paper.v1": (0.0,) * 5}
+    assert gap(there, now) == pytest.approx(1.0)  # of the groups the farthest; the machine is no task
+    fewer = {"classification-paper.v1": (1e6, *(math.e - 1,) * 9)}
+    assert gap(fewer, now) == 0.0  # a sample of the same task
+    assert gap({"system-paper.v1": (9.0,) * 5}, now) == gap({"classification-paper.v1": (1.0,)}, now) == math.inf
+
+
+def test_the_knobs_of_the_warm_start_reach_the_advice(taught: dict[str, str]) -> None:
+    weights = {"task_weight": "0", "semantic_weight": "0", "system_weight": "1"}
+    near = AutoLM(**taught, warm_start_options=weights).recommend(SECOND)
+    limits = AutoLM(**taught, warm_start_options={**weights, "distance": "manhattan"}).recommend(SECOND)
+    usual = AutoLM(**taught).recommend(SECOND)
+    # The machine is the same, the time limit of a trial is not: one number of the six of one of two groups.
+    assert near["tasks"] == {"data frame": 0.5} == limits["tasks"]
+    assert usual["tasks"]["data frame"] != 0.5
+    with pytest.raises(UnknownNameError, match="warm start"):
+        AutoLM(**taught, warm_start="lo").recommend(SECOND)
+    for choice in ("none", "knn", "low-a-neg"):
+        assert AutoLM(**taught, warm_start=choice).recommend(SECOND)["recommendations"]
+
+
+QUESTIONS = lookup_questions(60, seed=1)
+
+
+def as_in_the_papers_store(f1: float, **values: object) -> dict:
+    """A record of question answering whose sizes are those of `QUESTIONS`."""
+    prompts = [len(f"{row.context}\n{row.question}") for row in QUESTIONS.itertuples()]
+    lengths = sum(prompts) / len(prompts)
+    meta = [87_599.0, lengths, 30.0, 0.01, 5.0, 2.0, 0.2, 5 / lengths, 0.1, 0.3, 0.05]
+    record = change(NEW, values=values, metrics={"f1": f1, "evaluation_time": 100.0})
+    return {**record, "task_features": {"meta": meta, "semantic": [0.1, 0.2]}}
+
+
+@pytest.mark.parametrize("preset", ["default", "paper"])
+@pytest.mark.parametrize("method", ["LoraGenLLMTask", "FineTuneGenLLMTask", "PartialFineTuneGenLLMTask"])
+def test_a_past_success_of_the_papers_store_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, method: str
+) -> None:
+    record = as_in_the_papers_store(
+        85.0, batch_size=8, max_length=500, epochs=10, learning_rate=1e-4, data_downsize="1/4", quantization="bnb-4bit",
+        lora_r=4, early_stopping_patience=10, early_stopping_delta=0.001, lr_scheduler="cosine",
+    )  # fmt: skip
+    record = {**record, "algorithms": [{method: pipeline} for pipeline in record["algorithms"][0].values()]}
+    read = import_autogoal(write(tmp_path / "autogoal", record))
+    with ExperienceStore(tmp_path / "s.db") as store:
+        store.add(read.experiences)
+    monkeypatch.setattr("xautolm.prospect.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
+    auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", space=preset, budget="100h")
+    advice = auto.recommend(QUESTIONS)
+    row = advice["recommendations"][0]
+    configuration = row["configuration"]
+    assert row["origin"].startswith(f"as {read.experiences[0].data.name} trial 0")
+    assert ("instead of partial.v1" in row["origin"]) == (method == "PartialFineTuneGenLLMTask")
+    assert row["because"] == ["squad/0 flan-t5-base 0.850"]
+    assert (configuration["model"], configuration["batch_size"], configuration["scheduler"]) == (
+        "flan-t5-base",
+        8,
+        "cosine",
+    )
+    if preset == "paper":
+        assert (configuration["data_downsize"], configuration["learning_rate"]) == ("quarter", 1e-4)
+
+
+@pytest.mark.data
+def test_the_papers_success_on_squad_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data = data_set("squad")
+    fixtures = Path(os.environ["XAUTOLM_TEST_DATA"]).parent / "fixtures" / "autogoal_experiences"
+    if not fixtures.is_dir():
+        pytest.skip("the fixtures are not there")
+    read = import_autogoal(fixtures)
+    with ExperienceStore(tmp_path / "s.db") as store:
+        store.add(read.experiences)
+    monkeypatch.setattr("xautolm.prospect.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
+    auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", budget="100h")
+    advice = auto.recommend(str(data))
+    assert "Judged by" in advice["note"] and "squad" in advice["tasks"]
+    row = advice["recommendations"][0]
+    assert row["origin"].startswith("as squad trial 0") and "squad/0 flan-t5-base 0.857" in row["because"]
 
 
 def test_without_experience_it_says_so(tmp_path: Path) -> None:

@@ -229,8 +229,9 @@ class AutoLM:
             count: How many configurations, at most one for each model and method.
 
         Returns:
-            `recommendations`, the most promising first, each with `configuration`, `quality` (predicted, in standard
-            deviations from the mean of a random search), `seconds`, `memory` (bytes), `failure` (chance) and `because`;
+            `recommendations`, the most promising first, each with `configuration`, its `origin`, `quality` (predicted,
+            in standard deviations from a data set's mean), `seconds`, `memory` (bytes), `failure` (chance) and
+            `because`; quality and failure are None where nothing near is known. Besides
             `tasks`, the nearest data sets with their distances; and a `note` on what the advice rests on.
 
         Raises:
@@ -240,6 +241,7 @@ class AutoLM:
         rows = [
             {
                 "configuration": dict(one.configuration.values),
+                "origin": one.origin,
                 "quality": one.quality,
                 "seconds": one.seconds,
                 "memory": one.memory,

@@ -8,24 +8,33 @@ from typing import Any
 
 import numpy as np
 
+from xautolm.errors import UnknownNameError
 from xautolm.experience import ExperienceStore
-from xautolm.memory import DEFAULT, NONE, evidence_of, visible, with_features
-from xautolm.metalearning import PRESETS, Near, measured, warm_start
-from xautolm.metalearning.similarity import PARTS
+from xautolm.memory import DEFAULT, KNN, NONE, knobs_of, visible, weighed, with_features
+from xautolm.metafeatures import FEATURES
+from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped
+from xautolm.metalearning.similarity import OWN
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, say_notes
 from xautolm.recipe import default_configurations
-from xautolm.records import Configuration, Experience, Features
+from xautolm.records import Configuration, Experience, Features, Scalar
 from xautolm.search.encoding import Encoder
+from xautolm.search.proposing import mapped_into
 from xautolm.search.surrogates import Surrogates
 from xautolm.settings import cache_folder
-from xautolm.space import Prior
+from xautolm.space import Prior, Space
 
 DRAWN = 300
 """Candidates drawn from the prior, besides past configurations and defaults."""
 FAR = 0.7
 """Mean difference of the logarithms of task features from which on no task counts as near: about a factor of two each.
 The distance of the warm start cannot say that: it is normalised over the tasks at hand, however alike they are."""
+AMOUNT = "samples"
+"""The feature that says how much data there is. A sample of a task is as near to it as can be."""
+FAILURE_WEIGHT = 2.0
+"""Standard deviations of quality that the certainty of failure outweighs."""
+TRIED = 0.1
+"""Standard deviations of quality that it is worth to have been tried: what predictions of neighbours differ by."""
 REASONS = 3
 
 
@@ -34,16 +43,18 @@ class Recommendation:
     """A configuration, what to expect of it, and why."""
 
     configuration: Configuration
-    quality: float
-    """Predicted, in standard deviations from the mean of a random search of this task."""
+    origin: str
+    """Where it comes from: a past success, the defaults, or the prior."""
+    quality: float | None
+    """Predicted, in standard deviations from the mean of what was tried on a data set; None where nothing near says."""
     seconds: float
     """Predicted wall time of the trial."""
     memory: float
     """Predicted peak memory in bytes, with the per-device batch that it would begin with."""
-    failure: float
-    """Chance of failure, 0 to 1."""
+    failure: float | None
+    """Chance of failure, 0 to 1; None where nothing near says."""
     because: tuple[Near, ...]
-    """The most similar past trials of the nearest tasks."""
+    """The most similar past trials of near tasks; none where nothing is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,106 +70,211 @@ class Advice:
     """What a person must know of the basis of this advice."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Candidate:
+    """A configuration that may be recommended."""
+
+    configuration: Configuration
+    origin: str
+    was_tried: bool = False
+    """Whether it succeeded before."""
+
+
 def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
-    """A ranked list of configurations, at most one for each model and method, without training anything.
+    """Return a ranked list of configurations, at most one for each model and method, without training anything.
 
     Args:
         data: As for a search.
-        options: As for a search; `hide` restricts what is looked at.
+        options: As for a search; `hide` restricts what is looked at, the warm start and its knobs say what is near.
         count: Length of the list.
 
     Raises:
         UsageError: As for a search.
     """
+    choice = options.warm_start or DEFAULT
+    if choice not in {NONE, KNN, *SETTINGS}:
+        raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
+    knobs = knobs_of(choice, options.warm_start_options)
     sight = make_prospect(data, options)
     say_notes(sight.dataset)
     features = sight.features()
-    with ExperienceStore(options.store) as store:
-        seen = visible(
-            store.experiences(task=sight.task.name), sight.task.name, sight.dataset.profile, "", options.hide
-        )
-    sight.resources.learn(seen)
-    cache = cache_folder() / "metafeatures"
-    past = [with_features(one, cache) for one in seen]
-    near, _ = measured(past, features)
-    candidates = _candidates(sight, past, features, options)
-    evidence = evidence_of(past, features, (sight.metric,))
-    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, evidence)
-    rows = surrogates.encoder.rows(one.values for one in candidates)
-    prediction = surrogates.predict((), rows, trust=np.ones(1), failure_trust=1.0)
-    quality = prediction.scores[:, 0]
-    order = np.argsort(-(quality - 2 * prediction.failure), kind="stable")
-    found: dict[tuple[str, str], Recommendation] = {}
-    for index in order.tolist():
-        one = candidates[index]
-        if (one.model, one.method) in found or len(found) == count:
-            continue
-        estimate = sight.resources.predict(one)
-        batch = sight.resources.micro_batch(one, sight.limits)
-        found[one.model, one.method] = Recommendation(
-            configuration=one,
-            quality=float(quality[index]),
-            seconds=estimate.seconds,
-            memory=estimate.memory + (batch - 1) * estimate.memory_per_example,
-            failure=float(prediction.failure[index]),
-            because=_reasons(surrogates.encoder, one, near),
-        )
-    tasks: dict[str, float] = {}
-    for item in near:
-        tasks.setdefault(item.experience.data.name, item.distance)
+    past = _past(sight, options)
+    sight.resources.learn(past)
+    distances = distances_of(past, features, knobs)
+    comparable, _ = distances
+    near = near_ones(comparable, features)
+    prior = _prior(sight.space, past, features, choice, distances, options) if near else None
+    candidates = _candidates(sight, near, prior, options.seed)
+    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, weighed(distances, (sight.metric,), knobs))
     return Advice(
-        recommendations=tuple(found.values()), tasks=tasks, experiences=len(near), note=_note(near, len(seen), features)
+        recommendations=tuple(_chosen(sight, candidates, surrogates, near, count)),
+        tasks=_nearest_data(comparable),
+        experiences=len(comparable),
+        note=_note(len(comparable), len(past), is_near=bool(near)),
     )
 
 
-def _candidates(
-    sight: Prospect, past: Sequence[Experience], features: Features, options: FitOptions
-) -> list[Configuration]:
-    """Defaults, past successes that lie in this space, and draws from the warm-started prior; only what fits."""
-    choice = options.warm_start or DEFAULT
-    prior = Prior.plain(sight.space)
-    if choice in PRESETS:
-        prior = warm_start(prior, past, features, PRESETS[choice]).prior
-    rng = np.random.default_rng(options.seed)
-    inside = [
-        Configuration(values=one.configuration.values, space=sight.space.name)
-        for one in past
-        if one.outcome.succeeded and not sight.space.problems(one.configuration.values)
-    ]
-    drawn = [prior.sample(rng) for _ in range(DRAWN if choice != NONE else 0)]
-    every = {one.digest: one for one in [*default_configurations(sight.space), *inside, *drawn]}
-    return [one for one in every.values() if not sight.resources.obstacle(one, sight.limits)]
+def near_ones(comparable: Sequence[Near], current: Features) -> list[Near]:
+    """Return the experiences of tasks that are near as such, however near the others of the store are."""
+    gaps: dict[str, float] = {}
+    near = []
+    for item in comparable:
+        data = f"{item.experience.data.fingerprint} {item.experience.data.name}"
+        if data not in gaps:
+            gaps[data] = gap(item.experience.features, current)
+        if gaps[data] <= FAR:
+            near.append(item)
+    return near
 
 
-def _reasons(encoder: Encoder, configuration: Configuration, near: Sequence[Near]) -> tuple[Near, ...]:
-    """The past trials that are most like a configuration, among those of the same method or model."""
+def gap(features: Features, current: Features) -> float:
+    """Return how far two tasks are apart as such: the mean difference of the logarithms of their features.
+
+    Of several groups that both have, the largest counts; how many samples there are counts in none. Infinite where the
+    two share no group.
+    """
+    gaps = []
+    for name, numbers in current.items():
+        group = FEATURES.things.get(name)
+        is_of_task = name.startswith(OWN) if group is None else group.part == "task"
+        if not is_of_task or len(features.get(name, ())) != len(numbers):
+            continue
+        names = () if group is None else group.features
+        compared = [position for position in range(len(numbers)) if names[position : position + 1] != (AMOUNT,)]
+        ours, theirs = (np.log1p(np.maximum(np.asarray(values)[compared], 0)) for values in (numbers, features[name]))
+        gaps.append(float(np.abs(ours - theirs).mean()))
+    return max(gaps, default=np.inf)
+
+
+def _past(sight: Prospect, options: FitOptions) -> list[Experience]:
+    """Return the experiences that may be seen, with the meta-features that can be had."""
+    name, profile = sight.task.name, sight.dataset.profile
+    with ExperienceStore(options.store) as store:
+        seen = visible(store.experiences(task=name), name, profile, "", options.hide)
+    cache = cache_folder() / "metafeatures"
+    return [with_features(experience, cache) for experience in seen]
+
+
+def _prior(
+    space: Space,
+    past: Sequence[Experience],
+    features: Features,
+    choice: str,
+    distances: Distances,
+    options: FitOptions,
+) -> Prior | None:
+    """Return the prior that a search would begin with; None where it begins with none."""
+    if choice == NONE:
+        return None
+    if choice == KNN:
+        return knn_start(Prior.plain(space), past, features).prior
+    return shaped(Prior.plain(space), distances, knobs_of(choice, options.warm_start_options)).prior
+
+
+def _candidates(sight: Prospect, near: Sequence[Near], prior: Prior | None, seed: int) -> list[Candidate]:
+    """Return past successes that have a place in this space, defaults, and draws from the prior; only what fits."""
+    space = sight.space
+    candidates = [candidate for item in near if (candidate := _tried(item.experience, space)) is not None]
+    candidates += [Candidate(configuration=each, origin="default") for each in default_configurations(space)]
+    if prior is not None:
+        rng = np.random.default_rng(seed)
+        candidates += [Candidate(configuration=prior.sample(rng), origin="prior") for _ in range(DRAWN)]
+    distinct: dict[str, Candidate] = {}
+    for candidate in candidates:
+        distinct.setdefault(candidate.configuration.digest, candidate)
+    return [each for each in distinct.values() if not sight.resources.obstacle(each.configuration, sight.limits)]
+
+
+def _tried(experience: Experience, space: Space) -> Candidate | None:
+    """Return a past success as a configuration of a space, None for a failure or if its model is not here.
+
+    Where the model is here but not the method, the space's own method takes its place, and that is said.
+    """
+    if not experience.outcome.succeeded:
+        return None
+    called = f"{experience.data.name} trial {experience.trial}"
+    values = experience.configuration.values
+    mapped = mapped_into(space, values)
+    if mapped is not None:
+        return Candidate(configuration=_configuration(space, mapped), origin=f"as {called}", was_tried=True)
+    others = {name: value for name, value in values.items() if name != "method"}
+    mapped = mapped_into(space, others)
+    if mapped is None:
+        return None
+    origin = f"as {called}, but {mapped['method']} instead of {experience.configuration.method}"
+    return Candidate(configuration=_configuration(space, mapped), origin=origin, was_tried=True)
+
+
+def _configuration(space: Space, values: Mapping[str, Scalar]) -> Configuration:
+    return Configuration(values=values, space=space.name)
+
+
+def _chosen(
+    sight: Prospect, candidates: Sequence[Candidate], surrogates: Surrogates, near: Sequence[Near], count: int
+) -> list[Recommendation]:
+    """Return the best candidate of each model and method, the most promising first.
+
+    Where nothing is near, none is better than another: past successes and defaults stand as they came.
+    """
+    rows = surrogates.encoder.rows(candidate.configuration.values for candidate in candidates)
+    prediction = surrogates.predict((), rows, trust=np.ones(1), failure_trust=1.0)
+    quality = prediction.scores[:, 0]
+    order = np.arange(len(candidates))
+    if near:
+        tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
+        order = np.argsort(-(quality - FAILURE_WEIGHT * prediction.failure + TRIED * tried), kind="stable")
+    chosen: dict[tuple[str, str], Recommendation] = {}
+    for index in order.tolist():
+        candidate = candidates[index]
+        configuration = candidate.configuration
+        if (configuration.model, configuration.method) in chosen or len(chosen) == count:
+            continue
+        estimate = sight.resources.predict(configuration)
+        batch = sight.resources.micro_batch(configuration, sight.limits)
+        because = reasons(surrogates.encoder, configuration, near)
+        chosen[configuration.model, configuration.method] = Recommendation(
+            configuration=configuration,
+            origin=candidate.origin,
+            quality=float(quality[index]) if because and surrogates.score_forest is not None else None,
+            seconds=estimate.seconds,
+            memory=estimate.memory + (batch - 1) * estimate.memory_per_example,
+            failure=float(prediction.failure[index]) if because and surrogates.failure_forest is not None else None,
+            because=because,
+        )
+    return list(chosen.values())
+
+
+def reasons(encoder: Encoder, configuration: Configuration, near: Sequence[Near]) -> tuple[Near, ...]:
+    """Return the past trials that are most like a configuration, among those of the same method or model."""
     alike = [
-        one
-        for one in near
-        if one.experience.configuration.method == configuration.method
-        or one.experience.configuration.model == configuration.model
+        item
+        for item in near
+        if item.experience.configuration.method == configuration.method
+        or item.experience.configuration.model == configuration.model
     ]
     if not alike:
         return ()
-    rows = encoder.rows(one.experience.configuration.values for one in alike)
+    rows = encoder.rows(item.experience.configuration.values for item in alike)
     gaps = np.linalg.norm(rows - encoder.rows([configuration.values]), axis=1)
-    gaps = gaps + np.asarray([one.distance for one in alike])
+    gaps = gaps + np.asarray([item.distance for item in alike])
     return tuple(alike[index] for index in np.argsort(gaps, kind="stable")[:REASONS].tolist())
 
 
-def _note(near: Sequence[Near], seen: int, current: Features) -> str:
-    if not near:
+def _nearest_data(near: Sequence[Near]) -> dict[str, float]:
+    """Return the distance of each data set by its name, the nearest first."""
+    distances: dict[str, float] = {}
+    for item in near:
+        distances.setdefault(item.experience.data.name, item.distance)
+    return distances
+
+
+def _note(comparable: int, seen: int, *, is_near: bool) -> str:
+    if not comparable:
         what = f"{seen} past trials, none of which can be compared" if seen else "no past trials"
         return f"The store has {what}: quality and failure are not predicted, only time and memory."
-    if min(_gap(one.experience.features, current) for one in near) > FAR:
-        return "The store has nothing near this task: take quality and failure as a guess."
-    return f"Judged by {len(near)} past trials; quality is in standard deviations from a random search's mean."
-
-
-def _gap(features: Features, current: Features) -> float:
-    """Mean difference of the logarithms of the task features that both have."""
-    groups = [group for group in PARTS["task"] if group in features and group in current]
-    first, second = (
-        np.log1p(np.maximum(np.concatenate([one[group] for group in groups]), 0)) for one in (features, current)
-    )
-    return float(np.abs(first - second).mean())
+    if not is_near:
+        return (
+            "The store has nothing near this task: quality and failure are not predicted, only time and memory; "
+            "the order is that of the space."
+        )
+    return f"Judged by {comparable} past trials; quality is in standard deviations from a data set's mean."

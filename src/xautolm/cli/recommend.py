@@ -25,6 +25,8 @@ from xautolm.cli.fit import (
     TrialMemory,
     TrialTime,
     UnlabelledRows,
+    WarmStart,
+    WarmStartOptions,
 )  # fmt: skip
 
 Data = Annotated[str, typer.Argument(help="Data, as for fit.", show_default=False)]
@@ -38,7 +40,8 @@ def recommend(
     columns: Columns = None, encoding: Encoding = None, families: Families = None, budget: Budget = None,
     models: Models = None, methods: Methods = None, space: SpaceOption = None, device: Device = None, hide: Hide = None,
     store: Store = None, trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None,
-    count: Count = 8, as_json: JsonFlag = False,
+    warm_start: WarmStart = None, warm_start_options: WarmStartOptions = None, count: Count = 8,
+    as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Rank configurations by experience: predicted quality, time, memory and risk, and because of what."""
     given = {name: value for name, value in locals().items() if name not in {"data", "count", "as_json"}}

@@ -11,26 +11,30 @@ from xautolm.records import Experience
 from xautolm.report.console import cell
 from xautolm.report.tables import duration, number
 
-HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "hyperparameters")
+HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "comes from", "hyperparameters")
+NUMBERS = {"quality", "time", "memory", "risk"}
 HIDDEN = ("model", "method")
+UNKNOWN = "unknown"
+NOTHING = "nothing near is known"
 
 
 def advice_table(rows: Sequence[dict[str, Any]]) -> Table:
     """One row for each recommendation."""
     table = Table(box=None)
     for name in HEADINGS:
-        table.add_column(name, justify="right" if name in {"quality", "time", "memory", "risk"} else "left")
+        table.add_column(name, justify="right" if name in NUMBERS else "left")
     for row in rows:
         values = row["configuration"]
         shown = " ".join(f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN)
         cells = (
             str(values["model"]),
             str(values["method"]),
-            f"{row['quality']:+.2f}",
+            UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}",
             duration(row["seconds"]),
             f"{row['memory'] / 1e9:.1f} GB",
-            f"{row['failure']:.0%}",
-            "; ".join(row["because"]) or "-",
+            UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}",
+            "; ".join(row["because"]) or NOTHING,
+            row["origin"],
             shown,
         )
         table.add_row(*map(cell, cells))
