@@ -318,6 +318,11 @@ def test_empty_texts_may_be_asked() -> None:
     assert list(asked(["", " ", "a"])["text"]) == ["", " ", "a"]
 
 
+def test_half_characters_are_replaced_and_counted(caplog: pytest.LogCaptureFixture) -> None:
+    assert list(asked(["a \ud83d", "b", "\ud83d\ude00"])["text"]) == ["a \ufffd", "b", "\U0001f600"]
+    assert "2 rows replaced, the first in row 0" in caplog.text
+
+
 def test_a_file_can_be_asked(tmp_path: Path) -> None:
     pd.DataFrame({"text": ["a", "b"], "label": ["x", "y"]}).to_csv(tmp_path / "a.csv", index=False)
     for path in (tmp_path / "a.csv", str(tmp_path / "a.csv")):

@@ -1,53 +1,199 @@
-"""Read what `xautolm predict` is asked about: texts from the command line or standard input."""
+"""Read what `xautolm predict` is asked about: texts of the command line, lines, or the rows of a file."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from pathlib import Path
+import os
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePath
 
+import pandas as pd
+
+from xautolm.data import Role, input_table
+from xautolm.data.columns import check_known
+from xautolm.data.encodings import check_encoding, decoded
+from xautolm.data.files import READERS, data_suffix, read_file
+from xautolm.data.surrogates import repaired_texts
 from xautolm.errors import UsageError
+from xautolm.recipe import data_needs
 from xautolm.tasks import Task
 
+LINES = ".txt"
+"""Files of lines, each a text."""
+LINE_END = re.compile(r"\r\n|\n|\r")
+"""What ends a line; other characters that break lines on paper are part of a text."""
 TAB_IN_LETTERS = r"\t"
 """How a tab is written where a shell or keyboard gives none."""
 CONTEXT = "context"
 """The input that a file can give for all questions."""
 
 
-def table_of_texts(texts: Sequence[str], task: Task, context: Path | None) -> dict[str, list[str]]:
-    """Return columns by the names of the task's inputs, a row for each text.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What a model is asked about, row by row."""
+
+    inputs: pd.DataFrame
+    """The task's inputs, by their names."""
+    rows: pd.DataFrame
+    """The rows as they were given, which the answers are written beside; as long as `inputs`."""
+    notes: tuple[str, ...] = ()
+    """What was done while reading, for people."""
+
+
+def texts_asked(texts: Sequence[str], task: Task, context: Path | None) -> Question:
+    """Return the rows that texts are: each one input, or several with a tab between; an empty text keeps its place.
 
     Args:
-        texts: Each one input, or several with a tab between; an empty text stands for empty inputs.
+        texts: Of the command line or of lines.
         task: Of the run.
         context: File whose text is the context of every row.
 
     Raises:
         UsageError: The context is not wanted or cannot be read, or a text has not as many parts as the task inputs.
     """
-    columns: dict[str, list[str]] = {}
-    names = list(task.inputs)
-    if context is not None:
-        columns[CONTEXT] = [read_context(context, task)] * len(texts)
-        names.remove(CONTEXT)
-    rows = [_parts(text, names, task, number) for number, text in enumerate(texts, start=1)]
-    for place, name in enumerate(names):
-        columns[name] = [row[place] for row in rows]
-    return columns
+    names = [role.name for role in _open_roles(task, context)]
+    # Arguments bring half characters for bytes that are not valid UTF-8.
+    whole, damaged = repaired_texts(texts)
+    notes = (f"half characters replaced in {damaged} texts",) if damaged else ()
+    parts = [_parts(text, names, task, number) for number, text in enumerate(whole, start=1)]
+    inputs = pd.DataFrame(parts, columns=names, dtype=object)
+    rows = pd.DataFrame({"text": whole}, dtype=object)
+    return Question(inputs=_with_context(inputs, context), rows=rows, notes=notes)
 
 
-def read_context(path: Path, task: Task) -> str:
-    """Return the text of a file that questions are about.
+def file_asked(
+    path: Path,
+    task: Task,
+    context: Path | None,
+    columns: Mapping[str, str | None],
+    used: Mapping[str, str],
+    encoding: str | None,
+) -> Question:
+    """Return the rows of a file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a row in each line.
+
+    Args:
+        path: Of the file.
+        task: Of the run.
+        context: File whose text is the context of every row.
+        columns: The columns that the user named, by the names of the task's inputs.
+        used: The names that training used.
+        encoding: Of the file, where it is not UTF-8.
 
     Raises:
-        UsageError: The task has no context, or the file cannot be read.
+        UsageError: The file cannot be read, or a row has no texts; it is named by its line.
     """
-    if CONTEXT not in task.inputs:
-        raise UsageError(f"The run's task, {task.name}, has no context.", got=f"--context {path}")
+    if path.is_dir():
+        raise UsageError("--input is a folder.", got=path, fix="Give one file of it.")
+    if not path.is_file():
+        raise UsageError("No such file for --input.", got=path, fix=f"Looked in {Path.cwd()}.")
+    check_encoding(encoding)
+    roles = _open_roles(task, context)
+    check_known(columns, roles)
+    if path.suffix.lower() == LINES:
+        lines, notes = lines_of(path.read_bytes(), str(path), encoding)
+        question = texts_asked(lines, task, context)
+        return replace(question, notes=(*notes, *question.notes))
+    source = read_file(path, encoding, every_row=True)
+    if len(source.splits) > 1:
+        raise UsageError("--input holds several splits.", got=", ".join(source.splits), fix="Give a file of one.")
+    (rows,) = source.splits.values()
+    inputs = input_table(rows, roles, columns, used)
+    return Question(inputs=_with_context(inputs, context), rows=rows.reset_index(drop=True), notes=source.notes)
+
+
+def column_names(column: str | None, columns: str | None, task: Task, context: Path | None) -> dict[str, str | None]:
+    """Return the columns that the user named, by the names of the task's inputs.
+
+    Args:
+        column: Of `--column`: the only input.
+        columns: Of `--columns`: `name=column,name=column`.
+        task: Of the run.
+        context: If given, the context is not looked for in a column.
+
+    Raises:
+        UsageError: `--column` where there are several inputs, or `--columns` that cannot be read.
+    """
+    from xautolm.options import FitOptions
+
+    named: dict[str, str | None] = dict(FitOptions.parse({"columns": columns or {}}).columns)
+    if column is None:
+        return named
+    names = [role.name for role in _open_roles(task, context)]
+    if len(names) != 1:
+        pairs = ",".join(f"{name}=NAME" for name in names)
+        raise UsageError(f"{task.name} reads several columns.", got=f"--column {column}", fix=f"Say --columns {pairs}.")
+    return {**named, names[0]: column}
+
+
+def lines_of(content: bytes, place: str, encoding: str | None) -> tuple[list[str], tuple[str, ...]]:
+    """Return the lines of a text, empty ones included, and notes on how it was decoded; the last may lack its end.
+
+    Raises:
+        UsageError: A line is not valid in that encoding, UTF-8 by default.
+    """
+    text, notes = decoded(content, place, encoding)
+    lines = LINE_END.split(text)
+    if not lines[-1]:
+        lines.pop()
+    return lines, notes
+
+
+def refuse_files(texts: Sequence[str], run: Path) -> None:
+    """Refuse the name of a file in place of a text, with the command that reads the file.
+
+    Raises:
+        UsageError: A text is a file here, or has the ending of one and no blank.
+    """
+    for text in texts:
+        if _is_file(text):
+            command = f"xautolm predict {shlex.quote(str(run))} --input {shlex.quote(text)}"
+            raise UsageError(f"{text!r} is a file, not a text to predict for.", fix=f"For its rows: {command}")
+        has_ending = data_suffix(PurePath(text)) in {*READERS, LINES}
+        if has_ending and not any(map(str.isspace, text)):
+            raise UsageError(
+                f"{text!r} looks like a file, not like a text to predict for, and no such file is here.",
+                got=f"looked in {Path.cwd()}",
+                fix="For the rows of a file, say --input FILE.",
+            )
+
+
+def _is_file(text: str) -> bool:
     try:
-        return path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError("The context cannot be read.", got=f"{path}: {error}") from None
+        return os.path.isfile(os.path.expanduser(text))
+    except ValueError:  # NUL is in no name
+        return False
+
+
+def _open_roles(task: Task, context: Path | None) -> list[Role]:
+    """Return the inputs that rows must bring themselves.
+
+    Raises:
+        UsageError: A context is given to a task that has none.
+    """
+    *roles, _ = data_needs(task).roles
+    if context is None:
+        return roles
+    if CONTEXT not in task.inputs:
+        raise UsageError(f"The run's task, {task.name}, has no context.", got=f"--context {context}")
+    return [role for role in roles if role.name != CONTEXT]
+
+
+def _with_context(inputs: pd.DataFrame, context: Path | None) -> pd.DataFrame:
+    """Return inputs with the text of a file as the context of each.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if context is None:
+        return inputs
+    try:
+        content = context.read_bytes()
+    except OSError as error:
+        raise UsageError("The context cannot be read.", got=f"{context}: {error.strerror}") from None
+    passage, _ = decoded(content, str(context))
+    return inputs.assign(**{CONTEXT: pd.Series([passage] * len(inputs), index=inputs.index, dtype=object)})
 
 
 def _parts(text: str, names: Sequence[str], task: Task, number: int) -> list[str]:

@@ -2,51 +2,124 @@
 
 from __future__ import annotations
 
-import json
 import sys
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn, UnlabelledRows
 
+if TYPE_CHECKING:
+    from xautolm.best_model import BestModel
+    from xautolm.cli.inputs import Question
+
+STANDARD_INPUT = "-"
+"""Stands for standard input in place of a text or a file."""
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
     list[str] | None,
     typer.Argument(
-        help="Texts or questions, or pairs with a tab between; lines of standard input without any.", show_default=False
+        help="Texts or questions, or pairs with a tab (or \\t) between; lines of standard input without any.",
+        show_default=False,
     ),
+]
+Input = Annotated[
+    str | None,
+    typer.Option(
+        "--input",
+        "-i",
+        help="File whose rows are predicted for: CSV, TSV, JSON, JSON Lines, Parquet, or TXT with a text in each line.",
+        show_default=False,
+    ),
+]
+Output = Annotated[
+    Path | None,
+    typer.Option(
+        "--output",
+        "-o",
+        help="File for the rows and their predictions: CSV, TSV, JSON Lines, Parquet, or TXT with predictions only.",
+        show_default=False,
+    ),
+]
+Column = Annotated[
+    str | None,
+    typer.Option("--column", "--text", help="Column of the input file that holds the texts.", show_default=False),
 ]
 Context = Annotated[Path | None, typer.Option(help="Text file that the questions are about.", show_default=False)]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")]
 
 
-def predict(run: Run, texts: Texts = None, context: Context = None, as_json: JsonFlag = False) -> None:
-    """Predict with the best model of a run."""
-    from xautolm.automl import AutoLM
-    from xautolm.cli.inputs import table_of_texts
-    from xautolm.report.console import for_output
-    from xautolm.tasks import TASKS
+def predict(
+    run: Run,
+    texts: Texts = None,
+    source: Input = None,
+    output: Output = None,
+    column: Column = None,
+    columns: Columns = None,
+    encoding: Encoding = None,
+    context: Context = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Predict with the best model of a run: for texts, lines, or the rows of a file, as many rows out as in."""
+    from xautolm.best_model import BestModel
+    from xautolm.cli.answers import check_columns, check_output, json_lines, shown_lines, write_answers
+    from xautolm.report.console import for_output, say
+    from xautolm.run_folder import RunFolder
 
-    auto = AutoLM.load(run)
-    given = texts or [line.rstrip("\n") for line in sys.stdin if line.strip()]
-    inputs = table_of_texts(given, TASKS.get(auto.info_.task), context)
-    rows = auto.predict_proba(inputs) if auto.classes_ else [None] * len(given)
-    for text, answer, row in zip(given, auto.predict(inputs), rows, strict=True):
-        if as_json:
-            chances = {} if row is None else {"probabilities": dict(zip(auto.classes_, map(float, row), strict=True))}
-            typer.echo(for_output(json.dumps({"text": text, "prediction": answer, **chances}, ensure_ascii=False)))
-        else:
-            said = [] if row is None else [f"{row.max():.3f}"]
-            typer.echo(for_output("\t".join([shown(answer), *said, text])))
+    model = BestModel(RunFolder(run.absolute()))
+    file = None if source in (None, STANDARD_INPUT) else Path(source)
+    if output is not None:
+        check_output(output, file)
+    question = _question(model, run, texts, source, column, columns, encoding, context)
+    for note in question.notes:
+        say(note, is_error=True)
+    if output is not None or as_json:
+        check_columns(question.rows)
+    predictions = model.predictions(question.inputs)
+    if output is not None:
+        write_answers(output, question, predictions, model.info.labels)
+        typer.echo(f"{len(question.rows)} rows: {output}", err=True)
+        return
+    is_json = json_lines(question, predictions, model.info.labels)
+    for line in is_json if as_json else shown_lines(question, predictions):
+        typer.echo(for_output(line))
 
 
-def shown(answer: str | float | list[str]) -> str:
-    """A prediction for a person."""
-    if isinstance(answer, float):
-        return f"{answer:.4g}"
-    return (answer if isinstance(answer, str) else ", ".join(answer)) or "(none)"
+def _question(
+    model: BestModel,
+    run: Path,
+    texts: list[str] | None,
+    source: str | None,
+    column: str | None,
+    columns: str | None,
+    encoding: str | None,
+    context: Path | None,
+) -> Question:
+    """Return what is asked: the rows of a file, texts, or the lines of standard input.
+
+    Raises:
+        UsageError: Several of them, or options of one with another.
+    """
+    from xautolm.cli.inputs import column_names, file_asked, lines_of, refuse_files, texts_asked
+    from xautolm.errors import UsageError
+
+    if texts and source is not None:
+        raise UsageError(
+            "Texts or --input, not both.", got=f"{len(texts)} texts, the first {texts[0]!r}, and --input {source}"
+        )
+    named = column_names(column, columns, model.task, context)
+    if source not in (None, STANDARD_INPUT):
+        return file_asked(Path(source), model.task, context, named, model.info.columns, encoding)
+    if named:
+        raise UsageError("--column and --columns are of the file that --input names.", got=named)
+    if texts and texts != [STANDARD_INPUT]:
+        refuse_files(texts, run)
+        return texts_asked(texts, model.task, context)
+    lines, notes = lines_of(sys.stdin.buffer.read(), "standard input", encoding)
+    question = texts_asked(lines, model.task, context)
+    return replace(question, notes=(*notes, *question.notes))
 
 
 def evaluate(

@@ -21,13 +21,16 @@ WORDS_OF_PROSE = 3
 """Words from which on a column name looks like a text."""
 
 
-def read_delimited(text: str, place: str, usual_separator: str) -> tuple[pd.DataFrame, list[str]]:
+def read_delimited(
+    text: str, place: str, usual_separator: str, *, every_row: bool = False
+) -> tuple[pd.DataFrame, list[str]]:
     """Return the table of a delimited file and what a person should know of how it was read.
 
     Args:
         text: The whole file.
         place: Its name, for messages.
         usual_separator: The separator that the file's name suggests; another is taken where only that makes columns.
+        every_row: Whether empty rows and repeated headers are rows too: a model is asked, and answers stand beside.
 
     Raises:
         DataError: The file is empty, or a line cannot be read; the message names it.
@@ -46,7 +49,7 @@ def read_delimited(text: str, place: str, usual_separator: str) -> tuple[pd.Data
         raise DataError(what, got=repr(error.got[:SAMPLE_OF_CELL]), fix=error.fix) from None
     if separator != usual_separator:
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
-    table, row_notes = _as_table(records, place)
+    table, row_notes = _as_table(records, place, every_row)
     return table, [*notes, *row_notes]
 
 
@@ -83,7 +86,7 @@ def _fits_most_lines(lines: Lines, separator: str) -> bool:
     return fitting > len(lines.texts) / 2
 
 
-def _as_table(records: Sequence[Record], place: str) -> tuple[pd.DataFrame, list[str]]:
+def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[pd.DataFrame, list[str]]:
     """Return the rows below the header as a table, and notes on those that are left out.
 
     Raises:
@@ -94,7 +97,9 @@ def _as_table(records: Sequence[Record], place: str) -> tuple[pd.DataFrame, list
     empty: list[Record] = []
     repeated: list[Record] = []
     for record in records[1:]:
-        if not any(cell.strip() for cell in record.cells):
+        if every_row:
+            rows.append(record)
+        elif not any(cell.strip() for cell in record.cells):
             empty.append(record)
         elif record.cells == header:
             repeated.append(record)

@@ -68,6 +68,8 @@ class Content:
     """Where it is, for messages: the path, and the member of an archive."""
     encoding: str | None
     """The encoding that the user named."""
+    every_row: bool = False
+    """Whether rows that nothing can be learned from are rows too."""
 
     def text(self) -> tuple[str, list[str]]:
         """Return it as text, and notes on how it was decoded.
@@ -82,12 +84,13 @@ class Content:
         return text, list(notes)
 
 
-def read_file(path: Path, encoding: str | None = None) -> Source:
+def read_file(path: Path, encoding: str | None = None, *, every_row: bool = False) -> Source:
     """Return the tables of one file: CSV, TSV, JSON, JSON Lines, Parquet or fastText, compressed or not.
 
     Args:
         path: The file; its suffix says what it is.
         encoding: Of text files, where it is not UTF-8.
+        every_row: Whether rows that nothing can be learned from, empty ones and repeated headers, are rows too.
 
     Raises:
         DataError: Unknown suffix, or something that cannot be read; lines and rows are named.
@@ -100,7 +103,7 @@ def read_file(path: Path, encoding: str | None = None) -> Source:
     if reader is None:
         cure = HINTS.get(suffix, f"Known: {', '.join(sorted(READERS))}, also with .gz, .bz2, .xz or in a .zip.")
         raise DataError("Unknown file type.", got=place, fix=cure)
-    tables, notes = reader(Content(data, place, encoding))
+    tables, notes = reader(Content(data, place, encoding, every_row))
     splits: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         if table.empty:
@@ -165,7 +168,7 @@ def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
 def _delimited(separator: str) -> Callable[[Content], Tables]:
     def read(content: Content) -> Tables:
         text, notes = content.text()
-        table, reading_notes = read_delimited(text, content.place, separator)
+        table, reading_notes = read_delimited(text, content.place, separator, every_row=content.every_row)
         return {TRAIN: table}, [*notes, *reading_notes]
 
     return read

@@ -183,13 +183,15 @@ def _unquoted_or_none(lines: Lines, separator: str) -> list[Record] | None:
 
 
 def _append(records: list[Record], record: Record, lines: Lines, separator: str) -> None:
-    """Add a record, unless its line is blank.
+    """Add a record, unless its line is blank; in a file of one column that is an empty cell.
 
     Raises:
         MalformedError: It has more or fewer cells than the first.
     """
     fields = len(record.cells)
     if fields < 2 and not lines.text(record.first_line).strip():
+        if records and len(records[0].cells) == 1:
+            records.append(Record([""], record.first_line, record.last_line))
         return
     if records and fields != len(records[0].cells):
         name = SEPARATORS.get(separator, repr(separator))

@@ -6,6 +6,7 @@ scikit-learn does it: an index of pandas' is no part of the data.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +18,11 @@ from xautolm.data.columns import Role, choose_columns, extract, usual_columns
 from xautolm.data.forms import inputs_in_columns
 from xautolm.data.frames import column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
+from xautolm.data.surrogates import repaired_table
 from xautolm.data.targets import target_cells
 from xautolm.errors import DataError
 
+LOG = logging.getLogger(__name__)
 Columns = Mapping[str, str | None]
 """Names of columns by role."""
 
@@ -80,7 +83,15 @@ def input_table(X: Any, roles: Sequence[Role], columns: Columns, used: Mapping[s
     table = inputs_in_columns(table, roles, named)
     texts = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
     chosen = choose_columns(table, texts, usual_columns(table, texts, named, used))
-    return extract(table, texts, chosen, "inputs")
+    return extract(_with_whole_characters(table), texts, chosen, "inputs")
+
+
+def _with_whole_characters(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table without halves of characters, which no tokenizer takes; how many there were is logged."""
+    whole, notes = repaired_table(table, "inputs")
+    for note in notes:
+        LOG.warning("%s", note)
+    return whole
 
 
 def _with_targets_inside(X: Any, inputs: Sequence[Role]) -> Any:
@@ -168,7 +179,9 @@ def _only_table(X: Any) -> pd.DataFrame:
     if isinstance(X, Mapping) and X and all(isinstance(cell, str) for cell in X.values()):
         raise DataError("A row by itself is no table.", got=dict(X), fix="For one row, give [row].")
     if isinstance(X, pd.DataFrame):
-        return plain_frame(X).reset_index(drop=True)
+        table = plain_frame(X)
+        is_of_file = any(table.index.names)
+        return table if is_of_file else table.reset_index(drop=True)
     if isinstance(X, Mapping) and not _holds_splits(X):
         return frame_of_columns(X)
     splits = dict(X) if _holds_splits(X) else dict(load(X).splits)

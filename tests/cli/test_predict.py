@@ -1,0 +1,298 @@
+"""`xautolm predict` and `evaluate`: texts, lines and files in, as many rows out, and the model loaded and run once."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from tests.played import FakePredictor, fake_predictor, played
+from xautolm.cli import app
+from xautolm.data import load
+from xautolm.errors import UsageError
+from xautolm.report.usage import predict_command
+from xautolm.tasks import TASKS
+
+__all__ = ["fake_predictor"]
+HARD = ['a "pear", really', "two\nlines of plum", "an apple\tand\ra tab", "", "a line\u2028apart \x85 pear", "plum"]
+ANSWERS = ["pear", "plum", "apple", "apple", "pear", "plum"]
+"""The made-up model's classes of `HARD`; nothing in a text is the first class."""
+
+
+@pytest.fixture
+def run(tmp_path: Path, fake_predictor: type[FakePredictor]) -> Path:
+    played(tmp_path / "run")
+    return tmp_path / "run"
+
+
+def said(*arguments: object, lines: bytes | str | None = None) -> Result:
+    """Return what the command line answers, which must be well."""
+    result = CliRunner().invoke(app, ["predict", *map(str, arguments)], input=lines)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
+
+
+def refusal(*arguments: object, lines: bytes | str | None = None) -> str:
+    """Return the message of a refusal."""
+    result = CliRunner().invoke(app, ["predict", *map(str, arguments)], input=lines)
+    assert isinstance(result.exception, UsageError), (result.output, result.exception)
+    message = str(result.exception)
+    assert message.count("\n") < 4
+    return message
+
+
+def write(path: Path, texts: list[str], name: str = "text") -> Path:
+    frame = pd.DataFrame({"id": range(len(texts)), name: texts})
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False, quoting=csv.QUOTE_ALL)
+        case ".tsv":
+            frame.to_csv(path, index=False, quoting=csv.QUOTE_ALL, sep="\t")
+        case ".jsonl":
+            path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")), encoding="utf-8")
+        case ".json":
+            path.write_text(json.dumps(frame.to_dict("records")), encoding="utf-8")
+        case ".parquet":
+            frame.to_parquet(path)
+        case ".txt":
+            path.write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    return path
+
+
+def test_texts_are_answered_by_one_load_and_one_run(run: Path, fake_predictor: type[FakePredictor]) -> None:
+    assert said(run, "a pear", "a plum").stdout == "pear\t0.999\ta pear\nplum\t0.999\ta plum\n"
+    assert (fake_predictor.loads, fake_predictor.runs, fake_predictor.rows) == (1, 1, 2)
+    rows = [json.loads(line) for line in said(run, "--json", "a pear", "a plum").stdout.splitlines()]
+    assert [row["prediction"] for row in rows] == ["pear", "plum"]
+    assert set(rows[0]["probabilities"]) == {"apple", "pear", "plum"} and rows[0]["text"] == "a pear"
+    assert (fake_predictor.loads, fake_predictor.runs) == (2, 2)
+
+
+@pytest.mark.parametrize("dash", [[], ["-"], ["--input", "-"]])
+def test_empty_lines_of_standard_input_keep_their_place(run: Path, dash: list[str]) -> None:
+    lines = "\ufeffa pear\r\n\na\u2028plum\x0b\x1c\x85\r\n   \nlast plum".encode()
+    rows = said(run, *dash, lines=lines).stdout.split("\n")
+    assert [row.split("\t")[0] for row in rows[:-1]] == ["pear", "apple", "plum", "apple", "plum"]
+    assert [row.split("\t")[2] for row in rows[:-1]] == ["a pear", "", "a\u2028plum\x0b\x1c\x85", "   ", "last plum"]
+
+
+def test_no_lines_are_no_answers(run: Path, fake_predictor: type[FakePredictor]) -> None:
+    assert said(run, lines="").stdout == "" and fake_predictor.loads == 0
+    assert said(run, lines="\n").stdout == "apple\t0.333\t\n"
+
+
+def test_a_line_that_is_not_utf8_is_named(run: Path) -> None:
+    assert "standard input, line 3: not valid UTF-8" in refusal(run, lines=b"a\nb\n\xff\xfe\n")
+    assert said(run, "--encoding", "cp1252", lines=b"a pear \x96\n").stdout.endswith("a pear \u2013\n")
+
+
+def test_half_characters_are_replaced_and_said(run: Path, tmp_path: Path) -> None:
+    done = said(run, "a pear \ud83d", "a plum")
+    assert [line.split("\t")[0] for line in done.stdout.splitlines()] == ["pear", "plum"]
+    assert "half characters replaced in 1 texts" in done.stderr
+    (tmp_path / "new.jsonl").write_text('{"text": "a pear \\ud83d"}\n')
+    done = said(run, "-i", tmp_path / "new.jsonl")
+    assert done.stdout.startswith("pear\t") and "half characters" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".tsv", ".jsonl", ".json", ".parquet"])
+@pytest.mark.parametrize("target", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_files_in_files_out_row_by_row(run: Path, tmp_path: Path, suffix: str, target: str) -> None:
+    source, output = write(tmp_path / f"new{suffix}", HARD), tmp_path / f"out{target}"
+    done = said(run, "--input", source, "--output", output)
+    assert done.stdout == "" and f"6 rows: {output}" in done.stderr
+    table = load(output).splits["train"]
+    assert list(table["text"]) == HARD and list(table["prediction"]) == ANSWERS
+    assert [str(cell) for cell in table["id"]] == list("012345")
+    if target == ".jsonl":
+        assert set(table["probabilities"].iloc[0]) == {"apple", "pear", "plum"}
+    else:
+        assert [0 <= float(cell) <= 1 for cell in table["probability"]] == [True] * 6
+
+
+def test_files_of_lines_in_and_out(run: Path, tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    source = write(tmp_path / "new.txt", ["a pear", "", "a\u2028plum", "", "plum"])
+    said(run, "-i", source, "-o", tmp_path / "out.txt")
+    assert (tmp_path / "out.txt").read_text() == "pear\napple\nplum\napple\nplum\n"
+    assert (fake_predictor.loads, fake_predictor.runs, fake_predictor.rows) == (1, 1, 5)
+    said(run, "-i", source, "-o", tmp_path / "out.csv")
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert list(table["text"]) == ["a pear", "", "a\u2028plum", "", "plum"]
+
+
+@pytest.mark.parametrize(
+    ("content", "texts"),
+    [
+        ('text\na pear\n""\n\nplum\n', ["a pear", "", "", "plum"]),
+        ("text\r\na pear\r\n\r\nplum", ["a pear", "", "plum"]),
+        ('text,id\na pear,1\n,\n"",""\nplum,2\n', ["a pear", "", "", "plum"]),
+        ("id;text\n1;a pear\n;\n2;plum\n", ["a pear", "", "plum"]),
+        ("text,id\na pear,1\ntext,id\nplum,2\n", ["a pear", "text", "plum"]),
+    ],
+)
+def test_empty_rows_and_repeated_headers_of_a_file_keep_their_place(
+    run: Path, tmp_path: Path, content: str, texts: list[str]
+) -> None:
+    (tmp_path / "new.csv").write_bytes(content.encode())
+    said(run, "-i", tmp_path / "new.csv", "-o", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [row["text"] for row in rows] == texts
+    assert [row["prediction"] for row in rows] == [
+        "pear" if "pear" in text else "plum" if "plum" in text else "apple" for text in texts
+    ]
+
+
+def test_rows_of_a_file_are_one_line_each_on_the_screen(run: Path, tmp_path: Path) -> None:
+    source = write(tmp_path / "new.jsonl", HARD)
+    rows = said(run, "--input", source).stdout.split("\n")[:-1]
+    assert [row.split("\t")[0] for row in rows] == ANSWERS
+    assert rows[1].split("\t")[2] == r"two\nlines of plum" and rows[2].split("\t")[2] == r"an apple\tand\ra tab"
+    objects = [json.loads(line) for line in said(run, "--input", source, "--json").stdout.split("\n")[:-1]]
+    assert [row["text"] for row in objects] == HARD and [row["id"] for row in objects] == list(range(6))
+
+
+@pytest.mark.parametrize("option", [["--column", "body"], ["--text", "body"], ["--columns", "text=body"]])
+def test_the_column_can_be_named(run: Path, tmp_path: Path, option: list[str]) -> None:
+    source = write(tmp_path / "new.csv", ["pear", "plum"], "body")
+    assert "Which column is the text?" in refusal(run, "--input", source)
+    assert said(run, "--input", source, *option).stdout.startswith("pear\t")
+    assert "No column 'nobody'" in refusal(run, "--input", source, "--column", "nobody")
+
+
+def test_a_column_that_training_used_is_known(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    table = pd.DataFrame({"body": [f"{number} pear" for number in range(30)], "kind": ["x", "y", "z"] * 10})
+    played(tmp_path / "run", data=table, text="body", label="kind")
+    source = write(tmp_path / "new.csv", ["pear", "plum"], "body")
+    assert len(said(tmp_path / "run", "--input", source).stdout.splitlines()) == 2
+
+
+@pytest.mark.parametrize("name", ["new.csv", "my new.csv", "new.txt", "NEW.PARQUET", "notes.md", "plain"])
+def test_the_name_of_a_file_is_no_text_and_the_right_command_is_said(
+    run: Path, name: str, fake_predictor: type[FakePredictor]
+) -> None:
+    Path(name).write_text("text\na pear\n")
+    message = refusal(run, name)
+    assert "is a file" in message and fake_predictor.loads == 0
+    command = shlex.split(message.rpartition("For its rows: ")[2])
+    assert command[:2] == ["xautolm", "predict"]
+    if name in {"new.csv", "new.txt", "my new.csv"}:
+        assert "a pear" in said(*command[2:]).stdout
+
+
+@pytest.mark.parametrize("name", ["tset.csv", "data/new.jsonl", "new.parquet", "~/new.tsv"])
+def test_a_name_that_is_no_file_is_no_text_either(run: Path, name: str) -> None:
+    assert "no such file" in refusal(run, "a text", name)
+
+
+@pytest.mark.parametrize("text", ["Where is new.csv", "v1.2", "a/b", "~", "etc.", "x" * 5000, "one\ntwo.csv lines"])
+def test_texts_with_dots_and_slashes_are_texts(run: Path, text: str) -> None:
+    assert len(said(run, text).stdout.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("arguments", "parts"),
+    [
+        (["--input", "none.csv"], ["No such file", "none.csv"]),
+        (["--input", "."], ["is a folder"]),
+        (["--input", "good.csv", "a text"], ["not both", "'a text'"]),
+        (["a text", "--column", "x"], ["--input"]),
+        (["--input", "good.csv", "--columns", "label=x"], ["no label column"]),
+        (["--input", "good.csv", "--output", "good.csv"], ["replace the file that is read"]),
+        (["--input", "good.csv", "--output", "none/out.csv"], ["no such folder"]),
+        (["--input", "good.csv", "--output", "out.xlsx"], ["out.xlsx", "Known: .csv"]),
+        (["--input", "good.csv", "--output", "."], ["Known: .csv"]),
+        (["--input", "answered.csv", "--output", "out.csv"], ["'prediction' already"]),
+        (["--input", "holes.jsonl"], ["line 2", "'text'", "got nothing"]),
+        (["--input", "numbers.jsonl"], ["line 1", "int 3"]),
+        (["a text", "--context", "good.csv"], ["has no context"]),
+    ],
+)
+def test_what_cannot_be_asked_is_refused_before_the_model_is_loaded(
+    run: Path, arguments: list[str], parts: list[str], fake_predictor: type[FakePredictor]
+) -> None:
+    before = write(Path("good.csv"), ["pear"]).read_text()
+    Path("answered.csv").write_text("text,prediction\na,b\n")
+    Path("holes.jsonl").write_text('{"text": "a"}\n{"text": null}\n')
+    Path("numbers.jsonl").write_text('{"text": 3}\n')
+    message = refusal(run, *arguments)
+    assert not [part for part in parts if part not in message], message
+    assert fake_predictor.loads == 0
+    assert Path("good.csv").read_text() == before
+
+
+def test_several_labels_are_a_list_in_every_file(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    played(tmp_path / "run", "multilabel-classification")
+    source = write(tmp_path / "new.csv", ["red pear", "blue", "green plum and pear"])
+    assert said(tmp_path / "run", "red pear").stdout.startswith("pear, red\t")
+    assert said(tmp_path / "run", "blue").stdout.startswith("(none)\t")
+    expected: list[list[str]] = [["pear", "red"], [], ["green", "pear", "plum"]]
+    for suffix in (".csv", ".jsonl", ".parquet"):
+        output = tmp_path / f"out{suffix}"
+        said(tmp_path / "run", "-i", source, "-o", output)
+        cells = list(load(output).splits["train"]["prediction"])
+        assert [json.loads(cell) if suffix == ".csv" else list(cell) for cell in cells] == expected
+
+
+@pytest.mark.parametrize("task", ["text-pair-classification", "text-pair-regression"])
+def test_pairs_from_arguments_lines_and_files(tmp_path: Path, task: str, fake_predictor: type[FakePredictor]) -> None:
+    played(tmp_path / "run", task)
+    run = tmp_path / "run"
+    frame = pd.DataFrame({"text": ["a pear", ""], "text_pair": ["one", ""]})
+    frame.to_csv(tmp_path / "pairs.csv", index=False)
+    (tmp_path / "pairs.txt").write_text("a pear\tone\n\n")
+    said(run, "a pear\tone", "")
+    said(run, r"a pear\tone", "")
+    said(run, lines="a pear\tone\n\n")
+    said(run, "--input", tmp_path / "pairs.txt")
+    said(run, "--input", tmp_path / "pairs.csv")
+    assert [table.to_dict("list") for table in fake_predictor.tables] == [frame.to_dict("list")] * 5
+    assert "with a tab between" in refusal(run, "only one text")
+    assert "text 2" in refusal(run, lines="a\tb\nonly one\n")
+    assert "--columns text=NAME,text_pair=NAME" in refusal(run, "-i", tmp_path / "pairs.csv", "--column", "text")
+
+
+def test_questions_about_a_file_of_their_own_or_one_for_all(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    played(tmp_path / "run", "question-answering")
+    run, page = tmp_path / "run", tmp_path / "page.txt"
+    page.write_text("Ada has the book.")
+    expected: dict[str, Any] = {"context": ["Ada has the book."] * 2, "question": ["Who?", "What?"]}
+    pd.DataFrame(expected).to_csv(tmp_path / "both.csv", index=False)
+    pd.DataFrame({"q": expected["question"]}).to_csv(tmp_path / "questions.csv", index=False)
+    (tmp_path / "questions.txt").write_text("Who?\nWhat?\n")
+    said(run, "--context", page, "Who?", "What?")
+    said(run, "--context", page, "-i", tmp_path / "questions.txt")
+    said(run, "--context", page, "-i", tmp_path / "questions.csv")
+    said(run, "--context", page, "-i", tmp_path / "questions.csv", "--column", "q")
+    said(run, "-i", tmp_path / "both.csv")
+    said(run, r"Ada has the book.\tWho?", "Ada has the book.\tWhat?")
+    orders = [table[["context", "question"]].to_dict("list") for table in fake_predictor.tables]
+    assert orders == [expected] * 6
+    assert "--context FILE" in refusal(run, "Who?")
+    assert "cannot be read" in refusal(run, "--context", tmp_path / "none.txt", "Who?")
+
+
+@pytest.mark.parametrize("task", sorted(TASKS.things))
+def test_the_command_that_is_printed_at_the_end_runs(
+    tmp_path: Path, task: str, fake_predictor: type[FakePredictor]
+) -> None:
+    played(tmp_path / "my run", task)
+    command = shlex.split(predict_command(tmp_path / "my run", tuple(TASKS.get(task).inputs)))
+    assert command[:2] == ["xautolm", "predict"]
+    assert len(said(*command[2:]).stdout.splitlines()) == 1
+    assert fake_predictor.rows == 1
+
+
+def test_evaluate_reads_the_columns_that_training_used(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    table = pd.DataFrame({"body": [f"{number} pear" for number in range(30)], "kind": ["pear", "plum", "fig"] * 10})
+    played(tmp_path / "run", data=table, text="body", label="kind")
+    pd.DataFrame({"body": ["a pear", "a plum"], "kind": ["pear", "plum"]}).to_csv(tmp_path / "new.csv", index=False)
+    result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run"), str(tmp_path / "new.csv")])
+    assert "accuracy\t1.0000" in result.stdout and fake_predictor.loads == 1
