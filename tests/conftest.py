@@ -28,11 +28,13 @@ def patience(seconds: float) -> float:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Scale the limit of each test by `XAUTOLM_TEST_PATIENCE`."""
-    limit = patience(float(config.getoption("timeout") or config.getini("timeout")))
+    """Scale the limit of each test by `XAUTOLM_TEST_PATIENCE`, its own or that of all."""
+    limit = float(config.getoption("timeout") or config.getini("timeout"))
     for item in items:
-        if item.get_closest_marker("timeout") is None:
-            item.add_marker(pytest.mark.timeout(limit))
+        marker = item.get_closest_marker("timeout")
+        own_limit = limit if marker is None else float(marker.args[0])
+        # In front, where it counts before the test's own.
+        item.add_marker(pytest.mark.timeout(patience(own_limit)), append=False)
 
 
 @pytest.fixture(autouse=True)

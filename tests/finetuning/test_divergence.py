@@ -63,7 +63,7 @@ def test_a_metric_that_is_no_number_ends_the_trial(order: Order, folder: Path, m
     assert caught.value.kind == FailureKind.DIVERGED
 
 
-@pytest.mark.timeout(patience(300))
+@pytest.mark.timeout(300)
 def test_ordinary_trials_print_no_warning(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     specs = [

@@ -97,18 +97,25 @@ def _downsized(rows: Dataset, spec: TrialSpec) -> Dataset:
 
 
 def once(folder: Path, make: Callable[[Path], Any]) -> Path:
-    """A folder that is made only once, whole, even when several trials want it at the same time.
+    """Return a folder that is made only once, whole, even when several trials want it at the same time.
 
     Each makes its own copy under another name; the first to rename it wins, the others throw theirs away.
+
+    Raises:
+        OSError: It could not be made; nothing of it is left, which would keep a full disk full.
     """
-    if not folder.exists():
-        mine = folder.with_name(f".{folder.name}.{os.getpid()}")
+    if folder.exists():
+        return folder
+    mine = folder.with_name(f".{folder.name}.{os.getpid()}")
+    try:
         mine.mkdir(parents=True)
         make(mine)
-        try:
-            mine.rename(folder)
-        except OSError:
-            shutil.rmtree(mine)
+        mine.rename(folder)
+    except BaseException as error:
+        shutil.rmtree(mine, ignore_errors=True)
+        another_was_first = isinstance(error, OSError) and folder.exists()
+        if not another_was_first:
+            raise
     return folder
 
 
