@@ -7,7 +7,7 @@ import json
 import re
 import unicodedata
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,6 +26,10 @@ SPACED = re.compile(rf"\[\s*(?:{QUOTED}(?:\s+{QUOTED})*|{BARE}(?:\s+{BARE})*)\s*
 SPACED_ITEM = re.compile(rf"{QUOTED}|{BARE}")
 WRAPPED = re.compile(r"(?:array|frozenset|set)\((\[.*?\]|\{.*?\})(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
 """A list or set inside the call that Python and NumPy print around it."""
+
+
+NAMES_SHOWN = 8
+"""Names that a message lists."""
 
 
 class MissingCellError(ValueError):
@@ -136,3 +140,9 @@ def shown(cell: Any, width: int = 60) -> str:
     """Return a cell as it is shown in a message: quoted, and cut to `width` characters."""
     text = repr(cell.tolist() if isinstance(cell, np.ndarray) else cell)
     return text if len(text) <= width else f"{text[: width - 3]}..."
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names as a message lists them: the first of them, and how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{', '.join(names[:NAMES_SHOWN])}{more}"

@@ -88,8 +88,15 @@ def test_what_is_too_little_is_counted() -> None:
         split({"text": texts, "label": ["rare", "rare", *"abc" * 10]})
     with pytest.raises(DataError, match=r"example cannot be both(.|\n)*Got: rare"):
         split({"text": texts, "label": ["rare", *"abc" * 10, "a"]})
-    with pytest.raises(DataError, match="50 rows with 1 different texts"):
+    with pytest.raises(DataError, match=r"a \(25 rows, 1 different texts\), b \(25 rows"):
         split({"text": ["same"] * 50, "label": list("ab") * 25})
+    with pytest.raises(DataError, match=r"one example cannot be both(.|\n)*id0(.|\n)*and 22 more"):
+        split({"text": texts[2:], "label": [f"id{number}" for number in range(30)]})
+    with pytest.raises(DataError, match="3 rows with 3 different texts"):
+        split({"text": list("abc"), "label": [1, 2, 3]}, "text-regression")
+    with pytest.raises(DataError, match="30 labels of one row each in 30 rows"):
+        labels = [[f"id{number}", "shared"] for number in range(30)]
+        split({"text": texts[2:], "labels": labels}, "multilabel-classification")
 
 
 @pytest.mark.parametrize("rows", [4, 5, 6, 9, 30, 200])

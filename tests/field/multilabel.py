@@ -63,6 +63,15 @@ def columns_of_bits(folder: Path) -> Path:
     return path
 
 
+def columns_with_unlabelled_rows(folder: Path) -> Path:
+    """Write such a file in which each tenth row has -1 in every column: nobody has labelled it."""
+    path = columns_of_bits(folder)
+    frame = pd.read_csv(path)
+    frame.loc[::10, list(CLASSES)] = -1
+    frame.to_csv(path, index=False)
+    return path
+
+
 def hub_lists(feature: str, kind: str) -> Callable[[Path], Any]:
     """Return what gives a hub data set with lists of class numbers, in memory, saved to disk or in Parquet."""
 
@@ -181,6 +190,22 @@ CASES += [
         task=TASK,
         options={"unlabelled": "none"},
         expect=Read(rows=ROWS, classes=CLASSES, probes={"label": ((), ("account",))}),
+    ),
+    Case(
+        name="labels: test split with empty lists",
+        make=lambda folder: {
+            "train": in_frame(LABELS)(folder),
+            "test": pd.DataFrame({"text": ["one more", "and another"], "label": [[], []]}),
+        },
+        task=TASK,
+        expect=Read(rows=ROWS, classes=CLASSES, notes=("test split left out",)),
+    ),
+    Case(
+        name="labels: columns of 0 and 1 with rows of -1",
+        make=columns_with_unlabelled_rows,
+        task=TASK,
+        options={"label": "account,billing,delivery"},
+        expect=Read(rows=ROWS - 6, classes=CLASSES, notes=("6 of 60 rows",)),
     ),
     Case(
         name="labels: names with commas in lists",

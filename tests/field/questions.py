@@ -112,6 +112,15 @@ CASES += [
         expect=Read(rows=ROWS, probes={"answers": ((), ("7",))}),
     ),
     Case(
+        name="answers: test split with none",
+        make=lambda folder: {
+            "train": rows_of(ANSWERS),
+            "test": rows_of([[]] * ROWS).assign(context=[f"More of {context}" for context in CONTEXTS]),
+        },
+        task=TASK,
+        expect=Read(rows=ROWS, notes=("test split left out",)),
+    ),
+    Case(
         name="answers: intervals are texts",
         make=frame([f"[{row}, {row + 1}]" for row in range(ROWS)]),
         task=TASK,

@@ -90,6 +90,18 @@ CASES = [
         expect=Read(rows=ROWS, classes=("0", "1", "2"), notes=("test split left out",)),
     ),
     Case(
+        name="another case in the header of the test split",
+        make=folder_of(train=table(), test=TEST.rename(columns={"label": "Label ", "text": "Text"})),
+        expect=Read(rows=ROWS + TEST_ROWS, test_rows=TEST_ROWS, classes=CLASSES),
+    ),
+    Case(
+        name="leading zeros in the test split",
+        make=folder_of(
+            train=NUMBERED.assign(label="0" + NUMBERED["label"].astype(str)), test=NUMBERED_TEST.astype({"label": str})
+        ),
+        expect=Refused(value="'1' where training has '01'", place="test split", cure="Write them alike"),
+    ),
+    Case(
         name="validation without labels",
         make=folder_of(train=table(), validation=TEST[["text"]]),
         expect=Read(

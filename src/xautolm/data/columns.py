@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from xautolm.cells import MissingCellError, is_missing
+from xautolm.cells import MissingCellError, is_empty, is_missing
 from xautolm.errors import DataError, UsageError
 
 REFUSED = object()
@@ -105,11 +105,11 @@ def _are_columns(wanted: str, role: Role, columns: Sequence[str]) -> bool:
 
 
 def _switch_columns(table: pd.DataFrame) -> list[str]:
-    """Return the names of the columns that say yes or no in every row; none if there is only one."""
+    """Return the names of the columns that say yes or no wherever they say something; none if there is only one."""
     names = []
     for name in table.columns:
-        values = set(map(str, table[name].head(SWITCH_SAMPLE)))
-        if values <= SWITCH_VALUES:
+        values = {str(cell) for cell in table[name].head(SWITCH_SAMPLE) if not is_empty(cell)}
+        if values and values <= SWITCH_VALUES:
             names.append(str(name))
     return names if len(names) > 1 else []
 

@@ -9,15 +9,14 @@ from typing import Any
 
 import pandas as pd
 
-from xautolm.cells import is_missing, shown
+from xautolm.cells import NAMES_SHOWN, is_missing, listed, shown
 from xautolm.data.columns import Labelled, Role, column_of, extract_labelled
 from xautolm.errors import DataError, UsageError
 from xautolm.vocabulary import Unlabelled
 
 SEPARATING = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
+NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]+)?")
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
-SHOWN = 8
-"""Labels that a message names."""
 TRAINING = "train split"
 """What messages call the split that is read first."""
 LEAVE_OUT = f"--unlabelled {Unlabelled.DROP}"
@@ -83,6 +82,7 @@ class SplitReader:
         is_training = name == TRAINING
         if raw.empty:
             raise DataError(f"The {name} has no rows.")
+        raw = self._with_chosen_names(raw)
         if not is_training and not self._has_labels(raw, name):
             return None
         rows = extract_labelled(raw, self.roles, self.chosen, name, empty=self.empty)
@@ -109,6 +109,15 @@ class SplitReader:
             self.train_labels = list(rows.table[self.roles[-1].name])
         return rows.table
 
+    def _with_chosen_names(self, raw: pd.DataFrame) -> pd.DataFrame:
+        """Return a split whose columns are called as in training where case or blanks are all that differs."""
+        renamed: dict[str, str] = {}
+        for column in self.chosen.values():
+            twins = [name for name in raw.columns if name.strip().casefold() == column.strip().casefold()]
+            if column not in raw.columns and len(twins) == 1:
+                renamed[twins[0]] = column
+        return raw.rename(columns=renamed)
+
     def _has_labels(self, raw: pd.DataFrame, name: str) -> bool:
         """Return whether a split has the label's column; if not, say that it is left out.
 
@@ -129,6 +138,8 @@ class SplitReader:
     def _without_stand_ins(self, rows: Labelled, is_training: bool) -> Labelled:
         """Return the rows whose label is not one that means "no label", such as -1."""
         target = self.roles[-1].name
+        if self.empty is not None:
+            return rows
         labels = list(rows.table[target])
         marks = self.stand_ins(labels, labels if is_training else self.train_labels)
         if not marks:
@@ -178,7 +189,7 @@ def refuse_other_spellings(split: str, names: Sequence[str], known: Sequence[str
     if pairs:
         raise DataError(
             f"Labels of the {split} are spelled otherwise than in training.",
-            got="; ".join(pairs[:SHOWN]),
+            got="; ".join(pairs[:NAMES_SHOWN]),
             fix="Write them alike in both.",
         )
 
@@ -191,14 +202,15 @@ def similar_labels(names: Sequence[str]) -> list[str]:
     alike = [" and ".join(map(repr, group)) for group in by_key.values() if len(group) > 1]
     if not alike:
         return []
-    return [f"labels that differ in spelling only are different classes: {'; '.join(alike[:SHOWN])}"]
+    return [f"labels that differ in spelling only are different classes: {'; '.join(alike[:NAMES_SHOWN])}"]
 
 
 def spelling_key(name: str) -> str:
     """Return what two spellings of one label have in common."""
     letters = INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
     key = SEPARATING.sub(" ", letters).strip().casefold()
-    return key or name
+    # `01`, `1` and `1.00` are one number.
+    return str(float(key)) if NUMBER.fullmatch(key) else key or name
 
 
 def ascii_if_alike(name: str, other: str) -> str:
@@ -226,7 +238,7 @@ def without_unknown(
     is_known = [not strange & set(labels_of([label])) for label in table[target]]
     rest = table[is_known]
     dropped = len(table) - len(rest)
-    sides = f"{_listed(unknown)}; training has {_listed(known)}"
+    sides = f"{listed(unknown)}; training has {listed(known)}"
     if 2 * len(rest) < len(table):
         raise DataError(
             "Most rows of the test split have classes that training does not have.",
@@ -234,8 +246,3 @@ def without_unknown(
             fix="Give a test split with the classes of training, or training rows of those classes.",
         )
     return rest, [f"{dropped} of {len(table)} rows of the test split left out, whose classes training has not: {sides}"]
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return f"{', '.join(names[:SHOWN])}{more}"

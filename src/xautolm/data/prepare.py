@@ -136,7 +136,8 @@ def labelled(
     reader.train_labels = list(known)
     table = reader.read("data", raw)
     if table is None:
-        raise DataError("No row has a label to compare with.", got=reader.notes[-1])
+        cure = f"If none is right for any of them, say --unlabelled {Unlabelled.NONE}." if reader.can_be_empty else ""
+        raise DataError("No row has a label to compare with.", got=reader.notes[-1], fix=cure)
     for note in reader.notes:
         LOG.warning("%s", note)
     classes = needs.labels_of(needs.labels(table))

@@ -18,6 +18,11 @@ Strata = tuple[Hashable, ...]
 LENGTH_TOLERANCE = 0.02
 """How far the number of strata a unit may differ between the sides, as a share; no unit is moved for less."""
 
+SURELY_COVERED = 8
+"""Units from which on a stratum is on both sides whatever is moved to even them out."""
+SEVERAL_STRATA = 1.5
+"""Strata a unit from which on units lie in several; with fewer, most lie in one, and few in two, as a text with two
+classes does."""
 SMALLEST_GAIN = 0.25
 """Strata by which a unit must differ from the mean to be moved: with less, too many units are moved for too little."""
 
@@ -185,8 +190,13 @@ def _even_out(units: Sequence[Strata], held_out: np.ndarray) -> None:
     # Strata that the held-out side has beyond its share; negative if it has too few.
     surplus = float(deviations[held_out].sum())
     tolerance = LENGTH_TOLERANCE * float(lengths[held_out].sum())
-    for leaves in (True, False):
-        # Units that deviate as the held-out side does leave it; where too few can be spared, their opposites join.
+    totals = _counts(units)
+    # Units that deviate as the held-out side does leave it; where too few can be spared, their opposites join; and
+    # where that is not enough, units leave that cover a rare stratum.
+    rounds = [(True, 1), (False, 1)]
+    if lengths.mean() >= SEVERAL_STRATA:
+        rounds.append((True, SURELY_COVERED))
+    for leaves, least_total in rounds:
         side = held_out if leaves else ~held_out
         counts = _counts_on(side, units)
         gains = np.sign(surplus) * (deviations if leaves else -deviations)
@@ -195,7 +205,8 @@ def _even_out(units: Sequence[Strata], held_out: np.ndarray) -> None:
         for position in largest_first.tolist():
             if abs(surplus) <= tolerance:
                 return
-            is_spare = all(counts[stratum] > 1 for stratum in units[position])
+            uncovered = [stratum for stratum in units[position] if counts[stratum] == 1]
+            is_spare = all(totals[stratum] < least_total for stratum in uncovered)
             if is_spare and gains[position] <= abs(surplus):
                 held_out[position] = not leaves
                 counts.subtract(units[position])

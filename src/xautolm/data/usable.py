@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import chain
 
 import pandas as pd
 
+from xautolm.cells import listed
 from xautolm.data.needs import Needs
 from xautolm.data.splits import Keys, made_validation, possible_keys, without_keys_of
 from xautolm.data.stratify import sample
@@ -159,29 +162,50 @@ def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Need
     """Refuse a made split that has nothing on one side, or a class that has to be on both and is on one.
 
     Raises:
-        DataError: Says how many rows and texts there are.
+        DataError: Says how many rows, texts or labels are too few.
     """
     table = pd.concat([train, validation])
-    if train.empty or validation.empty:
-        raise DataError(
-            "Too little data to make a validation split from.",
-            got=f"{len(table)} rows with {len(set(keys.of(table)))} different texts",
-            fix="Give more rows, or rows to validate on with --validation.",
-        )
-    if not needs.validates_every_class:
+    if needs.validates_every_class:
+        _refuse_one_sided_classes(train, validation, needs, keys)
+    if not train.empty and not validation.empty:
         return
+    labels = needs.labels(table)
+    counts = Counter(chain.from_iterable(needs.strata(labels)))
+    single = [name for name in needs.labels_of(labels) if counts[name] == 1]
+    if len(single) > len(table) / 2:
+        raise DataError(
+            "No row can be validated on: each has a label that no other row has, which training needs.",
+            got=f"{len(single)} labels of one row each in {len(table)} rows: {listed(single)}",
+            fix="Remove labels of one row, or give rows to validate on with --validation.",
+        )
+    raise DataError(
+        "Too little data to make a validation split from.",
+        got=f"{len(table)} rows with {len(set(keys.of(table)))} different texts",
+        fix="Give more rows, or rows to validate on with --validation.",
+    )
+
+
+def _refuse_one_sided_classes(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:
+    """Refuse classes that are on one side of a made split.
+
+    Raises:
+        DataError: Says how many rows and different texts they have.
+    """
+    table = pd.concat([train, validation])
+    counts = Counter(needs.labels(table))
+    if min(counts.values()) == 1 or len(counts) == 1:
+        # The task says itself what it needs of each class.
+        needs.check(needs.labels(table), [])
     one_sided = set(needs.labels(train)) ^ set(needs.labels(validation))
     counted: list[str] = []
     for name in sorted(one_sided):
         of_class = table[table[needs.target] == name]
-        # Classes of one row are refused by the task itself.
-        if len(of_class) > 1:
-            texts = len(set(keys.of(of_class)))
-            counted.append(f"{name} ({len(of_class)} rows, {texts} different texts)")
+        texts = len(set(keys.of(of_class)))
+        counted.append(f"{name} ({len(of_class)} rows, {texts} different texts)")
     if counted:
         raise DataError(
             "Classes have too few different texts to be both learned and validated.",
-            got=", ".join(counted[:8]),
+            got=listed(counted),
             fix="Add other texts of them, or remove them.",
         )
 
@@ -219,6 +243,6 @@ def _refuse_lost_classes(train: pd.DataFrame, chosen: pd.DataFrame, needs: Needs
     if lost:
         raise DataError(
             f"--max-train {max_train} is too small to train on every class.",
-            got=f"{len(names)} classes; left out would be {', '.join(lost[:8])}",
+            got=f"{len(names)} classes; left out would be {listed(lost)}",
             fix=f"Give --max-train {len(names)} or more, or none.",
         )

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, name_of, shown, structure, truth
+from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, listed, name_of, shown, structure, truth
 from xautolm.errors import DataError
 from xautolm.tasks.base import TaskDefaults
 
@@ -59,6 +59,11 @@ class MultilabelClassification(TaskDefaults):
             "names, or each class a column of 0 and 1, all of them named by --label name,name."
         )
 
+    def stand_ins(self, labels: Sequence[tuple[str, ...]], train: Sequence[Any]) -> frozenset[tuple[str, ...]]:
+        """Return the empty label where a whole split has no other and training has: nobody has labelled it."""
+        is_unlabelled = not any(labels) and any(train)
+        return frozenset({()} if is_unlabelled else ())
+
     def strata(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[Hashable, ...]]:
         """Return the labels themselves, not their combination: most combinations are there once."""
         return list(labels)
@@ -74,7 +79,7 @@ class MultilabelClassification(TaskDefaults):
         if unseen:
             raise DataError(
                 "Labels of the validation split are absent from the training split.",
-                got=f"{', '.join(unseen[:8])}; the training split has {', '.join(known[:8])}",
+                got=f"{listed(unseen)}; the training split has {listed(known)}",
                 fix="Give splits with the same labels.",
             )
         if len(known) < 2:
@@ -86,7 +91,7 @@ class MultilabelClassification(TaskDefaults):
         single = sorted(name for name, count in counts.items() if count == 1)
         if not single:
             return []
-        return [f"{len(single)} of {len(counts)} labels have one training example each: {', '.join(single[:8])}"]
+        return [f"{len(single)} of {len(counts)} labels have one training example each: {listed(single)}"]
 
     def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.ndarray:
         """0/1 indicators, shape (n, classes)."""

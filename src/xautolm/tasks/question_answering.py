@@ -45,6 +45,11 @@ class QuestionAnswering(TaskDefaults):
             raise ValueError(f"an answer is empty; an empty list means that there is none, got {shown(cell)}")
         return tuple(dict.fromkeys(stripped))
 
+    def stand_ins(self, labels: Sequence[tuple[str, ...]], train: Sequence[Any]) -> frozenset[tuple[str, ...]]:
+        """Return the empty label where a whole split has no other and training has: nobody has labelled it."""
+        is_unlabelled = not any(labels) and any(train)
+        return frozenset({()} if is_unlabelled else ())
+
     def strata(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[Hashable, ...]]:
         """Return whether there is an answer."""
         return [(bool(label),) for label in labels]

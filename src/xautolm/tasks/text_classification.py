@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, items_of, name_of, shown, structure
+from xautolm.cells import MissingCellError, items_of, listed, name_of, shown, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import TaskDefaults
 
@@ -86,7 +86,7 @@ class TextClassification(TaskDefaults):
         if single:
             raise DataError(
                 "A class with one example cannot be both learned and validated.",
-                got=", ".join(single[:8]),
+                got=listed(single),
                 fix="Add examples of it, or remove it.",
             )
         _refuse_absent(set(train) - set(validation), "training", set(validation), "validation")
@@ -124,7 +124,7 @@ def _refuse_absent(extra: set[str], name: str, known: set[str], other: str) -> N
         return
     raise DataError(
         f"Classes of the {name} split are absent from the {other} split.",
-        got=f"{', '.join(sorted(extra)[:8])}; the {other} split has {', '.join(sorted(known)[:8])}",
+        got=f"{listed(sorted(extra))}; the {other} split has {listed(sorted(known))}",
         fix="Give splits with the same classes.",
     )
 
