@@ -15,7 +15,7 @@ from tests.conftest import patience
 from tests.small_hub import COMMIT, SmallHub
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
-from xautolm.zoo import ZOO, Fetched, fetch, find_models
+from xautolm.zoo import ZOO, Fetched, fetch, find_models, is_asked_for
 from xautolm.zoo.downloads import needed_files, sized
 from xautolm.zoo.hub import HubName, Repository
 
@@ -246,6 +246,17 @@ def test_auto_does_without_a_model_that_the_hub_lacks(small_hub: SmallHub) -> No
     cards, notes = auto()
     assert [card.name for card in cards if card.origin == "hub"] == ["electra-small-discriminator"]
     assert any("distilbert-base-uncased" in note and "no such model" in note for note in notes)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["roberta-base", "FacebookAI/roberta-base", "https://hf.co/FacebookAI/roberta-base"],
+)
+def test_a_model_is_asked_for_by_any_of_its_names(name: str) -> None:
+    cards = ZOO.things
+    assert is_asked_for(cards["roberta-base"], ("auto", name), cards)
+    assert not is_asked_for(cards["gpt2"], ("auto", name), cards)
+    assert is_asked_for(cards["gpt2"], ("gpt2",), cards)
 
 
 def test_auto_asks_nobody_when_the_hub_is_turned_off(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -145,8 +145,10 @@ def _without_safetensors(files: Sequence[str]) -> HubTrouble:
         foreign = [file for file in files if fnmatch(file, pattern) and "/" not in file]
         if foreign:
             formats[kind] = foreign[0]
+    odd = [file for file in files if file.endswith(".safetensors")]
     if not formats:
-        return HubTrouble(reason="it holds no weights", cure="Use a model with safetensors.")
+        reason = f"it holds no {WEIGHTS}" if not odd else f"it holds no {WEIGHTS}, only {odd[0]}"
+        return HubTrouble(reason=reason, cure="Use a model whose safetensors have the names that transformers gives.")
     named = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
     return HubTrouble(
         reason=f"it has no safetensors, only {named}, which are never loaded",

@@ -69,9 +69,16 @@ def local_models(cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHI
 
 
 def is_asked_for(card: ModelCard, wanted: Sequence[str], cards: Mapping[str, ModelCard]) -> bool:
-    """Return whether a user named a model, rather than left the choice to `auto`."""
-    known = [known_card(name, cards) for name in wanted if name != AUTO]
-    return card.name in wanted or card.name in {named.name for named in known if named is not None}
+    """Return whether a user named a model, by whatever of its names, rather than left the choice to `auto`."""
+    if AUTO not in wanted:
+        return True
+    for name in wanted:
+        known = known_card(name, cards)
+        if name == card.name or (known is not None and known.name == card.name):
+            return True
+        if card.hub_id and read_hub_name(name) == hub_name(card):
+            return True
+    return False
 
 
 def tell_left_out(troubles: Mapping[str, HubTrouble], note: Note) -> None:
