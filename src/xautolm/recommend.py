@@ -12,7 +12,7 @@ from xautolm.errors import UnknownNameError
 from xautolm.experience import ExperienceStore
 from xautolm.memory import DEFAULT, KNN, NONE, knobs_of, visible, weighed, with_features
 from xautolm.metafeatures import FEATURES
-from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped
+from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, say_notes
@@ -152,7 +152,9 @@ def _past(sight: Prospect, options: FitOptions) -> list[Experience]:
     with ExperienceStore(options.store) as store:
         seen = visible(store.experiences(task=name), name, profile, "", options.hide)
     cache = cache_folder() / "metafeatures"
-    return [with_features(experience, cache) for experience in seen]
+    # What lacked memory or time somewhere smaller says nothing of this machine.
+    past = telling(seen, sight.limits, sight.system)
+    return [with_features(experience, cache) for experience in past]
 
 
 def _prior(

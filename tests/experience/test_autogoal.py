@@ -232,6 +232,16 @@ def test_values_are_read_in_our_words_or_dropped(tmp_path: Path, stored: dict, r
     assert dict(experience.configuration.values) == {**plain.configuration.values, **read}
 
 
+@pytest.mark.parametrize(("stored", "read"), [(2, 2), (16, 8), (12, 8), (64, 8), (8, 8)])
+def test_no_more_layers_are_trained_than_the_model_has(tmp_path: Path, stored: int, read: int) -> None:
+    pipeline = {"inner_model": {"value": {"WORD_EMB_Roberta_Base": {}}}, "num_trainable_layers": {"value": stored}}
+    pipeline["quantization"] = {"value": "bnb-4bit"}  # nothing is frozen that could be kept with fewer bits
+    record = {**OLD, "algorithms": [{"PartialFineTuneLLMEmbeddingClassifier": pipeline}]}
+    (experience,) = import_autogoal(write(tmp_path, record)).experiences
+    values = {"model": "roberta-base", "method": "partial.v1", "trainable_layers": read}
+    assert dict(experience.configuration.values) == values
+
+
 def scores(folder: Path, *records: dict) -> list[dict[str, float]]:
     return [dict(experience.outcome.metrics) for experience in import_autogoal(folder_of(folder, records)).experiences]
 

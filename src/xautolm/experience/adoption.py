@@ -13,9 +13,10 @@ from xautolm.metafeatures.generation import (
 )
 from xautolm.metafeatures.sentences import DIMENSIONS as SENTENCE_DIMENSIONS
 from xautolm.metafeatures.sentences import NAME as SENTENCES
+from xautolm.methods.partial import PAPER_LAYERS
 from xautolm.records import Experience, Failure, Features, Scalar, TrialOutcome
 from xautolm.vocabulary import FailureKind, TrialStatus
-from xautolm.zoo import ZOO, zoo_name
+from xautolm.zoo import ZOO, known_card, zoo_name
 
 IMPORTED = "autogoal: "
 """Begins the provenance of what the importer of the paper's store read; the file's name follows."""
@@ -34,6 +35,8 @@ SWITCHED = {
 """What each switch opens; the paper's files have the values of closed switches too, and they had no effect."""
 IMPORTED_METRIC, OUR_METRIC = "f1", "token_f1"
 """The F1 of answers by their words, as SQuAD's script counts it."""
+QUANTIZED_METHOD = "lora."
+"""Begins the names of the methods that can keep frozen weights with fewer bits; trained weights need all."""
 WITHOUT_EFFECT = frozenset({"fan_in_fan_out"})
 """How a layer keeps its matrix is not chosen: peft corrects it by the layer's kind."""
 
@@ -72,6 +75,8 @@ def in_our_words(experience: Experience) -> Experience:
 def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     """Return a configuration's values in our words, without what had no effect."""
     ineffective = set(WITHOUT_EFFECT)
+    if not str(values.get("method", "")).startswith(QUANTIZED_METHOD):
+        ineffective.add("quantization")
     for switch, opened in SWITCHED.items():
         if values.get(switch) == "off":
             ineffective.update(opened)
@@ -81,11 +86,21 @@ def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
             continue
         if name == "model":
             result[name] = zoo_name(str(value), ZOO.things)
+        elif name == "trainable_layers":
+            result[name] = _trainable_layers(value, str(values.get("model", "")))
         elif name not in SAME_VALUES:
             result[name] = value
         elif value in SAME_VALUES[name]:
             result[name] = SAME_VALUES[name][value]
     return result
+
+
+def _trainable_layers(value: Scalar, model: str) -> Scalar:
+    """Return how many layers are trained; of more than the model has, the most that the paper's set has below all."""
+    card = known_card(model, ZOO.things)
+    if card is None or not isinstance(value, int) or value < card.layers:
+        return value
+    return max((layers for layers in PAPER_LAYERS if layers < card.layers), default=value)
 
 
 def our_features(features: Features, *, imported: bool) -> Features:
