@@ -171,20 +171,15 @@ def poison(path: Path, experience: Experience, kinds: tuple[str, ...]) -> list[s
         experience: A sound record, that each kind is a change of.
         kinds: Their names.
     """
-    ids = []
-    for number, kind in enumerate(kinds):
-        own = replace(experience, id=f"dead{number:020x}", trial=number)
-        with ExperienceStore(path) as store:
-            store.add([own])
-        _replace_record(path, own.id, record_of(kind, own))
-        ids.append(own.id)
-    return ids
-
-
-def _replace_record(path: Path, identity: str, record: Any) -> None:
+    sound = [replace(experience, id=f"dead{number:020x}", trial=number) for number in range(len(kinds))]
+    with ExperienceStore(path) as store:
+        store.add(sound)
     with sqlite3.connect(path) as database:
-        if isinstance(record, str) and record.startswith("CAST"):
-            database.execute(f"UPDATE experiences SET record = {record} WHERE id = ?", (identity,))
-        else:
-            database.execute("UPDATE experiences SET record = ? WHERE id = ?", (record, identity))
+        for kind, own in zip(kinds, sound, strict=True):
+            record = record_of(kind, own)
+            is_expression = isinstance(record, str) and record.startswith("CAST")
+            place = record if is_expression else "?"
+            values = (own.id,) if is_expression else (record, own.id)
+            database.execute(f"UPDATE experiences SET record = {place} WHERE id = ?", values)
     database.close()
+    return [own.id for own in sound]

@@ -237,6 +237,44 @@ def test_past_trials_on_such_a_machine_correct_the_first_prediction(
     assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(5 * before)
 
 
+def test_one_wrong_record_cannot_make_everything_look_too_slow(
+    resources: tuple[ResourceModel, Space], profile: DataProfile, machine: SystemProfile
+) -> None:
+    model, space = resources
+    configuration = configured(space)
+    before = model.predict(configuration).first_result_seconds - 3.0
+
+    def past(seconds: float) -> Experience:
+        return Experience(
+            id="a", created="", run="r", trial=0, task="text-classification", data=profile, system=machine,
+            configuration=configuration, outcome=success(seconds=seconds, f1_macro=0.5), limits=Limits(),
+            objectives=("f1_macro",), seed=0, versions={},
+        )  # fmt: skip
+
+    for seconds in (1e-9, 1e-300, 1e9 * before, float("inf"), float("nan"), -1.0, 0.0):
+        model.learn([past(seconds)])
+        assert model.past_ratios == [], seconds
+    model.learn([past(50 * before)])
+    assert model.predict(configuration).first_result_seconds - 3.0 == pytest.approx(3 * before)
+    model.learn([past(2 * before), past(2 * before)])
+    assert model.predict(configuration).first_result_seconds - 3.0 == pytest.approx(2 * before)
+
+
+def test_data_of_no_size_says_nothing_of_time(
+    resources: tuple[ResourceModel, Space], profile: DataProfile, machine: SystemProfile
+) -> None:
+    model, space = resources
+    for changes in ({"train_examples": 0, "validation_examples": 0}, {"tokens_mean": 0.0}, {"tokens_mean": 1e-300}):
+        experience = Experience(
+            id="a", created="", run="r", trial=0, task="text-classification", data=replace(profile, **changes),
+            system=machine, configuration=configured(space), outcome=success(seconds=5.0, f1_macro=0.5),
+            limits=Limits(), objectives=("f1_macro",), seed=0, versions={},
+        )  # fmt: skip
+        model.learn([experience])
+        model.learn([replace(experience, system=replace(machine, gflops=0.0))])
+    assert model.past_ratios == []
+
+
 def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]) -> None:
     model, space = resources
     large = configured(space, model="roberta-large")

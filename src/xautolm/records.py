@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,9 @@ from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
+
+FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
+"""Digits of a digest; SHA-256 has 64."""
 
 SAYING = ("generate", "label-words")
 """The forms of a task in which a model says words."""
@@ -296,6 +300,14 @@ class Experience:
     """What earlier systems called the search that it belongs to; empty for our own."""
     provenance: str = ""
     """Where it was imported from; empty for our own."""
+
+
+def is_fingerprint(text: str) -> bool:
+    """Return whether a text can be a fingerprint.
+
+    A fingerprint becomes the name of a file in the cache, so nothing but hexadecimal digits will do.
+    """
+    return FINGERPRINT.fullmatch(text) is not None
 
 
 def digest_of(value: Any) -> str:

@@ -44,6 +44,13 @@ matrices that use little of the machine; labels whose first tokens are alike nee
 CLASSIFIED = dict.fromkeys(("encoder", "decoder", "encoder-decoder"), ("classify",))
 PADDING = 1.15
 """Tokens computed for each token of text, with batches grouped by length."""
+LARGEST_RATIO = 100.0
+"""Measured over predicted time, or the inverse, beyond which a past trial's time is taken for an error of its record:
+predictions were never off by more than ten."""
+MAJORITY = 3
+"""Past trials of which one that is wrong is outvoted by the median."""
+MINORITY_RATIO = 3.0
+"""How far fewer past trials can move a prediction: one wrong record must not make everything look too slow to try."""
 FIXED_SECONDS = 3.0
 """Loading, tokenising and saving, in seconds."""
 
@@ -123,24 +130,37 @@ class ResourceModel:
 
         Trials of models that are not here, or without what a prediction needs, are passed over.
         """
-        for one in past:
-            known = one.configuration.model in self.cards and one.configuration.method in METHODS.things
-            if known and _are_alike(one.system, self.system):
-                there = replace(self, profile=one.data, ratios=[], past_ratios=[])
-                # Configurations of other spaces may lack what a prediction needs.
-                with suppress(KeyError, ValueError):
-                    self.past_ratios += there._ratio(one.configuration, one.outcome)
+        for experience in past:
+            configuration = experience.configuration
+            is_known = configuration.model in self.cards and configuration.method in METHODS.things
+            if not is_known or not _are_alike(experience.system, self.system):
+                continue
+            there = replace(self, profile=experience.data, ratios=[], past_ratios=[])
+            # Configurations of other spaces may lack what a prediction needs, or have it as something else.
+            with suppress(KeyError, ValueError, ArithmeticError):
+                measured = there._ratio(configuration, experience.outcome)
+                self.past_ratios += [ratio for ratio in measured if 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO]
 
     def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
-        """Measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
+        """Return measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
         epochs = outcome.history[-1].get("epoch", 0.0) if outcome.history else 0.0
-        if not outcome.succeeded or not outcome.evaluation_time or epochs <= 0:
+        if not outcome.succeeded or not outcome.evaluation_time or not epochs > 0:
             return []
         per_epoch = (self.predict(configuration).first_result_seconds - FIXED_SECONDS) / self._correction()
+        if not per_epoch > 0:  # too short to be told from the fixed seconds
+            return []
         return [outcome.evaluation_time / epochs / per_epoch]
 
     def _correction(self) -> float:
-        return median(self.ratios or self.past_ratios or [1.0])
+        """Return what predictions of time are multiplied by."""
+        if self.ratios:
+            return median(self.ratios)
+        if not self.past_ratios:
+            return 1.0
+        correction = median(self.past_ratios)
+        if len(self.past_ratios) >= MAJORITY:
+            return correction
+        return min(max(correction, 1 / MINORITY_RATIO), MINORITY_RATIO)
 
     def obstacle(self, configuration: Configuration, limits: Limits, epochs: float = 1.0) -> str:
         """Why a configuration is predicted not to fit within limits, or nothing.

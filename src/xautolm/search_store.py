@@ -48,13 +48,18 @@ class SearchStore:
         if self.store is None:
             return []
         try:
-            return self.store.experiences(task=task)
+            experiences = self.store.experiences(task=task)
         except StoreError as error:
             self._trouble(error)
             return []
+        for note in self.store.notes:
+            self.say(note)
+        return experiences
 
     def add(self, experiences: Iterable[Experience]) -> None:
-        """Add experiences, and those that could not be added before."""
+        """Add experiences, and those that could not be added before; none where the store may only be read."""
+        if self.store is not None and self.store.read_only:
+            return
         self.waiting += experiences
         if self.store is None or time.monotonic() < self.closed_until or not self.waiting:
             return

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, measure, system_profile
+from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, known_features, measure, system_profile
 from xautolm.metafeatures.generation import rouge_l
 from xautolm.metafeatures.semantic import embed
 from xautolm.metafeatures.sentences import Sentences, _encoded
@@ -171,3 +171,13 @@ def test_large_data_is_sampled_and_says_its_real_size(sample: Sample) -> None:
     many = replace(sample, texts=sample.texts * 400, targets=sample.targets * 400, examples=120_000)
     found = measure([FEATURES.get("classification-paper")], many, "classes", None, "")
     assert found["classification-paper.v1"][0] == 120_000
+
+
+@pytest.mark.parametrize("key", ["../secret", "/etc/passwd", "..", "", "ABC", "a/b", "a\0b", "g" * 16, "a" * 65])
+def test_the_cache_is_asked_for_fingerprints_only(tmp_path: Path, key: str) -> None:
+    cache = tmp_path / "cache"
+    cache.mkdir()
+    (tmp_path / "secret.json").write_text('{"classification-paper.v1": [1.0]}')
+    assert known_features(cache, key) == {}
+    (cache / "abc.json").write_text('{"classification-paper.v1": [1.0]}')
+    assert known_features(cache, "abc") == {"classification-paper.v1": (1.0,)}

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
@@ -19,7 +18,7 @@ from pydantic import ValidationError
 
 from xautolm.documents import from_plain
 from xautolm.metrics import EVALUATION_TIME, METRICS
-from xautolm.records import Experience, Scalar, SystemProfile, digest_of
+from xautolm.records import Experience, Scalar, SystemProfile, digest_of, is_fingerprint
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
 
@@ -43,8 +42,6 @@ IMPORTED_METRICS = frozenset({"f1"})
 """What the paper's store calls the F1 of answers by their words; we call it `token_f1`."""
 METRIC_SLACK = 1e-6
 """How far rounding can take a metric out of its range."""
-FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
-"""A fingerprint becomes the name of a file in the cache, so nothing but hexadecimal digits will do."""
 EARLIER_FINGERPRINT = "autogoal-"
 """Begins what earlier versions wrote as the fingerprint of the paper's data sets."""
 
@@ -189,7 +186,7 @@ def _texts(experience: Experience) -> Iterator[str]:
 def _fingerprints(experience: Experience) -> Iterator[str]:
     for name in ("fingerprint", "source_fingerprint"):
         value = getattr(experience.data, name)
-        if not FINGERPRINT.fullmatch(value):
+        if not is_fingerprint(value):
             yield f"data.{name} is {_short(value)}, which is not hexadecimal"
 
 

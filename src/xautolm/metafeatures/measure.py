@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from xautolm.documents import read_json, write_json
+from xautolm.errors import DamagedFileError
 from xautolm.metafeatures.base import FeatureGroup, Sample
-from xautolm.records import Features
+from xautolm.records import Features, is_fingerprint
+
+logger = logging.getLogger(__name__)
 
 SAMPLE = 4_000
 """Rows looked at, drawn with the seed."""
@@ -32,7 +37,6 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
         here is left out.
     """
     few = _few(sample)
-    path = cache / f"{key}.json" if cache else None
     known = known_features(cache, key) if cache else {}
     found: dict[str, tuple[float, ...]] = {}
     for group in groups:
@@ -42,18 +46,52 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
             found[group.name] = known[group.name]
         elif values := group.compute(few):
             found[group.name] = tuple(float(np.nan_to_num(value, posinf=0, neginf=0)) for value in values)
-    if path:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    if cache:
         parts = {group.name: group.part for group in groups}
-        write_json(path, {name: values for name, values in found.items() if parts[name] != "system"})
+        _keep(cache, key, {name: values for name, values in found.items() if parts[name] != "system"})
     return found
 
 
 def known_features(cache: Path, key: str) -> Features:
-    """Task features that were measured on this machine before, by the data's fingerprint; empty if none were."""
-    path = cache / f"{key}.json"
-    stored = read_json(path) if path.is_file() else {}
-    return {name: tuple(map(float, values)) for name, values in stored.items()}
+    """Return the task features that were measured on this machine before; none if none were, or if they are damaged.
+
+    Args:
+        cache: Folder where they are kept.
+        key: The data's fingerprint; anything else, such as a path, is not looked for.
+    """
+    path = _place(cache, key)
+    if path is None or not path.is_file():
+        return {}
+    try:
+        stored = read_json(path)
+        features = {str(name): tuple(map(float, values)) for name, values in stored.items()}
+    except (DamagedFileError, AttributeError, TypeError, ValueError, OverflowError) as error:
+        _warn_once(f"meta-features in the cache cannot be read and are left out: {path}: {error}")
+        return {}
+    return {name: values for name, values in features.items() if np.isfinite(values).all()}
+
+
+def _keep(cache: Path, key: str, features: Features) -> None:
+    """Write features to the cache; where that cannot be, they will be measured again."""
+    path = _place(cache, key)
+    if path is None:
+        return
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_json(path, features)
+    except OSError as error:
+        _warn_once(f"meta-features cannot be kept in the cache ({error}); XAUTOLM_CACHE names another place")
+
+
+@cache
+def _warn_once(message: str) -> None:
+    """Log a warning the first time: a store has many experiences of one data set."""
+    logger.warning(message)
+
+
+def _place(cache: Path, key: str) -> Path | None:
+    """Return the file of some data's features; None for a key that is no fingerprint."""
+    return cache / f"{key}.json" if is_fingerprint(key) else None
 
 
 def _few(sample: Sample) -> Sample:
