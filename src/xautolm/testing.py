@@ -11,7 +11,17 @@ import pandas as pd
 from xautolm.data import Dataset
 from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import checked, failed, failure_of
-from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Experience,
+    Limits,
+    ModelCard,
+    SystemProfile,
+    TrialOutcome,
+    TrialSpec,
+    experience_id,
+)
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task
 from xautolm.vocabulary import TrialStatus
@@ -74,6 +84,52 @@ def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
         history=({"epoch": 1.0, "seconds": seconds, **metrics},),
         evaluation_time=seconds,
         wall_time=seconds,
+    )
+
+
+def made_up_experience(
+    trial: int,
+    configuration: Configuration | None = None,
+    outcome: TrialOutcome | None = None,
+    *,
+    wall_time: float = 1.0,
+    run: str = "made-up",
+) -> Experience:
+    """Build the experience of a trial on data and a machine that do not exist.
+
+    Args:
+        trial: Its number.
+        configuration: What it ran; some model and method by default.
+        outcome: What came of it; a success with an `f1_macro` of 0.5 by default.
+        wall_time: Seconds that it took, if no outcome is given.
+        run: The run that it belongs to.
+    """
+    chosen = configuration or Configuration(values={"model": "tiny", "method": "full.v1", "n": trial}, space="toy.v1")
+    data = DataProfile(
+        train_examples=100,
+        validation_examples=20,
+        classes=2,
+        tokens_mean=20.0,
+        tokens_max=60,
+        fingerprint="f" * 16,
+        source_fingerprint="s" * 16,
+        name="made-up",
+    )
+    machine = SystemProfile(physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu")
+    return Experience(
+        id=experience_id(run, trial, chosen),
+        created="2025-01-01T00:00:00+00:00",
+        run=run,
+        trial=trial,
+        task="text-classification",
+        data=data,
+        system=machine,
+        configuration=chosen,
+        outcome=outcome or success(seconds=wall_time, f1_macro=0.5),
+        limits=Limits(),
+        objectives=("f1_macro", "evaluation_time"),
+        seed=0,
+        versions={},
     )
 
 

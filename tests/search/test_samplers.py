@@ -10,7 +10,8 @@ import numpy as np
 import optuna
 import pytest
 
-from xautolm.records import Failure, Objective, TrialOutcome
+from tests.search.toy import OBJECTIVES, SPACE, play
+from xautolm.records import Failure, TrialOutcome
 from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
 from xautolm.search.pge import POPULATION, PgeSampler
 from xautolm.search.proposing import mapped_into
@@ -19,40 +20,6 @@ from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
-
-OBJECTIVES = (
-    Objective(name="f1_macro", maximize=True, worst=0.0),
-    Objective(name="evaluation_time", maximize=False, worst=float("inf")),
-)
-
-
-def leaf(name: str) -> Space:
-    rate = Float(name="learning_rate", low=1e-5, high=1e-3, default=1e-4, log=True)
-    own = (Int(name="r", low=1, high=32, default=8),) if name == "lora" else ()
-    return Space(name, (rate, *own))
-
-
-def model(name: str) -> Space:
-    return Space(name, (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),))
-
-
-MODELS = {name: model(name) for name in ("good", "bad", "broken")}
-SPACE = Space(
-    "toy.v1",
-    (Branch(name="model", branches=MODELS, default="good"), Int(name="epochs", low=1, high=5, default=3)),
-)
-
-
-def play(values: dict) -> TrialOutcome:
-    if values["model"] == "broken":
-        return TrialOutcome(
-            status=TrialStatus.FAILED,
-            wall_time=5.0,
-            failure=Failure(kind=FailureKind.OUT_OF_MEMORY, message="too large"),
-        )
-    base = 0.8 if values["model"] == "good" else 0.4
-    score = base - 0.1 * abs(np.log10(values["learning_rate"]) + 4)
-    return success(seconds=10.0 * values["epochs"], f1_macro=float(score))
 
 
 def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0) -> list[dict]:

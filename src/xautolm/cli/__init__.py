@@ -59,7 +59,11 @@ def setup(
 
 
 def main() -> None:
-    """The program `xautolm`: 0 for success, 1 for a failed run, 2 for bad usage, 130 when interrupted."""
+    """Run the program `xautolm`.
+
+    Exit codes: 0 for success, 1 for a failed run, 2 for bad usage, 128 and the number of a signal that ended it, which
+    for Ctrl-C is 130.
+    """
     try:
         app()
     except XAutoLMError as error:

@@ -16,6 +16,7 @@ def demo(out: Out = "runs/demo", budget: Budget = "2m30s") -> None:
     """Search on generated support tickets, show the front, and predict some sentences."""
     from xautolm.automl import AutoLM
     from xautolm.cli.fit import say_result
+    from xautolm.cli.signals import ending_in_order
     from xautolm.data.demo import support_tickets
     from xautolm.report import choose_screen
     from xautolm.zoo import ZOO, local_models
@@ -24,7 +25,8 @@ def demo(out: Out = "runs/demo", budget: Budget = "2m30s") -> None:
     # With nothing to download, wherever it runs: `auto` would fetch what a hub that answers has.
     models = [card.name for card in local_models(ZOO.things, ("encoder",)) if card.origin != "hub"]
     auto = AutoLM(task="text-classification", models=models, budget=budget, out=out)
-    auto.fit(tickets, screen=choose_screen(quiet=False, as_json=False)).report()
+    with ending_in_order():
+        auto.fit(tickets, screen=choose_screen(quiet=False, as_json=False)).report()
     say_result(auto, as_json=False, quiet=False)
     typer.echo("")
     for sentence, label in zip(SENTENCES, auto.predict(SENTENCES), strict=True):

@@ -100,6 +100,7 @@ def fit(
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
     given = dict(locals())
     from xautolm.automl import AutoLM
+    from xautolm.cli.signals import ending_in_order
     from xautolm.errors import UsageError
     from xautolm.report import choose_screen
 
@@ -107,7 +108,9 @@ def fit(
     source = options.pop("data", None)
     if source is None:
         raise UsageError("No training data.", fix="Give a file, folder or hub name, or `data:` in --config.")
-    auto = AutoLM(**options).fit(source, screen=choose_screen(quiet=quiet, as_json=as_json))
+    auto = AutoLM(**options)
+    with ending_in_order():
+        auto.fit(source, screen=choose_screen(quiet=quiet, as_json=as_json))
     auto.report()
     say_result(auto, as_json=as_json, quiet=quiet)
 

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
 
 from xautolm.errors import RunFolderError, SearchEndedError
 from xautolm.records import Objective
@@ -18,8 +17,10 @@ if TYPE_CHECKING:
 
 NAME = "xautolm"
 """Of the study in its database."""
-FILE_URL = "sqlite:///file:{path}?uri=true"
-"""SQLAlchemy's URL of a file; as a URI inside, because SQLAlchemy would cut a plain path at a question mark."""
+FILE_START = "sqlite:///"
+"""How the URL of a file begins; the path behind it is taken as it is, whatever characters it has."""
+LOCK_SECONDS = 30.0
+"""How long to wait for another program, such as optuna-dashboard, that has locked the file."""
 SET_ASIDE = ".damaged"
 """What the name of a damaged database gets behind it."""
 COMPANIONS = ("-wal", "-shm", "-journal")
@@ -41,17 +42,14 @@ PRIMARY_CODE = 0xFF
 
 def file_url(path: Path) -> str:
     """Return SQLAlchemy's URL of a database file."""
-    return FILE_URL.format(path=quote(str(path)))
+    return f"{FILE_START}{path}"
 
 
 def file_of(url: str | None) -> Path | None:
     """Return the file that a URL names, or nothing for a database in memory or on a server."""
-    if url is None or not url.startswith("sqlite:///"):
+    if url is None or not url.startswith(FILE_START) or url == FILE_START:
         return None
-    place = url.removeprefix("sqlite:///")
-    if place.startswith("file:"):
-        place = unquote(place.removeprefix("file:").partition("?")[0])
-    return Path(place) if place else None
+    return Path(url.removeprefix(FILE_START))
 
 
 def open_database(url: str | None, objectives: Sequence[Objective]) -> optuna.Study:
@@ -148,18 +146,22 @@ def close_database(study: optuna.Study) -> None:
 def _durable_storage(url: str) -> optuna.storages.RDBStorage:
     """Return Optuna's storage; SQLite in write-ahead mode, and safe against a power cut."""
     import optuna
-    from sqlalchemy import event
+    from sqlalchemy import QueuePool
 
-    storage = optuna.storages.RDBStorage(url)
-    if url.startswith("sqlite"):
+    path = file_of(url)
+    if path is None:
+        return optuna.storages.RDBStorage(url)
 
-        @event.listens_for(storage.engine, "connect")
-        def configure(connection: Any, _: Any) -> None:
-            connection.execute("PRAGMA journal_mode=WAL")
-            # With NORMAL, a power cut may take the last trials along. A trial needs some ten commits, which is little.
-            connection.execute("PRAGMA synchronous=FULL")
+    def connect() -> sqlite3.Connection:
+        connection = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
+        connection.execute("PRAGMA journal_mode=WAL")
+        # With NORMAL, a power cut may take the last trials along. A trial needs some ten commits, which is little.
+        connection.execute("PRAGMA synchronous=FULL")
+        return connection
 
-        storage.engine.dispose()
+    # SQLAlchemy would cut a path at a question mark, and read percent signs as escapes.
+    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool})
+    storage.url = url
     return storage
 
 
@@ -169,9 +171,12 @@ def _check(study: optuna.Study, objectives: Sequence[Objective]) -> None:
     Raises:
         Exception: Anything at all: the file is damaged.
     """
+    import optuna
     from sqlalchemy import text
 
-    study.get_trials(deepcopy=False)
+    ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
+    # Adding a trial to a study is the check that Optuna offers.
+    optuna.create_study(directions=study.directions).add_trials(ended)
     if len(study.directions) != len(objectives):
         raise ValueError(f"a study of {len(study.directions)} objectives")
     engine = getattr(_backend(study), "engine", None)

@@ -59,7 +59,7 @@ def open_study(
     record = open_checked(storage, objectives, say)
     inside = [experience for experience in experiences if not space.problems(experience.configuration.values)]
     by_number = {experience.trial: experience for experience in inside}
-    if _contradictions(record, by_number):
+    if _contradictions(record, space, by_number):
         record = _set_apart(record, storage, objectives, say)
     again = _end_running(record, space, objectives, by_number)
     _tell_lacking(record, space, objectives, by_number, say)
@@ -95,7 +95,7 @@ def _begin(
     return study
 
 
-def _contradictions(record: optuna.Study, experiences: Mapping[int, Experience]) -> list[int]:
+def _contradictions(record: optuna.Study, space: Space, experiences: Mapping[int, Experience]) -> list[int]:
     """Return the numbers under which the record has another trial than the run: those cannot be mended in it."""
     import optuna
 
@@ -105,7 +105,7 @@ def _contradictions(record: optuna.Study, experiences: Mapping[int, Experience])
         experience = experiences.get(trial.number)
         if experience is None:
             continue
-        is_other = trial.user_attrs.get(DIGEST) != experience.configuration.digest
+        is_other = trial.params != space.site_values(experience.configuration.values)
         is_lost = experience.outcome.is_evidence and trial.state not in (states.COMPLETE, states.RUNNING)
         if is_other or is_lost:
             numbers.append(trial.number)
@@ -145,6 +145,7 @@ def _end_running(
         # Earlier versions queued trials in the record: those wait under a number without a folder.
         sites = trial.params or trial.system_attrs.get("fixed_params", {})
         values = {names[key]: value for key, value in sites.items() if key in names}
+        record._storage.set_trial_state_values(trial._trial_id, states.RUNNING)
         record._storage.set_trial_state_values(trial._trial_id, states.FAIL)
         if values and not space.problems(values):
             proposal = trial.user_attrs.get(PROPOSAL, f"{AGAIN} {trial.number}")

@@ -1,0 +1,82 @@
+"""What ends a command from outside, and how it ends then."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from types import FrameType
+from typing import NoReturn
+
+ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Ctrl-C; what batch systems, containers and `kill` send; a terminal that is closed. Not all are there on Windows."""
+HANG_UP = "SIGHUP"
+FIRST_CODE = 128
+"""Exit code of a program that a signal ended, less the signal's number."""
+
+
+class Ended(KeyboardInterrupt):
+    """A signal asks the process to end: what runs is stopped, and what finished is kept.
+
+    Args:
+        number: The signal's.
+    """
+
+    def __init__(self, number: int) -> None:
+        super().__init__(signal.Signals(number).name)
+        self.number = number
+
+
+@contextmanager
+def ending_in_order() -> Iterator[None]:
+    """Let each signal that ends a process do so like Ctrl-C inside; a second one ends it at once.
+
+    Signals that whoever started the process has told it to ignore, as `nohup` does, stay ignored.
+
+    Raises:
+        SystemExit: A signal came, and what runs inside has ended for it; the code is 128 and the signal's number.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield  # Python allows handlers in the main thread only
+        return
+    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
+    before = {number: signal.getsignal(number) for number in numbers}
+    heeded = [number for number in numbers if before[number] is not signal.SIG_IGN]
+
+    def end(number: int, frame: FrameType | None) -> NoReturn:
+        for each in heeded:
+            signal.signal(each, _end_at_once)
+        if signal.Signals(number).name == HANG_UP:
+            _leave_terminal()
+        raise Ended(number)
+
+    for number in heeded:
+        signal.signal(number, end)
+    try:
+        yield
+    except Ended as ended:
+        # Typer would make of a KeyboardInterrupt what it makes of Ctrl-C, whatever the signal was.
+        print(f"interrupted by {ended}; the same command goes on from here", file=sys.stderr)
+        sys.exit(FIRST_CODE + ended.number)
+    finally:
+        for number in heeded:
+            signal.signal(number, before[number])
+
+
+def _leave_terminal() -> None:
+    """Send what is still printed nowhere: writing to a terminal that was closed is an error."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for descriptor in (1, 2):
+        with suppress(OSError):
+            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+                os.dup2(nowhere, descriptor)
+    os.close(nowhere)
+
+
+def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    # Trials end with their parent, however it ends.
+    os._exit(FIRST_CODE + number)

@@ -1,0 +1,89 @@
+"""Files are whole or not there, and what is damaged is said by name."""
+
+from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
+
+import pytest
+
+from xautolm.documents import read_json, read_record, write_json, write_text
+from xautolm.errors import DamagedFileError
+from xautolm.records import Limits
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"  \n", "it is empty"),
+        (b'{"a": 1', "Expecting ',' delimiter at line 1, column 8"),
+        (b"\x00\x93\xff\xfe", "it is not text in UTF-8"),
+        (b"[" * 100_000, "recursion"),
+    ],
+)
+def test_what_cannot_be_read_is_said_with_the_files_name(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "some.json"
+    path.write_bytes(content)
+    with pytest.raises(DamagedFileError) as caught:
+        read_json(path)
+    assert str(path) in str(caught.value) and reason in str(caught.value)
+    assert len(str(caught.value).splitlines()) <= 4
+
+
+def test_a_folder_in_a_files_place_and_no_file_at_all(tmp_path: Path) -> None:
+    (tmp_path / "folder.json").mkdir()
+    for name, reason in (("folder.json", "Is a directory"), ("none.json", "no such file")):
+        with pytest.raises(DamagedFileError, match=reason):
+            read_json(tmp_path / name)
+
+
+@pytest.mark.parametrize("value", [None, [], "text", 3, {"seconds": "many"}, {"memory": 1.5}])
+def test_json_that_is_no_such_record_is_damaged_too(tmp_path: Path, value: object) -> None:
+    write_json(tmp_path / "limits.json", value)
+    with pytest.raises(DamagedFileError, match=r"limits\.json"):
+        read_record(Limits, tmp_path / "limits.json")
+
+
+def test_half_a_character_is_written_and_read_back(tmp_path: Path) -> None:
+    write_json(tmp_path / "a.json", {"text": "ok \ud83d"})
+    assert read_json(tmp_path / "a.json") == {"text": "ok \ud83d"}
+
+
+def test_a_full_disk_leaves_the_earlier_file_whole_and_no_half_beside_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.json"
+    write_json(path, 1)
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        write_json(path, 2)
+    assert read_json(path) == 1
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["a.json"]
+
+
+def test_what_is_durable_is_synchronised_before_it_gets_its_name_and_the_folder_after(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps = []
+    synchronise, rename = os.fsync, Path.replace
+
+    def fsync(descriptor: int) -> None:
+        steps.append("folder" if os.path.isdir(os.readlink(f"/proc/self/fd/{descriptor}")) else "file")
+        synchronise(descriptor)
+
+    def replace(path: Path, target: Path) -> Path:
+        steps.append("rename")
+        return rename(path, target)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    monkeypatch.setattr(Path, "replace", replace)
+    write_text(tmp_path / "a", "text")
+    assert steps == ["file", "rename", "folder"]
+    write_text(tmp_path / "a", "text", durable=False)
+    assert steps[3:] == ["rename"]
