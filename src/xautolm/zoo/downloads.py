@@ -121,7 +121,14 @@ def needed_files(repository: Repository) -> list[str]:
     return needed
 
 
-def unusable(repository: Repository) -> HubTrouble | None:
+def usable(answer: Repository | HubTrouble) -> Repository | HubTrouble:
+    """Return a repository that can be fetched and may hold a model for fine-tuning, else why there is none."""
+    if isinstance(answer, HubTrouble):
+        return answer
+    return _unusable(answer) or answer
+
+
+def _unusable(repository: Repository) -> HubTrouble | None:
     """Return why a repository, though it can be fetched, holds no model for fine-tuning; None if it may."""
     files = list(repository.files)
     if CONFIG not in files:
@@ -172,12 +179,11 @@ def fetch(cards: Sequence[ModelCard], required: Collection[str], note: Note, met
     troubles: dict[str, HubTrouble] = {}
     downloads: list[Download] = []
     for card in cards:
-        answer = answers[hub_name(card)]
-        trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
-        if trouble is None and isinstance(answer, Repository):
+        answer = usable(answers[hub_name(card)])
+        if isinstance(answer, HubTrouble):
+            troubles[card.name] = answer
+        else:
             downloads.append(_download(card, answer))
-        elif trouble is not None:
-            troubles[card.name] = trouble
     downloads, too_large = _within_disk(downloads)
     troubles |= too_large
     _require(required, troubles)

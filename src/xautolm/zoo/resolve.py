@@ -10,7 +10,7 @@ from pathlib import Path
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
-from xautolm.zoo.downloads import cached_folder, cannot_be_had, hub_name, is_partly_cached, sized, unusable, with_folder
+from xautolm.zoo.downloads import cached_folder, cannot_be_had, hub_name, is_partly_cached, sized, usable, with_folder
 from xautolm.zoo.folders import card_of_config, card_of_folder
 from xautolm.zoo.hub import HubName, HubTrouble, Repository, look_up, read_hub_name
 from xautolm.zoo.lookup import known_card
@@ -178,13 +178,13 @@ def _on_the_hub(names: Iterable[str], cards: Mapping[str, ModelCard]) -> dict[st
 def _fetchable(
     name: str, repository: HubName, answer: Repository | HubTrouble, cards: Mapping[str, ModelCard]
 ) -> ModelCard:
-    trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
-    if trouble is not None:
-        raise cannot_be_had(name, trouble)
+    answer = usable(answer)
+    if isinstance(answer, HubTrouble):
+        raise cannot_be_had(name, answer)
     known = _known_repository(repository, cards)
     if known is not None:
         return known
-    assert isinstance(answer, Repository) and answer.config is not None, "else there was trouble"
+    assert answer.config is not None, "a repository without a configuration is not usable"
     card = card_of_config(answer.config, str(repository), path=None)
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
 
@@ -231,17 +231,16 @@ def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelC
         (chosen if size <= AUTO_BYTES else beyond).append(card)
     answers = look_up([hub_name(card) for card in chosen])
     troubles: dict[str, HubTrouble] = {}
-    found: list[ModelCard] = []
+    fetchable: list[ModelCard] = []
     for card in chosen:
-        answer = answers[hub_name(card)]
-        trouble = answer if isinstance(answer, HubTrouble) else unusable(answer)
-        if trouble is None:
-            found.append(card)
+        answer = usable(answers[hub_name(card)])
+        if isinstance(answer, HubTrouble):
+            troubles[card.name] = answer
         else:
-            troubles[card.name] = trouble
+            fetchable.append(card)
     tell_left_out(troubles, note)
-    if beyond and found:
+    if beyond and fetchable:
         names = ", ".join(card.name for card in beyond)
         more = sized(BYTES_PER_WEIGHT * sum(card.parameters for card in beyond))
         note(f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {more}): name them to have them")
-    return found
+    return fetchable
