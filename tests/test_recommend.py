@@ -6,6 +6,7 @@ import json
 import math
 import os
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,23 @@ def test_advice_follows_experience(taught: dict[str, str]) -> None:
     assert all(row["seconds"] > 0 and row["memory"] > 5e8 for row in rows)
     assert any("data frame/" in reason for reason in rows[0]["because"])
     assert advice["tasks"].keys() == {"data frame"} and "Judged by 40 past trials" in advice["note"]
+
+
+def test_a_lack_of_memory_under_clearly_smaller_limits_is_no_advice_against(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+    with ExperienceStore(taught["store"]) as store:
+        past = store.experiences()
+    small = str(tmp_path / "small.db")
+    with ExperienceStore(small) as store:
+        store.add([replace(trial, limits=replace(trial.limits, memory=10**9)) for trial in past])
+    successes = sum(trial.outcome.succeeded for trial in past)
+    assert 0 < successes < 40
+    advice = AutoLM(**{**taught, "store": small}).recommend(SECOND)
+    assert f"Judged by {successes} past trials" in advice["note"]
+    for row in advice["recommendations"]:
+        if row["configuration"]["model"].startswith("minilm"):
+            assert row["failure"] is None, "nothing is known of it any more"
 
 
 def test_far_from_everything_it_says_so(taught: dict[str, str]) -> None:

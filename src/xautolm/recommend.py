@@ -147,7 +147,7 @@ def gap(features: Features, current: Features) -> float:
 
 
 def _past(sight: Prospect, options: FitOptions) -> list[Experience]:
-    """Return the experiences that may be seen, with the meta-features that can be had."""
+    """Return the experiences that may be seen and say something here, with the meta-features that can be had."""
     name, profile = sight.task.name, sight.dataset.profile
     with ExperienceStore(options.store) as store:
         seen = visible(store.experiences(task=name), name, profile, "", options.hide)

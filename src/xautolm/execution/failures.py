@@ -31,13 +31,14 @@ KINDS_OF_SIGNALS = {
 
 
 def failure_of(error: BaseException) -> Failure:
-    """What an exception inside a trial means."""
-    message = f"{type(error).__name__}: {error}".strip().split("\n")
-    return Failure(kind=kind_of(error), message="\n".join(message[:2])[:500])
+    """Return what an exception inside a trial means, with the first two lines of its text."""
+    lines = f"{type(error).__name__}: {error}".strip().split("\n")
+    message = "\n".join(lines[:2])
+    return Failure(kind=kind_of(error), message=message[:500])
 
 
 def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = None) -> TrialOutcome:
-    """The outcome of a failed trial."""
+    """Return the outcome of a failed trial."""
     return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=wall_time, peak_memory=peak_memory)
 
 

@@ -92,30 +92,32 @@ class ForkServer:
     def start(self, folder: str, entry: str) -> None:
         """Start a trial in a child with a session, and so a process group, of its own."""
         server = os.getpid()
-        pipes = [os.pipe() for _ in (STDOUT, STDERR)]
+        output, errors = os.pipe(), os.pipe()
         pid = os.fork()
         if pid == 0:
             code = 1
             try:
                 self._let_go()
-                become_trial(server, [writer for _, writer in pipes])
-                for end in (end for pipe in pipes for end in pipe):
+                become_trial(server, [output[1], errors[1]])
+                for end in (*output, *errors):
                     os.close(end)
-                if not self.forks:
-                    command = [sys.executable, "-c", program_of("worker"), folder, entry, str(server)]
-                    os.execv(sys.executable, command)
-                code = work(Path(folder), entry)
+                code = self._run(folder, entry, server)
             finally:
                 os._exit(code)
-        readers = []
-        for reader, writer in pipes:
-            os.close(writer)
-            readers.append(reader)
-        logs = (BoundedLog(Path(folder) / STDOUT, readers[0]), BoundedLog(Path(folder) / STDERR, readers[1]))
+        os.close(output[1])
+        os.close(errors[1])
+        place = Path(folder)
+        logs = (BoundedLog(place / STDOUT, output[0]), BoundedLog(place / STDERR, errors[0]))
         for log in logs:
             self.selector.register(log.pipe, selectors.EVENT_READ, log)
         self.children[pid] = Child(folder, logs)
         self.answer({"started": folder, "pid": pid})
+
+    def _run(self, folder: str, entry: str, server: int) -> int:
+        """Run a trial in its process, or in a new interpreter that takes this process over; returns the exit code."""
+        if self.forks:
+            return work(Path(folder), entry)
+        os.execv(sys.executable, [sys.executable, "-c", program_of("worker"), folder, entry, str(server)])
 
     def reap(self) -> None:
         """Report the children that have ended, after nothing of them is left."""

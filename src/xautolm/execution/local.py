@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -41,10 +40,10 @@ class Executor(Protocol):
         """Start a trial; its folder exists."""
 
     def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
-        """Trials that ended, by number, waiting up to `timeout` seconds for the first."""
+        """Return the trials that ended, by number, waiting up to `timeout` seconds for the first."""
 
     def running(self) -> dict[int, Path]:
-        """The folders of the running trials by number."""
+        """Return the folders of the running trials by number."""
 
     def close(self) -> None:
         """Stop everything that still runs."""
@@ -88,18 +87,18 @@ class LocalExecutor:
         self.trials[folder] = Running(spec.number, folder, spec.limits, pid, time.monotonic())
 
     def running(self) -> dict[int, Path]:
-        """The folders of the running trials by number."""
+        """Return the folders of the running trials by number."""
         return {trial.number: trial.folder for trial in self.trials.values()}
 
     def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
-        """Trials that ended; kills those beyond their limits meanwhile."""
+        """Return trials that ended; kill those beyond their limits meanwhile."""
         deadline = time.monotonic() + timeout
         while True:
-            ended = [self._conclude(self.trials.pop(folder), code) for folder, code in self._exits()]
+            ended = self._conclude_ended()
             if ended or not self.trials or time.monotonic() >= deadline:
                 return ended
             for trial in self.trials.values():
-                self._enforce(trial)
+                self._enforce(trial, time.monotonic())
             time.sleep(POLL)
 
     def close(self) -> None:
@@ -109,11 +108,16 @@ class LocalExecutor:
         self.trials.clear()
         self.launcher.close()
 
-    def _exits(self) -> Iterator[tuple[Path, int | None]]:
-        return ((folder, code) for folder, code in self.launcher.exits().items() if folder in self.trials)
+    def _conclude_ended(self) -> list[tuple[int, TrialOutcome]]:
+        ended = []
+        for folder, code in self.launcher.exits().items():
+            trial = self.trials.pop(folder, None)
+            if trial is not None:
+                ended.append((trial.number, self._conclude(trial, code)))
+        return ended
 
-    def _enforce(self, trial: Running) -> None:
-        now = time.monotonic()
+    def _enforce(self, trial: Running, now: float) -> None:
+        """Kill a trial that is beyond one of its limits."""
         if now - trial.looked >= FILES_POLL:
             trial.looked = now
             written = stray_bytes(trial.folder)
@@ -125,32 +129,31 @@ class LocalExecutor:
             trial.peak_memory = max(trial.peak_memory, memory)
             if trial.limits.memory is not None and memory > trial.limits.memory:
                 self._kill(trial, FailureKind.OUT_OF_MEMORY, f"{memory / 1e9:.2f} GB passed the memory limit")
-        if trial.limits.seconds is not None and now - trial.started > hard_limit(trial.limits.seconds):
-            self._kill(
-                trial, FailureKind.TIMEOUT, f"no result {hard_limit(trial.limits.seconds):.0f} s after its start"
-            )
+        if trial.limits.seconds is not None:
+            limit = hard_limit(trial.limits.seconds)
+            if now - trial.started > limit:
+                self._kill(trial, FailureKind.TIMEOUT, f"no result {limit:.0f} s after its start")
 
     def _kill(self, trial: Running, kind: FailureKind, message: str) -> None:
         if trial.killed_for is None:
             trial.killed_for = Failure(kind=kind, message=message)
             kill_group(trial.pid)
 
-    def _conclude(self, trial: Running, code: int | None) -> tuple[int, TrialOutcome]:
+    def _conclude(self, trial: Running, code: int | None) -> TrialOutcome:
+        """Return the outcome of a trial that has ended, and leave it in its folder."""
         # First of all: what a trial has filled the disk with could keep its result from being written.
         remove_strays(trial.folder)
         outcome = read_outcome(trial.folder)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))
-        if outcome.failure is not None:
-            failure = replace(outcome.failure, stderr_tail=tail(trial.folder / STDERR))
-            outcome = replace(outcome, failure=failure)
-        outcome = replace(
-            outcome,
-            wall_time=time.monotonic() - trial.started,
-            peak_memory=max(outcome.peak_memory or 0, trial.peak_memory) or None,
-        )
+        failure = outcome.failure
+        if failure is not None:
+            failure = replace(failure, stderr_tail=tail(trial.folder / STDERR))
+        peak_memory = max(outcome.peak_memory or 0, trial.peak_memory)
+        wall_time = time.monotonic() - trial.started
+        outcome = replace(outcome, failure=failure, wall_time=wall_time, peak_memory=peak_memory or None)
         write_json(trial.folder / RESULT, to_plain(outcome))
-        return trial.number, outcome
+        return outcome
 
 
 def read_outcome(folder: Path) -> TrialOutcome | None:
@@ -166,12 +169,12 @@ def read_outcome(folder: Path) -> TrialOutcome | None:
 
 
 def hard_limit(seconds: float) -> float:
-    """When a trial is killed, in seconds after its start."""
+    """Return when a trial is killed, in seconds after its start."""
     return seconds + max(GRACE_SECONDS, GRACE_SHARE * seconds)
 
 
 def group_memory(pid: int) -> int:
-    """Resident memory of a process and its descendants, in bytes."""
+    """Return the resident memory of a process and its descendants, in bytes."""
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
