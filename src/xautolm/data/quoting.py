@@ -98,12 +98,14 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     spanning = [record for record in records if record.last_line > record.first_line]
     if not spanning:
         return records, []
-    swallowing = _swallowing(spanning, records, lines, separator)
+    unquoted = _unquoted_or_none(lines, separator)
+    # Texts hardly ever hold tabs and bars: where each line is a row without quotes, that is no chance.
+    needs_evidence = unquoted is None or separator in SEPARATORS_OF_PROSE
+    swallowing = _swallowing(spanning, records, lines, separator, needs_evidence=needs_evidence)
     if swallowing is None:
         line_ends = sum(record.last_line - record.first_line for record in spanning)
         where = f"the first in line {spanning[0].first_line}"
         return records, [f"{len(records) - 1} rows; {line_ends} line ends are inside quoted texts, {where}"]
-    unquoted = _unquoted_or_none(lines, separator)
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
@@ -126,7 +128,7 @@ def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tupl
         except MalformedError:
             continue
         spanning = [record for record in records if record.last_line > record.first_line]
-        if _swallowing(spanning, records, lines, separator) is not None:
+        if _swallowing(spanning, records, lines, separator, needs_evidence=True) is not None:
             continue
         notes = [f'quotes after a backslash (\\") taken as characters, as in line {error.line}']
         return records, notes if quoting is Quoting.ESCAPED else []
@@ -229,11 +231,13 @@ class _Usual:
         return value in self.values or (self.are_numbers and _is_number(value))
 
 
-def _swallowing(spanning: Sequence[Record], records: Sequence[Record], lines: Lines, separator: str) -> Record | None:
+def _swallowing(
+    spanning: Sequence[Record], records: Sequence[Record], lines: Lines, separator: str, *, needs_evidence: bool
+) -> Record | None:
     """Return the first record over several lines that has swallowed rows, if any has.
 
-    Its lines must be whole rows by themselves. Where texts hold separators anyway, that can be chance, and what is
-    usual in a column (a class, a number) has to stand there in each of the lines.
+    Its lines must be whole rows by themselves. That can be chance, where texts hold separators; the evidence is that
+    what is usual in a column (a class, a number) stands there in each of the lines.
     """
     columns = len(records[0].cells)
     if columns < 2:
@@ -245,7 +249,7 @@ def _swallowing(spanning: Sequence[Record], records: Sequence[Record], lines: Li
         rows = [lines.text(number).split(separator) for number in numbers if lines.text(number).strip()]
         if any(len(row) != columns for row in rows):
             continue
-        if separator not in SEPARATORS_OF_PROSE:
+        if not needs_evidence:
             return record
         for column in range(columns):
             if all(usual[column].fits(row[column]) for row in rows):
