@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
 
-from tests.field.cases import Case, Read, Refused
+from tests.field.cases import Case, Read, Refused, read
 from tests.field.material import CLASSES, ROWS, table, ticket
+from xautolm.data import Dataset
 
 PROBE = ticket(7)[0]
 TRAIN_ONLY = Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)})
@@ -39,6 +41,13 @@ def write(path: Path, frame: pd.DataFrame) -> None:
         frame.to_json(path, orient="records", lines=True)
     else:
         path.write_text("{}")
+
+
+def with_test_folder(data: Path, case: Case) -> Dataset:
+    """Read a folder and, to test on, another one that has splits of its own."""
+    elsewhere = data.parent / "elsewhere"
+    folder_of(second="train.csv", test="test.csv")(elsewhere)
+    return read(data, replace(case, options={"test": str(elsewhere)}))
 
 
 TABLES = {
@@ -98,5 +107,7 @@ CASES = [
          expect=Refused(value="tickets.csv", cure="Name the file train.csv")),
     Case(name="workbook only", make=folder_of(other="train.xlsx"),
          expect=Refused(value="train.xlsx", cure="Name the file train.csv")),
+    Case(name="test split of another folder", make=folder_of(train="train.csv", other="elsewhere.txt"),
+         act=with_test_folder, expect=WITH_TEST),
     Case(name="empty folder", make=folder_of(), expect=Refused(value="no file", cure="train.csv")),
 ]  # fmt: skip

@@ -116,7 +116,7 @@ def annotation_cases() -> list[Case]:
         Case(name="Label Studio, two choices wanted", make=document(tasks_twice), expect=two,
              options={"label": "sentiment"}, **multilabel),
         Case(name="Label Studio, annotators differ", make=document(disputed),
-             expect=Read(rows=ROWS, classes=CLASSES, notes=("2 tasks have annotations that differ",))),
+             expect=Read(rows=ROWS, classes=CLASSES, notes=("tasks whose annotations differ: 2",))),
         Case(name="Label Studio, cancelled annotations", make=document(cancelled), expect=FINE),
         Case(name="Label Studio, JSON-MIN", make=document(minimal), expect=FINE),
         Case(name="Label Studio, JSON-MIN with choices", make=document(choices), expect=two,
@@ -127,7 +127,7 @@ def annotation_cases() -> list[Case]:
         Case(name="Label Studio, CSV with choices wanted", make=frame(cells), expect=two,
              options={"label": "sentiment"}, **multilabel),
         Case(name="Prodigy", make=lines(prodigy), expect=FINE),
-        Case(name="Prodigy, some rejected", make=lines(judged), expect=Read(rows=ROWS - 5, notes=("5 rows", "reject"))),
+        Case(name="Prodigy, some rejected", make=lines(judged), expect=Read(rows=ROWS - 5, notes=("'reject': 5",))),
         Case(name="Prodigy, choices", make=lines(chosen), expect=FINE),
         Case(name="spaCy's cats", make=lines(cats), expect=FINE),
         Case(name="spaCy's cats, named", make=lines(cats), expect=FINE, options={"label": "cats"}),
@@ -174,7 +174,13 @@ def conversation_cases() -> list[Case]:
     dialogue = json.dumps(turns("Hello", "Hi", PROBE), ensure_ascii=False)
     with_history = json.dumps(turns("Hello", "Hi", joined, system="Be short."), ensure_ascii=False)
     answered = Read(rows=ROWS, probes={"text": (PROBE,), "target": (said,)})
+    translation = [{"translation": {"en": text, "xx": text[::-1]}} for _, (text, _) in TICKETS]
+    only_text = [{"text": f"### Instruction: {text} ### Response: {label}"} for _, (text, label) in TICKETS]
     return [
+        Case(name="translations", make=lines(translation), options={"text": "en", "columns": {"target": "xx"}},
+             expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (PROBE[::-1],)}), **generation),
+        Case(name="prompt and answer in one text", make=frame(only_text), **generation,
+             expect=Refused(value="columns text", place="target", cure="no other column")),
         Case(name="alpaca", make=document(alpaca), **generation,
              expect=Read(rows=ROWS, probes={"text": (joined,), "target": (label,)})),
         Case(name="alpaca with a text of its own", make=document(own_text),

@@ -50,7 +50,7 @@ def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     notes = []
     if disagreeing:
         where = f"the first in {table.index.name or 'row'} {disagreeing[0]}"
-        notes.append(f"{len(disagreeing)} tasks have annotations that differ; the first is taken ({where})")
+        notes.append(f"tasks whose annotations differ: {len(disagreeing)}, {where}; the first annotation is taken")
     return pd.DataFrame(rows, index=table.index, dtype=object), notes
 
 
@@ -83,7 +83,7 @@ def _prodigy(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     if accepted.empty:
         raise DataError("Prodigy's answers accept no row.", got=dict(Counter(answers)))
     left_out = Counter(answer for answer in answers if answer != "accept")
-    notes = [f"{count} rows left out: their answer in Prodigy is {answer!r}" for answer, count in left_out.items()]
+    notes = [f"rows left out, whose answer in Prodigy is {answer!r}: {count}" for answer, count in left_out.items()]
     return accepted.drop(columns=["answer"]), notes
 
 

@@ -79,12 +79,14 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
     chosen: dict[str, str] = {}
     for role in roles:
         wanted = given.get(role.name)
-        matches = [column for column in columns if column.lower() in role.guesses]
+        matches = [column for column in columns if column.strip().lower() in role.guesses]
         if wanted is not None and wanted not in columns and not _are_columns(wanted, role, columns):
-            raise DataError(f"No column {wanted!r}.", got=f"columns {', '.join(columns)}")
+            raise DataError(f"No column {wanted!r}.", got=f"columns {listed_names(columns)}")
         if wanted is None and len(matches) != 1:
-            which = f"both {' and '.join(matches)} look like it" if matches else f"columns {', '.join(columns)}"
+            which = f"both {' and '.join(matches)} look like it" if matches else f"columns {listed_names(columns)}"
             fix = f"Say so with {_option(role.name)}."
+            if set(columns) <= set(chosen.values()):
+                fix = f"There is no other column; give the data one with the {role.name}."
             switches = _switch_columns(table) if role.joins and not matches else []
             if switches:
                 fix = f"These hold 0 and 1 only; if they are the labels: --{role.name} {','.join(switches)}"
@@ -93,6 +95,11 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[st
     if len(set(chosen.values())) < len(chosen):
         raise DataError("One column cannot be two things.", got=chosen)
     return chosen
+
+
+def listed_names(names: Sequence[str]) -> str:
+    """Return names with commas between; those with blanks at an end are quoted, so that these can be seen."""
+    return ", ".join(name if name == name.strip() and name.isprintable() else repr(name) for name in names)
 
 
 def _is_there(table: pd.DataFrame, name: str, role: Role) -> bool:

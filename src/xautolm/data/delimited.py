@@ -107,9 +107,9 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[p
             rows.append(record)
     notes = []
     if empty:
-        notes.append(f"{len(empty)} rows without any content left out, the first in line {empty[0].first_line}")
+        notes.append(f"rows without any content left out: {len(empty)}, the first in line {empty[0].first_line}")
     if repeated:
-        notes.append(f"the header is repeated {len(repeated)} times, first in line {repeated[0].first_line}; left out")
+        notes.append(f"repetitions of the header left out: {len(repeated)}, the first in line {repeated[0].first_line}")
     if not rows:
         raise DataError(f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}")
     _check_header(header, rows, f"{place}, line {header_line}")

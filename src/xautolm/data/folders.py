@@ -38,18 +38,19 @@ class Found:
     others: tuple[PurePath, ...]
 
 
-def read_folder(folder: Path, encoding: str | None = None) -> Source:
+def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = False) -> Source:
     """Return the splits of a folder: files named by split, in it or in its folders, whole or in parts.
 
     Args:
         folder: As a person or the hub lays it.
         encoding: Of text files, where it is not UTF-8.
+        any_split: Whether it may be without a training split, as data to test on.
 
     Raises:
         DataError: No training file, two of one split, or a part is missing; all that matter are named.
     """
     found = data_files(folder)
-    if TRAIN not in found.splits:
+    if TRAIN not in found.splits and not (any_split and found.splits):
         raise DataError(
             "The folder has no training split.",
             got=f"{folder} with {_listed(_files_below(folder)) or 'no file'}",

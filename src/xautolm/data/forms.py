@@ -47,7 +47,8 @@ def table_in_columns(
     if target.name not in (LABEL, TARGET):
         return table, []
     if INSTRUCTION in text.guesses:
-        return instruction_columns(table, named.get(text.name), text.name, target.name)
+        table, notes = instruction_columns(table, named.get(text.name), text.name, target.name)
+        return _flat(table, text), notes
     label = named.get(target.name)
     table, notes = annotation_columns(table, label)
     table = _flat(table, text)

@@ -26,7 +26,7 @@ def is_saved(folder: Path) -> bool:
     return any((folder / name).is_file() for name in MARKS_OF_SAVED)
 
 
-def from_disk(folder: Path) -> Source:
+def from_disk(folder: Path, *, any_split: bool = False) -> Source:
     """Return what `save_to_disk` wrote.
 
     Raises:
@@ -44,11 +44,11 @@ def from_disk(folder: Path) -> Source:
         ) from None
     name = folder.resolve().name
     if isinstance(stored, DatasetDict):
-        return named_splits(name, dict(stored))
+        return named_splits(name, dict(stored), any_split=any_split)
     return Source(name, {TRAIN: as_frame(stored)})
 
 
-def from_hub(name: str) -> Source:
+def from_hub(name: str, *, any_split: bool = False) -> Source:
     """Return a data set of the hub.
 
     Raises:
@@ -64,10 +64,10 @@ def from_hub(name: str) -> Source:
             got=f"{type(error).__name__}: {_first_line(error)}"[:200],
             fix="Without a hub, give a CSV, TSV, JSON Lines or Parquet file, or a folder with train.* in it.",
         ) from None
-    return named_splits(name, dict(stored))
+    return named_splits(name, dict(stored), any_split=any_split)
 
 
-def named_splits(name: str, tables: Mapping[Any, Any]) -> Source:
+def named_splits(name: str, tables: Mapping[Any, Any], *, any_split: bool = False) -> Source:
     """Return tables under our names of their splits; the usual name wins over others for the same split.
 
     Raises:
@@ -87,7 +87,7 @@ def named_splits(name: str, tables: Mapping[Any, Any]) -> Source:
         if candidates:
             splits[split] = as_frame(named[candidates[0]])
             del left_out[candidates[0]]
-    if TRAIN not in splits:
+    if TRAIN not in splits and not (any_split and splits):
         raise DataError("The data set has no training split.", got=", ".join(named))
     notes = [f"split {key!r} left out: {len(table)} rows" for key, table in left_out.items()]
     return Source(name, splits, tuple(notes))

@@ -23,12 +23,13 @@ from xautolm.errors import DataError
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 
 
-def load(data: Any, encoding: str | None = None) -> Source:
+def load(data: Any, encoding: str | None = None, *, any_split: bool = False) -> Source:
     """Return data from a path, a hub name, a data frame, a `datasets` object, or a list or mapping of columns.
 
     Args:
         data: Any of these.
         encoding: Of text files, where it is not UTF-8.
+        any_split: Whether it may be without a training split, as data to test on.
 
     Raises:
         DataError: It does not exist or cannot be read; a corrupt row is named by its line.
@@ -36,17 +37,17 @@ def load(data: Any, encoding: str | None = None) -> Source:
     """
     check_encoding(encoding)
     if isinstance(data, str | Path):
-        return _from_path(str(data), encoding)
-    return _whole(_from_memory(data))
+        return _from_path(str(data), encoding, any_split=any_split)
+    return _whole(_from_memory(data, any_split=any_split))
 
 
-def _from_memory(data: Any) -> Source:
+def _from_memory(data: Any, *, any_split: bool) -> Source:
     if isinstance(data, pd.DataFrame):
         return Source("data frame", {TRAIN: with_index_columns(data).reset_index(drop=True)})
     if hasattr(data, "to_pandas"):
         return Source("data set", {TRAIN: as_frame(data)})
     if isinstance(data, Mapping) and data and all(_is_split(split) for split in data.values()):
-        return named_splits("data set", data)
+        return named_splits("data set", data, any_split=any_split)
     if isinstance(data, Mapping | list):
         try:
             return Source("data", {TRAIN: pd.DataFrame(data, dtype=object)})
@@ -63,15 +64,19 @@ def _is_split(table: Any) -> bool:
     return isinstance(table, pd.DataFrame) or hasattr(table, "to_pandas")
 
 
-def _from_path(location: str, encoding: str | None) -> Source:
+def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Source:
     path = Path(location).expanduser()
     if path.is_file():
         return read_file(path, encoding)
     if path.is_dir():
-        return _whole(from_disk(path)) if is_saved(path) else read_folder(path, encoding)
+        if is_saved(path):
+            return _whole(from_disk(path, any_split=any_split))
+        return read_folder(path, encoding, any_split=any_split)
     if data_suffix(path) in READERS or not HUB_NAME.fullmatch(location):
-        raise DataError("No such file.", got=location, fix=f"Looked in {Path.cwd()}.")
-    return _whole(from_hub(location))
+        is_address = "://" in location
+        fix = "Download it and give the file." if is_address else f"Looked in {Path.cwd()}."
+        raise DataError("No such file.", got=location, fix=fix)
+    return _whole(from_hub(location, any_split=any_split))
 
 
 def _whole(source: Source) -> Source:

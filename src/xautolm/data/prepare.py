@@ -124,8 +124,8 @@ def labelled(
     Raises:
         DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows with a label.
     """
-    source = load(data, encoding)
-    raw, form_notes = table_in_columns(plain_frame(_scored_split(source.splits)), needs.roles, columns)
+    source = load(data, encoding, any_split=True)
+    raw, form_notes = table_in_columns(plain_frame(_split_for(source.splits, "test")), needs.roles, columns)
     for note in (*source.notes, *form_notes):
         LOG.warning("%s", note)
     names = usual_columns(raw, needs.roles, columns, used or {})
@@ -148,16 +148,16 @@ def labelled(
     return table
 
 
-def _scored_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return the split that scores are wanted for: the only one, or the test split.
+def _split_for(splits: Mapping[str, pd.DataFrame], purpose: str) -> pd.DataFrame:
+    """Return the split to validate or test on: the only one, or the one of that name.
 
     Raises:
-        DataError: There are several, and none of them is for tests; a score on training data would say little.
+        DataError: There are several, and none has that name; a score on training data would say little.
     """
     if len(splits) == 1:
         return next(iter(splits.values()))
-    if "test" in splits:
-        return splits["test"]
+    if purpose in splits:
+        return splits[purpose]
     raise DataError("Which split is to be scored?", got=", ".join(splits), fix="Give one of them.")
 
 
@@ -166,8 +166,8 @@ def _with_splits(source: Source, encoding: str | None, **given: Any) -> Source:
     notes = list(source.notes)
     for name, data in given.items():
         if data is not None:
-            addition = load(data, encoding)
-            splits[name] = addition.splits["train"]
+            addition = load(data, encoding, any_split=True)
+            splits[name] = _split_for(addition.splits, name)
             notes.extend(addition.notes)
     frames = {name: plain_frame(table) for name, table in splits.items()}
     return replace(source, splits=frames, notes=tuple(notes))

@@ -105,7 +105,7 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if swallowing is None:
         line_ends = sum(record.last_line - record.first_line for record in spanning)
         where = f"the first in line {spanning[0].first_line}"
-        return records, [f"{len(records) - 1} rows; {line_ends} line ends are inside quoted texts, {where}"]
+        return records, [f"{len(records) - 1} rows; line ends inside quoted texts: {line_ends}, {where}"]
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]

@@ -80,7 +80,9 @@ def input_table(X: Any, roles: Sequence[Role], columns: Columns, used: Mapping[s
     table, named = _inputs(X, roles, columns)
     if table.empty and not len(table.columns):
         return pd.DataFrame({role.name: [] for role in roles})
-    table = inputs_in_columns(table, roles, named)
+    table, repairs = repaired_table(inputs_in_columns(table, roles, named), "inputs")
+    for note in repairs:
+        LOG.warning("%s", note)
     texts = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
     chosen = choose_columns(table, texts, usual_columns(table, texts, named, used))
     return extract(_with_whole_characters(table), texts, chosen, "inputs")
@@ -184,11 +186,19 @@ def _only_table(X: Any) -> pd.DataFrame:
         return table if is_of_file else table.reset_index(drop=True)
     if isinstance(X, Mapping) and not _holds_splits(X):
         return frame_of_columns(X)
-    splits = dict(X) if _holds_splits(X) else dict(load(X).splits)
+    splits = dict(X) if _holds_splits(X) else _read_splits(X)
     if len(splits) != 1:
         raise DataError("Which split?", got=", ".join(map(str, splits)), fix="Give one of them.")
     (table,) = splits.values()
     return plain_frame(table if isinstance(table, pd.DataFrame) else load(table).splits["train"])
+
+
+def _read_splits(X: Any) -> dict[str, pd.DataFrame]:
+    """Return what a path or a data set holds; what was left out of it is logged."""
+    source = load(X, any_split=True)
+    for note in source.notes:
+        LOG.warning("%s", note)
+    return dict(source.splits)
 
 
 def _holds_splits(X: Any) -> bool:

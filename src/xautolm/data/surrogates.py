@@ -64,7 +64,8 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
     for column, cells in changes.items():
         repaired[column] = pd.Series(cells, index=table.index, dtype=object)
     where = f"{table.index.name or 'row'} {next(iter(damaged))}"
-    note = f"{place}: half characters (lone surrogates) in {len(damaged)} rows replaced, the first in {where}"
+    rows = "row" if len(damaged) == 1 else "rows"
+    note = f"{place}: half characters (lone surrogates) in {len(damaged)} {rows} replaced, the first in {where}"
     return repaired, (note,)
 
 
