@@ -157,9 +157,9 @@ class FitOptions(BaseModel):
     sampler: str = "xautolm"
     """The search strategy."""
     warm_start: str | None = None
-    """How past experiences shape the search: `none`, `knn`, or a setting of the paper's warm start, for example
-    `moderate-linear`. By default `moderate-linear` for `xautolm`, which learns from all of them besides; `none` for
-    others. Only `xautolm` and `pge` can begin with experience."""
+    """How past experiences shape the search: `none`, `knn`, a preset of the paper's warm start, for example
+    `high-f-pos-f-neg`, or a setting of ours. By default `moderate-linear` for `xautolm`, which learns from all of them
+    besides; `none` for others. Only `xautolm` and `pge` can begin with experience."""
     warm_start_options: Pairs = Field(default_factory=dict)
     """Knobs of the warm start other than its setting's: `k_positive=10,distance=cosine`; see `WarmStart`."""
     hide: Names = ()

@@ -68,8 +68,9 @@ Families = Annotated[Text, option("Of auto: encoder, decoder, encoder-decoder.",
 Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head.", "all")]
 SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges.", "default")]
 Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random.", "xautolm")]
+START = "moderate-linear for xautolm"
 WarmStart = Annotated[
-    Text, option("none, knn, or low|moderate|high-sum|linear|logarithmic.", "moderate-linear for xautolm")
+    Text, option("none, knn, a preset of the paper, or low|moderate|high-sum|linear|logarithmic.", START)
 ]
 WarmStartOptions = Annotated[Text, option("Knobs of the warm start: k_positive=10,distance=cosine.")]
 Hide = Annotated[Text, option("Past experiences not to be seen: data names, fingerprints, aliases, or self.")]
