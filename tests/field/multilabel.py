@@ -110,6 +110,7 @@ READ = {
     "PostgreSQL's arrays in CSV": in_csv([f"{{{','.join(names)}}}" for names in LABELS]),
     "a mapping with one list in CSV": in_csv([json.dumps({"choices": names}) for names in LABELS]),
     "commas in CSV": in_csv([",".join(names) for names in LABELS]),
+    "semicolons in a frame of texts": lambda folder: table().assign(label=[";".join(names) for names in LABELS]),
     "lists": in_frame(LABELS),
     "sets": in_frame([set(names) for names in LABELS]),
     "arrays in Parquet": in_parquet(LABELS),

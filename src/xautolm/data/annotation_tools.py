@@ -120,7 +120,9 @@ def label_cells(table: pd.DataFrame, column: str) -> pd.Series[Any]:
     Raises:
         DataError: Labels are those of parts of the text, by the row.
     """
-    cells = [_choices(cell) for cell in table[column]]
+    # Once into a list: a column of pandas' own text type makes new texts each time that it is walked through.
+    originals = list(table[column])
+    cells = [_choices(cell) for cell in originals]
     for place, cell in zip(table.index, cells, strict=True):
         items = items_of(cell) or []
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
@@ -129,7 +131,7 @@ def label_cells(table: pd.DataFrame, column: str) -> pd.Series[Any]:
                 got=shown(cell),
                 fix="No task here labels spans or tokens; give each text labels of its own.",
             )
-    is_wrapped = any(cell is not original for cell, original in zip(cells, table[column], strict=True))
+    is_wrapped = any(cell is not original for cell, original in zip(cells, originals, strict=True))
     if is_wrapped:
         cells = [[cell] if isinstance(cell, str) and cell.strip() else cell for cell in cells]
     return pd.Series(cells, index=table.index, dtype=object)
