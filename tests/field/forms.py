@@ -88,6 +88,10 @@ def annotation_cases() -> list[Case]:
         with_second(label_studio(task["id"], "", "account", was_cancelled=True) | {"data": task["data"]}, task)
         for task in tasks
     ]
+    taxonomy = [
+        {**task, "annotations": [{"result": [{"from_name": "label", "value": {"taxonomy": [["desk", label]]}}]}]}
+        for task, (_, (_, label)) in zip(tasks, TICKETS, strict=True)
+    ]
     minimal = [{"id": n, "text": text, "sentiment": label, "annotator": 1} for n, (text, label) in TICKETS]
     choices = [{**row, "sentiment": {"choices": urgent(row["id"], row["sentiment"])}} for row in minimal]
     cells = [
@@ -118,6 +122,8 @@ def annotation_cases() -> list[Case]:
         Case(name="Label Studio, annotators differ", make=document(disputed),
              expect=Read(rows=ROWS, classes=CLASSES, notes=("tasks whose annotations differ: 2",))),
         Case(name="Label Studio, cancelled annotations", make=document(cancelled), expect=FINE),
+        Case(name="Label Studio, taxonomy", make=document(taxonomy),
+             expect=Read(rows=ROWS, classes=("desk/account", "desk/billing", "desk/delivery"))),
         Case(name="Label Studio, JSON-MIN", make=document(minimal), expect=FINE),
         Case(name="Label Studio, JSON-MIN with choices", make=document(choices), expect=two,
              options={"label": "sentiment"}, **multilabel),
@@ -175,10 +181,13 @@ def conversation_cases() -> list[Case]:
     with_history = json.dumps(turns("Hello", "Hi", joined, system="Be short."), ensure_ascii=False)
     answered = Read(rows=ROWS, probes={"text": (PROBE,), "target": (said,)})
     translation = [{"translation": {"en": text, "xx": text[::-1]}} for _, (text, _) in TICKETS]
+    summaries = [{"conversation": f"A: {text}", "summary": label} for _, (text, label) in TICKETS]
     only_text = [{"text": f"### Instruction: {text} ### Response: {label}"} for _, (text, label) in TICKETS]
     return [
         Case(name="translations", make=lines(translation), options={"text": "en", "columns": {"target": "xx"}},
              expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (PROBE[::-1],)}), **generation),
+        Case(name="conversations that are texts", make=lines(summaries), options={"text": "conversation"},
+             expect=Read(rows=ROWS, probes={"text": (f"A: {PROBE}",), "target": (label,)}), **generation),
         Case(name="prompt and answer in one text", make=frame(only_text), **generation,
              expect=Refused(value="columns text", place="target", cure="no other column")),
         Case(name="alpaca", make=document(alpaca), **generation,
@@ -202,7 +211,7 @@ def conversation_cases() -> list[Case]:
         Case(name="messages with a system", make=lines(with_system),
              expect=Read(rows=ROWS, probes={"text": (spoken,), "target": (label,)}), **generation),
         Case(name="messages of several turns", make=lines(longer), **generation,
-             expect=Read(rows=ROWS, probes={"text": (dialogue,), "target": (label,)}, notes=("60 earlier answers",))),
+             expect=Read(rows=ROWS, probes={"text": (dialogue,), "target": (label,)}, notes=("not learned: 60",))),
         Case(name="messages as prompt and completion", make=lines(prompts), expect=answered, **generation),
         Case(name="sharegpt", make=document(sharegpt), expect=answered, **generation),
         Case(name="messages without an answer", make=lines(unanswered), **generation,

@@ -10,14 +10,19 @@ from typing import Any
 import pandas as pd
 
 from xautolm.cells import is_missing, items_of, shown
+from xautolm.data.source import place_of, with_columns
 from xautolm.errors import DataError
 
 ANNOTATIONS = ("annotations", "completions")
 """Where Label Studio keeps what people said of a task; the second name is that of old versions."""
 CHOICES = "choices"
-VALUE_KINDS = (CHOICES, "rating", "number", "text", "taxonomy")
+VALUE_KINDS = (CHOICES, "rating", "number", "text")
 """What an annotation's value may be called, if it is about the whole text."""
-ANSWERS = frozenset({"accept", "reject", "ignore"})
+TAXONOMY = "taxonomy"
+"""An annotation's value that lists paths in a tree of classes."""
+DATA = "data"
+ANSWER, ACCEPT = "answer", "accept"
+ANSWERS = frozenset({ACCEPT, "reject", "ignore"})
 """What Prodigy's `answer` says of a row."""
 CATEGORIES = "cats"
 LABEL = "label"
@@ -37,25 +42,35 @@ def annotation_columns(table: pd.DataFrame, label: str | None) -> tuple[pd.DataF
 
 def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     """Return tasks with their texts and the choices of their first valid annotation as columns."""
-    nested = next((name for name in ANNOTATIONS if name in table.columns), None)
-    if nested is None or "data" not in table.columns or not all(isinstance(cell, Mapping) for cell in table["data"]):
+    nested = [name for name in ANNOTATIONS if name in table.columns]
+    if not nested or DATA not in table.columns:
+        return table, []
+    if not all(isinstance(data, Mapping) for data in table[DATA]):
         return table, []
     rows: list[dict[str, Any]] = []
-    disagreeing: list[Any] = []
-    for place, data, said in zip(table.index, table["data"], table[nested], strict=True):
-        valid = [_annotation_values(annotation) for annotation in _listed(said) if _is_valid(annotation)]
-        if any(values != valid[0] for values in valid[1:]):
-            disagreeing.append(place)
-        rows.append({**data, **(valid[0] if valid else {})})
+    disputed: list[Any] = []
+    for place, data, annotations_cell in zip(table.index, table[DATA], table[nested[0]], strict=True):
+        opinions = _opinions(annotations_cell)
+        if any(opinion != opinions[0] for opinion in opinions):
+            disputed.append(place)
+        row = dict(data)
+        if opinions:
+            row.update(opinions[0])
+        rows.append(row)
     notes = []
-    if disagreeing:
-        where = f"the first in {table.index.name or 'row'} {disagreeing[0]}"
-        notes.append(f"tasks whose annotations differ: {len(disagreeing)}, {where}; the first annotation is taken")
+    if disputed:
+        where = f"the first in {place_of(table, disputed[0])}"
+        notes.append(f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken")
     return pd.DataFrame(rows, index=table.index, dtype=object), notes
 
 
-def _is_valid(annotation: Any) -> bool:
-    return isinstance(annotation, Mapping) and not annotation.get("was_cancelled")
+def _opinions(annotations: Any) -> list[dict[str, Any]]:
+    """Return what each annotation of a task that was not cancelled says."""
+    opinions = []
+    for annotation in _listed(annotations):
+        if isinstance(annotation, Mapping) and not annotation.get("was_cancelled"):
+            opinions.append(_annotation_values(annotation))
+    return opinions
 
 
 def _annotation_values(annotation: Mapping[str, Any]) -> dict[str, Any]:
@@ -63,28 +78,39 @@ def _annotation_values(annotation: Mapping[str, Any]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for result in _listed(annotation.get("result")):
         value = result.get("value") or {}
-        kind = next((kind for kind in VALUE_KINDS if kind in value), None)
         # What has a beginning and an end is about a part of the text.
-        if kind is not None and "start" not in value:
-            values[str(result.get("from_name", LABEL))] = value[kind]
+        if value.get("start") is not None:
+            continue
+        name = str(result.get("from_name", LABEL))
+        for kind in VALUE_KINDS:
+            if value.get(kind) is not None:
+                values[name] = value[kind]
+        if value.get(TAXONOMY) is not None:
+            values[name] = ["/".join(path) for path in value[TAXONOMY]]
     return values
 
 
 def _prodigy(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return the rows that were accepted; of choices, those accepted are the label."""
-    if "answer" not in table.columns or "text" not in table.columns:
+    """Return the rows that were accepted; of choices, those accepted are the label.
+
+    Raises:
+        DataError: There is none.
+    """
+    if ANSWER not in table.columns or "text" not in table.columns:
         return table, []
-    answers = list(table["answer"])
+    answers = list(table[ANSWER])
     if not all(isinstance(answer, str) and answer in ANSWERS for answer in answers):
         return table, []
-    if "accept" in table.columns and LABEL not in table.columns:
-        table = table.rename(columns={"accept": LABEL})
-    accepted = table[table["answer"] == "accept"]
-    if accepted.empty:
-        raise DataError("Prodigy's answers accept no row.", got=dict(Counter(answers)))
-    left_out = Counter(answer for answer in answers if answer != "accept")
-    notes = [f"rows left out, whose answer in Prodigy is {answer!r}: {count}" for answer, count in left_out.items()]
-    return accepted.drop(columns=["answer"]), notes
+    if ACCEPT in table.columns and LABEL not in table.columns:
+        table = table.rename(columns={ACCEPT: LABEL})
+    counts = Counter(answers)
+    if not counts[ACCEPT]:
+        raise DataError("Prodigy's answers accept no row.", got=dict(counts))
+    accepted = table[table[ANSWER] == ACCEPT].drop(columns=[ANSWER])
+    notes = []
+    for answer in sorted(counts.keys() - {ACCEPT}):
+        notes.append(f"rows left out, whose answer in Prodigy is {answer!r}: {counts[answer]}")
+    return accepted, notes
 
 
 def _spacy(table: pd.DataFrame, label: str) -> pd.DataFrame:
@@ -93,48 +119,50 @@ def _spacy(table: pd.DataFrame, label: str) -> pd.DataFrame:
     Raises:
         DataError: A category is neither true nor false, by its row.
     """
-    if CATEGORIES not in table.columns or label in set(table.columns) - {CATEGORIES}:
+    if CATEGORIES not in table.columns:
+        return table
+    rest = table.drop(columns=[CATEGORIES])
+    if label in rest.columns or not all(isinstance(cell, Mapping) for cell in table[CATEGORIES]):
         return table
     labels: list[list[str]] = []
     for place, categories in table[CATEGORIES].items():
-        if not isinstance(categories, Mapping):
-            return table
-        # A frame of rows of unequal categories has None where a row lacks one.
-        said = {name: value for name, value in categories.items() if value is not None}
-        unsure = {name: value for name, value in said.items() if value not in (0, 1)}
-        if unsure:
-            name, value = next(iter(unsure.items()))
-            raise DataError(
-                f"{table.index.name or 'row'} {place}, column {CATEGORIES!r}: a category must be true or false.",
-                got=f"{name}: {value!r}",
-                fix="Decide it, 1 or 0.",
-            )
-        labels.append([name for name, value in said.items() if value])
-    series = pd.Series(labels, index=table.index, dtype=object)
-    return table.drop(columns=[CATEGORIES]).assign(**{label: series})
+        true = []
+        for name, value in categories.items():
+            # A frame of rows of unequal categories has None where a row lacks one.
+            if value not in (0, 1, None):
+                raise DataError(
+                    f"{place_of(table, place)}, column {CATEGORIES!r}: a category must be true or false.",
+                    got=f"{name}: {value!r}",
+                    fix="Decide it, 1 or 0.",
+                )
+            if value:
+                true.append(name)
+        labels.append(true)
+    return with_columns(rest, {label: labels})
 
 
-def label_cells(table: pd.DataFrame, column: str) -> pd.Series[Any]:
+def label_cells(table: pd.DataFrame, column: str) -> list[Any]:
     """Return label cells without what Label Studio wraps around choices: each is a list, if one is wrapped.
 
     Raises:
         DataError: Labels are those of parts of the text, by the row.
     """
-    # Once into a list: a column of pandas' own text type makes new texts each time that it is walked through.
-    originals = list(table[column])
-    cells = [_choices(cell) for cell in originals]
-    for place, cell in zip(table.index, cells, strict=True):
-        items = items_of(cell) or []
+    cells: list[Any] = []
+    is_wrapped = False
+    for place, cell in zip(table.index, table[column], strict=True):
+        choices = _choices(cell)
+        is_wrapped = is_wrapped or choices is not cell
+        items = items_of(choices)
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
             raise DataError(
-                f"{table.index.name or 'row'} {place}, column {column!r}: labels of parts of a text.",
+                f"{place_of(table, place)}, column {column!r}: labels of parts of a text.",
                 got=shown(cell),
                 fix="No task here labels spans or tokens; give each text labels of its own.",
             )
-    is_wrapped = any(cell is not original for cell, original in zip(cells, originals, strict=True))
-    if is_wrapped:
-        cells = [[cell] if isinstance(cell, str) and cell.strip() else cell for cell in cells]
-    return pd.Series(cells, index=table.index, dtype=object)
+        cells.append(choices)
+    if not is_wrapped:
+        return cells
+    return [[cell] if isinstance(cell, str) and cell.strip() else cell for cell in cells]
 
 
 def _choices(cell: Any) -> Any:

@@ -11,7 +11,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
-from xautolm.data.source import Source
+from xautolm.data.source import Source, place_of
 from xautolm.data.split_names import TRAIN, split_of
 from xautolm.errors import DataError
 
@@ -31,11 +31,11 @@ NAMES_OF_NO_DATA = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
-    """The data files of a folder by split, and those without a split's name; paths are relative to it."""
+class DataFiles:
+    """The data files of a folder by split, and those that no split is named by; paths are relative to it."""
 
     splits: Mapping[str, tuple[PurePath, ...]]
-    others: tuple[PurePath, ...]
+    nameless: tuple[PurePath, ...]
 
 
 def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = False) -> Source:
@@ -49,8 +49,8 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
     Raises:
         DataError: No training file, two of one split, or a part is missing; all that matter are named.
     """
-    found = data_files(folder)
-    if TRAIN not in found.splits and not (any_split and found.splits):
+    files = data_files(folder)
+    if TRAIN not in files.splits and not (any_split and files.splits):
         raise DataError(
             "The folder has no training split.",
             got=f"{folder} with {_listed(_files_below(folder)) or 'no file'}",
@@ -58,40 +58,53 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
         )
     tables: dict[str, pd.DataFrame] = {}
     notes: list[str] = []
-    for split, paths in found.splits.items():
+    for split, paths in files.splits.items():
         check_parts(folder, split, paths)
         tables[split], part_notes = _joined(folder, paths, encoding)
         notes.extend(part_notes)
-    if found.others:
-        notes.append(f"not read, since no split is in the name: {_listed(found.others)}")
+    if files.nameless:
+        notes.append(f"not read, since no split is in the name: {_listed(files.nameless)}")
     return Source(folder.resolve().name, tables, tuple(notes))
 
 
-def data_files(folder: Path) -> Found:
+def data_files(folder: Path) -> DataFiles:
     """Return the files of a folder that hold tables, by the split that their names, or else their folders', say."""
     splits: dict[str, list[PurePath]] = {}
-    others: list[PurePath] = []
+    nameless: list[PurePath] = []
     for path in _files_below(folder):
-        split = split_of(_stem(path))
-        is_table = data_suffix(path) in SURE_SUFFIXES or (split is not None and data_suffix(path) in TEXT_SUFFIXES)
-        if not is_table or path.stem.lower() in NAMES_OF_NO_DATA:
+        if not _is_table(path):
             continue
-        for parent in path.parts[-2::-1]:
+        split = split_of(_stem(path))
+        for parent in reversed(path.parent.parts):
             split = split or split_of(parent)
         if split is None:
-            others.append(path)
+            nameless.append(path)
         else:
             splits.setdefault(split, []).append(path)
-    return Found({split: tuple(paths) for split, paths in splits.items()}, tuple(others))
+    return DataFiles({split: tuple(paths) for split, paths in splits.items()}, tuple(nameless))
+
+
+def _is_table(path: PurePath) -> bool:
+    """Return whether a file holds a table; texts and archives do if a split is in their names."""
+    if path.stem.lower() in NAMES_OF_NO_DATA:
+        return False
+    suffix = data_suffix(path)
+    if suffix in TEXT_SUFFIXES:
+        return split_of(_stem(path)) is not None
+    return suffix in SURE_SUFFIXES
 
 
 def _files_below(folder: Path) -> list[PurePath]:
     """Return the files of a folder, relative to it, in order; hidden ones are left out."""
     files: list[PurePath] = []
     for parent, folders, names in os.walk(folder):
-        depth = len(Path(parent).relative_to(folder).parts)
-        folders[:] = sorted(name for name in folders if depth < DEEPEST and not name.startswith((".", "__")))
-        files.extend(Path(parent, name).relative_to(folder) for name in sorted(names) if not name.startswith("."))
+        place = Path(parent).relative_to(folder)
+        is_deepest = len(place.parts) >= DEEPEST
+        # What is left in this list is walked into.
+        folders[:] = [] if is_deepest else sorted(name for name in folders if not name.startswith((".", "__")))
+        for name in sorted(names):
+            if not name.startswith("."):
+                files.append(place / name)
     return files
 
 
@@ -107,20 +120,33 @@ def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
     Raises:
         DataError: They are named.
     """
-    shards = [SHARD.fullmatch(path.name) for path in paths]
-    if all(shards):
-        matches = [match for match in shards if match is not None]
-        tables = {(path.parent, match["stem"], match["count"]) for path, match in zip(paths, matches, strict=True)}
-        if len(tables) == 1:
-            _check_complete(folder, paths, matches)
-            return
-    if len(paths) == 1 or _are_numbered_parts(paths):
-        return
-    raise DataError(
-        f"Several files could be the {split} split.",
-        got=f"{_listed(paths)} in {folder}",
-        fix="Keep one of them, give one of its folders, or give files: TRAIN.csv --validation FILE --test FILE.",
-    )
+    shards = [shard for shard in map(_shard, paths) if shard is not None]
+    tables = {(shard.table, shard.count) for shard in shards}
+    if len(shards) == len(paths) and len(tables) == 1:
+        _check_complete(folder, shards)
+    elif len(paths) > 1 and not _are_numbered_parts(paths):
+        raise DataError(
+            f"Several files could be the {split} split.",
+            got=f"{_listed(paths)} in {folder}",
+            fix="Keep one of them, give one of its folders, or give files: TRAIN.csv --validation FILE --test FILE.",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """A part of a table that says which of how many it is."""
+
+    table: PurePath
+    """The path without number, count and what follows."""
+    number: int
+    count: int
+
+
+def _shard(path: PurePath) -> _Shard | None:
+    match = SHARD.fullmatch(path.name)
+    if match is None:
+        return None
+    return _Shard(path.parent / match["stem"], int(match["number"]), int(match["count"]))
 
 
 def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
@@ -130,15 +156,19 @@ def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
     return len(parents) == 1 and len(patterns) == 1 and split_of(_stem(paths[0])) is None
 
 
-def _check_complete(folder: Path, paths: Sequence[PurePath], shards: Sequence[re.Match[str]]) -> None:
-    count = int(shards[0]["count"])
-    numbers = {int(shard["number"]) for shard in shards}
-    missing = sorted(set(range(count)) - numbers)
-    if missing or len(paths) != count:
-        shown = ", ".join(map(str, missing[:SHOWN_FILES]))
+def _check_complete(folder: Path, shards: Sequence[_Shard]) -> None:
+    """Refuse parts of a table among which some are missing.
+
+    Raises:
+        DataError: The numbers of those.
+    """
+    count = shards[0].count
+    missing = sorted(set(range(count)) - {shard.number for shard in shards})
+    if missing or len(shards) != count:
+        numbers = ", ".join(map(str, missing[:SHOWN_FILES]))
         raise DataError(
-            f"Of {count} parts of {shards[0]['stem']!r} only {len(numbers)} are there.",
-            got=f"{len(paths)} files in {folder / paths[0].parent}; missing: number {shown}",
+            f"Of {count} parts of {shards[0].table.name!r} only {count - len(missing)} are there.",
+            got=f"{len(shards)} files in {folder / shards[0].table.parent}; missing: number {numbers or 'none'}",
             fix="Fetch the missing ones, for example with `hf download`.",
         )
 
@@ -154,22 +184,19 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tu
     for path in paths:
         part = read_file(folder / path, encoding)
         if list(part.splits) != [TRAIN]:
-            raise DataError(
-                f"{folder / path} holds several splits of its own.", got=", ".join(part.splits), fix="Give that file."
-            )
+            names = ", ".join(part.splits)
+            raise DataError(f"{folder / path} holds several splits of its own.", got=names, fix="Give that file.")
         table = part.splits[TRAIN]
-        if tables and set(table.columns) != set(tables[0].columns):
-            raise DataError(
-                f"{path} has other columns than {paths[0]}.",
-                got=f"{', '.join(map(str, table.columns))} instead of {', '.join(map(str, tables[0].columns))}",
-            )
         tables.append(table)
         notes.extend(part.notes)
+        if set(table.columns) != set(tables[0].columns):
+            columns, first_columns = (", ".join(map(str, part.columns)) for part in (table, tables[0]))
+            raise DataError(f"{path} has other columns than {paths[0]}.", got=f"{columns} instead of {first_columns}")
     if len(tables) == 1:
         return tables[0], notes
     for path, table in zip(paths, tables, strict=True):
-        where = table.index.name or "row"
-        table.index = pd.Index([f"{path.name}, {where} {place}" for place in table.index], name="file")
+        places = [f"{path.name}, {place_of(table, place)}" for place in table.index]
+        table.index = pd.Index(places, name="file")
     return pd.concat(tables), notes
 
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import chain
+from typing import Any
 
 import pandas as pd
 
 from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
 from xautolm.data.columns import Role
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
-from xautolm.data.source import Source
+from xautolm.data.source import Source, with_columns
 
 TARGET = "target"
 """What a text to generate is called; the label of all but generation and question answering is `LABEL`."""
@@ -54,7 +57,7 @@ def table_in_columns(
     table = _flat(table, text)
     column = label or _guess(table, target)
     if column is not None and column in table.columns:
-        table = table.assign(**{column: label_cells(table, column)})
+        table = with_columns(table, {column: label_cells(table, column)})
     return table, notes
 
 
@@ -68,27 +71,38 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping
     name = named.get(text.name)
     if INSTRUCTION in text.guesses:
         return instruction_columns(table, name, text.name, "")[0]
-    return table if name is not None else _flat(table, text)
+    if name is not None:
+        return table
+    return _flat(table, text)
 
 
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
-    matches = [str(column) for column in table.columns if str(column).lower() in role.guesses]
+    """Return the only column with a usual name of the role, if there is one."""
+    matches = [name for name in map(str, table.columns) if name.lower() in role.guesses]
     return matches[0] if len(matches) == 1 else None
 
 
 def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
     """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
-    if any(str(column).lower() in text.guesses for column in table.columns):
+    if any(name.lower() in text.guesses for name in map(str, table.columns)):
         return table
-    nested = [column for column in table.columns if all(isinstance(cell, Mapping) for cell in table[column])]
-    names: list[str] = [str(column) for column in table.columns]
-    for column in nested:
-        names.extend({str(key): None for cell in table[column] for key in cell})
-    flat = table.drop(columns=nested)
-    for column in nested:
-        keys = {str(key): None for cell in table[column] for key in cell}
-        for key in keys:
-            name = key if names.count(key) == 1 else f"{column}.{key}"
-            cells = [cell.get(key) for cell in table[column]]
-            flat[name] = pd.Series(cells, index=table.index, dtype=object)
+    keys: dict[str, list[str]] = {}
+    for column in table.columns:
+        cells = list(table[column])
+        if cells and all(isinstance(cell, Mapping) for cell in cells):
+            keys[column] = _keys_of(cells)
+    flat = table.drop(columns=list(keys))
+    names = Counter([*flat.columns, *chain.from_iterable(keys.values())])
+    for column, keys_of_column in keys.items():
+        for key in keys_of_column:
+            name = key if names[key] == 1 else f"{column}.{key}"
+            flat = with_columns(flat, {name: [cell.get(key) for cell in table[column]]})
     return flat
+
+
+def _keys_of(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Return all keys of some mappings, in the order in which they come."""
+    keys: dict[str, None] = {}
+    for mapping in mappings:
+        keys.update(dict.fromkeys(mapping))
+    return list(keys)

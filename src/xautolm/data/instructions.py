@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
 
-from xautolm.cells import items_of
+from xautolm.cells import is_empty, is_missing, items_of, shown
 from xautolm.data.conversations import Speaker, Turn, conversation_text, turns_of
+from xautolm.data.source import place_of, with_columns
 from xautolm.errors import DataError
 
 INSTRUCTION, INPUT, SYSTEM, HISTORY = "instruction", "input", "system", "history"
@@ -34,74 +35,116 @@ def instruction_columns(
     """
     columns = set(map(str, table.columns))
     for name in CONVERSATIONS:
-        if name in columns and named in (None, name):
+        if name in columns and named in (None, name) and _holds_turns(table[name]):
             return _of_conversations(table, name, named or text, target)
     if named is not None:
         return table, []
-    if {PROMPT, COMPLETION} <= columns and all(items_of(cell) is not None for cell in table[PROMPT]):
+    if {PROMPT, COMPLETION} <= columns and _holds_turns(table[PROMPT]):
         return _of_prompts_in_turns(table)
     if INSTRUCTION in columns and columns & {INPUT, SYSTEM, HISTORY}:
         return _of_instructions(table, text)
     return table, []
 
 
+def _holds_turns(column: pd.Series[Any]) -> bool:
+    """Return whether the first cell that is there is a list, or the JSON text of one."""
+    for cell in column:
+        if not is_missing(cell):
+            is_json = isinstance(cell, str) and cell.lstrip().startswith("[")
+            return is_json or items_of(cell) is not None
+    return False
+
+
 def _of_instructions(table: pd.DataFrame, text: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with the prompts that an instruction, its input and what came before it make up.
+
+    Raises:
+        DataError: A part is no text, by its row.
+    """
     parts = [name for name in (SYSTEM, HISTORY, INSTRUCTION, INPUT) if name in table.columns]
-    prompts = []
-    for place, row in zip(table.index, table[parts].to_dict("records"), strict=True):
+    prompts: list[str] = []
+    for place, *cells in zip(table.index, *(table[name] for name in parts), strict=True):
+        row = dict(zip(parts, cells, strict=True))
         try:
-            prompts.append(_instruction_prompt({str(name): cell for name, cell in row.items()}))
+            prompts.append(_instruction_prompt(row))
         except ValueError as error:
             raise _row_error(table, place, str(error)) from None
     # A `text` of Alpaca's own holds the answer too.
-    rest = table.drop(columns=[*parts, *({text} & set(table.columns))])
-    note = f"{' and '.join(name for name in (INSTRUCTION, INPUT) if name in parts)} joined to the prompt"
-    return rest.assign(**{text: pd.Series(prompts, index=table.index, dtype=object)}), [note]
+    superseded = [*parts, text] if text in table.columns else parts
+    joined = " and ".join(name for name in parts if name in (INSTRUCTION, INPUT))
+    prompted = with_columns(table.drop(columns=superseded), {text: prompts})
+    return prompted, [f"{joined} joined to the prompt"]
 
 
-def _instruction_prompt(row: dict[str, Any]) -> str:
-    question = "\n\n".join(cell for cell in (_cell(row, INSTRUCTION), _cell(row, INPUT)) if cell.strip())
-    turns = [Turn(Speaker.SYSTEM, _cell(row, SYSTEM))] if _cell(row, SYSTEM).strip() else []
+def _instruction_prompt(row: Mapping[str, Any]) -> str:
+    """Return the prompt of a row.
+
+    Raises:
+        ValueError: A part is no text, or the history is none.
+    """
+    turns: list[Turn] = []
+    system = _cell(row, SYSTEM)
+    if system:
+        turns.append(Turn(Speaker.SYSTEM, system))
     for exchange in items_of(row.get(HISTORY)) or []:
         if len(exchange) != 2:
-            raise ValueError(f"the history must list pairs of a question and an answer, got {exchange!r}"[:100])
-        turns.append(Turn(Speaker.USER, str(exchange[0])))
-        turns.append(Turn(Speaker.ASSISTANT, str(exchange[1])))
-    return conversation_text([*turns, Turn(Speaker.USER, question)])
+            raise ValueError(f"the history must list pairs of a question and an answer, got {shown(exchange)}")
+        question, answer = exchange
+        turns.append(Turn(Speaker.USER, str(question)))
+        turns.append(Turn(Speaker.ASSISTANT, str(answer)))
+    parts = [_cell(row, INSTRUCTION), _cell(row, INPUT)]
+    request = "\n\n".join(part for part in parts if part)
+    return conversation_text([*turns, Turn(Speaker.USER, request)])
 
 
-def _cell(row: dict[str, Any], name: str) -> str:
-    """Return a text, which is empty where the row has none."""
-    cell = row.get(name, "")
-    if cell is None or cell != cell:
+def _cell(row: Mapping[str, Any], name: str) -> str:
+    """Return a text, which is empty where the row has none.
+
+    Raises:
+        ValueError: It is something else.
+    """
+    cell = row.get(name)
+    if is_empty(cell):
         return ""
     if not isinstance(cell, str):
-        raise ValueError(f"expected text in {name!r}, got {type(cell).__name__} {cell!r}"[:100])
+        raise ValueError(f"expected text in {name!r}, got {type(cell).__name__} {shown(cell)}")
     return cell
 
 
 def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) -> tuple[pd.DataFrame, list[str]]:
+    """Return a table with the turns before the last answer as prompts, and the last answers as targets.
+
+    Raises:
+        DataError: A row has no such turns.
+    """
+    systems = table[SYSTEM] if SYSTEM in table.columns else [None] * len(table)
     prompts: list[str] = []
     answers: list[str] = []
-    earlier_answers = 0
-    for place, row in zip(table.index, table.to_dict("records"), strict=True):
+    context_answers = 0
+    for place, cell, system in zip(table.index, table[column], systems, strict=True):
         try:
-            turns = turns_of(row[column])
-            if turns[0].speaker is not Speaker.SYSTEM and isinstance(row.get(SYSTEM), str) and row[SYSTEM].strip():
-                turns = [Turn(Speaker.SYSTEM, row[SYSTEM]), *turns]
+            turns = _with_system(turns_of(cell), system)
             prompt, answer = _split_turns(turns, needs_answer=bool(target))
         except ValueError as error:
             raise _row_error(table, place, f"column {column!r}: {error}") from None
-        earlier_answers += sum(turn.speaker is Speaker.ASSISTANT for turn in prompt)
+        context_answers += sum(turn.speaker is Speaker.ASSISTANT for turn in prompt)
         prompts.append(conversation_text(prompt))
         answers.append(answer)
-    drop = [name for name in (column, SYSTEM, text) if name in table.columns]
-    found = {text: prompts, target: answers} if target else {text: prompts}
-    series = {name: pd.Series(cells, index=table.index, dtype=object) for name, cells in found.items()}
+    rest = table.drop(columns=[name for name in (column, SYSTEM, text) if name in table.columns])
+    prompted = with_columns(rest, {text: prompts})
+    if target:
+        prompted = with_columns(prompted, {target: answers})
     notes = [f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"]
-    if earlier_answers:
-        notes.append(f"{earlier_answers} earlier answers in them are read as context, not learned")
-    return table.drop(columns=drop).assign(**series), notes
+    if context_answers:
+        notes.append(f"earlier answers in them, which are read as context and not learned: {context_answers}")
+    return prompted, notes
+
+
+def _with_system(turns: list[Turn], system: Any) -> list[Turn]:
+    """Return turns that begin with what the system says, if a column of its own says so."""
+    if turns[0].speaker is Speaker.SYSTEM or is_empty(system):
+        return turns
+    return [Turn(Speaker.SYSTEM, str(system)), *turns]
 
 
 def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Turn], str]:
@@ -111,30 +154,36 @@ def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Tur
         ValueError: There is no question, or no answer where one is needed.
     """
     answers = [position for position, turn in enumerate(turns) if turn.speaker is Speaker.ASSISTANT]
-    if not answers and needs_answer:
+    if needs_answer and not answers:
         raise ValueError("no turn is the assistant's, so there is nothing to learn")
-    is_answered = bool(answers) and (needs_answer or answers[-1] == len(turns) - 1)
-    prompt = list(turns[: answers[-1]] if is_answered else turns)
+    prompt, answer = list(turns), ""
+    # To predict for, a conversation that ends with a question is a prompt as it is.
+    if answers and (needs_answer or answers[-1] == len(turns) - 1):
+        prompt = list(turns[: answers[-1]])
+        answer = turns[answers[-1]].content
     if not prompt or prompt[-1].speaker is not Speaker.USER:
         raise ValueError("the assistant's last turn does not follow one of the user's")
-    return prompt, turns[answers[-1]].content if is_answered else ""
+    return prompt, answer
 
 
 def _of_prompts_in_turns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Return prompts and completions that are lists of turns as texts."""
+    """Return prompts and completions that are lists of turns as texts.
+
+    Raises:
+        DataError: A row has no such turns.
+    """
     prompts: list[str] = []
     completions: list[Any] = []
     for place, prompt, completion in zip(table.index, table[PROMPT], table[COMPLETION], strict=True):
         try:
             prompts.append(conversation_text(turns_of(prompt)))
-            are_turns = items_of(completion) is not None
-            completions.append(turns_of(completion)[-1].content if are_turns else completion)
+            if items_of(completion) is not None:
+                completion = turns_of(completion)[-1].content
         except ValueError as error:
             raise _row_error(table, place, str(error)) from None
-    columns = {PROMPT: prompts, COMPLETION: completions}
-    series = {name: pd.Series(cells, index=table.index, dtype=object) for name, cells in columns.items()}
-    return table.assign(**series), []
+        completions.append(completion)
+    return with_columns(table, {PROMPT: prompts, COMPLETION: completions}), []
 
 
 def _row_error(table: pd.DataFrame, place: Any, problem: str) -> DataError:
-    return DataError(f"{table.index.name or 'row'} {place}: {problem}.", fix="Mend the row or leave it out.")
+    return DataError(f"{place_of(table, place)}: {problem}.", fix="Mend the row or leave it out.")

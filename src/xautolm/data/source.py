@@ -50,3 +50,16 @@ def check_column_names(table: pd.DataFrame, place: str) -> None:
                 fix="Rename or remove one of them.",
             )
         positions[name] = position
+
+
+def with_columns(table: pd.DataFrame, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+    """Return a table with further columns, or others of the same names, of plain Python values."""
+    extended = table.copy()
+    for name, cells in columns.items():
+        extended[name] = pd.Series(list(cells), index=table.index, dtype=object)
+    return extended
+
+
+def place_of(table: pd.DataFrame, place: Any) -> str:
+    """Return where a row stands, by its value in the index: `line 7`, or `row 5`."""
+    return f"{table.index.name or 'row'} {place}"

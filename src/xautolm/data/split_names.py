@@ -21,5 +21,7 @@ WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 def split_of(name: str) -> str | None:
     """Return the split that a name means, or None: no word for one in it, or words for two."""
     words = {word.lower() for word in WORDS.findall(name)}
-    splits = [split for split, aliases in ALIASES.items() if words & set(aliases)]
-    return splits[0] if len(splits) == 1 else None
+    splits = [split for split, aliases in ALIASES.items() if not words.isdisjoint(aliases)]
+    if len(splits) != 1:
+        return None
+    return splits[0]
