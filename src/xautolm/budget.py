@@ -55,9 +55,13 @@ class Clock:
     def tick(self) -> None:
         """Note the time used, at most once a second."""
         if time.monotonic() - self.written >= TICK_SECONDS:
-            # Not worth waiting for the disk every second: what a power cut takes is a second of the budget.
-            write_json(self.path, to_plain(Used(seconds=self.used)), durable=False)
-            self.written = time.monotonic()
+            self.note()
+
+    def note(self) -> None:
+        """Note the time used."""
+        # Not worth waiting for the disk every second: what a power cut takes is a second of the budget.
+        write_json(self.path, to_plain(Used(seconds=self.used)), durable=False)
+        self.written = time.monotonic()
 
 
 def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, say: Callable[[str], None]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -35,10 +36,12 @@ def search(plan: Plan) -> list[Experience]:
         plan.resources.observe(earlier.configuration, earlier.outcome)
     misfortunes = 0
     with folder_errors(plan.folder.root):
+        plan.clock.note()
         while True:
             while len(standing.running) < plan.parallel and start_next(plan, standing):
                 pass
             if not standing.running:
+                plan.clock.note()
                 return standing.experiences
             for number, outcome in plan.executor.finished(UPDATE_SECONDS):
                 experience = conclude(plan, standing, number, outcome)
@@ -64,8 +67,15 @@ def conclude(plan: Plan, standing: Standing, number: int, outcome: TrialOutcome)
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
     standing.front = pareto_front(outcomes, plan.objectives)
-    plan.folder.keep_weights(standing.front, standing.running)
+    keep_weights(plan, standing.experiences, standing.running)
     return experience
+
+
+def keep_weights(plan: Plan, experiences: Sequence[Experience], running: Iterable[int]) -> None:
+    """Delete the weights that no longer matter: who is on the front counts, of those whose weights are there."""
+    there = [experience for experience in experiences if plan.folder.model(experience.trial).is_dir()]
+    front = pareto_front({experience.trial: experience.outcome for experience in there}, plan.objectives)
+    plan.folder.keep_weights(front, running)
 
 
 def start_next(plan: Plan, standing: Standing) -> bool:
@@ -124,13 +134,13 @@ def end_early(plan: Plan) -> list[Experience]:
     experiences = plan.folder.trials(plan.info).experiences
     # On a full disk some of this fails; the next start does it then.
     with suppress(OSError, SearchEndedError):
+        plan.clock.note()
         experiences = settled(plan.folder, plan.info, plan.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in plan.study.running():
             plan.study.tell(number, outcomes.get(number, interrupted()))
     plan.store.add(experiences)
-    outcomes = {experience.trial: experience.outcome for experience in experiences}
-    plan.folder.keep_weights(pareto_front(outcomes, plan.objectives), ())
+    keep_weights(plan, experiences, ())
     return experiences
 
 

@@ -164,9 +164,10 @@ def _opened(
     _write_run(folder, info, dataset, screen.note)
     for note in dataset.notes:
         screen.note(note)
-    experiences = settled(folder, info, screen.note)
+    stored = store.experiences(sight.task.name)
+    experiences = settled(folder, info, screen.note, stored)
     store.add(experiences)
-    memory = _memory(sight, options, store, info, start, screen.note)
+    memory = _memory(sight, options, stored, info, start, screen.note)
     study = open_study(
         file_url(folder.study),
         space,
@@ -207,10 +208,9 @@ def _opened(
 
 
 def _memory(
-    sight: Prospect, options: FitOptions, store: SearchStore, info: RunInfo, start: str, say: Say
+    sight: Prospect, options: FitOptions, stored: Sequence[Experience], info: RunInfo, start: str, say: Say
 ) -> Memory | None:
     """Return what the search begins with; past trials also correct the predictions of time."""
-    stored = store.experiences(sight.task.name)
     past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
     past = telling(past, sight.limits, sight.system)
     sight.resources.learn(past)
@@ -230,11 +230,20 @@ def _memory(
     )
 
 
-def settled(folder: RunFolder, info: RunInfo, say: Say) -> list[Experience]:
-    """Return the trials of a run after an earlier session ended in whatever way; what it left unfinished is marked as
-    interrupted, which says nothing about its configuration.
+def settled(folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experience] = ()) -> list[Experience]:
+    """Return the trials of a run after an earlier session ended in whatever way.
+
+    What it left unfinished is marked as interrupted, which says nothing about its configuration; a result that is lost
+    is had from the store.
+
+    Args:
+        folder: The run's, which nobody else works on.
+        info: What the run is about.
+        say: Told which files are damaged.
+        stored: What the store knows, of whatever run.
     """
-    for note in folder.end_unfinished(info, interrupted()):
+    known = {experience.trial: experience for experience in stored if experience.run == info.id}
+    for note in folder.end_unfinished(info, interrupted(), known):
         say(note)
     return folder.trials(info).experiences
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -84,38 +85,25 @@ def finish(plan: Plan, experiences: Sequence[Experience], *, is_early: bool = Fa
     """
     with folder_errors(plan.folder.root):
         try:
-            best = winner_with_weights(plan, experiences)
-            keep_best(plan, best, is_early=is_early)
+            best = best_of(plan.info, experiences)
+            keep_best(plan, experiences, is_early=is_early)
         finally:
             write_tables(plan.folder, plan.info, experiences)
     return best
 
 
-def winner_with_weights(plan: Plan, experiences: Sequence[Experience]) -> Experience:
-    """Return the best trial whose weights are there: whoever leads only because a file was lost has none any more.
+def keep_best(plan: Plan, experiences: Sequence[Experience], *, is_early: bool) -> None:
+    """Place the winner in `best/`, with its card and its scores, unless it lies there already.
 
     Raises:
-        NoModelError: No trial gave a model, or none has its weights.
+        NoModelError: No trial has its weights.
     """
-    folder, info = plan.folder, plan.info
-    best = best_of(info, experiences)
-    results = read_results(folder)
-    placed = results.best if results is not None and folder.best.is_dir() else None
-    there = [experience for experience in experiences if experience.outcome.succeeded]
-    there = [one for one in there if one.trial == placed or folder.model(one.trial).is_dir()]
-    if not there:
-        raise NoModelError(f"No weights are left in {folder.root}; trial {best.trial} led.")
-    if best not in there:
-        plan.screen.note(f"the weights of trial {best.trial}, which leads, are gone; the best of the others is taken")
-        best = best_of(info, there)
-    return best
-
-
-def keep_best(plan: Plan, best: Experience, *, is_early: bool) -> None:
-    """Place the winner in `best/`, with its card and its scores, unless it lies there already."""
     folder = plan.folder
-    results = read_results(folder, plan.screen.note)
-    if results is None or results.best != best.trial or not folder.best.is_dir():
+    results = read_results(folder, plan.screen.note) if folder.best.is_dir() else None
+    best = best_with_weights(plan, experiences, results)
+    if best is None:
+        return
+    if results is None or results.best != best.trial:
         _place(folder.model(best.trial), folder.best)
         results = Results(best=best.trial, metric=plan.metric, validation=dict(best.outcome.metrics))
         _describe(plan, best, results)
@@ -125,6 +113,35 @@ def keep_best(plan: Plan, best: Experience, *, is_early: bool) -> None:
     if results.test is None and not is_early and folder.split("test").exists():
         results = replace(results, test=_test_scores(plan, best))
         _describe(plan, best, results)
+
+
+def best_with_weights(plan: Plan, experiences: Sequence[Experience], results: Results | None) -> Experience | None:
+    """Return the best trial whose weights are there: who leads only because a file was lost has none any more.
+
+    Args:
+        plan: The search.
+        experiences: Its trials.
+        results: What is known of the model in `best/`, if there is one.
+
+    Returns:
+        Nothing if `best/` holds a better model, of a trial whose own files are lost.
+
+    Raises:
+        NoModelError: No trial has its weights.
+    """
+    folder, metric = plan.folder, plan.metric
+    placed = None if results is None else results.best
+    successes = [experience for experience in experiences if experience.outcome.succeeded]
+    there = [trial for trial in successes if trial.trial == placed or folder.model(trial.trial).is_dir()]
+    best = best_of(plan.info, there) if there else None
+    if results is not None and results.best not in [experience.trial for experience in successes]:
+        score = -math.inf if best is None else best.outcome.metrics[metric]
+        if results.validation.get(metric, -math.inf) >= score:
+            plan.screen.note(f"best/ stays the model of trial {results.best}, whose own files are lost")
+            return None
+    if best is None:
+        raise NoModelError(f"The weights of all trials in {folder.root} are gone.")
+    return best
 
 
 def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:

@@ -323,8 +323,13 @@ class RunFolder:
         cost = "its trial is left out" if error.path.name == SPEC else "its trial counts as interrupted"
         return f"{name} cannot be read ({error.reason}): {cost}"
 
-    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome) -> list[str]:
+    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome, known: Mapping[int, Experience]) -> list[str]:
         """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
+
+        Args:
+            info: What the run is about.
+            outcome: That of a trial of which nothing else is known.
+            known: Experiences of the run that lie elsewhere, by trial.
 
         Returns:
             What a person should know of damaged files, one line each.
@@ -336,9 +341,17 @@ class RunFolder:
                 path = error.path.with_name(name)
                 if os.path.lexists(path):
                     path.replace(path.with_name(name + SET_ASIDE))
+        notes = [self.described(error) for error in trials.damaged]
         for number in trials.unfinished:
-            write_json(self.trial(number) / RESULT, to_plain(outcome))
-        return [self.described(error) for error in trials.damaged]
+            experience = known.get(number)
+            configuration = read_spec(self.trial(number), number).configuration
+            is_known = experience is not None and experience.configuration == configuration
+            if experience is not None and is_known and experience.outcome.is_evidence:
+                write_json(self.trial(number) / RESULT, to_plain(experience.outcome))
+                notes.append(f"the result of trial {number}, which was lost, was had from the experience store")
+            else:
+                write_json(self.trial(number) / RESULT, to_plain(outcome))
+        return notes
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
         """Delete the weights of all trials but these, so that disk use stays bounded."""
