@@ -98,7 +98,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     sight = make_prospect(data, options)
     say_notes(sight.dataset)
     features = sight.features()
-    past = _past(sight, options)
+    past, left_out = _past(sight, options)
     sight.resources.learn(past)
     distances = distances_of(past, features, knobs)
     comparable, _ = distances
@@ -110,7 +110,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
         recommendations=tuple(_chosen(sight, candidates, surrogates, near, count)),
         tasks=_nearest_data(comparable),
         experiences=len(comparable),
-        note=_note(len(comparable), len(past), is_near=bool(near)),
+        note=_note(len(comparable), len(past), is_near=bool(near)) + left_out,
     )
 
 
@@ -146,15 +146,18 @@ def gap(features: Features, current: Features) -> float:
     return max(gaps, default=np.inf)
 
 
-def _past(sight: Prospect, options: FitOptions) -> list[Experience]:
-    """Return the experiences that may be seen and say something here, with the meta-features that can be had."""
+def _past(sight: Prospect, options: FitOptions) -> tuple[list[Experience], str]:
+    """Return the experiences that may be seen and say something here, with the meta-features that can be had, and a
+    line on records that are damaged, if any are.
+    """
     name, profile = sight.task.name, sight.dataset.profile
     with ExperienceStore(options.store) as store:
         seen = visible(store.experiences(task=name), name, profile, "", options.hide)
+        left_out = f"\n{store.damage_note}" if store.damaged_ids else ""
     cache = cache_folder() / "metafeatures"
     # What lacked memory or time somewhere smaller says nothing of this machine.
     past = telling(seen, sight.limits, sight.system)
-    return [with_features(experience, cache) for experience in past]
+    return [with_features(experience, cache) for experience in past], left_out
 
 
 def _prior(
