@@ -316,3 +316,20 @@ def test_earlier_imports_are_seen_in_our_words(answered: Callable[..., Experienc
     stored = answered(0.5, "squad", configuration=Configuration(values=values, space="paper.v1"))
     (experience,) = visible([stored], "question-answering", profile, "", [])
     assert dict(experience.configuration.values) == {"model": "gpt2", "method": "full.v1", "data_downsize": "quarter"}
+
+
+def test_what_a_search_begins_with_does_not_grow_with_the_store(
+    fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.memory.LISTED", 5)
+    monkeypatch.setattr("xautolm.search.surrogates.LARGEST_STORE", 10)
+    fit("first", FIRST)
+    fit("few", SECOND, trials=6, warm_start="low-linear")
+    fit("another", support_tickets(180, seed=9), trials=40)
+    fit("many", SECOND, trials=6, warm_start="low-linear")
+    few, many = (json.loads((tmp_path / name / "warm_start.json").read_text()) for name in ("few", "many"))
+    assert many["experiences"] > few["experiences"] > 5
+    for account in (few, many):
+        assert len(account["influences"]) == 5 and len(account["evidence"]) == 10
+        rates = [abs(row["rate"]) for row in account["influences"]]
+        assert rates == sorted(rates, reverse=True)

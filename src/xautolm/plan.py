@@ -14,6 +14,7 @@ from filelock import FileLock
 
 from xautolm.budget import Clock, seconds_used
 from xautolm.data import Dataset
+from xautolm.data.stored import split_problem
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures.system import devices
@@ -35,7 +36,7 @@ from xautolm.records import (
 )
 from xautolm.report import Screen
 from xautolm.resources import ResourceModel
-from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors, split_problem
+from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors
 from xautolm.search import SAMPLERS, Memory, SearchStudy, file_url, open_study
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder

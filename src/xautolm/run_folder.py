@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import logging
-import math
 import os
 import re
 import shutil
@@ -29,6 +28,7 @@ from xautolm.records import (
     TrialSpec,
     experience_id,
 )
+from xautolm.trial_folder import RESULT, SPEC, WEIGHTS, read_outcome, read_spec
 
 logger = logging.getLogger(__name__)
 
@@ -39,10 +39,6 @@ OWN = {"data", "tokens", "trials", ".lock"}
 """What may lie in a folder in which a run was killed before it had begun."""
 ANSWERING = "xautolm.json"
 """Lies beside the weights: how answers are had from the model."""
-SPEC = "spec.json"
-RESULT = "result.json"
-WEIGHTS = ("model", "checkpoints")
-"""Folders of a trial that hold weights."""
 SET_ASIDE = ".damaged"
 """What the name of a damaged file gets behind it when a new one takes its place."""
 NUMBER = re.compile(r"\d{4,9}")
@@ -300,7 +296,7 @@ class RunFolder:
                 trials.unfinished.append(number)
                 continue
             try:
-                outcome = read_outcome(folder, info)
+                outcome = read_outcome(folder, info.objectives)
             except DamagedFileError as error:
                 trials.damaged.append(error)
                 trials.unfinished.append(number)
@@ -380,56 +376,6 @@ def folder_errors(root: Path) -> Iterator[None]:
             got=f"{error.filename or root}: {error.strerror or error}",
             fix=f"{'Make room' if is_full else 'Mend that'}; the same command goes on from here.",
         ) from None
-
-
-def split_problem(path: Path, rows: int) -> str:
-    """Return why a split cannot be read, or nothing.
-
-    Args:
-        path: Its file.
-        rows: That it must have.
-    """
-    import pyarrow
-    from pyarrow import parquet
-
-    if not path.is_file():
-        return "there is no such file"
-    try:
-        there = parquet.read_metadata(path).num_rows
-    except (OSError, pyarrow.ArrowException) as error:
-        return str(error).splitlines()[0][:120]
-    return "" if there == rows else f"it has {there} rows instead of {rows}"
-
-
-def read_spec(folder: Path, number: int) -> TrialSpec:
-    """Return the order of a trial.
-
-    Raises:
-        DamagedFileError: It cannot be read, or is that of another trial.
-    """
-    spec = read_record(TrialSpec, folder / SPEC)
-    if spec.number != number:
-        raise DamagedFileError(folder / SPEC, f"it is the order of trial {spec.number}")
-    return spec
-
-
-def read_outcome(folder: Path, info: RunInfo) -> TrialOutcome:
-    """Return the outcome of a trial.
-
-    Raises:
-        DamagedFileError: It cannot be read, or says of a success less than the run is about.
-    """
-    outcome = read_record(TrialOutcome, folder / RESULT)
-    if not outcome.succeeded:
-        if outcome.failure is None:
-            raise DamagedFileError(folder / RESULT, "it is a failure without a reason")
-        return outcome
-    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
-    for name in info.objectives:
-        value = values.get(name)
-        if value is None or not math.isfinite(value):
-            raise DamagedFileError(folder / RESULT, f"it says {value} for {name}")
-    return outcome
 
 
 def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: Path) -> Experience:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.finetuning.tokens import once
+from xautolm.finetuning.tokens import loaded, once
 
 
 def names(folder: Path) -> list[str]:
@@ -44,3 +44,30 @@ def test_who_comes_second_takes_what_is_there(tmp_path: Path) -> None:
 
     assert (once(shared / "tokens", make) / "file").read_text() == "first"
     assert names(shared) == ["tokens"]
+
+
+def test_what_is_damaged_is_made_again_and_lack_of_memory_is_no_damage(tmp_path: Path) -> None:
+    folder, made = tmp_path / "tokens", []
+
+    def make(path: Path) -> None:
+        made.append(path)
+        (path / "file").write_text("whole")
+
+    def load(path: Path) -> str:
+        text = (path / "file").read_text()
+        if text != "whole":
+            raise ValueError(text)
+        return text
+
+    assert loaded(folder, make, load) == loaded(folder, make, load) == "whole" and len(made) == 1
+    for spoil in (lambda: (folder / "file").write_text("ha"), lambda: (folder / "file").unlink()):
+        spoil()
+        assert loaded(folder, make, load) == "whole"
+    assert len(made) == 3
+
+    def load_too_much(path: Path) -> str:
+        raise MemoryError
+
+    with pytest.raises(MemoryError):
+        loaded(folder, make, load_too_much)
+    assert len(made) == 3 and (folder / "file").exists()

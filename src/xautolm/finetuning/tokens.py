@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pandas as pd
 from datasets import Dataset, DatasetDict
@@ -18,7 +19,12 @@ from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.pretrained import load_failure, read_tokenizer
 from xautolm.records import ModelCard, TrialSpec, digest_of
 from xautolm.space.presets import DATA_SHARES
+from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
+
+logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 TARGETS = 5_000
 """Training targets whose lengths are measured."""
@@ -35,8 +41,8 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
         TrialError: It cannot be loaded (`load_error`).
     """
     if card.origin == "scratch":
-        folder = once(shared / tokenizer_name(card), lambda path: _build(card, data, path))
-        return read_tokenizer(folder)
+        folder = shared / tokenizer_name(card)
+        return loaded(folder, lambda path: _build(card, data, path), read_tokenizer)
     source = card.path or card.hub_id
     try:
         tokenizer = read_tokenizer(source)
@@ -66,7 +72,7 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
         }
         DatasetDict(splits).save_to_disk(str(path))
 
-    splits = DatasetDict.load_from_disk(str(once(folder, make)))
+    splits = loaded(folder, make, lambda path: DatasetDict.load_from_disk(str(path)))
     splits["train"] = _downsized(splits["train"], spec)
     return splits, settings
 
@@ -94,6 +100,25 @@ def _downsized(rows: Dataset, spec: TrialSpec) -> Dataset:
     """Some of the rows, drawn with the trial's seed, if the configuration says so."""
     share = DATA_SHARES[str(spec.configuration.values.get("data_downsize", "none"))]
     return rows if share == 1 else rows.shuffle(seed=spec.seed).select(range(max(1, round(share * len(rows)))))
+
+
+def loaded(folder: Path, make: Callable[[Path], Any], load: Callable[[Path], T]) -> T:
+    """Return what a shared folder holds; one that is damaged is made again.
+
+    Args:
+        folder: Made only once, as by `once`.
+        make: Fills a folder.
+        load: Reads it.
+    """
+    if folder.exists():
+        try:
+            return load(folder)
+        except Exception as error:  # tokenizers and Arrow raise many kinds
+            if lacks_memory(error):
+                raise
+            logger.warning("%s cannot be read and is made again: %s", folder, error)
+            shutil.rmtree(folder, ignore_errors=True)
+    return load(once(folder, make))
 
 
 def once(folder: Path, make: Callable[[Path], Any]) -> Path:

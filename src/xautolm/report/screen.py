@@ -249,9 +249,12 @@ def _progress(standing: Standing) -> list[Table]:
 
 
 def last_progress(folder: Path) -> dict[str, Any]:
-    """The last whole line of a trial's progress, or nothing."""
+    """Return the numbers in the last whole line of a trial's progress, or nothing."""
     try:
         lines = (folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()
-        return dict(json.loads(lines[-1])) if lines else {}
+        last = json.loads(lines[-1]) if lines else None
     except (OSError, ValueError):
         return {}
+    if not isinstance(last, dict):
+        return {}
+    return {name: value for name, value in last.items() if isinstance(value, int | float)}

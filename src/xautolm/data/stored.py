@@ -1,0 +1,24 @@
+"""The splits of a run, as they lie in its folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def split_problem(path: Path, rows: int) -> str:
+    """Return why a split cannot be read, or nothing.
+
+    Args:
+        path: Its file.
+        rows: That it must have.
+    """
+    import pyarrow
+    from pyarrow import parquet
+
+    if not path.is_file():
+        return "there is no such file"
+    try:
+        there = parquet.read_metadata(path).num_rows
+    except (OSError, pyarrow.ArrowException) as error:
+        return str(error).splitlines()[0][:120]
+    return "" if there == rows else f"it has {there} rows instead of {rows}"
