@@ -259,7 +259,8 @@ def test_distances_are_measured_once(fit: Callable, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_knobs_of_a_choice() -> None:
-    assert knobs_of("none", {}) == knobs_of("knn", {}) == knobs_of("moderate-linear", {}) == WarmStart()
+    assert knobs_of("none", {}) == knobs_of("knn", {}) == knobs_of("moderate-linear", {})
+    assert knobs_of("moderate-linear", {}) == WarmStart(method_choice="distribution")
     assert knobs_of("low-a-neg", {"k_negative": "3"}) == replace(PRESETS["low-a-neg"], k_negative=3)
 
 

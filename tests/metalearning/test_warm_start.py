@@ -385,8 +385,23 @@ def test_all_experiences_by_hand(make: Make) -> None:
 
 
 def test_earlier_settings_are_still_known() -> None:
-    assert SETTINGS["moderate-linear"] == WarmStart() and len(SETTINGS) == 18
-    assert SETTINGS["low-sum"] == WarmStart(negatives="none", utility="weighted_sum")
+    assert SETTINGS["moderate-linear"] == WarmStart(method_choice="distribution") and len(SETTINGS) == 18
+    low = WarmStart(negatives="none", utility="weighted_sum", method_choice="distribution")
+    assert SETTINGS["low-sum"] == low
+
+
+def test_the_method_moves_as_the_setting_says(make: Make) -> None:
+    methods = ("full.v1", "partial.v1", "lora.v1", "head.v1")
+    space = Space("s.v1", (Branch(name="method", branches={m: Space(m, ()) for m in methods}, default="full.v1"),))
+    success = make(0.9, 10.0)  # by full.v1; alone, so its utility is 1
+    theirs = warm_start(Prior.plain(space), [success], NOW, PRESETS["high-f-pos-f-neg"]).prior.beliefs["method"]
+    assert theirs.probabilities[0] == pytest.approx(1.05 / 4.05)
+    ours = warm_start(Prior.plain(space), [success], NOW, SETTINGS["moderate-linear"]).prior.beliefs["method"]
+    assert ours.weights[0] == pytest.approx(0.30 / 1.05)
+    # Where nothing moves it, a prior is the plain one, by which a search knows that the store says nothing.
+    assert warm_start(Prior.plain(space), [], NOW, SETTINGS["moderate-linear"]).prior == Prior.plain(space)
+    knn = knn_start(Prior.plain(space), [success], NOW).prior.beliefs["method"]
+    assert knn.probabilities[0] == pytest.approx(2 / 5)
 
 
 def test_knobs_as_texts() -> None:

@@ -14,8 +14,8 @@ from optuna.trial import FrozenTrial, TrialState
 from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.integrations.table import objective_names
-from xautolm.memory import weighed
-from xautolm.metalearning import Distances, Near, WarmStart, distances_of, own_features, shaped
+from xautolm.memory import DEFAULT, weighed
+from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
 from xautolm.search.optuna_samplers import tpe
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 ENDED = (TrialState.COMPLETE, TrialState.FAIL)
-KNOBS = WarmStart()
-"""Of the warm start."""
+KNOBS = SETTINGS[DEFAULT]
+"""Of the warm start: those that the sampler `xautolm` begins with in a search."""
 KEENNESS = 2.0
 """How much likelier a past trial is followed for each standard deviation of its score: e to this power."""
 

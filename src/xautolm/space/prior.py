@@ -191,6 +191,16 @@ class Prior:
             beliefs[key] = belief.toward(belief.marginal(sites[key], values), rate)  # type: ignore[arg-type]
         return replace(self, beliefs=beliefs)
 
+    def with_distributions(self) -> Prior:
+        """Return the prior with a distribution wherever alternatives have weights of their own; equally likely values
+        stay so."""
+        beliefs: dict[str, Belief] = {}
+        for key, belief in self.beliefs.items():
+            if isinstance(belief, Alternatives):
+                belief = Categorical(weights=belief.probabilities)
+            beliefs[key] = belief
+        return replace(self, beliefs=beliefs)
+
     def nudged(self, values: Mapping[str, Scalar], rate: float) -> Prior:
         """The prior after one experience, given by site, with a learning rate (negative: away from it)."""
         sites = self.space.sites()
