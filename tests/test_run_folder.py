@@ -462,3 +462,20 @@ def test_nothing_is_asked_for_when_no_time_is_left_for_anything(
 def test_a_damaged_progress_shows_nothing(tmp_path: Path, text: str, expected: dict[str, float]) -> None:
     (tmp_path / "progress.jsonl").write_text(text)
     assert last_progress(tmp_path) == expected
+
+
+def test_a_run_that_may_only_be_read_is_reported_elsewhere(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = Path.open
+
+    def closed(path: Path, *arguments: Any, **options: Any) -> Any:
+        if path.is_relative_to(finished) and "w" in arguments:
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS), str(path))
+        return write(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", closed)
+    assert AutoLM.load(finished).report(tmp_path / "page.html").stat().st_size > 10_000
+    for place in (None, finished / "page.html", tmp_path / "none" / "page.html", tmp_path):
+        with pytest.raises(RunFolderError, match="The page cannot be written there"):
+            AutoLM.load(finished).report(place)

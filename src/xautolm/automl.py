@@ -25,7 +25,7 @@ from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
 from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
-from xautolm.run_folder import RunFolder, RunInfo
+from xautolm.run_folder import RunFolder, RunInfo, warn_once
 from xautolm.tasks import TASKS
 
 
@@ -253,8 +253,17 @@ class AutoLM:
         return {"recommendations": rows, "tasks": dict(advice.tasks), "note": advice.note}
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the run's HTML page; returns where it lies."""
-        write_tables(self.run_, self.info_, self.experiences_)
+        """Write the run's HTML page; returns where it lies.
+
+        Raises:
+            NoModelError: No trial has ended yet.
+            RunFolderError: The page cannot be written there.
+        """
+        try:
+            write_tables(self.run_, self.info_, self.experiences_)
+        except OSError as error:
+            # A run that may only be read has its tables since it ended; the page may go elsewhere.
+            warn_once(f"the tables of the run cannot be written: {error.filename}: {error.strerror}")
         return write_report(self.run_, Path(path) if path else None)
 
     def _fitted(self) -> RunFolder:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.documents import read_json, read_record, to_plain, write_json, write_text
-from xautolm.errors import DamagedFileError, NoModelError, UsageError
+from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.plan import Plan
@@ -233,6 +233,7 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
 
     Raises:
         NoModelError: No trial has ended yet.
+        RunFolderError: The page cannot be written there.
     """
     info, experiences = folder.info(), folder.experiences()
     if not experiences:
@@ -241,7 +242,12 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     title = f"{info.data.name}: {info.task}"
     page = html_report(title, experiences, front, lead_metric(info), winner_of(folder), info.notes)
     target = path or folder.root / "report.html"
-    write_text(target, page)
+    try:
+        write_text(target, page)
+    except OSError as error:
+        raise RunFolderError(
+            "The page cannot be written there.", got=f"{target}: {error.strerror}", fix="Choose a file with --out."
+        ) from None
     return target
 
 
