@@ -144,6 +144,11 @@ def test_the_kind_is_read_from_the_error(text: str, kind: FailureKind) -> None:
         {"system_features": ["many"]},
         {"dataset_features": [float("nan")] * 10},
         {"dataset_features": []},
+        {"evaluation_time": 1e-300},
+        {"evaluation_time": -5.0},
+        {"f1": 1e300},
+        {"dataset_features": [0.0] * 10},
+        {"system_features": [0.0] * 5},
     ],
 )
 def test_damaged_files_are_listed_and_the_rest_imported(tmp_path: Path, change: dict) -> None:

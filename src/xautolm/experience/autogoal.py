@@ -20,7 +20,7 @@ from xautolm.errors import StoreError
 from xautolm.experience.adoption import AUTOGOAL_SEMANTIC, IMPORTED, our_features, our_values
 from xautolm.experience.autogoal_models import MODELS
 from xautolm.experience.exchange import Imported
-from xautolm.experience.validation import named_fingerprint
+from xautolm.experience.validation import check, named_fingerprint
 from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
 from xautolm.records import (
     Configuration,
@@ -118,7 +118,13 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
     for one in kept:
         number = counts[one.experience.run] = counts.get(one.experience.run, -1) + 1
         identity = experience_id(one.experience.run, number, one.experience.configuration)
-        experiences.append(replace(one.experience, trial=number, id=identity))
+        experience = replace(one.experience, trial=number, id=identity)
+        try:
+            check(experience)
+        except ValueError as error:
+            skipped.append(f"{one.path}: {error}")
+        else:
+            experiences.append(experience)
     return Imported(experiences=experiences, skipped=skipped)
 
 

@@ -20,8 +20,10 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from xautolm.errors import StoreError
 
 LOCK_TIMEOUT = 30.0
-"""Seconds to wait for another process's write to an SQLite store."""
+"""Seconds to wait for another program's lock on the store, and for a server to answer."""
 SQLITE_DRIVERS = {"sqlite", "sqlite+pysqlite"}
+POSTGRESQL_DRIVERS = {"postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
+"""Those that take the parameters of libpq."""
 FILE_PARAMETERS = {"uri", "mode", "immutable"}
 """Parameters of an SQLite file's URL that say how it is opened."""
 HIGHEST_PORT = 65_535
@@ -56,6 +58,11 @@ TROUBLES = (
         r"authentication failed|no password supplied|access denied",
         "The database of the experience store refuses the login.",
         "Mend user and password in its URL.",
+    ),
+    (
+        r"database .* does not exist|unknown database",
+        "The server has no database of that name.",
+        "Create it, or mend the name at the end of the URL.",
     ),
     (
         r"no such table|no such column|has no column|undefined ?(table|column)|relation .* does not exist|"
@@ -135,7 +142,7 @@ def read_address(location: str) -> Address:
 def make_engine(address: Address) -> Engine:
     """Return the engine for a store; nothing is opened yet."""
     if address.url.drivername not in SQLITE_DRIVERS:
-        return create_engine(address.url, pool_pre_ping=True)
+        return create_engine(address.url, pool_pre_ping=True, connect_args=_server_patience(address.url))
     if address.file is None:
         engine = create_engine(address.url, connect_args={"timeout": LOCK_TIMEOUT})
     else:
@@ -149,6 +156,17 @@ def make_engine(address: Address) -> Engine:
         connection.text_factory = _decoded
 
     return engine
+
+
+def _server_patience(url: URL) -> dict[str, Any]:
+    """Return what limits waiting for a server, where it is known how: PostgreSQL waits for a lock for ever."""
+    if url.drivername not in POSTGRESQL_DRIVERS:
+        return {}
+    patience = {
+        "connect_timeout": int(LOCK_TIMEOUT),
+        "options": f"-c lock_timeout={int(LOCK_TIMEOUT * 1000)}",  # in milliseconds
+    }
+    return {name: value for name, value in patience.items() if name not in url.query}
 
 
 @contextmanager
