@@ -145,7 +145,6 @@ def test_the_kind_is_read_from_the_error(text: str, kind: FailureKind) -> None:
         {"dataset_features": [float("nan")] * 10},
         {"dataset_features": []},
         {"evaluation_time": 1e-300},
-        {"evaluation_time": -5.0},
         {"f1": 1e300},
         {"dataset_features": [0.0] * 10},
         {"system_features": [0.0] * 5},
@@ -156,6 +155,7 @@ def test_damaged_files_are_listed_and_the_rest_imported(tmp_path: Path, change: 
     (tmp_path / "liar" / "half.json").write_text('{"algorithms": [')
     read = import_autogoal(tmp_path)
     assert len(read.experiences) == 1 and len(read.skipped) == 2
+    assert read.experiences[0].outcome.metrics["f1_macro"] == OLD["f1"]
     assert all(".json: " in line for line in read.skipped)
 
 

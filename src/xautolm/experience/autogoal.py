@@ -240,7 +240,9 @@ def _in_units(stored: Sequence[Stored]) -> list[Stored]:
     for item in stored:
         for metric, value in item.experience.outcome.metrics.items():
             values.setdefault((item.experience.data.name, metric), []).append(value)
-    units = {key: _unit(*key, max(scores)) for key, scores in values.items()}
+    # What is no score in any unit must not decide the unit of the others.
+    possible = {key: [score for score in scores if score <= HUNDREDTHS] for key, scores in values.items()}
+    units = {key: _unit(*key, max(scores, default=1.0)) for key, scores in possible.items()}
     return [_in_unit(item, units) for item in stored]
 
 
