@@ -21,11 +21,17 @@ from xautolm.data.demo import support_tickets
 PROGRAM = Path(__file__).with_name("ended.py")
 
 
+def hear_ctrl_c() -> None:
+    """Undo what shells do to programs in the background, and with them to these tests: let them ignore Ctrl-C."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def started(folder: Path, *first: str, shell: str = "", **how: object) -> subprocess.Popen[str]:
     """Start a search of played trials in a folder; the second trial never ends."""
     support_tickets(60).to_csv(folder / "tickets.csv", index=False)
     command = [sys.executable, str(PROGRAM), *first, "fit", "tickets.csv", "--out", "run", "--trials", "9"]
     command += ["--models", "minilm-l2", "--methods", "head", "--sampler", "random", "--device", "cpu"]
+    how.setdefault("preexec_fn", hear_ctrl_c)
     if shell:
         command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
     return subprocess.Popen(
@@ -88,6 +94,7 @@ def test_a_terminal_that_is_closed_ends_the_search_in_order(tmp_path: Path) -> N
     terminal, inside = os.openpty()
 
     def own_terminal() -> None:
+        hear_ctrl_c()
         os.setsid()
         fcntl.ioctl(inside, termios.TIOCSCTTY, 0)
 
