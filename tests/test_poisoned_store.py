@@ -111,6 +111,15 @@ def test_every_warm_start(start: str, sampler: str, poisoned: Callable[..., Path
     check_sensible(auto)
 
 
+@pytest.mark.parametrize("beta", ["0", "1e9", "1e300"])
+def test_experience_that_counts_for_nothing_at_its_distance(beta: str, taught: Path, tmp_path: Path) -> None:
+    store = tmp_path / "s.db"
+    copyfile(taught, store)
+    knobs = {"warm_start": "moderate-linear", "warm_start_options": f"beta={beta}"}
+    auto, _ = searched(store, tmp_path / "run", **knobs)
+    check_sensible(auto)
+
+
 def test_poison_that_is_left_out_changes_no_proposal(
     taught: Path, poisoned: Callable[..., Path], tmp_path: Path
 ) -> None:

@@ -22,6 +22,9 @@ LARGEST_STORE = 1_500
 """Experiences that the forests learn from, those of the largest weight."""
 FIRST_TRUST, TRUST_WEIGHT = 0.9, 4.0
 """Trust in the store before any trial of the target, and how many trials that counts as."""
+LEAST_WEIGHT = 1e-20
+"""Of an experience, however far: it counts for nothing beside any other, but forests cannot learn where all weights are
+0, and there is no logarithm of 0."""
 LENGTH_SCALE = 0.9
 """Of the Gaussian process, in units of the encoded columns."""
 NOISE = 0.1
@@ -67,7 +70,8 @@ class Surrogates:
     def __post_init__(self) -> None:
         self.heaviest = heaviest(self.store)
         self.rows = self.encoder.rows(one.values for one in self.heaviest)
-        self.weights = np.asarray([one.weight for one in self.heaviest], dtype=float)
+        weights = np.asarray([one.weight for one in self.heaviest], dtype=float)
+        self.weights = np.maximum(weights, LEAST_WEIGHT)
         failed = np.asarray([one.failed for one in self.heaviest], dtype=bool)
         if (~failed).sum() >= 5:
             scores = np.asarray([one.scores for one in self.heaviest if one.scores is not None], dtype=float)
