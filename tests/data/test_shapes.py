@@ -84,6 +84,7 @@ INPUTS: dict[str, Callable[[], Any]] = {
     "frame that holds the labels too": lambda: pd.DataFrame({"text": TEXTS, "label": LABELS}),
     "mapping": lambda: {"text": TEXTS},
     "mapping of series": lambda: {"text": pd.Series(TEXTS, index=range(ROWS, 0, -1)), "id": pd.Series(range(ROWS))},
+    "mapping of mappings": lambda: pd.DataFrame({"text": TEXTS, "id": range(ROWS)}).to_dict(),
     "rows as mappings": lambda: [{"text": text} for text in TEXTS],
     "series of mappings": lambda: pd.Series([{"text": text} for text in TEXTS]),
     "arrow table": lambda: pyarrow.table({"text": TEXTS}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.cli.inputs import texts_asked
+from xautolm.cli.inputs import InputOptions, texts_asked
 from xautolm.documents import write_json
 from xautolm.report.usage import predict_command, usage, usage_of
 from xautolm.tasks import TASKS
@@ -70,5 +70,5 @@ def test_the_next_command_is_understood_by_the_command_line(name: str, run: str)
     assert said.splitlines() == shlex.split(command)[1:]
     program, folder, *texts = said.splitlines()
     assert (program, folder) == ("predict", run)
-    inputs = texts_asked(texts, TASKS.get(name), None).inputs.to_dict("list")
+    inputs = texts_asked(texts, InputOptions(task=TASKS.get(name))).inputs.to_dict("list")
     assert {key: len(column) for key, column in inputs.items()} == dict.fromkeys(TASKS.get(name).inputs, 1)

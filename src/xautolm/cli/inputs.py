@@ -17,6 +17,7 @@ from xautolm.data.encodings import check_encoding, decoded
 from xautolm.data.files import READERS, data_suffix, read_file
 from xautolm.data.surrogates import repaired_texts
 from xautolm.errors import UsageError
+from xautolm.options import FitOptions
 from xautolm.recipe import data_needs
 from xautolm.tasks import Task
 
@@ -42,44 +43,100 @@ class Question:
     """What was done while reading, for people."""
 
 
-def texts_asked(texts: Sequence[str], task: Task, context: Path | None) -> Question:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InputOptions:
+    """How rows become the inputs of a task."""
+
+    task: Task
+    """Of the run."""
+    context: Path | None = None
+    """File whose text is the context of every row."""
+    column: str | None = None
+    """The column of the only input, as `--column` names it."""
+    columns: str | None = None
+    """The columns of inputs, as `--columns` names them: `name=column,name=column`."""
+    encoding: str | None = None
+    """Of files and standard input, where it is not UTF-8."""
+
+    def open_roles(self) -> list[Role]:
+        """Return the inputs that rows must bring themselves.
+
+        Raises:
+            UsageError: A context is given to a task that has none.
+        """
+        *roles, _ = data_needs(self.task).roles
+        if self.context is None:
+            return roles
+        if CONTEXT not in self.task.inputs:
+            raise UsageError(f"The run's task, {self.task.name}, has no context.", got=f"--context {self.context}")
+        return [role for role in roles if role.name != CONTEXT]
+
+    def named_columns(self) -> dict[str, str | None]:
+        """Return the columns that the user named, by the names of the task's inputs.
+
+        Raises:
+            UsageError: `--column` where there are several inputs, or `--columns` that cannot be read.
+        """
+        options = FitOptions.parse({"columns": self.columns or {}})
+        named: dict[str, str | None] = dict(options.columns)
+        if self.column is None:
+            return named
+        names = [role.name for role in self.open_roles()]
+        if len(names) == 1:
+            return {**named, names[0]: self.column}
+        pairs = ",".join(f"{name}=NAME" for name in names)
+        raise UsageError(
+            f"{self.task.name} reads several columns.", got=f"--column {self.column}", fix=f"Say --columns {pairs}."
+        )
+
+
+def texts_asked(texts: Sequence[str], options: InputOptions) -> Question:
     """Return the rows that texts are: each one input, or several with a tab between; an empty text keeps its place.
 
     Args:
         texts: Of the command line or of lines.
-        task: Of the run.
-        context: File whose text is the context of every row.
+        options: How they become inputs.
 
     Raises:
-        UsageError: The context is not wanted or cannot be read, or a text has not as many parts as the task inputs.
+        UsageError: The task has no context or it cannot be read, or a text has more or fewer parts than inputs.
     """
-    names = [role.name for role in _open_roles(task, context)]
+    names = [role.name for role in options.open_roles()]
     # Arguments bring half characters for bytes that are not valid UTF-8.
     whole, damaged = repaired_texts(texts)
     notes = (f"half characters replaced in {damaged} texts",) if damaged else ()
-    parts = [_parts(text, names, task, number) for number, text in enumerate(whole, start=1)]
-    inputs = pd.DataFrame(parts, columns=names, dtype=object)
+    cells: list[list[str]] = []
+    for number, text in enumerate(whole, start=1):
+        cells.append(_parts(text, names, options.task, number))
+    inputs = pd.DataFrame(cells, columns=names, dtype=object)
+    inputs = _with_context(inputs, options.context)
     rows = pd.DataFrame({"text": whole}, dtype=object)
-    return Question(inputs=_with_context(inputs, context), rows=rows, notes=notes)
+    return Question(inputs=inputs, rows=rows, notes=notes)
 
 
-def file_asked(
-    path: Path,
-    task: Task,
-    context: Path | None,
-    columns: Mapping[str, str | None],
-    used: Mapping[str, str],
-    encoding: str | None,
-) -> Question:
+def lines_asked(content: bytes, place: str, options: InputOptions) -> Question:
+    """Return the rows that the lines of a file or of standard input are.
+
+    Args:
+        content: In bytes.
+        place: What it is called in messages.
+        options: How lines become inputs.
+
+    Raises:
+        UsageError: As of `lines_of` and `texts_asked`.
+    """
+    check_encoding(options.encoding)
+    lines, notes = lines_of(content, place, options.encoding)
+    question = texts_asked(lines, options)
+    return replace(question, notes=(*notes, *question.notes))
+
+
+def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Question:
     """Return the rows of a file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a row in each line.
 
     Args:
         path: Of the file.
-        task: Of the run.
-        context: File whose text is the context of every row.
-        columns: The columns that the user named, by the names of the task's inputs.
-        used: The names that training used.
-        encoding: Of the file, where it is not UTF-8.
+        options: How its rows become inputs.
+        used: The names of columns that training used, by the names of the task's inputs.
 
     Raises:
         UsageError: The file cannot be read, or a row has no texts; it is named by its line.
@@ -88,43 +145,19 @@ def file_asked(
         raise UsageError("--input is a folder.", got=path, fix="Give one file of it.")
     if not path.is_file():
         raise UsageError("No such file for --input.", got=path, fix=f"Looked in {Path.cwd()}.")
-    check_encoding(encoding)
-    roles = _open_roles(task, context)
-    check_known(columns, roles)
     if path.suffix.lower() == LINES:
-        lines, notes = lines_of(path.read_bytes(), str(path), encoding)
-        question = texts_asked(lines, task, context)
-        return replace(question, notes=(*notes, *question.notes))
-    source = read_file(path, encoding, every_row=True)
+        return lines_asked(path.read_bytes(), str(path), options)
+    check_encoding(options.encoding)
+    roles = options.open_roles()
+    named = options.named_columns()
+    check_known(named, roles)
+    source = read_file(path, options.encoding, every_row=True)
     if len(source.splits) > 1:
         raise UsageError("--input holds several splits.", got=", ".join(source.splits), fix="Give a file of one.")
     (rows,) = source.splits.values()
-    inputs = input_table(rows, roles, columns, used)
-    return Question(inputs=_with_context(inputs, context), rows=rows.reset_index(drop=True), notes=source.notes)
-
-
-def column_names(column: str | None, columns: str | None, task: Task, context: Path | None) -> dict[str, str | None]:
-    """Return the columns that the user named, by the names of the task's inputs.
-
-    Args:
-        column: Of `--column`: the only input.
-        columns: Of `--columns`: `name=column,name=column`.
-        task: Of the run.
-        context: If given, the context is not looked for in a column.
-
-    Raises:
-        UsageError: `--column` where there are several inputs, or `--columns` that cannot be read.
-    """
-    from xautolm.options import FitOptions
-
-    named: dict[str, str | None] = dict(FitOptions.parse({"columns": columns or {}}).columns)
-    if column is None:
-        return named
-    names = [role.name for role in _open_roles(task, context)]
-    if len(names) != 1:
-        pairs = ",".join(f"{name}=NAME" for name in names)
-        raise UsageError(f"{task.name} reads several columns.", got=f"--column {column}", fix=f"Say --columns {pairs}.")
-    return {**named, names[0]: column}
+    inputs = input_table(rows, roles, named, used)
+    inputs = _with_context(inputs, options.context)
+    return Question(inputs=inputs, rows=rows.reset_index(drop=True), notes=source.notes)
 
 
 def lines_of(content: bytes, place: str, encoding: str | None) -> tuple[list[str], tuple[str, ...]]:
@@ -164,20 +197,6 @@ def _is_file(text: str) -> bool:
         return os.path.isfile(os.path.expanduser(text))
     except ValueError:  # NUL is in no name
         return False
-
-
-def _open_roles(task: Task, context: Path | None) -> list[Role]:
-    """Return the inputs that rows must bring themselves.
-
-    Raises:
-        UsageError: A context is given to a task that has none.
-    """
-    *roles, _ = data_needs(task).roles
-    if context is None:
-        return roles
-    if CONTEXT not in task.inputs:
-        raise UsageError(f"The run's task, {task.name}, has no context.", got=f"--context {context}")
-    return [role for role in roles if role.name != CONTEXT]
 
 
 def _with_context(inputs: pd.DataFrame, context: Path | None) -> pd.DataFrame:

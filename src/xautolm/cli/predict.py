@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,9 +12,9 @@ from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn, Unlabell
 
 if TYPE_CHECKING:
     from xautolm.best_model import BestModel
-    from xautolm.cli.inputs import Question
+    from xautolm.cli.inputs import InputOptions, Question
 
-STANDARD_INPUT = "-"
+STANDARD_INPUT = Path("-")
 """Stands for standard input in place of a text or a file."""
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Texts = Annotated[
@@ -26,7 +25,7 @@ Texts = Annotated[
     ),
 ]
 Input = Annotated[
-    str | None,
+    Path | None,
     typer.Option(
         "--input",
         "-i",
@@ -65,61 +64,53 @@ def predict(
     """Predict with the best model of a run: for texts, lines, or the rows of a file, as many rows out as in."""
     from xautolm.best_model import BestModel
     from xautolm.cli.answers import check_columns, check_output, json_lines, shown_lines, write_answers
+    from xautolm.cli.inputs import InputOptions
     from xautolm.report.console import for_output, say
     from xautolm.run_folder import RunFolder
 
     model = BestModel(RunFolder(run.absolute()))
-    file = None if source in (None, STANDARD_INPUT) else Path(source)
+    options = InputOptions(task=model.task, context=context, column=column, columns=columns, encoding=encoding)
     if output is not None:
-        check_output(output, file)
-    question = _question(model, run, texts, source, column, columns, encoding, context)
+        check_output(output, source)
+    question = _question(model, texts, source, options)
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
         check_columns(question.rows)
     predictions = model.predictions(question.inputs)
+    classes = model.info.labels
     if output is not None:
-        write_answers(output, question, predictions, model.info.labels)
-        typer.echo(f"{len(question.rows)} rows: {output}", err=True)
-        return
-    is_json = json_lines(question, predictions, model.info.labels)
-    for line in is_json if as_json else shown_lines(question, predictions):
-        typer.echo(for_output(line))
+        write_answers(output, question, predictions, classes)
+        say(f"{len(question.rows)} rows: {output}", is_error=True)
+    elif as_json:
+        for line in json_lines(question, predictions, classes):
+            typer.echo(for_output(line))
+    else:
+        for line in shown_lines(question, predictions):
+            typer.echo(for_output(line))
 
 
-def _question(
-    model: BestModel,
-    run: Path,
-    texts: list[str] | None,
-    source: str | None,
-    column: str | None,
-    columns: str | None,
-    encoding: str | None,
-    context: Path | None,
-) -> Question:
+def _question(model: BestModel, texts: list[str] | None, source: Path | None, options: InputOptions) -> Question:
     """Return what is asked: the rows of a file, texts, or the lines of standard input.
 
     Raises:
         UsageError: Several of them, or options of one with another.
     """
-    from xautolm.cli.inputs import column_names, file_asked, lines_of, refuse_files, texts_asked
+    from xautolm.cli.inputs import file_asked, lines_asked, refuse_files, texts_asked
     from xautolm.errors import UsageError
 
     if texts and source is not None:
-        raise UsageError(
-            "Texts or --input, not both.", got=f"{len(texts)} texts, the first {texts[0]!r}, and --input {source}"
-        )
-    named = column_names(column, columns, model.task, context)
+        value = f"{len(texts)} texts, the first {texts[0]!r}, and --input {source}"
+        raise UsageError("Texts or --input, not both.", got=value)
     if source not in (None, STANDARD_INPUT):
-        return file_asked(Path(source), model.task, context, named, model.info.columns, encoding)
-    if named:
-        raise UsageError("--column and --columns are of the file that --input names.", got=named)
-    if texts and texts != [STANDARD_INPUT]:
-        refuse_files(texts, run)
-        return texts_asked(texts, model.task, context)
-    lines, notes = lines_of(sys.stdin.buffer.read(), "standard input", encoding)
-    question = texts_asked(lines, model.task, context)
-    return replace(question, notes=(*notes, *question.notes))
+        return file_asked(source, options, model.info.columns)
+    if options.column is not None or options.columns is not None:
+        name = options.column or options.columns
+        raise UsageError("--column and --columns are of the file that --input names.", got=name)
+    if texts and texts != [str(STANDARD_INPUT)]:
+        refuse_files(texts, model.run.root)
+        return texts_asked(texts, options)
+    return lines_asked(sys.stdin.buffer.read(), "standard input", options)
 
 
 def evaluate(

@@ -49,6 +49,9 @@ def frame_of_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
     Raises:
         DataError: A column is no sequence, or one is longer than another.
     """
+    if columns and all(isinstance(cells, Mapping) for cells in columns.values()):
+        # As `DataFrame.to_dict()` gives them: the keys of cells say which belong to one row.
+        return pd.DataFrame(columns, dtype=object).reset_index(drop=True)
     cells = {column_name(name): listed(values, f"column {name!r}") for name, values in columns.items()}
     lengths = {name: len(values) for name, values in cells.items()}
     if len(set(lengths.values())) > 1:

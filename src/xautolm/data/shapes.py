@@ -25,6 +25,8 @@ from xautolm.errors import DataError
 LOG = logging.getLogger(__name__)
 Columns = Mapping[str, str | None]
 """Names of columns by role."""
+SHOWN = 80
+"""Characters of a wrong value that a message shows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,40 +38,43 @@ class TrainingData:
     """The names of columns by role: those that the user gave, and those that the shape itself says."""
 
 
-def training_data(X: Any, y: Any, roles: Sequence[Role], columns: Columns) -> TrainingData:
+def training_data(inputs: Any, targets: Any, roles: Sequence[Role], columns: Columns) -> TrainingData:
     """Return labelled data from inputs and targets as scikit-learn takes them, or from one table with both.
 
     Args:
-        X: A path, a table, or a sequence of inputs.
-        y: Nothing, if the targets are in `X`; the name of their column; or the targets.
+        inputs: A path, a table, or a sequence of inputs.
+        targets: Nothing, if they are in `inputs`; the name of their column there; or the targets.
         roles: Of the task's columns, the target's last.
         columns: The names that the user gave.
 
     Raises:
         DataError: The shapes do not fit together, or not the task.
     """
-    *inputs, target = roles
-    _check_same_order(X, y)
-    if not _is_table(X):
-        X = listed(X, "data")
-    if isinstance(y, str | int):
-        columns = _with_target_named(X, str(y), target, columns)
-    if y is None or isinstance(y, str | int):
-        return TrainingData(data=_with_targets_inside(X, inputs), columns=columns)
-    table, named = _inputs(X, inputs, columns)
-    cells = target_cells(y, target)
+    *input_roles, target_role = roles
+    _check_same_order(inputs, targets)
+    if not _is_table(inputs):
+        # A generator can be read once only.
+        inputs = listed(inputs, "data")
+    if isinstance(targets, str | int):
+        columns = _with_target_named(inputs, str(targets), target_role, columns)
+        targets = None
+    if targets is None:
+        table = _with_targets_inside(inputs, input_roles)
+        return TrainingData(data=table, columns=columns)
+    table, columns = _inputs(inputs, input_roles, columns)
+    cells = target_cells(targets, target_role)
     if len(cells) != len(table):
         raise DataError(f"{len(table)} texts but {len(cells)} labels.")
-    name = columns.get(target.name) or target.name
-    labelled = table.assign(**{name: pd.Series(cells, index=table.index, dtype=object)})
-    return TrainingData(data=labelled, columns={**named, target.name: name})
+    name = columns.get(target_role.name) or target_role.name
+    labels = pd.Series(cells, index=table.index, dtype=object)
+    return TrainingData(data=table.assign(**{name: labels}), columns={**columns, target_role.name: name})
 
 
-def input_table(X: Any, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]) -> pd.DataFrame:
+def input_table(inputs: Any, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]) -> pd.DataFrame:
     """Return inputs to predict for as a table, a row for each, with columns named by role.
 
     Args:
-        X: What `fit` takes, with or without targets; these are not looked at. A text may be empty here.
+        inputs: What `fit` takes, with or without targets; these are not looked at. A text may be empty here.
         roles: Of the task's inputs.
         columns: The names that the user gave.
         used: The names that training used.
@@ -77,57 +82,51 @@ def input_table(X: Any, roles: Sequence[Role], columns: Columns, used: Mapping[s
     Raises:
         DataError: A shape that has no rows of these inputs, or an input that is no text, named by its row.
     """
-    table, named = _inputs(X, roles, columns)
+    table, columns = _inputs(inputs, roles, columns)
     if table.empty and not len(table.columns):
         return pd.DataFrame({role.name: [] for role in roles})
-    table, repairs = repaired_table(inputs_in_columns(table, roles, named), "inputs")
-    for note in repairs:
-        LOG.warning("%s", note)
-    texts = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
-    chosen = choose_columns(table, texts, usual_columns(table, texts, named, used))
-    return extract(_with_whole_characters(table), texts, chosen, "inputs")
-
-
-def _with_whole_characters(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table without halves of characters, which no tokenizer takes; how many there were is logged."""
-    whole, notes = repaired_table(table, "inputs")
+    table = inputs_in_columns(table, roles, columns)
+    table, notes = repaired_table(table, "inputs")
     for note in notes:
         LOG.warning("%s", note)
-    return whole
+    text_roles = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
+    names = usual_columns(table, text_roles, columns, used)
+    chosen = choose_columns(table, text_roles, names)
+    return extract(table, text_roles, chosen, "inputs")
 
 
-def _with_targets_inside(X: Any, inputs: Sequence[Role]) -> Any:
-    """Return data that must hold its targets itself.
+def _with_targets_inside(data: Any, roles: Sequence[Role]) -> Any:
+    """Return data that must hold its targets itself, in a shape that `load` reads.
 
     Raises:
         DataError: It cannot: it is a sequence of texts.
     """
-    if isinstance(X, pd.DataFrame):
-        return plain_frame(X)
-    if isinstance(X, Mapping) and not _holds_splits(X):
-        return frame_of_columns(X)
-    if _is_table(X):
-        return X
-    if not _has_columns(X):
-        names = " and ".join(role.name for role in inputs)
-        raise DataError(
-            "There are texts but no labels.",
-            got=f"{len(X)} values without columns",
-            fix=f"Give the labels too, as fit(texts, labels), or a table with {names} and labels.",
-        )
-    return plain_frame(pd.DataFrame(X, dtype=object))
+    if isinstance(data, pd.DataFrame):
+        return plain_frame(data)
+    if isinstance(data, Mapping) and not _holds_splits(data):
+        return frame_of_columns(data)
+    if _is_table(data):
+        return data
+    if _has_columns(data):
+        return plain_frame(pd.DataFrame(data, dtype=object))
+    names = " and ".join(role.name for role in roles)
+    raise DataError(
+        "There are texts but no labels.",
+        got=f"{len(data)} values without columns",
+        fix=f"Give the labels too, as fit(texts, labels), or a table with {names} and labels.",
+    )
 
 
-def _with_target_named(X: Any, name: str, target: Role, columns: Columns) -> Columns:
+def _with_target_named(data: Any, name: str, target: Role, columns: Columns) -> Columns:
     """Return the names of columns with the target's, which stands where targets may.
 
     Raises:
         DataError: The data has no columns, or another name was given too.
     """
-    if not _has_columns(X):
+    if not _has_columns(data):
         raise DataError(
             f"y is the name {name!r}, but the data has no columns.",
-            got=f"{len(X)} values without columns",
+            got=f"{len(data)} values without columns",
             fix="Give as many labels as texts, or a table with that column.",
         )
     earlier = columns.get(target.name)
@@ -136,95 +135,106 @@ def _with_target_named(X: Any, name: str, target: Role, columns: Columns) -> Col
     return {**columns, target.name: name}
 
 
-def _inputs(X: Any, inputs: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+def _inputs(inputs: Any, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
     """Return a table of inputs in some columns, and what is known of their names."""
-    if _is_table(X):
-        table = _only_table(X)
-        own = X.columns if isinstance(X, pd.DataFrame) else table.columns
-        if len(inputs) == 1 and len(own) == 1 and columns.get(inputs[0].name) is None:
-            # A single column can only be the single input, whatever it is called.
-            return table, {**columns, inputs[0].name: column_name(own[0])}
-        return table, columns
-    rows = listed(X, "data")
+    if _is_table(inputs):
+        return _inputs_of_table(inputs, roles, columns)
+    rows = listed(inputs, "data")
     if any(isinstance(row, Mapping) for row in rows):
-        return _inputs(_frame_of_mappings(rows), inputs, columns)
-    names = {role.name: columns.get(role.name) or role.name for role in inputs}
-    cells = [_parts(row, number, inputs) for number, row in enumerate(rows)]
+        return _inputs_of_table(_frame_of_mappings(rows), roles, columns)
+    names: dict[str, str] = {}
+    for role in roles:
+        names[role.name] = columns.get(role.name) or role.name
+    cells = [_parts(row, number, roles) for number, row in enumerate(rows)]
     table = pd.DataFrame(cells, columns=list(names.values()), dtype=object)
     return table, {**columns, **names}
 
 
-def _is_table(X: Any) -> bool:
+def _inputs_of_table(data: Any, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+    table = _only_table(data)
+    # An index with a name is a column too, but not what a frame of one column is about.
+    own_names = data.columns if isinstance(data, pd.DataFrame) else table.columns
+    text = roles[0].name
+    is_clear = len(roles) == 1 and len(own_names) == 1
+    if is_clear and columns.get(text) is None:
+        # A single column can only be the single input, whatever it is called.
+        return table, {**columns, text: column_name(own_names[0])}
+    return table, columns
+
+
+def _is_table(data: Any) -> bool:
     """Return whether something has columns, as opposed to a sequence of rows."""
-    if isinstance(X, str | Path | pd.DataFrame | Mapping):
+    if isinstance(data, str | Path | pd.DataFrame | Mapping):
         return True
-    if isinstance(X, pd.Series | pd.Index) or not hasattr(X, "to_pandas"):
+    if isinstance(data, pd.Series | pd.Index) or not hasattr(data, "to_pandas"):
         return False
-    return hasattr(X, "column_names") or hasattr(X, "columns")
+    # Arrow's arrays and polars' series have `to_pandas` too, but no columns.
+    return hasattr(data, "column_names") or hasattr(data, "columns")
 
 
-def _has_columns(X: Any) -> bool:
+def _has_columns(data: Any) -> bool:
     """Return whether values stand in columns: of a table, or of rows that are mappings or lists."""
-    return _is_table(X) or any(isinstance(row, Mapping | list | tuple) for row in X)
+    return _is_table(data) or any(isinstance(row, Mapping | list | tuple) for row in data)
 
 
-def _only_table(X: Any) -> pd.DataFrame:
+def _only_table(data: Any) -> pd.DataFrame:
     """Return the single table that a path, a data set, a mapping or a frame holds.
 
     Raises:
         DataError: It holds several splits, or it is one row, or a text and no file.
     """
-    if isinstance(X, str) and not Path(X).expanduser().exists():
-        raise DataError(
-            "A text by itself is no data.", got=f"{X[:80]!r}, which is no file here", fix="For one text, give [text]."
-        )
-    if isinstance(X, Mapping) and X and all(isinstance(cell, str) for cell in X.values()):
-        raise DataError("A row by itself is no table.", got=dict(X), fix="For one row, give [row].")
-    if isinstance(X, pd.DataFrame):
-        table = plain_frame(X)
+    if isinstance(data, pd.DataFrame):
+        table = plain_frame(data)
         is_of_file = any(table.index.names)
         return table if is_of_file else table.reset_index(drop=True)
-    if isinstance(X, Mapping) and not _holds_splits(X):
-        return frame_of_columns(X)
-    splits = dict(X) if _holds_splits(X) else _read_splits(X)
-    if len(splits) != 1:
-        raise DataError("Which split?", got=", ".join(map(str, splits)), fix="Give one of them.")
-    (table,) = splits.values()
-    return plain_frame(table if isinstance(table, pd.DataFrame) else load(table).splits["train"])
-
-
-def _read_splits(X: Any) -> dict[str, pd.DataFrame]:
-    """Return what a path or a data set holds; what was left out of it is logged."""
-    source = load(X, any_split=True)
+    if isinstance(data, str | Path) and not Path(data).expanduser().exists():
+        raise DataError(
+            "A text by itself is no data.",
+            got=f"{str(data)[:SHOWN]!r}, which is no file here",
+            fix="For one text, give [text].",
+        )
+    if _holds_splits(data):
+        return _only_split({name: _only_table(split) for name, split in data.items()})
+    if isinstance(data, Mapping):
+        if data and all(isinstance(cell, str) for cell in data.values()):
+            raise DataError("A row by itself is no table.", got=str(data)[:SHOWN], fix="For one row, give [row].")
+        return frame_of_columns(data)
+    source = load(data, any_split=True)
     for note in source.notes:
         LOG.warning("%s", note)
-    return dict(source.splits)
+    return plain_frame(_only_split(source.splits))
 
 
-def _holds_splits(X: Any) -> bool:
-    return isinstance(X, Mapping) and bool(X) and all(_is_table(split) for split in X.values())
+def _only_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    if len(splits) != 1:
+        raise DataError("Which split?", got=", ".join(map(str, splits)), fix="Give one of them.")
+    return next(iter(splits.values()))
+
+
+def _holds_splits(data: Any) -> bool:
+    """Return whether something maps names of splits to tables."""
+    if not isinstance(data, Mapping) or not data:
+        return False
+    return all(_is_table(split) and not isinstance(split, str | Path | Mapping) for split in data.values())
 
 
 def _frame_of_mappings(rows: Sequence[Any]) -> pd.DataFrame:
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
-            raise DataError(
-                f"data, row {number}: expected a mapping as in other rows.", got=f"{type(row).__name__} {row!r}"[:80]
-            )
+            value = f"{type(row).__name__} {row!r}"
+            raise DataError(f"data, row {number}: expected a mapping as in other rows.", got=value[:SHOWN])
     return pd.DataFrame(rows, dtype=object)
 
 
-def _parts(row: Any, number: int, inputs: Sequence[Role]) -> list[Any]:
+def _parts(row: Any, number: int, roles: Sequence[Role]) -> list[Any]:
     """Return a row's inputs: the row itself where the task has one, else its parts."""
     parts = list(row) if isinstance(row, list | tuple) else [row]
-    if len(parts) != len(inputs):
-        names = " and ".join(role.name for role in inputs)
-        raise DataError(
-            f"data, row {number}: expected {names}.",
-            got=f"{len(parts)} values, {row!r}"[:80],
-            fix="Give a table with columns of these names." if len(inputs) > 1 else "",
-        )
-    return parts
+    if len(parts) == len(roles):
+        return parts
+    names = " and ".join(role.name for role in roles)
+    value = f"{len(parts)} values, {row!r}"
+    cure = "Give a table with columns of these names." if len(roles) > 1 else ""
+    raise DataError(f"data, row {number}: expected {names}.", got=value[:SHOWN], fix=cure)
 
 
 def _any_text(cell: Any) -> str:
@@ -235,25 +245,29 @@ def _any_text(cell: Any) -> str:
     """
     if isinstance(cell, str):
         return cell
-    is_nothing = cell is None or cell is pd.NA or cell != cell
-    raise ValueError(f"expected text, got {'nothing' if is_nothing else f'{type(cell).__name__} {cell!r}'}")
+    if cell is None or cell is pd.NA or cell != cell:
+        raise ValueError("expected text, got nothing")
+    raise ValueError(f"expected text, got {type(cell).__name__} {cell!r}")
 
 
-def _check_same_order(X: Any, y: Any) -> None:
+def _check_same_order(inputs: Any, targets: Any) -> None:
     """Refuse pandas objects whose indexes hold the same rows in another order: which rows belong together is unclear.
 
     Raises:
         DataError: The first place where they differ.
     """
-    if not isinstance(X, pd.DataFrame | pd.Series) or not isinstance(y, pd.DataFrame | pd.Series):
+    if not isinstance(inputs, pd.DataFrame | pd.Series) or not isinstance(targets, pd.DataFrame | pd.Series):
         return
-    if X.index.equals(y.index) or not X.index.is_unique or not y.index.is_unique:
+    left, right = inputs.index, targets.index
+    if left.equals(right) or not left.is_unique or not right.is_unique:
         return
-    if len(X.index.symmetric_difference(y.index)):
+    if len(left.symmetric_difference(right)):
         return
-    place = next(number for number, (left, right) in enumerate(zip(X.index, y.index, strict=True)) if left != right)
+    number = 0
+    while left[number] == right[number]:
+        number += 1
     raise DataError(
         "X and y have the same index in another order.",
-        got=f"{X.index[place]!r} and {y.index[place]!r} in row {place}",
+        got=f"{left[number]!r} and {right[number]!r} in row {number}",
         fix="Give y.loc[X.index], or reset both indexes if the order is right as it is.",
     )
