@@ -168,6 +168,24 @@ CASES += [
         expect=Refused(value="account,billing,fraud", cure="columns text, account"),
     ),
     Case(
+        name="labels: blanks between",
+        make=in_csv([" ".join(names) for names in LABELS]),
+        task=TASK,
+        expect=Refused(value="'account billing'", place="column 'label'", cure="Separate labels by commas"),
+    ),
+    Case(
+        name="labels: names with blanks, separated by commas",
+        make=in_csv([",".join(f"the {name}" for name in names) for names in LABELS]),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=tuple(f"the {name}" for name in CLASSES)),
+    ),
+    Case(
+        name="labels: names with blanks in lists",
+        make=in_csv([[f"{name} account" if name == "billing" else name for name in names] for names in LABELS]),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("account", "billing account", "delivery")),
+    ),
+    Case(
         name="labels: chances for labels",
         make=in_frame([dict.fromkeys(CLASSES, 0.3) for _ in LABELS]),
         task=TASK,

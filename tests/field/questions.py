@@ -92,6 +92,12 @@ CASES += [
         expect=Read(rows=ROWS, probes={"answers": ((), ("7",))}),
     ),
     Case(
+        name="answers: none at all",
+        make=in_csv(["[]"] * ROWS),
+        task=TASK,
+        expect=Refused(value="empty lists of answers", place="training split", cure="--columns answers=NAME"),
+    ),
+    Case(
         name="answers: empty cells",
         make=in_csv(NONE_FOR_SOME),
         task=TASK,

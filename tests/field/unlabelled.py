@@ -175,6 +175,24 @@ CASES = [
         expect=Read(rows=ROWS - 6, notes=("6 of 60 rows", "'nan'")),
     ),
     Case(
+        name="numbers: commas for points",
+        make=folder_of(train=SCORES.assign(score=[str(number).replace(".", ",") for number in SCORES["score"] + 0.5])),
+        task="text-regression",
+        expect=Refused(value=",5'", place="line 2, column 'score'", cure="such as 3.5"),
+    ),
+    Case(
+        name="numbers: prices",
+        make=folder_of(train=SCORES.assign(score=[f"${number}" for number in SCORES["score"]])),
+        task="text-regression",
+        expect=Refused(value="'$", place="line 2, column 'score'", cure="without units"),
+    ),
+    Case(
+        name="numbers: all the same",
+        make=frame_of(SCORES.assign(score=3.0)),
+        task="text-regression",
+        expect=Refused(value="times 3", place="training split", cure="--label"),
+    ),
+    Case(
         name="numbers: test of -1 only",
         make=folder_of(train=SCORES, test=TEST[["text"]].assign(score=-1.0)),
         task="text-regression",

@@ -17,6 +17,8 @@ SEPARATOR = re.compile(r"[,;|]")
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
 """A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`."""
 QUOTES = "\"'"
+FEWEST_JOINED = 2
+"""Different cells of several labels by which a separator shows itself: one alone may be a name, as `new york`."""
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
 """A 0/1 vector as a text without commas."""
 
@@ -48,8 +50,14 @@ class MultilabelClassification(TaskDefaults):
         return tuple(sorted(names))
 
     def column_problem(self, cells: Sequence[Any]) -> str:
-        """Return that a column holds 0/1 vectors: nobody could say what `0` and `1` are the names of."""
+        """Return that a column holds 0/1 vectors, whose classes have no names, or labels with blanks between."""
         present = [cell for cell in cells if not is_missing(cell)]
+        separated = _separated_by_blanks(present)
+        if separated:
+            return (
+                f"seems to hold several labels with blanks between, for example {shown(separated)}, whose words are "
+                "labels, too.\nSeparate labels by commas, or give lists; in a list, a label may hold blanks."
+            )
         vectors = [_vector(cell) for cell in present]
         widths = {len(vector) for vector in vectors}
         if not vectors or not all(vectors) or len(widths) != 1:
@@ -116,6 +124,21 @@ class MultilabelClassification(TaskDefaults):
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[list[str]]:
         """Lists of labels."""
         return [[name for name, chosen in zip(names, row, strict=True) if chosen] for row in predictions]
+
+
+def _separated_by_blanks(cells: Sequence[Any]) -> str:
+    """Return a cell of a column whose texts list labels with blanks between; empty if they do not.
+
+    They do if different cells hold blanks, and every word of theirs also stands alone in a cell.
+    """
+    texts = {cell.strip() for cell in cells if isinstance(cell, str)}
+    if any(SEPARATOR.search(text) or BRACKETED.fullmatch(text) for text in texts):
+        return ""
+    alone = {text for text in texts if text and len(text.split()) == 1}
+    joined = sorted(text for text in texts if len(text.split()) > 1)
+    if len(joined) < FEWEST_JOINED or not all(set(text.split()) <= alone for text in joined):
+        return ""
+    return joined[0]
 
 
 def _label_items(cell: Any) -> list[Any]:

@@ -62,7 +62,11 @@ class QuestionAnswering(TaskDefaults):
         """Refuse splits without any answer."""
         for name, answers in (("training", train), ("validation", validation)):
             if not any(answers):
-                raise DataError(f"No question of the {name} split has an answer.")
+                raise DataError(
+                    f"No question of the {name} split has an answer, so there is nothing to learn.",
+                    got=f"{len(answers)} empty lists of answers",
+                    fix="Give questions with answers, or name their column with --columns answers=NAME.",
+                )
 
     def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
         """How many questions have no answer, and how many answers are not in their context."""

@@ -40,7 +40,7 @@ class TextRegression(TaskDefaults):
         try:
             number = float(cell)
         except (TypeError, ValueError):
-            raise ValueError(f"expected a number, got {shown(cell)}") from None
+            raise ValueError(f"expected a number such as 3.5, without units or commas, got {shown(cell)}") from None
         # Texts such as `nan` say that there is no number, as pandas writes them.
         if number != number:
             raise MissingCellError(f"expected a number, got {shown(cell)}")
@@ -71,7 +71,11 @@ class TextRegression(TaskDefaults):
         """Refuse splits whose numbers are all the same."""
         for name, numbers in (("training", train), ("validation", validation)):
             if len(set(numbers)) < 2:
-                raise DataError(f"All numbers of the {name} split are the same.", got=numbers[0])
+                raise DataError(
+                    f"All numbers of the {name} split are the same, so there is nothing to learn.",
+                    got=f"{len(numbers)} times {numbers[0]:g} as {self.target}",
+                    fix="Is it the right column? Name another one with --label, or give rows with other numbers.",
+                )
 
     def encode(self, labels: Sequence[float], names: Sequence[str]) -> np.ndarray:
         """The numbers, shape (n,)."""
