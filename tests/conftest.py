@@ -48,6 +48,12 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
 
 
+@pytest.fixture(autouse=True)
+def steady_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the measured speed of the machine be the same in all tests: under load, predictions of time would differ."""
+    monkeypatch.setattr("xautolm.metafeatures.system._gflops", lambda: 100.0)
+
+
 @pytest.fixture
 def tickets() -> pd.DataFrame:
     return support_tickets(160, seed=1)
