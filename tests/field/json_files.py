@@ -50,6 +50,7 @@ def layout_cases() -> list[Case]:
              Read(rows=ROWS + 30, test_rows=30, classes=CLASSES, probes={"text": (PROBE,)})),
         case("pandas, by column", "a.json", table().to_json(), FINE),
         case("pandas, split", "a.json", table().to_json(orient="split"), FINE),
+        case("pandas, index", "a.json", table().to_json(orient="index"), FINE),
         case("pandas, table", "a.json", table().to_json(orient="table"), FINE),
         case("columns of lists", "a.json", json.dumps(table().to_dict("list")), FINE),
         case("Rasa's examples", "a.json", json.dumps(rasa), FINE),

@@ -173,6 +173,15 @@ CASES += [
         task=TASK,
         expect=Refused(value="'account billing'", place="column 'label'", cure="Separate labels by commas"),
     ),
+    *(
+        Case(
+            name=f"labels: {sign!r} between",
+            make=in_csv([sign.join(names) for names in LABELS]),
+            task=TASK,
+            expect=Refused(value="account", place="column 'label'", cure="Separate labels by commas"),
+        )
+        for sign in ("\n", "/", " + ", "&")
+    ),
     Case(
         name="labels: names with blanks, separated by commas",
         make=in_csv([",".join(f"the {name}" for name in names) for names in LABELS]),

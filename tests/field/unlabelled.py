@@ -137,6 +137,11 @@ CASES = [
         expect=Read(rows=ROWS - 6, classes=("0", "1", "2"), notes=("6 of 60 rows", "has '-1'")),
     ),
     Case(
+        name="class numbers with some -100",
+        make=frame_of(some_other(NUMBERED, "label", -100)),
+        expect=Read(rows=ROWS - 6, classes=("0", "1", "2"), notes=("6 of 60 rows", "has '-100'")),
+    ),
+    Case(
         name="three opinions, one of them -1",
         make=frame_of(NUMBERED.assign(label=NUMBERED["label"] - 1)),
         expect=Read(rows=ROWS, classes=("-1", "0", "1")),

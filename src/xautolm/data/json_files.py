@@ -236,6 +236,9 @@ def _rows_of_columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
         keys = list(columns[0])
         if any(list(column) != keys for column in columns):
             return None
+        if all(name.isdecimal() for name in document) and not all(key.isdecimal() for key in keys):
+            # The other way round (pandas' `orient="index"`): an object of rows by their numbers.
+            return columns
         return [{name: document[name][key] for name in document} for key in keys]
     if all(isinstance(column, list) for column in columns) and len({len(column) for column in columns}) == 1:
         return [{name: document[name][row] for name in document} for row in range(len(columns[0]))]

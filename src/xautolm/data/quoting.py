@@ -14,9 +14,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-SEPARATORS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "bar"}
-"""What stands between columns, and its name for people."""
-SEPARATORS_OF_PROSE = ",;"
+SEPARATORS = {
+    ",": "comma",
+    "\t": "tab",
+    ";": "semicolon",
+    "|": "bar",
+    "^": "caret",
+    "~": "tilde",
+    ":": "colon",
+    "\x01": "control character 1",
+    "\x1f": "unit separator",
+}
+"""What stands between columns, and its name for people; the usual ones first."""
+SEPARATORS_OF_PROSE = ",;:"
 """Separators that are usual inside texts too."""
 LINE = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 """A line ends at a carriage return, a line feed or both; whatever else Unicode calls a line end is part of a text."""

@@ -17,8 +17,8 @@ SEPARATOR = re.compile(r"[,;|]")
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
 """A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`."""
 QUOTES = "\"'"
-FEWEST_JOINED = 2
-"""Different cells of several labels by which a separator shows itself: one alone may be a name, as `new york`."""
+OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
+"""Signs that people also put between labels, and in how many different texts each must stand to be taken for one."""
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
 """A 0/1 vector as a text without commas."""
 
@@ -50,13 +50,13 @@ class MultilabelClassification(TaskDefaults):
         return tuple(sorted(names))
 
     def column_problem(self, cells: Sequence[Any]) -> str:
-        """Return that a column holds 0/1 vectors, whose classes have no names, or labels with blanks between."""
+        """Return that a column holds 0/1 vectors, whose classes have no names, or several labels in one text."""
         present = [cell for cell in cells if not is_missing(cell)]
-        separated = _separated_by_blanks(present)
-        if separated:
+        joined = _joined_otherwise(present)
+        if joined:
             return (
-                f"seems to hold several labels with blanks between, for example {shown(separated)}, whose words are "
-                "labels, too.\nSeparate labels by commas, or give lists; in a list, a label may hold blanks."
+                f"seems to hold several labels in one text, for example {shown(joined)}, whose parts are labels, too.\n"
+                "Separate labels by commas, or give lists, in which a label may hold any sign."
             )
         vectors = [_vector(cell) for cell in present]
         widths = {len(vector) for vector in vectors}
@@ -126,19 +126,21 @@ class MultilabelClassification(TaskDefaults):
         return [[name for name, chosen in zip(names, row, strict=True) if chosen] for row in predictions]
 
 
-def _separated_by_blanks(cells: Sequence[Any]) -> str:
-    """Return a cell of a column whose texts list labels with blanks between; empty if they do not.
+def _joined_otherwise(cells: Sequence[Any]) -> str:
+    """Return a cell of a column whose texts list labels with another sign between; empty if they do not.
 
-    They do if different cells hold blanks, and every word of theirs also stands alone in a cell.
+    They do if every part of the texts that hold the sign also stands alone in a cell. Blanks have to show themselves in
+    several different texts: `new york` beside `new` and `york` may be a name.
     """
     texts = {cell.strip() for cell in cells if isinstance(cell, str)}
     if any(SEPARATOR.search(text) or BRACKETED.fullmatch(text) for text in texts):
         return ""
-    alone = {text for text in texts if text and len(text.split()) == 1}
-    joined = sorted(text for text in texts if len(text.split()) > 1)
-    if len(joined) < FEWEST_JOINED or not all(set(text.split()) <= alone for text in joined):
-        return ""
-    return joined[0]
+    for sign, fewest in OTHER_SEPARATORS.items():
+        joined = sorted(text for text in texts if re.search(sign, text))
+        parts = {part.strip() for text in joined for part in re.split(sign, text)}
+        if len(joined) >= fewest and parts <= texts:
+            return joined[0]
+    return ""
 
 
 def _label_items(cell: Any) -> list[Any]:

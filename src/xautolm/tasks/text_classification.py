@@ -14,6 +14,8 @@ from xautolm.tasks.base import TaskDefaults
 
 NO_LABEL_NUMBER = "-1"
 """How data sets of numbered classes write that nobody has labelled a row."""
+IGNORED_NUMBER = "-100"
+"""The class number that torch's losses pass over; no class has it."""
 NO_LABEL = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "?"})
 """How data sets of named classes write it, for example SNLI where the annotators did not agree."""
 
@@ -51,18 +53,19 @@ class TextClassification(TaskDefaults):
         return name_of(items[0])
 
     def stand_ins(self, labels: Sequence[str], train: Sequence[str]) -> frozenset[str]:
-        """Return -1 beside numbers counted from 0, as the hub's data sets have it, and marks such as `-` beside words.
+        """Return -1 and -100 beside class numbers, as the hub and torch have them, and marks such as `-` beside words.
 
         In training, -1 beside 0 and 1 only may as well be the third of three opinions, so it stays a class.
         """
         names = set(labels)
-        known = set(train) - NO_LABEL - {NO_LABEL_NUMBER}
+        known = set(train) - NO_LABEL - {NO_LABEL_NUMBER, IGNORED_NUMBER}
         found = set()
         if known and all(name.isdecimal() for name in known):
+            found = names & {IGNORED_NUMBER}
             counted = {str(number) for number in range(len(known))}
             is_strange = NO_LABEL_NUMBER not in set(train)
             if is_strange or (known == counted and len(known) > 2):
-                found = names & {NO_LABEL_NUMBER}
+                found |= names & {NO_LABEL_NUMBER}
         elif known and all(any(map(str.isalnum, name)) for name in known):
             found = names & NO_LABEL
         return frozenset(found)
