@@ -286,6 +286,9 @@ def test_validation_and_test_come_as_pairs_too() -> None:
         ([b"a"], ["row 0", "bytes b'a'"]),
         (pd.DataFrame({"text": ["a", None], "label": ["x", "y"]}), ["row 1", "got nothing"]),
         ([{"text": "a"}, {"txt": "b"}], ["row 1", "got nothing"]),
+        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), ["two columns have the name 'text'", "1 and 2"]),
+        (np.asarray("a"), ["expected a list", "str 'a'"]),
+        ([[["a"]]], ["row 0", "list ['a']"]),
         (pd.DataFrame({"one": ["a"], "other": ["b"]}), ["Which column is the text?", "one, other"]),
         ("some text", ["A text by itself", "'some text'", "[text]"]),
         ({"text": "some text"}, ["A row by itself", "[row]"]),
@@ -334,3 +337,14 @@ def test_a_mapping_of_frames_is_splits() -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
     dataset = fitted({"train": frame, "test": pd.DataFrame({"text": ["unseen"], "label": ["a"]})})
     assert pairs_of(dataset) == PAIRS and dataset.test is not None and list(dataset.test["text"]) == ["unseen"]
+
+
+def test_a_column_of_a_data_set_keeps_the_names_of_its_classes() -> None:
+    from datasets import ClassLabel, Features, Value
+    from datasets import Dataset as Stored
+
+    features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
+    stored = Stored.from_dict({"text": TEXTS, "label": [number % 2 for number in range(ROWS)]}, features=features)
+    dataset = fitted(stored["text"], stored["label"])
+    assert dataset.labels == ("bad", "good") and pairs_of(dataset)["text number 1"] == "good"
+    assert fitted(stored, "label").labels == ("bad", "good")

@@ -18,6 +18,7 @@ from xautolm.data.columns import Role, choose_columns, extract, usual_columns
 from xautolm.data.forms import inputs_in_columns
 from xautolm.data.frames import column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
+from xautolm.data.source import check_column_names
 from xautolm.data.surrogates import repaired_table
 from xautolm.data.targets import target_cells
 from xautolm.errors import DataError
@@ -83,6 +84,7 @@ def input_table(inputs: Any, roles: Sequence[Role], columns: Columns, used: Mapp
         DataError: A shape that has no rows of these inputs, or an input that is no text, named by its row.
     """
     table, columns = _inputs(inputs, roles, columns)
+    check_column_names(table, "inputs")
     if table.empty and not len(table.columns):
         return pd.DataFrame({role.name: [] for role in roles})
     table = inputs_in_columns(table, roles, columns)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from xautolm.data.columns import Role
 from xautolm.data.frames import frame_of_columns, listed, plain_frame
+from xautolm.data.hugging_face import as_frame
 from xautolm.errors import DataError
 
 TRUTHS = (0, 1)
@@ -30,13 +31,22 @@ def target_cells(y: Any, target: Role) -> list[Any]:
         y = frame_of_columns(y)
     if isinstance(y, pd.DataFrame):
         return _cells_of_frame(plain_frame(y.reset_index(drop=True)), target)
-    cells = listed(y, "y")
+    cells = listed(_with_class_names(y), "y")
     if takes_lists(target) or not cells or not all(isinstance(cell, list | tuple) for cell in cells):
         return cells
     widths = {len(cell) for cell in cells}
     if widths == {1}:
         return [cell[0] for cell in cells]
     raise _refusal(cells, widths, target)
+
+
+def _with_class_names(y: Any) -> Any:
+    """Return a column of a `datasets.Dataset` with class names for their numbers; anything else as it is."""
+    source = getattr(y, "source", None)
+    name = getattr(y, "column_name", None)
+    if source is None or name is None or not hasattr(source, "select_columns"):
+        return y
+    return as_frame(source.select_columns([name]))[name]
 
 
 def takes_lists(target: Role) -> bool:
@@ -81,7 +91,8 @@ def _refusal(cells: list[Any], widths: set[int], target: Role) -> DataError:
         number = next(place for place, cell in enumerate(cells) if len(cell) != 1)
         return DataError(wanted, got=f"{cells[number]!r} in row {number}"[:80])
     shape = f"an array of shape ({len(cells)}, {widths.pop()})"
-    if all(value in TRUTHS for cell in cells for value in cell):
+    is_one_hot = all(value in TRUTHS for cell in cells for value in cell) and all(sum(cell) == 1 for cell in cells)
+    if is_one_hot:
         return DataError(
             wanted,
             got=f"{shape} of 0 and 1, which is one-hot",

@@ -52,7 +52,8 @@ def print_result(
     shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
     disk = disk_use(folder.root) / 1e6
     console.print(sentence(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
-    console.print(sentence(f"next: {predict_command(shown, inputs)}"))
+    # Not wrapped: it is there to be copied.
+    console.print(sentence(f"next: {predict_command(shown, inputs)}"), soft_wrap=True)
 
 
 def disk_use(root: Path) -> int:

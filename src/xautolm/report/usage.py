@@ -143,4 +143,7 @@ def predict_command(run: Path, inputs: Sequence[str]) -> str:
         inputs: Names of the task's inputs; several are one argument with a tab between, written as a backslash and t.
     """
     example = r"\t".join(f"some {name}" for name in inputs)
-    return f'xautolm predict {shlex.quote(str(run))} "{example}"'
+    folder = str(run)
+    if folder.startswith("-"):
+        folder = f"./{folder}"  # else it would be an option
+    return f'xautolm predict {shlex.quote(folder)} "{example}"'
