@@ -20,7 +20,7 @@ from xautolm.errors import UsageError
 from xautolm.report.screen import Quiet
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pairs_are_classified_here_and_in_plain_transformers(tmp_path: Path) -> None:
     tickets = support_tickets(400, seed=0)
