@@ -104,7 +104,7 @@ def test_tables_and_notes(hostile: Experience, tmp_path: Path) -> None:
     console.print(damaged_table([(HOSTILE, HOSTILE, HOSTILE, HOSTILE)]))
     values = {"model": HOSTILE, "method": "[red]markup[/red]", "rate": HOSTILE}
     row = {"configuration": values, "quality": 0.0, "seconds": 1.0, "memory": 1e9, "failure": 0.1}
-    console.print(advice_table([row | {"because": [HOSTILE]}]))
+    console.print(advice_table([row | {"because": [HOSTILE], "origin": HOSTILE}]))
     Plain(stream).note(HOSTILE)
     live = LiveTable(console)
     live.note(HOSTILE)
