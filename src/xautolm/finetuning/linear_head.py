@@ -1,0 +1,297 @@
+"""A classifier as one linear layer on the body's pooled token, and the same written in the family's own form.
+
+The classifiers of transformers' families put an untrained dense layer and an activation between the pooled token and
+the classes. A linear probe has neither, so a head that starts from one is *opened* for training: the dense layer gives
+way to the identity. Afterwards it is *closed*: the same function, to about 1e-4 of the logits, in the weights of the
+family's own modules, so that plain transformers loads it.
+
+Source: Kumar et al. 2022, arXiv 2202.10054 (LP-FT), for why the head should start from a probe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+TANH_RANGE = 0.01
+"""Largest input of a closed head's tanh: there it differs from the identity by a 30,000th."""
+SHIFT_MARGIN = 8.0
+"""How far above zero inputs of a closed head's ReLU or GELU lie at least: GELU(8) is 8 to 1e-14."""
+OPEN_SHIFT = 64.0
+"""Constant that keeps an opened DistilBERT's ReLU out of the way: the body ends in a LayerNorm, whose outputs stay far
+below it."""
+FEATURE_SLACK = 2.0
+"""Factor on the largest feature that was measured: later inputs may have larger ones."""
+
+
+class FirstToken(nn.Module):
+    """A pooler without weights: the first token as it is."""
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        """Return shape (batch, width) from (batch, tokens, width)."""
+        return hidden[:, 0]
+
+
+class LinearClassifier(nn.Module):
+    """Dropout and one linear layer, on the first token or on an input that is pooled already.
+
+    Args:
+        own: The family's head, with `dropout`, `dense` and `out_proj`.
+        pooled: Whether the input is pooled, shape (batch, width); else (batch, tokens, width).
+    """
+
+    def __init__(self, own: Any, *, pooled: bool) -> None:
+        super().__init__()
+        # In a tuple, so that its dense layer is no parameter of the opened model.
+        self.own = (own,)
+        self.dropout = own.dropout
+        self.out_proj = own.out_proj
+        self.pooled = pooled
+
+    def forward(self, hidden: torch.Tensor, **_: Any) -> torch.Tensor:
+        """Return logits of shape (batch, classes)."""
+        features = hidden if self.pooled else hidden[:, 0]
+        logits: torch.Tensor = self.out_proj(self.dropout(features))
+        return logits
+
+
+class Shift(nn.Module):
+    """Adds a constant that is larger than any feature, so that a ReLU that follows changes nothing."""
+
+    def __init__(self, amount: float) -> None:
+        super().__init__()
+        self.amount = amount
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return the features, shifted."""
+        return features + self.amount
+
+
+class ShiftedLinear(nn.Linear):
+    """A linear layer that takes the constant off again, and drops out, before it."""
+
+    amount: float
+    dropout: nn.Module
+
+    def forward(self, features: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (batch, classes)."""
+        return super().forward(self.dropout(features - self.amount))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeadForm:
+    """How a family's classifier is opened and closed."""
+
+    final: str
+    """Where the last linear layer of an opened model is."""
+    open: Callable[[Any], None]
+    """Take the dense layer and its activation out."""
+    close: Callable[[Any, float], None]
+    """Put them back, given the largest feature, so that they change nothing."""
+
+
+def open_head(model: Any) -> nn.Linear | None:
+    """Make a model's classifier linear in the pooled token; return its linear layer, or None for unknown families."""
+    form = _form_of(model)
+    if form is None:
+        return None
+    form.open(model)
+    linear: nn.Linear = model.get_submodule(form.final)
+    return linear
+
+
+def close_head(model: Any, largest_feature: float) -> None:
+    """Write an opened classifier as the family's own.
+
+    Args:
+        model: As `open_head` left it; its weights may have changed since.
+        largest_feature: Largest absolute value of the pooled token over the data.
+    """
+    form = _form_of(model)
+    assert form is not None
+    form.close(model, FEATURE_SLACK * largest_feature)
+
+
+def _form_of(model: Any) -> HeadForm | None:
+    if hasattr(model, DECODER.final):
+        return DECODER
+    return HEAD_FORMS.get(model.config.model_type)
+
+
+def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> nn.Linear:
+    """Build a dense layer to stand before another, which multiplies by `scale` and adds `shift`."""
+    width = before.in_features
+    dense = nn.Linear(width, width, device=before.weight.device, dtype=before.weight.dtype)
+    with torch.no_grad():
+        dense.weight.copy_(scale * torch.eye(width))
+        dense.bias.fill_(shift)
+    return dense
+
+
+def _rescaled(linear: nn.Linear, *, scale: float, shift: float = 0.0) -> None:
+    """Let a linear layer undo a factor and a constant on its input."""
+    with torch.no_grad():
+        weight = linear.weight.double() / scale
+        if shift:
+            assert linear.bias is not None
+            linear.bias.copy_(linear.bias.double() - weight.sum(dim=1) * shift)
+        linear.weight.copy_(weight)
+
+
+def _tanh_scale(largest: float) -> float:
+    return TANH_RANGE / max(largest, 1.0)
+
+
+def _plain_copy(linear: nn.Linear) -> nn.Linear:
+    copy = nn.Linear(linear.in_features, linear.out_features, device=linear.weight.device, dtype=linear.weight.dtype)
+    with torch.no_grad():
+        copy.weight.copy_(linear.weight)
+        copy.bias.copy_(linear.bias)
+    return copy
+
+
+# BERT: body.pooler (dense, tanh) on the first token, then dropout and `classifier` in the model.
+
+
+def _open_bert(model: Any) -> None:
+    model.base_model.pooler = FirstToken()
+
+
+def _close_bert(model: Any, largest: float) -> None:
+    from transformers.models.bert.modeling_bert import BertPooler
+
+    scale = _tanh_scale(largest)
+    pooler = BertPooler(model.config)
+    pooler.dense = _identity_dense(model.classifier, scale=scale)
+    model.base_model.pooler = pooler
+    _rescaled(model.classifier, scale=scale)
+
+
+# ALBERT: body.pooler (a linear layer on the first token) and body.pooler_activation.
+
+
+def _open_albert(model: Any) -> None:
+    model.base_model.pooler = nn.Identity()
+    model.base_model.pooler_activation = nn.Identity()
+
+
+def _close_albert(model: Any, largest: float) -> None:
+    scale = _tanh_scale(largest)
+    model.base_model.pooler = _identity_dense(model.classifier, scale=scale)
+    model.base_model.pooler_activation = nn.Tanh()
+    _rescaled(model.classifier, scale=scale)
+
+
+# DistilBERT: `pre_classifier`, a ReLU inside the model's `forward`, dropout, `classifier`.
+
+
+def _open_distilbert(model: Any) -> None:
+    plain = model.classifier
+    shifted = ShiftedLinear(plain.in_features, plain.out_features)
+    shifted.load_state_dict(plain.state_dict())
+    shifted.amount = OPEN_SHIFT
+    shifted.dropout = model.dropout
+    model.classifier = shifted
+    model.pre_classifier = Shift(OPEN_SHIFT)
+    # Between shift and linear layer it would drop the constant, too.
+    model.dropout = nn.Identity()
+
+
+def _close_distilbert(model: Any, largest: float) -> None:
+    shift = largest + SHIFT_MARGIN
+    opened = model.classifier
+    linear = _plain_copy(opened)
+    _rescaled(linear, scale=1.0, shift=shift)
+    model.dropout = opened.dropout
+    model.classifier = linear
+    model.pre_classifier = _identity_dense(linear, scale=1.0, shift=shift)
+
+
+# DeBERTa: `pooler` (ContextPooler: dropout, dense, GELU) on the first token, dropout, `classifier`.
+
+
+def _open_deberta(model: Any) -> None:
+    model.pooler = FirstToken()
+
+
+def _close_deberta(model: Any, largest: float) -> None:
+    from transformers.models.deberta_v2.modeling_deberta_v2 import ContextPooler
+
+    shift = largest + SHIFT_MARGIN
+    pooler = ContextPooler(model.config)
+    pooler.dense = _identity_dense(model.classifier, scale=1.0, shift=shift)
+    model.pooler = pooler
+    _rescaled(model.classifier, scale=1.0, shift=shift)
+
+
+# RoBERTa, ELECTRA, BART, T5: a module with `dropout`, `dense`, an activation and `out_proj`.
+
+
+def _open_module(name: str, *, pooled: bool) -> Callable[[Any], None]:
+    def open_(model: Any) -> None:
+        own = getattr(model, name)
+        setattr(model, name, LinearClassifier(own, pooled=pooled))
+
+    return open_
+
+
+def _close_module(name: str, *, tanh: bool) -> Callable[[Any, float], None]:
+    def close(model: Any, largest: float) -> None:
+        opened = getattr(model, name)
+        scale = _tanh_scale(largest) if tanh else 1.0
+        shift = 0.0 if tanh else largest + SHIFT_MARGIN
+        own = opened.own[0]
+        own.dense = _identity_dense(opened.out_proj, scale=scale, shift=shift)
+        own.out_proj = opened.out_proj
+        _rescaled(own.out_proj, scale=scale, shift=shift)
+        setattr(model, name, own)
+
+    return close
+
+
+def _nothing(model: Any, largest: float = 0.0) -> None:
+    """Leave a head as it is: it is linear in what comes before it."""
+
+
+BERT = HeadForm(final="classifier", open=_open_bert, close=_close_bert)
+ALBERT = HeadForm(final="classifier", open=_open_albert, close=_close_albert)
+DISTILBERT = HeadForm(final="classifier", open=_open_distilbert, close=_close_distilbert)
+DEBERTA = HeadForm(final="classifier", open=_open_deberta, close=_close_deberta)
+ROBERTA = HeadForm(
+    final="classifier.out_proj",
+    open=_open_module("classifier", pooled=False),
+    close=_close_module("classifier", tanh=True),
+)
+ELECTRA = HeadForm(
+    final="classifier.out_proj",
+    open=_open_module("classifier", pooled=False),
+    close=_close_module("classifier", tanh=False),
+)
+SEQUENCE_TO_SEQUENCE = HeadForm(
+    final="classification_head.out_proj",
+    open=_open_module("classification_head", pooled=True),
+    close=_close_module("classification_head", tanh=True),
+)
+PRETRAINED_DENSE = HeadForm(final="classifier", open=_nothing, close=_nothing)
+"""ModernBERT's dense layer is pretrained with its body: it is part of the features."""
+DECODER = HeadForm(final="score", open=_nothing, close=_nothing)
+"""Decoders have one linear layer without bias on the last token."""
+
+HEAD_FORMS = {
+    "albert": ALBERT,
+    "bart": SEQUENCE_TO_SEQUENCE,
+    "bert": BERT,
+    "deberta": DEBERTA,
+    "deberta-v2": DEBERTA,
+    "distilbert": DISTILBERT,
+    "electra": ELECTRA,
+    "modernbert": PRETRAINED_DENSE,
+    "roberta": ROBERTA,
+    "t5": SEQUENCE_TO_SEQUENCE,
+    "xlm-roberta": ROBERTA,
+}
+"""By what `config.json` calls the family."""

@@ -1,0 +1,49 @@
+"""Opened heads are linear in the pooled token, and closing them changes nothing but the form."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+from tests.conformance.tiny import FAMILIES, tiny_model
+from xautolm.data.demo import support_tickets
+from xautolm.finetuning.linear_head import close_head, open_head
+
+# What libraries say of themselves while they work.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+TEXTS = list(support_tickets(40, seed=1)["text"])
+CLASSES = 5
+
+
+@pytest.mark.parametrize("family", sorted(FAMILIES))
+def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: str) -> None:
+    card = tiny_model(family, tmp_path / "body", TEXTS)
+    tokenizer = AutoTokenizer.from_pretrained(card.path)
+    model = AutoModelForSequenceClassification.from_pretrained(card.path, num_labels=CLASSES).eval()
+    model.config.pad_token_id = tokenizer.pad_token_id
+    batch = tokenizer(TEXTS[:16], padding=True, truncation=True, max_length=64, return_tensors="pt")
+    batch.pop("token_type_ids", None)
+    linear = open_head(model)
+    assert linear is not None and linear.out_features == CLASSES
+    features = []
+    linear.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0].detach()))
+    with torch.no_grad():
+        linear.weight.normal_(0, 1)
+        if linear.bias is not None:
+            linear.bias.normal_(0, 1)
+        opened = model(**batch).logits
+    # Of decoders every token has its score; the shift of DistilBERT's ReLU is no part of a feature.
+    largest = float(features[0].abs().max()) - getattr(linear, "amount", 0.0)
+    linear._forward_pre_hooks.clear()
+    close_head(model, largest)
+    model.save_pretrained(tmp_path / "plain")
+    plain = AutoModelForSequenceClassification.from_pretrained(tmp_path / "plain").eval()
+    plain.config.pad_token_id = tokenizer.pad_token_id
+    with torch.no_grad():
+        closed = plain(**batch).logits
+    assert float(opened.std()) > 0.1
+    assert torch.allclose(closed, opened, atol=1e-3 * float(opened.abs().max()))
