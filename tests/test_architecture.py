@@ -18,6 +18,7 @@ LEVELS = {
     "trial_folder": 3, "budget": 3, "data": 3, "tasks": 3, "metafeatures": 3, "zoo": 3, "methods": 3, "metrics": 3,
     "run_folder": 4, "recipe": 4, "resources": 4,
     "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
+    "opening": 5,
     "memory": 6, "search_store": 6, "prospect": 6, "testing": 6,
     "plan": 7, "recommend": 7, "integrations": 7,
     "loop": 8, "results": 8, "best_model": 8,

@@ -8,7 +8,7 @@ import pytest
 from xautolm.data import prepare
 from xautolm.documents import from_plain, to_plain
 from xautolm.errors import SpaceError, UnknownNameError
-from xautolm.recipe import build_space, data_needs, methods_by_model, opening, precisions, read_space_option
+from xautolm.recipe import build_space, data_needs, methods_by_model, precisions, read_space_option
 from xautolm.records import Configuration, DataProfile, Experience, Gpu, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
@@ -51,7 +51,7 @@ def test_nothing_that_cannot_run_is_in_the_space(
 
 def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine: SystemProfile) -> None:
     cards = [ZOO.things[name] for name in ("minilm-l6", "roberta-base", "roberta-large")]
-    space = build_space("default", TASK, cards, [], profile, machine)
+    space = build_space("default", TASK, cards, ["full", "lora", "head"], profile, machine)
     rates = {
         (model, method): walk(space, model=model, method=method)["learning_rate"]
         for model in ("minilm-l6", "roberta-base", "roberta-large")
@@ -188,14 +188,14 @@ def configured(space: Space, **fixed: object):
 
 def test_predictions_order_what_is_obvious(resources: tuple[ResourceModel, Space]) -> None:
     model, space = resources
-    full, head, large, small = (
+    full, probe, large, small = (
         model.predict(configured(space, model=name, method=method))
         for name, method in (
-            ("minilm-l6", "full.v1"), ("minilm-l6", "head.v1"), ("roberta-large", "full.v1"), ("minilm-l2", "full.v1"))
+            ("minilm-l6", "full.v1"), ("minilm-l6", "probe.v1"), ("roberta-large", "full.v1"), ("minilm-l2", "full.v1"))
     )  # fmt: skip
     assert small.first_result_seconds < full.first_result_seconds < large.first_result_seconds
-    assert head.first_result_seconds < full.first_result_seconds
-    assert head.memory < full.memory < large.memory
+    assert probe.first_result_seconds < full.first_result_seconds
+    assert probe.memory < full.memory < large.memory
     # 355 M parameters, gradients and two moments in float32 are 5.7 GB before any activation.
     assert 5.7e9 < large.memory < 8e9
 
@@ -299,28 +299,14 @@ def test_checkpointing_is_foreseen_where_nothing_else_fits(resources: tuple[Reso
     assert model.needs_checkpointing(large, between) and not model.needs_checkpointing(large, Limits())
 
 
-def test_a_search_opens_with_every_architecture(machine: SystemProfile, profile: DataProfile) -> None:
-    names = ("minilm-l6", "minilm-l2", "scratch-decoder", "scratch-encoder-decoder")
-    cards = {name: ZOO.things[name] for name in names}
-    task = TASKS.get("question-answering")
-    space = build_space("default", task, list(cards.values()), [], profile, machine)
-    first = opening(space, cards, lambda one: "")
-    assert [one.model for one in first] == ["minilm-l6", "scratch-decoder", "scratch-encoder-decoder"]
-    assert first[0] == space.default() and all(int(str(one.values["epochs"])) <= 4 for one in first[1:])
-    assert all(space.problems(one.values) == [] for one in first)
-    # What is too slow gives way to the next model by the same method; where everything is, the default stays.
-    assert opening(space, cards, lambda one: "slow" if one.model == "minilm-l6" else "")[0].model == "minilm-l2"
-    assert opening(space, cards, lambda one: "slow")[0] == space.default()
-
-
 def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: DataProfile) -> None:
     names = ("roberta-base", "gpt2", "t5-small")
     cards = [ZOO.things[name] for name in names]
     space = build_space("default", TASKS.get("question-answering"), cards, [], profile, machine)
     assert methods_by_model(space) == {
-        "roberta-base": ("full.v1", "head.v1", "lora.v1", "partial.v1"),
-        "gpt2": ("full.v1", "lora.v1", "partial.v1"),
-        "t5-small": ("full.v1", "lora.v1"),
+        "roberta-base": ("full.v1", "lora.v1", "partial.v1"),
+        "gpt2": ("full.v1", "lora.v1", "partial.v1", "zero_shot.v1"),
+        "t5-small": ("full.v1", "lora.v1", "zero_shot.v1"),
     }
     assert not {"class_weights", "label_smoothing"} & {parameter.name for parameter in space.sites().values()}
     with pytest.raises(SpaceError, match="text-generation is not for an encoder"):

@@ -31,6 +31,14 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
     return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, options.trial_memory_limit or gpu))
 
 
+def opening_limits(options: FitOptions, limits: Limits) -> Limits:
+    """Return the limits of the trials that a search begins with: without one given, all the time that is left.
+
+    One training with its whole schedule is a better answer than three that are cut in the middle of theirs.
+    """
+    return limits if options.trial_time_limit is not None else replace(limits, seconds=None)
+
+
 def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> list[str]:
     """Names of the models that fit the machine and the limits with at least one method."""
     names = [one.model for one in default_configurations(space) if not resources.obstacle(one, limits)]

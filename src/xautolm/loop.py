@@ -9,14 +9,14 @@ from dataclasses import replace
 from xautolm.documents import write_json
 from xautolm.errors import SearchEndedError
 from xautolm.plan import Plan, interrupted, settled
-from xautolm.records import Experience, Limits, TrialOutcome
+from xautolm.records import Configuration, Experience, Limits, TrialOutcome
 from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
 from xautolm.run_folder import experience_of, folder_errors
-from xautolm.search import AGAIN, EXPLANATION, PROPOSAL, AskedTrial, pareto_front
+from xautolm.search import AGAIN, DEFAULT, EXPLANATION, PROPOSAL, AskedTrial, pareto_front
 
 UPDATE_SECONDS = 0.5
-PART_OF_EPOCH = 0.3
+PART_OF_EPOCH = 1 / 3
 """Share of the first epoch that must fit at least."""
 LARGEST_MISFORTUNE = 5
 """So many trials in a row that are ended from outside end the search: a full disk or a broken driver ends them all."""
@@ -83,8 +83,12 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     trials_left = plan.trials_left(standing.experiences, len(standing.running))
     if plan.clock.left <= 0 or (trials_left is not None and trials_left <= 0):
         return False
-    seconds = min(plan.limits.seconds or float("inf"), plan.clock.left)
-    limits = replace(plan.limits, seconds=None if seconds == float("inf") else seconds)
+    running = [spec.configuration for spec in standing.running.values()]
+    is_opening = not plan.opening.has_ended(standing.experiences, running)
+    limits = plan.opening_limits if is_opening else plan.limits
+    seconds = min(limits.seconds or float("inf"), plan.clock.left)
+    limits = replace(limits, seconds=None if seconds == float("inf") else seconds)
+    follow_probes(plan, standing, running, limits)
     asked = ask(plan, limits)
     if asked is None:
         return False
@@ -101,6 +105,18 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     standing.running[number] = spec
     plan.screen.started(number, configuration, plan.resources.predict(configuration).seconds)
     return True
+
+
+def follow_probes(plan: Plan, standing: Standing, running: Sequence[Configuration], limits: Limits) -> None:
+    """Let what is built on the best probe be next, once all probes have ended."""
+    following = plan.opening.after_probes(
+        standing.experiences,
+        running,
+        plan.metric,
+        lambda configuration: plan.resources.obstacle(configuration, limits),
+    )
+    for configuration in following:
+        plan.study.enqueue(configuration, DEFAULT)
 
 
 def ask(plan: Plan, limits: Limits) -> AskedTrial | None:

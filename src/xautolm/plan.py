@@ -16,12 +16,14 @@ from xautolm.budget import Clock, seconds_used
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
 from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.limits import opening_limits
 from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures.system import devices
 from xautolm.metalearning import telling
+from xautolm.opening import Opening, is_trained
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, with_weights
-from xautolm.recipe import default_configurations, methods_by_model, opening
+from xautolm.recipe import default_configurations, methods_by_model
 from xautolm.records import (
     Configuration,
     Experience,
@@ -61,6 +63,8 @@ class Plan:
     """The first quality metric among the objectives; chooses the best epoch and the winner."""
     limits: Limits
     """Of each trial, besides what is left of the budget."""
+    opening_limits: Limits
+    """Of the trials that a search begins with."""
     parallel: int
     devices: Sequence[str]
     threads: int
@@ -75,7 +79,9 @@ class Plan:
     clock: Clock
     lock: FileLock
     defaults: Sequence[Configuration]
-    """The default configuration of every model and method: the cheapest says what a trial needs at least."""
+    """The default configuration of every model and training method: the cheapest says what a trial needs at least."""
+    opening: Opening
+    """What comes first, before the sampler is asked."""
     experiences: Sequence[Experience]
     """The trials of earlier sessions."""
 
@@ -169,13 +175,17 @@ def _opened(
     experiences = settled(folder, info, screen.note, stored)
     store.add(experiences)
     memory = _memory(sight, options, stored, info, start, screen.note)
+    opening = Opening(space=space, cards=sight.cards)
+    first = opening.first(lambda configuration: sight.resources.obstacle(configuration, limits))
+    if all(is_trained(configuration) for configuration in first):
+        screen.note("no pretrained model here can be tried without training: the search begins with a training")
     study = open_study(
         file_url(folder.study),
         space,
         sight.objectives,
         lambda seed: strategy.make(space, seed, memory),
         options.seed,
-        opening(space, sight.cards, lambda configuration: sight.resources.obstacle(configuration, limits)),
+        first,
         experiences,
         folder.is_taken,
         screen.note,
@@ -191,6 +201,7 @@ def _opened(
         objectives=sight.objectives,
         metric=sight.metric,
         limits=limits,
+        opening_limits=opening_limits(options, limits),
         parallel=options.parallel,
         devices=devices(sight.system, options.device),
         threads=threads,
@@ -203,7 +214,8 @@ def _opened(
         screen=screen,
         clock=Clock(folder.clock, options.spending, used),
         lock=lock,
-        defaults=default_configurations(space),
+        defaults=opening.trained_defaults() or default_configurations(space),
+        opening=opening,
         experiences=experiences,
     )
 

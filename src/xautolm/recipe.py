@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -69,7 +69,10 @@ def build_space(
     """
     if preset not in PRESETS:
         raise UnknownNameError("space preset", preset, PRESETS)
-    chosen = [METHODS.get(name) for name in methods] if methods else list(METHODS.things.values())
+    if methods:
+        chosen = [METHODS.get(name) for name in methods]
+    else:
+        chosen = [method for method in METHODS.things.values() if preset in method.presets]
     branches: dict[str, Space] = {}
     reasons: list[str] = []
     for card in cards:
@@ -114,7 +117,9 @@ def _form_space(
         body_dropout=method.trains_body,
         form=form,
     )
-    return Space(form, method.parameters(preset, card, bounds) + PRESETS[preset](bounds))
+    own = method.parameters(preset, card, bounds)
+    shared = PRESETS[preset](bounds) if method.trains_by_gradient else ()
+    return Space(form, own + shared)
 
 
 def _branch(name: str, spaces: Sequence[Space]) -> Branch:
@@ -185,32 +190,6 @@ def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list
                 return fixed.get(parameter.name, parameter.default)
 
             found.append(space.walk(choose))
-    return found
-
-
-def opening(
-    space: Space, cards: Mapping[str, ModelCard], obstacle: Callable[[Configuration], str]
-) -> list[Configuration]:
-    """What a search begins with: the space's default, and one short trial of each other architecture, so that a search
-    over several learns early what each is worth.
-
-    Where the default meets an obstacle (too slow, too large), the first default of its architecture that meets none
-    takes its place, by the same method if possible.
-
-    Args:
-        space: As `build_space` made it.
-        cards: Its models.
-        obstacle: Why a configuration would be passed over, or nothing.
-    """
-    architecture = cards[space.default().model].architecture
-    methods = [method for names in methods_by_model(space).values() for method in names]
-    by_method = sorted(default_configurations(space), key=lambda one: methods.index(one.method))
-    alike = [one for one in by_method if cards[one.model].architecture == architecture and not obstacle(one)]
-    found = [space.default()] if not obstacle(space.default()) or not alike else alike[:1]
-    short = default_configurations(space, fewest_epochs=True)
-    for one in sorted(short, key=lambda one: cards[one.model].parameters):
-        if cards[one.model].architecture not in {architecture, *(cards[other.model].architecture for other in found)}:
-            found.append(one)
     return found
 
 

@@ -42,6 +42,8 @@ VALIDATION_FACTORS = {"generate": 4.0, "label-words": 2.0}
 """Time of validating over that of a forward pass over the inputs: words are said one after the other, with small
 matrices that use little of the machine; labels whose first tokens are alike need a pass each."""
 CLASSIFIED = dict.fromkeys(("encoder", "decoder", "encoder-decoder"), ("classify",))
+FEATURE_BATCH = 32
+"""Per-device batch of methods that train nothing."""
 PADDING = 1.15
 """Tokens computed for each token of text, with batches grouped by length."""
 LARGEST_RATIO = 100.0
@@ -100,6 +102,8 @@ class ResourceModel:
         backward = method.backward_share(card, values)
         speed = self._speed() / self._correction()
         examples = self.profile.train_examples * DATA_SHARES[str(values.get("data_downsize", "none"))]
+        if not method.reads_training_split:
+            examples = 0
         train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
         validate *= VALIDATION_FACTORS.get(form, 1.0)
@@ -113,7 +117,8 @@ class ResourceModel:
         stored = method.stored_share(card, values) * card.parameters
         fixed = overhead + BYTES * (stored + OPTIMIZER_COPIES * trained)
         return Estimate(
-            seconds=FIXED_SECONDS + _number(values, "epochs") * (train + validate),
+            # A method without epochs looks at each text once.
+            seconds=FIXED_SECONDS + float(str(values.get("epochs", 1))) * (train + validate),
             first_result_seconds=FIXED_SECONDS + train + validate,
             validation_seconds=validate,
             memory=fixed + BYTES * kept,
@@ -189,7 +194,7 @@ class ResourceModel:
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
         """The largest per-device batch, a halving of the configured one, that is predicted to fit."""
         estimate = self.predict(configuration)
-        size = int(_number(configuration.values, "batch_size"))
+        size = int(str(configuration.values.get("batch_size", FEATURE_BATCH)))
         while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > self.memory_limit(limits):
             size = (size + 1) // 2
         return size

@@ -22,6 +22,7 @@ from xautolm.records import (
     TrialSpec,
     experience_id,
 )
+from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task
 from xautolm.vocabulary import TrialStatus
@@ -148,7 +149,7 @@ def trial_spec(folder: Path, task: Task, data: Dataset, card: ModelCard, configu
         metric=task.metrics[0],
         metrics=task.metrics,
         limits=Limits(),
-        micro_batch=int(str(configuration.values["batch_size"])),
+        micro_batch=int(str(configuration.values.get("batch_size", FEATURE_BATCH))),
         device="cpu",
         threads=2,
         seed=0,

@@ -13,6 +13,8 @@ import pandas as pd
 import pytest
 from transformers import AutoTokenizer
 
+import xautolm.finetuning.asking as asking
+import xautolm.finetuning.probing as probing
 import xautolm.finetuning.run as trial
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data import prepare
@@ -96,16 +98,39 @@ def test_every_task_has_a_table_and_every_family_a_cell() -> None:
 
 @pytest.fixture
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Collects what each trained model says of its validation rows before it is saved."""
+    """Collect what each model says of its validation rows before it is saved, with its adapters and its open head."""
     said: list[Any] = []
-    export = trial.export_model
+    orders: list[Any] = []
+    make_trainer, without_adapters = trial.make_trainer, trial.without_adapters
+    write_probe, save_model = probing.write_probe, asking.save_model
 
-    def answer_and_export(model: Any, tokenizer: Any, settings: Any, again: Any, folder: Path) -> None:
-        table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)
+    def note_order(spec: Any, task: Any, tokenizer: Any, model: Any, tokens: Any, settings: Any, *others: Any) -> Any:
+        orders.append((spec, task, tokenizer, settings))
+        return make_trainer(spec, task, tokenizer, model, tokens, settings, *others)
+
+    def answer_with_adapters(model: Any, again: Any) -> Any:
+        spec, task, tokenizer, settings = orders[-1]
+        table = pd.read_parquet(Path(spec.data) / "validation.parquet")
         said.append(FORMS.get(settings.form).answers(model.eval(), tokenizer, table, task, settings))
-        export(model, tokenizer, settings, again, folder)
+        return without_adapters(model, again)
 
-    monkeypatch.setattr(trial, "export_model", answer_and_export)
+    def answer_as_probe(
+        probe: Any, head: Any, pooling: str, features: Any, tokenizer: Any, settings: Any, folder: Path
+    ) -> None:
+        logits = probe.logits(features.validation)
+        in_units = logits[:, 0] * settings.deviation + settings.mean
+        said.append(in_units if settings.form == "regress" else logits)
+        write_probe(probe, head, pooling, features, tokenizer, settings, folder)
+
+    def answer_as_it_is(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
+        table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)
+        said.append(FORMS.get(settings.form).answers(model, tokenizer, table, task, settings))
+        save_model(model, tokenizer, settings, folder)
+
+    monkeypatch.setattr(asking, "save_model", answer_as_it_is)
+    monkeypatch.setattr(trial, "make_trainer", note_order)
+    monkeypatch.setattr(trial, "without_adapters", answer_with_adapters)
+    monkeypatch.setattr(probing, "write_probe", answer_as_probe)
     return said
 
 

@@ -59,7 +59,7 @@ def order(tmp_path: Path) -> Order:
             metric=kind.metrics[0],
             metrics=kind.metrics,
             limits=limits or Limits(),
-            micro_batch=micro_batch or int(configuration.values["batch_size"]),
+            micro_batch=micro_batch or int(configuration.values.get("batch_size", 32)),
             device="cpu",
             threads=1,
             seed=0,

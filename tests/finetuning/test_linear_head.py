@@ -27,8 +27,9 @@ def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: s
     model.config.pad_token_id = tokenizer.pad_token_id
     batch = tokenizer(TEXTS[:16], padding=True, truncation=True, max_length=64, return_tensors="pt")
     batch.pop("token_type_ids", None)
-    linear = open_head(model)
-    assert linear is not None and linear.out_features == CLASSES
+    head = open_head(model)
+    assert head is not None and head.linear.out_features == CLASSES
+    linear = head.linear
     features = []
     linear.register_forward_pre_hook(lambda module, inputs: features.append(inputs[0].detach()))
     with torch.no_grad():
@@ -37,7 +38,7 @@ def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: s
             linear.bias.normal_(0, 1)
         opened = model(**batch).logits
     # Of decoders every token has its score; the shift of DistilBERT's ReLU is no part of a feature.
-    largest = float(features[0].abs().max()) - getattr(linear, "amount", 0.0)
+    largest = float(features[0].abs().max()) - head.offset
     linear._forward_pre_hooks.clear()
     close_head(model, largest)
     model.save_pretrained(tmp_path / "plain")

@@ -23,6 +23,7 @@ from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import TrialStatus
+from xautolm.zoo import ZOO
 
 pytestmark = [
     # What libraries say of themselves while they work; ours must stay silent.
@@ -46,7 +47,10 @@ def test_a_model_from_scratch_learns_and_leaves_a_plain_folder(order: Order, fol
     assert classify("I was charged twice for order 4417.")[0]["label"] in spec.labels
 
 
-@pytest.mark.parametrize("method", METHODS.names())
+CLASSIFYING = [name for name in METHODS.names() if not METHODS.get(name).problem(ZOO.things["minilm-l2"], "classify")]
+
+
+@pytest.mark.parametrize("method", CLASSIFYING)
 def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, method: str) -> None:
     spec = order("minilm-l2", method, epochs=2, rows=120)
     outcome = run(spec, folder)
@@ -118,11 +122,11 @@ def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, mo
     assert caught.value.kind == "diverged"
 
 
-def test_the_time_limit_gives_a_truncated_but_valid_result(order: Order, folder: Path) -> None:
-    spec = order("minilm-l2", epochs=6, rows=900, limits=Limits(seconds=9.0))
+def test_the_time_limit_gives_a_shorter_but_valid_training(order: Order, folder: Path) -> None:
+    spec = order("minilm-l2", epochs=40, rows=900, head_init="random", limits=Limits(seconds=9.0))
     outcome = run(spec, folder)
-    assert outcome.status is TrialStatus.TRUNCATED
-    assert outcome.metrics and outcome.history[-1]["epoch"] < 6
+    assert outcome.succeeded and outcome.adjustments[0].startswith("epochs 40 to ")
+    assert outcome.metrics and outcome.history[-1]["epoch"] < 40
     assert (folder / "model" / "model.safetensors").exists()
     assert outcome.evaluation_time < 9.0 + 3.0
 

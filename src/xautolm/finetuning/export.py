@@ -16,32 +16,33 @@ from xautolm.finetuning.pretrained import read_adapters
 from xautolm.run_folder import ANSWERING
 
 
-def export_model(
-    model: Any, tokenizer: PreTrainedTokenizerBase, settings: Answering, again: Callable[[], Any], folder: Path
-) -> None:
-    """Save model and tokenizer so that plain transformers loads them; adapters are merged into the weights.
+def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:
+    """Save model and tokenizer so that plain transformers loads them.
 
     The tokenizer remembers the trained length as its own, so that longer texts are cut in use as they were in training;
     `xautolm.json` keeps what else answering needs.
 
     Args:
-        model: As trained.
+        model: As trained, without adapters.
         tokenizer: Its tokenizer.
         settings: Of answering.
-        again: Loads the untrained model in the same way, on the processor.
         folder: Where to; made if it does not exist.
     """
-    _merged(model, again).save_pretrained(str(folder))
+    model.save_pretrained(str(folder))
     tokenizer.model_max_length = settings.max_length
     tokenizer.save_pretrained(str(folder))
     write_json(folder / ANSWERING, to_plain(settings))
 
 
-def _merged(model: Any, again: Callable[[], Any]) -> Any:
-    """A model without adapters.
+def without_adapters(model: Any, again: Callable[[], Any]) -> Any:
+    """Return a trained model with its adapters merged into the weights.
 
     Quantised weights are loaded once more and given their full width first: merging into few bits would round the
     adapters away. What is saved computes what was trained, and needs no bitsandbytes.
+
+    Args:
+        model: As trained.
+        again: Loads the untrained model in the same way, on the processor.
     """
     if not isinstance(model, PeftModel):
         return model

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -94,14 +95,50 @@ class HeadForm:
     """Put them back, given the largest feature, so that they change nothing."""
 
 
-def open_head(model: Any) -> nn.Linear | None:
-    """Make a model's classifier linear in the pooled token; return its linear layer, or None for unknown families."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LinearHead:
+    """An opened head."""
+
+    model: Any
+    linear: nn.Linear
+
+    @property
+    def offset(self) -> float:
+        """Return the constant that stands in the linear layer's input besides the features."""
+        return self.linear.amount if isinstance(self.linear, ShiftedLinear) else 0.0
+
+    @property
+    def has_bias(self) -> bool:
+        """Return whether the layer can add a constant to each class."""
+        return self.linear.bias is not None
+
+    def set_weights(self, weight: np.ndarray, bias: np.ndarray) -> None:
+        """Set the layer's weights.
+
+        Args:
+            weight: Shape (classes, width).
+            bias: Shape (classes,); left out where the layer has none.
+        """
+        with torch.no_grad():
+            self.linear.weight.copy_(torch.as_tensor(weight))
+            if self.has_bias:
+                self.linear.bias.copy_(torch.as_tensor(bias))
+
+
+def open_head(model: Any) -> LinearHead | None:
+    """Make a model's classifier linear in the pooled token; return it, or None for unknown families."""
     form = _form_of(model)
     if form is None:
         return None
     form.open(model)
-    linear: nn.Linear = model.get_submodule(form.final)
-    return linear
+    return head_of(model)
+
+
+def head_of(model: Any) -> LinearHead:
+    """Return the head of a model that was opened before."""
+    form = _form_of(model)
+    assert form is not None
+    return LinearHead(model=model, linear=model.get_submodule(form.final))
 
 
 def close_head(model: Any, largest_feature: float) -> None:

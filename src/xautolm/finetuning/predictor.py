@@ -10,7 +10,9 @@ import torch
 from transformers.utils import logging
 
 from xautolm.documents import from_plain, read_json
+from xautolm.finetuning.features import MEAN
 from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.mean_pooled import load_mean_pooled
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS
@@ -29,12 +31,14 @@ class Predictor:
         self.settings = from_plain(Answering, read_json(folder / ANSWERING))
         self.form = FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
+        model = load_mean_pooled(folder) if self.settings.pooling == MEAN else self._load(folder)
+        self.model: Any = model.to(present_device(device)).eval()
+        self.tokenizer = read_tokenizer(folder)
+
+    def _load(self, folder: Path) -> Any:
         config = read_config(folder)
         architecture = "encoder-decoder" if config.is_encoder_decoder else "decoder"
-        model_class = self.form.auto_class(architecture)
-        model = read_weights(model_class, folder)
-        self.model = model.to(present_device(device)).eval()
-        self.tokenizer = read_tokenizer(folder)
+        return read_weights(self.form.auto_class(architecture), folder)
 
     def answers(self, table: pd.DataFrame) -> Any:
         """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.

@@ -5,25 +5,41 @@ from __future__ import annotations
 import shutil
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 from datasets import DatasetDict, disable_progress_bars
+from threadpoolctl import threadpool_limits
 from transformers import PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.utils import logging
 
+from xautolm.finetuning.asking import run_untrained
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
-from xautolm.finetuning.export import export_model
+from xautolm.finetuning.export import save_model, without_adapters
 from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.linear_head import close_head
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
-from xautolm.finetuning.model import bare_model, build_model
+from xautolm.finetuning.probe import Probe
+from xautolm.finetuning.probing import head_start, largest_feature, run_probe, started_model
+from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.finetuning.training import make_trainer
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.methods import METHODS
+from xautolm.records import SAYING, TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS, Task
 from xautolm.vocabulary import TrialStatus
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """A training that has ended, and what watched it."""
+
+    trainer: Trainer
+    progress: Progress
+    clock: Deadline
+    plan: StepPlan
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -37,29 +53,38 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
     tokens, settings = tokenized(spec, task, tokenizer)
+    if not METHODS.get(spec.configuration.method).trains_by_gradient:
+        if settings.form in SAYING:
+            return run_untrained(spec, task, tokenizer, settings, folder)
+        return run_probe(spec, task, tokenizer, tokens, settings, folder)
     adjustments: list[str] = []
     started = time.monotonic()
+    start = head_start(spec, task, tokenizer, tokens, settings)
 
-    def attempt(micro_batch: int, checkpointing: bool) -> tuple[Trainer, Progress, Deadline]:
+    def attempt(micro_batch: int, checkpointing: bool) -> Training:
         how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
-        return _train(how, task, tokenizer, tokens, settings, deadline, folder)
+        return _train(how, task, tokenizer, tokens, settings, start, deadline, folder)
 
-    trainer, progress, clock = with_smaller_batches(
-        attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing
-    )
+    training = with_smaller_batches(attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing)
+    if training.plan.is_shortened:
+        adjustments.append(training.plan.account)
     evaluation_time = time.monotonic() - started
 
     def again() -> Any:
         set_seed(spec.seed)
-        return bare_model(replace(spec, device="cpu"), task, tokenizer)
+        return started_model(replace(spec, device="cpu"), task, tokenizer, start)
 
-    export_model(trainer.model, tokenizer, settings, again, folder / "model")
+    model = without_adapters(training.trainer.model, again)
+    if start is not None:
+        close_head(model, largest_feature(model, tokenizer, tokens["validation"]))
+    save_model(model, tokenizer, settings, folder / "model")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    best = max(progress.history, key=lambda line: line[spec.metric])
+    history = training.progress.history
+    best = max(history, key=lambda line: line[spec.metric])
     return TrialOutcome(
-        status=TrialStatus.TRUNCATED if clock.truncated else TrialStatus.COMPLETE,
+        status=TrialStatus.TRUNCATED if training.clock.truncated else TrialStatus.COMPLETE,
         metrics={name: best[name] for name in spec.metrics},
-        history=tuple(progress.history),
+        history=tuple(history),
         evaluation_time=evaluation_time,
         peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
         adjustments=tuple(adjustments),
@@ -68,6 +93,8 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
 
 def _set_up_process(spec: TrialSpec) -> None:
     torch.set_num_threads(spec.threads)
+    # Regressions run in the threads of BLAS, which knows nothing of torch's.
+    threadpool_limits(spec.threads)
     logging.set_verbosity_error()
     disable_progress_bars()
     # peft asks a model by the name that transformers 5 still knows; there is nothing that we, or a person, could do.
@@ -85,16 +112,20 @@ def _train(
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
     settings: Answering,
+    start: Probe | None,
     deadline: float | None,
     folder: Path,
-) -> tuple[Trainer, Progress, Deadline]:
+) -> Training:
     release_memory()
     set_seed(spec.seed)
-    model: Any = build_model(spec, task, tokenizer)
+    model = started_model(spec, task, tokenizer, start)
+    model = METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
     progress = Progress(folder)
     share = FORMS.get(settings.form).evaluation_share
     clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), share)
-    trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, [progress, NanGuard(), clock], folder)
+    plan = StepPlan(clock)
+    callbacks = [progress, NanGuard(), clock, plan]
+    trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
     with memory_guard(model, spec.limits.memory):
         trainer.train()
-    return trainer, progress, clock
+    return Training(trainer=trainer, progress=progress, clock=clock, plan=plan)

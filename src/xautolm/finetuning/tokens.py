@@ -61,9 +61,7 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
     _check_vocabulary(spec.card, tokenizer, list(tables["train"][next(iter(task.inputs))].iloc[:VOCABULARY_SAMPLE]))
     targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
     settings = form.answering(spec, tokenizer, targets)
-    source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
-    shape = [source, spec.card.architecture, to_plain(settings)]
-    folder = Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
+    folder = tokens_folder(spec, settings)
 
     def make(path: Path) -> None:
         splits = {
@@ -75,6 +73,13 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
     splits = loaded(folder, make, lambda path: DatasetDict.load_from_disk(str(path)))
     splits["train"] = _downsized(splits["train"], spec)
     return splits, settings
+
+
+def tokens_folder(spec: TrialSpec, settings: Answering) -> Path:
+    """Return where the tokens of a model with these settings of answering are kept."""
+    source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
+    shape = [source, spec.card.architecture, to_plain(settings)]
+    return Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
 
 
 def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xautolm.methods.base import BASE, learning_rate
+from xautolm.methods.base import BASE, head_starts, learning_rate
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
@@ -23,6 +23,9 @@ class Lora:
     name = "lora.v1"
     title = "low-rank adapters and head"
     trains_body = False
+    trains_by_gradient = True
+    reads_training_split = True
+    presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: str) -> str:
         """Needs a body that already knows something."""
@@ -57,6 +60,7 @@ class Lora:
                 ("default", "gaussian", "pissa"),
             ),
             Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora"),
+            *head_starts(card, bounds),
             learning_rate(card, (1e-4, 2e-3, 7e-4), shrink=0.6),
             Int(name="epochs", low=2, high=8, default=4),
         )
@@ -132,7 +136,11 @@ def _head_modules(model: Any) -> list[str]:
     outside = [
         name for name, child in model.named_children() if child is not body and any(True for _ in child.parameters())
     ]
-    return outside + [name for name, _ in body.named_children() if name == "pooler"]
+    # A head that starts from a probe has a pooler without weights.
+    poolers = [
+        name for name, child in body.named_children() if name == "pooler" and any(True for _ in child.parameters())
+    ]
+    return outside + poolers
 
 
 METHOD = Lora()

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.errors import TrialError
-from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
+from xautolm.methods.base import freeze_all_but, head_parameters, head_starts, learning_rate
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Choice, Int, Parameter
 from xautolm.space.presets import Bounds
@@ -20,6 +20,9 @@ class Partial:
     name = "partial.v1"
     title = "top layers and head"
     trains_body = True
+    trains_by_gradient = True
+    reads_training_split = True
+    presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: str) -> str:
         """Needs layers of its own to freeze, and something worth keeping in them."""
@@ -37,7 +40,8 @@ class Partial:
             options = tuple(k for k in PAPER_LAYERS if k < card.layers)
             return (Choice(name="trainable_layers", options=options, default=options[0]),)
         layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=(card.layers + 1) // 2)
-        return (layers, learning_rate(card, (3e-5, 1e-3, 2e-4)), Int(name="epochs", low=1, high=8, default=4))
+        rate = learning_rate(card, (3e-5, 1e-3, 2e-4))
+        return (layers, *head_starts(card, bounds), rate, Int(name="epochs", low=1, high=8, default=4))
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The trained layers' part of the body."""

@@ -36,6 +36,14 @@ classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", top_k=No
 (classes,) = classify([{example}])
 print([found["label"] for found in classes if found["score"] > 0.5])"""
 
+CLASSIFY_MEAN = """from sentence_transformers import SentenceTransformer
+
+labels = {labels}
+model = SentenceTransformer("PATH_TO_THIS_FOLDER")
+(logits,) = model.encode([{example}])
+print({said})"""
+"""A model that pools the mean of its tokens: what it encodes a text as are the logits of its labels."""
+
 REGRESS = """from transformers import pipeline
 
 score = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", function_to_apply="none")
@@ -85,6 +93,8 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
         prompt: An example, for models that generate.
     """
     form = settings["form"]
+    if settings.get("pooling") == "mean":
+        return _usage_of_mean(settings)
     if form == "classify":
         # Without `top_k=None` a pipeline says the likeliest class only, and drops the others of a multi-label model.
         has_many = TASKS.get(settings["task"]).problem_type == "multi_label_classification"
@@ -102,6 +112,20 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
         answer_tokens=settings["answer_tokens"],
         after="[inputs.input_ids.shape[1] :]" if is_decoder else "",
     )
+
+
+def _usage_of_mean(settings: Mapping[str, Any]) -> str:
+    """Return Python for a folder that sentence-transformers loads."""
+    task = TASKS.get(settings["task"])
+    if task.problem_type == "regression":
+        said = f"logits[0] * {settings['deviation']} + {settings['mean']}"
+    elif task.problem_type == "multi_label_classification":
+        said = "[label for label, logit in zip(labels, logits) if logit > 0]"
+    else:
+        said = "labels[logits.argmax()]"
+    is_pair = len(task.inputs) > 1 and not settings.get("joint")
+    example = '["some text", "another text"]' if is_pair else _example(settings)
+    return CLASSIFY_MEAN.format(labels=list(settings["labels"]), example=example, said=said)
 
 
 def _example(settings: Mapping[str, Any]) -> str:

@@ -5,12 +5,22 @@ from xautolm.search.base import Strategy
 from xautolm.search.database import file_url
 from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.resuming import open_study
-from xautolm.search.study import AGAIN, EXPLANATION, PROPOSAL, AskedTrial, SearchStudy, objective_values, pareto_front
+from xautolm.search.study import (
+    AGAIN,
+    DEFAULT,
+    EXPLANATION,
+    PROPOSAL,
+    AskedTrial,
+    SearchStudy,
+    objective_values,
+    pareto_front,
+)
 
 SAMPLERS: Registry[Strategy] = Registry("sampler", __name__, "STRATEGIES")
 
 __all__ = [
     "AGAIN",
+    "DEFAULT",
     "EXPLANATION",
     "PROPOSAL",
     "SAMPLERS",

@@ -50,12 +50,11 @@ class Bounds:
 
 def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     """The shared part of the preset `default`: few parameters that matter, with ranges around good practice."""
-    lengths = _useful_lengths(bounds)
     sizes: tuple[Scalar, ...] = tuple(size for size in (8, 16, 32, 64) if size <= bounds.train_examples) or (1,)
     dropout = (Float(name="dropout", low=0.0, high=0.3, default=0.1),) if bounds.body_dropout else ()
     return (
         Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
-        Choice(name="max_length", options=lengths, default=_shortest_covering(lengths, bounds.usual_length)),
+        default_length(bounds),
         Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
         Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
@@ -68,6 +67,12 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         *dropout,
         Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]),
     )
+
+
+def default_length(bounds: Bounds) -> Choice:
+    """Return the choice of the longest input in tokens, as the preset `default` has it."""
+    lengths = _useful_lengths(bounds)
+    return Choice(name="max_length", options=lengths, default=_shortest_covering(lengths, bounds.usual_length))
 
 
 def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:

@@ -32,6 +32,8 @@ class Answering:
     """Numbers of regression are learned as differences from the mean over the deviation."""
     joint: str = ""
     """What stands between two texts; empty where the tokenizer has a sign of its own for it."""
+    pooling: str = "own"
+    """`own` where the folder is a model of transformers; `mean` where sentence-transformers pools its tokens."""
     chat: bool = False
     """Whether prompts are a user's turn in the tokenizer's chat template."""
 

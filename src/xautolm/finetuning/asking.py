@@ -1,0 +1,45 @@
+"""A trial without training: the model is asked as it is."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pandas as pd
+import torch
+from transformers import PreTrainedTokenizerBase
+
+from xautolm.finetuning.export import save_model
+from xautolm.finetuning.forms import Answering
+from xautolm.finetuning.memory import memory_guard
+from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.training import answer_scores
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.tasks import Task
+from xautolm.vocabulary import TrialStatus
+
+
+def run_untrained(
+    spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
+) -> TrialOutcome:
+    """Score the answers of a model that was not trained, and leave it in `folder/model`.
+
+    Raises:
+        TrialError: The model cannot be loaded (`load_error`).
+    """
+    model = bare_model(spec, task, tokenizer).to(spec.device).eval()
+    started = time.monotonic()
+    table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+    with memory_guard(model, spec.limits.memory):
+        metrics = answer_scores(model, tokenizer, table, task, settings, spec)
+    evaluation_time = time.monotonic() - started
+    save_model(model, tokenizer, settings, folder / "model")
+    # No step was taken: the point stands at the beginning of a learning curve.
+    history = {"epoch": 0.0, "seconds": evaluation_time, **metrics}
+    return TrialOutcome(
+        status=TrialStatus.COMPLETE,
+        metrics=metrics,
+        history=(history,),
+        evaluation_time=evaluation_time,
+        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+    )

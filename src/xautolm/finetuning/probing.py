@@ -1,0 +1,207 @@
+"""A trial of the linear probe, and probes as the start of heads that are trained further."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset, DatasetDict
+from transformers import PreTrainedTokenizerBase
+
+from xautolm.documents import to_plain, write_json
+from xautolm.errors import TrialError
+from xautolm.finetuning.features import MEAN, OWN, SplitFeatures, own_features, split_features
+from xautolm.finetuning.forms import Answering
+from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head
+from xautolm.finetuning.mean_pooled import MeanPooledClassifier
+from xautolm.finetuning.memory import memory_guard
+from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.probe import Probe, fit_probe
+from xautolm.finetuning.tokens import once, tokens_folder
+from xautolm.metrics import scores
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.run_folder import ANSWERING
+from xautolm.tasks import Task, predicted
+from xautolm.vocabulary import TrialStatus
+
+FROM_PROBE, RANDOM = "probe", "random"
+"""How a head starts (`head_init`)."""
+RANGE_SAMPLE = 256
+"""Texts by which the range of a trained body's features is measured."""
+
+
+def run_probe(
+    spec: TrialSpec,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: DatasetDict,
+    settings: Answering,
+    folder: Path,
+) -> TrialOutcome:
+    """Fit a linear probe, validate it, and leave it in `folder/model`.
+
+    Raises:
+        TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
+    """
+    started = time.monotonic()
+    pooling = str(spec.configuration.values["pooling"])
+    head = opened_head(spec, task, tokenizer)
+    features, probe = probe_of(spec, task, head, pooling, tokenizer, tokens, settings)
+    targets = np.asarray(tokens["validation"]["labels"])
+    metrics = scores(spec.metrics, targets, predicted(task, probe.logits(features.validation)))
+    evaluation_time = time.monotonic() - started
+    history = {"epoch": 1.0, "seconds": evaluation_time, **metrics}
+    write_probe(probe, head, pooling, features, tokenizer, settings, folder / "model")
+    return TrialOutcome(
+        status=TrialStatus.COMPLETE,
+        metrics=metrics,
+        history=(history,),
+        evaluation_time=evaluation_time,
+        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+    )
+
+
+def head_start(
+    spec: TrialSpec,
+    task: Task,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: DatasetDict,
+    settings: Answering,
+) -> Probe | None:
+    """Return the probe that a trial's head starts from; None where the configuration wants a random head.
+
+    Raises:
+        TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
+    """
+    if spec.configuration.values.get("head_init") != FROM_PROBE:
+        return None
+    head = opened_head(spec, task, tokenizer)
+    _, probe = probe_of(spec, task, head, OWN, tokenizer, tokens, settings)
+    return probe
+
+
+def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, start: Probe | None) -> Any:
+    """Load the model of a trial before its method touches it.
+
+    Args:
+        spec: The trial's.
+        task: The task.
+        tokenizer: The model's.
+        start: The head's weights; with them the classifier is opened to one linear layer.
+
+    Raises:
+        TrialError: It cannot be loaded (`load_error`).
+    """
+    model = bare_model(spec, task, tokenizer)
+    if start is not None:
+        head = open_head(model)
+        assert head is not None
+        head.set_weights(start.weight, start.bias)
+    return model
+
+
+def largest_feature(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> float:
+    """Return the largest absolute value that reaches the head of a model whose classifier is open.
+
+    Args:
+        model: Without adapters.
+        tokenizer: Its tokenizer.
+        rows: Tokenised texts, of which some are tried.
+    """
+    head = head_of(model)
+    some = rows.select(range(min(len(rows), RANGE_SAMPLE)))
+    return float(np.abs(own_features(head, tokenizer, some)).max())
+
+
+def opened_head(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> LinearHead:
+    """Load a trial's model with its classifier as one linear layer.
+
+    Raises:
+        TrialError: The family's classifier cannot be written so (`invalid_config`), or the model cannot be loaded.
+    """
+    model = bare_model(spec, task, tokenizer).to(spec.device)
+    head = open_head(model)
+    if head is None:
+        family = model.config.model_type
+        raise TrialError("invalid_config", f"it is not known how to write a linear probe as a classifier of {family}")
+    return head
+
+
+def probe_of(
+    spec: TrialSpec,
+    task: Task,
+    head: LinearHead,
+    pooling: str,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: DatasetDict,
+    settings: Answering,
+) -> tuple[SplitFeatures, Probe]:
+    """Return the features of a pooling and the probe on them; both are computed by the first trial that wants them."""
+    source = features_folder(spec, settings)
+    with memory_guard(head.model, spec.limits.memory):
+        features = split_features(source, pooling, head, tokenizer, tokens)
+    is_balanced = bool(spec.configuration.values.get("class_weights", False))
+    name = f"probe-{source.name}-{pooling}-{spec.metric}-{'balanced' if is_balanced else 'plain'}"
+    targets = np.asarray(tokens["train"]["labels"])
+    wanted = np.asarray(tokens["validation"]["labels"])
+
+    def judge(logits: np.ndarray) -> float:
+        return scores((spec.metric,), wanted, predicted(task, logits))[spec.metric]
+
+    def fit(path: Path) -> None:
+        probe = fit_probe(
+            np.asarray(features.train),
+            targets,
+            features.validation,
+            judge,
+            problem_type=task.problem_type,
+            classes=head.linear.out_features,
+            balanced=is_balanced,
+            # The mean has a layer of its own; decoders' own layers have no bias.
+            has_bias=pooling == MEAN or head.has_bias,
+            seed=spec.seed,
+        )
+        np.savez(path / "weights.npz", weight=probe.weight, bias=probe.bias)
+        write_json(path / "choice.json", {"strength": probe.strength, "score": probe.score})
+
+    kept = once(source.with_name(name), fit)
+    weights = np.load(kept / "weights.npz", allow_pickle=False)
+    choice = json.loads((kept / "choice.json").read_text(encoding="utf-8"))
+    return features, Probe(weight=weights["weight"], bias=weights["bias"], **choice)
+
+
+def features_folder(spec: TrialSpec, settings: Answering) -> Path:
+    """Return where the features of a trial's body are kept; bodies cut to few layers share tokens, not features."""
+    tokens = tokens_folder(spec, settings)
+    return tokens.with_name(f"features-{spec.card.kept_layers or 'all'}-{tokens.name}")
+
+
+def write_probe(
+    probe: Probe,
+    head: LinearHead,
+    pooling: str,
+    features: SplitFeatures,
+    tokenizer: PreTrainedTokenizerBase,
+    settings: Answering,
+    folder: Path,
+) -> None:
+    """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers."""
+    if pooling == OWN:
+        head.set_weights(probe.weight, probe.bias)
+        close_head(head.model, largest_of(features))
+        head.model.save_pretrained(str(folder))
+    else:
+        classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias)
+        classifier.save(folder, settings.max_length)
+    tokenizer.model_max_length = settings.max_length
+    tokenizer.save_pretrained(str(folder))
+    write_json(folder / ANSWERING, to_plain(settings) | {"pooling": pooling})
+
+
+def largest_of(features: SplitFeatures) -> float:
+    """Return the largest absolute value of any feature."""
+    return max(float(np.abs(split).max()) for split in (features.train, features.validation))

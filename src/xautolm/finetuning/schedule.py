@@ -1,0 +1,140 @@
+"""The length of a training, planned to the time that it has: fewer steps with their whole schedule, not a schedule cut.
+
+A learning rate that ends in the middle of its schedule leaves a worse model than a shorter schedule that ends at zero
+(docs/experiments.md), so the plan is renewed as soon as a step's time is known.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from typing import Any
+
+from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from xautolm.finetuning.callbacks import Deadline
+
+FIRST_LOOK = 0.1
+"""Share of the first epoch after which the time of a step is known well enough."""
+FEWEST_STEPS = 3
+"""Steps before the first look at least: the first of all allocates memory and compiles kernels."""
+SLACK = 1.1
+"""Factor on the time of the steps that are still to come: later batches, or a busier machine, may be slower."""
+
+
+class StepPlan(TrainerCallback):
+    """Shortens a training that would not end before its deadline, and its learning rate's schedule with it.
+
+    Args:
+        clock: Knows the deadline, and how long an evaluation takes.
+        now: The clock in seconds; the monotonic one.
+    """
+
+    def __init__(self, clock: Deadline, now: Callable[[], float] = time.monotonic) -> None:
+        self.clock = clock
+        self.now = now
+        self.wanted_steps = 0
+        self.planned_steps = 0
+        self.steps_per_epoch = 1
+        self.first_look = FEWEST_STEPS
+        self.training_seconds = 0.0
+        self.resumed_at = 0.0
+
+    @property
+    def is_shortened(self) -> bool:
+        """Return whether the plan has fewer steps than the configuration wants."""
+        return self.planned_steps < self.wanted_steps
+
+    @property
+    def account(self) -> str:
+        """Say by how much the training was shortened."""
+        wanted, planned = (steps / self.steps_per_epoch for steps in (self.wanted_steps, self.planned_steps))
+        return f"epochs {wanted:.3g} to {planned:.3g}: the time limit"
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Note the steps that the configuration wants."""
+        self.wanted_steps = self.planned_steps = state.max_steps
+        self.steps_per_epoch = max(1, round(state.max_steps / args.num_train_epochs))
+        self.first_look = max(FEWEST_STEPS, math.ceil(FIRST_LOOK * self.steps_per_epoch))
+        self.resumed_at = self.now()
+
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
+    ) -> None:
+        """Plan for the first time."""
+        if state.global_step == self.first_look:
+            self._plan(state, lr_scheduler)
+
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """From here to the evaluation's end is not training."""
+        self.training_seconds += self.now() - self.resumed_at
+        self.resumed_at = self.now()
+
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
+    ) -> None:
+        """Plan again, now that the time of an evaluation is known."""
+        self.resumed_at = self.now()
+        if lr_scheduler is not None:
+            self._plan(state, lr_scheduler)
+
+    def _plan(self, state: TrainerState, lr_scheduler: Any) -> None:
+        if self.clock.deadline is None or not 0 < state.global_step < state.max_steps:
+            return
+        steps = self.affordable_steps(state.global_step, float(state.epoch or 0.0))
+        if steps >= state.max_steps:
+            return
+        # A step that fits makes no plan worse: the deadline itself stops what does not.
+        steps = max(steps, state.global_step + 1)
+        shorten_schedule(lr_scheduler, state.global_step, state.max_steps, steps)
+        state.max_steps = self.planned_steps = steps
+
+    def affordable_steps(self, done: int, epoch: float) -> int:
+        """Return how many steps in all end before the deadline, with an evaluation after each epoch and at the end.
+
+        Args:
+            done: Steps so far.
+            epoch: Epochs so far, for the time of an evaluation before one was measured.
+        """
+        assert self.clock.deadline is not None
+        now = self.now()
+        spent = self.training_seconds + now - self.resumed_at
+        step_seconds = SLACK * spent / done
+        # What the clock keeps free is one evaluation and the saving.
+        left = self.clock.deadline - now - self.clock.reserve(now, epoch)
+        evaluation_seconds = (
+            self.clock.evaluation_seconds or step_seconds * self.steps_per_epoch * self.clock.validation_share
+        )
+        steps = done
+        while left > 0:
+            to_epoch_end = self.steps_per_epoch - steps % self.steps_per_epoch
+            fitting = int(left / step_seconds)
+            if fitting < to_epoch_end:
+                return steps + fitting
+            steps += to_epoch_end
+            left -= to_epoch_end * step_seconds + evaluation_seconds
+            if steps >= self.wanted_steps:
+                return self.wanted_steps
+        return steps
+
+
+def shorten_schedule(lr_scheduler: Any, done: int, planned: int, steps: int) -> None:
+    """Let a schedule run through the rest of its course in fewer steps.
+
+    Args:
+        lr_scheduler: A scheduler of torch with one factor on the learning rate for each step (`LambdaLR`).
+        done: Steps so far.
+        planned: Steps that the schedule was made for.
+        steps: Steps that it has to end in.
+    """
+
+    def hurried(factor: Callable[[float], float]) -> Callable[[int], float]:
+        def at(step: int) -> float:
+            if step <= done:
+                return factor(step)
+            return factor(done + (step - done) * (planned - done) / (steps - done))
+
+        return at
+
+    lr_scheduler.lr_lambdas = [hurried(factor) for factor in lr_scheduler.lr_lambdas]

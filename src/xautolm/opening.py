@@ -1,0 +1,101 @@
+"""What a search begins with: quick probes of every body, then the default on the best of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from xautolm.methods import METHODS
+from xautolm.recipe import default_configurations
+from xautolm.records import Configuration, Experience, ModelCard
+from xautolm.space import Space
+
+Obstacle = Callable[[Configuration], str]
+"""Says why a configuration would be passed over, or nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """The first trials of a search.
+
+    Probes cost seconds and say how good each body is on this very data, which no store can know. What trains starts
+    from the best of them. A search over several architectures also begins with one short trial of each other one.
+    """
+
+    space: Space
+    cards: Mapping[str, ModelCard]
+    """The models of the space."""
+
+    def first(self, obstacle: Obstacle) -> list[Configuration]:
+        """Return what to begin with: probes, the cheapest body first; without any, what `trained` says."""
+        probes = [
+            configuration
+            for configuration in default_configurations(self.space)
+            if not is_trained(configuration) and not obstacle(configuration)
+        ]
+        if not probes:
+            return self.trained(obstacle, ())
+        return sorted(probes, key=lambda probe: self.cards[probe.model].parameters)
+
+    def after_probes(
+        self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
+    ) -> list[Configuration]:
+        """Return the trials to follow the probes; nothing while probes run, or once anything was trained.
+
+        Args:
+            experiences: Of the run so far.
+            running: Configurations of the trials that run now.
+            metric: The one that leads.
+            obstacle: Says why a configuration would be passed over.
+        """
+        if not experiences or running or self.has_ended(experiences, running):
+            return []
+        probed_configurations = [experience.configuration for experience in experiences]
+        if any(probe not in probed_configurations for probe in self.first(obstacle)):
+            return []
+        probed = [experience for experience in experiences if experience.outcome.succeeded]
+        ranked = sorted(probed, key=lambda experience: -experience.outcome.metrics[metric])
+        return self.trained(obstacle, [experience.configuration.model for experience in ranked])
+
+    def has_ended(self, experiences: Sequence[Experience], running: Sequence[Configuration]) -> bool:
+        """Return whether a training has begun: from then on the sampler is asked."""
+        begun = [*(experience.configuration for experience in experiences), *running]
+        return any(is_trained(configuration) for configuration in begun)
+
+    def trained_defaults(self) -> list[Configuration]:
+        """Return the default of every model with every method that takes gradient steps."""
+        return [each for each in default_configurations(self.space) if is_trained(each)]
+
+    def trained(self, obstacle: Obstacle, best: Sequence[str]) -> list[Configuration]:
+        """Return the default on the best body, and a short trial of each other architecture.
+
+        Where a default meets an obstacle (too slow, too large), the first that meets none takes its place: on the next
+        best body, then by another method; where all do, it is the default all the same.
+
+        Args:
+            obstacle: Says why a configuration would be passed over.
+            best: Models, the best body first; the space's own order where it is not known.
+        """
+        defaults = self.trained_defaults()
+        if not defaults:
+            return []
+        own_order = list(dict.fromkeys(each.model for each in defaults))
+        models = list(dict.fromkeys([*(model for model in best if model in own_order), *own_order]))
+        methods = list(dict.fromkeys(each.method for each in defaults))
+        architecture = self.cards[models[0]].architecture
+        alike = [each for each in defaults if self.cards[each.model].architecture == architecture]
+        by_promise = sorted(alike, key=lambda each: (methods.index(each.method), models.index(each.model)))
+        fitting = [each for each in by_promise if not obstacle(each)]
+        chosen = [(fitting or by_promise)[0]]
+        covered = {architecture}
+        short = [each for each in default_configurations(self.space, fewest_epochs=True) if is_trained(each)]
+        for each in sorted(short, key=lambda each: self.cards[each.model].parameters):
+            if self.cards[each.model].architecture not in covered:
+                covered.add(self.cards[each.model].architecture)
+                chosen.append(each)
+        return chosen
+
+
+def is_trained(configuration: Configuration) -> bool:
+    """Return whether a configuration takes gradient steps, rather than probe a frozen body."""
+    return METHODS.get(configuration.method).trains_by_gradient

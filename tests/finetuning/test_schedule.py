@@ -1,0 +1,89 @@
+"""A training that does not fit its time is shortened with its schedule, not cut in the middle of it."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from transformers import TrainerControl, TrainerState, get_scheduler
+
+from xautolm.finetuning.callbacks import Deadline
+from xautolm.finetuning.schedule import StepPlan, shorten_schedule
+
+
+def scheduler(name: str, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
+    optimizer = torch.optim.SGD([torch.nn.Parameter(torch.zeros(1))], lr=1.0)
+    return get_scheduler(name, optimizer, num_warmup_steps=10, num_training_steps=steps)
+
+
+@pytest.mark.parametrize("name", ["linear", "cosine", "polynomial"])
+def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
+    whole, short = scheduler(name, 100), scheduler(name, 100)
+    rates = []
+    for step in range(60):
+        if step == 20:
+            shorten_schedule(short, 20, planned=100, steps=60)
+        rates.append(short.get_last_lr()[0])
+        short.optimizer.step()
+        short.step()
+    expected = []
+    for _ in range(100):
+        expected.append(whole.get_last_lr()[0])
+        whole.optimizer.step()
+        whole.step()
+    assert rates[:21] == expected[:21]
+    # From step 20 on twice as fast: 80 steps of the schedule in 40.
+    assert rates[21:] == pytest.approx(expected[22:100:2])
+    assert short.get_last_lr()[0] == pytest.approx(whole.get_last_lr()[0], abs=1e-6)
+
+
+class Training:
+    """Plays a training of 3 epochs of 100 steps that take a second each, evaluations 5 seconds."""
+
+    def __init__(self, deadline: float | None) -> None:
+        self.time = 1000.0
+        self.clock = Deadline(None if deadline is None else 1000.0 + deadline, 100, 10)
+        self.plan = StepPlan(self.clock, now=lambda: self.time)
+        self.state = TrainerState(max_steps=300)
+        self.scheduler = scheduler("linear", 300)
+
+    def run(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr("xautolm.finetuning.callbacks.time.monotonic", lambda: self.time)
+        args, control = SimpleNamespace(num_train_epochs=3.0), TrainerControl()
+        for callback in (self.clock, self.plan):
+            callback.on_train_begin(args, self.state, control)
+        while self.state.global_step < self.state.max_steps and not control.should_training_stop:
+            self.time += 1.0
+            self.state.global_step += 1
+            self.state.epoch = self.state.global_step / 100
+            self.scheduler.optimizer.step()
+            self.scheduler.step()
+            for callback in (self.clock, self.plan):
+                callback.on_step_end(args, self.state, control, lr_scheduler=self.scheduler)
+            if self.state.global_step % 100 == 0 or self.state.global_step == self.state.max_steps:
+                self.evaluate(args, control)
+
+    def evaluate(self, args: object, control: TrainerControl) -> None:
+        for callback in (self.clock, self.plan):
+            callback.on_epoch_end(args, self.state, control)
+        self.time += 5.0
+        for callback in (self.clock, self.plan):
+            callback.on_evaluate(args, self.state, control, lr_scheduler=self.scheduler)
+
+
+def test_what_fits_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    for deadline in (None, 1000.0, 360.0):
+        training = Training(deadline)
+        training.run(monkeypatch)
+        assert training.state.global_step == 300 and not training.plan.is_shortened
+
+
+@pytest.mark.parametrize("deadline", [50.0, 120.0, 180.0, 250.0, 305.0])
+def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(monkeypatch: pytest.MonkeyPatch, deadline: float) -> None:
+    training = Training(deadline)
+    training.run(monkeypatch)
+    assert training.plan.is_shortened and not training.clock.truncated
+    assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
+    # It ends before the deadline, and little of the time is left.
+    assert 0 < 1000.0 + deadline - training.time < 0.2 * deadline + 10

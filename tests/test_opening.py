@@ -1,0 +1,106 @@
+"""What a search begins with."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+import pytest
+
+from xautolm.opening import Opening, is_trained
+from xautolm.recipe import build_space
+from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
+from xautolm.tasks import TASKS
+from xautolm.testing import made_up_experience, success
+from xautolm.vocabulary import TrialStatus
+from xautolm.zoo import ZOO
+
+
+def no_obstacle(configuration: Configuration) -> str:
+    return ""
+
+
+def opening_of(task: str, names: Sequence[str], profile: DataProfile, machine: SystemProfile) -> Opening:
+    cards = {name: ZOO.things[name] for name in names}
+    space = build_space("default", TASKS.get(task), list(cards.values()), [], profile, machine)
+    return Opening(space=space, cards=cards)
+
+
+@pytest.fixture
+def opening(profile: DataProfile, machine: SystemProfile) -> Opening:
+    return opening_of("text-classification", ("minilm-l6", "minilm-l2", "scratch-tiny"), profile, machine)
+
+
+def probed(configurations: Sequence[Configuration], scores: Sequence[float]) -> list[Experience]:
+    ended = []
+    for trial, (configuration, score) in enumerate(zip(configurations, scores, strict=True)):
+        ended.append(made_up_experience(trial, configuration, success(f1_macro=score)))
+    return ended
+
+
+def test_the_cheapest_body_is_probed_first(opening: Opening) -> None:
+    first = opening.first(no_obstacle)
+    assert [(each.model, each.method) for each in first] == [("minilm-l2", "probe.v1"), ("minilm-l6", "probe.v1")]
+    assert opening.first(lambda each: "large" if each.model == "minilm-l2" else "")[0].model == "minilm-l6"
+
+
+@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.7), "minilm-l6"), ((0.7, 0.5), "minilm-l2")])
+def test_the_default_follows_on_the_body_whose_probe_is_best(
+    opening: Opening, scores: tuple[float, float], best: str
+) -> None:
+    probes = opening.first(no_obstacle)
+    (following,) = opening.after_probes(probed(probes, scores), [], "f1_macro", no_obstacle)
+    assert (following.model, following.method) == (best, "full.v1") and following.values["head_init"] == "probe"
+    # Nothing follows while a probe runs, before all have ended, or twice.
+    ended = probed(probes, scores)
+    assert opening.after_probes(ended[:1], probes[1:], "f1_macro", no_obstacle) == []
+    assert opening.after_probes(ended[:1], [], "f1_macro", no_obstacle) == []
+    begun = [*ended, *probed([following], [0.9])]
+    assert opening.after_probes(begun, [], "f1_macro", no_obstacle) == []
+    assert opening.has_ended(begun, []) and not opening.has_ended(ended, [])
+    assert opening.has_ended(ended, [following])
+
+
+def test_a_probe_that_failed_is_not_built_on(opening: Opening) -> None:
+    probes = opening.first(no_obstacle)
+    ended = probed(probes, (0.9, 0.5))
+    crashed = replace(ended[0], outcome=replace(ended[0].outcome, status=TrialStatus.FAILED, metrics={}))
+    (following,) = opening.after_probes([crashed, ended[1]], [], "f1_macro", no_obstacle)
+    assert following.model == "minilm-l6"
+
+
+def test_what_is_too_slow_gives_way_to_the_next_best_body(opening: Opening) -> None:
+    ended = probed(opening.first(no_obstacle), (0.5, 0.7))
+
+    def too_slow(configuration: Configuration) -> str:
+        return "slow" if configuration.model == "minilm-l6" and configuration.method == "full.v1" else ""
+
+    (following,) = opening.after_probes(ended, [], "f1_macro", too_slow)
+    assert (following.model, following.method) == ("minilm-l2", "full.v1")
+
+
+def test_without_a_pretrained_body_a_search_begins_with_a_training(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of("text-classification", ("scratch-tiny",), profile, machine)
+    assert [each.method for each in opening.first(no_obstacle)] == ["full.v1"]
+
+
+def test_a_search_opens_with_every_architecture(profile: DataProfile, machine: SystemProfile) -> None:
+    names = ("minilm-l6", "minilm-l2", "scratch-decoder", "scratch-encoder-decoder")
+    opening = opening_of("question-answering", names, profile, machine)
+    first = opening.first(no_obstacle)
+    assert [each.model for each in first] == ["minilm-l6", "scratch-decoder", "scratch-encoder-decoder"]
+    assert first[0] == opening.space.default()
+    assert all(int(str(each.values["epochs"])) <= 4 for each in first[1:])
+    assert all(opening.space.problems(each.values) == [] for each in first)
+    # What is too slow gives way to the next model by the same method; where everything is, the default stays.
+    assert opening.first(lambda each: "slow" if each.model == "minilm-l6" else "")[0].model == "minilm-l2"
+    assert opening.first(lambda each: "slow")[0] == opening.space.default()
+
+
+def test_models_that_say_words_are_asked_before_they_are_trained(profile: DataProfile, machine: SystemProfile) -> None:
+    opening = opening_of("text-generation", ("t5-small", "gpt2"), profile, machine)
+    first = opening.first(no_obstacle)
+    assert [(each.model, each.method) for each in first] == [("t5-small", "zero_shot.v1"), ("gpt2", "zero_shot.v1")]
+    assert not any(is_trained(each) for each in first)
