@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xautolm.best_folder import best_of, front_of, lead_metric
 from xautolm.best_model import BestModel, Predictions
 from xautolm.data import Role, input_table, labelled, training_data
 from xautolm.errors import DataError, NoModelError, SearchEndedError, UsageError
@@ -24,7 +25,7 @@ from xautolm.recommend import recommend
 from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
-from xautolm.results import best_of, finish, front_of, lead_metric, write_report, write_tables
+from xautolm.results import finish, parting_words, write_report, write_tables
 from xautolm.run_folder import RunFolder, RunInfo, warn_once
 from xautolm.tasks import TASKS
 
@@ -87,13 +88,14 @@ class AutoLM:
         plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor)
         try:
             finish(plan, search(plan))
-        except (KeyboardInterrupt, SearchEndedError):
+        except (KeyboardInterrupt, SearchEndedError) as ended:
             plan.screen.close()
             experiences = end_early(plan)
             if any(experience.outcome.succeeded for experience in experiences):
                 # The same trouble may come again; what the user has to know is what came first.
                 with suppress(NoModelError, SearchEndedError):
                     finish(plan, experiences, is_early=True)
+            ended.add_note(parting_words(plan.folder, plan.info))
             raise
         finally:
             plan.close()

@@ -77,17 +77,38 @@ class BestModel:
         Raises:
             NoModelError: The run has no model yet.
         """
-        if not self.run.best.exists():
-            raise NoModelError(f"The run in {self.run.root} has no model yet.")
-        # A new winner is a new folder that is renamed to `best`.
-        status = self.run.best.stat()
-        identity = (status.st_ino, status.st_mtime_ns)
-        if self._predictor is None or self._loaded != identity:
-            from xautolm.finetuning.predictor import Predictor
-
-            self._predictor = Predictor(self.run.best, self.device)
-            self._loaded = identity
+        if self._loaded != self._identity():
+            self._load()
+        assert self._predictor is not None
         return self._predictor
+
+    def _load(self) -> None:
+        """Load the model; once more if another took its place meanwhile, for half of each would be neither."""
+        from xautolm.finetuning.predictor import Predictor
+
+        while True:
+            identity = self._identity()
+            try:
+                predictor = Predictor(self.run.best, self.device)
+            except Exception:
+                if self._identity() == identity:
+                    raise
+                continue
+            if self._identity() == identity:
+                self._predictor, self._loaded = predictor, identity
+                return
+
+    def _identity(self) -> tuple[int, int]:
+        """Return what tells one winner from the next: a new one is a new folder of the same name.
+
+        Raises:
+            NoModelError: The run has no model yet.
+        """
+        try:
+            status = self.run.best.stat()
+        except FileNotFoundError:
+            raise NoModelError(f"The run in {self.run.root} has no model yet.") from None
+        return status.st_ino, status.st_mtime_ns
 
     def _nothing(self) -> Predictions:
         labels = self.info.labels

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import json
 import os
+import shutil
+import sys
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -16,6 +19,11 @@ if TYPE_CHECKING:
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+
+AT_FDCWD = -100
+"""Linux: paths are relative to the working folder (fcntl.h)."""
+RENAME_EXCHANGE = 2
+"""Linux: two names change places (renameat2(2))."""
 
 
 def to_plain(record: Any) -> dict[str, Any]:
@@ -84,6 +92,44 @@ def synchronise_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def replace_folder(fresh: Path, target: Path) -> None:
+    """Put a folder in the place of another, which is deleted; a reader, or a crash, meets one of them whole.
+
+    Linux exchanges two names in one step. Where it cannot (other systems, some file systems), the old folder is set
+    aside first, and there is a moment without any; a crash in that moment leaves both under other names.
+
+    Args:
+        fresh: The new folder, in the same parent; its name is free again afterwards.
+        target: The folder to replace; need not exist.
+
+    Raises:
+        OSError: The names cannot be changed.
+    """
+    if not target.exists():
+        fresh.rename(target)
+    elif not exchange_names(fresh, target):
+        aside = target.with_name(f".{target.name}.old")
+        shutil.rmtree(aside, ignore_errors=True)
+        target.rename(aside)
+        fresh.rename(target)
+        shutil.rmtree(aside, ignore_errors=True)
+    synchronise_folder(target.parent)
+    shutil.rmtree(fresh, ignore_errors=True)
+
+
+def exchange_names(first: Path, second: Path) -> bool:
+    """Let two paths change places in one step; returns whether that could be done."""
+    # Python has no function for it (3.14): it is asked of the C library, which lacks it in old versions of musl.
+    if sys.platform != "linux":
+        return False
+    library = ctypes.CDLL(None, use_errno=True)
+    exchange = getattr(library, "renameat2", None)
+    if exchange is None:
+        return False
+    failed = exchange(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), ctypes.c_uint(RENAME_EXCHANGE))
+    return not failed
 
 
 def read_json(path: Path) -> Any:

@@ -37,6 +37,7 @@ def search(plan: Plan) -> list[Experience]:
     misfortunes = 0
     with folder_errors(plan.folder.root):
         plan.clock.note()
+        plan.best.restore(standing.experiences)
         while True:
             while len(standing.running) < plan.parallel and start_next(plan, standing):
                 pass
@@ -68,6 +69,7 @@ def conclude(plan: Plan, standing: Standing, number: int, outcome: TrialOutcome)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
     standing.front = pareto_front(outcomes, plan.objectives)
     keep_weights(plan, standing.experiences, standing.running)
+    plan.best.follow(standing.experiences)
     return experience
 
 

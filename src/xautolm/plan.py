@@ -12,6 +12,7 @@ from typing import Any
 
 from filelock import FileLock
 
+from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
@@ -84,6 +85,11 @@ class Plan:
     """What comes first, before the sampler is asked."""
     experiences: Sequence[Experience]
     """The trials of earlier sessions."""
+
+    @property
+    def best(self) -> BestFolder:
+        """What keeps the best model so far."""
+        return BestFolder(folder=self.folder, info=self.info, cards=self.cards, say=self.screen.note)
 
     def close(self) -> None:
         """Stop what still runs, and let go of files and connections."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,6 +15,12 @@ SPEC = "spec.json"
 """The order: a `TrialSpec`."""
 RESULT = "result.json"
 """What came of it: a `TrialOutcome`."""
+PROGRESS = "progress.jsonl"
+"""One JSON object a line: what a training says of itself as it goes on."""
+PARTIAL = "partial"
+"""Marks a line of progress whose scores are of a part of the validation split, and so only an estimate."""
+PROGRESS_BYTES = 2**17
+"""Bytes at the end of a progress file that are read, about a thousand lines: it is read twice a second."""
 WEIGHTS = ("model", "checkpoints")
 """Folders that hold weights."""
 
@@ -51,3 +58,46 @@ def read_outcome(folder: Path, objectives: Sequence[str]) -> TrialOutcome:
         if value is None or not math.isfinite(value):
             raise DamagedFileError(folder / RESULT, f"it says {value} for {name}")
     return outcome
+
+
+def progress(folder: Path) -> list[dict[str, float]]:
+    """Return what the last lines of a trial's progress say in numbers, the newest last.
+
+    A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
+
+    Args:
+        folder: The trial's; without progress, the list is empty.
+    """
+    try:
+        with (folder / PROGRESS).open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - PROGRESS_BYTES))
+            text = file.read().decode("utf-8", errors="replace")
+    except OSError:
+        return []
+    lines = []
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if isinstance(values, dict):
+            lines.append({name: value for name, value in values.items() if isinstance(value, int | float)})
+    return lines
+
+
+def score_so_far(lines: Sequence[dict[str, float]], metric: str) -> tuple[float, bool] | None:
+    """Return the score of a training that goes on, and whether it is only an estimate; None before the first.
+
+    Args:
+        lines: Its progress, the newest last.
+        metric: What is scored; larger is better.
+    """
+    whole = [line[metric] for line in lines if metric in line and not line.get(PARTIAL)]
+    if whole:
+        # As at the end: the epoch that scores best gives the model.
+        return max(whole), False
+    estimates = [line[metric] for line in lines if metric in line]
+    if estimates:
+        return estimates[-1], True
+    return None

@@ -6,8 +6,8 @@ import os
 import sys
 import time
 
+import xautolm.automl
 import xautolm.plan
-import xautolm.results
 from xautolm.cli import main
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.testing import FakeExecutor, success
@@ -17,21 +17,27 @@ def say(word: str) -> None:
     os.write(1, f"{word}\n".encode())  # a live table in the terminal takes what is printed
 
 
+FIRST_NEVER_ENDS = "--first-never-ends"
+
+
 def play(spec: TrialSpec) -> TrialOutcome:
-    if spec.number > 0:
+    if spec.number > 0 or is_slow_from_the_first:
         say("waiting")
         time.sleep(600)
     return success(**dict.fromkeys(spec.metrics, 0.5))
 
 
-def place_for_ever(*folders: object) -> None:
+def place_for_ever(*arguments: object, **options: object) -> None:
     say("placing")
     time.sleep(600)
 
 
 if __name__ == "__main__":
+    is_slow_from_the_first = sys.argv[1] == FIRST_NEVER_ENDS
+    if is_slow_from_the_first:
+        del sys.argv[1]
     if sys.argv[1] == "--slow-end":
         del sys.argv[1]
-        xautolm.results._place = place_for_ever
+        xautolm.automl.finish = place_for_ever  # type: ignore[assignment]
     xautolm.plan.LocalExecutor = lambda *_: FakeExecutor(play)  # type: ignore[misc, assignment]
     main()

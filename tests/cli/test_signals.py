@@ -62,8 +62,36 @@ def test_ctrl_c_ends_the_search_with_its_best_model(tmp_path: Path) -> None:
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=patience(60))
     assert process.returncode == 130
-    assert "Traceback" not in errors and "interrupted by SIGINT" in errors
+    assert "Traceback" not in errors
+    *_, headline, where, how = errors.splitlines()
+    assert headline == "interrupted by SIGINT" and how == "the same command goes on from here"
+    assert where == (
+        "the best model so far (trial 0, validation f1_macro 0.5000) is in run/best; "
+        'ask it with: xautolm predict run "some text"'
+    )
     check_order(tmp_path)
+
+
+def test_ctrl_c_before_the_first_result_says_that_there_is_no_model(tmp_path: Path) -> None:
+    process = started(tmp_path, "--first-never-ends")
+    wait_for(process, "waiting")
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=patience(60))
+    assert process.returncode == 130 and "Traceback" not in errors
+    *_, headline, where, how = errors.splitlines()
+    assert (headline, where) == ("interrupted by SIGINT", "no trial has given a model yet")
+    assert how == "the same command goes on from here"
+    assert not (tmp_path / "run" / "best").exists()
+
+
+def test_a_kill_after_the_first_result_leaves_its_model(tmp_path: Path) -> None:
+    process = started(tmp_path)
+    wait_for(process, "waiting")
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=patience(60))
+    assert (tmp_path / "run" / "best" / "xautolm.json").exists()
+    assert "best model so far" in (tmp_path / "run" / "best" / "README.md").read_text()
+    assert json.loads((tmp_path / "run" / "results.json").read_text())["best"] == 0
 
 
 def test_a_signal_ends_it_likewise_but_not_one_that_nohup_ignores(tmp_path: Path) -> None:

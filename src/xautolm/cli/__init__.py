@@ -68,7 +68,8 @@ def main() -> None:
         app()
     except XAutoLMError as error:
         logging.getLogger("xautolm").debug("where the error arose", exc_info=error)
-        print(f"error: {error}", file=sys.stderr)
+        notes = getattr(error, "__notes__", [])
+        print("\n".join([f"error: {error}", *notes]), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -12,6 +12,8 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
 
+from xautolm.report.console import say
+
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C; what batch systems, containers and `kill` send; a terminal that is closed. Not all are there on Windows."""
 HANG_UP = "SIGHUP"
@@ -60,11 +62,22 @@ def ending_in_order() -> Iterator[None]:
         yield
     except Ended as ended:
         # Typer would make of a KeyboardInterrupt what it makes of Ctrl-C, whatever the signal was.
-        print(f"interrupted by {ended}; the same command goes on from here", file=sys.stderr)
+        say_interrupted(f"interrupted by {ended}", ended)
         sys.exit(FIRST_CODE + ended.number)
     finally:
         for number in heeded:
             signal.signal(number, before[number])
+
+
+def say_interrupted(headline: str, ended: BaseException) -> None:
+    """Print that a command was ended from outside, what is there already, and how to go on.
+
+    Args:
+        headline: What happened.
+        ended: Carries as notes what the command has to say of it (`BaseException.add_note`).
+    """
+    notes = getattr(ended, "__notes__", ["nothing was trained yet"])
+    say("\n".join([headline, *notes, "the same command goes on from here"]), is_error=True)
 
 
 def _leave_terminal() -> None:

@@ -11,9 +11,9 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.errors import TrialError
+from xautolm.trial_folder import PROGRESS
 from xautolm.vocabulary import FailureKind
 
-PROGRESS = "progress.jsonl"
 SAVE_SECONDS = 2.0
 """Kept free before the deadline for saving, besides twice the time that the last save took."""
 SAFETY = 1.25

