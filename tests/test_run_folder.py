@@ -18,7 +18,7 @@ from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import NoModelError, RunFolderError, SearchEndedError, StoreError
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.report.screen import Quiet, last_progress
+from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, success
 
 TRIALS = 3
@@ -447,21 +447,6 @@ def test_nothing_is_asked_for_when_no_time_is_left_for_anything(
     _, executor, _ = fitted(tmp_path / "run", quick, trials=50, budget=100)
     assert 0 < len(executor.specs) < 12
     assert None not in asked
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("", {}),
-        ('{"step": 1}\n{"step": 2, "epoch": 0.5, "note": "x"}\n', {"step": 2, "epoch": 0.5}),
-        ('{"step": 1}\n{"st', {}),
-        ("[1, 2]\n", {}),
-        ("7\n", {}),
-    ],
-)
-def test_a_damaged_progress_shows_nothing(tmp_path: Path, text: str, expected: dict[str, float]) -> None:
-    (tmp_path / "progress.jsonl").write_text(text)
-    assert last_progress(tmp_path) == expected
 
 
 def test_a_run_that_may_only_be_read_is_reported_elsewhere(

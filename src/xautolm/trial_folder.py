@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from xautolm.documents import read_record
@@ -82,11 +83,16 @@ def progress(folder: Path) -> list[dict[str, float]]:
         except (ValueError, RecursionError):
             continue
         if isinstance(values, dict):
-            lines.append({name: value for name, value in values.items() if isinstance(value, int | float)})
+            lines.append({name: value for name, value in values.items() if _is_number(value)})
     return lines
 
 
-def score_so_far(lines: Sequence[dict[str, float]], metric: str) -> tuple[float, bool] | None:
+def _is_number(value: object) -> bool:
+    """Return whether a value can be shown and drawn: JSON as Python reads it has NaN, and numbers without bound."""
+    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+
+
+def score_so_far(lines: Sequence[Mapping[str, float]], metric: str) -> tuple[float, bool] | None:
     """Return the score of a training that goes on, and whether it is only an estimate; None before the first.
 
     Args:

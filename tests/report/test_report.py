@@ -172,27 +172,85 @@ def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: Mo
     assert events[3]["failure"]["kind"] == "crash"
 
 
+def drawn(standing: Standing) -> str:
+    """Return what a terminal shows of a search."""
+    console = Console(file=io.StringIO(), force_terminal=True, width=140)
+    live = LiveTable(console)
+    live.update(standing)
+    live.close()
+    return console.file.getvalue()
+
+
+def standing_of(trials: list[Experience], run: RunFolder, card: ModelCard, progress: str) -> Standing:
+    """Return a search with a sixth of its time used, and one trial running that has left this progress."""
+    run.trial(3).mkdir(parents=True)
+    (run.trial(3) / "progress.jsonl").write_text(progress)
+    running = {3: order(trials[0], card)}
+    return Standing(metric="f1_macro", folder=run, used=10.0, left=50.0, experiences=trials, front=[0], running=running)
+
+
 def test_the_live_table_shows_budget_best_failures_and_progress(
     trials: list[Experience], tmp_path: Path, card: ModelCard
 ) -> None:
-    run = RunFolder(tmp_path)
-    run.trial(3).mkdir(parents=True)
-    (run.trial(3) / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
-    console = Console(file=io.StringIO(), force_terminal=True, width=120)
-    live = LiveTable(console)
-    live.update(
-        Standing(
-            metric="f1_macro",
-            folder=run,
-            used=10.0,
-            left=50.0,
-            trials_left=4,
-            experiences=trials,
-            front=[0],
-            running={3: order(trials[0], card)},
-        )
-    )
-    live.close()
-    shown = console.file.getvalue()
+    standing = standing_of(trials, RunFolder(tmp_path), card, '{"epoch": 1.5, "step": 3, "steps": 6}\n')
+    standing.trials_left = 4
+    shown = drawn(standing)
     for fact in ("10 s used, 50 s left, 4 trials left", "best f1_macro: 0.7000", "1 crash", "epoch 1.5", "trial 3"):
         assert fact in shown
+    assert "so far" not in shown
+
+
+@pytest.mark.parametrize(
+    ("left", "trials_left", "expected"),
+    [
+        (50.0, None, "17%, ends in about 50 s"),
+        # 3 of 8 trials have ended, in 10 s; 4 and a half of the like are to come.
+        (50.0, 4, "38%, ends in about 15 s"),
+        (5.0, 400, "67%, ends in about 5 s"),
+        (float("inf"), 4, "38%, ends in about 15 s"),
+        (-3.0, None, "100%, ends in about 0 s"),
+    ],
+)
+def test_the_bar_of_the_budget_is_of_what_is_used_up_first(
+    trials: list[Experience], tmp_path: Path, card: ModelCard, left: float, trials_left: int | None, expected: str
+) -> None:
+    standing = standing_of(trials, RunFolder(tmp_path), card, "")
+    standing.left, standing.trials_left = left, trials_left
+    assert expected in drawn(standing)
+
+
+def test_without_a_budget_there_is_no_bar_and_before_the_first_trial_no_end(
+    trials: list[Experience], tmp_path: Path, card: ModelCard
+) -> None:
+    standing = standing_of(trials, RunFolder(tmp_path), card, "")
+    standing.left = float("inf")
+    assert "budget" not in drawn(standing)
+    standing.experiences, standing.trials_left = [], 4
+    assert "0%, nothing says yet when it ends" in drawn(standing)
+
+
+@pytest.mark.parametrize(
+    ("progress", "expected"),
+    [
+        ("", "loading"),
+        ('{"step": 1, "steps": 9, "epoch": 0.1, "f1_macro": 0.4, "partial": true}\n', "f1_macro about 0.4000 so far"),
+        ('{"epoch": 1.0, "f1_macro": 0.66}\n{"epoch": 1.5, "loss": 0.1}\n', "epoch 1.5, f1_macro 0.6600 so far"),
+        ('{"epoch": 1.0, "step": NaN, "steps": 1e999, "f1_macro": NaN}\n', "epoch 1.0"),
+        ('{"step": 3, "steps": 0, "epoch": 1.0}\n{"ste', "epoch 1.0"),
+    ],
+)
+def test_the_live_table_shows_the_score_so_far_of_what_runs(
+    trials: list[Experience], tmp_path: Path, card: ModelCard, progress: str, expected: str
+) -> None:
+    shown = drawn(standing_of(trials, RunFolder(tmp_path), card, progress))
+    assert expected in shown
+    assert ("so far" in shown) == ("so far" in expected)
+
+
+def test_the_live_table_obeys_no_text_from_outside(trials: list[Experience], tmp_path: Path, card: ModelCard) -> None:
+    values = {"model": "[red]\x1b[2Jm", "method": "[bold]x"}
+    hostile = replace(trials[0], configuration=Configuration(values=values, space="default.v1"))
+    standing = standing_of([hostile], RunFolder(tmp_path), card, '{"epoch": 1.0, "\\u001b[2J": 1}\n')
+    standing.running = {3: order(hostile, card)}
+    shown = drawn(standing)
+    assert "\x1b[2J" not in shown and shown.count("[bold]x") == 2

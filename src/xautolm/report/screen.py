@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console, Group
@@ -22,10 +22,13 @@ from xautolm.report.console import cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
+from xautolm.trial_folder import progress, score_so_far
 from xautolm.zoo.downloads import sized
 
 ROWS = 8
 """Trials shown in the live table."""
+BAR_WIDTH = 30
+"""Characters of a bar."""
 
 
 @dataclass(slots=True)
@@ -49,6 +52,38 @@ class Standing:
         """The trial that leads in the first objective."""
         scored = [one for one in self.experiences if self.metric in one.outcome.metrics]
         return max(scored, key=lambda one: one.outcome.metrics[self.metric], default=None)
+
+    @property
+    def share_used(self) -> float | None:
+        """Share of the budget that is used, between 0 and 1, of time or trials whichever is nearer to its end.
+
+        None without a budget of either kind.
+        """
+        shares = []
+        if math.isfinite(self.left):
+            total = self.used + self.left
+            shares.append(self.used / total if total > 0 else 1.0)
+        if self.trials_left is not None:
+            ended = self._trials_that_count
+            total = ended + len(self.running) + self.trials_left
+            shares.append(ended / total if total > 0 else 1.0)
+        if not shares:
+            return None
+        return min(1.0, max(0.0, *shares))
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds until the search will have ended, by estimate: infinite while nothing says when."""
+        ended = self._trials_that_count
+        if self.trials_left is None or ended == 0:
+            return self.left
+        # As the trials so far went; those that run are taken to be in their middle.
+        still = self.trials_left + len(self.running) / 2
+        return min(self.left, still * self.used / ended)
+
+    @property
+    def _trials_that_count(self) -> int:
+        return sum(trial.outcome.is_evidence for trial in self.experiences)
 
 
 class Screen(Protocol):
@@ -178,7 +213,8 @@ class LiveTable(Quiet):
     def update(self, standing: Standing) -> None:
         """Draw, the first time, or redraw."""
         self.live.start()
-        self.live.update(Group(_head(standing), _trials(standing), *_progress(standing)), refresh=True)
+        parts = [_head(standing), *_budget_bar(standing), _trials(standing), *_running(standing)]
+        self.live.update(Group(*parts), refresh=True)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
@@ -235,26 +271,47 @@ def _trials(standing: Standing) -> Table:
     return table
 
 
-def _progress(standing: Standing) -> list[Table]:
+def _budget_bar(standing: Standing) -> list[Table]:
+    """Return the bar of the whole budget with the time that is left; nothing without a budget."""
+    share = standing.share_used
+    if share is None:
+        return []
+    seconds = standing.seconds_left
+    ending = f"ends in about {duration(seconds)}" if math.isfinite(seconds) else "nothing says yet when it ends"
+    line = Table.grid(padding=(0, 1))
+    line.add_row(cell("budget"), _bar(share, 1.0), cell(f"{share:.0%}, {ending}"))
+    return [line]
+
+
+def _bar(completed: float, total: float) -> ProgressBar:
+    return ProgressBar(total=total, completed=completed, width=BAR_WIDTH)
+
+
+def _running(standing: Standing) -> list[Table]:
+    """Return a line for each trial that runs: how far it is, and what it scores so far."""
     lines = []
     for number, spec in standing.running.items():
-        last, configuration = last_progress(standing.folder.trial(number)), spec.configuration
-        step, steps = last.get("step", 0), last.get("steps", 0) or 1
+        steps = progress(standing.folder.trial(number))
+        last = steps[-1] if steps else {}
+        name = f"trial {number}  {spec.configuration.model} {spec.configuration.method}"
+        bar = _bar(last.get("step", 0), last.get("steps", 0) or 1)
         line = Table.grid(padding=(0, 1))
-        name = f"trial {number}  {configuration.model} {configuration.method}"
-        state = f"epoch {last['epoch']:.1f}" if last.get("epoch") is not None else "loading"
-        line.add_row(cell(name), ProgressBar(total=steps, completed=step, width=30), cell(state))
+        line.add_row(cell(name), bar, cell(_state(steps, standing.metric)))
         lines.append(line)
     return lines
 
 
-def last_progress(folder: Path) -> dict[str, Any]:
-    """Return the numbers in the last whole line of a trial's progress, or nothing."""
-    try:
-        lines = (folder / "progress.jsonl").read_text(encoding="utf-8").splitlines()
-        last = json.loads(lines[-1]) if lines else None
-    except (OSError, ValueError):
-        return {}
-    if not isinstance(last, dict):
-        return {}
-    return {name: value for name, value in last.items() if isinstance(value, int | float)}
+def _state(steps: Sequence[Mapping[str, float]], metric: str) -> str:
+    """Return in words how far a training is, and its score so far; `about` is before what a sample says.
+
+    Args:
+        steps: Its progress, the newest last.
+        metric: The first objective.
+    """
+    epochs = [step["epoch"] for step in steps if "epoch" in step]
+    state = f"epoch {epochs[-1]:.1f}" if epochs else "loading"
+    score = score_so_far(steps, metric)
+    if score is None:
+        return state
+    value, is_estimate = score
+    return f"{state}, {metric} {'about ' if is_estimate else ''}{value:.4f} so far"
