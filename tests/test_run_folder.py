@@ -345,8 +345,11 @@ def test_trials_that_all_end_from_outside_end_the_search(tmp_path: Path) -> None
         return play(spec)
 
     executor = FakeExecutor(unlucky)
-    with pytest.raises(SearchEndedError, match=r"(?s)5 trials in a row.*infrastructure: .*Input/output error"):
+    with pytest.raises(
+        SearchEndedError, match=r"(?s)5 trials in a row.*infrastructure: .*Input/output error"
+    ) as caught:
         fitted(tmp_path / "run", executor=executor, trials=50)
+    assert "the best model so far (trial 0, validation f1_macro 0.9000) is in " in caught.value.__notes__[0]
     assert len(executor.specs) == 7
     assert executor.specs[3].configuration == executor.specs[2].configuration  # once more, in case it was bad luck
     assert executor.specs[4].configuration != executor.specs[2].configuration

@@ -121,13 +121,20 @@ class BestFolder:
             NoModelError: No trial has its weights.
         """
         placed = None if results is None else results.best
-        successes = [experience for experience in experiences if experience.outcome.succeeded]
-        there = [trial for trial in successes if trial.trial == placed or self.folder.model(trial.trial).is_dir()]
-        best = best_of(self.info, there) if there else None
-        if results is not None and placed not in [experience.trial for experience in successes]:
+        is_placed_known = False
+        candidates = []
+        for experience in experiences:
+            if not experience.outcome.succeeded:
+                continue
+            is_placed = experience.trial == placed
+            is_placed_known |= is_placed
+            if is_placed or self.folder.model(experience.trial).is_dir():
+                candidates.append(experience)
+        best = best_of(self.info, candidates) if candidates else None
+        if results is not None and not is_placed_known:
             metric = lead_metric(self.info)
-            score = -math.inf if best is None else best.outcome.metrics[metric]
-            if results.validation.get(metric, -math.inf) >= score:
+            placed_score = results.validation.get(metric, -math.inf)
+            if best is None or placed_score >= best.outcome.metrics[metric]:
                 return None
         if best is None:
             raise NoModelError(f"The weights of all trials in {self.folder.root} are gone.")
@@ -172,19 +179,22 @@ class BestFolder:
 
     def _mend(self, best: Experience, results: Results) -> None:
         """Put files of `best/` that are gone or damaged back in their place, from the trial's own."""
-        model, target = self.folder.model(best.trial), self.folder.best
+        model = self.folder.model(best.trial)
+        target = self.folder.best
         for source in sorted(model.rglob("*")):
-            path = target / source.relative_to(model)
+            name = source.relative_to(model)
+            path = target / name
             if not source.is_file() or is_sound(path):
                 continue
-            if is_sound(source):
-                path.parent.mkdir(parents=True, exist_ok=True)
-                path.unlink(missing_ok=True)
-                _link_or_copy(str(source), str(path))
-                self.say(f"best/{path.relative_to(target)} was gone or damaged: it was put back")
-            else:
-                self.say(f"best/{path.relative_to(target)} is damaged, and so is the trial's own")
-        if not is_sound(target / CARD) and is_sound(target / ANSWERING):
+            if not is_sound(source):
+                self.say(f"best/{name} is damaged, and so is the trial's own")
+                continue
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.unlink(missing_ok=True)
+            _link_or_copy(str(source), str(path))
+            self.say(f"best/{name} was gone or damaged: it was put back")
+        lacks_card = not is_sound(target / CARD)
+        if lacks_card and is_sound(target / ANSWERING):
             self.describe(best, results)
             self.say(f"best/{CARD} was gone or empty: it was written anew")
 

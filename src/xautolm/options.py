@@ -12,7 +12,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.records import Budget
-from xautolm.vocabulary import Unlabelled
+from xautolm.vocabulary import Export, Unlabelled
 
 UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
@@ -154,6 +154,9 @@ class FitOptions(BaseModel):
     """Fine-tuning methods; all by default."""
     space: str = "default"
     """A preset (`default`, `paper`) or a YAML file of ranges."""
+    export: Export = Export.ANY
+    """What the winner's folder may be: `any`, or `pipeline` for what a plain `pipeline(...)` of transformers loads.
+    Models that pool the mean are folders of sentence-transformers, which `pipeline` leaves out of the space."""
     sampler: str = "xautolm"
     """The search strategy."""
     warm_start: str | None = None

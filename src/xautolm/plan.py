@@ -44,7 +44,7 @@ from xautolm.search import SAMPLERS, Memory, SearchStudy, file_url, open_study
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
 from xautolm.space import Space
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.vocabulary import Export, FailureKind, TrialStatus
 
 ENTRY = "xautolm.finetuning.run:run"
 PRELOAD = ("xautolm.finetuning.run", "sklearn.metrics")
@@ -286,6 +286,7 @@ def _info(sight: Prospect, options: FitOptions, features: Features, start: str) 
         "warm_start": start,
         "hide": list(options.hide),
         **({"warm_start_options": options.warm_start_options} if options.warm_start_options else {}),
+        **({"export": options.export.value} if options.export is not Export.ANY else {}),
         "seed": options.seed,
         "device": sight.system.device,
         "trial_time_limit": options.trial_time_limit,

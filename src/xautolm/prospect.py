@@ -76,7 +76,9 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
 
     def space_of(names: Sequence[str]) -> Space:
         models = [cards[name] for name in names]
-        return build_space(preset, task, models, options.methods, dataset.profile, system, changes)
+        return build_space(
+            preset, task, models, options.methods, dataset.profile, system, changes, export=options.export
+        )
 
     dataset = replace(dataset, notes=(*dataset.notes, *notes, *length_notes(dataset, list(cards.values()), task)))
     space = space_of(list(cards))
@@ -125,7 +127,9 @@ def with_weights(sight: Prospect, options: FitOptions, note: Callable[[str], Non
         raise cannot_be_had(*next(iter(fetched.troubles.items())))
     preset, changes = read_space_option(options.space)
     profile = sight.dataset.profile
-    space = build_space(preset, sight.task, remaining, options.methods, profile, sight.system, changes)
+    space = build_space(
+        preset, sight.task, remaining, options.methods, profile, sight.system, changes, export=options.export
+    )
     return replace(sight, cards=cards, space=space)
 
 

@@ -16,6 +16,7 @@ from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, Syste
 from xautolm.space import Branch, Int, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
 from xautolm.tasks import Task
+from xautolm.vocabulary import Export
 
 SPACE_VERSION = "v1"
 
@@ -51,6 +52,8 @@ def build_space(
     profile: DataProfile,
     system: SystemProfile,
     changes: Mapping[str, Any] | None = None,
+    *,
+    export: Export = Export.ANY,
 ) -> Space:
     """The conditional space over models, methods and hyperparameters; what cannot run is not in it.
 
@@ -62,6 +65,7 @@ def build_space(
         profile: The data's numbers.
         system: The machine.
         changes: The user's own ranges.
+        export: What the trained models' folders may be.
 
     Raises:
         SpaceError: No method can be applied to any of the models, or a range makes no sense.
@@ -82,7 +86,7 @@ def build_space(
             forms = [form for form, problem in problems.items() if not problem]
             reasons += [f"{method.name} on {card.name}: {why}" for why in dict.fromkeys(problems.values()) if why]
             if forms:
-                spaces = [_form_space(preset, form, method, card, profile, system) for form in forms]
+                spaces = [_form_space(preset, form, method, card, profile, system, export) for form in forms]
                 is_usual = forms == [task.forms[card.architecture][0]]
                 found[method.name] = Space(
                     method.name, spaces[0].parameters if is_usual else (_branch("form", spaces),)
@@ -104,7 +108,13 @@ def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]
 
 
 def _form_space(
-    preset: str, form: str, method: Method, card: ModelCard, profile: DataProfile, system: SystemProfile
+    preset: str,
+    form: str,
+    method: Method,
+    card: ModelCard,
+    profile: DataProfile,
+    system: SystemProfile,
+    export: Export,
 ) -> Space:
     bounds = Bounds(
         positions=card.positions,
@@ -116,6 +126,7 @@ def _form_space(
         quantizations=quantizations(system),
         body_dropout=method.trains_body,
         form=form,
+        export=export,
     )
     own = method.parameters(preset, card, bounds)
     shared = PRESETS[preset](bounds) if method.trains_by_gradient else ()

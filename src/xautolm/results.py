@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.best_folder import Results, best_of, front_of, lead_metric, read_results
-from xautolm.documents import to_plain, write_json, write_text
+from xautolm.documents import read_json, to_plain, write_json, write_text
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.metrics import objective
@@ -20,7 +20,7 @@ from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.result import shown_folder
-from xautolm.report.usage import predict_command, usage_of
+from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
 from xautolm.search import objective_values
 from xautolm.tasks import TASKS
@@ -128,13 +128,14 @@ def winner_of(folder: RunFolder) -> Winner | None:
         return None
     try:
         lines = usage_of(folder.best)
+        kind = folder_kind(read_json(folder.best / ANSWERING))
     except DamagedFileError as error:
         warn_once(f"{error.path} cannot be read ({error.reason})")
         return None
     except (KeyError, TypeError, AttributeError, UsageError) as error:
         warn_once(f"{folder.best / ANSWERING} does not say how the model is asked ({type(error).__name__})")
         return None
-    return Winner(usage=lines, validation=results.validation, test=results.test or {})
+    return Winner(usage=lines, validation=results.validation, test=results.test or {}, kind=kind)
 
 
 def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:

@@ -100,8 +100,8 @@ class RunFolder:
     """Paths of a run.
 
     Layout: `run.json`, `study.db` (Optuna), `clock.json`, `warm_start.json`, `data/`, `tokens/`,
-    `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`, and at the end `best/`,
-    `results.json`, `pareto.json`, `leaderboard.csv`, `report.html`.
+    `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`; from the first success on
+    `best/` and `results.json`; at the end `pareto.json`, `leaderboard.csv`, `report.html`.
 
     The folder is the truth: what `study.db` says is mended by it, and a file that is damaged costs that file at most.
     """
@@ -140,7 +140,7 @@ class RunFolder:
 
     @property
     def best(self) -> Path:
-        """The winner as a Hugging Face folder."""
+        """The best model so far as a Hugging Face folder, at the end the winner."""
         return self.root / "best"
 
     def trial(self, number: int) -> Path:

@@ -76,15 +76,17 @@ def progress(folder: Path) -> list[dict[str, float]]:
             text = file.read().decode("utf-8", errors="replace")
     except OSError:
         return []
-    lines = []
+    steps = []
     for line in text.splitlines():
         try:
             values = json.loads(line)
         except (ValueError, RecursionError):
             continue
-        if isinstance(values, dict):
-            lines.append({name: value for name, value in values.items() if _is_number(value)})
-    return lines
+        if not isinstance(values, dict):
+            continue
+        numbers = {name: value for name, value in values.items() if _is_number(value)}
+        steps.append(numbers)
+    return steps
 
 
 def _is_number(value: object) -> bool:
@@ -92,18 +94,18 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
-def score_so_far(lines: Sequence[Mapping[str, float]], metric: str) -> tuple[float, bool] | None:
+def score_so_far(steps: Sequence[Mapping[str, float]], metric: str) -> tuple[float, bool] | None:
     """Return the score of a training that goes on, and whether it is only an estimate; None before the first.
 
     Args:
-        lines: Its progress, the newest last.
+        steps: Its progress, the newest last.
         metric: What is scored; larger is better.
     """
-    whole = [line[metric] for line in lines if metric in line and not line.get(PARTIAL)]
-    if whole:
-        # As at the end: the epoch that scores best gives the model.
-        return max(whole), False
-    estimates = [line[metric] for line in lines if metric in line]
-    if estimates:
-        return estimates[-1], True
-    return None
+    scored = [step for step in steps if metric in step]
+    if not scored:
+        return None
+    whole = [step[metric] for step in scored if not step.get(PARTIAL)]
+    if not whole:
+        return scored[-1][metric], True
+    # As at the end: the epoch that scores best gives the model.
+    return max(whole), False

@@ -74,3 +74,12 @@ class Unlabelled(StrEnum):
     """The data is refused."""
     NONE = "none"
     """Nothing is the right answer for them: no label, no answer. For tasks where that can be."""
+
+
+class Export(StrEnum):
+    """What the folder of a search's winner may be."""
+
+    ANY = "any"
+    """What scores best: a folder of transformers, or of sentence-transformers for models that pool the mean."""
+    PIPELINE = "pipeline"
+    """What a plain `pipeline(...)`, or `from_pretrained`, of transformers loads."""

@@ -67,6 +67,7 @@ Models = Annotated[Text, option("Names, hub ids or folders, separated by commas;
 Families = Annotated[Text, option("Of auto: encoder, decoder, encoder-decoder.", "what the task suggests")]
 Methods = Annotated[Text, option("Fine-tuning methods, separated by commas: full, partial, lora, head.", "all")]
 SpaceOption = Annotated[Text, option("Preset default or paper, or a YAML file of ranges.", "default")]
+ExportOption = Annotated[Text, option("The winner's folder: any, or pipeline (what a plain pipeline loads).", "any")]
 Sampler = Annotated[Text, option("Search strategy: xautolm, pge, tpe, nsga2, gp, random.", "xautolm")]
 START = "moderate-linear for xautolm"
 WarmStart = Annotated[
@@ -92,7 +93,7 @@ def fit(
     validation: Validation = None, test: Test = None, max_train: MaxTrain = None,
     unlabelled: UnlabelledRows = None, budget: Budget = None,
     trials: Trials = None, objectives: Objectives = None, models: Models = None, methods: Methods = None,
-    space: SpaceOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
+    space: SpaceOption = None, export: ExportOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
     warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
     store: Store = None, out: Out = None, explain: ExplainFlag = None, quiet: QuietFlag = False,

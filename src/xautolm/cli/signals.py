@@ -76,7 +76,7 @@ def say_interrupted(headline: str, ended: BaseException) -> None:
         headline: What happened.
         ended: Carries as notes what the command has to say of it (`BaseException.add_note`).
     """
-    notes = getattr(ended, "__notes__", ["nothing was trained yet"])
+    notes = getattr(ended, "__notes__", ["no trial had begun"])
     say("\n".join([headline, *notes, "the same command goes on from here"]), is_error=True)
 
 

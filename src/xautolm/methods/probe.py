@@ -9,9 +9,19 @@ from xautolm.methods.base import freeze_all_but, head_parameters
 from xautolm.records import SAYING, ModelCard, Scalar
 from xautolm.space import Choice, Parameter
 from xautolm.space.presets import Bounds, default_length
+from xautolm.vocabulary import Export
 
 MEAN, OWN = "mean", "own"
 """Poolings: the mean over the tokens, or the token that the family's own classifier looks at."""
+
+
+def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
+    """Return how a model's tokens may be pooled, the default first."""
+    # The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
+    # of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
+    if card.architecture == "encoder-decoder" or bounds.export is Export.PIPELINE:
+        return (OWN,)
+    return (MEAN, OWN)
 
 
 class LinearProbe:
@@ -32,11 +42,10 @@ class LinearProbe:
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """How tokens are pooled; the regularisation is chosen on the validation split inside the trial."""
-        # The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one.
-        poolings = (OWN,) if card.architecture == "encoder-decoder" else (MEAN, OWN)
+        poolings = poolings_of(card, bounds)
         weights = (Choice(name="class_weights", options=(False, True), default=False),)
         return (
-            Choice(name="pooling", options=poolings, default=poolings[0]),
+            Choice(name="pooling", options=poolings, default=poolings[0], closed=True),
             default_length(bounds),
             *(weights if bounds.form == "classify" else ()),
         )

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from xautolm.records import Experience, ModelCard
-from xautolm.report.usage import PIPELINE_TAGS, usage
+from xautolm.report.usage import PIPELINE_TAGS, folder_kind, library_of, usage
 
 GOES_ON = """
 The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
@@ -52,7 +52,7 @@ def model_card(
     adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
     state = "" if is_final else GOES_ON
     return f"""---
-library_name: transformers
+library_name: {library_of(settings)}
 pipeline_tag: {PIPELINE_TAGS[settings["form"]]}
 license: {json.dumps(card.licence)}
 tags: [xautolm, {experience.task}]
@@ -64,6 +64,8 @@ tags: [xautolm, {experience.task}]
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
 Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
 {state}
+{folder_kind(settings)}
+
 ```python
 {usage(settings, card.architecture, prompt)}
 ```

@@ -27,6 +27,8 @@ class Winner:
     """Scores on the validation split."""
     test: Mapping[str, float]
     """Scores on the test split; empty where there is none."""
+    kind: str = ""
+    """Which library loads its folder."""
 
 
 def html_report(

@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, Group, RenderableType
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -213,7 +213,7 @@ class LiveTable(Quiet):
     def update(self, standing: Standing) -> None:
         """Draw, the first time, or redraw."""
         self.live.start()
-        parts = [_head(standing), *_budget_bar(standing), _trials(standing), *_running(standing)]
+        parts: list[RenderableType] = [_head(standing), *_budget_bar(standing), _trials(standing), *_running(standing)]
         self.live.update(Group(*parts), refresh=True)
 
     def close(self) -> None:
@@ -293,10 +293,12 @@ def _running(standing: Standing) -> list[Table]:
     for number, spec in standing.running.items():
         steps = progress(standing.folder.trial(number))
         last = steps[-1] if steps else {}
-        name = f"trial {number}  {spec.configuration.model} {spec.configuration.method}"
-        bar = _bar(last.get("step", 0), last.get("steps", 0) or 1)
+        done, planned = last.get("step", 0), last.get("steps", 0)
+        configuration = spec.configuration
+        name = f"trial {number}  {configuration.model} {configuration.method}"
+        state = _state(steps, standing.metric)
         line = Table.grid(padding=(0, 1))
-        line.add_row(cell(name), bar, cell(_state(steps, standing.metric)))
+        line.add_row(cell(name), _bar(done, planned or 1), cell(state))
         lines.append(line)
     return lines
 

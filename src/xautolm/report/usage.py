@@ -114,6 +114,26 @@ def usage(settings: Mapping[str, Any], architecture: str, prompt: str) -> str:
     )
 
 
+def folder_kind(settings: Mapping[str, Any]) -> str:
+    """Return in a sentence which library loads a model's folder.
+
+    Args:
+        settings: What lies beside its weights as `xautolm.json`.
+    """
+    if settings.get("pooling") == "mean":
+        return (
+            "This is a folder of sentence-transformers (Transformer, Pooling, Dense), whose `encode` gives the logits; "
+            "a plain `pipeline(...)` of transformers does not load it. `xautolm fit --export pipeline` keeps a search "
+            "to what it loads."
+        )
+    return "This is a plain folder of transformers."
+
+
+def library_of(settings: Mapping[str, Any]) -> str:
+    """Return the library that loads a model's folder, as the hub calls it."""
+    return "sentence-transformers" if settings.get("pooling") == "mean" else "transformers"
+
+
 def _usage_of_mean(settings: Mapping[str, Any]) -> str:
     """Return Python for a folder that sentence-transformers loads."""
     task = TASKS.get(settings["task"])

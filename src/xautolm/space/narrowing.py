@@ -93,6 +93,10 @@ def _replaced(parameter: Float | Int | Choice, change: Any) -> Parameter:
     options = tuple(_scalar(parameter, value) for value in (change if isinstance(change, list) else [change]))
     if not options:
         raise ValueError("the list of values is empty")
+    if isinstance(parameter, Choice) and parameter.closed:
+        problems = [parameter.problem(option) for option in options]
+        if any(problems):
+            raise ValueError("; ".join(problem.partition("=")[2] for problem in problems if problem))
     return Choice(
         name=parameter.name,
         options=options,

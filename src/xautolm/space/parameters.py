@@ -85,6 +85,8 @@ class Choice:
     name: str
     options: tuple[Scalar, ...]
     default: Scalar
+    closed: bool = field(default=False, compare=False)
+    """Whether a person's own ranges may only choose among the options: anything else would mean nothing here."""
 
     @property
     def domain(self) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from xautolm.records import Scalar
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
+from xautolm.vocabulary import Export
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 PAPER_GENERATION_LENGTHS = (500, 700, 900, 1024, 2048, 4096)
@@ -37,6 +38,8 @@ class Bounds:
     """How frozen weights can be stored here: `none`, `8bit`, `4bit`."""
     tokens_p90: float = 0.0
     """Estimated length that nine of ten texts do not exceed, in tokens; 0 if it is not known."""
+    export: Export = Export.ANY
+    """What the trained model's folder may be."""
 
     @property
     def usual_length(self) -> float:
