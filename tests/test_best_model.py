@@ -13,6 +13,7 @@ import pytest
 
 from tests.played import CLASSES, FakePredictor, fake_predictor, played, table_for
 from xautolm import AutoLM
+from xautolm.documents import replace_folder
 from xautolm.errors import DataError, NoModelError, UsageError
 
 __all__ = ["fake_predictor"]
@@ -52,6 +53,44 @@ def test_a_new_winner_in_the_same_folder_is_loaded(tmp_path: Path, fake_predicto
     (tmp_path / "run" / ".best").rename(best)
     auto.predict(["a pear"])
     assert fake_predictor.loads == 2
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_a_winner_that_is_replaced_while_it_is_loaded_is_loaded_again(
+    tmp_path: Path, fake_predictor: type[FakePredictor], monkeypatch: pytest.MonkeyPatch, breaks: bool
+) -> None:
+    auto = played(tmp_path / "run")
+    best = tmp_path / "run" / "best"
+    load = FakePredictor.__init__
+
+    def load_while_it_is_replaced(self: FakePredictor, folder: Path, device: str) -> None:
+        load(self, folder, device)
+        if fake_predictor.loads == 1:
+            shutil.copytree(best, tmp_path / "run" / ".best")
+            replace_folder(tmp_path / "run" / ".best", best)
+            if breaks:
+                raise OSError("half of its files are gone")
+
+    monkeypatch.setattr(FakePredictor, "__init__", load_while_it_is_replaced)
+    assert auto.predict(["a pear"]) == ["pear"]
+    assert fake_predictor.loads == 2
+    assert auto.predict(["a plum"]) == ["plum"] and fake_predictor.loads == 2
+
+
+def test_a_winner_that_cannot_be_loaded_is_tried_once(
+    tmp_path: Path, fake_predictor: type[FakePredictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = played(tmp_path / "run")
+    attempts = []
+
+    def fail(self: FakePredictor, folder: Path, device: str) -> None:
+        attempts.append(folder)
+        raise OSError("damaged")
+
+    monkeypatch.setattr(FakePredictor, "__init__", fail)
+    with pytest.raises(OSError, match="damaged"):
+        auto.predict(["a pear"])
+    assert len(attempts) == 1
 
 
 @pytest.mark.parametrize(
