@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.trial_folder import PROGRESS, PROGRESS_BYTES, progress, score_so_far
+from xautolm.trial_folder import PROGRESS, PROGRESS_BYTES, progress_lines, score_so_far
 
 
 @pytest.mark.parametrize(
@@ -26,29 +26,29 @@ def test_lines_that_cannot_be_read_are_passed_over(
     tmp_path: Path, content: bytes, expected: list[dict[str, float]]
 ) -> None:
     (tmp_path / PROGRESS).write_bytes(content)
-    assert progress(tmp_path) == expected
+    assert progress_lines(tmp_path) == expected
 
 
 def test_without_a_file_there_is_no_progress(tmp_path: Path) -> None:
-    assert progress(tmp_path) == []
+    assert progress_lines(tmp_path) == []
     (tmp_path / PROGRESS).mkdir()
-    assert progress(tmp_path) == []
+    assert progress_lines(tmp_path) == []
 
 
 def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
     lines = [json.dumps({"step": step}) for step in range(20_000)]
     (tmp_path / PROGRESS).write_text("\n".join(lines) + "\n")
-    steps = [line["step"] for line in progress(tmp_path)]
+    steps = [line["step"] for line in progress_lines(tmp_path)]
     assert steps == list(range(int(steps[0]), 20_000))
     assert steps[0] > 0 and len(steps) <= PROGRESS_BYTES // len(lines[0])
 
 
 def test_the_score_so_far_is_that_of_the_best_epoch_and_before_the_first_an_estimate() -> None:
     log = {"step": 1, "loss": 2.0}
-    early = {"step": 2, "f1": 0.4, "partial": True}
-    later = {"step": 3, "f1": 0.3, "partial": True}
+    early = {"step": 2, "f1": 0.4, "partial_rows": 40}
+    later = {"step": 3, "f1": 0.3, "partial_rows": 40}
     assert score_so_far([], "f1") is None and score_so_far([log], "f1") is None
     assert score_so_far([log, early, later, log], "f1") == (0.3, True)
-    epochs = [{"step": 4, "f1": 0.7}, log, {"step": 8, "f1": 0.6}, {"step": 9, "f1": 0.95, "partial": True}]
+    epochs = [{"step": 4, "f1": 0.7}, log, {"step": 8, "f1": 0.6}, {"step": 9, "f1": 0.95, "partial_rows": 40}]
     assert score_so_far([early, *epochs], "f1") == (0.7, False)
     assert score_so_far(epochs, "accuracy") is None

@@ -18,8 +18,8 @@ RESULT = "result.json"
 """What came of it: a `TrialOutcome`."""
 PROGRESS = "progress.jsonl"
 """One JSON object a line: what a training says of itself as it goes on."""
-PARTIAL = "partial"
-"""Marks a line of progress whose scores are of a part of the validation split, and so only an estimate."""
+PARTIAL_ROWS = "partial_rows"
+"""In a line of progress: how many validation rows its scores are of, where they are not all; an estimate then."""
 PROGRESS_BYTES = 2**17
 """Bytes at the end of a progress file that are read, about a thousand lines: it is read twice a second."""
 WEIGHTS = ("model", "checkpoints")
@@ -61,7 +61,7 @@ def read_outcome(folder: Path, objectives: Sequence[str]) -> TrialOutcome:
     return outcome
 
 
-def progress(folder: Path) -> list[dict[str, float]]:
+def progress_lines(folder: Path) -> list[dict[str, float]]:
     """Return what the last lines of a trial's progress say in numbers, the newest last.
 
     A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
@@ -104,7 +104,7 @@ def score_so_far(steps: Sequence[Mapping[str, float]], metric: str) -> tuple[flo
     scored = [step for step in steps if metric in step]
     if not scored:
         return None
-    whole = [step[metric] for step in scored if not step.get(PARTIAL)]
+    whole = [step[metric] for step in scored if not step.get(PARTIAL_ROWS)]
     if not whole:
         return scored[-1][metric], True
     # As at the end: the epoch that scores best gives the model.

@@ -233,7 +233,10 @@ def test_without_a_budget_there_is_no_bar_and_before_the_first_trial_no_end(
     ("progress", "expected"),
     [
         ("", "loading"),
-        ('{"step": 1, "steps": 9, "epoch": 0.1, "f1_macro": 0.4, "partial": true}\n', "f1_macro about 0.4000 so far"),
+        (
+            '{"step": 1, "steps": 9, "epoch": 0.1, "f1_macro": 0.4, "partial_rows": 40}\n',
+            "f1_macro about 0.4000 so far",
+        ),
         ('{"epoch": 1.0, "f1_macro": 0.66}\n{"epoch": 1.5, "loss": 0.1}\n', "epoch 1.5, f1_macro 0.6600 so far"),
         ('{"epoch": 1.0, "step": NaN, "steps": 1e999, "f1_macro": NaN}\n', "epoch 1.0"),
         ('{"step": 3, "steps": 0, "epoch": 1.0}\n{"ste', "epoch 1.0"),
