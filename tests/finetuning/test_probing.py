@@ -103,3 +103,18 @@ def test_the_mean_is_a_folder_of_sentence_transformers(order: Order, folder: Pat
     model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
     theirs = model.encode(list(table["text"]))
     assert ours.shape == theirs.shape and np.allclose(ours, theirs, atol=1e-3 * np.abs(ours).max())
+
+
+def test_a_feature_that_is_next_to_constant_gets_no_huge_weight() -> None:
+    rng = np.random.default_rng(0)
+    features = rng.normal(0.0, 0.2, (200, 8)).astype(np.float32)
+    targets = (features[:, 0] > 0).astype(int)
+    # As MiniLM's first token has it: a deviation of 1.5e-9, which any training of the body leaves far behind.
+    features[:, 3] = rng.normal(0.0, 1.5e-9, 200)
+    probe = fit_probe(
+        features, targets, features, lambda logits: float((logits.argmax(axis=1) == targets).mean()),
+        problem_type="single_label_classification", classes=2, balanced=False, has_bias=True, seed=0,
+    )  # fmt: skip
+    assert probe.score > 0.9
+    sizes = np.abs(probe.weight).max(axis=0)
+    assert sizes[3] < 1e-3 * sizes[0]

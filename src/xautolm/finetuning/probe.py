@@ -19,6 +19,10 @@ STEPS = 200
 """L-BFGS steps at most: the score on other rows stops rising long before the optimum."""
 CERTAIN = 10.0
 """Logit of what all or no rows have: a chance of 1 in 22,000 that it is otherwise."""
+LEAST_SCALE = 0.05
+"""Least deviation that a feature is divided by, as a share of the median feature's. Bodies have dead features: MiniLM's
+first token has one with a deviation of 1.5e-9 between features of 0.1 to 0.3. Divided by that, its weight became 1e8,
+and the first training step that moved the feature at all drove the loss to 16,000."""
 LARGEST_SAMPLE = 20_000
 """Training rows that a probe is fitted to at most: a line through 768 numbers needs no more."""
 
@@ -75,8 +79,7 @@ def fit_probe(
     """
     rows = _sample(len(train), seed)
     features = np.asarray(train[rows], dtype=np.float32)
-    scale = features.std(axis=0)
-    scale[scale == 0] = 1.0
+    scale = feature_scale(features)
     # Without a bias a shift of the features cannot be undone.
     shift = features.mean(axis=0) if has_bias else np.zeros_like(scale)
     features = (features - shift) / scale
@@ -92,6 +95,20 @@ def fit_probe(
             best = Probe(weight=probe.weight, bias=probe.bias, strength=strength, score=score)
     assert best is not None
     return best
+
+
+def feature_scale(features: np.ndarray) -> np.ndarray:
+    """Return what to divide features by, shape (width,): their deviations, but for those that are next to constant.
+
+    Args:
+        features: Shape (rows, width).
+    """
+    deviations = features.std(axis=0)
+    typical = float(np.median(deviations))
+    scale = np.maximum(deviations, LEAST_SCALE * typical)
+    # All features constant: nothing can be learned, and nothing must become infinite.
+    scale[scale == 0] = 1.0
+    return np.asarray(scale)
 
 
 def _sample(count: int, seed: int) -> np.ndarray:
