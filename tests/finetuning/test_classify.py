@@ -1,0 +1,63 @@
+"""Classifiers' answers: in the order of the rows, from batches without padding where there can be such."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from transformers import BatchEncoding
+
+from xautolm.finetuning.forms import Answering
+from xautolm.finetuning.forms.classify import BATCH, Classify
+from xautolm.tasks import TASKS
+
+
+class Words:
+    """As much of a tokenizer as answering asks for: a token for each word, which says how long the word is."""
+
+    sep_token = "[SEP]"
+
+    def __call__(self, texts: Sequence[str], truncation: bool, max_length: int) -> dict[str, list[list[int]]]:
+        return {"input_ids": [[len(word) for word in text.split()][:max_length] for text in texts]}
+
+    def pad(self, encoded: dict[str, list[list[int]]], return_tensors: str) -> BatchEncoding:
+        rows = [torch.tensor(row) for row in encoded["input_ids"]]
+        ids = torch.nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        return BatchEncoding({"input_ids": ids, "attention_mask": (ids > 0).long()})
+
+
+class Counter:
+    """A model whose logits are the tokens' sum and number; it notes how much padding it got."""
+
+    config = SimpleNamespace(num_labels=2)
+    device = "cpu"
+
+    def __init__(self) -> None:
+        self.padding = 0
+        self.rows: list[int] = []
+
+    def __call__(self, **inputs: Any) -> SimpleNamespace:
+        return self.forward(**inputs)
+
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
+        self.rows.append(len(input_ids))
+        self.padding += int((attention_mask == 0).sum())
+        return SimpleNamespace(logits=torch.stack([input_ids.sum(dim=1), attention_mask.sum(dim=1)], dim=1))
+
+
+@pytest.mark.parametrize("at_once", [4_096, 2 * BATCH])
+def test_rows_with_as_many_tokens_are_answered_together(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xautolm.finetuning.forms.classify.SORTED", at_once)
+    # As many characters, but one word or ten: what counts for a model is the words.
+    texts = ["internationalisation", "a b c d e f g h i j"] * BATCH * 2
+    model = Counter()
+    answering = Answering(task="text-classification", form="classify", max_length=64, labels=("a", "b"))
+    table = pd.DataFrame({"text": texts})
+    logits = Classify().answers(model, Words(), table, TASKS.get("text-classification"), answering)  # type: ignore[arg-type]
+    assert logits.tolist() == [[20.0, 1.0], [10.0, 10.0]] * BATCH * 2
+    assert model.rows == [BATCH] * 4
+    assert model.padding == 0
