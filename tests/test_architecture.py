@@ -19,7 +19,7 @@ LEVELS = {
     "run_folder": 4, "recipe": 4, "resources": 4,
     "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
     "opening": 5,
-    "memory": 6, "search_store": 6, "prospect": 6, "testing": 6, "best_folder": 6,
+    "memory": 6, "search_store": 6, "prospect": 6, "testing": 6, "best_folder": 6, "pruner": 6,
     "plan": 7, "recommend": 7, "integrations": 7,
     "loop": 8, "results": 8, "best_model": 8,
     "automl": 9,

@@ -44,6 +44,8 @@ def search(plan: Plan) -> list[Experience]:
             if not standing.running:
                 plan.clock.note()
                 return standing.experiences
+            if plan.pruner is not None:
+                plan.pruner.stop_hopeless(plan.executor, standing.running, standing.experiences)
             for number, outcome in plan.executor.finished(UPDATE_SECONDS):
                 experience = conclude(plan, standing, number, outcome)
                 misfortunes = 0 if outcome.is_evidence else misfortunes + 1

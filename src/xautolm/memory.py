@@ -26,7 +26,7 @@ from xautolm.metalearning import (
     knn_start,
     shaped,
 )
-from xautolm.metalearning.utility import SMALLER, is_negative, is_positive, oriented_value
+from xautolm.metalearning.utility import SMALLER, is_negative, is_scored, oriented_value
 from xautolm.metalearning.warm_start import decay
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import DataProfile, Experience, Features
@@ -258,14 +258,15 @@ def title(experience: Experience) -> str:
 
 
 def standings_of(experiences: Sequence[Experience], objectives: Sequence[str]) -> dict[str, tuple[float, ...]]:
-    """Return the scores of every success by its id: its qualities in standard deviations from the mean of its data set.
+    """Return the scores of every trial that did not fail, by its id.
 
+    Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
     Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
     it is. Scores end at three standard deviations; the time is minus its logarithm.
     """
     members: dict[tuple[str, ...], list[Experience]] = {}
     for experience in experiences:
-        if is_positive(experience):
+        if is_scored(experience):
             # What is measured differently (F1 here, accuracy there) is never compared.
             measures = [_measure(experience, name) for name in objectives]
             members.setdefault((_data_set(experience), *measures), []).append(experience)
@@ -273,7 +274,8 @@ def standings_of(experiences: Sequence[Experience], objectives: Sequence[str]) -
     standings: dict[str, tuple[float, ...]] = {}
     for (_, *measures), successes in members.items():
         values = np.asarray([[oriented_value(one.outcome, name) for name in measures] for one in successes])
-        scores = standardised(values, time)
+        is_stopped = np.asarray([experience.outcome.is_censored for experience in successes], dtype=bool)
+        scores = standardised(values, time, is_stopped)
         limited = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
         if time is not None:
             limited[:, time] = scores[:, time]

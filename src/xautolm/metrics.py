@@ -108,6 +108,24 @@ def scores(names: tuple[str, ...], targets: Any, predictions: Any) -> dict[str, 
     return {name: METRICS[name].compute(targets, predictions) for name in names}
 
 
+def constant_scores(names: tuple[str, ...], train: np.ndarray, validation: np.ndarray) -> dict[str, float]:
+    """Return the metrics of the one answer that is right most often in training, given to every validation row.
+
+    Args:
+        names: The metrics.
+        train: Class indices of shape (n,), 0/1 indicators of shape (n, classes), or numbers of shape (n,).
+        validation: The same of the validation split.
+    """
+    if train.ndim == 2:
+        answer = (train.mean(axis=0) > 0.5).astype(train.dtype)
+    elif np.issubdtype(train.dtype, np.integer):
+        answer = np.bincount(train).argmax()
+    else:
+        answer = train.mean()
+    predictions = np.broadcast_to(answer, validation.shape)
+    return scores(names, validation, predictions)
+
+
 def objective(name: str, offered: tuple[str, ...]) -> Objective:
     """What it means to improve a metric, or the evaluation time.
 

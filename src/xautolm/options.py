@@ -174,6 +174,8 @@ class FitOptions(BaseModel):
     """Memory for one trial, on the device that it runs on; by default what the machine has."""
     parallel: int = Field(default=1, ge=1)
     """How many trials run at once."""
+    pruning: bool = True
+    """Stop trials that can no longer reach the Pareto front, told from their learning curves."""
     explain: bool = False
     """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
     device: str = "auto"

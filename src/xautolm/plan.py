@@ -24,6 +24,7 @@ from xautolm.metalearning import telling
 from xautolm.opening import Opening, is_trained
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, with_weights
+from xautolm.pruner import Pruner
 from xautolm.recipe import default_configurations, methods_by_model
 from xautolm.records import (
     Configuration,
@@ -79,6 +80,8 @@ class Plan:
     screen: Screen
     clock: Clock
     lock: FileLock
+    pruner: Pruner | None
+    """Says which running trials are hopeless; None where none is to be stopped."""
     defaults: Sequence[Configuration]
     """The default configuration of every model and training method: the cheapest says what a trial needs at least."""
     opening: Opening
@@ -180,7 +183,8 @@ def _opened(
     stored = store.experiences(sight.task.name)
     experiences = settled(folder, info, screen.note, stored)
     store.add(experiences)
-    memory = _memory(sight, options, stored, info, start, screen.note)
+    past = _past(sight, options, stored, info)
+    memory = _memory(sight, options, past, info, start, screen.note)
     opening = Opening(space=space, cards=sight.cards)
     first = opening.first(lambda configuration: sight.resources.obstacle(configuration, limits))
     if all(is_trained(configuration) for configuration in first):
@@ -222,16 +226,35 @@ def _opened(
         lock=lock,
         defaults=opening.trained_defaults() or default_configurations(space),
         opening=opening,
+        pruner=_pruner(sight, info, past, screen.note) if options.pruning else None,
         experiences=experiences,
     )
 
 
+def _past(sight: Prospect, options: FitOptions, stored: Sequence[Experience], info: RunInfo) -> list[Experience]:
+    """Return the past trials that the search may learn from."""
+    past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
+    return telling(past, sight.limits, sight.system)
+
+
+def _pruner(sight: Prospect, info: RunInfo, past: Sequence[Experience], say: Say) -> Pruner:
+    """Return what looks for hopeless trials; past ones tell it how much trials gain late."""
+    return Pruner(
+        folder=sight.folder,
+        task=sight.task,
+        labels=info.labels,
+        metrics=info.metrics,
+        objectives=sight.objectives,
+        lead=sight.metric,
+        say=say,
+        past=past,
+    )
+
+
 def _memory(
-    sight: Prospect, options: FitOptions, stored: Sequence[Experience], info: RunInfo, start: str, say: Say
+    sight: Prospect, options: FitOptions, past: Sequence[Experience], info: RunInfo, start: str, say: Say
 ) -> Memory | None:
     """Return what the search begins with; past trials also correct the predictions of time."""
-    past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
-    past = telling(past, sight.limits, sight.system)
     sight.resources.learn(past)
     if start == NONE:
         return None

@@ -85,16 +85,77 @@ class TrialOutcome:
     adjustments: tuple[str, ...] = ()
     """What was changed to stay within limits, for example a halved per-device batch."""
     failure: Failure | None = None
+    planned_time: float | None = None
+    """Seconds of training plus validation that the whole training would have taken, by estimate; None where it ended as
+    planned."""
 
     @property
     def succeeded(self) -> bool:
-        """Whether there is a result."""
-        return self.status is not TrialStatus.FAILED
+        """Return whether it left a model, which can win."""
+        return self.status in (TrialStatus.COMPLETE, TrialStatus.TRUNCATED)
+
+    @property
+    def failed(self) -> bool:
+        """Return whether it ended without scores."""
+        return self.status is TrialStatus.FAILED
+
+    @property
+    def is_censored(self) -> bool:
+        """Return whether its training was stopped before its end.
+
+        Its quality is then a lower bound on what the configuration gives, neither the configuration's own peak nor a
+        failure. Whoever learns from it takes the time of the whole training (`whole_time`), since a training that was
+        cut is not a fast one, and the quality as "at most this much worse" (`search.evidence.standardised`).
+        """
+        return self.status in (TrialStatus.TRUNCATED, TrialStatus.PRUNED)
+
+    @property
+    def whole_time(self) -> float | None:
+        """Return the seconds of the whole training: by estimate where it was stopped, else the evaluation time."""
+        return self.evaluation_time if self.planned_time is None else self.planned_time
 
     @property
     def is_evidence(self) -> bool:
         """Whether the outcome says anything about the configuration."""
         return self.failure is None or self.failure.kind.evidence is not Evidence.NOTHING
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Evaluation:
+    """One look of a running trial at the validation split."""
+
+    epoch: float
+    seconds: float
+    """Since training began."""
+    values: Mapping[str, float]
+    """Losses and metrics by name."""
+    rows: int | None = None
+    """How many validation rows it is about, where they are not all: a quick look inside the first epoch."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LearningCurve:
+    """How far a training has come, and its evaluations so far."""
+
+    evaluations: tuple[Evaluation, ...]
+    epoch: float
+    """Epochs so far."""
+    seconds: float
+    """Seconds so far, since training began."""
+    planned_epochs: float
+    """Epochs at the end, as planned by now."""
+
+    @property
+    def planned_seconds(self) -> float:
+        """Return the seconds that the whole training takes at its present speed."""
+        if self.epoch <= 0:
+            return self.seconds
+        return self.seconds * max(1.0, self.planned_epochs / self.epoch)
+
+    @property
+    def whole_evaluations(self) -> tuple[Evaluation, ...]:
+        """Return the evaluations on the whole validation split."""
+        return tuple(evaluation for evaluation in self.evaluations if evaluation.rows is None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

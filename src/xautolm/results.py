@@ -20,6 +20,7 @@ from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.result import shown_folder
+from xautolm.report.tables import pruning_savings
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
 from xautolm.search import objective_values
@@ -163,6 +164,7 @@ def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
 def summary(info: RunInfo, experiences: Sequence[Experience], results: Results | None) -> dict[str, Any]:
     """A run in one JSON value."""
     best = best_of(info, experiences)
+    pruned, seconds_saved = pruning_savings(experiences)
     return {
         "best": {"trial": best.trial, **to_plain(best.configuration)["values"]},
         "validation": dict(best.outcome.metrics),
@@ -170,5 +172,6 @@ def summary(info: RunInfo, experiences: Sequence[Experience], results: Results |
         "evaluation_time": best.outcome.evaluation_time,
         "trials": len(experiences),
         "failures": dict(failures_by_kind(experiences)),
+        "pruned": {"trials": pruned, "seconds_saved": seconds_saved},
         "front": [one.trial for one in front_of(info, experiences)],
     }

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -25,6 +27,7 @@ from xautolm.records import (
 from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task
+from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS, progress_lines, pruned_outcome
 from xautolm.vocabulary import TrialStatus
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
@@ -65,16 +68,66 @@ class FakeExecutor:
                 outcome = checked(self.play(spec))
             except Exception as error:
                 outcome = failed(failure_of(error))
-            (folder / "model").mkdir(exist_ok=True)
-            write_json(folder / "model" / ANSWERING, {"task": spec.task, "form": "classify", "max_length": 8})
-            write_json(folder / "result.json", to_plain(outcome))
+            self._leave(spec, folder, outcome)
             ended.append((number, outcome))
         self.waiting.clear()
         return ended
 
+    def _leave(self, spec: TrialSpec, folder: Path, outcome: TrialOutcome) -> None:
+        """Write what a trial leaves in its folder."""
+        (folder / "model").mkdir(exist_ok=True)
+        write_json(folder / "model" / ANSWERING, {"task": spec.task, "form": "classify", "max_length": 8})
+        write_json(folder / "result.json", to_plain(outcome))
+
+    def cancel(self, number: int) -> None:
+        """Do nothing: a trial that is played as a whole has ended before anyone could stop it."""
+
     def close(self) -> None:
         """Forget what was noted."""
         self.waiting.clear()
+
+
+class SteppingExecutor(FakeExecutor):
+    """Plays each trial evaluation by evaluation, one at each call of `finished`, as a real one writes its progress.
+
+    Args:
+        curve: Gives what a trial writes: lines with `epoch`, `step`, `steps`, `seconds` and metrics. A trial that is
+            not cancelled ends complete, with the metrics of its best line.
+    """
+
+    def __init__(self, curve: Callable[[TrialSpec], Sequence[Mapping[str, float]]]) -> None:
+        super().__init__(self._outcome)
+        self.curve = curve
+        self.cancelled: set[int] = set()
+
+    def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        """Let each running trial write a line; those that are cancelled, or wrote their last one before, end."""
+        ended = []
+        for number, (spec, folder) in list(self.waiting.items()):
+            lines = self.curve(spec)
+            written = len(progress_lines(folder))
+            if number not in self.cancelled and written < len(lines):
+                with (folder / PROGRESS).open("a", encoding="utf-8") as file:
+                    file.write(json.dumps(lines[written]) + "\n")
+                continue
+            outcome = pruned_outcome(folder, spec) if number in self.cancelled else self.play(spec)
+            assert outcome is not None
+            self._leave(spec, folder, outcome)
+            del self.waiting[number]
+            ended.append((number, outcome))
+        return ended
+
+    def cancel(self, number: int) -> None:
+        """Let a trial be the next to end, as pruned."""
+        self.cancelled.add(number)
+
+    def _outcome(self, spec: TrialSpec) -> TrialOutcome:
+        lines = self.curve(spec)
+        whole = [line for line in lines if PARTIAL_ROWS not in line]
+        best = max(whole, key=lambda line: line[spec.metric])
+        metrics = {name: best[name] for name in spec.metrics}
+        seconds = lines[-1]["seconds"]
+        return replace(success(seconds, **metrics), history=tuple(whole))
 
 
 def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:

@@ -10,7 +10,8 @@ from pathlib import Path
 
 from xautolm.documents import read_record
 from xautolm.errors import DamagedFileError
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.records import Evaluation, LearningCurve, TrialOutcome, TrialSpec
+from xautolm.vocabulary import TrialStatus
 
 SPEC = "spec.json"
 """The order: a `TrialSpec`."""
@@ -49,7 +50,7 @@ def read_outcome(folder: Path, objectives: Sequence[str]) -> TrialOutcome:
         DamagedFileError: It cannot be read, or says of a success less than the run is about.
     """
     outcome = read_record(TrialOutcome, folder / RESULT)
-    if not outcome.succeeded:
+    if outcome.failed:
         if outcome.failure is None:
             raise DamagedFileError(folder / RESULT, "it is a failure without a reason")
         return outcome
@@ -109,3 +110,72 @@ def score_so_far(steps: Sequence[Mapping[str, float]], metric: str) -> tuple[flo
         return scored[-1][metric], True
     # As at the end: the epoch that scores best gives the model.
     return max(whole), False
+
+
+def read_curve(folder: Path, metrics: Sequence[str]) -> LearningCurve | None:
+    """Return the learning curve of a trial, running or ended; None where it has not said anything yet.
+
+    Args:
+        folder: The trial's.
+        metrics: Names of the metrics that an evaluation has.
+    """
+    lines = last_attempt(progress_lines(folder))
+    if not lines:
+        return None
+    evaluations = []
+    for line in lines:
+        if all(math.isfinite(line.get(name, math.nan)) for name in metrics):
+            evaluations.append(_evaluation(line))
+    last = lines[-1]
+    epoch = last.get("epoch", 0.0)
+    step = last.get("step", 0.0)
+    steps = last.get("steps", step)
+    return LearningCurve(
+        evaluations=tuple(evaluations),
+        epoch=epoch,
+        seconds=last.get("seconds", 0.0),
+        planned_epochs=epoch * steps / step if step > 0 else epoch,
+    )
+
+
+def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
+    """Return the lines since a training began for the last time: with smaller batches it begins again."""
+    start = 0
+    for position in range(1, len(lines)):
+        if lines[position].get("epoch", 0.0) < lines[position - 1].get("epoch", 0.0):
+            start = position
+    return list(lines[start:])
+
+
+def pruned_outcome(folder: Path, spec: TrialSpec) -> TrialOutcome | None:
+    """Return the outcome of a trial that was stopped, from what it wrote; None where it had not evaluated yet.
+
+    Its scores are those of the best evaluation of the whole validation split, or of the last quick look where there was
+    none.
+    """
+    curve = read_curve(folder, spec.metrics)
+    if curve is None or not curve.evaluations:
+        return None
+    history = curve.whole_evaluations or curve.evaluations[-1:]
+    best = max(history, key=lambda evaluation: evaluation.values[spec.metric])
+    points = []
+    for evaluation in history:
+        points.append({"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values})
+    return TrialOutcome(
+        status=TrialStatus.PRUNED,
+        metrics={name: best.values[name] for name in spec.metrics},
+        history=tuple(points),
+        evaluation_time=curve.seconds,
+        planned_time=curve.planned_seconds,
+    )
+
+
+def _evaluation(line: Mapping[str, float]) -> Evaluation:
+    counters = ("epoch", "step", "steps", "seconds", PARTIAL_ROWS)
+    rows = line.get(PARTIAL_ROWS)
+    return Evaluation(
+        epoch=line.get("epoch", 0.0),
+        seconds=line.get("seconds", 0.0),
+        values={name: value for name, value in line.items() if name not in counters},
+        rows=None if rows is None else int(rows),
+    )

@@ -61,6 +61,8 @@ class TrialStatus(StrEnum):
     """It ran as configured."""
     TRUNCATED = "truncated"
     """The time limit stopped training early; the result is valid."""
+    PRUNED = "pruned"
+    """It was stopped because it could no longer reach the front; it leaves its scores so far, and no model."""
     FAILED = "failed"
     """There is no result; see its failure."""
 

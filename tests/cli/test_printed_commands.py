@@ -61,7 +61,7 @@ def test_the_next_command_after_a_search_runs_as_it_was_printed(
     auto = played(tmp_path / "a long name of a folder" / "my run", task)
     console = Console(file=io.StringIO(), width=width)
     inputs = tuple(TASKS.get(task).inputs)
-    print_result(auto.run_, auto.best_, auto.pareto_front_, {"score": 0.4321}, inputs, console)
+    print_result(auto.run_, auto.best_, auto.pareto_front_, {"score": 0.4321}, inputs, console=console)
     printed = console.file.getvalue()
     assert "0.4321" in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]

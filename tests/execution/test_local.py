@@ -271,3 +271,38 @@ def test_a_trial_that_writes_files_for_ever_is_stopped(
     outcome = run(executor, tmp_path, order(card, 1, "litter for ever"))
     assert outcome.failure.kind is FailureKind.CRASH and "GB of files" in outcome.failure.message
     assert not (tmp_path / "0001" / "litter").exists()
+
+
+def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+) -> None:
+    folder = tmp_path / "0001"
+    folder.mkdir()
+    executor.start(order(card, 1, "train for ever"), folder)
+    wait_for(folder / "progress.jsonl")
+    executor.cancel(1)
+    executor.cancel(7)  # there is none: nothing happens
+    (number, outcome), *others = executor.finished(patience(60))
+    assert (number, others) == (1, []) and read_outcome(folder) == outcome
+    assert outcome.status is TrialStatus.PRUNED and outcome.failure is None
+    assert outcome.metrics == {"f1_macro": 0.25}
+    assert (outcome.evaluation_time, outcome.planned_time) == (8.0, 24.0)
+    assert ended(int((folder / "pid").read_text())) and executor.running() == {}
+
+
+def test_a_trial_that_is_cancelled_before_its_first_evaluation_says_nothing(
+    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+) -> None:
+    folder = tmp_path / "0001"
+    folder.mkdir()
+    executor.start(order(card, 1, "sleep"), folder)
+    executor.cancel(1)
+    ((_, outcome),) = executor.finished(patience(60))
+    assert outcome.failure is not None and outcome.failure.kind is FailureKind.INTERRUPTED
+
+
+def wait_for(path: Path) -> None:
+    deadline = time.monotonic() + patience(60)
+    while not path.exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)

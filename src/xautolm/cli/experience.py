@@ -15,7 +15,9 @@ app = typer.Typer(no_args_is_help=True)
 
 Store = Annotated[str | None, typer.Option(help="Experience store: a file or a database URL.", show_default=False)]
 Task = Annotated[str | None, typer.Option(help="Only this task type.", show_default=False)]
-Status = Annotated[str | None, typer.Option(help="Only complete, truncated or failed trials.", show_default=False)]
+Status = Annotated[
+    str | None, typer.Option(help="Only complete, truncated, pruned or failed ones.", show_default=False)
+]
 Limit = Annotated[int, typer.Option(help="At most so many, the newest first.")]
 Id = Annotated[str, typer.Argument(help="Beginning of an experience's id.", show_default=False)]
 File = Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.", show_default=False)]

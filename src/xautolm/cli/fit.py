@@ -84,6 +84,9 @@ Store = Annotated[Text, option("Experience store: a file or a database URL.")]
 Out = Annotated[Text, option("Folder of the run; an earlier run with the same settings is resumed.", "runs/<data>")]
 QuietFlag = Annotated[bool, typer.Option("--quiet", help="Show nothing but errors and the result's folder.")]
 ExplainFlag = Annotated[bool | None, switch("--explain/--no-explain", "Say of each proposal where it came from.")]
+PruningFlag = Annotated[
+    bool | None, switch("--pruning/--no-pruning", "Stop trials that can no longer reach the front. (default: pruning)")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 
 
@@ -96,8 +99,8 @@ def fit(
     space: SpaceOption = None, export: ExportOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
     warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
-    store: Store = None, out: Out = None, explain: ExplainFlag = None, quiet: QuietFlag = False,
-    as_json: JsonFlag = False,
+    store: Store = None, out: Out = None, pruning: PruningFlag = None, explain: ExplainFlag = None,
+    quiet: QuietFlag = False, as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
     given = dict(locals())
@@ -136,15 +139,18 @@ def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
     """The winner, its scores, and what lies where."""
     from xautolm.best_folder import read_results
     from xautolm.report.result import print_result
+    from xautolm.report.tables import pruning_account
     from xautolm.results import summary
     from xautolm.tasks import TASKS
 
     folder, results = auto.run_, read_results(auto.run_)
+    experiences = auto.experiences_
     if as_json:
-        value = summary(auto.info_, auto.experiences_, results) | {"event": "done", "folder": str(folder.root)}
+        value = summary(auto.info_, experiences, results) | {"event": "done", "folder": str(folder.root)}
         typer.echo(json.dumps(value))
     elif quiet:
         typer.echo(str(folder.root))
     else:
         inputs = tuple(TASKS.get(auto.info_.task).inputs)
-        print_result(folder, auto.best_, auto.pareto_front_, results.test if results else None, inputs)
+        test = results.test if results else None
+        print_result(folder, auto.best_, auto.pareto_front_, test, inputs, pruning_account(experiences))

@@ -44,7 +44,7 @@ def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = N
 
 def checked(outcome: TrialOutcome) -> TrialOutcome:
     """Return an outcome as it may be believed: a success whose numbers are not finite has diverged."""
-    if not outcome.succeeded:
+    if outcome.failed:
         return outcome
     values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
     for name, value in values.items():

@@ -19,6 +19,7 @@ from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
 from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
+from xautolm.trial_folder import pruned_outcome
 from xautolm.vocabulary import FailureKind
 
 logger = logging.getLogger(__name__)
@@ -31,6 +32,9 @@ FILES_POLL = 2.0
 """Seconds between looks at the files that they write."""
 GRACE_SECONDS, GRACE_SHARE = 10.0, 0.1
 """A trial may pass its time limit by this much, to evaluate and save, before it is killed."""
+
+CANCELLED = Failure(kind=FailureKind.INTERRUPTED, message="it was stopped before its first evaluation")
+"""What is said of a trial that was cancelled and leaves no score."""
 
 
 class Executor(Protocol):
@@ -45,6 +49,9 @@ class Executor(Protocol):
     def running(self) -> dict[int, Path]:
         """Return the folders of the running trials by number."""
 
+    def cancel(self, number: int) -> None:
+        """Stop a running trial; `finished` then returns it as pruned, or as what it had become meanwhile."""
+
     def close(self) -> None:
         """Stop everything that still runs."""
 
@@ -53,9 +60,8 @@ class Executor(Protocol):
 class Running:
     """A trial in progress."""
 
-    number: int
+    spec: TrialSpec
     folder: Path
-    limits: Limits
     pid: int
     started: float
     measured: float = 0.0
@@ -64,6 +70,17 @@ class Running:
     """When its files were looked at last."""
     peak_memory: int = 0
     killed_for: Failure | None = None
+    is_cancelled: bool = False
+
+    @property
+    def number(self) -> int:
+        """Return the trial's number."""
+        return self.spec.number
+
+    @property
+    def limits(self) -> Limits:
+        """Return what it may use."""
+        return self.spec.limits
 
 
 class LocalExecutor:
@@ -84,7 +101,7 @@ class LocalExecutor:
         write_json(folder / SPEC, to_plain(spec))
         pid = self.launcher.launch(folder, self.entry)
         logger.info("trial %d is process %d; its files are in %s", spec.number, pid, folder)
-        self.trials[folder] = Running(spec.number, folder, spec.limits, pid, time.monotonic())
+        self.trials[folder] = Running(spec, folder, pid, time.monotonic())
 
     def running(self) -> dict[int, Path]:
         """Return the folders of the running trials by number."""
@@ -100,6 +117,13 @@ class LocalExecutor:
             for trial in self.trials.values():
                 self._enforce(trial, time.monotonic())
             time.sleep(POLL)
+
+    def cancel(self, number: int) -> None:
+        """Kill the process group of a trial that still runs within its limits."""
+        for trial in self.trials.values():
+            if trial.number == number and trial.killed_for is None and not trial.is_cancelled:
+                trial.is_cancelled = True
+                kill_group(trial.pid)
 
     def close(self) -> None:
         """Kill what still runs."""
@@ -117,7 +141,11 @@ class LocalExecutor:
         return ended
 
     def _enforce(self, trial: Running, now: float) -> None:
-        """Kill a trial that is beyond one of its limits."""
+        """Kill a trial that is beyond one of its limits, or cancelled."""
+        if trial.is_cancelled:
+            # Once more: a process that has only just been started is not yet the group that can be killed.
+            kill_group(trial.pid)
+            return
         if now - trial.looked >= FILES_POLL:
             trial.looked = now
             written = stray_bytes(trial.folder)
@@ -144,6 +172,8 @@ class LocalExecutor:
         # First of all: what a trial has filled the disk with could keep its result from being written.
         remove_strays(trial.folder)
         outcome = read_outcome(trial.folder)
+        if outcome is None and trial.is_cancelled:
+            outcome = pruned_outcome(trial.folder, trial.spec) or failed(CANCELLED)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))
         failure = outcome.failure

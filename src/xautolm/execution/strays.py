@@ -8,8 +8,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from xautolm.execution.worker import RESULT, SPEC, STDERR, STDOUT
+from xautolm.trial_folder import PROGRESS
 
-EXPECTED = frozenset({SPEC, RESULT, STDOUT, STDERR, "progress.jsonl", "explanation.json", "model", "checkpoints"})
+EXPECTED = frozenset({SPEC, RESULT, STDOUT, STDERR, PROGRESS, "explanation.json", "model", "checkpoints"})
 """What is meant to be in a trial's folder; logs have bounds of their own, weights go when they are not needed."""
 RUNNING_BYTES = 1_000_000_000
 """What a running trial may write besides; one that writes more is stopped, since it may go on for ever."""

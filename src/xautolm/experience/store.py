@@ -114,7 +114,7 @@ class ExperienceStore:
         Args:
             task: Only those of this task type.
             run: Only those of this run.
-            status: Only those that ended `complete`, `truncated` or `failed`.
+            status: Only those that ended `complete`, `truncated`, `pruned` or `failed`.
             limit: At most so many.
 
         Raises:

@@ -62,6 +62,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "limits.memory": (1, LARGEST_NUMBER),
     "limits.gpu_memory": (1, LARGEST_NUMBER),
     "outcome.evaluation_time": (SHORTEST_EVALUATION, LONGEST_SECONDS),
+    "outcome.planned_time": (0, LONGEST_SECONDS),
     "outcome.wall_time": (0, LONGEST_SECONDS),
     "outcome.peak_memory": (0, LARGEST_NUMBER),
     "outcome.peak_gpu_memory": (0, LARGEST_NUMBER),
@@ -269,7 +270,8 @@ def _lowest(parameter: object) -> float | None:
 
 def _outcome(experience: Experience) -> Iterator[str]:
     outcome = experience.outcome
-    if outcome.succeeded == (outcome.failure is not None) or (outcome.succeeded and not outcome.metrics):
+    is_contradictory = outcome.failed != (outcome.failure is not None)
+    if is_contradictory or (not outcome.failed and not outcome.metrics):
         yield "status, failure and metrics contradict each other"
     for name, value in outcome.metrics.items():
         metric = METRICS.get(name)
@@ -293,7 +295,7 @@ def _objectives(experience: Experience) -> Iterator[str]:
         if len(name) > LONGEST_NAME:
             yield f"an objective has a name of {len(name)} characters"
     outcome = experience.outcome
-    if not outcome.succeeded:
+    if outcome.failed:
         return
     if EVALUATION_TIME in names and outcome.evaluation_time is None:
         yield f"a success without {EVALUATION_TIME}"

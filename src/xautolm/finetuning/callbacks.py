@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.errors import TrialError
-from xautolm.trial_folder import PROGRESS
+from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS
 from xautolm.vocabulary import FailureKind
 
 SAVE_SECONDS = 2.0
@@ -50,8 +51,14 @@ class Progress(TrainerCallback):
         self.history.append(line | ({"train_loss": float(losses[-1])} if losses else {}))
         self._write(state, self.history[-1])
 
+    def note_quick_look(self, state: TrainerState, metrics: Mapping[str, float], rows: int) -> None:
+        """Write the metrics on so many validation rows; they are no part of the history that chooses the best epoch."""
+        self._write(state, {**metrics, PARTIAL_ROWS: rows})
+
     def _write(self, state: TrainerState, values: dict[str, float]) -> None:
-        line = {"epoch": state.epoch, "step": state.global_step, "steps": state.max_steps, **values}
+        seconds = time.monotonic() - self.started
+        counters = {"epoch": state.epoch, "step": state.global_step, "steps": state.max_steps, "seconds": seconds}
+        line = {**counters, **values}
         with self.path.open("a", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
 
@@ -116,6 +123,10 @@ class Deadline(TrainerCallback):
         """Now it is known how long an evaluation takes."""
         self.evaluation_seconds = time.monotonic() - self.training_since
         self.training_since = time.monotonic()
+
+    def leave_out(self, seconds: float) -> None:
+        """Take no account of so many seconds that have just passed: they were no training."""
+        self.training_since += seconds
 
     def reserve(self, now: float, epoch: float) -> float:
         """Seconds to keep for one more evaluation and the saving of the model."""

@@ -23,6 +23,7 @@ from xautolm.finetuning.linear_head import close_head
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, largest_feature, run_probe, started_model
+from xautolm.finetuning.quick_looks import QuickLooks
 from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.finetuning.training import make_trainer
@@ -88,7 +89,14 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         evaluation_time=evaluation_time,
         peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
         adjustments=tuple(adjustments),
+        planned_time=planned_time(training, evaluation_time) if training.clock.truncated else None,
     )
+
+
+def planned_time(training: Training, seconds: float) -> float:
+    """Return the seconds that a training which took so many until its limit would have taken with all its steps."""
+    done = max(1, int(training.trainer.state.global_step))
+    return seconds * max(1.0, training.plan.wanted_steps / done)
 
 
 def _set_up_process(spec: TrialSpec) -> None:
@@ -121,11 +129,14 @@ def _train(
     model = started_model(spec, task, tokenizer, start)
     model = METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
     progress = Progress(folder)
-    share = FORMS.get(settings.form).evaluation_share
-    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), share)
+    form = FORMS.get(settings.form)
+    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), form.evaluation_share)
     plan = StepPlan(clock)
-    callbacks = [progress, NanGuard(), clock, plan]
+    looks = QuickLooks(progress, (clock, plan), form.evaluation_share, spec.seed)
+    callbacks = [progress, NanGuard(), clock, plan, looks]
     trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
+    if form.answers_by_logits:
+        looks.attach(trainer, len(tokens["train"]), tokens["validation"])
     with memory_guard(model, spec.limits.memory):
         trainer.train()
     return Training(trainer=trainer, progress=progress, clock=clock, plan=plan)

@@ -79,6 +79,10 @@ class StepPlan(TrainerCallback):
         if lr_scheduler is not None:
             self._plan(state, lr_scheduler)
 
+    def leave_out(self, seconds: float) -> None:
+        """Take no account of so many seconds that have just passed: they were no training."""
+        self.resumed_at += seconds
+
     def _plan(self, state: TrainerState, lr_scheduler: Any) -> None:
         if self.clock.deadline is None or not 0 < state.global_step < state.max_steps:
             return

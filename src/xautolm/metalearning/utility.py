@@ -45,9 +45,14 @@ def is_positive(experience: Experience) -> bool:
     return experience.outcome.succeeded and all(map(math.isfinite, objectives_of(experience)))
 
 
+def is_scored(experience: Experience) -> bool:
+    """Return whether every objective has a finite value, of a model or of a trial that was stopped."""
+    return not experience.outcome.failed and all(map(math.isfinite, objectives_of(experience)))
+
+
 def is_negative(experience: Experience) -> bool:
     """Whether it failed in a way that says something about its configuration."""
-    return not experience.outcome.succeeded and experience.outcome.is_evidence
+    return experience.outcome.failed and experience.outcome.is_evidence
 
 
 def telling(experiences: Sequence[Experience], limits: Limits, system: SystemProfile) -> list[Experience]:
@@ -98,7 +103,8 @@ def oriented_value(outcome: TrialOutcome, name: str) -> float:
         name: A metric, the evaluation time, or `-` and a metric of which smaller is better.
     """
     if name == EVALUATION_TIME:
-        return -math.inf if outcome.evaluation_time is None else -outcome.evaluation_time
+        # A training that was cut is not a fast one: the whole training's time is compared.
+        return -math.inf if outcome.whole_time is None else -outcome.whole_time
     plain = name.removeprefix(SMALLER)
     value = outcome.metrics.get(plain, math.nan) * (-1 if plain != name else 1)
     return -math.inf if math.isnan(value) else value

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from xautolm.records import Experience
-from xautolm.report.tables import duration, failures_by_kind, leaderboard
+from xautolm.report.tables import duration, failures_by_kind, leaderboard, pruning_account
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -86,6 +86,7 @@ def _facts(
 ) -> list[tuple[str, str]]:
     scores = [one.outcome.metrics[metric] for one in experiences if metric in one.outcome.metrics]
     failed = sum(failures_by_kind(experiences).values())
+    pruned = pruning_account(experiences)
     tested = []
     if winner is not None and metric in winner.test:
         tested.append((f"test {metric}", f"{winner.test[metric]:.4f}"))
@@ -96,13 +97,15 @@ def _facts(
         ("failed", str(failed)),
         ("on the Pareto front", str(len(front))),
         ("time in trials", duration(sum(one.outcome.wall_time for one in experiences))),
+        *([("pruning", pruned)] if pruned else []),
     ]
 
 
 def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> go.Figure | None:
     import plotly.graph_objects as go
 
-    scored = [one for one in experiences if one.outcome.evaluation_time and metric in one.outcome.metrics]
+    # A trial that was stopped has spent less than its configuration takes, so it is no point of this picture.
+    scored = [one for one in experiences if one.outcome.evaluation_time and one.outcome.succeeded]
     if not scored:
         return None
     figure = _figure("evaluation time (s)", metric)

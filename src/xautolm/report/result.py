@@ -22,6 +22,7 @@ def print_result(
     front: Sequence[Experience],
     test: Mapping[str, float] | None,
     inputs: Sequence[str],
+    pruning: str = "",
     console: Console | None = None,
 ) -> None:
     """The Pareto front, the winner's scores, and the next commands.
@@ -32,6 +33,7 @@ def print_result(
         front: Its Pareto-optimal trials.
         test: Scores on the test split, if there is one.
         inputs: Names of the task's inputs.
+        pruning: What stopping hopeless trials saved, in one line.
         console: Where to print; the terminal by default.
     """
     console = console or table_console()
@@ -49,6 +51,8 @@ def print_result(
     console.print(sentence(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
     if test:
         console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
+    if pruning:
+        console.print(sentence(pruning))
     shown = shown_folder(folder.root)
     disk = disk_use(folder.root) / 1e6
     console.print(sentence(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))

@@ -23,8 +23,14 @@ from xautolm.report.download import Received, download_bar, tenths
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import progress_lines, score_so_far
+from xautolm.vocabulary import TrialStatus
 from xautolm.zoo.downloads import sized
 
+REMARKS = {
+    TrialStatus.TRUNCATED: " (stopped at the time limit)",
+    TrialStatus.PRUNED: " (stopped: it could no longer reach the front)",
+}
+"""What is said behind the scores of trials that did not run to their end."""
 ROWS = 8
 """Trials shown in the live table."""
 BAR_WIDTH = 30
@@ -50,7 +56,7 @@ class Standing:
     @property
     def best(self) -> Experience | None:
         """The trial that leads in the first objective."""
-        scored = [one for one in self.experiences if self.metric in one.outcome.metrics]
+        scored = [one for one in self.experiences if one.outcome.succeeded]
         return max(scored, key=lambda one: one.outcome.metrics[self.metric], default=None)
 
     @property
@@ -236,8 +242,8 @@ def summary(experience: Experience, metric: str) -> str:
     outcome = experience.outcome
     if outcome.failure is not None:
         return outcome.failure.headline
-    cut = " (stopped at the time limit)" if outcome.status.value == "truncated" else ""
-    return f"{metric} {outcome.metrics[metric]:.4f} in {duration(outcome.evaluation_time or 0)}{cut}"
+    remark = REMARKS.get(outcome.status, "")
+    return f"{metric} {outcome.metrics[metric]:.4f} in {duration(outcome.evaluation_time or 0)}{remark}"
 
 
 def _head(standing: Standing) -> Text:

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xautolm.records import Experience
+from xautolm.vocabulary import TrialStatus
 
 HIDDEN = ("model", "method")
 
@@ -69,6 +70,30 @@ def as_csv(rows: Sequence[dict[str, Any]]) -> str:
 def failures_by_kind(experiences: Iterable[Experience]) -> Counter[str]:
     """How many trials failed, by kind."""
     return Counter(one.outcome.failure.kind.value for one in experiences if one.outcome.failure is not None)
+
+
+def pruning_account(experiences: Iterable[Experience]) -> str:
+    """Return in one line what stopping hopeless trials saved, nothing where none was stopped.
+
+    The seconds are an estimate: those that the trials were planned to take, less those that they took.
+    """
+    count, seconds = pruning_savings(experiences)
+    if not count:
+        return ""
+    trials = "1 hopeless trial was" if count == 1 else f"{count} hopeless trials were"
+    return f"{trials} stopped, which saved about {duration(seconds)}"
+
+
+def pruning_savings(experiences: Iterable[Experience]) -> tuple[int, float]:
+    """Return how many trials were stopped as hopeless, and the seconds that this saved by estimate."""
+    count = 0
+    seconds = 0.0
+    for experience in experiences:
+        outcome = experience.outcome
+        if outcome.status is TrialStatus.PRUNED:
+            count += 1
+            seconds += max(0.0, (outcome.whole_time or 0.0) - (outcome.evaluation_time or 0.0))
+    return count, seconds
 
 
 def duration(seconds: float) -> str:

@@ -17,7 +17,7 @@ from xautolm.search.study import (
     finish_trial,
     finished_trial,
     handle_on,
-    objective_values,
+    told_values,
     unknown_trial,
     worst_values,
 )
@@ -183,7 +183,7 @@ def _tell_record(record: optuna.Study, experience: Experience, objectives: Seque
 
 def _values(record: optuna.Study, experience: Experience, objectives: Sequence[Objective]) -> list[float]:
     known = [trial.values for trial in record.get_trials(deepcopy=False) if trial.values]
-    values = objective_values(experience.outcome, objectives)
+    values = told_values(experience.outcome, objectives)
     return values or worst_values(known, experience.outcome, objectives)
 
 

@@ -29,6 +29,10 @@ PROPOSAL = "proposal"
 """User attribute of a trial: what proposed it, where that was not the sampler."""
 DIGEST = "digest"
 """User attribute of a trial: the digest of its configuration."""
+STATUS = "status"
+"""User attribute of a trial: how it ended."""
+CENSORED = "censored"
+"""User attribute of a trial: whether it was stopped before its end."""
 NUMBER = "number"
 """User attribute of a proposal that became a trial: the trial's number."""
 PASSED_OVER = "passed_over"
@@ -185,7 +189,7 @@ class SearchStudy:
 
     def _values(self, outcome: TrialOutcome) -> list[float]:
         """Return the values that an outcome is told with: for a failure, the worst."""
-        values = objective_values(outcome, self.objectives)
+        values = told_values(outcome, self.objectives)
         if values is not None:
             return values
         known = [trial.values for trial in self.proposals.get_trials(deepcopy=False) if trial.values]
@@ -217,7 +221,7 @@ def finished_trial(space: Space, experience: Experience, values: Sequence[float]
     import optuna
 
     outcome = experience.outcome
-    attributes = {DIGEST: experience.configuration.digest, **outcome_attributes(outcome)}
+    attributes: dict[str, Any] = {DIGEST: experience.configuration.digest, **outcome_attributes(outcome)}
     if experience.proposal:
         attributes[PROPOSAL] = experience.proposal
     params = space.site_values(experience.configuration.values)
@@ -229,13 +233,13 @@ def finished_trial(space: Space, experience: Experience, values: Sequence[float]
         params=params,
         distributions={key: sites[key].distribution() for key in params},
         user_attrs=attributes,
-        constraints={FAILED: 0.0 if outcome.succeeded else 1.0} if outcome.is_evidence else None,
+        constraints={FAILED: 1.0 if outcome.failed else 0.0} if outcome.is_evidence else None,
     )
 
 
-def outcome_attributes(outcome: TrialOutcome) -> dict[str, str]:
+def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
     """Return what a trial of the study says of its outcome."""
-    attributes = {"status": outcome.status.value}
+    attributes = {STATUS: outcome.status.value, CENSORED: outcome.is_censored}
     if outcome.failure is not None:
         attributes["failure"] = outcome.failure.kind.value
     return attributes
@@ -246,6 +250,19 @@ def objective_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> 
     if not outcome.succeeded or outcome.evaluation_time is None:
         return None
     known = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
+    values = [known.get(objective.name, math.nan) for objective in objectives]
+    return values if all(math.isfinite(value) for value in values) else None
+
+
+def told_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
+    """Return the objectives that samplers are told of an outcome that did not fail, or nothing.
+
+    A trial that was stopped stands there with what it had reached after the time of its whole training. Whatever
+    dominates what it could have become dominates that too, so no sampler takes it for a member of the front.
+    """
+    if outcome.failed or outcome.whole_time is None:
+        return None
+    known = {**outcome.metrics, EVALUATION_TIME: outcome.whole_time}
     values = [known.get(objective.name, math.nan) for objective in objectives]
     return values if all(math.isfinite(value) for value in values) else None
 
@@ -296,7 +313,7 @@ def finish_trial(study: optuna.Study, trial: optuna.Trial, outcome: TrialOutcome
     if not outcome.is_evidence:
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         return
-    trial.set_constraint(FAILED, 0.0 if outcome.succeeded else 1.0)
+    trial.set_constraint(FAILED, 1.0 if outcome.failed else 0.0)
     study.tell(trial.number, list(values))
 
 

@@ -17,7 +17,7 @@ from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.optuna_samplers import tpe
 from xautolm.search.proposing import Proposer
 from xautolm.search.space_sampler import SpaceSampler, explain
-from xautolm.search.study import NUMBER
+from xautolm.search.study import CENSORED, NUMBER
 from xautolm.space import Parameter, Space
 
 if TYPE_CHECKING:
@@ -109,7 +109,9 @@ def own_evidence(
     signs = np.asarray([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
     failed = [trial.values is None or any(value > 0 for value in trial.constraints.values()) for trial in trials]
     values = np.asarray([trial.values for trial, bad in zip(trials, failed, strict=True) if not bad], dtype=float)
-    scores = iter(standardised(values.reshape(-1, len(signs)) * signs, time).tolist())
+    is_stopped = [bool(trial.user_attrs.get(CENSORED)) for trial, bad in zip(trials, failed, strict=True) if not bad]
+    oriented_values = values.reshape(-1, len(signs)) * signs
+    scores = iter(standardised(oriented_values, time, np.asarray(is_stopped, dtype=bool)).tolist())
     return [
         Evidence(
             values=named(trial.params, names),

@@ -1,0 +1,101 @@
+"""Quick looks at part of the validation split inside the first epoch: what is hopeless shows early."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from datasets import Dataset
+from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+
+from xautolm.finetuning.callbacks import Progress
+
+SHARES = (0.1, 1 / 3)
+"""Shares of the first epoch after which is looked."""
+MOST_ROWS = 200
+FEWEST_ROWS = 30
+"""On fewer validation rows a score is chance, and nothing is looked at."""
+COST = 0.02
+"""Largest share of a training's time that all looks together may take."""
+PREFIX = "quick"
+"""Begins the names of metrics in what the Trainer returns."""
+
+
+class StopWatch(Protocol):
+    """Measures the seconds of training."""
+
+    def leave_out(self, seconds: float) -> None:
+        """Take no account of so many seconds that have just passed."""
+
+
+class QuickLooks(TrainerCallback):
+    """Writes the metrics of a sample of the validation split to the progress, at some steps of the first epoch.
+
+    They are no evaluations of an epoch: nothing is saved, and neither the best epoch nor early stopping knows of them.
+
+    Args:
+        progress: Where they are written.
+        watches: What measures the time of training, which looks are no part of.
+        evaluation_share: Time of evaluating an example over that of training on it.
+        seed: Of the sample.
+    """
+
+    def __init__(self, progress: Progress, watches: Sequence[StopWatch], evaluation_share: float, seed: int) -> None:
+        self.progress = progress
+        self.watches = watches
+        self.evaluation_share = evaluation_share
+        self.seed = seed
+        self.trainer: Trainer | None = None
+        self.sample: Dataset | None = None
+        self.steps: set[int] = set()
+        self.steps_per_epoch = 1
+
+    def attach(self, trainer: Trainer, train_examples: int, validation: Dataset) -> None:
+        """Say whose model is looked at, and on what."""
+        self.trainer = trainer
+        self.train_examples = train_examples
+        self.sample = validation.shuffle(seed=self.seed)
+
+    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Choose the steps."""
+        self.steps_per_epoch = max(1, round(state.max_steps / args.num_train_epochs))
+        self.steps = {math.ceil(share * self.steps_per_epoch) for share in SHARES} - {self.steps_per_epoch}
+
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+        """Look, if it is time and there is time."""
+        if self.sample is None or state.global_step not in self.steps or control.should_training_stop:
+            return
+        planned_epochs = state.max_steps / self.steps_per_epoch
+        rows = quick_rows(planned_epochs * self.train_examples, len(self.sample), self.evaluation_share)
+        if rows < FEWEST_ROWS:
+            return
+        started = time.monotonic()
+        metrics = self._scores(rows)
+        self.progress.note_quick_look(state, metrics, rows)
+        for watch in self.watches:
+            watch.leave_out(time.monotonic() - started)
+
+    def _scores(self, rows: int) -> dict[str, float]:
+        """Return the metrics on the first rows of the sample, without telling any callback of an evaluation."""
+        assert self.trainer is not None and self.sample is not None
+        batches = self.trainer.get_eval_dataloader(self.sample.select(range(rows)))
+        output = self.trainer.evaluation_loop(batches, "quick look", metric_key_prefix=PREFIX)
+        scores = {}
+        for name, value in output.metrics.items():
+            plain = name.removeprefix(f"{PREFIX}_")
+            scores["validation_loss" if plain == "loss" else plain] = float(value)
+        return scores
+
+
+def quick_rows(examples: float, validation_rows: int, evaluation_share: float) -> int:
+    """Return on how many validation rows a look costs no more than it may.
+
+    Args:
+        examples: How many examples the whole training sees, each epoch anew.
+        validation_rows: Size of the validation split.
+        evaluation_share: Time of evaluating an example over that of training on it.
+    """
+    affordable = COST * examples / (len(SHARES) * evaluation_share)
+    return min(MOST_ROWS, validation_rows, int(affordable))

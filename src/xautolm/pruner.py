@@ -1,0 +1,169 @@
+"""Looks at the running trials of a search, and says which of them are hopeless."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+
+import pandas as pd
+
+from xautolm.execution import Executor
+from xautolm.metrics import constant_scores
+from xautolm.records import Evaluation, Experience, LearningCurve, Objective, TrialOutcome
+from xautolm.run_folder import RunFolder, Say
+from xautolm.search import objective_values
+from xautolm.search.pruning import Rivals, reason_to_stop
+from xautolm.tasks import Task
+from xautolm.trial_folder import read_curve
+
+LOOK_SECONDS = 1.0
+"""Between looks at the files of the running trials."""
+LARGEST_PAST = 200
+"""Curves of past experiences that are looked at, the newest."""
+
+
+class Pruner:
+    """Reads learning curves from the folders of a run's trials; what is decided by them is in `search.pruning`.
+
+    Args:
+        folder: The run's.
+        task: Its task.
+        labels: Names of the classes.
+        metrics: Names of the metrics that evaluations have.
+        objectives: Names and directions.
+        lead: The first quality among the objectives.
+        say: Told which trial is stopped, and why.
+        past: Trials on other data.
+        now: A clock in seconds.
+    """
+
+    def __init__(
+        self,
+        folder: RunFolder,
+        task: Task,
+        labels: Sequence[str],
+        metrics: Sequence[str],
+        objectives: Sequence[Objective],
+        lead: str,
+        say: Say,
+        past: Iterable[Experience] = (),
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.folder = folder
+        self.task = task
+        self.labels = labels
+        self.metrics = metrics
+        self.objectives = objectives
+        self.lead = lead
+        self.say = say
+        self.past = past_curves(past)
+        self.now = now
+        self.next_look = now()
+        self.stopped: set[int] = set()
+        self.ended_curves: dict[int, LearningCurve | None] = {}
+
+    def stop_hopeless(self, executor: Executor, running: Iterable[int], experiences: Sequence[Experience]) -> None:
+        """Cancel the running trials that are hopeless, and say why; they end as pruned.
+
+        Args:
+            executor: Runs them.
+            running: Their numbers.
+            experiences: The run's trials that have ended.
+        """
+        for number, reason in self.hopeless(running, experiences).items():
+            executor.cancel(number)
+            self.say(f"trial {number} is stopped: {reason}")
+
+    def hopeless(self, running: Iterable[int], experiences: Sequence[Experience]) -> dict[int, str]:
+        """Return the running trials that are to be stopped, each with the reason; at most one look a second.
+
+        Args:
+            running: Numbers of the running trials.
+            experiences: The run's trials that have ended.
+        """
+        waiting = [number for number in running if number not in self.stopped]
+        now = self.now()
+        if not waiting or now < self.next_look:
+            return {}
+        self.next_look = now + LOOK_SECONDS
+        rivals = self._rivals(experiences)
+        if rivals is None:
+            return {}
+        reasons = {}
+        for number in waiting:
+            curve = read_curve(self.folder.trial(number), self.metrics)
+            reason = "" if curve is None else reason_to_stop(curve, rivals, self.objectives)
+            if reason:
+                self.stopped.add(number)
+                reasons[number] = reason
+        return reasons
+
+    def _rivals(self, experiences: Sequence[Experience]) -> Rivals | None:
+        """Return what running trials have to stand up to; None as long as no other was trained to its end."""
+        front = []
+        trained = []
+        for experience in experiences:
+            values = objective_values(experience.outcome, self.objectives)
+            if values is None:
+                continue
+            front.append(values)
+            curve = self._curve_of(experience)
+            if curve is not None and not experience.outcome.is_censored:
+                trained.append(curve)
+        if not trained:
+            return None
+        return Rivals(
+            front=front,
+            trained=trained,
+            past=self.past,
+            lead=self.lead,
+            constant=self.constant[0],
+            validation_rows=self.constant[1],
+        )
+
+    def _curve_of(self, experience: Experience) -> LearningCurve | None:
+        """Return the curve of a trial that has ended, read once; None for one that has no steps, such as a probe."""
+        number = experience.trial
+        if number not in self.ended_curves:
+            self.ended_curves[number] = read_curve(self.folder.trial(number), self.metrics)
+        return self.ended_curves[number]
+
+    @cached_property
+    def constant(self) -> tuple[Mapping[str, float], int]:
+        """Return what a constant answer scores, and on how many validation rows."""
+        targets = {}
+        for split in ("train", "validation"):
+            table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
+            targets[split] = self.task.encode(list(table[self.task.target]), self.labels)
+        scores = {}
+        # Of texts there is no answer that is right for the most rows.
+        if self.task.target_kind != "texts":
+            scores = constant_scores(tuple(self.metrics), targets["train"], targets["validation"])
+        return scores, len(targets["validation"])
+
+
+def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:
+    """Return the learning curves of past trials that ran to their end and were evaluated more than once."""
+    curves: list[LearningCurve] = []
+    for experience in experiences:
+        outcome = experience.outcome
+        is_whole = outcome.succeeded and not outcome.is_censored
+        if is_whole and len(outcome.history) > 1:
+            curves.append(curve_of(outcome))
+        if len(curves) == LARGEST_PAST:
+            break
+    return curves
+
+
+def curve_of(outcome: TrialOutcome) -> LearningCurve:
+    """Return the curve of a trial that has ended, as its outcome tells it: with whole evaluations only."""
+    evaluations = []
+    for point in outcome.history:
+        values = {name: value for name, value in point.items() if name not in ("epoch", "seconds")}
+        epoch = point.get("epoch", 0.0)
+        evaluations.append(Evaluation(epoch=epoch, seconds=point.get("seconds", 0.0), values=values))
+    last = evaluations[-1]
+    return LearningCurve(
+        evaluations=tuple(evaluations), epoch=last.epoch, seconds=last.seconds, planned_epochs=last.epoch
+    )

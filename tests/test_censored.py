@@ -1,0 +1,78 @@
+"""What is learned from a trial that was stopped: a bound, neither a peak nor a failure."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from xautolm.experience.validation import check
+from xautolm.memory import standings_of
+from xautolm.metalearning.utility import is_negative, is_positive, utilities
+from xautolm.records import Experience, Objective, TrialOutcome
+from xautolm.search import pareto_front
+from xautolm.search.study import told_values
+from xautolm.testing import made_up_experience, success
+from xautolm.vocabulary import TrialStatus
+
+OBJECTIVES = ("f1_macro", "evaluation_time")
+
+
+def stopped(status: TrialStatus, quality: float, seconds: float, planned: float | None) -> TrialOutcome:
+    return replace(success(seconds, f1_macro=quality), status=status, planned_time=planned)
+
+
+@pytest.fixture
+def experiences() -> dict[str, Experience]:
+    """Two that ran to their end, a pruned one, one that was cut at once, which is by far the fastest."""
+    outcomes = {
+        "good": success(100.0, f1_macro=0.8),
+        "fair": success(50.0, f1_macro=0.6),
+        "pruned": stopped(TrialStatus.PRUNED, 0.1, 8.0, 120.0),
+        "cut": stopped(TrialStatus.TRUNCATED, 0.05, 2.0, 300.0),
+    }
+    return {
+        name: made_up_experience(number, outcome=outcome) for number, (name, outcome) in enumerate(outcomes.items())
+    }
+
+
+def test_a_pruned_trial_is_neither_success_nor_failure(experiences: dict[str, Experience]) -> None:
+    assert {name for name, one in experiences.items() if is_positive(one)} == {"good", "fair", "cut"}
+    assert not any(is_negative(one) for one in experiences.values())
+
+
+def test_the_record_of_a_pruned_trial_means_something(experience: Experience) -> None:
+    pruned = stopped(TrialStatus.PRUNED, 0.1, 8.0, 120.0)
+    check(replace(experience, outcome=pruned))
+    with pytest.raises(ValueError, match="contradict"):
+        check(replace(experience, outcome=replace(pruned, metrics={})))
+    with pytest.raises(ValueError, match=r"outcome.planned_time is -1.0"):
+        check(replace(experience, outcome=replace(pruned, planned_time=-1.0)))
+
+
+def test_a_trial_that_was_cut_is_not_useful_for_being_fast(experiences: dict[str, Experience]) -> None:
+    worth = utilities(list(experiences.values()), "linear_front")
+    assert worth[experiences["cut"].id] < worth[experiences["fair"].id] == worth[experiences["good"].id] == 1.0
+    whole = replace(experiences["cut"], outcome=success(2.0, f1_macro=0.05))
+    assert utilities([experiences["good"], whole], "linear_front")[whole.id] == 1.0
+
+
+def test_samplers_are_told_what_is_dominated(experiences: dict[str, Experience]) -> None:
+    objectives = (
+        Objective(name="f1_macro", maximize=True, worst=0.0),
+        Objective(name="evaluation_time", maximize=False, worst=float("inf")),
+    )
+    assert told_values(experiences["pruned"].outcome, objectives) == [0.1, 120.0]
+    assert told_values(experiences["cut"].outcome, objectives) == [0.05, 300.0]
+    # The front of a run has models only, each with the time that it really took.
+    outcomes = {one.trial: one.outcome for one in experiences.values()}
+    assert pareto_front(outcomes, objectives) == [0, 1, 3]
+
+
+def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(experiences: dict[str, Experience]) -> None:
+    scores = {name: standings_of(list(experiences.values()), OBJECTIVES)[one.id] for name, one in experiences.items()}
+    # Half as far below the mean of the whole ones, 0.7, as it was when it was stopped.
+    spread = scores["good"][0] / 0.1
+    assert scores["fair"][0] == pytest.approx(-0.1 * spread)
+    assert scores["pruned"][0] == pytest.approx(-0.3 * spread)
+    assert scores["pruned"][1] < scores["good"][1] < scores["fair"][1]
