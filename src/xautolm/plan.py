@@ -19,6 +19,7 @@ from xautolm.data.stored import split_problem
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.limits import opening_limits
 from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
+from xautolm.metafeatures import system_profile
 from xautolm.metafeatures.system import devices
 from xautolm.metalearning import telling
 from xautolm.opening import Opening, is_trained
@@ -34,6 +35,7 @@ from xautolm.records import (
     Limits,
     ModelCard,
     Objective,
+    SystemProfile,
     TrialOutcome,
     TrialSpec,
     digest_of,
@@ -146,6 +148,40 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
     start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     if options.out:
         RunFolder(Path(options.out).absolute()).check_place()
+    if executor is not None:
+        return _checked_plan(data, options, screen, executor, start)
+    own_executor = _own_executor(options)
+    try:
+        return _checked_plan(data, options, screen, own_executor, start)
+    except BaseException:
+        own_executor.close()
+        raise
+
+
+def threads_of_trial(system: SystemProfile, options: FitOptions) -> int:
+    """Return the number of threads that each of the trials at once has for numerical libraries."""
+    return max(1, system.physical_cores // options.parallel)
+
+
+def _own_executor(options: FitOptions) -> LocalExecutor:
+    """Return what runs trials on this machine; its server loads torch from now on, while data is read.
+
+    Raises:
+        UsageError: A device that is not here.
+    """
+    # First of all: the speed of the machine is measured here, which a process that loads modules would disturb.
+    system = system_profile(options.device)
+    launcher = default_launcher(PRELOAD, threads_of_trial(system, options))
+    launcher.begin()
+    return LocalExecutor(launcher, ENTRY)
+
+
+def _checked_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor, start: str) -> Plan:
+    """Look at data, machine and models, and open the run's folder for a search that can be made.
+
+    Raises:
+        UsageError: The search could not be made.
+    """
     sight = make_prospect(data, options)
     folder = sight.folder
     folder.check_place()
@@ -171,7 +207,7 @@ def _opened(
     store: SearchStore,
     info: RunInfo,
     lock: FileLock,
-    executor: Executor | None,
+    executor: Executor,
     start: str,
 ) -> Plan:
     """Open what a search works with, in a folder that is ours alone now."""
@@ -201,7 +237,6 @@ def _opened(
         screen.note,
     )
     screen.note(f"{space.size()}; sampler {strategy.name}; device {sight.system.device}; run folder {folder.root}")
-    threads = max(1, sight.system.physical_cores // options.parallel)
     used = seconds_used(folder.clock, experiences, options.parallel, screen.note)
     return Plan(
         info=info,
@@ -214,12 +249,12 @@ def _opened(
         opening_limits=opening_limits(options, limits),
         parallel=options.parallel,
         devices=devices(sight.system, options.device),
-        threads=threads,
+        threads=threads_of_trial(sight.system, options),
         sampler=strategy.name,
         explain=options.explain,
         study=study,
         resources=sight.resources,
-        executor=executor or LocalExecutor(default_launcher(PRELOAD, threads), ENTRY),
+        executor=executor,
         store=store,
         screen=screen,
         clock=Clock(folder.clock, options.spending, used),

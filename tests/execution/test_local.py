@@ -16,6 +16,7 @@ from tests.conftest import patience
 from xautolm.documents import read_json
 from xautolm.errors import XAutoLMError
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, logs, read_outcome
+from xautolm.execution.launchers import CLOSE_TIMEOUT
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.vocabulary import FailureKind, TrialStatus
 
@@ -216,6 +217,39 @@ def test_a_server_that_does_not_start_says_why() -> None:
     with pytest.raises(XAutoLMError, match="No module named 'no'"):
         launcher.start_server()
     launcher.close()
+
+
+def test_a_server_that_begins_early_is_the_one_that_starts_the_first_trial(tmp_path: Path, card: ModelCard) -> None:
+    executor = LocalExecutor(ForkServerLauncher(["xautolm.execution.worker"], 1), ENTRY)
+    try:
+        executor.launcher.begin()
+        early = executor.launcher.server
+        assert early is not None and early.poll() is None
+        executor.launcher.begin()
+        assert run(executor, tmp_path, order(card, 1, "succeed")).succeeded
+        assert executor.launcher.server is early
+    finally:
+        executor.close()
+
+
+def test_a_server_that_fails_early_says_why_at_the_first_launch(tmp_path: Path) -> None:
+    launcher = ForkServerLauncher(["no.such.module"], 1)
+    launcher.begin()
+    with pytest.raises(XAutoLMError, match="No module named 'no'"):
+        launcher.launch(tmp_path, ENTRY)
+    launcher.close()
+
+
+def test_a_server_that_still_loads_is_closed_at_once() -> None:
+    launcher = ForkServerLauncher(["tests.execution.slow"], 1)
+    launcher.begin()
+    server = launcher.server
+    assert server is not None
+    started = time.monotonic()
+    launcher.close()
+    # Killed, not waited for: the module would take two minutes to load, and a server is given ten seconds to end.
+    assert server.returncode == -signal.SIGKILL
+    assert time.monotonic() - started < patience(CLOSE_TIMEOUT)
 
 
 def test_where_loading_has_started_cuda_trials_are_not_forked(

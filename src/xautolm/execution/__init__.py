@@ -1,6 +1,12 @@
 """Trials as child processes: how they start, what holds them within limits, what their ends mean."""
 
-from xautolm.execution.launchers import ForkServerLauncher, Launcher, SpawnLauncher, default_launcher
+from xautolm.execution.launchers import (
+    ForkServerLauncher,
+    Launcher,
+    ServerLauncher,
+    SpawnLauncher,
+    default_launcher,
+)
 from xautolm.execution.local import Executor, LocalExecutor, hard_limit, read_outcome
 
 __all__ = [
@@ -8,6 +14,7 @@ __all__ = [
     "ForkServerLauncher",
     "Launcher",
     "LocalExecutor",
+    "ServerLauncher",
     "SpawnLauncher",
     "default_launcher",
     "hard_limit",

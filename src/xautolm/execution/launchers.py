@@ -42,6 +42,9 @@ class Launcher(Protocol):
         The code is negative for a signal, and None where the process ended because what had started it did.
         """
 
+    def is_running(self, folder: Path) -> bool:
+        """Return whether the process of a folder still runs."""
+
     def close(self) -> None:
         """End everything that was started."""
 
@@ -51,7 +54,7 @@ class ServerLost(XAutoLMError):
 
 
 class ServerLauncher:
-    """Children of a server, which is started with the first trial and again whenever it was lost.
+    """Children of a server, which is started with the first trial, or before, and again whenever it was lost.
 
     Args:
         modules: What the server loads once, for its children to be forks of it; if empty, each is a new interpreter.
@@ -62,11 +65,21 @@ class ServerLauncher:
         self.modules = tuple(modules)
         self.environment = child_environment(threads)
         self.server: subprocess.Popen[bytes] | None = None
+        self.is_ready = False
+        """Whether the server has said that it has loaded its modules."""
         self.listener: threading.Thread | None = None
         self.errors: IO[bytes] | None = None
         self.answers: queue.Queue[dict[str, Any]] = queue.Queue()
         self.running: dict[Path, int] = {}
         self.ended: dict[Path, int | None] = {}
+
+    def begin(self) -> None:
+        """Let the server load its modules from now on, and return at once.
+
+        What goes wrong with it is an error of the first launch.
+        """
+        if self.server is None:
+            self._spawn_server()
 
     def start_server(self) -> None:
         """Start the server if it does not run; returns when it is ready.
@@ -74,12 +87,18 @@ class ServerLauncher:
         Raises:
             XAutoLMError: It does not start; the message has its last words.
         """
-        if self.server is not None and self.server.poll() is None:
-            return
-        self.close()
+        if self.server is None or self.server.poll() is not None:
+            self.close()
+            self._spawn_server()
+        if not self.is_ready:
+            self._wait_for("ready")
+            self.is_ready = True
+
+    def _spawn_server(self) -> None:
         mark = uuid.uuid4().hex
         command = [sys.executable, "-c", program_of("forkserver"), str(os.getpid()), *self.modules]
         self.answers = queue.Queue()
+        self.is_ready = False
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the server)
         self.server = subprocess.Popen(
             command,
@@ -91,7 +110,6 @@ class ServerLauncher:
         )
         self.listener = threading.Thread(target=_listen, args=(self.server, self.answers, mark), daemon=True)
         self.listener.start()
-        self._wait_for("ready")
 
     def launch(self, folder: Path, entry: str) -> int:
         """Ask the server for a child; a server that was lost since the last trial is replaced."""
@@ -105,19 +123,23 @@ class ServerLauncher:
 
     def exits(self) -> Mapping[Path, int | None]:
         """Return the children that have ended; if the server itself was lost, all of them."""
-        with contextlib.suppress(queue.Empty):
-            while True:
-                self._note(self.answers.get_nowait())
-        if self.server is not None and self.server.poll() is not None:
-            self._lose_trials()
+        self._note_all()
         ended, self.ended = self.ended, {}
         return ended
+
+    def is_running(self, folder: Path) -> bool:
+        """Return whether the child of a folder still runs."""
+        self._note_all()
+        return folder in self.running
 
     def close(self) -> None:
         """Close the server's input: it kills its children and ends. What a lost server has left is killed too."""
         if self.server is None:
             return
         assert self.server.stdin is not None and self.listener is not None and self.errors is not None
+        if not self.is_ready and self.server.poll() is None:
+            # It has no child yet, and would not look at its input before it has loaded its modules.
+            kill_group(self.server.pid)
         with contextlib.suppress(BrokenPipeError):
             self.server.stdin.close()
         try:
@@ -141,6 +163,14 @@ class ServerLauncher:
         pid = int(self._wait_for("started")["pid"])
         self.running[folder] = pid
         return pid
+
+    def _note_all(self) -> None:
+        """Take notice of all that the server has said, and of its own end."""
+        with contextlib.suppress(queue.Empty):
+            while True:
+                self._note(self.answers.get_nowait())
+        if self.server is not None and self.server.poll() is not None:
+            self._lose_trials()
 
     def _lose_trials(self) -> None:
         """Note the trials whose server has ended: they ended with it, which says nothing about them."""
@@ -192,7 +222,7 @@ class SpawnLauncher(ServerLauncher):
         super().__init__((), threads)
 
 
-def default_launcher(preload: Sequence[str], threads: int) -> Launcher:
+def default_launcher(preload: Sequence[str], threads: int) -> ServerLauncher:
     """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
     if sys.platform == "linux":
         return ForkServerLauncher(preload, threads)

@@ -1,0 +1,72 @@
+"""What is opened before a search, and closed again where there is none."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import psutil
+import pytest
+
+from xautolm.errors import UsageError
+from xautolm.execution import ServerLauncher
+from xautolm.options import FitOptions
+from xautolm.plan import make_plan
+from xautolm.report.screen import Quiet
+from xautolm.testing import FakeExecutor, success
+
+OPTIONS = {"models": "minilm-l2", "device": "cpu", "trials": 1, "sampler": "random"}
+
+
+@pytest.fixture
+def servers(monkeypatch: pytest.MonkeyPatch) -> list[ServerLauncher]:
+    """Note the servers that begin; they load nothing heavy."""
+    begun: list[ServerLauncher] = []
+    begin = ServerLauncher.begin
+
+    def note(launcher: ServerLauncher) -> None:
+        launcher.modules = ("xautolm.execution.worker",)
+        begun.append(launcher)
+        begin(launcher)
+
+    monkeypatch.setattr(ServerLauncher, "begin", note)
+    return begun
+
+
+def test_the_server_of_trials_begins_before_data_is_read(
+    servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xautolm import prospect
+
+    begun_by_then: list[int] = []
+    read_data = prospect.read_data
+
+    def watched(*arguments: object) -> object:
+        begun_by_then.append(len(servers))
+        return read_data(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(prospect, "read_data", watched)
+    plan = make_plan(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet())
+    plan.close()
+    assert begun_by_then == [1]
+    assert servers[0].server is None, "it was not closed"
+
+
+def test_a_check_that_fails_later_leaves_no_server(
+    servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path
+) -> None:
+    before = set(psutil.Process().children(recursive=True))
+    options = FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run"), "label": "no_such_column"})
+    with pytest.raises(UsageError):
+        make_plan(tickets, options, Quiet())
+    assert len(servers) == 1
+    assert set(psutil.Process().children(recursive=True)) <= before
+
+
+def test_no_server_begins_where_the_caller_gives_an_executor(
+    servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path
+) -> None:
+    executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
+    plan = make_plan(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor)
+    plan.close()
+    assert servers == []
