@@ -38,10 +38,12 @@ def search(plan: Plan) -> list[Experience]:
     with folder_errors(plan.folder.root):
         plan.clock.note()
         plan.best.restore(standing.experiences)
+        plan.measure_features()
         while True:
             while len(standing.running) < plan.parallel and start_next(plan, standing):
                 pass
             if not standing.running:
+                plan.record([], waits=True)
                 plan.clock.note()
                 return standing.experiences
             if plan.pruner is not None:
@@ -66,7 +68,7 @@ def conclude(plan: Plan, standing: Standing, number: int, outcome: TrialOutcome)
     if not outcome.is_evidence and not spec.proposal.startswith(AGAIN):
         plan.study.enqueue(spec.configuration, f"{AGAIN} {number}")
     experience = experience_of(plan.info, spec, outcome, plan.folder.trial(number))
-    plan.store.add([experience])
+    plan.record([experience])
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
     standing.front = pareto_front(outcomes, plan.objectives)
@@ -151,11 +153,12 @@ def end_early(plan: Plan) -> list[Experience]:
         The experiences of the run.
     """
     plan.executor.close()
-    experiences = plan.folder.trials(plan.info).experiences
+    info = plan.whole_info()
+    experiences = plan.folder.trials(info).experiences
     # On a full disk some of this fails; the next start does it then.
     with suppress(OSError, SearchEndedError):
         plan.clock.note()
-        experiences = settled(plan.folder, plan.info, plan.screen.note)
+        experiences = settled(plan.folder, info, plan.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in plan.study.running():
             plan.study.tell(number, outcomes.get(number, interrupted()))

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,9 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
+from xautolm.description import is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits
 from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures import system_profile
@@ -90,6 +93,32 @@ class Plan:
     """What comes first, before the sampler is asked."""
     experiences: Sequence[Experience]
     """The trials of earlier sessions."""
+    features: LateFeatures
+    unrecorded: list[Experience] = field(default_factory=list)
+    """Trials that the store gets once their meta-features are measured."""
+
+    def whole_info(self) -> RunInfo:
+        """Return what the run is about, with its meta-features if they are measured by now."""
+        return replace(self.info, features=self.features.features or self.info.features)
+
+    def measure_features(self) -> None:
+        """Let a child measure the meta-features that are not known, beside the trials."""
+        default = self.space.default()
+        self.features.begin(self.spec(0, default, Limits(), "cpu", ""))
+
+    def record(self, experiences: Sequence[Experience], *, waits: bool = False) -> None:
+        """Add trials of this run to the store, as soon as the meta-features of the run are known.
+
+        Args:
+            experiences: The trials.
+            waits: Whether to wait until they are known.
+        """
+        self.unrecorded.extend(experiences)
+        if not self.unrecorded or not (waits or self.features.are_ready()):
+            return
+        features = self.features.get()
+        self.store.add([replace(experience, features=features) for experience in self.unrecorded])
+        self.unrecorded.clear()
 
     @property
     def best(self) -> BestFolder:
@@ -188,8 +217,7 @@ def _checked_plan(data: Any, options: FitOptions, screen: Screen, executor: Exec
     # A run that has begun goes on without its store: what the store lacks lies in the run's folder.
     store = SearchStore(options.store, screen.note, must_open=not folder.is_run())
     sight = with_weights(sight, options, screen.note, screen.download)
-    features = sight.features()
-    info = folder.open(_info(sight, options, features, start), screen.note)
+    info = folder.open(_info(sight, options, sight.known_features(), start), screen.note)
     lock = folder.lock()
     try:
         with folder_errors(folder.root):
@@ -218,18 +246,26 @@ def _opened(
         screen.note(note)
     stored = store.experiences(sight.task.name)
     experiences = settled(folder, info, screen.note, stored)
-    store.add(experiences)
     past = _past(sight, options, stored, info)
-    memory = _memory(sight, options, past, info, start, screen.note)
+    sight.resources.learn(past)
     opening = Opening(space=space, cards=sight.cards)
     first = opening.first(lambda configuration: sight.resources.obstacle(configuration, limits))
     if all(is_trained(configuration) for configuration in first):
         screen.note("no pretrained model here can be tried without training: the search begins with a training")
+    features = _features(sight, info, executor)
+
+    @cache
+    def remember() -> Memory | None:
+        return _memory(sight, options, past, info, features, start, screen.note)
+
+    if features.launcher is None:
+        # No child measures beside the trials, so nothing is gained by asking later.
+        remember()
     study = open_study(
         file_url(folder.study),
         space,
         sight.objectives,
-        lambda seed: strategy.make(space, seed, memory),
+        lambda seed: strategy.make_late(space, seed, remember),
         options.seed,
         first,
         experiences,
@@ -263,6 +299,25 @@ def _opened(
         opening=opening,
         pruner=_pruner(sight, info, past, screen.note) if options.pruning else None,
         experiences=experiences,
+        features=features,
+        unrecorded=list(experiences),
+    )
+
+
+def _features(sight: Prospect, info: RunInfo, executor: Executor) -> LateFeatures:
+    """Return the meta-features of a run, which are measured later where they are not known."""
+    folder = sight.folder
+
+    def note(features: Features) -> None:
+        if features != info.features:
+            folder.write_info(replace(info, features=features))
+
+    return LateFeatures(
+        measure=lambda: {**sight.features(), **info.features},
+        note=note,
+        launcher=executor.launcher if isinstance(executor, LocalExecutor) else None,
+        folder=folder.features,
+        features=info.features if is_whole(info.features, sight.task) else None,
     )
 
 
@@ -287,10 +342,15 @@ def _pruner(sight: Prospect, info: RunInfo, past: Sequence[Experience], say: Say
 
 
 def _memory(
-    sight: Prospect, options: FitOptions, past: Sequence[Experience], info: RunInfo, start: str, say: Say
+    sight: Prospect,
+    options: FitOptions,
+    past: Sequence[Experience],
+    info: RunInfo,
+    features: LateFeatures,
+    start: str,
+    say: Say,
 ) -> Memory | None:
-    """Return what the search begins with; past trials also correct the predictions of time."""
-    sight.resources.learn(past)
+    """Return what the search begins with; waits until its meta-features are measured."""
     if start == NONE:
         return None
     cache = cache_folder() / "metafeatures"
@@ -300,7 +360,7 @@ def _memory(
         options.warm_start_options,
         sight.space,
         described,
-        info.features,
+        features.get(),
         info.objectives,
         sight.folder.warm_start,
         say,

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Collection
 from contextlib import suppress
+from pathlib import Path
 
 import psutil
 
@@ -22,6 +23,10 @@ WATCH_SECONDS = 0.5
 KILL_SECONDS = 3.0
 """Seconds after which processes that do not die (they wait for a disk) are left to the system."""
 KILL_POLL_SECONDS = 0.01
+LEAST_PRIORITY = 19
+"""Niceness of what must not disturb others: beside a process of niceness 0, it gets about a sixtieth of a core."""
+AUTOGROUP = Path("/proc/self/autogroup")
+"""Where Linux groups processes by session, niceness counts within a group only; this is the group's own."""
 
 
 def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
@@ -46,6 +51,13 @@ def adopt_orphans() -> bool:
         Whether the system can do it; only Linux can (`PR_SET_CHILD_SUBREAPER`).
     """
     return _prctl(PR_SET_CHILD_SUBREAPER, 1)
+
+
+def give_way() -> None:
+    """Let this process, and what it will start, run where nothing else wants to."""
+    os.nice(LEAST_PRIORITY)
+    with suppress(OSError):
+        AUTOGROUP.write_text(str(LEAST_PRIORITY), encoding="ascii")
 
 
 def kill_group(pid: int) -> None:

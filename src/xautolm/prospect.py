@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from xautolm.data import Dataset, estimated_tokens, prepare
+from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.metafeatures import FEATURES, Sample, measure, system_profile
+from xautolm.metafeatures import system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
 from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
 from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
-from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
@@ -50,7 +50,12 @@ class Prospect:
 
     def features(self) -> Features:
         """The meta-features of the task on this machine."""
-        return describe(self.dataset, self.task, self.system, self.limits)
+        profile = self.dataset.profile
+        return describe(self.dataset.train, self.task, self.system, self.limits, profile.fingerprint)
+
+    def known_features(self) -> Features:
+        """Return those of the meta-features that need not be measured."""
+        return known_description(self.task, self.system, self.limits, self.dataset.profile.fingerprint)
 
 
 def make_prospect(data: Any, options: FitOptions) -> Prospect:
@@ -160,28 +165,14 @@ def described(data: Any, options: FitOptions) -> Features:
     task, system = TASKS.get(options.task), system_profile(options.device)
     dataset = read_data(data, options, task)
     say_notes(dataset)
-    return describe(dataset, task, system, trial_limits(options, system, 0.0))
+    limits = trial_limits(options, system, 0.0)
+    return describe(dataset.train, task, system, limits, dataset.profile.fingerprint)
 
 
 def say_notes(dataset: Dataset) -> None:
     """Log what was done to the data, where there is no search whose notes would say it."""
     for note in dataset.notes:
         logger.warning("%s", note)
-
-
-def describe(dataset: Dataset, task: Task, system: SystemProfile, limits: Limits) -> Features:
-    """The meta-features of a task on a machine; those of the data are kept by its fingerprint."""
-    table = dataset.train
-    sample = Sample(
-        texts=list(table.iloc[:, :-1].agg("\n".join, axis=1)),
-        targets=[task.words(one) if task.target_kind == "texts" else one for one in table.iloc[:, -1]],
-        examples=len(table),
-        system=system,
-        limits=limits,
-        seed=0,
-    )
-    groups = FEATURES.things.values()
-    return measure(groups, sample, task.target_kind, cache_folder() / "metafeatures", dataset.profile.fingerprint)
 
 
 def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:

@@ -58,7 +58,7 @@ def warn_once(text: str) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunInfo:
-    """What a run is about; written once as `run.json`."""
+    """What a run is about; written as `run.json`, once more when its meta-features are measured."""
 
     id: str
     created: str
@@ -80,7 +80,7 @@ class RunInfo:
     models: tuple[str, ...] = ()
     """The models in the space."""
     features: Features = field(default_factory=dict)
-    """Meta-features of the task and the machine."""
+    """Meta-features of the task and the machine; those of the task come when they are measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,8 +100,8 @@ class RunFolder:
     """Paths of a run.
 
     Layout: `run.json`, `study.db` (Optuna), `clock.json`, `warm_start.json`, `data/`, `tokens/`,
-    `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`; from the first success on
-    `best/` and `results.json`; at the end `pareto.json`, `leaderboard.csv`, `report.html`.
+    `features/`, `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`; from the first
+    success on `best/` and `results.json`; at the end `pareto.json`, `leaderboard.csv`, `report.html`.
 
     The folder is the truth: what `study.db` says is mended by it, and a file that is damaged costs that file at most.
     """
@@ -127,6 +127,11 @@ class RunFolder:
     def results(self) -> Path:
         """Says which trial `best/` is, and what it scored on the test split."""
         return self.root / "results.json"
+
+    @property
+    def features(self) -> Path:
+        """The folder of the child that measures the meta-features: its order and its logs."""
+        return self.root / "features"
 
     @property
     def data(self) -> Path:

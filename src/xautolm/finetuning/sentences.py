@@ -4,19 +4,32 @@ from __future__ import annotations
 
 import json
 import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
 
 from xautolm.processes import end_with_parent
+
+DIGITS = 6
+"""Decimals of a vector's numbers: what comes after them differs between processors."""
+
+
+def encode(texts: Sequence[str], folder: Path) -> np.ndarray:
+    """Return embeddings of texts by the encoder in a folder, shape (texts, dimensions)."""
+    from sentence_transformers import SentenceTransformer
+
+    encoder = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
+    vectors = encoder.encode(list(texts), show_progress_bar=False)
+    return np.round(np.asarray(vectors, dtype=float), DIGITS)
 
 
 def main() -> None:
     """Encode the texts of the standard input; the arguments are the encoder's folder and the parent's process id."""
+    # Loading takes seconds, in which the parent may already end.
     end_with_parent(int(sys.argv[2]))
-    # Takes seconds, in which the parent may already end.
-    from sentence_transformers import SentenceTransformer
-
-    encoder = SentenceTransformer(sys.argv[1], device="cpu", local_files_only=True, trust_remote_code=False)
-    vectors = encoder.encode(json.load(sys.stdin), show_progress_bar=False)
-    json.dump([[round(float(value), 6) for value in vector] for vector in vectors], sys.stdout)
+    vectors = encode(json.load(sys.stdin), Path(sys.argv[1]))
+    json.dump(vectors.tolist(), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
+
 from xautolm.records import Limits, SystemProfile
+
+Encode = Callable[[Sequence[str], Path], np.ndarray]
+"""Embeds texts with the sentence encoder in a folder; returns shape (texts, dimensions)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,6 +28,8 @@ class Sample:
     system: SystemProfile
     limits: Limits
     seed: int
+    encode: Encode | None = None
+    """Where a sentence encoder can run in this process; None lets it run in one of its own."""
 
 
 class FeatureGroup(Protocol):

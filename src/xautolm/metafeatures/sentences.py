@@ -29,7 +29,7 @@ PROGRAM = "xautolm.finetuning.sentences"
 class Sentences:
     """The mean embedding of the texts by all-MiniLM-L6-v2 (Wang et al., 2020), of unit length.
 
-    Computed in a process of its own: this one never loads torch.
+    Computed in a process of its own, unless this one has torch already.
     """
 
     name = NAME
@@ -47,7 +47,11 @@ class Sentences:
         chosen = np.random.default_rng(sample.seed).permutation(len(sample.texts))[:TEXTS]
         try:
             texts = [sample.texts[index] for index in sorted(chosen.tolist())]
-            mean = np.mean(_encoded(texts, folder, sample.system.physical_cores or 1), axis=0)
+            if sample.encode is not None:
+                vectors = sample.encode(texts, folder)
+            else:
+                vectors = _encoded(texts, folder, sample.system.physical_cores or 1)
+            mean = np.mean(vectors, axis=0)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             logger.warning("the sentence encoder in %s gave nothing: %s", folder, error)
             return ()

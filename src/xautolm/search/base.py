@@ -23,3 +23,17 @@ class Strategy:
     """The sampler for a space and a seed, and what it begins with."""
     memory: str = "none"
     """What it takes from past experiences: `none`, a `prior`, or `evidence` as well."""
+
+    def make_late(self, space: Space, seed: int, remember: Callable[[], Memory | None]) -> BaseSampler:
+        """Return the sampler; what it begins with is asked for when it is first asked itself.
+
+        Args:
+            space: The space.
+            seed: The sampler's.
+            remember: Returns what it begins with; not called for a strategy that takes nothing.
+        """
+        if self.memory == "none":
+            return self.make(space, seed, None)
+        from xautolm.search.late import LateSampler
+
+        return LateSampler(lambda: self.make(space, seed, remember()))

@@ -1,0 +1,78 @@
+"""Meta-features of a run, measured beside its first trials: nothing asks for them before the sampler does."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from xautolm.documents import to_plain, write_json
+from xautolm.execution import Launcher
+from xautolm.processes import kill_group
+from xautolm.records import Features, TrialSpec
+from xautolm.trial_folder import SPEC
+
+ENTRY = "xautolm.finetuning.describing:run"
+POLL_SECONDS = 0.05
+LONGEST_WAIT = 60.0
+"""Seconds until a child that gets no processor, because trials use them all, is given up: it needs about four."""
+
+
+@dataclass(slots=True, kw_only=True)
+class LateFeatures:
+    """The meta-features of a run, which are there when they are first needed.
+
+    A child that gives way to trials computes them and leaves them in the cache. Without a child, or where it failed,
+    they are computed by whoever needs them first.
+    """
+
+    measure: Callable[[], Features]
+    """Computes the features that the cache lacks, and returns all."""
+    note: Callable[[Features], None]
+    """Told once what was measured."""
+    launcher: Launcher | None
+    """Starts the child; None where there is none."""
+    folder: Path
+    """Of the child; made when it is started."""
+    features: Features | None = None
+    """None until they are measured."""
+    child: int | None = None
+    """Process id of the child, once it is started."""
+
+    def begin(self, spec: TrialSpec) -> None:
+        """Let a child measure what is not known; it is started once.
+
+        Args:
+            spec: Of any trial of the run; says where its data lies.
+
+        Raises:
+            XAutoLMError: No child can be started, and so no trial either.
+        """
+        if self.features is not None or self.launcher is None or self.child is not None:
+            return
+        self.folder.mkdir(parents=True, exist_ok=True)
+        write_json(self.folder / SPEC, to_plain(spec))
+        self.child = self.launcher.launch(self.folder, ENTRY)
+
+    def are_ready(self) -> bool:
+        """Return whether `get` has nothing to wait for; where no child was started, that is always so."""
+        return self.features is not None or not self._child_runs()
+
+    def get(self) -> Features:
+        """Return the meta-features; waits for the child, and computes what that could not."""
+        if self.features is None:
+            self._wait()
+            self.features = self.measure()
+            self.note(self.features)
+        return self.features
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + LONGEST_WAIT
+        while self._child_runs() and time.monotonic() < deadline:
+            time.sleep(POLL_SECONDS)
+        if self.child is not None and self._child_runs():
+            kill_group(self.child)
+
+    def _child_runs(self) -> bool:
+        return self.child is not None and self.launcher is not None and self.launcher.is_running(self.folder)

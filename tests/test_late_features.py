@@ -1,0 +1,148 @@
+"""Meta-features beside the first trials: who measures them, when they are waited for, what a failure costs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.played import table_for
+from xautolm.description import is_whole, known_description
+from xautolm.documents import read_record
+from xautolm.finetuning.describing import run
+from xautolm.late_features import LateFeatures
+from xautolm.loop import search
+from xautolm.options import FitOptions
+from xautolm.plan import Plan, make_plan
+from xautolm.records import Features, TrialSpec
+from xautolm.report.screen import Quiet
+from xautolm.tasks import TASKS
+from xautolm.testing import FakeExecutor, success
+
+MEASURED: Features = {"classification.v1": (1.0,), "system.v1": (2.0,)}
+
+
+class FakeLauncher:
+    """Starts nothing; its child runs until it is told to have ended."""
+
+    def __init__(self) -> None:
+        self.launched: list[tuple[Path, str]] = []
+        self.looks_left = 0
+        """How often the child is still found running."""
+
+    def launch(self, folder: Path, entry: str) -> int:
+        self.launched.append((folder, entry))
+        return 2**22 + 1  # no process has such a number
+
+    def is_running(self, folder: Path) -> bool:
+        self.looks_left -= 1
+        return self.looks_left >= 0
+
+    def exits(self) -> Mapping[Path, int | None]:
+        return {}
+
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+class Measured:
+    """Counts how often features are measured and noted."""
+
+    def __init__(self) -> None:
+        self.times = 0
+        self.noted: list[Features] = []
+
+    def measure(self) -> Features:
+        self.times += 1
+        return MEASURED
+
+
+@pytest.fixture
+def plan(tmp_path: Path, tickets: pd.DataFrame) -> Any:
+    options = {"models": "minilm-l2", "device": "cpu", "trials": 2, "sampler": "random", "out": str(tmp_path / "run")}
+    executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
+    made = make_plan(tickets, FitOptions.parse(options), Quiet(), executor)
+    yield made
+    made.close()
+
+
+def order(plan: Plan) -> TrialSpec:
+    return plan.spec(0, plan.space.default(), plan.limits, "cpu", "")
+
+
+def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> LateFeatures:
+    return LateFeatures(
+        measure=measured.measure, note=measured.noted.append, launcher=launcher, folder=tmp_path / "features"
+    )
+
+
+def test_a_child_is_started_once_and_waited_for(tmp_path: Path, plan: Plan) -> None:
+    launcher, measured = FakeLauncher(), Measured()
+    features = late(tmp_path, launcher, measured)
+    features.begin(order(plan))
+    features.begin(order(plan))
+    assert launcher.launched == [(tmp_path / "features", "xautolm.finetuning.describing:run")]
+    assert read_record(TrialSpec, tmp_path / "features" / "spec.json") == order(plan)
+    launcher.looks_left = 1
+    assert not features.are_ready()
+    launcher.looks_left = 3
+    assert features.get() == MEASURED
+    assert launcher.looks_left < 0, "it was not waited for"
+    assert features.get() == MEASURED and features.are_ready()
+    assert measured.times == 1 and measured.noted == [MEASURED]
+
+
+def test_a_child_that_gets_no_processor_is_given_up(
+    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
+    killed: list[int] = []
+    monkeypatch.setattr("xautolm.late_features.kill_group", killed.append)
+    launcher, measured = FakeLauncher(), Measured()
+    launcher.looks_left = 10**9
+    features = late(tmp_path, launcher, measured)
+    features.begin(order(plan))
+    assert features.get() == MEASURED
+    assert killed == [2**22 + 1]
+
+
+def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path, plan: Plan) -> None:
+    measured = Measured()
+    features = late(tmp_path, None, measured)
+    features.begin(order(plan))
+    assert features.are_ready() and measured.times == 0
+    assert features.get() == MEASURED and measured.times == 1
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_the_child_measures_what_the_parent_would(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = {"task": task, "device": "cpu", "trials": 1, "out": str(tmp_path / "run"), "sampler": "random"}
+    model = "scratch-decoder" if "generation" in task else "minilm-l2"
+    executor = FakeExecutor(lambda spec: success())
+    plan = make_plan(table_for(task), FitOptions.parse({**options, "models": model}), Quiet(), executor)
+    kind, info = TASKS.get(task), plan.info
+    try:
+        assert not is_whole(plan.info.features, kind)
+        monkeypatch.setattr("xautolm.finetuning.describing.give_way", lambda: None)
+        assert run(order(plan), tmp_path).succeeded
+        by_child = known_description(kind, info.system, plan.limits, info.data.fingerprint)
+        monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "another"))
+        assert by_child == plan.features.measure()
+    finally:
+        plan.close()
+
+
+def test_a_run_gets_its_features_with_a_second_whole_file(plan: Plan) -> None:
+    assert plan.features.features is None
+    before = plan.folder.info()
+    plan.record([], waits=True)
+    assert plan.folder.info() == before, "nothing was to be recorded"
+    experiences = search(plan)
+    info = plan.folder.info()
+    assert info.features and info.features == plan.features.features
+    assert [experience.features for experience in plan.folder.trials(info).experiences] == [info.features] * 2
+    assert len(experiences) == 2 and plan.unrecorded == []
+    assert [experience.features for experience in plan.store.experiences(info.task)] == [info.features] * 2
