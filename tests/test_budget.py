@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
 
-from xautolm.budget import Clock, seconds_used
+from xautolm.budget import Clock, process_started, seconds_used
 from xautolm.documents import read_json
 from xautolm.records import Budget
 from xautolm.testing import made_up_experience
@@ -23,6 +24,22 @@ def test_a_new_run_has_used_nothing_and_a_resumed_one_what_it_noted(tmp_path: Pa
     assert 40 <= read_json(path)["seconds"] < 100 and 0 < clock.left <= 60
     assert seconds_used(path, TRIALS, 1, said.append) == pytest.approx(40, abs=30)
     assert said == []
+
+
+def test_the_time_since_the_command_began_counts_up_to_half_of_the_budget(tmp_path: Path) -> None:
+    now = time.monotonic()
+    budget = Budget(seconds=1000.0, trials=None)
+    clock = Clock(tmp_path / "clock.json", budget, before=40.0, started=now - 300.0)
+    assert 340 <= clock.used < 440
+    slow = Clock(tmp_path / "clock.json", budget, started=now - 10_000.0)
+    assert 500 <= slow.used < 600
+    unlimited = Clock(tmp_path / "clock.json", Budget(seconds=None, trials=3), started=now - 300.0)
+    assert unlimited.left == float("inf")
+
+
+def test_a_process_began_before_it_asked() -> None:
+    # The tests' own process: it has imported xautolm, but not run for a day.
+    assert 0 < time.monotonic() - process_started() < 86_400
 
 
 @pytest.mark.parametrize("content", [None, "", "{", "[]", '{"seconds": NaN}', '{"seconds": -5}', '{"seconds": "1h"}'])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -70,3 +71,24 @@ def test_no_server_begins_where_the_caller_gives_an_executor(
     plan = make_plan(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor)
     plan.close()
     assert servers == []
+
+
+def test_the_clock_counts_from_the_command_but_for_downloads(
+    tickets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from xautolm import plan as module
+
+    fetch = module.with_weights
+
+    def slow_fetch(*arguments: object) -> object:
+        time.sleep(0.5)
+        return fetch(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "with_weights", slow_fetch)
+    options = FitOptions.parse({**OPTIONS, "trials": None, "budget": 10_000, "out": str(tmp_path / "run")})
+    executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
+    started = time.monotonic() - 100.0
+    plan = make_plan(tickets, options, Quiet(), executor, started)
+    plan.close()
+    assert plan.clock.used > 100.0
+    assert plan.clock.started >= started + 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -64,6 +65,7 @@ class AutoLM:
         validation: Any = None,
         screen: Screen | None = None,
         executor: Executor | None = None,
+        started: float | None = None,
     ) -> AutoLM:
         """Search, and keep the best model; an earlier run in the same folder is resumed.
 
@@ -77,15 +79,17 @@ class AutoLM:
             validation: Data to validate on, in place of the option of that name; also as a pair `(X, y)`.
             screen: What shows the progress; chosen by the terminal by default.
             executor: What runs the trials; this machine by default.
+            started: When the budget's time began, as `time.monotonic` counts it; with this call by default.
 
         Raises:
             UsageError: Bad input, before any compute.
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
+        started = time.monotonic() if started is None else started
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
         data, options = shaped(X, y, options)
-        plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor)
+        plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor, started)
         try:
             finish(plan, search(plan))
         except (KeyboardInterrupt, SearchEndedError) as ended:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
+import psutil
 from pydantic import Field
 
 from xautolm.documents import read_record, to_plain, write_json
@@ -16,6 +17,9 @@ from xautolm.records import Budget, Experience
 
 TICK_SECONDS = 1.0
 """How often the time used is noted."""
+START_SHARE = 0.5
+"""Share of the budget that start-up may use: what takes longer (a data set that is downloaded, millions of rows) must
+leave time for a model."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,13 +37,17 @@ class Clock:
         path: `clock.json`, where the seconds used are noted.
         budget: What may be used.
         before: Seconds that earlier sessions used.
+        started: When the command began, on the monotonic clock; now by default. Of the time since then, at most half
+            of the budget counts.
     """
 
-    def __init__(self, path: Path, budget: Budget, before: float = 0.0) -> None:
+    def __init__(self, path: Path, budget: Budget, before: float = 0.0, started: float | None = None) -> None:
         self.path = path
         self.budget = budget
         self.before = before
-        self.started = time.monotonic()
+        now = time.monotonic()
+        earliest = now - START_SHARE * budget.seconds if budget.seconds is not None else now
+        self.started = max(earliest, now if started is None else started)
         self.written = 0.0
 
     @property
@@ -62,6 +70,12 @@ class Clock:
         # Not worth waiting for the disk every second: what a power cut takes is a second of the budget.
         write_json(self.path, to_plain(Used(seconds=self.used)), durable=False)
         self.written = time.monotonic()
+
+
+def process_started() -> float:
+    """Return when this process began, on the monotonic clock: a command's interpreter and imports are its time too."""
+    age = time.time() - psutil.Process().create_time()
+    return time.monotonic() - max(0.0, age)
 
 
 def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, say: Callable[[str], None]) -> float:

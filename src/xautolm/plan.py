@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -161,7 +162,9 @@ class Plan:
         return self.clock.budget.trials - sum(one.outcome.is_evidence for one in experiences) - running
 
 
-def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor | None = None) -> Plan:
+def make_plan(
+    data: Any, options: FitOptions, screen: Screen, executor: Executor | None = None, started: float | None = None
+) -> Plan:
     """Check everything, then open the run's folder, its study and the store.
 
     Args:
@@ -169,19 +172,21 @@ def make_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor
         options: What the user asked for.
         screen: Where notes go.
         executor: Runs the trials; this machine's processes by default.
+        started: When the command began, on the monotonic clock, from where on time counts; now by default.
 
     Raises:
         UsageError: Anything that would make the search fail or its result meaningless.
     """
+    started = time.monotonic() if started is None else started
     strategy = SAMPLERS.get(options.sampler)
     start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     if options.out:
         RunFolder(Path(options.out).absolute()).check_place()
     if executor is not None:
-        return _checked_plan(data, options, screen, executor, start)
+        return _checked_plan(data, options, screen, executor, start, started)
     own_executor = _own_executor(options)
     try:
-        return _checked_plan(data, options, screen, own_executor, start)
+        return _checked_plan(data, options, screen, own_executor, start, started)
     except BaseException:
         own_executor.close()
         raise
@@ -205,7 +210,9 @@ def _own_executor(options: FitOptions) -> LocalExecutor:
     return LocalExecutor(launcher, ENTRY)
 
 
-def _checked_plan(data: Any, options: FitOptions, screen: Screen, executor: Executor, start: str) -> Plan:
+def _checked_plan(
+    data: Any, options: FitOptions, screen: Screen, executor: Executor, start: str, started: float
+) -> Plan:
     """Look at data, machine and models, and open the run's folder for a search that can be made.
 
     Raises:
@@ -216,12 +223,15 @@ def _checked_plan(data: Any, options: FitOptions, screen: Screen, executor: Exec
     folder.check_place()
     # A run that has begun goes on without its store: what the store lacks lies in the run's folder.
     store = SearchStore(options.store, screen.note, must_open=not folder.is_run())
+    # What the network does costs no budget.
+    before_fetching = time.monotonic()
     sight = with_weights(sight, options, screen.note, screen.download)
+    started += time.monotonic() - before_fetching
     info = folder.open(_info(sight, options, sight.known_features(), start), screen.note)
     lock = folder.lock()
     try:
         with folder_errors(folder.root):
-            return _opened(sight, options, screen, store, info, lock, executor, start)
+            return _opened(sight, options, screen, store, info, lock, executor, start, started)
     except BaseException:
         store.close()
         lock.release()
@@ -237,6 +247,7 @@ def _opened(
     lock: FileLock,
     executor: Executor,
     start: str,
+    started: float,
 ) -> Plan:
     """Open what a search works with, in a folder that is ours alone now."""
     strategy = SAMPLERS.get(options.sampler)
@@ -293,7 +304,7 @@ def _opened(
         executor=executor,
         store=store,
         screen=screen,
-        clock=Clock(folder.clock, options.spending, used),
+        clock=Clock(folder.clock, options.spending, used, started),
         lock=lock,
         defaults=opening.trained_defaults() or default_configurations(space),
         opening=opening,

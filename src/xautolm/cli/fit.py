@@ -105,6 +105,7 @@ def fit(
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""
     given = dict(locals())
     from xautolm.automl import AutoLM
+    from xautolm.budget import process_started
     from xautolm.cli.signals import ending_in_order
     from xautolm.errors import UsageError
     from xautolm.report import choose_screen
@@ -115,7 +116,7 @@ def fit(
         raise UsageError("No training data.", fix="Give a file, folder or hub name, or `data:` in --config.")
     auto = AutoLM(**options)
     with ending_in_order():
-        auto.fit(source, screen=choose_screen(quiet=quiet, as_json=as_json))
+        auto.fit(source, screen=choose_screen(quiet=quiet, as_json=as_json), started=process_started())
     auto.report()
     say_result(auto, as_json=as_json, quiet=quiet)
 
