@@ -5,12 +5,14 @@
 
 FOLDER has a folder for each set, with `train.parquet` and `test.parquet`, columns `text` and `label`. Each system runs
 in a process of its own, whose clock starts with it: imports count. Measurements are appended to `first_minute.jsonl`;
-what is there is not measured again. `--report` writes `first_minute.md` from them.
+what is there is not measured again, also by another commit: begin another file with `--lines`, or take the lines of
+`ours` out. `--report` writes `first_minute.md` from them.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -46,8 +48,8 @@ def main() -> None:
     """Measure what is not there yet, or write the page."""
     options = parsed()
     if options.report:
-        PAGE.write_text(markdown(read(options.lines)), encoding="utf-8")
-        print(f"wrote {PAGE.relative_to(ROOT)}")
+        options.page.write_text(markdown(read(options.lines)), encoding="utf-8")
+        print(f"wrote {options.page.name}")
         return
     if options.data is None:
         sys.exit("--data is missing: the folder of the sets.")
@@ -75,6 +77,7 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--old-python", default=sys.executable, help="interpreter for the earlier version")
     parser.add_argument("--work", type=Path, help="where temporary files go")
     parser.add_argument("--lines", type=Path, default=LINES, help="the file of measurements")
+    parser.add_argument("--page", type=Path, default=PAGE, help="the file that --report writes")
     parser.add_argument("--report", action="store_true", help="write the page from the measurements, measure nothing")
     return parser.parse_args()
 
@@ -99,6 +102,7 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
             test_rows=options.test_rows,
         )
         folder = Path(tempfile.mkdtemp(prefix=f"{system}-", dir=work))
+        load = os.getloadavg()[0]
         name = f"{dataset} seed {seed} {system} {budget or ''}"
         try:
             checkpoints, facts = run_system(system, options, rows, folder, seed, budget)
@@ -118,6 +122,7 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
             facts=facts,
             machine=machine,
             commit=commit_of(options.old_source) if system is System.OURS_BEFORE else commit,
+            load=round(load, 1),
         )
         append(options.lines, measurement)
         print(f"{name}: {shown(measurement, counts[TRAIN])}", flush=True)

@@ -87,6 +87,8 @@ class Measurement:
     """Of searches only."""
     machine: str = ""
     commit: str = ""
+    load: float = 0.0
+    """Programs that wanted to run in the minute before it began; more than one besides makes its seconds doubtful."""
 
     @property
     def key(self) -> tuple[str, int, System, float | None, int]:

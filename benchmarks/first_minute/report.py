@@ -143,6 +143,8 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
         commits = sorted({measurement.commit for measurement in measurements if measurement.system is system})
         if commits:
             yield f"- {TITLES[system]}: commit {', '.join(commits)}"
+    busiest = max((measurement.load for measurement in measurements), default=0.0)
+    yield f"- load average when a measurement began: at most {busiest:.1f}"
     seeds = sorted({measurement.seed for measurement in measurements})
     yield f"- seeds {', '.join(map(str, seeds))}"
     sizes: dict[tuple[int, int], None] = {}

@@ -158,6 +158,7 @@ def test_within_the_noise_of_the_best_baseline_is_good_enough() -> None:
 def test_the_page_has_a_row_for_each_set_and_time_and_a_column_for_each_system_measured() -> None:
     page = markdown(GOOD)
     assert "| set | after | MiniLM + logistic regression | policy, no search | ours, cold |" in page
+    assert "- load average when a measurement began: at most 0.0" in page
     assert "| a | 30 s | 0.600 (0.700) | 0.600 (0.700) | 0.600 (0.700) |" in page
     assert "| a | 2 min | 0.600 (0.700) | 0.700 (0.800) | 0.600 (0.700) |" in page
     assert "| a | 15 min | 0.600 (0.700) | 0.700 (0.800) | 0.712 (0.812) |" in page
