@@ -85,3 +85,21 @@ class Export(StrEnum):
     """What scores best: a folder of transformers, or of sentence-transformers for models that pool the mean."""
     PIPELINE = "pipeline"
     """What a plain `pipeline(...)`, or `from_pretrained`, of transformers loads."""
+
+
+class Pooling(StrEnum):
+    """Which numbers of a text's tokens a head looks at."""
+
+    OWN = "own"
+    """Those of the token that the family's own classifier looks at: the first of encoders, the last of others."""
+    MEAN = "mean"
+    """The mean over all tokens."""
+
+
+class HeadStart(StrEnum):
+    """How the head of a training begins."""
+
+    PROBE = "probe"
+    """As a linear probe on the frozen body."""
+    RANDOM = "random"
+    """As transformers makes it."""

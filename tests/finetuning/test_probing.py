@@ -118,3 +118,20 @@ def test_a_feature_that_is_next_to_constant_gets_no_huge_weight() -> None:
     assert probe.score > 0.9
     sizes = np.abs(probe.weight).max(axis=0)
     assert sizes[3] < 1e-3 * sizes[0]
+
+
+@pytest.mark.parametrize("method", ["full", "lora"])
+def test_a_training_on_the_mean_answers_from_its_folder_as_it_was_scored(
+    order: Order, folder: Path, method: str
+) -> None:
+    sentence_transformers = pytest.importorskip("sentence_transformers")
+    spec = order("minilm-l2", method, pooling="mean", epochs=2)
+    outcome = run(spec, folder)
+    table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+    logits = Predictor(folder / "model", "cpu").answers(table)
+    task = TASKS.get(spec.task)
+    targets = task.encode(list(table[task.target]), spec.labels)
+    assert scores(spec.metrics, targets, predicted(task, logits)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
+    theirs = model.encode(list(table["text"]))
+    assert np.allclose(logits, theirs, atol=1e-3 * np.abs(logits).max())

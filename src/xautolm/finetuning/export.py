@@ -29,6 +29,11 @@ def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, settings: Answeri
         folder: Where to; made if it does not exist.
     """
     model.save_pretrained(str(folder))
+    save_answering(tokenizer, settings, folder)
+
+
+def save_answering(tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:
+    """Save what answering needs besides a model: its tokenizer with the trained length, and the settings."""
     tokenizer.model_max_length = settings.max_length
     tokenizer.save_pretrained(str(folder))
     write_json(folder / ANSWERING, to_plain(settings))

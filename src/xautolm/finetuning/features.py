@@ -15,10 +15,10 @@ from transformers import PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.linear_head import LinearHead
+from xautolm.finetuning.mean_pooled import mean_over_tokens
 from xautolm.finetuning.tokens import once
+from xautolm.vocabulary import Pooling
 
-OWN, MEAN = "own", "mean"
-"""Poolings: the family's own (the first token of encoders, the last of others), and the mean over the tokens."""
 BATCH = 32
 
 
@@ -31,13 +31,13 @@ class SplitFeatures:
 
 
 def split_features(
-    folder: Path, pooling: str, head: LinearHead, tokenizer: PreTrainedTokenizerBase, tokens: DatasetDict
+    folder: Path, pooling: Pooling, head: LinearHead, tokenizer: PreTrainedTokenizerBase, tokens: DatasetDict
 ) -> SplitFeatures:
     """Return the features of the training and validation split, computing them if no trial has yet.
 
     Args:
         folder: Where they are kept; its name must say model, length and data.
-        pooling: `own` or `mean`; both come from the same forward pass.
+        pooling: Which; all come from the same forward pass.
         head: Of the model, opened.
         tokenizer: The model's.
         tokens: The tokenised splits.
@@ -61,7 +61,7 @@ class _Batch:
     hidden: torch.Tensor = field(default_factory=lambda: torch.empty(0))
     """The body's last hidden state, shape (batch, tokens, width)."""
 
-    def poolings(self, mask: torch.Tensor, *, has_mean: bool) -> dict[str, torch.Tensor]:
+    def poolings(self, mask: torch.Tensor, *, has_mean: bool) -> dict[Pooling, torch.Tensor]:
         """Return features of shape (batch, width) by pooling.
 
         Args:
@@ -74,9 +74,8 @@ class _Batch:
             last = (places * mask).argmax(dim=1)
             own = own[torch.arange(len(own), device=own.device), last]
         if not has_mean:
-            return {OWN: own}
-        weights = mask.unsqueeze(-1).to(self.hidden.dtype)
-        return {OWN: own, MEAN: (self.hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)}
+            return {Pooling.OWN: own}
+        return {Pooling.OWN: own, Pooling.MEAN: mean_over_tokens(self.hidden, mask)}
 
 
 @contextmanager
@@ -102,7 +101,7 @@ def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dat
     """Return what reaches a head, shape (rows, width)."""
     features = np.zeros((len(rows), head.linear.in_features), dtype=np.float32)
     for positions, poolings in _batches(head, tokenizer, rows):
-        features[positions] = poolings[OWN]
+        features[positions] = poolings[Pooling.OWN]
     return features
 
 
@@ -110,7 +109,7 @@ def _write_features(
     folder: Path, split: str, head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset
 ) -> None:
     """Write every pooling of a split to a file of its own."""
-    files: dict[str, np.memmap[Any, Any]] = {}
+    files: dict[Pooling, np.memmap[Any, Any]] = {}
     for positions, poolings in _batches(head, tokenizer, rows):
         for pooling, features in poolings.items():
             if pooling not in files:
@@ -125,7 +124,7 @@ def _write_features(
 
 def _batches(
     head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset
-) -> Iterator[tuple[list[int], dict[str, np.ndarray]]]:
+) -> Iterator[tuple[list[int], dict[Pooling, np.ndarray]]]:
     """Run a body over rows, those of like length together; yield their positions and their features by pooling."""
     model = head.model
     model.eval()

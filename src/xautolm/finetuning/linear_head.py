@@ -11,7 +11,7 @@ Source: Kumar et al. 2022, arXiv 2202.10054 (LP-FT), for why the head should sta
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -93,6 +93,8 @@ class HeadForm:
     """Take the dense layer and its activation out."""
     close: Callable[[Any, float], None]
     """Put them back, given the largest feature, so that they change nothing."""
+    strip: Callable[[Any], None] = field(default=lambda model: None)
+    """Take out what still stands between an opened head and the body's last hidden state."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +141,13 @@ def head_of(model: Any) -> LinearHead:
     form = _form_of(model)
     assert form is not None
     return LinearHead(model=model, linear=model.get_submodule(form.final))
+
+
+def strip_head(model: Any) -> None:
+    """Let an opened head look at the body's last hidden state itself, as sentence-transformers does."""
+    form = _form_of(model)
+    assert form is not None
+    form.strip(model)
 
 
 def close_head(model: Any, largest_feature: float) -> None:
@@ -294,6 +303,10 @@ def _nothing(model: Any, largest: float = 0.0) -> None:
     """Leave a head as it is: it is linear in what comes before it."""
 
 
+def _strip_dense(model: Any) -> None:
+    model.head = nn.Identity()
+
+
 BERT = HeadForm(final="classifier", open=_open_bert, close=_close_bert)
 ALBERT = HeadForm(final="classifier", open=_open_albert, close=_close_albert)
 DISTILBERT = HeadForm(final="classifier", open=_open_distilbert, close=_close_distilbert)
@@ -313,7 +326,7 @@ SEQUENCE_TO_SEQUENCE = HeadForm(
     open=_open_module("classification_head", pooled=True),
     close=_close_module("classification_head", tanh=True),
 )
-PRETRAINED_DENSE = HeadForm(final="classifier", open=_nothing, close=_nothing)
+PRETRAINED_DENSE = HeadForm(final="classifier", open=_nothing, close=_nothing, strip=_strip_dense)
 """ModernBERT's dense layer is pretrained with its body: it is part of the features."""
 DECODER = HeadForm(final="score", open=_nothing, close=_nothing)
 """Decoders have one linear layer without bias on the last token."""

@@ -54,9 +54,7 @@ class MeanPooledClassifier(nn.Module):
         """Return `logits` of shape (batch, classes)."""
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **segments)[0]
-        weights = attention_mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
-        return SimpleNamespace(logits=self.linear(pooled))
+        return SimpleNamespace(logits=self.linear(mean_over_tokens(hidden, attention_mask)))
 
     def save(self, folder: Path, max_length: int) -> None:
         """Write the folder, but for the tokenizer.
@@ -89,6 +87,43 @@ class MeanPooledClassifier(nn.Module):
         save_file(weights, folder / DENSE / "model.safetensors", {"format": "pt"})
         # Written last: with it the folder is whole.
         write_json(folder / "modules.json", modules)
+
+
+def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """Return the mean over the tokens of each text, shape (batch, width).
+
+    Args:
+        hidden: Shape (batch, tokens, width).
+        mask: 1 for tokens, 0 for padding, shape (batch, tokens).
+    """
+    weights = mask.unsqueeze(-1).to(hidden.dtype)
+    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def pool_by_mean(model: Any) -> None:
+    """Let every token that leaves a model's body be the mean over the text's tokens.
+
+    Whichever token the family's classifier looks at, it sees the mean, and everything around the body (adapters,
+    checkpoints, the Trainer) stays as it is.
+
+    Args:
+        model: A classifier of transformers whose head was opened.
+    """
+    masks: list[torch.Tensor] = []
+
+    def note_mask(body: Any, arguments: Any, keywords: dict[str, Any]) -> None:
+        masks[:] = [keywords["attention_mask"]]
+
+    def replace_tokens(body: Any, arguments: Any, output: Any) -> Any:
+        hidden = output.last_hidden_state
+        mean = mean_over_tokens(hidden, masks.pop())
+        output.last_hidden_state = mean.unsqueeze(1).expand_as(hidden)
+        if output.get("pooler_output") is not None:
+            output.pooler_output = mean
+        return output
+
+    model.base_model.register_forward_pre_hook(note_mask, with_kwargs=True)
+    model.base_model.register_forward_hook(replace_tokens)
 
 
 def load_mean_pooled(folder: Path) -> MeanPooledClassifier:

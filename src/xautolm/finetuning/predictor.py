@@ -10,12 +10,12 @@ import torch
 from transformers.utils import logging
 
 from xautolm.documents import from_plain, read_json
-from xautolm.finetuning.features import MEAN
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.mean_pooled import load_mean_pooled
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import Pooling
 
 
 class Predictor:
@@ -31,7 +31,7 @@ class Predictor:
         self.settings = from_plain(Answering, read_json(folder / ANSWERING))
         self.form = FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
-        model = load_mean_pooled(folder) if self.settings.pooling == MEAN else self._load(folder)
+        model = load_mean_pooled(folder) if self.settings.pooling == Pooling.MEAN else self._load(folder)
         self.model: Any = model.to(present_device(device)).eval()
         self.tokenizer = read_tokenizer(folder)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,24 +13,22 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.documents import to_plain, write_json
+from xautolm.documents import write_json
 from xautolm.errors import TrialError
-from xautolm.finetuning.features import MEAN, OWN, SplitFeatures, own_features, split_features
+from xautolm.finetuning.export import save_answering, save_model
+from xautolm.finetuning.features import SplitFeatures, own_features, split_features
 from xautolm.finetuning.forms import Answering
-from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head
-from xautolm.finetuning.mean_pooled import MeanPooledClassifier
+from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
+from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.probe import Probe, fit_probe
 from xautolm.finetuning.tokens import once, tokens_folder
 from xautolm.metrics import scores
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.run_folder import ANSWERING
 from xautolm.tasks import Task, predicted
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import HeadStart, Pooling, TrialStatus
 
-FROM_PROBE, RANDOM = "probe", "random"
-"""How a head starts (`head_init`)."""
 RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
 
@@ -48,7 +47,7 @@ def run_probe(
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
     started = time.monotonic()
-    pooling = str(spec.configuration.values["pooling"])
+    pooling = pooling_of(spec)
     head = opened_head(spec, task, tokenizer)
     features, probe = probe_of(spec, task, head, pooling, tokenizer, tokens, settings)
     targets = np.asarray(tokens["validation"]["labels"])
@@ -77,11 +76,16 @@ def head_start(
     Raises:
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
-    if spec.configuration.values.get("head_init") != FROM_PROBE:
+    if spec.configuration.values.get("head_init") != HeadStart.PROBE:
         return None
     head = opened_head(spec, task, tokenizer)
-    _, probe = probe_of(spec, task, head, OWN, tokenizer, tokens, settings)
+    _, probe = probe_of(spec, task, head, pooling_of(spec), tokenizer, tokens, settings)
     return probe
+
+
+def pooling_of(spec: TrialSpec) -> Pooling:
+    """Return the pooling that a trial's configuration asks for."""
+    return Pooling(str(spec.configuration.values.get("pooling", Pooling.OWN)))
 
 
 def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, start: Probe | None) -> Any:
@@ -100,6 +104,9 @@ def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBas
     if start is not None:
         head = open_head(model)
         assert head is not None
+        if pooling_of(spec) is Pooling.MEAN:
+            strip_head(model)
+            pool_by_mean(model)
         head.set_weights(start.weight, start.bias)
     return model
 
@@ -135,7 +142,7 @@ def probe_of(
     spec: TrialSpec,
     task: Task,
     head: LinearHead,
-    pooling: str,
+    pooling: Pooling,
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
     settings: Answering,
@@ -161,8 +168,8 @@ def probe_of(
             problem_type=task.problem_type,
             classes=head.linear.out_features,
             balanced=is_balanced,
-            # The mean has a layer of its own; decoders' own layers have no bias.
-            has_bias=pooling == MEAN or head.has_bias,
+            # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
+            has_bias=pooling is Pooling.MEAN or head.has_bias,
             seed=spec.seed,
         )
         np.savez(path / "weights.npz", weight=probe.weight, bias=probe.bias)
@@ -183,23 +190,56 @@ def features_folder(spec: TrialSpec, settings: Answering) -> Path:
 def write_probe(
     probe: Probe,
     head: LinearHead,
-    pooling: str,
+    pooling: Pooling,
     features: SplitFeatures,
     tokenizer: PreTrainedTokenizerBase,
     settings: Answering,
     folder: Path,
 ) -> None:
     """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers."""
-    if pooling == OWN:
+    if pooling is Pooling.OWN:
         head.set_weights(probe.weight, probe.bias)
         close_head(head.model, largest_of(features))
-        head.model.save_pretrained(str(folder))
+        save_model(head.model, tokenizer, settings, folder)
     else:
         classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias)
-        classifier.save(folder, settings.max_length)
-    tokenizer.model_max_length = settings.max_length
-    tokenizer.save_pretrained(str(folder))
-    write_json(folder / ANSWERING, to_plain(settings) | {"pooling": pooling})
+        write_mean_pooled(classifier, tokenizer, settings, folder)
+
+
+def save_started(
+    model: Any,
+    pooling: Pooling,
+    tokenizer: PreTrainedTokenizerBase,
+    rows: Dataset,
+    settings: Answering,
+    folder: Path,
+) -> None:
+    """Save a trained model whose head started from a probe.
+
+    Args:
+        model: As trained, its head still open, without adapters.
+        pooling: What its head looks at.
+        tokenizer: The model's.
+        rows: Tokenised texts, by which the range of its features is measured.
+        settings: Of answering.
+        folder: Where to.
+    """
+    if pooling is Pooling.OWN:
+        close_head(model, largest_feature(model, tokenizer, rows))
+        save_model(model, tokenizer, settings, folder)
+        return
+    linear = head_of(model).linear
+    weight = linear.weight.detach().float().cpu().numpy()
+    bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float().cpu().numpy()
+    write_mean_pooled(MeanPooledClassifier(model.base_model, weight, bias), tokenizer, settings, folder)
+
+
+def write_mean_pooled(
+    classifier: MeanPooledClassifier, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
+) -> None:
+    """Write a folder of sentence-transformers, and what answering needs besides."""
+    classifier.save(folder, settings.max_length)
+    save_answering(tokenizer, replace(settings, pooling=Pooling.MEAN), folder)
 
 
 def largest_of(features: SplitFeatures) -> float:

@@ -19,10 +19,9 @@ from xautolm.finetuning.asking import run_untrained
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import save_model, without_adapters
 from xautolm.finetuning.forms import FORMS, Answering
-from xautolm.finetuning.linear_head import close_head
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
 from xautolm.finetuning.probe import Probe
-from xautolm.finetuning.probing import head_start, largest_feature, run_probe, started_model
+from xautolm.finetuning.probing import head_start, pooling_of, run_probe, save_started, started_model
 from xautolm.finetuning.quick_looks import QuickLooks
 from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
@@ -76,9 +75,10 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         return started_model(replace(spec, device="cpu"), task, tokenizer, start)
 
     model = without_adapters(training.trainer.model, again)
-    if start is not None:
-        close_head(model, largest_feature(model, tokenizer, tokens["validation"]))
-    save_model(model, tokenizer, settings, folder / "model")
+    if start is None:
+        save_model(model, tokenizer, settings, folder / "model")
+    else:
+        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, folder / "model")
     shutil.rmtree(folder / "checkpoints", ignore_errors=True)
     history = training.progress.history
     best = max(history, key=lambda line: line[spec.metric])

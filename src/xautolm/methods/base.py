@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from xautolm.records import ModelCard, Scalar
-from xautolm.space import Choice, Float, Parameter
+from xautolm.space import Branch, Choice, Float, Parameter, Space
 from xautolm.space.presets import Bounds
+from xautolm.vocabulary import Export, HeadStart, Pooling
 
 SMALL, BASE = 50_000_000, 200_000_000
 """Sizes in parameters below which a model counts as small or base; above, it is large."""
@@ -63,6 +64,17 @@ def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: fl
     return Float(name="learning_rate", low=low, high=high, default=default, log=True)
 
 
+def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
+    """Return how a model's tokens may be pooled, the best for a frozen body first.
+
+    The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
+    of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
+    """
+    if card.architecture == "encoder-decoder" or bounds.export is Export.PIPELINE:
+        return (Pooling.OWN.value,)
+    return (Pooling.MEAN.value, Pooling.OWN.value)
+
+
 def head_starts(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
     """Return the choice of how a head on a pretrained body starts; nothing where there is no such head.
 
@@ -71,7 +83,15 @@ def head_starts(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
     """
     if card.origin == "scratch" or bounds.form not in {"classify", "regress"}:
         return ()
-    return (Choice(name="head_init", options=("probe", "random"), default="probe"),)
+    # The first token loads as a plain pipeline, for about a point of quality less (docs/experiments.md).
+    poolings = tuple(reversed(poolings_of(card, bounds)))
+    pooling = Choice(name="pooling", options=poolings, default=Pooling.OWN.value, closed=True)
+    # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of.
+    starts = {
+        HeadStart.PROBE.value: Space(HeadStart.PROBE.value, (pooling,)),
+        HeadStart.RANDOM.value: Space(HeadStart.RANDOM.value, ()),
+    }
+    return (Branch(name="head_init", branches=starts, default=HeadStart.PROBE.value),)
 
 
 def head_parameters(model: Any) -> list[Any]:

@@ -5,23 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xautolm.methods.base import freeze_all_but, head_parameters
+from xautolm.methods.base import freeze_all_but, head_parameters, poolings_of
 from xautolm.records import SAYING, ModelCard, Scalar
 from xautolm.space import Choice, Parameter
 from xautolm.space.presets import Bounds, default_length
-from xautolm.vocabulary import Export
-
-MEAN, OWN = "mean", "own"
-"""Poolings: the mean over the tokens, or the token that the family's own classifier looks at."""
-
-
-def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
-    """Return how a model's tokens may be pooled, the default first."""
-    # The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
-    # of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
-    if card.architecture == "encoder-decoder" or bounds.export is Export.PIPELINE:
-        return (OWN,)
-    return (MEAN, OWN)
 
 
 class LinearProbe:

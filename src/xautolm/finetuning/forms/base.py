@@ -12,6 +12,7 @@ from transformers import PreTrainedTokenizerBase
 
 from xautolm.records import TrialSpec
 from xautolm.tasks import Task
+from xautolm.vocabulary import Pooling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,8 +33,8 @@ class Answering:
     """Numbers of regression are learned as differences from the mean over the deviation."""
     joint: str = ""
     """What stands between two texts; empty where the tokenizer has a sign of its own for it."""
-    pooling: str = "own"
-    """`own` where the folder is a model of transformers; `mean` where sentence-transformers pools its tokens."""
+    pooling: Pooling = Pooling.OWN
+    """The mean where the folder is one of sentence-transformers; else it is a model of transformers."""
     chat: bool = False
     """Whether prompts are a user's turn in the tokenizer's chat template."""
 
