@@ -104,3 +104,30 @@ def test_models_that_say_words_are_asked_before_they_are_trained(profile: DataPr
     first = opening.first(no_obstacle)
     assert [(each.model, each.method) for each in first] == [("t5-small", "zero_shot.v1"), ("gpt2", "zero_shot.v1")]
     assert not any(is_trained(each) for each in first)
+
+
+def test_the_best_training_is_varied_before_a_sampler_is_asked(profile: DataProfile, machine: SystemProfile) -> None:
+    opening = replace(opening_of("text-classification", ("minilm-l6",), profile, machine), refinements=3)
+    probes = opening.first(no_obstacle)
+    (default,) = opening.after_probes(probed(probes, [0.5]), [], "f1_macro", no_obstacle)
+    begun, scores = [*probes, default], [0.5, 0.7]
+    changes = []
+    while (following := opening.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)) is not None:
+        best = begun[scores.index(max(scores))]
+        changes.append({name for name, value in following.values.items() if value != best.values[name]})
+        assert opening.space.problems(following.values) == []
+        begun.append(following)
+        # The mean is better than the first token, twice the rate is not.
+        scores.append(0.8 if len(scores) == 2 else 0.6)
+    assert changes == [{"pooling"}, {"learning_rate"}, {"learning_rate"}]
+    rates = [each.values["learning_rate"] for each in begun[2:]]
+    assert rates == [default.values["learning_rate"] * factor for factor in (1.0, 2.0, 0.5)]
+    assert all(each.values["pooling"] == "mean" for each in begun[2:])
+
+
+def test_without_refinements_the_sampler_is_asked_at_once(opening: Opening) -> None:
+    probes = opening.first(no_obstacle)
+    (default,) = opening.after_probes(probed(probes, (0.5, 0.7)), [], "f1_macro", no_obstacle)
+    ended = [*probed(probes, (0.5, 0.7)), *probed([default], [0.8])]
+    assert opening.refinement(ended, [], "f1_macro", no_obstacle) is None
+    assert replace(opening, refinements=3).refinement(ended, [], "f1_macro", lambda each: "slow") is None

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
+from xautolm.budget import Clock
 from xautolm.documents import write_json
 from xautolm.errors import SearchEndedError
 from xautolm.plan import Plan, interrupted, settled
@@ -13,7 +14,7 @@ from xautolm.records import Configuration, Experience, Limits, TrialOutcome
 from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
 from xautolm.run_folder import experience_of, folder_errors
-from xautolm.search import AGAIN, DEFAULT, EXPLANATION, PROPOSAL, AskedTrial, pareto_front
+from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROPOSAL, AskedTrial, pareto_front
 
 UPDATE_SECONDS = 0.5
 PART_OF_EPOCH = 1 / 3
@@ -89,12 +90,9 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     trials_left = plan.trials_left(standing.experiences, len(standing.running))
     if plan.clock.left <= 0 or (trials_left is not None and trials_left <= 0):
         return False
-    running = [spec.configuration for spec in standing.running.values()]
-    is_opening = not plan.opening.has_ended(standing.experiences, running)
-    limits = plan.opening_limits if is_opening else plan.limits
-    seconds = min(limits.seconds or float("inf"), plan.clock.left)
-    limits = replace(limits, seconds=None if seconds == float("inf") else seconds)
-    follow_probes(plan, standing, running, limits)
+    opening_limits = within(plan.opening_limits, plan.clock)
+    is_opening = open_further(plan, standing, opening_limits)
+    limits = opening_limits if is_opening else within(plan.limits, plan.clock)
     asked = ask(plan, limits)
     if asked is None:
         return False
@@ -113,16 +111,32 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     return True
 
 
-def follow_probes(plan: Plan, standing: Standing, running: Sequence[Configuration], limits: Limits) -> None:
-    """Let what is built on the best probe be next, once all probes have ended."""
-    following = plan.opening.after_probes(
-        standing.experiences,
-        running,
-        plan.metric,
-        lambda configuration: plan.resources.obstacle(configuration, limits),
-    )
-    for configuration in following:
+def within(limits: Limits, clock: Clock) -> Limits:
+    """Return the limits of a trial that starts now: none lasts longer than the budget."""
+    seconds = min(limits.seconds or float("inf"), clock.left)
+    return replace(limits, seconds=None if seconds == float("inf") else seconds)
+
+
+def open_further(plan: Plan, standing: Standing, limits: Limits) -> bool:
+    """Let what is built on the best probe be next, once all probes have ended, and then what is near the best training.
+
+    Returns:
+        Whether the search is still in its opening, whose trials may use all the time that is left.
+    """
+    running = [spec.configuration for spec in standing.running.values()]
+
+    def obstacle(configuration: Configuration) -> str:
+        return plan.resources.obstacle(configuration, limits)
+
+    for configuration in plan.opening.after_probes(standing.experiences, running, plan.metric, obstacle):
         plan.study.enqueue(configuration, DEFAULT)
+    if not plan.opening.has_ended(standing.experiences, running):
+        return True
+    neighbour = plan.opening.refinement(standing.experiences, running, plan.metric, obstacle)
+    if neighbour is None:
+        return False
+    plan.study.enqueue(neighbour, NEAR_BEST)
+    return True
 
 
 def ask(plan: Plan, limits: Limits) -> AskedTrial | None:

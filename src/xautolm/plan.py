@@ -26,7 +26,7 @@ from xautolm.memory import NONE, chosen_start, remembered, visible, with_feature
 from xautolm.metafeatures import system_profile
 from xautolm.metafeatures.system import devices
 from xautolm.metalearning import telling
-from xautolm.opening import Opening, is_trained
+from xautolm.opening import REFINEMENTS, Opening, is_trained
 from xautolm.options import FitOptions
 from xautolm.prospect import Prospect, make_prospect, with_weights
 from xautolm.pruner import Pruner
@@ -259,7 +259,10 @@ def _opened(
     experiences = settled(folder, info, screen.note, stored)
     past = _past(sight, options, stored, info)
     sight.resources.learn(past)
-    opening = Opening(space=space, cards=sight.cards)
+    # A sampler that follows a store knows better what to try than the best training's neighbourhood.
+    begins_from_zero = strategy.memory == "evidence" and (start == NONE or not past)
+    refinements = REFINEMENTS if begins_from_zero else 0
+    opening = Opening(space=space, cards=sight.cards, refinements=refinements)
     first = opening.first(lambda configuration: sight.resources.obstacle(configuration, limits))
     if all(is_trained(configuration) for configuration in first):
         screen.note("no pretrained model here can be tried without training: the search begins with a training")

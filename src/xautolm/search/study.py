@@ -39,6 +39,8 @@ PASSED_OVER = "passed_over"
 """User attribute of a proposal that did not: why."""
 DEFAULT = "default"
 """Proposal of the first trial: the space's defaults."""
+NEAR_BEST = "near the best"
+"""Proposal of a trial that differs from the best training so far in one value."""
 AGAIN = "again after trial"
 """How the proposal of a trial begins whose configuration had been interrupted."""
 ATTEMPTS = 30
