@@ -130,6 +130,17 @@ def test_what_it_saved_is_said(fit: Callable) -> None:
     assert told["pruned"] == {"trials": 2, "seconds_saved": pytest.approx(183.5)}
 
 
+def test_a_split_that_is_damaged_meanwhile_ends_no_search(fit: Callable, tmp_path: Path) -> None:
+    class Damaging(SteppingExecutor):
+        def start(self, spec: TrialSpec, folder: Path) -> None:
+            super().start(spec, folder)
+            (tmp_path / "run" / "data" / "train.parquet").write_text("half of it")
+
+    auto, executor, _ = fit(executor=Damaging(play))
+    # Nothing is known of a constant answer, and the course of the curve of trial 4 says it a little later.
+    assert executor.cancelled == {2, 4} and auto.best_.trial == 1
+
+
 def test_the_only_trial_goes_on(fit: Callable) -> None:
     auto, executor, _ = fit(lambda spec: STUCK, trials=1)
     assert executor.cancelled == set() and auto.best_.outcome.status is TrialStatus.COMPLETE

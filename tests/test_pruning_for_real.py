@@ -20,7 +20,7 @@ from xautolm.zoo import ZOO, find_models
 
 MODEL = "scratch-tiny"
 ROWS = 700
-EPOCHS = 12
+EPOCHS = 6
 LEARNS, STANDS_STILL = 1e-3, 1e-9
 """Learning rates."""
 
@@ -35,13 +35,17 @@ def ranges(folder: Path) -> Path:
     values = dict(default_configurations(space)[0].values)
     fixed = {name: [value] for name, value in values.items() if name not in ("model", "method")}
     path = folder / "space.yaml"
-    path.write_text(yaml.safe_dump({**fixed, "learning_rate": [LEARNS, STANDS_STILL], "epochs": [EPOCHS]}))
+    path.write_text(
+        yaml.safe_dump({**fixed, "learning_rate": [LEARNS, STANDS_STILL], "epochs": [EPOCHS], "batch_size": [8]})
+    )
     return path
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-def test_a_configuration_that_learns_nothing_is_stopped(tmp_path: Path) -> None:
+def test_a_configuration_that_learns_nothing_is_stopped(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # Early stopping would end it after three epochs, which may take no more than a second each.
+    monkeypatch.setattr("xautolm.pruner.LOOK_SECONDS", 0.0)
     options = {"models": MODEL, "methods": "full", "sampler": "random", "device": "cpu", "trials": 2}
     auto = AutoLM(**options, space=str(ranges(tmp_path)), out=str(tmp_path / "run"))
     auto.fit(support_tickets(ROWS, seed=1), screen=Quiet())
@@ -49,7 +53,6 @@ def test_a_configuration_that_learns_nothing_is_stopped(tmp_path: Path) -> None:
     assert first.status is TrialStatus.COMPLETE and first.metrics["accuracy"] > 0.45  # the largest class has 30 %
     assert second.status is TrialStatus.PRUNED
     assert second.metrics["accuracy"] < 0.45
-    # The look at the files comes once a second, so on a slow machine some epochs more may pass.
     curve = read_curve(auto.run_.trial(1), auto.info_.metrics)
     assert curve is not None and curve.epoch < EPOCHS
     assert second.planned_time is not None and second.evaluation_time is not None

@@ -350,6 +350,7 @@ def _pruner(sight: Prospect, info: RunInfo, past: Sequence[Experience], say: Say
         metrics=info.metrics,
         objectives=sight.objectives,
         lead=sight.metric,
+        validation_rows=info.data.validation_examples,
         say=say,
         past=past,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
@@ -16,6 +17,8 @@ from xautolm.search import objective_values
 from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.tasks import Task
 from xautolm.trial_folder import read_curve
+
+logger = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
 """Between looks at the files of the running trials."""
@@ -33,6 +36,7 @@ class Pruner:
         metrics: Names of the metrics that evaluations have.
         objectives: Names and directions.
         lead: The first quality among the objectives.
+        validation_rows: Size of the validation split.
         say: Told which trial is stopped, and why.
         past: Trials on other data.
         now: A clock in seconds.
@@ -46,6 +50,7 @@ class Pruner:
         metrics: Sequence[str],
         objectives: Sequence[Objective],
         lead: str,
+        validation_rows: int,
         say: Say,
         past: Iterable[Experience] = (),
         now: Callable[[], float] = time.monotonic,
@@ -56,6 +61,7 @@ class Pruner:
         self.metrics = metrics
         self.objectives = objectives
         self.lead = lead
+        self.validation_rows = validation_rows
         self.say = say
         self.past = past_curves(past)
         self.now = now
@@ -118,8 +124,8 @@ class Pruner:
             trained=trained,
             past=self.past,
             lead=self.lead,
-            constant=self.constant[0],
-            validation_rows=self.constant[1],
+            constant=self.constant,
+            validation_rows=self.validation_rows,
         )
 
     def _curve_of(self, experience: Experience) -> LearningCurve | None:
@@ -130,17 +136,20 @@ class Pruner:
         return self.ended_curves[number]
 
     @cached_property
-    def constant(self) -> tuple[Mapping[str, float], int]:
-        """Return what a constant answer scores, and on how many validation rows."""
+    def constant(self) -> Mapping[str, float]:
+        """Return what a constant answer scores; nothing for texts, of which none is right for the most rows."""
+        if self.task.target_kind == "texts":
+            return {}
         targets = {}
-        for split in ("train", "validation"):
-            table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
-            targets[split] = self.task.encode(list(table[self.task.target]), self.labels)
-        scores = {}
-        # Of texts there is no answer that is right for the most rows.
-        if self.task.target_kind != "texts":
-            scores = constant_scores(tuple(self.metrics), targets["train"], targets["validation"])
-        return scores, len(targets["validation"])
+        try:
+            for split in ("train", "validation"):
+                table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
+                targets[split] = self.task.encode(list(table[self.task.target]), self.labels)
+        except (OSError, ValueError, KeyError) as error:
+            # A split that was damaged meanwhile is no reason to end a search: curves are judged all the same.
+            logger.warning("what a constant answer scores cannot be said: %s", error)
+            return {}
+        return constant_scores(tuple(self.metrics), targets["train"], targets["validation"])
 
 
 def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:

@@ -10,7 +10,7 @@ import pytest
 
 from xautolm.records import Evaluation, LearningCurve, Objective
 from xautolm.search.evidence import standardised
-from xautolm.search.pruning import Rivals, power_law_bound, reason_to_stop
+from xautolm.search.pruning import Rivals, learns_nothing, power_law_bound, reason_to_stop
 
 QUALITY = Objective(name="f1_macro", maximize=True, worst=0.0)
 TIME = Objective(name="evaluation_time", maximize=False, worst=float("inf"))
@@ -118,8 +118,11 @@ def test_one_that_learns_nothing_has_the_time_that_others_needed() -> None:
     assert reason_to_stop(curve([(0.1, 0.02)]), rivals(), BOTH) == ""
     slow_start = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.50), (2.0, 0.83), (3.0, 0.84)])
     assert reason_to_stop(STUCK, rivals(trained=[slow_start]), BOTH) == ""
-    stuck_longer = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.02)])
-    assert reason_to_stop(stuck_longer, rivals(trained=[slow_start]), BOTH) != ""
+    # The other had learned something after one epoch, so this one has two.
+    one_epoch = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.02)])
+    assert not learns_nothing(one_epoch, rivals(trained=[slow_start]))
+    two_epochs = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.02), (2.0, 0.02)])
+    assert learns_nothing(two_epochs, rivals(trained=[slow_start]))
 
 
 def test_what_others_gained_late_may_be_gained_again() -> None:
@@ -127,6 +130,10 @@ def test_what_others_gained_late_may_be_gained_again() -> None:
     assert reason_to_stop(HOPELESS, rivals(trained=[TRAINED, late]), BOTH) == ""
     elsewhere = replace(rivals(), past=[late])
     assert reason_to_stop(HOPELESS, elsewhere, BOTH) == ""
+
+
+def test_quick_looks_alone_do_not_tell_the_course() -> None:
+    assert reason_to_stop(curve([(0.1, 0.08), (0.33, 0.14)]), rivals(), BOTH) == ""
 
 
 def test_one_evaluation_says_nothing_of_the_course() -> None:
