@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -109,6 +110,26 @@ def test_a_child_that_gets_no_processor_is_given_up(
     assert killed == [2**22 + 1]
 
 
+def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_end(
+    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    search(plan)
+    (experience, _) = plan.store.experiences(plan.info.task)
+    monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
+    launcher, measured = FakeLauncher(), Measured()
+    launcher.looks_left = 10**9
+    features = late(tmp_path, launcher, measured)
+    features.begin(order(plan))
+    fresh = replace(experience, id="f" * 24, trial=9)
+    waiting = replace(plan, features=features)
+    waiting.record([fresh])
+    assert len(plan.store.experiences(plan.info.task)) == 2
+    waiting.record([], are_last=True)
+    recorded = {stored.id: stored for stored in plan.store.experiences(plan.info.task)}
+    assert recorded[fresh.id].features == plan.info.features
+    assert measured.times == 0, "who waits for the end of a search does not measure"
+
+
 def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path, plan: Plan) -> None:
     measured = Measured()
     features = late(tmp_path, None, measured)
@@ -138,7 +159,7 @@ def test_the_child_measures_what_the_parent_would(task: str, tmp_path: Path, mon
 def test_a_run_gets_its_features_with_a_second_whole_file(plan: Plan) -> None:
     assert plan.features.features is None
     before = plan.folder.info()
-    plan.record([], waits=True)
+    plan.record([], are_last=True)
     assert plan.folder.info() == before, "nothing was to be recorded"
     experiences = search(plan)
     info = plan.folder.info()

@@ -9,7 +9,16 @@ from xautolm.data import prepare
 from xautolm.documents import from_plain, to_plain
 from xautolm.errors import SpaceError, UnknownNameError
 from xautolm.recipe import build_space, data_needs, methods_by_model, precisions, read_space_option
-from xautolm.records import Configuration, DataProfile, Experience, Gpu, Limits, ModelCard, SystemProfile
+from xautolm.records import (
+    BODY_SECONDS,
+    Configuration,
+    DataProfile,
+    Experience,
+    Gpu,
+    Limits,
+    ModelCard,
+    SystemProfile,
+)
 from xautolm.resources import ResourceModel
 from xautolm.space import Space
 from xautolm.tasks import TASKS
@@ -208,6 +217,24 @@ def test_a_measured_trial_corrects_the_next_prediction(resources: tuple[Resource
     assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
     model.observe(one, success(seconds=10 * before, f1_macro=0.5))
     assert model.predict(one).first_result_seconds - 3.0 == pytest.approx(10 * before)
+
+
+def test_a_probe_says_what_running_the_body_took_and_nothing_where_its_features_were_kept(
+    resources: tuple[ResourceModel, Space],
+) -> None:
+    model, space = resources
+    probe, training = configured(space, method="probe.v1"), configured(space, method="full.v1")
+    probe_before = model.predict(probe).first_result_seconds - 3.0
+    before = model.predict(training).first_result_seconds - 3.0
+    # A regression that takes long, on features that were there: nothing is known of the body's speed.
+    kept = success(seconds=100 * probe_before, f1_macro=0.5)
+    kept = replace(kept, history=({**kept.history[0], BODY_SECONDS: 0.0},))
+    model.observe(probe, kept)
+    assert model.ratios == []
+    # The body itself was twice as fast as predicted, whatever else the trial did.
+    first = replace(kept, history=({**kept.history[0], BODY_SECONDS: probe_before / 2},))
+    model.observe(probe, first)
+    assert model.predict(training).first_result_seconds - 3.0 == pytest.approx(before / 2)
 
 
 def test_past_trials_on_such_a_machine_correct_the_first_prediction(

@@ -15,8 +15,8 @@ from xautolm.trial_folder import SPEC
 
 ENTRY = "xautolm.finetuning.describing:run"
 POLL_SECONDS = 0.05
-LONGEST_WAIT = 60.0
-"""Seconds until a child that gets no processor, because trials use them all, is given up: it needs about four."""
+LONGEST_WAIT = 20.0
+"""Seconds until a child that gets no processor, because trials or others use them all, is given up: it needs four."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -62,17 +62,18 @@ class LateFeatures:
     def get(self) -> Features:
         """Return the meta-features; waits for the child, and computes what that could not."""
         if self.features is None:
-            self._wait()
+            self.wait()
+            if self.child is not None and self._child_runs():
+                kill_group(self.child)
             self.features = self.measure()
             self.note(self.features)
         return self.features
 
-    def _wait(self) -> None:
+    def wait(self) -> None:
+        """Wait until the child has ended, but not for ever."""
         deadline = time.monotonic() + LONGEST_WAIT
         while self._child_runs() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
-        if self.child is not None and self._child_runs():
-            kill_group(self.child)
 
     def _child_runs(self) -> bool:
         return self.child is not None and self.launcher is not None and self.launcher.is_running(self.folder)

@@ -44,7 +44,7 @@ def search(plan: Plan) -> list[Experience]:
             while len(standing.running) < plan.parallel and start_next(plan, standing):
                 pass
             if not standing.running:
-                plan.record([], waits=True)
+                plan.record([], are_last=True)
                 plan.clock.note()
                 return standing.experiences
             if plan.pruner is not None:

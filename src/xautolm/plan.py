@@ -107,17 +107,24 @@ class Plan:
         default = self.space.default()
         self.features.begin(self.spec(0, default, Limits(), "cpu", ""))
 
-    def record(self, experiences: Sequence[Experience], *, waits: bool = False) -> None:
+    def record(self, experiences: Sequence[Experience], *, are_last: bool = False) -> None:
         """Add trials of this run to the store, as soon as the meta-features of the run are known.
 
         Args:
             experiences: The trials.
-            waits: Whether to wait until they are known.
+            are_last: Whether no further ones will come: a child that still measures is waited for, but not for ever.
         """
         self.unrecorded.extend(experiences)
-        if not self.unrecorded or not (waits or self.features.are_ready()):
+        if not self.unrecorded:
             return
-        features = self.features.get()
+        if are_last:
+            self.features.wait()
+        if self.features.are_ready():
+            features = self.features.get()
+        elif are_last:
+            features = self.info.features
+        else:
+            return
         self.store.add([replace(experience, features=features) for experience in self.unrecorded])
         self.unrecorded.clear()
 

@@ -23,8 +23,9 @@ WATCH_SECONDS = 0.5
 KILL_SECONDS = 3.0
 """Seconds after which processes that do not die (they wait for a disk) are left to the system."""
 KILL_POLL_SECONDS = 0.01
-LEAST_PRIORITY = 19
-"""Niceness of what must not disturb others: beside a process of niceness 0, it gets about a sixtieth of a core."""
+LOW_PRIORITY = 10
+"""Niceness of what must not disturb others: beside a process of niceness 0, it gets about a tenth of a core. At 19 it
+would be a sixtieth, and on a machine that others use it would not come to an end."""
 AUTOGROUP = Path("/proc/self/autogroup")
 """Where Linux groups processes by session, niceness counts within a group only; this is the group's own."""
 
@@ -55,9 +56,9 @@ def adopt_orphans() -> bool:
 
 def give_way() -> None:
     """Let this process, and what it will start, run where nothing else wants to."""
-    os.nice(LEAST_PRIORITY)
+    os.nice(LOW_PRIORITY)
     with suppress(OSError):
-        AUTOGROUP.write_text(str(LEAST_PRIORITY), encoding="ascii")
+        AUTOGROUP.write_text(str(LOW_PRIORITY), encoding="ascii")
 
 
 def kill_group(pid: int) -> None:

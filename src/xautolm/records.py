@@ -20,6 +20,10 @@ FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
 SAYING = ("generate", "label-words")
 """The forms of a task in which a model says words."""
 
+BODY_SECONDS = "body_seconds"
+"""In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
+that such a trial says of the machine's speed, for what else it does no training does."""
+
 Features = Mapping[str, tuple[float, ...]]
 """Meta-features: numbers by the versioned name of their group."""
 
@@ -73,7 +77,7 @@ class TrialOutcome:
     metrics: Mapping[str, float] = field(default_factory=dict)
     """Validation metrics of the best epoch; empty for a failure."""
     history: tuple[Mapping[str, float], ...] = ()
-    """One mapping per evaluation: epoch, seconds since training began, losses, validation metrics."""
+    """One mapping per evaluation: epoch, seconds since training began, losses, validation metrics, `BODY_SECONDS`."""
     evaluation_time: float | None = None
     """Seconds of training plus validation inside the trial, without queueing or loading."""
     wall_time: float = 0.0

@@ -9,6 +9,7 @@ from statistics import median
 
 from xautolm.methods import METHODS
 from xautolm.records import (
+    BODY_SECONDS,
     SAYING,
     Configuration,
     DataProfile,
@@ -148,13 +149,15 @@ class ResourceModel:
 
     def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
         """Return measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
-        epochs = outcome.history[-1].get("epoch", 0.0) if outcome.history else 0.0
-        if not outcome.succeeded or not outcome.evaluation_time or not epochs > 0:
+        last = outcome.history[-1] if outcome.history else {}
+        epochs = last.get("epoch", 0.0)
+        seconds = last.get(BODY_SECONDS, outcome.evaluation_time)
+        if not outcome.succeeded or not seconds or not epochs > 0:
             return []
         per_epoch = (self.predict(configuration).first_result_seconds - FIXED_SECONDS) / self._correction()
         if not per_epoch > 0:  # too short to be told from the fixed seconds
             return []
-        return [outcome.evaluation_time / epochs / per_epoch]
+        return [seconds / epochs / per_epoch]
 
     def _correction(self) -> float:
         """Return what predictions of time are multiplied by."""

@@ -15,6 +15,7 @@ from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.probe import fit_probe
 from xautolm.finetuning.run import run
 from xautolm.metrics import scores
+from xautolm.records import BODY_SECONDS
 from xautolm.tasks import TASKS, predicted
 
 # What libraries say of themselves while they work.
@@ -49,7 +50,9 @@ def test_a_second_probe_on_the_same_body_runs_no_body(
 ) -> None:
     for name in ("first", "second"):
         (tmp_path / name).mkdir()
-    run(order("minilm-l2", "probe", pooling="mean"), tmp_path / "first")
+    first = run(order("minilm-l2", "probe", pooling="mean"), tmp_path / "first")
+    assert first.evaluation_time is not None
+    assert 0 < first.history[-1][BODY_SECONDS] < first.evaluation_time
 
     def refuse(*arguments: object) -> None:
         raise AssertionError("features were computed again")
@@ -57,6 +60,7 @@ def test_a_second_probe_on_the_same_body_runs_no_body(
     monkeypatch.setattr("xautolm.finetuning.features._write_features", refuse)
     outcome = run(order("minilm-l2", "probe", pooling="own", class_weights=True), tmp_path / "second")
     assert outcome.succeeded
+    assert outcome.history[-1][BODY_SECONDS] == 0
 
 
 @pytest.mark.parametrize("classes", [2, 5])

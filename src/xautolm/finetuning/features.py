@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -28,6 +29,8 @@ class SplitFeatures:
 
     train: np.ndarray
     validation: np.ndarray
+    seconds: float
+    """What computing them took in this process; 0 where they lay on the disk already."""
 
 
 def split_features(
@@ -43,13 +46,18 @@ def split_features(
         tokens: The tokenised splits.
     """
 
+    seconds = 0.0
+
     def compute(path: Path) -> None:
+        nonlocal seconds
+        started = time.monotonic()
         for split, rows in tokens.items():
             _write_features(path, split, head, tokenizer, rows)
+        seconds = time.monotonic() - started
 
     kept = once(folder, compute)
     splits = {split: np.load(kept / f"{split}-{pooling}.npy", mmap_mode="r") for split in ("train", "validation")}
-    return SplitFeatures(**splits)
+    return SplitFeatures(**splits, seconds=seconds)
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.probe import Probe, fit_probe
 from xautolm.finetuning.tokens import once, tokens_folder
 from xautolm.metrics import scores
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.records import BODY_SECONDS, TrialOutcome, TrialSpec
 from xautolm.tasks import Task, predicted
 from xautolm.vocabulary import HeadStart, Pooling, TrialStatus
 
@@ -53,7 +53,7 @@ def run_probe(
     targets = np.asarray(tokens["validation"]["labels"])
     metrics = scores(spec.metrics, targets, predicted(task, probe.logits(features.validation)))
     evaluation_time = time.monotonic() - started
-    history = {"epoch": 1.0, "seconds": evaluation_time, **metrics}
+    history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
     write_probe(probe, head, pooling, features, tokenizer, settings, folder / "model")
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
