@@ -21,14 +21,15 @@ def no_obstacle(configuration: Configuration) -> str:
 
 
 def opening_of(task: str, names: Sequence[str], profile: DataProfile, machine: SystemProfile) -> Opening:
-    cards = {name: ZOO.things[name] for name in names}
+    another = replace(ZOO.things["minilm-l2"], name="another", path="another")
+    cards = {name: another if name == "another" else ZOO.things[name] for name in names}
     space = build_space("default", TASKS.get(task), list(cards.values()), [], profile, machine)
     return Opening(space=space, cards=cards)
 
 
 @pytest.fixture
 def opening(profile: DataProfile, machine: SystemProfile) -> Opening:
-    return opening_of("text-classification", ("minilm-l6", "minilm-l2", "scratch-tiny"), profile, machine)
+    return opening_of("text-classification", ("minilm-l6", "another", "scratch-tiny"), profile, machine)
 
 
 def probed(configurations: Sequence[Configuration], scores: Sequence[float]) -> list[Experience]:
@@ -40,11 +41,11 @@ def probed(configurations: Sequence[Configuration], scores: Sequence[float]) -> 
 
 def test_the_cheapest_body_is_probed_first(opening: Opening) -> None:
     first = opening.first(no_obstacle)
-    assert [(each.model, each.method) for each in first] == [("minilm-l2", "probe.v1"), ("minilm-l6", "probe.v1")]
-    assert opening.first(lambda each: "large" if each.model == "minilm-l2" else "")[0].model == "minilm-l6"
+    assert [(each.model, each.method) for each in first] == [("another", "probe.v1"), ("minilm-l6", "probe.v1")]
+    assert opening.first(lambda each: "large" if each.model == "another" else "")[0].model == "minilm-l6"
 
 
-@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.7), "minilm-l6"), ((0.7, 0.5), "minilm-l2")])
+@pytest.mark.parametrize(("scores", "best"), [((0.5, 0.7), "minilm-l6"), ((0.7, 0.5), "another")])
 def test_the_default_follows_on_the_body_whose_probe_is_best(
     opening: Opening, scores: tuple[float, float], best: str
 ) -> None:
@@ -59,6 +60,23 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
     assert opening.after_probes(begun, [], "f1_macro", no_obstacle) == []
     assert opening.has_ended(begun, []) and not opening.has_ended(ended, [])
     assert opening.has_ended(ended, [following])
+
+
+def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of("text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine)
+    (whole,) = opening.first(no_obstacle)
+    assert whole.model == "minilm-l6"
+    following = opening.after_probes(probed([whole], [0.5]), [], "f1_macro", no_obstacle)
+    assert [(each.model, each.method) for each in following] == [
+        ("minilm-l6", "full.v1"),
+        ("minilm-l2", "probe.v1"),
+        ("minilm-l4", "probe.v1"),
+    ]
+    # Where the whole body is not asked for, what there is of it comes first.
+    opening = opening_of("text-classification", ("minilm-l2", "minilm-l4"), profile, machine)
+    assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l4"]
 
 
 def test_a_probe_that_failed_is_not_built_on(opening: Opening) -> None:
@@ -76,7 +94,7 @@ def test_what_is_too_slow_gives_way_to_the_next_best_body(opening: Opening) -> N
         return "slow" if configuration.model == "minilm-l6" and configuration.method == "full.v1" else ""
 
     (following,) = opening.after_probes(ended, [], "f1_macro", too_slow)
-    assert (following.model, following.method) == ("minilm-l2", "full.v1")
+    assert (following.model, following.method) == ("another", "full.v1")
 
 
 def test_without_a_pretrained_body_a_search_begins_with_a_training(

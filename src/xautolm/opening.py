@@ -1,4 +1,4 @@
-"""What a search begins with: quick probes of every body, then the default on the best of them."""
+"""What a search begins with: quick probes, then the default on the best body, then what is near the best training."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xautolm.methods import METHODS
-from xautolm.recipe import default_configurations
+from xautolm.recipe import default_configurations, methods_by_model
 from xautolm.records import Configuration, Experience, ModelCard, Scalar
 from xautolm.space import Choice, Float, Int, Parameter, Space
 
@@ -33,15 +33,34 @@ class Opening:
     trials, of which on 2,000 texts most fall behind the default."""
 
     def first(self, obstacle: Obstacle) -> list[Configuration]:
-        """Return what to begin with: probes, the cheapest body first; without any, what `trained` says."""
+        """Return what to begin with: probes of whole bodies, the cheapest first; without any, what `trained` says."""
+        probes = self.probes(obstacle)
+        whole = [probe for probe in probes if not self.is_cut(probe.model)]
+        return whole or probes or self.trained(obstacle, ())
+
+    def probes(self, obstacle: Obstacle) -> list[Configuration]:
+        """Return a probe of every body, the cheapest first.
+
+        Args:
+            obstacle: Says why a configuration would be passed over.
+        """
         probes = [
             configuration
             for configuration in default_configurations(self.space)
             if not is_trained(configuration) and not obstacle(configuration)
         ]
-        if not probes:
-            return self.trained(obstacle, ())
         return sorted(probes, key=lambda probe: self.cards[probe.model].parameters)
+
+    def is_cut(self, model: str) -> bool:
+        """Return whether a body is another body of the space without its top layers.
+
+        On its own it is quicker and hardly ever better: it is probed once the whole body has given its best.
+        """
+        card = self.cards[model]
+        if not card.kept_layers:
+            return False
+        bodies = [self.cards[name] for name in methods_by_model(self.space)]
+        return any(body.path == card.path and body.layers > card.layers for body in bodies)
 
     def after_probes(
         self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
@@ -61,7 +80,8 @@ class Opening:
             return []
         probed = [experience for experience in experiences if experience.outcome.succeeded]
         ranked = sorted(probed, key=lambda experience: -experience.outcome.metrics[metric])
-        return self.trained(obstacle, [experience.configuration.model for experience in ranked])
+        trainings = self.trained(obstacle, [experience.configuration.model for experience in ranked])
+        return trainings + [probe for probe in self.probes(obstacle) if probe not in probed_configurations]
 
     def has_ended(self, experiences: Sequence[Experience], running: Sequence[Configuration]) -> bool:
         """Return whether a training has begun: from then on the sampler is asked."""
