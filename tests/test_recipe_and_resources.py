@@ -113,6 +113,9 @@ def test_profiles_from_before_the_quantile_was_measured_are_read(
 
 def test_precision_follows_the_device(machine: SystemProfile) -> None:
     assert precisions(machine) == ("fp32",)
+    assert precisions(replace(machine, bf16_speedup=1.14)) == ("fp32",)
+    assert precisions(replace(machine, bf16_speedup=1.15)) == ("bf16", "fp32")
+    assert precisions(replace(machine, device="mps", bf16_speedup=2.0)) == ("fp32",)
     assert precisions(replace(machine, device="cuda", gpus=(H100,)))[0] == "bf16"
     assert precisions(replace(machine, device="cuda", gpus=(replace(H100, compute_capability=7.5),)))[0] == "fp16"
 

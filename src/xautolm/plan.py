@@ -160,6 +160,7 @@ class Plan:
             seed=self.info.seed,
             gradient_checkpointing=self.resources.needs_checkpointing(configuration, limits),
             proposal=proposal,
+            computes_in_bf16=self.resources.system.computes_in_bf16,
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:

@@ -54,6 +54,11 @@ def adopt_orphans() -> bool:
     return _prctl(PR_SET_CHILD_SUBREAPER, 1)
 
 
+def usable_cores() -> int:
+    """Return the logical cores that this process may use: batch systems and `taskset` give fewer than there are."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
+
+
 def give_way() -> None:
     """Let this process, and what it will start, run where nothing else wants to."""
     os.nice(LOW_PRIORITY)

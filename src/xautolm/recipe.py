@@ -141,10 +141,11 @@ def _branch(name: str, spaces: Sequence[Space]) -> Branch:
 def precisions(system: SystemProfile) -> tuple[str, ...]:
     """Number formats that the device trains in, the preferred one first.
 
-    bfloat16 needs compute capability 8.0 (Ampere); older GPUs have float16, processors gain nothing from either.
+    On GPUs, bfloat16 needs compute capability 8.0 (Ampere); older ones have float16. Processors gain from bfloat16 if
+    they have instructions for it.
     """
     if system.device != "cuda":
-        return ("fp32",)
+        return ("bf16", "fp32") if system.computes_in_bf16 else ("fp32",)
     capable = all(gpu.compute_capability >= 8.0 for gpu in system.gpus)
     return ("bf16", "fp32") if capable else ("fp16", "fp32")
 

@@ -24,6 +24,10 @@ BODY_SECONDS = "body_seconds"
 """In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
 that such a trial says of the machine's speed, for what else it does no training does."""
 
+LEAST_BF16_SPEEDUP = 1.15
+"""Times faster than float32 that bfloat16 must be on a processor to be used there: less is within what a measurement on
+a busy machine is off, and bfloat16 costs digits."""
+
 Features = Mapping[str, tuple[float, ...]]
 """Meta-features: numbers by the versioned name of their group."""
 
@@ -218,6 +222,13 @@ class SystemProfile:
     gpus: tuple[Gpu, ...] = ()
     gflops: float = 0.0
     """Measured throughput of a float32 matrix product on the CPU, in 10^9 operations per second."""
+    bf16_speedup: float = 0.0
+    """How many times faster than in float32 the processor computes in bfloat16; 0 without instructions for it."""
+
+    @property
+    def computes_in_bf16(self) -> bool:
+        """Whether trials run on a processor that is worth using in bfloat16."""
+        return self.device == "cpu" and self.bf16_speedup >= LEAST_BF16_SPEEDUP
 
     @property
     def device_memory(self) -> int:
@@ -334,6 +345,8 @@ class TrialSpec:
     """Whether to start with activations computed again in the backward pass instead of kept: slower, and smaller."""
     proposal: str = ""
     """Where the configuration came from: a sampler's name, or `default`."""
+    computes_in_bf16: bool = False
+    """Whether passes that train nothing run in bfloat16 on this machine's processor."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -58,6 +58,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "system.cpu_frequency": (0, LARGEST_NUMBER),
     "system.memory": (0, LARGEST_NUMBER),
     "system.gflops": (0, LARGEST_NUMBER),
+    "system.bf16_speedup": (0, LARGEST_NUMBER),
     "limits.seconds": (0, LONGEST_SECONDS),
     "limits.memory": (1, LARGEST_NUMBER),
     "limits.gpu_memory": (1, LARGEST_NUMBER),

@@ -92,10 +92,11 @@ def _watched(head: LinearHead) -> Iterator[_Batch]:
     batch = _Batch()
 
     def note_head(module: Any, inputs: Any) -> None:
-        batch.head_input = inputs[0].detach() - head.offset
+        batch.head_input = inputs[0].detach().float() - head.offset
 
     def note_body(module: Any, inputs: Any, output: Any) -> None:
-        batch.hidden = output[0].detach()
+        # A mean over tokens in bfloat16 would lose digits that the passes have.
+        batch.hidden = output[0].detach().float()
 
     hooks = [head.linear.register_forward_pre_hook(note_head), head.model.base_model.register_forward_hook(note_body)]
     try:

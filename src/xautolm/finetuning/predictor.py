@@ -12,7 +12,9 @@ from transformers.utils import logging
 from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.mean_pooled import load_mean_pooled
+from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
+from xautolm.metafeatures.bf16 import computes_in_bf16
 from xautolm.run_folder import ANSWERING
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Pooling
@@ -32,7 +34,8 @@ class Predictor:
         self.form = FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         model = load_mean_pooled(folder) if self.settings.pooling == Pooling.MEAN else self._load(folder)
-        self.model: Any = model.to(present_device(device)).eval()
+        self.device = present_device(device)
+        self.model: Any = model.to(self.device).eval()
         self.tokenizer = read_tokenizer(folder)
 
     def _load(self, folder: Path) -> Any:
@@ -46,7 +49,8 @@ class Predictor:
         Args:
             table: The task's inputs, by their names.
         """
-        return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
+        with arithmetic(self.device, is_bf16=computes_in_bf16()):
+            return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 
 
 def present_device(wanted: str) -> str:

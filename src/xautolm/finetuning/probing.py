@@ -22,6 +22,7 @@ from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.probe import Probe, fit_probe
 from xautolm.finetuning.tokens import once, tokens_folder
 from xautolm.metrics import scores
@@ -149,7 +150,8 @@ def probe_of(
 ) -> tuple[SplitFeatures, Probe]:
     """Return the features of a pooling and the probe on them; both are computed by the first trial that wants them."""
     source = features_folder(spec, settings)
-    with memory_guard(head.model, spec.limits.memory):
+    passes = arithmetic(spec.device, is_bf16=spec.computes_in_bf16)
+    with memory_guard(head.model, spec.limits.memory), passes:
         features = split_features(source, pooling, head, tokenizer, tokens)
     is_balanced = bool(spec.configuration.values.get("class_weights", False))
     name = f"probe-{source.name}-{pooling}-{spec.metric}-{'balanced' if is_balanced else 'plain'}"

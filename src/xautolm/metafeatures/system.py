@@ -14,6 +14,8 @@ import numpy as np
 import psutil
 
 from xautolm.errors import UsageError
+from xautolm.metafeatures.bf16 import bf16_speedup
+from xautolm.processes import usable_cores
 from xautolm.records import Gpu, SystemProfile
 
 MATRIX = 768
@@ -35,7 +37,7 @@ def system_profile(device: str = "auto") -> SystemProfile:
     if chosen == "cuda" and ":" in device:
         gpus = (gpus[int(device.partition(":")[2])],)
     frequency = psutil.cpu_freq()
-    logical = _usable_cores()
+    logical = usable_cores()
     return SystemProfile(
         physical_cores=min(psutil.cpu_count(logical=False) or 1, logical),
         logical_cores=logical,
@@ -44,6 +46,7 @@ def system_profile(device: str = "auto") -> SystemProfile:
         device=chosen,
         gpus=gpus if chosen == "cuda" else (),
         gflops=_gflops(),
+        bf16_speedup=bf16_speedup() if chosen == "cpu" else 0.0,
     )
 
 
@@ -88,11 +91,6 @@ def _gpus() -> tuple[Gpu, ...]:
         name, memory, capability = (part.strip() for part in line.rsplit(",", 2))
         found.append(Gpu(name=name, memory=int(float(memory)) * MIB, compute_capability=float(capability)))
     return tuple(found)
-
-
-def _usable_cores() -> int:
-    """Logical cores that this process may use: batch systems and `taskset` give a process fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
 
 
 def _memory() -> int:

@@ -1,0 +1,18 @@
+"""The number format in which a model computes where nothing is trained, or no configuration says it."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+
+import torch
+
+
+def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
+    """Return the context for passes on a device: bfloat16 where a processor is faster in it, else the model's own.
+
+    Args:
+        device: Where the model runs.
+        is_bf16: Whether this machine's processor is faster in bfloat16.
+    """
+    is_used = is_bf16 and torch.device(device).type == "cpu"
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)
