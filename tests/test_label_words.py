@@ -17,7 +17,8 @@ from xautolm.report.usage import usage
 from xautolm.run_folder import ANSWERING
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.slow
+@pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_only_names_of_classes_are_said_and_each_has_a_probability(tmp_path: Path) -> None:
     space = tmp_path / "space.yaml"

@@ -20,6 +20,7 @@ from xautolm.errors import UsageError
 from xautolm.report.screen import Quiet
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(900)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_pairs_are_classified_here_and_in_plain_transformers(tmp_path: Path) -> None:

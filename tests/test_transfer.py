@@ -44,6 +44,7 @@ def check(found: Results, share_of_failures: float) -> None:
     assert all(math.isfinite(one.seconds()) for one in found["related"])
 
 
+@pytest.mark.slow
 def test_related_tasks_help_and_misleading_ones_cost_little() -> None:
     check(results(200, 3), 0.5)
 

@@ -94,6 +94,7 @@ def test_experience_finds_better_trials_with_fewer_failures() -> None:
     assert early.count("net") > len(early) / 2
 
 
+@pytest.mark.slow
 def test_a_misleading_past_costs_little() -> None:
     misled = [searched(experienced(seed, sign=-1.0), 40) for seed in range(3)]
     without = [searched(XAutoLMSampler(seed=seed), 40) for seed in range(3)]
