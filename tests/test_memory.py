@@ -45,6 +45,8 @@ class Heard(Plain):
 
 
 def play(spec: TrialSpec) -> TrialOutcome:
+    if spec.configuration.method == "probe.v1":
+        return success(1.0, f1_macro=0.3, accuracy=0.3, f1_weighted=0.3, mcc=0.1)
     if spec.card.name.startswith("minilm"):
         raise MemoryError("no room")
     return success(5.0, f1_macro=0.5, accuracy=0.5, f1_weighted=0.5, mcc=0.1)

@@ -68,12 +68,20 @@ def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     opening = opening_of("text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine)
     (whole,) = opening.first(no_obstacle)
     assert whole.model == "minilm-l6"
-    following = opening.after_probes(probed([whole], [0.5]), [], "f1_macro", no_obstacle)
-    assert [(each.model, each.method) for each in following] == [
+    (default,) = opening.after_probes(probed([whole], [0.5]), [], "f1_macro", no_obstacle)
+    begun, scores = [whole, default], [0.5, 0.7]
+    later = replace(opening, refinements=1)
+    for _ in range(3):
+        following = later.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)
+        assert following is not None
+        begun.append(following)
+        scores.append(0.4)
+    assert [(each.model, each.method) for each in begun[2:]] == [
         ("minilm-l6", "full.v1"),
         ("minilm-l2", "probe.v1"),
         ("minilm-l4", "probe.v1"),
     ]
+    assert later.refinement(probed(begun, scores), [], "f1_macro", no_obstacle) is None
     # Where the whole body is not asked for, what there is of it comes first.
     opening = opening_of("text-classification", ("minilm-l2", "minilm-l4"), profile, machine)
     assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l4"]
@@ -149,3 +157,23 @@ def test_without_refinements_the_sampler_is_asked_at_once(opening: Opening) -> N
     ended = [*probed(probes, (0.5, 0.7)), *probed([default], [0.8])]
     assert opening.refinement(ended, [], "f1_macro", no_obstacle) is None
     assert replace(opening, refinements=3).refinement(ended, [], "f1_macro", lambda each: "slow") is None
+
+
+def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -> None:
+    cold = replace(opening, refinements=3)
+    probes = opening.first(no_obstacle)
+    trainings = {each.model: each for each in opening.trained_defaults() if each.method == "full.v1"}
+    ended = probed(probes, (0.5, 0.7))
+
+    def reason(model: str, experiences: Sequence[Experience] = ended) -> str:
+        return cold.reason_to_wait(trainings[model], experiences, "f1_macro")
+
+    assert reason("minilm-l6") == ""
+    assert reason("another") == "the probe of another is far behind: 0.500 of 0.700"
+    assert reason("scratch-tiny") == "scratch-tiny was not probed, others reach 0.700 without training"
+    assert reason("another", probed(probes, (0.65, 0.7))) == ""
+    # Probes never wait, nothing waits where there is no probe, where a store leads, or for ever.
+    assert cold.reason_to_wait(probes[0], ended, "f1_macro") == ""
+    assert reason("scratch-tiny", []) == ""
+    assert opening.reason_to_wait(trainings["another"], ended, "f1_macro") == ""
+    assert reason("another", ended + probed([trainings["minilm-l6"]] * 12, [0.7] * 12)) == ""

@@ -93,7 +93,7 @@ def start_next(plan: Plan, standing: Standing) -> bool:
     opening_limits = within(plan.opening_limits, plan.clock)
     is_opening = open_further(plan, standing, opening_limits)
     limits = opening_limits if is_opening else within(plan.limits, plan.clock)
-    asked = ask(plan, limits)
+    asked = ask(plan, standing.experiences, limits)
     if asked is None:
         return False
     number, configuration = asked.number, asked.configuration
@@ -139,17 +139,21 @@ def open_further(plan: Plan, standing: Standing, limits: Limits) -> bool:
     return True
 
 
-def ask(plan: Plan, limits: Limits) -> AskedTrial | None:
+def ask(plan: Plan, experiences: Sequence[Experience], limits: Limits) -> AskedTrial | None:
     """Return the next trial that fits within limits; nothing if there is none, or no time for any."""
 
+    def obstacle(configuration: Configuration, epochs: float) -> str:
+        reason = plan.opening.reason_to_wait(configuration, experiences, plan.metric)
+        return reason or plan.resources.obstacle(configuration, limits, epochs)
+
     def fits(epochs: float) -> bool:
-        return any(not plan.resources.obstacle(default, limits, epochs) for default in plan.defaults)
+        return any(not obstacle(default, epochs) for default in plan.defaults)
 
     def attempt(epochs: float) -> AskedTrial | None:
         def has_time() -> bool:
             return plan.clock.left > 0
 
-        return plan.study.ask(lambda configuration: plan.resources.obstacle(configuration, limits, epochs), has_time)
+        return plan.study.ask(lambda configuration: obstacle(configuration, epochs), has_time)
 
     # Where the end of the budget is near, samplers would be asked in vain for something that fits into nothing.
     is_last = plan.limits.seconds is None or plan.clock.left < plan.limits.seconds

@@ -16,6 +16,11 @@ Obstacle = Callable[[Configuration], str]
 REFINEMENTS = 3
 """Trials near the best training in a search that knows of no other task: the other pooling and two learning rates."""
 
+LATE = 12
+"""Trainings after which nothing has to wait any more: by then the likely ones have been tried."""
+FAR_BEHIND = 0.1
+"""Share of the best probe's score by which a body's own may be lower before its trainings have to wait."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
@@ -80,8 +85,7 @@ class Opening:
             return []
         probed = [experience for experience in experiences if experience.outcome.succeeded]
         ranked = sorted(probed, key=lambda experience: -experience.outcome.metrics[metric])
-        trainings = self.trained(obstacle, [experience.configuration.model for experience in ranked])
-        return trainings + [probe for probe in self.probes(obstacle) if probe not in probed_configurations]
+        return self.trained(obstacle, [experience.configuration.model for experience in ranked])
 
     def has_ended(self, experiences: Sequence[Experience], running: Sequence[Configuration]) -> bool:
         """Return whether a training has begun: from then on the sampler is asked."""
@@ -91,7 +95,9 @@ class Opening:
     def refinement(
         self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
     ) -> Configuration | None:
-        """Return the next trial around the best training so far; None once there were enough, or nothing is left.
+        """Return the next trial near the best training so far, then a probe of each body without its top layers.
+
+        None follows once there were enough, or nothing is left.
 
         Args:
             experiences: Of the run so far.
@@ -104,14 +110,47 @@ class Opening:
         trainings_running = [configuration for configuration in running if is_trained(configuration)]
         first_trainings = len({card.architecture for card in self.cards.values()})
         count = len(trained) + len(trainings_running) - first_trainings
-        if not successes or count >= self.refinements:
+        if not successes or not self.refinements:
             return None
-        best = max(successes, key=lambda experience: experience.outcome.metrics[metric])
+        candidates: list[Configuration] = []
+        if count < self.refinements:
+            best = max(successes, key=lambda experience: experience.outcome.metrics[metric])
+            candidates = variations(self.space, best.configuration)
+        candidates += self.probes(obstacle)
         begun = [*(experience.configuration for experience in experiences), *running]
-        for variation in variations(self.space, best.configuration):
-            if variation not in begun and not obstacle(variation):
-                return variation
+        for candidate in candidates:
+            if candidate not in begun and not obstacle(candidate):
+                return candidate
         return None
+
+    def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], metric: str) -> str:
+        """Return why a training is better tried late, in a search that knows of no other task; nothing if it is not.
+
+        A body whose probe is far behind seldom catches up, and a model from scratch seldom comes near a pretrained one.
+
+        Args:
+            configuration: A proposal.
+            experiences: Of the run so far.
+            metric: The one that leads.
+        """
+        trained = [experience for experience in experiences if is_trained(experience.configuration)]
+        if not self.refinements or not is_trained(configuration) or len(trained) >= LATE:
+            return ""
+        probes: dict[str, float] = {}
+        for experience in experiences:
+            if experience.outcome.succeeded and not is_trained(experience.configuration):
+                score = experience.outcome.metrics[metric]
+                model = experience.configuration.model
+                probes[model] = max(score, probes.get(model, score))
+        if not probes:
+            return ""
+        best = max(probes.values())
+        if configuration.model not in probes:
+            return f"{configuration.model} was not probed, others reach {best:.3f} without training"
+        own = probes[configuration.model]
+        if own < best - FAR_BEHIND * abs(best):
+            return f"the probe of {configuration.model} is far behind: {own:.3f} of {best:.3f}"
+        return ""
 
     def trained_defaults(self) -> list[Configuration]:
         """Return the default of every model with every method that takes gradient steps."""

@@ -41,8 +41,9 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
 class Training:
     """Plays a training of 3 epochs of 100 steps that take a second each, evaluations 5 seconds."""
 
-    def __init__(self, deadline: float | None) -> None:
+    def __init__(self, deadline: float | None, slower_from: int = 1000) -> None:
         self.time = 1000.0
+        self.slower_from = slower_from
         self.clock = Deadline(None if deadline is None else 1000.0 + deadline, 100, 10)
         self.plan = StepPlan(self.clock, now=lambda: self.time)
         self.state = TrainerState(max_steps=300)
@@ -54,7 +55,7 @@ class Training:
         for callback in (self.clock, self.plan):
             callback.on_train_begin(args, self.state, control)
         while self.state.global_step < self.state.max_steps and not control.should_training_stop:
-            self.time += 1.0
+            self.time += 1.0 if self.state.global_step < self.slower_from else 1.5
             self.state.global_step += 1
             self.state.epoch = self.state.global_step / 100
             self.scheduler.optimizer.step()
@@ -87,3 +88,11 @@ def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(monkeypatch: pytest.
     assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
     # It ends before the deadline, and little of the time is left.
     assert 0 < 1000.0 + deadline - training.time < 0.2 * deadline + 10
+
+
+def test_a_machine_that_becomes_busier_shortens_the_plan_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    training = Training(200.0, slower_from=40)
+    training.run(monkeypatch)
+    assert training.plan.is_shortened and not training.clock.truncated
+    assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
+    assert training.time < 1200.0

@@ -62,8 +62,8 @@ class StepPlan(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
     ) -> None:
-        """Plan for the first time."""
-        if state.global_step == self.first_look:
+        """Plan as soon as the time of a step is known, and again as often: a machine may become busier."""
+        if state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
