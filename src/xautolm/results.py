@@ -147,13 +147,16 @@ def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)
-    executor = LocalExecutor(SpawnLauncher(plan.threads), TEST_ENTRY)
+    # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
+    trials_launcher = plan.executor.launcher if isinstance(plan.executor, LocalExecutor) else None
+    executor = LocalExecutor(trials_launcher or SpawnLauncher(plan.threads), TEST_ENTRY)
     try:
         executor.start(spec, folder)
         while not (ended := executor.finished(timeout=60.0)):
             pass
     finally:
-        executor.close()
+        if trials_launcher is None:
+            executor.close()
     outcome = ended[0][1]
     if outcome.failure is not None:
         plan.screen.note(f"the test split could not be scored: {outcome.failure.message} (see {folder})")
