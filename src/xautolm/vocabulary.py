@@ -96,6 +96,14 @@ class Pooling(StrEnum):
     """The mean over all tokens."""
 
 
+class Layers(StrEnum):
+    """Which layers' hidden states a linear probe looks at."""
+
+    LAST = "last"
+    ALL = "all"
+    """The mean over all layers. The output of the embeddings is left out: it knows nothing of a word's context."""
+
+
 class HeadStart(StrEnum):
     """How the head of a training begins."""
 

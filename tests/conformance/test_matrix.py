@@ -120,12 +120,13 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         return without_adapters(model, again)
 
     def answer_as_probe(
-        probe: Any, head: Any, pooling: str, features: Any, tokenizer: Any, settings: Any, folder: Path
+        probe: Any, head: Any, readout: Any, features: Any, tokenizer: Any, settings: Any, folder: Path
     ) -> None:
-        logits = probe.logits(features.validation)
+        logits = np.empty((len(features.validation.rows), len(probe.weight)), dtype=np.float32)
+        logits[features.validation.rows] = probe.logits(features.validation.values)
         in_units = logits[:, 0] * settings.deviation + settings.mean
         said.append(in_units if settings.form == "regress" else logits)
-        write_probe(probe, head, pooling, features, tokenizer, settings, folder)
+        write_probe(probe, head, readout, features, tokenizer, settings, folder)
 
     def answer_as_it_is(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
         table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)

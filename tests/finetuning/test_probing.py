@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
-from sklearn.linear_model import LogisticRegression
 from transformers import pipeline
 
 from tests.finetuning.conftest import Order
+from xautolm.finetuning.feature_files import IN_HALF
 from xautolm.finetuning.predictor import Predictor
-from xautolm.finetuning.probe import fit_probe
 from xautolm.finetuning.run import run
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS
@@ -22,10 +24,19 @@ from xautolm.tasks import TASKS, predicted
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
 
 
-@pytest.mark.parametrize("pooling", ["own", "mean"])
-@pytest.mark.parametrize("task", ["text-classification", "multilabel-classification"])
-def test_a_probe_answers_from_its_folder_as_it_was_scored(order: Order, folder: Path, pooling: str, task: str) -> None:
-    spec = order("minilm-l6", "probe", task=task, rows=400, pooling=pooling)
+@pytest.mark.parametrize(
+    ("task", "pooling", "layers"),
+    [
+        ("text-classification", "own", "last"),
+        ("text-classification", "mean", "all"),
+        ("multilabel-classification", "own", "last"),
+        ("multilabel-classification", "mean", "last"),
+    ],
+)
+def test_a_probe_answers_from_its_folder_as_it_was_scored(
+    order: Order, folder: Path, task: str, pooling: str, layers: str
+) -> None:
+    spec = order("minilm-l6", "probe", task=task, rows=400, pooling=pooling, layers=layers)
     outcome = run(spec, folder)
     kind = TASKS.get(task)
     table = pd.read_parquet(Path(spec.data) / "validation.parquet")
@@ -57,71 +68,26 @@ def test_a_second_probe_on_the_same_body_runs_no_body(
     def refuse(*arguments: object) -> None:
         raise AssertionError("features were computed again")
 
-    monkeypatch.setattr("xautolm.finetuning.features._write_features", refuse)
+    monkeypatch.setattr("xautolm.finetuning.features.write_features", refuse)
+    monkeypatch.setattr("xautolm.finetuning.features.features_in_memory", refuse)
     outcome = run(order("minilm-l2", "probe", pooling="own", class_weights=True), tmp_path / "second")
     assert outcome.succeeded
     assert outcome.history[-1][BODY_SECONDS] == 0
 
 
-@pytest.mark.parametrize("classes", [2, 5])
-def test_a_probe_is_scikit_learns_regression_on_standardised_features(classes: int) -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(3.0, 2.0, (400, 12)).astype(np.float32)
-    targets = ((features - 3.0) @ rng.normal(size=(12, classes))).argmax(axis=1)
-    assert set(targets[:300]) == set(range(classes))
-    train, validation = features[:300], features[300:]
-
-    def accuracy(logits: np.ndarray) -> float:
-        return float((logits.argmax(axis=1) == targets[300:]).mean())
-
-    probe = fit_probe(
-        train, targets[:300], validation, accuracy,
-        problem_type="single_label_classification", classes=classes, balanced=False, has_bias=True, seed=0,
-    )  # fmt: skip
-    mean, scale = train.mean(axis=0), train.std(axis=0)
-    reference = LogisticRegression(C=probe.strength, max_iter=200, tol=1e-3).fit((train - mean) / scale, targets[:300])
-    chances = reference.predict_proba((validation - mean) / scale)
-    ours = np.exp(probe.logits(validation))
-    assert np.allclose(ours / ours.sum(axis=1, keepdims=True), chances, atol=1e-3)
-    assert probe.score == accuracy(probe.logits(validation)) > 0.85
-
-
-def test_a_class_that_a_sample_lacks_is_never_answered() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(size=(60, 4)).astype(np.float32)
-    targets = np.where(features[:, 0] > 0, 2, 0)
-    probe = fit_probe(
-        features, targets, features, lambda logits: float((logits.argmax(axis=1) == targets).mean()),
-        problem_type="single_label_classification", classes=3, balanced=False, has_bias=True, seed=0,
-    )  # fmt: skip
-    assert set(probe.logits(features).argmax(axis=1)) == {0, 2}
-
-
-@pytest.mark.parametrize("task", ["text-classification", "multilabel-classification"])
-def test_the_mean_is_a_folder_of_sentence_transformers(order: Order, folder: Path, task: str) -> None:
+@pytest.mark.parametrize(
+    ("task", "layers"),
+    [("text-classification", "last"), ("text-classification", "all"), ("multilabel-classification", "last")],
+)
+def test_the_mean_is_a_folder_of_sentence_transformers(order: Order, folder: Path, task: str, layers: str) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
-    spec = order("minilm-l2", "probe", task=task, pooling="mean")
+    spec = order("minilm-l3", "probe", task=task, pooling="mean", layers=layers)
     run(spec, folder)
     table = pd.read_parquet(Path(spec.data) / "validation.parquet")
     ours = Predictor(folder / "model", "cpu").answers(table)
     model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
     theirs = model.encode(list(table["text"]))
     assert ours.shape == theirs.shape and np.allclose(ours, theirs, atol=1e-3 * np.abs(ours).max())
-
-
-def test_a_feature_that_is_next_to_constant_gets_no_huge_weight() -> None:
-    rng = np.random.default_rng(0)
-    features = rng.normal(0.0, 0.2, (200, 8)).astype(np.float32)
-    targets = (features[:, 0] > 0).astype(int)
-    # As MiniLM's first token has it: a deviation of 1.5e-9, which any training of the body leaves far behind.
-    features[:, 3] = rng.normal(0.0, 1.5e-9, 200)
-    probe = fit_probe(
-        features, targets, features, lambda logits: float((logits.argmax(axis=1) == targets).mean()),
-        problem_type="single_label_classification", classes=2, balanced=False, has_bias=True, seed=0,
-    )  # fmt: skip
-    assert probe.score > 0.9
-    sizes = np.abs(probe.weight).max(axis=0)
-    assert sizes[3] < 1e-3 * sizes[0]
 
 
 @pytest.mark.parametrize("method", ["full", "lora"])
@@ -139,3 +105,50 @@ def test_a_training_on_the_mean_answers_from_its_folder_as_it_was_scored(
     model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
     theirs = model.encode(list(table["text"]))
     assert np.allclose(logits, theirs, atol=1e-3 * np.abs(logits).max())
+
+
+def test_a_training_whose_probe_is_there_loads_the_body_once(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("probe", "training"):
+        (tmp_path / name).mkdir()
+    run(order("minilm-l2", "probe", pooling="own"), tmp_path / "probe")
+
+    def refuse(*arguments: object) -> None:
+        raise AssertionError("the body was loaded for a probe that is there")
+
+    monkeypatch.setattr("xautolm.finetuning.probing.opened_head", refuse)
+    spec = order("minilm-l2", "full", pooling="own", epochs=1)
+    assert spec.configuration.values["head_init"] == "probe"
+    assert run(spec, tmp_path / "training").succeeded
+
+
+def test_too_few_rows_to_cross_validate_are_said_of_the_probe_and_of_what_starts_from_it(
+    order: Order, tmp_path: Path
+) -> None:
+    for name in ("probe", "training"):
+        (tmp_path / name).mkdir()
+    outcomes = []
+    for name, method, changes in (("probe", "probe", {}), ("training", "full", {"epochs": 1})):
+        spec = order("minilm-l2", method, pooling="own", **changes)
+        train = Path(spec.data) / "train.parquet"
+        pd.read_parquet(train).groupby("label").head(1).to_parquet(train)
+        outcomes.append(run(spec, tmp_path / name))
+    for outcome in outcomes:
+        (note,) = [line for line in outcome.adjustments if "cross-validate" in line]
+        assert note.startswith("regularisation chosen on ")
+
+
+def test_a_probe_whose_features_fit_on_the_disk_in_float16_scores_the_same_and_says_so(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("roomy", "narrow"):
+        (tmp_path / name).mkdir()
+    roomy = run(order("minilm-l2", "probe"), tmp_path / "roomy")
+    assert roomy.adjustments == ()
+    # 160 rows, three readouts, 384 numbers: 0.7 MB in float32, 0.4 MB in float16; a tenth of the disk may be used.
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=5_000_000))
+    spec = replace(order("minilm-l2", "probe"), tokens=str(tmp_path / "other"))
+    narrow = run(spec, tmp_path / "narrow")
+    assert narrow.adjustments == (IN_HALF,)
+    assert dict(narrow.metrics) == pytest.approx(dict(roomy.metrics), abs=0.05)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,138 +14,231 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from xautolm.finetuning.feature_files import (
+    IN_HALF,
+    NOT_KEPT,
+    Batch,
+    Readout,
+    RowFeatures,
+    features_in_memory,
+    read_features,
+    stored_type,
+    write_features,
+)
 from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.linear_head import LinearHead
-from xautolm.finetuning.mean_pooled import mean_over_tokens
+from xautolm.finetuning.mean_pooled import mean_over_layers, mean_over_tokens
+from xautolm.finetuning.probe import sampled_rows
 from xautolm.finetuning.tokens import once
-from xautolm.vocabulary import Pooling
+from xautolm.records import ModelCard
+from xautolm.symptoms import is_trouble
+from xautolm.vocabulary import Layers, Pooling
 
 BATCH = 32
+"""Rows in a forward pass at most."""
+BATCH_TOKENS = 8_192
+"""Tokens in a forward pass at most: the hidden states of 24 layers of width 1,024 then take 0.8 GB."""
+READ_ROWS = 2_048
+"""Rows whose tokens are read from the disk at once: a read costs about 10 ms, however few its rows are."""
+
+OWN = Readout(Pooling.OWN)
+MEAN = Readout(Pooling.MEAN)
+MEAN_OF_LAYERS = Readout(Pooling.MEAN, Layers.ALL)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SplitFeatures:
-    """Features of the splits, memory-mapped, each of shape (rows, width)."""
+    """Features of the training split, or of a sample of it, and of the validation split."""
 
-    train: np.ndarray
-    validation: np.ndarray
+    train: RowFeatures
+    validation: RowFeatures
     seconds: float
     """What computing them took in this process; 0 where they lay on the disk already."""
+    notes: tuple[str, ...]
+    """What was done so that they fit on the disk, for a person."""
+
+
+def readouts_of(card: ModelCard) -> tuple[Readout, ...]:
+    """Return what may be read from a model.
+
+    The hidden states of encoder-decoders are those of the decoder, which has read the tokens shifted by one. Between
+    the layers of decoders a few features are a thousand times as large as the others, and drown them in a mean.
+    """
+    by_architecture = {"encoder": (OWN, MEAN, MEAN_OF_LAYERS), "decoder": (OWN, MEAN)}
+    return by_architecture.get(card.architecture, (OWN,))
 
 
 def split_features(
-    folder: Path, pooling: Pooling, head: LinearHead, tokenizer: PreTrainedTokenizerBase, tokens: DatasetDict
+    folder: Path,
+    readout: Readout,
+    card: ModelCard,
+    head: LinearHead,
+    tokenizer: PreTrainedTokenizerBase,
+    tokens: DatasetDict,
 ) -> SplitFeatures:
     """Return the features of the training and validation split, computing them if no trial has yet.
 
     Args:
         folder: Where they are kept; its name must say model, length and data.
-        pooling: Which; all come from the same forward pass.
+        readout: Which; all come from the same forward pass.
+        card: The model's.
         head: Of the model, opened.
         tokenizer: The model's.
         tokens: The tokenised splits.
     """
-
-    seconds = 0.0
-
-    def compute(path: Path) -> None:
-        nonlocal seconds
-        started = time.monotonic()
-        for split, rows in tokens.items():
-            _write_features(path, split, head, tokenizer, rows)
-        seconds = time.monotonic() - started
-
-    kept = once(folder, compute)
-    splits = {split: np.load(kept / f"{split}-{pooling}.npy", mmap_mode="r") for split in ("train", "validation")}
-    return SplitFeatures(**splits, seconds=seconds)
-
-
-@dataclass(slots=True)
-class _Batch:
-    """What the hooks saw of the last forward pass."""
-
-    head_input: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    """Shape (batch, width), or (batch, tokens, width) where the head scores every token."""
-    hidden: torch.Tensor = field(default_factory=lambda: torch.empty(0))
-    """The body's last hidden state, shape (batch, tokens, width)."""
-
-    def poolings(self, mask: torch.Tensor, *, has_mean: bool) -> dict[Pooling, torch.Tensor]:
-        """Return features of shape (batch, width) by pooling.
-
-        Args:
-            mask: 1 for tokens, 0 for padding, shape (batch, tokens).
-            has_mean: Whether the body's hidden states are those of the input's tokens.
-        """
-        own = self.head_input
-        if own.ndim == 3:
-            places = torch.arange(mask.shape[1], device=mask.device)
-            last = (places * mask).argmax(dim=1)
-            own = own[torch.arange(len(own), device=own.device), last]
-        if not has_mean:
-            return {Pooling.OWN: own}
-        return {Pooling.OWN: own, Pooling.MEAN: mean_over_tokens(self.hidden, mask)}
-
-
-@contextmanager
-def _watched(head: LinearHead) -> Iterator[_Batch]:
-    """Let hooks note what reaches the head and what leaves the body."""
-    batch = _Batch()
-
-    def note_head(module: Any, inputs: Any) -> None:
-        batch.head_input = inputs[0].detach().float() - head.offset
-
-    def note_body(module: Any, inputs: Any, output: Any) -> None:
-        # A mean over tokens in bfloat16 would lose digits that the passes have.
-        batch.hidden = output[0].detach().float()
-
-    hooks = [head.linear.register_forward_pre_hook(note_head), head.model.base_model.register_forward_hook(note_body)]
-    try:
-        yield batch
-    finally:
-        for hook in hooks:
-            hook.remove()
+    body = _Body(head=head, tokenizer=tokenizer)
+    rows = {"train": sampled_rows(len(tokens["train"])), "validation": np.arange(len(tokens["validation"]))}
+    started = time.monotonic()
+    is_new = not folder.exists()
+    if is_new and not _kept(folder, body, readouts_of(card), tokens, rows):
+        in_memory = {}
+        for split, positions in rows.items():
+            batches = body.batches(tokens[split], positions, [readout])
+            in_memory[split] = features_in_memory(batches, readout)
+        return SplitFeatures(**in_memory, seconds=time.monotonic() - started, notes=(NOT_KEPT,))
+    seconds = time.monotonic() - started if is_new else 0.0
+    features = {split: read_features(folder, split, readout) for split in rows}
+    is_half = features["train"].values.dtype == np.float16
+    return SplitFeatures(**features, seconds=seconds, notes=(IN_HALF,) if is_half else ())
 
 
 def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> np.ndarray:
     """Return what reaches a head, shape (rows, width)."""
+    body = _Body(head=head, tokenizer=tokenizer)
     features = np.zeros((len(rows), head.linear.in_features), dtype=np.float32)
-    for positions, poolings in _batches(head, tokenizer, rows):
-        features[positions] = poolings[Pooling.OWN]
+    for positions, by_readout in body.batches(rows, np.arange(len(rows)), [OWN]):
+        features[positions] = by_readout[OWN]
     return features
 
 
-def _write_features(
-    folder: Path, split: str, head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset
-) -> None:
-    """Write every pooling of a split to a file of its own."""
-    files: dict[Pooling, np.memmap[Any, Any]] = {}
-    for positions, poolings in _batches(head, tokenizer, rows):
-        for pooling, features in poolings.items():
-            if pooling not in files:
-                path = folder / f"{split}-{pooling}.npy"
-                shape = (len(rows), features.shape[1])
-                # A file, not memory: 1 million rows of width 1,024 take 4 GB.
-                files[pooling] = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)
-            files[pooling][positions] = features
-    for file in files.values():
-        file.flush()
+def _kept(
+    folder: Path, body: _Body, readouts: Sequence[Readout], tokens: DatasetDict, rows: dict[str, np.ndarray]
+) -> bool:
+    """Compute all features and write them to the disk; return whether it had room for them."""
+    row_count = sum(len(positions) for positions in rows.values())
+    number = stored_type(folder.parent, row_count * body.width_of(readouts))
+    if number is None:
+        return False
+
+    def compute(path: Path) -> None:
+        for split, positions in rows.items():
+            batches = body.batches(tokens[split], positions, readouts)
+            write_features(path, split, batches, len(positions), number)
+
+    try:
+        once(folder, compute)
+    except OSError as error:
+        # The disk filled up meanwhile; `once` left nothing on it.
+        if not is_trouble(error):
+            raise
+        return False
+    return True
 
 
-def _batches(
-    head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset
-) -> Iterator[tuple[list[int], dict[Pooling, np.ndarray]]]:
-    """Run a body over rows, those of like length together; yield their positions and their features by pooling."""
-    model = head.model
-    model.eval()
-    has_mean = not model.config.is_encoder_decoder
-    columns = [name for name in ("input_ids", SEGMENTS) if name in rows.column_names]
-    order = np.argsort(rows["length"], kind="stable").tolist()
-    with _watched(head) as watched:
-        for start in range(0, len(order), BATCH):
-            positions = order[start : start + BATCH]
-            encoded = rows.select(positions).select_columns(columns)[:]
-            inputs = taken_by(model, tokenizer.pad(encoded, return_tensors="pt")).to(model.device)
-            with torch.inference_mode():
-                model(**inputs)
-            poolings = watched.poolings(inputs["attention_mask"], has_mean=has_mean)
-            yield positions, {name: features.float().cpu().numpy() for name, features in poolings.items()}
+@dataclass(slots=True)
+class _Pass:
+    """What the hooks saw of the last forward pass."""
+
+    head_input: torch.Tensor = field(default_factory=lambda: torch.empty(0))
+    """Shape (batch, width), or (batch, tokens, width) where the head scores every token."""
+    hidden: tuple[torch.Tensor, ...] = ()
+    """The body's hidden states, the last layer's last, each of shape (batch, tokens, width)."""
+
+    def features(self, readout: Readout, mask: torch.Tensor) -> torch.Tensor:
+        """Return features of shape (batch, width).
+
+        Args:
+            readout: Which.
+            mask: 1 for tokens, 0 for padding, shape (batch, tokens).
+        """
+        if readout.pooling is Pooling.OWN:
+            return self._of_own_token(mask)
+        # A mean in bfloat16 would lose digits that the passes have.
+        if readout.layers is Layers.ALL:
+            return mean_over_tokens(mean_over_layers(self.hidden), mask)
+        return mean_over_tokens(self.hidden[-1].float(), mask)
+
+    def _of_own_token(self, mask: torch.Tensor) -> torch.Tensor:
+        if self.head_input.ndim == 2:
+            return self.head_input
+        places = torch.arange(mask.shape[1], device=mask.device)
+        last = (places * mask).argmax(dim=1)
+        texts = torch.arange(len(self.head_input), device=mask.device)
+        return self.head_input[texts, last]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Body:
+    """A frozen body that is run over rows."""
+
+    head: LinearHead
+    tokenizer: PreTrainedTokenizerBase
+
+    def width_of(self, readouts: Sequence[Readout]) -> int:
+        """Return the numbers that readouts have of one row, together."""
+        width = 0
+        for readout in readouts:
+            is_own = readout.pooling is Pooling.OWN
+            width += self.head.linear.in_features if is_own else self.head.model.config.hidden_size
+        return width
+
+    def batches(self, rows: Dataset, positions: np.ndarray, readouts: Sequence[Readout]) -> Iterator[Batch]:
+        """Run the body over some rows, those of like length together; yield features batch by batch.
+
+        Args:
+            rows: Tokenised texts.
+            positions: Of the rows.
+            readouts: Which features.
+        """
+        model = self.head.model
+        model.eval()
+        lengths = np.asarray(rows["length"])[positions]
+        order = np.argsort(lengths, kind="stable")
+        columns = rows.select_columns([name for name in ("input_ids", SEGMENTS) if name in rows.column_names])
+        with self._watched() as watched:
+            for start in range(0, len(order), READ_ROWS):
+                chunk = order[start : start + READ_ROWS]
+                encoded = columns.select(positions[chunk])[:]
+                for first, last in _bounds(lengths[chunk]):
+                    batch = {name: cells[first:last] for name, cells in encoded.items()}
+                    inputs = taken_by(model, self.tokenizer.pad(batch, return_tensors="pt")).to(model.device)
+                    with torch.inference_mode():
+                        model(**inputs, output_hidden_states=MEAN_OF_LAYERS in readouts)
+                    mask = inputs["attention_mask"]
+                    features = {name: watched.features(name, mask).float().cpu().numpy() for name in readouts}
+                    yield positions[chunk[first:last]].tolist(), features
+
+    @contextmanager
+    def _watched(self) -> Iterator[_Pass]:
+        """Let hooks note what reaches the head and what leaves the body."""
+        watched = _Pass()
+
+        def note_head(module: Any, inputs: Any) -> None:
+            watched.head_input = inputs[0].detach().float() - self.head.offset
+
+        def note_body(module: Any, inputs: Any, output: Any) -> None:
+            layers = output.get("hidden_states")
+            watched.hidden = (output[0],) if layers is None else layers
+
+        body = self.head.model.base_model
+        hooks = [self.head.linear.register_forward_pre_hook(note_head), body.register_forward_hook(note_body)]
+        try:
+            yield watched
+        finally:
+            for hook in hooks:
+                hook.remove()
+
+
+def _bounds(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
+    """Yield where batches begin and end.
+
+    Args:
+        lengths: Of the rows in tokens, rising.
+    """
+    first = 0
+    while first < len(lengths):
+        longest = lengths[min(first + BATCH, len(lengths)) - 1]
+        size = int(min(BATCH, max(1, BATCH_TOKENS // longest)))
+        last = min(first + size, len(lengths))
+        yield first, last
+        first = last

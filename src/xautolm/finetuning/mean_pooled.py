@@ -1,11 +1,13 @@
 """A body, the mean over its tokens, and one linear layer: kept as a folder that sentence-transformers loads.
 
 `SentenceTransformer(folder).encode(texts)` gives the logits. The folder holds the body's configuration, weights and
-tokenizer as any model's, `1_Pooling`, `2_Dense`, and `modules.json`, which names them.
+tokenizer as any model's, `1_Pooling`, `2_Dense`, and `modules.json`, which names them. A classifier that looks at the
+mean over all layers also has `0_WeightedLayerPooling`, and its body is configured to hand over its hidden states.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,9 +20,11 @@ from transformers import AutoModel
 
 from xautolm.documents import write_json
 from xautolm.finetuning.pretrained import read_config, read_weights
+from xautolm.vocabulary import Layers
 
 DENSE = "2_Dense"
 POOLING = "1_Pooling"
+LAYER_POOLING = "0_WeightedLayerPooling"
 LIBRARY = "sentence_transformers.models"
 
 
@@ -31,11 +35,13 @@ class MeanPooledClassifier(nn.Module):
         body: A model without a head.
         weight: Of the linear layer, shape (classes, width).
         bias: Shape (classes,).
+        layers: Which hidden states are pooled.
     """
 
-    def __init__(self, body: Any, weight: np.ndarray, bias: np.ndarray) -> None:
+    def __init__(self, body: Any, weight: np.ndarray, bias: np.ndarray, layers: Layers) -> None:
         super().__init__()
         self.body = body
+        self.layers = layers
         classes, width = weight.shape
         self.linear = nn.Linear(width, classes)
         with torch.no_grad():
@@ -53,7 +59,11 @@ class MeanPooledClassifier(nn.Module):
     ) -> SimpleNamespace:
         """Return `logits` of shape (batch, classes)."""
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
-        hidden = self.body(input_ids=input_ids, attention_mask=attention_mask, **segments)[0]
+        needs_all = self.layers is Layers.ALL
+        output = self.body(
+            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=needs_all, **segments
+        )
+        hidden = mean_over_layers(output.hidden_states) if needs_all else output[0]
         return SimpleNamespace(logits=self.linear(mean_over_tokens(hidden, attention_mask)))
 
     def save(self, folder: Path, max_length: int) -> None:
@@ -64,14 +74,15 @@ class MeanPooledClassifier(nn.Module):
             max_length: Longest input in tokens.
         """
         classes, width = self.linear.weight.shape
+        modules = [("", "Transformer"), (POOLING, "Pooling"), (DENSE, "Dense")]
+        if self.layers is Layers.ALL:
+            modules.insert(1, (LAYER_POOLING, "WeightedLayerPooling"))
+            self.body.config.output_hidden_states = True
         self.body.save_pretrained(str(folder))
-        for part in (POOLING, DENSE):
-            (folder / part).mkdir(exist_ok=True)
-        modules = [
-            {"idx": 0, "name": "0", "path": "", "type": f"{LIBRARY}.Transformer"},
-            {"idx": 1, "name": "1", "path": POOLING, "type": f"{LIBRARY}.Pooling"},
-            {"idx": 2, "name": "2", "path": DENSE, "type": f"{LIBRARY}.Dense"},
-        ]
+        for path, _ in modules:
+            (folder / path).mkdir(exist_ok=True)
+        if self.layers is Layers.ALL:
+            _save_layer_pooling(folder / LAYER_POOLING, width, self.body.config.num_hidden_layers)
         write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
         write_json(
             folder / POOLING / "config.json", {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
@@ -86,7 +97,18 @@ class MeanPooledClassifier(nn.Module):
         weights = {f"linear.{name}": tensor.contiguous() for name, tensor in self.linear.state_dict().items()}
         save_file(weights, folder / DENSE / "model.safetensors", {"format": "pt"})
         # Written last: with it the folder is whole.
-        write_json(folder / "modules.json", modules)
+        write_json(folder / "modules.json", [_module(place, *module) for place, module in enumerate(modules)])
+
+
+def _module(place: int, path: str, kind: str) -> dict[str, Any]:
+    return {"idx": place, "name": str(place), "path": path, "type": f"{LIBRARY}.{kind}"}
+
+
+def _save_layer_pooling(folder: Path, width: int, layers: int) -> None:
+    """Write a mean over all layers; the hidden state before the first, the embeddings' output, is left out."""
+    shape = {"word_embedding_dimension": width, "num_hidden_layers": layers, "layer_start": 1}
+    write_json(folder / "config.json", shape)
+    save_file({"layer_weights": torch.ones(layers)}, folder / "model.safetensors", {"format": "pt"})
 
 
 def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -98,6 +120,19 @@ def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """
     weights = mask.unsqueeze(-1).to(hidden.dtype)
     return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+
+
+def mean_over_layers(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Return the mean over the layers' hidden states, shape (batch, tokens, width), in float32.
+
+    Args:
+        hidden_states: The embeddings' output, which is left out, and that of each layer.
+    """
+    layers = hidden_states[1:]
+    total = layers[0].float()
+    for layer in layers[1:]:
+        total = total + layer
+    return total / len(layers)
 
 
 def pool_by_mean(model: Any) -> None:
@@ -130,4 +165,5 @@ def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
     body = read_weights(AutoModel, folder, config=read_config(folder))
     weights = load_file(folder / DENSE / "model.safetensors")
-    return MeanPooledClassifier(body, weights["linear.weight"].numpy(), weights["linear.bias"].numpy())
+    layers = Layers.ALL if (folder / LAYER_POOLING).is_dir() else Layers.LAST
+    return MeanPooledClassifier(body, weights["linear.weight"].numpy(), weights["linear.bias"].numpy(), layers)

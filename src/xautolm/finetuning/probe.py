@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
+from sklearn.model_selection import KFold, StratifiedKFold
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse regularisation of logistic regression on standardised features (scikit-learn's C), weakest last."""
@@ -29,6 +30,26 @@ LARGEST_SAMPLE = 20_000
 """Training rows that a probe is fitted to at most: a line through 768 numbers needs no more."""
 
 
+SMALL_SPLIT = 100
+"""Validation rows below which the regularisation is chosen by cross-validation: one row more or less is a point of
+accuracy, and most strengths are closer to each other than that."""
+FOLDS = 5
+MOST_FOLDED = 2_000
+"""Training rows that are cross-validated at most: 25 regressions on more would take longer than running the body."""
+BLOCK = 8_192
+"""Rows that are scored at once: memory-mapped features of a million rows must not all come into memory."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Rows of a split."""
+
+    features: np.ndarray
+    """Shape (rows, width); may be memory-mapped."""
+    targets: np.ndarray
+    """As the task encodes them: class indices or numbers of shape (rows,), or 0/1 of shape (rows, classes)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Probe:
     """A fitted linear layer on raw features."""
@@ -38,65 +59,100 @@ class Probe:
     bias: np.ndarray
     """Shape (classes,)."""
     strength: float
-    """The regularisation that did best on the validation split."""
+    """The regularisation that was chosen."""
     score: float
-    """What it reached there, by the metric that leads."""
+    """What it reached on the validation split, by the metric that leads."""
+    note: str = ""
+    """What could not be done as usual, for a person."""
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Return shape (rows, classes)."""
-        return np.asarray(features @ self.weight.T + self.bias, dtype=np.float32)
+        logits = np.empty((len(features), len(self.weight)), dtype=np.float32)
+        for start in range(0, len(features), BLOCK):
+            block = np.asarray(features[start : start + BLOCK], dtype=np.float32)
+            logits[start : start + BLOCK] = block @ self.weight.T + self.bias
+        return logits
 
 
 class Judge(Protocol):
-    """Scores logits of shape (rows, classes) on the validation split; larger is better."""
+    """Scores logits of shape (rows, classes) against targets; larger is better."""
 
-    def __call__(self, logits: np.ndarray) -> float:
+    def __call__(self, logits: np.ndarray, targets: np.ndarray) -> float:
         """Return the score."""
 
 
-def fit_probe(
-    train: np.ndarray,
-    targets: np.ndarray,
-    validation: np.ndarray,
-    judge: Judge,
-    *,
-    problem_type: str,
-    classes: int,
-    balanced: bool,
-    has_bias: bool,
-    seed: int,
-) -> Probe:
-    """Fit one line for each strength of regularisation, and return the best on the validation split.
+def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: Regression, seed: int) -> Probe:
+    """Return the line whose strength of regularisation does best on the validation split.
+
+    Where that split is small, the strength is chosen by cross-validation inside the training split; the score is the
+    validation split's all the same.
 
     Args:
-        train: Features of the training split, shape (rows, width).
-        targets: As the task encodes them: class indices or numbers of shape (rows,), or 0/1 of shape (rows, classes).
-        validation: Features of the validation split.
-        judge: Scores logits on the validation split.
-        problem_type: As transformers calls the loss.
-        classes: Their number; 1 for a number.
-        balanced: Whether every class counts as much as every other.
-        has_bias: Whether the layer that the probe will be written to has a bias.
-        seed: Of the sample, where there are more rows than `LARGEST_SAMPLE`.
+        train: The training split, or a sample of it.
+        validation: The validation split.
+        judge: Scores logits.
+        regression: What is fitted.
+        seed: Of the folds.
     """
-    rows = _sample(len(train), seed)
-    features = np.asarray(train[rows], dtype=np.float32)
+    features = np.asarray(train.features, dtype=np.float32)
     scale = feature_scale(features)
     # Without a bias a shift of the features cannot be undone.
-    shift = features.mean(axis=0) if has_bias else np.zeros_like(scale)
-    features = (features - shift) / scale
-    wanted = targets[rows]
+    shift = features.mean(axis=0) if regression.has_bias else np.zeros_like(scale)
+    standardised = Examples(features=(features - shift) / scale, targets=train.targets)
+    strengths: Sequence[float] = regression.strengths
+    note = ""
+    if is_small(validation.targets, regression.classes):
+        folded_rows = min(MOST_FOLDED, len(train.targets))
+        fold_count = min(FOLDS, folded_rows // regression.classes)
+        if fold_count >= 2:
+            strengths = [cross_validated_strength(standardised, judge, regression, fold_count, seed)]
+        else:
+            note = (
+                f"regularisation chosen on {len(validation.targets)} validation rows: {len(train.targets)} training "
+                f"rows are too few to cross-validate {regression.classes} classes"
+            )
     best: Probe | None = None
-    lines = _Lines(problem_type=problem_type, classes=classes, balanced=balanced, has_bias=has_bias)
-    for strength in lines.strengths:
-        weight, bias = lines.fit(features, wanted, strength)
+    for strength in strengths:
+        weight, bias = regression.fit(standardised.features, train.targets, strength)
         raw_weight = weight / scale
-        probe = Probe(weight=raw_weight, bias=bias - raw_weight @ shift, strength=strength, score=0.0)
-        score = judge(probe.logits(validation))
+        line = Probe(weight=raw_weight, bias=bias - raw_weight @ shift, strength=strength, score=0.0, note=note)
+        score = judge(line.logits(validation.features), validation.targets)
         if best is None or score > best.score:
-            best = Probe(weight=probe.weight, bias=probe.bias, strength=strength, score=score)
+            best = replace(line, score=score)
     assert best is not None
     return best
+
+
+def is_small(targets: np.ndarray, classes: int) -> bool:
+    """Return whether a split has too few rows to choose by: under a hundred, or under two a class on average."""
+    return len(targets) < max(SMALL_SPLIT, 2 * classes)
+
+
+def cross_validated_strength(
+    examples: Examples, judge: Judge, regression: Regression, fold_count: int, seed: int
+) -> float:
+    """Return the strength of regularisation whose answers to rows that were left out score best, over all folds.
+
+    Args:
+        examples: Standardised.
+        judge: Scores logits; once for all folds together, for one fold may lack a class.
+        regression: What is fitted.
+        fold_count: At least 2.
+        seed: Of the folds.
+    """
+    folded = np.random.default_rng(seed).permutation(len(examples.targets))[:MOST_FOLDED]
+    features, targets = examples.features[folded], examples.targets[folded]
+    is_stratified = regression.problem_type == "single_label_classification"
+    folds = (StratifiedKFold if is_stratified else KFold)(fold_count)
+    logits = {strength: np.empty((len(folded), regression.classes)) for strength in regression.strengths}
+    with warnings.catch_warnings():
+        # Of classes with fewer rows than folds.
+        warnings.simplefilter("ignore", UserWarning)
+        for fitted, held_out in folds.split(features, targets):
+            for strength in regression.strengths:
+                weight, bias = regression.fit(features[fitted], targets[fitted], strength)
+                logits[strength][held_out] = features[held_out] @ weight.T + bias
+    return max(regression.strengths, key=lambda strength: judge(logits[strength], targets))
 
 
 def feature_scale(features: np.ndarray) -> np.ndarray:
@@ -113,24 +169,34 @@ def feature_scale(features: np.ndarray) -> np.ndarray:
     return np.asarray(scale)
 
 
-def _sample(count: int, seed: int) -> np.ndarray:
+def sampled_rows(count: int) -> np.ndarray:
+    """Return the positions of the training rows that probes are fitted to: the same for all trials of a run.
+
+    Args:
+        count: Of the training rows.
+    """
     if count <= LARGEST_SAMPLE:
         return np.arange(count)
-    chosen = np.random.default_rng(seed).choice(count, LARGEST_SAMPLE, replace=False)
+    chosen = np.random.default_rng(0).choice(count, LARGEST_SAMPLE, replace=False)
     return np.sort(chosen)
 
 
-@dataclass(slots=True, kw_only=True)
-class _Lines:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Regression:
     """The regression that a loss asks for."""
 
     problem_type: str
+    """As transformers calls the loss."""
     classes: int
+    """Their number; 1 for a number."""
     balanced: bool
+    """Whether every class counts as much as every other."""
     has_bias: bool
+    """Whether the layer that the probe will be written to has a bias."""
 
     @property
     def strengths(self) -> Sequence[float]:
+        """Return the strengths of regularisation to choose from."""
         return PENALTIES if self.problem_type == "regression" else STRENGTHS
 
     def fit(self, features: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:

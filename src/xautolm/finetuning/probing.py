@@ -16,6 +16,7 @@ from transformers import PreTrainedTokenizerBase
 from xautolm.documents import write_json
 from xautolm.errors import TrialError
 from xautolm.finetuning.export import save_answering, save_model
+from xautolm.finetuning.feature_files import Readout, RowFeatures
 from xautolm.finetuning.features import SplitFeatures, own_features, split_features
 from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
@@ -23,12 +24,12 @@ from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.precision import arithmetic
-from xautolm.finetuning.probe import Probe, fit_probe
+from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import once, tokens_folder
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS, TrialOutcome, TrialSpec
 from xautolm.tasks import Task, predicted
-from xautolm.vocabulary import HeadStart, Pooling, TrialStatus
+from xautolm.vocabulary import HeadStart, Layers, Pooling, TrialStatus
 
 RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
@@ -48,20 +49,21 @@ def run_probe(
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
     started = time.monotonic()
-    pooling = pooling_of(spec)
+    readout = readout_of(spec)
     head = opened_head(spec, task, tokenizer)
-    features, probe = probe_of(spec, task, head, pooling, tokenizer, tokens, settings)
-    targets = np.asarray(tokens["validation"]["labels"])
-    metrics = scores(spec.metrics, targets, predicted(task, probe.logits(features.validation)))
+    features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
+    validation = examples_of(features.validation, tokens["validation"])
+    metrics = scores(spec.metrics, validation.targets, predicted(task, probe.logits(validation.features)))
     evaluation_time = time.monotonic() - started
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
-    write_probe(probe, head, pooling, features, tokenizer, settings, folder / "model")
+    write_probe(probe, head, readout, features, tokenizer, settings, folder / "model")
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
         metrics=metrics,
         history=(history,),
         evaluation_time=evaluation_time,
         peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+        adjustments=notes_of(features, probe),
     )
 
 
@@ -71,22 +73,50 @@ def head_start(
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
     settings: Answering,
+    adjustments: list[str],
 ) -> Probe | None:
     """Return the probe that a trial's head starts from; None where the configuration wants a random head.
+
+    Args:
+        spec: The trial's.
+        task: The task.
+        tokenizer: The model's.
+        tokens: The tokenised splits.
+        settings: Of answering.
+        adjustments: A line is added for what could not be done as usual.
 
     Raises:
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
     if spec.configuration.values.get("head_init") != HeadStart.PROBE:
         return None
+    readout = readout_of(spec)
+    fitted = probe_folder(spec, settings, readout)
+    if fitted.exists():
+        # An earlier trial's: the body is loaded once, by the training itself.
+        probe = read_probe(fitted)
+        adjustments += [probe.note] if probe.note else []
+        return probe
     head = opened_head(spec, task, tokenizer)
-    _, probe = probe_of(spec, task, head, pooling_of(spec), tokenizer, tokens, settings)
+    features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
+    adjustments += notes_of(features, probe)
     return probe
 
 
 def pooling_of(spec: TrialSpec) -> Pooling:
     """Return the pooling that a trial's configuration asks for."""
     return Pooling(str(spec.configuration.values.get("pooling", Pooling.OWN)))
+
+
+def readout_of(spec: TrialSpec) -> Readout:
+    """Return which of the body's numbers a trial's probe, or the head that starts from it, looks at."""
+    layers = Layers(str(spec.configuration.values.get("layers", Layers.LAST)))
+    return Readout(pooling_of(spec), layers)
+
+
+def notes_of(features: SplitFeatures, probe: Probe) -> tuple[str, ...]:
+    """Return what could not be done as usual, for a person."""
+    return (*features.notes, probe.note) if probe.note else features.notes
 
 
 def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, start: Probe | None) -> Any:
@@ -143,44 +173,63 @@ def probe_of(
     spec: TrialSpec,
     task: Task,
     head: LinearHead,
-    pooling: Pooling,
+    readout: Readout,
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
     settings: Answering,
 ) -> tuple[SplitFeatures, Probe]:
-    """Return the features of a pooling and the probe on them; both are computed by the first trial that wants them."""
-    source = features_folder(spec, settings)
+    """Return features and the probe on them; both are computed by the first trial that wants them."""
     passes = arithmetic(spec.device, is_bf16=spec.computes_in_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
-        features = split_features(source, pooling, head, tokenizer, tokens)
-    is_balanced = bool(spec.configuration.values.get("class_weights", False))
-    name = f"probe-{source.name}-{pooling}-{spec.metric}-{'balanced' if is_balanced else 'plain'}"
-    targets = np.asarray(tokens["train"]["labels"])
-    wanted = np.asarray(tokens["validation"]["labels"])
+        features = split_features(features_folder(spec, settings), readout, spec.card, head, tokenizer, tokens)
+    regression = Regression(
+        problem_type=task.problem_type,
+        classes=head.linear.out_features,
+        balanced=is_balanced(spec),
+        # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
+        has_bias=readout.pooling is Pooling.MEAN or head.has_bias,
+    )
 
-    def judge(logits: np.ndarray) -> float:
-        return scores((spec.metric,), wanted, predicted(task, logits))[spec.metric]
+    def judge(logits: np.ndarray, targets: np.ndarray) -> float:
+        return scores((spec.metric,), targets, predicted(task, logits))[spec.metric]
 
     def fit(path: Path) -> None:
-        probe = fit_probe(
-            np.asarray(features.train),
-            targets,
-            features.validation,
-            judge,
-            problem_type=task.problem_type,
-            classes=head.linear.out_features,
-            balanced=is_balanced,
-            # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
-            has_bias=pooling is Pooling.MEAN or head.has_bias,
-            seed=spec.seed,
-        )
-        np.savez(path / "weights.npz", weight=probe.weight, bias=probe.bias)
-        write_json(path / "choice.json", {"strength": probe.strength, "score": probe.score})
+        train = examples_of(features.train, tokens["train"])
+        validation = examples_of(features.validation, tokens["validation"])
+        save_probe(fit_probe(train, validation, judge, regression, spec.seed), path)
 
-    kept = once(source.with_name(name), fit)
-    weights = np.load(kept / "weights.npz", allow_pickle=False)
-    choice = json.loads((kept / "choice.json").read_text(encoding="utf-8"))
-    return features, Probe(weight=weights["weight"], bias=weights["bias"], **choice)
+    return features, read_probe(once(probe_folder(spec, settings, readout), fit))
+
+
+def examples_of(features: RowFeatures, rows: Dataset) -> Examples:
+    """Return features with the targets of their rows."""
+    return Examples(features=features.values, targets=np.asarray(rows["labels"])[features.rows])
+
+
+def is_balanced(spec: TrialSpec) -> bool:
+    """Return whether a trial's configuration gives every class the same weight."""
+    return bool(spec.configuration.values.get("class_weights", False))
+
+
+def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path:
+    """Return where the probe that a trial wants is kept."""
+    source = features_folder(spec, settings)
+    weights = "balanced" if is_balanced(spec) else "plain"
+    return source.with_name(f"probe-{source.name}-{readout}-{spec.metric}-{weights}")
+
+
+def save_probe(probe: Probe, folder: Path) -> None:
+    """Write a probe to a folder that exists."""
+    np.savez(folder / "weights.npz", weight=probe.weight, bias=probe.bias)
+    choice = {"strength": probe.strength, "score": probe.score, "note": probe.note}
+    write_json(folder / "choice.json", choice)
+
+
+def read_probe(folder: Path) -> Probe:
+    """Return what `save_probe` wrote."""
+    weights = np.load(folder / "weights.npz", allow_pickle=False)
+    choice = json.loads((folder / "choice.json").read_text(encoding="utf-8"))
+    return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
 def features_folder(spec: TrialSpec, settings: Answering) -> Path:
@@ -192,19 +241,19 @@ def features_folder(spec: TrialSpec, settings: Answering) -> Path:
 def write_probe(
     probe: Probe,
     head: LinearHead,
-    pooling: Pooling,
+    readout: Readout,
     features: SplitFeatures,
     tokenizer: PreTrainedTokenizerBase,
     settings: Answering,
     folder: Path,
 ) -> None:
     """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers."""
-    if pooling is Pooling.OWN:
+    if readout.pooling is Pooling.OWN:
         head.set_weights(probe.weight, probe.bias)
         close_head(head.model, largest_of(features))
         save_model(head.model, tokenizer, settings, folder)
     else:
-        classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias)
+        classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias, readout.layers)
         write_mean_pooled(classifier, tokenizer, settings, folder)
 
 
@@ -233,7 +282,8 @@ def save_started(
     linear = head_of(model).linear
     weight = linear.weight.detach().float().cpu().numpy()
     bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float().cpu().numpy()
-    write_mean_pooled(MeanPooledClassifier(model.base_model, weight, bias), tokenizer, settings, folder)
+    classifier = MeanPooledClassifier(model.base_model, weight, bias, Layers.LAST)
+    write_mean_pooled(classifier, tokenizer, settings, folder)
 
 
 def write_mean_pooled(
@@ -246,4 +296,6 @@ def write_mean_pooled(
 
 def largest_of(features: SplitFeatures) -> float:
     """Return the largest absolute value of any feature."""
-    return max(float(np.abs(split).max()) for split in (features.train, features.validation))
+    splits = (features.train.values, features.validation.values)
+    # Without a copy of all values: they may be memory-mapped.
+    return max(float(max(split.max(), -split.min())) for split in splits)

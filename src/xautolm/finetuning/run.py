@@ -59,7 +59,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         return run_probe(spec, task, tokenizer, tokens, settings, folder)
     adjustments: list[str] = []
     started = time.monotonic()
-    start = head_start(spec, task, tokenizer, tokens, settings)
+    start = head_start(spec, task, tokenizer, tokens, settings, adjustments)
 
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
         how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)

@@ -7,8 +7,9 @@ from typing import Any
 
 from xautolm.methods.base import freeze_all_but, head_parameters, poolings_of
 from xautolm.records import SAYING, ModelCard, Scalar
-from xautolm.space import Choice, Parameter
+from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.space.presets import Bounds, default_length
+from xautolm.vocabulary import Layers, Pooling
 
 
 class LinearProbe:
@@ -28,11 +29,12 @@ class LinearProbe:
         return "a model trained from scratch has nothing worth probing" if card.origin == "scratch" else ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """How tokens are pooled; the regularisation is chosen on the validation split inside the trial."""
+        """How tokens and layers are pooled; the regularisation is chosen inside the trial."""
         poolings = poolings_of(card, bounds)
+        opened = {name: Space(name, layers_of(card) if name == Pooling.MEAN else ()) for name in poolings}
         weights = (Choice(name="class_weights", options=(False, True), default=False),)
         return (
-            Choice(name="pooling", options=poolings, default=poolings[0], closed=True),
+            Branch(name="pooling", branches=opened, default=poolings[0], closed=True),
             default_length(bounds),
             *(weights if bounds.form == "classify" else ()),
         )
@@ -53,6 +55,19 @@ class LinearProbe:
         """Freeze the body; the head is fitted, not trained."""
         freeze_all_but(model, head_parameters(model))
         return model
+
+
+def layers_of(card: ModelCard) -> tuple[Parameter, ...]:
+    """Return the choice of the layers whose mean is looked at; nothing where only the last is worth it.
+
+    Between the layers of decoders a few features are a thousand times as large as the others, and drown them in a mean.
+    Without a pooling of all layers' first tokens: no library would load it.
+    """
+    if card.architecture != "encoder":
+        return ()
+    return (
+        Choice(name="layers", options=tuple(layers.value for layers in Layers), default=Layers.LAST.value, closed=True),
+    )
 
 
 METHOD = LinearProbe()

@@ -122,9 +122,9 @@ def folder_kind(settings: Mapping[str, Any]) -> str:
     """
     if settings.get("pooling") == "mean":
         return (
-            "This is a folder of sentence-transformers (Transformer, Pooling, Dense), whose `encode` gives the logits; "
-            "a plain `pipeline(...)` of transformers does not load it. `xautolm fit --export pipeline` keeps a search "
-            "to what it loads."
+            "This is a folder of sentence-transformers (its parts stand in `modules.json`), whose `encode` gives the "
+            "logits; a plain `pipeline(...)` of transformers does not load it. `xautolm fit --export pipeline` keeps a "
+            "search to what it loads."
         )
     return "This is a plain folder of transformers."
 

@@ -60,10 +60,13 @@ def _branch(branch: Branch, changes: Changes, used: set[str], problems: list[str
     if branch.name in changes:
         used.add(branch.name)
         wanted = changes[branch.name] if isinstance(changes[branch.name], list) else [changes[branch.name]]
+        if branch.closed:
+            absent = [option for option in wanted if option not in branch.branches]
+            problems += [f"{branch.name}: {option!r} is not one of {branch.domain}" for option in absent]
         options = [option for option in options if option in wanted or option.rpartition(".v")[0] in wanted]
-        if not options:
+        if not options and not branch.closed:
             problems.append(f"{branch.name}: none of {wanted} is among {branch.domain}")
-            options = list(branch.options)
+        options = options or list(branch.options)
     opened: dict[str, Space] = {}
     for option in options:
         space = branch.branches[option]

@@ -116,6 +116,8 @@ class Branch:
     name: str
     branches: Mapping[str, Space] = field(hash=False)
     default: str
+    closed: bool = field(default=False, compare=False)
+    """Whether options that it does not have are refused in a person's own ranges, instead of passed over."""
 
     @property
     def options(self) -> tuple[str, ...]:

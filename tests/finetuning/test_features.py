@@ -1,0 +1,141 @@
+"""What a body says of texts: of which rows it is asked, and what becomes of a full disk."""
+
+from __future__ import annotations
+
+import errno
+import shutil
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from datasets import Dataset, DatasetDict
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
+
+from xautolm.finetuning import features as computed
+from xautolm.finetuning.feature_files import NOT_KEPT
+from xautolm.finetuning.features import MEAN, MEAN_OF_LAYERS, OWN, SplitFeatures, readouts_of, split_features
+from xautolm.finetuning.linear_head import open_head
+from xautolm.zoo import ZOO
+
+# What libraries say of themselves while they work.
+pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+
+
+class Asked:
+    """A tiny body of random weights, tokens, and what it says of them on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        torch.manual_seed(0)
+        shape = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
+        head = open_head(BertForSequenceClassification(BertConfig(vocab_size=100, num_labels=2, **shape)).eval())
+        assert head is not None
+        self.head = head
+        self.card = ZOO.things["minilm-l3"]
+        pieces = Tokenizer(WordLevel({"[PAD]": 0}, unk_token="[PAD]"))
+        self.tokenizer = PreTrainedTokenizerFast(tokenizer_object=pieces, pad_token="[PAD]")
+        self.tokens = DatasetDict(train=made_up_tokens(50), validation=made_up_tokens(20))
+        self.folder = folder / "features"
+
+    def features(self, readout: Any) -> SplitFeatures:
+        return split_features(self.folder, readout, self.card, self.head, self.tokenizer, self.tokens)
+
+
+def made_up_tokens(rows: int) -> Dataset:
+    rng = np.random.default_rng(rows)
+    lengths = rng.integers(1, 12, rows)
+    ids = [rng.integers(1, 100, length).tolist() for length in lengths]
+    return Dataset.from_dict({"input_ids": ids, "length": lengths.tolist()})
+
+
+@pytest.fixture
+def asked(tmp_path: Path) -> Asked:
+    return Asked(tmp_path)
+
+
+def reference(asked: Asked, split: str) -> dict[Any, np.ndarray]:
+    """Return features computed row by row, without padding."""
+    rows: dict[Any, list[np.ndarray]] = {OWN: [], MEAN: [], MEAN_OF_LAYERS: []}
+    for tokens in asked.tokens[split]["input_ids"]:
+        with torch.inference_mode():
+            output = asked.head.model.base_model(input_ids=torch.tensor([tokens]), output_hidden_states=True)
+        layers = torch.stack(output.hidden_states)[:, 0]
+        assert len(layers) == 4
+        rows[OWN].append(layers[-1, 0].numpy())
+        rows[MEAN].append(layers[-1].mean(dim=0).numpy())
+        rows[MEAN_OF_LAYERS].append(layers[1:].mean(dim=(0, 1)).numpy())
+    return {readout: np.stack(features) for readout, features in rows.items()}
+
+
+def test_features_are_those_of_each_text_alone(asked: Asked) -> None:
+    for split in ("train", "validation"):
+        expected = reference(asked, split)
+        for readout, values in expected.items():
+            features = getattr(asked.features(readout), split)
+            assert sorted(features.rows) == list(range(len(values)))
+            assert np.allclose(features.values, values[features.rows], atol=1e-4)
+
+
+def test_only_sampled_rows_go_through_the_body(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computed, "sampled_rows", lambda count: np.array([3, 7, 40]))
+    features = asked.features(MEAN)
+    assert sorted(features.train.rows) == [3, 7, 40] and len(features.train.values) == 3
+    assert len(features.validation.rows) == len(asked.tokens["validation"])
+    assert np.allclose(features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-4)
+
+
+def test_long_texts_go_through_the_body_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(computed, "BATCH_TOKENS", 64)
+    lengths = np.array([1] * 40 + [16] * 9 + [100] * 2)
+    bounds = list(computed._bounds(lengths))
+    sizes = [last - first for first, last in bounds]
+    assert sum(sizes) == len(lengths) and max(sizes) == computed.BATCH
+    assert all(last - first == 1 or (last - first) * lengths[last - 1] <= 64 for first, last in bounds)
+
+
+def test_without_room_on_the_disk_the_body_is_run_again_by_each_probe(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=0))
+    for _ in range(2):
+        features = asked.features(MEAN_OF_LAYERS)
+        assert features.notes == (NOT_KEPT,) and features.seconds > 0
+    assert not asked.folder.exists()
+    assert np.allclose(features.train.values, reference(asked, "train")[MEAN_OF_LAYERS][features.train.rows], atol=1e-2)
+
+
+def test_a_disk_that_fills_up_meanwhile_leaves_nothing_and_stops_nothing(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = computed.write_features
+
+    def fill(folder: Path, split: str, *arguments: Any) -> None:
+        write(folder, split, *arguments)
+        if split == "validation":
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(computed, "write_features", fill)
+    features = asked.features(MEAN)
+    assert features.notes == (NOT_KEPT,) and features.seconds > 0
+    assert list(asked.folder.parent.glob("*features*")) == []
+    assert np.allclose(features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-2)
+
+
+def test_what_is_no_trouble_of_the_machine_is_raised(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*arguments: Any) -> None:
+        raise IsADirectoryError("a bug of ours")
+
+    monkeypatch.setattr(computed, "write_features", fail)
+    with pytest.raises(IsADirectoryError, match="a bug of ours"):
+        asked.features(MEAN)
+
+
+def test_the_layers_of_decoders_are_not_averaged() -> None:
+    cards = {card.architecture: card for card in ZOO.things.values()}
+    assert readouts_of(cards["encoder"]) == (OWN, MEAN, MEAN_OF_LAYERS)
+    assert readouts_of(cards["decoder"]) == (OWN, MEAN)
+    assert readouts_of(cards["encoder-decoder"]) == (OWN,)
