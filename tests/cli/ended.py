@@ -39,5 +39,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "--slow-end":
         del sys.argv[1]
         xautolm.automl.finish = place_for_ever  # type: ignore[assignment]
-    xautolm.plan.LocalExecutor = lambda *_: FakeExecutor(play)  # type: ignore[misc, assignment]
+    xautolm.plan._own_executor = lambda options: FakeExecutor(play)  # type: ignore[assignment, return-value]
     main()
