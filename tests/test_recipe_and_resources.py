@@ -70,6 +70,23 @@ def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine:
     assert rates["roberta-base", "head.v1"] > rates["roberta-base", "full.v1"]
 
 
+def test_large_batches_leave_steps_enough_in_an_epoch(
+    profile: DataProfile, machine: SystemProfile, card: ModelCard
+) -> None:
+    for examples, sizes in ((40, (8, 16)), (600, (8, 16)), (1_000, (8, 16, 32)), (2_000, (8, 16, 32, 64))):
+        space = build_space("default", TASK, [card], ["full"], replace(profile, train_examples=examples), machine)
+        assert space.sites()["batch_size"].options == sizes, examples
+
+
+def test_frozen_embeddings_need_no_memory_for_their_training(profile: DataProfile, machine: SystemProfile) -> None:
+    card = ZOO.things["minilm-l6"]
+    space = build_space("default", TASK, [card], ["full"], profile, machine)
+    model = ResourceModel({card.name: card}, profile, machine)
+    whole, frozen = (model.predict(configured(space, freeze_embeddings=choice)).memory for choice in (False, True))
+    # A gradient and two moments of 4 bytes for 30,522 words of 384 numbers.
+    assert whole - frozen == pytest.approx(3 * 4 * 30_522 * 384, rel=0.01)
+
+
 def test_max_length_follows_the_data(profile: DataProfile, machine: SystemProfile, card: ModelCard) -> None:
     short = build_space("default", TASK, [card], [], replace(profile, tokens_max=50), machine)
     longer = build_space("default", TASK, [card], [], replace(profile, tokens_max=200), machine)
@@ -133,7 +150,13 @@ def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
     assert "quantization" not in sites(gpu, "roberta-base", "gpt2-medium") | sites(machine, "roberta-large")
     space = build_space("default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu)
     few = space.walk(lambda key, one: {"quantization": "4bit"}.get(one.name, one.default))
-    assert space.problems({**few.values, "lora_init": "pissa"})  # it takes weights apart, which needs full width
+    chosen = {"lora_init": ["pissa"]}  # it takes weights apart, which needs full width
+    with pytest.raises(SpaceError, match=r"lora_init: 'pissa' is not one of default\|gaussian"):
+        build_space("default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu, chosen)
+    whole_width = build_space(
+        "default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu, {**chosen, "quantization": "none"}
+    )
+    assert whole_width.sites()["lora_init"].options == ("pissa",)
     model = ResourceModel(cards, profile, gpu)
     whole = model.predict(space.default())
     assert model.predict(few).memory < whole.memory - 0.8e9  # 302 M of 355 M weights, at 4 bytes

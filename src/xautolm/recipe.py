@@ -96,7 +96,7 @@ def build_space(
     if not branches:
         raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
     space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", list(branches.values())),))
-    return narrowed(space, changes) if changes else space
+    return narrowed(space, changes or {})
 
 
 def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]:

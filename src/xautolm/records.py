@@ -19,6 +19,8 @@ FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
 
 SAYING = ("generate", "label-words")
 """The forms of a task in which a model says words."""
+HEADED = ("classify", "regress")
+"""The forms of a task with a head that a linear probe may be written to."""
 
 BODY_SECONDS = "body_seconds"
 """In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
@@ -297,6 +299,8 @@ class ModelCard:
     """Folder with configuration, weights and tokenizer; empty for `scratch`, and for `hub` until it is fetched."""
     kept_layers: int | None = None
     """Only the first so many layers of the checkpoint are used; None keeps all."""
+    is_cut: bool = False
+    """Whether layers of the checkpoint are left out: those in which the first token gathers what the text says."""
     heads: int = 0
     """Attention heads; needed for `scratch` only."""
     package: str = ""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pandas as pd
@@ -14,6 +14,7 @@ from xautolm.metafeatures import system_profile
 from xautolm.recipe import build_space, data_needs
 from xautolm.records import Limits, TrialSpec
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import Export
 from xautolm.zoo import ZOO, find_models
 
 Order = Callable[..., TrialSpec]
@@ -32,6 +33,8 @@ def order(tmp_path: Path) -> Order:
         limits: Limits | None = None,
         micro_batch: int | None = None,
         rows: int = 160,
+        ranges: Mapping[str, object] | None = None,
+        export: Export = Export.ANY,
         **fixed: object,
     ) -> TrialSpec:
         kind = TASKS.get(task)
@@ -42,7 +45,7 @@ def order(tmp_path: Path) -> Order:
             )
         data = prepare(table, data_needs(kind), columns={})
         (card,) = find_models([model], ZOO.things)
-        space = build_space(preset, kind, [card], [method], data.profile, system_profile("cpu"))
+        space = build_space(preset, kind, [card], [method], data.profile, system_profile("cpu"), ranges, export=export)
         configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)

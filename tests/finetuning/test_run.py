@@ -22,7 +22,7 @@ from xautolm.methods import METHODS
 from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Export, TrialStatus
 from xautolm.zoo import ZOO
 
 pytestmark = [
@@ -73,8 +73,10 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
     ("variant", "init", "targets"), [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")]
 )
 def test_lora_variants(order: Order, folder: Path, variant: str, init: str, targets: str) -> None:
-    options = {"lora_variant": variant, "lora_init": init, "lora_targets": targets, "lora_bias": "lora_only"}
-    assert run(order("minilm-l2", "lora", epochs=2, rows=80, **options), folder).succeeded
+    ranges = {"lora_variant": variant, "lora_init": init, "lora_targets": targets, "lora_bias": "lora_only"}
+    spec = order("minilm-l2", "lora", epochs=2, rows=80, ranges=ranges)
+    assert ranges.items() <= spec.configuration.values.items()
+    assert run(spec, folder).succeeded
 
 
 def test_same_seed_same_result(order: Order, folder: Path) -> None:
@@ -123,7 +125,7 @@ def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, mo
 
 
 def test_the_time_limit_gives_a_shorter_but_valid_training(order: Order, folder: Path) -> None:
-    spec = order("minilm-l2", epochs=40, rows=900, head_init="random", limits=Limits(seconds=9.0))
+    spec = order("minilm-l2", epochs=40, rows=900, export=Export.PIPELINE, limits=Limits(seconds=9.0))
     outcome = run(spec, folder)
     assert outcome.succeeded and outcome.adjustments[0].startswith("epochs 40 to ")
     assert outcome.metrics and outcome.history[-1]["epoch"] < 40

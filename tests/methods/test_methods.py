@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 import torch
+from peft.tuners.lora import LoraLayer
 from transformers import (
     BertConfig,
     BertForSequenceClassification,
@@ -16,8 +17,9 @@ from transformers import (
 from xautolm.methods import METHODS, Method
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard
-from xautolm.space import Space
+from xautolm.space import Space, narrowed
 from xautolm.space.presets import Bounds
+from xautolm.vocabulary import Export
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -89,6 +91,95 @@ def test_what_each_trains(model: torch.nn.Module, card: ModelCard) -> None:
     assert not any("embeddings" in name for name in trained(partial))
     head = METHODS.get("head").wrap(model, card, {})
     assert all("classifier" in name or "pooler" in name for name in trained(head))
+
+
+def test_frozen_embeddings_get_no_gradient(model: torch.nn.Module, card: ModelCard) -> None:
+    full = METHODS.get("full")
+    body = sum(parameter.numel() for parameter in model.base_model.parameters())
+    words = model.get_input_embeddings().weight
+    card = replace(card, parameters=body)
+    share = full.trained_share(card, {"freeze_embeddings": True})
+    assert share == pytest.approx(1 - words.numel() / body, abs=0.01)
+    assert full.trained_share(card, {"freeze_embeddings": False}) == full.trained_share(card, {}) == 1.0
+    wrapped = full.wrap(model, card, {"freeze_embeddings": True})
+    wrapped(input_ids=torch.arange(5, 21).reshape(2, 8), labels=torch.tensor([0, 2])).loss.backward()
+    untrained = [name for name, parameter in wrapped.named_parameters() if parameter.grad is None]
+    assert untrained == [name for name, parameter in wrapped.named_parameters() if parameter is words]
+
+
+def test_embeddings_that_are_narrower_than_the_body_are_no_more_than_its_layers_leave(card: ModelCard) -> None:
+    # ALBERT: 30,000 words of 128 numbers in a body of width 768 with one layer's weights.
+    albert = replace(card, parameters=11_683_584, hidden_size=768, layers=12, vocabulary=30_000, shared_layers=True)
+    share = METHODS.get("full").trained_share(albert, {"freeze_embeddings": True})
+    assert 0.5 < share < 1 - 30_000 * 128 / 11_683_584 + 0.01
+
+
+@pytest.mark.parametrize(
+    ("form", "has_choice"), [("classify", True), ("regress", True), ("extract", True), ("generate", False)]
+)
+def test_embeddings_may_be_frozen_where_nothing_else_says_words(form: str, has_choice: bool, card: ModelCard) -> None:
+    bounds = replace(BOUNDS, form=form)
+    for method, expected in (("full", has_choice), ("partial", False), ("lora", False)):
+        names = Space("s", METHODS.get(method).parameters("default", card, bounds)).sites()
+        assert ("freeze_embeddings" in names) == expected, method
+
+
+@pytest.mark.parametrize("method", ["full", "partial", "lora"])
+def test_a_random_head_gets_higher_rates_and_more_epochs_than_one_from_a_probe(method: str, card: ModelCard) -> None:
+    space = Space("s", METHODS.get(method).parameters("default", card, BOUNDS))
+    branch = next(parameter for parameter in space.parameters if parameter.name == "head_init")
+    probe, random = ({p.name: p for p in branch.branches[start].parameters} for start in ("probe", "random"))
+    assert random["learning_rate"].low > probe["learning_rate"].low
+    assert random["learning_rate"].default > probe["learning_rate"].default
+    assert random["epochs"].low > probe["epochs"].low
+
+
+@pytest.mark.parametrize(
+    ("values", "factor"),
+    [
+        ({"lora_r": 2}, 2.0),
+        ({"lora_r": 32}, 2.0),
+        ({"lora_r": 64}, 2.0 * (32 / 64) ** 0.5),  # rsLoRA's, without a step at 32
+        ({"lora_r": 64, "lora_variant": "lora"}, 2.0),
+        ({"lora_r": 8, "lora_variant": "dora"}, 2.0),
+        ({"lora_r": 8, "lora_alpha": 32}, 4.0),  # as stored before alpha followed the rank
+        ({"lora_r": 64, "lora_alpha": 32}, 0.5),
+        ({"lora_r": 16, "lora_alpha": 32, "lora_variant": "rslora"}, 8.0),
+    ],
+)
+def test_adapters_are_scaled_by_their_rank(
+    model: torch.nn.Module, card: ModelCard, values: dict, factor: float
+) -> None:
+    others = {"lora_dropout": 0.0, "lora_bias": "none", "lora_targets": "all-linear"}
+    wrapped = METHODS.get("lora").wrap(model, card, others | values)
+    adapted = [module for module in wrapped.modules() if isinstance(module, LoraLayer)]
+    assert adapted
+    for module in adapted:
+        assert module.scaling == {"default": pytest.approx(factor)}
+
+
+def test_what_gains_nothing_is_searched_on_request_only(card: ModelCard) -> None:
+    space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
+    on_request = {"lora_alpha", "lora_variant", "lora_init"}
+    assert not on_request & set(narrowed(space, {}).sites())
+    changed = narrowed(space, {"lora_alpha": [4, 8], "lora_variant": "dora"}).sites()
+    assert changed["lora_alpha"].options == (4, 8) and changed["lora_variant"].options == ("dora",)
+    assert "lora_init" not in changed
+    paper = Space("s", METHODS.get("lora").parameters("paper", card, BOUNDS))
+    assert {"lora_alpha", "lora_init"} <= set(narrowed(paper, {}).sites())
+
+
+def test_a_body_without_its_last_layers_starts_from_the_mean_of_its_tokens(card: ModelCard) -> None:
+    cut = replace(card, is_cut=True)
+    full = METHODS.get("full")
+    whole_starts, starts = (Space("s", full.parameters("default", body, BOUNDS)) for body in (card, cut))
+    assert whole_starts.sites()["pooling"].options == ("own", "mean")
+    assert starts.sites()["pooling"].options == ("mean",)
+    assert whole_starts.sites()["head_init"].options == ("probe", "random")
+    assert starts.sites()["head_init"].options == ("probe",)
+    # A folder that a plain pipeline loads pools the first token, which a probe of such a body cannot begin with.
+    plain = Space("s", full.parameters("default", cut, replace(BOUNDS, export=Export.PIPELINE)))
+    assert plain.default().values["head_init"] == "random" and plain.sites()["head_init"].options == ("random",)
 
 
 def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCard) -> None:

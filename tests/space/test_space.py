@@ -86,6 +86,20 @@ def test_ranges_that_make_no_sense_are_refused(space: Space, changes: dict, mess
         narrowed(space, changes)
 
 
+def test_parameters_on_request_are_there_for_those_who_name_them() -> None:
+    variant = Choice(name="variant", options=("a", "b"), default="a", on_request=True)
+    rank = Int(name="rank", low=1, high=8, default=4)
+    branches = {"lora.v1": Space("lora.v1", (variant, rank)), "full.v1": Space("full.v1", (rank,))}
+    space = Space("toy.v1", (Branch(name="method", branches=branches, default="lora.v1"),))
+    assert set(narrowed(space, {}).sites()) == set(narrowed(space, {"rank": 2}).sites()) == {"method", "rank"}
+    assert narrowed(space, {"variant": "b"}).default().values == {"method": "lora.v1", "variant": "b", "rank": 4}
+    assert narrowed(space, {"lora": {"variant": ["b"]}}).sites()["variant"].options == ("b",)
+    with pytest.raises(SpaceError, match="did you mean 'variant'"):
+        narrowed(space, {"varaint": "b"})
+    with pytest.raises(SpaceError, match=r"full\.variant is not in the space"):
+        narrowed(space, {"full": {"variant": "b"}})
+
+
 def test_all_wrong_ranges_are_told_at_once(space: Space) -> None:
     with pytest.raises(SpaceError) as caught:
         narrowed(space, {"raet": 1, "layers": [1.5]})

@@ -14,8 +14,9 @@ from xautolm.metafeatures.generation import (
 from xautolm.metafeatures.sentences import DIMENSIONS as SENTENCE_DIMENSIONS
 from xautolm.metafeatures.sentences import NAME as SENTENCES
 from xautolm.methods.partial import PAPER_LAYERS
-from xautolm.records import Experience, Failure, Features, Scalar, TrialOutcome
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.records import HEADED, SAYING, Experience, Failure, Features, Scalar, TrialOutcome
+from xautolm.tasks import TASKS
+from xautolm.vocabulary import FailureKind, HeadStart, TrialStatus
 from xautolm.zoo import ZOO, known_card, zoo_name
 
 IMPORTED = "autogoal: "
@@ -37,6 +38,10 @@ IMPORTED_METRIC, OUR_METRIC = "f1", "token_f1"
 """The F1 of answers by their words, as SQuAD's script counts it."""
 QUANTIZED_METHOD = "lora."
 """Begins the names of the methods that can keep frozen weights with fewer bits; trained weights need all."""
+TRAINED_BODIES = ("full.", "lora.", "partial.")
+"""Begin the names of the methods whose heads may start from a probe."""
+FULL_METHOD = "full."
+"""Begins the names of the method that may leave the embeddings of words as they are."""
 WITHOUT_EFFECT = frozenset({"fan_in_fan_out"})
 """How a layer keeps its matrix is not chosen: peft corrects it by the layer's kind."""
 
@@ -59,7 +64,7 @@ def adopted(experiences: Iterable[Experience]) -> list[Experience]:
 
 def in_our_words(experience: Experience) -> Experience:
     """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
-    values = our_values(experience.configuration.values)
+    values = completed(our_values(experience.configuration.values), experience.task)
     features = our_features(experience.features, imported=experience.provenance.startswith(IMPORTED))
     outcome, objectives = experience.outcome, experience.objectives
     if experience.provenance.startswith(IMPORTED):
@@ -93,6 +98,30 @@ def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         elif value in SAME_VALUES[name]:
             result[name] = SAME_VALUES[name][value]
     return result
+
+
+def completed(values: Mapping[str, Scalar], task: str) -> Mapping[str, Scalar]:
+    """Return a configuration's values with those that earlier versions had no choice of, and so did not name.
+
+    Args:
+        values: In our words.
+        task: Name of the task.
+    """
+    method, model = str(values.get("method", "")), str(values.get("model", ""))
+    is_training = method.startswith(TRAINED_BODIES)
+    card = known_card(model, ZOO.things)
+    is_from_scratch = card is not None and card.origin == "scratch"
+    if not is_training or is_from_scratch or task not in TASKS.things:
+        return values
+    architecture = "encoder" if card is None else card.architecture
+    form = str(values.get("form", TASKS.things[task].forms.get(architecture, ("",))[0]))
+    unsaid: dict[str, Scalar] = {}
+    if form in HEADED:
+        unsaid["head_init"] = HeadStart.RANDOM.value
+    if method.startswith(FULL_METHOD) and form not in SAYING:
+        unsaid["freeze_embeddings"] = False
+    missing = {name: value for name, value in unsaid.items() if name not in values}
+    return {**values, **missing} if missing else values
 
 
 def _trainable_layers(value: Scalar, model: str) -> Scalar:

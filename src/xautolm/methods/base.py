@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Protocol
 
-from xautolm.records import ModelCard, Scalar
-from xautolm.space import Branch, Choice, Float, Parameter, Space
+from xautolm.records import HEADED, ModelCard, Scalar
+from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
 from xautolm.vocabulary import Export, HeadStart, Pooling
 
@@ -51,6 +52,21 @@ class Method(Protocol):
         """The model, ready to be trained this way."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Training:
+    """How fast and how long a method trains."""
+
+    rates: tuple[float, float, float]
+    """Lowest, highest and default learning rate of a small model."""
+    epochs: Int
+    shrink: float = 0.5
+    """Factor on the rates for a base model; applied twice for a large one."""
+
+    def parameters(self, card: ModelCard) -> tuple[Parameter, ...]:
+        """Return learning rate and epochs for a model."""
+        return (learning_rate(card, self.rates, self.shrink), self.epochs)
+
+
 def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: float = 0.5) -> Float:
     """A log-uniform learning rate whose range falls with the model's size.
 
@@ -75,23 +91,53 @@ def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     return (Pooling.MEAN.value, Pooling.OWN.value)
 
 
-def head_starts(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-    """Return the choice of how a head on a pretrained body starts; nothing where there is no such head.
+def trainings(
+    card: ModelCard,
+    bounds: Bounds,
+    *,
+    usual: Training,
+    from_probe: Training | None = None,
+    from_random: Training | None = None,
+) -> tuple[Parameter, ...]:
+    """Return how a pretrained body is trained: the start of its head, and what learning rates and epochs suit that.
 
     A head that starts from a linear probe leaves the body's features as they are (Kumar et al. 2022, arXiv 2202.10054):
-    with 64 classes and 2,000 examples it gains 25 points of macro F1 over a random one (docs/experiments.md).
+    with 64 classes and 2,000 examples it gains 25 points of macro F1 over a random one (docs/experiments.md). High
+    rates destroy what it knows; a random head learns nothing at low ones in few epochs.
+
+    Args:
+        card: The model's, pretrained.
+        bounds: Say whether there is a classifier, or a number, on top.
+        usual: Where there is none, as for words that are said.
+        from_probe: With a head that starts from the probe.
+        from_random: With a random head.
     """
-    if card.origin == "scratch" or bounds.form not in {"classify", "regress"}:
-        return ()
-    # The first token loads as a plain pipeline, for about a point of quality less (docs/experiments.md).
+    if bounds.form not in HEADED:
+        return usual.parameters(card)
+    starts: dict[str, Space] = {}
+    poolings = start_poolings(card, bounds)
+    if poolings:
+        pooling = Choice(name="pooling", options=poolings, default=poolings[0], closed=True)
+        starts[HeadStart.PROBE] = Space(HeadStart.PROBE, (pooling, *(from_probe or usual).parameters(card)))
+    # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of. On a body
+    # without its last layers that is the first token again, from which few epochs learn nothing.
+    if not (card.is_cut and poolings):
+        starts[HeadStart.RANDOM] = Space(HeadStart.RANDOM, (from_random or usual).parameters(card))
+    return (Branch(name="head_init", branches=starts, default=next(iter(starts))),)
+
+
+def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
+    """Return how a head that starts from a probe may pool tokens, the default first; none where it cannot start so.
+
+    The first token loads as a plain pipeline, for about a point of quality less. That of a body without its last layers
+    is next to constant: MiniLM's first 2 to 4 layers move it by a thousandth to a hundredth of its size, where all 6
+    move it by half. A probe can tell classes by that, but the first step of training, or dropout, drowns it
+    (docs/experiments.md).
+    """
     poolings = tuple(reversed(poolings_of(card, bounds)))
-    pooling = Choice(name="pooling", options=poolings, default=Pooling.OWN.value, closed=True)
-    # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of.
-    starts = {
-        HeadStart.PROBE.value: Space(HeadStart.PROBE.value, (pooling,)),
-        HeadStart.RANDOM.value: Space(HeadStart.RANDOM.value, ()),
-    }
-    return (Branch(name="head_init", branches=starts, default=HeadStart.PROBE.value),)
+    if card.is_cut:
+        return tuple(pooling for pooling in poolings if pooling != Pooling.OWN)
+    return poolings
 
 
 def head_parameters(model: Any) -> list[Any]:

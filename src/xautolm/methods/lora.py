@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from xautolm.methods.base import BASE, head_starts, learning_rate
+from xautolm.methods.base import BASE, Training, trainings
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
 
 STORED: Mapping[str, float] = {"8bit": 0.25, "4bit": 0.13}
 """Size of quantised matrices, constants for scaling included, as a share of float32."""
+SCALE = 2.0
+"""Factor on what adapters add, at ranks up to `LARGEST_PLAIN_RANK`."""
+LARGEST_PLAIN_RANK = 32
+"""Rank beyond which the factor falls with the rank's square root."""
+USUAL = Training(rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6)
+FROM_PROBE = Training(rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6)
+FROM_RANDOM = Training(rates=(5e-4, 3e-3, 1e-3), epochs=Int(name="epochs", low=3, high=8, default=5), shrink=0.6)
 
 
 class Lora:
@@ -32,16 +40,15 @@ class Lora:
         return "a model trained from scratch has nothing worth adapting" if card.origin == "scratch" else ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """Rank, scaling, dropout, targets, bias, initialisation, variant, and how the frozen weights are stored."""
-        shared: tuple[Parameter, ...] = (
-            Choice(name="lora_alpha", options=(8, 16, 32, 64), default=16),
-            Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none"),
-        )
+        """Rank, bias, dropout, targets and how the frozen weights are stored; on request scaling, variant and start."""
+        alpha = Choice(name="lora_alpha", options=(8, 16, 32, 64), default=16)
+        bias = Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none")
         if preset == "paper":
             # The paper also has `loftq`, which initialises from quantised weights and does not run without them.
             return (
                 Int(name="lora_r", low=1, high=32, default=8),
-                *shared,
+                alpha,
+                bias,
                 Choice(name="lora_dropout", options=(0.0, 0.1, 0.2, 0.3), default=0.1),
                 *_stored(
                     bounds.quantizations if card.quantizable and bounds.form == "generate" else (),
@@ -51,18 +58,20 @@ class Lora:
         targets = ("attention", "all-linear") if card.lora_targets else ("all-linear",)
         return (
             Int(name="lora_r", low=2, high=64, default=8, log=True),
-            *shared,
+            # What follows the rank by itself, and initialisations and variants that gain nothing once the learning rate
+            # is right (docs/experiments.md), are searched for those who ask.
+            replace(alpha, on_request=True),
+            Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora", on_request=True),
+            bias,
             Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
             Choice(name="lora_targets", options=targets, default="all-linear"),
             # A small model leaves room enough, and fewer bits only cost it time and quality.
             *_stored(
                 bounds.quantizations if card.quantizable and card.parameters >= BASE else (),
                 ("default", "gaussian", "pissa"),
+                on_request=True,
             ),
-            Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora"),
-            *head_starts(card, bounds),
-            learning_rate(card, (1e-4, 2e-3, 7e-4), shrink=0.6),
-            Int(name="epochs", low=2, high=8, default=4),
+            *trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM),
         )
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
@@ -86,33 +95,52 @@ class Lora:
         head = _head_modules(model)
         everywhere = values.get("lora_targets") == "all-linear" or not card.lora_targets
         init = values.get("lora_init", "default")
-        variant = values.get("lora_variant", "lora")
+        alpha, is_rank_stabilised = scaling_of(values)
         if values.get("quantization", "none") != "none":
             # Checkpointing is the trial's own decision.
             model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
         config = LoraConfig(
             task_type=_task_type(model),
             r=values["lora_r"],
-            lora_alpha=values["lora_alpha"],
+            lora_alpha=alpha,
             lora_dropout=values["lora_dropout"],
             bias=values["lora_bias"],
             target_modules="all-linear" if everywhere else list(card.lora_targets),
             exclude_modules=rf"(.*\.)?({'|'.join(head)})(\..*)?" if head else None,
             modules_to_save=head or None,
             init_lora_weights=True if init == "default" else init,
-            use_rslora=variant == "rslora",
-            use_dora=variant == "dora",
+            use_rslora=is_rank_stabilised,
+            use_dora=values.get("lora_variant") == "dora",
         )
         return get_peft_model(model, config)
 
 
-def _stored(quantizations: tuple[str, ...], inits: tuple[str, ...]) -> tuple[Parameter, ...]:
+def scaling_of(values: Mapping[str, Scalar]) -> tuple[float, bool]:
+    """Return alpha, and whether it is divided by the rank's square root (rsLoRA) instead of the rank.
+
+    Where nobody says otherwise, updates are scaled by 2 up to rank 32 (alpha of twice the rank: Biderman et al. 2024,
+    arXiv 2405.09673), and beyond fall with the root of the rank, as rsLoRA's, so that large ranks train as stably
+    (Kalajdzievski 2023, arXiv 2312.03732).
+    """
+    rank = int(str(values["lora_r"]))
+    variant = values.get("lora_variant")
+    if "lora_alpha" in values:
+        return float(str(values["lora_alpha"])), variant == "rslora"
+    if variant == "rslora" or (variant is None and rank > LARGEST_PLAIN_RANK):
+        return SCALE * LARGEST_PLAIN_RANK**0.5, True
+    return SCALE * rank, False
+
+
+def _stored(
+    quantizations: tuple[str, ...], inits: tuple[str, ...], *, on_request: bool = False
+) -> tuple[Parameter, ...]:
     """How adapters begin, and how the frozen weights are stored if there is a choice: PiSSA takes them apart, which
     quantised ones do not allow."""
-    init = Choice(name="lora_init", options=inits, default=inits[0])
+    init = Choice(name="lora_init", options=inits, default=inits[0], on_request=on_request)
     if len(quantizations) < 2:
         return (init,)
-    plain = Choice(name="lora_init", options=tuple(one for one in inits if one != "pissa"), default=inits[0])
+    applicable = tuple(name for name in inits if name != "pissa")
+    plain = replace(init, options=applicable, closed=True)
     branches = {name: Space(name, (init if name == "none" else plain,)) for name in quantizations}
     return (Branch(name="quantization", branches=branches, default="none"),)
 

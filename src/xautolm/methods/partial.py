@@ -6,12 +6,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.errors import TrialError
-from xautolm.methods.base import freeze_all_but, head_parameters, head_starts, learning_rate
+from xautolm.methods.base import Training, freeze_all_but, head_parameters, trainings
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Choice, Int, Parameter
 from xautolm.space.presets import Bounds
 
 PAPER_LAYERS = (1, 2, 4, 8, 16, 32, 64)
+USUAL = Training(rates=(3e-5, 1e-3, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
+FROM_PROBE = Training(rates=(3e-5, 6e-4, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
+FROM_RANDOM = Training(rates=(2e-4, 1e-3, 4e-4), epochs=Int(name="epochs", low=3, high=8, default=5))
 
 
 class Partial:
@@ -40,8 +43,7 @@ class Partial:
             options = tuple(k for k in PAPER_LAYERS if k < card.layers)
             return (Choice(name="trainable_layers", options=options, default=options[0]),)
         layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=(card.layers + 1) // 2)
-        rate = learning_rate(card, (3e-5, 1e-3, 2e-4))
-        return (layers, *head_starts(card, bounds), rate, Int(name="epochs", low=1, high=8, default=4))
+        return (layers, *trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM))
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The trained layers' part of the body."""

@@ -3,7 +3,8 @@
 learning_rate: {low: 1e-5, high: 1e-4}     # a range
 epochs: [1, 2, 3]                          # some values
 weight_decay: 0.01                         # one value
-lora: {r: [8, 16]}                         # only where the branch `lora` is taken
+lora: {lora_r: [8, 16]}                    # only where the branch `lora` is taken
+lora_variant: [lora, dora]                 # searched only because it is named here
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ Changes = Mapping[str, Any]
 
 
 def narrowed(space: Space, changes: Changes) -> Space:
-    """The space with the user's ranges in place of its own.
+    """The space with the user's ranges in place of its own; parameters on request stay only where they are named.
 
     Raises:
         SpaceError: A name that is nowhere in the space, or a range that is no range; all of them at once.
     """
     used: set[str] = set()
     problems: list[str] = []
-    result = Space(space.name, _apply(space, changes, used, problems))
     known = {name for name, _ in _names(space)}
+    space = _as_requested(space, _requested_names(changes))
+    result = Space(space.name, _apply(space, changes, used, problems))
     for name in changes:
         if name not in used:
             close = difflib.get_close_matches(str(name), sorted(known), n=1)
@@ -38,6 +40,28 @@ def narrowed(space: Space, changes: Changes) -> Space:
     if problems:
         raise SpaceError("The ranges cannot be used.", got="; ".join(dict.fromkeys(problems)))
     return result
+
+
+def _requested_names(changes: Changes) -> set[str]:
+    """Return the names in a user's ranges, also those that count below one branch only."""
+    names = set(changes)
+    for change in changes.values():
+        if isinstance(change, Mapping):
+            names.update(change)
+    return names
+
+
+def _as_requested(space: Space, requested: set[str]) -> Space:
+    """Return the space without the parameters on request that nobody named."""
+    parameters: list[Parameter] = []
+    for parameter in space.parameters:
+        if isinstance(parameter, Choice) and parameter.on_request and parameter.name not in requested:
+            continue
+        if isinstance(parameter, Branch):
+            branches = {option: _as_requested(opened, requested) for option, opened in parameter.branches.items()}
+            parameter = replace(parameter, branches=branches)
+        parameters.append(parameter)
+    return Space(space.name, tuple(parameters))
 
 
 def _apply(space: Space, changes: Changes, used: set[str], problems: list[str]) -> tuple[Parameter, ...]:

@@ -87,6 +87,8 @@ class Choice:
     default: Scalar
     closed: bool = field(default=False, compare=False)
     """Whether a person's own ranges may only choose among the options: anything else would mean nothing here."""
+    on_request: bool = field(default=False, compare=False)
+    """Whether it is searched only where a person's own ranges name it: it costs trials and gains nothing by itself."""
 
     @property
     def domain(self) -> str:

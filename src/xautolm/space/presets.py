@@ -15,6 +15,9 @@ PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
 PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
 DATA_SHARES = {"none": 1.0, "half": 0.5, "quarter": 0.25}
 """Share of the training examples that is used, by what `data_downsize` says."""
+USUAL_BATCH = 16
+FEWEST_STEPS = 25
+"""Steps in an epoch at least, where batches are larger than the usual: with ten an epoch little is learned in few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,10 +56,11 @@ class Bounds:
 
 def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     """The shared part of the preset `default`: few parameters that matter, with ranges around good practice."""
-    sizes: tuple[Scalar, ...] = tuple(size for size in (8, 16, 32, 64) if size <= bounds.train_examples) or (1,)
+    largest = max(min(bounds.train_examples, USUAL_BATCH), bounds.train_examples // FEWEST_STEPS)
+    sizes: tuple[Scalar, ...] = tuple(size for size in (8, 16, 32, 64) if size <= largest) or (1,)
     dropout = (Float(name="dropout", low=0.0, high=0.3, default=0.1),) if bounds.body_dropout else ()
     return (
-        Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
+        Choice(name="batch_size", options=sizes, default=USUAL_BATCH if USUAL_BATCH in sizes else sizes[-1]),
         default_length(bounds),
         Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),

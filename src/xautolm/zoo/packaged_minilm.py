@@ -11,6 +11,8 @@ EMBEDDINGS = 11_918_592
 POOLER = 147_840
 LAYER = 1_774_464
 """Weights of one transformer layer."""
+LAYERS = 6
+"""Of the whole checkpoint."""
 
 CARDS = tuple(
     ModelCard(
@@ -29,7 +31,8 @@ CARDS = tuple(
         package=PACKAGED_ENCODER,
         path="model",
         kept_layers=layers,
+        is_cut=layers < LAYERS,
         automatic=True,
     )
-    for layers in (6, 4, 3, 2)
+    for layers in (LAYERS, 4, 3, 2)
 )
