@@ -118,11 +118,11 @@ def trainings(
     poolings = start_poolings(card, bounds)
     if poolings:
         pooling = Choice(name="pooling", options=poolings, default=poolings[0], closed=True)
-        starts[HeadStart.PROBE] = Space(HeadStart.PROBE, (pooling, *(from_probe or usual).parameters(card)))
+        starts[HeadStart.PROBE.value] = Space(HeadStart.PROBE.value, (pooling, *(from_probe or usual).parameters(card)))
     # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of. On a body
     # without its last layers that is the first token again, from which few epochs learn nothing.
     if not (card.is_cut and poolings):
-        starts[HeadStart.RANDOM] = Space(HeadStart.RANDOM, (from_random or usual).parameters(card))
+        starts[HeadStart.RANDOM.value] = Space(HeadStart.RANDOM.value, (from_random or usual).parameters(card))
     return (Branch(name="head_init", branches=starts, default=next(iter(starts))),)
 
 
