@@ -12,7 +12,7 @@ Out = Annotated[str, typer.Option(help="Folder of the run.")]
 Budget = Annotated[str, typer.Option(help="Wall time for the search.")]
 
 
-def demo(out: Out = "runs/demo", budget: Budget = "2m30s") -> None:
+def demo(out: Out = "runs/demo", budget: Budget = "1m30s") -> None:
     """Search on generated support tickets, show the front, and predict some sentences."""
     from xautolm.automl import AutoLM
     from xautolm.cli.fit import say_result
