@@ -139,3 +139,15 @@ def test_the_layers_of_decoders_are_not_averaged() -> None:
     assert readouts_of(cards["encoder"]) == (OWN, MEAN, MEAN_OF_LAYERS)
     assert readouts_of(cards["decoder"]) == (OWN, MEAN)
     assert readouts_of(cards["encoder-decoder"]) == (OWN,)
+
+
+@pytest.mark.parametrize("damage", ["gone", "cut", "no array"])
+def test_damaged_features_are_computed_again(asked: Asked, damage: str) -> None:
+    whole = np.array(asked.features(MEAN).validation.values)
+    path = asked.folder / f"validation-{MEAN}.npy"
+    if damage == "gone":
+        path.unlink()
+    else:
+        path.write_bytes(path.read_bytes()[:200] if damage == "cut" else b"no array")
+    again = asked.features(MEAN)
+    assert np.allclose(again.validation.values, whole) and again.seconds > 0

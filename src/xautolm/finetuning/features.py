@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,6 +35,8 @@ from xautolm.finetuning.tokens import once
 from xautolm.records import ModelCard
 from xautolm.symptoms import is_trouble
 from xautolm.vocabulary import Layers, Pooling
+
+logger = logging.getLogger(__name__)
 
 BATCH = 32
 """Rows in a forward pass at most."""
@@ -89,6 +93,9 @@ def split_features(
     body = _Body(head=head, tokenizer=tokenizer)
     rows = {"train": sampled_rows(len(tokens["train"])), "validation": np.arange(len(tokens["validation"]))}
     started = time.monotonic()
+    if folder.exists() and not are_whole(folder, readout, rows):
+        logger.warning("%s cannot be read and is made again", folder)
+        shutil.rmtree(folder, ignore_errors=True)
     is_new = not folder.exists()
     if is_new and not _kept(folder, body, readouts_of(card), tokens, rows):
         in_memory = {}
@@ -100,6 +107,18 @@ def split_features(
     features = {split: read_features(folder, split, readout) for split in rows}
     is_half = features["train"].values.dtype == np.float16
     return SplitFeatures(**features, seconds=seconds, notes=(IN_HALF,) if is_half else ())
+
+
+def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bool:
+    """Return whether a folder has the features of these rows; a run that is resumed may find damaged files."""
+    for split, positions in rows.items():
+        try:
+            features = read_features(folder, split, readout)
+        except (OSError, ValueError, EOFError):
+            return False
+        if len(features.values) != len(positions) or len(features.rows) != len(positions):
+            return False
+    return True
 
 
 def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> np.ndarray:

@@ -40,8 +40,8 @@ class Full:
         if bounds.form in SAYING:
             # What says words is often the same matrix, which has to be trained.
             return training
-        # Half of a small model's weights: without their gradients and moments an epoch takes 22 % less time, at the same
-        # score (docs/experiments.md).
+        # Half of a small model's weights: without their gradients and moments an epoch takes 22 % less time, at the
+        # same score (docs/experiments.md).
         return (Choice(name="freeze_embeddings", options=(False, True), default=True), *training)
 
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
