@@ -195,7 +195,9 @@ def test_adapters_beside_quantised_weights(
 ) -> None:
     task = TASKS.get("text-classification")
     # Quantised matrices multiply in lower precision than the full ones that are saved: 8 bits were off by up to 3 %.
-    goes_through(models(family), task, "lora", "classify", tmp_path, answered, tolerance=5e-2, quantization=bits)
+    # A probe's head has larger weights on a body of random ones, and multiplies what was rounded.
+    fixed = {"quantization": bits, "head_init": "random"}
+    goes_through(models(family), task, "lora", "classify", tmp_path, answered, tolerance=5e-2, **fixed)
     assert "quantization_config" not in read_json(tmp_path / "model" / "config.json")
 
 
