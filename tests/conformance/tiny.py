@@ -63,12 +63,13 @@ def tiny_model(family: str, folder: Path, texts: list[str], **shape: Any) -> Mod
     """A model of a family in a folder, with a tokenizer trained on some texts; returns its card.
 
     Args:
-        family: What `config.json` calls it.
+        family: What `config.json` calls it; an encoder if the zoo has none of it.
         folder: Where to.
         texts: For the tokenizer.
         **shape: Values of its configuration other than the small ones.
     """
-    architecture = FAMILIES[family].architecture
+    known = FAMILIES.get(family)
+    architecture = known.architecture if known else "encoder"
     tokenizer = _tokenizer(architecture, texts)
     special = {
         "vocab_size": len(tokenizer),
@@ -85,7 +86,7 @@ def tiny_model(family: str, folder: Path, texts: list[str], **shape: Any) -> Mod
     tokenizer.save_pretrained(str(folder))
     (card,) = find_models([str(folder)], ZOO.things)
     assert card.architecture == architecture
-    return replace(card, lora_targets=FAMILIES[family].lora_targets, shared_layers=FAMILIES[family].shared_layers)
+    return replace(card, lora_targets=known.lora_targets, shared_layers=known.shared_layers) if known else card
 
 
 def _tokenizer(architecture: str, texts: list[str]) -> PreTrainedTokenizerFast:

@@ -12,13 +12,17 @@ import pandas as pd
 import pytest
 from transformers import pipeline
 
+from tests.conformance.tiny import tiny_model
 from tests.finetuning.conftest import Order
+from xautolm.data.demo import support_tickets
+from xautolm.errors import TrialError
 from xautolm.finetuning.feature_files import IN_HALF
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS
 from xautolm.tasks import TASKS, predicted
+from xautolm.vocabulary import FailureKind
 
 # What libraries say of themselves while they work.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -152,3 +156,63 @@ def test_a_probe_whose_features_fit_on_the_disk_in_float16_scores_the_same_and_s
     narrow = run(spec, tmp_path / "narrow")
     assert narrow.adjustments == (IN_HALF,)
     assert dict(narrow.metrics) == pytest.approx(dict(roomy.metrics), abs=0.05)
+
+
+@pytest.mark.parametrize("family", ["convbert", "roformer", "mpnet"])
+def test_a_family_that_the_zoo_does_not_have_is_probed_and_trained_from_its_probe(
+    order: Order, tmp_path: Path, family: str
+) -> None:
+    texts = list(support_tickets(160, seed=1)["text"])
+    card = tiny_model(family, tmp_path / "body", texts)
+    folders = [tmp_path / name for name in ("probe", "again", "trained")]
+    for place in folders:
+        place.mkdir()
+    values = [{"pooling": "own"}, {"pooling": "own", "class_weights": True}, {"pooling": "own", "epochs": 1}]
+    methods = ["probe", "probe", "full"]
+    for method, place, chosen in zip(methods, folders, values, strict=True):
+        spec = replace(order(card.path, method, **chosen), tokens=str(tmp_path / "tokens"))
+        outcome = run(spec, place)
+        table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+        task = TASKS.get(spec.task)
+        targets = task.encode(list(table[task.target]), spec.labels)
+        answers = predicted(task, Predictor(place / "model", "cpu").answers(table))
+        # The second probe finds the features of the first on the disk: its dense layer has to be the same one.
+        assert scores(spec.metrics, targets, answers) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    assert outcome.history[0]["train_loss"] < 3.0
+    is_steady = family == "mpnet"
+    assert any("head starts at random" in line for line in outcome.adjustments) is not is_steady
+
+
+def test_a_mean_that_cannot_be_pooled_is_said(
+    order: Order, tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    card = tiny_model("roformer", tmp_path / "body", list(support_tickets(160, seed=1)["text"]))
+    # A body of random weights says nearly the same of every text.
+    monkeypatch.setattr("xautolm.finetuning.probe.LARGEST_UNSTEADINESS", np.inf)
+    with pytest.raises(TrialError, match="between body and classifier of roformer is not known") as refused:
+        run(order(card.path, "full", pooling="mean"), folder)
+    assert refused.value.kind is FailureKind.INVALID_CONFIG
+
+
+def test_a_head_does_not_start_from_a_probe_that_dropout_drowns(order: Order, tmp_path: Path) -> None:
+    outcomes = {}
+    for model in ("minilm-l6", "minilm-l2"):
+        place = tmp_path / model
+        place.mkdir()
+        spec = order(model, "full", epochs=1)
+        values = {**spec.configuration.values, "head_init": "probe", "pooling": "own"}
+        spec = replace(spec, configuration=replace(spec.configuration, values=values))
+        outcomes[model] = run(spec, place)
+    assert outcomes["minilm-l6"].adjustments == ()
+    (line,) = outcomes["minilm-l2"].adjustments
+    assert line.startswith("head starts at random: dropout moves the probe's logits by ")
+
+
+def test_a_damaged_probe_is_fitted_again(order: Order, tmp_path: Path) -> None:
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    spec = order("minilm-l2", "probe", pooling="mean")
+    first = run(spec, tmp_path / "first")
+    (weights,) = Path(spec.tokens).glob("probe-*/weights.npz")
+    weights.write_bytes(weights.read_bytes()[:50])
+    assert run(spec, tmp_path / "second").metrics == first.metrics

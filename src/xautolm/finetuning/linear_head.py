@@ -93,8 +93,8 @@ class HeadForm:
     """Take the dense layer and its activation out."""
     close: Callable[[Any, float], None]
     """Put them back, given the largest feature, so that they change nothing."""
-    strip: Callable[[Any], None] = field(default=lambda model: None)
-    """Take out what still stands between an opened head and the body's last hidden state."""
+    strip: Callable[[Any], None] | None = field(default=lambda model: None)
+    """Take out what still stands between an opened head and the body's last hidden state; None if that is unknown."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,7 +128,14 @@ class LinearHead:
 
 
 def open_head(model: Any) -> LinearHead | None:
-    """Make a model's classifier linear in the pooled token; return it, or None for unknown families."""
+    """Make a model's classifier linear in the pooled token, or in what its own dense layer makes of that.
+
+    Families that are not in `HEAD_FORMS` keep their dense layer, random as transformers makes it, as part of the
+    features: whoever loads such a model again has to set the same seed before.
+
+    Returns:
+        The head; None where no linear layer outside the body has an output for each class.
+    """
     form = _form_of(model)
     if form is None:
         return None
@@ -143,11 +150,18 @@ def head_of(model: Any) -> LinearHead:
     return LinearHead(model=model, linear=model.get_submodule(form.final))
 
 
-def strip_head(model: Any) -> None:
-    """Let an opened head look at the body's last hidden state itself, as sentence-transformers does."""
+def strip_head(model: Any) -> bool:
+    """Let an opened head look at the body's last hidden state itself, as sentence-transformers does.
+
+    Returns:
+        Whether it does now; not where the family keeps a dense layer that is not known.
+    """
     form = _form_of(model)
     assert form is not None
+    if form.strip is None:
+        return False
     form.strip(model)
+    return True
 
 
 def close_head(model: Any, largest_feature: float) -> None:
@@ -165,7 +179,22 @@ def close_head(model: Any, largest_feature: float) -> None:
 def _form_of(model: Any) -> HeadForm | None:
     if hasattr(model, DECODER.final):
         return DECODER
-    return HEAD_FORMS.get(model.config.model_type)
+    known = HEAD_FORMS.get(model.config.model_type)
+    if known is not None:
+        return known
+    final = _last_linear(model)
+    return HeadForm(final=final, open=_nothing, close=_nothing, strip=None) if final else None
+
+
+def _last_linear(model: Any) -> str:
+    """Return the name of the last linear layer outside the body with an output for each class, or nothing."""
+    inside = {id(module) for module in model.base_model.modules()}
+    name_of_last = ""
+    for name, module in model.named_modules():
+        is_final = isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
+        if is_final and id(module) not in inside:
+            name_of_last = name
+    return name_of_last
 
 
 def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> nn.Linear:
@@ -335,13 +364,21 @@ HEAD_FORMS = {
     "albert": ALBERT,
     "bart": SEQUENCE_TO_SEQUENCE,
     "bert": BERT,
+    "camembert": ROBERTA,
+    "data2vec-text": ROBERTA,
     "deberta": DEBERTA,
     "deberta-v2": DEBERTA,
     "distilbert": DISTILBERT,
     "electra": ELECTRA,
+    "ernie": BERT,
+    "longformer": ROBERTA,
+    "mbart": SEQUENCE_TO_SEQUENCE,
     "modernbert": PRETRAINED_DENSE,
+    "mpnet": ROBERTA,
     "roberta": ROBERTA,
+    "roberta-prelayernorm": ROBERTA,
     "t5": SEQUENCE_TO_SEQUENCE,
     "xlm-roberta": ROBERTA,
+    "xlm-roberta-xl": ROBERTA,
 }
 """By what `config.json` calls the family."""

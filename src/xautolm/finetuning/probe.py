@@ -40,6 +40,13 @@ BLOCK = 8_192
 """Rows that are scored at once: memory-mapped features of a million rows must not all come into memory."""
 
 
+DROPOUT = 0.1
+"""Share of the features that a training drops, in nearly all families."""
+LARGEST_UNSTEADINESS = 15.0
+"""Of logits, up to which a training may start from a probe. On the first token of MiniLM's six layers it is 4 with 64
+classes; without the upper layers it is 185 and more, and training ends badly (docs/experiments.md)."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
     """Rows of a split."""
@@ -64,6 +71,13 @@ class Probe:
     """What it reached on the validation split, by the metric that leads."""
     note: str = ""
     """What could not be done as usual, for a person."""
+    unsteadiness: float = 0.0
+    """Standard deviation that dropout gives the logit of the class where it is largest."""
+
+    @property
+    def can_be_trained_on(self) -> bool:
+        """Return whether a training may start from it."""
+        return self.unsteadiness <= LARGEST_UNSTEADINESS
 
     def logits(self, features: np.ndarray) -> np.ndarray:
         """Return shape (rows, classes)."""
@@ -120,7 +134,26 @@ def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: R
         if best is None or score > best.score:
             best = replace(line, score=score)
     assert best is not None
-    return best
+    return replace(best, unsteadiness=unsteadiness(best.weight, features, regression))
+
+
+def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regression) -> float:
+    """Return the standard deviation of a logit under dropout in front of the layer, of the class where it is largest.
+
+    Where features are next to constant over texts, a probe tells classes by large weights, and dropout's noise, which
+    goes with a feature's size, drowns what goes with its deviation.
+
+    Args:
+        weight: Shape (classes, width).
+        features: Shape (rows, width), as they are.
+        regression: What was fitted.
+    """
+    if regression.problem_type == "single_label_classification":
+        # What all classes share changes no answer.
+        weight = weight - weight.mean(axis=0)
+    mean_squares = np.mean(np.square(features, dtype=np.float64), axis=0)
+    variances = DROPOUT / (1 - DROPOUT) * (np.square(weight) @ mean_squares)
+    return float(np.sqrt(variances.max()))
 
 
 def is_small(targets: np.ndarray, classes: int) -> bool:

@@ -7,11 +7,12 @@ import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, set_seed
 
 from xautolm.documents import write_json
 from xautolm.errors import TrialError
@@ -25,11 +26,11 @@ from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
-from xautolm.finetuning.tokens import once, tokens_folder
+from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS, TrialOutcome, TrialSpec
 from xautolm.tasks import Task, predicted
-from xautolm.vocabulary import HeadStart, Layers, Pooling, TrialStatus
+from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
 
 RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
@@ -75,7 +76,9 @@ def head_start(
     settings: Answering,
     adjustments: list[str],
 ) -> Probe | None:
-    """Return the probe that a trial's head starts from; None where the configuration wants a random head.
+    """Return the probe that a trial's head starts from; None for a random head.
+
+    That is where the configuration wants one, or where the probe is too unsteady to be trained on.
 
     Args:
         spec: The trial's.
@@ -91,16 +94,31 @@ def head_start(
     if spec.configuration.values.get("head_init") != HeadStart.PROBE:
         return None
     readout = readout_of(spec)
-    fitted = probe_folder(spec, settings, readout)
-    if fitted.exists():
-        # An earlier trial's: the body is loaded once, by the training itself.
-        probe = read_probe(fitted)
+    # An earlier trial's: the body is then loaded once, by the training itself.
+    probe = earlier_probe(probe_folder(spec, settings, readout))
+    if probe is not None:
         adjustments += [probe.note] if probe.note else []
-        return probe
-    head = opened_head(spec, task, tokenizer)
-    features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
-    adjustments += notes_of(features, probe)
+    else:
+        head = opened_head(spec, task, tokenizer)
+        features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
+        adjustments += notes_of(features, probe)
+    if not probe.can_be_trained_on:
+        adjustments.append(
+            f"head starts at random: dropout moves the probe's logits by {probe.unsteadiness:.0f}, "
+            "for this body says nearly the same of every text"
+        )
+        return None
     return probe
+
+
+def earlier_probe(folder: Path) -> Probe | None:
+    """Return the probe that an earlier trial left; None where there is none, or its files are damaged."""
+    if not folder.exists():
+        return None
+    try:
+        return read_probe(folder)
+    except (OSError, ValueError, TypeError, KeyError, EOFError, BadZipFile):
+        return None
 
 
 def pooling_of(spec: TrialSpec) -> Pooling:
@@ -136,7 +154,10 @@ def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBas
         head = open_head(model)
         assert head is not None
         if pooling_of(spec) is Pooling.MEAN:
-            strip_head(model)
+            if not strip_head(model):
+                family = model.config.model_type
+                reason = f"the mean cannot be pooled: what stands between body and classifier of {family} is not known"
+                raise TrialError(FailureKind.INVALID_CONFIG, reason)
             pool_by_mean(model)
         head.set_weights(start.weight, start.bias)
     return model
@@ -161,11 +182,15 @@ def opened_head(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase)
     Raises:
         TrialError: The family's classifier cannot be written so (`invalid_config`), or the model cannot be loaded.
     """
+    # What a family keeps in front of its classifier is drawn anew with each load: here as in the training that follows.
+    set_seed(spec.seed)
     model = bare_model(spec, task, tokenizer).to(spec.device)
     head = open_head(model)
     if head is None:
         family = model.config.model_type
-        raise TrialError("invalid_config", f"it is not known how to write a linear probe as a classifier of {family}")
+        raise TrialError(
+            FailureKind.INVALID_CONFIG, f"it is not known how to write a linear probe as a classifier of {family}"
+        )
     return head
 
 
@@ -198,7 +223,7 @@ def probe_of(
         validation = examples_of(features.validation, tokens["validation"])
         save_probe(fit_probe(train, validation, judge, regression, spec.seed), path)
 
-    return features, read_probe(once(probe_folder(spec, settings, readout), fit))
+    return features, loaded(probe_folder(spec, settings, readout), fit, read_probe)
 
 
 def examples_of(features: RowFeatures, rows: Dataset) -> Examples:
@@ -221,7 +246,12 @@ def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path
 def save_probe(probe: Probe, folder: Path) -> None:
     """Write a probe to a folder that exists."""
     np.savez(folder / "weights.npz", weight=probe.weight, bias=probe.bias)
-    choice = {"strength": probe.strength, "score": probe.score, "note": probe.note}
+    choice = {
+        "strength": probe.strength,
+        "score": probe.score,
+        "note": probe.note,
+        "unsteadiness": probe.unsteadiness,
+    }
     write_json(folder / "choice.json", choice)
 
 
