@@ -177,3 +177,22 @@ def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -
     assert reason("scratch-tiny", []) == ""
     assert opening.reason_to_wait(trainings["another"], ended, "f1_macro") == ""
     assert reason("another", ended + probed([trainings["minilm-l6"]] * 12, [0.7] * 12)) == ""
+
+
+def test_short_trials_of_other_architectures_that_never_ran_are_not_missed(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    names = ("minilm-l6", "scratch-decoder", "scratch-encoder-decoder")
+    opening = replace(opening_of("text-classification", names, profile, machine), refinements=2)
+    probes = opening.first(no_obstacle)
+    default, *short = opening.after_probes(probed(probes, [0.5]), [], "f1_macro", no_obstacle)
+    # Models from scratch wait where a probe has an answer, so only the default was trained.
+    assert all(opening.reason_to_wait(each, probed(probes, [0.5]), "f1_macro") for each in short)
+    begun, scores = [*probes, default], [0.5, 0.7]
+    varied = 0
+    while (following := opening.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)) is not None:
+        assert is_trained(following)
+        varied += 1
+        begun.append(following)
+        scores.append(0.6)
+    assert varied == 2

@@ -105,23 +105,28 @@ class Opening:
             metric: The one that leads.
             obstacle: Says why a configuration would be passed over.
         """
-        trained = [experience for experience in experiences if is_trained(experience.configuration)]
-        successes = [experience for experience in trained if experience.outcome.succeeded]
-        trainings_running = [configuration for configuration in running if is_trained(configuration)]
-        first_trainings = len({card.architecture for card in self.cards.values()})
-        count = len(trained) + len(trainings_running) - first_trainings
+        begun = [*(experience.configuration for experience in experiences), *running]
+        successes = []
+        for experience in experiences:
+            if is_trained(experience.configuration) and experience.outcome.succeeded:
+                successes.append(experience)
         if not successes or not self.refinements:
             return None
         candidates: list[Configuration] = []
-        if count < self.refinements:
+        if self.count_varied(begun) < self.refinements:
             best = max(successes, key=lambda experience: experience.outcome.metrics[metric])
             candidates = variations(self.space, best.configuration)
         candidates += self.probes(obstacle)
-        begun = [*(experience.configuration for experience in experiences), *running]
         for candidate in candidates:
             if candidate not in begun and not obstacle(candidate):
                 return candidate
         return None
+
+    def count_varied(self, begun: Sequence[Configuration]) -> int:
+        """Return how many trainings were begun that are no defaults, whole or with the fewest epochs."""
+        defaults = [*default_configurations(self.space), *default_configurations(self.space, fewest_epochs=True)]
+        trainings = [configuration for configuration in begun if is_trained(configuration)]
+        return sum(training not in defaults for training in trainings)
 
     def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], metric: str) -> str:
         """Return why a training is better tried late, in a search that knows of no other task; nothing if it is not.
