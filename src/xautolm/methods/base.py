@@ -67,6 +67,25 @@ class Training:
         return (learning_rate(card, self.rates, self.shrink), self.epochs)
 
 
+class WithoutGradient:
+    """What methods share that take no gradient step: nothing is trained, and weights stay as they are."""
+
+    trains_body = False
+    trains_by_gradient = False
+
+    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Return 0: nothing receives gradients."""
+        return 0.0
+
+    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Return 1: weights are stored in float32."""
+        return 1.0
+
+    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
+        """Return 0: there is no backward pass."""
+        return 0.0
+
+
 def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: float = 0.5) -> Float:
     """A log-uniform learning rate whose range falls with the model's size.
 

@@ -5,20 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xautolm.methods.base import freeze_all_but, head_parameters, poolings_of
+from xautolm.methods.base import WithoutGradient, freeze_all_but, head_parameters, poolings_of
 from xautolm.records import SAYING, ModelCard, Scalar
 from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.space.presets import Bounds, default_length
 from xautolm.vocabulary import Layers, Pooling
 
 
-class LinearProbe:
+class LinearProbe(WithoutGradient):
     """The quickest method: one pass over the data, then logistic or ridge regression."""
 
     name = "probe.v1"
     title = "linear probe on a frozen body"
-    trains_body = False
-    trains_by_gradient = False
     reads_training_split = True
     presets = ("default",)
 
@@ -38,18 +36,6 @@ class LinearProbe:
             default_length(bounds),
             *(weights if bounds.form == "classify" else ()),
         )
-
-    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Nothing of the body."""
-        return 0.0
-
-    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """As they are."""
-        return 1.0
-
-    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """None."""
-        return 0.0
 
     def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
         """Freeze the body; the head is fitted, not trained."""

@@ -5,19 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from xautolm.methods.base import freeze_all_but
+from xautolm.methods.base import WithoutGradient, freeze_all_but
 from xautolm.records import SAYING, ModelCard, Scalar
 from xautolm.space import Parameter
 from xautolm.space.presets import Bounds, default_length
 
 
-class ZeroShot:
+class ZeroShot(WithoutGradient):
     """No training at all: one pass over the validation split."""
 
     name = "zero_shot.v1"
     title = "the model as it is"
-    trains_body = False
-    trains_by_gradient = False
     reads_training_split = False
     presets = ("default",)
 
@@ -30,18 +28,6 @@ class ZeroShot:
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """How much of a prompt is read."""
         return (default_length(bounds),)
-
-    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Nothing of the body."""
-        return 0.0
-
-    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """As they are."""
-        return 1.0
-
-    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """None."""
-        return 0.0
 
     def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
         """Freeze everything."""
