@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import cache
@@ -47,7 +47,7 @@ from xautolm.records import (
 from xautolm.report import Screen
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors
-from xautolm.search import SAMPLERS, Memory, SearchStudy, file_url, open_study
+from xautolm.search import SAMPLERS, Memory, SearchStudy, Strategy, file_url, open_study
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
 from xautolm.space import Space
@@ -267,13 +267,7 @@ def _opened(
     experiences = settled(folder, info, screen.note, stored)
     past = _past(sight, options, stored, info)
     sight.resources.learn(past)
-    # A sampler that follows a store knows better what to try than the best training's neighbourhood.
-    begins_from_zero = strategy.memory == "evidence" and (start == NONE or not past)
-    refinements = REFINEMENTS if begins_from_zero else 0
-    opening = Opening(space=space, cards=sight.cards, refinements=refinements)
-    first = opening.first(lambda configuration: sight.resources.obstacle(configuration, limits))
-    if all(is_trained(configuration) for configuration in first):
-        screen.note("no pretrained model here can be tried without training: the search begins with a training")
+    opening = _opening(sight, strategy, start, past)
     features = _features(sight, info, executor)
 
     @cache
@@ -283,17 +277,7 @@ def _opened(
     if features.launcher is None:
         # No child measures beside the trials, so nothing is gained by asking later.
         remember()
-    study = open_study(
-        file_url(folder.study),
-        space,
-        sight.objectives,
-        lambda seed: strategy.make_late(space, seed, remember),
-        options.seed,
-        first,
-        experiences,
-        folder.is_taken,
-        screen.note,
-    )
+    study = _study(sight, options, screen, opening, experiences, remember)
     screen.note(f"{space.size()}; sampler {strategy.name}; device {sight.system.device}; run folder {folder.root}")
     used = seconds_used(folder.clock, experiences, options.parallel, screen.note)
     return Plan(
@@ -323,6 +307,43 @@ def _opened(
         experiences=experiences,
         features=features,
         unrecorded=list(experiences),
+    )
+
+
+def _opening(sight: Prospect, strategy: Strategy, start: str, past: Sequence[Experience]) -> Opening:
+    """Return what the search begins with."""
+    begins_from_zero = strategy.memory == "evidence" and (start == NONE or not past)
+    # A sampler that follows a store knows better what to try than the best training's neighbourhood.
+    return Opening(space=sight.space, cards=sight.cards, refinements=REFINEMENTS if begins_from_zero else 0)
+
+
+def _study(
+    sight: Prospect,
+    options: FitOptions,
+    screen: Screen,
+    opening: Opening,
+    experiences: Sequence[Experience],
+    remember: Callable[[], Memory | None],
+) -> SearchStudy:
+    """Open the study in the run's folder, with the first trials of the opening waiting in it."""
+    strategy = SAMPLERS.get(options.sampler)
+
+    def obstacle(configuration: Configuration) -> str:
+        return sight.resources.obstacle(configuration, sight.limits)
+
+    first = opening.first(obstacle)
+    if all(is_trained(configuration) for configuration in first):
+        screen.note("no pretrained model here can be tried without training: the search begins with a training")
+    return open_study(
+        file_url(sight.folder.study),
+        sight.space,
+        sight.objectives,
+        lambda seed: strategy.make_late(sight.space, seed, remember),
+        options.seed,
+        first,
+        experiences,
+        sight.folder.is_taken,
+        screen.note,
     )
 
 
