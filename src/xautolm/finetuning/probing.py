@@ -257,9 +257,10 @@ def save_probe(probe: Probe, folder: Path) -> None:
 
 def read_probe(folder: Path) -> Probe:
     """Return what `save_probe` wrote."""
-    weights = np.load(folder / "weights.npz", allow_pickle=False)
     choice = json.loads((folder / "choice.json").read_text(encoding="utf-8"))
-    return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
+    # Opened here, because numpy leaves a damaged archive open.
+    with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as weights:
+        return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
 def features_folder(spec: TrialSpec, settings: Answering) -> Path:
