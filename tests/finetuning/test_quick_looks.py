@@ -88,3 +88,16 @@ def test_a_real_training_writes_them_and_chooses_its_epoch_without_them(
     assert all(PARTIAL_ROWS not in point for point in outcome.history)
     steps = [json.loads(line)["step"] for line in (folder / "progress.jsonl").read_text().splitlines()]
     assert steps == sorted(steps)
+
+
+@pytest.mark.filterwarnings("ignore::DeprecationWarning")
+def test_looking_changes_nothing_in_the_training(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    spec = order(rows=300, epochs=2, batch_size=8, dropout=0.1)
+    losses = []
+    for fewest_rows in (5, 10_000):
+        monkeypatch.setattr(quick_looks, "FEWEST_ROWS", fewest_rows)
+        folder = tmp_path / f"fewest-{fewest_rows}"
+        folder.mkdir()
+        outcome = run(spec, folder)
+        losses.append([(point["train_loss"], point["validation_loss"]) for point in outcome.history])
+    assert losses[0] == losses[1]

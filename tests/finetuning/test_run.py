@@ -23,7 +23,7 @@ from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Export, TrialStatus
-from xautolm.zoo import ZOO
+from xautolm.zoo import ZOO, find_models
 
 pytestmark = [
     # What libraries say of themselves while they work; ours must stay silent.
@@ -33,16 +33,17 @@ pytestmark = [
 
 
 def test_a_model_from_scratch_learns_and_leaves_a_plain_folder(order: Order, folder: Path) -> None:
-    spec = order(epochs=8)
+    spec = order(epochs=8, rows=600)
     outcome = run(spec, folder)
     assert outcome.status is TrialStatus.COMPLETE
     assert set(outcome.metrics) == {"f1_macro", "accuracy", "f1_weighted", "mcc"}
-    assert outcome.metrics["accuracy"] > 0.45  # the largest class has 30 %
+    assert outcome.metrics["accuracy"] > 0.6  # the largest class has 30 %
     assert outcome.metrics["f1_macro"] == max(line["f1_macro"] for line in outcome.history)
     assert {"epoch", "seconds", "train_loss", "validation_loss", "mcc"} <= set(outcome.history[0])
     assert not (folder / "checkpoints").exists()
     last = json.loads((folder / "progress.jsonl").read_text().splitlines()[-1])
-    assert last["step"] == last["steps"] > 0
+    # It may stop early, yet only at the end of an epoch.
+    assert last["step"] * 8 == last["steps"] * len(outcome.history) > 0
     classify = pipeline("text-classification", model=str(folder / "model"))
     assert classify("I was charged twice for order 4417.")[0]["label"] in spec.labels
 
@@ -82,6 +83,21 @@ def test_lora_variants(order: Order, folder: Path, variant: str, init: str, targ
 def test_same_seed_same_result(order: Order, folder: Path) -> None:
     first, second = (run(order(epochs=3), folder) for _ in range(2))
     assert first.metrics == second.metrics
+
+
+@pytest.mark.parametrize("family", ["scratch-tiny", "scratch-decoder"])
+def test_tokenizers_of_models_from_scratch_are_the_same_each_time(order: Order, tmp_path: Path, family: str) -> None:
+    spec = order()
+    (card,) = find_models([family], ZOO.things)
+    written = []
+    for time in ("first", "second"):
+        load_tokenizer(card, Path(spec.data), tmp_path / time)
+        (file,) = (tmp_path / time).rglob("tokenizer.json")
+        written.append(file.read_text())
+    assert written[0] == written[1]
+    if card.architecture == "encoder":
+        tokens = json.loads(written[0])["added_tokens"]
+        assert [token["content"] for token in tokens] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
 def test_several_labels(order: Order, folder: Path) -> None:

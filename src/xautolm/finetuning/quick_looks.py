@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from typing import Any, Protocol
 
+import torch
 from datasets import Dataset
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -81,7 +82,9 @@ class QuickLooks(TrainerCallback):
         """Return the metrics on the first rows of the sample, without telling any callback of an evaluation."""
         assert self.trainer is not None and self.sample is not None
         batches = self.trainer.get_eval_dataloader(self.sample.select(range(rows)))
-        output = self.trainer.evaluation_loop(batches, "quick look", metric_key_prefix=PREFIX)
+        # A data loader draws a number from the generator that dropout draws from: a look would change the training.
+        with torch.random.fork_rng(devices=[]):
+            output = self.trainer.evaluation_loop(batches, "quick look", metric_key_prefix=PREFIX)
         scores = {}
         for name, value in output.metrics.items():
             plain = name.removeprefix(f"{PREFIX}_")

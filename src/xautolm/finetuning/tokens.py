@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pandas as pd
 from datasets import Dataset, DatasetDict
@@ -21,6 +21,10 @@ from xautolm.records import ModelCard, TrialSpec, digest_of
 from xautolm.space.presets import DATA_SHARES
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
+
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+    from tokenizers.normalizers import Normalizer
 
 logger = logging.getLogger(__name__)
 
@@ -172,19 +176,46 @@ def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
         "sep_token": "[SEP]",
         "mask_token": "[MASK]",
     }
+    normalizer = normalizers.BertNormalizer()
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.normalizer = normalizer
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
-        vocab_size=card.vocabulary, special_tokens=list(special.values()), show_progress=False
+        vocab_size=card.vocabulary,
+        special_tokens=[*special.values(), *_single_pieces(texts, normalizer)],
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
+    tokenizer = _with_vocabulary(tokenizer, list(special.values()))
     start, end = (tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", start), ("[SEP]", end)]
     )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
     fast.save_pretrained(str(folder))
+
+
+def _single_pieces(texts: list[str], normalizer: Normalizer) -> list[str]:
+    """Return each character of the texts as a piece that begins a word and as one that goes on with it.
+
+    Named to the trainer, they get the same numbers in every process. Those that go on with a word are otherwise
+    numbered in the order of a hash table, which differs from process to process, and between equally frequent pairs
+    the numbers decide which one becomes a piece: the same data and seed would give another tokenizer each time.
+    """
+    characters = {character for text in texts for character in normalizer.normalize_str(text)}
+    letters = sorted(character for character in characters if not character.isspace())
+    return [*letters, *(f"##{letter}" for letter in letters)]
+
+
+def _with_vocabulary(trained: Tokenizer, special: list[str]) -> Tokenizer:
+    """Return a tokenizer with the same vocabulary, to which no tokens but these are special."""
+    from tokenizers import Tokenizer, models
+
+    tokenizer = Tokenizer(models.WordPiece(trained.get_vocab(), unk_token="[UNK]"))
+    tokenizer.normalizer = trained.normalizer
+    tokenizer.pre_tokenizer = trained.pre_tokenizer
+    tokenizer.add_special_tokens(special)
+    return tokenizer
 
 
 def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
@@ -198,7 +229,7 @@ def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
     trainer = trainers.BpeTrainer(
         vocab_size=card.vocabulary,
         special_tokens=list(special.values()),
-        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
