@@ -35,8 +35,8 @@ from xautolm.errors import TrialError
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import Configuration, ModelCard, Scalar, TrialSpec
+from xautolm.search_space import build_space, data_needs
 from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec

@@ -47,8 +47,8 @@ from xautolm.data import prepare
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import Limits, TrialSpec
+from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec
 from xautolm.zoo import ZOO, find_models

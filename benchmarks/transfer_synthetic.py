@@ -20,13 +20,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from benchmarks.synthetic import OBJECTIVES, SPACE, TIME_LIMIT, Task, experience, play, related_tasks, reversed_task
-from xautolm.memory import evidence_of
 from xautolm.metalearning import PRESETS, SETTINGS, knn_start, warm_start
 from xautolm.metrics import objective
-from xautolm.ranking import hypervolume
+from xautolm.objectives import hypervolume
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.search import SAMPLERS, Memory, open_study
 from xautolm.space import Prior
+from xautolm.warm_start import evidence_of
 
 TRIALS = 40
 EARLY = 10

@@ -20,10 +20,10 @@ from pathlib import Path
 from xautolm.execution import ForkServerLauncher, Launcher, LocalExecutor, SpawnLauncher
 from xautolm.metafeatures import system_profile
 from xautolm.metrics import objective
-from xautolm.plan import PRELOAD
-from xautolm.recipe import build_space, generic_data
 from xautolm.records import Limits, TrialSpec
 from xautolm.search import SAMPLERS, SearchStudy, open_study
+from xautolm.search_space import build_space, generic_data
+from xautolm.session import PRELOAD
 from xautolm.tasks import TASKS
 from xautolm.zoo import ZOO, find_models
 

@@ -12,9 +12,9 @@ import pandas as pd
 import pytest
 
 from xautolm import AutoLM
-from xautolm.documents import read_json
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.serialization import read_json
 from xautolm.testing import FakeExecutor, lookup_questions, success
 
 CLASSES = ("apple", "pear", "plum")

@@ -10,9 +10,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.documents import to_plain
 from xautolm.experience import ExperienceStore
 from xautolm.records import Experience
+from xautolm.serialization import to_plain
 
 INFINITE, NO_NUMBER = float("inf"), float("nan")
 MEGABYTE = "x" * 1_000_000

@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from tests.played import fake_predictor, table_for
-from xautolm import AutoLM, documents
+from xautolm import AutoLM, serialization
 from xautolm.best_folder import BestFolder, read_results
 from xautolm.errors import NoModelError
 from xautolm.records import Experience, TrialOutcome, TrialSpec
@@ -205,7 +205,7 @@ def best_folder(run: Path) -> BestFolder:
 def test_a_kill_at_any_step_leaves_a_whole_model_that_the_next_start_brings_in_order(
     begun: tuple[Path, list[Experience]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, way: str
 ) -> None:
-    exchange = documents.exchange_names
+    exchange = serialization.exchange_names
 
     def exchanged(first: Path, second: Path) -> bool:
         sys.audit("exchange")
@@ -214,7 +214,7 @@ def test_a_kill_at_any_step_leaves_a_whole_model_that_the_next_start_brings_in_o
     def no_links(source: str, target: str) -> None:
         raise OSError("no hard links here")
 
-    monkeypatch.setattr(documents, "exchange_names", exchanged)
+    monkeypatch.setattr(serialization, "exchange_names", exchanged)
     if way == "copies":
         monkeypatch.setattr(os, "link", no_links)
     original, (first, second) = begun

@@ -13,8 +13,8 @@ import pytest
 
 from tests.played import CLASSES, FakePredictor, fake_predictor, played, table_for
 from xautolm import AutoLM
-from xautolm.documents import replace_folder
 from xautolm.errors import DataError, NoModelError, UsageError
+from xautolm.serialization import replace_folder
 
 __all__ = ["fake_predictor"]
 

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from xautolm.budget import Clock, process_started, seconds_used
-from xautolm.documents import read_json
 from xautolm.records import Budget
+from xautolm.serialization import read_json
 from xautolm.testing import made_up_experience
 
 TRIALS = [made_up_experience(number, wall_time=30.0) for number in range(4)]

@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 
 from xautolm.experience.validation import check
-from xautolm.memory import standings_of
 from xautolm.metalearning.utility import is_negative, is_positive, utilities
 from xautolm.records import Experience, Objective, TrialOutcome
 from xautolm.search import pareto_front
 from xautolm.search.study import told_values
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus
+from xautolm.warm_start import standings_of
 
 OBJECTIVES = ("f1_macro", "evaluation_time")
 

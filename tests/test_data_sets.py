@@ -9,8 +9,8 @@ import pytest
 from tests.conftest import data_set
 from xautolm import AutoLM
 from xautolm.data import prepare
-from xautolm.recipe import data_needs
 from xautolm.report.screen import Plain
+from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
 
 pytestmark = pytest.mark.data

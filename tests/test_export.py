@@ -9,9 +9,9 @@ import pytest
 from tests.played import play, table_for
 from xautolm import AutoLM
 from xautolm.errors import RunFolderError, SpaceError, UsageError
-from xautolm.recipe import build_space
 from xautolm.records import DataProfile, ModelCard, SystemProfile, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.search_space import build_space
 from xautolm.space import Space
 from xautolm.tasks import TASKS
 from xautolm.testing import FakeExecutor

@@ -11,10 +11,10 @@ import pytest
 
 from xautolm import AutoLM
 from xautolm.data.demo import support_tickets
-from xautolm.documents import read_json
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import read_json
 
 
 @pytest.mark.slow

@@ -12,14 +12,14 @@ import pytest
 
 from tests.played import table_for
 from xautolm.description import is_whole, known_description
-from xautolm.documents import read_record
 from xautolm.finetuning.describing import run
 from xautolm.late_features import LateFeatures
 from xautolm.loop import search
 from xautolm.options import FitOptions
-from xautolm.plan import Plan, make_plan
 from xautolm.records import Features, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.serialization import read_record
+from xautolm.session import Session, open_session
 from xautolm.tasks import TASKS
 from xautolm.testing import FakeExecutor, success
 
@@ -62,16 +62,16 @@ class Measured:
 
 
 @pytest.fixture
-def plan(tmp_path: Path, tickets: pd.DataFrame) -> Any:
+def session(tmp_path: Path, tickets: pd.DataFrame) -> Any:
     options = {"models": "minilm-l2", "device": "cpu", "trials": 2, "sampler": "random", "out": str(tmp_path / "run")}
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
-    made = make_plan(tickets, FitOptions.parse(options), Quiet(), executor)
+    made = open_session(tickets, FitOptions.parse(options), Quiet(), executor)
     yield made
     made.close()
 
 
-def order(plan: Plan) -> TrialSpec:
-    return plan.spec(0, plan.space.default(), plan.limits, "cpu", "")
+def order(session: Session) -> TrialSpec:
+    return session.spec(0, session.space.default(), session.limits, "cpu", "")
 
 
 def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> LateFeatures:
@@ -80,13 +80,13 @@ def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> L
     )
 
 
-def test_a_child_is_started_once_and_waited_for(tmp_path: Path, plan: Plan) -> None:
+def test_a_child_is_started_once_and_waited_for(tmp_path: Path, session: Session) -> None:
     launcher, measured = FakeLauncher(), Measured()
     features = late(tmp_path, launcher, measured)
-    features.begin(order(plan))
-    features.begin(order(plan))
+    features.begin(order(session))
+    features.begin(order(session))
     assert launcher.launched == [(tmp_path / "features", "xautolm.finetuning.describing:run")]
-    assert read_record(TrialSpec, tmp_path / "features" / "spec.json") == order(plan)
+    assert read_record(TrialSpec, tmp_path / "features" / "spec.json") == order(session)
     launcher.looks_left = 1
     assert not features.are_ready()
     launcher.looks_left = 3
@@ -97,7 +97,7 @@ def test_a_child_is_started_once_and_waited_for(tmp_path: Path, plan: Plan) -> N
 
 
 def test_a_child_that_gets_no_processor_is_given_up(
-    tmp_path: Path, plan: Plan, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
     killed: list[int] = []
@@ -105,35 +105,35 @@ def test_a_child_that_gets_no_processor_is_given_up(
     launcher, measured = FakeLauncher(), Measured()
     launcher.looks_left = 10**9
     features = late(tmp_path, launcher, measured)
-    features.begin(order(plan))
+    features.begin(order(session))
     assert features.get() == MEASURED
     assert killed == [2**22 + 1]
 
 
 def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_end(
-    plan: Plan, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    search(plan)
-    (experience, _) = plan.store.experiences(plan.info.task)
+    search(session)
+    (experience, _) = session.store.experiences(session.info.task)
     monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
     launcher, measured = FakeLauncher(), Measured()
     launcher.looks_left = 10**9
     features = late(tmp_path, launcher, measured)
-    features.begin(order(plan))
+    features.begin(order(session))
     fresh = replace(experience, id="f" * 24, trial=9)
-    waiting = replace(plan, features=features)
+    waiting = replace(session, features=features)
     waiting.record([fresh])
-    assert len(plan.store.experiences(plan.info.task)) == 2
+    assert len(session.store.experiences(session.info.task)) == 2
     waiting.record([], are_last=True)
-    recorded = {stored.id: stored for stored in plan.store.experiences(plan.info.task)}
-    assert recorded[fresh.id].features == plan.info.features
+    recorded = {stored.id: stored for stored in session.store.experiences(session.info.task)}
+    assert recorded[fresh.id].features == session.info.features
     assert measured.times == 0, "who waits for the end of a search does not measure"
 
 
-def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path, plan: Plan) -> None:
+def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path, session: Session) -> None:
     measured = Measured()
     features = late(tmp_path, None, measured)
-    features.begin(order(plan))
+    features.begin(order(session))
     assert features.are_ready() and measured.times == 0
     assert features.get() == MEASURED and measured.times == 1
 
@@ -143,27 +143,27 @@ def test_the_child_measures_what_the_parent_would(task: str, tmp_path: Path, mon
     options = {"task": task, "device": "cpu", "trials": 1, "out": str(tmp_path / "run"), "sampler": "random"}
     model = "scratch-decoder" if "generation" in task else "minilm-l2"
     executor = FakeExecutor(lambda spec: success())
-    plan = make_plan(table_for(task), FitOptions.parse({**options, "models": model}), Quiet(), executor)
-    kind, info = TASKS.get(task), plan.info
+    session = open_session(table_for(task), FitOptions.parse({**options, "models": model}), Quiet(), executor)
+    kind, info = TASKS.get(task), session.info
     try:
-        assert not is_whole(plan.info.features, kind)
+        assert not is_whole(session.info.features, kind)
         monkeypatch.setattr("xautolm.finetuning.describing.give_way", lambda: None)
-        assert run(order(plan), tmp_path).succeeded
-        by_child = known_description(kind, info.system, plan.limits, info.data.fingerprint)
+        assert run(order(session), tmp_path).succeeded
+        by_child = known_description(kind, info.system, session.limits, info.data.fingerprint)
         monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "another"))
-        assert by_child == plan.features.measure()
+        assert by_child == session.features.measure()
     finally:
-        plan.close()
+        session.close()
 
 
-def test_a_run_gets_its_features_with_a_second_whole_file(plan: Plan) -> None:
-    assert plan.features.features is None
-    before = plan.folder.info()
-    plan.record([], are_last=True)
-    assert plan.folder.info() == before, "nothing was to be recorded"
-    experiences = search(plan)
-    info = plan.folder.info()
-    assert info.features and info.features == plan.features.features
-    assert [experience.features for experience in plan.folder.trials(info).experiences] == [info.features] * 2
-    assert len(experiences) == 2 and plan.unrecorded == []
-    assert [experience.features for experience in plan.store.experiences(info.task)] == [info.features] * 2
+def test_a_run_gets_its_features_with_a_second_whole_file(session: Session) -> None:
+    assert session.features.features is None
+    before = session.folder.info()
+    session.record([], are_last=True)
+    assert session.folder.info() == before, "nothing was to be recorded"
+    experiences = search(session)
+    info = session.folder.info()
+    assert info.features and info.features == session.features.features
+    assert [experience.features for experience in session.folder.trials(info).experiences] == [info.features] * 2
+    assert len(experiences) == 2 and session.unrecorded == []
+    assert [experience.features for experience in session.store.experiences(info.task)] == [info.features] * 2

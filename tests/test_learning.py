@@ -11,8 +11,8 @@ from tests.conftest import data_set
 from xautolm.data import prepare
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import TrialOutcome
+from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions, trial_spec
 from xautolm.zoo import ZOO, find_models

@@ -239,7 +239,7 @@ def test_several_labels_and_several_quality_metrics(fit: Callable, tickets: pd.D
 def test_trials_spread_over_the_gpus(fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile) -> None:
     gpu = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
     two = replace(machine, device="cuda", gpus=(gpu, gpu))
-    monkeypatch.setattr("xautolm.prospect.system_profile", lambda device: two)
+    monkeypatch.setattr("xautolm.scenario.system_profile", lambda device: two)
     _, executor = fit(trials=6, parallel=2, device="auto")
     pairs = [{executor.specs[i].device, executor.specs[i + 1].device} for i in (0, 2, 4)]
     assert pairs == [{"cuda:0", "cuda:1"}] * 3

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from xautolm.opening import Opening, is_trained
-from xautolm.recipe import build_space
 from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
+from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus

@@ -13,11 +13,11 @@ import pandas as pd
 import pytest
 
 from xautolm import AutoLM, ExperienceStore
+from xautolm.artifacts import read_results, summary
 from xautolm.metrics import constant_scores
 from xautolm.records import LearningCurve, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.report.tables import pruning_account, pruning_savings
-from xautolm.results import read_results, summary
 from xautolm.search import file_url
 from xautolm.testing import SteppingExecutor
 from xautolm.trial_folder import PARTIAL_ROWS, read_curve

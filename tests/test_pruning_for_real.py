@@ -11,8 +11,8 @@ from xautolm import AutoLM
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs, default_configurations
 from xautolm.report.screen import Quiet
+from xautolm.search_space import build_space, data_needs, default_configurations
 from xautolm.tasks import TASKS
 from xautolm.trial_folder import read_curve
 from xautolm.vocabulary import TrialStatus

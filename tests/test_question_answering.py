@@ -15,11 +15,11 @@ from typer.testing import CliRunner
 
 from xautolm import AutoLM
 from xautolm.cli import app
-from xautolm.documents import read_json
 from xautolm.errors import DataError, UnknownNameError, UsageError
 from xautolm.finetuning.predictor import Predictor
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
+from xautolm.serialization import read_json
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 

@@ -13,7 +13,7 @@ import pytest
 
 from tests.conftest import data_set
 from tests.experience.test_autogoal import NEW, change, write
-from tests.test_memory import FIRST, SECOND, play
+from tests.test_warm_start import FIRST, SECOND, play
 from xautolm import AutoLM, ExperienceStore
 from xautolm.cli import main
 from xautolm.errors import UnknownNameError
@@ -149,7 +149,7 @@ def test_a_past_success_of_the_papers_store_is_offered(
     read = import_autogoal(write(tmp_path / "autogoal", record))
     with ExperienceStore(tmp_path / "s.db") as store:
         store.add(read.experiences)
-    monkeypatch.setattr("xautolm.prospect.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
+    monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
     auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", space=preset, budget="100h")
     advice = auto.recommend(QUESTIONS)
     row = advice["recommendations"][0]
@@ -175,7 +175,7 @@ def test_the_papers_success_on_squad_is_offered(tmp_path: Path, monkeypatch: pyt
     read = import_autogoal(fixtures)
     with ExperienceStore(tmp_path / "s.db") as store:
         store.add(read.experiences)
-    monkeypatch.setattr("xautolm.prospect.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
+    monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
     auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", budget="100h")
     advice = auto.recommend(str(data))
     assert "Judged by" in advice["note"] and "squad" in advice["tasks"]

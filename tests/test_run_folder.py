@@ -422,7 +422,7 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_read(
     closed = tmp_path / "closed"
     closed.mkdir()
     monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and allowed(path, mode))
-    monkeypatch.setattr("xautolm.plan.make_prospect", None)
+    monkeypatch.setattr("xautolm.session.make_scenario", None)
     with pytest.raises(RunFolderError, match=r"closed cannot be written to"):
         fitted(closed / "run")
 

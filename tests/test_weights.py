@@ -76,7 +76,7 @@ def test_trials_find_the_weights_in_a_folder(small_hub: SmallHub, fit: Fit) -> N
 def test_the_clock_starts_when_all_weights_are_here(
     small_hub: SmallHub, fit: Fit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from xautolm.plan import Clock
+    from xautolm.session import Clock
 
     small_hub.add("org/odd", small_hub.model_files(rows=1000), pause=0.05)
     begun_with: list[Path | None] = []
@@ -85,7 +85,7 @@ def test_the_clock_starts_when_all_weights_are_here(
         begun_with.append(cached_folder(HubName(hub_id="org/odd")))
         return Clock(*arguments)
 
-    monkeypatch.setattr("xautolm.plan.Clock", clock)
+    monkeypatch.setattr("xautolm.session.Clock", clock)
     fit("org/odd")
     assert begun_with and None not in begun_with
 

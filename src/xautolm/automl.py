@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from xautolm.artifacts import finish, parting_words, write_report, write_tables
 from xautolm.best_folder import best_of, front_of, lead_metric
 from xautolm.best_model import BestModel, Predictions
 from xautolm.data import Role, input_table, labelled, training_data
@@ -19,15 +20,14 @@ from xautolm.execution import Executor
 from xautolm.loop import end_early, search
 from xautolm.metrics import scores
 from xautolm.options import FitOptions
-from xautolm.plan import make_plan
-from xautolm.prospect import described, given_columns
-from xautolm.recipe import data_needs
 from xautolm.recommend import recommend
 from xautolm.records import Experience, Features
 from xautolm.report import Screen, choose_screen, leaderboard
 from xautolm.report.advice import reason
-from xautolm.results import finish, parting_words, write_report, write_tables
 from xautolm.run_folder import RunFolder, RunInfo, warn_once
+from xautolm.scenario import described, given_columns
+from xautolm.search_space import data_needs
+from xautolm.session import open_session
 from xautolm.tasks import TASKS
 
 
@@ -89,21 +89,21 @@ class AutoLM:
         started = time.monotonic() if started is None else started
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
         data, options = shaped(X, y, options)
-        plan = make_plan(data, options, screen or choose_screen(quiet=False, as_json=False), executor, started)
+        session = open_session(data, options, screen or choose_screen(quiet=False, as_json=False), executor, started)
         try:
-            finish(plan, search(plan))
+            finish(session, search(session))
         except (KeyboardInterrupt, SearchEndedError) as ended:
-            plan.screen.close()
-            experiences = end_early(plan)
+            session.screen.close()
+            experiences = end_early(session)
             if any(experience.outcome.succeeded for experience in experiences):
                 # The same trouble may come again; what the user has to know is what came first.
                 with suppress(NoModelError, SearchEndedError):
-                    finish(plan, experiences, is_early=True)
-            ended.add_note(parting_words(plan.folder, plan.info))
+                    finish(session, experiences, is_early=True)
+            ended.add_note(parting_words(session.folder, session.info))
             raise
         finally:
-            plan.close()
-        self.run_ = plan.folder
+            session.close()
+        self.run_ = session.folder
         self._model = None
         return self
 

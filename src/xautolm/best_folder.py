@@ -11,7 +11,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from xautolm.documents import read_json, read_record, replace_folder, to_plain, write_json, write_text
 from xautolm.errors import DamagedFileError, NoModelError
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.records import Experience, ModelCard
@@ -19,6 +18,7 @@ from xautolm.report import failures_by_kind, model_card
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
 from xautolm.search import pareto_front
+from xautolm.serialization import read_json, read_record, replace_folder, to_plain, write_json, write_text
 from xautolm.tasks import TASKS
 
 logger = logging.getLogger(__name__)

@@ -11,9 +11,9 @@ from typing import Annotated
 import psutil
 from pydantic import Field
 
-from xautolm.documents import read_record, to_plain, write_json
 from xautolm.errors import DamagedFileError
 from xautolm.records import Budget, Experience
+from xautolm.serialization import read_record, to_plain, write_json
 
 TICK_SECONDS = 1.0
 """How often the time used is noted."""

@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from xautolm.documents import to_plain, write_json
 from xautolm.execution import Launcher
 from xautolm.processes import kill_group
 from xautolm.records import Features, TrialSpec
+from xautolm.serialization import to_plain, write_json
 from xautolm.trial_folder import SPEC
 
 ENTRY = "xautolm.finetuning.describing:run"

@@ -7,9 +7,9 @@ from dataclasses import replace
 
 from xautolm.errors import BudgetError, ModelUnavailableError
 from xautolm.options import FitOptions
-from xautolm.recipe import default_configurations
 from xautolm.records import Limits, SystemProfile
 from xautolm.resources import ResourceModel
+from xautolm.search_space import default_configurations
 from xautolm.space import Space
 
 TRIAL_SHARE = 1 / 3

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xautolm.methods import METHODS
-from xautolm.recipe import default_configurations, methods_by_model
 from xautolm.records import Configuration, Experience, ModelCard, Scalar
+from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 
 Obstacle = Callable[[Configuration], str]

@@ -10,19 +10,19 @@ import numpy as np
 
 from xautolm.errors import UnknownNameError
 from xautolm.experience import ExperienceStore
-from xautolm.memory import DEFAULT, KNN, NONE, knobs_of, visible, weighed, with_features
 from xautolm.metafeatures import FEATURES
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.options import FitOptions
-from xautolm.prospect import Prospect, make_prospect, say_notes
-from xautolm.recipe import default_configurations
 from xautolm.records import Configuration, Experience, Features, Scalar
+from xautolm.scenario import Scenario, make_scenario, say_notes
+from xautolm.search.candidates import mapped_into
 from xautolm.search.encoding import Encoder
-from xautolm.search.proposing import mapped_into
 from xautolm.search.surrogates import Surrogates
+from xautolm.search_space import default_configurations
 from xautolm.settings import cache_folder
 from xautolm.space import Prior, Space
+from xautolm.warm_start import DEFAULT, KNN, NONE, knobs_of, visible, weighed, with_features
 
 DRAWN = 300
 """Candidates drawn from the prior, besides past configurations and defaults."""
@@ -95,7 +95,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     if choice not in {NONE, KNN, *SETTINGS}:
         raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
     knobs = knobs_of(choice, options.warm_start_options)
-    sight = make_prospect(data, options)
+    sight = make_scenario(data, options)
     say_notes(sight.dataset)
     features = sight.features()
     past, left_out = _past(sight, options)
@@ -146,7 +146,7 @@ def gap(features: Features, current: Features) -> float:
     return max(gaps, default=np.inf)
 
 
-def _past(sight: Prospect, options: FitOptions) -> tuple[list[Experience], str]:
+def _past(sight: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
     """Return the experiences that may be seen and say something here, with the meta-features that can be had, and a
     line on records that are damaged, if any are.
     """
@@ -176,7 +176,7 @@ def _prior(
     return shaped(Prior.plain(space), distances, knobs_of(choice, options.warm_start_options)).prior
 
 
-def _candidates(sight: Prospect, near: Sequence[Near], prior: Prior | None, seed: int) -> list[Candidate]:
+def _candidates(sight: Scenario, near: Sequence[Near], prior: Prior | None, seed: int) -> list[Candidate]:
     """Return past successes that have a place in this space, defaults, and draws from the prior; only what fits."""
     space = sight.space
     candidates = [candidate for item in near if (candidate := _tried(item.experience, space)) is not None]
@@ -215,7 +215,7 @@ def _configuration(space: Space, values: Mapping[str, Scalar]) -> Configuration:
 
 
 def _chosen(
-    sight: Prospect, candidates: Sequence[Candidate], surrogates: Surrogates, near: Sequence[Near], count: int
+    sight: Scenario, candidates: Sequence[Candidate], surrogates: Surrogates, near: Sequence[Near], count: int
 ) -> list[Recommendation]:
     """Return the best candidate of each model and method, the most promising first.
 

@@ -17,7 +17,6 @@ from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
-from xautolm.documents import read_record, to_plain, write_json
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.records import (
     DataProfile,
@@ -28,6 +27,7 @@ from xautolm.records import (
     TrialSpec,
     experience_id,
 )
+from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, WEIGHTS, read_outcome, read_spec
 
 logger = logging.getLogger(__name__)

@@ -11,7 +11,6 @@ from pathlib import Path
 import pandas as pd
 
 from xautolm.data import Dataset
-from xautolm.documents import to_plain, write_json
 from xautolm.execution.failures import checked, failed, failure_of
 from xautolm.records import (
     Configuration,
@@ -26,6 +25,7 @@ from xautolm.records import (
 )
 from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import to_plain, write_json
 from xautolm.tasks import Task
 from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS, progress_lines, pruned_outcome
 from xautolm.vocabulary import TrialStatus

@@ -8,9 +8,9 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from xautolm.documents import read_record
 from xautolm.errors import DamagedFileError
 from xautolm.records import Evaluation, LearningCurve, TrialOutcome, TrialSpec
+from xautolm.serialization import read_record
 from xautolm.vocabulary import TrialStatus
 
 SPEC = "spec.json"

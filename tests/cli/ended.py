@@ -7,7 +7,7 @@ import sys
 import time
 
 import xautolm.automl
-import xautolm.plan
+import xautolm.session
 from xautolm.cli import main
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.testing import FakeExecutor, success
@@ -39,5 +39,5 @@ if __name__ == "__main__":
     if sys.argv[1] == "--slow-end":
         del sys.argv[1]
         xautolm.automl.finish = place_for_ever  # type: ignore[assignment]
-    xautolm.plan._own_executor = lambda options: FakeExecutor(play)  # type: ignore[assignment, return-value]
+    xautolm.session._own_executor = lambda options: FakeExecutor(play)  # type: ignore[assignment, return-value]
     main()

@@ -19,16 +19,16 @@ import xautolm.finetuning.run as trial
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
-from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.predictor import Predictor
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
-from xautolm.recipe import build_space, data_needs, form_problems
 from xautolm.records import ModelCard
 from xautolm.report.usage import usage
 from xautolm.run_folder import ANSWERING
+from xautolm.search_space import build_space, data_needs, form_problems
+from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS, Task
 from xautolm.testing import lookup_questions, trial_spec
 from xautolm.vocabulary import TrialStatus

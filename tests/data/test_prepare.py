@@ -11,7 +11,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.data.splits import made_validation
 from xautolm.data.stratify import stratified_sample
 from xautolm.errors import DataError, UsageError
-from xautolm.recipe import data_needs
+from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
 
 NEEDS = data_needs(TASKS.get("text-classification"))

@@ -15,8 +15,8 @@ from xautolm.automl import shaped
 from xautolm.data import Dataset, input_table
 from xautolm.errors import DataError, UsageError
 from xautolm.options import FitOptions
-from xautolm.prospect import read_data
-from xautolm.recipe import data_needs
+from xautolm.scenario import read_data
+from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
 
 ROWS = 30

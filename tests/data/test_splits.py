@@ -10,7 +10,7 @@ import pytest
 
 from xautolm.data import Dataset, prepare
 from xautolm.errors import DataError
-from xautolm.recipe import data_needs
+from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
 
 

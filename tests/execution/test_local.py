@@ -13,11 +13,11 @@ import psutil
 import pytest
 
 from tests.conftest import patience
-from xautolm.documents import read_json
 from xautolm.errors import XAutoLMError
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, logs, read_outcome
 from xautolm.execution.launchers import CLOSE_TIMEOUT
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
+from xautolm.serialization import read_json
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 ENTRY = "tests.execution.entries:run"

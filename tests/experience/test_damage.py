@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from tests.poison import CHANGES, EXTREMES, KINDS, poison, record_of
-from xautolm.documents import to_plain
 from xautolm.errors import StoreError
 from xautolm.experience import ExperienceStore, export_experiences, import_experiences
 from xautolm.experience.validation import least_values, named_fingerprint, read_record
 from xautolm.records import Experience
+from xautolm.serialization import to_plain
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.documents import to_plain
 from xautolm.errors import StoreError
 from xautolm.experience import ExperienceStore, export_experiences, import_experiences
 from xautolm.records import Experience, Failure, TrialOutcome, experience_id
+from xautolm.serialization import to_plain
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 

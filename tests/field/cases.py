@@ -14,7 +14,7 @@ import pandas as pd
 from xautolm.data import Dataset
 from xautolm.errors import UsageError
 from xautolm.options import FitOptions
-from xautolm.prospect import read_data
+from xautolm.scenario import read_data
 from xautolm.tasks import TASKS
 
 LONGEST_MESSAGE = 4

@@ -14,7 +14,7 @@ from tests.field.cases import Case, Read, Refused
 from xautolm.automl import shaped
 from xautolm.data import Dataset
 from xautolm.options import FitOptions
-from xautolm.prospect import read_data
+from xautolm.scenario import read_data
 from xautolm.tasks import TASKS
 
 ROWS = 30

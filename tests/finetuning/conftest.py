@@ -11,8 +11,8 @@ import pytest
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import Limits, TrialSpec
+from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Export
 from xautolm.zoo import ZOO, find_models

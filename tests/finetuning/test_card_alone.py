@@ -15,11 +15,11 @@ from tests.conftest import patience
 from xautolm import AutoLM
 from xautolm.best_model import BestModel
 from xautolm.data.demo import support_tickets
-from xautolm.documents import to_plain, write_json
 from xautolm.records import TrialOutcome
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import PLACEHOLDER
 from xautolm.run_folder import RunFolder
+from xautolm.serialization import to_plain, write_json
 from xautolm.testing import FakeExecutor
 
 # What libraries say of themselves while they work.

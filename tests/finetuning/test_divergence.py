@@ -21,8 +21,8 @@ from xautolm.finetuning import training
 from xautolm.finetuning.callbacks import NanGuard
 from xautolm.finetuning.run import run
 from xautolm.finetuning.training import check_outputs, check_weights
-from xautolm.plan import ENTRY, PRELOAD
 from xautolm.records import TrialOutcome
+from xautolm.session import ENTRY, PRELOAD
 from xautolm.vocabulary import FailureKind
 
 

@@ -14,9 +14,9 @@ from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import Limits
 from xautolm.resources import ResourceModel
+from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec
 from xautolm.vocabulary import TrialStatus

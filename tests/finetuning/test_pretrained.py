@@ -11,13 +11,13 @@ import pytest
 from transformers import AutoModelForCausalLM
 
 from tests.conformance.tiny import tiny_model
-from xautolm.documents import write_json
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.pretrained import load_failure, read_config, read_tokenizer, read_weights
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import write_json
 from xautolm.symptoms import kind_of
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import FailureKind

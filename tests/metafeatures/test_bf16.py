@@ -8,10 +8,10 @@ from types import SimpleNamespace
 
 import pytest
 
-from xautolm.documents import from_plain, to_plain
 from xautolm.metafeatures import bf16, system_profile
 from xautolm.metafeatures.bf16 import bf16_speedup
 from xautolm.records import SystemProfile
+from xautolm.serialization import from_plain, to_plain
 
 WITH_FLAG = "processor : 0\nmodel name : Fast (R) 9\nflags : fpu avx512f avx512_bf16\n\nprocessor : 1\nflags : fpu\n"
 WITHOUT = "processor : 0\nmodel name : Slow\nflags : fpu avx512f avx512_vnni\n"

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from xautolm.cli.inputs import InputOptions, texts_asked
-from xautolm.documents import write_json
 from xautolm.report.usage import predict_command, usage, usage_of
+from xautolm.serialization import write_json
 from xautolm.tasks import TASKS
 
 FORMS = sorted(

@@ -13,8 +13,8 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.records import Failure, TrialOutcome
 from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
+from xautolm.search.candidates import mapped_into
 from xautolm.search.pge import POPULATION, PgeSampler
-from xautolm.search.proposing import mapped_into
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus

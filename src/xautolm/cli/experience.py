@@ -58,9 +58,9 @@ def list_(
 @app.command()
 def show(id: Id, store: Store = None) -> None:
     """One experience with everything that is known of it, as JSON."""
-    from xautolm.documents import to_plain
     from xautolm.printable import printable_json
     from xautolm.report.console import say
+    from xautolm.serialization import to_plain
 
     with existing(store) as opened:
         say(printable_json(to_plain(opened.get(id))))

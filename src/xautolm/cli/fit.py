@@ -138,10 +138,10 @@ def merged(given: dict[str, Any]) -> dict[str, Any]:
 
 def say_result(auto: AutoLM, *, as_json: bool, quiet: bool) -> None:
     """The winner, its scores, and what lies where."""
+    from xautolm.artifacts import summary
     from xautolm.best_folder import read_results
     from xautolm.report.result import print_result
     from xautolm.report.tables import pruning_account
-    from xautolm.results import summary
     from xautolm.tasks import TASKS
 
     folder, results = auto.run_, read_results(auto.run_)

@@ -18,7 +18,7 @@ from xautolm.data.files import READERS, data_suffix, read_file
 from xautolm.data.surrogates import repaired_texts
 from xautolm.errors import UsageError
 from xautolm.options import FitOptions
-from xautolm.recipe import data_needs
+from xautolm.search_space import data_needs
 from xautolm.tasks import Task
 
 LINES = ".txt"

@@ -35,7 +35,7 @@ def list_(here: Here = False) -> None:
 @app.command()
 def show(name: Name) -> None:
     """Everything that is known of a model, as JSON."""
-    from xautolm.documents import to_plain
+    from xautolm.serialization import to_plain
     from xautolm.zoo import ZOO
 
     typer.echo(json.dumps(to_plain(ZOO.get(name)), indent=1))
@@ -55,9 +55,9 @@ def space(
     """
     from xautolm.metafeatures import system_profile
     from xautolm.options import names
-    from xautolm.recipe import build_space, generic_data, read_space_option
     from xautolm.report.console import say
     from xautolm.report.zoo import space_lines
+    from xautolm.search_space import build_space, generic_data, read_space_option
     from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO, find_models
 
@@ -72,8 +72,8 @@ def space(
 def matrix() -> None:
     """Which family does which task by which methods, and why not, as Markdown."""
     from xautolm.methods import METHODS
-    from xautolm.recipe import form_problems
     from xautolm.report.families import families_page
+    from xautolm.search_space import form_problems
     from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO
 

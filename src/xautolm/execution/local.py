@@ -11,7 +11,6 @@ from typing import Protocol
 
 import psutil
 
-from xautolm.documents import read_record, to_plain, write_json
 from xautolm.errors import DamagedFileError
 from xautolm.execution.failures import checked, failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher
@@ -19,6 +18,7 @@ from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
 from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
+from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.trial_folder import pruned_outcome
 from xautolm.vocabulary import FailureKind
 

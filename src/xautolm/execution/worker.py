@@ -12,10 +12,10 @@ from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 
-from xautolm.documents import from_plain, read_json, to_plain, validator, write_json
 from xautolm.execution.failures import UNWRITABLE, checked, failed, failure_of
 from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.serialization import from_plain, read_json, to_plain, validator, write_json
 
 SPEC, RESULT, STDOUT, STDERR = "spec.json", "result.json", "stdout.log", "stderr.log"
 

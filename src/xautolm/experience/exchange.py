@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.documents import to_plain, write_text
 from xautolm.errors import StoreError
 from xautolm.experience.validation import read_record
 from xautolm.records import Experience, experience_id
+from xautolm.serialization import to_plain, write_text
 
 NEWLINE = "\n"
 SUFFIXES = (".jsonl", ".ndjson", ".parquet")

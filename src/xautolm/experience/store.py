@@ -13,12 +13,12 @@ from typing import Any
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from xautolm.documents import to_plain
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience.connection import ANOTHER_STORE, make_engine, read_address, store_errors
 from xautolm.experience.schema import EXPERIENCES, prepare
 from xautolm.experience.validation import read_record
 from xautolm.records import Experience
+from xautolm.serialization import to_plain
 from xautolm.settings import store_location
 
 CHUNK = 500

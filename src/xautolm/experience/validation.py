@@ -16,9 +16,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from xautolm.documents import from_plain
 from xautolm.metrics import EVALUATION_TIME, METRICS
 from xautolm.records import Experience, Scalar, SystemProfile, digest_of, is_fingerprint
+from xautolm.serialization import from_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
 
@@ -237,7 +237,7 @@ def least_values() -> Mapping[str, float]:
 
     What is positive in every preset is positive by its nature, whatever ranges a space of somebody's own has.
     """
-    from xautolm.recipe import build_space, generic_data
+    from xautolm.search_space import build_space, generic_data
     from xautolm.space.presets import PRESETS
     from xautolm.zoo import ZOO
 

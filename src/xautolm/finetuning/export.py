@@ -10,10 +10,10 @@ from typing import Any
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.documents import to_plain, write_json
 from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.pretrained import read_adapters
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import to_plain, write_json
 
 
 def save_model(model: Any, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:

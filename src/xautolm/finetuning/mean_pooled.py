@@ -18,8 +18,8 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModel
 
-from xautolm.documents import write_json
 from xautolm.finetuning.pretrained import read_config, read_weights
+from xautolm.serialization import write_json
 from xautolm.vocabulary import Layers
 
 DENSE = "2_Dense"

@@ -9,13 +9,13 @@ import pandas as pd
 import torch
 from transformers.utils import logging
 
-from xautolm.documents import from_plain, read_json
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.mean_pooled import load_mean_pooled
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.metafeatures.bf16 import computes_in_bf16
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Pooling
 

@@ -14,7 +14,6 @@ import torch
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase, set_seed
 
-from xautolm.documents import write_json
 from xautolm.errors import TrialError
 from xautolm.finetuning.export import save_answering, save_model
 from xautolm.finetuning.feature_files import Readout, RowFeatures
@@ -29,6 +28,7 @@ from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS, TrialOutcome, TrialSpec
+from xautolm.serialization import write_json
 from xautolm.tasks import Task, predicted
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
 

@@ -62,7 +62,7 @@ class StepPlan(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
     ) -> None:
-        """Plan as soon as the time of a step is known, and again as often: a machine may become busier."""
+        """Session as soon as the time of a step is known, and again as often: a machine may become busier."""
         if state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
@@ -74,7 +74,7 @@ class StepPlan(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
     ) -> None:
-        """Plan again, now that the time of an evaluation is known."""
+        """Session again, now that the time of an evaluation is known."""
         self.resumed_at = self.now()
         if lr_scheduler is not None:
             self._plan(state, lr_scheduler)

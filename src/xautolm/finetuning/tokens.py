@@ -13,11 +13,11 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.documents import to_plain
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.pretrained import load_failure, read_tokenizer
 from xautolm.records import ModelCard, TrialSpec, digest_of
+from xautolm.serialization import to_plain
 from xautolm.space.presets import DATA_SHARES
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of

@@ -14,15 +14,15 @@ from optuna.trial import FrozenTrial, TrialState
 from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.integrations.table import objective_names
-from xautolm.memory import DEFAULT, weighed
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
+from xautolm.search.candidates import LARGEST_TRUST, Proposer
 from xautolm.search.optuna_samplers import tpe
-from xautolm.search.proposing import LARGEST_TRUST, Proposer
 from xautolm.search.space_sampler import explain
 from xautolm.search.xautolm import ATTEMPTS, from_zero, own_evidence
 from xautolm.space import Prior
+from xautolm.warm_start import DEFAULT, weighed
 
 if TYPE_CHECKING:
     from optuna.study import Study

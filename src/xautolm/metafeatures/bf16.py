@@ -11,10 +11,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
-from xautolm.documents import read_json, write_json
 from xautolm.errors import DamagedFileError
 from xautolm.processes import usable_cores
 from xautolm.records import LEAST_BF16_SPEEDUP, digest_of
+from xautolm.serialization import read_json, write_json
 from xautolm.settings import cache_folder, child_environment
 
 logger = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.documents import read_json, write_json
 from xautolm.errors import DamagedFileError
 from xautolm.metafeatures.base import FeatureGroup, Sample
 from xautolm.records import Features, is_fingerprint
+from xautolm.serialization import read_json, write_json
 
 logger = logging.getLogger(__name__)
 

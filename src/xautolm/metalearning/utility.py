@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from xautolm.metrics import EVALUATION_TIME
-from xautolm.ranking import fronts
+from xautolm.objectives import fronts
 from xautolm.records import Experience, Limits, SystemProfile, TrialOutcome
 from xautolm.resources import memory_within
 from xautolm.vocabulary import Evidence, FailureKind

@@ -10,8 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from xautolm.documents import read_json
 from xautolm.run_folder import ANSWERING
+from xautolm.serialization import read_json
 from xautolm.tasks import TASKS, Task
 
 PLACEHOLDER = "PATH_TO_THIS_FOLDER"

@@ -10,7 +10,7 @@ from optuna.distributions import BaseDistribution
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from xautolm.ranking import ranked
+from xautolm.objectives import ranked
 from xautolm.search.base import Strategy
 from xautolm.search.evidence import Memory
 from xautolm.search.space_sampler import SpaceSampler, explain

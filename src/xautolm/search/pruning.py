@@ -16,7 +16,7 @@ from statistics import median
 import numpy as np
 
 from xautolm.metrics import EVALUATION_TIME, METRICS
-from xautolm.ranking import oriented
+from xautolm.objectives import oriented
 from xautolm.records import Evaluation, LearningCurve, Objective
 
 EXPONENTS = np.linspace(-2.0, 1.0, 13)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from xautolm.metrics import EVALUATION_TIME
-from xautolm.ranking import fronts, oriented
+from xautolm.objectives import fronts, oriented
 from xautolm.records import Configuration, Experience, Objective, Scalar, TrialOutcome
 from xautolm.search.database import close_database, database_errors
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space

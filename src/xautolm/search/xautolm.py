@@ -13,9 +13,9 @@ from optuna.trial import FrozenTrial, TrialState
 from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import Scalar
 from xautolm.search.base import Strategy
+from xautolm.search.candidates import Proposer
 from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.optuna_samplers import tpe
-from xautolm.search.proposing import Proposer
 from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.search.study import CENSORED, NUMBER
 from xautolm.space import Parameter, Space

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.documents import read_json, read_record, write_json, write_text
 from xautolm.errors import DamagedFileError
 from xautolm.records import Limits
+from xautolm.serialization import read_json, read_record, write_json, write_text
 
 
 @pytest.mark.parametrize(

@@ -11,11 +11,9 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.best_folder import Results, best_of, front_of, lead_metric, read_results
-from xautolm.documents import read_json, to_plain, write_json, write_text
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.metrics import objective
-from xautolm.plan import Plan
 from xautolm.records import Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
 from xautolm.report.html import Winner
@@ -24,6 +22,8 @@ from xautolm.report.tables import pruning_savings
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
 from xautolm.search import objective_values
+from xautolm.serialization import read_json, to_plain, write_json, write_text
+from xautolm.session import Session
 from xautolm.tasks import TASKS
 
 logger = logging.getLogger(__name__)
@@ -31,11 +31,11 @@ logger = logging.getLogger(__name__)
 TEST_ENTRY = "xautolm.finetuning.evaluate:run"
 
 
-def finish(plan: Plan, experiences: Sequence[Experience], *, is_early: bool = False) -> Experience:
+def finish(session: Session, experiences: Sequence[Experience], *, is_early: bool = False) -> Experience:
     """Write `best/`, `results.json`, `pareto.json` and `leaderboard.csv`; returns the winner.
 
     Args:
-        plan: The search.
+        session: The search.
         experiences: Its trials.
         is_early: Whether the search was ended from outside: the test split is then left for when it has gone on, for
             who ends a search does not want to wait.
@@ -44,27 +44,27 @@ def finish(plan: Plan, experiences: Sequence[Experience], *, is_early: bool = Fa
         NoModelError: No trial gave a model.
         SearchEndedError: There is no room for these files.
     """
-    with folder_errors(plan.folder.root):
+    with folder_errors(session.folder.root):
         try:
-            best = best_of(plan.info, experiences)
-            placed = plan.best.keep(experiences)
+            best = best_of(session.info, experiences)
+            placed = session.best.keep(experiences)
             # Everything is in its place by now: a search that is killed while its winner is scored has lost nothing.
             if placed is not None and not is_early:
-                complete(plan, placed)
+                complete(session, placed)
         finally:
-            write_tables(plan.folder, plan.info, experiences)
+            write_tables(session.folder, session.info, experiences)
     return best
 
 
-def complete(plan: Plan, best: Experience) -> None:
+def complete(session: Session, best: Experience) -> None:
     """Score the model in `best/` on the test split, and let its card say that the search has ended."""
-    results = plan.best.results()
+    results = session.best.results()
     assert results is not None
-    lacks_test = results.test is None and plan.folder.split("test").exists()
+    lacks_test = results.test is None and session.folder.split("test").exists()
     if results.is_final and not lacks_test:
         return
-    test = _test_scores(plan, best) if lacks_test else results.test
-    plan.best.describe(best, replace(results, test=test, is_final=True))
+    test = _test_scores(session, best) if lacks_test else results.test
+    session.best.describe(best, replace(results, test=test, is_final=True))
 
 
 def parting_words(folder: RunFolder, info: RunInfo) -> str:
@@ -139,17 +139,17 @@ def winner_of(folder: RunFolder) -> Winner | None:
     return Winner(usage=lines, validation=results.validation, test=results.test or {}, kind=kind)
 
 
-def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
+def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     """Scores of the winner on the test split, computed in a child; nothing if that fails."""
-    spec = plan.spec(best.trial, best.configuration, Limits(), plan.devices[0], best.proposal)
-    spec = replace(spec, card=replace(spec.card, path=str(plan.folder.best)))
-    folder = plan.folder.root / "test"
+    spec = session.spec(best.trial, best.configuration, Limits(), session.devices[0], best.proposal)
+    spec = replace(spec, card=replace(spec.card, path=str(session.folder.best)))
+    folder = session.folder.root / "test"
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)
     # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
-    trials_launcher = plan.executor.launcher if isinstance(plan.executor, LocalExecutor) else None
-    executor = LocalExecutor(trials_launcher or SpawnLauncher(plan.threads), TEST_ENTRY)
+    trials_launcher = session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
+    executor = LocalExecutor(trials_launcher or SpawnLauncher(session.threads), TEST_ENTRY)
     try:
         executor.start(spec, folder)
         while not (ended := executor.finished(timeout=60.0)):
@@ -159,7 +159,7 @@ def _test_scores(plan: Plan, best: Experience) -> dict[str, float] | None:
             executor.close()
     outcome = ended[0][1]
     if outcome.failure is not None:
-        plan.screen.note(f"the test split could not be scored: {outcome.failure.message} (see {folder})")
+        session.screen.note(f"the test split could not be scored: {outcome.failure.message} (see {folder})")
         return None
     return dict(outcome.metrics)
 

@@ -18,10 +18,10 @@ from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metafeatures import system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
-from xautolm.recipe import build_space, data_needs, default_configurations, methods_by_model, read_space_option
 from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
+from xautolm.search_space import build_space, data_needs, default_configurations, methods_by_model, read_space_option
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
@@ -31,7 +31,7 @@ ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prospect:
+class Scenario:
     """A search that could be made."""
 
     task: Task
@@ -58,7 +58,7 @@ class Prospect:
         return known_description(self.task, self.system, self.limits, self.dataset.profile.fingerprint)
 
 
-def make_prospect(data: Any, options: FitOptions) -> Prospect:
+def make_scenario(data: Any, options: FitOptions) -> Scenario:
     """Look at data, machine and models as the options ask for; nothing is written.
 
     Raises:
@@ -91,7 +91,7 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
     if wanted == ("auto",):
         space = space_of(fitting_models(space, resources, limits))
     check_resources(space, resources, limits, options)
-    return Prospect(
+    return Scenario(
         task=task,
         objectives=objectives,
         metric=metric,
@@ -106,7 +106,7 @@ def make_prospect(data: Any, options: FitOptions) -> Prospect:
     )
 
 
-def with_weights(sight: Prospect, options: FitOptions, note: Callable[[str], None], meter: Meter) -> Prospect:
+def with_weights(sight: Scenario, options: FitOptions, note: Callable[[str], None], meter: Meter) -> Scenario:
     """Fetch the models of the space that are not on this machine yet; what of `auto` does not come is left out.
 
     Args:

@@ -6,9 +6,7 @@ from pathlib import Path
 import pytest
 
 from xautolm.data import prepare
-from xautolm.documents import from_plain, to_plain
 from xautolm.errors import SpaceError, UnknownNameError
-from xautolm.recipe import build_space, data_needs, methods_by_model, precisions, read_space_option
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -20,6 +18,8 @@ from xautolm.records import (
     SystemProfile,
 )
 from xautolm.resources import ResourceModel
+from xautolm.search_space import build_space, data_needs, methods_by_model, precisions, read_space_option
+from xautolm.serialization import from_plain, to_plain
 from xautolm.space import Space
 from xautolm.tasks import TASKS
 from xautolm.testing import success
@@ -160,7 +160,7 @@ def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
     model = ResourceModel(cards, profile, gpu)
     whole = model.predict(space.default())
     assert model.predict(few).memory < whole.memory - 0.8e9  # 302 M of 355 M weights, at 4 bytes
-    monkeypatch.setattr("xautolm.recipe.find_spec", lambda name: None)
+    monkeypatch.setattr("xautolm.search_space.find_spec", lambda name: None)
     assert "quantization" not in sites(gpu, "roberta-large")
 
 

@@ -1,8 +1,8 @@
 from __future__ import annotations
 
 from xautolm.data import prepare
-from xautolm.prospect import length_notes
-from xautolm.recipe import data_needs
+from xautolm.scenario import length_notes
+from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 from xautolm.zoo import ZOO

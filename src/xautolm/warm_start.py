@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from xautolm.data.naming import is_called
-from xautolm.documents import from_plain, read_json, to_plain, write_text
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
 from xautolm.experience.adoption import adopted, our_features
 from xautolm.metafeatures import FEATURES, Sample, known_features
@@ -32,6 +31,7 @@ from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy, standardised
 from xautolm.search.surrogates import heaviest
+from xautolm.serialization import from_plain, read_json, to_plain, write_text
 from xautolm.space import Prior, Space
 
 NONE, KNN, SELF = "none", "knn", "self"

@@ -13,11 +13,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import xautolm.memory
+import xautolm.warm_start
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.memory import evidence_of, knobs_of, standings_of, visible
 from xautolm.metalearning import PRESETS, WarmStart, Weights
 from xautolm.records import (
     Configuration,
@@ -32,6 +31,7 @@ from xautolm.records import (
 from xautolm.report.screen import Plain
 from xautolm.testing import FakeExecutor, success
 from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.warm_start import evidence_of, knobs_of, standings_of, visible
 
 
 class Heard(Plain):
@@ -250,13 +250,13 @@ def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> No
 def test_distances_are_measured_once(fit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     fit("first", FIRST, trials=6, models="scratch-tiny")
     seen: list[WarmStart] = []
-    measure = xautolm.memory.distances_of
+    measure = xautolm.warm_start.distances_of
 
     def counted(experiences: Any, current: Any, options: WarmStart) -> Any:
         seen.append(options)
         return measure(experiences, current, options)
 
-    monkeypatch.setattr(xautolm.memory, "distances_of", counted)
+    monkeypatch.setattr(xautolm.warm_start, "distances_of", counted)
     options = {"warm_start": "low-linear", "warm_start_options": "distance=cosine"}
     fit("second", SECOND, trials=2, sampler="xautolm", models="scratch-tiny", **options)
     assert [knobs.distance for knobs in seen] == ["cosine"]
@@ -326,7 +326,7 @@ def test_earlier_imports_are_seen_in_our_words(answered: Callable[..., Experienc
 def test_what_a_search_begins_with_does_not_grow_with_the_store(
     fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xautolm.memory.LISTED", 5)
+    monkeypatch.setattr("xautolm.warm_start.LISTED", 5)
     monkeypatch.setattr("xautolm.search.surrogates.LARGEST_STORE", 10)
     fit("first", FIRST)
     fit("few", SECOND, trials=6, warm_start="low-linear")

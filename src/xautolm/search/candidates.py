@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from xautolm.records import Scalar
+from xautolm.search.acquisition import gain
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
-from xautolm.search.gain import gain
 from xautolm.search.surrogates import Surrogates
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Prior, Space
 

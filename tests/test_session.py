@@ -12,8 +12,8 @@ import pytest
 from xautolm.errors import UsageError
 from xautolm.execution import ServerLauncher
 from xautolm.options import FitOptions
-from xautolm.plan import make_plan
 from xautolm.report.screen import Quiet
+from xautolm.session import open_session
 from xautolm.testing import FakeExecutor, success
 
 OPTIONS = {"models": "minilm-l2", "device": "cpu", "trials": 1, "sampler": "random"}
@@ -37,18 +37,18 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> list[ServerLauncher]:
 def test_the_server_of_trials_begins_before_data_is_read(
     servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from xautolm import prospect
+    from xautolm import scenario
 
     begun_by_then: list[int] = []
-    read_data = prospect.read_data
+    read_data = scenario.read_data
 
     def watched(*arguments: object) -> object:
         begun_by_then.append(len(servers))
         return read_data(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(prospect, "read_data", watched)
-    plan = make_plan(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet())
-    plan.close()
+    monkeypatch.setattr(scenario, "read_data", watched)
+    session = open_session(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet())
+    session.close()
     assert begun_by_then == [1]
     assert servers[0].server is None, "it was not closed"
 
@@ -59,7 +59,7 @@ def test_a_check_that_fails_later_leaves_no_server(
     before = set(psutil.Process().children(recursive=True))
     options = FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run"), "label": "no_such_column"})
     with pytest.raises(UsageError):
-        make_plan(tickets, options, Quiet())
+        open_session(tickets, options, Quiet())
     assert len(servers) == 1
     assert set(psutil.Process().children(recursive=True)) <= before
 
@@ -68,15 +68,15 @@ def test_no_server_begins_where_the_caller_gives_an_executor(
     servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path
 ) -> None:
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
-    plan = make_plan(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor)
-    plan.close()
+    session = open_session(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor)
+    session.close()
     assert servers == []
 
 
 def test_the_clock_counts_from_the_command_but_for_downloads(
     tickets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from xautolm import plan as module
+    from xautolm import session as module
 
     fetch = module.with_weights
 
@@ -88,7 +88,7 @@ def test_the_clock_counts_from_the_command_but_for_downloads(
     options = FitOptions.parse({**OPTIONS, "trials": None, "budget": 10_000, "out": str(tmp_path / "run")})
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
     started = time.monotonic() - 100.0
-    plan = make_plan(tickets, options, Quiet(), executor, started)
-    plan.close()
-    assert plan.clock.used > 100.0
-    assert plan.clock.started >= started + 0.5
+    session = open_session(tickets, options, Quiet(), executor, started)
+    session.close()
+    assert session.clock.used > 100.0
+    assert session.clock.started >= started + 0.5

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from xautolm.ranking import crowding, fronts, hypervolume, oriented, ranked
+from xautolm.objectives import crowding, fronts, hypervolume, oriented, ranked
 from xautolm.records import Objective
 
 POINTS = np.array([[3.0, 1.0], [1.0, 3.0], [2.0, 2.0], [1.0, 1.0], [0.5, 2.5], [0.0, 0.0]])

@@ -1,4 +1,4 @@
-"""From options to a plan: every check before any compute, then everything that a search works with."""
+"""From options to a session: every check before any compute, then everything that a search works with."""
 
 from __future__ import annotations
 
@@ -22,15 +22,12 @@ from xautolm.description import is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits
-from xautolm.memory import NONE, chosen_start, remembered, visible, with_features
 from xautolm.metafeatures import system_profile
 from xautolm.metafeatures.system import devices
 from xautolm.metalearning import telling
 from xautolm.opening import REFINEMENTS, Opening, is_trained
 from xautolm.options import FitOptions
-from xautolm.prospect import Prospect, make_prospect, with_weights
 from xautolm.pruner import Pruner
-from xautolm.recipe import default_configurations, methods_by_model
 from xautolm.records import (
     Configuration,
     Experience,
@@ -47,11 +44,14 @@ from xautolm.records import (
 from xautolm.report import Screen
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors
+from xautolm.scenario import Scenario, make_scenario, with_weights
 from xautolm.search import SAMPLERS, Memory, SearchStudy, Strategy, file_url, open_study
+from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
 from xautolm.space import Space
 from xautolm.vocabulary import Export, FailureKind, TrialStatus
+from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
 
 ENTRY = "xautolm.finetuning.run:run"
 PRELOAD = ("xautolm.finetuning.run", "sklearn.metrics")
@@ -59,7 +59,7 @@ PACKAGES = ("xautolm", "torch", "transformers", "peft", "optuna", "datasets", "t
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class Session:
     """Everything that a search works with."""
 
     info: RunInfo
@@ -170,9 +170,9 @@ class Plan:
         return self.clock.budget.trials - sum(one.outcome.is_evidence for one in experiences) - running
 
 
-def make_plan(
+def open_session(
     data: Any, options: FitOptions, screen: Screen, executor: Executor | None = None, started: float | None = None
-) -> Plan:
+) -> Session:
     """Check everything, then open the run's folder, its study and the store.
 
     Args:
@@ -220,13 +220,13 @@ def _own_executor(options: FitOptions) -> LocalExecutor:
 
 def _checked_plan(
     data: Any, options: FitOptions, screen: Screen, executor: Executor, start: str, started: float
-) -> Plan:
+) -> Session:
     """Look at data, machine and models, and open the run's folder for a search that can be made.
 
     Raises:
         UsageError: The search could not be made.
     """
-    sight = make_prospect(data, options)
+    sight = make_scenario(data, options)
     folder = sight.folder
     folder.check_place()
     # A run that has begun goes on without its store: what the store lacks lies in the run's folder.
@@ -247,7 +247,7 @@ def _checked_plan(
 
 
 def _opened(
-    sight: Prospect,
+    sight: Scenario,
     options: FitOptions,
     screen: Screen,
     store: SearchStore,
@@ -256,7 +256,7 @@ def _opened(
     executor: Executor,
     start: str,
     started: float,
-) -> Plan:
+) -> Session:
     """Open what a search works with, in a folder that is ours alone now."""
     strategy = SAMPLERS.get(options.sampler)
     folder, dataset, space, limits = sight.folder, sight.dataset, sight.space, sight.limits
@@ -280,7 +280,7 @@ def _opened(
     study = _study(sight, options, screen, opening, experiences, remember)
     screen.note(f"{space.size()}; sampler {strategy.name}; device {sight.system.device}; run folder {folder.root}")
     used = seconds_used(folder.clock, experiences, options.parallel, screen.note)
-    return Plan(
+    return Session(
         info=info,
         folder=folder,
         space=space,
@@ -310,7 +310,7 @@ def _opened(
     )
 
 
-def _opening(sight: Prospect, strategy: Strategy, start: str, past: Sequence[Experience]) -> Opening:
+def _opening(sight: Scenario, strategy: Strategy, start: str, past: Sequence[Experience]) -> Opening:
     """Return what the search begins with."""
     begins_from_zero = strategy.memory == "evidence" and (start == NONE or not past)
     # A sampler that follows a store knows better what to try than the best training's neighbourhood.
@@ -318,7 +318,7 @@ def _opening(sight: Prospect, strategy: Strategy, start: str, past: Sequence[Exp
 
 
 def _study(
-    sight: Prospect,
+    sight: Scenario,
     options: FitOptions,
     screen: Screen,
     opening: Opening,
@@ -347,7 +347,7 @@ def _study(
     )
 
 
-def _features(sight: Prospect, info: RunInfo, executor: Executor) -> LateFeatures:
+def _features(sight: Scenario, info: RunInfo, executor: Executor) -> LateFeatures:
     """Return the meta-features of a run, which are measured later where they are not known."""
     folder = sight.folder
 
@@ -364,13 +364,13 @@ def _features(sight: Prospect, info: RunInfo, executor: Executor) -> LateFeature
     )
 
 
-def _past(sight: Prospect, options: FitOptions, stored: Sequence[Experience], info: RunInfo) -> list[Experience]:
+def _past(sight: Scenario, options: FitOptions, stored: Sequence[Experience], info: RunInfo) -> list[Experience]:
     """Return the past trials that the search may learn from."""
     past = visible(stored, sight.task.name, sight.dataset.profile, info.id, options.hide)
     return telling(past, sight.limits, sight.system)
 
 
-def _pruner(sight: Prospect, info: RunInfo, past: Sequence[Experience], say: Say) -> Pruner:
+def _pruner(sight: Scenario, info: RunInfo, past: Sequence[Experience], say: Say) -> Pruner:
     """Return what looks for hopeless trials; past ones tell it how much trials gain late."""
     return Pruner(
         folder=sight.folder,
@@ -386,7 +386,7 @@ def _pruner(sight: Prospect, info: RunInfo, past: Sequence[Experience], say: Say
 
 
 def _memory(
-    sight: Prospect,
+    sight: Scenario,
     options: FitOptions,
     past: Sequence[Experience],
     info: RunInfo,
@@ -435,7 +435,7 @@ def interrupted() -> TrialOutcome:
     return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
 
 
-def _info(sight: Prospect, options: FitOptions, features: Features, start: str) -> RunInfo:
+def _info(sight: Scenario, options: FitOptions, features: Features, start: str) -> RunInfo:
     created = datetime.now(UTC).isoformat(timespec="seconds")
     settings = {
         "data": sight.dataset.profile.fingerprint,
