@@ -194,8 +194,8 @@ class Opening:
 def variations(space: Space, configuration: Configuration) -> list[Configuration]:
     """Return a training's neighbours, the one that promises most first.
 
-    The other pooling, twice and half the learning rate, twice the epochs: what moves the score of fine-tuning most
-    (docs/experiments.md). Values stay within the space; what it does not have is left out.
+    The other pooling, twice and half the learning rate, twice the epochs: what a person would try next. Values stay
+    within the space; what it does not have is left out.
     """
     changes: tuple[tuple[str, Callable[[Parameter, Scalar], Scalar]], ...] = (
         ("pooling", _another_option),

@@ -1,7 +1,8 @@
 """The length of a training, planned to the time that it has: fewer steps with their whole schedule, not a schedule cut.
 
-A learning rate that ends in the middle of its schedule leaves a worse model than a shorter schedule that ends at zero
-(docs/experiments.md), so the plan is renewed as soon as a step's time is known.
+A training that is cut at its limit has wasted every step since its last evaluation; a shorter one that was planned uses
+all of its time. So the plan is renewed as soon as a step's time is known. That the learning rate ends at zero is worth
+nothing that could be measured by itself (docs/experiments.md, "The start of a head").
 """
 
 from __future__ import annotations
@@ -62,7 +63,7 @@ class StepPlan(TrainerCallback):
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
     ) -> None:
-        """Session as soon as the time of a step is known, and again as often: a machine may become busier."""
+        """Plan as soon as the time of a step is known, and again as often: a machine may become busier."""
         if state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
@@ -74,7 +75,7 @@ class StepPlan(TrainerCallback):
     def on_evaluate(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
     ) -> None:
-        """Session again, now that the time of an evaluation is known."""
+        """Plan again, now that the time of an evaluation is known."""
         self.resumed_at = self.now()
         if lr_scheduler is not None:
             self._plan(state, lr_scheduler)

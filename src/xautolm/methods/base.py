@@ -121,8 +121,9 @@ def trainings(
     """Return how a pretrained body is trained: the start of its head, and what learning rates and epochs suit that.
 
     A head that starts from a linear probe leaves the body's features as they are (Kumar et al. 2022, arXiv 2202.10054):
-    with 64 classes and 2,000 examples it gains 25 points of macro F1 over a random one (docs/experiments.md). High
-    rates destroy what it knows; a random head learns nothing at low ones in few epochs.
+    with 64 classes and 2,000 examples, three epochs end at a macro F1 of .847 instead of .568; with two classes both
+    end within a point of each other (docs/experiments.md, "The start of a head"). High rates destroy what it knows; a
+    random head learns nothing at low ones in few epochs.
 
     Args:
         card: The model's, pretrained.
@@ -148,10 +149,10 @@ def trainings(
 def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     """Return how a head that starts from a probe may pool tokens, the default first; none where it cannot start so.
 
-    The first token loads as a plain pipeline, for about a point of quality less. That of a body without its last layers
-    is next to constant: MiniLM's first 2 to 4 layers move it by a thousandth to a hundredth of its size, where all 6
-    move it by half. A probe can tell classes by that, but the first step of training, or dropout, drowns it
-    (docs/experiments.md).
+    The first token loads as a plain pipeline, for .003 to .005 of macro F1 less after three epochs. That of a body
+    without its last layers is next to constant: MiniLM's first 2 to 4 layers move it by a thousandth to a hundredth of
+    its size, where all 6 move it by half. A probe can tell classes by that, but the first step of training, or dropout,
+    drowns it (docs/experiments.md).
     """
     poolings = tuple(reversed(poolings_of(card, bounds)))
     if card.is_cut:

@@ -19,7 +19,7 @@ class Head:
     trains_body = False
     trains_by_gradient = True
     reads_training_split = True
-    # In `default`, the linear probe does the same in a hundredth of the time (docs/experiments.md).
+    # In `default`, the linear probe takes its place: it fits the same layer to features that are computed once.
     presets = ("paper",)
 
     def problem(self, card: ModelCard, form: str) -> str:

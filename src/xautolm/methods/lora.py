@@ -58,8 +58,8 @@ class Lora:
         targets = ("attention", "all-linear") if card.lora_targets else ("all-linear",)
         return (
             Int(name="lora_r", low=2, high=64, default=8, log=True),
-            # What follows the rank by itself, and initialisations and variants that gain nothing once the learning rate
-            # is right (docs/experiments.md), are searched for those who ask.
+            # What follows the rank by itself, and variants that cost time before the first step or in each, are only
+            # searched for those who ask.
             replace(alpha, on_request=True),
             Choice(name="lora_variant", options=("lora", "rslora", "dora"), default="lora", on_request=True),
             bias,
