@@ -23,8 +23,8 @@ from benchmarks.ranges import fixed_or_default
 from xautolm.data import Dataset, prepare
 from xautolm.finetuning.run import run
 from xautolm.metafeatures import system_profile
-from xautolm.recipe import build_space, data_needs
 from xautolm.records import ModelCard, Scalar, TrialOutcome
+from xautolm.search_space import build_space, data_needs
 from xautolm.space import Space
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec

@@ -9,7 +9,8 @@ XAutoLMError
 │   ├── ModelUnavailableError   no such model here, and no hub to fetch it from
 │   ├── RunFolderError      the output folder holds something else, or cannot be made
 │   ├── DamagedFileError    a file that xautolm wrote can no longer be read
-│   └── StoreError          the experience store cannot be opened or is of a newer schema
+│   ├── StoreError          the experience store cannot be opened or is of a newer schema
+│   └── RegistryError       a module or a plug-in that adds no thing, or one whose name is taken
 ├── SearchEndedError        the search ended before its budget did: no room, or nothing works (exit code 1)
 ├── NoModelError            the search ended without a usable model (exit code 1)
 └── TrialError              inside a trial: a failure whose kind is known
@@ -121,6 +122,10 @@ class DamagedFileError(UsageError):
 
 class StoreError(UsageError):
     """The experience store cannot be opened, or was written by a newer xautolm."""
+
+
+class RegistryError(UsageError):
+    """A module or a plug-in of a registry that adds no thing, or one whose name is taken."""
 
 
 class SearchEndedError(XAutoLMError):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 from importlib import import_module, metadata
 from pkgutil import iter_modules
 from typing import Any, Generic, Protocol, TypeVar
 
-from xautolm.errors import UnknownNameError
+from xautolm.errors import RegistryError, UnknownNameError
 
 
 class Named(Protocol):
-    """Anything with a name; the name may end in a version, as in `lora.v1`."""
+    """An object with a name; the name may end in a version, as in `lora.v1`."""
 
     @property
     def name(self) -> str: ...
@@ -31,47 +31,94 @@ class Registry(Generic[T]):
         kind: What the things are called in error messages, for example "method".
         package: The folder as a package name.
         attribute: The module-level name that holds the thing or things.
+        helpers: Modules of the folder that hold no thing. They are named, so that a module whose author misspelt the
+            attribute is refused, and not passed over in silence.
+        group: Of entry points; named like the folder by default.
     """
 
-    def __init__(self, kind: str, package: str, attribute: str) -> None:
+    def __init__(
+        self, kind: str, package: str, attribute: str, *, helpers: Collection[str] = (), group: str = ""
+    ) -> None:
         self.kind = kind
         self.package = package
         self.attribute = attribute
+        self.helpers = frozenset(helpers)
+        self.group = group or package
 
     @cached_property
     def things(self) -> dict[str, T]:
-        """All things by full name, in the order of their modules."""
-        found: list[Any] = []
-        for module in iter_modules(import_module(self.package).__path__):
-            found += _several(getattr(import_module(f"{self.package}.{module.name}"), self.attribute, ()))
-        for entry in metadata.entry_points(group=self.package):
-            found += _several(entry.load())
-        return {thing.name: thing for thing in found}
+        """All things by full name, in the order of their modules.
+
+        Raises:
+            RegistryError: Two things have one name, or a module or an entry point holds none.
+        """
+        things: dict[str, T] = {}
+        homes: dict[str, str] = {}
+        for home, value in self._values():
+            for thing in self._things_in(value, home):
+                if thing.name in things:
+                    raise RegistryError(
+                        f"Two of a kind have one name: {self.kind} {thing.name!r}.",
+                        got=f"{homes[thing.name]} and {home}",
+                        fix="Rename one of them, or give it another version (name.v2).",
+                    )
+                things[thing.name] = thing
+                homes[thing.name] = home
+        return things
 
     def names(self) -> list[str]:
-        """All names without version, sorted."""
+        """Return all names without version, sorted."""
         return sorted({_unversioned(name) for name in self.things})
 
     def get(self, name: str) -> T:
-        """The thing of that name; a name without version means the newest version.
+        """Return the thing of that name; a name without version means the newest version.
 
         Raises:
             UnknownNameError: There is none; the message suggests the nearest name.
         """
         if name in self.things:
             return self.things[name]
-        versions = [full for full in self.things if _unversioned(full) == name]
+        versions = [full_name for full_name in self.things if _unversioned(full_name) == name]
         if not versions:
             # In the order of the modules, in which the usual thing of a kind comes before its variants.
-            raise UnknownNameError(self.kind, name, dict.fromkeys(_unversioned(full) for full in self.things))
-        return self.things[max(versions, key=_version)]
+            names = dict.fromkeys(_unversioned(full_name) for full_name in self.things)
+            raise UnknownNameError(self.kind, name, names)
+        newest = max(versions, key=_version)
+        return self.things[newest]
 
+    def _values(self) -> Iterator[tuple[str, Any]]:
+        """Find what modules of the folder and entry points hold, each with the name of its home."""
+        for info in iter_modules(import_module(self.package).__path__):
+            if info.name in self.helpers:
+                continue
+            home = f"{self.package}.{info.name}"
+            module = import_module(home)
+            if not hasattr(module, self.attribute):
+                raise RegistryError(
+                    f"A module in the folder of every {self.kind} holds none.",
+                    got=f"{home} has no {self.attribute}",
+                    fix=f"Define {self.attribute} there, or name {info.name!r} among the helpers of its registry.",
+                )
+            yield home, getattr(module, self.attribute)
+        for entry in metadata.entry_points(group=self.group):
+            yield f"{entry.value} (entry point {entry.name!r} of {self.group})", entry.load()
 
-def _several(value: Any) -> list[Any]:
-    return list(value) if isinstance(value, Iterable) and not hasattr(value, "name") else [value]
+    def _things_in(self, value: Any, home: str) -> list[T]:
+        """Return the thing, or the several things, that one home holds."""
+        is_thing = hasattr(value, "name")
+        things = list(value) if isinstance(value, Iterable) and not is_thing else [value]
+        for thing in things:
+            if not isinstance(getattr(thing, "name", None), str):
+                raise RegistryError(
+                    f"What is no {self.kind} takes the place of one.",
+                    got=f"{thing!r} without a name, in {home}",
+                    fix=f"Give an object with the interface of every {self.kind}, or a tuple of them.",
+                )
+        return things
 
 
 def _version(name: str) -> int:
+    """Return the number behind `.v`; 0 for a name without version."""
     tail = name.rpartition(".v")[2]
     return int(tail) if tail.isdigit() else 0
 

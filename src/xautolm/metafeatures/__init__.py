@@ -5,6 +5,7 @@ from xautolm.metafeatures.measure import known_features, measure
 from xautolm.metafeatures.system import system_profile
 from xautolm.registry import Registry
 
-FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS")
+HELPERS = ("base", "bf16", "measure", "statistics", "system")
+FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS", helpers=HELPERS)
 
 __all__ = ["FEATURES", "FeatureGroup", "Sample", "known_features", "measure", "system_profile"]

@@ -6,7 +6,8 @@ from xautolm.zoo.downloads import Fetched, Meter, cannot_be_had, fetch
 from xautolm.zoo.lookup import known_card, zoo_name
 from xautolm.zoo.resolve import find_models, is_asked_for, local_models, tell_left_out
 
-ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS")
+HELPERS = ("cards", "downloads", "folders", "hub", "hub_errors", "hub_process", "inspection", "lookup", "resolve")
+ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS", helpers=HELPERS)
 
 __all__ = [
     "ZOO",

@@ -3,6 +3,6 @@
 from xautolm.finetuning.forms.base import Answering, Form
 from xautolm.registry import Registry
 
-FORMS: Registry[Form] = Registry("form", __name__, "FORM")
+FORMS: Registry[Form] = Registry("form", __name__, "FORM", helpers=("base",))
 
 __all__ = ["FORMS", "Answering", "Form"]
