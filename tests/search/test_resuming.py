@@ -227,7 +227,7 @@ def test_proposals_that_are_passed_over_are_no_trials_and_are_not_made_again(tmp
 
 
 def test_what_is_said_of_own_trials_names_the_numbers_of_the_folder(tmp_path: Path) -> None:
-    from xautolm.search.xautolm import own_evidence
+    from xautolm.search.strategies.xautolm import own_evidence
 
     study = opened(tmp_path / "study.db")
     refusing = [True, False] * 6

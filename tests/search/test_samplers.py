@@ -14,7 +14,7 @@ from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.records import Failure, TrialOutcome
 from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
 from xautolm.search.candidates import mapped_into
-from xautolm.search.pge import POPULATION, PgeSampler
+from xautolm.search.strategies.pge import POPULATION, PgeSampler
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -68,7 +68,7 @@ def test_a_resumed_study_goes_on_and_does_not_repeat_itself(strategy: Strategy, 
 
 
 def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
-    from xautolm.search.xautolm import own_evidence
+    from xautolm.search.strategies.xautolm import own_evidence
 
     names = {key: parameter.name for key, parameter in SPACE.sites().items()}
 
@@ -148,7 +148,9 @@ def test_the_front_by_hand() -> None:
 
 
 def test_pge_moves_toward_the_best_fifth_of_each_population(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("xautolm.search.pge.explain", lambda *_: None)  # the trials asked for here are in no storage
+    monkeypatch.setattr(
+        "xautolm.search.strategies.pge.explain", lambda *_: None
+    )  # the trials asked for here are in no storage
     study = optuna.create_study(directions=["maximize", "minimize"], sampler=PgeSampler(SPACE, seed=1))
     for _ in range(POPULATION):
         trial = study.ask()
@@ -159,7 +161,7 @@ def test_pge_moves_toward_the_best_fifth_of_each_population(monkeypatch: pytest.
         else:
             trial.set_constraint("failed", 1.0)
             study.tell(trial, [0.0, 99.0])
-    from xautolm.search.pge import best_samples
+    from xautolm.search.strategies.pge import best_samples
 
     best = best_samples(study.trials, study.directions)
     assert len(best) == 4 and all(params["model"] != "broken" for params in best)

@@ -18,9 +18,9 @@ from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_fe
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import LARGEST_TRUST, Proposer
-from xautolm.search.optuna_samplers import tpe
 from xautolm.search.space_sampler import explain
-from xautolm.search.xautolm import ATTEMPTS, from_zero, own_evidence
+from xautolm.search.strategies.optuna_samplers import tpe
+from xautolm.search.strategies.xautolm import ATTEMPTS, from_zero, own_evidence
 from xautolm.space import Prior
 from xautolm.warm_start import DEFAULT, weighed
 

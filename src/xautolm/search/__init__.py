@@ -17,7 +17,7 @@ from xautolm.search.study import (
     pareto_front,
 )
 
-SAMPLERS: Registry[Strategy] = Registry("sampler", __name__, "STRATEGIES")
+SAMPLERS: Registry[Strategy] = Registry("sampler", f"{__name__}.strategies", "STRATEGIES", group=__name__)
 
 __all__ = [
     "AGAIN",

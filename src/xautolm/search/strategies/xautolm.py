@@ -15,8 +15,8 @@ from xautolm.records import Scalar
 from xautolm.search.base import Strategy
 from xautolm.search.candidates import Proposer
 from xautolm.search.evidence import Evidence, Memory, standardised
-from xautolm.search.optuna_samplers import tpe
 from xautolm.search.space_sampler import SpaceSampler, explain
+from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.study import CENSORED, NUMBER
 from xautolm.space import Parameter, Space
 
