@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from xautolm.methods import METHODS
-from xautolm.records import Configuration, Experience, ModelCard, Scalar
+from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
 from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 
@@ -229,9 +229,9 @@ def _another_option(parameter: Parameter, value: Scalar) -> Scalar:
 
 def _scaled(parameter: Parameter, value: Scalar, factor: float) -> Scalar:
     if isinstance(parameter, Float):
-        return min(max(float(str(value)) * factor, parameter.low), parameter.high)
+        return min(max(as_float(value) * factor, parameter.low), parameter.high)
     if isinstance(parameter, Int):
-        return min(max(round(float(str(value)) * factor), parameter.low), parameter.high)
+        return min(max(round(as_float(value) * factor), parameter.low), parameter.high)
     return value
 
 

@@ -384,6 +384,32 @@ class Experience:
     """Where it was imported from; empty for our own."""
 
 
+def as_float(value: object) -> float:
+    """Return the number that a value of a configuration stands for; YAML and old stores have some as text.
+
+    Raises:
+        TypeError: The value is None, or no value of a configuration.
+        ValueError: It is a text, and not that of a number.
+    """
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{value!r} is not a number")
+    return float(value)
+
+
+def as_int(value: object) -> int:
+    """Return the whole number that a value of a configuration stands for; YAML and old stores have some as text.
+
+    Raises:
+        TypeError: The value is None, or no value of a configuration.
+        ValueError: It is a fraction, or a text, and not that of a whole number.
+    """
+    if not isinstance(value, str | int | float):
+        raise TypeError(f"{value!r} is not a whole number")
+    if isinstance(value, float) and not value.is_integer():
+        raise ValueError(f"{value!r} is not a whole number")
+    return int(value)
+
+
 def is_fingerprint(text: str) -> bool:
     """Return whether a text can be a fingerprint.
 

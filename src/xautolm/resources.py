@@ -19,6 +19,8 @@ from xautolm.records import (
     Scalar,
     SystemProfile,
     TrialOutcome,
+    as_float,
+    as_int,
 )
 from xautolm.space.presets import DATA_SHARES
 from xautolm.tasks import form_of
@@ -119,7 +121,7 @@ class ResourceModel:
         fixed = overhead + BYTES * (stored + OPTIMIZER_COPIES * trained)
         return Estimate(
             # A method without epochs looks at each text once.
-            seconds=FIXED_SECONDS + float(str(values.get("epochs", 1))) * (train + validate),
+            seconds=FIXED_SECONDS + as_float(values.get("epochs", 1)) * (train + validate),
             first_result_seconds=FIXED_SECONDS + train + validate,
             validation_seconds=validate,
             memory=fixed + BYTES * kept,
@@ -197,7 +199,7 @@ class ResourceModel:
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
         """The largest per-device batch, a halving of the configured one, that is predicted to fit."""
         estimate = self.predict(configuration)
-        size = int(str(configuration.values.get("batch_size", FEATURE_BATCH)))
+        size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
         while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > self.memory_limit(limits):
             size = (size + 1) // 2
         return size
@@ -230,4 +232,4 @@ def _are_alike(one: SystemProfile, other: SystemProfile) -> bool:
 
 
 def _number(values: dict[str, Scalar] | object, name: str) -> float:
-    return float(str(values[name]))  # type: ignore[index]
+    return as_float(values[name])  # type: ignore[index]

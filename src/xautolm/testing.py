@@ -21,6 +21,7 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
     TrialSpec,
+    as_int,
     experience_id,
 )
 from xautolm.resources import FEATURE_BATCH
@@ -202,7 +203,7 @@ def trial_spec(folder: Path, task: Task, data: Dataset, card: ModelCard, configu
         metric=task.metrics[0],
         metrics=task.metrics,
         limits=Limits(),
-        micro_batch=int(str(configuration.values.get("batch_size", FEATURE_BATCH))),
+        micro_batch=as_int(configuration.values.get("batch_size", FEATURE_BATCH)),
         device="cpu",
         threads=2,
         seed=0,

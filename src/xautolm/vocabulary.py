@@ -67,6 +67,64 @@ class TrialStatus(StrEnum):
     """There is no result; see its failure."""
 
 
+class Architecture(StrEnum):
+    """Which stacks of layers a language model has; says how a task can be cast for it."""
+
+    ENCODER = "encoder"
+    """Reads a text in both directions (BERT)."""
+    DECODER = "decoder"
+    """Goes on with a text, token by token (GPT)."""
+    ENCODER_DECODER = "encoder-decoder"
+    """Reads one text and writes another (T5)."""
+
+
+class Origin(StrEnum):
+    """Where the weights of a model come from."""
+
+    HUB = "hub"
+    FOLDER = "folder"
+    PACKAGED = "packaged"
+    """From inside an installed package."""
+    SCRATCH = "scratch"
+    """From nowhere: they are drawn at random, and all of them are trained."""
+
+
+class DeviceKind(StrEnum):
+    """What a trial computes on; a device is a kind, and for `cuda` in a trial also an index, as in `cuda:0`."""
+
+    CPU = "cpu"
+    CUDA = "cuda"
+    MPS = "mps"
+    """A graphics processor of Apple."""
+
+
+class Precision(StrEnum):
+    """Number formats of a training's passes."""
+
+    FLOAT32 = "fp32"
+    BFLOAT16 = "bf16"
+    """The exponent of float32 and 8 bits of its fraction: needs no scaling of the loss."""
+    FLOAT16 = "fp16"
+    """For graphics processors that have no bfloat16; the loss is scaled so that gradients do not vanish."""
+
+
+class Quantization(StrEnum):
+    """How the frozen weights of a model are stored while adapters on them are trained."""
+
+    NONE = "none"
+    EIGHT_BITS = "8bit"
+    FOUR_BITS = "4bit"
+
+
+class Preset(StrEnum):
+    """Ready-made sets of hyperparameters and their ranges."""
+
+    DEFAULT = "default"
+    """Few hyperparameters that matter, with ranges around good practice."""
+    PAPER = "paper"
+    """The sets of XAutoLM's two spaces (arXiv 2508.00924)."""
+
+
 class Unlabelled(StrEnum):
     """What becomes of rows and splits without labels."""
 

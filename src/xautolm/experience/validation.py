@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from xautolm.metrics import EVALUATION_TIME, METRICS
-from xautolm.records import Experience, Scalar, SystemProfile, digest_of, is_fingerprint
+from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
 from xautolm.serialization import from_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
@@ -218,16 +218,16 @@ def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
     if longest > LONGEST_NAME:
         yield f"a hyperparameter has a text of {longest} characters"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and not abs(float(str(value))) <= LARGEST_NUMBER:
+    if is_number and not abs(as_float(value)) <= LARGEST_NUMBER:
         yield f"{_short(name)} is {_short(value)}, out of bounds"
     least = least_values().get(name)
     if least is None or value is None:
         return
     if not is_number:
         yield f"{name} is {_short(value)}, no number"
-    elif least > 0 and not float(str(value)) > 0:
+    elif least > 0 and not as_float(value) > 0:
         yield f"{name} is {_short(value)}, and must be more than 0"
-    elif least == 0 and not float(str(value)) >= 0:
+    elif least == 0 and not as_float(value) >= 0:
         yield f"{name} is {_short(value)}, and must not be less than 0"
 
 
@@ -265,7 +265,7 @@ def _lowest(parameter: object) -> float | None:
     if isinstance(parameter, Float | Int):
         return float(parameter.low)
     if isinstance(parameter, Choice) and all(type(option) in {int, float} for option in parameter.options):
-        return min(float(str(option)) for option in parameter.options)
+        return min(as_float(option) for option in parameter.options)
     return None
 
 

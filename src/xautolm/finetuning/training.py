@@ -23,7 +23,7 @@ from xautolm.finetuning.forms import FORMS, Answering
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
-from xautolm.records import Scalar, TrialSpec
+from xautolm.records import Scalar, TrialSpec, as_float
 from xautolm.tasks import Classification, Task, predicted
 from xautolm.vocabulary import FailureKind
 
@@ -148,7 +148,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         num_train_epochs=_number(values, "epochs"),
         learning_rate=_number(values, "learning_rate"),
         lr_scheduler_type=str(values["scheduler"]),
-        warmup_steps=float(str(warmup)),
+        warmup_steps=as_float(warmup),
         weight_decay=_number(values, "weight_decay", 0.0),
         max_grad_norm=_max_grad_norm(values),
         bf16=precision == "bf16",
@@ -210,4 +210,4 @@ def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
 
 
 def _number(values: Any, name: str, default: Scalar = None) -> float:
-    return float(str(values.get(name, default)))
+    return as_float(values.get(name, default))

@@ -9,7 +9,7 @@ from typing import Any
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import FrozenTrial
 
-from xautolm.records import Scalar
+from xautolm.records import Scalar, as_float
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 NAME = "learned"
@@ -102,7 +102,7 @@ def _fitted(value: Scalar, distribution: BaseDistribution) -> Any:
             same = [one for one in choices if one == value and isinstance(one, bool) == isinstance(value, bool)]
             return (same or [one for one in choices if str(one) == value])[0]
         case FloatDistribution(low=low, high=high, step=step) | IntDistribution(low=low, high=high, step=step):
-            number = float(str(value))
+            number = as_float(value)
             if step:
                 number = min(low + round((number - low) / step) * step, high)
             return round(number) if isinstance(distribution, IntDistribution) else number

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from xautolm.methods.base import BASE, Training, trainings
-from xautolm.records import ModelCard, Scalar
+from xautolm.records import ModelCard, Scalar, as_float, as_int
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
 
@@ -77,7 +77,7 @@ class Lora:
     def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """Two thin matrices beside each adapted one; about six square ones a layer where all are adapted."""
         matrices = 2 if values.get("lora_targets", "attention") == "attention" else 9
-        return card.layers * matrices * 2 * card.hidden_size * int(str(values["lora_r"])) / card.parameters
+        return card.layers * matrices * 2 * card.hidden_size * as_int(values["lora_r"]) / card.parameters
 
     def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """Quantisation shrinks the layers' matrices; embeddings stay as they are."""
@@ -122,10 +122,10 @@ def scaling_of(values: Mapping[str, Scalar]) -> tuple[float, bool]:
     arXiv 2405.09673), and beyond fall with the root of the rank, as rsLoRA's, so that large ranks train as stably
     (Kalajdzievski 2023, arXiv 2312.03732).
     """
-    rank = int(str(values["lora_r"]))
+    rank = as_int(values["lora_r"])
     variant = values.get("lora_variant")
     if "lora_alpha" in values:
-        return float(str(values["lora_alpha"])), variant == "rslora"
+        return as_float(values["lora_alpha"]), variant == "rslora"
     if variant == "rslora" or (variant is None and rank > LARGEST_PLAIN_RANK):
         return SCALE * LARGEST_PLAIN_RANK**0.5, True
     return SCALE * rank, False

@@ -7,7 +7,7 @@ from typing import Any
 
 from xautolm.errors import TrialError
 from xautolm.methods.base import Training, freeze_all_but, head_parameters, trainings
-from xautolm.records import ModelCard, Scalar
+from xautolm.records import ModelCard, Scalar, as_int
 from xautolm.space import Choice, Int, Parameter
 from xautolm.space.presets import Bounds
 
@@ -55,11 +55,11 @@ class Partial:
 
     def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
         """The trained layers."""
-        return int(str(values["trainable_layers"])) / card.layers
+        return as_int(values["trainable_layers"]) / card.layers
 
     def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
         """Freeze all but the top layers and the head."""
-        count = int(str(values["trainable_layers"]))
+        count = as_int(values["trainable_layers"])
         stack = layer_stack(model, card.layers)
         top = [parameter for layer in stack[-count:] for parameter in layer.parameters()]
         freeze_all_but(model, top + head_parameters(model))

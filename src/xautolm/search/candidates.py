@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.records import Scalar
+from xautolm.records import Scalar, as_float
 from xautolm.search.acquisition import gain
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
@@ -193,7 +193,7 @@ class Proposer:
                 return value
             if isinstance(parameter, Choice | Branch):
                 return self.prior.beliefs[key].sample(parameter, rng)
-            return _stepped(parameter, float(str(value)), rng)
+            return _stepped(parameter, as_float(value), rng)
 
         return self.space.walk(choose).values
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from xautolm.records import Scalar
+from xautolm.records import Scalar, as_float
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 WIDE = 20.0
@@ -73,6 +73,6 @@ def _bounds(parameter: Parameter) -> tuple[float, float, bool] | None:
         case Float() | Int():
             return float(parameter.low), float(parameter.high), parameter.log
         case Choice(options=options) if all(isinstance(o, int | float) and not isinstance(o, bool) for o in options):
-            numbers = [float(str(option)) for option in options]
+            numbers = [as_float(option) for option in options]
             return min(numbers), max(numbers), False
     return None

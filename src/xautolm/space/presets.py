@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xautolm.records import Scalar
+from xautolm.records import Scalar, as_int
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
 from xautolm.vocabulary import Export
@@ -156,5 +156,5 @@ def _useful_lengths(bounds: Bounds) -> tuple[Scalar, ...]:
 
 
 def _shortest_covering(lengths: tuple[Scalar, ...] | tuple[int, ...], wanted: float) -> int:
-    numbers = [int(str(length)) for length in lengths]
+    numbers = [as_int(length) for length in lengths]
     return next((length for length in numbers if length >= wanted), numbers[-1])

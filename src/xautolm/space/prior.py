@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.records import Configuration, Scalar
+from xautolm.records import Configuration, Scalar, as_float
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
 
@@ -76,7 +76,7 @@ class Normal:
     def marginal(self, parameter: Parameter, values: Sequence[Scalar]) -> Normal:
         """Mean and standard deviation of some values."""
         assert isinstance(parameter, Float | Int)
-        scaled = [_scaled(parameter, float(str(value))) for value in values]
+        scaled = [_scaled(parameter, as_float(value)) for value in values]
         return Normal(mean=float(np.mean(scaled)), deviation=float(np.std(scaled)))
 
     def toward(self, other: Normal, rate: float) -> Normal:
@@ -94,7 +94,7 @@ class Normal:
         """
         assert isinstance(parameter, Float | Int)
         low, high = _scaled(parameter, parameter.low), _scaled(parameter, parameter.high)
-        place = _scaled(parameter, float(str(value)))
+        place = _scaled(parameter, as_float(value))
         mean = self.mean + rate * (place - self.mean)
         deviation = self.deviation + rate * (abs(place - self.mean) - self.deviation)
         width = max(high - low, 1e-12)

@@ -12,7 +12,7 @@ from transformers import AutoModelForSequenceClassification, DataCollatorWithPad
 
 from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec
+from xautolm.records import TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -46,7 +46,7 @@ class Classify:
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
         """The input's length, and how two texts are told apart."""
-        length = int(str(spec.configuration.values["max_length"]))
+        length = as_int(spec.configuration.values["max_length"])
         joint = "\n" if tokenizer.sep_token is None else ""
         return Answering(task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint)
 

@@ -12,7 +12,7 @@ from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding,
 
 from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec
+from xautolm.records import TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -43,7 +43,7 @@ class Extract:
         """Spans may be somewhat longer than all but the longest hundredth of the training answers."""
         lengths = [len(ids) for ids in tokenizer(list(targets) or [""], add_special_tokens=False)["input_ids"]]
         longest = int(SLACK * float(np.quantile(lengths, 0.99))) + 2
-        length = int(str(spec.configuration.values["max_length"]))
+        length = as_int(spec.configuration.values["max_length"])
         return Answering(
             task=spec.task, form=self.name, max_length=length, answer_tokens=longest, may_be_empty="" in targets
         )

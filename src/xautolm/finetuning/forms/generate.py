@@ -21,7 +21,7 @@ from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec
+from xautolm.records import TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -46,7 +46,7 @@ class Generate:
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
         """Answers may be as long as all but the longest hundredth of the training targets, and take half at most."""
-        length = int(str(spec.configuration.values["max_length"]))
+        length = as_int(spec.configuration.values["max_length"])
         chat = spec.card.chat and tokenizer.chat_template is not None
         settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
         lengths = [len(target_ids(tokenizer, text, settings)) for text in targets] or [1]
