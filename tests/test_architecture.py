@@ -21,11 +21,12 @@ LEVELS = {
     "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
     "opening": 5,
     "warm_start": 6, "search_store": 6, "scenario": 6, "late_features": 6, "testing": 6, "best_folder": 6, "pruner": 6,
-    "session": 7, "recommend": 7, "integrations": 7,
-    "loop": 8, "artifacts": 8, "best_model": 8,
-    "automl": 9,
-    "cli": 10,
-    "__main__": 11,
+    "resuming": 7, "recommend": 7, "integrations": 7,
+    "session": 8,
+    "loop": 9, "artifacts": 9, "best_model": 9,
+    "automl": 10,
+    "cli": 11,
+    "__main__": 12,
 }  # fmt: skip
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

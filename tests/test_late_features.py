@@ -71,7 +71,7 @@ def session(tmp_path: Path, tickets: pd.DataFrame) -> Any:
 
 
 def order(session: Session) -> TrialSpec:
-    return session.spec(0, session.space.default(), session.limits, "cpu", "")
+    return session.spec(0, session.scenario.space.default(), session.scenario.limits, "cpu", "")
 
 
 def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> LateFeatures:
@@ -149,7 +149,7 @@ def test_the_child_measures_what_the_parent_would(task: str, tmp_path: Path, mon
         assert not is_whole(session.info.features, kind)
         monkeypatch.setattr("xautolm.finetuning.describing.give_way", lambda: None)
         assert run(order(session), tmp_path).succeeded
-        by_child = known_description(kind, info.system, session.limits, info.data.fingerprint)
+        by_child = known_description(kind, info.system, session.scenario.limits, info.data.fingerprint)
         monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "another"))
         assert by_child == session.features.measure()
     finally:

@@ -141,7 +141,7 @@ def winner_of(folder: RunFolder) -> Winner | None:
 
 def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     """Scores of the winner on the test split, computed in a child; nothing if that fails."""
-    spec = session.spec(best.trial, best.configuration, Limits(), session.devices[0], best.proposal)
+    spec = session.spec(best.trial, best.configuration, Limits(), session.devices()[0], best.proposal)
     spec = replace(spec, card=replace(spec.card, path=str(session.folder.best)))
     folder = session.folder.root / "test"
     # What an earlier attempt left there must not be taken for the result of this one.
@@ -149,7 +149,7 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     folder.mkdir(exist_ok=True)
     # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
     trials_launcher = session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
-    executor = LocalExecutor(trials_launcher or SpawnLauncher(session.threads), TEST_ENTRY)
+    executor = LocalExecutor(trials_launcher or SpawnLauncher(spec.threads), TEST_ENTRY)
     try:
         executor.start(spec, folder)
         while not (ended := executor.finished(timeout=60.0)):

@@ -89,20 +89,19 @@ class AutoLM:
         started = time.monotonic() if started is None else started
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
         data, options = shaped(X, y, options)
-        session = open_session(data, options, screen or choose_screen(quiet=False, as_json=False), executor, started)
-        try:
-            finish(session, search(session))
-        except (KeyboardInterrupt, SearchEndedError) as ended:
-            session.screen.close()
-            experiences = end_early(session)
-            if any(experience.outcome.succeeded for experience in experiences):
-                # The same trouble may come again; what the user has to know is what came first.
-                with suppress(NoModelError, SearchEndedError):
-                    finish(session, experiences, is_early=True)
-            ended.add_note(parting_words(session.folder, session.info))
-            raise
-        finally:
-            session.close()
+        screen = screen or choose_screen(quiet=False, as_json=False)
+        with open_session(data, options, screen, executor, started) as session:
+            try:
+                finish(session, search(session))
+            except (KeyboardInterrupt, SearchEndedError) as ended:
+                session.screen.close()
+                experiences = end_early(session)
+                if any(experience.outcome.succeeded for experience in experiences):
+                    # The same trouble may come again; what the user has to know is what came first.
+                    with suppress(NoModelError, SearchEndedError):
+                        finish(session, experiences, is_early=True)
+                ended.add_note(parting_words(session.folder, session.info))
+                raise
         self.run_ = session.folder
         self._model = None
         return self

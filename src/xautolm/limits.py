@@ -19,16 +19,25 @@ MEMORY_SHARE = 0.9
 
 
 def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: float) -> Limits:
-    """The limits given, or a third of the budget (more where even the cheapest trial needs it) and most memory."""
-    budget, seconds = options.spending.seconds, options.trial_time_limit
+    """Return the limits of each trial: those given, else a share of the budget's time and of the machine's memory.
+
+    Args:
+        options: What the user asked for.
+        system: The machine.
+        cheapest_seconds: What the cheapest trial is predicted to take; it gets as much even of a small budget.
+    """
+    seconds = options.trial_time_limit
+    budget = options.spending.seconds
     if seconds is None and budget is not None:
-        seconds = min(budget, max(budget * TRIAL_SHARE, cheapest_seconds))
+        usual = max(budget * TRIAL_SHARE, cheapest_seconds)
+        seconds = min(budget, usual)
     host = int(MEMORY_SHARE * system.memory / options.parallel)
+    wanted = options.trial_memory_limit
     if system.device != "cuda":
-        return Limits(seconds=seconds, memory=min(host, options.trial_memory_limit or host))
-    sharing = math.ceil(options.parallel / len(system.gpus))
-    gpu = int(MEMORY_SHARE * system.device_memory / sharing)
-    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, options.trial_memory_limit or gpu))
+        return Limits(seconds=seconds, memory=min(host, wanted or host))
+    trials_per_gpu = math.ceil(options.parallel / len(system.gpus))
+    gpu = int(MEMORY_SHARE * system.device_memory / trials_per_gpu)
+    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, wanted or gpu))
 
 
 def opening_limits(options: FitOptions, limits: Limits) -> Limits:
@@ -40,9 +49,14 @@ def opening_limits(options: FitOptions, limits: Limits) -> Limits:
 
 
 def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> list[str]:
-    """Names of the models that fit the machine and the limits with at least one method."""
-    names = [one.model for one in default_configurations(space) if not resources.obstacle(one, limits)]
-    return list(dict.fromkeys(names)) or list(dict.fromkeys(one.model for one in default_configurations(space)))
+    """Return the names of the models that fit the machine and the limits with at least one method.
+
+    Where none does, all come back: who checks them says what is lacking.
+    """
+    defaults = default_configurations(space)
+    fitting = [default.model for default in defaults if not resources.obstacle(default, limits)]
+    names = fitting or [default.model for default in defaults]
+    return list(dict.fromkeys(names))
 
 
 def check_resources(space: Space, resources: ResourceModel, limits: Limits, options: FitOptions) -> None:
@@ -53,18 +67,20 @@ def check_resources(space: Space, resources: ResourceModel, limits: Limits, opti
         ModelUnavailableError: None of the models fits into memory.
     """
     candidates = default_configurations(space)
-    cheapest = resources.cheapest(candidates)
-    if limits.seconds is not None and cheapest.first_result_seconds > limits.seconds:
-        what = "time limit" if options.trial_time_limit else "budget"
+    cheapest = resources.cheapest(candidates).first_result_seconds
+    if limits.seconds is not None and cheapest > limits.seconds:
+        limit = "time limit" if options.trial_time_limit else "budget"
         raise BudgetError(
-            f"The {what} is too small for one trial.",
-            got=f"{limits.seconds:.0f} s; the cheapest trial needs about "
-            f"{cheapest.first_result_seconds:.0f} s until its first epoch is validated",
-            fix=f"Give a larger {what}, a smaller --max-train, or a smaller model.",
+            f"The {limit} is too small for one trial.",
+            got=f"{limits.seconds:.0f} s; the cheapest trial needs about {cheapest:.0f} s until its first epoch is "
+            "validated",
+            fix=f"Give a larger {limit}, a smaller --max-train, or a smaller model.",
         )
-    if all(resources.obstacle(one, replace(limits, seconds=None)) for one in candidates):
+    memory_only = replace(limits, seconds=None)
+    obstacles = [resources.obstacle(candidate, memory_only) for candidate in candidates]
+    if all(obstacles):
         raise ModelUnavailableError(
             "None of the models fits into memory.",
-            got=resources.obstacle(candidates[0], replace(limits, seconds=None)),
+            got=obstacles[0],
             fix="Choose a smaller model, or raise --trial-memory-limit.",
         )

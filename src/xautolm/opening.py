@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from xautolm.methods import METHODS
 from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
@@ -12,6 +13,8 @@ from xautolm.space import Choice, Float, Int, Parameter, Space
 
 Obstacle = Callable[[Configuration], str]
 """Says why a configuration would be passed over, or nothing."""
+Change = Callable[[Parameter, Scalar], Scalar]
+"""Makes another value of a parameter's value."""
 
 REFINEMENTS = 3
 """Trials near the best training in a search that knows of no other task: the other pooling and two learning rates."""
@@ -24,7 +27,7 @@ FAR_BEHIND = 0.1
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opening:
-    """The first trials of a search.
+    """Say which trials a search begins with.
 
     Probes cost seconds and say how good each body is on this very data, which no store can know. What trains starts
     from the best of them. A search over several architectures also begins with one short trial of each other one.
@@ -49,11 +52,10 @@ class Opening:
         Args:
             obstacle: Says why a configuration would be passed over.
         """
-        probes = [
-            configuration
-            for configuration in default_configurations(self.space)
-            if not is_trained(configuration) and not obstacle(configuration)
-        ]
+        probes = []
+        for configuration in default_configurations(self.space):
+            if not is_trained(configuration) and not obstacle(configuration):
+                probes.append(configuration)
         return sorted(probes, key=lambda probe: self.cards[probe.model].parameters)
 
     def is_cut(self, model: str) -> bool:
@@ -64,8 +66,11 @@ class Opening:
         card = self.cards[model]
         if not card.kept_layers:
             return False
-        bodies = [self.cards[name] for name in methods_by_model(self.space)]
-        return any(body.path == card.path and body.layers > card.layers for body in bodies)
+        for name in methods_by_model(self.space):
+            body = self.cards[name]
+            if body.path == card.path and body.layers > card.layers:
+                return True
+        return False
 
     def after_probes(
         self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
@@ -80,17 +85,18 @@ class Opening:
         """
         if not experiences or running or self.has_ended(experiences, running):
             return []
-        probed_configurations = [experience.configuration for experience in experiences]
-        if any(probe not in probed_configurations for probe in self.first(obstacle)):
-            return []
+        ended = [experience.configuration for experience in experiences]
+        for probe in self.first(obstacle):
+            if probe not in ended:
+                return []
         probed = [experience for experience in experiences if experience.outcome.succeeded]
-        ranked = sorted(probed, key=lambda experience: -experience.outcome.metrics[metric])
-        return self.trained(obstacle, [experience.configuration.model for experience in ranked])
+        probed.sort(key=lambda experience: experience.outcome.metrics[metric], reverse=True)
+        best_models = [experience.configuration.model for experience in probed]
+        return self.trained(obstacle, best_models)
 
     def has_ended(self, experiences: Sequence[Experience], running: Sequence[Configuration]) -> bool:
         """Return whether a training has begun: from then on the sampler is asked."""
-        begun = [*(experience.configuration for experience in experiences), *running]
-        return any(is_trained(configuration) for configuration in begun)
+        return any(is_trained(configuration) for configuration in _begun(experiences, running))
 
     def refinement(
         self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
@@ -105,17 +111,18 @@ class Opening:
             metric: The one that leads.
             obstacle: Says why a configuration would be passed over.
         """
-        begun = [*(experience.configuration for experience in experiences), *running]
         successes = []
         for experience in experiences:
             if is_trained(experience.configuration) and experience.outcome.succeeded:
                 successes.append(experience)
         if not successes or not self.refinements:
             return None
+        begun = _begun(experiences, running)
         candidates: list[Configuration] = []
         if self.count_varied(begun) < self.refinements:
             best = max(successes, key=lambda experience: experience.outcome.metrics[metric])
             candidates = variations(self.space, best.configuration)
+        # What is left to probe are bodies without their top layers: quick, and hardly ever better.
         candidates += self.probes(obstacle)
         for candidate in candidates:
             if candidate not in begun and not obstacle(candidate):
@@ -124,9 +131,13 @@ class Opening:
 
     def count_varied(self, begun: Sequence[Configuration]) -> int:
         """Return how many trainings were begun that are no defaults, whole or with the fewest epochs."""
-        defaults = [*default_configurations(self.space), *default_configurations(self.space, fewest_epochs=True)]
-        trainings = [configuration for configuration in begun if is_trained(configuration)]
-        return sum(training not in defaults for training in trainings)
+        whole = default_configurations(self.space)
+        shortest = default_configurations(self.space, fewest_epochs=True)
+        varied = 0
+        for configuration in begun:
+            if is_trained(configuration) and configuration not in whole and configuration not in shortest:
+                varied += 1
+        return varied
 
     def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], metric: str) -> str:
         """Return why a training is better tried late, in a search that knows of no other task; nothing if it is not.
@@ -138,28 +149,26 @@ class Opening:
             experiences: Of the run so far.
             metric: The one that leads.
         """
-        trained = [experience for experience in experiences if is_trained(experience.configuration)]
-        if not self.refinements or not is_trained(configuration) or len(trained) >= LATE:
+        if not self.refinements or not is_trained(configuration):
             return ""
-        probes: dict[str, float] = {}
-        for experience in experiences:
-            if experience.outcome.succeeded and not is_trained(experience.configuration):
-                score = experience.outcome.metrics[metric]
-                model = experience.configuration.model
-                probes[model] = max(score, probes.get(model, score))
-        if not probes:
+        trainings = sum(is_trained(experience.configuration) for experience in experiences)
+        if trainings >= LATE:
             return ""
-        best = max(probes.values())
-        if configuration.model not in probes:
-            return f"{configuration.model} was not probed, others reach {best:.3f} without training"
-        own = probes[configuration.model]
-        if own < best - FAR_BEHIND * abs(best):
-            return f"the probe of {configuration.model} is far behind: {own:.3f} of {best:.3f}"
+        scores = _probe_scores(experiences, metric)
+        if not scores:
+            return ""
+        best = max(scores.values())
+        model = configuration.model
+        if model not in scores:
+            return f"{model} was not probed, others reach {best:.3f} without training"
+        # A correlation, or another metric, may be below zero: the share is of its size.
+        if scores[model] < best - FAR_BEHIND * abs(best):
+            return f"the probe of {model} is far behind: {scores[model]:.3f} of {best:.3f}"
         return ""
 
     def trained_defaults(self) -> list[Configuration]:
         """Return the default of every model with every method that takes gradient steps."""
-        return [each for each in default_configurations(self.space) if is_trained(each)]
+        return [default for default in default_configurations(self.space) if is_trained(default)]
 
     def trained(self, obstacle: Obstacle, best: Sequence[str]) -> list[Configuration]:
         """Return the default on the best body, and a short trial of each other architecture.
@@ -174,21 +183,55 @@ class Opening:
         defaults = self.trained_defaults()
         if not defaults:
             return []
-        own_order = list(dict.fromkeys(each.model for each in defaults))
-        models = list(dict.fromkeys([*(model for model in best if model in own_order), *own_order]))
-        methods = list(dict.fromkeys(each.method for each in defaults))
+        own_order = list(dict.fromkeys(default.model for default in defaults))
+        ranked = [model for model in best if model in own_order]
+        models = list(dict.fromkeys([*ranked, *own_order]))
+        methods = list(dict.fromkeys(default.method for default in defaults))
         architecture = self.cards[models[0]].architecture
-        alike = [each for each in defaults if self.cards[each.model].architecture == architecture]
-        by_promise = sorted(alike, key=lambda each: (methods.index(each.method), models.index(each.model)))
-        fitting = [each for each in by_promise if not obstacle(each)]
-        chosen = [(fitting or by_promise)[0]]
-        covered = {architecture}
-        short = [each for each in default_configurations(self.space, fewest_epochs=True) if is_trained(each)]
-        for each in sorted(short, key=lambda each: self.cards[each.model].parameters):
-            if self.cards[each.model].architecture not in covered:
-                covered.add(self.cards[each.model].architecture)
-                chosen.append(each)
-        return chosen
+
+        def promise(default: Configuration) -> tuple[int, int]:
+            """Return a place in the order: the space's first method on each body before the second on any."""
+            return methods.index(default.method), models.index(default.model)
+
+        alike = [default for default in defaults if self.cards[default.model].architecture == architecture]
+        by_promise = sorted(alike, key=promise)
+        fitting = [default for default in by_promise if not obstacle(default)]
+        first = fitting[0] if fitting else by_promise[0]
+        return [first, *self._short_trials(besides=architecture)]
+
+    def _short_trials(self, besides: str) -> list[Configuration]:
+        """Return the default with the fewest epochs on the smallest body of each architecture besides one."""
+        shortest = [
+            configuration
+            for configuration in default_configurations(self.space, fewest_epochs=True)
+            if is_trained(configuration)
+        ]
+        shortest.sort(key=lambda configuration: self.cards[configuration.model].parameters)
+        covered = {besides}
+        trials = []
+        for configuration in shortest:
+            architecture = self.cards[configuration.model].architecture
+            if architecture not in covered:
+                covered.add(architecture)
+                trials.append(configuration)
+        return trials
+
+
+def _begun(experiences: Sequence[Experience], running: Sequence[Configuration]) -> list[Configuration]:
+    """Return the configurations of all trials that have begun."""
+    return [*(experience.configuration for experience in experiences), *running]
+
+
+def _probe_scores(experiences: Sequence[Experience], metric: str) -> dict[str, float]:
+    """Return the best score of each model without training."""
+    scores: dict[str, float] = {}
+    for experience in experiences:
+        if not experience.outcome.succeeded or is_trained(experience.configuration):
+            continue
+        score = experience.outcome.metrics[metric]
+        model = experience.configuration.model
+        scores[model] = max(score, scores.get(model, score))
+    return scores
 
 
 def variations(space: Space, configuration: Configuration) -> list[Configuration]:
@@ -197,37 +240,37 @@ def variations(space: Space, configuration: Configuration) -> list[Configuration
     The other pooling, twice and half the learning rate, twice the epochs: what a person would try next. Values stay
     within the space; what it does not have is left out.
     """
-    changes: tuple[tuple[str, Callable[[Parameter, Scalar], Scalar]], ...] = (
+    changes: tuple[tuple[str, Change], ...] = (
         ("pooling", _another_option),
-        ("learning_rate", lambda parameter, rate: _scaled(parameter, rate, 2.0)),
-        ("learning_rate", lambda parameter, rate: _scaled(parameter, rate, 0.5)),
-        ("epochs", lambda parameter, epochs: _scaled(parameter, epochs, 2.0)),
+        ("learning_rate", partial(_scaled, factor=2.0)),
+        ("learning_rate", partial(_scaled, factor=0.5)),
+        ("epochs", partial(_scaled, factor=2.0)),
     )
-    neighbours: list[Configuration] = []
+    neighbors: list[Configuration] = []
     for name, change in changes:
+        neighbor = space.walk(partial(_changed_value, configuration, name, change))
+        if neighbor != configuration and neighbor not in neighbors:
+            neighbors.append(neighbor)
+    return neighbors
 
-        def choose(
-            key: str,
-            parameter: Parameter,
-            name: str = name,
-            change: Callable[[Parameter, Scalar], Scalar] = change,
-        ) -> Scalar:
-            value = configuration.values.get(parameter.name, parameter.default)
-            return change(parameter, value) if parameter.name == name else value
 
-        neighbour = space.walk(choose)
-        if neighbour != configuration and neighbour not in neighbours:
-            neighbours.append(neighbour)
-    return neighbours
+def _changed_value(configuration: Configuration, name: str, change: Change, key: str, parameter: Parameter) -> Scalar:
+    """Return a parameter's value in a configuration, changed if the parameter has this name."""
+    value = configuration.values.get(parameter.name, parameter.default)
+    return change(parameter, value) if parameter.name == name else value
 
 
 def _another_option(parameter: Parameter, value: Scalar) -> Scalar:
-    if not isinstance(parameter, Choice):
-        return value
-    return next((option for option in parameter.options if option != value), value)
+    """Return the first option of a choice that is not its value now."""
+    if isinstance(parameter, Choice):
+        for option in parameter.options:
+            if option != value:
+                return option
+    return value
 
 
-def _scaled(parameter: Parameter, value: Scalar, factor: float) -> Scalar:
+def _scaled(parameter: Parameter, value: Scalar, *, factor: float) -> Scalar:
+    """Return a multiple of a number, within the parameter's range."""
     if isinstance(parameter, Float):
         return min(max(as_float(value) * factor, parameter.low), parameter.high)
     if isinstance(parameter, Int):

@@ -1,4 +1,4 @@
-"""What can be known before a search: the data, the machine, the models, the space, and what trials will need."""
+"""The scenario of a search: what can be known of data, machine, models, space and cost before it begins."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -28,37 +27,42 @@ from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_
 
 logger = logging.getLogger(__name__)
 ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
+AUTO = ("auto",)
+"""Asks for the models that suit task, machine and budget."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scenario:
-    """A search that could be made."""
+    """Hold a problem that can be searched: data, task, machine, models, space and limits."""
 
+    options: FitOptions
+    """What the user asked for."""
     task: Task
     objectives: tuple[Objective, ...]
     metric: str
-    """The first quality metric among the objectives."""
+    """The first quality metric among the objectives; chooses the best epoch and the winner."""
     dataset: Dataset
     system: SystemProfile
     cards: Mapping[str, ModelCard]
     resources: ResourceModel
     space: Space
     limits: Limits
+    """Of each trial, besides what is left of the budget."""
     folder: RunFolder
     required: frozenset[str]
     """Names of the models that the user, or the run to resume, asks for; `auto` may do without the others."""
 
     def features(self) -> Features:
-        """The meta-features of the task on this machine."""
-        profile = self.dataset.profile
-        return describe(self.dataset.train, self.task, self.system, self.limits, profile.fingerprint)
+        """Measure the meta-features of the task on this machine."""
+        fingerprint = self.dataset.profile.fingerprint
+        return describe(self.dataset.train, self.task, self.system, self.limits, fingerprint)
 
     def known_features(self) -> Features:
         """Return those of the meta-features that need not be measured."""
         return known_description(self.task, self.system, self.limits, self.dataset.profile.fingerprint)
 
 
-def make_scenario(data: Any, options: FitOptions) -> Scenario:
+def make_scenario(data: object, options: FitOptions) -> Scenario:
     """Look at data, machine and models as the options ask for; nothing is written.
 
     Raises:
@@ -66,38 +70,36 @@ def make_scenario(data: Any, options: FitOptions) -> Scenario:
     """
     task = TASKS.get(options.task)
     objectives, metric = chosen_objectives(options, task)
-    preset, changes = read_space_option(options.space)
+    # A space that cannot be read is an error before any data is.
+    read_space_option(options.space)
     system = system_profile(options.device)
     dataset = read_data(data, options, task)
     folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
-    earlier = folder.earlier()
-    # What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models it began with.
-    wanted = earlier.models if earlier and options.models == ("auto",) else options.models
-    families = chosen_families(options, task)
+
+    wanted = _wanted_models(options, folder)
     notes: list[str] = []
-    cards = {card.name: card for card in find_models(wanted, ZOO.things, families, notes.append)}
-    required = frozenset(name for name, card in cards.items() if is_asked_for(card, wanted, ZOO.things))
-    resources = ResourceModel(cards, dataset.profile, system, 1 / options.parallel, forms=task.forms)
+    cards = find_models(wanted, ZOO.things, chosen_families(options, task), notes.append)
+    required = frozenset(card.name for card in cards if is_asked_for(card, wanted, ZOO.things))
+    notes.extend(length_notes(dataset, cards, task))
+    dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
-    def space_of(names: Sequence[str]) -> Space:
-        models = [cards[name] for name in names]
-        return build_space(
-            preset, task, models, options.methods, dataset.profile, system, changes, export=options.export
-        )
-
-    dataset = replace(dataset, notes=(*dataset.notes, *notes, *length_notes(dataset, list(cards.values()), task)))
-    space = space_of(list(cards))
-    limits = trial_limits(options, system, resources.cheapest(default_configurations(space)).seconds)
-    if wanted == ("auto",):
-        space = space_of(fitting_models(space, resources, limits))
+    cards_by_name = {card.name: card for card in cards}
+    resources = ResourceModel(cards_by_name, dataset.profile, system, 1 / options.parallel, forms=task.forms)
+    space = _space(options, task, cards, dataset, system)
+    cheapest = resources.cheapest(default_configurations(space))
+    limits = trial_limits(options, system, cheapest.seconds)
+    if wanted == AUTO:
+        fitting = [cards_by_name[name] for name in fitting_models(space, resources, limits)]
+        space = _space(options, task, fitting, dataset, system)
     check_resources(space, resources, limits, options)
     return Scenario(
+        options=options,
         task=task,
         objectives=objectives,
         metric=metric,
         dataset=dataset,
         system=system,
-        cards=cards,
+        cards=cards_by_name,
         resources=resources,
         space=space,
         limits=limits,
@@ -106,40 +108,59 @@ def make_scenario(data: Any, options: FitOptions) -> Scenario:
     )
 
 
-def with_weights(sight: Scenario, options: FitOptions, note: Callable[[str], None], meter: Meter) -> Scenario:
+def _wanted_models(options: FitOptions, folder: RunFolder) -> tuple[str, ...]:
+    """Return the names of models that are asked for.
+
+    What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models that it began with.
+    """
+    earlier = folder.earlier()
+    if earlier is not None and earlier.models and options.models == AUTO:
+        return earlier.models
+    return options.models
+
+
+def _space(
+    options: FitOptions, task: Task, cards: Sequence[ModelCard], dataset: Dataset, system: SystemProfile
+) -> Space:
+    """Build the space over models as the options ask for it."""
+    preset, changes = read_space_option(options.space)
+    return build_space(preset, task, cards, options.methods, dataset.profile, system, changes, export=options.export)
+
+
+def with_weights(scenario: Scenario, note: Callable[[str], None], meter: Meter) -> Scenario:
     """Fetch the models of the space that are not on this machine yet; what of `auto` does not come is left out.
 
     Args:
-        sight: The problem; comes back with the models' folders in the cards.
-        options: What the user asked for.
+        scenario: The problem; comes back with the models' folders in the cards.
         note: Takes the total size before anything is fetched, and what is left out.
         meter: Shows how it goes on.
 
     Raises:
         ModelUnavailableError: A model that was asked for cannot be had, or none is left.
     """
-    names = list(methods_by_model(sight.space))
-    absent = [sight.cards[name] for name in names if sight.cards[name].origin == "hub" and not sight.cards[name].path]
+    names = list(methods_by_model(scenario.space))
+    absent = []
+    for name in names:
+        card = scenario.cards[name]
+        if card.origin == "hub" and not card.path:
+            absent.append(card)
     if not absent:
-        return sight
-    fetched = fetch(absent, sight.required, note, meter)
-    cards = {**sight.cards, **fetched.cards}
+        return scenario
+    fetched = fetch(absent, scenario.required, note, meter)
+    cards = {**scenario.cards, **fetched.cards}
     if not fetched.troubles:
-        return replace(sight, cards=cards)
+        return replace(scenario, cards=cards)
     tell_left_out(fetched.troubles, note)
     remaining = [cards[name] for name in names if name not in fetched.troubles]
     if not remaining:
-        raise cannot_be_had(*next(iter(fetched.troubles.items())))
-    preset, changes = read_space_option(options.space)
-    profile = sight.dataset.profile
-    space = build_space(
-        preset, sight.task, remaining, options.methods, profile, sight.system, changes, export=options.export
-    )
-    return replace(sight, cards=cards, space=space)
+        first_trouble = next(iter(fetched.troubles.items()))
+        raise cannot_be_had(*first_trouble)
+    space = _space(scenario.options, scenario.task, remaining, scenario.dataset, scenario.system)
+    return replace(scenario, cards=cards, space=space)
 
 
-def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
-    """The data as the options ask for it: checked and split, with what a person should know of it."""
+def read_data(data: object, options: FitOptions, task: Task) -> Dataset:
+    """Read the data as the options ask for it: checked and split, with what a person should know of it."""
     dataset = prepare(
         data,
         data_needs(task),
@@ -151,18 +172,20 @@ def read_data(data: Any, options: FitOptions, task: Task) -> Dataset:
         seed=options.seed,
         encoding=options.encoding,
     )
+    # Columns of a table without a header have numbers as names.
     rows = [{str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")]
     return replace(dataset, notes=(*dataset.notes, *task.notes(rows)))
 
 
 def given_columns(options: FitOptions) -> dict[str, str | None]:
-    """The names of columns that the user gave, by role."""
+    """Return the names of columns that the user gave, by role."""
     return {"text": options.text, "label": options.label, **options.columns}
 
 
-def described(data: Any, options: FitOptions) -> Features:
-    """The meta-features of data on this machine, without a search."""
-    task, system = TASKS.get(options.task), system_profile(options.device)
+def described(data: object, options: FitOptions) -> Features:
+    """Measure the meta-features of data on this machine, without a search."""
+    task = TASKS.get(options.task)
+    system = system_profile(options.device)
     dataset = read_data(data, options, task)
     say_notes(dataset)
     limits = trial_limits(options, system, 0.0)
@@ -176,14 +199,14 @@ def say_notes(dataset: Dataset) -> None:
 
 
 def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:
-    """The objectives, and the quality metric that leads.
+    """Return the objectives, and the quality metric that leads.
 
     Raises:
         UsageError: No quality metric among them, or one twice.
         UnknownNameError: The task has no such metric.
     """
     names = options.objectives or (task.metrics[0], EVALUATION_TIME)
-    found = tuple(objective(name, task.metrics) for name in names)
+    objectives = tuple(objective(name, task.metrics) for name in names)
     quality = [name for name in names if name != EVALUATION_TIME]
     if not quality or len(set(names)) < len(names):
         raise UsageError(
@@ -191,33 +214,37 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective,
             got=", ".join(names),
             fix=f"This task has {', '.join(task.metrics)}.",
         )
-    return found, quality[0]
+    return objectives, quality[0]
 
 
 def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> list[str]:
-    """Whether inputs are longer than what some of the models read, by estimate."""
-    short = [card for card in cards if card.positions < dataset.profile.tokens_max]
+    """Return a note where inputs are longer than what some of the models read, by estimate."""
+    longest = dataset.profile.tokens_max
+    short = [card for card in cards if card.positions < longest]
+    # A head on top, of classes or a number, reads the beginning of a text; that is what everyone expects.
     if not short or task.problem_type:
         return []
     shortest = min(short, key=lambda card: card.positions)
-    lengths = np.sum([estimated_tokens(list(dataset.train[name])) for name in task.inputs], axis=0)
+    lengths_by_column = [estimated_tokens(list(dataset.train[name])) for name in task.inputs]
+    lengths = np.sum(lengths_by_column, axis=0)
     beyond = int((lengths > shortest.positions).sum())
+    names = ", ".join(card.name for card in short)
     return [
         f"{beyond} of {len(dataset.train)} training inputs have more than the {shortest.positions} tokens that "
-        f"{shortest.name} reads at once, by estimate; the longest has about {dataset.profile.tokens_max}, more than "
-        f"{', '.join(card.name for card in short)} read: models that extract look at windows, models that generate see "
-        "the context cut, never the question"
+        f"{shortest.name} reads at once, by estimate; the longest has about {longest}, more than "
+        f"{names} read: models that extract look at windows, models that generate see the context cut, never the "
+        "question"
     ]
 
 
 def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
-    """The architectures that `--models auto` considers.
+    """Return the architectures that `--models auto` considers.
 
     Raises:
         UnknownNameError: No such architecture.
         UsageError: The task is not for any of them.
     """
-    if options.families == ("auto",):
+    if options.families == AUTO:
         return task.families
     for name in options.families:
         if name not in ARCHITECTURES:
@@ -232,4 +259,5 @@ def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
 
 
 def _slug(name: str) -> str:
+    """Return what a folder can be called on any file system."""
     return re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"

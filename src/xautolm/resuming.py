@@ -1,0 +1,122 @@
+"""What a run's folder holds from its first start on, and what a later start makes of it."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from importlib import metadata
+
+from xautolm.data import Dataset
+from xautolm.data.stored import split_problem
+from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
+from xautolm.run_folder import RunFolder, RunInfo, Say
+from xautolm.scenario import Scenario
+from xautolm.search_space import methods_by_model
+from xautolm.vocabulary import Export, FailureKind, TrialStatus
+
+PACKAGES = ("xautolm", "torch", "transformers", "peft", "optuna", "datasets", "tokenizers")
+"""Whose versions a run notes: what its results depend on."""
+
+
+def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo:
+    """Return what `run.json` says of a run that begins now.
+
+    Args:
+        scenario: The problem.
+        warm_start: The setting that its search begins with.
+        features: The meta-features that are known before any is measured.
+    """
+    created = datetime.now(UTC).isoformat(timespec="seconds")
+    settings = _settings(scenario, warm_start)
+    identity = [str(scenario.folder.root), created, settings]
+    versions = {name: metadata.version(name) for name in PACKAGES}
+    versions["python"] = platform.python_version()
+    return RunInfo(
+        id=digest_of(identity)[:16],
+        created=created,
+        task=scenario.task.name,
+        labels=scenario.dataset.labels,
+        objectives=tuple(objective.name for objective in scenario.objectives),
+        metrics=scenario.task.metrics,
+        data=scenario.dataset.profile,
+        system=scenario.system,
+        seed=scenario.options.seed,
+        versions=versions,
+        settings=settings,
+        notes=scenario.dataset.notes,
+        columns=scenario.dataset.columns,
+        models=tuple(methods_by_model(scenario.space)),
+        features=features,
+    )
+
+
+def _settings(scenario: Scenario, warm_start: str) -> dict[str, object]:
+    """Return what a later start must share with this one in order to go on with its run."""
+    options = scenario.options
+    settings: dict[str, object] = {
+        "data": scenario.dataset.profile.fingerprint,
+        "task": scenario.task.name,
+        "objectives": [objective.name for objective in scenario.objectives],
+        "space": digest_of(scenario.space.to_plain())[:16],
+        "models": list(options.models),
+        "methods": list(options.methods),
+        "sampler": options.sampler,
+        "warm_start": warm_start,
+        "hide": list(options.hide),
+    }
+    # Options that came later are left out at their defaults, so that runs from before them can still be resumed.
+    if options.warm_start_options:
+        settings["warm_start_options"] = options.warm_start_options
+    if options.export is not Export.ANY:
+        settings["export"] = options.export.value
+    settings["seed"] = options.seed
+    settings["device"] = scenario.system.device
+    settings["trial_time_limit"] = options.trial_time_limit
+    settings["trial_memory_limit"] = options.trial_memory_limit
+    return settings
+
+
+def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> None:
+    """Write the splits and, last, `run.json`: a run either has everything that it needs to be resumed, or is none.
+
+    In a run that is resumed, splits that are gone or damaged are written anew: they are the same ones.
+    """
+    is_new = not folder.is_run()
+    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    for name, table in splits.items():
+        if table is None:
+            continue
+        path = folder.split(name)
+        problem = split_problem(path, len(table))
+        if not problem:
+            continue
+        table.to_parquet(path)
+        if not is_new:
+            say(f"{path.name} cannot be read ({problem}): it was written anew")
+    if is_new:
+        folder.write_info(info)
+
+
+def settled(folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experience] = ()) -> list[Experience]:
+    """Return the trials of a run after an earlier session ended in whatever way.
+
+    What it left unfinished is marked as interrupted, which says nothing about its configuration; a result that is lost
+    is had from the store.
+
+    Args:
+        folder: The run's, which nobody else works on.
+        info: What the run is about.
+        say: Told which files are damaged.
+        stored: What the store knows, of whatever run.
+    """
+    stored_trials = {experience.trial: experience for experience in stored if experience.run == info.id}
+    for note in folder.end_unfinished(info, interrupted(), stored_trials):
+        say(note)
+    return folder.trials(info).experiences
+
+
+def interrupted() -> TrialOutcome:
+    """Return the outcome of a trial that was stopped from outside."""
+    failure = Failure(kind=FailureKind.INTERRUPTED, message="the search ended before the trial did")
+    return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
