@@ -16,7 +16,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
-from xautolm.recipe import build_space, data_needs
 
 from benchmarks.first_minute.rows import stratified
 from benchmarks.machine import machine_description
