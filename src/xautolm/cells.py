@@ -9,7 +9,6 @@ import unicodedata
 import warnings
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,8 +25,9 @@ SPACED = re.compile(rf"\[\s*(?:{QUOTED}(?:\s+{QUOTED})*|{BARE}(?:\s+{BARE})*)\s*
 SPACED_ITEM = re.compile(rf"{QUOTED}|{BARE}")
 WRAPPED = re.compile(r"(?:array|frozenset|set)\((\[.*?\]|\{.*?\})(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
 """A list or set inside the call that Python and NumPy print around it."""
-
-
+YES = frozenset({"1", "true", "yes"})
+NO = frozenset({"0", "false", "no"})
+"""What cells of a yes-or-no column hold, whatever their case."""
 NAMES_SHOWN = 8
 """Names that a message lists."""
 
@@ -36,20 +36,24 @@ class MissingCellError(ValueError):
     """There is nothing in a cell: the row has no label."""
 
 
-def is_missing(cell: Any) -> bool:
+def is_missing(cell: object) -> bool:
     """Return whether a cell is None, NaN, NaT or pandas' NA; an empty text is a text."""
     if cell is None or cell is pd.NA or cell is pd.NaT:
         return True
-    # NaN and NaT are not equal to themselves.
-    return isinstance(cell, float | np.floating | np.datetime64 | Decimal) and bool(cell != cell)
+    if isinstance(cell, float | np.floating | np.datetime64 | Decimal):
+        # NaN and NaT are not equal to themselves.
+        return bool(cell != cell)
+    return False
 
 
-def is_empty(cell: Any) -> bool:
+def is_empty(cell: object) -> bool:
     """Return whether there is nothing in a cell: missing, an empty text, or blanks."""
-    return is_missing(cell) or (isinstance(cell, str) and not cell.strip())
+    if isinstance(cell, str):
+        return not cell.strip()
+    return is_missing(cell)
 
 
-def name_of(cell: Any) -> str:
+def name_of(cell: object) -> str:
     """Return a label cell as a class name, the same whichever format it came from: `0.0`, 0.0 and 0 are `0`.
 
     Raises:
@@ -64,13 +68,13 @@ def name_of(cell: Any) -> str:
         return str(int(cell))
     # The same letters in another encoding form are the same name.
     text = unicodedata.normalize("NFC", str(cell).strip())
-    whole = WHOLE_NUMBER.fullmatch(text)
-    if whole:
-        return str(int(whole[1]))
+    whole_number = WHOLE_NUMBER.fullmatch(text)
+    if whole_number:
+        return str(int(whole_number[1]))
     return text
 
 
-def structure(cell: Any) -> Any:
+def structure(cell: object) -> object:
     """Return the list, set or mapping that a text spells, or the cell as it is.
 
     JSON, Python's and NumPy's way of printing them are read; nothing is run.
@@ -81,35 +85,43 @@ def structure(cell: Any) -> Any:
     if not text.startswith(BRACKETS):
         return cell
     try:
-        return _container(json.loads(text), cell)
+        value = json.loads(text)
     except (ValueError, RecursionError):
-        pass
-    text = WRAPPED.sub(r"\1", text)
-    text = SPACED.sub(_with_commas, text)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of backslashes that Python would not write so
-            return _container(ast.literal_eval(text), cell)
-    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
-        return cell
-
-
-def _container(value: Any, cell: str) -> Any:
+        value = _python_literal(text)
     if isinstance(value, set | frozenset):
         return sorted(value, key=str)
     if isinstance(value, tuple):
         return list(value)
-    return value if isinstance(value, list | dict) else cell
+    if isinstance(value, list | dict):
+        return value
+    return cell
+
+
+def _python_literal(text: str) -> object:
+    """Return the value that Python or NumPy print so; None where the text is no such literal."""
+    bare = WRAPPED.sub(r"\1", text)
+    with_commas = SPACED.sub(_with_commas, bare)
+    try:
+        with warnings.catch_warnings():
+            # Of backslashes that Python would not write so.
+            warnings.simplefilter("ignore")
+            return ast.literal_eval(with_commas)
+    except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
+        return None
 
 
 def _with_commas(array: re.Match[str]) -> str:
-    return f"[{', '.join(SPACED_ITEM.findall(array[0]))}]"
+    items = SPACED_ITEM.findall(array[0])
+    return f"[{', '.join(items)}]"
 
 
-def items_of(cell: Any) -> list[Any] | None:
+def items_of(cell: object) -> list[object] | None:
     """Return the items of a list, tuple, set or array; None for any other cell."""
     if isinstance(cell, np.ndarray):
-        return list(cell.reshape(-1).tolist()) if cell.ndim <= 1 else None
+        # The rows of a table are no items of a cell.
+        if cell.ndim > 1:
+            return None
+        return list(cell.reshape(-1).tolist())
     if isinstance(cell, set | frozenset):
         return sorted(cell, key=str)
     if isinstance(cell, list | tuple):
@@ -117,7 +129,7 @@ def items_of(cell: Any) -> list[Any] | None:
     return None
 
 
-def truth(cell: Any) -> bool:
+def truth(cell: object) -> bool:
     """Return what a cell of a yes-or-no column says; missing is no.
 
     Raises:
@@ -126,23 +138,32 @@ def truth(cell: Any) -> bool:
     """
     if is_empty(cell):
         return False
-    name = str(bool(cell)) if isinstance(cell, bool | np.bool_) else name_of(cell)
-    if name.casefold() in {"1", "true", "yes"}:
+    if isinstance(cell, bool | np.bool_):
+        return bool(cell)
+    name = name_of(cell)
+    if name.casefold() in YES:
         return True
-    if name.casefold() in {"0", "false", "no"}:
+    if name.casefold() in NO:
         return False
     if name == "-1":
         raise MissingCellError("the label is missing (-1)")
     raise ValueError(f"expected 0 or 1, got {shown(cell)}")
 
 
-def shown(cell: Any, width: int = 60) -> str:
+def shown(cell: object, width: int = 60) -> str:
     """Return a cell as it is shown in a message: quoted, and cut to `width` characters."""
-    text = repr(cell.tolist() if isinstance(cell, np.ndarray) else cell)
-    return text if len(text) <= width else f"{text[: width - 3]}..."
+    # The list of an array's items has no `array(...)` around it and no line ends.
+    plain = cell.tolist() if isinstance(cell, np.ndarray) else cell
+    text = repr(plain)
+    if len(text) <= width:
+        return text
+    return f"{text[: width - 3]}..."
 
 
 def listed(names: Sequence[str]) -> str:
     """Return names as a message lists them: the first of them, and how many more there are."""
-    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
-    return f"{', '.join(names[:NAMES_SHOWN])}{more}"
+    text = ", ".join(names[:NAMES_SHOWN])
+    further = len(names) - NAMES_SHOWN
+    if further > 0:
+        text += f" and {further} more"
+    return text

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-from typing import Any
 
 ESCAPES = re.compile(
     # A string for the terminal (title, link, clipboard), with its end if that is there: ESC ] ... BEL or ESC \
@@ -27,20 +26,24 @@ REPLACEMENT = "\ufffd"
 def printable(text: str) -> str:
     """Return a text without terminal escapes and control characters; its lines stay lines."""
     lines = text.replace("\r\n", "\n")
-    plain = CONTROLS.sub("", ESCAPES.sub("", lines))
+    without_escapes = ESCAPES.sub("", lines)
+    plain = CONTROLS.sub("", without_escapes)
     return UNENCODABLE.sub(REPLACEMENT, plain)
 
 
 def printable_line(text: str) -> str:
     """Return a text as one line, as for the cell of a table."""
-    return BREAKS.sub(" ", printable(text))
+    lines = printable(text)
+    return BREAKS.sub(" ", lines)
 
 
-def printable_json(value: Any) -> str:
+def printable_json(value: object) -> str:
     """Return a value as JSON that says the same and can be printed: control characters are written as escapes."""
     text = json.dumps(value, indent=1, ensure_ascii=False)
-    return UNENCODABLE.sub(_escaped, CONTROLS.sub(_escaped, text))
+    without_controls = CONTROLS.sub(_escaped, text)
+    return UNENCODABLE.sub(_escaped, without_controls)
 
 
 def _escaped(match: re.Match[str]) -> str:
-    return f"\\u{ord(match[0]):04x}"
+    code = ord(match[0])
+    return f"\\u{code:04x}"

@@ -6,9 +6,11 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from xautolm.cells import MissingCellError, is_empty, is_missing
+from xautolm.data.source import counted_by
 from xautolm.errors import DataError, UsageError
 
 REFUSED = object()
@@ -36,89 +38,146 @@ class Role:
     """Whether several columns of 0 and 1 can be it: `--label a,b,c`."""
 
 
-def text_cell(cell: Any) -> str:
-    """A text as it is.
+def text_cell(cell: object) -> str:
+    """Return a text as it is.
 
     Raises:
         ValueError: Not a text, or nothing in it.
     """
-    if not isinstance(cell, str):
-        raise ValueError(f"expected text, got {'nothing' if is_missing(cell) else f'{type(cell).__name__} {cell!r}'}")
-    if not cell.strip():
+    text = any_text(cell)
+    if not text.strip():
         raise ValueError("the text is empty")
-    return cell
+    return text
+
+
+def any_text(cell: object) -> str:
+    """Return a text, which may be empty.
+
+    Raises:
+        ValueError: Not a text.
+    """
+    if isinstance(cell, str):
+        return cell
+    if is_missing(cell):
+        raise ValueError("expected text, got nothing")
+    raise ValueError(f"expected text, got {type(cell).__name__} {cell!r}")
 
 
 def usual_columns(
-    table: pd.DataFrame, roles: Sequence[Role], given: Mapping[str, str | None], used: Mapping[str, str]
+    table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None], used: Mapping[str, str]
 ) -> dict[str, str | None]:
-    """Return the names of columns for a table that comes after training: as given, else as used, where it is there.
+    """Return the names of columns for a table that comes after training: as named, else as used, where it is there.
 
     Args:
         table: The new table.
         roles: That are looked for.
-        given: The names that the user gave, by role.
+        named: The columns that the user named, by role.
         used: The names that training used, by role.
     """
-    names = dict(given)
+    names = dict(named)
     for role in roles:
-        candidates = (used.get(role.name), role.name)
-        present = [name for name in candidates if name is not None and _is_there(table, name, role)]
-        if names.get(role.name) is None and present:
-            names[role.name] = present[0]
+        if names.get(role.name) is not None:
+            continue
+        # A table made for this task has the roles' own names.
+        for candidate in (used.get(role.name), role.name):
+            if candidate is not None and _is_present(table, candidate, role):
+                names[role.name] = candidate
+                break
     return names
 
 
-def choose_columns(table: pd.DataFrame, roles: Sequence[Role], given: Mapping[str, str | None]) -> dict[str, str]:
-    """The table's column for each role: the one given, else the only one with a usual name.
+def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]) -> dict[str, str]:
+    """Return the table's column for each role: the one that the user named, else the only one with a usual name.
 
     Raises:
-        DataError: A given column does not exist, or no guess is safe; the message lists the columns.
+        DataError: A named column does not exist, or no guess is safe; the message lists the columns.
     """
     columns = [str(column) for column in table.columns]
-    chosen: dict[str, str] = {}
+    by_role: dict[str, str] = {}
     for role in roles:
-        wanted = given.get(role.name)
-        matches = [column for column in columns if column.strip().lower() in role.guesses]
-        if wanted is not None and wanted not in columns and not _are_columns(wanted, role, columns):
-            raise DataError(f"No column {wanted!r}.", got=f"columns {listed_names(columns)}")
-        if wanted is None and len(matches) != 1:
-            which = f"both {' and '.join(matches)} look like it" if matches else f"columns {listed_names(columns)}"
-            fix = f"Say so with {_option(role.name)}."
-            if set(columns) <= set(chosen.values()):
-                fix = f"There is no other column; give the data one with the {role.name}."
-            switches = _switch_columns(table) if role.joins and not matches else []
-            if switches:
-                fix = f"These hold 0 and 1 only; if they are the labels: --{role.name} {','.join(switches)}"
-            raise DataError(f"Which column is the {role.name}?", got=which, fix=fix)
-        chosen[role.name] = wanted or matches[0]
-    if len(set(chosen.values())) < len(chosen):
-        raise DataError("One column cannot be two things.", got=chosen)
-    return chosen
+        name = named.get(role.name)
+        if name is not None:
+            if name not in columns and not _are_columns(name, role, columns):
+                raise DataError(f"No column {name!r}.", got=f"columns {listed_names(columns)}")
+            by_role[role.name] = name
+            continue
+        candidates = [column for column in columns if column.strip().lower() in role.guesses]
+        if len(candidates) != 1:
+            raise _unclear_column(table, role, candidates, by_role)
+        by_role[role.name] = candidates[0]
+    if len(set(by_role.values())) < len(by_role):
+        raise DataError("One column cannot be two things.", got=by_role)
+    return by_role
+
+
+def _unclear_column(
+    table: pd.DataFrame, role: Role, candidates: Sequence[str], by_role: Mapping[str, str]
+) -> DataError:
+    """Return the question which column is meant, with the answer that the table suggests.
+
+    Args:
+        table: Whose columns they are.
+        role: That none or several columns could be.
+        candidates: The columns with a usual name of the role: none, or several.
+        by_role: The columns of the roles before it.
+    """
+    columns = [str(column) for column in table.columns]
+    question = f"Which column is the {role.name}?"
+    if candidates:
+        return DataError(
+            question,
+            got=f"both {' and '.join(candidates)} look like it",
+            fix=_naming_advice(role, columns, by_role),
+        )
+    got = f"columns {listed_names(columns)}"
+    switches = _switch_columns(table) if role.joins else []
+    if switches:
+        joined = ",".join(switches)
+        return DataError(
+            question, got=got, fix=f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
+        )
+    return DataError(question, got=got, fix=_naming_advice(role, columns, by_role))
+
+
+def _naming_advice(role: Role, columns: Sequence[str], by_role: Mapping[str, str]) -> str:
+    if set(columns) <= set(by_role.values()):
+        return f"There is no other column; give the data one with the {role.name}."
+    return f"Say so with {_option(role.name)}."
 
 
 def listed_names(names: Sequence[str]) -> str:
     """Return names with commas between; those with blanks at an end are quoted, so that these can be seen."""
-    return ", ".join(name if name == name.strip() and name.isprintable() else repr(name) for name in names)
+    visible: list[str] = []
+    for name in names:
+        is_plain = name == name.strip() and name.isprintable()
+        visible.append(name if is_plain else repr(name))
+    return ", ".join(visible)
 
 
-def _is_there(table: pd.DataFrame, name: str, role: Role) -> bool:
+def _are_columns(joined: str, role: Role, columns: Sequence[str]) -> bool:
+    """Return whether a name such as `a,b,c` names several columns that a role can be made of."""
+    names = joined_names(joined)
+    if not role.joins or len(names) < 2:
+        return False
+    return set(names) <= set(columns)
+
+
+def _is_present(table: pd.DataFrame, name: str, role: Role) -> bool:
     return name in table.columns or _are_columns(name, role, list(table.columns))
-
-
-def _are_columns(wanted: str, role: Role, columns: Sequence[str]) -> bool:
-    names = joined_names(wanted)
-    return role.joins and len(names) > 1 and set(names) <= set(columns)
 
 
 def _switch_columns(table: pd.DataFrame) -> list[str]:
     """Return the names of the columns that say yes or no wherever they say something; none if there is only one."""
     names = []
     for name in table.columns:
-        values = {str(cell) for cell in table[name].head(SWITCH_SAMPLE) if not is_empty(cell)}
+        sample = table[name].head(SWITCH_SAMPLE)
+        values = {str(cell) for cell in sample if not is_empty(cell)}
         if values and values <= SWITCH_VALUES:
             names.append(str(name))
-    return names if len(names) > 1 else []
+    # One such column is more likely a label by itself, which has another name.
+    if len(names) < 2:
+        return []
+    return names
 
 
 def _option(role: str) -> str:
@@ -131,36 +190,38 @@ class Labelled:
 
     table: pd.DataFrame
     """Under the roles' names, every cell parsed; the index says where each row stands in its source."""
-    unlabelled: Mapping[Hashable, Any]
+    unlabelled: Mapping[Hashable, object]
     """The label cells of the rows without a label, by where they stand."""
     where: str
     """What the index counts: `line` or `row`."""
 
 
-def extract(table: pd.DataFrame, roles: Sequence[Role], chosen: Mapping[str, str], name: str) -> pd.DataFrame:
-    """Return the chosen columns under their roles' names, every cell parsed.
+def extract(table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, str], name: str) -> pd.DataFrame:
+    """Return the columns of the roles under the roles' names, every cell parsed.
 
     Raises:
         DataError: Cells that cannot be parsed; the first is named by its line or row, the others are counted.
     """
     problems: list[str] = []
-    values: dict[str, list[Any]] = {}
+    values: dict[str, list[object]] = {}
+    where = f"{name}, {counted_by(table)}"
     for role in roles:
-        cells = column_of(table, chosen[role.name], role, name)
-        values[role.name] = _parsed(cells, role, f"{name}, {_where(table)}", chosen[role.name], problems)
+        column = columns[role.name]
+        cells = column_of(table, column, role, name)
+        values[role.name] = _parsed(cells, role, where, column, problems)
     _refuse(problems)
     return pd.DataFrame(values)
 
 
 def extract_labelled(
-    table: pd.DataFrame, roles: Sequence[Role], chosen: Mapping[str, str], name: str, *, empty: Any = None
+    table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, str], name: str, *, empty: object = None
 ) -> Labelled:
-    """Return the chosen columns of the rows that have a label, the last role's; the others are kept apart.
+    """Return the columns of the roles, of the rows that have a label, the last role's; the others are kept apart.
 
     Args:
         table: As it was read.
         roles: What the task needs.
-        chosen: The table's column for each role.
+        columns: The table's column for each role.
         name: What a message calls the table.
         empty: The label of rows that have none; None: there is no such label.
 
@@ -168,32 +229,36 @@ def extract_labelled(
         DataError: Cells that cannot be parsed; the first is named by its line or row, the others are counted.
     """
     *inputs, target = roles
-    cells = column_of(table, chosen[target.name], target, name)
-    problem = target.column_problem(list(cells))
-    if problem:
-        raise DataError(f"{name}, column {chosen[target.name]!r} {problem}")
-    where = f"{name}, {_where(table)}"
+    label_column = columns[target.name]
+    label_cells = column_of(table, label_column, target, name)
+    column_problem = target.column_problem(list(label_cells))
+    if column_problem:
+        raise DataError(f"{name}, column {label_column!r} {column_problem}")
+
+    where = f"{name}, {counted_by(table)}"
     problems: list[str] = []
-    labels = _parsed(cells, target, where, chosen[target.name], problems, missing=empty)
-    is_labelled = [label is not None for label in labels]
-    values: dict[str, list[Any]] = {}
+    labels = _parsed(label_cells, target, where, label_column, problems, missing=empty)
+    is_labelled = np.array([label is not None for label in labels], dtype=bool)
+    values: dict[str, list[object]] = {}
     for role in inputs:
+        column = columns[role.name]
+        cells = column_of(table, column, role, name)
         # Rows without a label are left out, so it does not matter what their texts are.
-        texts = column_of(table, chosen[role.name], role, name)[is_labelled]
-        values[role.name] = _parsed(texts, role, where, chosen[role.name], problems)
+        values[role.name] = _parsed(cells[is_labelled], role, where, column, problems)
     _refuse(problems)
+
     values[target.name] = [label for label in labels if label is not None]
-    unlabelled = cells[[label is None for label in labels]]
+    unlabelled = label_cells[~is_labelled]
     return Labelled(
         table=pd.DataFrame(values, index=table.index[is_labelled]),
         unlabelled=dict(unlabelled.items()),
-        where=_where(table),
+        where=counted_by(table),
     )
 
 
 def _parsed(
-    cells: pd.Series[Any], role: Role, where: str, column: str, problems: list[str], *, missing: Any = REFUSED
-) -> list[Any]:
+    cells: pd.Series, role: Role, where: str, column: str, problems: list[str], *, missing: object = REFUSED
+) -> list[object]:
     """Return the values of cells; what cannot be parsed is added to the problems.
 
     Args:
@@ -204,31 +269,29 @@ def _parsed(
         problems: Sentences, one for each cell.
         missing: The value of a cell with nothing in it; by default that is a problem.
     """
-    values: list[Any] = []
+    values: list[object] = []
     for place, cell in cells.items():
         try:
-            values.append(role.parse(cell))
+            value = role.parse(cell)
+        except MissingCellError as error:
+            value = missing
+            if missing is REFUSED:
+                problems.append(f"{where} {place}, column {column!r}: {error}.")
         except ValueError as error:
-            if missing is not REFUSED and isinstance(error, MissingCellError):
-                values.append(missing)
-                continue
+            value = REFUSED
             problems.append(f"{where} {place}, column {column!r}: {error}.")
-            values.append(REFUSED)
+        values.append(value)
     return values
 
 
 def _refuse(problems: Sequence[str]) -> None:
-    if problems:
-        more = f"{len(problems) - 1} further cells have problems." if len(problems) > 1 else ""
-        raise DataError(problems[0], fix=more)
+    if not problems:
+        return
+    further = len(problems) - 1
+    raise DataError(problems[0], fix=f"{further} further cells have problems." if further else "")
 
 
-def _where(table: pd.DataFrame) -> str:
-    """Return what the index of a table counts: lines of a file, or rows."""
-    return str(table.index.name or "row")
-
-
-def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Series[Any]:
+def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Series:
     """Return the cells of a column, or of several named together as mappings of their names to their cells.
 
     Raises:
@@ -237,25 +300,27 @@ def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Ser
     if column in table.columns:
         return table[column]
     parts = joined_names(column) if role.joins else []
-    if len(parts) > 1 and set(parts) <= set(table.columns):
+    absent = [part for part in parts if part not in table.columns]
+    if len(parts) > 1 and not absent:
         rows = table[parts].to_dict("records")
         return pd.Series(rows, index=table.index, dtype=object)
-    missing = next((part for part in parts if part not in table.columns), column)
+    missing = absent[0] if absent else column
     raise DataError(f"{name} has no column {missing!r}.", got=f"columns {', '.join(map(str, table.columns))}")
 
 
 def joined_names(column: str) -> list[str]:
     """Return the names in a text such as `a,b,c`."""
-    return [part.strip() for part in column.split(",") if part.strip()]
+    names = [part.strip() for part in column.split(",")]
+    return [name for name in names if name]
 
 
-def check_known(given: Mapping[str, str | None], roles: Sequence[Role]) -> None:
+def check_known(named: Mapping[str, str | None], roles: Sequence[Role]) -> None:
     """Refuse a column option that the task has no use for.
 
     Raises:
         UsageError: For example `--label` for a task without labels.
     """
     names = {role.name for role in roles}
-    for name, column in given.items():
+    for name, column in named.items():
         if column is not None and name not in names:
             raise UsageError(f"This task has no {name} column.", got=f"--{name} {column}", fix=f"It has {names}.")

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
 
 
 class Speaker(StrEnum):
@@ -51,63 +51,78 @@ class Turn:
     content: str
 
 
-def turns_of(cell: Any) -> list[Turn]:
+def turns_of(cell: object) -> list[Turn]:
     """Return the turns in a cell: a list of mappings, or its JSON text.
 
     Raises:
         ValueError: It is none, or a turn has no text or is said by somebody unknown.
     """
     if isinstance(cell, str):
+        text = cell
         try:
-            cell = json.loads(cell)
+            cell = json.loads(text)
         except ValueError:
-            raise ValueError(f"expected a list of turns, got {cell[:60]!r}") from None
+            raise ValueError(f"expected a list of turns, got {text[:60]!r}") from None
     if hasattr(cell, "tolist"):
+        # Parquet gives lists as arrays.
         cell = cell.tolist()
     if not isinstance(cell, list | tuple) or not cell:
         raise ValueError(f"expected a list of turns, got {cell!r}"[:100])
     return [_turn(turn, number) for number, turn in enumerate(cell, start=1)]
 
 
-def _turn(turn: Any, number: int) -> Turn:
+def _turn(turn: object, number: int) -> Turn:
+    """Return a turn from its mapping; `number` counts turns from 1, for messages.
+
+    Raises:
+        ValueError: It is no mapping, has no text, or is said by somebody unknown.
+    """
     if not isinstance(turn, Mapping):
         raise ValueError(f"turn {number} is no object with a role and a content: {turn!r}"[:100])
-    name = next((turn[key] for key in SPEAKER_KEYS if turn.get(key)), None)
+    names = [turn[key] for key in SPEAKER_KEYS if turn.get(key)]
+    name = names[0] if names else None
     speaker = SPEAKERS.get(str(name).lower())
     if speaker is None:
         raise ValueError(f"turn {number} is said by {name!r}; known are {', '.join(SPEAKERS)}")
-    content = next((turn[key] for key in CONTENT_KEYS if turn.get(key) is not None), None)
+    contents = [turn[key] for key in CONTENT_KEYS if turn.get(key) is not None]
+    content = contents[0] if contents else None
     return Turn(speaker, _text_of(content, number))
 
 
-def _text_of(content: Any, number: int) -> str:
-    """Return a turn's text, which may come in parts."""
+def _text_of(content: object, number: int) -> str:
+    """Return a turn's text, which may come in parts.
+
+    Raises:
+        ValueError: It is no text, or a part is none, as those of pictures.
+    """
     if isinstance(content, str):
         return content
     if hasattr(content, "tolist"):
         content = content.tolist()
-    are_texts = isinstance(content, list) and all(
-        isinstance(part, Mapping) and isinstance(part.get("text"), str) for part in content
-    )
-    if not are_texts:
-        raise ValueError(f"turn {number} has no text but {content!r}"[:100])
-    return "".join(part["text"] for part in content)
+    parts = content if isinstance(content, list) else [None]
+    texts: list[str] = []
+    for part in parts:
+        text = part.get("text") if isinstance(part, Mapping) else None
+        if not isinstance(text, str):
+            raise ValueError(f"turn {number} has no text but {content!r}"[:100])
+        texts.append(text)
+    return "".join(texts)
 
 
 def conversation_text(turns: Sequence[Turn]) -> str:
     """Return a prompt as one text: that of a single user's turn, else the JSON text of all turns."""
     if len(turns) == 1 and turns[0].speaker is Speaker.USER:
         return turns[0].content
-    return json.dumps([{"role": turn.speaker, "content": turn.content} for turn in turns], ensure_ascii=False)
+    messages = [{"role": turn.speaker, "content": turn.content} for turn in turns]
+    return json.dumps(messages, ensure_ascii=False)
 
 
 def turns_of_text(text: str) -> list[Turn]:
     """Return the turns of a prompt: those that its text lists, else one of the user's with the text as it is."""
     if text.startswith(BEGINNING):
-        try:
+        # A text may only look like one.
+        with suppress(ValueError):
             return turns_of(text)
-        except ValueError:
-            pass  # A text that only looks like one.
     return [Turn(Speaker.USER, text)]
 
 
@@ -115,6 +130,8 @@ def plain_text(turns: Sequence[Turn]) -> str:
     """Return turns for a model without a chat template: what the system says, then who said what."""
     lines = []
     for turn in turns:
-        begin = "" if turn.speaker is Speaker.SYSTEM else f"{turn.speaker.capitalize()}: "
-        lines.append(f"{begin}{turn.content}\n\n")
+        if turn.speaker is Speaker.SYSTEM:
+            lines.append(f"{turn.content}\n\n")
+        else:
+            lines.append(f"{turn.speaker.capitalize()}: {turn.content}\n\n")
     return "".join(lines)

@@ -10,8 +10,13 @@ import numpy as np
 import pandas as pd
 
 LABEL_NOISE = 0.04
+"""Share of tickets whose class is drawn anew, so that it is mostly wrong."""
 TYPO_RATE = 0.25
+"""Share of tickets with two letters swapped."""
 AMBIGUOUS = 0.15
+"""Share of tickets whose complaint fits two classes."""
+CLASS_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
+"""Of the other tickets, by class in the order of `COMPLAINTS`: real queues are not balanced either."""
 
 OPENINGS = (
     "Hi,",
@@ -125,7 +130,7 @@ CLOSINGS = (
 
 
 def support_tickets(count: int = 900, seed: int = 0) -> pd.DataFrame:
-    """Generated tickets with the columns `text` and `label`.
+    """Return generated tickets with the columns `text` and `label`.
 
     Args:
         count: Number of tickets; texts may repeat, as short tickets do.
@@ -137,16 +142,23 @@ def support_tickets(count: int = 900, seed: int = 0) -> pd.DataFrame:
 
 
 def _ticket(rng: np.random.Generator) -> tuple[str, str]:
+    """Return a text and its label; the order of the draws is part of what a seed promises."""
     labels = list(COMPLAINTS)
     if rng.random() < AMBIGUOUS:
         first, second, complaint = SHARED[rng.integers(len(SHARED))]
         label = first if rng.random() < 0.5 else second
     else:
-        label = labels[rng.choice(len(labels), p=(0.3, 0.25, 0.2, 0.15, 0.1))]
+        position = rng.choice(len(labels), p=CLASS_SHARES)
+        label = labels[position]
         complaint = str(rng.choice(COMPLAINTS[label]))
-    filled = complaint.format(product=rng.choice(PRODUCTS), time=rng.choice(TIMES))
-    parts = (str(rng.choice(OPENINGS)), filled[0].upper() + filled[1:], str(rng.choice(CLOSINGS)))
-    text = " ".join(part for part in parts if part)
+    product = rng.choice(PRODUCTS)
+    time = rng.choice(TIMES)
+    sentence = complaint.format(product=product, time=time)
+    capitalized = sentence[0].upper() + sentence[1:]
+    opening = str(rng.choice(OPENINGS))
+    closing = str(rng.choice(CLOSINGS))
+    parts = [part for part in (opening, capitalized, closing) if part]
+    text = " ".join(parts)
     if rng.random() < TYPO_RATE:
         text = _with_typo(text, rng)
     if rng.random() < LABEL_NOISE:
@@ -156,5 +168,7 @@ def _ticket(rng: np.random.Generator) -> tuple[str, str]:
 
 def _with_typo(text: str, rng: np.random.Generator) -> str:
     """Swap two neighbouring letters."""
-    position = int(rng.integers(1, max(2, len(text) - 2)))
-    return text[:position] + text[position + 1] + text[position] + text[position + 2 :]
+    last = max(2, len(text) - 2)
+    position = int(rng.integers(1, last))
+    before, after = text[:position], text[position + 2 :]
+    return before + text[position + 1] + text[position] + after

@@ -8,14 +8,18 @@ import pandas as pd
 
 
 def fingerprint(task: str, *tables: pd.DataFrame) -> str:
-    """Sixteen hexadecimal digits of a task and its tables; the order of rows does not matter, that of tables does."""
-    whole = hashlib.sha256(task.encode())
+    """Return sixteen hexadecimal digits of a task and its tables.
+
+    The order of rows does not matter, that of tables does.
+    """
+    digest = hashlib.sha256(task.encode())
     for table in tables:
-        rows = sorted(
-            hashlib.sha256("\x1f".join(map(str, row)).encode("utf-8", "surrogatepass")).digest()
-            for row in table.itertuples(index=False)
-        )
-        whole.update(b"\x1e")
-        for row in rows:
-            whole.update(row)
-    return whole.hexdigest()[:16]
+        row_digests: list[bytes] = []
+        for row in table.itertuples(index=False):
+            # Unit and record separator are characters that texts do not have: cells and tables cannot run together.
+            text = "\x1f".join(map(str, row))
+            row_digests.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+        digest.update(b"\x1e")
+        for row_digest in sorted(row_digests):
+            digest.update(row_digest)
+    return digest.hexdigest()[:16]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Hashable, Iterable, Mapping
 
 import pandas as pd
 
+from xautolm.data.source import FILE, LINE, ROW
 from xautolm.errors import DataError
 
-PLACES = (None, "line", "row", "file")
+PLACES = (None, LINE, ROW, FILE)
 """Names of an index that says where a row stands; any other names a column that was made the index."""
 
 
@@ -20,7 +20,9 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     becomes None. An index that was a column is one again.
     """
     frame = with_index_columns(frame)
-    plain = frame.set_axis([column_name(name) for name in frame.columns], axis=1)
+    names = [column_name(name) for name in frame.columns]
+    plain = frame.set_axis(names, axis=1)
+    # By position, since two columns may have one name until that is refused.
     for position in range(len(plain.columns)):
         column = plain.iloc[:, position]
         cells = plain_cells(column)
@@ -31,17 +33,19 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
 
 def with_index_columns(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose index holds no column: what was made the index comes first, other levels are dropped."""
-    names = frame.index.names
-    is_column = [name not in PLACES and name not in frame.columns for name in names]
-    if not any(is_column):
+    places: list[int] = []
+    for level, name in enumerate(frame.index.names):
+        if name in PLACES or name in frame.columns:
+            places.append(level)
+    if len(places) == frame.index.nlevels:
         return frame
-    levels = [level for level, wanted in enumerate(is_column) if not wanted]
-    for level in reversed(levels):
+    # The last level first, so that the numbers of the others stay true.
+    for level in reversed(places):
         frame = frame.reset_index(level=level, drop=True)
     return frame.reset_index()
 
 
-def frame_of_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
+def frame_of_columns(columns: Mapping[Hashable, object]) -> pd.DataFrame:
     """Return a frame of columns that are sequences, series or arrays; rows are told apart by position.
 
     pandas would pair series by their indexes, and make rows that nobody has given.
@@ -51,36 +55,45 @@ def frame_of_columns(columns: Mapping[Any, Any]) -> pd.DataFrame:
     """
     if columns and all(isinstance(cells, Mapping) for cells in columns.values()):
         # As `DataFrame.to_dict()` gives them: the keys of cells say which belong to one row.
-        return pd.DataFrame(columns, dtype=object).reset_index(drop=True)
-    cells = {column_name(name): listed(values, f"column {name!r}") for name, values in columns.items()}
-    lengths = {name: len(values) for name, values in cells.items()}
+        return pd.DataFrame(dict(columns), dtype=object).reset_index(drop=True)
+    cells_of: dict[str, list[object]] = {}
+    for name, values in columns.items():
+        cells_of[column_name(name)] = listed(values, f"column {name!r}")
+    lengths = {name: len(cells) for name, cells in cells_of.items()}
     if len(set(lengths.values())) > 1:
-        shown = ", ".join(f"{length} in {name!r}" for name, length in lengths.items())
-        raise DataError("The columns do not form a table.", got=f"{shown} rows")
-    frame = pd.DataFrame(index=range(next(iter(lengths.values()), 0)))
-    for name, values in cells.items():
-        frame[name] = pd.Series(values, index=frame.index, dtype=object)
+        counts = ", ".join(f"{length} in {name!r}" for name, length in lengths.items())
+        raise DataError("The columns do not form a table.", got=f"{counts} rows")
+    rows = next(iter(lengths.values()), 0)
+    frame = pd.DataFrame(index=range(rows))
+    for column, cells in cells_of.items():
+        frame[column] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
 
 
-def column_name(name: Any) -> str:
+def column_name(name: object) -> str:
     """Return a column's name as a text; the levels of a tuple have dots between."""
-    return ".".join(map(str, name)) if isinstance(name, tuple) else str(name)
+    if isinstance(name, tuple):
+        return ".".join(map(str, name))
+    return str(name)
 
 
 def plain_cells(column: pd.Series) -> pd.Series:
     """Return a column of plain Python values with None for what is missing, or the column as it is if it is plain."""
-    if isinstance(column.dtype, pd.api.extensions.ExtensionDtype):
-        is_missing = column.isna().tolist()
-        cells = [None if missing else cell for cell, missing in zip(column.tolist(), is_missing, strict=True)]
-    elif column.dtype == object and any(cell is pd.NA for cell in column):
-        cells = [None if cell is pd.NA else cell for cell in column]
-    else:
+    is_extension = isinstance(column.dtype, pd.api.extensions.ExtensionDtype)
+    if not is_extension and not (column.dtype == object and any(cell is pd.NA for cell in column)):
         return column
+    cells: list[object] = []
+    if is_extension:
+        # Types of pandas' own have several marks of what is missing; they know them.
+        for cell, is_missing in zip(column.tolist(), column.isna().tolist(), strict=True):
+            cells.append(None if is_missing else cell)
+    else:
+        for cell in column:
+            cells.append(None if cell is pd.NA else cell)
     return pd.Series(cells, index=column.index, dtype=object, name=column.name)
 
 
-def listed(values: Any, name: str) -> list[Any]:
+def listed(values: object, name: str) -> list[object]:
     """Return the values of a sequence, series, array, tensor, sparse matrix or generator as plain Python values.
 
     Args:
@@ -92,14 +105,16 @@ def listed(values: Any, name: str) -> list[Any]:
     """
     if isinstance(values, pd.Series):
         return list(plain_cells(values).tolist())
+    # SciPy's sparse matrices become dense first.
     if hasattr(values, "toarray"):
         values = values.toarray()
+    # In this order the names of Arrow, of NumPy, PyTorch and pandas, and of polars.
     for method in ("to_pylist", "tolist", "to_list"):
         if hasattr(values, method):
             values = getattr(values, method)()
             break
-    is_ordered = isinstance(values, Iterable) and not isinstance(values, str | bytes | Mapping | set | frozenset)
-    if not is_ordered:
+    has_no_order = isinstance(values, str | bytes | Mapping | set | frozenset)
+    if has_no_order or not isinstance(values, Iterable):
         raise DataError(
             f"{name}: expected a list, array or series, a value for each row.",
             got=f"{type(values).__name__} {values!r}"[:80],

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
@@ -35,7 +34,8 @@ def instruction_columns(
     """
     columns = set(map(str, table.columns))
     for name in CONVERSATIONS:
-        if name in columns and named in (None, name) and _holds_turns(table[name]):
+        may_be_read = name in columns and named in (None, name)
+        if may_be_read and _holds_turns(table[name]):
             return _of_conversations(table, name, named or text, target)
     if named is not None:
         return table, []
@@ -46,12 +46,14 @@ def instruction_columns(
     return table, []
 
 
-def _holds_turns(column: pd.Series[Any]) -> bool:
+def _holds_turns(column: pd.Series) -> bool:
     """Return whether the first cell that is there is a list, or the JSON text of one."""
     for cell in column:
-        if not is_missing(cell):
-            is_json = isinstance(cell, str) and cell.lstrip().startswith("[")
-            return is_json or items_of(cell) is not None
+        if is_missing(cell):
+            continue
+        if isinstance(cell, str):
+            return cell.lstrip().startswith("[")
+        return items_of(cell) is not None
     return False
 
 
@@ -62,21 +64,23 @@ def _of_instructions(table: pd.DataFrame, text: str) -> tuple[pd.DataFrame, list
         DataError: A part is no text, by its row.
     """
     parts = [name for name in (SYSTEM, HISTORY, INSTRUCTION, INPUT) if name in table.columns]
+    columns = [table[name] for name in parts]
     prompts: list[str] = []
-    for place, *cells in zip(table.index, *(table[name] for name in parts), strict=True):
+    for place, *cells in zip(table.index, *columns, strict=True):
         row = dict(zip(parts, cells, strict=True))
         try:
-            prompts.append(_instruction_prompt(row))
+            prompt = _instruction_prompt(row)
         except ValueError as error:
             raise _row_error(table, place, str(error)) from None
+        prompts.append(prompt)
     # A `text` of Alpaca's own holds the answer too.
     superseded = [*parts, text] if text in table.columns else parts
-    joined = " and ".join(name for name in parts if name in (INSTRUCTION, INPUT))
     prompted = with_columns(table.drop(columns=superseded), {text: prompts})
-    return prompted, [f"{joined} joined to the prompt"]
+    joined = [name for name in parts if name in (INSTRUCTION, INPUT)]
+    return prompted, [f"{' and '.join(joined)} joined to the prompt"]
 
 
-def _instruction_prompt(row: Mapping[str, Any]) -> str:
+def _instruction_prompt(row: Mapping[str, object]) -> str:
     """Return the prompt of a row.
 
     Raises:
@@ -87,17 +91,19 @@ def _instruction_prompt(row: Mapping[str, Any]) -> str:
     if system:
         turns.append(Turn(Speaker.SYSTEM, system))
     for exchange in items_of(row.get(HISTORY)) or []:
-        if len(exchange) != 2:
+        if not isinstance(exchange, Collection) or len(exchange) != 2:
             raise ValueError(f"the history must list pairs of a question and an answer, got {shown(exchange)}")
         question, answer = exchange
         turns.append(Turn(Speaker.USER, str(question)))
         turns.append(Turn(Speaker.ASSISTANT, str(answer)))
+    # Of a row without an input, the instruction is the whole request.
     parts = [_cell(row, INSTRUCTION), _cell(row, INPUT)]
     request = "\n\n".join(part for part in parts if part)
-    return conversation_text([*turns, Turn(Speaker.USER, request)])
+    turns.append(Turn(Speaker.USER, request))
+    return conversation_text(turns)
 
 
-def _cell(row: Mapping[str, Any], name: str) -> str:
+def _cell(row: Mapping[str, object], name: str) -> str:
     """Return a text, which is empty where the row has none.
 
     Raises:
@@ -117,7 +123,7 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     Raises:
         DataError: A row has no such turns.
     """
-    systems = table[SYSTEM] if SYSTEM in table.columns else [None] * len(table)
+    systems = list(table[SYSTEM]) if SYSTEM in table.columns else [None] * len(table)
     prompts: list[str] = []
     answers: list[str] = []
     context_answers = 0
@@ -130,8 +136,9 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
         context_answers += sum(turn.speaker is Speaker.ASSISTANT for turn in prompt)
         prompts.append(conversation_text(prompt))
         answers.append(answer)
-    rest = table.drop(columns=[name for name in (column, SYSTEM, text) if name in table.columns])
-    prompted = with_columns(rest, {text: prompts})
+
+    superseded = [name for name in (column, SYSTEM, text) if name in table.columns]
+    prompted = with_columns(table.drop(columns=superseded), {text: prompts})
     if target:
         prompted = with_columns(prompted, {target: answers})
     notes = [f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"]
@@ -140,7 +147,7 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     return prompted, notes
 
 
-def _with_system(turns: list[Turn], system: Any) -> list[Turn]:
+def _with_system(turns: list[Turn], system: object) -> list[Turn]:
     """Return turns that begin with what the system says, if a column of its own says so."""
     if turns[0].speaker is Speaker.SYSTEM or is_empty(system):
         return turns
@@ -158,9 +165,11 @@ def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Tur
         raise ValueError("no turn is the assistant's, so there is nothing to learn")
     prompt, answer = list(turns), ""
     # To predict for, a conversation that ends with a question is a prompt as it is.
-    if answers and (needs_answer or answers[-1] == len(turns) - 1):
-        prompt = list(turns[: answers[-1]])
-        answer = turns[answers[-1]].content
+    ends_with_answer = bool(answers) and answers[-1] == len(turns) - 1
+    if needs_answer or ends_with_answer:
+        last_answer = answers[-1]
+        prompt = list(turns[:last_answer])
+        answer = turns[last_answer].content
     if not prompt or prompt[-1].speaker is not Speaker.USER:
         raise ValueError("the assistant's last turn does not follow one of the user's")
     return prompt, answer
@@ -173,17 +182,19 @@ def _of_prompts_in_turns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         DataError: A row has no such turns.
     """
     prompts: list[str] = []
-    completions: list[Any] = []
+    completions: list[object] = []
     for place, prompt, completion in zip(table.index, table[PROMPT], table[COMPLETION], strict=True):
         try:
             prompts.append(conversation_text(turns_of(prompt)))
-            if items_of(completion) is not None:
-                completion = turns_of(completion)[-1].content
+            if items_of(completion) is None:
+                completions.append(completion)
+            else:
+                last_turn = turns_of(completion)[-1]
+                completions.append(last_turn.content)
         except ValueError as error:
             raise _row_error(table, place, str(error)) from None
-        completions.append(completion)
     return with_columns(table, {PROMPT: prompts, COMPLETION: completions}), []
 
 
-def _row_error(table: pd.DataFrame, place: Any, problem: str) -> DataError:
+def _row_error(table: pd.DataFrame, place: object, problem: str) -> DataError:
     return DataError(f"{place_of(table, place)}: {problem}.", fix="Mend the row or leave it out.")

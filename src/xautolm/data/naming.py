@@ -5,29 +5,13 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-PARTS = frozenset(
-    {
-        "data",
-        "default",
-        "dev",
-        "eval",
-        "main",
-        "plain",
-        "raw",
-        "split",
-        "splits",
-        "test",
-        "text",
-        "train",
-        "training",
-        "val",
-        "valid",
-        "validation",
-    }
-)
+from xautolm.data.split_names import ALIASES, PART_NUMBER
+
+EMPTY_WORDS = frozenset({"data", "default", "eval", "main", "plain", "raw", "split", "splits", "text"})
+"""Words in names of files and folders that say nothing of the data, besides those for splits."""
+PARTS = EMPTY_WORDS.union(*ALIASES.values())
 """Words that say which part of some data a file or folder holds, or nothing at all."""
-SHARD = re.compile(r"-\d{5}-of-\d{5}")
-"""Ends the names of files that hold one of several parts, as the hub writes them."""
+SHARD = re.compile(PART_NUMBER)
 SUFFIX = re.compile(r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|feather|arrow|gz|zip|bz2|xz))+$", re.IGNORECASE)
 VERSION = re.compile(r"v?\d+")
 WORD = re.compile(r"[^\W_]+")
@@ -47,22 +31,27 @@ def data_name(data: object, name: str) -> str:
     if not isinstance(data, str | Path) or _says_more(name):
         return name
     path = Path(data).expanduser()
+    # The name of a data set on the hub is no path.
     if not path.exists():
         return name
     folders = path.resolve().parent.parts
     for count in range(1, len(folders)):
-        if _says_more(folders[-count]):
-            return "/".join([*folders[-count:], name])
+        innermost = folders[-count:]
+        if _says_more(innermost[0]):
+            return "/".join([*innermost, name])
     return name
 
 
-def is_called(name: str, wanted: str) -> bool:
-    """Return whether data of a name may be called `wanted`: a file, folder or owner in the name reads alike.
+def is_called(name: str, expected: str) -> bool:
+    """Return whether data of a name may be called `expected`: a file, folder or owner in the name reads alike.
 
     Letters and digits count, case and signs do not: `SST-2/train.tsv` is sst2, `stanfordnlp/sst2` is too.
     """
-    wanted_words = _words(wanted)
-    return bool(wanted_words) and any("".join(_words(piece)) == "".join(wanted_words) for piece in name.split("/"))
+    expected_letters = "".join(_words(expected))
+    if not expected_letters:
+        return False
+    pieces = ["".join(_words(piece)) for piece in name.split("/")]
+    return expected_letters in pieces
 
 
 def _says_more(name: str) -> bool:
@@ -72,5 +61,6 @@ def _says_more(name: str) -> bool:
 
 def _words(name: str) -> list[str]:
     """Return the words of a name in lower case, without its suffix and without those that say which part it is."""
-    stem = SHARD.sub("", SUFFIX.sub("", name)).lower()
+    without_suffix = SUFFIX.sub("", name)
+    stem = SHARD.sub("", without_suffix).lower()
     return [word for word in WORD.findall(stem) if word not in PARTS]

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import pandas as pd
 
 from xautolm.errors import DataError
+
+LINE, ROW, FILE = "line", "row", "file"
+"""Names of a table's index, by what it counts: lines of a text file, rows, or rows of several files."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +26,9 @@ class Source:
     """What was done while reading, for people."""
 
 
-def lined_table(rows: Sequence[Any], lines: Sequence[int]) -> pd.DataFrame:
+def lined_table(rows: Sequence[object], lines: Sequence[int]) -> pd.DataFrame:
     """Return rows as a table of plain Python values whose index is the line on which each begins."""
-    index = pd.Index(lines, name="line", dtype=int)
+    index = pd.Index(lines, name=LINE, dtype=int)
     return pd.DataFrame(rows, index=index, dtype=object)
 
 
@@ -52,14 +54,20 @@ def check_column_names(table: pd.DataFrame, place: str) -> None:
         positions[name] = position
 
 
-def with_columns(table: pd.DataFrame, columns: Mapping[str, Sequence[Any]]) -> pd.DataFrame:
+def with_columns(table: pd.DataFrame, columns: Mapping[str, Sequence[object]]) -> pd.DataFrame:
     """Return a table with further columns, or others of the same names, of plain Python values."""
     extended = table.copy()
     for name, cells in columns.items():
+        # Told the type, pandas does not turn whole numbers beside an empty cell into floats.
         extended[name] = pd.Series(list(cells), index=table.index, dtype=object)
     return extended
 
 
-def place_of(table: pd.DataFrame, place: Any) -> str:
+def place_of(table: pd.DataFrame, place: object) -> str:
     """Return where a row stands, by its value in the index: `line 7`, or `row 5`."""
-    return f"{table.index.name or 'row'} {place}"
+    return f"{counted_by(table)} {place}"
+
+
+def counted_by(table: pd.DataFrame) -> str:
+    """Return what the index of a table counts: lines of a file, or rows."""
+    return str(table.index.name or ROW)

@@ -16,12 +16,17 @@ ALIASES: Mapping[str, tuple[str, ...]] = {
 
 WORDS = re.compile(r"[A-Z]?[a-z]+|[A-Z]+")
 """Words in names such as `train_data`, `TrainData`, `TRAIN-00000-of-00001` and `my.train2`."""
+PART_NUMBER = r"-(?P<number>\d{5})-of-(?P<count>\d{5})"
+"""How the hub numbers the files that hold the parts of one table, as a pattern: `train-00000-of-00003.parquet`."""
 
 
 def split_of(name: str) -> str | None:
     """Return the split that a name means, or None: no word for one in it, or words for two."""
     words = {word.lower() for word in WORDS.findall(name)}
-    splits = [split for split, aliases in ALIASES.items() if not words.isdisjoint(aliases)]
+    splits: list[str] = []
+    for split, aliases in ALIASES.items():
+        if not words.isdisjoint(aliases):
+            splits.append(split)
     if len(splits) != 1:
         return None
     return splits[0]

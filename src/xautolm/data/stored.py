@@ -18,7 +18,10 @@ def split_problem(path: Path, rows: int) -> str:
     if not path.is_file():
         return "there is no such file"
     try:
-        there = parquet.read_metadata(path).num_rows
+        stored_rows = parquet.read_metadata(path).num_rows
     except (OSError, pyarrow.ArrowException) as error:
-        return str(error).splitlines()[0][:120]
-    return "" if there == rows else f"it has {there} rows instead of {rows}"
+        first_line = str(error).splitlines()[0]
+        return first_line[:120]
+    if stored_rows != rows:
+        return f"it has {stored_rows} rows instead of {rows}"
+    return ""

@@ -40,15 +40,20 @@ def hold_out(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     """
     held_out = np.zeros(len(units), dtype=bool)
     totals = _counts(units)
+    # The only unit of a stratum stays in training: what was never learned cannot be validated.
     splittable = []
     for position, strata in enumerate(units):
         if all(totals[stratum] > 1 for stratum in strata):
             splittable.append(position)
     if not splittable:
         return held_out
-    size = min(size, max(1, len(splittable) // 2))
-    proposal = _proportional([units[position] for position in splittable], size, seed)
+    # At least one unit is held out, and never more than half.
+    half = max(1, len(splittable) // 2)
+    size = min(size, half)
+    splittable_units = [units[position] for position in splittable]
+    proposal = _proportional(splittable_units, size, seed)
     held_out[np.asarray(splittable)[proposal]] = True
+
     members = _shuffled_members(units, seed)
     _cover(units, held_out, members)
     rest = ~held_out
@@ -68,17 +73,21 @@ def sample(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     """
     if size >= len(units):
         return np.arange(len(units))
-    chosen = np.zeros(len(units), dtype=bool)
-    chosen[_proportional(units, size, seed)] = True
-    _cover(units, chosen, _shuffled_members(units, seed), keep_last=False)
-    _trim(units, chosen, size)
-    return np.flatnonzero(chosen)
+    in_sample = np.zeros(len(units), dtype=bool)
+    in_sample[_proportional(units, size, seed)] = True
+    # To cover every stratum may take more units than `size`; what is too much is dropped afterwards.
+    members = _shuffled_members(units, seed)
+    _cover(units, in_sample, members, keep_last=False)
+    _trim(units, in_sample, size)
+    return np.flatnonzero(in_sample)
 
 
 def _proportional(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     """Return positions of about `size` units; of units in one stratum each exactly so many."""
-    if max(map(len, units)) > 1:
+    most_strata = max(map(len, units))
+    if most_strata > 1:
         return iterative_stratification(units, size, seed)
+    # Units in no stratum form one of their own.
     single = [strata[0] if strata else None for strata in units]
     return stratified_sample(single, size, seed)
 
@@ -103,10 +112,11 @@ def stratified_sample(strata: Sequence[Hashable], size: int, seed: int) -> np.nd
     # A unit's rank within its stratum over the stratum's size: the smallest of these form a proportional sample.
     # Rank 0 counts as 0 whatever the size, so that every stratum gives one before any gives two.
     ranks = pd.Series(shuffled).groupby(shuffled).cumcount().to_numpy()
-    sizes = np.bincount(codes)[shuffled]
-    priority = (ranks + 0.5) / sizes * (ranks > 0)
-    chosen = order[np.lexsort((order, priority))][:size]
-    return np.sort(chosen)
+    stratum_sizes = np.bincount(codes)[shuffled]
+    priority = (ranks + 0.5) / stratum_sizes * (ranks > 0)
+    # `lexsort` sorts by its last key first: by priority, and where that is equal by the unit's position.
+    by_priority = order[np.lexsort((order, priority))]
+    return np.sort(by_priority[:size])
 
 
 def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
@@ -123,35 +133,40 @@ def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> n
     share = size / len(units)
     members = _shuffled_members(units, seed)
     unassigned = {stratum: len(positions) for stratum, positions in members.items()}
-    # What the chosen side still wants of each stratum, in units; the other side wants the rest.
-    wanted = {stratum: share * count for stratum, count in unassigned.items()}
-    chosen = np.zeros(len(units), dtype=bool)
-    assigned = np.zeros(len(units), dtype=bool)
+    # What the sample still wants of each stratum, in units; the other side wants the rest.
+    demand = {stratum: share * count for stratum, count in unassigned.items()}
+    in_sample = np.zeros(len(units), dtype=bool)
+    is_assigned = np.zeros(len(units), dtype=bool)
     room = size
     room_elsewhere = len(units) - size
     while unassigned:
         rarest = min(unassigned, key=unassigned.__getitem__)
         for position in members[rarest]:
-            if assigned[position]:
+            if is_assigned[position]:
                 continue
-            wanted_elsewhere = unassigned[rarest] - wanted[rarest]
-            takes = wanted[rarest] > wanted_elsewhere
-            if wanted[rarest] == wanted_elsewhere:
+            demand_elsewhere = unassigned[rarest] - demand[rarest]
+            takes = demand[rarest] > demand_elsewhere
+            if demand[rarest] == demand_elsewhere:
+                # A tie goes to the side that wants most units at all.
                 takes = room > room_elsewhere
+            # A side that is full takes none, so that the sizes come out exactly.
             takes = (takes and room > 0) or room_elsewhere == 0
-            assigned[position] = True
-            chosen[position] = takes
-            room -= takes
-            room_elsewhere -= not takes
+            is_assigned[position] = True
+            in_sample[position] = takes
+            if takes:
+                room -= 1
+            else:
+                room_elsewhere -= 1
             for stratum in units[position]:
                 unassigned[stratum] -= 1
-                wanted[stratum] -= takes
+                demand[stratum] -= takes
         del unassigned[rarest]
-    unmarked = np.flatnonzero(~assigned)
+
     # Units in no stratum fill what room is left.
-    filling = np.random.default_rng(seed).permutation(unmarked)[:room]
-    chosen[filling] = True
-    return np.flatnonzero(chosen)
+    without_stratum = np.flatnonzero(~is_assigned)
+    shuffled = np.random.default_rng(seed).permutation(without_stratum)
+    in_sample[shuffled[:room]] = True
+    return np.flatnonzero(in_sample)
 
 
 def _cover(
@@ -167,7 +182,9 @@ def _cover(
     """
     inside = _counts_on(side, units)
     outside = _counts_on(~side, units)
-    for stratum in sorted(members, key=lambda stratum: len(members[stratum])):
+    # Common strata may be covered by the units that were moved for rare ones.
+    rarest_first = sorted(members, key=lambda stratum: len(members[stratum]))
+    for stratum in rarest_first:
         if inside[stratum]:
             continue
         for position in members[stratum]:
@@ -186,7 +203,8 @@ def _even_out(units: Sequence[Strata], held_out: np.ndarray) -> None:
     Rare strata often lie in units of many strata, so a side that was made to cover them has more strata a unit.
     """
     lengths = np.asarray([len(strata) for strata in units])
-    deviations = lengths - lengths.mean()
+    mean_length = lengths.mean()
+    deviations = lengths - mean_length
     # Strata that the held-out side has beyond its share; negative if it has too few.
     surplus = float(deviations[held_out].sum())
     tolerance = LENGTH_TOLERANCE * float(lengths[held_out].sum())
@@ -194,41 +212,53 @@ def _even_out(units: Sequence[Strata], held_out: np.ndarray) -> None:
     # Units that deviate as the held-out side does leave it; where too few can be spared, their opposites join; and
     # where that is not enough, units leave that cover a rare stratum.
     rounds = [(True, 1), (False, 1)]
-    if lengths.mean() >= SEVERAL_STRATA:
+    if mean_length >= SEVERAL_STRATA:
         rounds.append((True, SURELY_COVERED))
     for leaves, least_total in rounds:
         side = held_out if leaves else ~held_out
         counts = _counts_on(side, units)
-        gains = np.sign(surplus) * (deviations if leaves else -deviations)
+        # By how much the surplus shrinks with each unit that changes sides.
+        direction = np.sign(surplus) if leaves else -np.sign(surplus)
+        gains = direction * deviations
         movable = np.flatnonzero(side & (gains >= SMALLEST_GAIN))
         largest_first = movable[np.argsort(-gains[movable], kind="stable")]
         for position in largest_first.tolist():
             if abs(surplus) <= tolerance:
                 return
-            uncovered = [stratum for stratum in units[position] if counts[stratum] == 1]
-            is_spare = all(totals[stratum] < least_total for stratum in uncovered)
-            if is_spare and gains[position] <= abs(surplus):
-                held_out[position] = not leaves
-                counts.subtract(units[position])
-                surplus -= np.sign(surplus) * gains[position]
+            # A larger gain than the surplus would only turn its sign.
+            if gains[position] > abs(surplus):
+                continue
+            strata = units[position]
+            last_on_side = [stratum for stratum in strata if counts[stratum] == 1]
+            if any(totals[stratum] >= least_total for stratum in last_on_side):
+                continue
+            held_out[position] = not leaves
+            counts.subtract(strata)
+            surplus -= np.sign(surplus) * gains[position]
 
 
-def _trim(units: Sequence[Strata], chosen: np.ndarray, size: int) -> None:
-    """Drop chosen units down to `size`, first those whose strata have most others; changes `chosen` in place."""
-    counts = _counts_on(chosen, units)
-    excess = int(chosen.sum()) - size
-    candidates = np.flatnonzero(chosen).tolist() if excess > 0 else []
-    candidates.sort(key=lambda position: -min((counts[stratum] for stratum in units[position]), default=size))
+def _trim(units: Sequence[Strata], in_sample: np.ndarray, size: int) -> None:
+    """Drop units of a sample down to `size`, first those whose strata have most others; changes it in place."""
+    counts = _counts_on(in_sample, units)
+    excess = int(in_sample.sum()) - size
+    if excess <= 0:
+        return
+
+    def units_of_rarest_stratum(position: int) -> int:
+        return min((counts[stratum] for stratum in units[position]), default=size)
+
+    candidates = np.flatnonzero(in_sample).tolist()
+    candidates.sort(key=units_of_rarest_stratum, reverse=True)
     for position in candidates:
         is_spare = all(counts[stratum] > 1 for stratum in units[position])
         if excess > 0 and is_spare:
-            chosen[position] = False
+            in_sample[position] = False
             counts.subtract(units[position])
             excess -= 1
     # There are more strata than room: some are lost, which the caller has to look at.
     for position in candidates:
-        if excess > 0 and chosen[position]:
-            chosen[position] = False
+        if excess > 0 and in_sample[position]:
+            in_sample[position] = False
             excess -= 1
 
 
@@ -238,13 +268,15 @@ def _counts(units: Sequence[Strata]) -> Counter[Hashable]:
 
 def _counts_on(side: np.ndarray, units: Sequence[Strata]) -> Counter[Hashable]:
     """Return how many units of each stratum are on a side."""
-    return _counts([units[position] for position in np.flatnonzero(side).tolist()])
+    positions = np.flatnonzero(side).tolist()
+    return _counts([units[position] for position in positions])
 
 
 def _shuffled_members(units: Sequence[Strata], seed: int) -> dict[Hashable, list[int]]:
     """Return the positions of the units of each stratum, in an order that the seed decides."""
+    order = np.random.default_rng(seed).permutation(len(units)).tolist()
     members: dict[Hashable, list[int]] = {}
-    for position in np.random.default_rng(seed).permutation(len(units)).tolist():
+    for position in order:
         for stratum in units[position]:
             members.setdefault(stratum, []).append(position)
     return members

@@ -6,12 +6,11 @@ input bring them for bytes that are not valid UTF-8.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Hashable, Sequence
 
 import pandas as pd
 
-REPLACEMENT = "\ufffd"
+from xautolm.data.source import place_of
 
 
 def has_surrogate(text: str) -> bool:
@@ -25,17 +24,21 @@ def whole_characters(text: str) -> str:
     """Return a text whose halves of characters are joined to pairs where they fit, else replaced by U+FFFD."""
     if not has_surrogate(text):
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    units = text.encode("utf-16-le", "surrogatepass")
+    return units.decode("utf-16-le", "replace")
 
 
-def repaired_cell(cell: Any) -> Any:
+def repaired_cell(cell: object) -> object:
     """Return a cell with whole characters only, looking into lists and mappings."""
     if isinstance(cell, str):
         return whole_characters(cell)
     if isinstance(cell, list | tuple):
         return [repaired_cell(part) for part in cell]
     if isinstance(cell, dict):
-        return {repaired_cell(key): repaired_cell(part) for key, part in cell.items()}
+        repaired: dict[object, object] = {}
+        for key, part in cell.items():
+            repaired[repaired_cell(key)] = repaired_cell(part)
+        return repaired
     return cell
 
 
@@ -46,9 +49,11 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
         table: Its index says where a row stands.
         place: Where the table comes from, for the note.
     """
-    changes: dict[str, list[Any]] = {}
-    damaged: dict[Any, None] = {}
+    changed_columns: dict[str, list[object]] = {}
+    # A mapping keeps the order in which rows were met, and counts a row with two damaged cells once.
+    damaged_rows: dict[Hashable, None] = {}
     for column in table.columns:
+        # Numbers and dates hold no characters.
         if table[column].dtype != object and not pd.api.types.is_string_dtype(table[column]):
             continue
         cells = list(table[column])
@@ -56,26 +61,29 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
             if not _is_damaged(cell):
                 continue
             cells[position] = repaired_cell(cell)
-            damaged[table.index[position]] = None
-            changes[column] = cells
-    if not changes:
+            damaged_rows[table.index[position]] = None
+            changed_columns[column] = cells
+    if not changed_columns:
         return table, ()
+
     repaired = table.copy()
-    for column, cells in changes.items():
+    for column, cells in changed_columns.items():
         repaired[column] = pd.Series(cells, index=table.index, dtype=object)
-    where = f"{table.index.name or 'row'} {next(iter(damaged))}"
-    rows = "row" if len(damaged) == 1 else "rows"
-    note = f"{place}: half characters (lone surrogates) in {len(damaged)} {rows} replaced, the first in {where}"
+    count = len(damaged_rows)
+    rows = "row" if count == 1 else "rows"
+    first = place_of(table, next(iter(damaged_rows)))
+    note = f"{place}: half characters (lone surrogates) in {count} {rows} replaced, the first in {first}"
     return repaired, (note,)
 
 
-def _is_damaged(cell: Any) -> bool:
+def _is_damaged(cell: object) -> bool:
     if isinstance(cell, str):
         return has_surrogate(cell)
     if isinstance(cell, list | tuple):
         return any(_is_damaged(part) for part in cell)
     if isinstance(cell, dict):
-        return any(_is_damaged(key) or _is_damaged(part) for key, part in cell.items())
+        parts = [*cell.keys(), *cell.values()]
+        return any(_is_damaged(part) for part in parts)
     return False
 
 

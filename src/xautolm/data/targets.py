@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
@@ -16,7 +15,7 @@ TRUTHS = (0, 1)
 """What a cell of an indicator holds: whether a row has a class."""
 
 
-def target_cells(y: Any, target: Role) -> list[Any]:
+def target_cells(y: object, target: Role) -> list[object]:
     """Return a cell for each row.
 
     Args:
@@ -30,23 +29,29 @@ def target_cells(y: Any, target: Role) -> list[Any]:
     if isinstance(y, Mapping):
         y = frame_of_columns(y)
     if isinstance(y, pd.DataFrame):
-        return _cells_of_frame(plain_frame(y.reset_index(drop=True)), target)
+        frame = plain_frame(y.reset_index(drop=True))
+        return _cells_of_frame(frame, target)
     cells = listed(_with_class_names(y), "y")
-    if takes_lists(target) or not cells or not all(isinstance(cell, list | tuple) for cell in cells):
+    if takes_lists(target) or not cells:
         return cells
-    widths = {len(cell) for cell in cells}
+    rows: list[Sequence[object]] = [cell for cell in cells if isinstance(cell, list | tuple)]
+    if len(rows) < len(cells):
+        return cells
+    widths = {len(row) for row in rows}
+    # An array of shape (n, 1) holds one target a row, wrapped.
     if widths == {1}:
-        return [cell[0] for cell in cells]
-    raise _refusal(cells, widths, target)
+        return [row[0] for row in rows]
+    raise _refusal(rows, widths, target)
 
 
-def _with_class_names(y: Any) -> Any:
+def _with_class_names(y: object) -> object:
     """Return a column of a `datasets.Dataset` with class names for their numbers; anything else as it is."""
     source = getattr(y, "source", None)
     name = getattr(y, "column_name", None)
     if source is None or name is None or not hasattr(source, "select_columns"):
         return y
-    return as_frame(source.select_columns([name]))[name]
+    only_column = source.select_columns([name])
+    return as_frame(only_column)[name]
 
 
 def takes_lists(target: Role) -> bool:
@@ -59,7 +64,12 @@ def takes_lists(target: Role) -> bool:
     return True
 
 
-def _cells_of_frame(frame: pd.DataFrame, target: Role) -> list[Any]:
+def _cells_of_frame(frame: pd.DataFrame, target: Role) -> list[object]:
+    """Return the cells of a frame's only column, or for each row the names of the columns that are 1.
+
+    Raises:
+        DataError: It has several columns and the task takes one target a row, or a cell is neither 0 nor 1.
+    """
     if len(frame.columns) == 1:
         return list(frame.iloc[:, 0])
     names = [str(name) for name in frame.columns]
@@ -69,9 +79,9 @@ def _cells_of_frame(frame: pd.DataFrame, target: Role) -> list[Any]:
             got=f"columns {', '.join(names)}"[:120],
             fix="Give one column. If they are classes with 0 and 1, y.idxmax(axis=1) names the class of each row.",
         )
-    cells = []
+    cells: list[object] = []
     for number, row in enumerate(frame.itertuples(index=False, name=None)):
-        chosen = []
+        classes: list[str] = []
         for name, cell in zip(names, row, strict=True):
             if cell not in TRUTHS:
                 raise DataError(
@@ -79,23 +89,27 @@ def _cells_of_frame(frame: pd.DataFrame, target: Role) -> list[Any]:
                     got=repr(cell),
                 )
             if cell:
-                chosen.append(name)
-        cells.append(chosen)
+                classes.append(name)
+        cells.append(classes)
     return cells
 
 
-def _refusal(cells: list[Any], widths: set[int], target: Role) -> DataError:
+def _refusal(rows: Sequence[Sequence[object]], widths: set[int], target: Role) -> DataError:
     """Return why lists are no targets of a task with one target a row."""
-    wanted = f"One {target.name} a row is wanted, but y has several."
+    problem = f"One {target.name} a row is wanted, but y has several."
     if len(widths) > 1:
-        number = next(place for place, cell in enumerate(cells) if len(cell) != 1)
-        return DataError(wanted, got=f"{cells[number]!r} in row {number}"[:80])
-    shape = f"an array of shape ({len(cells)}, {widths.pop()})"
-    is_one_hot = all(value in TRUTHS for cell in cells for value in cell) and all(sum(cell) == 1 for cell in cells)
-    if is_one_hot:
+        number = next(number for number, row in enumerate(rows) if len(row) != 1)
+        return DataError(problem, got=f"{rows[number]!r} in row {number}"[:80])
+    shape = f"an array of shape ({len(rows)}, {widths.pop()})"
+    if all(_is_one_hot(row) for row in rows):
         return DataError(
-            wanted,
+            problem,
             got=f"{shape} of 0 and 1, which is one-hot",
             fix="Give the class of each row: np.asarray(names)[y.argmax(axis=1)].",
         )
-    return DataError(wanted, got=shape)
+    return DataError(problem, got=shape)
+
+
+def _is_one_hot(row: Sequence[object]) -> bool:
+    """Return whether a row is 0 but for a single 1."""
+    return all(value in TRUTHS for value in row) and sum(value == 1 for value in row) == 1
