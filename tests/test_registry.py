@@ -18,9 +18,9 @@ from xautolm.methods import METHODS
 from xautolm.registry import Named, Registry
 from xautolm.search import SAMPLERS
 from xautolm.tasks import TASKS
-from xautolm.zoo import ZOO
+from xautolm.zoo import FAMILIES, ZOO
 
-REGISTRIES = (FEATURES, FORMS, METHODS, SAMPLERS, TASKS, ZOO)
+REGISTRIES = (FAMILIES, FEATURES, FORMS, METHODS, SAMPLERS, TASKS, ZOO)
 NAMED = """
     class Tool:
         def __init__(self, name):

@@ -11,6 +11,9 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data.demo import support_tickets
 from xautolm.finetuning.linear_head import HEAD_FORMS, close_head, open_head
+from xautolm.zoo import FAMILIES as KNOWN
+from xautolm.zoo import family_of
+from xautolm.zoo.base import Head
 
 # What libraries say of themselves while they work.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
@@ -55,4 +58,13 @@ def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: s
 
 
 def test_which_families_keep_their_dense_layer_is_known() -> None:
-    assert set(ABSENT) <= set(HEAD_FORMS) and not set(UNKNOWN) & set(HEAD_FORMS)
+    assert all(family_of(name).head in HEAD_FORMS for name in ABSENT)
+    assert all(family_of(name).head is Head.OTHER for name in UNKNOWN)
+
+
+def test_every_kind_of_head_has_its_form() -> None:
+    assert set(Head) - {Head.OTHER} == set(HEAD_FORMS)
+
+
+def test_every_encoder_of_the_zoo_says_what_its_head_is() -> None:
+    assert all(family.head in HEAD_FORMS for family in KNOWN.things.values() if family.architecture != "decoder")

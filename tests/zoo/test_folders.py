@@ -281,3 +281,21 @@ def test_a_folder_is_described_by_its_configuration(folder: Path) -> None:
     write_config(folder, model_type="roberta", pad_token_id=1)
     card = card_of(folder)
     assert (card.origin, card.positions, card.layers, card.path) == ("folder", 128, 2, str(folder))
+
+
+@pytest.mark.parametrize("family", ["camembert", "longformer", "mpnet", "xlm-roberta"])
+def test_positions_behind_the_padding_are_not_counted(folder: Path, family: str) -> None:
+    write_config(folder, model_type=family, pad_token_id=1)
+    assert card_of(folder).positions == 128
+
+
+@pytest.mark.parametrize("family", ["deepseek_v2", "llama", "mixtral", "smollm3"])
+def test_a_folder_of_a_decoders_body_is_a_decoder(folder: Path, family: str) -> None:
+    write_config(folder, model_type=family, architectures=["AModel"])
+    assert card_of(folder).architecture == "decoder"
+
+
+def test_matrices_that_lie_transposed_are_not_quantised(folder: Path) -> None:
+    assert card_of(folder).quantizable
+    write_config(folder, model_type="gpt2")
+    assert not card_of(folder).quantizable

@@ -18,6 +18,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from xautolm.zoo import family_of
+from xautolm.zoo.base import Head
+
 TANH_RANGE = 0.01
 """Largest input of a closed head's tanh: there it differs from the identity by a 30,000th."""
 SHIFT_MARGIN = 8.0
@@ -130,7 +133,7 @@ class LinearHead:
 def open_head(model: Any) -> LinearHead | None:
     """Make a model's classifier linear in the pooled token, or in what its own dense layer makes of that.
 
-    Families that are not in `HEAD_FORMS` keep their dense layer, random as transformers makes it, as part of the
+    Families whose file in the zoo names no head keep their dense layer, random as transformers makes it, as part of the
     features: whoever loads such a model again has to set the same seed before.
 
     Returns:
@@ -179,9 +182,9 @@ def close_head(model: Any, largest_feature: float) -> None:
 def _form_of(model: Any) -> HeadForm | None:
     if hasattr(model, DECODER.final):
         return DECODER
-    known = HEAD_FORMS.get(model.config.model_type)
-    if known is not None:
-        return known
+    head = family_of(model.config.model_type).head
+    if head in HEAD_FORMS:
+        return HEAD_FORMS[head]
     final = _last_linear(model)
     return HeadForm(final=final, open=_nothing, close=_nothing, strip=None) if final else None
 
@@ -361,24 +364,13 @@ DECODER = HeadForm(final="score", open=_nothing, close=_nothing)
 """Decoders have one linear layer without bias on the last token."""
 
 HEAD_FORMS = {
-    "albert": ALBERT,
-    "bart": SEQUENCE_TO_SEQUENCE,
-    "bert": BERT,
-    "camembert": ROBERTA,
-    "data2vec-text": ROBERTA,
-    "deberta": DEBERTA,
-    "deberta-v2": DEBERTA,
-    "distilbert": DISTILBERT,
-    "electra": ELECTRA,
-    "ernie": BERT,
-    "longformer": ROBERTA,
-    "mbart": SEQUENCE_TO_SEQUENCE,
-    "modernbert": PRETRAINED_DENSE,
-    "mpnet": ROBERTA,
-    "roberta": ROBERTA,
-    "roberta-prelayernorm": ROBERTA,
-    "t5": SEQUENCE_TO_SEQUENCE,
-    "xlm-roberta": ROBERTA,
-    "xlm-roberta-xl": ROBERTA,
+    Head.BERT_POOLER: BERT,
+    Head.ALBERT_POOLER: ALBERT,
+    Head.CONTEXT_POOLER: DEBERTA,
+    Head.DENSE_RELU: DISTILBERT,
+    Head.DENSE_TANH: ROBERTA,
+    Head.DENSE_GELU: ELECTRA,
+    Head.SEQUENCE_TO_SEQUENCE: SEQUENCE_TO_SEQUENCE,
+    Head.PRETRAINED_DENSE: PRETRAINED_DENSE,
 }
-"""By what `config.json` calls the family."""
+"""By what a family's file in the zoo says of its classifier."""

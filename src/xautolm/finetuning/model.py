@@ -15,6 +15,7 @@ from xautolm.methods import METHODS
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task, form_of
+from xautolm.zoo import family_of
 
 DROPOUTS = (
     "hidden_dropout_prob",
@@ -96,31 +97,16 @@ def _config(spec: TrialSpec, task: Task, form: Form, tokenizer: PreTrainedTokeni
 
 
 def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
-    """What a configuration of a scratch model's family wants to know."""
-    special = {"pad_token_id": tokenizer.pad_token_id, "eos_token_id": tokenizer.eos_token_id}
-    if card.family == "t5":
-        return special | {
-            "vocab_size": len(tokenizer),
-            "d_model": card.hidden_size,
-            "d_kv": card.hidden_size // card.heads,
-            "d_ff": 4 * card.hidden_size,
-            "num_layers": card.layers // 2,
-            "num_decoder_layers": card.layers // 2,
-            "num_heads": card.heads,
-            "decoder_start_token_id": tokenizer.pad_token_id,
-        }
+    """Return what the configuration of a model from scratch says: its shape, and its tokenizer's special tokens."""
+    shape: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    shape |= family_of(card.family).config(card)
+    if card.architecture == "encoder":
+        return shape
+    shape["eos_token_id"] = tokenizer.eos_token_id
     if card.architecture == "decoder":
-        special |= {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True}
-    else:
-        special.pop("eos_token_id")
-    return special | {
-        "vocab_size": len(tokenizer),
-        "hidden_size": card.hidden_size,
-        "num_hidden_layers": card.layers,
-        "num_attention_heads": card.heads,
-        "intermediate_size": 4 * card.hidden_size,
-        "max_position_embeddings": card.positions,
-    }
+        return shape | {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True}
+    # A decoder that follows an encoder begins with the padding token, as T5's does.
+    return shape | {"decoder_start_token_id": tokenizer.pad_token_id}
 
 
 def _set_dropout(config: Any, values: Mapping[str, Scalar]) -> None:

@@ -1,13 +1,24 @@
 """ALBERT, first version (Lan et al., 2020): all layers share one set of weights."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="albert", lora_targets=("query", "value"), shared_layers=True)
-    for row in (
-        ("albert-base-v1", "albert/albert-base-v1", 11_683_584, 768, 12, 512, 30000, "apache-2.0", "en", False),
-        ("albert-large-v1", "albert/albert-large-v1", 17_683_968, 1024, 24, 512, 30000, "apache-2.0", "en", False),
-        ("albert-xlarge-v1", "albert/albert-xlarge-v1", 58_724_864, 2048, 24, 512, 30000, "apache-2.0", "en", False),
-        ("albert-xxlarge-v1", "albert/albert-xxlarge-v1", 222_595_584, 4096, 12, 512, 30000, "apache-2.0", "en", False),
-    )
+ALBERT = Family(
+    name="albert",
+    head=Head.ALBERT_POOLER,
+    lora_targets=("query", "value"),
+    shared_layers=True,
+    vocabulary=30_000,
+    licence="apache-2.0",
+)
+FAMILIES = (ALBERT,)
+
+CARDS = (
+    ALBERT.card("albert-base-v1", hub_id="albert/albert-base-v1", parameters=11_683_584, hidden_size=768, layers=12),
+    ALBERT.card("albert-large-v1", hub_id="albert/albert-large-v1", parameters=17_683_968, hidden_size=1024, layers=24),
+    ALBERT.card(
+        "albert-xlarge-v1", hub_id="albert/albert-xlarge-v1", parameters=58_724_864, hidden_size=2048, layers=24
+    ),
+    ALBERT.card(
+        "albert-xxlarge-v1", hub_id="albert/albert-xxlarge-v1", parameters=222_595_584, hidden_size=4096, layers=12
+    ),
 )

@@ -1,13 +1,25 @@
 """BART (Lewis et al., 2020). Layers are those of both stacks."""
 
-from xautolm.zoo.cards import hub_card
+from dataclasses import replace
+
+from xautolm.zoo.base import Family, Head
+
+BART = Family(
+    name="bart",
+    architecture="encoder-decoder",
+    head=Head.SEQUENCE_TO_SEQUENCE,
+    lora_targets=("q_proj", "v_proj"),
+    positions=1024,
+    vocabulary=50_265,
+    licence="apache-2.0",
+)
+MBART = replace(BART, name="mbart")
+"""Of the same head; no model of it has a card."""
+FAMILIES = (BART, MBART)
 
 CARDS = (
-    *(
-        hub_card(row, family="bart", lora_targets=("q_proj", "v_proj"), architecture="encoder-decoder")
-        for row in (
-            ("bart-base", "facebook/bart-base", 139420416, 768, 12, 1024, 50265, "apache-2.0", "en", True),
-            ("bart-large", "facebook/bart-large", 406291456, 1024, 24, 1024, 50265, "apache-2.0", "en", False),
-        )
+    BART.card(
+        "bart-base", hub_id="facebook/bart-base", parameters=139_420_416, hidden_size=768, layers=12, automatic=True
     ),
+    BART.card("bart-large", hub_id="facebook/bart-large", parameters=406_291_456, hidden_size=1024, layers=24),
 )

@@ -1,8 +1,10 @@
 """DeBERTa, first version (He et al., 2021)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="deberta", lora_targets=("in_proj",))
-    for row in (("deberta-base", "microsoft/deberta-base", 138_601_728, 768, 12, 512, 50265, "mit", "en", False),)
+DEBERTA = Family(name="deberta", head=Head.CONTEXT_POOLER, lora_targets=("in_proj",), vocabulary=50_265, licence="mit")
+FAMILIES = (DEBERTA,)
+
+CARDS = (
+    DEBERTA.card("deberta-base", hub_id="microsoft/deberta-base", parameters=138_601_728, hidden_size=768, layers=12),
 )

@@ -1,24 +1,43 @@
 """DeBERTa-v3 (He et al., 2023); transformers calls the architecture deberta-v2."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="deberta-v2", lora_targets=("query_proj", "value_proj"))
-    for row in (
-        ("deberta-v3-small", "microsoft/deberta-v3-small", 141_304_320, 768, 6, 512, 128100, "mit", "en", True),
-        ("deberta-v3-base", "microsoft/deberta-v3-base", 183_831_552, 768, 12, 512, 128100, "mit", "en", True),
-        ("deberta-v3-large", "microsoft/deberta-v3-large", 434_012_160, 1024, 24, 512, 128100, "mit", "en", False),
-        (
-            "mdeberta-v3-base",
-            "microsoft/mdeberta-v3-base",
-            278_218_752,
-            768,
-            12,
-            512,
-            251000,
-            "mit",
-            "multilingual",
-            False,
-        ),
-    )
+DEBERTA_V2 = Family(
+    name="deberta-v2",
+    head=Head.CONTEXT_POOLER,
+    lora_targets=("query_proj", "value_proj"),
+    vocabulary=128_100,
+    licence="mit",
+)
+FAMILIES = (DEBERTA_V2,)
+
+CARDS = (
+    DEBERTA_V2.card(
+        "deberta-v3-small",
+        hub_id="microsoft/deberta-v3-small",
+        parameters=141_304_320,
+        hidden_size=768,
+        layers=6,
+        automatic=True,
+    ),
+    DEBERTA_V2.card(
+        "deberta-v3-base",
+        hub_id="microsoft/deberta-v3-base",
+        parameters=183_831_552,
+        hidden_size=768,
+        layers=12,
+        automatic=True,
+    ),
+    DEBERTA_V2.card(
+        "deberta-v3-large", hub_id="microsoft/deberta-v3-large", parameters=434_012_160, hidden_size=1024, layers=24
+    ),
+    DEBERTA_V2.card(
+        "mdeberta-v3-base",
+        hub_id="microsoft/mdeberta-v3-base",
+        parameters=278_218_752,
+        hidden_size=768,
+        layers=12,
+        vocabulary=251_000,
+        languages="multilingual",
+    ),
 )

@@ -1,45 +1,36 @@
 """DistilBERT (Sanh et al., 2019)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="distilbert", lora_targets=("q_lin", "v_lin"))
-    for row in (
-        (
-            "distilbert-base-uncased",
-            "distilbert/distilbert-base-uncased",
-            66_362_880,
-            768,
-            6,
-            512,
-            30522,
-            "apache-2.0",
-            "en",
-            True,
-        ),
-        (
-            "distilbert-base-cased",
-            "distilbert/distilbert-base-cased",
-            65_190_912,
-            768,
-            6,
-            512,
-            28996,
-            "apache-2.0",
-            "en",
-            False,
-        ),
-        (
-            "distilbert-base-multilingual-cased",
-            "distilbert/distilbert-base-multilingual-cased",
-            134_734_080,
-            768,
-            6,
-            512,
-            119547,
-            "apache-2.0",
-            "multilingual",
-            False,
-        ),
-    )
+DISTILBERT = Family(
+    name="distilbert", head=Head.DENSE_RELU, lora_targets=("q_lin", "v_lin"), vocabulary=30_522, licence="apache-2.0"
+)
+FAMILIES = (DISTILBERT,)
+
+CARDS = (
+    DISTILBERT.card(
+        "distilbert-base-uncased",
+        hub_id="distilbert/distilbert-base-uncased",
+        parameters=66_362_880,
+        hidden_size=768,
+        layers=6,
+        automatic=True,
+    ),
+    DISTILBERT.card(
+        "distilbert-base-cased",
+        hub_id="distilbert/distilbert-base-cased",
+        parameters=65_190_912,
+        hidden_size=768,
+        layers=6,
+        vocabulary=28_996,
+    ),
+    DISTILBERT.card(
+        "distilbert-base-multilingual-cased",
+        hub_id="distilbert/distilbert-base-multilingual-cased",
+        parameters=134_734_080,
+        hidden_size=768,
+        layers=6,
+        vocabulary=119_547,
+        languages="multilingual",
+    ),
 )

@@ -1,45 +1,33 @@
 """ELECTRA discriminators (Clark et al., 2020)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="electra", lora_targets=("query", "value"))
-    for row in (
-        (
-            "electra-small-discriminator",
-            "google/electra-small-discriminator",
-            13_483_008,
-            256,
-            12,
-            512,
-            30522,
-            "apache-2.0",
-            "en",
-            True,
-        ),
-        (
-            "electra-base-discriminator",
-            "google/electra-base-discriminator",
-            108_891_648,
-            768,
-            12,
-            512,
-            30522,
-            "apache-2.0",
-            "en",
-            False,
-        ),
-        (
-            "electra-large-discriminator",
-            "google/electra-large-discriminator",
-            334_092_288,
-            1024,
-            24,
-            512,
-            30522,
-            "apache-2.0",
-            "en",
-            False,
-        ),
-    )
+ELECTRA = Family(
+    name="electra", head=Head.DENSE_GELU, lora_targets=("query", "value"), vocabulary=30_522, licence="apache-2.0"
+)
+FAMILIES = (ELECTRA,)
+
+CARDS = (
+    ELECTRA.card(
+        "electra-small-discriminator",
+        hub_id="google/electra-small-discriminator",
+        parameters=13_483_008,
+        hidden_size=256,
+        layers=12,
+        automatic=True,
+    ),
+    ELECTRA.card(
+        "electra-base-discriminator",
+        hub_id="google/electra-base-discriminator",
+        parameters=108_891_648,
+        hidden_size=768,
+        layers=12,
+    ),
+    ELECTRA.card(
+        "electra-large-discriminator",
+        hub_id="google/electra-large-discriminator",
+        parameters=334_092_288,
+        hidden_size=1024,
+        layers=24,
+    ),
 )

@@ -2,36 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
-from xautolm.zoo.inspection import CONFIG, TOKENIZER_SETTINGS, check_folder, read_config
+from xautolm.zoo.base import Family
+from xautolm.zoo.families import family_of
+from xautolm.zoo.inspection import CONFIG, TOKENIZER_SETTINGS, Config, check_folder, read_config
 
-DECODERS = {
-    "deepseek_v2",
-    "gemma",
-    "gemma3_text",
-    "gpt2",
-    "llama",
-    "mistral",
-    "mixtral",
-    "opt",
-    "phi",
-    "phi3",
-    "qwen2",
-    "qwen3",
-    "smollm3",
-}
-"""Values of `model_type` that stand for decoders, whatever head the folder's model has."""
-TRANSPOSED = {"gpt2"}
-"""Values of `model_type` whose matrices lie transposed (`Conv1D`)."""
 MOST_HIDDEN, MOST_LAYERS, MOST_TOKENS = 2**17, 2**10, 2**24
 """Beyond what any model has (53,248; 126; and 10 million positions as of Llama 4): such a configuration is damaged."""
+WIDTH_KEYS = ("hidden_size", "dim", "d_model", "n_embd")
+"""How families call the width of their layers."""
 LAYER_KEYS = ("num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers")
 """How families call their number of layers."""
+DECODER_LAYER_KEYS = ("num_decoder_layers", "decoder_layers")
+POSITION_KEYS = ("max_position_embeddings", "n_positions")
+CAUSAL_CLASSES = ("CausalLM", "LMHeadModel", "GPT")
+"""Parts of the names of classes that are decoders, as `architectures` lists them."""
 RELATIVE_POSITIONS = 512
 """Longest input of models with relative positions, in tokens, as in their pretraining."""
 
@@ -53,7 +41,7 @@ def card_of_folder(folder: Path, name: str) -> ModelCard:
     return card
 
 
-def card_of_config(config: Mapping[str, Any], name: str, path: Path | None) -> ModelCard:
+def card_of_config(config: Config, name: str, path: Path | None) -> ModelCard:
     """Return a card from a `config.json`; the number of parameters is that of a standard transformer of this shape.
 
     Args:
@@ -64,46 +52,64 @@ def card_of_config(config: Mapping[str, Any], name: str, path: Path | None) -> M
     Raises:
         ModelUnavailableError: A number that planning needs is missing.
     """
-
-    hidden = _count(config, name, MOST_HIDDEN, "hidden_size", "dim", "d_model", "n_embd")
-    layers = _count(
-        config, name, MOST_LAYERS, "num_hidden_layers", "n_layers", "num_layers", "n_layer", "encoder_layers"
-    )
-    if config.get("is_encoder_decoder"):
-        decoder_keys = [key for key in ("num_decoder_layers", "decoder_layers") if config.get(key) is not None]
-        layers += _count(config, name, MOST_LAYERS, *decoder_keys) if decoder_keys else layers
+    family = family_of(str(config.get("model_type", "unknown")))
+    hidden_size = _count(config, name, MOST_HIDDEN, *WIDTH_KEYS)
+    layers = _layers(config, name)
     vocabulary = _count(config, name, MOST_TOKENS, "vocab_size")
-    relative = "relative_attention_num_buckets" in config  # T5 and its kin know no longest input
-    positions = (
-        RELATIVE_POSITIONS if relative else _count(config, name, MOST_TOKENS, "max_position_embeddings", "n_positions")
-    )
-    # RoBERTa and its kin count positions from the padding index + 1.
+    rows = _position_rows(config, name)
     padding = config.get("pad_token_id")
-    offset = 0
-    if "roberta" in str(config.get("model_type")) and isinstance(padding, int):
-        offset = padding + 1
+    unused_rows = padding + 1 if family.counts_from_padding and isinstance(padding, int) else 0
+    # A layer has 4 matrices of attention, and 2 to and from an inner layer of the usual 4 times the width.
+    parameters_of_layers = layers * 12 * hidden_size**2
     return ModelCard(
         name=name,
         hub_id="" if path else name,
-        family=str(config.get("model_type", "unknown")),
-        parameters=(vocabulary + positions) * hidden + layers * 12 * hidden**2,
-        hidden_size=hidden,
+        family=family.name,
+        parameters=(vocabulary + rows) * hidden_size + parameters_of_layers,
+        hidden_size=hidden_size,
         layers=layers,
-        positions=positions - offset,
+        positions=rows - unused_rows,
         vocabulary=vocabulary,
         licence="unstated",
         languages="unstated",
         lora_targets=(),
-        architecture=_architecture(config),
+        architecture=_architecture(config, family),
         origin="folder" if path else "hub",
         path=str(path) if path else "",
         shared_layers="num_hidden_groups" in config,
         chat=path is not None and _has_chat_template(path),
-        quantizable=config.get("model_type") not in TRANSPOSED,
+        quantizable=not family.transposed,
     )
 
 
-def _count(config: Mapping[str, Any], name: str, most: int, *keys: str) -> int:
+def _layers(config: Config, name: str) -> int:
+    """Return the number of layers, of both stacks where there are two; a decoder is as deep as its encoder if unsaid.
+
+    Raises:
+        ModelUnavailableError: As `_count`.
+    """
+    layers = _count(config, name, MOST_LAYERS, *LAYER_KEYS)
+    if not config.get("is_encoder_decoder"):
+        return layers
+    decoder_keys = [key for key in DECODER_LAYER_KEYS if config.get(key) is not None]
+    if not decoder_keys:
+        return 2 * layers
+    return layers + _count(config, name, MOST_LAYERS, *decoder_keys)
+
+
+def _position_rows(config: Config, name: str) -> int:
+    """Return how many rows a model's table of positions has, in tokens.
+
+    Raises:
+        ModelUnavailableError: As `_count`.
+    """
+    # T5 and its kin have relative positions, and so no longest input.
+    if "relative_attention_num_buckets" in config:
+        return RELATIVE_POSITIONS
+    return _count(config, name, MOST_TOKENS, *POSITION_KEYS)
+
+
+def _count(config: Config, name: str, most: int, *keys: str) -> int:
     """Return a whole number of a `config.json`, by the first of its names that is there.
 
     Raises:
@@ -128,13 +134,15 @@ def _count(config: Mapping[str, Any], name: str, most: int, *keys: str) -> int:
     )
 
 
-def _architecture(config: Mapping[str, Any]) -> str:
+def _architecture(config: Config, family: Family) -> str:
     """Return what kind of transformer a `config.json` describes."""
     if config.get("is_encoder_decoder"):
         return "encoder-decoder"
-    says = " ".join(map(str, config.get("architectures") or ()))
-    causal = ("CausalLM", "LMHeadModel", "GPT")
-    return "decoder" if any(part in says for part in causal) or config.get("model_type") in DECODERS else "encoder"
+    if family.architecture == "decoder":
+        return "decoder"
+    class_names = " ".join(map(str, config.get("architectures") or ()))
+    is_causal = any(part in class_names for part in CAUSAL_CLASSES)
+    return "decoder" if is_causal else "encoder"
 
 
 def _has_chat_template(folder: Path) -> bool:

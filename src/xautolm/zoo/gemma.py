@@ -1,46 +1,37 @@
 """Gemma and Gemma 3 (Google, 2024 and 2025); all gated."""
 
-from xautolm.zoo.cards import hub_card, with_chat
+from xautolm.zoo.base import Family, with_chat
 
-CARDS = with_chat(
-    (
-        *(
-            hub_card(row, family="gemma", lora_targets=("q_proj", "v_proj"), architecture="decoder", gated=True)
-            for row in (("gemma-2b", "google/gemma-2b", 2506172416, 2048, 18, 8192, 256000, "gemma", "en", False),)
-        ),
-        *(
-            hub_card(row, family="gemma3_text", lora_targets=("q_proj", "v_proj"), architecture="decoder", gated=True)
-            for row in (
-                (
-                    "gemma-3-270m",
-                    "google/gemma-3-270m",
-                    268098176,
-                    640,
-                    18,
-                    32768,
-                    262144,
-                    "gemma",
-                    "multilingual",
-                    False,
-                ),
-                (
-                    "gemma-3-1b",
-                    "google/gemma-3-1b-pt",
-                    999885952,
-                    1152,
-                    26,
-                    32768,
-                    262144,
-                    "gemma",
-                    "multilingual",
-                    False,
-                ),
-            )
-        ),
-    ),
-    {
-        "gemma-2b": ("gemma-2b-it", "google/gemma-2b-it"),
-        "gemma-3-270m": ("gemma-3-270m-it", "google/gemma-3-270m-it"),
-        "gemma-3-1b": ("gemma-3-1b-it", "google/gemma-3-1b-it"),
-    },
+GEMMA = Family(
+    name="gemma",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=8192,
+    vocabulary=256_000,
+    licence="gemma",
+    gated=True,
 )
+GEMMA_3 = Family(
+    name="gemma3_text",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=32_768,
+    vocabulary=262_144,
+    licence="gemma",
+    languages="multilingual",
+    gated=True,
+)
+FAMILIES = (GEMMA, GEMMA_3)
+
+BASE = (
+    GEMMA.card("gemma-2b", hub_id="google/gemma-2b", parameters=2_506_172_416, hidden_size=2048, layers=18),
+    GEMMA_3.card("gemma-3-270m", hub_id="google/gemma-3-270m", parameters=268_098_176, hidden_size=640, layers=18),
+    GEMMA_3.card("gemma-3-1b", hub_id="google/gemma-3-1b-pt", parameters=999_885_952, hidden_size=1152, layers=26),
+)
+INSTRUCTED = {
+    "gemma-2b": ("gemma-2b-it", "google/gemma-2b-it"),
+    "gemma-3-270m": ("gemma-3-270m-it", "google/gemma-3-270m-it"),
+    "gemma-3-1b": ("gemma-3-1b-it", "google/gemma-3-1b-it"),
+}
+"""Name and hub id of the conversational siblings, by the base model's name."""
+CARDS = with_chat(BASE, INSTRUCTED)

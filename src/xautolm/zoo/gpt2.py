@@ -1,16 +1,34 @@
 """GPT-2 (Radford et al., 2019) and its distilled child."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family
+
+GPT2 = Family(
+    name="gpt2",
+    architecture="decoder",
+    transposed=True,
+    lora_targets=("c_attn",),
+    positions=1024,
+    vocabulary=50_257,
+    licence="mit",
+)
+FAMILIES = (GPT2,)
 
 CARDS = (
-    *(
-        hub_card(row, family="gpt2", lora_targets=("c_attn",), architecture="decoder", quantizable=False)
-        for row in (
-            ("gpt2", "openai-community/gpt2", 124439808, 768, 12, 1024, 50257, "mit", "en", True),
-            ("gpt2-medium", "openai-community/gpt2-medium", 354823168, 1024, 24, 1024, 50257, "mit", "en", False),
-            ("gpt2-large", "openai-community/gpt2-large", 774030080, 1280, 36, 1024, 50257, "mit", "en", False),
-            ("gpt2-xl", "openai-community/gpt2-xl", 1557611200, 1600, 48, 1024, 50257, "mit", "en", False),
-            ("distilgpt2", "distilbert/distilgpt2", 81912576, 768, 6, 1024, 50257, "apache-2.0", "en", True),
-        )
+    GPT2.card(
+        "gpt2", hub_id="openai-community/gpt2", parameters=124_439_808, hidden_size=768, layers=12, automatic=True
+    ),
+    GPT2.card(
+        "gpt2-medium", hub_id="openai-community/gpt2-medium", parameters=354_823_168, hidden_size=1024, layers=24
+    ),
+    GPT2.card("gpt2-large", hub_id="openai-community/gpt2-large", parameters=774_030_080, hidden_size=1280, layers=36),
+    GPT2.card("gpt2-xl", hub_id="openai-community/gpt2-xl", parameters=1_557_611_200, hidden_size=1600, layers=48),
+    GPT2.card(
+        "distilgpt2",
+        hub_id="distilbert/distilgpt2",
+        parameters=81_912_576,
+        hidden_size=768,
+        layers=6,
+        licence="apache-2.0",
+        automatic=True,
     ),
 )

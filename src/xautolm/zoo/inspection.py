@@ -15,6 +15,8 @@ from typing import Any
 
 from xautolm.errors import ModelUnavailableError
 
+Config = Mapping[str, Any]
+"""The content of a `config.json`, or of a tokenizer's settings."""
 CONFIG = "config.json"
 """The file that makes a folder a model's, as transformers calls it."""
 WEIGHTS = "model.safetensors"
@@ -87,7 +89,7 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
     raise _refusal(folder, name, [fault])
 
 
-def check_folder(folder: Path, name: str, config: Mapping[str, Any]) -> None:
+def check_folder(folder: Path, name: str, config: Config) -> None:
     """Refuse a folder that cannot be loaded or would be trained on without sense.
 
     Args:
@@ -181,7 +183,7 @@ def missing_files(folder: Path) -> list[str]:
     return missing
 
 
-def code_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
+def code_faults(config: Config) -> Iterator[Fault]:
     """Find models whose architecture is a Python file beside the weights."""
     family = str(config.get("model_type", ""))
     transformers = find_spec("transformers")
@@ -195,7 +197,7 @@ def code_faults(config: Mapping[str, Any]) -> Iterator[Fault]:
         )
 
 
-def _weight_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+def _weight_faults(folder: Path, config: Config) -> Iterator[Fault]:
     index = folder / INDEX
     if (folder / WEIGHTS).is_file():
         files = [WEIGHTS]
@@ -220,7 +222,7 @@ def _no_weights(folder: Path) -> Fault:
     return Fault(what=f"there is no {WEIGHTS}", cure="Copy or download the weights, too.")
 
 
-def _tensor_faults(folder: Path, file: str, config: Mapping[str, Any]) -> Iterator[Fault]:
+def _tensor_faults(folder: Path, file: str, config: Config) -> Iterator[Fault]:
     """Read the header of a file of weights, which holds names and shapes of its tensors."""
     path = folder / file
     # Names of shards come from a file; none may lead out of the folder.
@@ -254,7 +256,7 @@ def _tensor_faults(folder: Path, file: str, config: Mapping[str, Any]) -> Iterat
             )
 
 
-def _tokenizer_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
     """Find tokenizers that are missing, damaged or another model's.
 
     Without its files, transformers gives most families an empty tokenizer, to which every word is unknown.
@@ -282,7 +284,7 @@ def _tokenizer_faults(folder: Path, config: Mapping[str, Any]) -> Iterator[Fault
         yield from _vocabulary_faults(folder / "tokenizer.json", config)
 
 
-def _has_vocabulary(folder: Path, settings: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+def _has_vocabulary(folder: Path, settings: Config, config: Config) -> bool:
     """Return whether a tokenizer's vocabulary is there, or none is needed."""
     named = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "").removesuffix("Fast")
     if named in BYTE_TOKENIZERS:
@@ -295,7 +297,7 @@ def _vocabularies(folder: Path) -> list[tuple[str, ...]]:
     return [files for files in VOCABULARIES if all((folder / file).is_file() for file in files)]
 
 
-def _vocabulary_faults(path: Path, config: Mapping[str, Any]) -> Iterator[Fault]:
+def _vocabulary_faults(path: Path, config: Config) -> Iterator[Fault]:
     from tokenizers import Tokenizer
 
     try:

@@ -1,77 +1,56 @@
 """Llama 3.1 and 3.2 (Meta, 2024), DeepSeek's distillate of R1 into it (2025), and SmolLM2 (Hugging Face, 2024), which
 has the same architecture."""
 
-from typing import Any
+from dataclasses import replace
 
-from xautolm.records import ModelCard
-from xautolm.zoo.cards import hub_card, with_chat
+from xautolm.zoo.base import Family, with_chat
 
-SMOL_ROWS = (
-    ("smollm2-135m", "HuggingFaceTB/SmolLM2-135M", 134515008, 576, 30, 8192, 49152, "apache-2.0", "en", True),
-    ("smollm2-360m", "HuggingFaceTB/SmolLM2-360M", 361821120, 960, 32, 8192, 49152, "apache-2.0", "en", True),
-    ("smollm2-1.7b", "HuggingFaceTB/SmolLM2-1.7B", 1711376384, 2048, 24, 8192, 49152, "apache-2.0", "en", False),
+LLAMA_32 = Family(
+    name="llama",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=131_072,
+    vocabulary=128_256,
+    licence="llama3.2",
+    languages="multilingual",
+    gated=True,
 )
-LLAMA_ROWS = (
-    (
-        "llama-3.2-1b",
-        "meta-llama/Llama-3.2-1B",
-        1235814400,
-        2048,
-        16,
-        131072,
-        128256,
-        "llama3.2",
-        "multilingual",
-        False,
+LLAMA_31 = replace(LLAMA_32, licence="llama3.1")
+SMOLLM2 = replace(LLAMA_32, positions=8192, vocabulary=49_152, licence="apache-2.0", languages="en", gated=False)
+FAMILIES = (LLAMA_32,)
+
+BASE = (
+    SMOLLM2.card(
+        "smollm2-135m",
+        hub_id="HuggingFaceTB/SmolLM2-135M",
+        parameters=134_515_008,
+        hidden_size=576,
+        layers=30,
+        automatic=True,
     ),
-    (
-        "llama-3.2-3b",
-        "meta-llama/Llama-3.2-3B",
-        3212749824,
-        3072,
-        28,
-        131072,
-        128256,
-        "llama3.2",
-        "multilingual",
-        False,
+    SMOLLM2.card(
+        "smollm2-360m",
+        hub_id="HuggingFaceTB/SmolLM2-360M",
+        parameters=361_821_120,
+        hidden_size=960,
+        layers=32,
+        automatic=True,
     ),
-    (
-        "llama-3.1-8b",
-        "meta-llama/Llama-3.1-8B",
-        8030261248,
-        4096,
-        32,
-        131072,
-        128256,
-        "llama3.1",
-        "multilingual",
-        False,
+    SMOLLM2.card(
+        "smollm2-1.7b", hub_id="HuggingFaceTB/SmolLM2-1.7B", parameters=1_711_376_384, hidden_size=2048, layers=24
     ),
-    (
-        "llama-3.1-70b",
-        "meta-llama/Llama-3.1-70B",
-        70553706496,
-        8192,
-        80,
-        131072,
-        128256,
-        "llama3.1",
-        "multilingual",
-        False,
+    LLAMA_32.card(
+        "llama-3.2-1b", hub_id="meta-llama/Llama-3.2-1B", parameters=1_235_814_400, hidden_size=2048, layers=16
     ),
-)
-DISTILLED_ROW = (
-    "deepseek-r1-distill-llama-8b",
-    "deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
-    8030261248,
-    4096,
-    32,
-    131072,
-    128256,
-    "mit",
-    "multilingual",
-    False,
+    LLAMA_32.card(
+        "llama-3.2-3b", hub_id="meta-llama/Llama-3.2-3B", parameters=3_212_749_824, hidden_size=3072, layers=28
+    ),
+    LLAMA_31.card(
+        "llama-3.1-8b", hub_id="meta-llama/Llama-3.1-8B", parameters=8_030_261_248, hidden_size=4096, layers=32
+    ),
+    LLAMA_31.card(
+        "llama-3.1-70b", hub_id="meta-llama/Llama-3.1-70B", parameters=70_553_706_496, hidden_size=8192, layers=80
+    ),
 )
 INSTRUCTED = {
     "smollm2-135m": ("smollm2-135m-instruct", "HuggingFaceTB/SmolLM2-135M-Instruct"),
@@ -82,11 +61,17 @@ INSTRUCTED = {
     "llama-3.1-8b": ("llama-3.1-8b-instruct", "meta-llama/Llama-3.1-8B-Instruct"),
     "llama-3.1-70b": ("llama-3.1-70b-instruct", "meta-llama/Llama-3.1-70B-Instruct"),
 }
-
-
-def _card(row: tuple[str, str, int, int, int, int, int, str, str, bool], **more: Any) -> ModelCard:
-    return hub_card(row, family="llama", lora_targets=("q_proj", "v_proj"), architecture="decoder", **more)
-
-
-BASE = (*(_card(row) for row in SMOL_ROWS), *(_card(row, gated=True) for row in LLAMA_ROWS))
-CARDS = (*with_chat(BASE, INSTRUCTED), _card(DISTILLED_ROW, chat=True))
+"""Name and hub id of the conversational siblings, by the base model's name."""
+CARDS = (
+    *with_chat(BASE, INSTRUCTED),
+    LLAMA_31.card(
+        "deepseek-r1-distill-llama-8b",
+        hub_id="deepseek-ai/DeepSeek-R1-Distill-Llama-8B",
+        parameters=8_030_261_248,
+        hidden_size=4096,
+        layers=32,
+        licence="mit",
+        gated=False,
+        chat=True,
+    ),
+)

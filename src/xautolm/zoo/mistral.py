@@ -1,50 +1,57 @@
-"""Mistral 7B (Jiang et al., 2023) and Mistral-Nemo (2024)."""
+"""Mistral 7B (Jiang et al., 2023), Mistral-Nemo (2024), and Mixtral, which has no card."""
 
 from dataclasses import replace
 
-from xautolm.records import ModelCard
-from xautolm.zoo.cards import hub_card, with_chat
+from xautolm.zoo.base import Family, with_chat
 
-BASE_ROWS = (
-    ("mistral-7b-v0.1", "mistralai/Mistral-7B-v0.1", 7241732096, 4096, 32, 32768, 32000, "apache-2.0", "en", False),
-    (
-        "mistral-7b-v0.2",
-        "mistral-community/Mistral-7B-v0.2",
-        7241732096,
-        4096,
-        32,
-        32768,
-        32000,
-        "apache-2.0",
-        "en",
-        False,
-    ),
-    ("mistral-7b-v0.3", "mistralai/Mistral-7B-v0.3", 7248023552, 4096, 32, 32768, 32768, "apache-2.0", "en", False),
+MISTRAL = Family(
+    name="mistral",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=32_768,
+    vocabulary=32_000,
+    licence="apache-2.0",
 )
-NEMO_ROW = (
-    "mistral-nemo-instruct",
-    "mistralai/Mistral-Nemo-Instruct-2407",
-    12247782400,
-    5120,
-    40,
-    131072,
-    131072,
-    "apache-2.0",
-    "multilingual",
-    False,
+MIXTRAL = replace(MISTRAL, name="mixtral")
+FAMILIES = (MISTRAL, MIXTRAL)
+
+BASE = (
+    MISTRAL.card(
+        "mistral-7b-v0.1", hub_id="mistralai/Mistral-7B-v0.1", parameters=7_241_732_096, hidden_size=4096, layers=32
+    ),
+    MISTRAL.card(
+        "mistral-7b-v0.2",
+        hub_id="mistral-community/Mistral-7B-v0.2",
+        parameters=7_241_732_096,
+        hidden_size=4096,
+        layers=32,
+    ),
+    MISTRAL.card(
+        "mistral-7b-v0.3",
+        hub_id="mistralai/Mistral-7B-v0.3",
+        parameters=7_248_023_552,
+        hidden_size=4096,
+        layers=32,
+        vocabulary=32_768,
+    ),
 )
 INSTRUCTED = {
     "mistral-7b-v0.1": ("mistral-7b-instruct-v0.1", "mistralai/Mistral-7B-Instruct-v0.1"),
     "mistral-7b-v0.2": ("mistral-7b-instruct-v0.2", "mistralai/Mistral-7B-Instruct-v0.2"),
     "mistral-7b-v0.3": ("mistral-7b-instruct-v0.3", "mistralai/Mistral-7B-Instruct-v0.3"),
 }
-
-
-def _card(row: tuple[str, str, int, int, int, int, int, str, str, bool]) -> ModelCard:
-    return hub_card(row, family="mistral", lora_targets=("q_proj", "v_proj"), architecture="decoder")
-
-
+"""Name and hub id of the conversational siblings, by the base model's name."""
 CARDS = (
-    *with_chat(map(_card, BASE_ROWS), INSTRUCTED),
-    replace(_card(NEMO_ROW), chat=True),
+    *with_chat(BASE, INSTRUCTED),
+    MISTRAL.card(
+        "mistral-nemo-instruct",
+        hub_id="mistralai/Mistral-Nemo-Instruct-2407",
+        parameters=12_247_782_400,
+        hidden_size=5120,
+        layers=40,
+        positions=131_072,
+        vocabulary=131_072,
+        languages="multilingual",
+        chat=True,
+    ),
 )

@@ -1,22 +1,27 @@
 """ModernBERT (Warner et al., 2024)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="modernbert", lora_targets=("Wqkv",))
-    for row in (
-        ("modernbert-base", "answerdotai/ModernBERT-base", 149_014_272, 768, 22, 8192, 50368, "apache-2.0", "en", True),
-        (
-            "modernbert-large",
-            "answerdotai/ModernBERT-large",
-            394_781_696,
-            1024,
-            28,
-            8192,
-            50368,
-            "apache-2.0",
-            "en",
-            False,
-        ),
-    )
+MODERNBERT = Family(
+    name="modernbert",
+    head=Head.PRETRAINED_DENSE,
+    lora_targets=("Wqkv",),
+    positions=8192,
+    vocabulary=50_368,
+    licence="apache-2.0",
+)
+FAMILIES = (MODERNBERT,)
+
+CARDS = (
+    MODERNBERT.card(
+        "modernbert-base",
+        hub_id="answerdotai/ModernBERT-base",
+        parameters=149_014_272,
+        hidden_size=768,
+        layers=22,
+        automatic=True,
+    ),
+    MODERNBERT.card(
+        "modernbert-large", hub_id="answerdotai/ModernBERT-large", parameters=394_781_696, hidden_size=1024, layers=28
+    ),
 )

@@ -1,13 +1,18 @@
 """OPT (Zhang et al., 2022)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family
+
+OPT = Family(
+    name="opt",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=2048,
+    vocabulary=50_272,
+    licence="other",
+)
+FAMILIES = (OPT,)
 
 CARDS = (
-    *(
-        hub_card(row, family="opt", lora_targets=("q_proj", "v_proj"), architecture="decoder")
-        for row in (
-            ("opt-125m", "facebook/opt-125m", 125239296, 768, 12, 2048, 50272, "other", "en", False),
-            ("opt-350m", "facebook/opt-350m", 331196416, 1024, 24, 2048, 50272, "other", "en", False),
-        )
-    ),
+    OPT.card("opt-125m", hub_id="facebook/opt-125m", parameters=125_239_296, hidden_size=768, layers=12),
+    OPT.card("opt-350m", hub_id="facebook/opt-350m", parameters=331_196_416, hidden_size=1024, layers=24),
 )

@@ -5,6 +5,7 @@ Its first 6, 4, 3 or 2 layers are kept: four models with different cost and qual
 
 from xautolm.records import ModelCard
 from xautolm.settings import PACKAGED_ENCODER
+from xautolm.zoo.bert import BERT
 
 EMBEDDINGS = 11_918_592
 """Weights of the embeddings: 30,522 words, 512 positions, 2 segments, 384 dimensions, and their normalisation."""
@@ -18,7 +19,7 @@ CARDS = tuple(
     ModelCard(
         name=f"minilm-l{layers}",
         hub_id="",
-        family="bert",
+        family=BERT.name,
         parameters=EMBEDDINGS + POOLER + layers * LAYER,
         hidden_size=384,
         layers=layers,
@@ -26,7 +27,7 @@ CARDS = tuple(
         vocabulary=30_522,
         licence="apache-2.0",
         languages="en",
-        lora_targets=("query", "value"),
+        lora_targets=BERT.lora_targets,
         origin="packaged",
         package=PACKAGED_ENCODER,
         path="model",

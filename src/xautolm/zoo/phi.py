@@ -1,45 +1,78 @@
 """Phi-1.5 and Phi-2 (Microsoft, 2023); Phi-3, Phi-3.5 and Phi-4 (2024 and 2025), trained on conversations."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family
 
-EARLY_ROWS = (
-    ("phi-1.5", "microsoft/phi-1_5", 1418270720, 2048, 24, 2048, 51200, "mit", "en", False),
-    ("phi-2", "microsoft/phi-2", 2779683840, 2560, 32, 2048, 51200, "mit", "en", False),
+PHI = Family(
+    name="phi",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=2048,
+    vocabulary=51_200,
+    licence="mit",
 )
-CHAT_ROWS = (
-    ("phi-3-mini-4k", "microsoft/Phi-3-mini-4k-instruct", 3821079552, 3072, 32, 4096, 32064, "mit", "en", False),
-    ("phi-3-medium-4k", "microsoft/Phi-3-medium-4k-instruct", 13960238080, 5120, 40, 4096, 32064, "mit", "en", False),
-    (
-        "phi-3.5-mini",
-        "microsoft/Phi-3.5-mini-instruct",
-        3821079552,
-        3072,
-        32,
-        131072,
-        32064,
-        "mit",
-        "multilingual",
-        False,
-    ),
-    ("phi-4", "microsoft/phi-4", 14659507200, 5120, 40, 16384, 100352, "mit", "en", False),
-    ("phi-4-reasoning", "microsoft/Phi-4-reasoning", 14659507200, 5120, 40, 32768, 100352, "mit", "en", False),
-    (
-        "phi-4-mini",
-        "microsoft/Phi-4-mini-instruct",
-        3836021760,
-        3072,
-        32,
-        131072,
-        200064,
-        "mit",
-        "multilingual",
-        False,
-    ),
+PHI_3 = Family(
+    name="phi3",
+    architecture="decoder",
+    lora_targets=("qkv_proj", "o_proj"),
+    positions=4096,
+    vocabulary=32_064,
+    licence="mit",
+    chat=True,
 )
+FAMILIES = (PHI, PHI_3)
+
 CARDS = (
-    *(hub_card(row, family="phi", lora_targets=("q_proj", "v_proj"), architecture="decoder") for row in EARLY_ROWS),
-    *(
-        hub_card(row, family="phi3", lora_targets=("qkv_proj", "o_proj"), architecture="decoder", chat=True)
-        for row in CHAT_ROWS
+    PHI.card("phi-1.5", hub_id="microsoft/phi-1_5", parameters=1_418_270_720, hidden_size=2048, layers=24),
+    PHI.card("phi-2", hub_id="microsoft/phi-2", parameters=2_779_683_840, hidden_size=2560, layers=32),
+    PHI_3.card(
+        "phi-3-mini-4k",
+        hub_id="microsoft/Phi-3-mini-4k-instruct",
+        parameters=3_821_079_552,
+        hidden_size=3072,
+        layers=32,
+    ),
+    PHI_3.card(
+        "phi-3-medium-4k",
+        hub_id="microsoft/Phi-3-medium-4k-instruct",
+        parameters=13_960_238_080,
+        hidden_size=5120,
+        layers=40,
+    ),
+    PHI_3.card(
+        "phi-3.5-mini",
+        hub_id="microsoft/Phi-3.5-mini-instruct",
+        parameters=3_821_079_552,
+        hidden_size=3072,
+        layers=32,
+        positions=131_072,
+        languages="multilingual",
+    ),
+    PHI_3.card(
+        "phi-4",
+        hub_id="microsoft/phi-4",
+        parameters=14_659_507_200,
+        hidden_size=5120,
+        layers=40,
+        positions=16_384,
+        vocabulary=100_352,
+    ),
+    PHI_3.card(
+        "phi-4-reasoning",
+        hub_id="microsoft/Phi-4-reasoning",
+        parameters=14_659_507_200,
+        hidden_size=5120,
+        layers=40,
+        positions=32_768,
+        vocabulary=100_352,
+    ),
+    PHI_3.card(
+        "phi-4-mini",
+        hub_id="microsoft/Phi-4-mini-instruct",
+        parameters=3_836_021_760,
+        hidden_size=3072,
+        layers=32,
+        positions=131_072,
+        vocabulary=200_064,
+        languages="multilingual",
     ),
 )

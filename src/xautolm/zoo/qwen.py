@@ -1,72 +1,43 @@
 """Qwen 2.5 and Qwen 3 (Alibaba, 2024 and 2025)."""
 
-from xautolm.zoo.cards import hub_card, with_chat
+from dataclasses import replace
 
-CARDS = with_chat(
-    (
-        *(
-            hub_card(row, family="qwen2", lora_targets=("q_proj", "v_proj"), architecture="decoder")
-            for row in (
-                (
-                    "qwen2.5-0.5b",
-                    "Qwen/Qwen2.5-0.5B",
-                    494032768,
-                    896,
-                    24,
-                    32768,
-                    151936,
-                    "apache-2.0",
-                    "multilingual",
-                    True,
-                ),
-                (
-                    "qwen2.5-1.5b",
-                    "Qwen/Qwen2.5-1.5B",
-                    1543714304,
-                    1536,
-                    28,
-                    131072,
-                    151936,
-                    "apache-2.0",
-                    "multilingual",
-                    False,
-                ),
-            )
-        ),
-        *(
-            hub_card(row, family="qwen3", lora_targets=("q_proj", "v_proj"), architecture="decoder")
-            for row in (
-                (
-                    "qwen3-0.6b",
-                    "Qwen/Qwen3-0.6B-Base",
-                    596049920,
-                    1024,
-                    28,
-                    32768,
-                    151936,
-                    "apache-2.0",
-                    "multilingual",
-                    True,
-                ),
-                (
-                    "qwen3-1.7b",
-                    "Qwen/Qwen3-1.7B-Base",
-                    1720574976,
-                    2048,
-                    28,
-                    32768,
-                    151936,
-                    "apache-2.0",
-                    "multilingual",
-                    False,
-                ),
-            )
-        ),
-    ),
-    {
-        "qwen2.5-0.5b": ("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct"),
-        "qwen2.5-1.5b": ("qwen2.5-1.5b-instruct", "Qwen/Qwen2.5-1.5B-Instruct"),
-        "qwen3-0.6b": ("qwen3-0.6b-chat", "Qwen/Qwen3-0.6B"),
-        "qwen3-1.7b": ("qwen3-1.7b-chat", "Qwen/Qwen3-1.7B"),
-    },
+from xautolm.zoo.base import Family, with_chat
+
+QWEN_25 = Family(
+    name="qwen2",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=32_768,
+    vocabulary=151_936,
+    licence="apache-2.0",
+    languages="multilingual",
 )
+QWEN_3 = replace(QWEN_25, name="qwen3")
+FAMILIES = (QWEN_25, QWEN_3)
+
+BASE = (
+    QWEN_25.card(
+        "qwen2.5-0.5b", hub_id="Qwen/Qwen2.5-0.5B", parameters=494_032_768, hidden_size=896, layers=24, automatic=True
+    ),
+    QWEN_25.card(
+        "qwen2.5-1.5b",
+        hub_id="Qwen/Qwen2.5-1.5B",
+        parameters=1_543_714_304,
+        hidden_size=1536,
+        layers=28,
+        positions=131_072,
+    ),
+    QWEN_3.card(
+        "qwen3-0.6b", hub_id="Qwen/Qwen3-0.6B-Base", parameters=596_049_920, hidden_size=1024, layers=28, automatic=True
+    ),
+    QWEN_3.card("qwen3-1.7b", hub_id="Qwen/Qwen3-1.7B-Base", parameters=1_720_574_976, hidden_size=2048, layers=28),
+)
+INSTRUCTED = {
+    "qwen2.5-0.5b": ("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct"),
+    "qwen2.5-1.5b": ("qwen2.5-1.5b-instruct", "Qwen/Qwen2.5-1.5B-Instruct"),
+    "qwen3-0.6b": ("qwen3-0.6b-chat", "Qwen/Qwen3-0.6B"),
+    "qwen3-1.7b": ("qwen3-1.7b-chat", "Qwen/Qwen3-1.7B"),
+}
+"""Name and hub id of the conversational siblings, by the base model's name."""
+CARDS = with_chat(BASE, INSTRUCTED)

@@ -1,28 +1,23 @@
 """SmolLM3 (Hugging Face, 2025)."""
 
-from xautolm.zoo.cards import hub_card, with_chat
+from xautolm.zoo.base import Family, with_chat
 
-CARDS = with_chat(
-    (
-        *(
-            hub_card(row, family="smollm3", lora_targets=("q_proj", "v_proj"), architecture="decoder")
-            for row in (
-                (
-                    "smollm3-3b",
-                    "HuggingFaceTB/SmolLM3-3B-Base",
-                    3075098624,
-                    2048,
-                    36,
-                    65536,
-                    128256,
-                    "apache-2.0",
-                    "multilingual",
-                    False,
-                ),
-            )
-        ),
-    ),
-    {
-        "smollm3-3b": ("smollm3-3b-chat", "HuggingFaceTB/SmolLM3-3B"),
-    },
+SMOLLM3 = Family(
+    name="smollm3",
+    architecture="decoder",
+    lora_targets=("q_proj", "v_proj"),
+    positions=65_536,
+    vocabulary=128_256,
+    licence="apache-2.0",
+    languages="multilingual",
 )
+FAMILIES = (SMOLLM3,)
+
+BASE = (
+    SMOLLM3.card(
+        "smollm3-3b", hub_id="HuggingFaceTB/SmolLM3-3B-Base", parameters=3_075_098_624, hidden_size=2048, layers=36
+    ),
+)
+INSTRUCTED = {"smollm3-3b": ("smollm3-3b-chat", "HuggingFaceTB/SmolLM3-3B")}
+"""Name and hub id of the conversational siblings, by the base model's name."""
+CARDS = with_chat(BASE, INSTRUCTED)

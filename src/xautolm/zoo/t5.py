@@ -4,65 +4,62 @@ Layers are those of both stacks. The two largest T5, of 3 and 11 billion weights
 4 and 16 times wider than a card can say, so the time that they need would be underrated as much.
 """
 
-from xautolm.zoo.cards import hub_card
+from dataclasses import replace
+
+from xautolm.records import ModelCard
+from xautolm.zoo.base import ConfigValues, Family, Head
+
+
+def _config(card: ModelCard) -> ConfigValues:
+    """Return a new model's shape; half of its layers are the encoder's."""
+    return {
+        "d_model": card.hidden_size,
+        "d_kv": card.hidden_size // card.heads,
+        "d_ff": 4 * card.hidden_size,
+        "num_layers": card.layers // 2,
+        "num_decoder_layers": card.layers // 2,
+        "num_heads": card.heads,
+    }
+
+
+T5 = Family(
+    name="t5",
+    architecture="encoder-decoder",
+    head=Head.SEQUENCE_TO_SEQUENCE,
+    config=_config,
+    lora_targets=("q", "v"),
+    vocabulary=32_128,
+    licence="apache-2.0",
+    languages="en fr de ro",
+)
+FLAN_T5 = replace(T5, languages="multilingual")
+FAMILIES = (T5,)
 
 CARDS = (
-    *(
-        hub_card(row, family="t5", lora_targets=("q", "v"), architecture="encoder-decoder")
-        for row in (
-            ("t5-small", "google-t5/t5-small", 60506624, 512, 12, 512, 32128, "apache-2.0", "en fr de ro", True),
-            ("t5-base", "google-t5/t5-base", 222903552, 768, 24, 512, 32128, "apache-2.0", "en fr de ro", False),
-            (
-                "flan-t5-small",
-                "google/flan-t5-small",
-                76961152,
-                512,
-                16,
-                512,
-                32128,
-                "apache-2.0",
-                "multilingual",
-                True,
-            ),
-            ("t5-large", "google-t5/t5-large", 737668096, 1024, 48, 512, 32128, "apache-2.0", "en fr de ro", False),
-            ("flan-t5-base", "google/flan-t5-base", 247577856, 768, 24, 512, 32128, "apache-2.0", "multilingual", True),
-            (
-                "flan-t5-large",
-                "google/flan-t5-large",
-                783150080,
-                1024,
-                48,
-                512,
-                32128,
-                "apache-2.0",
-                "multilingual",
-                False,
-            ),
-            (
-                "flan-t5-xl",
-                "google/flan-t5-xl",
-                2849757184,
-                2048,
-                48,
-                512,
-                32128,
-                "apache-2.0",
-                "multilingual",
-                False,
-            ),
-            (
-                "flan-t5-xxl",
-                "google/flan-t5-xxl",
-                11135332352,
-                4096,
-                48,
-                512,
-                32128,
-                "apache-2.0",
-                "multilingual",
-                False,
-            ),
-            ("byt5-small", "google/byt5-small", 299637760, 1472, 16, 1024, 384, "apache-2.0", "multilingual", False),
-        )
+    T5.card("t5-small", hub_id="google-t5/t5-small", parameters=60_506_624, hidden_size=512, layers=12, automatic=True),
+    T5.card("t5-base", hub_id="google-t5/t5-base", parameters=222_903_552, hidden_size=768, layers=24),
+    FLAN_T5.card(
+        "flan-t5-small",
+        hub_id="google/flan-t5-small",
+        parameters=76_961_152,
+        hidden_size=512,
+        layers=16,
+        automatic=True,
+    ),
+    T5.card("t5-large", hub_id="google-t5/t5-large", parameters=737_668_096, hidden_size=1024, layers=48),
+    FLAN_T5.card(
+        "flan-t5-base", hub_id="google/flan-t5-base", parameters=247_577_856, hidden_size=768, layers=24, automatic=True
+    ),
+    FLAN_T5.card("flan-t5-large", hub_id="google/flan-t5-large", parameters=783_150_080, hidden_size=1024, layers=48),
+    FLAN_T5.card("flan-t5-xl", hub_id="google/flan-t5-xl", parameters=2_849_757_184, hidden_size=2048, layers=48),
+    FLAN_T5.card("flan-t5-xxl", hub_id="google/flan-t5-xxl", parameters=11_135_332_352, hidden_size=4096, layers=48),
+    FLAN_T5.card(
+        "byt5-small",
+        hub_id="google/byt5-small",
+        parameters=299_637_760,
+        hidden_size=1472,
+        layers=16,
+        positions=1024,
+        vocabulary=384,
     ),
 )

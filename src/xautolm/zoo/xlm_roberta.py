@@ -1,33 +1,28 @@
 """XLM-RoBERTa (Conneau et al., 2020)."""
 
-from xautolm.zoo.cards import hub_card
+from xautolm.zoo.base import Family, Head
 
-CARDS = tuple(
-    hub_card(row, family="xlm-roberta", lora_targets=("query", "value"))
-    for row in (
-        (
-            "xlm-roberta-base",
-            "FacebookAI/xlm-roberta-base",
-            278_043_648,
-            768,
-            12,
-            512,
-            250002,
-            "mit",
-            "multilingual",
-            True,
-        ),
-        (
-            "xlm-roberta-large",
-            "FacebookAI/xlm-roberta-large",
-            559_890_432,
-            1024,
-            24,
-            512,
-            250002,
-            "mit",
-            "multilingual",
-            False,
-        ),
-    )
+XLM_ROBERTA = Family(
+    name="xlm-roberta",
+    counts_from_padding=True,
+    head=Head.DENSE_TANH,
+    lora_targets=("query", "value"),
+    vocabulary=250_002,
+    licence="mit",
+    languages="multilingual",
+)
+FAMILIES = (XLM_ROBERTA,)
+
+CARDS = (
+    XLM_ROBERTA.card(
+        "xlm-roberta-base",
+        hub_id="FacebookAI/xlm-roberta-base",
+        parameters=278_043_648,
+        hidden_size=768,
+        layers=12,
+        automatic=True,
+    ),
+    XLM_ROBERTA.card(
+        "xlm-roberta-large", hub_id="FacebookAI/xlm-roberta-large", parameters=559_890_432, hidden_size=1024, layers=24
+    ),
 )

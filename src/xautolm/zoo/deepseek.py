@@ -1,0 +1,9 @@
+"""DeepSeek-V2 (2024). Its models have no card; those in folders and on the hub are known to be decoders."""
+
+from xautolm.records import ModelCard
+from xautolm.zoo.base import Family
+
+DEEPSEEK_V2 = Family(name="deepseek_v2", architecture="decoder")
+FAMILIES = (DEEPSEEK_V2,)
+
+CARDS: tuple[ModelCard, ...] = ()
