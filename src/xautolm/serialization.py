@@ -11,14 +11,17 @@ import sys
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 from xautolm.errors import DamagedFileError
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
     from pydantic import TypeAdapter
 
 T = TypeVar("T")
+Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+"""A value as a JSON document holds it."""
 
 AT_FDCWD = -100
 """Linux: paths are relative to the working folder (fcntl.h)."""
@@ -26,12 +29,12 @@ RENAME_EXCHANGE = 2
 """Linux: two names change places (renameat2(2))."""
 
 
-def to_plain(record: Any) -> dict[str, Any]:
+def to_plain(record: DataclassInstance) -> dict[str, Any]:
     """Return a record as dictionaries, lists and scalars."""
     return asdict(record)
 
 
-def from_plain(kind: type[T], value: Any) -> T:
+def from_plain(kind: type[T], value: object) -> T:
     """Build a record of `kind` from dictionaries, lists and scalars, validated.
 
     Raises:
@@ -42,16 +45,17 @@ def from_plain(kind: type[T], value: Any) -> T:
 
 
 @cache
-def validator(kind: Any) -> TypeAdapter[Any]:
+def validator(kind: type[T]) -> TypeAdapter[T]:
     """Return what checks and builds records of a kind; made once for each."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)
 
 
-def write_json(path: Path, value: Any, *, durable: bool = True) -> None:
+def write_json(path: Path, value: object, *, durable: bool = True) -> None:
     """Write a JSON file so that a reader, or a crash, never meets half of it; as `write_text` does."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False), durable=durable)
+    text = json.dumps(value, indent=1, ensure_ascii=False)
+    write_text(path, text, durable=durable)
 
 
 def write_text(path: Path, text: str, *, durable: bool = True) -> None:
@@ -139,17 +143,20 @@ def read_json(path: Path) -> Any:
         DamagedFileError: The file is not there, is not UTF-8 or is not JSON; the message names it.
     """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
     except FileNotFoundError:
         raise DamagedFileError(path, "there is no such file") from None
     except OSError as error:
         raise DamagedFileError(path, error.strerror or str(error)) from None
     except UnicodeDecodeError:
         raise DamagedFileError(path, "it is not text in UTF-8") from None
+    if not text.strip():
+        raise DamagedFileError(path, "it is empty")
+    try:
+        return json.loads(text)
     except json.JSONDecodeError as error:
-        is_empty = not error.doc.strip()
         place = f"line {error.lineno}, column {error.colno}"
-        raise DamagedFileError(path, "it is empty" if is_empty else f"{error.msg} at {place}") from None
+        raise DamagedFileError(path, f"{error.msg} at {place}") from None
     except (RecursionError, ValueError) as error:
         # Thousands of brackets, or a whole number of thousands of digits: JSON, but not ours.
         raise DamagedFileError(path, str(error)) from None

@@ -20,6 +20,7 @@ from xautolm.data.naming import data_name, is_called
         ("corpora/liar.csv", "liar.csv"),
         ("corpora/liar_train.csv.gz", "liar_train.csv.gz"),
         ("meld/raw/data.csv", "meld/raw/data.csv"),
+        ("meld/trn/dev.csv", "meld/trn/dev.csv"),
     ],
 )
 def test_a_file_that_only_says_its_part_is_called_by_its_folder(tmp_path: Path, path: str, name: str) -> None:

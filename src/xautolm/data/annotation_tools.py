@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
@@ -37,7 +36,8 @@ def annotation_columns(table: pd.DataFrame, label: str | None) -> tuple[pd.DataF
     """
     table, notes = _label_studio(table)
     table, prodigy_notes = _prodigy(table)
-    return _spacy(table, label or LABEL), [*notes, *prodigy_notes]
+    table = _spacy(table, label or LABEL)
+    return table, [*notes, *prodigy_notes]
 
 
 def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -47,10 +47,10 @@ def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         return table, []
     if not all(isinstance(data, Mapping) for data in table[DATA]):
         return table, []
-    rows: list[dict[str, Any]] = []
-    disputed: list[Any] = []
-    for place, data, annotations_cell in zip(table.index, table[DATA], table[nested[0]], strict=True):
-        opinions = _opinions(annotations_cell)
+    rows: list[dict[str, object]] = []
+    disputed: list[Hashable] = []
+    for place, data, cell in zip(table.index, table[DATA], table[nested[0]], strict=True):
+        opinions = _opinions(cell)
         if any(opinion != opinions[0] for opinion in opinions):
             disputed.append(place)
         row = dict(data)
@@ -64,7 +64,7 @@ def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     return pd.DataFrame(rows, index=table.index, dtype=object), notes
 
 
-def _opinions(annotations: Any) -> list[dict[str, Any]]:
+def _opinions(annotations: object) -> list[dict[str, object]]:
     """Return what each annotation of a task that was not cancelled says."""
     opinions = []
     for annotation in _listed(annotations):
@@ -73,20 +73,22 @@ def _opinions(annotations: Any) -> list[dict[str, Any]]:
     return opinions
 
 
-def _annotation_values(annotation: Mapping[str, Any]) -> dict[str, Any]:
+def _annotation_values(annotation: Mapping[str, object]) -> dict[str, object]:
     """Return what an annotation says of the whole text, by the name of the question."""
-    values: dict[str, Any] = {}
+    values: dict[str, object] = {}
     for result in _listed(annotation.get("result")):
+        if not isinstance(result, Mapping):
+            continue
         value = result.get("value") or {}
         # What has a beginning and an end is about a part of the text.
         if value.get("start") is not None:
             continue
-        name = str(result.get("from_name", LABEL))
+        question = str(result.get("from_name", LABEL))
         for kind in VALUE_KINDS:
             if value.get(kind) is not None:
-                values[name] = value[kind]
+                values[question] = value[kind]
         if value.get(TAXONOMY) is not None:
-            values[name] = ["/".join(path) for path in value[TAXONOMY]]
+            values[question] = ["/".join(path) for path in value[TAXONOMY]]
     return values
 
 
@@ -106,7 +108,8 @@ def _prodigy(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     counts = Counter(answers)
     if not counts[ACCEPT]:
         raise DataError("Prodigy's answers accept no row.", got=dict(counts))
-    accepted = table[table[ANSWER] == ACCEPT].drop(columns=[ANSWER])
+    is_accepted = table[ANSWER] == ACCEPT
+    accepted = table[is_accepted].drop(columns=[ANSWER])
     notes = []
     for answer in sorted(counts.keys() - {ACCEPT}):
         notes.append(f"rows left out, whose answer in Prodigy is {answer!r}: {counts[answer]}")
@@ -126,7 +129,7 @@ def _spacy(table: pd.DataFrame, label: str) -> pd.DataFrame:
         return table
     labels: list[list[str]] = []
     for place, categories in table[CATEGORIES].items():
-        true = []
+        true_names: list[str] = []
         for name, value in categories.items():
             # A frame of rows of unequal categories has None where a row lacks one.
             if value not in (0, 1, None):
@@ -136,22 +139,23 @@ def _spacy(table: pd.DataFrame, label: str) -> pd.DataFrame:
                     fix="Decide it, 1 or 0.",
                 )
             if value:
-                true.append(name)
-        labels.append(true)
+                true_names.append(name)
+        labels.append(true_names)
     return with_columns(rest, {label: labels})
 
 
-def label_cells(table: pd.DataFrame, column: str) -> list[Any]:
+def label_cells(table: pd.DataFrame, column: str) -> list[object]:
     """Return label cells without what Label Studio wraps around choices: each is a list, if one is wrapped.
 
     Raises:
         DataError: Labels are those of parts of the text, by the row.
     """
-    cells: list[Any] = []
+    cells: list[object] = []
     is_wrapped = False
     for place, cell in zip(table.index, table[column], strict=True):
         choices = _choices(cell)
-        is_wrapped = is_wrapped or choices is not cell
+        if choices is not cell:
+            is_wrapped = True
         items = items_of(choices)
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
             raise DataError(
@@ -162,10 +166,15 @@ def label_cells(table: pd.DataFrame, column: str) -> list[Any]:
         cells.append(choices)
     if not is_wrapped:
         return cells
-    return [[cell] if isinstance(cell, str) and cell.strip() else cell for cell in cells]
+    # Label Studio writes a single choice as a text, several as an object.
+    lists: list[object] = []
+    for cell in cells:
+        is_single = isinstance(cell, str) and cell.strip()
+        lists.append([cell] if is_single else cell)
+    return lists
 
 
-def _choices(cell: Any) -> Any:
+def _choices(cell: object) -> object:
     """Return the choices in a cell of Label Studio's, which may be JSON text; any other cell as it is."""
     value = cell
     if isinstance(cell, str) and cell.startswith("{") and f'"{CHOICES}"' in cell:
@@ -178,9 +187,11 @@ def _choices(cell: Any) -> Any:
     return cell
 
 
-def _listed(cell: Any) -> Sequence[Any]:
+def _listed(cell: object) -> Sequence[object]:
     """Return a list, array, single value or nothing as a list."""
     items = items_of(cell)
     if items is not None:
         return items
-    return [] if is_missing(cell) else [cell]
+    if is_missing(cell):
+        return []
+    return [cell]

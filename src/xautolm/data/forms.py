@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from itertools import chain
-from typing import Any
 
 import pandas as pd
 
@@ -52,12 +50,12 @@ def table_in_columns(
     if INSTRUCTION in text.guesses:
         table, notes = instruction_columns(table, named.get(text.name), text.name, target.name)
         return _flat(table, text), notes
-    label = named.get(target.name)
-    table, notes = annotation_columns(table, label)
+    named_label = named.get(target.name)
+    table, notes = annotation_columns(table, named_label)
     table = _flat(table, text)
-    column = label or _guess(table, target)
-    if column is not None and column in table.columns:
-        table = with_columns(table, {column: label_cells(table, column)})
+    label = named_label or _guess(table, target)
+    if label is not None and label in table.columns:
+        table = with_columns(table, {label: label_cells(table, label)})
     return table, notes
 
 
@@ -70,7 +68,9 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping
     text = roles[0]
     name = named.get(text.name)
     if INSTRUCTION in text.guesses:
-        return instruction_columns(table, name, text.name, "")[0]
+        prompted, _ = instruction_columns(table, name, text.name, target="")
+        return prompted
+    # A column that the user named is there already, and what is nested elsewhere is not asked for.
     if name is not None:
         return table
     return _flat(table, text)
@@ -79,28 +79,33 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
     """Return the only column with a usual name of the role, if there is one."""
     matches = [name for name in map(str, table.columns) if name.lower() in role.guesses]
-    return matches[0] if len(matches) == 1 else None
+    if len(matches) != 1:
+        return None
+    return matches[0]
 
 
 def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
     """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
     if any(name.lower() in text.guesses for name in map(str, table.columns)):
         return table
-    keys: dict[str, list[str]] = {}
+    keys_by_column: dict[str, list[str]] = {}
     for column in table.columns:
         cells = list(table[column])
         if cells and all(isinstance(cell, Mapping) for cell in cells):
-            keys[column] = _keys_of(cells)
-    flat = table.drop(columns=list(keys))
-    names = Counter([*flat.columns, *chain.from_iterable(keys.values())])
-    for column, keys_of_column in keys.items():
-        for key in keys_of_column:
-            name = key if names[key] == 1 else f"{column}.{key}"
-            flat = with_columns(flat, {name: [cell.get(key) for cell in table[column]]})
+            keys_by_column[column] = _keys_of(cells)
+    flat = table.drop(columns=list(keys_by_column))
+    uses_of_name = Counter(flat.columns)
+    for keys in keys_by_column.values():
+        uses_of_name.update(keys)
+    for column, keys in keys_by_column.items():
+        for key in keys:
+            name = key if uses_of_name[key] == 1 else f"{column}.{key}"
+            cells = [mapping.get(key) for mapping in table[column]]
+            flat = with_columns(flat, {name: cells})
     return flat
 
 
-def _keys_of(mappings: Sequence[Mapping[str, Any]]) -> list[str]:
+def _keys_of(mappings: Sequence[Mapping[str, object]]) -> list[str]:
     """Return all keys of some mappings, in the order in which they come."""
     keys: dict[str, None] = {}
     for mapping in mappings:

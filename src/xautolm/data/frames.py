@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Iterable, Mapping
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
@@ -11,6 +12,16 @@ from xautolm.errors import DataError
 
 PLACES = (None, LINE, ROW, FILE)
 """Names of an index that says where a row stands; any other names a column that was made the index."""
+
+
+@runtime_checkable
+class Tabular(Protocol):
+    """A table of another library, such as datasets, Arrow or polars."""
+
+    def to_pandas(self) -> pd.DataFrame:
+        """Return it as a frame."""
+
+    def __len__(self) -> int: ...
 
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:

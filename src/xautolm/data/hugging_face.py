@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol, runtime_checkable
 
 import pandas as pd
 
-from xautolm.data.frames import with_index_columns
+from xautolm.cells import is_missing
+from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.source import Source
 from xautolm.data.split_names import ALIASES, TRAIN, split_of
 from xautolm.errors import DataError
+from xautolm.serialization import Json
 
 HUB_KEY = b"huggingface"
 """Where the schema of a Parquet file says what `datasets` knows of its columns, as JSON."""
@@ -67,7 +69,7 @@ def from_hub(name: str, *, any_split: bool = False) -> Source:
     return named_splits(name, dict(stored), any_split=any_split)
 
 
-def named_splits(name: str, tables: Mapping[Any, Any], *, any_split: bool = False) -> Source:
+def named_splits(name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *, any_split: bool = False) -> Source:
     """Return tables under our names of their splits; the usual name wins over others for the same split.
 
     Raises:
@@ -77,13 +79,15 @@ def named_splits(name: str, tables: Mapping[Any, Any], *, any_split: bool = Fals
     splits: dict[str, pd.DataFrame] = {}
     left_out = dict(named)
     for split, aliases in ALIASES.items():
-        candidates = [alias for alias in aliases if alias in named] or [key for key in named if split_of(key) == split]
-        if len(candidates) > 1 and candidates[0] not in aliases:
+        usual = [alias for alias in aliases if alias in named]
+        similar = [key for key in named if split_of(key) == split]
+        if not usual and len(similar) > 1:
             raise DataError(
                 f"Several splits could be the {split} split.",
-                got=", ".join(candidates),
+                got=", ".join(similar),
                 fix="Give a mapping with the names train, validation and test.",
             )
+        candidates = usual or similar
         if candidates:
             splits[split] = as_frame(named[candidates[0]])
             del left_out[candidates[0]]
@@ -93,18 +97,27 @@ def named_splits(name: str, tables: Mapping[Any, Any], *, any_split: bool = Fals
     return Source(name, splits, tuple(notes))
 
 
-def as_frame(table: Any) -> pd.DataFrame:
+@runtime_checkable
+class ClassNames(Protocol):
+    """The names of classes by their numbers, as `datasets.ClassLabel` has them."""
+
+    def int2str(self, number: int, /) -> str:
+        """Return the name of a class."""
+
+
+def as_frame(table: pd.DataFrame | Tabular) -> pd.DataFrame:
     """Return a `datasets.Dataset` (or another table with `to_pandas`) as a frame, with class names for numbers."""
     if isinstance(table, pd.DataFrame):
         return with_index_columns(table).reset_index(drop=True)
-    frame: pd.DataFrame = table.to_pandas()
-    for column, feature in (getattr(table, "features", None) or {}).items():
+    frame = table.to_pandas()
+    features = getattr(table, "features", None) or {}
+    for column, feature in features.items():
+        # A list of classes is a feature with the classes inside.
         inner = getattr(feature, "feature", None)
-        if hasattr(feature, "int2str"):
+        if isinstance(feature, ClassNames):
             frame[column] = _class_names(frame[column], feature)
-        elif hasattr(inner, "int2str"):
-            rows = [None if row is None else _class_names(row, inner) for row in frame[column]]
-            frame[column] = pd.Series(rows, index=frame.index, dtype=object)
+        elif isinstance(inner, ClassNames):
+            frame[column] = _class_name_lists(frame[column], inner)
     return frame
 
 
@@ -123,32 +136,32 @@ def with_stored_class_names(frame: pd.DataFrame, metadata: Mapping[bytes, bytes]
         if names:
             frame[column] = _class_names(frame[column], StoredClasses(names))
         elif inner_names:
-            classes = StoredClasses(inner_names)
-            rows = [None if row is None else _class_names(row, classes) for row in frame[column]]
-            frame[column] = pd.Series(rows, index=frame.index, dtype=object)
+            frame[column] = _class_name_lists(frame[column], StoredClasses(inner_names))
     return frame
 
 
 @dataclass(frozen=True, slots=True)
 class StoredClasses:
-    """The names of classes by their numbers, as `datasets.ClassLabel` has them."""
+    """The names of classes by their numbers, as a file says them."""
 
     names: Sequence[str]
 
-    def int2str(self, number: int) -> str:
+    def int2str(self, number: int, /) -> str:
         """Return the name of a class; a number beyond the names is its own."""
-        return self.names[number] if number < len(self.names) else str(number)
+        if number < len(self.names):
+            return self.names[number]
+        return str(number)
 
 
-def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Any]]:
+def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Json]]:
     """Return what a file says of its columns; nothing where it says nothing, or in another form."""
+    text = (metadata or {}).get(HUB_KEY, b"{}")
     try:
-        features = json.loads((metadata or {}).get(HUB_KEY, b"{}"))["info"]["features"]
-        columns = dict(features)
+        features = dict(json.loads(text)["info"]["features"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    stored: dict[str, dict[str, Any]] = {}
-    for column, feature in columns.items():
+    stored: dict[str, dict[str, Json]] = {}
+    for column, feature in features.items():
         # Earlier versions wrote a list of classes as a list with one feature.
         if isinstance(feature, list) and len(feature) == 1:
             feature = {"feature": feature[0]}
@@ -157,20 +170,34 @@ def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[s
     return stored
 
 
-def _stored_names(feature: Any) -> list[str]:
+def _stored_names(feature: Json) -> list[str]:
+    """Return the class names of a feature as a file describes it; none where it is not one of classes."""
     names = feature.get("names") if isinstance(feature, dict) else None
-    is_list_of_texts = isinstance(names, list) and all(isinstance(name, str) for name in names)
-    return names if names and is_list_of_texts else []
+    if not isinstance(names, list):
+        return []
+    texts = [name for name in names if isinstance(name, str)]
+    return texts if len(texts) == len(names) else []
 
 
-def _class_names(numbers: Iterable[Any], feature: Any) -> list[str | None]:
+def _class_names(numbers: Iterable[float], classes: ClassNames) -> list[str | None]:
     """Return the names of class numbers; below zero or missing, there is none."""
     names: list[str | None] = []
     for number in numbers:
-        is_missing = number is None or number != number or number < 0
-        names.append(None if is_missing else feature.int2str(int(number)))
+        if is_missing(number) or number < 0:
+            names.append(None)
+        else:
+            names.append(classes.int2str(int(number)))
     return names
 
 
+def _class_name_lists(rows: pd.Series, classes: ClassNames) -> pd.Series:
+    """Return the names of rows with several class numbers each; a missing row stays missing."""
+    names: list[list[str | None] | None] = []
+    for numbers in rows:
+        names.append(None if numbers is None else _class_names(numbers, classes))
+    return pd.Series(names, index=rows.index, dtype=object)
+
+
 def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [""])[0]
+    lines = str(error).splitlines()
+    return lines[0] if lines else ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,7 @@ from xautolm.data.source import lined_table
 from xautolm.data.split_names import TRAIN, split_of
 from xautolm.data.surrogates import whole_characters
 from xautolm.errors import DataError
+from xautolm.serialization import Json
 
 SAMPLE_OF_LINE = 60
 """Characters of a wrong line that a message shows."""
@@ -36,15 +38,17 @@ def read_json(text: str, place: str, *, has_lines: bool) -> Mapping[str, pd.Data
     numbers = [number for number, line in enumerate(lines, start=1) if line.strip()]
     if not numbers:
         raise DataError(f"{place} is empty.", fix=ONE_ROW_EACH)
-    starts_with_object = _is_object(lines[numbers[0] - 1])
-    if starts_with_object and (has_lines or len(numbers) > 1):
+    first_line = lines[numbers[0] - 1]
+    # What is in a file decides, not its name: an object in the first of several lines makes it JSON Lines.
+    if _is_object(first_line) and (has_lines or len(numbers) > 1):
         return {TRAIN: _table_of_lines(lines, numbers, place)}
     try:
         document = _parsed(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             return {TRAIN: _table_of_values(text, place)}
-        if has_lines and lines[numbers[0] - 1].lstrip()[0] not in "[{":
+        begins_a_value = first_line.lstrip()[0] in "[{"
+        if has_lines and not begins_a_value:
             return {TRAIN: _table_of_lines(lines, numbers, place)}
         raise _not_json(error, text, place) from None
     except ValueError as error:
@@ -52,7 +56,7 @@ def read_json(text: str, place: str, *, has_lines: bool) -> Mapping[str, pd.Data
     return _tables_of_document(document, place)
 
 
-def _parsed(text: str) -> Any:
+def _parsed(text: str) -> Json:
     """Return what a JSON text says.
 
     Raises:
@@ -60,52 +64,50 @@ def _parsed(text: str) -> Any:
         ValueError: A name twice in an object, a number of thousands of digits, or nesting too deep.
     """
     try:
-        return json.loads(text, object_pairs_hook=_object)
+        value: Json = json.loads(text, object_pairs_hook=_object)
     except RecursionError:
         raise ValueError("objects or lists inside each other too deeply") from None
+    return value
 
 
-def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Return an object; the second of two equal names would otherwise win in silence."""
     value = {whole_characters(name): part for name, part in pairs}
     if len(value) < len(pairs):
-        names = [name for name, _ in pairs]
-        repeated = next(name for name in names if names.count(name) > 1)
+        counts = Counter(whole_characters(name) for name, _ in pairs)
+        repeated = next(name for name, count in counts.items() if count > 1)
         raise ValueError(f"an object has the name {repeated!r} twice")
     return value
 
 
 def _is_object(text: str) -> bool:
+    """Return whether a line begins with a whole JSON object, after which at most a further one follows."""
+    bare = text.strip()
     try:
-        value, end = json.JSONDecoder().raw_decode(text.strip())
+        value, end = json.JSONDecoder().raw_decode(bare)
     except (ValueError, RecursionError):
         return False
-    rest = text.strip()[end:].lstrip()
+    rest = bare[end:].lstrip()
     return isinstance(value, dict) and (not rest or rest[0] in "{,")
 
 
 def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) -> pd.DataFrame:
     """Return JSON Lines as a table; a line may hold several objects.
 
+    Args:
+        lines: Of the whole file.
+        numbers: Of the lines that are not blank, the first line being 1.
+        place: The file's name, for messages.
+
     Raises:
         DataError: A line that is none, by its number.
     """
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Json]] = []
     places: list[int] = []
     for number in numbers:
         line = lines[number - 1].strip("\r\n")
         where = f"{place}, line {number}"
-        try:
-            values = [_parsed(line)]
-        except json.JSONDecodeError as error:
-            values = _several_values(line) if error.msg == "Extra data" else []
-            if not values:
-                raise DataError(
-                    f"{where}: not valid JSON.", got=f"{error.msg} in {line[:SAMPLE_OF_LINE]!r}", fix=ONE_ROW_EACH
-                ) from None
-        except ValueError as error:
-            raise DataError(f"{where}: not valid JSON.", got=error) from None
-        for value in values:
+        for value in _values_of_line(line, where):
             if not isinstance(value, dict):
                 raise DataError(f"{where}: not a JSON object.", got=line[:SAMPLE_OF_LINE], fix=ONE_ROW_EACH)
             rows.append(value)
@@ -113,10 +115,28 @@ def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) ->
     return lined_table(rows, places)
 
 
-def _several_values(text: str) -> list[Any]:
+def _values_of_line(line: str, where: str) -> list[Json]:
+    """Return the values in a line of a file.
+
+    Raises:
+        DataError: It is not valid JSON.
+    """
+    try:
+        return [_parsed(line)]
+    except json.JSONDecodeError as error:
+        values = _several_values(line) if error.msg == "Extra data" else []
+        if values:
+            return values
+        got = f"{error.msg} in {line[:SAMPLE_OF_LINE]!r}"
+        raise DataError(f"{where}: not valid JSON.", got=got, fix=ONE_ROW_EACH) from None
+    except ValueError as error:
+        raise DataError(f"{where}: not valid JSON.", got=error) from None
+
+
+def _several_values(text: str) -> list[Json]:
     """Return the values that stand one after the other; none if the text is not made of such."""
     decoder = json.JSONDecoder(object_pairs_hook=_object)
-    values: list[Any] = []
+    values: list[Json] = []
     position = 0
     while position < len(text):
         try:
@@ -124,6 +144,7 @@ def _several_values(text: str) -> list[Any]:
         except (ValueError, RecursionError):
             return []
         values.append(value)
+        # Some programs write commas between them, as in a list.
         while position < len(text) and text[position] in " \t\r\n,":
             position += 1
     return values
@@ -136,20 +157,21 @@ def _table_of_values(text: str, place: str) -> pd.DataFrame:
         DataError: One of them cannot be read or is no object; the line on which it begins is named.
     """
     decoder = json.JSONDecoder(object_pairs_hook=_object)
-    rows: list[dict[str, Any]] = []
+    rows: list[dict[str, Json]] = []
     places: list[int] = []
     position = len(text) - len(text.lstrip())
     while position < len(text):
         line = text.count("\n", 0, position) + 1
+        where = f"{place}, line {line}"
         try:
             value, position = decoder.raw_decode(text, position)
         except json.JSONDecodeError as error:
             raise _not_json(error, text, place) from None
         except (ValueError, RecursionError) as error:
-            raise DataError(f"{place}, line {line}: not valid JSON.", got=error) from None
+            raise DataError(f"{where}: not valid JSON.", got=error) from None
         if not isinstance(value, dict):
             got = repr(value)[:SAMPLE_OF_LINE]
-            raise DataError(f"{place}, line {line}: not a JSON object.", got=got, fix=ONE_ROW_EACH)
+            raise DataError(f"{where}: not a JSON object.", got=got, fix=ONE_ROW_EACH)
         rows.append(value)
         places.append(line)
         while position < len(text) and text[position].isspace():
@@ -158,65 +180,76 @@ def _table_of_values(text: str, place: str) -> pd.DataFrame:
 
 
 def _not_json(error: json.JSONDecodeError, text: str, place: str) -> DataError:
+    """Return what is wrong with a text: it was cut off, or what stands around the place of the error."""
     where = f"{place}, line {error.lineno}, column {error.colno}"
     end = len(text.rstrip())
     is_cut_off = error.pos >= end or error.msg.startswith("Unterminated string")
     if is_cut_off:
+        last_characters = text[max(end - SAMPLE_OF_LINE, 0) : end]
         return DataError(
             f"{where}: the file ends inside a JSON value.",
-            got=repr(text[max(end - SAMPLE_OF_LINE, 0) : end]),
+            got=repr(last_characters),
             fix="Was it cut off? Fetch or write it again.",
         )
-    near = text[max(error.pos - SAMPLE_OF_LINE // 2, 0) : error.pos + SAMPLE_OF_LINE // 2]
-    return DataError(f"{where}: not valid JSON.", got=f"{error.msg} near {near!r}", fix=ONE_ROW_EACH)
+    start = max(error.pos - SAMPLE_OF_LINE // 2, 0)
+    around = text[start : error.pos + SAMPLE_OF_LINE // 2]
+    return DataError(f"{where}: not valid JSON.", got=f"{error.msg} near {around!r}", fix=ONE_ROW_EACH)
 
 
-def _tables_of_document(document: Any, place: str) -> Mapping[str, pd.DataFrame]:
+def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame]:
     """Return the tables of a whole document.
 
     Raises:
         DataError: It has no rows that are objects.
     """
+    rows = document
     if isinstance(document, dict):
         splits = _tables_of_splits(document, place)
         if splits is not None:
             return splits
-        document = _rows_of_object(document, place)
-    if not isinstance(document, list):
-        raise DataError(f"{place} holds no rows.", got=type(document).__name__, fix=ONE_ROW_EACH)
-    return {TRAIN: _table_of_list(document, place)}
+        rows = _rows_of_object(document, place)
+    if not isinstance(rows, list):
+        raise DataError(f"{place} holds no rows.", got=type(rows).__name__, fix=ONE_ROW_EACH)
+    return {TRAIN: _table_of_list(rows, place)}
 
 
-def _tables_of_splits(document: dict[str, Any], place: str) -> Mapping[str, pd.DataFrame] | None:
+def _tables_of_splits(document: Mapping[str, Json], place: str) -> Mapping[str, pd.DataFrame] | None:
     """Return a table for each split, if the names of an object are those of splits and their values lists."""
-    names = {split_of(name): name for name in document}
-    are_splits = TRAIN in names and None not in names and len(names) == len(document)
-    if not are_splits or not all(isinstance(rows, list) for rows in document.values()):
+    rows_by_split: dict[str, list[Json]] = {}
+    name_by_split: dict[str, str] = {}
+    for name, rows in document.items():
+        split = split_of(name)
+        # Two names for one split are no names of splits.
+        if split is None or split in name_by_split or not isinstance(rows, list):
+            return None
+        rows_by_split[split] = rows
+        name_by_split[split] = name
+    if TRAIN not in rows_by_split:
         return None
-    return {split: _table_of_list(document[name], f"{place}, {name!r}") for split, name in names.items() if split}
+    tables: dict[str, pd.DataFrame] = {}
+    for split, rows_of_split in rows_by_split.items():
+        tables[split] = _table_of_list(rows_of_split, f"{place}, {name_by_split[split]!r}")
+    return tables
 
 
-def _rows_of_object(document: dict[str, Any], place: str) -> Any:
+def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     """Return the list of rows inside an object: a list of its own, pandas' columns, or what an annotation tool nests.
 
     Raises:
         DataError: There is no such list.
     """
-    names = set(document)
-    columns, data = document.get("columns"), document.get("data")
-    if isinstance(columns, list) and isinstance(data, list) and all(isinstance(row, list) for row in data):
-        wrong = [number for number, row in enumerate(data) if len(row) != len(columns)]
-        if wrong:
-            what = f"{place}, row {wrong[0]}: {len(data[wrong[0]])} values for {len(columns)} columns."
-            raise DataError(what, got=repr(data[wrong[0]])[:SAMPLE_OF_LINE])
-        return [dict(zip(map(str, columns), row, strict=True)) for row in data]
-    if names == {"rasa_nlu_data"}:
-        return _rows_of_object(document["rasa_nlu_data"], place)
+    split_rows = _rows_in_split_layout(document, place)
+    if split_rows is not None:
+        return split_rows
+    # Rasa's training examples, in its two layouts.
+    rasa_data = document.get("rasa_nlu_data")
+    if isinstance(rasa_data, dict) and len(document) == 1:
+        return _rows_of_object(rasa_data, place)
     if isinstance(document.get("common_examples"), list):
         return document["common_examples"]
-    lists = [name for name in LISTS_OF_ROWS if isinstance(document.get(name), list)]
-    if lists:
-        return document[lists[0]]
+    for name in LISTS_OF_ROWS:
+        if isinstance(document.get(name), list):
+            return document[name]
     column_rows = _rows_of_columns(document)
     if column_rows is not None:
         return column_rows
@@ -227,30 +260,68 @@ def _rows_of_object(document: dict[str, Any], place: str) -> Any:
     )
 
 
-def _rows_of_columns(document: dict[str, Any]) -> list[dict[str, Any]] | None:
-    """Return the rows of an object of columns, each a list or an object by row, if all are of equal length."""
-    columns = list(document.values())
-    if len(columns) < 2:
+def _rows_in_split_layout(document: Mapping[str, Json], place: str) -> list[Json] | None:
+    """Return the rows of an object as pandas writes it with `orient="split"`; None for any other object.
+
+    Raises:
+        DataError: A row has more or fewer values than there are columns.
+    """
+    columns, data = document.get("columns"), document.get("data")
+    if not isinstance(columns, list) or not isinstance(data, list):
         return None
-    if all(isinstance(column, dict) for column in columns):
-        keys = list(columns[0])
-        if any(list(column) != keys for column in columns):
-            return None
-        if all(name.isdecimal() for name in document) and not all(key.isdecimal() for key in keys):
-            # The other way round (pandas' `orient="index"`): an object of rows by their numbers.
-            return columns
-        return [{name: document[name][key] for name in document} for key in keys]
-    if all(isinstance(column, list) for column in columns) and len({len(column) for column in columns}) == 1:
-        return [{name: document[name][row] for name in document} for row in range(len(columns[0]))]
-    return None
+    value_lists = [row for row in data if isinstance(row, list)]
+    if len(value_lists) < len(data):
+        return None
+    names = [str(name) for name in columns]
+    rows: list[Json] = []
+    for number, values in enumerate(value_lists):
+        if len(values) != len(names):
+            problem = f"{place}, row {number}: {len(values)} values for {len(names)} columns."
+            raise DataError(problem, got=repr(values)[:SAMPLE_OF_LINE])
+        rows.append(dict(zip(names, values, strict=True)))
+    return rows
 
 
-def _table_of_list(rows: list[Any], place: str) -> pd.DataFrame:
+def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
+    """Return the rows of an object of columns, each a list or an object by row, if all are of equal length."""
+    if len(document) < 2:
+        return None
+    objects = {name: column for name, column in document.items() if isinstance(column, dict)}
+    if len(objects) == len(document):
+        return _rows_of_objects(objects)
+    lists = {name: column for name, column in document.items() if isinstance(column, list)}
+    lengths = {len(column) for column in lists.values()}
+    if len(lists) < len(document) or len(lengths) != 1:
+        return None
+    rows: list[Json] = []
+    for number in range(lengths.pop()):
+        rows.append({name: column[number] for name, column in lists.items()})
+    return rows
+
+
+def _rows_of_objects(columns: Mapping[str, dict[str, Json]]) -> list[Json] | None:
+    """Return the rows of columns that map the number of a row to its cell, if all have the same rows."""
+    keys = list(next(iter(columns.values())))
+    if any(list(column) != keys for column in columns.values()):
+        return None
+    names_are_numbers = all(name.isdecimal() for name in columns)
+    keys_are_numbers = all(key.isdecimal() for key in keys)
+    if names_are_numbers and not keys_are_numbers:
+        # The other way round (pandas' `orient="index"`): an object of rows by their numbers.
+        return list(columns.values())
+    rows: list[Json] = []
+    for key in keys:
+        rows.append({name: column[key] for name, column in columns.items()})
+    return rows
+
+
+def _table_of_list(rows: Sequence[Json], place: str) -> pd.DataFrame:
     """Return a list of objects as a table.
 
     Raises:
         DataError: An element that is no object.
     """
+    objects: list[dict[str, Json]] = []
     for number, row in enumerate(rows):
         if not isinstance(row, dict):
             raise DataError(
@@ -258,18 +329,19 @@ def _table_of_list(rows: list[Any], place: str) -> pd.DataFrame:
                 got=repr(row)[:SAMPLE_OF_LINE],
                 fix=ONE_ROW_EACH,
             )
-    if rows and "paragraphs" in rows[0]:
-        rows = _squad_rows(rows, place)
-    return pd.DataFrame(rows, dtype=object)
+        objects.append(row)
+    if objects and "paragraphs" in objects[0]:
+        objects = _squad_rows(objects, place)
+    return pd.DataFrame(objects, dtype=object)
 
 
-def _squad_rows(articles: Sequence[Mapping[str, Any]], place: str) -> list[Any]:
+def _squad_rows(articles: Sequence[Mapping[str, Any]], place: str) -> list[dict[str, Json]]:
     """Return one row for each question of SQuAD's articles and paragraphs.
 
     Raises:
         DataError: Something is missing in them.
     """
-    rows = []
+    rows: list[dict[str, Json]] = []
     try:
         for article in articles:
             for paragraph in article["paragraphs"]:
