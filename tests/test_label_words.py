@@ -11,10 +11,11 @@ import pytest
 
 from xautolm import AutoLM
 from xautolm.data.demo import support_tickets
+from xautolm.records import Answering
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
 from xautolm.run_folder import ANSWERING
-from xautolm.serialization import read_json
+from xautolm.serialization import read_record
 
 
 @pytest.mark.slow
@@ -32,7 +33,7 @@ def test_only_names_of_classes_are_said_and_each_has_a_probability(tmp_path: Pat
     assert chances.shape == (60, len(auto.classes_)) and np.allclose(chances.sum(axis=1), 1, atol=1e-5)
     assert said == [auto.classes_[index] for index in chances.argmax(axis=1)]
     assert auto.evaluate(support_tickets(200, seed=6))["accuracy"] > 0.6  # chance is a fifth
-    settings = read_json(auto.run_.best / ANSWERING)
+    settings = read_record(Answering, auto.run_.best / ANSWERING)
     lines = usage(settings, "decoder", f"{texts[0]}\nLabel:").replace("PATH_TO_THIS_FOLDER", str(auto.run_.best))
     done = subprocess.run([sys.executable, "-c", lines], capture_output=True, text=True)
     assert done.stdout.strip() == said[0], done.stderr

@@ -17,9 +17,10 @@ from xautolm import AutoLM
 from xautolm.cli import app
 from xautolm.errors import DataError, UnknownNameError, UsageError
 from xautolm.finetuning.predictor import Predictor
+from xautolm.records import Answering
 from xautolm.report.screen import Quiet
 from xautolm.report.usage import usage
-from xautolm.serialization import read_json
+from xautolm.serialization import read_record
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 
@@ -63,7 +64,7 @@ def test_every_front_model_answers_in_plain_transformers_by_the_lines_of_its_car
         )
         row = {"question": "What does Ben have?", "context": "Ada has the apple. Ben has the book. Cleo has the chair."}
         prompt = "".join(TASKS.get(TASK).parts(row))
-        lines = usage(read_json(folder / "xautolm.json"), architecture, prompt)
+        lines = usage(read_record(Answering, folder / "xautolm.json"), architecture, prompt)
         code = lines.replace("PATH_TO_THIS_FOLDER", str(folder)).replace("Who wrote it?", row["question"])
         code = code.replace("It was written by Ada.", row["context"])
         done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)

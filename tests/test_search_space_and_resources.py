@@ -81,7 +81,7 @@ def test_large_batches_leave_steps_enough_in_an_epoch(
 def test_frozen_embeddings_need_no_memory_for_their_training(profile: DataProfile, machine: SystemProfile) -> None:
     card = ZOO.things["minilm-l6"]
     space = build_space("default", TASK, [card], ["full"], profile, machine)
-    model = ResourceModel({card.name: card}, profile, machine)
+    model = ResourceModel({card.name: card}, profile, machine, TASK.forms)
     whole, frozen = (model.predict(configured(space, freeze_embeddings=choice)).memory for choice in (False, True))
     # A gradient and two moments of 4 bytes for 30,522 words of 384 numbers.
     assert whole - frozen == pytest.approx(3 * 4 * 30_522 * 384, rel=0.01)
@@ -111,7 +111,7 @@ def test_one_very_long_text_moves_neither_the_default_length_nor_the_time(
         space = build_space("default", TASK, [card], ["full"], data, machine)
         default = space.default()
         assert default.values["max_length"] == 64
-        seconds.append(ResourceModel({card.name: card}, data, machine).predict(default).seconds)
+        seconds.append(ResourceModel({card.name: card}, data, machine, TASK.forms).predict(default).seconds)
     assert seconds[1] < 1.5 * seconds[0]
     # Where a tenth of the texts are long, they are no exceptions.
     mixed = replace(usual, tokens_mean=120.0, tokens_p90=300.0, tokens_max=400)
@@ -157,7 +157,7 @@ def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
         "default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu, {**chosen, "quantization": "none"}
     )
     assert whole_width.sites()["lora_init"].options == ("pissa",)
-    model = ResourceModel(cards, profile, gpu)
+    model = ResourceModel(cards, profile, gpu, TASK.forms)
     whole = model.predict(space.default())
     assert model.predict(few).memory < whole.memory - 0.8e9  # 302 M of 355 M weights, at 4 bytes
     monkeypatch.setattr("xautolm.search_space.find_spec", lambda name: None)
@@ -214,7 +214,7 @@ def test_no_method_for_any_model_is_said_with_the_reason(profile: DataProfile, m
 def resources(profile: DataProfile, machine: SystemProfile) -> tuple[ResourceModel, Space]:
     cards = [ZOO.things[name] for name in ("minilm-l6", "minilm-l2", "roberta-large")]
     space = build_space("default", TASK, cards, [], profile, machine)
-    return ResourceModel({card.name: card for card in cards}, profile, machine), space
+    return ResourceModel({card.name: card for card in cards}, profile, machine, TASK.forms), space
 
 
 def configured(space: Space, **fixed: object):

@@ -14,7 +14,7 @@ from xautolm.best_folder import Results, best_of, front_of, lead_metric, read_re
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.metrics import objective
-from xautolm.records import Experience, Limits
+from xautolm.records import Answering, Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.result import shown_folder
@@ -22,7 +22,7 @@ from xautolm.report.tables import pruning_savings
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
 from xautolm.search import objective_values
-from xautolm.serialization import read_json, to_plain, write_json, write_text
+from xautolm.serialization import read_record, to_plain, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
 
@@ -129,7 +129,7 @@ def winner_of(folder: RunFolder) -> Winner | None:
         return None
     try:
         lines = usage_of(folder.best)
-        kind = folder_kind(read_json(folder.best / ANSWERING))
+        kind = folder_kind(read_record(Answering, folder.best / ANSWERING))
     except DamagedFileError as error:
         warn_once(f"{error.path} cannot be read ({error.reason})")
         return None

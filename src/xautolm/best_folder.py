@@ -13,7 +13,7 @@ from pathlib import Path
 
 from xautolm.errors import DamagedFileError, NoModelError
 from xautolm.metrics import EVALUATION_TIME, objective
-from xautolm.records import Experience, ModelCard
+from xautolm.records import Answering, Experience, ModelCard
 from xautolm.report import failures_by_kind, model_card
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
@@ -162,7 +162,7 @@ class BestFolder:
 
     def _write_card(self, folder: Path, best: Experience, results: Results) -> None:
         card = self.cards[best.configuration.model]
-        settings = read_json(folder / ANSWERING)
+        answering = read_record(Answering, folder / ANSWERING)
         prompt = example_prompt(TASKS.get(self.info.task))
         text = model_card(
             best,
@@ -171,7 +171,7 @@ class BestFolder:
             results.metric,
             self.info.notes,
             results.test,
-            settings,
+            answering,
             prompt,
             is_final=results.is_final,
         )

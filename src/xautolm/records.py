@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
+from xautolm.vocabulary import Evidence, FailureKind, Pooling, TrialStatus
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
@@ -17,10 +17,9 @@ Scalar = str | int | float | bool | None
 FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
 """Digits of a digest; SHA-256 has 64."""
 
-SAYING = ("generate", "label-words")
-"""The forms of a task in which a model says words."""
-HEADED = ("classify", "regress")
-"""The forms of a task with a head that a linear probe may be written to."""
+LEAST_TRAINING_PASSES = 2.0
+"""Forward passes that training on an example takes, as it is assumed until an evaluation has been measured: 3 where all
+weights are trained, 2.3 with adapters, fewer on a frozen body. Low, so that no validation runs out of time."""
 
 BODY_SECONDS = "body_seconds"
 """In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
@@ -319,6 +318,80 @@ class ModelCard:
     """Branch, tag or commit of the repository; empty for the main branch."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answering:
+    """What answering needs to know besides model and tokenizer; kept beside the weights as `xautolm.json`."""
+
+    task: str
+    form: str
+    max_length: int
+    """Longest input in tokens, answers of decoders included."""
+    answer_tokens: int = 0
+    """Longest answer in tokens."""
+    may_be_empty: bool = False
+    """Whether training had questions without an answer."""
+    labels: tuple[str, ...] = ()
+    mean: float = 0.0
+    deviation: float = 1.0
+    """Numbers of regression are learned as differences from the mean over the deviation."""
+    joint: str = ""
+    """What stands between two texts; empty where the tokenizer has a sign of its own for it."""
+    pooling: Pooling = Pooling.OWN
+    """The mean where the folder is one of sentence-transformers; else it is a model of transformers."""
+    chat: bool = False
+    """Whether prompts are a user's turn in the tokenizer's chat template."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainedModel:
+    """A trained model's folder, as far as the Python that asks it depends on it."""
+
+    answering: Answering
+    architecture: str
+    inputs: tuple[str, ...]
+    """The task's columns that are texts."""
+    problem_type: str
+    """The task's, as transformers calls it."""
+    prompt: str
+    """An example of what a model that says words is asked."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How a task is cast for a kind of model: all that can be said of it without torch.
+
+    The records are in `tasks/forms`, one file each; what a form does in a trial is in `finetuning/forms`, by the same
+    name.
+    """
+
+    name: str
+    title: str
+    """What a model does in it, as the page of families says after the form's name."""
+    pipeline_tag: str
+    """What the hub calls models that do this."""
+    says_words: bool
+    """Whether answers are words of the model's vocabulary, with no head of the task's own: an untrained model can be
+    asked, and there is nothing that a linear probe could be fitted for."""
+    has_linear_head: bool
+    """Whether a linear layer over pooled features gives the answer, so that the head may start from a linear probe."""
+    chooses_class: bool = False
+    """Whether that layer scores classes: class weights and label smoothing apply to its loss."""
+    is_open_ended: bool = False
+    """Whether any text may be the answer: the paper has a space of its own for that."""
+    validation_passes: float
+    """Time of validating an example, in forward passes over its inputs."""
+    logit_copies: int = 0
+    """Numbers kept for each word of the vocabulary and each token, while the loss is computed."""
+    usage: Callable[[TrainedModel], str]
+    """Returns Python that asks a model in plain transformers, or sentence-transformers; `PATH_TO_THIS_FOLDER` stands
+    for the model's folder."""
+
+    @property
+    def evaluation_share(self) -> float:
+        """Return the time of evaluating an example over that of training on it, before an evaluation was measured."""
+        return self.validation_passes / LEAST_TRAINING_PASSES
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,10 +7,10 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from statistics import median
 
+from xautolm.errors import UnknownNameError
 from xautolm.methods import METHODS
 from xautolm.records import (
     BODY_SECONDS,
-    SAYING,
     Configuration,
     DataProfile,
     Experience,
@@ -39,12 +39,6 @@ CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
 GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""
-LOGIT_COPIES = 3
-"""Numbers for each word of the vocabulary and each token, while the loss of a generating model is computed."""
-VALIDATION_FACTORS = {"generate": 4.0, "label-words": 2.0}
-"""Time of validating over that of a forward pass over the inputs: words are said one after the other, with small
-matrices that use little of the machine; labels whose first tokens are alike need a pass each."""
-CLASSIFIED = dict.fromkeys(("encoder", "decoder", "encoder-decoder"), ("classify",))
 FEATURE_BATCH = 32
 """Per-device batch of methods that train nothing."""
 PADDING = 1.15
@@ -86,10 +80,10 @@ class ResourceModel:
     cards: dict[str, ModelCard]
     profile: DataProfile
     system: SystemProfile
+    forms: Mapping[str, tuple[str, ...]]
+    """Names of the forms that the task can be cast in, by architecture."""
     threads_share: float = 1.0
     """Share of the processor that a trial gets when several run at once."""
-    forms: Mapping[str, tuple[str, ...]] = field(default_factory=lambda: CLASSIFIED)
-    """How the task can be cast for each architecture."""
     ratios: list[float] = field(default_factory=list)
     past_ratios: list[float] = field(default_factory=list)
 
@@ -101,7 +95,7 @@ class ResourceModel:
         length = min(self.profile.tokens_read(max_length) * PADDING, max_length)
         per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
         form = form_of(self.forms, card.architecture, values)
-        per_token += 2 * card.hidden_size * card.vocabulary if form in SAYING else 0
+        per_token += 2 * card.hidden_size * card.vocabulary if form.says_words else 0
         backward = method.backward_share(card, values)
         speed = self._speed() / self._correction()
         examples = self.profile.train_examples * DATA_SHARES[str(values.get("data_downsize", "none"))]
@@ -109,10 +103,10 @@ class ResourceModel:
             examples = 0
         train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
-        validate *= VALIDATION_FACTORS.get(form, 1.0)
+        validate *= form.validation_passes
         longest = min(self.profile.tokens_max, max_length)
         of_layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
-        logits = LOGIT_COPIES * longest * card.vocabulary if form in SAYING else 0
+        logits = form.logit_copies * longest * card.vocabulary
         kept = max(backward * card.layers, 1) * of_layer + logits
         least = min(kept, of_layer + card.layers * longest * card.hidden_size + logits)
         trained = method.trained_share(card, values) * card.parameters
@@ -145,7 +139,7 @@ class ResourceModel:
                 continue
             there = replace(self, profile=experience.data, ratios=[], past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
-            with suppress(KeyError, ValueError, ArithmeticError):
+            with suppress(KeyError, ValueError, ArithmeticError, UnknownNameError):
                 measured = there._ratio(configuration, experience.outcome)
                 self.past_ratios += [ratio for ratio in measured if 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO]
 

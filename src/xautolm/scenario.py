@@ -84,7 +84,9 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
     cards_by_name = {card.name: card for card in cards}
-    resources = ResourceModel(cards_by_name, dataset.profile, system, 1 / options.parallel, forms=task.forms)
+    resources = ResourceModel(
+        cards_by_name, dataset.profile, system, forms=task.forms, threads_share=1 / options.parallel
+    )
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))
     limits = trial_limits(options, system, cheapest.seconds)

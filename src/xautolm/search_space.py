@@ -16,6 +16,7 @@ from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, Syste
 from xautolm.space import Branch, Int, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
 from xautolm.tasks import Task
+from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import Export
 
 SPACE_VERSION = "v1"
@@ -102,7 +103,7 @@ def build_space(
 def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]:
     """Why a method cannot train a model in each form that the task can have for it, or nothing."""
     forms = task.forms.get(card.architecture, ())
-    return {form: method.problem(card, form) for form in forms} or {
+    return {form: method.problem(card, FORMS.get(form)) for form in forms} or {
         "": f"{task.name} is not for an {card.architecture}"
     }
 
@@ -125,7 +126,7 @@ def _form_space(
         precisions=precisions(system),
         quantizations=quantizations(system),
         body_dropout=method.trains_body,
-        form=form,
+        form=FORMS.get(form),
         export=export,
     )
     own = method.parameters(preset, card, bounds)

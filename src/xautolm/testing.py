@@ -13,6 +13,7 @@ import pandas as pd
 from xautolm.data import Dataset
 from xautolm.execution.failures import checked, failed, failure_of
 from xautolm.records import (
+    Answering,
     Configuration,
     DataProfile,
     Experience,
@@ -27,7 +28,7 @@ from xautolm.records import (
 from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
-from xautolm.tasks import Task
+from xautolm.tasks import TASKS, Task, form_of
 from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS, progress_lines, pruned_outcome
 from xautolm.vocabulary import TrialStatus
 
@@ -77,7 +78,9 @@ class FakeExecutor:
     def _leave(self, spec: TrialSpec, folder: Path, outcome: TrialOutcome) -> None:
         """Write what a trial leaves in its folder."""
         (folder / "model").mkdir(exist_ok=True)
-        write_json(folder / "model" / ANSWERING, {"task": spec.task, "form": "classify", "max_length": 8})
+        form = form_of(TASKS.get(spec.task).forms, spec.card.architecture, spec.configuration.values)
+        answering = Answering(task=spec.task, form=form.name, max_length=8)
+        write_json(folder / "model" / ANSWERING, to_plain(answering))
         write_json(folder / "result.json", to_plain(outcome))
 
     def cancel(self, number: int) -> None:

@@ -19,16 +19,16 @@ import xautolm.finetuning.run as trial
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.predictor import Predictor
 from xautolm.metafeatures import system_profile
 from xautolm.methods import METHODS
-from xautolm.records import ModelCard
+from xautolm.records import Answering, ModelCard
 from xautolm.report.usage import usage
 from xautolm.run_folder import ANSWERING
 from xautolm.search_space import build_space, data_needs, form_problems
-from xautolm.serialization import from_plain, read_json
+from xautolm.serialization import read_json, read_record
 from xautolm.tasks import TASKS, Task
 from xautolm.testing import lookup_questions, trial_spec
 from xautolm.vocabulary import TrialStatus
@@ -116,7 +116,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     def answer_with_adapters(model: Any, again: Any) -> Any:
         spec, task, tokenizer, settings = orders[-1]
         table = pd.read_parquet(Path(spec.data) / "validation.parquet")
-        said.append(FORMS.get(settings.form).answers(model.eval(), tokenizer, table, task, settings))
+        said.append(TORCH_FORMS.get(settings.form).answers(model.eval(), tokenizer, table, task, settings))
         return without_adapters(model, again)
 
     def answer_as_probe(
@@ -130,7 +130,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
     def answer_as_it_is(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
         table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)
-        said.append(FORMS.get(settings.form).answers(model, tokenizer, table, task, settings))
+        said.append(TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings))
         save_model(model, tokenizer, settings, folder)
 
     monkeypatch.setattr(asking, "save_model", answer_as_it_is)
@@ -217,14 +217,13 @@ def test_a_conversational_model_is_asked_in_its_own_template(
     assert card.chat
     (tmp_path / "trial").mkdir()
     goes_through(card, TASKS.get(task), "full", form, tmp_path / "trial", answered)
-    settings = read_json(tmp_path / "trial" / "model" / ANSWERING)
-    assert settings["chat"]
+    answering = read_record(Answering, tmp_path / "trial" / "model" / ANSWERING)
+    assert answering.chat
     rows = pd.read_parquet(tmp_path / "trial" / "validation.parquet").head(1)
-    kept = from_plain(Answering, settings)
-    ids = Generate().columns(rows, TASKS.get(task), tokenizer, kept, "decoder")["input_ids"][0]
+    ids = Generate().columns(rows, TASKS.get(task), tokenizer, answering, "decoder")["input_ids"][0]
     said = tokenizer.decode(ids)
     assert said.startswith("[user]") and "\n[assistant] " in said
-    lines = usage(settings, "decoder", rows["text"][0]).replace(
+    lines = usage(answering, "decoder", rows["text"][0]).replace(
         "PATH_TO_THIS_FOLDER", str(tmp_path / "trial" / "model")
     )
     exec(compile(lines, "card", "exec"), {})

@@ -11,8 +11,8 @@ import pytest
 import torch
 from transformers import BatchEncoding
 
-from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.forms.classify import BATCH, Classify
+from xautolm.records import Answering
 from xautolm.tasks import TASKS
 
 

@@ -13,12 +13,14 @@ import torch
 from tests.conformance.tiny import tiny_model
 from xautolm.data.conversations import Speaker, Turn, conversation_text
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
 from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids, target_ids, templated
 from xautolm.finetuning.forms.label_words import label_scores
 from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.records import Answering, Form
 from xautolm.tasks import TASKS
+from xautolm.tasks.forms import FORMS
 from xautolm.testing import lookup_questions
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
@@ -39,7 +41,7 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     ):
         folder = tmp_path_factory.mktemp(family)
         card = tiny_model(family, folder, TEXTS)
-        model = FORMS.get(form).auto_class(architecture).from_pretrained(str(folder)).eval()
+        model = TORCH_FORMS.get(form).auto_class(architecture).from_pretrained(str(folder)).eval()
         found[family] = (load_tokenizer(card, folder, folder), model)
     return found
 
@@ -48,6 +50,22 @@ def settings(form: str, length: int, answer_tokens: int = 8, *, may_be_empty: bo
     return Answering(
         task=TASK.name, form=form, max_length=length, answer_tokens=answer_tokens, may_be_empty=may_be_empty
     )
+
+
+def test_every_form_has_a_part_with_torch_and_no_part_is_without_a_form() -> None:
+    assert set(TORCH_FORMS.things) == set(FORMS.things)
+
+
+@pytest.mark.parametrize("form", FORMS.things.values(), ids=lambda form: form.name)
+def test_the_parts_of_a_form_agree(form: Form) -> None:
+    part = TORCH_FORMS.get(form.name)
+    assert part.name == form.name
+    # The Trainer's own evaluation is one forward pass.
+    assert form.validation_passes == 1 if part.answers_by_logits else form.validation_passes >= 1
+    # What says words is loaded with the head of the language model, which has an output for each word.
+    forms = [item for task in TASKS.things.values() for item in task.forms.items()]
+    architecture = next(architecture for architecture, names in forms if form.name in names)
+    assert part.auto_class(architecture).__name__.endswith(("ForCausalLM", "ForSeq2SeqLM")) == form.says_words
 
 
 def long_row() -> pd.DataFrame:

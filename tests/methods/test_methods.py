@@ -19,12 +19,20 @@ from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard
 from xautolm.space import Space, narrowed
 from xautolm.space.presets import Bounds
+from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import Export
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
+CLASSIFY = FORMS.get("classify")
 BOUNDS = Bounds(
-    positions=512, tokens_max=100, tokens_typical=30.0, train_examples=500, precisions=("fp32",), body_dropout=True
+    positions=512,
+    tokens_max=100,
+    tokens_typical=30.0,
+    train_examples=500,
+    precisions=("fp32",),
+    body_dropout=True,
+    form=CLASSIFY,
 )
 SHAPE = {"vocab_size": 1000, "num_labels": 3}
 BERT = BertConfig(hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE)
@@ -118,7 +126,7 @@ def test_embeddings_that_are_narrower_than_the_body_are_no_more_than_its_layers_
     ("form", "has_choice"), [("classify", True), ("regress", True), ("extract", True), ("generate", False)]
 )
 def test_embeddings_may_be_frozen_where_nothing_else_says_words(form: str, has_choice: bool, card: ModelCard) -> None:
-    bounds = replace(BOUNDS, form=form)
+    bounds = replace(BOUNDS, form=FORMS.get(form))
     for method, expected in (("full", has_choice), ("partial", False), ("lora", False)):
         names = Space("s", METHODS.get(method).parameters("default", card, bounds)).sites()
         assert ("freeze_embeddings" in names) == expected, method
@@ -190,14 +198,14 @@ def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCar
 
 def test_refusals(card: ModelCard) -> None:
     scratch, albert = replace(card, origin="scratch"), replace(card, shared_layers=True)
-    assert [name for name in METHODS.names() if METHODS.get(name).problem(scratch, "classify")] == [
+    assert [name for name in METHODS.names() if METHODS.get(name).problem(scratch, CLASSIFY)] == [
         "head",
         "lora",
         "partial",
         "probe",
         "zero_shot",
     ]
-    assert [name for name in METHODS.names() if METHODS.get(name).problem(albert, "classify")] == [
+    assert [name for name in METHODS.names() if METHODS.get(name).problem(albert, CLASSIFY)] == [
         "partial",
         "zero_shot",
     ]

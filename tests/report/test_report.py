@@ -10,6 +10,7 @@ import pytest
 from rich.console import Console
 
 from xautolm.records import (
+    Answering,
     Configuration,
     DataProfile,
     Experience,
@@ -130,7 +131,7 @@ def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCa
         "f1_macro",
         ["split made"],
         {"f1_macro": 0.65},
-        {"form": "classify", "task": "text-classification"},
+        Answering(task="text-classification", form="classify", max_length=8),
         "",
     )
     for fact in (

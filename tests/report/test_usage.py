@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from xautolm.cli.inputs import InputOptions, texts_asked
+from xautolm.records import Answering
 from xautolm.report.usage import predict_command, usage, usage_of
-from xautolm.serialization import write_json
+from xautolm.serialization import to_plain, write_json
 from xautolm.tasks import TASKS
 
 FORMS = sorted(
@@ -30,8 +31,8 @@ CALLS = {
 }
 
 
-def settings_of(task: str, form: str) -> dict[str, object]:
-    return {"task": task, "form": form, "answer_tokens": 9, "mean": 30_000.0, "deviation": 500.0, "max_length": 64}
+def settings_of(task: str, form: str) -> Answering:
+    return Answering(task=task, form=form, answer_tokens=9, mean=30_000.0, deviation=500.0, max_length=64)
 
 
 @pytest.mark.parametrize(("task", "form", "architecture"), FORMS)
@@ -53,7 +54,7 @@ def test_lines_for_a_folder_know_its_architecture_and_hold_its_path(
 ) -> None:
     folder = tmp_path / 'it\'s "best"'
     folder.mkdir()
-    write_json(folder / "xautolm.json", settings_of("text-generation", "generate"))
+    write_json(folder / "xautolm.json", to_plain(settings_of("text-generation", "generate")))
     write_json(folder / "config.json", config)
     lines = usage_of(folder)
     compile(lines, "lines", "exec")

@@ -14,8 +14,9 @@ from xautolm.metafeatures.generation import (
 from xautolm.metafeatures.sentences import DIMENSIONS as SENTENCE_DIMENSIONS
 from xautolm.metafeatures.sentences import NAME as SENTENCES
 from xautolm.methods.partial import PAPER_LAYERS
-from xautolm.records import HEADED, SAYING, Experience, Failure, Features, Scalar, TrialOutcome
+from xautolm.records import Experience, Failure, Features, Scalar, TrialOutcome
 from xautolm.tasks import TASKS
+from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import FailureKind, HeadStart, TrialStatus
 from xautolm.zoo import ZOO, known_card, zoo_name
 
@@ -114,11 +115,13 @@ def completed(values: Mapping[str, Scalar], task: str) -> Mapping[str, Scalar]:
     if not is_training or is_from_scratch or task not in TASKS.things:
         return values
     architecture = "encoder" if card is None else card.architecture
-    form = str(values.get("form", TASKS.things[task].forms.get(architecture, ("",))[0]))
+    usual_form, *_ = TASKS.things[task].forms.get(architecture, ("",))
+    # A record may name a form that this version does not know, or none that its model has.
+    form = FORMS.things.get(str(values.get("form", usual_form)))
     unsaid: dict[str, Scalar] = {}
-    if form in HEADED:
+    if form is not None and form.has_linear_head:
         unsaid["head_init"] = HeadStart.RANDOM.value
-    if method.startswith(FULL_METHOD) and form not in SAYING:
+    if method.startswith(FULL_METHOD) and (form is None or not form.says_words):
         unsaid["freeze_embeddings"] = False
     missing = {name: value for name, value in unsaid.items() if name not in values}
     return {**values, **missing} if missing else values

@@ -10,8 +10,8 @@ from typing import Any
 from peft import PeftModel
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.pretrained import read_adapters
+from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
 

@@ -9,7 +9,7 @@ import torch
 from transformers import AutoConfig, PreTrainedTokenizerBase
 
 from xautolm.errors import ModelUnavailableError, TrialError
-from xautolm.finetuning.forms import FORMS, Form
+from xautolm.finetuning.forms import TORCH_FORMS, TorchForm
 from xautolm.finetuning.pretrained import fresh_weights, load_failure, read_config, read_weights, stored_config
 from xautolm.methods import METHODS
 from xautolm.methods.base import head_parameters
@@ -54,7 +54,7 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
-    form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
+    form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
     model = _load(spec, _config(spec, task, form, tokenizer), form)
     if spec.card.origin != "scratch" and not _has_head_for(spec.card, form.head(spec, task)):
         _renew_head(model)
@@ -79,7 +79,7 @@ def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id
 
 
-def _config(spec: TrialSpec, task: Task, form: Form, tokenizer: PreTrainedTokenizerBase) -> Any:
+def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedTokenizerBase) -> Any:
     card = spec.card
     source = card.path or card.hub_id
     head = form.head(spec, task)
@@ -150,7 +150,7 @@ def _head_names(model: Any) -> list[str]:
     ]
 
 
-def _load(spec: TrialSpec, config: Any, form: Form) -> Any:
+def _load(spec: TrialSpec, config: Any, form: TorchForm) -> Any:
     """Load pretrained weights under a head for this task; a head of another task's gives way to a fresh one.
 
     Raises:

@@ -9,11 +9,12 @@ import pandas as pd
 import torch
 from transformers.utils import logging
 
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import load_mean_pooled
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.metafeatures.bf16 import computes_in_bf16
+from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS
@@ -31,7 +32,7 @@ class Predictor:
     def __init__(self, folder: Path, device: str) -> None:
         logging.disable_progress_bar()
         self.settings = from_plain(Answering, read_json(folder / ANSWERING))
-        self.form = FORMS.get(self.settings.form)
+        self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         model = load_mean_pooled(folder) if self.settings.pooling == Pooling.MEAN else self._load(folder)
         self.device = present_device(device)

@@ -18,7 +18,6 @@ from xautolm.errors import TrialError
 from xautolm.finetuning.export import save_answering, save_model
 from xautolm.finetuning.feature_files import Readout, RowFeatures
 from xautolm.finetuning.features import SplitFeatures, own_features, split_features
-from xautolm.finetuning.forms import Answering
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard
@@ -27,7 +26,7 @@ from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import scores
-from xautolm.records import BODY_SECONDS, TrialOutcome, TrialSpec
+from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
 from xautolm.tasks import Task, predicted
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus

@@ -18,7 +18,7 @@ from transformers.utils import logging
 from xautolm.finetuning.asking import run_untrained
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import save_model, without_adapters
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, pooling_of, run_probe, save_started, started_model
@@ -27,8 +27,9 @@ from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.finetuning.training import make_trainer
 from xautolm.methods import METHODS
-from xautolm.records import SAYING, TrialOutcome, TrialSpec
+from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS, Task
+from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import TrialStatus
 
 
@@ -54,7 +55,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
     tokens, settings = tokenized(spec, task, tokenizer)
     if not METHODS.get(spec.configuration.method).trains_by_gradient:
-        if settings.form in SAYING:
+        if FORMS.get(settings.form).says_words:
             return run_untrained(spec, task, tokenizer, settings, folder)
         return run_probe(spec, task, tokenizer, tokens, settings, folder)
     adjustments: list[str] = []
@@ -135,7 +136,7 @@ def _train(
     looks = QuickLooks(progress, (clock, plan), form.evaluation_share, spec.seed)
     callbacks = [progress, NanGuard(), clock, plan, looks]
     trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
-    if form.answers_by_logits:
+    if TORCH_FORMS.get(settings.form).answers_by_logits:
         looks.attach(trainer, len(tokens["train"]), tokens["validation"])
     with memory_guard(model, spec.limits.memory):
         trainer.train()

@@ -14,9 +14,9 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.pretrained import load_failure, read_tokenizer
-from xautolm.records import ModelCard, TrialSpec, digest_of
+from xautolm.records import Answering, ModelCard, TrialSpec, digest_of
 from xautolm.serialization import to_plain
 from xautolm.space.presets import DATA_SHARES
 from xautolm.symptoms import lacks_memory
@@ -60,7 +60,7 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
 
 def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
     """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
-    form = FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values))
+    form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
     tables = {name: pd.read_parquet(Path(spec.data) / f"{name}.parquet") for name in ("train", "validation")}
     _check_vocabulary(spec.card, tokenizer, list(tables["train"][next(iter(task.inputs))].iloc[:VOCABULARY_SAMPLE]))
     targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]

@@ -19,11 +19,11 @@ from transformers import (
 )
 
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms import FORMS, Answering
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
-from xautolm.records import Scalar, TrialSpec, as_float
+from xautolm.records import Answering, Scalar, TrialSpec, as_float
 from xautolm.tasks import Classification, Task, predicted
 from xautolm.vocabulary import FailureKind
 
@@ -55,7 +55,7 @@ def make_trainer(
     values = spec.configuration.values
     optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
     rate, decay = _number(values, "learning_rate"), _number(values, "weight_decay", 0.0)
-    form = FORMS.get(settings.form)
+    form = TORCH_FORMS.get(settings.form)
     by_logits = form.answers_by_logits
     multiple = 8 if spec.device != "cpu" else None
     trainer = (Trainer if by_logits else AnsweringTrainer)(
@@ -106,7 +106,7 @@ def answer_scores(
     spec: TrialSpec,
 ) -> dict[str, float]:
     """The metrics of a model's answers to a table's rows."""
-    given = FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
+    given = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
     return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), predicted(task, given))
 
 

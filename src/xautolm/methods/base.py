@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from xautolm.records import HEADED, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Scalar
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
 from xautolm.vocabulary import Export, HeadStart, Pooling
@@ -31,9 +31,8 @@ class Method(Protocol):
     presets: tuple[str, ...]
     """The presets of the space that have the method."""
 
-    def problem(self, card: ModelCard, form: str) -> str:
-        """Why the method cannot be applied to a model that does a task in a form (`classify`, `extract`, `generate`,
-        `label-words`); nothing if it can."""
+    def problem(self, card: ModelCard, form: Form) -> str:
+        """Return why the method cannot be applied to a model that does a task in a form; nothing if it can."""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """The method's own parameters for a model, in the preset `default` or `paper`, within what data and machine
@@ -132,7 +131,7 @@ def trainings(
         from_probe: With a head that starts from the probe.
         from_random: With a random head.
     """
-    if bounds.form not in HEADED:
+    if not bounds.form.has_linear_head:
         return usual.parameters(card)
     starts: dict[str, Space] = {}
     poolings = start_poolings(card, bounds)

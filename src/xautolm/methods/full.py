@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.methods.base import Training, trainings
-from xautolm.records import SAYING, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Scalar
 from xautolm.space import Choice, Float, Int, Parameter
 from xautolm.space.presets import Bounds
 
@@ -25,7 +25,7 @@ class Full:
     reads_training_split = True
     presets = ("default", "paper")
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Applies to every model."""
         return ""
 
@@ -37,7 +37,7 @@ class Full:
             rate = Float(name="learning_rate", low=1e-4, high=3e-3, default=1e-3, log=True)
             return (rate, Int(name="epochs", low=3, high=12, default=8))
         training = trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM)
-        if bounds.form in SAYING:
+        if bounds.form.says_words:
             # What says words is often the same matrix, which has to be trained.
             return training
         # Half of a small model's weights: without their gradients and moments an epoch takes 22 % less time, at the

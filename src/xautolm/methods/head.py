@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.methods.base import freeze_all_but, head_parameters, learning_rate
-from xautolm.records import SAYING, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Scalar
 from xautolm.space import Int, Parameter
 from xautolm.space.presets import Bounds
 
@@ -22,9 +22,9 @@ class Head:
     # In `default`, the linear probe takes its place: it fits the same layer to features that are computed once.
     presets = ("paper",)
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Needs a body that already knows something."""
-        if form in SAYING:
+        if form.says_words:
             return "saying words needs no head of its own that could be trained alone"
         return "a model trained from scratch has nothing worth freezing" if card.origin == "scratch" else ""
 

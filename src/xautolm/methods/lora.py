@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 from xautolm.methods.base import BASE, Training, trainings
-from xautolm.records import ModelCard, Scalar, as_float, as_int
+from xautolm.records import Form, ModelCard, Scalar, as_float, as_int
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
 
@@ -35,7 +35,7 @@ class Lora:
     reads_training_split = True
     presets = ("default", "paper")
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Needs a body that already knows something."""
         return "a model trained from scratch has nothing worth adapting" if card.origin == "scratch" else ""
 
@@ -51,7 +51,7 @@ class Lora:
                 bias,
                 Choice(name="lora_dropout", options=(0.0, 0.1, 0.2, 0.3), default=0.1),
                 *_stored(
-                    bounds.quantizations if card.quantizable and bounds.form == "generate" else (),
+                    bounds.quantizations if card.quantizable and bounds.form.is_open_ended else (),
                     ("gaussian", "pissa"),
                 ),
             )

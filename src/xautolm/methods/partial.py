@@ -7,7 +7,7 @@ from typing import Any
 
 from xautolm.errors import TrialError
 from xautolm.methods.base import Training, freeze_all_but, head_parameters, trainings
-from xautolm.records import ModelCard, Scalar, as_int
+from xautolm.records import Form, ModelCard, Scalar, as_int
 from xautolm.space import Choice, Int, Parameter
 from xautolm.space.presets import Bounds
 
@@ -27,7 +27,7 @@ class Partial:
     reads_training_split = True
     presets = ("default", "paper")
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Needs layers of its own to freeze, and something worth keeping in them."""
         if card.origin == "scratch":
             return "a model trained from scratch has nothing worth freezing"

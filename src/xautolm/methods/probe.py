@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.methods.base import WithoutGradient, freeze_all_but, head_parameters, poolings_of
-from xautolm.records import SAYING, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Scalar
 from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.space.presets import Bounds, default_length
 from xautolm.vocabulary import Layers, Pooling
@@ -20,9 +20,9 @@ class LinearProbe(WithoutGradient):
     reads_training_split = True
     presets = ("default",)
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Needs a body that already knows something, and a score for each class or a number on top of it."""
-        if form in SAYING or form == "extract":
+        if not form.has_linear_head:
             return "a linear probe gives one answer for a text, not words or places in it"
         return "a model trained from scratch has nothing worth probing" if card.origin == "scratch" else ""
 
@@ -34,7 +34,7 @@ class LinearProbe(WithoutGradient):
         return (
             Branch(name="pooling", branches=opened, default=poolings[0], closed=True),
             default_length(bounds),
-            *(weights if bounds.form == "classify" else ()),
+            *(weights if bounds.form.chooses_class else ()),
         )
 
     def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:

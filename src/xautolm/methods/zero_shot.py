@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from xautolm.methods.base import WithoutGradient, freeze_all_but
-from xautolm.records import SAYING, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Scalar
 from xautolm.space import Parameter
 from xautolm.space.presets import Bounds, default_length
 
@@ -19,9 +19,9 @@ class ZeroShot(WithoutGradient):
     reads_training_split = False
     presets = ("default",)
 
-    def problem(self, card: ModelCard, form: str) -> str:
+    def problem(self, card: ModelCard, form: Form) -> str:
         """Needs a model that already says words."""
-        if form not in SAYING:
+        if not form.says_words:
             return "without training, a new head on top of the model says nothing"
         return "a model trained from scratch knows nothing before it is trained" if card.origin == "scratch" else ""
 

@@ -6,8 +6,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from xautolm.records import Experience, ModelCard
-from xautolm.report.usage import PIPELINE_TAGS, folder_kind, library_of, usage
+from xautolm.records import Answering, Experience, ModelCard
+from xautolm.report.usage import folder_kind, library_of, usage
+from xautolm.tasks.forms import FORMS
 
 GOES_ON = """
 The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
@@ -22,7 +23,7 @@ def model_card(
     metric: str,
     notes: Sequence[str],
     test: Mapping[str, float] | None,
-    settings: Mapping[str, Any],
+    answering: Answering,
     prompt: str,
     *,
     is_final: bool = True,
@@ -36,7 +37,7 @@ def model_card(
         metric: What chose it.
         notes: What was done to the data.
         test: Scores on the test split, if there is one.
-        settings: What lies beside the weights as `xautolm.json`.
+        answering: What lies beside the weights as `xautolm.json`.
         prompt: An example of the task's prompts.
         is_final: Whether the search has ended.
     """
@@ -52,8 +53,8 @@ def model_card(
     adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
     state = "" if is_final else GOES_ON
     return f"""---
-library_name: {library_of(settings)}
-pipeline_tag: {PIPELINE_TAGS[settings["form"]]}
+library_name: {library_of(answering)}
+pipeline_tag: {FORMS.get(answering.form).pipeline_tag}
 license: {json.dumps(card.licence)}
 tags: [xautolm, {experience.task}]
 {f"base_model: {card.hub_id}" if card.hub_id else "# no base model on the hub"}
@@ -64,10 +65,10 @@ tags: [xautolm, {experience.task}]
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
 Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
 {state}
-{folder_kind(settings)}
+{folder_kind(answering)}
 
 ```python
-{usage(settings, card.architecture, prompt)}
+{usage(answering, card.architecture, prompt)}
 ```
 
 ## Results

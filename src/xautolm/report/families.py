@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from xautolm.methods import METHODS
 from xautolm.records import ModelCard
 from xautolm.tasks import TASKS
+from xautolm.tasks.forms import FORMS
 
 Problems = Callable[[str, str, ModelCard], Mapping[str, str]]
 """Task, method and model to what keeps them apart in each form of the task, or nothing."""
@@ -46,15 +47,16 @@ def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
     lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, family_rows(cards, problems))]
     why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
     table = "\n".join(lines)
+    forms = "".join(f"- `{form.name}` {form.title}\n" for form in FORMS.things.values())
     whole = sorted({card.family for card in cards.values() if card.hub_id and not card.quantizable})
     return f"""# What works on which family
 
 Written by `xautolm models matrix`. `make test-conformance` takes a tiny model of each family's real class (random
 weights, a tokenizer of its own) through every cell: two training steps, answers, saved, loaded again, the same answers.
 
-`extract` points at a span of the context, `generate` says words after a prompt, `classify` puts a classifier on top,
-`label-words` says the name of the class, `regress` puts one number on top.
+What a model does in each form:
 
+{forms}
 {table}
 
 `lora` goes beside weights of 8 or 4 bits too, on a GPU with bitsandbytes (tested on processors, for

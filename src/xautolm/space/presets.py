@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from xautolm.records import Scalar, as_int
+from xautolm.records import Form, Scalar, as_int
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
 from xautolm.vocabulary import Export
@@ -35,8 +35,8 @@ class Bounds:
     """Number formats that the device trains in, the preferred one first."""
     body_dropout: bool
     """Whether dropout in the body has an effect: some of the body is trained in place."""
-    form: str = "classify"
-    """How the task is cast: `classify`, `extract`, `generate` or `label-words`."""
+    form: Form
+    """How the task is cast for the model."""
     quantizations: tuple[str, ...] = ("none",)
     """How frozen weights can be stored here: `none`, `8bit`, `4bit`."""
     tokens_p90: float = 0.0
@@ -67,7 +67,7 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
         *(
             (Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0),)
-            if bounds.form == "classify"
+            if bounds.form.chooses_class
             else ()
         ),
         *_class_weights(bounds),
@@ -88,7 +88,7 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
 
     What cannot run is left out: batches larger than the data, lengths beyond the model's positions.
     """
-    generates = bounds.form == "generate"
+    generates = bounds.form.is_open_ended
     sizes = tuple(size for size in (2, 4, 8, 16, 32, 64, 128, 256) if size <= bounds.train_examples) or (1,)
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
     wanted = PAPER_GENERATION_LENGTHS if generates else LENGTHS[:7]
@@ -138,7 +138,7 @@ PRESETS = {"default": default_parameters, "paper": paper_parameters}
 
 def _class_weights(bounds: Bounds) -> tuple[Parameter, ...]:
     weights = Choice(name="class_weights", options=(False, True), default=False)
-    return (weights,) if bounds.form == "classify" else ()
+    return (weights,) if bounds.form.chooses_class else ()
 
 
 def _switch(name: str, *opened: Parameter) -> Branch:

@@ -7,7 +7,8 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from xautolm.records import Scalar
+from xautolm.records import Form, Scalar
+from xautolm.tasks.forms import FORMS
 
 
 class Task(Protocol):
@@ -18,8 +19,7 @@ class Task(Protocol):
     """What transformers calls the loss of a head: `single_label_classification`, `multi_label_classification` or
     `regression`; empty for other tasks."""
     forms: Mapping[str, tuple[str, ...]]
-    """How the task can be cast for each architecture that can do it, the usual way first: `classify`, `regress`,
-    `extract`, `generate` or `label-words`."""
+    """Names of the forms that the task can be cast in, for each architecture that can do it, the usual one first."""
     families: tuple[str, ...]
     """Architectures that `--families auto` considers."""
     target_kind: str
@@ -114,15 +114,20 @@ class Classification(Task, Protocol):
         """Predictions to what a person reads: class names, or lists of them."""
 
 
-def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]) -> str:
-    """How a configuration casts a task: as its `form` says, else in the usual way for the architecture.
+def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]) -> Form:
+    """Return how a configuration casts a task: as its `form` says, else in the usual way for the architecture.
 
     Args:
-        forms: Of the task, by architecture.
+        forms: Names of the task's forms, by architecture.
         architecture: Of the model.
         values: The configuration.
+
+    Raises:
+        KeyError: The task has no form for the architecture.
+        UnknownNameError: There is no form of that name.
     """
-    return str(values.get("form", forms[architecture][0]))
+    usual_form = forms[architecture][0]
+    return FORMS.get(str(values.get("form", usual_form)))
 
 
 def predicted(task: Task, answers: Any) -> Any:

@@ -1,8 +1,8 @@
-"""How a task is cast for a kind of model: with a classifier on top, a span extractor on top, or words generated."""
+"""What a form of a task does in a trial, one file each; its record, without torch, is in `tasks/forms`."""
 
-from xautolm.finetuning.forms.base import Answering, Form
+from xautolm.finetuning.forms.base import TorchForm
 from xautolm.registry import Registry
 
-FORMS: Registry[Form] = Registry("form", __name__, "FORM", helpers=("base",))
+TORCH_FORMS: Registry[TorchForm] = Registry("form", __name__, "FORM", helpers=("base",))
 
-__all__ = ["FORMS", "Answering", "Form"]
+__all__ = ["TORCH_FORMS", "TorchForm"]

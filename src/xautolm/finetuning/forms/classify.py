@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
+from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -28,7 +28,6 @@ class Classify:
 
     name = "classify"
     answers_by_logits = True
-    evaluation_share = 0.5  # a forward pass is typically a third
 
     def auto_class(self, architecture: str) -> Any:
         """For every architecture the same."""

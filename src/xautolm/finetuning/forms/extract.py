@@ -10,9 +10,9 @@ import pandas as pd
 import torch
 from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding, PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import SEGMENTS, Answering, taken_by
+from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -29,7 +29,6 @@ class Extract:
 
     name = "extract"
     answers_by_logits = False
-    evaluation_share = 0.5
 
     def auto_class(self, architecture: str) -> Any:
         """Encoders only."""

@@ -19,9 +19,8 @@ from transformers import (
 
 from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -34,7 +33,6 @@ class Generate:
 
     name = "generate"
     answers_by_logits = False
-    evaluation_share = 2.0  # words are said one after the other
 
     def auto_class(self, architecture: str) -> Any:
         """By architecture."""

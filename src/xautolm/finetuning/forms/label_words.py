@@ -11,10 +11,9 @@ import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.forms.generate import BATCH, Generate, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
-from xautolm.records import TrialSpec
+from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 
 LOGITS = 2**28
@@ -25,7 +24,6 @@ class LabelWords(Generate):
     """Trained as generation of the names is; answered with a score for each class, so that no other word is said."""
 
     name = "label-words"
-    evaluation_share = 0.5
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
         """Room for the longest name."""

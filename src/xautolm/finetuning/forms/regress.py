@@ -10,9 +10,8 @@ import numpy as np
 import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.base import Answering
 from xautolm.finetuning.forms.classify import Classify
-from xautolm.records import TrialSpec
+from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 
 

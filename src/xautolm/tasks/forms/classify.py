@@ -1,0 +1,42 @@
+"""A classifier on top of any model: one score for each class."""
+
+from __future__ import annotations
+
+from xautolm.records import Form, TrainedModel
+from xautolm.tasks.forms.base import example_input, mean_pooled_usage
+from xautolm.vocabulary import Pooling
+
+LIKELIEST_CLASS = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
+print(classify({example}))"""
+
+ALL_LABELS = """from transformers import pipeline
+
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", top_k=None)
+(classes,) = classify([{example}])
+print([found["label"] for found in classes if found["score"] > 0.5])"""
+"""Without `top_k=None` a pipeline says the likeliest class only, and drops the others of a multi-label model."""
+
+
+def usage(model: TrainedModel) -> str:
+    """Return Python that asks a classifier for the class of a text, or for all of its labels."""
+    has_many_labels = model.problem_type == "multi_label_classification"
+    if model.answering.pooling is Pooling.MEAN:
+        likeliest_class = "labels[logits.argmax()]"
+        all_labels = "[label for label, logit in zip(labels, logits) if logit > 0]"
+        return mean_pooled_usage(model, all_labels if has_many_labels else likeliest_class)
+    template = ALL_LABELS if has_many_labels else LIKELIEST_CLASS
+    return template.format(example=example_input(model))
+
+
+FORM = Form(
+    name="classify",
+    title="puts a classifier on top",
+    pipeline_tag="text-classification",
+    says_words=False,
+    has_linear_head=True,
+    chooses_class=True,
+    validation_passes=1.0,
+    usage=usage,
+)
