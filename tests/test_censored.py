@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
 from xautolm.experience.validation import check
-from xautolm.metalearning.utility import is_negative, is_positive, utilities
-from xautolm.records import Experience, Objective, TrialOutcome
+from xautolm.metalearning import own_features
+from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, utilities
+from xautolm.records import Configuration, Experience, Objective, TrialOutcome
 from xautolm.search import pareto_front
 from xautolm.search.study import told_values
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus
-from xautolm.warm_start import standings_of
+from xautolm.warm_start import evidence_of, standings_of
 
 OBJECTIVES = ("f1_macro", "evaluation_time")
 
@@ -76,3 +78,32 @@ def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(experiences: dict[str,
     assert scores["fair"][0] == pytest.approx(-0.1 * spread)
     assert scores["pruned"][0] == pytest.approx(-0.3 * spread)
     assert scores["pruned"][1] < scores["good"][1] < scores["fair"][1]
+
+
+def on_part(share: float, outcome: TrialOutcome) -> Experience:
+    values = {"model": "tiny", "method": "full.v1", "train_share": share}
+    return made_up_experience(0, Configuration(values=values, space="default.v1"), outcome)
+
+
+def test_a_past_trial_on_a_part_of_the_rows_is_a_lower_bound_on_what_all_rows_give() -> None:
+    bound = as_of_all_rows(on_part(0.1, success(20.0, f1_macro=0.6)))
+    assert bound.configuration.values == {"model": "tiny", "method": "full.v1"}
+    assert bound.outcome.is_censored and bound.outcome.succeeded
+    assert (bound.outcome.evaluation_time, bound.outcome.whole_time) == (20.0, pytest.approx(200.0))
+    pruned = as_of_all_rows(on_part(0.3, stopped(TrialStatus.PRUNED, 0.1, 8.0, 120.0))).outcome
+    assert pruned.status is TrialStatus.PRUNED and pruned.whole_time == pytest.approx(400.0)
+    whole = as_of_all_rows(on_part(1.0, success(20.0, f1_macro=0.6)))
+    assert not whole.outcome.is_censored and "train_share" not in whole.configuration.values
+    usual = made_up_experience(0)
+    assert as_of_all_rows(usual) is usual
+
+
+def test_a_search_on_all_rows_is_warm_started_by_trials_on_a_part_as_bounds() -> None:
+    features = own_features({"words": 12.0})
+    whole = replace(on_part(1.0, success(100.0, f1_macro=0.8)), id="whole", features=features)
+    part = replace(on_part(0.1, success(10.0, f1_macro=0.6)), id="part", features=features)
+    evidence = evidence_of([whole, part], features, OBJECTIVES)
+    assert all("train_share" not in past.values for past in evidence)
+    scores = sorted(past.scores for past in evidence if past.scores is not None)
+    # As long as all rows would take; and half of the deficit of two standard deviations is believed.
+    assert scores == [pytest.approx((-1.0, -math.log(100.0))), pytest.approx((0.0, -math.log(100.0)))]

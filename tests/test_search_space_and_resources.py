@@ -7,6 +7,8 @@ import pytest
 
 from xautolm.data import prepare
 from xautolm.errors import SpaceError, UnknownNameError
+from xautolm.methods import METHODS
+from xautolm.methods.probe import LARGEST_SAMPLE
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -18,9 +20,17 @@ from xautolm.records import (
     SystemProfile,
 )
 from xautolm.resources import ResourceModel
-from xautolm.search_space import build_space, data_needs, methods_by_model, precisions, read_space_option
+from xautolm.search_space import (
+    build_space,
+    data_needs,
+    default_configurations,
+    methods_by_model,
+    precisions,
+    read_space_option,
+)
 from xautolm.serialization import from_plain, to_plain
 from xautolm.space import Space
+from xautolm.space.shares import LARGE_DATA, RUNG_SHARES, lowest_rung
 from xautolm.tasks import TASKS
 from xautolm.testing import success
 from xautolm.zoo import ZOO
@@ -233,6 +243,43 @@ def test_predictions_order_what_is_obvious(resources: tuple[ResourceModel, Space
     assert probe.memory < full.memory < large.memory
     # 355 M parameters, gradients and two moments in float32 are 5.7 GB before any activation.
     assert 5.7e9 < large.memory < 8e9
+
+
+def test_a_probe_of_large_data_takes_no_longer_than_its_sample(profile: DataProfile, machine: SystemProfile) -> None:
+    card = ZOO.things["minilm-l6"]
+    space = build_space("default", TASK, [card], ["probe"], profile, machine)
+
+    def seconds(rows: int) -> float:
+        model = ResourceModel({card.name: card}, replace(profile, train_examples=rows), machine)
+        return model.predict(configured(space)).first_result_seconds
+
+    assert seconds(10 * LARGEST_SAMPLE) == seconds(LARGEST_SAMPLE) > seconds(LARGEST_SAMPLE // 2)
+
+
+def test_a_part_of_the_rows_takes_its_part_of_the_time(profile: DataProfile, machine: SystemProfile) -> None:
+    card, large = ZOO.things["minilm-l6"], replace(profile, train_examples=LARGE_DATA)
+    model = ResourceModel({card.name: card}, large, machine)
+    space = build_space("default", TASK, [card], [], large, machine, rungs=True)
+    estimates = [model.predict(configured(space, train_share=share)) for share in RUNG_SHARES]
+    seconds = [estimate.first_result_seconds - estimate.validation_seconds - 3.0 for estimate in estimates]
+    assert [each / seconds[-1] for each in seconds] == pytest.approx(RUNG_SHARES)
+
+
+def test_rungs_are_for_trainings_on_large_data(profile: DataProfile, machine: SystemProfile) -> None:
+    large = replace(profile, train_examples=LARGE_DATA)
+    cards = [ZOO.things["minilm-l6"]]
+    smaller = replace(profile, train_examples=LARGE_DATA - 1)
+    plain = build_space("default", TASK, cards, [], large, machine)
+    assert build_space("default", TASK, cards, [], smaller, machine, rungs=True) == plain
+    space = build_space("default", TASK, cards, [], large, machine, rungs=True)
+    assert "train_share" in space.sites() and "train_share" not in plain.sites()
+    for default in default_configurations(space):
+        is_trained = METHODS.get(default.method).trains_by_gradient
+        assert default.values.get("train_share") == (RUNG_SHARES[0] if is_trained else None)
+    some = build_space("default", TASK, cards, [], large, machine, {"train_share": [0.3, 1.0]}, rungs=True)
+    assert lowest_rung(some) == {"train_share": 0.3}
+    with pytest.raises(SpaceError, match=r"train_share: 0\.5 is not one of"):
+        build_space("default", TASK, cards, [], large, machine, {"train_share": [0.5]}, rungs=True)
 
 
 def test_a_measured_trial_corrects_the_next_prediction(resources: tuple[ResourceModel, Space]) -> None:

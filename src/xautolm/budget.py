@@ -60,6 +60,11 @@ class Clock:
         """Seconds left; infinite without a time budget."""
         return float("inf") if self.budget.seconds is None else self.budget.seconds - self.used
 
+    @property
+    def spent(self) -> float:
+        """Share of the time budget that is used; 0 without one."""
+        return 0.0 if self.budget.seconds is None else self.used / self.budget.seconds
+
     def tick(self) -> None:
         """Note the time used, at most once a second."""
         if time.monotonic() - self.written >= TICK_SECONDS:

@@ -13,7 +13,7 @@ from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
-from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROPOSAL, AskedTrial, pareto_front
+from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial, pareto_front
 from xautolm.serialization import write_json
 from xautolm.session import Session
 
@@ -142,8 +142,10 @@ def within(limits: Limits, clock: Clock) -> Limits:
 def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     """Let what is built on the best probe be next, once all probes have ended, and then what is near the best training.
 
+    What has earned a training on more of the rows comes before anything new.
+
     Returns:
-        Whether the search is still in its opening, whose trials may use all the time that is left.
+        Whether the next trial builds on what is known to be good, and so may use all the time that is left.
     """
     scenario, opening = session.scenario, session.opening
     experiences = standing.experiences
@@ -155,6 +157,10 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     for configuration in opening.after_probes(experiences, running, scenario.metric, obstacle):
         session.study.enqueue(configuration, DEFAULT)
     if not opening.has_ended(experiences, running):
+        return True
+    promoted = session.rungs.promotion(experiences, running, session.clock.spent, obstacle)
+    if promoted is not None:
+        session.study.enqueue(promoted, PROMOTED)
         return True
     neighbor = opening.refinement(experiences, running, scenario.metric, obstacle)
     if neighbor is None:

@@ -10,6 +10,7 @@ from xautolm.methods import METHODS
 from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
 from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
+from xautolm.space.shares import TRAIN_SHARE, without_rung
 
 Obstacle = Callable[[Configuration], str]
 """Says why a configuration would be passed over, or nothing."""
@@ -130,12 +131,18 @@ class Opening:
         return None
 
     def count_varied(self, begun: Sequence[Configuration]) -> int:
-        """Return how many trainings were begun that are no defaults, whole or with the fewest epochs."""
+        """Return how many trainings were begun that are no defaults, whole or with the fewest epochs.
+
+        A configuration that was promoted to more of the training rows is none of its own.
+        """
         whole = default_configurations(self.space)
         shortest = default_configurations(self.space, fewest_epochs=True)
+        known = [without_rung(configuration) for configuration in (*whole, *shortest)]
         varied = 0
         for configuration in begun:
-            if is_trained(configuration) and configuration not in whole and configuration not in shortest:
+            values = without_rung(configuration)
+            if is_trained(configuration) and values not in known:
+                known.append(values)
                 varied += 1
         return varied
 
@@ -256,6 +263,9 @@ def variations(space: Space, configuration: Configuration) -> list[Configuration
 
 def _changed_value(configuration: Configuration, name: str, change: Change, key: str, parameter: Parameter) -> Scalar:
     """Return a parameter's value in a configuration, changed if the parameter has this name."""
+    if parameter.name == TRAIN_SHARE:
+        # The configuration may have been promoted; what is new begins on the lowest rung.
+        return parameter.default
     value = configuration.values.get(parameter.name, parameter.default)
     return change(parameter, value) if parameter.name == name else value
 

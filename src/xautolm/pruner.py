@@ -11,10 +11,11 @@ import pandas as pd
 
 from xautolm.execution import Executor
 from xautolm.metrics import constant_scores
-from xautolm.records import Evaluation, Experience, LearningCurve, Objective, TrialOutcome
+from xautolm.records import Evaluation, Experience, LearningCurve, Objective, TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder, Say
 from xautolm.search import objective_values
 from xautolm.search.pruning import Rivals, reason_to_stop
+from xautolm.space.shares import rung_share
 from xautolm.tasks import Task
 from xautolm.trial_folder import read_curve
 
@@ -69,23 +70,25 @@ class Pruner:
         self.stopped: set[int] = set()
         self.ended_curves: dict[int, LearningCurve | None] = {}
 
-    def stop_hopeless(self, executor: Executor, running: Iterable[int], experiences: Sequence[Experience]) -> None:
+    def stop_hopeless(
+        self, executor: Executor, running: Mapping[int, TrialSpec], experiences: Sequence[Experience]
+    ) -> None:
         """Cancel the running trials that are hopeless, and say why; they end as pruned.
 
         Args:
             executor: Runs them.
-            running: Their numbers.
+            running: Their orders, by number.
             experiences: The run's trials that have ended.
         """
         for number, reason in self.hopeless(running, experiences).items():
             executor.cancel(number)
             self.say(f"trial {number} is stopped: {reason}")
 
-    def hopeless(self, running: Iterable[int], experiences: Sequence[Experience]) -> dict[int, str]:
+    def hopeless(self, running: Mapping[int, TrialSpec], experiences: Sequence[Experience]) -> dict[int, str]:
         """Return the running trials that are to be stopped, each with the reason; at most one look a second.
 
         Args:
-            running: Numbers of the running trials.
+            running: The orders of the running trials, by number.
             experiences: The run's trials that have ended.
         """
         waiting = [number for number in running if number not in self.stopped]
@@ -93,11 +96,11 @@ class Pruner:
         if not waiting or now < self.next_look:
             return {}
         self.next_look = now + LOOK_SECONDS
-        rivals = self._rivals(experiences)
-        if rivals is None:
-            return {}
         reasons = {}
         for number in waiting:
+            rivals = self._rivals(experiences, rung_share(running[number].configuration.values))
+            if rivals is None:
+                continue
             curve = read_curve(self.folder.trial(number), self.metrics)
             reason = "" if curve is None else reason_to_stop(curve, rivals, self.objectives)
             if reason:
@@ -105,11 +108,21 @@ class Pruner:
                 reasons[number] = reason
         return reasons
 
-    def _rivals(self, experiences: Sequence[Experience]) -> Rivals | None:
-        """Return what running trials have to stand up to; None as long as no other was trained to its end."""
+    def _rivals(self, experiences: Sequence[Experience], share: float) -> Rivals | None:
+        """Return what a running trial has to stand up to; None as long as no other was trained to its end.
+
+        A trial on a part of the rows shows what its configuration may become, so what others reached with more rows is
+        not held against it.
+
+        Args:
+            experiences: The run's trials that have ended.
+            share: Of the training rows that the trial is trained on.
+        """
         front = []
         trained = []
         for experience in experiences:
+            if rung_share(experience.configuration.values) > share:
+                continue
             values = objective_values(experience.outcome, self.objectives)
             if values is None:
                 continue

@@ -95,7 +95,8 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     if choice not in {NONE, KNN, *SETTINGS}:
         raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
     knobs = knobs_of(choice, options.warm_start_options)
-    sight = make_scenario(data, options)
+    # Advice is about trainings on all rows.
+    sight = make_scenario(data, options.model_copy(update={"rungs": False}))
     say_notes(sight.dataset)
     features = sight.features()
     past, left_out = _past(sight, options)

@@ -22,7 +22,7 @@ from xautolm.records import (
     as_float,
     as_int,
 )
-from xautolm.space.presets import DATA_SHARES
+from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
 from xautolm.vocabulary import FailureKind
 
@@ -98,9 +98,9 @@ class ResourceModel:
         per_token += 2 * card.hidden_size * card.vocabulary if form.says_words else 0
         backward = method.backward_share(card, values)
         speed = self._speed() / self._correction()
-        examples = self.profile.train_examples * DATA_SHARES[str(values.get("data_downsize", "none"))]
-        if not method.reads_training_split:
-            examples = 0
+        examples = self.profile.train_examples * trained_share(values)
+        if method.most_training_rows is not None:
+            examples = min(examples, method.most_training_rows)
         train = examples * length * per_token * (1 + 2 * backward) / speed
         validate = self.profile.validation_examples * length * per_token / speed
         validate *= form.validation_passes

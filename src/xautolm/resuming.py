@@ -70,6 +70,8 @@ def _settings(scenario: Scenario, warm_start: str) -> dict[str, object]:
         settings["warm_start_options"] = options.warm_start_options
     if options.export is not Export.ANY:
         settings["export"] = options.export.value
+    if options.rungs:
+        settings["rungs"] = True
     settings["seed"] = options.seed
     settings["device"] = scenario.system.device
     settings["trial_time_limit"] = options.trial_time_limit

@@ -126,7 +126,17 @@ def _space(
 ) -> Space:
     """Build the space over models as the options ask for it."""
     preset, changes = read_space_option(options.space)
-    return build_space(preset, task, cards, options.methods, dataset.profile, system, changes, export=options.export)
+    return build_space(
+        preset,
+        task,
+        cards,
+        options.methods,
+        dataset.profile,
+        system,
+        changes,
+        export=options.export,
+        rungs=options.rungs,
+    )
 
 
 def with_weights(scenario: Scenario, note: Callable[[str], None], meter: Meter) -> Scenario:

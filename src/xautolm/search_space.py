@@ -15,6 +15,7 @@ from xautolm.methods import METHODS, Method
 from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, SystemProfile
 from xautolm.space import Branch, Int, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
+from xautolm.space.shares import LARGE_DATA, rung_parameter
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import Export
@@ -55,6 +56,7 @@ def build_space(
     changes: Mapping[str, Any] | None = None,
     *,
     export: Export = Export.ANY,
+    rungs: bool = False,
 ) -> Space:
     """The conditional space over models, methods and hyperparameters; what cannot run is not in it.
 
@@ -67,6 +69,7 @@ def build_space(
         system: The machine.
         changes: The user's own ranges.
         export: What the trained models' folders may be.
+        rungs: Whether trainings on large data are to begin on a part of it.
 
     Raises:
         SpaceError: No method can be applied to any of the models, or a range makes no sense.
@@ -80,6 +83,7 @@ def build_space(
         chosen = [method for method in METHODS.things.values() if preset in method.presets]
     branches: dict[str, Space] = {}
     reasons: list[str] = []
+    has_rungs = rungs and profile.train_examples >= LARGE_DATA
     for card in cards:
         found: dict[str, Space] = {}
         for method in chosen:
@@ -88,6 +92,8 @@ def build_space(
             reasons += [f"{method.name} on {card.name}: {why}" for why in dict.fromkeys(problems.values()) if why]
             if forms:
                 spaces = [_form_space(preset, form, method, card, profile, system, export) for form in forms]
+                if has_rungs and method.trains_by_gradient:
+                    spaces = [_with_rungs(space) for space in spaces]
                 is_usual = forms == [task.forms[card.architecture][0]]
                 found[method.name] = Space(
                     method.name, spaces[0].parameters if is_usual else (_branch("form", spaces),)
@@ -132,6 +138,11 @@ def _form_space(
     own = method.parameters(preset, card, bounds)
     shared = PRESETS[preset](bounds) if method.trains_by_gradient else ()
     return Space(form, own + shared)
+
+
+def _with_rungs(space: Space) -> Space:
+    """Return a space whose configurations also say which share of the training rows they are trained on."""
+    return Space(space.name, (*space.parameters, rung_parameter()))
 
 
 def _branch(name: str, spaces: Sequence[Space]) -> Branch:

@@ -27,10 +27,11 @@ from xautolm.report import Screen
 from xautolm.resuming import run_info, settled, write_run
 from xautolm.run_folder import RunFolder, RunInfo, folder_errors
 from xautolm.scenario import Scenario, make_scenario, with_weights
-from xautolm.search import SAMPLERS, Memory, SearchStudy, file_url, open_study
+from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_study
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
+from xautolm.space.shares import LARGE_DATA
 from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
 
 ENTRY = "xautolm.finetuning.run:run"
@@ -71,6 +72,8 @@ class Session:
     clock: Clock
     opening: Opening
     """What comes first, before the sampler is asked."""
+    rungs: Rungs
+    """Says what is trained again on more of the rows; nothing where all trials see all of them."""
     opening_limits: Limits
     """Of the trials that a search begins with."""
     pruner: Pruner | None
@@ -300,6 +303,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
         study=study,
         clock=Clock(folder.clock, options.spending, used, started),
         opening=opening,
+        rungs=_rungs(run),
         opening_limits=opening_limits(options, scenario.limits),
         pruner=_pruner(run, past) if options.pruning else None,
         experiences=experiences,
@@ -323,6 +327,16 @@ def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
     begins_from_zero = strategy.memory == "evidence" and (run.warm_start == NONE or not past)
     # A sampler that follows a store knows better what to try than the best training's neighbourhood.
     return Opening(space=scenario.space, cards=scenario.cards, refinements=REFINEMENTS if begins_from_zero else 0)
+
+
+def _rungs(run: OpenedRun) -> Rungs:
+    """Return what promotes configurations to more of the rows; says where rungs were asked for in vain."""
+    scenario = run.scenario
+    rungs = Rungs.of_space(scenario.space, scenario.objectives, scenario.metric)
+    if scenario.options.rungs and not rungs.shares:
+        rows = scenario.dataset.profile.train_examples
+        run.screen.note(f"rungs have no effect: {rows:,} training rows are fewer than {LARGE_DATA:,}")
+    return rungs
 
 
 def _late_features(run: OpenedRun) -> LateFeatures:

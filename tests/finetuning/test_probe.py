@@ -8,7 +8,6 @@ from sklearn.linear_model import LogisticRegression
 
 from xautolm.finetuning.probe import (
     FOLDS,
-    LARGEST_SAMPLE,
     STRENGTHS,
     Examples,
     Regression,
@@ -16,6 +15,7 @@ from xautolm.finetuning.probe import (
     fit_probe,
     sampled_rows,
 )
+from xautolm.methods.probe import LARGEST_SAMPLE
 
 
 def accuracy(logits: np.ndarray, targets: np.ndarray) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,9 +16,11 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipe
 from tests.finetuning.conftest import Order
 from xautolm.errors import TrialError
 from xautolm.finetuning import memory, training
+from xautolm.finetuning.feature_files import read_features
+from xautolm.finetuning.features import MEAN
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
-from xautolm.finetuning.tokens import load_tokenizer, tokenized
+from xautolm.finetuning.tokens import load_tokenizer, tokenized, trained_rows
 from xautolm.methods import METHODS
 from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
@@ -122,15 +125,31 @@ def test_less_data_is_used_where_the_configuration_says_so(order: Order) -> None
     spec = order(rows=160)
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    tokens, _ = tokenized(spec, task, tokenizer)
 
-    def rows(share: str) -> dict[str, list]:
-        values = {**spec.configuration.values, "data_downsize": share}
-        found, _ = tokenized(replace(spec, configuration=replace(spec.configuration, values=values)), task, tokenizer)
-        return {name: list(split["input_ids"]) for name, split in found.items()}
+    def part(**changes: object) -> list[tuple[list[int], int]]:
+        values = {**spec.configuration.values, **changes}
+        changed = replace(spec, configuration=replace(spec.configuration, values=values))
+        rows = trained_rows(tokens["train"], changed, task)
+        return [(row["input_ids"], row["labels"]) for row in rows]
 
-    whole, quarter = rows("none"), rows("quarter")
-    assert len(quarter["train"]) == round(len(whole["train"]) / 4) and quarter == rows("quarter")
-    assert all(one in whole["train"] for one in quarter["train"]) and quarter["validation"] == whole["validation"]
+    whole, quarter = part(), part(data_downsize="quarter")
+    assert len(whole) == 129 and len(quarter) == 32 and quarter == part(data_downsize="quarter")
+    tenth, third = part(train_share=0.1), part(train_share=0.3)
+    assert (len(tenth), len(third)) == (13, 39)
+    assert all(row in third for row in tenth) and all(row in whole for row in third)
+    shares = [Counter(label for _, label in rows) for rows in (whole, third)]
+    for label, count in shares[0].items():
+        assert abs(shares[1][label] - 0.3 * count) < 1
+
+
+def test_a_training_on_a_part_starts_from_the_probe_on_all_rows(order: Order, folder: Path) -> None:
+    spec = order("minilm-l2", rows=160, epochs=1, learning_rate=1e-4)
+    values = {**spec.configuration.values, "train_share": 0.3}
+    outcome = run(replace(spec, configuration=replace(spec.configuration, values=values)), folder)
+    assert outcome.succeeded and "trained on 39 of 129 rows" in outcome.adjustments
+    (features,) = Path(spec.tokens).glob("features-*")
+    assert len(read_features(features, "train", MEAN).rows) == 129
 
 
 def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from xautolm.finetuning.tokens import loaded, once
+from xautolm.finetuning.tokens import loaded, nested_sample, once
 
 
 def names(folder: Path) -> list[str]:
@@ -71,3 +72,24 @@ def test_what_is_damaged_is_made_again_and_lack_of_memory_is_no_damage(tmp_path:
     with pytest.raises(MemoryError):
         loaded(folder, make, load_too_much)
     assert len(made) == 3 and (folder / "file").exists()
+
+
+def test_smaller_shares_lie_within_larger_ones_in_proportion_to_the_classes() -> None:
+    # 900 of the first class, 90 of the second, 10 of the third.
+    strata = [("large",)] * 900 + [("small",)] * 90 + [("rare",)] * 10
+    parts = [nested_sample(strata, share, seed=7) for share in (0.1, 0.3, 1.0)]
+    assert [len(part) for part in parts] == [100, 300, 1000]
+    assert set(parts[0]) < set(parts[1]) < set(parts[2])
+    counts = [Counter(strata[position][0] for position in part.tolist()) for part in parts]
+    assert counts[0] == {"large": 90, "small": 9, "rare": 1} and counts[1] == {"large": 270, "small": 27, "rare": 3}
+    assert (
+        parts[0].tolist() == nested_sample(strata, 0.1, seed=7).tolist() != nested_sample(strata, 0.1, seed=8).tolist()
+    )
+
+
+@pytest.mark.parametrize("strata", [[("a", "b"), ("b",), ("a",), ()] * 50, [()] * 200], ids=["several", "none"])
+def test_rows_in_several_strata_or_none_are_shared_out_as_well(strata: list[tuple[str, ...]]) -> None:
+    tenth, third = nested_sample(strata, 0.1, seed=0), nested_sample(strata, 0.3, seed=0)
+    assert (len(tenth), len(third)) == (20, 60) and set(tenth) < set(third)
+    # Drawn from all over the table, not from its beginning.
+    assert third.max() > 150

@@ -87,6 +87,10 @@ ExplainFlag = Annotated[bool | None, switch("--explain/--no-explain", "Say of ea
 PruningFlag = Annotated[
     bool | None, switch("--pruning/--no-pruning", "Stop trials that can no longer reach the front. (default: pruning)")
 ]
+RungsFlag = Annotated[
+    bool | None,
+    switch("--rungs/--no-rungs", "Try configurations on a part of large data first. (default: no-rungs)"),
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line on standard output.")]
 
 
@@ -99,7 +103,8 @@ def fit(
     space: SpaceOption = None, export: ExportOption = None, sampler: Sampler = None, warm_start: WarmStart = None,
     warm_start_options: WarmStartOptions = None, hide: Hide = None, trial_time_limit: TrialTime = None,
     trial_memory_limit: TrialMemory = None, parallel: Parallel = None, device: Device = None, seed: Seed = None,
-    store: Store = None, out: Out = None, pruning: PruningFlag = None, explain: ExplainFlag = None,
+    store: Store = None, out: Out = None, pruning: PruningFlag = None, rungs: RungsFlag = None,
+    explain: ExplainFlag = None,
     quiet: QuietFlag = False, as_json: JsonFlag = False,
 ) -> None:  # fmt: skip
     """Search for the best model and method, fine-tune, and keep the winner as a plain Hugging Face folder."""

@@ -12,6 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
 
+from xautolm.methods.probe import LARGEST_SAMPLE
+
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse regularisation of logistic regression on standardised features (scikit-learn's C), weakest last."""
 PENALTIES = (1000.0, 100.0, 10.0, 1.0, 0.1)
@@ -26,8 +28,6 @@ LEAST_SCALE = 0.05
 """Least deviation that a feature is divided by, as a share of the median feature's. Bodies have dead features: MiniLM's
 first token has one with a deviation of 1.5e-9 between features of 0.1 to 0.3. Divided by that, its weight became 1e8,
 and the first training step that moved the feature at all drove the loss to 16,000."""
-LARGEST_SAMPLE = 20_000
-"""Training rows that a probe is fitted to at most: a line through 768 numbers needs no more."""
 
 
 SMALL_SPLIT = 100

@@ -24,7 +24,7 @@ from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, pooling_of, run_probe, save_started, started_model
 from xautolm.finetuning.quick_looks import QuickLooks
 from xautolm.finetuning.schedule import StepPlan
-from xautolm.finetuning.tokens import load_tokenizer, tokenized
+from xautolm.finetuning.tokens import load_tokenizer, tokenized, trained_rows
 from xautolm.finetuning.training import make_trainer
 from xautolm.methods import METHODS
 from xautolm.records import Answering, TrialOutcome, TrialSpec
@@ -61,6 +61,11 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     adjustments: list[str] = []
     started = time.monotonic()
     start = head_start(spec, task, tokenizer, tokens, settings, adjustments)
+    # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
+    all_rows = len(tokens["train"])
+    tokens["train"] = trained_rows(tokens["train"], spec, task)
+    if len(tokens["train"]) < all_rows:
+        adjustments.append(f"trained on {len(tokens['train']):,} of {all_rows:,} rows")
 
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
         how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)

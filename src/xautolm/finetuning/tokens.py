@@ -5,20 +5,22 @@ from __future__ import annotations
 import logging
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+import numpy as np
 import pandas as pd
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from xautolm.data.stratify import Strata, sample
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.pretrained import load_failure, read_tokenizer
 from xautolm.records import Answering, ModelCard, TrialSpec, digest_of
 from xautolm.serialization import to_plain
-from xautolm.space.presets import DATA_SHARES
+from xautolm.space.shares import RUNG_SHARES, trained_share
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
 
@@ -75,7 +77,6 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
         DatasetDict(splits).save_to_disk(str(path))
 
     splits = loaded(folder, make, lambda path: DatasetDict.load_from_disk(str(path)))
-    splits["train"] = _downsized(splits["train"], spec)
     return splits, settings
 
 
@@ -105,10 +106,44 @@ def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts
         )
 
 
-def _downsized(rows: Dataset, spec: TrialSpec) -> Dataset:
-    """Some of the rows, drawn with the trial's seed, if the configuration says so."""
-    share = DATA_SHARES[str(spec.configuration.values.get("data_downsize", "none"))]
-    return rows if share == 1 else rows.shuffle(seed=spec.seed).select(range(max(1, round(share * len(rows)))))
+def trained_rows(rows: Dataset, spec: TrialSpec, task: Task) -> Dataset:
+    """Return the part of the training rows that a configuration asks for, in proportion to the classes.
+
+    Args:
+        rows: All of them, tokenised.
+        spec: The trial's; with the same seed, the part of a lower rung lies within that of a higher one.
+        task: The task.
+    """
+    share = trained_share(spec.configuration.values)
+    if share == 1:
+        return rows
+    table = pd.read_parquet(Path(spec.data) / "train.parquet", columns=[task.target])
+    if len(table) == len(rows):
+        # Parquet gives lists back as arrays, which have no truth value.
+        cells = list(table[task.target])
+        labels = [tuple(cell) if isinstance(cell, np.ndarray) else cell for cell in cells]
+        strata = task.strata(labels)
+    else:
+        # Forms that extract make several rows of a long text; their order says nothing of the table's.
+        strata = [()] * len(rows)
+    return rows.select(nested_sample(strata, share, spec.seed))
+
+
+def nested_sample(strata: Sequence[Strata], share: float, seed: int) -> np.ndarray:
+    """Return sorted positions of a stratified share of some rows, drawn from the shares of the rungs above it.
+
+    Args:
+        strata: Of each row.
+        share: Of the rows; at least one is returned.
+        seed: Same seed, same rows.
+    """
+    shares = sorted({share, *(rung for rung in RUNG_SHARES if rung > share)}, reverse=True)
+    positions = np.arange(len(strata))
+    for step in shares:
+        size = max(1, round(step * len(strata)))
+        chosen = sample([strata[position] for position in positions.tolist()], size, seed)
+        positions = positions[chosen]
+    return positions
 
 
 def loaded(folder: Path, make: Callable[[Path], Any], load: Callable[[Path], T]) -> T:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from xautolm.metalearning.similarity import PAPER, Distances, Near, compared_groups, is_comparable
-from xautolm.metalearning.utility import is_negative, is_positive, objectives_of
+from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, objectives_of
 from xautolm.metalearning.warm_start import Warmed, applied
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
@@ -22,7 +22,8 @@ def knn_start(prior: Prior, experiences: Sequence[Experience], current: Features
     the distance of their objectives to the best ones of the store; failures, which have no objectives, are taken
     farthest first.
     """
-    near, incomparable = raw_distances(experiences, current)
+    comparable = [as_of_all_rows(experience) for experience in experiences]
+    near, incomparable = raw_distances(comparable, current)
     positives = [item for item in near if is_positive(item.experience)]
     failures = [item for item in near if is_negative(item.experience)]
     negatives = failures[::-1][:k]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -11,7 +12,8 @@ from xautolm.metrics import EVALUATION_TIME
 from xautolm.objectives import fronts
 from xautolm.records import Experience, Limits, SystemProfile, TrialOutcome
 from xautolm.resources import memory_within
-from xautolm.vocabulary import Evidence, FailureKind
+from xautolm.space.shares import TRAIN_SHARE, rung_share, without_rung
+from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
 
 SMALLER = "-"
 """Begins the name of an objective of which smaller is better."""
@@ -53,6 +55,23 @@ def is_scored(experience: Experience) -> bool:
 def is_negative(experience: Experience) -> bool:
     """Whether it failed in a way that says something about its configuration."""
     return experience.outcome.failed and experience.outcome.is_evidence
+
+
+def as_of_all_rows(experience: Experience) -> Experience:
+    """Return a trial of a search with rungs as what it says of its configuration on all training rows.
+
+    On a part of them that is what a training which was stopped says: its quality is a lower bound, and the time is that
+    of all rows. No rung is left in the configuration, for the prior and the models must not learn where to begin.
+    """
+    if TRAIN_SHARE not in experience.configuration.values:
+        return experience
+    share = rung_share(experience.configuration.values)
+    configuration = replace(experience.configuration, values=without_rung(experience.configuration))
+    outcome = experience.outcome
+    if share < 1 and not outcome.failed and outcome.whole_time is not None:
+        status = TrialStatus.TRUNCATED if outcome.succeeded else outcome.status
+        outcome = replace(outcome, status=status, planned_time=outcome.whole_time / share)
+    return replace(experience, configuration=configuration, outcome=outcome)
 
 
 def telling(experiences: Sequence[Experience], limits: Limits, system: SystemProfile) -> list[Experience]:

@@ -11,7 +11,7 @@ import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning.similarity import DISTANCES, SCALERS, Distances, Near, Weights, measured
-from xautolm.metalearning.utility import UTILITIES, is_negative, is_positive, utilities
+from xautolm.metalearning.utility import UTILITIES, as_of_all_rows, is_negative, is_positive, utilities
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
@@ -135,7 +135,8 @@ def warm_start(prior: Prior, experiences: Sequence[Experience], current: Feature
 
 def distances_of(experiences: Sequence[Experience], current: Features, options: WarmStart) -> Distances:
     """Return the distances of experiences to a task, as the knobs measure them."""
-    return measured(experiences, current, options.distance, options.weights, options.scaler)
+    comparable = [as_of_all_rows(experience) for experience in experiences]
+    return measured(comparable, current, options.distance, options.weights, options.scaler)
 
 
 def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:

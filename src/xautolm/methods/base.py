@@ -26,8 +26,8 @@ class Method(Protocol):
 
     trains_by_gradient: bool
     """Whether training runs in epochs, with a learning rate and batches, whose shared parameters then apply."""
-    reads_training_split: bool
-    """Whether the training examples are looked at: the untrained model is only validated."""
+    most_training_rows: int | None
+    """How many training rows are looked at at most: None for all, 0 where the untrained model is only validated."""
     presets: tuple[str, ...]
     """The presets of the space that have the method."""
 

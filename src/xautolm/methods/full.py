@@ -22,7 +22,7 @@ class Full:
     title = "all weights"
     trains_body = True
     trains_by_gradient = True
-    reads_training_split = True
+    most_training_rows = None
     presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: Form) -> str:

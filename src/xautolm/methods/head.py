@@ -18,7 +18,7 @@ class Head:
     title = "head on a frozen body"
     trains_body = False
     trains_by_gradient = True
-    reads_training_split = True
+    most_training_rows = None
     # In `default`, the linear probe takes its place: it fits the same layer to features that are computed once.
     presets = ("paper",)
 

@@ -32,7 +32,7 @@ class Lora:
     title = "low-rank adapters and head"
     trains_body = False
     trains_by_gradient = True
-    reads_training_split = True
+    most_training_rows = None
     presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: Form) -> str:

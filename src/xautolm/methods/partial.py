@@ -24,7 +24,7 @@ class Partial:
     title = "top layers and head"
     trains_body = True
     trains_by_gradient = True
-    reads_training_split = True
+    most_training_rows = None
     presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: Form) -> str:

@@ -11,13 +11,16 @@ from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.space.presets import Bounds, default_length
 from xautolm.vocabulary import Layers, Pooling
 
+LARGEST_SAMPLE = 20_000
+"""Training rows that a probe is fitted to at most: a line through 768 numbers needs no more."""
+
 
 class LinearProbe(WithoutGradient):
     """The quickest method: one pass over the data, then logistic or ridge regression."""
 
     name = "probe.v1"
     title = "linear probe on a frozen body"
-    reads_training_split = True
+    most_training_rows = LARGEST_SAMPLE
     presets = ("default",)
 
     def problem(self, card: ModelCard, form: Form) -> str:

@@ -16,7 +16,7 @@ class ZeroShot(WithoutGradient):
 
     name = "zero_shot.v1"
     title = "the model as it is"
-    reads_training_split = False
+    most_training_rows = 0
     presets = ("default",)
 
     def problem(self, card: ModelCard, form: Form) -> str:

@@ -5,11 +5,13 @@ from xautolm.search.base import Strategy
 from xautolm.search.database import file_url
 from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.resuming import open_study
+from xautolm.search.rungs import Rungs
 from xautolm.search.study import (
     AGAIN,
     DEFAULT,
     EXPLANATION,
     NEAR_BEST,
+    PROMOTED,
     PROPOSAL,
     AskedTrial,
     SearchStudy,
@@ -24,11 +26,13 @@ __all__ = [
     "DEFAULT",
     "EXPLANATION",
     "NEAR_BEST",
+    "PROMOTED",
     "PROPOSAL",
     "SAMPLERS",
     "AskedTrial",
     "Evidence",
     "Memory",
+    "Rungs",
     "SearchStudy",
     "Strategy",
     "file_url",

@@ -13,6 +13,7 @@ from xautolm.objectives import fronts, oriented
 from xautolm.records import Configuration, Experience, Objective, Scalar, TrialOutcome
 from xautolm.search.database import close_database, database_errors
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
+from xautolm.space.shares import lowest_rung
 
 if TYPE_CHECKING:
     import optuna
@@ -41,6 +42,8 @@ DEFAULT = "default"
 """Proposal of the first trial: the space's defaults."""
 NEAR_BEST = "near the best"
 """Proposal of a trial that differs from the best training so far in one value."""
+PROMOTED = "promoted"
+"""Proposal of a trial of a configuration that did well on a smaller part of the training rows."""
 AGAIN = "again after trial"
 """How the proposal of a trial begins whose configuration had been interrupted."""
 ATTEMPTS = 30
@@ -97,7 +100,7 @@ class SearchStudy:
         for _ in range(ATTEMPTS):
             if not has_time():
                 return None
-            proposal = self.proposals.ask()
+            proposal = self._next_proposal()
             configuration = self.space.walk(_suggester(proposal))
             reason = "tried before" if configuration.digest in tried else obstacle(configuration)
             if not reason:
@@ -151,6 +154,21 @@ class SearchStudy:
     def close(self) -> None:
         """Let go of the database."""
         close_database(self.record)
+
+    def _next_proposal(self) -> optuna.Trial:
+        """Return what waits to be proposed, else what the sampler proposes, on the lowest rung where there are rungs.
+
+        Samplers know the rung as a parameter, and so tell results on a part of the rows from those on all; which rung
+        comes next is not theirs to say.
+        """
+        import optuna
+
+        lowest = lowest_rung(self.space)
+        waiting = self.proposals.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+        if lowest and not waiting:
+            # Optuna asks the sampler for every value that a queued trial lacks.
+            self.proposals.enqueue_trial(lowest)
+        return self.proposals.ask()
 
     def _begin(self, proposal: optuna.Trial, configuration: Configuration) -> AskedTrial:
         """Make a trial of a proposal."""

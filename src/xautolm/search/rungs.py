@@ -1,0 +1,110 @@
+"""Rungs by share of the training rows: asynchronous successive halving (ASHA, Li et al., MLSys 2020).
+
+A configuration is first trained on a small part of the rows. Those that rank in the top third of their rung are
+promoted: trained anew on the next larger part, of which the smaller one is a part. Whenever nothing can be promoted, a
+new configuration begins on the lowest rung.
+
+Two things differ from the paper. With several objectives, a rung is ranked by non-dominated fronts, and within a front
+by the first quality. And where there is a budget of time, each rung is entitled to an equal part of it, as in plain
+successive halving: of trials that take minutes, a small budget holds too few for a third to be one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from xautolm.objectives import fronts, oriented
+from xautolm.records import Configuration, Experience, Objective
+from xautolm.search.study import Obstacle, objective_values
+from xautolm.space import Choice, Space
+from xautolm.space.shares import TRAIN_SHARE, rung_share
+
+REDUCTION = 3
+"""One trial of so many in a rung is promoted: the usual reduction factor of successive halving, and about the ratio of
+neighbouring shares."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rungs:
+    """Says which configuration is promoted next. It keeps no state: the trials that ended say everything."""
+
+    shares: Sequence[float]
+    """Shares of the training rows, rising; fewer than two where there is nothing to promote to."""
+    objectives: Sequence[Objective]
+    lead: str
+    """The first quality among the objectives; decides within a front."""
+
+    @classmethod
+    def of_space(cls, space: Space, objectives: Sequence[Objective], lead: str) -> Rungs:
+        """Return the rungs of a space; none where its configurations are trained on all rows."""
+        shares: set[float] = set()
+        for parameter in space.sites().values():
+            if isinstance(parameter, Choice) and parameter.name == TRAIN_SHARE:
+                shares.update(float(str(option)) for option in parameter.options)
+        return cls(shares=sorted(shares), objectives=objectives, lead=lead)
+
+    def promotion(
+        self, experiences: Sequence[Experience], running: Iterable[Configuration], spent: float, obstacle: Obstacle
+    ) -> Configuration | None:
+        """Return the configuration to be trained next on a larger part of the rows; None if there is none.
+
+        Args:
+            experiences: The run's trials that have ended, in whatever way.
+            running: Configurations of the trials that run now.
+            spent: Share of the budget of time that is used; 0 where there is none.
+            obstacle: Says why a configuration would be passed over: what is too large now may not be so later.
+        """
+        begun = {experience.configuration.digest for experience in experiences}
+        begun |= {configuration.digest for configuration in running}
+        # From the highest rung down: the most that is known of any configuration comes first.
+        for rung in reversed(range(len(self.shares) - 1)):
+            ended = [experience for experience in experiences if self._is_on(experience, rung)]
+            entitled = len(ended) // REDUCTION
+            if spent >= (rung + 1) / len(self.shares):
+                entitled = max(entitled, 1)
+            for experience in self.ranked(ended)[:entitled]:
+                promoted = promoted_to(experience.configuration, self.shares[rung + 1])
+                if promoted.digest not in begun and not obstacle(promoted):
+                    return promoted
+        return None
+
+    def ranked(self, ended: Sequence[Experience]) -> list[Experience]:
+        """Return the trials of a rung that left a model, the best first.
+
+        A trial that failed is never promoted, and one that was stopped had no prospect of being the best of its rung.
+
+        Args:
+            ended: Trials on the same share of the rows, so that their times can be compared as well.
+        """
+        successes: list[Experience] = []
+        values: list[list[float]] = []
+        for experience in ended:
+            told = objective_values(experience.outcome, self.objectives)
+            if told is not None:
+                successes.append(experience)
+                values.append(told)
+        if not successes:
+            return []
+        order: list[Experience] = []
+        for front in fronts(oriented(values, self.objectives)):
+            members = [successes[position] for position in front.tolist()]
+            members.sort(key=self._quality, reverse=True)
+            order += members
+        return order
+
+    def _quality(self, experience: Experience) -> float:
+        return experience.outcome.metrics[self.lead]
+
+    def _is_on(self, experience: Experience, rung: int) -> bool:
+        """Return whether a trial of which something is known was trained on the rows of a rung."""
+        values = experience.configuration.values
+        if TRAIN_SHARE not in values or not experience.outcome.is_evidence:
+            return False
+        return rung_share(values) == self.shares[rung]
+
+
+def promoted_to(configuration: Configuration, share: float) -> Configuration:
+    """Return the same configuration on another share of the training rows."""
+    values = {name: share if name == TRAIN_SHARE else value for name, value in configuration.values.items()}
+    return replace(configuration, values=values)
