@@ -12,15 +12,16 @@ from textwrap import dedent
 import pytest
 
 from xautolm.errors import RegistryError, UnknownNameError
-from xautolm.finetuning.forms import FORMS
+from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.metafeatures import FEATURES
 from xautolm.methods import METHODS
 from xautolm.registry import Named, Registry
 from xautolm.search import SAMPLERS
 from xautolm.tasks import TASKS
+from xautolm.tasks.forms import FORMS
 from xautolm.zoo import FAMILIES, ZOO
 
-REGISTRIES = (FAMILIES, FEATURES, FORMS, METHODS, SAMPLERS, TASKS, ZOO)
+REGISTRIES = (FAMILIES, FEATURES, FORMS, METHODS, SAMPLERS, TASKS, TORCH_FORMS, ZOO)
 NAMED = """
     class Tool:
         def __init__(self, name):
@@ -106,7 +107,7 @@ def test_what_has_no_name_is_refused(package: Package, value: str) -> None:
         _ = package.registry("base").things
 
 
-@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.kind)
+@pytest.mark.parametrize("registry", REGISTRIES, ids=lambda registry: registry.package)
 def test_helpers_are_modules_that_exist(registry: Registry[Named]) -> None:
     (folder,) = import_module(registry.package).__path__
     assert registry.helpers <= {path.stem for path in Path(folder).iterdir()}
