@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family, Head
 
 BART = Family(
     name="bart",
-    architecture="encoder-decoder",
+    architecture=Architecture.ENCODER_DECODER,
     head=Head.SEQUENCE_TO_SEQUENCE,
     lora_targets=("q_proj", "v_proj"),
     positions=1024,

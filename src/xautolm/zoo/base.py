@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import TypedDict, Unpack
 
 from xautolm.records import ModelCard
+from xautolm.vocabulary import Architecture
 
 ConfigValues = dict[str, int]
 """Values of a model's `config.json`, by name."""
@@ -77,8 +78,7 @@ class Family:
 
     name: str
     """What `config.json` calls it (`model_type`)."""
-    architecture: str = "encoder"
-    """`encoder`, `decoder` or `encoder-decoder`."""
+    architecture: Architecture = Architecture.ENCODER
     transposed: bool = False
     """Whether its matrices lie transposed (`Conv1D`): transformers 5 cannot load such with fewer bits."""
     counts_from_padding: bool = False

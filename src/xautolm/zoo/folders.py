@@ -6,6 +6,7 @@ from pathlib import Path
 
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
+from xautolm.vocabulary import Architecture, Origin
 from xautolm.zoo.base import Family
 from xautolm.zoo.families import family_of
 from xautolm.zoo.inspection import CONFIG, TOKENIZER_SETTINGS, Config, check_folder, read_config
@@ -74,7 +75,7 @@ def card_of_config(config: Config, name: str, path: Path | None) -> ModelCard:
         languages="unstated",
         lora_targets=(),
         architecture=_architecture(config, family),
-        origin="folder" if path else "hub",
+        origin=Origin.FOLDER if path else Origin.HUB,
         path=str(path) if path else "",
         shared_layers="num_hidden_groups" in config,
         chat=path is not None and _has_chat_template(path),
@@ -134,15 +135,15 @@ def _count(config: Config, name: str, most: int, *keys: str) -> int:
     )
 
 
-def _architecture(config: Config, family: Family) -> str:
+def _architecture(config: Config, family: Family) -> Architecture:
     """Return what kind of transformer a `config.json` describes."""
     if config.get("is_encoder_decoder"):
-        return "encoder-decoder"
-    if family.architecture == "decoder":
-        return "decoder"
+        return Architecture.ENCODER_DECODER
+    if family.architecture == Architecture.DECODER:
+        return Architecture.DECODER
     class_names = " ".join(map(str, config.get("architectures") or ()))
     is_causal = any(part in class_names for part in CAUSAL_CLASSES)
-    return "decoder" if is_causal else "encoder"
+    return Architecture.DECODER if is_causal else Architecture.ENCODER
 
 
 def _has_chat_template(folder: Path) -> bool:

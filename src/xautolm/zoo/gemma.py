@@ -1,10 +1,11 @@
 """Gemma and Gemma 3 (Google, 2024 and 2025); all gated."""
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family, with_chat
 
 GEMMA = Family(
     name="gemma",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=8192,
     vocabulary=256_000,
@@ -13,7 +14,7 @@ GEMMA = Family(
 )
 GEMMA_3 = Family(
     name="gemma3_text",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=32_768,
     vocabulary=262_144,

@@ -1,10 +1,11 @@
 """GPT-2 (Radford et al., 2019) and its distilled child."""
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family
 
 GPT2 = Family(
     name="gpt2",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     transposed=True,
     lora_targets=("c_attn",),
     positions=1024,

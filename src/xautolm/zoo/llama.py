@@ -3,11 +3,12 @@ has the same architecture."""
 
 from dataclasses import replace
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family, with_chat
 
 LLAMA_32 = Family(
     name="llama",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=131_072,
     vocabulary=128_256,

@@ -1,10 +1,11 @@
 """OPT (Zhang et al., 2022)."""
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family
 
 OPT = Family(
     name="opt",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=2048,
     vocabulary=50_272,

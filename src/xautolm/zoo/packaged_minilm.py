@@ -5,6 +5,7 @@ Its first 6, 4, 3 or 2 layers are kept: four models with different cost and qual
 
 from xautolm.records import ModelCard
 from xautolm.settings import PACKAGED_ENCODER
+from xautolm.vocabulary import Origin
 from xautolm.zoo.bert import BERT
 
 EMBEDDINGS = 11_918_592
@@ -28,7 +29,7 @@ CARDS = tuple(
         licence="apache-2.0",
         languages="en",
         lora_targets=BERT.lora_targets,
-        origin="packaged",
+        origin=Origin.PACKAGED,
         package=PACKAGED_ENCODER,
         path="model",
         kept_layers=layers,

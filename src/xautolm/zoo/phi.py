@@ -1,10 +1,11 @@
 """Phi-1.5 and Phi-2 (Microsoft, 2023); Phi-3, Phi-3.5 and Phi-4 (2024 and 2025), trained on conversations."""
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family
 
 PHI = Family(
     name="phi",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=2048,
     vocabulary=51_200,
@@ -12,7 +13,7 @@ PHI = Family(
 )
 PHI_3 = Family(
     name="phi3",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("qkv_proj", "o_proj"),
     positions=4096,
     vocabulary=32_064,

@@ -2,11 +2,12 @@
 
 from dataclasses import replace
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family, with_chat
 
 QWEN_25 = Family(
     name="qwen2",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=32_768,
     vocabulary=151_936,

@@ -10,6 +10,7 @@ from pathlib import Path
 from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
+from xautolm.vocabulary import Architecture, Origin
 from xautolm.zoo.downloads import cached_folder, cannot_be_had, hub_name, is_partly_cached, sized, usable, with_folder
 from xautolm.zoo.folders import card_of_config, card_of_folder
 from xautolm.zoo.hub import HubName, HubTrouble, Repository, look_up, read_hub_name
@@ -22,7 +23,7 @@ AUTO_BYTES = 2e9
 All hub encoders that it considers are 5 GB."""
 BYTES_PER_WEIGHT = 4
 """What a weight takes on the hub at most: older models lie there in float32, newer ones in half of it."""
-ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
+ARCHITECTURES = tuple(Architecture)
 
 Note = Callable[[str], None]
 
@@ -34,7 +35,7 @@ def unsaid(text: str) -> None:
 def find_models(
     wanted: Sequence[str],
     cards: Mapping[str, ModelCard],
-    families: Sequence[str] = ("encoder",),
+    families: Sequence[str] = (Architecture.ENCODER,),
     note: Note = unsaid,
 ) -> list[ModelCard]:
     """Return the cards of the wanted models, each checked to be had; weights are not fetched.
@@ -102,14 +103,14 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
     card = known_card(name, cards, exactly=folder.is_dir())
     if card is not None:
         placed = _placed(card)
-        if placed is None and card.origin == "packaged":
+        if placed is None and card.origin == Origin.PACKAGED:
             package = card.package.replace("_", "-")
             raise ModelUnavailableError(
                 f"The model {name!r} is not on this machine.",
                 got=f"the package {package} is not installed",
                 fix=_what_is_here(cards),
             )
-        if placed is not None and placed.origin == "hub":
+        if placed is not None and placed.origin == Origin.HUB:
             return with_folder(placed, Path(placed.path))
         return placed
     if folder.is_dir():
@@ -133,7 +134,7 @@ def _cached_stranger(repository: HubName, folder: Path, cards: Mapping[str, Mode
     if known is not None:
         return with_folder(known, folder)
     card = card_of_folder(folder, str(repository))
-    return replace(card, origin="hub", hub_id=repository.hub_id, revision=repository.revision)
+    return replace(card, origin=Origin.HUB, hub_id=repository.hub_id, revision=repository.revision)
 
 
 def _known_repository(repository: HubName, cards: Mapping[str, ModelCard]) -> ModelCard | None:
@@ -146,12 +147,12 @@ def _known_repository(repository: HubName, cards: Mapping[str, ModelCard]) -> Mo
 
 def _placed(card: ModelCard) -> ModelCard | None:
     """Return a card with the folder of its model, None if the model is not on this machine."""
-    if card.origin == "packaged":
+    if card.origin == Origin.PACKAGED:
         spec = find_spec(card.package)
         if spec is None or spec.origin is None:
             return None
         return replace(card, path=str(Path(spec.origin).parent / card.path))
-    if card.origin == "scratch":
+    if card.origin == Origin.SCRATCH:
         return card
     folder = cached_folder(hub_name(card))
     return None if folder is None else replace(card, path=str(folder))
@@ -208,7 +209,7 @@ def _automatic(cards: Mapping[str, ModelCard], families: Sequence[str], note: No
     here: list[ModelCard] = []
     for card in local_models(cards, families):
         try:
-            here.append(with_folder(card, Path(card.path)) if card.origin == "hub" else card)
+            here.append(with_folder(card, Path(card.path)) if card.origin == Origin.HUB else card)
         except ModelUnavailableError as error:
             note(f"auto leaves out {card.name}: {' '.join(str(error).splitlines())}")
     if hub_is_offline():
@@ -217,7 +218,7 @@ def _automatic(cards: Mapping[str, ModelCard], families: Sequence[str], note: No
     absent = [
         card
         for card in cards.values()
-        if card.automatic and card.architecture in families and card.origin == "hub" and card.name not in known
+        if card.automatic and card.architecture in families and card.origin == Origin.HUB and card.name not in known
     ]
     return here + _smallest_on_the_hub(absent, note)
 

@@ -1,6 +1,7 @@
 """Small models trained from scratch, with a tokenizer built on the training text: no download, any language."""
 
 from xautolm.records import ModelCard
+from xautolm.vocabulary import Architecture, Origin
 from xautolm.zoo.base import Family
 from xautolm.zoo.bert import BERT
 from xautolm.zoo.llama import LLAMA_32
@@ -13,7 +14,7 @@ POSITIONS, LONG_POSITIONS = 256, 512
 
 def _card(name: str, family: Family, *, layers: int, hidden_size: int, heads: int) -> ModelCard:
     """Return the card of a model that has the architecture of a family, and none of its weights."""
-    positions = POSITIONS if family.architecture == "encoder" else LONG_POSITIONS
+    positions = POSITIONS if family.architecture == Architecture.ENCODER else LONG_POSITIONS
     # A layer has 4 matrices of attention, and 2 to and from an inner layer of 4 times the width.
     parameters_of_layers = layers * 12 * hidden_size**2
     return ModelCard(
@@ -28,7 +29,7 @@ def _card(name: str, family: Family, *, layers: int, hidden_size: int, heads: in
         licence="your own",
         languages="multilingual",
         lora_targets=family.lora_targets,
-        origin="scratch",
+        origin=Origin.SCRATCH,
         heads=heads,
         automatic=True,
         architecture=family.architecture,

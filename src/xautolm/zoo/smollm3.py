@@ -1,10 +1,11 @@
 """SmolLM3 (Hugging Face, 2025)."""
 
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family, with_chat
 
 SMOLLM3 = Family(
     name="smollm3",
-    architecture="decoder",
+    architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=65_536,
     vocabulary=128_256,

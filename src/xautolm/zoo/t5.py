@@ -7,6 +7,7 @@ Layers are those of both stacks. The two largest T5, of 3 and 11 billion weights
 from dataclasses import replace
 
 from xautolm.records import ModelCard
+from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import ConfigValues, Family, Head
 
 
@@ -24,7 +25,7 @@ def _config(card: ModelCard) -> ConfigValues:
 
 T5 = Family(
     name="t5",
-    architecture="encoder-decoder",
+    architecture=Architecture.ENCODER_DECODER,
     head=Head.SEQUENCE_TO_SEQUENCE,
     config=_config,
     lora_targets=("q", "v"),
