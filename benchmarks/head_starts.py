@@ -22,7 +22,7 @@ from benchmarks.machine import machine_description
 from benchmarks.ranges import fixed_or_default
 from xautolm.data import Dataset, prepare
 from xautolm.finetuning.run import run
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.records import ModelCard, Scalar, TrialOutcome
 from xautolm.search_space import build_space, data_needs
 from xautolm.space import Space

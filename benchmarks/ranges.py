@@ -33,7 +33,7 @@ from benchmarks.first_minute.rows import stratified
 from xautolm.data import Dataset, prepare
 from xautolm.errors import TrialError
 from xautolm.finetuning.run import run
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.methods import METHODS
 from xautolm.records import Configuration, ModelCard, Scalar, TrialSpec
 from xautolm.search_space import build_space, data_needs

@@ -46,7 +46,7 @@ from benchmarks.machine import machine_description
 from xautolm.data import prepare
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.records import Limits, TrialSpec
 from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS

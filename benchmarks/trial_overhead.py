@@ -18,7 +18,7 @@ import time
 from pathlib import Path
 
 from xautolm.execution import ForkServerLauncher, Launcher, LocalExecutor, SpawnLauncher
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.metrics import objective
 from xautolm.records import Limits, TrialSpec
 from xautolm.search import SAMPLERS, SearchStudy, open_study

@@ -12,7 +12,7 @@ import pytest
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures.bf16 import bf16_speedup
+from xautolm.hardware import bf16_speedup
 from xautolm.records import Configuration, DataProfile, Experience, Limits, ModelCard, SystemProfile
 from xautolm.testing import success
 
@@ -52,8 +52,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def steady_machine(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the measured speed of the machine be the same in all tests: under load, predictions of time would differ."""
-    monkeypatch.setattr("xautolm.metafeatures.system._gflops", lambda: 100.0)
-    monkeypatch.setattr("xautolm.metafeatures.bf16.CPU_INFO", Path("no-such-file"))
+    monkeypatch.setattr("xautolm.hardware.profile._gflops", lambda: 100.0)
+    monkeypatch.setattr("xautolm.hardware.bf16.CPU_INFO", Path("no-such-file"))
     bf16_speedup.cache_clear()
 
 

@@ -10,7 +10,7 @@ import pytest
 from tests.conftest import data_set
 from xautolm.data import prepare
 from xautolm.finetuning.run import run
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.records import TrialOutcome
 from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS

@@ -10,7 +10,7 @@ import yaml
 from xautolm import AutoLM
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.report.screen import Quiet
 from xautolm.search_space import build_space, data_needs, default_configurations
 from xautolm.tasks import TASKS

@@ -13,8 +13,8 @@ import numpy as np
 from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
+from xautolm.hardware import system_profile
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.metafeatures import system_profile
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.options import FitOptions
 from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile

@@ -14,10 +14,9 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.description import is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.hardware import devices, system_profile
 from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits
-from xautolm.metafeatures import system_profile
-from xautolm.metafeatures.system import devices
 from xautolm.metalearning import telling
 from xautolm.opening import REFINEMENTS, Opening, is_trained
 from xautolm.options import FitOptions

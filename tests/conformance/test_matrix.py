@@ -22,7 +22,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.predictor import Predictor
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.methods import METHODS
 from xautolm.records import Answering, ModelCard
 from xautolm.report.usage import usage

@@ -10,7 +10,7 @@ import pytest
 
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.records import Limits, TrialSpec
 from xautolm.search_space import build_space, data_needs
 from xautolm.tasks import TASKS

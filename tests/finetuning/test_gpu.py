@@ -13,7 +13,7 @@ from tests.finetuning.conftest import Order
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.finetuning.run import run
-from xautolm.metafeatures import system_profile
+from xautolm.hardware import system_profile
 from xautolm.records import Limits
 from xautolm.resources import ResourceModel
 from xautolm.search_space import build_space, data_needs

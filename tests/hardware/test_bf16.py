@@ -8,8 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xautolm.metafeatures import bf16, system_profile
-from xautolm.metafeatures.bf16 import bf16_speedup
+from xautolm.hardware import bf16, bf16_speedup, system_profile
 from xautolm.records import SystemProfile
 from xautolm.serialization import from_plain, to_plain
 

@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 from xautolm.data.demo import support_tickets
-from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, known_features, measure, system_profile
+from xautolm.hardware import system_profile
+from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, known_features, measure
 from xautolm.metafeatures.generation import rouge_l
 from xautolm.metafeatures.semantic import embed
 from xautolm.metafeatures.sentences import Sentences, _encoded

@@ -53,7 +53,7 @@ def space(
 
     Shown for texts of any length and 1,000 training examples; `fit` narrows it to the data.
     """
-    from xautolm.metafeatures import system_profile
+    from xautolm.hardware import system_profile
     from xautolm.options import names
     from xautolm.report.console import say
     from xautolm.report.zoo import space_lines

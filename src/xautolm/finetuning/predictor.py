@@ -13,7 +13,7 @@ from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import load_mean_pooled
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
-from xautolm.metafeatures.bf16 import computes_in_bf16
+from xautolm.hardware import computes_in_bf16
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json

@@ -35,15 +35,14 @@ def bf16_speedup() -> float:
     It takes some seconds, once for each machine and version of torch: this process never loads torch.
     """
     model, flags = _processor()
+    # Without them it is emulated: a measurement of seconds could only say no.
     if not INSTRUCTIONS & flags:
         return 0.0
     key = digest_of([model, sorted(flags), usable_cores(), metadata.version("torch")])
     path = cache_folder() / "bf16" / f"{key[:16]}.json"
-    if path.is_file():
-        try:
-            return float(read_json(path)["speedup"])
-        except (DamagedFileError, KeyError, TypeError, ValueError) as error:
-            logger.warning("%s cannot be read and is measured again: %s", path, error)
+    speedup = _kept(path)
+    if speedup is not None:
+        return speedup
     try:
         speedup = _measured()
     except (OSError, subprocess.SubprocessError, KeyError, TypeError, ValueError) as error:
@@ -68,6 +67,7 @@ def _processor() -> tuple[str, frozenset[str]]:
         lines = CPU_INFO.read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError:
         return "", frozenset()
+    # The file has a block for each processor; of equal names the first counts.
     fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(":")
@@ -75,9 +75,20 @@ def _processor() -> tuple[str, frozenset[str]]:
     return fields.get("model name", ""), frozenset(fields.get("flags", "").split())
 
 
+def _kept(path: Path) -> float | None:
+    """Return what was measured before; None if nothing was, or it cannot be read."""
+    if not path.is_file():
+        return None
+    try:
+        return float(read_json(path)["speedup"])
+    except (DamagedFileError, KeyError, TypeError, ValueError) as error:
+        logger.warning("%s cannot be read and is measured again: %s", path, error)
+        return None
+
+
 def _measured() -> float:
     """Return what a child measures."""
-    done = subprocess.run(
+    child = subprocess.run(
         [sys.executable, "-m", PROGRAM, str(os.getpid())],
         capture_output=True,
         text=True,
@@ -85,4 +96,4 @@ def _measured() -> float:
         timeout=SECONDS,
         env=child_environment(usable_cores()),
     )
-    return float(json.loads(done.stdout)["speedup"])
+    return float(json.loads(child.stdout)["speedup"])

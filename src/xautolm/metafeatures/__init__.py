@@ -1,11 +1,10 @@
-"""Numbers that describe a task or a machine: one file per group, each group versioned."""
+"""Numbers that describe a task or the machine: one file per group, each group versioned."""
 
 from xautolm.metafeatures.base import FeatureGroup, Sample
 from xautolm.metafeatures.measure import known_features, measure
-from xautolm.metafeatures.system import system_profile
 from xautolm.registry import Registry
 
-HELPERS = ("base", "bf16", "measure", "statistics", "system")
+HELPERS = ("base", "measure", "statistics")
 FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS", helpers=HELPERS)
 
-__all__ = ["FEATURES", "FeatureGroup", "Sample", "known_features", "measure", "system_profile"]
+__all__ = ["FEATURES", "FeatureGroup", "Sample", "known_features", "measure"]
