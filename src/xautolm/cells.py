@@ -160,10 +160,10 @@ def shown(cell: object, width: int = 60) -> str:
     return f"{text[: width - 3]}..."
 
 
-def listed(names: Sequence[str]) -> str:
-    """Return names as a message lists them: the first of them, and how many more there are."""
-    text = ", ".join(names[:NAMES_SHOWN])
-    further = len(names) - NAMES_SHOWN
+def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
+    """Return names as a message lists them: the first `most` of them, and how many more there are."""
+    text = ", ".join(names[:most])
+    further = len(names) - most
     if further > 0:
         text += f" and {further} more"
     return text

@@ -174,7 +174,6 @@ def _switch_columns(table: pd.DataFrame) -> list[str]:
         values = {str(cell) for cell in sample if not is_empty(cell)}
         if values and values <= SWITCH_VALUES:
             names.append(str(name))
-    # One such column is more likely a label by itself, which has another name.
     if len(names) < 2:
         return []
     return names

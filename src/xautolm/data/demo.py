@@ -16,7 +16,7 @@ TYPO_RATE = 0.25
 AMBIGUOUS = 0.15
 """Share of tickets whose complaint fits two classes."""
 CLASS_SHARES = (0.3, 0.25, 0.2, 0.15, 0.1)
-"""Of the other tickets, by class in the order of `COMPLAINTS`: real queues are not balanced either."""
+"""Share of each class, in the order of `COMPLAINTS`, among the tickets whose complaint fits one class."""
 
 OPENINGS = (
     "Hi,",

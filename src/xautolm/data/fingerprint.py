@@ -16,7 +16,7 @@ def fingerprint(task: str, *tables: pd.DataFrame) -> str:
     for table in tables:
         row_digests: list[bytes] = []
         for row in table.itertuples(index=False):
-            # Unit and record separator are characters that texts do not have: cells and tables cannot run together.
+            # Texts hardly hold the unit separator, so cells do not run together; the same of tables below.
             text = "\x1f".join(map(str, row))
             row_digests.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
         digest.update(b"\x1e")

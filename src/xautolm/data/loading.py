@@ -6,14 +6,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from xautolm.data.encodings import check_encoding
 from xautolm.data.files import READERS, data_suffix, read_file
 from xautolm.data.folders import read_folder
-from xautolm.data.frames import with_index_columns
+from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.hugging_face import as_frame, from_disk, from_hub, is_saved, named_splits
 from xautolm.data.source import Source, check_column_names
 from xautolm.data.split_names import TRAIN
@@ -21,9 +20,10 @@ from xautolm.data.surrogates import repaired_table
 from xautolm.errors import DataError
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+"""The name of a data set on the hub, with or without its owner."""
 
 
-def load(data: Any, encoding: str | None = None, *, any_split: bool = False) -> Source:
+def load(data: object, encoding: str | None = None, *, any_split: bool = False) -> Source:
     """Return data from a path, a hub name, a data frame, a `datasets` object, or a list or mapping of columns.
 
     Args:
@@ -41,30 +41,40 @@ def load(data: Any, encoding: str | None = None, *, any_split: bool = False) -> 
     return _whole(_from_memory(data, any_split=any_split))
 
 
-def _from_memory(data: Any, *, any_split: bool) -> Source:
+def _from_memory(data: object, *, any_split: bool) -> Source:
+    """Return data that is in memory.
+
+    Raises:
+        DataError: It is none of the kinds that are read, or its columns form no table.
+    """
     if isinstance(data, pd.DataFrame):
         return Source("data frame", {TRAIN: with_index_columns(data).reset_index(drop=True)})
-    if hasattr(data, "to_pandas"):
+    if isinstance(data, Tabular):
         return Source("data set", {TRAIN: as_frame(data)})
-    if isinstance(data, Mapping) and data and all(_is_split(split) for split in data.values()):
-        return named_splits("data set", data, any_split=any_split)
-    if isinstance(data, Mapping | list):
-        try:
-            return Source("data", {TRAIN: pd.DataFrame(data, dtype=object)})
-        except ValueError as error:
-            raise DataError("The columns do not form a table.", got=error) from None
-    raise DataError(
-        "Cannot read the data.",
-        got=f"an object of type {type(data).__name__}",
-        fix="Give a path, a hub name, a pandas DataFrame, a datasets.Dataset, or a mapping of columns.",
-    )
-
-
-def _is_split(table: Any) -> bool:
-    return isinstance(table, pd.DataFrame) or hasattr(table, "to_pandas")
+    if isinstance(data, Mapping) and data:
+        tables = data.values()
+        if all(isinstance(table, pd.DataFrame | Tabular) for table in tables):
+            return named_splits("data set", data, any_split=any_split)
+    if not isinstance(data, Mapping | list):
+        raise DataError(
+            "Cannot read the data.",
+            got=f"an object of type {type(data).__name__}",
+            fix="Give a path, a hub name, a pandas DataFrame, a datasets.Dataset, or a mapping of columns.",
+        )
+    columns = dict(data) if isinstance(data, Mapping) else data
+    try:
+        table = pd.DataFrame(columns, dtype=object)
+    except ValueError as error:
+        raise DataError("The columns do not form a table.", got=error) from None
+    return Source("data", {TRAIN: table})
 
 
 def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Source:
+    """Return data from a file, a folder, or the hub.
+
+    Raises:
+        DataError: There is no such thing, or it cannot be read.
+    """
     path = Path(location).expanduser()
     if path.is_file():
         return read_file(path, encoding)
@@ -72,10 +82,11 @@ def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Sourc
         if is_saved(path):
             return _whole(from_disk(path, any_split=any_split))
         return read_folder(path, encoding, any_split=any_split)
+    # A name with a known suffix is meant as a file, though the hub could have one of that name.
     if data_suffix(path) in READERS or not HUB_NAME.fullmatch(location):
         is_address = "://" in location
-        fix = "Download it and give the file." if is_address else f"Looked in {Path.cwd()}."
-        raise DataError("No such file.", got=location, fix=fix)
+        advice = "Download it and give the file." if is_address else f"Looked in {Path.cwd()}."
+        raise DataError("No such file.", got=location, fix=advice)
     return _whole(from_hub(location, any_split=any_split))
 
 

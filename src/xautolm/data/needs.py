@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import pandas as pd
 
 from xautolm.data.columns import Role
 from xautolm.data.stratify import Strata
+
+ClassesOf: TypeAlias = Callable[[Sequence[Any]], tuple[str, ...]]
+"""Return all class names among some labels, sorted."""
+StandIns: TypeAlias = Callable[[Sequence[Any], Sequence[Any]], frozenset[Any]]
+"""Return those of a split's labels that mean "no label", by the labels of training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +26,11 @@ class Needs:
     """The first is the text by which duplicates are recognised."""
     strata: Callable[[Sequence[Any]], Sequence[Strata]]
     """The strata of labels, for stratified splits."""
-    labels_of: Callable[[Sequence[Any]], tuple[str, ...]]
+    labels_of: ClassesOf
     """All class names among some labels, sorted."""
     check: Callable[[Sequence[Any], Sequence[Any]], None]
     """Raises DataError if nothing can be learned from these training and validation labels."""
-    stand_ins: Callable[[Sequence[Any], Sequence[Any]], frozenset[Any]]
+    stand_ins: StandIns
     """Those of a split's labels that mean "no label", by the labels of training."""
     empty_label: Any = None
     """The label of rows for which none is right; None: every row has one."""
@@ -34,12 +39,12 @@ class Needs:
 
     @property
     def inputs(self) -> tuple[str, ...]:
-        """The names of the texts."""
+        """Return the names of the texts."""
         return tuple(role.name for role in self.roles[:-1])
 
     @property
     def target(self) -> str:
-        """The name of the label."""
+        """Return the name of the label."""
         return self.roles[-1].name
 
     def labels(self, table: pd.DataFrame) -> list[Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,6 +19,7 @@ from xautolm.data.loading import load
 from xautolm.data.naming import data_name
 from xautolm.data.needs import Needs
 from xautolm.data.source import Source
+from xautolm.data.split_names import TEST, TRAIN, VALIDATION
 from xautolm.data.usable import usable_parts
 from xautolm.errors import DataError
 from xautolm.records import DataProfile
@@ -27,6 +27,7 @@ from xautolm.vocabulary import Unlabelled
 
 LOG = logging.getLogger(__name__)
 LENGTH_SAMPLE = 20_000
+"""Rows whose texts are measured."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,12 +46,12 @@ class Dataset:
 
 
 def prepare(
-    data: Any,
+    data: object,
     needs: Needs,
     *,
     columns: Mapping[str, str | None],
-    validation: Any = None,
-    test: Any = None,
+    validation: object = None,
+    test: object = None,
     max_train: int | None = None,
     unlabelled: Unlabelled = Unlabelled.DROP,
     seed: int = 0,
@@ -72,39 +73,49 @@ def prepare(
     Raises:
         DataError: Anything that would make training fail or its result meaningless.
     """
-    source = _with_splits(load(data, encoding), encoding, validation=validation, test=test)
+    source = load(data, encoding)
+    source = _with_splits(source, {VALIDATION: validation, TEST: test}, encoding)
     check_known(columns, needs.roles)
     source = in_columns(source, needs.roles, columns)
-    chosen = choose_columns(source.splits["train"], needs.roles, columns)
-    tables, notes = _read_splits(source, needs, chosen, unlabelled)
-    whole = tables["train"]
+    column_by_role = choose_columns(source.splits[TRAIN], needs.roles, columns)
+
+    reader = SplitReader(needs, column_by_role, unlabelled)
+    tables = _read_splits(source, reader)
+    notes = [*source.notes, *reader.notes]
     notes += _check_names(tables, needs)
     parts = usable_parts(tables, needs, max_train, seed)
-    train, held_out = parts.train, parts.validation
+    train = parts.train
     notes += parts.notes
+
     labels = needs.labels_of(needs.labels(train))
-    test_table = tables.get("test")
+    test_table = tables.get(TEST)
     if test_table is not None:
         test_table, test_notes = without_unknown(test_table, needs.target, needs.labels_of, labels)
         test_table = test_table.reset_index(drop=True)
         notes += test_notes
-    profile = _profile(train, held_out, needs, labels)
+
+    profile = replace(
+        _profile(train, parts.validation, needs, labels),
+        # Of all rows, so that data is known again whatever share of it is used.
+        source_fingerprint=fingerprint(needs.task, tables[TRAIN]),
+        name=data_name(data, source.name),
+    )
     return Dataset(
         train=train.reset_index(drop=True),
-        validation=held_out.reset_index(drop=True),
+        validation=parts.validation.reset_index(drop=True),
         test=test_table,
         labels=labels,
-        profile=replace(profile, source_fingerprint=fingerprint(needs.task, whole), name=data_name(data, source.name)),
-        columns=chosen,
-        notes=(*source.notes, *notes),
+        profile=profile,
+        columns=column_by_role,
+        notes=tuple(notes),
     )
 
 
 def labelled(
-    data: Any,
+    data: object,
     needs: Needs,
     columns: Mapping[str, str | None],
-    known: Sequence[str],
+    known_classes: Sequence[str],
     used: Mapping[str, str] | None = None,
     *,
     unlabelled: Unlabelled = Unlabelled.DROP,
@@ -116,7 +127,7 @@ def labelled(
         data: Anything that `load` reads; of several splits, its test split.
         needs: The task's demands.
         columns: The names of columns that the user gave, by role.
-        known: The classes that the model knows.
+        known_classes: The classes that the model knows.
         used: The names of columns that training used, by role.
         unlabelled: What becomes of rows without labels.
         encoding: Of text files, where it is not UTF-8.
@@ -125,26 +136,31 @@ def labelled(
         DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows with a label.
     """
     source = load(data, encoding, any_split=True)
-    raw, form_notes = table_in_columns(plain_frame(_split_for(source.splits, "test")), needs.roles, columns)
+    frame = plain_frame(_split_for(source.splits, TEST))
+    raw, form_notes = table_in_columns(frame, needs.roles, columns)
     for note in (*source.notes, *form_notes):
         LOG.warning("%s", note)
     names = usual_columns(raw, needs.roles, columns, used or {})
-    chosen = choose_columns(raw, needs.roles, names)
+    column_by_role = choose_columns(raw, needs.roles, names)
     if raw.empty:
         raise DataError("There are no rows to score.")
-    reader = _reader(needs, chosen, unlabelled)
-    reader.train_labels = list(known)
+
+    reader = SplitReader(needs, column_by_role, unlabelled)
+    reader.train_labels = list(known_classes)
     table = reader.read("data", raw)
     if table is None:
-        cure = f"If none is right for any of them, say --unlabelled {Unlabelled.NONE}." if reader.can_be_empty else ""
-        raise DataError("No row has a label to compare with.", got=reader.notes[-1], fix=cure)
+        advice = f"If none is right for any of them, say --unlabelled {Unlabelled.NONE}." if reader.can_be_empty else ""
+        raise DataError("No row has a label to compare with.", got=reader.notes[-1], fix=advice)
     for note in reader.notes:
         LOG.warning("%s", note)
+
     classes = needs.labels_of(needs.labels(table))
-    refuse_other_spellings("data", classes, known)
-    unknown = sorted(set(classes) - set(known))
+    refuse_other_spellings("data", classes, known_classes)
+    unknown = sorted(set(classes) - set(known_classes))
     if unknown:
-        raise DataError("The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known}.")
+        raise DataError(
+            "The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known_classes}."
+        )
     return table
 
 
@@ -161,55 +177,55 @@ def _split_for(splits: Mapping[str, pd.DataFrame], purpose: str) -> pd.DataFrame
     raise DataError("Which split is to be scored?", got=", ".join(splits), fix="Give one of them.")
 
 
-def _with_splits(source: Source, encoding: str | None, **given: Any) -> Source:
+def _with_splits(source: Source, additions: Mapping[str, object], encoding: str | None) -> Source:
+    """Return a source as plain frames, with the splits that the user gave in the place of its own.
+
+    Args:
+        source: What was read of the data.
+        additions: What `load` reads, by the split that it is for; None: the user gave none.
+        encoding: Of text files, where it is not UTF-8.
+    """
     splits = dict(source.splits)
     notes = list(source.notes)
-    for name, data in given.items():
-        if data is not None:
-            addition = load(data, encoding, any_split=True)
-            splits[name] = _split_for(addition.splits, name)
-            notes.extend(addition.notes)
+    for name, data in additions.items():
+        if data is None:
+            continue
+        addition = load(data, encoding, any_split=True)
+        splits[name] = _split_for(addition.splits, name)
+        notes.extend(addition.notes)
     frames = {name: plain_frame(table) for name, table in splits.items()}
     return replace(source, splits=frames, notes=tuple(notes))
 
 
-def _read_splits(
-    source: Source, needs: Needs, chosen: Mapping[str, str], unlabelled: Unlabelled
-) -> tuple[dict[str, pd.DataFrame], list[str]]:
-    """Return the labelled rows of each split that has some, and notes on what was left out."""
-    reader = _reader(needs, chosen, unlabelled)
+def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]:
+    """Return the labelled rows of each split that has some."""
     tables: dict[str, pd.DataFrame] = {}
     # Training comes first: what its labels are decides what is no label elsewhere.
-    for split in ("train", "validation", "test"):
-        if split in source.splits:
-            table = reader.read(f"{split} split", source.splits[split])
-            if table is not None:
-                tables[split] = table
-    return tables, reader.notes
-
-
-def _reader(needs: Needs, chosen: Mapping[str, str], unlabelled: Unlabelled) -> SplitReader:
-    return SplitReader(
-        roles=needs.roles,
-        chosen=chosen,
-        stand_ins=needs.stand_ins,
-        unlabelled=unlabelled,
-        empty_label=needs.empty_label,
-    )
+    for split in (TRAIN, VALIDATION, TEST):
+        if split not in source.splits:
+            continue
+        table = reader.read(f"{split} split", source.splits[split])
+        if table is not None:
+            tables[split] = table
+    return tables
 
 
 def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
     """Refuse labels of a given validation split in another spelling; return notes on similar ones in training."""
-    known = needs.labels_of(needs.labels(tables["train"]))
-    if "validation" in tables:
-        names = needs.labels_of(needs.labels(tables["validation"]))
-        refuse_other_spellings("validation split", names, known)
-    return similar_labels(known)
+    train_names = needs.labels_of(needs.labels(tables[TRAIN]))
+    if VALIDATION in tables:
+        names = needs.labels_of(needs.labels(tables[VALIDATION]))
+        refuse_other_spellings("validation split", names, train_names)
+    return similar_labels(train_names)
 
 
 def _profile(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels: tuple[str, ...]) -> DataProfile:
-    few = train.head(LENGTH_SAMPLE)
-    lengths = np.sum([estimated_tokens(list(few[role.name])) for role in needs.roles[:-1]], axis=0)
+    """Return what is known of the data as numbers; its name and the fingerprint of its source are left empty."""
+    sample = train.head(LENGTH_SAMPLE)
+    # A model reads all inputs of a row one after the other.
+    lengths = np.zeros(len(sample))
+    for name in needs.inputs:
+        lengths += estimated_tokens(list(sample[name]))
     return DataProfile(
         train_examples=len(train),
         validation_examples=len(validation),

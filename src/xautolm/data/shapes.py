@@ -10,13 +10,13 @@ import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TypeGuard
 
 import pandas as pd
 
-from xautolm.data.columns import Role, choose_columns, extract, usual_columns
+from xautolm.data.columns import Role, any_text, choose_columns, extract, usual_columns
 from xautolm.data.forms import inputs_in_columns
-from xautolm.data.frames import column_name, frame_of_columns, listed, plain_frame
+from xautolm.data.frames import Tabular, column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
 from xautolm.data.source import check_column_names
 from xautolm.data.surrogates import repaired_table
@@ -34,12 +34,12 @@ SHOWN = 80
 class TrainingData:
     """Data to learn from, in a shape that `load` reads."""
 
-    data: Any
+    data: object
     columns: Columns
     """The names of columns by role: those that the user gave, and those that the shape itself says."""
 
 
-def training_data(inputs: Any, targets: Any, roles: Sequence[Role], columns: Columns) -> TrainingData:
+def training_data(inputs: object, targets: object, roles: Sequence[Role], columns: Columns) -> TrainingData:
     """Return labelled data from inputs and targets as scikit-learn takes them, or from one table with both.
 
     Args:
@@ -60,18 +60,20 @@ def training_data(inputs: Any, targets: Any, roles: Sequence[Role], columns: Col
         columns = _with_target_named(inputs, str(targets), target_role, columns)
         targets = None
     if targets is None:
-        table = _with_targets_inside(inputs, input_roles)
-        return TrainingData(data=table, columns=columns)
+        table_with_targets = _with_targets_inside(inputs, input_roles)
+        return TrainingData(data=table_with_targets, columns=columns)
+
     table, columns = _inputs(inputs, input_roles, columns)
     cells = target_cells(targets, target_role)
     if len(cells) != len(table):
         raise DataError(f"{len(table)} texts but {len(cells)} labels.")
-    name = columns.get(target_role.name) or target_role.name
+    target = columns.get(target_role.name) or target_role.name
     labels = pd.Series(cells, index=table.index, dtype=object)
-    return TrainingData(data=table.assign(**{name: labels}), columns={**columns, target_role.name: name})
+    table = table.assign(**{target: labels})
+    return TrainingData(data=table, columns={**columns, target_role.name: target})
 
 
-def input_table(inputs: Any, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]) -> pd.DataFrame:
+def input_table(inputs: object, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]) -> pd.DataFrame:
     """Return inputs to predict for as a table, a row for each, with columns named by role.
 
     Args:
@@ -91,14 +93,18 @@ def input_table(inputs: Any, roles: Sequence[Role], columns: Columns, used: Mapp
     table, notes = repaired_table(table, "inputs")
     for note in notes:
         LOG.warning("%s", note)
-    text_roles = [Role(name=role.name, guesses=role.guesses, parse=_any_text) for role in roles]
+    text_roles = [Role(name=role.name, guesses=role.guesses, parse=any_text) for role in roles]
     names = usual_columns(table, text_roles, columns, used)
-    chosen = choose_columns(table, text_roles, names)
-    return extract(table, text_roles, chosen, "inputs")
+    column_by_role = choose_columns(table, text_roles, names)
+    return extract(table, text_roles, column_by_role, "inputs")
 
 
-def _with_targets_inside(data: Any, roles: Sequence[Role]) -> Any:
+def _with_targets_inside(data: object, roles: Sequence[Role]) -> object:
     """Return data that must hold its targets itself, in a shape that `load` reads.
+
+    Args:
+        data: A table, or the list of rows.
+        roles: Of the task's inputs.
 
     Raises:
         DataError: It cannot: it is a sequence of texts.
@@ -109,6 +115,7 @@ def _with_targets_inside(data: Any, roles: Sequence[Role]) -> Any:
         return frame_of_columns(data)
     if _is_table(data):
         return data
+    assert isinstance(data, list)
     if _has_columns(data):
         return plain_frame(pd.DataFrame(data, dtype=object))
     names = " and ".join(role.name for role in roles)
@@ -119,13 +126,13 @@ def _with_targets_inside(data: Any, roles: Sequence[Role]) -> Any:
     )
 
 
-def _with_target_named(data: Any, name: str, target: Role, columns: Columns) -> Columns:
+def _with_target_named(data: object, name: str, target: Role, columns: Columns) -> Columns:
     """Return the names of columns with the target's, which stands where targets may.
 
     Raises:
         DataError: The data has no columns, or another name was given too.
     """
-    if not _has_columns(data):
+    if isinstance(data, list) and not _has_columns(data):
         raise DataError(
             f"y is the name {name!r}, but the data has no columns.",
             got=f"{len(data)} values without columns",
@@ -137,13 +144,14 @@ def _with_target_named(data: Any, name: str, target: Role, columns: Columns) -> 
     return {**columns, target.name: name}
 
 
-def _inputs(inputs: Any, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+def _inputs(inputs: object, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
     """Return a table of inputs in some columns, and what is known of their names."""
     if _is_table(inputs):
         return _inputs_of_table(inputs, roles, columns)
     rows = listed(inputs, "data")
     if any(isinstance(row, Mapping) for row in rows):
-        return _inputs_of_table(_frame_of_mappings(rows), roles, columns)
+        frame = _frame_of_mappings(rows)
+        return _inputs_of_table(frame, roles, columns)
     names: dict[str, str] = {}
     for role in roles:
         names[role.name] = columns.get(role.name) or role.name
@@ -152,34 +160,34 @@ def _inputs(inputs: Any, roles: Sequence[Role], columns: Columns) -> tuple[pd.Da
     return table, {**columns, **names}
 
 
-def _inputs_of_table(data: Any, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+def _inputs_of_table(data: object, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
     table = _only_table(data)
     # An index with a name is a column too, but not what a frame of one column is about.
     own_names = data.columns if isinstance(data, pd.DataFrame) else table.columns
     text = roles[0].name
-    is_clear = len(roles) == 1 and len(own_names) == 1
-    if is_clear and columns.get(text) is None:
+    has_one_choice = len(roles) == 1 and len(own_names) == 1
+    if has_one_choice and columns.get(text) is None:
         # A single column can only be the single input, whatever it is called.
         return table, {**columns, text: column_name(own_names[0])}
     return table, columns
 
 
-def _is_table(data: Any) -> bool:
+def _is_table(data: object) -> bool:
     """Return whether something has columns, as opposed to a sequence of rows."""
     if isinstance(data, str | Path | pd.DataFrame | Mapping):
         return True
-    if isinstance(data, pd.Series | pd.Index) or not hasattr(data, "to_pandas"):
+    if isinstance(data, pd.Series | pd.Index) or not isinstance(data, Tabular):
         return False
     # Arrow's arrays and polars' series have `to_pandas` too, but no columns.
     return hasattr(data, "column_names") or hasattr(data, "columns")
 
 
-def _has_columns(data: Any) -> bool:
-    """Return whether values stand in columns: of a table, or of rows that are mappings or lists."""
-    return _is_table(data) or any(isinstance(row, Mapping | list | tuple) for row in data)
+def _has_columns(rows: Sequence[object]) -> bool:
+    """Return whether the values of rows stand in columns: rows that are mappings or lists."""
+    return any(isinstance(row, Mapping | list | tuple) for row in rows)
 
 
-def _only_table(data: Any) -> pd.DataFrame:
+def _only_table(data: object) -> pd.DataFrame:
     """Return the single table that a path, a data set, a mapping or a frame holds.
 
     Raises:
@@ -187,8 +195,10 @@ def _only_table(data: Any) -> pd.DataFrame:
     """
     if isinstance(data, pd.DataFrame):
         table = plain_frame(data)
-        is_of_file = any(table.index.names)
-        return table if is_of_file else table.reset_index(drop=True)
+        # An index with a name, such as `line`, says where a row stands in its file.
+        if any(table.index.names):
+            return table
+        return table.reset_index(drop=True)
     if isinstance(data, str | Path) and not Path(data).expanduser().exists():
         raise DataError(
             "A text by itself is no data.",
@@ -196,7 +206,8 @@ def _only_table(data: Any) -> pd.DataFrame:
             fix="For one text, give [text].",
         )
     if _holds_splits(data):
-        return _only_split({name: _only_table(split) for name, split in data.items()})
+        tables = {name: _only_table(split) for name, split in data.items()}
+        return _only_split(tables)
     if isinstance(data, Mapping):
         if data and all(isinstance(cell, str) for cell in data.values()):
             raise DataError("A row by itself is no table.", got=str(data)[:SHOWN], fix="For one row, give [row].")
@@ -213,46 +224,37 @@ def _only_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     return next(iter(splits.values()))
 
 
-def _holds_splits(data: Any) -> bool:
+def _holds_splits(data: object) -> TypeGuard[Mapping[str, object]]:
     """Return whether something maps names of splits to tables."""
     if not isinstance(data, Mapping) or not data:
         return False
-    return all(_is_table(split) and not isinstance(split, str | Path | Mapping) for split in data.values())
+    tables = data.values()
+    # A path or a mapping is a table by itself; in a mapping it is a cell or a column.
+    return all(_is_table(table) and not isinstance(table, str | Path | Mapping) for table in tables)
 
 
-def _frame_of_mappings(rows: Sequence[Any]) -> pd.DataFrame:
+def _frame_of_mappings(rows: Sequence[object]) -> pd.DataFrame:
+    mappings: list[Mapping[str, object]] = []
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             value = f"{type(row).__name__} {row!r}"
             raise DataError(f"data, row {number}: expected a mapping as in other rows.", got=value[:SHOWN])
-    return pd.DataFrame(rows, dtype=object)
+        mappings.append(row)
+    return pd.DataFrame(mappings, dtype=object)
 
 
-def _parts(row: Any, number: int, roles: Sequence[Role]) -> list[Any]:
+def _parts(row: object, number: int, roles: Sequence[Role]) -> list[object]:
     """Return a row's inputs: the row itself where the task has one, else its parts."""
     parts = list(row) if isinstance(row, list | tuple) else [row]
     if len(parts) == len(roles):
         return parts
     names = " and ".join(role.name for role in roles)
     value = f"{len(parts)} values, {row!r}"
-    cure = "Give a table with columns of these names." if len(roles) > 1 else ""
-    raise DataError(f"data, row {number}: expected {names}.", got=value[:SHOWN], fix=cure)
+    advice = "Give a table with columns of these names." if len(roles) > 1 else ""
+    raise DataError(f"data, row {number}: expected {names}.", got=value[:SHOWN], fix=advice)
 
 
-def _any_text(cell: Any) -> str:
-    """Return a text, which may be empty.
-
-    Raises:
-        ValueError: Not a text.
-    """
-    if isinstance(cell, str):
-        return cell
-    if cell is None or cell is pd.NA or cell != cell:
-        raise ValueError("expected text, got nothing")
-    raise ValueError(f"expected text, got {type(cell).__name__} {cell!r}")
-
-
-def _check_same_order(inputs: Any, targets: Any) -> None:
+def _check_same_order(inputs: object, targets: object) -> None:
     """Refuse pandas objects whose indexes hold the same rows in another order: which rows belong together is unclear.
 
     Raises:
@@ -260,16 +262,17 @@ def _check_same_order(inputs: Any, targets: Any) -> None:
     """
     if not isinstance(inputs, pd.DataFrame | pd.Series) or not isinstance(targets, pd.DataFrame | pd.Series):
         return
-    left, right = inputs.index, targets.index
-    if left.equals(right) or not left.is_unique or not right.is_unique:
+    of_inputs, of_targets = inputs.index, targets.index
+    if of_inputs.equals(of_targets) or not of_inputs.is_unique or not of_targets.is_unique:
         return
-    if len(left.symmetric_difference(right)):
+    # Indexes of different rows say nothing; rows belong together by position, as in scikit-learn.
+    if len(of_inputs.symmetric_difference(of_targets)):
         return
     number = 0
-    while left[number] == right[number]:
+    while of_inputs[number] == of_targets[number]:
         number += 1
     raise DataError(
         "X and y have the same index in another order.",
-        got=f"{left[number]!r} and {right[number]!r} in row {number}",
+        got=f"{of_inputs[number]!r} and {of_targets[number]!r} in row {number}",
         fix="Give y.loc[X.index], or reset both indexes if the order is right as it is.",
     )
