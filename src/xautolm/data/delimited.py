@@ -45,8 +45,8 @@ def read_delimited(
     try:
         records, separator, notes = _with_separator(lines, usual_separator)
     except MalformedError as error:
-        what = f"{place}, line {error.line}: {error.what}"
-        raise DataError(what, got=repr(error.got[:SAMPLE_OF_CELL]), fix=error.fix) from None
+        problem = f"{place}, line {error.line}: {error.problem}"
+        raise DataError(problem, got=repr(error.got[:SAMPLE_OF_CELL]), fix=error.fix) from None
     if separator != usual_separator:
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
     table, row_notes = _as_table(records, place, every_row)
@@ -61,7 +61,8 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
     """
     failures: dict[str, MalformedError] = {}
     single_column: tuple[list[Record], str, list[str]] | None = None
-    for separator in [usual, *(candidate for candidate in SEPARATORS if candidate != usual)]:
+    further = [separator for separator in SEPARATORS if separator != usual]
+    for separator in [usual, *further]:
         try:
             records, notes = records_of(lines, separator)
         except MalformedError as error:
@@ -72,8 +73,9 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
         if separator == usual:
             single_column = records, separator, notes
     # The separator was right and a line was wrong, if most lines have as many cells as the header.
+    header = lines.texts[0]
     for separator, failure in failures.items():
-        if separator in lines.texts[0] and _fits_most_lines(lines, separator):
+        if separator in header and _fits_most_lines(lines, separator):
             raise failure
     if single_column is None:
         raise failures[usual]
@@ -81,8 +83,8 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
 
 
 def _fits_most_lines(lines: Lines, separator: str) -> bool:
-    wanted = lines.texts[0].count(separator)
-    fitting = sum(line.count(separator) == wanted for line in lines.texts)
+    expected = lines.texts[0].count(separator)
+    fitting = sum(line.count(separator) == expected for line in lines.texts)
     return fitting > len(lines.texts) / 2
 
 
@@ -92,7 +94,7 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[p
     Raises:
         DataError: No row, two columns of one name, or a first line that is a row.
     """
-    header, header_line = records[0].cells, records[0].first_line
+    header = records[0].cells
     rows: list[Record] = []
     empty: list[Record] = []
     repeated: list[Record] = []
@@ -102,21 +104,28 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[p
         elif not any(cell.strip() for cell in record.cells):
             empty.append(record)
         elif record.cells == header:
+            # Files that were put one below the other have the header of each.
             repeated.append(record)
         else:
             rows.append(record)
     notes = []
     if empty:
-        notes.append(f"rows without any content left out: {len(empty)}, the first in line {empty[0].first_line}")
+        first = empty[0].first_line
+        notes.append(f"rows without any content left out: {len(empty)}, the first in line {first}")
     if repeated:
-        notes.append(f"repetitions of the header left out: {len(repeated)}, the first in line {repeated[0].first_line}")
+        first = repeated[0].first_line
+        notes.append(f"repetitions of the header left out: {len(repeated)}, the first in line {first}")
     if not rows:
         raise DataError(f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}")
-    _check_header(header, rows, f"{place}, line {header_line}")
-    table = lined_table([record.cells for record in rows], [record.first_line for record in rows])
+
+    header_place = f"{place}, line {records[0].first_line}"
+    _check_header(header, rows, header_place)
+    cells = [record.cells for record in rows]
+    first_lines = [record.first_line for record in rows]
+    table = lined_table(cells, first_lines)
     table, name_notes = _named_columns(table, header)
     notes.extend(name_notes)
-    check_column_names(table, f"{place}, line {header_line}")
+    check_column_names(table, header_place)
     return table, notes
 
 
@@ -131,7 +140,8 @@ def _named_columns(table: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataF
     spaced: list[str] = []
     for position, name in enumerate(header):
         bare = name.strip(INVISIBLE)
-        if not bare and not any(cell.strip() for cell in table.iloc[:, position]):
+        cells = table.iloc[:, position]
+        if not bare and not any(cell.strip() for cell in cells):
             continue
         positions.append(position)
         names.append(bare or f"column {position + 1}")
@@ -149,7 +159,8 @@ def _check_header(header: Sequence[str], rows: Sequence[Record], place: str) -> 
     Raises:
         DataError: There is no header.
     """
-    if not any(len(name.split()) >= WORDS_OF_PROSE for name in header):
+    longest_name = max((len(name.split()) for name in header), default=0)
+    if longest_name < WORDS_OF_PROSE:
         return
     for position, name in enumerate(header):
         repetitions = sum(record.cells[position] == name for record in rows)

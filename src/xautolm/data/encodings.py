@@ -17,7 +17,9 @@ BYTE_ORDER_MARKS = (
 """First bytes of a file, the codec that they call for, and what people call it."""
 
 WINDOWS = "cp1252"
+"""Windows-1252, as Python calls it."""
 SAMPLE_BYTES = 4096
+"""First bytes of a file that are looked at to tell UTF-16."""
 NULS_OF_UTF16 = 0.3
 """Share of every second byte that is zero, from which on a text is taken for UTF-16: in texts of Latin letters it is
 almost 1, in UTF-8 it is 0."""
@@ -58,11 +60,12 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
         DataError: It is not in that encoding; the message says what it looks like.
     """
     for mark, marked_codec, name in BYTE_ORDER_MARKS:
-        if content.startswith(mark):
-            is_usual = name == "UTF-8"
-            return _strictly(content, marked_codec, place), () if is_usual else (
-                f"{place} read as {name}, as its first bytes say",
-            )
+        if not content.startswith(mark):
+            continue
+        text = _strictly(content, marked_codec, place)
+        if name == "UTF-8":
+            return text, ()
+        return text, (f"{place} read as {name}, as its first bytes say",)
     if encoding is not None and not _is_surely_utf8(content):
         return _in_named_encoding(content, place, encoding)
     codec = _utf16_without_mark(content)
@@ -90,6 +93,11 @@ def _is_surely_utf8(content: bytes) -> bool:
 
 
 def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, tuple[str, ...]]:
+    """Return a file's text in the encoding that the user named, and a note where another one fits better.
+
+    Raises:
+        DataError: It is not in that encoding.
+    """
     text = _strictly(content, encoding, place)
     is_latin1 = codecs.lookup(encoding).name == "iso8859-1"
     if is_latin1 and any("\x80" <= character <= "\x9f" for character in text):
@@ -123,26 +131,33 @@ def _strictly(content: bytes, codec: str, place: str) -> str:
 def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeError) -> DataError:
     """Return an error that names the line and what the file looks like."""
     start = error.start
+    # Line ends are \n, \r\n or \r; the larger count has all of a kind once.
     line = max(content.count(b"\n", 0, start), content.count(b"\r", 0, start)) + 1
+    where = f"{place}, line {line}"
     name = codec.upper().removesuffix("-SIG")
     around = content[max(start - CONTEXT_BYTES, 0) : start + CONTEXT_BYTES]
     if error.reason == "unexpected end of data" and not content[:start].isascii():
-        what = f"{place}, line {line}: not valid {name}; the file ends inside a character."
-        return DataError(what, got=repr(around), fix="Was it cut off? Fetch or write it again.")
+        problem = f"{where}: not valid {name}; the file ends inside a character."
+        return DataError(problem, got=repr(around), fix="Was it cut off? Fetch or write it again.")
     windows_text = _attempt(content, WINDOWS)
     if windows_text is None or name != "UTF-8":
         return DataError(
-            f"{place}, line {line}: not valid {name}.",
+            f"{where}: not valid {name}.",
             got=repr(around),
             fix='Name the encoding it was written in with --encoding NAME (in Python: encoding="NAME").',
         )
-    shown = around.decode(WINDOWS, errors="replace").split("\n")
-    containing = max(shown, key=lambda part: sum(ord(character) > 127 for character in part)).strip()
+    # Of the lines around, the one with most characters beyond ASCII holds the wrong byte.
+    sample_lines = around.decode(WINDOWS, errors="replace").split("\n")
+    sample = max(sample_lines, key=_beyond_ascii).strip()
     return DataError(
-        f"{place}, line {line}: not valid UTF-8; it may be Windows-1252, in which this reads {containing!r}.",
+        f"{where}: not valid UTF-8; it may be Windows-1252, in which this reads {sample!r}.",
         got=repr(content[start : start + 4]),
         fix=f"If that is right, read it with --encoding {WINDOWS}; else name its encoding, such as cp1251 or gb18030.",
     )
+
+
+def _beyond_ascii(text: str) -> int:
+    return sum(ord(character) > 127 for character in text)
 
 
 def _attempt(content: bytes, codec: str) -> str | None:

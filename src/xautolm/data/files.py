@@ -36,8 +36,9 @@ DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
 ARCHIVE = ".zip"
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
+GIT_LFS_MAGIC = b"version https://git-lfs"
 NOT_DATA = {
-    b"version https://git-lfs": ("a Git LFS pointer; the data itself is not here", "Fetch it with `git lfs pull`."),
+    GIT_LFS_MAGIC: ("a Git LFS pointer; the data itself is not here", "Fetch it with `git lfs pull`."),
     b"<!DOCTYPE": ("a web page", "Download the file itself, not the page that shows it."),
     b"<!doctype": ("a web page", "Download the file itself, not the page that shows it."),
     b"<html": ("a web page", "Download the file itself, not the page that shows it."),
@@ -57,6 +58,7 @@ HINTS = {
 }
 """What to do with files that are not read."""
 FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__(\S+)\s*")
+"""A label in a line of fastText's, at its beginning or after a blank."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,19 @@ class Content:
         Raises:
             DataError: It is no text, or in another encoding.
         """
-        for magic, (what, cure) in NOT_DATA.items():
-            if self.data.startswith(magic):
-                raise DataError(f"{self.place} is {what}.", got=repr(self.data[:40]), fix=cure)
+        self.check_is_data()
         text, notes = decoded(self.data, self.place, self.encoding)
         return text, list(notes)
+
+    def check_is_data(self) -> None:
+        """Refuse what is not what the file's name says.
+
+        Raises:
+            DataError: With what it is, by its first bytes.
+        """
+        for magic, (kind, advice) in NOT_DATA.items():
+            if self.data.startswith(magic):
+                raise DataError(f"{self.place} is {kind}.", got=repr(self.data[:40]), fix=advice)
 
 
 def read_file(path: Path, encoding: str | None = None, *, every_row: bool = False) -> Source:
@@ -98,12 +108,15 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     suffix = data_suffix(path)
     data, place = _unpacked(path)
     if suffix == ARCHIVE:
+        # The file inside says what it is.
         suffix = PurePath(place).suffix.lower()
     reader = READERS.get(suffix)
     if reader is None:
-        cure = HINTS.get(suffix, f"Known: {', '.join(sorted(READERS))}, also with .gz, .bz2, .xz or in a .zip.")
-        raise DataError("Unknown file type.", got=place, fix=cure)
-    tables, notes = reader(Content(data, place, encoding, every_row))
+        all_suffixes = ", ".join(sorted(READERS))
+        advice = HINTS.get(suffix, f"Known: {all_suffixes}, also with .gz, .bz2, .xz or in a .zip.")
+        raise DataError("Unknown file type.", got=place, fix=advice)
+    content = Content(data, place, encoding, every_row)
+    tables, notes = reader(content)
     splits: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         if table.empty:
@@ -111,8 +124,12 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
         check_column_names(table, place)
         splits[split], repairs = repaired_table(table, place)
         notes.extend(repairs)
-    named = tuple(f"{path.name}: {note.removeprefix(place).lstrip(': ')}" for note in notes)
-    return Source(path.name, splits, named)
+    named_notes: list[str] = []
+    for note in notes:
+        # Some notes begin with the whole path, which is too long for a list of notes.
+        bare = note.removeprefix(place).lstrip(": ")
+        named_notes.append(f"{path.name}: {bare}")
+    return Source(path.name, splits, tuple(named_notes))
 
 
 def data_suffix(path: PurePath) -> str:
@@ -132,10 +149,12 @@ def _unpacked(path: Path) -> tuple[bytes, str]:
         data = path.read_bytes()
     except OSError as error:
         raise DataError(f"{path} cannot be read.", got=error.strerror) from None
-    if path.suffix.lower() == ARCHIVE:
+    suffix = path.suffix.lower()
+    if suffix == ARCHIVE:
         return _from_archive(data, path)
-    decompress = DECOMPRESSORS.get(path.suffix.lower())
+    decompress = DECOMPRESSORS.get(suffix)
     if decompress is None and data.startswith(GZIP_MAGIC):
+        # Compressed, though its name does not say so.
         decompress = gzip.decompress
     if decompress is None:
         return data, str(path)
@@ -148,14 +167,21 @@ def _unpacked(path: Path) -> tuple[bytes, str]:
 
 
 def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
+    """Return the bytes of the only file in an archive, and its place.
+
+    Raises:
+        DataError: There are several or none, or it cannot be unpacked.
+    """
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            # macOS puts a folder of its own beside the files that it packs.
             names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
             if len(names) != 1:
-                shown = ", ".join(names[:6]) + (" ..." if len(names) > 6 else "")
+                first_names = ", ".join(names[:6])
+                ellipsis = " ..." if len(names) > 6 else ""
                 raise DataError(
                     f"{path} holds {len(names)} files, not one.",
-                    got=shown,
+                    got=first_names + ellipsis,
                     fix="Unpack it and give the file, or the folder with train.* in it.",
                 )
             return archive.read(names[0]), str(path / names[0])
@@ -189,21 +215,22 @@ def _parquet(content: Content) -> Tables:
     import pyarrow
     from pyarrow import parquet
 
-    if content.data.startswith(b"version https://git-lfs"):
-        content.text()
+    if content.data.startswith(GIT_LFS_MAGIC):
+        content.check_is_data()
     try:
         table = pd.read_parquet(io.BytesIO(content.data))
         metadata = parquet.read_schema(io.BytesIO(content.data)).metadata
     except (pyarrow.ArrowException, OSError, ValueError) as error:
+        first_line = str(error).splitlines()[0]
         raise DataError(
             f"{content.place} is not a readable Parquet file.",
-            got=str(error).splitlines()[0],
+            got=first_line,
             fix="Was it cut off? Fetch or write it again.",
         ) from None
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
-    table = with_stored_class_names(table.reset_index(drop=True), metadata)
-    return {TRAIN: table}, []
+    table = table.reset_index(drop=True)
+    return {TRAIN: with_stored_class_names(table, metadata)}, []
 
 
 def _plain_text(content: Content) -> Tables:
@@ -213,18 +240,23 @@ def _plain_text(content: Content) -> Tables:
         DataError: The text has no columns.
     """
     text, notes = content.text()
-    lines = [(number, line.rstrip("\r\n")) for number, line in enumerate(LINE.findall(text), start=1)]
-    lines = [(number, line) for number, line in lines if line.strip()]
-    if lines and FASTTEXT_LABEL.search(lines[0][1]):
-        rows = [
-            {"text": FASTTEXT_LABEL.sub("", line).strip(), "label": FASTTEXT_LABEL.findall(line)} for _, line in lines
-        ]
-        return {TRAIN: lined_table(rows, [number for number, _ in lines])}, notes
+    numbers: list[int] = []
+    lines: list[str] = []
+    for number, line in enumerate(LINE.findall(text), start=1):
+        if line.strip():
+            numbers.append(number)
+            lines.append(line.rstrip("\r\n"))
+    if lines and FASTTEXT_LABEL.search(lines[0]):
+        rows: list[dict[str, object]] = []
+        for line in lines:
+            words = FASTTEXT_LABEL.sub("", line).strip()
+            rows.append({"text": words, "label": FASTTEXT_LABEL.findall(line)})
+        return {TRAIN: lined_table(rows, numbers)}, notes
     table, reading_notes = read_delimited(text, content.place, "\t")
     if len(table.columns) < 2:
         raise DataError(
             f"{content.place} has no columns: neither labels (__label__NAME) nor tabs, commas, semicolons or bars.",
-            got=repr(lines[0][1][:60]),
+            got=repr(lines[0][:60]),
             fix="Write a CSV, TSV or JSON Lines file with a column for texts and one for labels.",
         )
     return {TRAIN: table}, [*notes, *reading_notes]

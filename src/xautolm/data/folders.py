@@ -10,20 +10,22 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
+from xautolm.cells import listed
 from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
-from xautolm.data.source import Source, place_of
-from xautolm.data.split_names import TRAIN, split_of
+from xautolm.data.source import FILE, Source, place_of
+from xautolm.data.split_names import PART_NUMBER, TRAIN, split_of
 from xautolm.errors import DataError
 
 DEEPEST = 3
 """Levels of folders that are looked into: the hub's are `data/` or `NAME/`, and a folder for each split."""
-SHARD = re.compile(r"(?P<stem>.*?)-(?P<number>\d{5})-of-(?P<count>\d{5})(?P<rest>.*)")
+SHARD = re.compile(rf"(?P<stem>.*?){PART_NUMBER}(?P<rest>.*)")
 """The name of a part of a table, as the hub writes it: `train-00000-of-00003-a1b2c3.parquet`."""
 TEXT_SUFFIXES = frozenset({".txt", ARCHIVE})
 """Of files that are tables only if they are named by a split."""
 SURE_SUFFIXES = frozenset(READERS) - TEXT_SUFFIXES
 NUMBERS = re.compile(r"\d+")
 SHOWN_FILES = 6
+"""Files, or numbers of files, that a message lists."""
 NAMES_OF_NO_DATA = frozenset(
     {"dataset_info", "dataset_infos", "dataset_dict", "state", "config", "metadata", "package", "requirements"}
 )
@@ -50,10 +52,12 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
         DataError: No training file, two of one split, or a part is missing; all that matter are named.
     """
     files = data_files(folder)
-    if TRAIN not in files.splits and not (any_split and files.splits):
+    is_enough = TRAIN in files.splits or (any_split and files.splits)
+    if not is_enough:
+        content = _listed_paths(_files_below(folder))
         raise DataError(
             "The folder has no training split.",
-            got=f"{folder} with {_listed(_files_below(folder)) or 'no file'}",
+            got=f"{folder} with {content or 'no file'}",
             fix="Name the file train.csv, .tsv, .jsonl or .parquet, or give a file.",
         )
     tables: dict[str, pd.DataFrame] = {}
@@ -63,7 +67,7 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
         tables[split], part_notes = _joined(folder, paths, encoding)
         notes.extend(part_notes)
     if files.nameless:
-        notes.append(f"not read, since no split is in the name: {_listed(files.nameless)}")
+        notes.append(f"not read, since no split is in the name: {_listed_paths(files.nameless)}")
     return Source(folder.resolve().name, tables, tuple(notes))
 
 
@@ -74,6 +78,7 @@ def data_files(folder: Path) -> DataFiles:
     for path in _files_below(folder):
         if not _is_table(path):
             continue
+        # The file's own name says most, then the innermost folder's.
         split = split_of(_stem(path))
         for parent in reversed(path.parent.parts):
             split = split or split_of(parent)
@@ -81,7 +86,8 @@ def data_files(folder: Path) -> DataFiles:
             nameless.append(path)
         else:
             splits.setdefault(split, []).append(path)
-    return DataFiles({split: tuple(paths) for split, paths in splits.items()}, tuple(nameless))
+    paths_by_split = {split: tuple(paths) for split, paths in splits.items()}
+    return DataFiles(paths_by_split, tuple(nameless))
 
 
 def _is_table(path: PurePath) -> bool:
@@ -99,9 +105,11 @@ def _files_below(folder: Path) -> list[PurePath]:
     files: list[PurePath] = []
     for parent, folders, names in os.walk(folder):
         place = Path(parent).relative_to(folder)
-        is_deepest = len(place.parts) >= DEEPEST
-        # What is left in this list is walked into.
-        folders[:] = [] if is_deepest else sorted(name for name in folders if not name.startswith((".", "__")))
+        subfolders: list[str] = []
+        if len(place.parts) < DEEPEST:
+            subfolders = sorted(name for name in folders if not name.startswith((".", "__")))
+        # `os.walk` goes on into the folders that it finds in its own list.
+        folders[:] = subfolders
         for name in sorted(names):
             if not name.startswith("."):
                 files.append(place / name)
@@ -110,7 +118,8 @@ def _files_below(folder: Path) -> list[PurePath]:
 
 def _stem(path: PurePath) -> str:
     """Return a file's name without what says how it is written: `train` for `train.csv.gz`."""
-    unpacked = path.with_suffix("") if path.suffix.lower() in {*DECOMPRESSORS, ARCHIVE} else path
+    is_packed = path.suffix.lower() in {*DECOMPRESSORS, ARCHIVE}
+    unpacked = path.with_suffix("") if is_packed else path
     return unpacked.stem
 
 
@@ -124,10 +133,11 @@ def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
     tables = {(shard.table, shard.count) for shard in shards}
     if len(shards) == len(paths) and len(tables) == 1:
         _check_complete(folder, shards)
-    elif len(paths) > 1 and not _are_numbered_parts(paths):
+        return
+    if len(paths) > 1 and not _are_numbered_parts(paths):
         raise DataError(
             f"Several files could be the {split} split.",
-            got=f"{_listed(paths)} in {folder}",
+            got=f"{_listed_paths(paths)} in {folder}",
             fix="Keep one of them, give one of its folders, or give files: TRAIN.csv --validation FILE --test FILE.",
         )
 
@@ -146,7 +156,8 @@ def _shard(path: PurePath) -> _Shard | None:
     match = SHARD.fullmatch(path.name)
     if match is None:
         return None
-    return _Shard(path.parent / match["stem"], int(match["number"]), int(match["count"]))
+    table = path.parent / match["stem"]
+    return _Shard(table, int(match["number"]), int(match["count"]))
 
 
 def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
@@ -163,14 +174,18 @@ def _check_complete(folder: Path, shards: Sequence[_Shard]) -> None:
         DataError: The numbers of those.
     """
     count = shards[0].count
-    missing = sorted(set(range(count)) - {shard.number for shard in shards})
-    if missing or len(shards) != count:
-        numbers = ", ".join(map(str, missing[:SHOWN_FILES]))
-        raise DataError(
-            f"Of {count} parts of {shards[0].table.name!r} only {count - len(missing)} are there.",
-            got=f"{len(shards)} files in {folder / shards[0].table.parent}; missing: number {numbers or 'none'}",
-            fix="Fetch the missing ones, for example with `hf download`.",
-        )
+    table = shards[0].table
+    present = {shard.number for shard in shards}
+    missing = sorted(set(range(count)) - present)
+    # As many files as there are parts, and all numbers: then none of them is there twice either.
+    if not missing and len(shards) == count:
+        return
+    numbers = ", ".join(map(str, missing[:SHOWN_FILES]))
+    raise DataError(
+        f"Of {count} parts of {table.name!r} only {count - len(missing)} are there.",
+        got=f"{len(shards)} files in {folder / table.parent}; missing: number {numbers or 'none'}",
+        fix="Fetch the missing ones, for example with `hf download`.",
+    )
 
 
 def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tuple[pd.DataFrame, list[str]]:
@@ -186,21 +201,25 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tu
         if list(part.splits) != [TRAIN]:
             names = ", ".join(part.splits)
             raise DataError(f"{folder / path} holds several splits of its own.", got=names, fix="Give that file.")
-        table = part.splits[TRAIN]
-        tables.append(table)
+        tables.append(part.splits[TRAIN])
         notes.extend(part.notes)
-        if set(table.columns) != set(tables[0].columns):
-            columns, first_columns = (", ".join(map(str, part.columns)) for part in (table, tables[0]))
-            raise DataError(f"{path} has other columns than {paths[0]}.", got=f"{columns} instead of {first_columns}")
+        _check_same_columns(tables[-1], path, tables[0], paths[0])
     if len(tables) == 1:
         return tables[0], notes
     for path, table in zip(paths, tables, strict=True):
         places = [f"{path.name}, {place_of(table, place)}" for place in table.index]
-        table.index = pd.Index(places, name="file")
+        table.index = pd.Index(places, name=FILE)
     return pd.concat(tables), notes
 
 
-def _listed(paths: Sequence[PurePath]) -> str:
+def _check_same_columns(table: pd.DataFrame, path: PurePath, first: pd.DataFrame, first_path: PurePath) -> None:
+    if set(table.columns) == set(first.columns):
+        return
+    columns = ", ".join(map(str, table.columns))
+    first_columns = ", ".join(map(str, first.columns))
+    raise DataError(f"{path} has other columns than {first_path}.", got=f"{columns} instead of {first_columns}")
+
+
+def _listed_paths(paths: Sequence[PurePath]) -> str:
     names = [path.as_posix() for path in paths]
-    more = f" and {len(names) - SHOWN_FILES} more" if len(names) > SHOWN_FILES else ""
-    return ", ".join(names[:SHOWN_FILES]) + more
+    return listed(names, SHOWN_FILES)

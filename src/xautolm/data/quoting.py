@@ -61,10 +61,10 @@ class Record:
 class MalformedError(Exception):
     """A line that cannot be read in some way: where, what is wrong, what stands there, what to do."""
 
-    def __init__(self, line: int, what: str, got: str, fix: str) -> None:
-        super().__init__(what)
+    def __init__(self, line: int, problem: str, got: str, fix: str) -> None:
+        super().__init__(problem)
         self.line = line
-        self.what = what
+        self.problem = problem
         self.got = got
         self.fix = fix
 
@@ -105,7 +105,7 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
         records = _quoted_records(lines, separator, Quoting.DOUBLED)
     except MalformedError as error:
         return _despite_quotes(lines, separator, error)
-    spanning = [record for record in records if record.last_line > record.first_line]
+    spanning = _over_several_lines(records)
     if not spanning:
         return records, []
     unquoted = _unquoted_or_none(lines, separator)
@@ -119,6 +119,10 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
+
+
+def _over_several_lines(records: Sequence[Record]) -> list[Record]:
+    return [record for record in records if record.last_line > record.first_line]
 
 
 def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tuple[list[Record], list[str]]:
@@ -137,11 +141,12 @@ def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tupl
             records = _quoted_records(lines, separator, quoting)
         except MalformedError:
             continue
-        spanning = [record for record in records if record.last_line > record.first_line]
+        spanning = _over_several_lines(records)
         if _swallowing(spanning, records, lines, separator, needs_evidence=True) is not None:
             continue
-        notes = [f'quotes after a backslash (\\") taken as characters, as in line {error.line}']
-        return records, notes if quoting is Quoting.ESCAPED else []
+        if quoting is Quoting.ESCAPED:
+            return records, [f'quotes after a backslash (\\") taken as characters, as in line {error.line}']
+        return records, []
     raise error
 
 
@@ -155,11 +160,13 @@ def _quoted_records(lines: Lines, separator: str, quoting: Quoting) -> list[Reco
     Raises:
         MalformedError: A quote is not closed where a cell ends, or a row has more or fewer cells.
     """
+    # Python's own limit is 131,072 characters a cell; long documents have more.
     csv.field_size_limit(2**31 - 1)
     texts = lines.texts
     if quoting is Quoting.ESCAPED:
         texts = [BACKSLASHES.sub(_doubled, line) for line in texts]
-    reader = csv.reader(texts, delimiter=separator, strict=True, skipinitialspace=quoting is Quoting.SPACED)
+    has_spaces = quoting is Quoting.SPACED
+    reader = csv.reader(texts, delimiter=separator, strict=True, skipinitialspace=has_spaces)
     records: list[Record] = []
     begin = lines.first
     try:
@@ -191,7 +198,9 @@ def _unquoted_or_none(lines: Lines, separator: str) -> list[Record] | None:
             _append(records, Record(cells, number, number), lines, separator)
         except MalformedError:
             return None
-    return None if _quotes_quote(records) else records
+    if _quotes_quote(records):
+        return None
+    return records
 
 
 def _append(records: list[Record], record: Record, lines: Lines, separator: str) -> None:
@@ -201,16 +210,18 @@ def _append(records: list[Record], record: Record, lines: Lines, separator: str)
         MalformedError: It has more or fewer cells than the first.
     """
     fields = len(record.cells)
-    if fields < 2 and not lines.text(record.first_line).strip():
-        if records and len(records[0].cells) == 1:
+    columns = len(records[0].cells) if records else fields
+    line = lines.text(record.first_line)
+    if fields < 2 and not line.strip():
+        if records and columns == 1:
             records.append(Record([""], record.first_line, record.last_line))
         return
-    if records and fields != len(records[0].cells):
+    if fields != columns:
         name = SEPARATORS.get(separator, repr(separator))
         raise MalformedError(
             record.first_line,
-            f"{fields} fields where the header has {len(records[0].cells)}.",
-            lines.text(record.first_line),
+            f"{fields} fields where the header has {columns}.",
+            line,
             f"Put quotes around texts that hold the separator, which is a {name}, or a line end.",
         )
     records.append(record)
@@ -219,13 +230,15 @@ def _append(records: list[Record], record: Record, lines: Lines, separator: str)
 def _quotes_quote(records: Sequence[Record]) -> bool:
     """Return whether a file whose lines are records uses quotes to quote, and not as characters of its texts."""
     lines_in_quotes = 0
-    for record in records:
-        wrapped = [cell for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"']
-        if any('""' in cell[1:-1] for cell in wrapped):
+    for number, record in enumerate(records):
+        quoted = [cell[1:-1] for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"']
+        # Only a program that quotes doubles a quote inside quotes, or puts a column name in quotes.
+        if any('""' in text for text in quoted):
             return True
-        if wrapped and record is records[0]:
+        if quoted and number == 0:
             return True
-        lines_in_quotes += bool(wrapped)
+        if quoted:
+            lines_in_quotes += 1
     return lines_in_quotes > QUOTED_SHARE * len(records)
 
 
@@ -253,10 +266,12 @@ def _swallowing(
     if columns < 2:
         return None
     single_lines = [record for record in records[1:] if record.first_line == record.last_line]
-    usual = [_usual([record.cells[column] for record in single_lines]) for column in range(columns)]
+    usual: list[_Usual] = []
+    for column in range(columns):
+        usual.append(_usual([record.cells[column] for record in single_lines]))
     for record in spanning:
-        numbers = range(record.first_line, record.last_line + 1)
-        rows = [lines.text(number).split(separator) for number in numbers if lines.text(number).strip()]
+        texts = [lines.text(number) for number in range(record.first_line, record.last_line + 1)]
+        rows = [text.split(separator) for text in texts if text.strip()]
         if any(len(row) != columns for row in rows):
             continue
         if not needs_evidence:
@@ -269,8 +284,9 @@ def _swallowing(
 
 def _usual(values: Sequence[str]) -> _Usual:
     counts = Counter(values)
-    frequent = frozenset(value for value, count in counts.items() if count >= USUAL_COUNT and value)
-    return _Usual(frequent, are_numbers=bool(counts) and all(_is_number(value) for value in counts))
+    frequent = {value for value, count in counts.items() if count >= USUAL_COUNT and value}
+    are_numbers = bool(counts) and all(_is_number(value) for value in counts)
+    return _Usual(frozenset(frequent), are_numbers)
 
 
 def _is_number(text: str) -> bool:

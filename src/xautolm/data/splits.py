@@ -26,9 +26,10 @@ class Keys:
 
     def of(self, table: pd.DataFrame) -> list[Hashable]:
         """Return the key of every row."""
-        if len(self.columns) == 1:
-            return list(table[self.columns[0]])
-        return list(zip(*(table[column] for column in self.columns), strict=True))
+        inputs = [list(table[column]) for column in self.columns]
+        if len(inputs) == 1:
+            return inputs[0]
+        return list(zip(*inputs, strict=True))
 
 
 def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
@@ -37,18 +38,18 @@ def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
     Of several inputs it is the first, such as the document that questions are about, unless one text dominates; then,
     and where the first gives no split that can be used, all inputs together.
     """
-    first, *more = inputs
+    first = inputs[0]
     by_first = Keys(columns=(first,))
-    if not more:
+    if len(inputs) == 1:
         return [by_first]
     counts = table[first].value_counts()
     share = counts.iloc[0] / len(table)
-    by_all = Keys(
-        columns=tuple(inputs),
-        note=f"rows with the same {first} may be in several splits, {' and '.join(inputs)} together are not: there "
-        f"are {len(counts)} different texts of {first}, the commonest in {share:.0%} of the rows",
-    )
-    return [by_all] if share > DOMINANT_SHARE else [by_first, by_all]
+    note = f"rows with the same {first} may be in several splits, {' and '.join(inputs)} together are not: "
+    note += f"there are {len(counts)} different texts of {first}, the commonest in {share:.0%} of the rows"
+    by_all = Keys(columns=tuple(inputs), note=note)
+    if share > DOMINANT_SHARE:
+        return [by_all]
+    return [by_first, by_all]
 
 
 def made_validation(
@@ -65,12 +66,14 @@ def made_validation(
     Returns:
         Two arrays of sorted positions.
     """
-    codes, distinct = pd.factorize(pd.Series(list(keys), dtype=object), use_na_sentinel=False)
+    key_series = pd.Series(list(keys), dtype=object)
+    codes, distinct = pd.factorize(key_series, use_na_sentinel=False)
     # Strata keep their order, which a set would not between processes.
-    of_unit: list[dict[Hashable, None]] = [{} for _ in range(len(distinct))]
+    strata_of_key: list[dict[Hashable, None]] = [{} for _ in range(len(distinct))]
     for code, row_strata in zip(codes.tolist(), strata, strict=True):
-        of_unit[code].update(dict.fromkeys(row_strata))
-    is_held_out = hold_out([tuple(unit) for unit in of_unit], size, seed)
+        strata_of_key[code].update(dict.fromkeys(row_strata))
+    units = [tuple(strata_of_unit) for strata_of_unit in strata_of_key]
+    is_held_out = hold_out(units, size, seed)
     in_validation = is_held_out[codes]
     return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xautolm.cells import listed
 from xautolm.data.needs import Needs
+from xautolm.data.split_names import TEST, TRAIN, VALIDATION
 from xautolm.data.splits import Keys, made_validation, possible_keys, without_keys_of
 from xautolm.data.stratify import sample
 from xautolm.errors import DataError
@@ -43,9 +44,9 @@ def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: in
         DataError: There are none; what the data lacks and what `max_train` did is told apart.
     """
     train, notes = _without_shared_texts(tables, needs)
-    if "validation" in tables:
-        parts = Parts(train=train, validation=tables["validation"])
-        _check_given(parts, tables["train"], needs)
+    if VALIDATION in tables:
+        parts = Parts(train=train, validation=tables[VALIDATION])
+        _check_given(parts, tables[TRAIN], needs)
     else:
         parts = _make_validation(train, needs, None, seed)
         if max_train is not None:
@@ -55,12 +56,13 @@ def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: in
     train = parts.train
     notes.extend(note for note in parts.notes if note not in notes)
     if max_train is not None and len(train) > max_train:
-        chosen = train.iloc[sample(needs.strata(needs.labels(train)), max_train, seed)]
-        _refuse_lost_classes(train, chosen, needs, max_train)
+        strata = needs.strata(needs.labels(train))
+        sampled = train.iloc[sample(strata, max_train, seed)]
+        _refuse_lost_classes(train, sampled, needs, max_train)
         with _blaming(max_train):
-            _check(chosen, parts.validation, needs)
-        notes.append(f"{len(chosen)} of {len(train)} training rows used, stratified, seed {seed}")
-        train = chosen
+            _check(sampled, parts.validation, needs)
+        notes.append(f"{len(sampled)} of {len(train)} training rows used, stratified, seed {seed}")
+        train = sampled
     return Parts(train=train, validation=parts.validation, notes=tuple(notes))
 
 
@@ -70,8 +72,8 @@ def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> t
     Raises:
         DataError: There are none.
     """
-    train = tables["train"]
-    splits = [tables[split] for split in ("validation", "test") if split in tables]
+    train = tables[TRAIN]
+    splits = [tables[split] for split in (VALIDATION, TEST) if split in tables]
     if not splits:
         return train, []
     for keys in possible_keys(train, needs.inputs):
@@ -125,37 +127,43 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
         DataError: There are too few rows or classes for any such split; says which.
     """
     strata = needs.strata(needs.labels(train))
-    problem: DataError | None = None
+    first_problem: DataError | None = None
     for keys in possible_keys(train, needs.inputs):
         row_keys = keys.of(train)
         distinct = len(set(row_keys))
         size = round(VALIDATION_SHARE * distinct)
         most_rows = len(train)
         if max_train is not None:
+            # Beside `max_train` training rows, the validation rows have their share of both together.
             most_rows = max(1, round(max_train * VALIDATION_SHARE / (1 - VALIDATION_SHARE)))
             size = min(size, most_rows)
-        kept, held_out = made_validation(row_keys, strata, max(1, size), seed)
+        train_positions, validation_positions = made_validation(row_keys, strata, max(1, size), seed)
+        rest = train.iloc[train_positions]
+        held_out = train.iloc[validation_positions]
         try:
-            _refuse_one_sided(train.iloc[kept], train.iloc[held_out], needs, keys)
+            _refuse_one_sided(rest, held_out, needs, keys)
             # A text may be held out with many rows, such as a document with all of its questions.
-            validation = _at_most(train.iloc[held_out], most_rows, needs, seed)
-            _check(train.iloc[kept], validation, needs)
+            validation = _at_most(held_out, most_rows, needs, seed)
+            _check(rest, validation, needs)
         except DataError as error:
-            problem = problem or error
+            # The best keys come first, so their problem says most.
+            first_problem = first_problem or error
             continue
         rows = f"{len(validation)}" if len(validation) == len(held_out) else f"{len(validation)} of {len(held_out)}"
-        note = f"validation split made: {rows} rows, stratified by {needs.target}, seed {seed}"
-        notes = (note, keys.note) if keys.note else (note,)
-        return Parts(train=train.iloc[kept], validation=validation, notes=notes)
-    assert problem is not None
-    raise problem
+        notes = [f"validation split made: {rows} rows, stratified by {needs.target}, seed {seed}"]
+        if keys.note:
+            notes.append(keys.note)
+        return Parts(train=rest, validation=validation, notes=tuple(notes))
+    assert first_problem is not None
+    raise first_problem
 
 
 def _at_most(rows: pd.DataFrame, most: int, needs: Needs, seed: int) -> pd.DataFrame:
     """Return at most so many rows, but not fewer than there are strata."""
     strata = needs.strata(needs.labels(rows))
-    different = {stratum for row_strata in strata for stratum in row_strata}
-    return rows.iloc[sample(strata, max(most, len(different)), seed)]
+    different = set(chain.from_iterable(strata))
+    size = max(most, len(different))
+    return rows.iloc[sample(strata, size, seed)]
 
 
 def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:
@@ -164,11 +172,11 @@ def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Need
     Raises:
         DataError: Says how many rows, texts or labels are too few.
     """
-    table = pd.concat([train, validation])
     if needs.validates_every_class:
         _refuse_one_sided_classes(train, validation, needs, keys)
     if not train.empty and not validation.empty:
         return
+    table = pd.concat([train, validation])
     labels = needs.labels(table)
     counts = Counter(chain.from_iterable(needs.strata(labels)))
     single = [name for name in needs.labels_of(labels) if counts[name] == 1]
@@ -178,9 +186,10 @@ def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Need
             got=f"{len(single)} labels of one row each in {len(table)} rows: {listed(single)}",
             fix="Remove labels of one row, or give rows to validate on with --validation.",
         )
+    different_texts = len(set(keys.of(table)))
     raise DataError(
         "Too little data to make a validation split from.",
-        got=f"{len(table)} rows with {len(set(keys.of(table)))} different texts",
+        got=f"{len(table)} rows with {different_texts} different texts",
         fix="Give more rows, or rows to validate on with --validation.",
     )
 
@@ -237,9 +246,15 @@ def _headline(error: DataError) -> str:
     return str(error).partition("\n")[0]
 
 
-def _refuse_lost_classes(train: pd.DataFrame, chosen: pd.DataFrame, needs: Needs, max_train: int) -> None:
+def _refuse_lost_classes(train: pd.DataFrame, sampled: pd.DataFrame, needs: Needs, max_train: int) -> None:
+    """Refuse a sample of training rows that lacks a class.
+
+    Raises:
+        DataError: The classes, and how many rows would have each.
+    """
     names = needs.labels_of(needs.labels(train))
-    lost = sorted(set(names) - set(needs.labels_of(needs.labels(chosen))))
+    sampled_names = needs.labels_of(needs.labels(sampled))
+    lost = sorted(set(names) - set(sampled_names))
     if lost:
         raise DataError(
             f"--max-train {max_train} is too small to train on every class.",
