@@ -14,14 +14,15 @@ import pytest
 from transformers import AutoTokenizer
 
 import xautolm.finetuning.asking as asking
+import xautolm.finetuning.gradient as gradient
 import xautolm.finetuning.probing as probing
-import xautolm.finetuning.run as trial
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.predictor import Predictor
+from xautolm.finetuning.run import run
 from xautolm.hardware import system_profile
 from xautolm.methods import METHODS
 from xautolm.records import Answering, ModelCard
@@ -106,7 +107,7 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Collect what each model says of its validation rows before it is saved, with its adapters and its open head."""
     said: list[Any] = []
     orders: list[Any] = []
-    make_trainer, without_adapters = trial.make_trainer, trial.without_adapters
+    make_trainer, without_adapters = gradient.make_trainer, gradient.without_adapters
     write_probe, save_model = probing.write_probe, asking.save_model
 
     def note_order(spec: Any, task: Any, tokenizer: Any, model: Any, tokens: Any, settings: Any, *others: Any) -> Any:
@@ -134,8 +135,8 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         save_model(model, tokenizer, settings, folder)
 
     monkeypatch.setattr(asking, "save_model", answer_as_it_is)
-    monkeypatch.setattr(trial, "make_trainer", note_order)
-    monkeypatch.setattr(trial, "without_adapters", answer_with_adapters)
+    monkeypatch.setattr(gradient, "make_trainer", note_order)
+    monkeypatch.setattr(gradient, "without_adapters", answer_with_adapters)
     monkeypatch.setattr(probing, "write_probe", answer_as_probe)
     return said
 
@@ -162,7 +163,7 @@ def goes_through(
 
     configuration = space.walk(choose)
     configuration = replace(configuration, values={**configuration.values, **fixed})
-    outcome = trial.run(trial_spec(folder, task, data, card, configuration), folder)
+    outcome = run(trial_spec(folder, task, data, card, configuration), folder)
     assert outcome.status is TrialStatus.COMPLETE and set(outcome.metrics) == set(task.metrics)
     again = Predictor(folder / "model", "cpu").answers(data.validation)
     if isinstance(again, np.ndarray):
@@ -247,7 +248,7 @@ def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
     fixed = {"epochs": 2, "dropout": 0.0, "lora_dropout": 0.0, "batch_size": 8}
     configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
     histories = []
-    train = trial._train
+    train = gradient._train
 
     def cramped(spec: Any, *rest: Any) -> Any:
         if not spec.gradient_checkpointing:
@@ -257,9 +258,9 @@ def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
     for name, training, foreseen in (("roomy", train, False), ("cramped", cramped, False), ("foreseen", cramped, True)):
         folder = tmp_path / name
         folder.mkdir()
-        monkeypatch.setattr(trial, "_train", training)
+        monkeypatch.setattr(gradient, "_train", training)
         spec = replace(trial_spec(folder, task, data, card, configuration), micro_batch=1)
-        outcome = trial.run(replace(spec, gradient_checkpointing=foreseen), folder)
+        outcome = run(replace(spec, gradient_checkpointing=foreseen), folder)
         assert outcome.succeeded and bool(outcome.adjustments) == (name == "cramped")
         histories.append([line["train_loss"] for line in outcome.history])
     assert histories[0] == pytest.approx(histories[1], rel=1e-3)

@@ -78,6 +78,8 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                     file.flush()
         case "name its program":
             return success(is_worker=float("execution.worker" in " ".join(psutil.Process().cmdline())))
+        case "say whether late is loaded":
+            return success(is_loaded=float("late" in sys.modules))
         case "train for ever":
             lines = '{"epoch": 1.0, "step": 10, "steps": 30, "seconds": 8.0, "f1_macro": 0.25}\n'
             (folder / "partial").write_text(lines)

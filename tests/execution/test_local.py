@@ -252,19 +252,76 @@ def test_a_server_that_still_loads_is_closed_at_once() -> None:
     assert time.monotonic() - started < patience(CLOSE_TIMEOUT)
 
 
-def test_where_loading_has_started_cuda_trials_are_not_forked(
-    tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder of modules that children find before all others."""
+    folder = tmp_path / "fakes"
+    folder.mkdir()
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), os.environ["PYTHONPATH"]]))
+    return folder
+
+
+STARTED_CUDA = "class cuda:\n    is_initialized = staticmethod(lambda: True)\n"
+"""The module `torch` of a process that has created a CUDA context."""
+
+
+def test_where_loading_has_started_cuda_trials_are_not_forked(tmp_path: Path, fakes: Path, card: ModelCard) -> None:
     # As bitsandbytes does: its import asks for the GPU's capability, and forks of such a process cannot use the GPU.
-    fakes = tmp_path / "fakes"
-    fakes.mkdir()
-    (fakes / "torch.py").write_text("class cuda:\n    is_initialized = staticmethod(lambda: True)\n")
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(fakes), os.environ["PYTHONPATH"]]))
+    (fakes / "torch.py").write_text(STARTED_CUDA)
     executor = LocalExecutor(ForkServerLauncher(["torch"], 1), ENTRY)
     try:
         assert run(executor, tmp_path, order(card, 1, "name its program")).metrics == {"is_worker": 1.0}
     finally:
         executor.close()
+
+
+@pytest.fixture
+def patient_executor(fakes: Path) -> Iterator[LocalExecutor]:
+    """Have the module `late`, which tests write to `fakes`, loaded after the first trial."""
+    made = LocalExecutor(ForkServerLauncher(["tests.execution.entries"], 1, ["late"]), ENTRY)
+    yield made
+    made.close()
+
+
+def test_what_may_wait_is_loaded_after_the_first_trial_and_before_the_second(
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+) -> None:
+    (fakes / "late.py").write_text("")
+    first = run(patient_executor, tmp_path, order(card, 1, "say whether late is loaded"))
+    second = run(patient_executor, tmp_path, order(card, 2, "say whether late is loaded"))
+    assert (first.metrics, second.metrics) == ({"is_loaded": 0.0}, {"is_loaded": 1.0})
+
+
+def test_trials_that_begin_while_the_first_runs_do_not_wait_for_what_may_wait(
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+) -> None:
+    (fakes / "late.py").write_text("import time; time.sleep(120)")
+    (tmp_path / "sleeping").mkdir()
+    patient_executor.start(order(card, 1, "sleep"), tmp_path / "sleeping")
+    beside = run(patient_executor, tmp_path, order(card, 2, "say whether late is loaded"))
+    assert beside.metrics == {"is_loaded": 0.0}
+
+
+def test_what_cannot_be_loaded_late_is_left_to_the_trials_that_need_it(
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+) -> None:
+    (fakes / "late.py").write_text("import no_such_module")
+    server = None
+    for number in (1, 2):
+        outcome = run(patient_executor, tmp_path, order(card, number, "say whether late is loaded"))
+        assert outcome.metrics == {"is_loaded": 0.0}
+        server = server or patient_executor.launcher.server
+    assert patient_executor.launcher.server is server
+
+
+def test_where_what_is_loaded_late_has_started_cuda_later_trials_are_not_forked(
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+) -> None:
+    (fakes / "torch.py").write_text(STARTED_CUDA)
+    (fakes / "late.py").write_text("import torch")
+    first = run(patient_executor, tmp_path, order(card, 1, "name its program"))
+    second = run(patient_executor, tmp_path, order(card, 2, "name its program"))
+    assert (first.metrics, second.metrics) == ({"is_worker": 0.0}, {"is_worker": 1.0})
 
 
 def test_a_trial_that_prints_much_keeps_its_first_and_last_words(

@@ -191,7 +191,7 @@ def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
             trainer.train = lambda: (_ for _ in ()).throw(error)
         return trainer
 
-    monkeypatch.setattr("xautolm.finetuning.run.make_trainer", make)
+    monkeypatch.setattr("xautolm.finetuning.gradient.make_trainer", make)
     outcome = run(order(epochs=1, batch_size=16), folder)
     assert made == [(16, 1), (8, 2), (4, 4)]
     assert [line.split(":")[0] for line in outcome.adjustments] == [

@@ -59,10 +59,12 @@ class ServerLauncher:
     Args:
         modules: What the server loads once, for its children to be forks of it; if empty, each is a new interpreter.
         threads: For numerical libraries, in each trial.
+        later: What it loads when a trial has ended, before the next one begins.
     """
 
-    def __init__(self, modules: Sequence[str], threads: int) -> None:
+    def __init__(self, modules: Sequence[str], threads: int, later: Sequence[str] = ()) -> None:
         self.modules = tuple(modules)
+        self.later = tuple(later)
         self.environment = child_environment(threads)
         self.server: subprocess.Popen[bytes] | None = None
         self.is_ready = False
@@ -96,7 +98,9 @@ class ServerLauncher:
 
     def _spawn_server(self) -> None:
         mark = uuid.uuid4().hex
-        command = [sys.executable, "-c", program_of("forkserver"), str(os.getpid()), *self.modules]
+        program = program_of("forkserver")
+        modules = [" ".join(self.modules), " ".join(self.later)]
+        command = [sys.executable, "-c", program, str(os.getpid()), *modules]
         self.answers = queue.Queue()
         self.is_ready = False
         self.errors = tempfile.TemporaryFile()  # noqa: SIM115 (lives as long as the server)
@@ -211,8 +215,8 @@ class ServerLauncher:
 class ForkServerLauncher(ServerLauncher):
     """Children of a server that has loaded the heavy modules already."""
 
-    def __init__(self, preload: Sequence[str], threads: int) -> None:
-        super().__init__(preload, threads)
+    def __init__(self, preload: Sequence[str], threads: int, later: Sequence[str] = ()) -> None:
+        super().__init__(preload, threads, later)
 
 
 class SpawnLauncher(ServerLauncher):
@@ -222,10 +226,10 @@ class SpawnLauncher(ServerLauncher):
         super().__init__((), threads)
 
 
-def default_launcher(preload: Sequence[str], threads: int) -> ServerLauncher:
+def default_launcher(preload: Sequence[str], threads: int, later: Sequence[str] = ()) -> ServerLauncher:
     """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
     if sys.platform == "linux":
-        return ForkServerLauncher(preload, threads)
+        return ForkServerLauncher(preload, threads, later)
     return SpawnLauncher(threads)
 
 

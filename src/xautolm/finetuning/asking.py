@@ -9,10 +9,10 @@ import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
-from xautolm.finetuning.training import answer_scores
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import Task
 from xautolm.vocabulary import TrialStatus

@@ -5,7 +5,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from peft import PeftModel
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
 from xautolm.errors import ModelUnavailableError, TrialError
@@ -85,6 +84,8 @@ def fresh_weights(auto_class: Any, config: Any) -> Any:
 
 def read_adapters(model: Any, folder: str | Path) -> Any:
     """Return a model with the adapters that lie in a folder; they hold weights and settings, and name no code."""
+    from peft import PeftModel
+
     return PeftModel.from_pretrained(model, str(folder), local_files_only=True)
 
 

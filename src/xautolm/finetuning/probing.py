@@ -11,8 +11,9 @@ from zipfile import BadZipFile
 
 import numpy as np
 import torch
+from accelerate.utils import set_seed
 from datasets import Dataset, DatasetDict
-from transformers import PreTrainedTokenizerBase, set_seed
+from transformers import PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
 from xautolm.finetuning.export import save_answering, save_model

@@ -2,45 +2,22 @@
 
 from __future__ import annotations
 
-import shutil
 import time
 import warnings
-from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import torch
-from datasets import DatasetDict, disable_progress_bars
+from datasets import disable_progress_bars
 from threadpoolctl import threadpool_limits
-from transformers import PreTrainedTokenizerBase, Trainer, set_seed
 from transformers.utils import logging
 
 from xautolm.finetuning.asking import run_untrained
-from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
-from xautolm.finetuning.export import save_model, without_adapters
-from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
-from xautolm.finetuning.probe import Probe
-from xautolm.finetuning.probing import head_start, pooling_of, run_probe, save_started, started_model
-from xautolm.finetuning.quick_looks import QuickLooks
-from xautolm.finetuning.schedule import StepPlan
-from xautolm.finetuning.tokens import load_tokenizer, tokenized, trained_rows
-from xautolm.finetuning.training import make_trainer
+from xautolm.finetuning.probing import run_probe
+from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.methods import METHODS
-from xautolm.records import Answering, TrialOutcome, TrialSpec
-from xautolm.tasks import TASKS, Task
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import TrialStatus
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """A training that has ended, and what watched it."""
-
-    trainer: Trainer
-    progress: Progress
-    clock: Deadline
-    plan: StepPlan
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -54,55 +31,14 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
     tokens, settings = tokenized(spec, task, tokenizer)
-    if not METHODS.get(spec.configuration.method).trains_by_gradient:
-        if FORMS.get(settings.form).says_words:
-            return run_untrained(spec, task, tokenizer, settings, folder)
-        return run_probe(spec, task, tokenizer, tokens, settings, folder)
-    adjustments: list[str] = []
-    started = time.monotonic()
-    start = head_start(spec, task, tokenizer, tokens, settings, adjustments)
-    # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
-    all_rows = len(tokens["train"])
-    tokens["train"] = trained_rows(tokens["train"], spec, task)
-    if len(tokens["train"]) < all_rows:
-        adjustments.append(f"trained on {len(tokens['train']):,} of {all_rows:,} rows")
+    if METHODS.get(spec.configuration.method).trains_by_gradient:
+        # Not at the top: a search begins with trials that need no Trainer, and should not wait for it.
+        from xautolm.finetuning.gradient import run_training
 
-    def attempt(micro_batch: int, checkpointing: bool) -> Training:
-        how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
-        return _train(how, task, tokenizer, tokens, settings, start, deadline, folder)
-
-    training = with_smaller_batches(attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing)
-    if training.plan.is_shortened:
-        adjustments.append(training.plan.account)
-    evaluation_time = time.monotonic() - started
-
-    def again() -> Any:
-        set_seed(spec.seed)
-        return started_model(replace(spec, device="cpu"), task, tokenizer, start)
-
-    model = without_adapters(training.trainer.model, again)
-    if start is None:
-        save_model(model, tokenizer, settings, folder / "model")
-    else:
-        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, folder / "model")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
-    history = training.progress.history
-    best = max(history, key=lambda line: line[spec.metric])
-    return TrialOutcome(
-        status=TrialStatus.TRUNCATED if training.clock.truncated else TrialStatus.COMPLETE,
-        metrics={name: best[name] for name in spec.metrics},
-        history=tuple(history),
-        evaluation_time=evaluation_time,
-        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
-        adjustments=tuple(adjustments),
-        planned_time=planned_time(training, evaluation_time) if training.clock.truncated else None,
-    )
-
-
-def planned_time(training: Training, seconds: float) -> float:
-    """Return the seconds that a training which took so many until its limit would have taken with all its steps."""
-    done = max(1, int(training.trainer.state.global_step))
-    return seconds * max(1.0, training.plan.wanted_steps / done)
+        return run_training(spec, task, tokenizer, tokens, settings, deadline, folder)
+    if FORMS.get(settings.form).says_words:
+        return run_untrained(spec, task, tokenizer, settings, folder)
+    return run_probe(spec, task, tokenizer, tokens, settings, folder)
 
 
 def _set_up_process(spec: TrialSpec) -> None:
@@ -118,31 +54,3 @@ def _set_up_process(spec: TrialSpec) -> None:
         if spec.limits.gpu_memory is not None:
             total = torch.cuda.get_device_properties(spec.device).total_memory
             torch.cuda.set_per_process_memory_fraction(min(1.0, spec.limits.gpu_memory / total))
-
-
-def _train(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-    start: Probe | None,
-    deadline: float | None,
-    folder: Path,
-) -> Training:
-    release_memory()
-    set_seed(spec.seed)
-    model = started_model(spec, task, tokenizer, start)
-    model = METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
-    progress = Progress(folder)
-    form = FORMS.get(settings.form)
-    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), form.evaluation_share)
-    plan = StepPlan(clock)
-    looks = QuickLooks(progress, (clock, plan), form.evaluation_share, spec.seed)
-    callbacks = [progress, NanGuard(), clock, plan, looks]
-    trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
-    if TORCH_FORMS.get(settings.form).answers_by_logits:
-        looks.attach(trainer, len(tokens["train"]), tokens["validation"])
-    with memory_guard(model, spec.limits.memory):
-        trainer.train()
-    return Training(trainer=trainer, progress=progress, clock=clock, plan=plan)

@@ -19,12 +19,13 @@ from transformers import (
 )
 
 from xautolm.errors import TrialError
+from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
-from xautolm.tasks import Classification, Task, predicted
+from xautolm.tasks import Classification, Task
 from xautolm.vocabulary import FailureKind
 
 PATIENCE = 2
@@ -95,19 +96,6 @@ class AnsweringTrainer(Trainer):  # type: ignore[misc]
         self.log(metrics)
         self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
-
-
-def answer_scores(
-    model: Any,
-    tokenizer: PreTrainedTokenizerBase,
-    table: pd.DataFrame,
-    task: Task,
-    settings: Answering,
-    spec: TrialSpec,
-) -> dict[str, float]:
-    """The metrics of a model's answers to a table's rows."""
-    given = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
-    return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), predicted(task, given))
 
 
 def check_outputs(logits: np.ndarray) -> None:
