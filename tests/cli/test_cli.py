@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import subprocess
@@ -13,7 +14,7 @@ import pytest
 import typer
 
 from xautolm import __version__
-from xautolm.cli import app, main
+from xautolm.cli import GARBAGE_THRESHOLD, app, main
 from xautolm.cli.fit import merged
 from xautolm.data.demo import support_tickets
 from xautolm.options import FitOptions
@@ -26,6 +27,16 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     except SystemExit as stopped:
         return int(stopped.code or 0)
     return 0
+
+
+def test_python_looks_less_often_for_garbage_while_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = gc.get_threshold()
+    try:
+        gc.set_threshold(700, *before[1:])
+        assert call(monkeypatch, "--version") == 0
+        assert gc.get_threshold() == (GARBAGE_THRESHOLD, *before[1:])
+    finally:
+        gc.set_threshold(*before)
 
 
 @pytest.mark.parametrize(
