@@ -281,10 +281,8 @@ def _another_option(parameter: Parameter, value: Scalar) -> Scalar:
 
 def _scaled(parameter: Parameter, value: Scalar, *, factor: float) -> Scalar:
     """Return a multiple of a number, within the parameter's range."""
-    if isinstance(parameter, Float):
-        return min(max(as_float(value) * factor, parameter.low), parameter.high)
-    if isinstance(parameter, Int):
-        return min(max(round(as_float(value) * factor), parameter.low), parameter.high)
+    if isinstance(parameter, Float | Int):
+        return parameter.clip(as_float(value) * factor)
     return value
 
 

@@ -14,9 +14,8 @@ from xautolm.metafeatures import FEATURES
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.options import FitOptions
-from xautolm.records import Configuration, Experience, Features, Scalar
+from xautolm.records import Configuration, Experience, Features
 from xautolm.scenario import Scenario, make_scenario, say_notes
-from xautolm.search.candidates import mapped_into
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
@@ -200,19 +199,15 @@ def _tried(experience: Experience, space: Space) -> Candidate | None:
         return None
     called = f"{experience.data.name} trial {experience.trial}"
     values = experience.configuration.values
-    mapped = mapped_into(space, values)
-    if mapped is not None:
-        return Candidate(configuration=_configuration(space, mapped), origin=f"as {called}", was_tried=True)
-    others = {name: value for name, value in values.items() if name != "method"}
-    mapped = mapped_into(space, others)
-    if mapped is None:
+    configuration = space.adopt(values).completed()
+    if configuration is not None:
+        return Candidate(configuration=configuration, origin=f"as {called}", was_tried=True)
+    without_method = {name: value for name, value in values.items() if name != "method"}
+    configuration = space.adopt(without_method).completed()
+    if configuration is None:
         return None
-    origin = f"as {called}, but {mapped['method']} instead of {experience.configuration.method}"
-    return Candidate(configuration=_configuration(space, mapped), origin=origin, was_tried=True)
-
-
-def _configuration(space: Space, values: Mapping[str, Scalar]) -> Configuration:
-    return Configuration(values=values, space=space.name)
+    origin = f"as {called}, but {configuration.method} instead of {experience.configuration.method}"
+    return Candidate(configuration=configuration, origin=origin, was_tried=True)
 
 
 def _chosen(

@@ -13,9 +13,8 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.records import Failure, TrialOutcome
 from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
-from xautolm.search.candidates import mapped_into
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
-from xautolm.space import Branch, Choice, Float, Int, Prior, Space
+from xautolm.space import Int, Prior, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
@@ -95,18 +94,6 @@ def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
         found.append(tuple(configuration.values.values()))
         study.tell(asked.number, success(f1_macro=0.1 * len(found)))
     assert len(found) == len(set(found)) >= 3
-
-
-def test_past_configurations_map_by_name_and_not_onto_another_branch() -> None:
-    inner = (Float(name="rate", low=0.1, high=1.0, default=0.5), Choice(name="size", options=(8, 16), default=8))
-    space = Space("s", (Branch(name="model", branches={"a": Space("a", inner), "b": Space("b", ())}, default="a"),))
-    assert mapped_into(space, {"model": "a", "rate": 0.2, "size": 64, "other": 1}) == {
-        "model": "a",
-        "rate": 0.2,
-        "size": 8,
-    }
-    assert mapped_into(space, {"rate": 7.0}) == {"model": "a", "rate": 0.5, "size": 8}
-    assert mapped_into(space, {"model": "c", "rate": 0.2}) is None
 
 
 def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -> None:

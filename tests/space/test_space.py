@@ -1,12 +1,18 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from xautolm.errors import SpaceError
+from xautolm.records import Configuration
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space, narrowed
+
+RECORDED = Path(__file__).with_name("recorded_0_1_0.json")
+"""A space, a prior and a draw from it as version 0.1.0 wrote them."""
 
 
 @pytest.fixture
@@ -54,9 +60,129 @@ def test_every_problem_of_a_configuration_is_named(space: Space, change: dict, p
 
 
 def test_survives_json(space: Space) -> None:
-    assert Space.from_plain(json.loads(json.dumps(space.to_plain()))).sites().keys() == space.sites().keys()
-    with pytest.raises(SpaceError):
-        Space.from_plain({"name": "x", "parameters": [{"float": "a"}]})
+    rank = Int(name="rank", low=1, high=64, default=8, log=True)
+    share = Float(name="share", low=0.0, high=1.0, default=0.5)
+    whole = Space(space.name, (*space.parameters, rank, share))
+    assert Space.from_plain(json.loads(json.dumps(whole.to_plain()))) == whole
+
+
+@pytest.mark.parametrize(
+    ("parameter", "message"),
+    [
+        ({"float": "a"}, "KeyError: 'low'"),
+        ({"float": "a", "low": "one", "high": 2, "default": 1}, "low is 'one', no number"),
+        ({"int": "a", "low": 3, "high": 2, "default": 1}, "3..2 is not a range"),
+        ({"float": "a", "low": 0.0, "high": 2.0, "default": 1.0, "log": True}, "0.0..2.0 is not a logarithmic range"),
+        ({"choice": "a", "options": "b", "default": "b"}, "a list of options"),
+        ({"branch": "a", "branches": {"b": [{"ordinal": "c"}]}, "default": "b"}, "one with ordinal"),
+        ({"ordinal": "a", "levels": 3}, "one with ordinal, levels"),
+    ],
+)
+def test_json_that_is_no_space_is_refused_with_the_reason(parameter: dict, message: str) -> None:
+    with pytest.raises(SpaceError, match=re.escape(message)):
+        Space.from_plain({"name": "x", "parameters": [parameter]})
+    with pytest.raises(SpaceError, match="a list of parameters"):
+        Space.from_plain({"name": "x", "parameters": "y"})
+
+
+def test_files_of_0_1_0_are_read_as_before() -> None:
+    recorded = json.loads(RECORDED.read_text(encoding="utf-8"))
+    space = Space.from_plain(recorded["space"])
+    assert json.loads(json.dumps(space.to_plain())) == recorded["space"]
+    prior = Prior.from_plain(space, recorded["prior"])
+    assert json.loads(json.dumps(prior.to_plain())) == recorded["prior"]
+    kinds = {type(belief).__name__ for belief in prior.beliefs.values()}
+    assert kinds == {"Alternatives", "Categorical", "Normal"}
+    assert prior.sample(np.random.default_rng(7)).values == pytest.approx(recorded["sample"])
+
+
+@pytest.mark.parametrize(
+    ("belief", "message"),
+    [
+        ({"concentration": [1.0]}, "concentration"),
+        ({"weights": "a"}, "weights"),
+        ({"mean": 1.0}, "deviation"),
+        ([0.5, 0.5], "0.5, 0.5"),
+    ],
+)
+def test_beliefs_that_are_not_known_here_are_refused_by_name(space: Space, belief: object, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        Prior.from_plain(space, {"weights": belief})
+
+
+RATE = Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True)
+RANK = Int(name="rank", low=1, high=64, default=8, log=True)
+SHARE = Float(name="share", low=-1.0, high=3.0, default=0.0)
+LAYERS = Int(name="layers", low=2, high=4, default=3)
+FIXED = Int(name="fixed", low=3, high=3, default=3)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "value", "unit"),
+    [
+        (RATE, 1e-4, 0.0),
+        (RATE, 1e-3, 0.5),
+        (RATE, 1e-2, 1.0),
+        (RANK, 8, 0.5),
+        (SHARE, 0.0, 0.25),
+        (LAYERS, 3, 0.5),
+        (FIXED, 3, 0.5),
+    ],
+)
+def test_the_unit_and_the_way_back(parameter: Float | Int, value: float, unit: float) -> None:
+    assert parameter.to_unit(value) == pytest.approx(unit)
+    back = parameter.from_unit(unit)
+    assert back == pytest.approx(value) and isinstance(back, type(value))
+
+
+def test_values_outside_the_range_lie_outside_the_unit_and_come_back_clipped() -> None:
+    assert RATE.to_unit(1e-5) == pytest.approx(-0.5) and RATE.to_unit(0.1) == pytest.approx(1.5)
+    assert RATE.from_unit(-0.5) == 1e-4 and RATE.from_unit(1.5) == 1e-2
+    assert RATE.from_scale(1e6) == 1e-2, "the exponential of that is no double"
+    assert LAYERS.clip(2.6) == 3 and LAYERS.clip(9.9) == 4 and LAYERS.clip(-1) == 2
+    assert SHARE.clip(5) == 3.0
+
+
+@pytest.fixture
+def models() -> Space:
+    inner = (Float(name="rate", low=0.1, high=1.0, default=0.5), Choice(name="size", options=(8, 16), default=8))
+    wide = (Float(name="rate", low=0.1, high=9.0, default=0.5),)
+    branches = {"a": Space("a", inner), "b": Space("b", wide)}
+    return Space("s", (Branch(name="model", branches=branches, default="a"),))
+
+
+def test_a_foreign_configuration_is_completed_with_defaults(models: Space) -> None:
+    adoption = models.adopt({"model": "a", "rate": 0.2, "size": 64, "other": 1})
+    assert adoption.by_site == {"model": "a", "rate[0.1..1]": 0.2}
+    assert adoption.unplaced == ("size", "other")
+    assert adoption.completed() == Configuration(values={"model": "a", "rate": 0.2, "size": 8}, space="s")
+
+
+def test_what_is_out_of_range_takes_its_default(models: Space) -> None:
+    completed = models.adopt({"model": "a", "rate": 7.0, "size": 16}).completed()
+    assert completed is not None and completed.values == {"model": "a", "rate": 0.5, "size": 16}
+
+
+def test_an_option_that_is_not_here_leaves_what_is_known_below_it_and_no_configuration(models: Space) -> None:
+    adoption = models.adopt({"model": "c", "rate": 0.2, "size": 16})
+    assert adoption.by_site == {"rate[0.1..1]": 0.2, "rate[0.1..9]": 0.2, "size": 16}
+    assert adoption.unplaced == ("model",)
+    assert adoption.completed() is None
+
+
+def test_without_an_option_the_default_one_is_taken(models: Space) -> None:
+    adoption = models.adopt({"rate": 7.0})
+    assert adoption.by_site == {"rate[0.1..9]": 7.0}, "only the other option has that rate"
+    completed = adoption.completed()
+    assert completed is not None and completed.values == {"model": "a", "rate": 0.5, "size": 8}
+
+
+def test_a_configuration_of_the_space_itself_stays_as_it_is(space: Space) -> None:
+    for seed in range(20):
+        configuration = Prior.plain(space).sample(np.random.default_rng(seed))
+        adoption = space.adopt(configuration.values)
+        assert adoption.completed() == configuration and adoption.unplaced == ()
+        assert adoption.by_site == space.site_values(configuration.values)
 
 
 def test_a_users_ranges_replace_those_of_the_space(space: Space) -> None:

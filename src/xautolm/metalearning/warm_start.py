@@ -165,10 +165,10 @@ def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int
     """The prior after each experience has moved it by its learning rate, the largest rate first."""
     influences = []
     for near, rate in sorted(rates, key=lambda pair: (-pair[1], pair[0].experience.id)):
-        values, unmapped = prior.space.mapped(near.experience.configuration.values)
-        prior = prior.nudged(values, rate)
+        adoption = prior.space.adopt(near.experience.configuration.values)
+        prior = prior.nudged(adoption.by_site, rate)
         influences.append(
-            Influence(experience=near.experience, distance=near.distance, rate=rate, unmapped=tuple(unmapped))
+            Influence(experience=near.experience, distance=near.distance, rate=rate, unmapped=adoption.unplaced)
         )
     return Warmed(prior=prior, influences=tuple(influences), incomparable=incomparable)
 

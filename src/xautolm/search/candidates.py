@@ -13,7 +13,7 @@ from xautolm.search.acquisition import gain
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
 from xautolm.search.surrogates import Surrogates
-from xautolm.space import Branch, Choice, Float, Int, Parameter, Prior, Space
+from xautolm.space import Branch, Choice, Parameter, Prior, Space
 
 FROM_PRIOR, MUTATED, UNIFORM = 100, 70, 50
 """Candidates of each origin."""
@@ -81,8 +81,12 @@ class Proposer:
         self.encoder = Encoder.of_space(self.space)
         self.surrogates = Surrogates(self.encoder, self.seed, self.memory.evidence if self.memory else ())
         successes = [one for one in self.surrogates.heaviest if not one.failed]
-        mapped = [(one, mapped_into(self.space, one.values)) for one in successes]
-        self.past = [replace(one, values=values) for one, values in mapped if values is not None]
+        past: list[Evidence] = []
+        for success in successes:
+            configuration = self.space.adopt(success.values).completed()
+            if configuration is not None:
+                past.append(replace(success, values=configuration.values))
+        self.past = past
 
     def propose(
         self,
@@ -193,26 +197,10 @@ class Proposer:
                 return value
             if isinstance(parameter, Choice | Branch):
                 return self.prior.beliefs[key].sample(parameter, rng)
-            return _stepped(parameter, as_float(value), rng)
+            share = parameter.to_unit(as_float(value)) + float(rng.normal(0, STEP))
+            return parameter.from_unit(share)
 
         return self.space.walk(choose).values
-
-
-def mapped_into(space: Space, values: Mapping[str, Scalar]) -> Mapping[str, Scalar] | None:
-    """A configuration of another space by parameter name: what is out of range here, or has no value, takes its
-    default; nothing if it chose a branch, such as a model, that is not here."""
-    has_place = True
-
-    def choose(key: str, parameter: Parameter) -> Scalar:
-        nonlocal has_place
-        value = values.get(parameter.name)
-        if value is not None and not parameter.problem(value):
-            return value
-        has_place = has_place and not (isinstance(parameter, Branch) and value is not None)
-        return parameter.default
-
-    found = space.walk(choose).values
-    return found if has_place else None
 
 
 def _best(trials: Sequence[Evidence], lead: int) -> list[Evidence]:
@@ -225,23 +213,8 @@ def _uniform(parameter: Parameter, rng: np.random.Generator) -> Scalar:
     """Any value, as likely as any other on the parameter's own scale."""
     if isinstance(parameter, Choice | Branch):
         return parameter.options[int(rng.integers(len(parameter.options)))]
-    low, high = np.log([parameter.low, parameter.high]) if parameter.log else (parameter.low, parameter.high)
-    return _placed(parameter, float(rng.uniform(low, high)))
+    return parameter.from_unit(float(rng.uniform()))
 
 
 def _key(values: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
     return frozenset(values.items())
-
-
-def _stepped(parameter: Float | Int, value: float, rng: np.random.Generator) -> Scalar:
-    """A number near another, on the parameter's own scale."""
-    low, high = (np.log([parameter.low, parameter.high])) if parameter.log else (parameter.low, parameter.high)
-    place = (np.log(value) if parameter.log else value) + rng.normal(0, STEP * (high - low))
-    return _placed(parameter, float(place))
-
-
-def _placed(parameter: Float | Int, place: float) -> Scalar:
-    """The value at a place on the parameter's own scale, within its range."""
-    moved = float(np.exp(place) if parameter.log else place)
-    clipped = min(max(moved, parameter.low), parameter.high)
-    return round(clipped) if isinstance(parameter, Int) else clipped

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeGuard
 
+from xautolm.errors import SpaceError
 from xautolm.records import Scalar
 
 if TYPE_CHECKING:
@@ -13,10 +15,24 @@ if TYPE_CHECKING:
 
     from xautolm.space.space import Space
 
+Plain = dict[str, object]
+"""JSON values by name."""
+
+LARGEST_EXPONENT = 700.0
+"""Positions beyond this on a logarithmic scale are cut: e^709.8 is the largest double, and a wide belief of a prior may
+draw further."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Float:
-    """A real number in a closed range, uniform or log-uniform."""
+class Number:
+    """A number in a closed range, uniform or log-uniform: its scale, and the ways there and back.
+
+    The *scale* of a log-uniform number is its natural logarithm, of any other the number itself. The *unit* is the
+    scale moved and stretched so that the range goes from 0 to 1.
+
+    Raises:
+        ValueError: The range is empty, or logarithmic and not positive.
+    """
 
     name: str
     low: float
@@ -24,58 +40,137 @@ class Float:
     default: float
     log: bool = False
 
+    TAG: ClassVar[str]
+    """The key under which the JSON of this kind has the parameter's name."""
+
+    def __post_init__(self) -> None:
+        is_positive = self.low > 0
+        is_range = self.low <= self.high
+        if not is_range or (self.log and not is_positive):
+            kind = "a logarithmic range" if self.log else "a range"
+            raise ValueError(f"{self.low}..{self.high} is not {kind}")
+
+    def to_scale(self, value: float) -> float:
+        """Return where a value lies on the parameter's scale; it may lie outside the range."""
+        if self.log:
+            return math.log(value)
+        return float(value)
+
+    def from_scale(self, position: float) -> int | float:
+        """Return the value at a position on the parameter's scale, clipped to the range."""
+        if not self.log:
+            return self.clip(position)
+        exponent = min(position, LARGEST_EXPONENT)
+        return self.clip(math.exp(exponent))
+
+    @property
+    def scale(self) -> tuple[float, float]:
+        """Return both ends of the range on the parameter's scale."""
+        low = self.to_scale(self.low)
+        high = self.to_scale(self.high)
+        return low, high
+
+    def to_unit(self, value: float) -> float:
+        """Return the share of the range that lies below a value, on the parameter's scale.
+
+        It is negative below the range and more than 1 above it; one half where the range is a single value.
+        """
+        low, high = self.scale
+        width = high - low
+        if width <= 0:
+            return 0.5
+        return (self.to_scale(value) - low) / width
+
+    def from_unit(self, share: float) -> int | float:
+        """Return the value below which a share of the range lies, on the parameter's scale; clipped to the range."""
+        low, high = self.scale
+        position = low + (high - low) * share
+        return self.from_scale(position)
+
+    def clip(self, value: float) -> int | float:
+        """Return the value of the range that is nearest to a number."""
+        return min(max(value, self.low), self.high)
+
+    def to_plain(self) -> Plain:
+        """Return the parameter as JSON values."""
+        plain: Plain = {self.TAG: self.name}
+        plain["low"] = self.low
+        plain["high"] = self.high
+        plain["default"] = self.default
+        if self.log:
+            plain["log"] = True
+        return plain
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, object]) -> Self:
+        """Build the parameter that `to_plain` described."""
+        return cls(
+            name=str(plain[cls.TAG]),
+            low=_number(plain, "low"),
+            high=_number(plain, "high"),
+            default=_number(plain, "default"),
+            log=bool(plain.get("log")),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Float(Number):
+    """A real number in a closed range, uniform or log-uniform."""
+
+    TAG: ClassVar[str] = "float"
+
     @property
     def domain(self) -> str:
-        """The range, for people and for telling equal ranges apart."""
-        return f"{self.low:g}..{self.high:g}" + (" log" if self.log else "")
+        """Return the range, for people and for telling equal ranges apart."""
+        ending = " log" if self.log else ""
+        return f"{self.low:g}..{self.high:g}{ending}"
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value, or nothing."""
-        good = isinstance(value, int | float) and not isinstance(value, bool) and self.low <= value <= self.high
-        return "" if good else f"{self.name}={value!r} is not a number in {self.domain}"
+    def problem(self, value: object) -> str:
+        """Return what is wrong with a value, or nothing."""
+        if is_number(value) and self.low <= value <= self.high:
+            return ""
+        return f"{self.name}={value!r} is not a number in {self.domain}"
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
-        """The same range for Optuna."""
+        """Return the same range for Optuna."""
         from optuna.distributions import FloatDistribution
 
         return FloatDistribution(self.low, self.high, log=self.log)
 
-    def to_plain(self) -> dict[str, Any]:
-        """The parameter as JSON values."""
-        shape: dict[str, Any] = {"float": self.name, "low": self.low, "high": self.high, "default": self.default}
-        return shape | ({"log": True} if self.log else {})
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Int:
+class Int(Number):
     """A whole number in a closed range, uniform or log-uniform."""
 
-    name: str
     low: int
     high: int
     default: int
-    log: bool = False
+
+    TAG: ClassVar[str] = "int"
 
     @property
     def domain(self) -> str:
-        """The range, for people and for telling equal ranges apart."""
-        return f"{self.low}..{self.high}" + (" log" if self.log else "")
+        """Return the range, for people and for telling equal ranges apart."""
+        ending = " log" if self.log else ""
+        return f"{self.low}..{self.high}{ending}"
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value, or nothing."""
-        good = isinstance(value, int) and not isinstance(value, bool) and self.low <= value <= self.high
-        return "" if good else f"{self.name}={value!r} is not a whole number in {self.domain}"
+    def problem(self, value: object) -> str:
+        """Return what is wrong with a value, or nothing."""
+        is_switch = isinstance(value, bool)
+        if isinstance(value, int) and not is_switch and self.low <= value <= self.high:
+            return ""
+        return f"{self.name}={value!r} is not a whole number in {self.domain}"
+
+    def clip(self, value: float) -> int:
+        """Return the whole number of the range that is nearest to a number."""
+        inside = min(max(value, self.low), self.high)
+        return round(inside)
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
-        """The same range for Optuna."""
+        """Return the same range for Optuna."""
         from optuna.distributions import IntDistribution
 
         return IntDistribution(self.low, self.high, log=self.log)
-
-    def to_plain(self) -> dict[str, Any]:
-        """The parameter as JSON values."""
-        shape: dict[str, Any] = {"int": self.name, "low": self.low, "high": self.high, "default": self.default}
-        return shape | ({"log": True} if self.log else {})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,25 +185,42 @@ class Choice:
     on_request: bool = field(default=False, compare=False)
     """Whether it is searched only where a person's own ranges name it: it costs trials and gains nothing by itself."""
 
+    TAG: ClassVar[str] = "choice"
+
     @property
     def domain(self) -> str:
-        """The options, for people and for telling equal sets apart."""
-        return "|".join(str(option) for option in self.options)
+        """Return the options, for people and for telling equal sets apart."""
+        names = [str(option) for option in self.options]
+        return "|".join(names)
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value, or nothing."""
-        good = any(value == option and isinstance(value, bool) == isinstance(option, bool) for option in self.options)
-        return "" if good else f"{self.name}={value!r} is not one of {self.domain}"
+    def problem(self, value: object) -> str:
+        """Return what is wrong with a value, or nothing."""
+        for option in self.options:
+            # To Python, 1 and True are equal; a switch and a count are not the same value.
+            is_same_kind = isinstance(value, bool) == isinstance(option, bool)
+            if is_same_kind and value == option:
+                return ""
+        return f"{self.name}={value!r} is not one of {self.domain}"
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
-        """The same options for Optuna."""
+        """Return the same options for Optuna."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.options)
 
-    def to_plain(self) -> dict[str, Any]:
-        """The parameter as JSON values."""
-        return {"choice": self.name, "options": list(self.options), "default": self.default}
+    def to_plain(self) -> Plain:
+        """Return the parameter as JSON values."""
+        options = list(self.options)
+        return {self.TAG: self.name, "options": options, "default": self.default}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, object]) -> Self:
+        """Build the parameter that `to_plain` described."""
+        options = plain["options"]
+        default = plain["default"]
+        if not isinstance(options, list) or not isinstance(default, Scalar):
+            raise TypeError("a choice has a list of options and a plain value as its default")
+        return cls(name=str(plain[cls.TAG]), options=tuple(options), default=default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,31 +233,88 @@ class Branch:
     closed: bool = field(default=False, compare=False)
     """Whether options that it does not have are refused in a person's own ranges, instead of passed over."""
 
+    TAG: ClassVar[str] = "branch"
+
     @property
     def options(self) -> tuple[str, ...]:
-        """The names of the options."""
+        """Return the names of the options."""
         return tuple(self.branches)
 
     @property
     def domain(self) -> str:
-        """The options, for people and for telling equal sets apart."""
+        """Return the options, for people and for telling equal sets apart."""
         return "|".join(self.branches)
 
-    def problem(self, value: Any) -> str:
-        """What is wrong with a value, or nothing."""
-        return "" if value in self.branches else f"{self.name}={value!r} is not one of {self.domain}"
+    def problem(self, value: object) -> str:
+        """Return what is wrong with a value, or nothing."""
+        if value in self.branches:
+            return ""
+        return f"{self.name}={value!r} is not one of {self.domain}"
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
-        """The same options for Optuna, without what they open."""
+        """Return the same options for Optuna, without what they open."""
         from optuna.distributions import CategoricalDistribution
 
         return CategoricalDistribution(self.options)
 
-    def to_plain(self) -> dict[str, Any]:
-        """The parameter, and everything that it opens, as JSON values."""
-        opened = {option: space.to_plain()["parameters"] for option, space in self.branches.items()}
-        return {"branch": self.name, "branches": opened, "default": self.default}
+    def to_plain(self) -> Plain:
+        """Return the parameter, and everything that it opens, as JSON values."""
+        opened: Plain = {}
+        for option, space in self.branches.items():
+            opened[option] = [parameter.to_plain() for parameter in space.parameters]
+        return {self.TAG: self.name, "branches": opened, "default": self.default}
+
+    @classmethod
+    def from_plain(cls, plain: Mapping[str, object]) -> Self:
+        """Build the parameter, and everything that it opens, that `to_plain` described."""
+        # A space is made of parameters, and a branch of spaces: one of the two files has to import late.
+        from xautolm.space.space import Space
+
+        opened = plain["branches"]
+        if not isinstance(opened, Mapping):
+            raise TypeError("a branch has its options by their names")
+        branches: dict[str, Space] = {}
+        for option, parameters in opened.items():
+            branches[option] = Space(option, tuple(parameter_from_plain(inner) for inner in parameters))
+        return cls(name=str(plain[cls.TAG]), branches=branches, default=str(plain["default"]))
 
 
 Parameter = Float | Int | Choice | Branch
 """Any of the four kinds."""
+
+KINDS: Mapping[str, type[Parameter]] = {kind.TAG: kind for kind in (Float, Int, Choice, Branch)}
+"""The kinds by the tag that their JSON has."""
+
+
+def parameter_from_plain(plain: Mapping[str, object]) -> Parameter:
+    """Build a parameter from JSON values; which of the keys is a tag says its kind.
+
+    Raises:
+        SpaceError: None is, as in a file of a later version that has another kind.
+    """
+    for tag, kind in KINDS.items():
+        if tag in plain:
+            return kind.from_plain(plain)
+    raise SpaceError(
+        "Not a kind of parameter.",
+        got=f"one with {', '.join(map(str, plain))}",
+        fix=f"A parameter has one of {', '.join(KINDS)}.",
+    )
+
+
+def is_number(value: object) -> TypeGuard[int | float]:
+    """Return whether a value is a number; True and False, which Python counts as such, are none."""
+    is_switch = isinstance(value, bool)
+    return isinstance(value, int | float) and not is_switch
+
+
+def _number(plain: Mapping[str, object], name: str) -> Any:
+    """Return a number of a parameter's JSON: whole where an `Int` wrote it.
+
+    Raises:
+        TypeError: It is none.
+    """
+    number = plain[name]
+    if not is_number(number):
+        raise TypeError(f"{name} is {number!r}, no number")
+    return number

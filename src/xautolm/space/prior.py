@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from functools import cache, reduce
+from operator import or_
+from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
 
 from xautolm.records import Configuration, Scalar, as_float
-from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
+from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter, Plain
 from xautolm.space.space import Space
+
+if TYPE_CHECKING:
+    from pydantic import TypeAdapter
 
 WEIGHT_FLOOR = 0.001
 """No option's weight falls below this (paper): nothing is ruled out for ever."""
 ALTERNATIVES = frozenset({"method"})
 """Branches that the paper's grammar has as productions, each with a weight of its own. Its choices of a model and of
 hyperparameters are distributions."""
+NARROWEST = 0.01
+"""Smallest deviation of a belief about a number, as a share of the range's width: some of the range stays likely."""
+SMALLEST_WIDTH = 1e-12
+"""Width that a range of a single value is taken to have, so that a deviation in it is not zero."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,78 +35,78 @@ class Categorical:
     weights: tuple[float, ...]
 
     def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
-        """One option."""
+        """Draw an option."""
         assert isinstance(parameter, Choice | Branch)
-        return parameter.options[int(rng.choice(len(self.weights), p=self.weights))]
+        position = rng.choice(len(self.weights), p=self.weights)
+        return parameter.options[int(position)]
 
-    def marginal(self, parameter: Parameter, values: Sequence[Scalar]) -> Categorical:
-        """The share of each option among some values."""
-        assert isinstance(parameter, Choice | Branch)
-        return Categorical(weights=tuple(values.count(option) / len(values) for option in parameter.options))
-
-    def toward(self, other: Categorical, rate: float) -> Categorical:
-        """Weights moved by `rate` of the way to another's, floored and normalised."""
-        moved = [(1 - rate) * a + rate * b for a, b in zip(self.weights, other.weights, strict=True)]
-        floored = [max(weight, WEIGHT_FLOOR) for weight in moved]
-        return Categorical(weights=tuple(weight / sum(floored) for weight in floored))
+    def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Categorical:
+        """Return weights moved by `rate` of the way to the shares of the options among some values."""
+        shares = _shares(parameter, values)
+        moved = _mixed(self.weights, shares, rate)
+        return _normalized(moved)
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Categorical:
-        """Weights after one experience of a value (paper): `rate` is added to its weight, or for a negative rate
-        taken from it, as far as there is some, and spread over the others; floored and normalised."""
+        """Return weights after one experience of a value (paper).
+
+        `rate` is added to the value's weight; a negative one is taken from it, as far as there is some, and spread
+        over the other weights. Floored and normalised afterwards.
+        """
         assert isinstance(parameter, Choice | Branch)
         chosen = parameter.options.index(value)
         weights = list(self.weights)
         if rate >= 0 or len(weights) == 1:
             weights[chosen] += max(rate, 0.0)
-        else:
-            taken = min(-rate, weights[chosen])
-            share = taken / (len(weights) - 1)
-            weights = [weight + share for weight in weights]
-            weights[chosen] -= taken + share
-        floored = [max(weight, WEIGHT_FLOOR) for weight in weights]
-        return Categorical(weights=tuple(weight / sum(floored) for weight in floored))
+            return _normalized(weights)
+        taken = min(-rate, weights[chosen])
+        share = taken / (len(weights) - 1)
+        weights = [weight + share for weight in weights]
+        # The share that the value's own weight got in the line before is taken back.
+        weights[chosen] -= taken + share
+        return _normalized(weights)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Normal:
-    """Mean and standard deviation of a number; of its natural logarithm where the range is logarithmic."""
+    """Mean and standard deviation of a number on the parameter's scale: of its logarithm where that is logarithmic."""
 
     mean: float
     deviation: float
 
     def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
-        """One value, clipped to the range."""
+        """Draw a value, clipped to the range."""
         assert isinstance(parameter, Float | Int)
-        value = _linear(parameter, float(rng.normal(self.mean, self.deviation)))
-        clipped = min(max(value, parameter.low), parameter.high)
-        return round(clipped) if isinstance(parameter, Int) else clipped
+        position = rng.normal(self.mean, self.deviation)
+        return parameter.from_scale(float(position))
 
-    def marginal(self, parameter: Parameter, values: Sequence[Scalar]) -> Normal:
-        """Mean and standard deviation of some values."""
+    def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Normal:
+        """Return the belief moved by `rate` of the way to mean and deviation of some values."""
         assert isinstance(parameter, Float | Int)
-        scaled = [_scaled(parameter, as_float(value)) for value in values]
-        return Normal(mean=float(np.mean(scaled)), deviation=float(np.std(scaled)))
-
-    def toward(self, other: Normal, rate: float) -> Normal:
-        """Both numbers moved by `rate` of the way to another's."""
+        positions = [parameter.to_scale(as_float(value)) for value in values]
+        mean = float(np.mean(positions))
+        deviation = float(np.std(positions))
         return Normal(
-            mean=(1 - rate) * self.mean + rate * other.mean,
-            deviation=(1 - rate) * self.deviation + rate * other.deviation,
+            mean=(1 - rate) * self.mean + rate * mean,
+            deviation=(1 - rate) * self.deviation + rate * deviation,
         )
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Normal:
-        """The belief after one experience of a value: mean and deviation move by `rate` of their distance to it.
+        """Return the belief after one experience of a value: both numbers move by `rate` of their distance to it.
 
         A positive rate draws the mean to the value and narrows the belief where the value is near; a negative rate
         does the opposite. The mean stays in the range, the deviation between a hundredth and the whole of its width.
         """
         assert isinstance(parameter, Float | Int)
-        low, high = _scaled(parameter, parameter.low), _scaled(parameter, parameter.high)
-        place = _scaled(parameter, as_float(value))
-        mean = self.mean + rate * (place - self.mean)
-        deviation = self.deviation + rate * (abs(place - self.mean) - self.deviation)
-        width = max(high - low, 1e-12)
-        return Normal(mean=min(max(mean, low), high), deviation=min(max(deviation, 0.01 * width), width))
+        low, high = parameter.scale
+        position = parameter.to_scale(as_float(value))
+        mean = self.mean + rate * (position - self.mean)
+        distance = abs(position - self.mean)
+        deviation = self.deviation + rate * (distance - self.deviation)
+        width = max(high - low, SMALLEST_WIDTH)
+        return Normal(
+            mean=min(max(mean, low), high),
+            deviation=min(max(deviation, NARROWEST * width), width),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,28 +120,28 @@ class Alternatives:
 
     @property
     def probabilities(self) -> tuple[float, ...]:
-        """The share of each weight in their sum."""
+        """Return the share of each weight in their sum."""
         total = sum(self.alternatives)
         return tuple(weight / total for weight in self.alternatives)
 
     def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
-        """Draw one option."""
-        return Categorical(weights=self.probabilities).sample(parameter, rng)
+        """Draw an option."""
+        distribution = Categorical(weights=self.probabilities)
+        return distribution.sample(parameter, rng)
 
-    def marginal(self, parameter: Parameter, values: Sequence[Scalar]) -> Alternatives:
-        """Return the share of each option among some values, as weights with the same sum as these."""
-        shares = Categorical(weights=self.probabilities).marginal(parameter, values).weights
+    def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Alternatives:
+        """Return weights moved by `rate` of the way to the shares of the options among some values, floored.
+
+        The shares are scaled to the sum of the weights, which they would shrink otherwise.
+        """
         total = sum(self.alternatives)
-        return Alternatives(alternatives=tuple(share * total for share in shares))
-
-    def toward(self, other: Alternatives, rate: float) -> Alternatives:
-        """Return weights moved by `rate` of the way to another's, floored."""
-        pairs = zip(self.alternatives, other.alternatives, strict=True)
-        moved = [(1 - rate) * ours + rate * theirs for ours, theirs in pairs]
-        return Alternatives(alternatives=tuple(max(weight, WEIGHT_FLOOR) for weight in moved))
+        shares = _shares(parameter, values)
+        goal = [share * total for share in shares]
+        moved = _mixed(self.alternatives, goal, rate)
+        return Alternatives(alternatives=tuple(_floored(moved)))
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Alternatives:
-        """Return weights after one experience of a value (paper): `rate` is added to its weight, the others stay."""
+        """Return weights after one experience of a value (paper): `rate` is added to its weight, all others stay."""
         assert isinstance(parameter, Choice | Branch)
         chosen = parameter.options.index(value)
         weights = list(self.alternatives)
@@ -142,6 +150,10 @@ class Alternatives:
 
 
 Belief = Categorical | Alternatives | Normal
+"""What is believed about a site."""
+
+BELIEFS: Mapping[str, type[Belief]] = {"weights": Categorical, "alternatives": Alternatives, "mean": Normal}
+"""The kinds of belief by the field that tells them apart in JSON; files of early versions have no alternatives."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,24 +171,40 @@ class Prior:
 
     @classmethod
     def plain(cls, space: Space) -> Prior:
-        """No knowledge: equal weights; the middle of a range as mean, its width as deviation (paper)."""
-        return cls(space, {key: _plain(parameter) for key, parameter in space.sites().items()})
+        """Return no knowledge: equal weights; the middle of a range as mean, its width as deviation (paper)."""
+        beliefs: dict[str, Belief] = {}
+        for key, parameter in space.sites().items():
+            beliefs[key] = _plain_belief(parameter)
+        return cls(space, beliefs)
 
-    def to_plain(self) -> dict[str, Any]:
-        """The beliefs as JSON values."""
-        return {key: asdict(belief) for key, belief in self.beliefs.items()}
+    def to_plain(self) -> dict[str, Plain]:
+        """Return the beliefs as JSON values."""
+        plain: dict[str, Plain] = {}
+        for key, belief in self.beliefs.items():
+            plain[key] = asdict(belief)
+        return plain
 
     @classmethod
-    def from_plain(cls, space: Space, value: Mapping[str, Any]) -> Prior:
-        """The prior over a space that `to_plain` described."""
-        return cls(space, {key: _belief(plain) for key, plain in value.items()})
+    def from_plain(cls, space: Space, plain: object) -> Prior:
+        """Build the prior over a space that `to_plain` described.
+
+        Raises:
+            pydantic.ValidationError: The value describes none, or has a kind of belief that is not known here.
+        """
+        beliefs = _reader().validate_python(plain)
+        return cls(space, beliefs)
 
     def sample(self, rng: np.random.Generator) -> Configuration:
-        """One configuration, drawn site by site along the tree."""
-        return self.space.walk(lambda key, parameter: self.beliefs[key].sample(parameter, rng))
+        """Draw a configuration, site by site along the tree."""
+
+        def choose(key: str, parameter: Parameter) -> Scalar:
+            belief = self.beliefs[key]
+            return belief.sample(parameter, rng)
+
+        return self.space.walk(choose)
 
     def toward(self, samples: Sequence[Mapping[str, Scalar]], rate: float) -> Prior:
-        """The prior moved by `rate` of the way to the marginals of some samples, each given by site.
+        """Return the prior moved by `rate` of the way to the marginals of some samples, each with its values by site.
 
         Sites that none of them visits keep their belief.
         """
@@ -187,8 +215,7 @@ class Prior:
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
         for key, values in visited.items():
-            belief = beliefs[key]
-            beliefs[key] = belief.toward(belief.marginal(sites[key], values), rate)  # type: ignore[arg-type]
+            beliefs[key] = beliefs[key].toward(sites[key], values, rate)
         return replace(self, beliefs=beliefs)
 
     def with_distributions(self) -> Prior:
@@ -202,7 +229,12 @@ class Prior:
         return replace(self, beliefs=beliefs)
 
     def nudged(self, values: Mapping[str, Scalar], rate: float) -> Prior:
-        """The prior after one experience, given by site, with a learning rate (negative: away from it)."""
+        """Return the prior after one experience.
+
+        Args:
+            values: Of its configuration, by site.
+            rate: How far beliefs move toward them; negative moves them away.
+        """
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
         for key, value in values.items():
@@ -210,28 +242,55 @@ class Prior:
         return replace(self, beliefs=beliefs)
 
 
-def _belief(plain: Mapping[str, Any]) -> Belief:
-    """Return the belief that JSON values describe; those of earlier versions know no alternatives."""
-    if "alternatives" in plain:
-        return Alternatives(alternatives=tuple(plain["alternatives"]))
-    if "weights" in plain:
-        return Categorical(weights=tuple(plain["weights"]))
-    return Normal(**plain)
+@cache
+def _reader() -> TypeAdapter[dict[str, Belief]]:
+    """Return what reads the JSON of a prior; made once, when the first is read: pydantic takes its time to load."""
+    from pydantic import Discriminator, Tag, TypeAdapter
+
+    tagged = [Annotated[kind, Tag(tag)] for tag, kind in BELIEFS.items()]
+    belief: Any = Annotated[reduce(or_, tagged), Discriminator(_tag_of)]
+    adapter: TypeAdapter[dict[str, Belief]] = TypeAdapter(dict[str, belief])
+    return adapter
 
 
-def _plain(parameter: Parameter) -> Belief:
+def _tag_of(plain: object) -> str:
+    """Return the field that says which kind of belief JSON values describe; all fields where none does."""
+    fields = list(plain) if isinstance(plain, Mapping) else [type(plain).__name__]
+    for tag in BELIEFS:
+        if tag in fields:
+            return tag
+    return ", ".join(map(str, fields))
+
+
+def _plain_belief(parameter: Parameter) -> Belief:
+    """Return what is believed of a parameter without experience."""
+    if isinstance(parameter, Float | Int):
+        low, high = parameter.scale
+        return Normal(mean=(low + high) / 2, deviation=high - low)
+    count = len(parameter.options)
     if parameter.name in ALTERNATIVES and isinstance(parameter, Branch):
-        return Alternatives(alternatives=(1.0,) * len(parameter.options))
-    if isinstance(parameter, Choice | Branch):
-        return Categorical(weights=(1 / len(parameter.options),) * len(parameter.options))
-    low, high = _scaled(parameter, parameter.low), _scaled(parameter, parameter.high)
-    return Normal(mean=(low + high) / 2, deviation=high - low)
+        return Alternatives(alternatives=(1.0,) * count)
+    return Categorical(weights=(1 / count,) * count)
 
 
-def _scaled(parameter: Float | Int, value: float) -> float:
-    return math.log(value) if parameter.log else float(value)
+def _shares(parameter: Parameter, values: Sequence[Scalar]) -> list[float]:
+    """Return the share of each option among some values."""
+    assert isinstance(parameter, Choice | Branch)
+    return [values.count(option) / len(values) for option in parameter.options]
 
 
-def _linear(parameter: Float | Int, value: float) -> float:
-    # 700 is near the largest exponent of a double; a wide belief may reach further.
-    return math.exp(min(value, 700.0)) if parameter.log else value
+def _mixed(weights: Sequence[float], goal: Sequence[float], rate: float) -> list[float]:
+    """Return weights moved by `rate` of the way to others."""
+    pairs = zip(weights, goal, strict=True)
+    return [(1 - rate) * weight + rate * wished for weight, wished in pairs]
+
+
+def _floored(weights: Sequence[float]) -> list[float]:
+    return [max(weight, WEIGHT_FLOOR) for weight in weights]
+
+
+def _normalized(weights: Sequence[float]) -> Categorical:
+    """Return floored weights as probabilities."""
+    floored = _floored(weights)
+    total = sum(floored)
+    return Categorical(weights=tuple(weight / total for weight in floored))

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 from xautolm.errors import SpaceError
 from xautolm.records import Configuration, Scalar
-from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
+from xautolm.space.parameters import Branch, Parameter, Plain, parameter_from_plain
 
 Choose = Callable[[str, Parameter], Scalar]
 """Given a site and its parameter, picks a value."""
@@ -32,96 +31,118 @@ class Space:
     parameters: tuple[Parameter, ...]
 
     def walk(self, choose: Choose) -> Configuration:
-        """The configuration that results when `choose` is asked at every site on the way."""
+        """Return the configuration that results when `choose` is asked at every site on the way."""
         values: dict[str, Scalar] = {}
-        for key, parameter, value in self._path(choose, self._keys):
-            del key
+        for _, parameter, value in self._path(choose, self._keys):
             values[parameter.name] = value
         return Configuration(values=values, space=self.name)
 
     def default(self) -> Configuration:
-        """The configuration of all defaults."""
+        """Return the configuration of all defaults."""
         return self.walk(lambda key, parameter: parameter.default)
 
     def sites(self) -> dict[str, Parameter]:
-        """Every site of the tree by its key."""
+        """Return every site of the tree by its key."""
         return dict(self._sites)
 
     def site_values(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
-        """A valid configuration's values by site key instead of name."""
-        return {key: value for key, _, value in self._path(lambda key, p: values[p.name], self._keys)}
+        """Return a valid configuration's values by site key instead of name."""
+        by_site: dict[str, Scalar] = {}
+        for key, _, value in self._path(lambda key, parameter: values[parameter.name], self._keys):
+            by_site[key] = value
+        return by_site
 
-    def mapped(self, values: Mapping[str, Scalar]) -> tuple[dict[str, Scalar], list[str]]:
-        """Values of a configuration from another space, by site of this one, as far as names and ranges agree.
+    def adopt(self, values: Mapping[str, Scalar]) -> Adoption:
+        """Bring a configuration of another space into this one, as far as names and ranges agree.
 
-        Where a branch has no such option (a model that is not in this space), what it would have opened is looked for
-        under every option: what was learned about a learning rate does not depend on the model being here.
+        A value has a place where there is a parameter of its name whose range it lies in. Where a branch has no such
+        option (a model that is not in this space), what it would have opened is looked for under every option: what
+        was learned about a learning rate does not depend on the model being here.
 
-        Returns:
-            Values by site, and the names that found no place.
+        Args:
+            values: By plain parameter name, from a store, an earlier run or another version.
         """
-        found: dict[str, Scalar] = {}
+        by_site: dict[str, Scalar] = {}
         placed: set[str] = set()
         pending = list(self.parameters)
         while pending:
             parameter = pending.pop(0)
-            fits = parameter.name in values and not parameter.problem(values[parameter.name])
-            if fits:
-                found[self._keys[parameter.name, parameter.domain]] = values[parameter.name]
+            has_place = parameter.name in values and not parameter.problem(values[parameter.name])
+            if has_place:
+                key = self._keys[parameter.name, parameter.domain]
+                by_site[key] = values[parameter.name]
                 placed.add(parameter.name)
-            if isinstance(parameter, Branch):
-                options = [str(values[parameter.name])] if fits else list(parameter.branches)
-                pending += [opened for option in options for opened in parameter.branches[option].parameters]
-        return found, [name for name in values if name not in placed]
+            if not isinstance(parameter, Branch):
+                continue
+            options = [str(values[parameter.name])] if has_place else parameter.options
+            for option in options:
+                pending += parameter.branches[option].parameters
+        unplaced = tuple(name for name in values if name not in placed)
+        return Adoption(self, dict(values), by_site, unplaced)
 
     def problems(self, values: Mapping[str, Scalar]) -> list[str]:
-        """Everything that is wrong with a configuration's values, one line each; empty if it lies in the space."""
-        found: list[str] = []
-        seen: set[str] = set()
+        """Return everything that is wrong with a configuration's values, one line each; nothing if it lies here."""
+        problems: list[str] = []
+        expected: set[str] = set()
         pending = list(self.parameters)
         while pending:
             parameter = pending.pop(0)
-            seen.add(parameter.name)
+            expected.add(parameter.name)
             if parameter.name not in values:
-                found.append(f"{parameter.name} is missing")
+                problems.append(f"{parameter.name} is missing")
                 continue
-            problem = parameter.problem(values[parameter.name])
+            value = values[parameter.name]
+            problem = parameter.problem(value)
             if problem:
-                found.append(problem)
+                problems.append(problem)
             elif isinstance(parameter, Branch):
-                pending += parameter.branches[str(values[parameter.name])].parameters
-        return found + [f"{name} is not a parameter here" for name in values if name not in seen]
+                pending += parameter.branches[str(value)].parameters
+        for name in values:
+            if name not in expected:
+                problems.append(f"{name} is not a parameter here")
+        return problems
 
     def size(self) -> str:
-        """How large the space is, in words: number of sites and of options at the branches."""
-        branches = [f"{len(p.options)} {p.name}s" for p in self.parameters if isinstance(p, Branch)]
-        return ", ".join([f"{len(self.sites())} parameters", *branches])
+        """Return how large the space is, in words: number of sites and of options at the branches."""
+        counts = [f"{len(self.sites())} parameters"]
+        for parameter in self.parameters:
+            if isinstance(parameter, Branch):
+                counts.append(f"{len(parameter.options)} {parameter.name}s")
+        return ", ".join(counts)
 
-    def to_plain(self) -> dict[str, Any]:
-        """The space as JSON values."""
-        return {"name": self.name, "parameters": [parameter.to_plain() for parameter in self.parameters]}
+    def to_plain(self) -> Plain:
+        """Return the space as JSON values."""
+        parameters = [parameter.to_plain() for parameter in self.parameters]
+        return {"name": self.name, "parameters": parameters}
 
     @classmethod
-    def from_plain(cls, value: Mapping[str, Any]) -> Space:
-        """The space that `to_plain` described.
+    def from_plain(cls, plain: Mapping[str, object]) -> Space:
+        """Build the space that `to_plain` described.
 
         Raises:
-            SpaceError: The value does not describe a space.
+            SpaceError: The value does not describe a space, or has a kind of parameter that is not known here.
         """
         try:
-            return cls(str(value["name"]), tuple(_parameter(item) for item in value["parameters"]))
+            parameters = plain["parameters"]
+            if not isinstance(parameters, list):
+                raise TypeError("a space has a list of parameters")
+            return cls(str(plain["name"]), tuple(parameter_from_plain(parameter) for parameter in parameters))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError("Not a search space.", got=f"{type(error).__name__}: {error}") from None
 
     def _path(self, choose: Choose, keys: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, Parameter, Scalar]]:
+        """Yield site, parameter and value along the way that `choose` takes through the tree."""
         for parameter in self.parameters:
             key = keys[parameter.name, parameter.domain]
             value = choose(key, parameter)
             yield key, parameter, value
             if isinstance(parameter, Branch):
-                yield from parameter.branches[str(value)]._path(choose, keys)
+                opened = parameter.branches[str(value)]
+                # The keys are those of the whole tree: within a branch, a name may have one range only.
+                yield from opened._path(choose, keys)
 
     def _everywhere(self) -> Iterator[Parameter]:
+        """Yield every parameter of the tree, those of all branches included."""
         for parameter in self.parameters:
             yield parameter
             if isinstance(parameter, Branch):
@@ -130,32 +151,53 @@ class Space:
 
     @cached_property
     def _sites(self) -> Mapping[str, Parameter]:
-        """The sites, found once: a warm start asks for them with every experience."""
-        return {self._keys[parameter.name, parameter.domain]: parameter for parameter in self._everywhere()}
+        """Return the sites, collected once: a warm start asks for them with every experience."""
+        sites: dict[str, Parameter] = {}
+        for parameter in self._everywhere():
+            key = self._keys[parameter.name, parameter.domain]
+            sites[key] = parameter
+        return sites
 
     @cached_property
     def _keys(self) -> dict[tuple[str, str], str]:
+        """Return the key of every site by name and range."""
         domains: dict[str, dict[str, None]] = {}
         for parameter in self._everywhere():
             domains.setdefault(parameter.name, {})[parameter.domain] = None
-        return {
-            (name, domain): name if len(found) == 1 else f"{name}[{domain}]"
-            for name, found in domains.items()
-            for domain in found
-        }
+        keys: dict[tuple[str, str], str] = {}
+        for name, ranges in domains.items():
+            for domain in ranges:
+                keys[name, domain] = name if len(ranges) == 1 else f"{name}[{domain}]"
+        return keys
 
 
-def _parameter(item: Mapping[str, Any]) -> Parameter:
-    if "float" in item:
-        log = bool(item.get("log"))
-        return Float(name=item["float"], low=item["low"], high=item["high"], default=item["default"], log=log)
-    if "int" in item:
-        log = bool(item.get("log"))
-        return Int(name=item["int"], low=item["low"], high=item["high"], default=item["default"], log=log)
-    if "choice" in item:
-        return Choice(name=item["choice"], options=tuple(item["options"]), default=item["default"])
-    branches = {
-        option: Space(option, tuple(_parameter(opened) for opened in parameters))
-        for option, parameters in item["branches"].items()
-    }
-    return Branch(name=item["branch"], branches=branches, default=item["default"])
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """What a configuration from elsewhere is in a space."""
+
+    space: Space
+    foreign: Mapping[str, Scalar]
+    """The values as they came, by name."""
+    by_site: Mapping[str, Scalar]
+    """The values that have a place, by site: below a branch whose option is not here, under every option."""
+    unplaced: tuple[str, ...]
+    """Names of values that have no place."""
+
+    def completed(self) -> Configuration | None:
+        """Return a configuration of the space, with defaults for values out of range and for those that are missing.
+
+        None where the configuration chose an option of a branch, such as a model, that is not here: with another one
+        in its place, it would be another configuration.
+        """
+        chose_absent_option = False
+
+        def choose(key: str, parameter: Parameter) -> Scalar:
+            nonlocal chose_absent_option
+            if key in self.by_site:
+                return self.by_site[key]
+            if isinstance(parameter, Branch) and self.foreign.get(parameter.name) is not None:
+                chose_absent_option = True
+            return parameter.default
+
+        configuration = self.space.walk(choose)
+        return None if chose_absent_option else configuration
