@@ -30,11 +30,11 @@ def test_the_time_since_the_command_began_counts_up_to_half_of_the_budget(tmp_pa
     now = time.monotonic()
     budget = Budget(seconds=1000.0, trials=None)
     clock = Clock(tmp_path / "clock.json", budget, before=40.0, started=now - 300.0)
-    assert 340 <= clock.used < 440
+    assert 340 <= clock.used < 440 and 0.34 <= clock.spent < 0.44
     slow = Clock(tmp_path / "clock.json", budget, started=now - 10_000.0)
     assert 500 <= slow.used < 600
     unlimited = Clock(tmp_path / "clock.json", Budget(seconds=None, trials=3), started=now - 300.0)
-    assert unlimited.left == float("inf")
+    assert unlimited.left == float("inf") and unlimited.spent == 0
 
 
 def test_a_process_began_before_it_asked() -> None:

@@ -104,6 +104,20 @@ def test_the_neighbourhood_of_the_best_is_explored_on_the_lowest_rung(fit: Fit) 
     assert [share_of(spec) for spec in executor.specs] == [LOW, LOW, LOW, MIDDLE, LOW, LOW]
 
 
+def test_a_third_of_the_budget_entitles_the_next_rung(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("xautolm.budget.Clock.spent", 0.5)
+    _, executor, _ = fit(trials=5, budget="10h")
+    assert [share_of(spec) for spec in executor.specs] == [LOW, MIDDLE, LOW, LOW, LOW]
+    assert all(spec.limits.seconds == pytest.approx(36_000, rel=0.01) for spec in executor.specs[:2])
+
+
+def test_a_person_may_choose_the_rungs(fit: Fit, tmp_path: Path) -> None:
+    ranges = tmp_path / "ranges.yaml"
+    ranges.write_text("train_share: [0.1, 1]")
+    _, executor, _ = fit(trials=8, space=str(ranges))
+    assert [share_of(spec) for spec in executor.specs] == [LOW, LOW, LOW, ALL, LOW, LOW, LOW, ALL]
+
+
 def test_failures_stay_where_they_are(fit: Fit) -> None:
     def sometimes(spec: TrialSpec) -> TrialOutcome:
         if spec.number in (0, 3):

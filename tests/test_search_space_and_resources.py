@@ -250,7 +250,7 @@ def test_a_probe_of_large_data_takes_no_longer_than_its_sample(profile: DataProf
     space = build_space("default", TASK, [card], ["probe"], profile, machine)
 
     def seconds(rows: int) -> float:
-        model = ResourceModel({card.name: card}, replace(profile, train_examples=rows), machine)
+        model = ResourceModel({card.name: card}, replace(profile, train_examples=rows), machine, TASK.forms)
         return model.predict(configured(space)).first_result_seconds
 
     assert seconds(10 * LARGEST_SAMPLE) == seconds(LARGEST_SAMPLE) > seconds(LARGEST_SAMPLE // 2)
@@ -258,7 +258,7 @@ def test_a_probe_of_large_data_takes_no_longer_than_its_sample(profile: DataProf
 
 def test_a_part_of_the_rows_takes_its_part_of_the_time(profile: DataProfile, machine: SystemProfile) -> None:
     card, large = ZOO.things["minilm-l6"], replace(profile, train_examples=LARGE_DATA)
-    model = ResourceModel({card.name: card}, large, machine)
+    model = ResourceModel({card.name: card}, large, machine, TASK.forms)
     space = build_space("default", TASK, [card], [], large, machine, rungs=True)
     estimates = [model.predict(configured(space, train_share=share)) for share in RUNG_SHARES]
     seconds = [estimate.first_result_seconds - estimate.validation_seconds - 3.0 for estimate in estimates]

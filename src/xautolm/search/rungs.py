@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 from xautolm.objectives import fronts, oriented
 from xautolm.records import Configuration, Experience, Objective
 from xautolm.search.study import Obstacle, objective_values
-from xautolm.space import Choice, Space
-from xautolm.space.shares import TRAIN_SHARE, rung_share
+from xautolm.space import Space
+from xautolm.space.shares import TRAIN_SHARE, rung_share, rungs_by_site
 
 REDUCTION = 3
 """One trial of so many in a rung is promoted: the usual reduction factor of successive halving, and about the ratio of
@@ -39,9 +39,8 @@ class Rungs:
     def of_space(cls, space: Space, objectives: Sequence[Objective], lead: str) -> Rungs:
         """Return the rungs of a space; none where its configurations are trained on all rows."""
         shares: set[float] = set()
-        for parameter in space.sites().values():
-            if isinstance(parameter, Choice) and parameter.name == TRAIN_SHARE:
-                shares.update(float(str(option)) for option in parameter.options)
+        for shares_of_site in rungs_by_site(space).values():
+            shares.update(shares_of_site)
         return cls(shares=sorted(shares), objectives=objectives, lead=lead)
 
     def promotion(
@@ -106,5 +105,6 @@ class Rungs:
 
 def promoted_to(configuration: Configuration, share: float) -> Configuration:
     """Return the same configuration on another share of the training rows."""
-    values = {name: share if name == TRAIN_SHARE else value for name, value in configuration.values.items()}
+    values = dict(configuration.values)
+    values[TRAIN_SHARE] = share
     return replace(configuration, values=values)

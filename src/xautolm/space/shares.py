@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from xautolm.records import Configuration, Scalar
+from xautolm.records import Configuration, Scalar, as_float
 from xautolm.space.parameters import Choice
 from xautolm.space.presets import DATA_SHARES
 from xautolm.space.space import Space
@@ -26,23 +26,40 @@ def rung_parameter() -> Choice:
 
 def rung_share(values: Mapping[str, Scalar]) -> float:
     """Return the rung of a configuration as a share of the training rows; 1 in a search without rungs."""
-    return float(str(values.get(TRAIN_SHARE, 1.0)))
+    share = values.get(TRAIN_SHARE, 1.0)
+    return as_float(share)
 
 
 def trained_share(values: Mapping[str, Scalar]) -> float:
     """Return the share of the training rows that a configuration is trained on, by its rung and its downsizing."""
-    return rung_share(values) * DATA_SHARES[str(values.get("data_downsize", "none"))]
+    downsizing = values.get("data_downsize", "none")
+    return rung_share(values) * DATA_SHARES[str(downsizing)]
 
 
 def lowest_rung(space: Space) -> dict[str, Scalar]:
     """Return the lowest rung at each site of a space that has rungs, by the site's key; nothing without rungs."""
     lowest: dict[str, Scalar] = {}
-    for key, parameter in space.sites().items():
-        if isinstance(parameter, Choice) and parameter.name == TRAIN_SHARE:
-            lowest[key] = min(float(str(option)) for option in parameter.options)
+    for key, shares in rungs_by_site(space).items():
+        lowest[key] = min(shares)
     return lowest
+
+
+def rungs_by_site(space: Space) -> dict[str, list[float]]:
+    """Return the shares that may be chosen at each site of a space that has rungs, by the site's key.
+
+    They are as they stand there: a person's 1 is equal to our 1.0, but configurations with them have other digests.
+    """
+    rungs: dict[str, list[float]] = {}
+    for key, parameter in space.sites().items():
+        if not isinstance(parameter, Choice) or parameter.name != TRAIN_SHARE:
+            continue
+        shares = [option for option in parameter.options if isinstance(option, int | float)]
+        rungs[key] = shares
+    return rungs
 
 
 def without_rung(configuration: Configuration) -> Mapping[str, Scalar]:
     """Return a configuration's values but for its rung: what stays the same when it is promoted."""
-    return {name: value for name, value in configuration.values.items() if name != TRAIN_SHARE}
+    values = dict(configuration.values)
+    values.pop(TRAIN_SHARE, None)
+    return values
