@@ -20,7 +20,7 @@ from xautolm.report.screen import Quiet
 from xautolm.report.tables import pruning_account, pruning_savings
 from xautolm.search import file_url
 from xautolm.testing import SteppingExecutor
-from xautolm.trial_folder import PARTIAL_ROWS, read_curve
+from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
 from xautolm.vocabulary import TrialStatus
 
 STEPS = 100
@@ -176,11 +176,13 @@ def test_files_are_looked_at_once_a_second(fit: Callable, monkeypatch: pytest.Mo
     monkeypatch.setattr("xautolm.pruner.LOOK_SECONDS", 1e6)
     looks: list[Path] = []
 
-    def noted(folder: Path, metrics: Sequence[str]) -> LearningCurve | None:
-        looks.append(folder)
-        return read_curve(folder, metrics)
+    read = TrialFolder.curve
 
-    monkeypatch.setattr("xautolm.pruner.read_curve", noted)
+    def noted(folder: TrialFolder, metrics: Sequence[str]) -> LearningCurve | None:
+        looks.append(folder.root)
+        return read(folder, metrics)
+
+    monkeypatch.setattr(TrialFolder, "curve", noted)
     fit(trials=3)
     assert looks == []  # the first look came before any trial had ended, the second would come in a million seconds
 
@@ -202,10 +204,10 @@ def test_what_a_constant_answer_scores(train: list, validation: list, expected: 
 def test_progress_of_a_training_that_began_again_with_smaller_batches(tmp_path: Path) -> None:
     text = [json.dumps(line) for line in (*GOOD[:3], *HOPELESS[:2])]
     (tmp_path / "progress.jsonl").write_text("\n".join(text) + '\n{"epoch": 0.5, "st')
-    curve = read_curve(tmp_path, ("f1_macro",))
+    curve = TrialFolder(tmp_path).curve(("f1_macro",))
     assert curve is not None
     assert [evaluation.values["f1_macro"] for evaluation in curve.evaluations] == [0.20, 0.24]
     assert [evaluation.rows for evaluation in curve.evaluations] == [120, 120]
     assert curve.epoch == 0.33 and curve.planned_epochs == pytest.approx(3.0)
     assert curve.planned_seconds == pytest.approx(150.0)
-    assert read_curve(tmp_path / "none", ("f1_macro",)) is None
+    assert TrialFolder(tmp_path / "none").curve(("f1_macro",)) is None

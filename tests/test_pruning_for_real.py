@@ -14,7 +14,7 @@ from xautolm.hardware import system_profile
 from xautolm.report.screen import Quiet
 from xautolm.search_space import build_space, data_needs, default_configurations
 from xautolm.tasks import TASKS
-from xautolm.trial_folder import read_curve
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import TrialStatus
 from xautolm.zoo import ZOO, find_models
 
@@ -53,7 +53,7 @@ def test_a_configuration_that_learns_nothing_is_stopped(tmp_path: Path, monkeypa
     assert first.status is TrialStatus.COMPLETE and first.metrics["accuracy"] > 0.45  # the largest class has 30 %
     assert second.status is TrialStatus.PRUNED
     assert second.metrics["accuracy"] < 0.45
-    curve = read_curve(auto.run_.trial(1), auto.info_.metrics)
+    curve = TrialFolder(auto.run_.trial(1)).curve(auto.info_.metrics)
     assert curve is not None and curve.epoch < EPOCHS
     assert second.planned_time is not None and second.evaluation_time is not None
     assert second.planned_time > second.evaluation_time

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.trial_folder import PROGRESS, PROGRESS_BYTES, progress_lines, score_so_far
+from xautolm.trial_folder import PROGRESS, PROGRESS_BYTES, TrialFolder, score_so_far
 
 
 @pytest.mark.parametrize(
@@ -26,19 +26,19 @@ def test_lines_that_cannot_be_read_are_passed_over(
     tmp_path: Path, content: bytes, expected: list[dict[str, float]]
 ) -> None:
     (tmp_path / PROGRESS).write_bytes(content)
-    assert progress_lines(tmp_path) == expected
+    assert TrialFolder(tmp_path).progress_lines() == expected
 
 
 def test_without_a_file_there_is_no_progress(tmp_path: Path) -> None:
-    assert progress_lines(tmp_path) == []
+    assert TrialFolder(tmp_path).progress_lines() == []
     (tmp_path / PROGRESS).mkdir()
-    assert progress_lines(tmp_path) == []
+    assert TrialFolder(tmp_path).progress_lines() == []
 
 
 def test_only_the_end_of_a_long_file_is_read(tmp_path: Path) -> None:
     lines = [json.dumps({"step": step}) for step in range(20_000)]
     (tmp_path / PROGRESS).write_text("\n".join(lines) + "\n")
-    steps = [line["step"] for line in progress_lines(tmp_path)]
+    steps = [line["step"] for line in TrialFolder(tmp_path).progress_lines()]
     assert steps == list(range(int(steps[0]), 20_000))
     assert steps[0] > 0 and len(steps) <= PROGRESS_BYTES // len(lines[0])
 

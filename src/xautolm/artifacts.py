@@ -94,9 +94,9 @@ def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experie
         }
         for one in front
     ]
-    write_json(folder.root / "pareto.json", points)
+    write_json(folder.front, points)
     rows = leaderboard(experiences, lead_metric(info), [one.trial for one in front])
-    write_text(folder.root / "leaderboard.csv", as_csv(rows))
+    write_text(folder.leaderboard, as_csv(rows))
 
 
 def write_report(folder: RunFolder, path: Path | None = None) -> Path:
@@ -112,7 +112,7 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     front = [one.trial for one in front_of(info, experiences)]
     title = f"{info.data.name}: {info.task}"
     page = html_report(title, experiences, front, lead_metric(info), winner_of(folder), info.notes)
-    target = path or folder.root / "report.html"
+    target = path or folder.report
     try:
         write_text(target, page)
     except OSError as error:
@@ -143,7 +143,7 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     """Scores of the winner on the test split, computed in a child; nothing if that fails."""
     spec = session.spec(best.trial, best.configuration, Limits(), session.devices()[0], best.proposal)
     spec = replace(spec, card=replace(spec.card, path=str(session.folder.best)))
-    folder = session.folder.root / "test"
+    folder = session.folder.test
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)

@@ -10,8 +10,7 @@ from pathlib import Path
 from xautolm.execution import Launcher
 from xautolm.processes import kill_group
 from xautolm.records import Features, TrialSpec
-from xautolm.serialization import to_plain, write_json
-from xautolm.trial_folder import SPEC
+from xautolm.trial_folder import TrialFolder
 
 ENTRY = "xautolm.finetuning.describing:run"
 POLL_SECONDS = 0.05
@@ -52,7 +51,7 @@ class LateFeatures:
         if self.features is not None or self.launcher is None or self.child is not None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
-        write_json(self.folder / SPEC, to_plain(spec))
+        TrialFolder(self.folder).write_spec(spec)
         self.child = self.launcher.launch(self.folder, ENTRY)
 
     def are_ready(self) -> bool:

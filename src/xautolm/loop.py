@@ -14,8 +14,8 @@ from xautolm.report.tables import explained
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial, pareto_front
-from xautolm.serialization import write_json
 from xautolm.session import Session
+from xautolm.trial_folder import TrialFolder
 
 UPDATE_SECONDS = 0.5
 """Between two looks at what runs: a person sees the screen move, and nothing is busy with looking."""
@@ -80,7 +80,7 @@ def conclude(session: Session, standing: Standing, number: int, outcome: TrialOu
     # A trial that was ended from outside says nothing of its configuration, which is tried once more.
     if not outcome.is_evidence and not spec.proposal.startswith(AGAIN):
         session.study.enqueue(spec.configuration, f"{AGAIN} {number}")
-    experience = experience_of(session.info, spec, outcome, session.folder.trial(number))
+    experience = experience_of(session.info, spec, outcome, TrialFolder(session.folder.trial(number)))
     session.record([experience])
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
@@ -226,7 +226,7 @@ def explain(session: Session, asked: AskedTrial) -> None:
     """Say and write where a proposal came from; samplers that do not tell are named."""
     origin = asked.attributes.get(PROPOSAL, session.scenario.options.sampler)
     explanation = asked.attributes.get(EXPLANATION) or {"origin": origin}
-    write_json(session.folder.trial(asked.number) / "explanation.json", explanation)
+    TrialFolder(session.folder.trial(asked.number)).write_explanation(explanation)
     session.screen.note(explained(asked.number, explanation))
 
 

@@ -17,7 +17,7 @@ from xautolm.search import objective_values
 from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.space.shares import rung_share
 from xautolm.tasks import Task
-from xautolm.trial_folder import read_curve
+from xautolm.trial_folder import TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -101,7 +101,7 @@ class Pruner:
             rivals = self._rivals(experiences, rung_share(running[number].configuration.values))
             if rivals is None:
                 continue
-            curve = read_curve(self.folder.trial(number), self.metrics)
+            curve = TrialFolder(self.folder.trial(number)).curve(self.metrics)
             reason = "" if curve is None else reason_to_stop(curve, rivals, self.objectives)
             if reason:
                 self.stopped.add(number)
@@ -145,7 +145,7 @@ class Pruner:
         """Return the curve of a trial that has ended, read once; None for one that has no steps, such as a probe."""
         number = experience.trial
         if number not in self.ended_curves:
-            self.ended_curves[number] = read_curve(self.folder.trial(number), self.metrics)
+            self.ended_curves[number] = TrialFolder(self.folder.trial(number)).curve(self.metrics)
         return self.ended_curves[number]
 
     @cached_property

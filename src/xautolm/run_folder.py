@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import errno
 import logging
+import math
 import os
 import re
-import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
 from filelock import FileLock, Timeout
 
+from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.records import (
     DataProfile,
@@ -28,7 +28,7 @@ from xautolm.records import (
     experience_id,
 )
 from xautolm.serialization import read_record, to_plain, write_json
-from xautolm.trial_folder import RESULT, SPEC, WEIGHTS, read_outcome, read_spec
+from xautolm.trial_folder import RESULT, SPEC, TrialFolder
 
 logger = logging.getLogger(__name__)
 
@@ -100,8 +100,8 @@ class RunFolder:
     """Paths of a run.
 
     Layout: `run.json`, `study.db` (Optuna), `clock.json`, `warm_start.json`, `data/`, `tokens/`,
-    `features/`, `trials/0007/{spec.json, progress.jsonl, result.json, stdout.log, stderr.log, model/}`; from the first
-    success on `best/` and `results.json`; at the end `pareto.json`, `leaderboard.csv`, `report.html`.
+    `features/`, `trials/0007/` (see `TrialFolder`); from the first success on `best/` and `results.json`; at the end
+    `test/`, `pareto.json`, `leaderboard.csv`, `report.html`.
 
     The folder is the truth: what `study.db` says is mended by it, and a file that is damaged costs that file at most.
     """
@@ -134,6 +134,26 @@ class RunFolder:
         return self.root / "features"
 
     @property
+    def test(self) -> Path:
+        """Return the folder of the child that scores the winner on the test split."""
+        return self.root / "test"
+
+    @property
+    def front(self) -> Path:
+        """Return the file of the trials that no other dominates."""
+        return self.root / "pareto.json"
+
+    @property
+    def leaderboard(self) -> Path:
+        """Return the table of all trials."""
+        return self.root / "leaderboard.csv"
+
+    @property
+    def report(self) -> Path:
+        """Return the run's page."""
+        return self.root / "report.html"
+
+    @property
     def data(self) -> Path:
         """The splits, as Parquet."""
         return self.root / "data"
@@ -154,11 +174,11 @@ class RunFolder:
 
     def model(self, number: int) -> Path:
         """The weights of a trial, while they are kept."""
-        return self.trial(number) / "model"
+        return TrialFolder(self.trial(number)).model
 
     def split(self, name: str) -> Path:
         """Where a split lies, by its name among `SPLITS`."""
-        return self.data / f"{name}.parquet"
+        return split_path(self.data, name)
 
     def info(self, say: Say = warn_once) -> RunInfo:
         """Return what the run is about.
@@ -289,19 +309,19 @@ class RunFolder:
         """Read the trials' folders; a file that cannot be read costs its own trial only."""
         trials = RunTrials(experiences=[], unfinished=[], damaged=[])
         for number in self.numbers():
-            folder = self.trial(number)
-            if not (folder / SPEC).exists() and not (folder / RESULT).exists():
+            folder = TrialFolder(self.trial(number))
+            if not folder.spec.exists() and not folder.result.exists():
                 continue  # it was killed before it had begun, or its files are set aside
             try:
-                spec = read_spec(folder, number)
+                spec = checked_spec(folder, number)
             except DamagedFileError as error:
                 trials.damaged.append(error)
                 continue
-            if not (folder / RESULT).exists():
+            if not folder.result.exists():
                 trials.unfinished.append(number)
                 continue
             try:
-                outcome = read_outcome(folder, info.objectives)
+                outcome = checked_outcome(folder, info.objectives)
             except DamagedFileError as error:
                 trials.damaged.append(error)
                 trials.unfinished.append(number)
@@ -345,13 +365,14 @@ class RunFolder:
         notes = [self.described(error) for error in trials.damaged]
         for number in trials.unfinished:
             experience = known.get(number)
-            configuration = read_spec(self.trial(number), number).configuration
-            is_known = experience is not None and experience.configuration == configuration
-            if experience is not None and is_known and experience.outcome.is_evidence:
-                write_json(self.trial(number) / RESULT, to_plain(experience.outcome))
+            folder = TrialFolder(self.trial(number))
+            configuration = checked_spec(folder, number).configuration
+            is_stored = experience is not None and experience.configuration == configuration
+            if experience is not None and is_stored and experience.outcome.is_evidence:
+                folder.write_outcome(experience.outcome)
                 notes.append(f"the result of trial {number}, which was lost, was had from the experience store")
             else:
-                write_json(self.trial(number) / RESULT, to_plain(outcome))
+                folder.write_outcome(outcome)
         return notes
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
@@ -359,8 +380,7 @@ class RunFolder:
         spared = {*numbers, *running}
         for number in self.numbers():
             if number not in spared:
-                for name in WEIGHTS:
-                    shutil.rmtree(self.trial(number) / name, ignore_errors=True)
+                TrialFolder(self.trial(number)).remove_weights()
 
 
 @contextmanager
@@ -383,9 +403,44 @@ def folder_errors(root: Path) -> Iterator[None]:
         ) from None
 
 
-def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: Path) -> Experience:
+def checked_spec(folder: TrialFolder, number: int) -> TrialSpec:
+    """Return the order of a trial.
+
+    Raises:
+        DamagedFileError: It cannot be read, or is that of another trial.
+    """
+    spec = folder.read_spec()
+    if spec.number != number:
+        raise DamagedFileError(folder.spec, f"it is the order of trial {spec.number}")
+    return spec
+
+
+def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutcome:
+    """Return the outcome of a trial.
+
+    Args:
+        folder: The trial's.
+        objectives: Names of what a success has values for.
+
+    Raises:
+        DamagedFileError: It cannot be read, or says of a success less than the run is about.
+    """
+    outcome = folder.read_outcome()
+    if outcome.failed:
+        if outcome.failure is None:
+            raise DamagedFileError(folder.result, "it is a failure without a reason")
+        return outcome
+    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
+    for name in objectives:
+        value = values.get(name)
+        if value is None or not math.isfinite(value):
+            raise DamagedFileError(folder.result, f"it says {value} for {name}")
+    return outcome
+
+
+def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: TrialFolder) -> Experience:
     """Return the experience of a trial that has ended."""
-    ended = datetime.fromtimestamp((folder / RESULT).stat().st_mtime, UTC)
+    ended = folder.ended()
     return Experience(
         id=experience_id(info.id, spec.number, spec.configuration),
         created=ended.isoformat(timespec="seconds"),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
@@ -11,6 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from xautolm.data import Dataset
+from xautolm.data.stored import split_path
 from xautolm.execution.failures import checked, failed, failure_of
 from xautolm.records import (
     Answering,
@@ -29,7 +29,7 @@ from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
 from xautolm.tasks import TASKS, Task, form_of
-from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS, progress_lines, pruned_outcome
+from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder, pruned_outcome
 from xautolm.vocabulary import TrialStatus
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
@@ -54,7 +54,7 @@ class FakeExecutor:
 
     def start(self, spec: TrialSpec, folder: Path) -> None:
         """Note the trial."""
-        write_json(folder / "spec.json", to_plain(spec))
+        TrialFolder(folder).write_spec(spec)
         self.specs.append(spec)
         self.waiting[spec.number] = (spec, folder)
 
@@ -77,11 +77,12 @@ class FakeExecutor:
 
     def _leave(self, spec: TrialSpec, folder: Path, outcome: TrialOutcome) -> None:
         """Write what a trial leaves in its folder."""
-        (folder / "model").mkdir(exist_ok=True)
+        trial = TrialFolder(folder)
+        trial.model.mkdir(exist_ok=True)
         form = form_of(TASKS.get(spec.task).forms, spec.card.architecture, spec.configuration.values)
         answering = Answering(task=spec.task, form=form.name, max_length=8)
-        write_json(folder / "model" / ANSWERING, to_plain(answering))
-        write_json(folder / "result.json", to_plain(outcome))
+        write_json(trial.model / ANSWERING, to_plain(answering))
+        trial.write_outcome(outcome)
 
     def cancel(self, number: int) -> None:
         """Do nothing: a trial that is played as a whole has ended before anyone could stop it."""
@@ -109,12 +110,12 @@ class SteppingExecutor(FakeExecutor):
         ended = []
         for number, (spec, folder) in list(self.waiting.items()):
             lines = self.curve(spec)
-            written = len(progress_lines(folder))
+            trial = TrialFolder(folder)
+            written = len(trial.progress_lines())
             if number not in self.cancelled and written < len(lines):
-                with (folder / PROGRESS).open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(lines[written]) + "\n")
+                trial.add_progress(lines[written])
                 continue
-            outcome = pruned_outcome(folder, spec) if number in self.cancelled else self.play(spec)
+            outcome = pruned_outcome(trial, spec) if number in self.cancelled else self.play(spec)
             assert outcome is not None
             self._leave(spec, folder, outcome)
             del self.waiting[number]
@@ -193,8 +194,8 @@ def made_up_experience(
 
 def trial_spec(folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration) -> TrialSpec:
     """The order for a real trial on this machine's processor; the splits are written to `folder`."""
-    data.train.to_parquet(folder / "train.parquet")
-    data.validation.to_parquet(folder / "validation.parquet")
+    data.train.to_parquet(split_path(folder, "train"))
+    data.validation.to_parquet(split_path(folder, "validation"))
     return TrialSpec(
         number=0,
         configuration=configuration,

@@ -1,93 +1,171 @@
-"""The folder of a trial: what its files are called, and how order and result are read."""
+"""The folder of a trial: the only place that knows what its files are called and how they are read and written."""
 
 from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 
-from xautolm.errors import DamagedFileError
 from xautolm.records import Evaluation, LearningCurve, TrialOutcome, TrialSpec
-from xautolm.serialization import read_record
+from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.vocabulary import TrialStatus
 
 SPEC = "spec.json"
-"""The order: a `TrialSpec`."""
 RESULT = "result.json"
-"""What came of it: a `TrialOutcome`."""
 PROGRESS = "progress.jsonl"
-"""One JSON object a line: what a training says of itself as it goes on."""
+STDOUT = "stdout.log"
+STDERR = "stderr.log"
+EXPLANATION = "explanation.json"
+MODEL = "model"
+CHECKPOINTS = "checkpoints"
+MEMBERS = frozenset({SPEC, RESULT, PROGRESS, STDOUT, STDERR, EXPLANATION, MODEL, CHECKPOINTS})
+"""All that is meant to be in the folder."""
 PARTIAL_ROWS = "partial_rows"
 """In a line of progress: how many validation rows its scores are of, where they are not all; an estimate then."""
 PROGRESS_BYTES = 2**17
 """Bytes at the end of a progress file that are read, about a thousand lines: it is read twice a second."""
-WEIGHTS = ("model", "checkpoints")
-"""Folders that hold weights."""
 
 
-def read_spec(folder: Path, number: int) -> TrialSpec:
-    """Return the order of a trial.
+@dataclass(frozen=True, slots=True)
+class TrialFolder:
+    """Name and read the files of a trial.
 
-    Raises:
-        DamagedFileError: It cannot be read, or is that of another trial.
+    Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
+    (what came of it), `stdout.log`, `stderr.log`, `explanation.json` (where the proposal came from), `model/` (while
+    its weights matter) and `checkpoints/` (while it trains).
     """
-    spec = read_record(TrialSpec, folder / SPEC)
-    if spec.number != number:
-        raise DamagedFileError(folder / SPEC, f"it is the order of trial {spec.number}")
-    return spec
 
+    root: Path
 
-def read_outcome(folder: Path, objectives: Sequence[str]) -> TrialOutcome:
-    """Return the outcome of a trial.
+    @property
+    def spec(self) -> Path:
+        """Return the file of the order, a `TrialSpec`."""
+        return self.root / SPEC
 
-    Args:
-        folder: The trial's.
-        objectives: Names of what a success has values for.
+    @property
+    def result(self) -> Path:
+        """Return the file of what came of it, a `TrialOutcome`."""
+        return self.root / RESULT
 
-    Raises:
-        DamagedFileError: It cannot be read, or says of a success less than the run is about.
-    """
-    outcome = read_record(TrialOutcome, folder / RESULT)
-    if outcome.failed:
-        if outcome.failure is None:
-            raise DamagedFileError(folder / RESULT, "it is a failure without a reason")
-        return outcome
-    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
-    for name in objectives:
-        value = values.get(name)
-        if value is None or not math.isfinite(value):
-            raise DamagedFileError(folder / RESULT, f"it says {value} for {name}")
-    return outcome
+    @property
+    def progress(self) -> Path:
+        """Return the file in which a training says how it goes on."""
+        return self.root / PROGRESS
 
+    @property
+    def stdout(self) -> Path:
+        """Return the log of the standard output."""
+        return self.root / STDOUT
 
-def progress_lines(folder: Path) -> list[dict[str, float]]:
-    """Return what the last lines of a trial's progress say in numbers, the newest last.
+    @property
+    def stderr(self) -> Path:
+        """Return the log of the standard error."""
+        return self.root / STDERR
 
-    A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
+    @property
+    def model(self) -> Path:
+        """Return the folder of the trained model."""
+        return self.root / MODEL
 
-    Args:
-        folder: The trial's; without progress, the list is empty.
-    """
-    try:
-        with (folder / PROGRESS).open("rb") as file:
-            size = file.seek(0, 2)
-            file.seek(max(0, size - PROGRESS_BYTES))
-            text = file.read().decode("utf-8", errors="replace")
-    except OSError:
-        return []
-    steps = []
-    for line in text.splitlines():
+    @property
+    def checkpoints(self) -> Path:
+        """Return the folder of the epochs' weights."""
+        return self.root / CHECKPOINTS
+
+    def write_spec(self, spec: TrialSpec) -> None:
+        """Write the order."""
+        write_json(self.spec, to_plain(spec))
+
+    def read_spec(self) -> TrialSpec:
+        """Return the order.
+
+        Raises:
+            DamagedFileError: It cannot be read.
+        """
+        return read_record(TrialSpec, self.spec)
+
+    def write_outcome(self, outcome: TrialOutcome) -> None:
+        """Write what came of the trial."""
+        write_json(self.result, to_plain(outcome))
+
+    def read_outcome(self) -> TrialOutcome:
+        """Return what came of the trial.
+
+        Raises:
+            DamagedFileError: It cannot be read.
+        """
+        return read_record(TrialOutcome, self.result)
+
+    def ended(self) -> datetime:
+        """Return when the result was written."""
+        return datetime.fromtimestamp(self.result.stat().st_mtime, UTC)
+
+    def write_explanation(self, explanation: Mapping[str, object]) -> None:
+        """Write where the proposal came from."""
+        write_json(self.root / EXPLANATION, explanation)
+
+    def add_progress(self, line: Mapping[str, float]) -> None:
+        """Append what a training says of itself."""
+        with self.progress.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+    def progress_lines(self) -> list[dict[str, float]]:
+        """Return what the last lines of the progress say in numbers, the newest last; nothing without progress.
+
+        A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
+        """
         try:
-            values = json.loads(line)
-        except (ValueError, RecursionError):
-            continue
-        if not isinstance(values, dict):
-            continue
-        numbers = {name: value for name, value in values.items() if _is_number(value)}
-        steps.append(numbers)
-    return steps
+            with self.progress.open("rb") as file:
+                size = file.seek(0, 2)
+                file.seek(max(0, size - PROGRESS_BYTES))
+                text = file.read().decode("utf-8", errors="replace")
+        except OSError:
+            return []
+        steps = []
+        for line in text.splitlines():
+            try:
+                values = json.loads(line)
+            except (ValueError, RecursionError):
+                continue
+            if not isinstance(values, dict):
+                continue
+            numbers = {name: value for name, value in values.items() if _is_number(value)}
+            steps.append(numbers)
+        return steps
+
+    def curve(self, metrics: Sequence[str]) -> LearningCurve | None:
+        """Return the learning curve of the trial, running or ended; None where it has not said anything yet.
+
+        Args:
+            metrics: Names of the metrics that an evaluation has.
+        """
+        lines = last_attempt(self.progress_lines())
+        if not lines:
+            return None
+        evaluations = []
+        for line in lines:
+            if all(math.isfinite(line.get(name, math.nan)) for name in metrics):
+                evaluations.append(_evaluation(line))
+        last = lines[-1]
+        epoch = last.get("epoch", 0.0)
+        step = last.get("step", 0.0)
+        steps = last.get("steps", step)
+        return LearningCurve(
+            evaluations=tuple(evaluations),
+            epoch=epoch,
+            seconds=last.get("seconds", 0.0),
+            planned_epochs=epoch * steps / step if step > 0 else epoch,
+        )
+
+    def remove_weights(self) -> None:
+        """Delete the model and what is left of its epochs."""
+        for folder in (self.model, self.checkpoints):
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _is_number(value: object) -> bool:
@@ -112,32 +190,6 @@ def score_so_far(steps: Sequence[Mapping[str, float]], metric: str) -> tuple[flo
     return max(whole), False
 
 
-def read_curve(folder: Path, metrics: Sequence[str]) -> LearningCurve | None:
-    """Return the learning curve of a trial, running or ended; None where it has not said anything yet.
-
-    Args:
-        folder: The trial's.
-        metrics: Names of the metrics that an evaluation has.
-    """
-    lines = last_attempt(progress_lines(folder))
-    if not lines:
-        return None
-    evaluations = []
-    for line in lines:
-        if all(math.isfinite(line.get(name, math.nan)) for name in metrics):
-            evaluations.append(_evaluation(line))
-    last = lines[-1]
-    epoch = last.get("epoch", 0.0)
-    step = last.get("step", 0.0)
-    steps = last.get("steps", step)
-    return LearningCurve(
-        evaluations=tuple(evaluations),
-        epoch=epoch,
-        seconds=last.get("seconds", 0.0),
-        planned_epochs=epoch * steps / step if step > 0 else epoch,
-    )
-
-
 def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
     """Return the lines since a training began for the last time: with smaller batches it begins again."""
     start = 0
@@ -147,13 +199,13 @@ def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, floa
     return list(lines[start:])
 
 
-def pruned_outcome(folder: Path, spec: TrialSpec) -> TrialOutcome | None:
+def pruned_outcome(folder: TrialFolder, spec: TrialSpec) -> TrialOutcome | None:
     """Return the outcome of a trial that was stopped, from what it wrote; None where it had not evaluated yet.
 
     Its scores are those of the best evaluation of the whole validation split, or of the last quick look where there was
     none.
     """
-    curve = read_curve(folder, spec.metrics)
+    curve = folder.curve(spec.metrics)
     if curve is None or not curve.evaluations:
         return None
     history = curve.whole_evaluations or curve.evaluations[-1:]

@@ -14,10 +14,11 @@ import pytest
 
 from tests.conftest import patience
 from xautolm.errors import XAutoLMError
-from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, local, logs, read_outcome
+from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, left_outcome, local, logs
 from xautolm.execution.launchers import CLOSE_TIMEOUT
 from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
 from xautolm.serialization import read_json
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 ENTRY = "tests.execution.entries:run"
@@ -67,7 +68,7 @@ def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
     while time.monotonic() < deadline:
         for number, outcome in executor.finished(1.0):
             assert number == spec.number
-            assert read_outcome(folder) == outcome
+            assert left_outcome(TrialFolder(folder)) == outcome
             return outcome
     raise AssertionError("the trial did not end")
 
@@ -195,7 +196,7 @@ def test_a_server_that_is_lost_interrupts_its_trials_and_the_next_gets_a_new_one
         ended_trials += executor.finished(0.5)
     ((number, outcome),) = ended_trials
     assert number == 1 and outcome.failure.kind is FailureKind.INTERRUPTED and not outcome.is_evidence
-    assert read_outcome(folder) == outcome
+    assert left_outcome(TrialFolder(folder)) == outcome
     assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
     assert executor.launcher.server.pid != lost.pid
 
@@ -374,7 +375,7 @@ def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(
     executor.cancel(1)
     executor.cancel(7)  # there is none: nothing happens
     (number, outcome), *others = executor.finished(patience(60))
-    assert (number, others) == (1, []) and read_outcome(folder) == outcome
+    assert (number, others) == (1, []) and left_outcome(TrialFolder(folder)) == outcome
     assert outcome.status is TrialStatus.PRUNED and outcome.failure is None
     assert outcome.metrics == {"f1_macro": 0.25}
     assert (outcome.evaluation_time, outcome.planned_time) == (8.0, 24.0)

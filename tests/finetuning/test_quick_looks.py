@@ -17,7 +17,7 @@ from xautolm.finetuning.callbacks import Deadline, Progress
 from xautolm.finetuning.quick_looks import QuickLooks, quick_rows
 from xautolm.finetuning.run import run
 from xautolm.finetuning.schedule import StepPlan
-from xautolm.trial_folder import PARTIAL_ROWS, progress_lines, read_curve
+from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_they_come_at_a_tenth_and_a_third_and_are_no_training_time(
         looks.on_step_end(args, state, control)
     for callback in (watch, plan):
         callback.on_epoch_end(args, state, control)
-    lines = progress_lines(tmp_path)
+    lines = TrialFolder(tmp_path).progress_lines()
     assert [(line["step"], line[PARTIAL_ROWS]) for line in lines] == [(10, 120), (34, 120)]
     assert [line["f1_macro"] for line in lines] == [0.5, 0.5] and lines[0]["validation_loss"] == 1.5
     assert progress.history == []
@@ -79,7 +79,7 @@ def test_a_real_training_writes_them_and_chooses_its_epoch_without_them(
     monkeypatch.setattr(quick_looks, "FEWEST_ROWS", 5)
     spec = order(rows=300, epochs=2, batch_size=8)
     outcome = run(spec, folder)
-    curve = read_curve(folder, spec.metrics)
+    curve = TrialFolder(folder).curve(spec.metrics)
     assert curve is not None
     assert [evaluation.rows is None for evaluation in curve.evaluations] == [False, False, True, True]
     first, second = curve.evaluations[:2]

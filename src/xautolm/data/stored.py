@@ -4,6 +4,23 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+
+
+def split_path(folder: Path, name: str) -> Path:
+    """Return where a split lies.
+
+    Args:
+        folder: Of a run's data.
+        name: `train`, `validation` or `test`.
+    """
+    return folder / f"{name}.parquet"
+
+
+def read_split(folder: str | Path, name: str) -> pd.DataFrame:
+    """Return a split as a table; see `split_path`."""
+    return pd.read_parquet(split_path(Path(folder), name))
+
 
 def split_problem(path: Path, rows: int) -> str:
     """Return why a split cannot be read, or nothing.

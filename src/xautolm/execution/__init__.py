@@ -7,7 +7,7 @@ from xautolm.execution.launchers import (
     SpawnLauncher,
     default_launcher,
 )
-from xautolm.execution.local import Executor, LocalExecutor, hard_limit, read_outcome
+from xautolm.execution.local import Executor, LocalExecutor, hard_limit, left_outcome
 
 __all__ = [
     "Executor",
@@ -18,5 +18,5 @@ __all__ = [
     "SpawnLauncher",
     "default_launcher",
     "hard_limit",
-    "read_outcome",
+    "left_outcome",
 ]

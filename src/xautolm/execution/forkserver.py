@@ -27,8 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from xautolm.execution.logs import BoundedLog
-from xautolm.execution.worker import STDERR, STDOUT, become_trial, prepare, program_of, work
+from xautolm.execution.worker import become_trial, prepare, program_of, work
 from xautolm.processes import adopt_orphans, end_with_parent, kill_descendants, kill_group
+from xautolm.trial_folder import TrialFolder
 
 REQUESTS, ANSWERS = 0, 1
 
@@ -116,8 +117,8 @@ class ForkServer:
                 os._exit(code)
         os.close(output[1])
         os.close(errors[1])
-        place = Path(folder)
-        logs = (BoundedLog(place / STDOUT, output[0]), BoundedLog(place / STDERR, errors[0]))
+        trial = TrialFolder(Path(folder))
+        logs = (BoundedLog(trial.stdout, output[0]), BoundedLog(trial.stderr, errors[0]))
         for log in logs:
             self.selector.register(log.pipe, selectors.EVENT_READ, log)
         self.children[pid] = Child(folder, logs)

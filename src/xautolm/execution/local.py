@@ -15,11 +15,9 @@ from xautolm.errors import DamagedFileError
 from xautolm.execution.failures import checked, failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher
 from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
-from xautolm.execution.worker import RESULT, SPEC, STDERR
 from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
-from xautolm.serialization import read_record, to_plain, write_json
-from xautolm.trial_folder import pruned_outcome
+from xautolm.trial_folder import TrialFolder, pruned_outcome
 from xautolm.vocabulary import FailureKind
 
 logger = logging.getLogger(__name__)
@@ -98,7 +96,7 @@ class LocalExecutor:
 
     def start(self, spec: TrialSpec, folder: Path) -> None:
         """Write the spec and start the process."""
-        write_json(folder / SPEC, to_plain(spec))
+        TrialFolder(folder).write_spec(spec)
         pid = self.launcher.launch(folder, self.entry)
         logger.info("trial %d is process %d; its files are in %s", spec.number, pid, folder)
         self.trials[folder] = Running(spec, folder, pid, time.monotonic())
@@ -171,28 +169,28 @@ class LocalExecutor:
         """Return the outcome of a trial that has ended, and leave it in its folder."""
         # First of all: what a trial has filled the disk with could keep its result from being written.
         remove_strays(trial.folder)
-        outcome = read_outcome(trial.folder)
+        files = TrialFolder(trial.folder)
+        outcome = left_outcome(files)
         if outcome is None and trial.is_cancelled:
-            outcome = pruned_outcome(trial.folder, trial.spec) or failed(CANCELLED)
+            outcome = pruned_outcome(files, trial.spec) or failed(CANCELLED)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))
         failure = outcome.failure
         if failure is not None:
-            failure = replace(failure, stderr_tail=tail(trial.folder / STDERR))
+            failure = replace(failure, stderr_tail=tail(files.stderr))
         peak_memory = max(outcome.peak_memory or 0, trial.peak_memory)
         wall_time = time.monotonic() - trial.started
         outcome = replace(outcome, failure=failure, wall_time=wall_time, peak_memory=peak_memory or None)
-        write_json(trial.folder / RESULT, to_plain(outcome))
+        files.write_outcome(outcome)
         return outcome
 
 
-def read_outcome(folder: Path) -> TrialOutcome | None:
+def left_outcome(folder: TrialFolder) -> TrialOutcome | None:
     """Return the outcome in a trial's folder; nothing if the trial has not got that far, or left something else."""
-    path = folder / RESULT
-    if not path.exists():
+    if not folder.result.exists():
         return None
     try:
-        return checked(read_record(TrialOutcome, path))
+        return checked(folder.read_outcome())
     except DamagedFileError as error:
         logger.warning("%s", error)
         return None

@@ -7,11 +7,8 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from xautolm.execution.worker import RESULT, SPEC, STDERR, STDOUT
-from xautolm.trial_folder import PROGRESS
+from xautolm.trial_folder import MEMBERS
 
-EXPECTED = frozenset({SPEC, RESULT, STDOUT, STDERR, PROGRESS, "explanation.json", "model", "checkpoints"})
-"""What is meant to be in a trial's folder; logs have bounds of their own, weights go when they are not needed."""
 RUNNING_BYTES = 1_000_000_000
 """What a running trial may write besides; one that writes more is stopped, since it may go on for ever."""
 ENDED_BYTES = 16_000_000
@@ -40,7 +37,8 @@ def _strays(folder: Path) -> Iterator[tuple[int, Path]]:
     """Yield size and path of every unexpected file; links are not followed."""
     with suppress(OSError):
         for entry in sorted(folder.iterdir()):
-            if entry.name not in EXPECTED:
+            # Logs have bounds of their own, weights go when they are not needed.
+            if entry.name not in MEMBERS:
                 yield from _files(entry)
 
 

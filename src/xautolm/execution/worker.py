@@ -15,9 +15,8 @@ from pathlib import Path
 from xautolm.execution.failures import UNWRITABLE, checked, failed, failure_of
 from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.serialization import from_plain, read_json, to_plain, validator, write_json
-
-SPEC, RESULT, STDOUT, STDERR = "spec.json", "result.json", "stdout.log", "stderr.log"
+from xautolm.serialization import from_plain, read_json, validator
+from xautolm.trial_folder import TrialFolder
 
 Entry = Callable[[TrialSpec, Path], TrialOutcome]
 """Runs a trial in this process; exceptions are failures."""
@@ -34,17 +33,19 @@ def work(folder: Path, entry: str) -> int:
         The exit code: `UNWRITABLE` if the result could not be written.
     """
     started = time.monotonic()
+    trial = TrialFolder(folder)
     try:
         module, _, name = entry.partition(":")
         run: Entry = getattr(import_module(module), name)
-        outcome = checked(run(from_plain(TrialSpec, read_json(folder / SPEC)), folder))
+        spec = from_plain(TrialSpec, read_json(trial.spec))
+        outcome = checked(run(spec, folder))
     except BaseException as error:
         traceback.print_exc()
         outcome = failed(failure_of(error))
     wall_time = time.monotonic() - started
     code = 0
     try:
-        write_json(folder / RESULT, to_plain(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())))
+        trial.write_outcome(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory()))
     except OSError:
         traceback.print_exc()
         code = UNWRITABLE

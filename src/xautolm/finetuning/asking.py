@@ -5,16 +5,17 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pandas as pd
 import torch
 from transformers import PreTrainedTokenizerBase
 
+from xautolm.data.stored import read_split
 from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.memory import memory_guard
 from xautolm.finetuning.model import bare_model
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import Task
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import TrialStatus
 
 
@@ -28,11 +29,11 @@ def run_untrained(
     """
     model = bare_model(spec, task, tokenizer).to(spec.device).eval()
     started = time.monotonic()
-    table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+    table = read_split(spec.data, "validation")
     with memory_guard(model, spec.limits.memory):
         metrics = answer_scores(model, tokenizer, table, task, settings, spec)
     evaluation_time = time.monotonic() - started
-    save_model(model, tokenizer, settings, folder / "model")
+    save_model(model, tokenizer, settings, TrialFolder(folder).model)
     # No step was taken: the point stands at the beginning of a learning curve.
     history = {"epoch": 0.0, "seconds": evaluation_time, **metrics}
     return TrialOutcome(

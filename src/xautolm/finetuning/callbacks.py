@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import time
 from collections.abc import Mapping
@@ -12,7 +11,7 @@ from typing import Any
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.errors import TrialError
-from xautolm.trial_folder import PARTIAL_ROWS, PROGRESS
+from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
 from xautolm.vocabulary import FailureKind
 
 SAVE_SECONDS = 2.0
@@ -24,7 +23,7 @@ class Progress(TrainerCallback):
     """Appends a line to `progress.jsonl` at every log and evaluation, and keeps the evaluations."""
 
     def __init__(self, folder: Path) -> None:
-        self.path = folder / PROGRESS
+        self.folder = TrialFolder(folder)
         self.started = time.monotonic()
         self.history: list[dict[str, float]] = []
 
@@ -59,8 +58,7 @@ class Progress(TrainerCallback):
         seconds = time.monotonic() - self.started
         counters = {"epoch": state.epoch, "step": state.global_step, "steps": state.max_steps, "seconds": seconds}
         line = {**counters, **values}
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        self.folder.add_progress(line)
 
 
 class NanGuard(TrainerCallback):

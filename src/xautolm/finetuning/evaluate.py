@@ -5,8 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import pandas as pd
-
+from xautolm.data.stored import read_split
 from xautolm.finetuning.predictor import Predictor
 from xautolm.metrics import scores
 from xautolm.records import TrialOutcome, TrialSpec
@@ -18,7 +17,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     """Score the model in `spec.card.path` on `test.parquet`."""
     started = time.monotonic()
     task = TASKS.get(spec.task)
-    table = pd.read_parquet(Path(spec.data) / "test.parquet")
+    table = read_split(spec.data, "test")
     targets = task.encode(list(table[task.target]), spec.labels)
     answers = Predictor(Path(spec.card.path), spec.device).answers(table)
     metrics = scores(spec.metrics, targets, predicted(task, answers))

@@ -31,6 +31,7 @@ from xautolm.methods import METHODS
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import TrialStatus
 
 
@@ -91,10 +92,10 @@ def run_training(
 
     model = without_adapters(training.trainer.model, again)
     if start is None:
-        save_model(model, tokenizer, settings, folder / "model")
+        save_model(model, tokenizer, settings, TrialFolder(folder).model)
     else:
-        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, folder / "model")
-    shutil.rmtree(folder / "checkpoints", ignore_errors=True)
+        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, TrialFolder(folder).model)
+    shutil.rmtree(TrialFolder(folder).checkpoints, ignore_errors=True)
     history = training.progress.history
     best = max(history, key=lambda line: line[spec.metric])
     return TrialOutcome(

@@ -30,6 +30,7 @@ from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
 from xautolm.tasks import Task, predicted
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
 
 RANGE_SAMPLE = 256
@@ -57,7 +58,7 @@ def run_probe(
     metrics = scores(spec.metrics, validation.targets, predicted(task, probe.logits(validation.features)))
     evaluation_time = time.monotonic() - started
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
-    write_probe(probe, head, readout, features, tokenizer, settings, folder / "model")
+    write_probe(probe, head, readout, features, tokenizer, settings, TrialFolder(folder).model)
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
         metrics=metrics,

@@ -14,6 +14,7 @@ import pandas as pd
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
+from xautolm.data.stored import read_split
 from xautolm.data.stratify import Strata, sample
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
@@ -195,7 +196,7 @@ def tokenizer_name(card: ModelCard) -> str:
 
 def _build(card: ModelCard, data: Path, folder: Path) -> None:
     """Train a tokenizer on the training texts: lower-casing WordPiece for encoders, bytes for models that write."""
-    table = pd.read_parquet(data / "train.parquet")
+    table = read_split(data, "train")
     texts = [str(cell) for column in table.columns for cell in table[column]]
     (_word_pieces if card.architecture == "encoder" else _byte_pairs)(card, texts, folder)
 

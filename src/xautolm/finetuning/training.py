@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import numpy as np
-import pandas as pd
 import torch
 from datasets import DatasetDict
 from transformers import (
@@ -18,6 +17,7 @@ from transformers import (
     TrainingArguments,
 )
 
+from xautolm.data.stored import read_split
 from xautolm.errors import TrialError
 from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.forms import TORCH_FORMS
@@ -26,6 +26,7 @@ from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
 from xautolm.tasks import Classification, Task
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind
 
 PATIENCE = 2
@@ -73,7 +74,7 @@ def make_trainer(
         ),
     )
     if isinstance(trainer, AnsweringTrainer):
-        table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+        table = read_split(spec.data, "validation")
         trainer.scored = lambda trained: answer_scores(trained, tokenizer, table, task, settings, spec)
         return trainer
     # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
@@ -129,7 +130,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
     precision = precision_of(values)
     warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
     return TrainingArguments(
-        output_dir=str(folder / "checkpoints"),
+        output_dir=str(TrialFolder(folder).checkpoints),
         per_device_train_batch_size=micro_batch,
         per_device_eval_batch_size=micro_batch * EVALUATION_FACTOR,
         gradient_accumulation_steps=accumulation,

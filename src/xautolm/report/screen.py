@@ -22,7 +22,7 @@ from xautolm.report.console import cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
 from xautolm.report.tables import duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
-from xautolm.trial_folder import progress_lines, score_so_far
+from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
 from xautolm.zoo.downloads import sized
 
@@ -297,7 +297,7 @@ def _running(standing: Standing) -> list[Table]:
     """Return a line for each trial that runs: how far it is, and what it scores so far."""
     lines = []
     for number, spec in standing.running.items():
-        steps = progress_lines(standing.folder.trial(number))
+        steps = TrialFolder(standing.folder.trial(number)).progress_lines()
         last = steps[-1] if steps else {}
         done, planned = last.get("step", 0), last.get("steps", 0)
         configuration = spec.configuration
