@@ -12,8 +12,8 @@ from pathlib import Path
 
 import psutil
 
+from xautolm import trial_folder
 from xautolm.errors import TrialError
-from xautolm.execution import worker
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.testing import success
 
@@ -46,7 +46,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         case "endless":
             return success(seconds=float("inf"), f1_macro=0.5)
         case "full at the end":
-            worker.write_json = fail_for_the_disk
+            trial_folder.write_json = fail_for_the_disk
             return success(seconds=0.5, f1_macro=0.5)
         case "garbage":
             (folder / "result.json").write_text('{"status": "compl')
