@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import pandas as pd
 from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
@@ -64,7 +63,7 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
 def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
     """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
     form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
-    tables = {name: pd.read_parquet(Path(spec.data) / f"{name}.parquet") for name in ("train", "validation")}
+    tables = {name: read_split(spec.data, name) for name in ("train", "validation")}
     _check_vocabulary(spec.card, tokenizer, list(tables["train"][next(iter(task.inputs))].iloc[:VOCABULARY_SAMPLE]))
     targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
     settings = form.answering(spec, tokenizer, targets)
@@ -118,7 +117,7 @@ def trained_rows(rows: Dataset, spec: TrialSpec, task: Task) -> Dataset:
     share = trained_share(spec.configuration.values)
     if share == 1:
         return rows
-    table = pd.read_parquet(Path(spec.data) / "train.parquet", columns=[task.target])
+    table = read_split(spec.data, "train")
     if len(table) == len(rows):
         # Parquet gives lists back as arrays, which have no truth value.
         cells = list(table[task.target])
