@@ -10,36 +10,115 @@ lora_variant: [lora, dora]                 # searched only because it is named h
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from xautolm.errors import SpaceError
-from xautolm.records import Scalar
+from xautolm.records import Scalar, as_float, as_int
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
 
-Changes = Mapping[str, Any]
+Changes = Mapping[str, object]
+"""A range, some values or one value by the parameter's name; below the name of a branch's option, a mapping of them."""
+
+RANGE_KEYS = ("low", "high", "log", "default")
+"""What a range may say; what it leaves out stays as it is in the space."""
 
 
 def narrowed(space: Space, changes: Changes) -> Space:
-    """The space with the user's ranges in place of its own; parameters on request stay only where they are named.
+    """Put a user's ranges in place of a space's own; parameters on request stay only where they are named.
 
     Raises:
         SpaceError: A name that is nowhere in the space, or a range that is no range; all of them at once.
     """
-    used: set[str] = set()
-    problems: list[str] = []
-    known = {name for name, _ in _names(space)}
-    space = _as_requested(space, _requested_names(changes))
-    result = Space(space.name, _apply(space, changes, used, problems))
+    names = _all_names(space)
+    offered = _as_requested(space, _requested_names(changes))
+    narrowing = _Narrowing()
+    parameters = narrowing.parameters_of(offered, changes)
+    problems = narrowing.problems
     for name in changes:
-        if name not in used:
-            close = difflib.get_close_matches(str(name), sorted(known), n=1)
-            problems.append(f"{name!r} is not in the space" + (f"; did you mean {close[0]!r}?" if close else ""))
+        if name not in narrowing.used:
+            problems.append(_unknown(str(name), names))
     if problems:
-        raise SpaceError("The ranges cannot be used.", got="; ".join(dict.fromkeys(problems)))
-    return result
+        distinct = dict.fromkeys(problems)
+        raise SpaceError("The ranges cannot be used.", got="; ".join(distinct))
+    return Space(space.name, parameters)
+
+
+@dataclass(slots=True)
+class _Narrowing:
+    """Apply a user's ranges to a tree of parameters, and remember what was wrong with them."""
+
+    used: set[str] = field(default_factory=set)
+    """Names that changed something somewhere in the tree."""
+    problems: list[str] = field(default_factory=list)
+
+    def parameters_of(self, space: Space, changes: Changes) -> tuple[Parameter, ...]:
+        """Return the parameters of a space with the user's ranges."""
+        parameters: list[Parameter] = []
+        for parameter in space.parameters:
+            if isinstance(parameter, Branch):
+                parameter = self._narrowed_branch(parameter, changes)
+            elif parameter.name in changes:
+                self.used.add(parameter.name)
+                try:
+                    parameter = _replaced(parameter, changes[parameter.name])
+                except (TypeError, ValueError, KeyError) as error:
+                    self.problems.append(f"{parameter.name}: {error}")
+            parameters.append(parameter)
+        return tuple(parameters)
+
+    def _narrowed_branch(self, branch: Branch, changes: Changes) -> Branch:
+        """Return a branch with the options that the user wants, and their parameters with the user's ranges."""
+        options = branch.options
+        if branch.name in changes:
+            self.used.add(branch.name)
+            options = self._wanted_options(branch, changes[branch.name])
+        branches: dict[str, Space] = {}
+        for option in options:
+            opened = branch.branches[option]
+            inside = self._changes_inside(option, opened, changes)
+            branches[option] = Space(opened.name, self.parameters_of(opened, inside))
+        default = branch.default if branch.default in branches else options[0]
+        return replace(branch, branches=branches, default=default)
+
+    def _wanted_options(self, branch: Branch, change: object) -> tuple[str, ...]:
+        """Return the options of a branch that the user names, with their version or without it.
+
+        All options where none is named that is here: the problem is noted, and the search for others goes on.
+        """
+        names = _as_list(change)
+        if branch.closed:
+            for name in names:
+                if name not in branch.branches:
+                    self.problems.append(f"{branch.name}: {name!r} is not one of {branch.domain}")
+        options = tuple(option for option in branch.options if option in names or _unversioned(option) in names)
+        if not options and not branch.closed:
+            self.problems.append(f"{branch.name}: none of {names} is among {branch.domain}")
+        return options or branch.options
+
+    def _changes_inside(self, option: str, opened: Space, changes: Changes) -> Changes:
+        """Return the changes that count below an option: those for the whole space, and those under its name."""
+        inside = dict(changes)
+        for name in (option, _unversioned(option)):
+            own_changes = changes.get(name)
+            if not isinstance(own_changes, Mapping):
+                continue
+            self.used.add(name)
+            inside |= own_changes
+            unknown = set(own_changes) - _all_names(opened)
+            for key in sorted(unknown):
+                self.problems.append(f"{name}.{key} is not in the space")
+        return inside
+
+
+def _unknown(name: str, names: set[str]) -> str:
+    """Return that a name is nowhere in the space, with the name that may have been meant."""
+    problem = f"{name!r} is not in the space"
+    close = difflib.get_close_matches(name, sorted(names), n=1)
+    if close:
+        problem += f"; did you mean {close[0]!r}?"
+    return problem
 
 
 def _requested_names(changes: Changes) -> set[str]:
@@ -64,91 +143,79 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
     return Space(space.name, tuple(parameters))
 
 
-def _apply(space: Space, changes: Changes, used: set[str], problems: list[str]) -> tuple[Parameter, ...]:
-    result: list[Parameter] = []
-    for parameter in space.parameters:
-        if isinstance(parameter, Branch):
-            parameter = _branch(parameter, changes, used, problems)
-        elif parameter.name in changes:
-            used.add(parameter.name)
-            try:
-                parameter = _replaced(parameter, changes[parameter.name])
-            except (TypeError, ValueError, KeyError) as error:
-                problems.append(f"{parameter.name}: {error}")
-        result.append(parameter)
-    return tuple(result)
+def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:
+    """Return a parameter with the user's range or values.
+
+    Raises:
+        TypeError: A value is not of the parameter's kind.
+        ValueError: The same, or the range is none.
+    """
+    if not isinstance(change, Mapping):
+        return _with_values(parameter, _as_list(change))
+    if isinstance(parameter, Choice):
+        raise ValueError("give a list of values")
+    unknown = set(change) - set(RANGE_KEYS)
+    if unknown:
+        raise ValueError(f"unknown {sorted(unknown)}")
+    return _with_range(parameter, change)
 
 
-def _branch(branch: Branch, changes: Changes, used: set[str], problems: list[str]) -> Branch:
-    options = list(branch.options)
-    if branch.name in changes:
-        used.add(branch.name)
-        wanted = changes[branch.name] if isinstance(changes[branch.name], list) else [changes[branch.name]]
-        if branch.closed:
-            absent = [option for option in wanted if option not in branch.branches]
-            problems += [f"{branch.name}: {option!r} is not one of {branch.domain}" for option in absent]
-        options = [option for option in options if option in wanted or option.rpartition(".v")[0] in wanted]
-        if not options and not branch.closed:
-            problems.append(f"{branch.name}: none of {wanted} is among {branch.domain}")
-        options = options or list(branch.options)
-    opened: dict[str, Space] = {}
-    for option in options:
-        space = branch.branches[option]
-        inner = dict(changes)
-        for name in (option, option.rpartition(".v")[0]):
-            if isinstance(changes.get(name), Mapping):
-                used.add(name)
-                inner |= changes[name]
-                unknown = set(changes[name]) - {found for found, _ in _names(space)}
-                problems += [f"{name}.{key} is not in the space" for key in sorted(unknown)]
-        opened[option] = Space(space.name, _apply(space, inner, used, problems))
-    return replace(branch, branches=opened, default=branch.default if branch.default in opened else options[0])
+def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
+    """Return a number with the user's range, and its default inside."""
+    low = as_float(change.get("low", parameter.low))
+    high = as_float(change.get("high", parameter.high))
+    default = as_float(change.get("default", parameter.default))
+    is_log = bool(change.get("log", parameter.log))
+    if isinstance(parameter, Int):
+        changed = replace(parameter, low=int(low), high=int(high), log=is_log)
+        return replace(changed, default=changed.clip(int(default)))
+    ranged = replace(parameter, low=low, high=high, log=is_log)
+    return replace(ranged, default=ranged.clip(default))
 
 
-def _replaced(parameter: Float | Int | Choice, change: Any) -> Parameter:
-    if isinstance(change, Mapping):
-        unknown = set(change) - {"low", "high", "log", "default"}
-        if unknown or isinstance(parameter, Choice):
-            raise ValueError("give a list of values" if isinstance(parameter, Choice) else f"unknown {sorted(unknown)}")
-        cast = int if isinstance(parameter, Int) else float
-        low, high = cast(change.get("low", parameter.low)), cast(change.get("high", parameter.high))
-        log = bool(change.get("log", parameter.log))
-        if not low <= high or (log and low <= 0):
-            raise ValueError(f"{low}..{high} is not a{' logarithmic' if log else ''} range")
-        default = min(max(cast(change.get("default", parameter.default)), low), high)
-        return replace(parameter, low=low, high=high, log=log, default=default)  # type: ignore[arg-type]
-    options = tuple(_scalar(parameter, value) for value in (change if isinstance(change, list) else [change]))
+def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> Choice:
+    """Return a choice between the user's values."""
+    options = tuple(_as_value_of(parameter, value) for value in values)
     if not options:
         raise ValueError("the list of values is empty")
     if isinstance(parameter, Choice) and parameter.closed:
         problems = [parameter.problem(option) for option in options]
-        if any(problems):
-            raise ValueError("; ".join(problem.partition("=")[2] for problem in problems if problem))
-    return Choice(
-        name=parameter.name,
-        options=options,
-        default=parameter.default if parameter.default in options else options[0],
-    )
+        # What stands in front of the sign of equality is the parameter's name, which the caller says.
+        reasons = [problem.partition("=")[2] for problem in problems if problem]
+        if reasons:
+            raise ValueError("; ".join(reasons))
+    default = parameter.default if parameter.default in options else options[0]
+    return Choice(name=parameter.name, options=options, default=default)
 
 
-def _scalar(parameter: Parameter, value: Any) -> Scalar:
-    """A value in the parameter's own type; YAML reads 1e-5 as text."""
+def _as_value_of(parameter: Parameter, value: object) -> Scalar:
+    """Return a value in the parameter's own type; YAML reads 1e-5 as text."""
     if isinstance(parameter, Float):
-        return float(value)
+        return as_float(value)
     if isinstance(parameter, Int):
-        if int(value) != float(value):
-            raise ValueError(f"{value!r} is not a whole number")
-        return int(value)
-    if not isinstance(value, str | int | float | bool | None):
+        return as_int(value)
+    if not isinstance(value, Scalar):
         raise ValueError(f"{value!r} is not a plain value")
     return value
 
 
-def _names(space: Space) -> Iterator[tuple[str, Parameter]]:
+def _as_list(change: object) -> list[object]:
+    return change if isinstance(change, list) else [change]
+
+
+def _unversioned(option: str) -> str:
+    """Return the name of an option without its version: `lora` of `lora.v1`; empty where it has none."""
+    return option.rpartition(".v")[0]
+
+
+def _all_names(space: Space) -> set[str]:
+    """Return the names of all parameters in the tree, and of the options of branches, with versions and without."""
+    names: set[str] = set()
     for parameter in space.parameters:
-        yield parameter.name, parameter
-        if isinstance(parameter, Branch):
-            for option, opened in parameter.branches.items():
-                yield option, parameter
-                yield option.rpartition(".v")[0], parameter
-                yield from _names(opened)
+        names.add(parameter.name)
+        if not isinstance(parameter, Branch):
+            continue
+        for option, opened in parameter.branches.items():
+            names.update((option, _unversioned(option)))
+            names |= _all_names(opened)
+    return names

@@ -2,22 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from xautolm.records import Form, Scalar, as_int
+from xautolm.records import Form
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
-from xautolm.vocabulary import Export
+from xautolm.vocabulary import Export, Preset, Quantization
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
+"""Longest inputs in tokens: powers of two, up to the longest that models of the zoo read."""
+BATCH_SIZES = (8, 16, 32, 64)
+"""Examples in a step of the preset `default`."""
+USUAL_BATCH = 16
+"""Examples in a step by default, and in any data set that has so many."""
+FEWEST_STEPS = 25
+"""Steps in an epoch at least, where batches are larger than the usual: with ten an epoch little is learned in few."""
+USUAL_OVER_MEAN = 1.5
+"""Length that most texts do not exceed, in mean lengths, where the quantile is not known."""
+
+PAPER_BATCH_SIZES = (2, 4, 8, 16, 32, 64, 128, 256)
+PAPER_LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096)
+"""Longest inputs of the paper's classifiers, in tokens."""
 PAPER_GENERATION_LENGTHS = (500, 700, 900, 1024, 2048, 4096)
+"""Longest inputs of the paper's generators, in tokens."""
 PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
 PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
 DATA_SHARES = {"none": 1.0, "half": 0.5, "quarter": 0.25}
 """Share of the training examples that is used, by what `data_downsize` says."""
-USUAL_BATCH = 16
-FEWEST_STEPS = 25
-"""Steps in an epoch at least, where batches are larger than the usual: with ten an epoch little is learned in few."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,7 +49,7 @@ class Bounds:
     """Whether dropout in the body has an effect: some of the body is trained in place."""
     form: Form
     """How the task is cast for the model."""
-    quantizations: tuple[str, ...] = ("none",)
+    quantizations: tuple[str, ...] = (Quantization.NONE.value,)
     """How frozen weights can be stored here: `none`, `8bit`, `4bit`."""
     tokens_p90: float = 0.0
     """Estimated length that nine of ten texts do not exceed, in tokens; 0 if it is not known."""
@@ -51,50 +63,69 @@ class Bounds:
         One text of 100,000 characters among 120 short ones moves their mean from 14 to 230 tokens, and with it the
         time of every trial; it does not move the quantile.
         """
-        return self.tokens_p90 or 1.5 * self.tokens_typical
+        if self.tokens_p90:
+            return self.tokens_p90
+        return USUAL_OVER_MEAN * self.tokens_typical
 
 
 def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
-    """The shared part of the preset `default`: few parameters that matter, with ranges around good practice."""
-    largest = max(min(bounds.train_examples, USUAL_BATCH), bounds.train_examples // FEWEST_STEPS)
-    sizes: tuple[Scalar, ...] = tuple(size for size in (8, 16, 32, 64) if size <= largest) or (1,)
-    dropout = (Float(name="dropout", low=0.0, high=0.3, default=0.1),) if bounds.body_dropout else ()
-    return (
-        Choice(name="batch_size", options=sizes, default=USUAL_BATCH if USUAL_BATCH in sizes else sizes[-1]),
+    """Return the shared part of the preset `default`: few parameters that matter, in ranges around good practice."""
+    parameters: list[Parameter] = [
+        _default_batch_size(bounds),
         default_length(bounds),
         Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
         Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
-        *(
-            (Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0),)
-            if bounds.form.chooses_class
-            else ()
-        ),
-        *_class_weights(bounds),
-        *dropout,
-        Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]),
-    )
+    ]
+    if bounds.form.chooses_class:
+        parameters.append(Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0))
+        parameters.append(class_weights())
+    if bounds.body_dropout:
+        parameters.append(Float(name="dropout", low=0.0, high=0.3, default=0.1))
+    parameters.append(Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]))
+    return tuple(parameters)
+
+
+def _default_batch_size(bounds: Bounds) -> Choice:
+    """Return the choice of a batch size with which an epoch of the data still has enough steps."""
+    usual = min(bounds.train_examples, USUAL_BATCH)
+    largest = max(usual, bounds.train_examples // FEWEST_STEPS)
+    return _batch_size([size for size in BATCH_SIZES if size <= largest])
+
+
+def _batch_size(sizes: Sequence[int]) -> Choice:
+    """Return the choice between some batch sizes; of one example where there are too few for any."""
+    options = tuple(sizes) or (1,)
+    default = USUAL_BATCH if USUAL_BATCH in options else options[-1]
+    return Choice(name="batch_size", options=options, default=default)
 
 
 def default_length(bounds: Bounds) -> Choice:
     """Return the choice of the longest input in tokens, as the preset `default` has it."""
     lengths = _useful_lengths(bounds)
-    return Choice(name="max_length", options=lengths, default=_shortest_covering(lengths, bounds.usual_length))
+    default = _shortest_covering(lengths, bounds.usual_length)
+    return Choice(name="max_length", options=lengths, default=default)
+
+
+def class_weights() -> Choice:
+    """Return the choice whether rare classes count more in the loss, or in the fit of a probe."""
+    return Choice(name="class_weights", options=(False, True), default=False)
 
 
 def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
-    """The shared part of the preset `paper`: the sets of XAutoLM's two spaces, for classification and for generation
-    (arXiv 2508.00924).
+    """Return the shared part of the preset `paper`: the sets of XAutoLM's two spaces (arXiv 2508.00924).
 
-    What cannot run is left out: batches larger than the data, lengths beyond the model's positions.
+    One space is for classification and one for generation. What cannot run is left out: batches larger than the data,
+    lengths beyond the model's positions.
     """
     generates = bounds.form.is_open_ended
-    sizes = tuple(size for size in (2, 4, 8, 16, 32, 64, 128, 256) if size <= bounds.train_examples) or (1,)
+    sizes = [size for size in PAPER_BATCH_SIZES if size <= bounds.train_examples]
+    all_lengths = PAPER_GENERATION_LENGTHS if generates else PAPER_LENGTHS
+    lengths = tuple(length for length in all_lengths if length <= bounds.positions) or (bounds.positions,)
+    # Without a second number format, mixed precision has no effect.
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
-    wanted = PAPER_GENERATION_LENGTHS if generates else LENGTHS[:7]
-    lengths = tuple(length for length in wanted if length <= bounds.positions) or (bounds.positions,)
-    return (
-        Choice(name="batch_size", options=sizes, default=16 if 16 in sizes else sizes[-1]),
+    parameters: list[Parameter] = [
+        _batch_size(sizes),
         Choice(name="max_length", options=lengths, default=lengths[0]),
         Choice(name="learning_rate", options=PAPER_RATES, default=2e-5),
         Int(name="epochs", low=1, high=10, default=3),
@@ -103,58 +134,74 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         Choice(name="gradient_accumulation_steps", options=(1, 2, 4, 8, 16), default=1),
         Choice(name="scheduler", options=PAPER_SCHEDULERS, default="linear"),
         Choice(name="use_mixed_precision", options=mixed, default=mixed[-1]),
-        *(_paper_generation() if generates else _paper_classification(bounds)),
-    )
+    ]
+    if generates:
+        parameters += _paper_generation()
+    else:
+        parameters += _paper_classification(bounds)
+    return tuple(parameters)
 
 
-def _paper_generation() -> tuple[Parameter, ...]:
-    return (
-        *_early_stopping((0.001, 0.005, 0.01)),
-        Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0),
-        Choice(name="data_downsize", options=tuple(DATA_SHARES), default="none"),
-    )
+def _paper_generation() -> list[Parameter]:
+    """Return what only the paper's space for generation has."""
+    patience, delta = _early_stopping((0.001, 0.005, 0.01))
+    clipping = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
+    downsize = Choice(name="data_downsize", options=tuple(DATA_SHARES), default="none")
+    return [patience, delta, clipping, downsize]
 
 
-def _paper_classification(bounds: Bounds) -> tuple[Parameter, ...]:
-    dropout = (Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1),) if bounds.body_dropout else ()
-    return (
-        *dropout,
-        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"),
-        _switch("early_stopping", *_early_stopping((0.0, 0.001, 0.005, 0.01))),
-        _switch("gradient_clipping", Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)),
-        *_class_weights(bounds),
-    )
+def _paper_classification(bounds: Bounds) -> list[Parameter]:
+    """Return what only the paper's space for classification has."""
+    parameters: list[Parameter] = []
+    if bounds.body_dropout:
+        parameters.append(Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1))
+    parameters.append(Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"))
+    patience, delta = _early_stopping((0.0, 0.001, 0.005, 0.01))
+    parameters.append(_switch("early_stopping", patience, delta))
+    largest_norm = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
+    parameters.append(_switch("gradient_clipping", largest_norm))
+    if bounds.form.chooses_class:
+        parameters.append(class_weights())
+    return parameters
 
 
-def _early_stopping(deltas: tuple[float, ...]) -> tuple[Parameter, ...]:
-    return (
-        Int(name="early_stopping_patience", low=1, high=10, default=3),
-        Choice(name="early_stopping_delta", options=deltas, default=deltas[0]),
-    )
-
-
-PRESETS = {"default": default_parameters, "paper": paper_parameters}
-
-
-def _class_weights(bounds: Bounds) -> tuple[Parameter, ...]:
-    weights = Choice(name="class_weights", options=(False, True), default=False)
-    return (weights,) if bounds.form.chooses_class else ()
+def _early_stopping(deltas: tuple[float, ...]) -> tuple[Int, Choice]:
+    """Return after how many epochs without a gain training ends, and what counts as a gain of the metric."""
+    patience = Int(name="early_stopping_patience", low=1, high=10, default=3)
+    delta = Choice(name="early_stopping_delta", options=deltas, default=deltas[0])
+    return patience, delta
 
 
 def _switch(name: str, *opened: Parameter) -> Branch:
-    return Branch(name=name, branches={"on": Space("on", opened), "off": Space("off", ())}, default="on")
+    """Return a branch that opens parameters where it is on, as it is by default."""
+    branches = {"on": Space("on", opened), "off": Space("off", ())}
+    return Branch(name=name, branches=branches, default="on")
 
 
-def _useful_lengths(bounds: Bounds) -> tuple[Scalar, ...]:
-    """Powers of two up to the shortest that covers the longest text, capped by the model's positions.
+def _useful_lengths(bounds: Bounds) -> tuple[int, ...]:
+    """Return powers of two up to the shortest that covers the longest text, capped by the model's positions.
 
     Lengths under half a typical text would throw most of every text away and are left out.
     """
-    allowed = [length for length in LENGTHS if length <= bounds.positions] or [bounds.positions]
-    covering = _shortest_covering(tuple(allowed), bounds.tokens_max)
-    return tuple(length for length in allowed if bounds.tokens_typical / 2 <= length <= covering) or (allowed[-1],)
+    allowed = [length for length in LENGTHS if length <= bounds.positions]
+    if not allowed:
+        allowed = [bounds.positions]
+    shortest = bounds.tokens_typical / 2
+    longest = _shortest_covering(allowed, bounds.tokens_max)
+    useful = tuple(length for length in allowed if shortest <= length <= longest)
+    return useful or (allowed[-1],)
 
 
-def _shortest_covering(lengths: tuple[Scalar, ...] | tuple[int, ...], wanted: float) -> int:
-    numbers = [as_int(length) for length in lengths]
-    return next((length for length in numbers if length >= wanted), numbers[-1])
+def _shortest_covering(lengths: Sequence[int], tokens: float) -> int:
+    """Return the shortest of some lengths that is enough for a text; the longest where none is."""
+    for length in lengths:
+        if length >= tokens:
+            return length
+    return lengths[-1]
+
+
+PRESETS: Mapping[str, Callable[[Bounds], tuple[Parameter, ...]]] = {
+    Preset.DEFAULT.value: default_parameters,
+    Preset.PAPER.value: paper_parameters,
+}
+"""What makes the shared parameters of a preset, by its name."""
