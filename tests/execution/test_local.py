@@ -16,8 +16,9 @@ from tests.conftest import patience
 from xautolm.errors import XAutoLMError
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, left_outcome, local, logs
 from xautolm.execution.launchers import CLOSE_TIMEOUT
-from xautolm.records import Configuration, Limits, ModelCard, TrialOutcome, TrialSpec
+from xautolm.records import Limits, TrialOutcome, TrialSpec
 from xautolm.serialization import read_json
+from xautolm.testing import made_up_spec
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, TrialStatus
 
@@ -41,23 +42,8 @@ def executor(request: pytest.FixtureRequest) -> Iterator[LocalExecutor]:
     made.close()
 
 
-def order(card: ModelCard, number: int, do: str, limits: Limits | None = None) -> TrialSpec:
-    return TrialSpec(
-        number=number,
-        configuration=Configuration(values={"model": "tiny", "method": "full.v1", "do": do}, space="toy.v1"),
-        task="text-classification",
-        labels=("a", "b"),
-        card=card,
-        data="",
-        tokens="",
-        metric="f1_macro",
-        metrics=("f1_macro",),
-        limits=limits or Limits(),
-        micro_batch=1,
-        device="cpu",
-        threads=1,
-        seed=0,
-    )
+def order(number: int, do: str, limits: Limits | None = None) -> TrialSpec:
+    return made_up_spec(number, limits, do=do)
 
 
 def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
@@ -86,10 +72,8 @@ def ended(pid: int) -> bool:
     return False
 
 
-def test_a_result_comes_back_with_its_times_and_memory(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard
-) -> None:
-    outcome = run(executor, tmp_path, order(card, 7, "succeed"))
+def test_a_result_comes_back_with_its_times_and_memory(executor: LocalExecutor, tmp_path: Path) -> None:
+    outcome = run(executor, tmp_path, order(7, "succeed"))
     assert outcome.status is TrialStatus.COMPLETE and outcome.metrics == {"f1_macro": 0.5}
     assert outcome.wall_time > 0 and outcome.peak_memory > 10_000_000
     folder = tmp_path / "0007"
@@ -124,36 +108,36 @@ def failure_has_no_log(do: str) -> bool:
     ],
 )
 def test_every_end_has_its_kind(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard, do: str, kind: FailureKind, message: str
+    executor: LocalExecutor, tmp_path: Path, do: str, kind: FailureKind, message: str
 ) -> None:
-    outcome = run(executor, tmp_path, order(card, 1, do))
+    outcome = run(executor, tmp_path, order(1, do))
     assert outcome.status is TrialStatus.FAILED and outcome.failure.kind is kind
     assert message in outcome.failure.message
     assert failure_has_no_log(do) or "a last line" in outcome.failure.stderr_tail
 
 
 def test_a_trial_beyond_its_time_is_killed(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Long enough for the trial to begin, which the last line depends on.
     monkeypatch.setattr(local, "GRACE_SECONDS", patience(2.0))
-    outcome = run(executor, tmp_path, order(card, 1, "sleep", Limits(seconds=0.5)))
+    outcome = run(executor, tmp_path, order(1, "sleep", Limits(seconds=0.5)))
     assert outcome.failure.kind is FailureKind.TIMEOUT
     assert ended(int((tmp_path / "0001" / "pid").read_text()))
 
 
-def test_a_trial_beyond_its_memory_is_killed(executor: LocalExecutor, tmp_path: Path, card: ModelCard) -> None:
-    outcome = run(executor, tmp_path, order(card, 1, "eat", Limits(memory=400_000_000)))
+def test_a_trial_beyond_its_memory_is_killed(executor: LocalExecutor, tmp_path: Path) -> None:
+    outcome = run(executor, tmp_path, order(1, "eat", Limits(memory=400_000_000)))
     assert outcome.failure.kind is FailureKind.OUT_OF_MEMORY
     assert 400_000_000 < outcome.peak_memory < 900_000_000
 
 
-def test_several_run_at_once_and_closing_ends_them(executor: LocalExecutor, tmp_path: Path, card: ModelCard) -> None:
+def test_several_run_at_once_and_closing_ends_them(executor: LocalExecutor, tmp_path: Path) -> None:
     pids = []
     for number in range(3):
         folder = tmp_path / f"{number:04d}"
         folder.mkdir()
-        executor.start(order(card, number, "sleep"), folder)
+        executor.start(order(number, "sleep"), folder)
     for number in range(3):
         path = tmp_path / f"{number:04d}" / "pid"
         deadline = time.monotonic() + patience(30)
@@ -170,24 +154,24 @@ def test_grace_is_at_least_ten_seconds() -> None:
     assert hard_limit(20) == 30 and hard_limit(1000) == 1100
 
 
-def test_a_dead_fork_server_is_replaced(tmp_path: Path, card: ModelCard) -> None:
+def test_a_dead_fork_server_is_replaced(tmp_path: Path) -> None:
     launcher = ForkServerLauncher(["xautolm.execution.worker"], 1)
     executor = LocalExecutor(launcher, ENTRY)
     try:
-        assert run(executor, tmp_path, order(card, 1, "succeed")).succeeded
+        assert run(executor, tmp_path, order(1, "succeed")).succeeded
         os.kill(launcher.server.pid, signal.SIGKILL)
         launcher.server.wait()
-        assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
+        assert run(executor, tmp_path, order(2, "succeed")).succeeded
     finally:
         executor.close()
 
 
 def test_a_server_that_is_lost_interrupts_its_trials_and_the_next_gets_a_new_one(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+    executor: LocalExecutor, tmp_path: Path
 ) -> None:
     folder = tmp_path / "running"
     folder.mkdir()
-    executor.start(order(card, 1, "sleep"), folder)
+    executor.start(order(1, "sleep"), folder)
     lost = executor.launcher.server
     os.kill(lost.pid, signal.SIGKILL)
     ended_trials: list[tuple[int, TrialOutcome]] = []
@@ -197,20 +181,20 @@ def test_a_server_that_is_lost_interrupts_its_trials_and_the_next_gets_a_new_one
     ((number, outcome),) = ended_trials
     assert number == 1 and outcome.failure.kind is FailureKind.INTERRUPTED and not outcome.is_evidence
     assert left_outcome(TrialFolder(folder)) == outcome
-    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
+    assert run(executor, tmp_path, order(2, "succeed")).succeeded
     assert executor.launcher.server.pid != lost.pid
 
 
 def test_a_server_that_dies_unseen_between_two_trials_costs_nothing(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert run(executor, tmp_path, order(card, 1, "succeed")).succeeded
+    assert run(executor, tmp_path, order(1, "succeed")).succeeded
     server = executor.launcher.server
     os.kill(server.pid, signal.SIGKILL)
     server.wait()
     # As it looks in the moment before the system tells.
     monkeypatch.setattr(server, "poll", lambda: None)
-    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded
+    assert run(executor, tmp_path, order(2, "succeed")).succeeded
 
 
 def test_a_server_that_does_not_start_says_why() -> None:
@@ -220,14 +204,14 @@ def test_a_server_that_does_not_start_says_why() -> None:
     launcher.close()
 
 
-def test_a_server_that_begins_early_is_the_one_that_starts_the_first_trial(tmp_path: Path, card: ModelCard) -> None:
+def test_a_server_that_begins_early_is_the_one_that_starts_the_first_trial(tmp_path: Path) -> None:
     executor = LocalExecutor(ForkServerLauncher(["xautolm.execution.worker"], 1), ENTRY)
     try:
         executor.launcher.begin()
         early = executor.launcher.server
         assert early is not None and early.poll() is None
         executor.launcher.begin()
-        assert run(executor, tmp_path, order(card, 1, "succeed")).succeeded
+        assert run(executor, tmp_path, order(1, "succeed")).succeeded
         assert executor.launcher.server is early
     finally:
         executor.close()
@@ -266,12 +250,12 @@ STARTED_CUDA = "class cuda:\n    is_initialized = staticmethod(lambda: True)\n"
 """The module `torch` of a process that has created a CUDA context."""
 
 
-def test_where_loading_has_started_cuda_trials_are_not_forked(tmp_path: Path, fakes: Path, card: ModelCard) -> None:
+def test_where_loading_has_started_cuda_trials_are_not_forked(tmp_path: Path, fakes: Path) -> None:
     # As bitsandbytes does: its import asks for the GPU's capability, and forks of such a process cannot use the GPU.
     (fakes / "torch.py").write_text(STARTED_CUDA)
     executor = LocalExecutor(ForkServerLauncher(["torch"], 1), ENTRY)
     try:
-        assert run(executor, tmp_path, order(card, 1, "name its program")).metrics == {"is_worker": 1.0}
+        assert run(executor, tmp_path, order(1, "name its program")).metrics == {"is_worker": 1.0}
     finally:
         executor.close()
 
@@ -285,50 +269,48 @@ def patient_executor(fakes: Path) -> Iterator[LocalExecutor]:
 
 
 def test_what_may_wait_is_loaded_after_the_first_trial_and_before_the_second(
-    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path
 ) -> None:
     (fakes / "late.py").write_text("")
-    first = run(patient_executor, tmp_path, order(card, 1, "say whether late is loaded"))
-    second = run(patient_executor, tmp_path, order(card, 2, "say whether late is loaded"))
+    first = run(patient_executor, tmp_path, order(1, "say whether late is loaded"))
+    second = run(patient_executor, tmp_path, order(2, "say whether late is loaded"))
     assert (first.metrics, second.metrics) == ({"is_loaded": 0.0}, {"is_loaded": 1.0})
 
 
 def test_trials_that_begin_while_the_first_runs_do_not_wait_for_what_may_wait(
-    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path
 ) -> None:
     (fakes / "late.py").write_text("import time; time.sleep(120)")
     (tmp_path / "sleeping").mkdir()
-    patient_executor.start(order(card, 1, "sleep"), tmp_path / "sleeping")
-    beside = run(patient_executor, tmp_path, order(card, 2, "say whether late is loaded"))
+    patient_executor.start(order(1, "sleep"), tmp_path / "sleeping")
+    beside = run(patient_executor, tmp_path, order(2, "say whether late is loaded"))
     assert beside.metrics == {"is_loaded": 0.0}
 
 
 def test_what_cannot_be_loaded_late_is_left_to_the_trials_that_need_it(
-    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path
 ) -> None:
     (fakes / "late.py").write_text("import no_such_module")
     server = None
     for number in (1, 2):
-        outcome = run(patient_executor, tmp_path, order(card, number, "say whether late is loaded"))
+        outcome = run(patient_executor, tmp_path, order(number, "say whether late is loaded"))
         assert outcome.metrics == {"is_loaded": 0.0}
         server = server or patient_executor.launcher.server
     assert patient_executor.launcher.server is server
 
 
 def test_where_what_is_loaded_late_has_started_cuda_later_trials_are_not_forked(
-    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path, card: ModelCard
+    patient_executor: LocalExecutor, tmp_path: Path, fakes: Path
 ) -> None:
     (fakes / "torch.py").write_text(STARTED_CUDA)
     (fakes / "late.py").write_text("import torch")
-    first = run(patient_executor, tmp_path, order(card, 1, "name its program"))
-    second = run(patient_executor, tmp_path, order(card, 2, "name its program"))
+    first = run(patient_executor, tmp_path, order(1, "name its program"))
+    second = run(patient_executor, tmp_path, order(2, "name its program"))
     assert (first.metrics, second.metrics) == ({"is_worker": 0.0}, {"is_worker": 1.0})
 
 
-def test_a_trial_that_prints_much_keeps_its_first_and_last_words(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard
-) -> None:
-    assert run(executor, tmp_path, order(card, 1, "print")).succeeded
+def test_a_trial_that_prints_much_keeps_its_first_and_last_words(executor: LocalExecutor, tmp_path: Path) -> None:
+    assert run(executor, tmp_path, order(1, "print")).succeeded
     printed = (tmp_path / "0001" / "stdout.log").read_bytes()
     assert len(printed) <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
     assert b"xxx" in printed[:100] and b"the last words" in printed[-100:]
@@ -336,19 +318,19 @@ def test_a_trial_that_prints_much_keeps_its_first_and_last_words(
 
 
 def test_a_trial_that_prints_for_ever_does_not_fill_the_disk(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "GRACE_SECONDS", patience(3.0))
-    outcome = run(executor, tmp_path, order(card, 1, "print for ever", Limits(seconds=0.5)))
+    outcome = run(executor, tmp_path, order(1, "print for ever", Limits(seconds=0.5)))
     assert outcome.failure.kind is FailureKind.TIMEOUT and outcome.failure.stderr_tail.endswith("y")
     for name in ("stdout.log", "stderr.log"):
         size = (tmp_path / "0001" / name).stat().st_size
         assert logs.HEAD_BYTES < size <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
-    assert run(executor, tmp_path, order(card, 2, "succeed")).succeeded, "the server is still there"
+    assert run(executor, tmp_path, order(2, "succeed")).succeeded, "the server is still there"
 
 
-def test_what_a_trial_leaves_lying_about_is_cut_down(executor: LocalExecutor, tmp_path: Path, card: ModelCard) -> None:
-    assert run(executor, tmp_path, order(card, 1, "litter")).succeeded
+def test_what_a_trial_leaves_lying_about_is_cut_down(executor: LocalExecutor, tmp_path: Path) -> None:
+    assert run(executor, tmp_path, order(1, "litter")).succeeded
     folder = tmp_path / "0001"
     left = [path.name for path in (folder / "cache" / "deep").iterdir()]
     assert len(left) == 1, "36 MB are cut to less than 16"
@@ -356,21 +338,19 @@ def test_what_a_trial_leaves_lying_about_is_cut_down(executor: LocalExecutor, tm
 
 
 def test_a_trial_that_writes_files_for_ever_is_stopped(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard, monkeypatch: pytest.MonkeyPatch
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(local, "RUNNING_BYTES", 20_000_000)
     monkeypatch.setattr(local, "FILES_POLL", 0.1)
-    outcome = run(executor, tmp_path, order(card, 1, "litter for ever"))
+    outcome = run(executor, tmp_path, order(1, "litter for ever"))
     assert outcome.failure.kind is FailureKind.CRASH and "GB of files" in outcome.failure.message
     assert not (tmp_path / "0001" / "litter").exists()
 
 
-def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard
-) -> None:
+def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(executor: LocalExecutor, tmp_path: Path) -> None:
     folder = tmp_path / "0001"
     folder.mkdir()
-    executor.start(order(card, 1, "train for ever"), folder)
+    executor.start(order(1, "train for ever"), folder)
     wait_for(folder / "progress.jsonl")
     executor.cancel(1)
     executor.cancel(7)  # there is none: nothing happens
@@ -383,11 +363,11 @@ def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(
 
 
 def test_a_trial_that_is_cancelled_before_its_first_evaluation_says_nothing(
-    executor: LocalExecutor, tmp_path: Path, card: ModelCard
+    executor: LocalExecutor, tmp_path: Path
 ) -> None:
     folder = tmp_path / "0001"
     folder.mkdir()
-    executor.start(order(card, 1, "sleep"), folder)
+    executor.start(order(1, "sleep"), folder)
     executor.cancel(1)
     ((_, outcome),) = executor.finished(patience(60))
     assert outcome.failure is not None and outcome.failure.kind is FailureKind.INTERRUPTED

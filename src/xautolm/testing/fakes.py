@@ -19,6 +19,7 @@ from xautolm.records import (
     Experience,
     Limits,
     ModelCard,
+    Scalar,
     SystemProfile,
     TrialOutcome,
     TrialSpec,
@@ -189,6 +190,45 @@ def made_up_experience(
         objectives=("f1_macro", "evaluation_time"),
         seed=0,
         versions={},
+    )
+
+
+def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) -> TrialSpec:
+    """Build the order for a trial of a model that does not exist.
+
+    Args:
+        number: Of the trial.
+        limits: What it may use; everything by default.
+        **values: Hyperparameters of its configuration, besides model and method.
+    """
+    card = ModelCard(
+        name="tiny",
+        hub_id="",
+        family="bert",
+        parameters=1_000,
+        hidden_size=8,
+        layers=1,
+        positions=16,
+        vocabulary=100,
+        licence="",
+        languages="en",
+        lora_targets=(),
+    )
+    return TrialSpec(
+        number=number,
+        configuration=Configuration(values={"model": "tiny", "method": "full.v1", **values}, space="toy.v1"),
+        task="text-classification",
+        labels=("a", "b"),
+        card=card,
+        data="",
+        tokens="",
+        metric="f1_macro",
+        metrics=("f1_macro",),
+        limits=limits or Limits(),
+        micro_batch=1,
+        device="cpu",
+        threads=1,
+        seed=0,
     )
 
 

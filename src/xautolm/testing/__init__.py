@@ -1,0 +1,23 @@
+"""For tests of programs that use or extend xautolm: public fakes, made-up data, and contracts of each kind of part."""
+
+from xautolm.testing.executors import ExecutorContract
+from xautolm.testing.fakes import (
+    FakeExecutor,
+    SteppingExecutor,
+    lookup_questions,
+    made_up_experience,
+    made_up_spec,
+    success,
+    trial_spec,
+)
+
+__all__ = [
+    "ExecutorContract",
+    "FakeExecutor",
+    "SteppingExecutor",
+    "lookup_questions",
+    "made_up_experience",
+    "made_up_spec",
+    "success",
+    "trial_spec",
+]
