@@ -14,7 +14,7 @@ from pathlib import Path
 from xautolm.errors import DamagedFileError, NoModelError
 from xautolm.metrics import EVALUATION_TIME, objective
 from xautolm.records import Answering, Experience, ModelCard
-from xautolm.report import failures_by_kind, model_card
+from xautolm.report import CardFacts, failures_by_kind, model_card
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
 from xautolm.search import pareto_front
@@ -164,18 +164,18 @@ class BestFolder:
         card = self.cards[best.configuration.model]
         answering = read_record(Answering, folder / ANSWERING)
         prompt = example_prompt(TASKS.get(self.info.task))
-        text = model_card(
-            best,
-            card,
-            self.info.labels,
-            results.metric,
-            self.info.notes,
-            results.test,
-            answering,
-            prompt,
+        facts = CardFacts(
+            experience=best,
+            card=card,
+            labels=self.info.labels,
+            metric=results.metric,
+            notes=self.info.notes,
+            test=results.test,
+            answering=answering,
+            prompt=prompt,
             is_final=results.is_final,
         )
-        write_text(folder / CARD, text)
+        write_text(folder / CARD, model_card(facts))
 
     def _mend(self, best: Experience, results: Results) -> None:
         """Put files of `best/` that are gone or damaged back in their place, from the trial's own."""

