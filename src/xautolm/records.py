@@ -13,6 +13,8 @@ from xautolm.vocabulary import Evidence, FailureKind, Pooling, TrialStatus
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
+Values = Mapping[str, Scalar]
+"""The values of a configuration, by plain parameter name."""
 
 FINGERPRINT = re.compile(r"[0-9a-f]{1,64}")
 """Digits of a digest; SHA-256 has 64."""

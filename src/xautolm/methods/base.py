@@ -2,53 +2,89 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
-from xautolm.records import Form, ModelCard, Scalar
+from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
-from xautolm.vocabulary import Export, HeadStart, Pooling
+from xautolm.vocabulary import Architecture, Export, HeadStart, Origin, Pooling, Preset
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 SMALL, BASE = 50_000_000, 200_000_000
 """Sizes in parameters below which a model counts as small or base; above, it is large."""
 
+SQUARES_OF_LAYER = 12
+"""Weights of a transformer layer over its width squared: four matrices in attention, and two behind it, between the
+width and its fourfold."""
 
-class Method(Protocol):
-    """One fine-tuning method; a plug-in of `xautolm.methods`. Its name ends in a version: configurations are kept
-    for years, and what a name means must not change under them."""
+
+class Method(ABC):
+    """A fine-tuning method; a plug-in of `xautolm.methods`.
+
+    Its name ends in a version: configurations are kept for years, and what a name means must not change under them.
+    What a method does not say is said here for it: it trains by gradient, on all rows, and keeps weights in float32.
+    """
 
     name: str
     title: str
-    trains_body: bool
+    trains_body: bool = False
     """Whether weights of the body are trained in place, so that dropout inside it is a hyperparameter."""
-
-    trains_by_gradient: bool
+    trains_by_gradient: bool = True
     """Whether training runs in epochs, with a learning rate and batches, whose shared parameters then apply."""
-    most_training_rows: int | None
+    most_training_rows: int | None = None
     """How many training rows are looked at at most: None for all, 0 where the untrained model is only validated."""
-    presets: tuple[str, ...]
+    presets: tuple[str, ...] = (Preset.DEFAULT, Preset.PAPER)
     """The presets of the space that have the method."""
 
+    @abstractmethod
     def problem(self, card: ModelCard, form: Form) -> str:
         """Return why the method cannot be applied to a model that does a task in a form; nothing if it can."""
 
+    @abstractmethod
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """The method's own parameters for a model, in the preset `default` or `paper`, within what data and machine
-        allow."""
+        """Return the method's own parameters for a model.
 
-    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Share of the body's parameters that receive gradients and optimizer state."""
+        Args:
+            preset: `default` or `paper`.
+            card: The model's.
+            bounds: What data and machine allow.
+        """
 
-    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Memory that the body's weights take, as a share of what they take in float32."""
+    @abstractmethod
+    def trained_share(self, card: ModelCard, values: Values) -> float:
+        """Return the share of the body's parameters that receive gradients and optimizer state."""
 
-    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Share of the layers that the backward pass goes through."""
+    def stored_share(self, card: ModelCard, values: Values) -> float:
+        """Return the memory that the body's weights take, as a share of what they take in float32."""
+        return 1.0
 
-    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
-        """The model, ready to be trained this way."""
+    @abstractmethod
+    def backward_share(self, card: ModelCard, values: Values) -> float:
+        """Return the share of the layers that the backward pass goes through."""
+
+    @abstractmethod
+    def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
+        """Return the model, ready to be trained this way; it may be changed in place."""
+
+
+class WithoutGradient(Method):
+    """What methods share that take no gradient step: nothing is trained, and weights stay as they are."""
+
+    trains_by_gradient = False
+
+    def trained_share(self, card: ModelCard, values: Values) -> float:
+        """Return 0: nothing receives gradients."""
+        return 0.0
+
+    def backward_share(self, card: ModelCard, values: Values) -> float:
+        """Return 0: there is no backward pass."""
+        return 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,39 +99,38 @@ class Training:
 
     def parameters(self, card: ModelCard) -> tuple[Parameter, ...]:
         """Return learning rate and epochs for a model."""
-        return (learning_rate(card, self.rates, self.shrink), self.epochs)
-
-
-class WithoutGradient:
-    """What methods share that take no gradient step: nothing is trained, and weights stay as they are."""
-
-    trains_body = False
-    trains_by_gradient = False
-
-    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Return 0: nothing receives gradients."""
-        return 0.0
-
-    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Return 1: weights are stored in float32."""
-        return 1.0
-
-    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """Return 0: there is no backward pass."""
-        return 0.0
+        rate = learning_rate(card, self.rates, self.shrink)
+        return (rate, self.epochs)
 
 
 def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: float = 0.5) -> Float:
-    """A log-uniform learning rate whose range falls with the model's size.
+    """Return a log-uniform learning rate whose range falls with the model's size.
 
     Args:
         card: The model.
         small: Lowest, highest and default rate of a small model.
         shrink: Factor on all three for a base model; applied twice for a large one.
     """
-    steps = (card.parameters >= SMALL) + (card.parameters >= BASE)
-    low, high, default = (float(f"{rate * shrink**steps:.3g}") for rate in small)
+    steps = 0
+    if card.parameters >= SMALL:
+        steps += 1
+    if card.parameters >= BASE:
+        steps += 1
+    factor = shrink**steps
+    # Rates are part of the space's digest and of the keys of its sites: without the noise of multiplication.
+    low, high, default = [float(f"{rate * factor:.3g}") for rate in small]
     return Float(name="learning_rate", low=low, high=high, default=default, log=True)
+
+
+def is_from_scratch(card: ModelCard) -> bool:
+    """Return whether a model's weights are drawn at random: its body knows nothing that could be kept."""
+    return card.origin == Origin.SCRATCH
+
+
+def layers_share(card: ModelCard, layers: int) -> float:
+    """Return the weights of some of a body's layers as a share of all its weights, by its width."""
+    in_layer = SQUARES_OF_LAYER * card.hidden_size**2
+    return layers * in_layer / card.parameters
 
 
 def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
@@ -104,7 +139,8 @@ def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
     of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
     """
-    if card.architecture == "encoder-decoder" or bounds.export is Export.PIPELINE:
+    reads_shifted = card.architecture == Architecture.ENCODER_DECODER
+    if reads_shifted or bounds.export is Export.PIPELINE:
         return (Pooling.OWN.value,)
     return (Pooling.MEAN.value, Pooling.OWN.value)
 
@@ -136,13 +172,18 @@ def trainings(
     starts: dict[str, Space] = {}
     poolings = start_poolings(card, bounds)
     if poolings:
+        training = from_probe or usual
         pooling = Choice(name="pooling", options=poolings, default=poolings[0], closed=True)
-        starts[HeadStart.PROBE.value] = Space(HeadStart.PROBE.value, (pooling, *(from_probe or usual).parameters(card)))
+        start = HeadStart.PROBE.value
+        starts[start] = Space(start, (pooling, *training.parameters(card)))
     # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of. On a body
     # without its last layers that is the first token again, from which few epochs learn nothing.
-    if not (card.is_cut and poolings):
-        starts[HeadStart.RANDOM.value] = Space(HeadStart.RANDOM.value, (from_random or usual).parameters(card))
-    return (Branch(name="head_init", branches=starts, default=next(iter(starts))),)
+    if not card.is_cut or not poolings:
+        training = from_random or usual
+        start = HeadStart.RANDOM.value
+        starts[start] = Space(start, training.parameters(card))
+    default = next(iter(starts))
+    return (Branch(name="head_init", branches=starts, default=default),)
 
 
 def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
@@ -153,24 +194,29 @@ def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     its size, where all 6 move it by half. A probe can tell classes by that, but the first step of training, or dropout,
     drowns it (docs/experiments.md).
     """
-    poolings = tuple(reversed(poolings_of(card, bounds)))
+    best_for_frozen = poolings_of(card, bounds)
+    poolings = tuple(reversed(best_for_frozen))
     if card.is_cut:
         return tuple(pooling for pooling in poolings if pooling != Pooling.OWN)
     return poolings
 
 
-def head_parameters(model: Any) -> list[Any]:
-    """The parameters outside the pretrained body, and those of its pooler.
+def head_parameters(model: PreTrainedModel) -> list[torch.nn.Parameter]:
+    """Return the parameters outside the pretrained body, and those of its pooler.
 
     A pooler (one dense layer over the first token) is counted as part of the head: checkpoints pretrained without
     next-sentence prediction, and MiniLM with mean pooling, carry one that was never trained.
     """
-    body = {id(parameter) for name, parameter in model.base_model.named_parameters() if "pooler" not in name}
+    # By identity: parameters are tensors, whose equality compares numbers.
+    body: set[int] = set()
+    for name, parameter in model.base_model.named_parameters():
+        if "pooler" not in name:
+            body.add(id(parameter))
     return [parameter for parameter in model.parameters() if id(parameter) not in body]
 
 
-def freeze_all_but(model: Any, trained: list[Any]) -> None:
+def freeze_all_but(model: PreTrainedModel, trained: Sequence[torch.nn.Parameter]) -> None:
     """Let only these parameters receive gradients."""
-    kept = {id(parameter) for parameter in trained}
+    identities = {id(parameter) for parameter in trained}
     for parameter in model.parameters():
-        parameter.requires_grad = id(parameter) in kept
+        parameter.requires_grad = id(parameter) in identities

@@ -2,80 +2,97 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
 from xautolm.errors import TrialError
-from xautolm.methods.base import Training, freeze_all_but, head_parameters, trainings
-from xautolm.records import Form, ModelCard, Scalar, as_int
+from xautolm.methods.base import (
+    Method,
+    Training,
+    freeze_all_but,
+    head_parameters,
+    is_from_scratch,
+    layers_share,
+    trainings,
+)
+from xautolm.records import Form, ModelCard, Values, as_int
 from xautolm.space import Choice, Int, Parameter
 from xautolm.space.presets import Bounds
+from xautolm.vocabulary import Architecture, FailureKind, Preset
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel
 
 PAPER_LAYERS = (1, 2, 4, 8, 16, 32, 64)
+"""How many layers the paper trains; of those, a model has the ones below its own number."""
 USUAL = Training(rates=(3e-5, 1e-3, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
 FROM_PROBE = Training(rates=(3e-5, 6e-4, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
 FROM_RANDOM = Training(rates=(2e-4, 1e-3, 4e-4), epochs=Int(name="epochs", low=3, high=8, default=5))
 
 
-class Partial:
+class Partial(Method):
     """The top `trainable_layers` layers and the head are trained."""
 
     name = "partial.v1"
     title = "top layers and head"
     trains_body = True
-    trains_by_gradient = True
-    most_training_rows = None
-    presets = ("default", "paper")
 
     def problem(self, card: ModelCard, form: Form) -> str:
-        """Needs layers of its own to freeze, and something worth keeping in them."""
-        if card.origin == "scratch":
+        """Return that there are no layers that could be frozen apart, or nothing in them that is worth keeping."""
+        if is_from_scratch(card):
             return "a model trained from scratch has nothing worth freezing"
-        if card.architecture == "encoder-decoder":
+        if card.architecture == Architecture.ENCODER_DECODER:
             return "there are two stacks of layers, and which to freeze is not defined"
         if card.shared_layers:
             return "all layers share their weights, so the top ones cannot be trained alone"
-        return "" if card.layers > 1 else "there is only one layer"
+        if card.layers < 2:
+            return "there is only one layer"
+        return ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """How many layers, never all of them: that is full fine-tuning."""
-        if preset == "paper":
-            options = tuple(k for k in PAPER_LAYERS if k < card.layers)
+        """Return how many layers are trained, never all of them (that is full fine-tuning), and how."""
+        if preset == Preset.PAPER:
+            options = tuple(layers for layers in PAPER_LAYERS if layers < card.layers)
             return (Choice(name="trainable_layers", options=options, default=options[0]),)
-        layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=(card.layers + 1) // 2)
-        return (layers, *trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM))
+        half = (card.layers + 1) // 2
+        layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=half)
+        training = trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM)
+        return (layers, *training)
 
-    def trained_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """The trained layers' part of the body."""
-        return self.backward_share(card, values) * card.layers * 12 * card.hidden_size**2 / card.parameters
+    def trained_share(self, card: ModelCard, values: Values) -> float:
+        """Return the trained layers' part of the body."""
+        layers = as_int(values["trainable_layers"])
+        return layers_share(card, layers)
 
-    def stored_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """As they are."""
-        return 1.0
+    def backward_share(self, card: ModelCard, values: Values) -> float:
+        """Return the share of the layers that are trained: gradients go no deeper."""
+        layers = as_int(values["trainable_layers"])
+        return layers / card.layers
 
-    def backward_share(self, card: ModelCard, values: Mapping[str, Scalar]) -> float:
-        """The trained layers."""
-        return as_int(values["trainable_layers"]) / card.layers
-
-    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
-        """Freeze all but the top layers and the head."""
+    def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
+        """Return the model with all frozen but the top layers and the head."""
         count = as_int(values["trainable_layers"])
-        stack = layer_stack(model, card.layers)
-        top = [parameter for layer in stack[-count:] for parameter in layer.parameters()]
-        freeze_all_but(model, top + head_parameters(model))
+        trained = head_parameters(model)
+        for layer in layer_stack(model, card.layers)[-count:]:
+            trained += layer.parameters()
+        freeze_all_but(model, trained)
         return model
 
 
-def layer_stack(model: Any, layers: int) -> Any:
-    """The list of the body's layers.
+def layer_stack(model: PreTrainedModel, layers: int) -> torch.nn.ModuleList:
+    """Return the list of the body's layers.
 
     Raises:
         TrialError: The body has no list of that many layers.
     """
     for module in model.base_model.modules():
-        if type(module).__name__ == "ModuleList" and len(module) == layers:
-            return module
-    raise TrialError("invalid_config", f"{type(model).__name__} has no stack of {layers} layers to train in part")
+        # By name: this file is read in the parent process too, which does not load torch.
+        is_list = type(module).__name__ == "ModuleList"
+        if is_list and len(module) == layers:
+            stack: torch.nn.ModuleList = module
+            return stack
+    name = type(model).__name__
+    raise TrialError(FailureKind.INVALID_CONFIG, f"{name} has no stack of {layers} layers to train in part")
 
 
 METHOD = Partial()

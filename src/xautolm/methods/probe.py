@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from xautolm.methods.base import WithoutGradient, freeze_all_but, head_parameters, poolings_of
-from xautolm.records import Form, ModelCard, Scalar
+from xautolm.methods.base import WithoutGradient, freeze_all_but, head_parameters, is_from_scratch, poolings_of
+from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Parameter, Space
-from xautolm.space.presets import Bounds, default_length
-from xautolm.vocabulary import Layers, Pooling
+from xautolm.space.presets import Bounds, class_weights, default_length
+from xautolm.vocabulary import Architecture, Layers, Pooling, Preset
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 LARGEST_SAMPLE = 20_000
 """Training rows that a probe is fitted to at most: a line through 768 numbers needs no more."""
@@ -21,28 +23,33 @@ class LinearProbe(WithoutGradient):
     name = "probe.v1"
     title = "linear probe on a frozen body"
     most_training_rows = LARGEST_SAMPLE
-    presets = ("default",)
+    presets = (Preset.DEFAULT,)
 
     def problem(self, card: ModelCard, form: Form) -> str:
-        """Needs a body that already knows something, and a score for each class or a number on top of it."""
+        """Return that there is no linear layer on top to be fitted, or a body that does not know anything yet."""
         if not form.has_linear_head:
             return "a linear probe gives one answer for a text, not words or places in it"
-        return "a model trained from scratch has nothing worth probing" if card.origin == "scratch" else ""
+        if is_from_scratch(card):
+            return "a model trained from scratch has nothing worth probing"
+        return ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """How tokens and layers are pooled; the regularisation is chosen inside the trial."""
+        """Return how tokens and layers are pooled; the regularisation is chosen inside the trial."""
         poolings = poolings_of(card, bounds)
-        opened = {name: Space(name, layers_of(card) if name == Pooling.MEAN else ()) for name in poolings}
-        weights = (Choice(name="class_weights", options=(False, True), default=False),)
-        return (
-            Branch(name="pooling", branches=opened, default=poolings[0], closed=True),
-            default_length(bounds),
-            *(weights if bounds.form.chooses_class else ()),
-        )
+        opened: dict[str, Space] = {}
+        for pooling in poolings:
+            layers = layers_of(card) if pooling == Pooling.MEAN else ()
+            opened[pooling] = Space(pooling, layers)
+        branch = Branch(name="pooling", branches=opened, default=poolings[0], closed=True)
+        length = default_length(bounds)
+        if bounds.form.chooses_class:
+            return (branch, length, class_weights())
+        return (branch, length)
 
-    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
-        """Freeze the body; the head is fitted, not trained."""
-        freeze_all_but(model, head_parameters(model))
+    def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
+        """Return the model with its body frozen; the head is fitted, not trained."""
+        head = head_parameters(model)
+        freeze_all_but(model, head)
         return model
 
 
@@ -52,11 +59,10 @@ def layers_of(card: ModelCard) -> tuple[Parameter, ...]:
     Between the layers of decoders a few features are a thousand times as large as the others, and drown them in a mean.
     Without a pooling of all layers' first tokens: no library would load it.
     """
-    if card.architecture != "encoder":
+    if card.architecture != Architecture.ENCODER:
         return ()
-    return (
-        Choice(name="layers", options=tuple(layers.value for layers in Layers), default=Layers.LAST.value, closed=True),
-    )
+    options = tuple(layers.value for layers in Layers)
+    return (Choice(name="layers", options=options, default=Layers.LAST.value, closed=True),)
 
 
 METHOD = LinearProbe()

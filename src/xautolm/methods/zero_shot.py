@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING
 
-from xautolm.methods.base import WithoutGradient, freeze_all_but
-from xautolm.records import Form, ModelCard, Scalar
+from xautolm.methods.base import WithoutGradient, freeze_all_but, is_from_scratch
+from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Parameter
 from xautolm.space.presets import Bounds, default_length
+from xautolm.vocabulary import Preset
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 
 class ZeroShot(WithoutGradient):
@@ -17,20 +20,23 @@ class ZeroShot(WithoutGradient):
     name = "zero_shot.v1"
     title = "the model as it is"
     most_training_rows = 0
-    presets = ("default",)
+    presets = (Preset.DEFAULT,)
 
     def problem(self, card: ModelCard, form: Form) -> str:
-        """Needs a model that already says words."""
+        """Return that the model does not say words, or none that it has learned."""
         if not form.says_words:
             return "without training, a new head on top of the model says nothing"
-        return "a model trained from scratch knows nothing before it is trained" if card.origin == "scratch" else ""
+        if is_from_scratch(card):
+            return "a model trained from scratch knows nothing before it is trained"
+        return ""
 
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
-        """How much of a prompt is read."""
-        return (default_length(bounds),)
+        """Return how much of a prompt is read."""
+        length = default_length(bounds)
+        return (length,)
 
-    def wrap(self, model: Any, card: ModelCard, values: Mapping[str, Scalar]) -> Any:
-        """Freeze everything."""
+    def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
+        """Return the model with everything frozen."""
         freeze_all_but(model, [])
         return model
 
