@@ -52,36 +52,49 @@ def adopted(experiences: Iterable[Experience]) -> list[Experience]:
 
     A file that an older version imported has another id now if a value of its configuration has another name.
     """
-    by_file: dict[str, Experience] = {}
-    result: list[Experience] = []
+    imported_by_file: dict[str, Experience] = {}
+    ours: list[Experience] = []
     for experience in experiences:
-        mended = in_our_words(experience)
-        if not mended.provenance.startswith(IMPORTED):
-            result.append(mended)
-        elif mended.provenance not in by_file or mended.configuration is experience.configuration:
-            by_file[mended.provenance] = mended
-    return result + list(by_file.values())
+        renewed = in_our_words(experience)
+        file = renewed.provenance
+        if not file.startswith(IMPORTED):
+            ours.append(renewed)
+            continue
+        # What had today's values already was imported by the newer version.
+        has_todays_values = renewed.configuration is experience.configuration
+        if file not in imported_by_file or has_todays_values:
+            imported_by_file[file] = renewed
+    return [*ours, *imported_by_file.values()]
 
 
 def in_our_words(experience: Experience) -> Experience:
     """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
-    values = completed(our_values(experience.configuration.values), experience.task)
-    features = our_features(experience.features, imported=experience.provenance.startswith(IMPORTED))
-    outcome, objectives = experience.outcome, experience.objectives
-    if experience.provenance.startswith(IMPORTED):
-        outcome = our_outcome(outcome)
-        objectives = tuple(OUR_METRIC if name == IMPORTED_METRIC else name for name in objectives)
-    configuration = experience.configuration
+    is_imported = experience.provenance.startswith(IMPORTED)
+    configuration, outcome, objectives = experience.configuration, experience.outcome, experience.objectives
+    values = completed(our_values(configuration.values), experience.task)
     if values != configuration.values:
         configuration = replace(configuration, values=values)
-    mended = replace(experience, configuration=configuration, features=features, outcome=outcome, objectives=objectives)
-    return experience if mended == experience else mended
+    if is_imported:
+        outcome = our_outcome(outcome)
+        objectives = tuple(OUR_METRIC if name == IMPORTED_METRIC else name for name in objectives)
+    renewed = replace(
+        experience,
+        configuration=configuration,
+        features=our_features(experience.features, imported=is_imported),
+        outcome=outcome,
+        objectives=objectives,
+    )
+    if renewed == experience:
+        return experience
+    return renewed
 
 
 def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     """Return a configuration's values in our words, without what had no effect."""
+    method = str(values.get("method", ""))
+    model = str(values.get("model", ""))
     ineffective = set(WITHOUT_EFFECT)
-    if not str(values.get("method", "")).startswith(QUANTIZED_METHOD):
+    if not method.startswith(QUANTIZED_METHOD):
         ineffective.add("quantization")
     for switch, opened in SWITCHED.items():
         if values.get(switch) == "off":
@@ -91,9 +104,9 @@ def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
         if name in ineffective:
             continue
         if name == "model":
-            result[name] = zoo_name(str(value), ZOO.things)
+            result[name] = zoo_name(model, ZOO.things)
         elif name == "trainable_layers":
-            result[name] = _trainable_layers(value, str(values.get("model", "")))
+            result[name] = _trainable_layers(value, model)
         elif name not in SAME_VALUES:
             result[name] = value
         elif value in SAME_VALUES[name]:
@@ -124,7 +137,9 @@ def completed(values: Mapping[str, Scalar], task: str) -> Mapping[str, Scalar]:
     if method.startswith(FULL_METHOD) and (form is None or not form.says_words):
         unsaid["freeze_embeddings"] = False
     missing = {name: value for name, value in unsaid.items() if name not in values}
-    return {**values, **missing} if missing else values
+    if not missing:
+        return values
+    return {**values, **missing}
 
 
 def _trainable_layers(value: Scalar, model: str) -> Scalar:
@@ -132,7 +147,8 @@ def _trainable_layers(value: Scalar, model: str) -> Scalar:
     card = known_card(model, ZOO.things)
     if card is None or not isinstance(value, int) or value < card.layers:
         return value
-    return max((layers for layers in PAPER_LAYERS if layers < card.layers), default=value)
+    possible = [layers for layers in PAPER_LAYERS if layers < card.layers]
+    return max(possible, default=value)
 
 
 def our_features(features: Features, *, imported: bool) -> Features:
@@ -161,5 +177,7 @@ def our_outcome(outcome: TrialOutcome) -> TrialOutcome:
     if any(value < 0 for value in outcome.metrics.values()):
         failure = Failure(kind=FailureKind.CRASH, message="its metrics could not be computed")
         return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=outcome.wall_time)
-    metrics = {OUR_METRIC if name == IMPORTED_METRIC else name: value for name, value in outcome.metrics.items()}
+    metrics = dict(outcome.metrics)
+    if IMPORTED_METRIC in metrics:
+        metrics[OUR_METRIC] = metrics.pop(IMPORTED_METRIC)
     return replace(outcome, metrics=metrics)

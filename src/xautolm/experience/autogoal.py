@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -21,7 +22,10 @@ from xautolm.experience.adoption import AUTOGOAL_SEMANTIC, IMPORTED, our_feature
 from xautolm.experience.autogoal_models import MODELS
 from xautolm.experience.exchange import Imported
 from xautolm.experience.validation import check, named_fingerprint
+from xautolm.metafeatures.classification import PaperClassification
 from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
+from xautolm.metafeatures.machine import PaperSystem
+from xautolm.metrics import EVALUATION_TIME
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -40,10 +44,16 @@ from xautolm.symptoms import says_lack_of_memory
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 TWIN_SECONDS = 2.0
+"""Longest time between a failure and its twin."""
+TWIN_WINDOW = 8
+"""Earlier files among which a twin is looked for."""
 GIB = 1024**3
 LIMITS = Limits(seconds=5400.0, memory=35_000_000_000)
 """Of each evaluation in the paper: one and a half hours, 35 GB of host memory."""
 CHARACTERS_PER_TOKEN = 5.0
+"""The files have lengths of texts in characters, we in tokens."""
+GPU_MEMORY_POSITION = 4
+"""Where the features of the system have the GPU's memory, in GiB."""
 
 NAMES = {
     "dropout_rate": "dropout",
@@ -53,6 +63,7 @@ NAMES = {
     "num_trainable_layers": "trainable_layers",
     "init_lora_weights": "lora_init",
 }
+"""What we call their hyperparameters, where that differs."""
 SWITCHES = {"use_early_stopping": "early_stopping", "use_gradient_clipping": "gradient_clipping"}
 IRRELEVANT = {"inner_model", "num_workers", "verbose", "model_save"}
 UNITS = {"squad": 100.0, "drop": 1.0}
@@ -61,6 +72,7 @@ DROP's to 1. Of other data sets, whether any of their values of a metric lies ab
 SCRIPT_METRICS = {"f1", "exact_match"}
 """What the scripts of question answering compute."""
 HUNDREDTHS = 100.0
+"""The best possible score in percent."""
 METHODS = (("Partial", "partial.v1"), ("Lora", "lora.v1"), ("FineTune", "full.v1"))
 
 KINDS = (
@@ -85,9 +97,10 @@ class Stored:
     """A file that was read: its experience, and what is needed to find its twin."""
 
     path: Path
-    at: datetime
+    time: datetime
     experience: Experience
     has_reason: bool
+    """Whether the file says why the evaluation failed."""
 
 
 def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
@@ -106,101 +119,128 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
     paths = [folder] if folder.is_file() else sorted(folder.rglob("*.json"))
     if not paths:
         raise StoreError("There is no experience of the paper's system here.", got=folder)
-    stored, skipped = [], []
+    stored: list[Stored] = []
+    skipped: list[str] = []
     for path in paths:
         try:
             stored.append(_read(path, gpu_memory))
         except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
-            skipped.append(f"{path}: {type(error).__name__}: {str(error).partition(chr(10))[0][:160]}")
-    kept = _without_twins(sorted(_in_units(stored), key=lambda one: (one.at, one.path)))
-    counts: dict[str, int] = {}
-    experiences = []
-    for one in kept:
-        number = counts[one.experience.run] = counts.get(one.experience.run, -1) + 1
-        identity = experience_id(one.experience.run, number, one.experience.configuration)
-        experience = replace(one.experience, trial=number, id=identity)
+            first_line = str(error).partition("\n")[0]
+            skipped.append(f"{path}: {type(error).__name__}: {first_line[:160]}")
+
+    in_order = sorted(_in_units(stored), key=lambda item: (item.time, item.path))
+    trials_of_run: Counter[str] = Counter()
+    experiences: list[Experience] = []
+    for item in _without_twins(in_order):
+        # The files do not number their trials; within a run they are numbered in order of time, from 0.
+        run = item.experience.run
+        trial = trials_of_run[run]
+        trials_of_run[run] += 1
+        identity = experience_id(run, trial, item.experience.configuration)
+        experience = replace(item.experience, trial=trial, id=identity)
         try:
             check(experience)
         except ValueError as error:
-            skipped.append(f"{one.path}: {error}")
+            skipped.append(f"{item.path}: {error}")
         else:
             experiences.append(experience)
     return Imported(experiences=experiences, skipped=skipped)
 
 
 def failure_kind(text: str) -> FailureKind:
-    """The kind of failure that an error text tells of."""
+    """Return the kind of failure that an error text tells of."""
     if says_lack_of_memory(text):
         return FailureKind.OUT_OF_MEMORY
     lowered = text.lower()
-    return next((kind for kind, pattern in KINDS if re.search(pattern, lowered)), FailureKind.CRASH)
+    for kind, pattern in KINDS:
+        if re.search(pattern, lowered):
+            return kind
+    return FailureKind.CRASH
 
 
 def _without_twins(stored: Sequence[Stored]) -> list[Stored]:
-    """Of failures of one configuration within two seconds, the one with a reason."""
-    kept: list[Stored] = []
-    for one in stored:
-        twin = next((earlier for earlier in reversed(kept[-8:]) if _are_twins(earlier, one)), None)
-        if twin is None:
-            kept.append(one)
-        elif one.has_reason and not twin.has_reason:
-            kept[kept.index(twin)] = one
-    return kept
+    """Return files with one of two failures of one configuration within two seconds: the one with a reason."""
+    unique: list[Stored] = []
+    for item in stored:
+        twins = [earlier for earlier in unique[-TWIN_WINDOW:] if _are_twins(earlier, item)]
+        if not twins:
+            unique.append(item)
+            continue
+        latest = twins[-1]
+        if item.has_reason and not latest.has_reason:
+            unique[unique.index(latest)] = item
+    return unique
 
 
 def _are_twins(first: Stored, second: Stored) -> bool:
-    return (
-        not first.experience.outcome.succeeded
-        and not second.experience.outcome.succeeded
-        and not (first.has_reason and second.has_reason)
-        and abs((second.at - first.at).total_seconds()) <= TWIN_SECONDS
-        and first.experience.alias == second.experience.alias
-        and first.experience.configuration == second.experience.configuration
-    )
+    """Return whether two files tell of one failure: the same trial at the same time, and a single reason."""
+    if first.experience.outcome.succeeded or second.experience.outcome.succeeded:
+        return False
+    if first.has_reason and second.has_reason:
+        return False
+    seconds = abs((second.time - first.time).total_seconds())
+    if seconds > TWIN_SECONDS or first.experience.alias != second.experience.alias:
+        return False
+    return first.experience.configuration == second.experience.configuration
 
 
 def _read(path: Path, gpu_memory: int | None) -> Stored:
+    """Return what a file says, without a number of its trial and without an id.
+
+    Raises:
+        ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError: It is damaged.
+    """
     record = json.loads(path.read_text(encoding="utf-8"))
-    name, pipeline = next(iter(record["algorithms"][0].items()))
-    alias, at = str(record["alias"]), datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    pipelines = record["algorithms"][0]
+    name, pipeline = next(iter(pipelines.items()))
+    alias = str(record["alias"])
+    time = datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
     is_generation = name.endswith("Task")
     features = _features(record, gpu_memory)
     error = str(record.get("error") or "")
-    outcome = _outcome(record, error, is_generation)
+    source = "/".join(path.parts[-3:])
     experience = Experience(
         id="",
-        created=at.isoformat(timespec="seconds"),
+        created=time.isoformat(timespec="seconds"),
         run=f"autogoal-{digest_of(alias)[:12]}",
         trial=0,
         task="question-answering" if is_generation else "text-classification",
         data=_data(alias, features),
-        system=_system(features["system-paper.v1"]),
+        system=_system(features[PaperSystem.name]),
         configuration=_configuration(name, pipeline),
-        outcome=outcome,
+        outcome=_outcome(record, error, is_generation),
         limits=LIMITS,
-        objectives=("f1" if is_generation else "f1_macro", "evaluation_time"),
+        objectives=("f1" if is_generation else "f1_macro", EVALUATION_TIME),
         seed=0,
         versions={},
         features=features,
         alias=alias,
-        provenance=f"{IMPORTED}{'/'.join(path.parts[-3:])}",
+        provenance=f"{IMPORTED}{source}",
     )
-    return Stored(path, at, experience, bool(error))
+    return Stored(path, time, experience, has_reason=bool(error))
 
 
 def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
-    model = next(iter(pipeline["inner_model"]["value"]))
-    method = next(version for part, version in METHODS if name.startswith(part))
-    values: dict[str, Scalar] = {"model": _hub_id(model), "method": method}
+    """Return a configuration in our words.
+
+    Args:
+        name: The class of the paper's system that was run; it begins with the method.
+        pipeline: Its hyperparameters, each a mapping with a `value`.
+    """
+    model_class = next(iter(pipeline["inner_model"]["value"]))
+    method = next(version for beginning, version in METHODS if name.startswith(beginning))
+    values: dict[str, Scalar] = {"model": _hub_id(model_class), "method": method}
     for key, holder in pipeline.items():
+        if key in IRRELEVANT:
+            continue
         if key in SWITCHES:
             values[SWITCHES[key]] = "on" if holder["value"] else "off"
-        elif key not in IRRELEVANT:
+        else:
             values[NAMES.get(key, key)] = _scalar(holder["value"])
     return Configuration(values=our_values(values), space="paper.v1")
 
 
-def _scalar(value: Any) -> Scalar:
+def _scalar(value: object) -> Scalar:
     if not isinstance(value, str | int | float | bool | None):
         raise ValueError(f"a hyperparameter of type {type(value).__name__}")
     return value
@@ -213,36 +253,53 @@ def _hub_id(class_name: str) -> str:
 
 
 def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> TrialOutcome:
-    listed = {metric["name"]: metric["value"] for metric in record.get("metrics") or ()}
-    values = listed or {name: record.get(name) for name in ("f1", "accuracy", "evaluation_time")}
-    finite = {name: float(value) for name, value in values.items() if _is_value(value)}
-    if "f1" not in finite or "evaluation_time" not in finite:
-        message = error.strip().partition("\n")[0][:500] or "no value and no reason recorded"
-        kind = failure_kind(error) if error else FailureKind.CRASH
-        return TrialOutcome(
-            status=TrialStatus.FAILED, failure=Failure(kind=kind, message=message, stderr_tail=error[-2000:])
+    """Return how an evaluation ended; without a score or a time it failed, for the reason in `error` if there is one.
+
+    Args:
+        record: The whole file.
+        error: The error text, which may be empty.
+        is_generation: Whether texts were generated, so that F1 is that of their words.
+    """
+    if record.get("metrics"):
+        values = {metric["name"]: metric["value"] for metric in record["metrics"]}
+    else:
+        values = {name: record.get(name) for name in ("f1", "accuracy", EVALUATION_TIME)}
+    metrics = {name: float(value) for name, value in values.items() if _is_value(value)}
+    if "f1" not in metrics or EVALUATION_TIME not in metrics:
+        first_line = error.strip().partition("\n")[0]
+        failure = Failure(
+            kind=failure_kind(error) if error else FailureKind.CRASH,
+            message=first_line[:500] or "no value and no reason recorded",
+            stderr_tail=error[-2000:],
         )
-    seconds = finite.pop("evaluation_time")
-    metrics = {name: value for name, value in finite.items() if not name.startswith("time_")}
+        return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+    seconds = metrics.pop(EVALUATION_TIME)
+    # Times of single steps are no metrics of ours.
+    metrics = {name: value for name, value in metrics.items() if not name.startswith("time_")}
     if not is_generation:
         metrics["f1_macro"] = metrics.pop("f1")
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=seconds, wall_time=seconds)
 
 
-def _is_value(value: Any) -> bool:
+def _is_value(value: object) -> bool:
     """Return whether a metric was had: their metrics say -1.0 for an error, and None or an infinity for no value."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return False
+    return 0 <= value < math.inf
 
 
 def _in_units(stored: Sequence[Stored]) -> list[Stored]:
     """Return what was read with all scores between 0 and 1, in one unit for each metric of a data set."""
-    values: dict[tuple[str, str], list[float]] = {}
+    scores: dict[tuple[str, str], list[float]] = {}
     for item in stored:
+        data = item.experience.data.name
         for metric, value in item.experience.outcome.metrics.items():
-            values.setdefault((item.experience.data.name, metric), []).append(value)
-    # What is no score in any unit must not decide the unit of the others.
-    possible = {key: [score for score in scores if score <= HUNDREDTHS] for key, scores in values.items()}
-    units = {key: _unit(*key, max(scores, default=1.0)) for key, scores in possible.items()}
+            scores.setdefault((data, metric), []).append(value)
+    units: dict[tuple[str, str], float] = {}
+    for (data, metric), values in scores.items():
+        # What is no score in any unit must not decide the unit of the others.
+        possible = [value for value in values if value <= HUNDREDTHS]
+        units[data, metric] = _unit(data, metric, max(possible, default=1.0))
     return [_in_unit(item, units) for item in stored]
 
 
@@ -257,40 +314,54 @@ def _unit(data: str, metric: str, largest: float) -> float:
 
 def _in_unit(item: Stored, units: Mapping[tuple[str, str], float]) -> Stored:
     """Return an item with each score divided by the unit of its data set and metric."""
-    data, outcome = item.experience.data.name, item.experience.outcome
-    metrics = {metric: value / units[data, metric] for metric, value in outcome.metrics.items()}
-    return replace(item, experience=replace(item.experience, outcome=replace(outcome, metrics=metrics)))
+    experience = item.experience
+    metrics: dict[str, float] = {}
+    for metric, value in experience.outcome.metrics.items():
+        metrics[metric] = value / units[experience.data.name, metric]
+    outcome = replace(experience.outcome, metrics=metrics)
+    return replace(item, experience=replace(experience, outcome=outcome))
 
 
 def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
+    """Return the meta-features of a file by the names of our groups.
+
+    Raises:
+        ValueError: One is no number.
+    """
     system = [float(value) for value in record["system_features"]]
     if gpu_memory is not None:
-        system[4] = gpu_memory / GIB
-    found = {"system-paper.v1": tuple(system[:5])}
-    nested = record.get("task_features")
-    numbers = nested["meta"] if nested else record["dataset_features"]
+        system[GPU_MEMORY_POSITION] = gpu_memory / GIB
     is_generation = record["dataset_feature_extractor_name"].startswith("Gen")
-    found[AUTOGOAL_GENERATION if is_generation else "classification-paper.v1"] = tuple(
-        float(value) for value in numbers
-    )
+    data_group = AUTOGOAL_GENERATION if is_generation else PaperClassification.name
+    nested = record.get("task_features")
+    data = nested["meta"] if nested else record["dataset_features"]
+    features: dict[str, tuple[float, ...]] = {
+        PaperSystem.name: tuple(system[: GPU_MEMORY_POSITION + 1]),
+        data_group: tuple(float(value) for value in data),
+    }
     if nested and nested.get("semantic"):
-        found[AUTOGOAL_SEMANTIC] = tuple(float(value) for value in nested["semantic"])
-    if any(not math.isfinite(value) for values in found.values() for value in values):
-        raise ValueError("a meta-feature that is no number")
-    return our_features(found, imported=True)
+        features[AUTOGOAL_SEMANTIC] = tuple(float(value) for value in nested["semantic"])
+    for values in features.values():
+        if not all(math.isfinite(value) for value in values):
+            raise ValueError("a meta-feature that is no number")
+    return our_features(features, imported=True)
 
 
 def _data(alias: str, features: Mapping[str, tuple[float, ...]]) -> DataProfile:
-    """The data is known by the alias's first part only: `squad_warmstart (...)` is SQuAD."""
+    """Return what is known of the data; its name is the alias's first part: `squad_warmstart (...)` is SQuAD."""
     name = re.split(r"[_ ](?:warm_?start|baseline|zero|knn|memory)", alias, maxsplit=1)[0]
-    numbers = features.get("classification-paper.v1") or features[AUTOGOAL_GENERATION]
-    is_classification = "classification-paper.v1" in features
     fingerprint = named_fingerprint(name)
+    if PaperClassification.name in features:
+        numbers = features[PaperClassification.name]
+        classes, characters = int(numbers[1]), numbers[6]
+    else:
+        numbers = features[AUTOGOAL_GENERATION]
+        classes, characters = 0, numbers[1]
     return DataProfile(
         train_examples=int(numbers[0]),
         validation_examples=0,
-        classes=int(numbers[1]) if is_classification else 0,
-        tokens_mean=(numbers[6] if is_classification else numbers[1]) / CHARACTERS_PER_TOKEN,
+        classes=classes,
+        tokens_mean=characters / CHARACTERS_PER_TOKEN,
         tokens_max=0,
         fingerprint=fingerprint,
         source_fingerprint=fingerprint,
@@ -299,8 +370,11 @@ def _data(alias: str, features: Mapping[str, tuple[float, ...]]) -> DataProfile:
 
 
 def _system(numbers: Sequence[float]) -> SystemProfile:
-    physical, logical, frequency, memory, gpu = numbers
-    gpus = (Gpu(name="unstated", memory=int(gpu * GIB), compute_capability=0.0),) if gpu > 0 else ()
+    """Return the machine from its features: cores, the frequency in GHz, memories in GiB."""
+    physical, logical, frequency, memory, gpu_memory = numbers
+    gpus: tuple[Gpu, ...] = ()
+    if gpu_memory > 0:
+        gpus = (Gpu(name="unstated", memory=int(gpu_memory * GIB), compute_capability=0.0),)
     return SystemProfile(
         physical_cores=int(physical),
         logical_cores=int(logical),

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from shutil import copyfile
 from tempfile import TemporaryDirectory
-from typing import Any
 from urllib.parse import quote, unquote
 
 from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
@@ -98,13 +97,16 @@ class Address:
 
     @property
     def shown(self) -> str:
-        """The location for people, without any password."""
+        """Return the location for people, without any password."""
         hidden = {name: "***" for name in self.url.query if SECRET_KEYS.search(name)}
-        return self.url.update_query_dict(hidden).render_as_string(hide_password=True).replace("%2A%2A%2A", "***")
+        url = self.url.update_query_dict(hidden)
+        text = url.render_as_string(hide_password=True)
+        # In a query, stars are written as escapes.
+        return text.replace("%2A%2A%2A", "***")
 
     @property
     def is_read_only(self) -> bool:
-        """Whether the store is there but may not be written to.
+        """Return whether the store is there but may not be written to.
 
         A file without any permission to write counts as such for an administrator too, who could write to it.
         """
@@ -127,16 +129,23 @@ def read_address(location: str) -> Address:
     if not location.strip() or "\0" in location:
         raise StoreError("This is no place for an experience store.", got=repr(location), fix=ANOTHER_STORE)
     if "://" not in location:
-        file = Path(location).expanduser().absolute()
-        return Address(url=URL.create("sqlite", database=str(file)), file=file)
+        return _file_address(location)
     url = _parsed_url(location)
+    path = url.database or ""
+    if url.query:
+        # SQLite reads the path of a URL with parameters as that of a URI.
+        path = unquote(path).removeprefix("file:")
     has_own_parameters = bool(set(url.query) - FILE_PARAMETERS)
-    path = unquote(url.database or "").removeprefix("file:") if url.query else url.database or ""
     if url.drivername not in SQLITE_DRIVERS or has_own_parameters or path in {"", ":memory:"}:
         return Address(url=url, file=None)
-    file = Path(path).expanduser().absolute()
     for_reading = url.query.get("mode") == "ro" or "immutable" in url.query
-    return Address(url=URL.create("sqlite", database=str(file)), file=file, for_reading=for_reading)
+    return _file_address(path, for_reading=for_reading)
+
+
+def _file_address(path: str, *, for_reading: bool = False) -> Address:
+    file = Path(path).expanduser().absolute()
+    url = URL.create("sqlite", database=str(file))
+    return Address(url=url, file=file, for_reading=for_reading)
 
 
 def make_engine(address: Address) -> Engine:
@@ -151,21 +160,23 @@ def make_engine(address: Address) -> Engine:
         engine = create_engine(address.url, creator=connect, poolclass=NullPool)
 
     @event.listens_for(engine, "connect")
-    def configure(connection: Any, _: Any) -> None:
+    def configure(connection: sqlite3.Connection, _: object) -> None:
         # A text that is not UTF-8 would otherwise end the reading of all rows.
         connection.text_factory = _decoded
 
     return engine
 
 
-def _server_patience(url: URL) -> dict[str, Any]:
+def _server_patience(url: URL) -> dict[str, int | str]:
     """Return what limits waiting for a server, where it is known how: PostgreSQL waits for a lock for ever."""
     if url.drivername not in POSTGRESQL_DRIVERS:
         return {}
-    patience = {
+    milliseconds = int(LOCK_TIMEOUT * 1000)
+    patience: dict[str, int | str] = {
         "connect_timeout": int(LOCK_TIMEOUT),
-        "options": f"-c lock_timeout={int(LOCK_TIMEOUT * 1000)}",  # in milliseconds
+        "options": f"-c lock_timeout={milliseconds}",
     }
+    # What the user's URL says wins.
     return {name: value for name, value in patience.items() if name not in url.query}
 
 
@@ -197,29 +208,28 @@ def _parsed_url(location: str) -> URL:
     """
     scheme = location.partition("://")[0]
     example = "postgresql+psycopg://user:password@host:5432/database, or the path of a file"
-    wrong = {
-        "got": without_password(location),
-        "fix": f"Write {example}. In a password, @ : and / are written %40 %3A and %2F.",
-    }
+    got = without_password(location)
+    advice = f"Write {example}. In a password, @ : and / are written %40 %3A and %2F."
     try:
         url = make_url(location)
         url.get_dialect()
     except NoSuchModuleError:
         raise StoreError(
             f"The experience store cannot be opened: no kind of database is called {scheme!r}.",
-            got=wrong["got"],
+            got=got,
             fix=f"Write {example}.",
         ) from None
     except ModuleNotFoundError:
         pass  # a driver that is missing is said when the store is opened
     except (ArgumentError, ValueError):
-        raise StoreError("The experience store cannot be opened: this is not a valid database URL.", **wrong) from None
+        problem = "The experience store cannot be opened: this is not a valid database URL."
+        raise StoreError(problem, got=got, fix=advice) from None
     if url.port is not None and not 0 < url.port <= HIGHEST_PORT:
-        raise StoreError(f"A port is a number from 1 to {HIGHEST_PORT}.", **wrong)
+        raise StoreError(f"A port is a number from 1 to {HIGHEST_PORT}.", got=got, fix=advice)
     if url.get_backend_name() == "sqlite" and url.host:
         raise StoreError(
             "The path of an SQLite file begins with three or four slashes.",
-            got=wrong["got"],
+            got=got,
             fix="Write sqlite:////folder/file.db, or the path alone.",
         )
     return url
@@ -227,13 +237,16 @@ def _parsed_url(location: str) -> URL:
 
 def _trouble(error: Exception, address: Address) -> StoreError:
     """Return what a person is told of a database's error."""
+    # SQLAlchemy wraps the error of the driver, and some errors have no text.
     cause = str(getattr(error, "orig", None) or error) or type(error).__name__
-    first_line = cause.strip().partition("\n")[0][:300]
-    reason = first_line.replace(address.url.password, "***") if address.url.password else first_line
+    first_line = cause.strip().partition("\n")[0]
+    reason = first_line[:300]
+    if address.url.password:
+        reason = reason.replace(address.url.password, "***")
     got = f"{address.shown}: {without_password(reason)}"
-    for pattern, sentence, cure in TROUBLES:
+    for pattern, sentence, advice in TROUBLES:
         if re.search(pattern, cause, re.IGNORECASE):
-            return StoreError(sentence, got=got, fix=cure)
+            return StoreError(sentence, got=got, fix=advice)
     return StoreError("The database of the experience store failed.", got=got, fix=ANOTHER_STORE)
 
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from xautolm.errors import StoreError
 from xautolm.experience.validation import read_record
@@ -33,18 +32,23 @@ def export_experiences(experiences: Iterable[Experience], path: Path) -> int:
         StoreError: Another suffix, or a place where nothing can be written.
     """
     if path.suffix not in SUFFIXES:
-        raise StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
+        raise _unknown_type(path)
     lines = [json.dumps(to_plain(experience)) for experience in experiences]
     try:
         if path.suffix == ".parquet":
             import pandas as pd
 
-            pd.DataFrame({"record": lines}, dtype="str").to_parquet(path)
+            frame = pd.DataFrame({"record": lines}, dtype="str")
+            frame.to_parquet(path)
         else:
             write_text(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
         raise StoreError("The file cannot be written.", got=error, fix="Choose another place.") from None
     return len(lines)
+
+
+def _unknown_type(path: Path) -> StoreError:
+    return StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
 
 
 def import_experiences(path: Path) -> Imported:
@@ -57,37 +61,50 @@ def import_experiences(path: Path) -> Imported:
     """
     if not path.is_file():
         raise StoreError("No such file.", got=path)
-    found, skipped = [], []
-    for where, text in _records(path):
+    experiences: list[Experience] = []
+    skipped: list[str] = []
+    for place, text in _records(path):
         try:
-            found.append(_read_foreign(text, path.name))
+            experiences.append(_read_foreign(text, path.name))
         except ValueError as error:
-            skipped.append(f"{path.name}, {where}: {str(error).partition(NEWLINE)[0][:200]}")
-    return Imported(experiences=found, skipped=skipped)
+            first_line = str(error).partition(NEWLINE)[0]
+            skipped.append(f"{path.name}, {place}: {first_line[:200]}")
+    return Imported(experiences=experiences, skipped=skipped)
 
 
 def _records(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield where each record of a file stands, and its text."""
+    """Yield where each record of a file stands, and its text.
+
+    Raises:
+        StoreError: Another suffix, or a file that cannot be read.
+    """
+    if path.suffix not in SUFFIXES:
+        raise _unknown_type(path)
     if path.suffix == ".parquet":
-        texts = _parquet_texts(path)
-        yield from ((f"row {row}", str(text)) for row, text in enumerate(texts))
-    elif path.suffix in SUFFIXES:
-        try:
-            lines = path.read_text(encoding="utf-8-sig", errors="replace").split(NEWLINE)
-        except OSError as error:
-            raise StoreError("The file cannot be read.", got=error) from None
-        yield from ((f"line {number}", line) for number, line in enumerate(lines, start=1) if line.strip())
-    else:
-        raise StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
+        for row, cell in enumerate(_parquet_cells(path)):
+            yield f"row {row}", str(cell)
+        return
+    try:
+        lines = path.read_text(encoding="utf-8-sig", errors="replace").split(NEWLINE)
+    except OSError as error:
+        raise StoreError("The file cannot be read.", got=error) from None
+    for number, line in enumerate(lines, start=1):
+        if line.strip():
+            yield f"line {number}", line
 
 
-def _parquet_texts(path: Path) -> list[Any]:
+def _parquet_cells(path: Path) -> list[object]:
+    """Return the cells of the column of records.
+
+    Raises:
+        StoreError: There is no such column, or the file is damaged.
+    """
     import pyarrow
     import pyarrow.parquet
 
     try:
-        column = pyarrow.parquet.read_table(path, columns=["record"]).column("record")
-        return list(column.to_pylist())
+        table = pyarrow.parquet.read_table(path, columns=["record"])
+        return list(table.column("record").to_pylist())
     except (pyarrow.ArrowException, OSError, KeyError, ValueError) as error:
         reason = str(error).partition(NEWLINE)[0]
         raise StoreError("Not a Parquet file of experiences.", got=f"{path}: {reason}") from None

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -70,12 +69,12 @@ class ExperienceStore:
 
     @property
     def name(self) -> str:
-        """The store's location, without password."""
+        """Return the store's location, without password."""
         return self.address.shown
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What a person should know of the store, one sentence each; damaged records after something was read."""
+        """Return what a person should know of the store, a sentence each; of damaged records once they were met."""
         notes = []
         if self.read_only:
             notes.append(f"the experience store may not be written to, nothing will be added: {self.name}")
@@ -85,7 +84,7 @@ class ExperienceStore:
 
     @property
     def damage_note(self) -> str:
-        """How many damaged records were left out of what was read, and how to look at them."""
+        """Return how many damaged records were left out of what was read, and how to look at them."""
         count = len(self.damaged_ids)
         records = "record" if count == 1 else "records"
         return f"{count} damaged {records} of the experience store left out; see `xautolm experience list --damaged`"
@@ -120,13 +119,13 @@ class ExperienceStore:
         Raises:
             StoreError: The store cannot be read.
         """
-        found: list[Experience] = []
+        experiences: list[Experience] = []
         for row in self.rows(task=task, run=run, status=status):
-            if limit is not None and len(found) >= limit:
+            if limit is not None and len(experiences) >= limit:
                 break
             if row.experience is not None:
-                found.append(row.experience)
-        return found
+                experiences.append(row.experience)
+        return experiences
 
     def rows(self, *, task: str | None = None, run: str | None = None, status: str | None = None) -> Iterator[Row]:
         """Yield rows, the newest first; each says what is wrong with its record, if anything is.
@@ -142,7 +141,8 @@ class ExperienceStore:
         columns = EXPERIENCES.c
         query = select(columns.id, columns.run, columns.data, columns.record)
         query = query.order_by(columns.created.desc(), columns.trial.desc())
-        for column, value in ((columns.task, task), (columns.run, run), (columns.status, status)):
+        conditions = {columns.task: task, columns.run: run, columns.status: status}
+        for column, value in conditions.items():
             if value is not None:
                 query = query.where(column == value)
         with self._errors(), self.engine.connect() as connection:
@@ -174,13 +174,14 @@ class ExperienceStore:
         """
         columns = EXPERIENCES.c
         query = select(columns.id, columns.run, columns.data, columns.record)
+        # A second row is enough to know that the start of the id is too short.
         query = query.where(columns.id.startswith(start, autoescape=True)).limit(2)
         with self._errors(), self.engine.connect() as connection:
-            stored = connection.execute(query).all() if start else []
-        if len(stored) != 1:
-            problem = "Several experiences have an id that starts so." if stored else "No such experience."
+            rows = connection.execute(query).all() if start else []
+        if len(rows) != 1:
+            problem = "Several experiences have an id that starts so." if rows else "No such experience."
             raise UsageError(problem, got=start, fix="See `xautolm experience list`.")
-        return self._row(*stored[0])
+        return self._row(*rows[0])
 
     def delete(self, ids: Sequence[str]) -> int:
         """Delete rows by their whole ids.
@@ -194,9 +195,10 @@ class ExperienceStore:
         self._check_writable()
         deleted = 0
         for start in range(0, len(ids), CHUNK):
-            chosen = EXPERIENCES.c.id.in_(ids[start : start + CHUNK])
+            chunk = ids[start : start + CHUNK]
+            statement = delete(EXPERIENCES).where(EXPERIENCES.c.id.in_(chunk))
             with self._errors(), self.engine.begin() as connection:
-                deleted += connection.execute(delete(EXPERIENCES).where(chosen)).rowcount
+                deleted += connection.execute(statement).rowcount
         return deleted
 
     def counts(self) -> dict[str, Counter[str]]:
@@ -211,8 +213,9 @@ class ExperienceStore:
                 continue
             columns = _columns(row.experience)
             for name in COUNTED:
-                if columns[name] is not None:
-                    result[name][columns[name]] += 1
+                value = columns[name]
+                if value is not None:
+                    result[name][str(value)] += 1
         return result
 
     def close(self) -> None:
@@ -220,8 +223,9 @@ class ExperienceStore:
         self.engine.dispose()
 
     def __len__(self) -> int:
+        query = select(func.count()).select_from(EXPERIENCES)
         with self._errors(), self.engine.connect() as connection:
-            return int(connection.execute(select(func.count()).select_from(EXPERIENCES)).scalar_one())
+            return int(connection.execute(query).scalar_one())
 
     def __enter__(self) -> ExperienceStore:
         return self
@@ -236,40 +240,46 @@ class ExperienceStore:
         if self.read_only:
             raise StoreError("The experience store may not be written to.", got=self.name, fix=ANOTHER_STORE)
 
-    def _row(self, identity: Any, run: Any, data: Any, record: Any) -> Row:
+    def _row(self, identity: str, run: object, data: object, record: object) -> Row:
+        """Return a row of the database, in which anything may stand; a damaged record is counted."""
+        problem = "the record has another id than its row"
         try:
             experience = read_record(record)
-            problem = "" if experience.id == identity else "the record has another id than its row"
         except ValueError as error:
             problem = str(error)
-        if not problem:
-            return Row(id=identity, run=experience.run, data=experience.data.name, experience=experience)
+        else:
+            if experience.id == identity:
+                return Row(id=identity, run=experience.run, data=experience.data.name, experience=experience)
         self.damaged_ids.add(identity)
         return Row(id=identity, run=str(run), data=str(data), experience=None, problem=problem)
 
     def _add_chunk(self, experiences: Sequence[Experience]) -> int:
+        """Add experiences in one transaction; return how many were new."""
         with self._errors():
             try:
                 with self.engine.begin() as connection:
                     return _insert_new(connection, experiences)
             except IntegrityError:
+                # Another process added one of the same experiences in between. Alone, the others still go in.
                 if len(experiences) == 1:
-                    return 0  # another process added the same experience in between
+                    return 0
         return sum(self._add_chunk([experience]) for experience in experiences)
 
 
 def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> int:
     """Add those that are not there yet; return how many."""
-    by_id = {experience.id: experience for experience in experiences}
-    present = connection.execute(select(EXPERIENCES.c.id).where(EXPERIENCES.c.id.in_(list(by_id))))
+    new_by_id = {experience.id: experience for experience in experiences}
+    column = EXPERIENCES.c.id
+    present = connection.execute(select(column).where(column.in_(list(new_by_id))))
     for (identity,) in present:
-        del by_id[identity]
-    if by_id:
-        connection.execute(insert(EXPERIENCES), [_columns(experience) for experience in by_id.values()])
-    return len(by_id)
+        del new_by_id[identity]
+    if new_by_id:
+        rows = [_columns(experience) for experience in new_by_id.values()]
+        connection.execute(insert(EXPERIENCES), rows)
+    return len(new_by_id)
 
 
-def _columns(experience: Experience) -> dict[str, Any]:
+def _columns(experience: Experience) -> dict[str, str | int | None]:
     """Return the columns of an experience's row."""
     failure = experience.outcome.failure
     texts = {
@@ -286,12 +296,16 @@ def _columns(experience: Experience) -> dict[str, Any]:
         "failure": failure.kind.value if failure else None,
         "record": json.dumps(to_plain(experience)),
     }
-    return {name: _fitting(name, text) for name, text in texts.items()} | {"trial": experience.trial}
+    columns: dict[str, str | int | None] = {"trial": experience.trial}
+    for name, text in texts.items():
+        columns[name] = None if text is None else _fitting(name, text)
+    return columns
 
 
-def _fitting(name: str, text: str | None) -> str | None:
+def _fitting(name: str, text: str) -> str:
     """Return a text as its column can hold it: short enough, and of characters that every database stores."""
-    if text is None:
-        return None
-    storable = text.replace("\0", "").encode("utf-8", errors="replace").decode("utf-8")
-    return storable[: getattr(EXPERIENCES.c[name].type, "length", None)]
+    # PostgreSQL stores no NUL, and no database halves of characters.
+    without_nul = text.replace("\0", "")
+    storable = without_nul.encode("utf-8", errors="replace").decode("utf-8")
+    length = getattr(EXPERIENCES.c[name].type, "length", None)
+    return storable[:length]

@@ -1,4 +1,4 @@
-"""What a record of experience must be to mean anything.
+"""Check what a record of experience must be to mean anything.
 
 The same rules hold where records come in from files and where they are read from a store, which other programs can
 write to as well. Past this door, nothing meets a number that means nothing.
@@ -12,13 +12,12 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
-from typing import Any
 
 from pydantic import ValidationError
 
 from xautolm.metrics import EVALUATION_TIME, METRICS
 from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
-from xautolm.serialization import from_plain
+from xautolm.serialization import Json, from_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
 
@@ -133,45 +132,52 @@ def named_fingerprint(name: str) -> str:
     return digest_of(f"{EARLIER_FINGERPRINT}{name}")
 
 
-def _with_today_fingerprints(plain: Any) -> Any:
+def _with_today_fingerprints(plain: Json) -> Json:
     """Return a record in which fingerprints of an earlier version, which were names, are digests."""
     data = plain.get("data") if isinstance(plain, dict) else None
-    if not isinstance(data, dict):
+    if not isinstance(plain, dict) or not isinstance(data, dict):
         return plain
     renewed = dict(data)
     for key in ("fingerprint", "source_fingerprint"):
         value = data.get(key)
         if isinstance(value, str) and value.startswith(EARLIER_FINGERPRINT):
-            renewed[key] = named_fingerprint(value.removeprefix(EARLIER_FINGERPRINT))
+            name = value.removeprefix(EARLIER_FINGERPRINT)
+            renewed[key] = named_fingerprint(name)
     return {**plain, "data": renewed}
 
 
 def _first_problem(error: ValidationError) -> str:
+    """Return the first problem that pydantic has with a record, in one line and cut to a few words."""
     first = error.errors(include_input=False, include_url=False)[0]
-    place = ".".join(str(step)[:LONGEST_SHORT_NAME] for step in first["loc"])
-    return f"{place}: {first['msg'][: LONGEST_SHORT_NAME * 2]}"
+    steps = [str(step)[:LONGEST_SHORT_NAME] for step in first["loc"]]
+    message = first["msg"][: LONGEST_SHORT_NAME * 2]
+    return f"{'.'.join(steps)}: {message}"
 
 
 def _numbers(experience: Experience) -> Iterator[str]:
+    """Yield which numbers are out of their range, or 0 where no trial could be without."""
     for path, (low, high) in RANGES.items():
         value = attrgetter(path)(experience)
-        if value is not None and not low <= value <= high:  # nor NaN
+        # Written so, the comparison refuses NaN too.
+        if value is not None and not low <= value <= high:
             yield f"{path} is {_short(value)}, out of bounds: {low:g} to {high:g}"
     task = TASKS.things.get(experience.task)
     if task is None:
         return
     for path in NEVER_ZERO:
-        if not attrgetter(path)(experience):
+        value = attrgetter(path)(experience)
+        if not value:
             yield f"{path} is 0"
     if task.target_kind == "classes" and not experience.data.classes:
         yield "data.classes is 0"
 
 
 def _texts(experience: Experience) -> Iterator[str]:
+    """Yield which texts are too long, and whether the date is none."""
     for path, longest in LENGTHS.items():
-        length = len(attrgetter(path)(experience))
-        if length > longest:
-            yield f"{path} has {length} characters, more than {longest}"
+        text = attrgetter(path)(experience)
+        if len(text) > longest:
+            yield f"{path} has {len(text)} characters, more than {longest}"
     failure = experience.outcome.failure
     messages = [*experience.outcome.adjustments, *experience.versions, *experience.versions.values()]
     if failure is not None:
@@ -203,31 +209,38 @@ def _gpus(experience: Experience) -> Iterator[str]:
 
 
 def _configuration(experience: Experience) -> Iterator[str]:
+    """Yield which hyperparameters cannot be, and whether model or method is missing."""
     values = experience.configuration.values
     for name, value in values.items():
         yield from _hyperparameter(name, value)
+    # Other searches than ours for language models need neither.
     if experience.task not in TASKS.things:
         return
     for name in ("model", "method"):
-        if not isinstance(values.get(name), str) or not values[name]:
-            yield f"a configuration without model or method: {name} is {_short(values.get(name))}"
+        value = values.get(name)
+        if not isinstance(value, str) or not value:
+            yield f"a configuration without model or method: {name} is {_short(value)}"
 
 
 def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
-    longest = max(len(name), len(value) if isinstance(value, str) else 0)
+    """Yield why a value cannot be that of a hyperparameter."""
+    value_length = len(value) if isinstance(value, str) else 0
+    longest = max(len(name), value_length)
     if longest > LONGEST_NAME:
         yield f"a hyperparameter has a text of {longest} characters"
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    if is_number and not abs(as_float(value)) <= LARGEST_NUMBER:
+    number = as_float(value) if is_number else None
+    # Written so, the comparisons refuse NaN too.
+    if number is not None and not abs(number) <= LARGEST_NUMBER:
         yield f"{_short(name)} is {_short(value)}, out of bounds"
     least = least_values().get(name)
     if least is None or value is None:
         return
-    if not is_number:
+    if number is None:
         yield f"{name} is {_short(value)}, no number"
-    elif least > 0 and not as_float(value) > 0:
+    elif least > 0 and not number > 0:
         yield f"{name} is {_short(value)}, and must be more than 0"
-    elif least == 0 and not as_float(value) >= 0:
+    elif least == 0 and not number >= 0:
         yield f"{name} is {_short(value)}, and must not be less than 0"
 
 
@@ -246,7 +259,7 @@ def least_values() -> Mapping[str, float]:
     )
     cards = list(ZOO.things.values())
     least: dict[str, float] = {}
-    others: set[str] = set()
+    not_numbers: set[str] = set()
     for task in TASKS.things.values():
         suited = [card for card in cards if card.architecture in task.forms][:1]
         for preset in PRESETS if suited else ():
@@ -254,30 +267,35 @@ def least_values() -> Mapping[str, float]:
             for parameter in space.sites().values():
                 low = _lowest(parameter)
                 if low is None:
-                    others.add(parameter.name)
+                    not_numbers.add(parameter.name)
                 else:
                     least[parameter.name] = min(low, least.get(parameter.name, low))
-    return {name: low for name, low in least.items() if name not in others}
+    return {name: low for name, low in least.items() if name not in not_numbers}
 
 
 def _lowest(parameter: object) -> float | None:
     """Return the smallest value of a parameter, None where it is not a number."""
     if isinstance(parameter, Float | Int):
         return float(parameter.low)
-    if isinstance(parameter, Choice) and all(type(option) in {int, float} for option in parameter.options):
-        return min(as_float(option) for option in parameter.options)
-    return None
+    if not isinstance(parameter, Choice):
+        return None
+    # By the exact type: yes and no are whole numbers for Python.
+    if any(type(option) not in {int, float} for option in parameter.options):
+        return None
+    return min(as_float(option) for option in parameter.options)
 
 
 def _outcome(experience: Experience) -> Iterator[str]:
+    """Yield what contradicts itself or is out of bounds in how a trial ended."""
     outcome = experience.outcome
     is_contradictory = outcome.failed != (outcome.failure is not None)
     if is_contradictory or (not outcome.failed and not outcome.metrics):
         yield "status, failure and metrics contradict each other"
     for name, value in outcome.metrics.items():
         metric = METRICS.get(name)
-        low = metric.low - METRIC_SLACK if metric else -LARGEST_NUMBER
-        high = metric.high + METRIC_SLACK if metric else LARGEST_NUMBER
+        low, high = -LARGEST_NUMBER, LARGEST_NUMBER
+        if metric is not None:
+            low, high = metric.low - METRIC_SLACK, metric.high + METRIC_SLACK
         if len(name) > LONGEST_NAME or not low <= value <= high:
             yield f"the metric {_short(name)} is {_short(value)}, out of bounds"
     for point in outcome.history:
@@ -304,8 +322,8 @@ def _objectives(experience: Experience) -> Iterator[str]:
         # Searches for what is smaller write a minus before the metric's name.
         if name.removeprefix("-") not in outcome.metrics:
             yield f"a success without a value of its objective {_short(name)}"
-    known = IMPORTED_METRICS.union(METRICS)
-    if experience.task in TASKS.things and not known & set(outcome.metrics):
+    has_known_metric = any(name in METRICS or name in IMPORTED_METRICS for name in outcome.metrics)
+    if experience.task in TASKS.things and not has_known_metric:
         yield f"none of the metrics {_short(list(outcome.metrics))} is known"
 
 
@@ -332,5 +350,7 @@ CHECKS: tuple[Check, ...] = (
 
 def _short(value: object) -> str:
     """Return a value as it may stand in a line."""
-    shown = repr(value)
-    return shown if len(shown) <= LONGEST_SHORT_NAME else f"{shown[:LONGEST_SHORT_NAME]}..."
+    text = repr(value)
+    if len(text) <= LONGEST_SHORT_NAME:
+        return text
+    return f"{text[:LONGEST_SHORT_NAME]}..."
