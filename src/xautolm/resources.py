@@ -16,7 +16,6 @@ from xautolm.records import (
     Experience,
     Limits,
     ModelCard,
-    Scalar,
     SystemProfile,
     TrialOutcome,
     as_float,
@@ -56,7 +55,7 @@ FIXED_SECONDS = 3.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What a configuration is predicted to need."""
+    """Say what a configuration is predicted to need."""
 
     seconds: float
     """Wall time of the whole trial."""
@@ -70,6 +69,18 @@ class Estimate:
     """Further bytes for each example in the per-device batch."""
     least_memory: float
     """Peak memory with a per-device batch of one and gradient checkpointing, in bytes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MemoryNeeds:
+    """Say what parts of a trial take of the memory of the device's kind, in bytes."""
+
+    weights: float
+    """The process, weights, gradients and optimizer state."""
+    activations: float
+    """What one example needs until the backward pass."""
+    checkpointed_activations: float
+    """The same with gradient checkpointing."""
 
 
 @dataclass(slots=True)
@@ -88,39 +99,74 @@ class ResourceModel:
     past_ratios: list[float] = field(default_factory=list)
 
     def predict(self, configuration: Configuration) -> Estimate:
-        """Memory and time of a configuration."""
-        values, card = configuration.values, self.cards[configuration.model]
+        """Return the memory and the time that a configuration will need."""
+        values = configuration.values
+        train, validation = self._epoch_seconds(configuration)
+        memory = self._memory(configuration)
+        # A method without epochs looks at each text once.
+        epochs = as_float(values.get("epochs", 1))
+        return Estimate(
+            seconds=FIXED_SECONDS + epochs * (train + validation),
+            first_result_seconds=FIXED_SECONDS + train + validation,
+            validation_seconds=validation,
+            memory=memory.weights + memory.activations,
+            memory_per_example=memory.activations,
+            least_memory=memory.weights + memory.checkpointed_activations,
+        )
+
+    def _epoch_seconds(self, configuration: Configuration) -> tuple[float, float]:
+        """Return the seconds of training for an epoch and of validating once."""
+        values = configuration.values
+        card = self.cards[configuration.model]
         method = METHODS.get(configuration.method)
-        max_length = _number(values, "max_length")
-        length = min(self.profile.tokens_read(max_length) * PADDING, max_length)
-        per_token = 2 * card.layers * (12 * card.hidden_size**2 + 2 * length * card.hidden_size)
         form = form_of(self.forms, card.architecture, values)
-        per_token += 2 * card.hidden_size * card.vocabulary if form.says_words else 0
-        backward = method.backward_share(card, values)
+        max_length = as_float(values["max_length"])
+        length = min(self.profile.tokens_read(max_length) * PADDING, max_length)
+
+        # Operations of a forward pass: a multiplication and an addition for each weight of a layer (4 h^2 of attention
+        # and 8 h^2 of the feed-forward network), and for each pair of tokens in attention.
+        layer = 12 * card.hidden_size**2 + 2 * length * card.hidden_size
+        per_token = 2 * card.layers * layer
+        if form.says_words:
+            per_token += 2 * card.hidden_size * card.vocabulary
         speed = self._speed() / self._correction()
+        pass_seconds = length * per_token / speed
+
         examples = self.profile.train_examples * trained_share(values)
         if method.most_training_rows is not None:
             examples = min(examples, method.most_training_rows)
-        train = examples * length * per_token * (1 + 2 * backward) / speed
-        validate = self.profile.validation_examples * length * per_token / speed
-        validate *= form.validation_passes
-        longest = min(self.profile.tokens_max, max_length)
-        of_layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
+        # A backward pass costs two forward passes: gradients of the activations, and of the weights.
+        passes = 1 + 2 * method.backward_share(card, values)
+        train = examples * passes * pass_seconds
+        validation = self.profile.validation_examples * form.validation_passes * pass_seconds
+        return train, validation
+
+    def _memory(self, configuration: Configuration) -> MemoryNeeds:
+        """Return what weights and activations of a configuration take."""
+        values = configuration.values
+        card = self.cards[configuration.model]
+        method = METHODS.get(configuration.method)
+        form = form_of(self.forms, card.architecture, values)
+
+        # The longest batch decides, not the usual one. Attention has a score for each pair of tokens.
+        longest = min(self.profile.tokens_max, as_float(values["max_length"]))
+        layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
         logits = form.logit_copies * longest * card.vocabulary
-        kept = max(backward * card.layers, 1) * of_layer + logits
-        least = min(kept, of_layer + card.layers * longest * card.hidden_size + logits)
-        trained = method.trained_share(card, values) * card.parameters
-        overhead = PROCESS_MEMORY if self.system.device != "cuda" else PROCESS_MEMORY // 2
+        layers_with_gradient = max(method.backward_share(card, values) * card.layers, 1)
+        activations = layers_with_gradient * layer + logits
+        # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
+        layer_inputs = card.layers * longest * card.hidden_size
+        checkpointed = min(activations, layer + layer_inputs + logits)
+
         stored = method.stored_share(card, values) * card.parameters
-        fixed = overhead + BYTES * (stored + OPTIMIZER_COPIES * trained)
-        return Estimate(
-            # A method without epochs looks at each text once.
-            seconds=FIXED_SECONDS + as_float(values.get("epochs", 1)) * (train + validate),
-            first_result_seconds=FIXED_SECONDS + train + validate,
-            validation_seconds=validate,
-            memory=fixed + BYTES * kept,
-            memory_per_example=BYTES * kept,
-            least_memory=fixed + BYTES * least,
+        trained = method.trained_share(card, values) * card.parameters
+        numbers = stored + OPTIMIZER_COPIES * trained
+        # On a GPU, what Python and the libraries take lies in main memory; the driver's context takes its place.
+        process = PROCESS_MEMORY // 2 if self.system.device == "cuda" else PROCESS_MEMORY
+        return MemoryNeeds(
+            weights=process + BYTES * numbers,
+            activations=BYTES * activations,
+            checkpointed_activations=BYTES * checkpointed,
         )
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
@@ -134,14 +180,16 @@ class ResourceModel:
         """
         for experience in past:
             configuration = experience.configuration
-            is_known = configuration.model in self.cards and configuration.method in METHODS.things
-            if not is_known or not _are_alike(experience.system, self.system):
+            if configuration.model not in self.cards or configuration.method not in METHODS.things:
                 continue
-            there = replace(self, profile=experience.data, ratios=[], past_ratios=[])
+            if not _are_alike(experience.system, self.system):
+                continue
+            model_of_past = replace(self, profile=experience.data, ratios=[], past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
             with suppress(KeyError, ValueError, ArithmeticError, UnknownNameError):
-                measured = there._ratio(configuration, experience.outcome)
-                self.past_ratios += [ratio for ratio in measured if 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO]
+                for ratio in model_of_past._ratio(configuration, experience.outcome):
+                    if 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
+                        self.past_ratios.append(ratio)
 
     def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
         """Return measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
@@ -150,10 +198,11 @@ class ResourceModel:
         seconds = last.get(BODY_SECONDS, outcome.evaluation_time)
         if not outcome.succeeded or not seconds or not epochs > 0:
             return []
-        per_epoch = (self.predict(configuration).first_result_seconds - FIXED_SECONDS) / self._correction()
-        if not per_epoch > 0:  # too short to be told from the fixed seconds
+        epoch_seconds = self.predict(configuration).first_result_seconds - FIXED_SECONDS
+        uncorrected = epoch_seconds / self._correction()
+        if not uncorrected > 0:  # too short to be told from the fixed seconds
             return []
-        return [seconds / epochs / per_epoch]
+        return [seconds / epochs / uncorrected]
 
     def _correction(self) -> float:
         """Return what predictions of time are multiplied by."""
@@ -167,7 +216,7 @@ class ResourceModel:
         return min(max(correction, 1 / MINORITY_RATIO), MINORITY_RATIO)
 
     def obstacle(self, configuration: Configuration, limits: Limits, epochs: float = 1.0) -> str:
-        """Why a configuration is predicted not to fit within limits, or nothing.
+        """Return why a configuration is predicted not to fit within limits, or nothing.
 
         Args:
             configuration: The configuration.
@@ -175,39 +224,43 @@ class ResourceModel:
             epochs: How much of the first epoch must fit, besides one evaluation.
         """
         estimate = self.predict(configuration)
-        seconds = estimate.first_result_seconds
-        seconds -= (1 - epochs) * (seconds - FIXED_SECONDS - estimate.validation_seconds)
         memory = self.memory_limit(limits)
         if estimate.least_memory > memory:
             needs = f"needs about {estimate.least_memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
             return f"{FailureKind.OUT_OF_MEMORY}: {needs}"
-        if limits.seconds is not None and seconds > limits.seconds:
-            part = "its first epoch" if epochs == 1 else f"{epochs:.0%} of its first epoch"
-            return f"{FailureKind.TIMEOUT}: needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
-        return ""
+        if limits.seconds is None:
+            return ""
+        epoch_seconds = estimate.first_result_seconds - FIXED_SECONDS - estimate.validation_seconds
+        seconds = estimate.first_result_seconds - (1 - epochs) * epoch_seconds
+        if seconds <= limits.seconds:
+            return ""
+        part = "its first epoch" if epochs == 1 else f"{epochs:.0%} of its first epoch"
+        return f"{FailureKind.TIMEOUT}: needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
 
     def needs_checkpointing(self, configuration: Configuration, limits: Limits) -> bool:
-        """Whether not even a per-device batch of one is predicted to fit with all activations kept."""
+        """Return whether not even a per-device batch of one is predicted to fit with all activations kept."""
         return self.predict(configuration).memory > self.memory_limit(limits)
 
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
-        """The largest per-device batch, a halving of the configured one, that is predicted to fit."""
+        """Return the largest per-device batch, a halving of the configured one, that is predicted to fit."""
         estimate = self.predict(configuration)
+        limit = self.memory_limit(limits)
         size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
-        while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > self.memory_limit(limits):
+        while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > limit:
             size = (size + 1) // 2
         return size
 
     def cheapest(self, configurations: Sequence[Configuration]) -> Estimate:
-        """The estimate of the configuration whose first result comes soonest."""
-        return min((self.predict(one) for one in configurations), key=lambda estimate: estimate.first_result_seconds)
+        """Return the estimate of the configuration whose first result comes soonest."""
+        estimates = [self.predict(configuration) for configuration in configurations]
+        return min(estimates, key=lambda estimate: estimate.first_result_seconds)
 
     def memory_limit(self, limits: Limits) -> float:
         """Return what a trial may use on the device, in bytes: the limit given, or what the device has."""
         return memory_within(limits, self.system)
 
     def _speed(self) -> float:
-        """Operations per second."""
+        """Return the assumed speed in operations per second."""
         if self.system.device == "cpu":
             return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
         return GPU_GFLOPS * 1e9
@@ -219,11 +272,11 @@ def memory_within(limits: Limits, system: SystemProfile) -> float:
     return float(limit or system.device_memory)
 
 
-def _are_alike(one: SystemProfile, other: SystemProfile) -> bool:
-    """Whether two machines have the same device, cores and GPUs, and about the same memory."""
-    described = [(each.device, each.physical_cores, [gpu.name for gpu in each.gpus]) for each in (one, other)]
-    return described[0] == described[1] and abs(one.memory - other.memory) <= 0.1 * other.memory
-
-
-def _number(values: dict[str, Scalar] | object, name: str) -> float:
-    return as_float(values[name])  # type: ignore[index]
+def _are_alike(first: SystemProfile, second: SystemProfile) -> bool:
+    """Return whether two machines have the same device, cores and GPUs, and about the same memory."""
+    if first.device != second.device or first.physical_cores != second.physical_cores:
+        return False
+    if [gpu.name for gpu in first.gpus] != [gpu.name for gpu in second.gpus]:
+        return False
+    # What a kernel reserves, and the memory of a virtual machine, differ a little from start to start.
+    return abs(first.memory - second.memory) <= 0.1 * second.memory
