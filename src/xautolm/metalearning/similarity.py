@@ -17,12 +17,14 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scaler = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Rows of shape (n, features) and one row of shape (features,) to both, normalised over all of them together."""
 
-SEMANTIC = "semantic"
-"""The part that is compared by the angle between vectors, as they are."""
+TASK, SEMANTIC, SYSTEM = "task", "semantic", "system"
+"""Parts of the distance; the semantic one is compared by the angle between vectors, as they are."""
 PAPER = "paper"
 """The aspect that the paper compares."""
 OWN = "own:"
 """Begins the name of a group of meta-features that a person brought."""
+COVARIANCE_RIDGE = 1e-3
+"""Added to the variances of normalised features before their covariance is inverted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +34,11 @@ class Weights:
     task: float = 0.4
     semantic: float = 0.3
     system: float = 0.3
+
+    def of(self, part: str) -> float:
+        """Return the weight of a part of the distance, by its name."""
+        weights = {TASK: self.task, SEMANTIC: self.semantic, SYSTEM: self.system}
+        return weights[part]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,25 +86,35 @@ def measured(
     if scaler not in SCALERS:
         raise UnknownNameError("scaler", scaler, SCALERS)
     groups = compared_groups(experiences, current)
-    comparable = [
-        experience
-        for experience in experiences
-        if any(is_comparable(experience.features, current, group) for group in groups.get("task", ()))
-    ]
+    task_groups = groups.get(TASK, ())
+    comparable: list[Experience] = []
+    for experience in experiences:
+        features = experience.features
+        if any(is_comparable(features, current, group) for group in task_groups):
+            comparable.append(experience)
     shares = weights or Weights()
     total = np.zeros(len(comparable))
-    used = np.zeros(len(comparable))
+    known_share = np.zeros(len(comparable))
     for part, names in groups.items():
-        share = getattr(shares, part)
-        if not share:
+        share = shares.of(part)
+        if share == 0:
             continue
-        distance, is_known = _part_distance(comparable, current, names, part, metric, scaler)
-        total += share * distance
-        used += share * is_known
-    total *= np.divide(used.max(initial=0.0), used, out=np.zeros_like(used), where=used > 0)
-    near = [Near(experience, float(distance)) for experience, distance in zip(comparable, total, strict=True)]
-    nearest_first = sorted(near, key=lambda item: (item.distance, item.experience.id))
-    return nearest_first, len(experiences) - len(comparable)
+        part_distance, is_known = _part_distance(comparable, current, names, part, metric, scaler)
+        total += share * part_distance
+        known_share += share * is_known
+    # What an experience lacks is left out, and what it has is scaled up to the same sum of weights as all others'.
+    largest_share = known_share.max(initial=0.0)
+    total *= np.divide(largest_share, known_share, out=np.zeros_like(total), where=known_share > 0)
+    near: list[Near] = []
+    for experience, distance in zip(comparable, total.tolist(), strict=True):
+        near.append(Near(experience, distance))
+    incomparable = len(experiences) - len(comparable)
+    return nearest_first(near), incomparable
+
+
+def nearest_first(near: Sequence[Near]) -> list[Near]:
+    """Return neighbors by their distance; equal ones by their id, so that a store's order changes nothing."""
+    return sorted(near, key=lambda neighbor: (neighbor.distance, neighbor.experience.id))
 
 
 def compared_groups(
@@ -113,25 +130,36 @@ def compared_groups(
         current: Meta-features of the task at hand.
         aspect: Only this one, and groups that a person brought; all by default.
     """
-    candidates: dict[tuple[str, str], list[str]] = {}
+    by_aspect: dict[tuple[str, str], list[str]] = {}
     for name, group in FEATURES.things.items():
-        if name in current and aspect in (None, group.aspect):
-            candidates.setdefault((group.part, group.aspect), []).append(name)
+        is_compared = aspect is None or group.aspect == aspect
+        if name in current and is_compared:
+            key = (group.part, group.aspect)
+            by_aspect.setdefault(key, []).append(name)
     for name in current:
         if name.startswith(OWN):
-            candidates.setdefault(("task", OWN), []).append(name)
+            key = (TASK, OWN)
+            by_aspect.setdefault(key, []).append(name)
+    by_part: dict[str, list[str]] = {}
+    for (part, _), names in by_aspect.items():
+        best = _most_shared(names, experiences, current)
+        by_part.setdefault(part, []).append(best)
+    return {part: tuple(names) for part, names in by_part.items()}
 
-    def sharing(name: str) -> int:
-        return sum(is_comparable(experience.features, current, name) for experience in experiences)
 
-    chosen: dict[str, tuple[str, ...]] = {}
-    for (part, _), names in candidates.items():
-        best = names[0]
-        if len(names) > 1:
-            order = {name: (sharing(name), len(current[name]), position) for position, name in enumerate(names)}
-            best = max(names, key=order.__getitem__)
-        chosen[part] = (*chosen.get(part, ()), best)
-    return chosen
+def _most_shared(names: Sequence[str], experiences: Sequence[Experience], current: Features) -> str:
+    """Return the group that most experiences share with the current task; of equals the longest, then the last."""
+    if len(names) == 1:
+        # Counting takes a look at every experience of the store.
+        return names[0]
+    best = names[0]
+    most = (-1, -1)
+    for name in names:
+        sharing = sum(is_comparable(experience.features, current, name) for experience in experiences)
+        count = (sharing, len(current[name]))
+        if count >= most:
+            best, most = name, count
+    return best
 
 
 def is_comparable(features: Features, current: Features, group: str) -> bool:
@@ -147,37 +175,48 @@ def _part_distance(
     total = np.zeros(len(experiences))
     count = np.zeros(len(experiences))
     for group in groups:
-        having = [
-            index for index, experience in enumerate(experiences) if is_comparable(experience.features, current, group)
-        ]
+        having: list[int] = []
+        for index, experience in enumerate(experiences):
+            if is_comparable(experience.features, current, group):
+                having.append(index)
         if not having:
             continue
-        rows = np.asarray([experiences[index].features[group] for index in having])
         row = np.asarray(current[group])
+        rows = np.asarray([experiences[index].features[group] for index in having])
         rows = _without_noise(rows, row, group)
         if part == SEMANTIC:
-            distance = DISTANCES["cosine"](rows, row)
+            distance = _cosine(rows, row)
         else:
-            distance = DISTANCES[metric](*SCALERS[scaler](rows, row))
+            scaled_rows, scaled_row = SCALERS[scaler](rows, row)
+            distance = DISTANCES[metric](scaled_rows, scaled_row)
         total[having] += distance
         count[having] += 1
-    return np.divide(total, count, out=total, where=count > 0), count > 0
+    is_known = count > 0
+    mean = np.divide(total, count, out=total, where=is_known)
+    return mean, is_known
 
 
 def _without_noise(rows: np.ndarray, row: np.ndarray, group: str) -> np.ndarray:
     """Return rows with the current task's number wherever all differ by no more than what measuring alone can do."""
-    noise = FEATURES.things[group].noise if group in FEATURES.things else 0.0
+    noise = 0.0
+    if group in FEATURES.things:
+        noise = FEATURES.things[group].noise
     if noise == 0:
         return rows
-    width = np.ptp(np.log1p(np.maximum(np.vstack([rows, row]), 0.0)), axis=0)
+    together = np.vstack([rows, row])
+    logarithms = np.log1p(np.maximum(together, 0.0))
+    width = np.ptp(logarithms, axis=0)
     return np.where(width <= noise, row, rows)
 
 
 def normalised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return log1p, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
-    together = np.log1p(np.maximum(np.vstack([rows, row]), 0.0))
-    low, width = together.min(axis=0), np.ptp(together, axis=0)
-    scaled = np.divide(together - low, width, out=np.zeros_like(together), where=width > 0)
+    together = np.vstack([rows, row])
+    # Counts span magnitudes: on their own scale, one huge data set would press all others together.
+    logarithms = np.log1p(np.maximum(together, 0.0))
+    low = logarithms.min(axis=0)
+    width = np.ptp(logarithms, axis=0)
+    scaled = np.divide(logarithms - low, width, out=np.zeros_like(logarithms), where=width > 0)
     return scaled[:-1], scaled[-1]
 
 
@@ -185,8 +224,10 @@ def standardised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndar
     """Scale to zero mean and unit deviation together, feature by feature; a constant feature becomes 0."""
     together = np.vstack([rows, row])
     # Of equal numbers, rounding can make a deviation that is not quite 0.
-    width = np.where(np.ptp(together, axis=0) > 0, together.std(axis=0), 0.0)
-    scaled = np.divide(together - together.mean(axis=0), width, out=np.zeros_like(together), where=width > 0)
+    is_constant = np.ptp(together, axis=0) == 0
+    deviation = np.where(is_constant, 0.0, together.std(axis=0))
+    centered = together - together.mean(axis=0)
+    scaled = np.divide(centered, deviation, out=np.zeros_like(together), where=deviation > 0)
     return scaled[:-1], scaled[-1]
 
 
@@ -196,11 +237,13 @@ def own_features(values: Mapping[str, float]) -> Features:
     Raises:
         UsageError: A value that is no finite number, or no value at all.
     """
-    wrong = {name: value for name, value in values.items() if not _is_number(value)}
-    if wrong or not values:
-        raise UsageError("Meta-features must be finite numbers by name.", got=wrong or "none")
+    unusable = {name: value for name, value in values.items() if not _is_number(value)}
+    if unusable or not values:
+        raise UsageError("Meta-features must be finite numbers by name.", got=unusable or "none")
     names = sorted(values)
-    return {OWN + ",".join(names): tuple(float(values[name]) for name in names)}
+    group = OWN + ",".join(names)
+    numbers = [float(values[name]) for name in names]
+    return {group: tuple(numbers)}
 
 
 def _is_number(value: object) -> bool:
@@ -208,26 +251,34 @@ def _is_number(value: object) -> bool:
 
 
 def _euclidean(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    return np.asarray(np.linalg.norm(rows - row, axis=1))
+    difference = rows - row
+    return np.asarray(np.linalg.norm(difference, axis=1))
 
 
 def _manhattan(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    return np.asarray(np.abs(rows - row).sum(axis=1))
+    gaps = np.abs(rows - row)
+    return np.asarray(gaps.sum(axis=1))
 
 
 def _cosine(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """One minus the cosine; 0 between equal vectors of length 0, such as those of features that are all constant."""
+    """Return one minus the cosine; 0 between equal vectors of length 0, such as those of features all constant."""
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(row)
     similarity = np.divide(rows @ row, lengths, out=np.zeros(len(rows)), where=lengths > 0)
-    distance = np.maximum(1 - similarity, 0.0)  # rounding can take it below
-    return np.where((rows == row).all(axis=1), 0.0, distance)
+    # Rounding can take it below 0, which no distance is.
+    distance = np.maximum(1 - similarity, 0.0)
+    is_equal = (rows == row).all(axis=1)
+    return np.where(is_equal, 0.0, distance)
 
 
 def _mahalanobis(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
-    """With the covariance of rows and row, regularised: stores have fewer tasks than features."""
-    covariance = np.cov(np.vstack([rows, row]), rowvar=False) + 1e-3 * np.eye(len(row))
+    """Return Mahalanobis distances with the covariance of rows and row together."""
+    together = np.vstack([rows, row])
+    covariance = np.cov(together, rowvar=False)
+    # Regularised: stores have fewer tasks than features, and such a covariance has no inverse.
+    precision = np.linalg.inv(covariance + COVARIANCE_RIDGE * np.eye(len(row)))
     difference = rows - row
-    return np.asarray(np.sqrt(np.einsum("ij,jk,ik->i", difference, np.linalg.inv(covariance), difference)))
+    squared = np.einsum("ij,jk,ik->i", difference, precision, difference)
+    return np.asarray(np.sqrt(squared))
 
 
 DISTANCES: Mapping[str, Distance] = {

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from enum import StrEnum
 from typing import Any
 
 import numpy as np
@@ -15,15 +16,34 @@ from xautolm.metalearning.utility import UTILITIES, as_of_all_rows, is_negative,
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
-MODES = ("fixed", "adaptive", "none")
-WEIGHTS, DISTRIBUTION = "weights", "distribution"
+
+class Mode(StrEnum):
+    """How the learning rates of successes, or of failures, are limited."""
+
+    FIXED = "fixed"
+    """Each of them."""
+    ADAPTIVE = "adaptive"
+    """Their sum."""
+    NONE = "none"
+    """There are none: no success, or no failure, is taken."""
+
+
+class MethodChoice(StrEnum):
+    """How the choice of a method moves."""
+
+    WEIGHTS = "weights"
+    """By weights of 1 each, as in the paper."""
+    DISTRIBUTION = "distribution"
+    """Like every other choice; one experience moves it as many times as far as there are methods."""
+
+
 ALL = "all"
 """As text, what takes every experience."""
-
-
 COUNTS = ("k_positive", "k_negative")
 WORDS = ("distance", "scaler", "positives", "negatives", "utility", "method_choice")
 """Knobs that are numbers of experiences, and those that are names; all others are real numbers."""
+WEIGHT_ENDING = "_weight"
+"""Ends the names of the knobs for the parts of the distance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,10 +54,10 @@ class WarmStart:
     scaler: str = "min-max"
     """How features are normalised before they are compared: `min-max` after log1p, or `standard`."""
     weights: Weights = field(default_factory=Weights)
-    positives: str = "fixed"
-    """`fixed` limits each learning rate, `adaptive` their sum, `none` takes no successes."""
-    negatives: str = "fixed"
-    """As `positives`, for failures."""
+    positives: str = Mode.FIXED.value
+    """A `Mode`, for successes."""
+    negatives: str = Mode.FIXED.value
+    """A `Mode`, for failures."""
     k_positive: int | None = 20
     """How many successes shape the prior, the nearest; None takes all."""
     k_negative: int | None = 20
@@ -47,51 +67,55 @@ class WarmStart:
     beta_scale: float = 1.0
     alpha_max: float = 0.05
     alpha_min: float = -0.02
-    method_choice: str = WEIGHTS
-    """How the choice of a method moves: `weights` of 1 each, as in the paper, or like every other choice a
-    `distribution`, which one experience moves as many times as far as there are methods."""
+    method_choice: str = MethodChoice.WEIGHTS.value
     adaptive_sum: float = 1.0
     """What adaptive learning rates could sum to, were all utilities 1 and all distances 0."""
 
     def changed(self, changes: Mapping[str, str]) -> WarmStart:
-        """With other values for some knobs, given as texts: the fields' names, and `task_weight`, `semantic_weight` and
-        `system_weight` for the parts of the distance.
+        """Return these knobs with other values for some of them.
+
+        Args:
+            changes: Values as texts by the fields' names, and by `task_weight`, `semantic_weight` and `system_weight`
+                for the parts of the distance.
 
         Raises:
             UnknownNameError: No such knob, or no such mode, distance or utility.
             UsageError: A value that is not one of its kind.
         """
-        own = {one.name: getattr(self, one.name) for one in fields(self) if one.name != "weights"}
-        parts = {f"{one.name}_weight": getattr(self.weights, one.name) for one in fields(self.weights)}
+        knobs = [each.name for each in fields(self) if each.name != "weights"]
+        weight_knobs = [each.name + WEIGHT_ENDING for each in fields(self.weights)]
+        values: dict[str, Any] = {}
+        weights: dict[str, Any] = {}
         for name, text in changes.items():
-            if name not in own and name not in parts:
-                raise UnknownNameError("knob of the warm start", name, [*own, *parts])
-            if name in own:
-                own[name] = _knob_value(name, text)
+            if name in knobs:
+                values[name] = _knob_value(name, text)
+            elif name in weight_knobs:
+                part = name.removesuffix(WEIGHT_ENDING)
+                weights[part] = _knob_value(name, text)
             else:
-                parts[name] = _knob_value(name, text)
-        return WarmStart(**own, weights=Weights(**{name.removesuffix("_weight"): one for name, one in parts.items()}))
+                raise UnknownNameError("knob of the warm start", name, [*knobs, *weight_knobs])
+        return replace(self, **values, weights=replace(self.weights, **weights))
 
     def __post_init__(self) -> None:
-        if self.distance not in DISTANCES:
-            raise UnknownNameError("distance", self.distance, DISTANCES)
-        if self.method_choice not in {WEIGHTS, DISTRIBUTION}:
-            raise UnknownNameError("choice of a method", self.method_choice, (WEIGHTS, DISTRIBUTION))
-        if self.scaler not in SCALERS:
-            raise UnknownNameError("scaler", self.scaler, SCALERS)
-        counts = [self.k_positive or 0, self.k_negative or 0]
-        numbers = [*counts, self.alpha_max, -self.alpha_min, self.adaptive_sum, self.beta_scale, self.beta or 0]
-        parts = [self.weights.task, self.weights.semantic, self.weights.system]
-        if any(not 0 <= number < math.inf for number in [*numbers, *parts]):
-            raise UsageError(
-                "The warm start's numbers must be finite and not negative, but alpha_min, which must not be positive.",
-                got=self,
-            )
-        for mode in (self.positives, self.negatives):
-            if mode not in MODES:
-                raise UnknownNameError("mode of a warm start", mode, MODES)
-        if self.utility not in UTILITIES:
-            raise UnknownNameError("utility", self.utility, UTILITIES)
+        _check_name("distance", self.distance, DISTANCES)
+        _check_name("choice of a method", self.method_choice, list(MethodChoice))
+        _check_name("scaler", self.scaler, SCALERS)
+        _check_name("mode of a warm start", self.positives, list(Mode))
+        _check_name("mode of a warm start", self.negatives, list(Mode))
+        _check_name("utility", self.utility, UTILITIES)
+        numbers = [self.alpha_max, -self.alpha_min, self.adaptive_sum, self.beta_scale]
+        numbers += [self.weights.task, self.weights.semantic, self.weights.system]
+        for optional in (self.k_positive, self.k_negative, self.beta):
+            if optional is not None:
+                numbers.append(optional)
+        for number in numbers:
+            # Not a number fails this comparison too.
+            if not 0 <= number < math.inf:
+                raise UsageError(
+                    "The warm start's numbers must be finite and not negative, but alpha_min, which must not be "
+                    "positive.",
+                    got=self,
+                )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,7 +154,8 @@ def warm_start(prior: Prior, experiences: Sequence[Experience], current: Feature
         current: Meta-features of the task and machine at hand.
         options: The knobs.
     """
-    return shaped(prior, distances_of(experiences, current, options), options)
+    distances = distances_of(experiences, current, options)
+    return shaped(prior, distances, options)
 
 
 def distances_of(experiences: Sequence[Experience], current: Features, options: WarmStart) -> Distances:
@@ -148,48 +173,74 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
         options: The knobs.
     """
     near, incomparable = distances
-    positives = _nearest(near, options.k_positive, options.positives, positive=True)
-    negatives = _nearest(near, options.k_negative, options.negatives, positive=False)
-    worth = utilities([item.experience for item in near], options.utility)
-    beta = decay([item.distance for item in (*positives, *negatives)], options)
-    highest = options.alpha_max if options.positives == "fixed" else options.adaptive_sum / max(len(positives), 1)
-    lowest = options.alpha_min if options.negatives == "fixed" else -options.adaptive_sum / max(len(negatives), 1)
-    rates = [(one, highest * worth[one.experience.id] * math.exp(-beta * one.distance)) for one in positives]
-    rates += [(one, lowest * math.exp(-beta * one.distance)) for one in negatives]
-    if rates and options.method_choice == DISTRIBUTION:
+    positives: list[Near] = []
+    if options.positives != Mode.NONE:
+        successes = [neighbor for neighbor in near if is_positive(neighbor.experience)]
+        positives = successes[: options.k_positive]
+    negatives: list[Near] = []
+    if options.negatives != Mode.NONE:
+        failures = [neighbor for neighbor in near if is_negative(neighbor.experience)]
+        negatives = failures[: options.k_negative]
+
+    # The utility of a success is its standing in its own run, of which all trials count, not only those taken.
+    utility_by_id = utilities([neighbor.experience for neighbor in near], options.utility)
+    beta = decay([neighbor.distance for neighbor in (*positives, *negatives)], options)
+    highest = options.alpha_max
+    if options.positives == Mode.ADAPTIVE:
+        highest = options.adaptive_sum / max(len(positives), 1)
+    lowest = options.alpha_min
+    if options.negatives == Mode.ADAPTIVE:
+        lowest = -options.adaptive_sum / max(len(negatives), 1)
+
+    rates: list[tuple[Near, float]] = []
+    for neighbor in positives:
+        utility = utility_by_id[neighbor.experience.id]
+        closeness = math.exp(-beta * neighbor.distance)
+        rates.append((neighbor, highest * utility * closeness))
+    for neighbor in negatives:
+        closeness = math.exp(-beta * neighbor.distance)
+        rates.append((neighbor, lowest * closeness))
+    # Without any experience the prior stays the plain one, with which searches from zero begin.
+    if rates and options.method_choice == MethodChoice.DISTRIBUTION:
         prior = prior.with_distributions()
     return applied(prior, rates, incomparable)
 
 
 def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int) -> Warmed:
-    """The prior after each experience has moved it by its learning rate, the largest rate first."""
-    influences = []
-    for near, rate in sorted(rates, key=lambda pair: (-pair[1], pair[0].experience.id)):
-        adoption = prior.space.adopt(near.experience.configuration.values)
+    """Return the prior after each experience has moved it by its learning rate, the largest rate first."""
+    # Moves do not commute, so equal rates need an order of their own.
+    in_order = sorted(rates, key=lambda pair: (-pair[1], pair[0].experience.id))
+    influences: list[Influence] = []
+    for neighbor, rate in in_order:
+        experience = neighbor.experience
+        adoption = prior.space.adopt(experience.configuration.values)
         prior = prior.nudged(adoption.by_site, rate)
-        influences.append(
-            Influence(experience=near.experience, distance=near.distance, rate=rate, unmapped=adoption.unplaced)
-        )
+        influence = Influence(experience=experience, distance=neighbor.distance, rate=rate, unmapped=adoption.unplaced)
+        influences.append(influence)
     return Warmed(prior=prior, influences=tuple(influences), incomparable=incomparable)
 
 
 def decay(distances: Sequence[float], options: WarmStart) -> float:
-    """β: the given one, or the scale over mean plus standard deviation of the distances; 0 if all are 0."""
+    """Return β: that of the knobs, or the scale over mean plus standard deviation of the distances.
+
+    It is 0 where all distances are 0, or there are none.
+    """
     if options.beta is not None:
         return options.beta
-    spread = float(np.mean(distances) + np.std(distances)) if distances else 0.0
-    return options.beta_scale / spread if spread > 0 else 0.0
+    if not distances:
+        return 0.0
+    spread = float(np.mean(distances) + np.std(distances))
+    if spread <= 0:
+        return 0.0
+    return options.beta_scale / spread
 
 
-def _nearest(near: Sequence[Near], count: int | None, mode: str, *, positive: bool) -> list[Near]:
-    """Return the nearest successes or failures, at most `count`; none if the mode says so."""
-    if mode == "none":
-        return []
-    is_wanted = is_positive if positive else is_negative
-    return [item for item in near if is_wanted(item.experience)][:count]
+def _check_name(kind: str, name: str, known_names: Mapping[str, object] | Sequence[str]) -> None:
+    if name not in known_names:
+        raise UnknownNameError(kind, name, [str(known_name) for known_name in known_names])
 
 
-def _knob_value(name: str, text: str) -> Any:
+def _knob_value(name: str, text: str) -> str | float | None:
     """Return the value of a knob from its text.
 
     Raises:
@@ -208,41 +259,70 @@ def _knob_value(name: str, text: str) -> Any:
         ) from None
 
 
-def _release(**knobs: Any) -> WarmStart:
-    """Return a setting as the paper's release has it: all experiences, standard scaler, no decay unless it says so."""
-    everything = WarmStart(k_positive=None, k_negative=None, scaler="standard", utility="weighted_sum", beta=0.0)
-    return replace(everything, **knobs)
+def _release(
+    *,
+    positives: Mode = Mode.FIXED,
+    negatives: Mode = Mode.FIXED,
+    distance: str = "euclidean",
+    utility: str = "weighted_sum",
+    has_decay: bool = False,
+) -> WarmStart:
+    """Return a setting as the paper's release has it: all experiences, standard scaler, no decay unless it says so.
+
+    The decay is what the release writes as `k=0.5`.
+    """
+    return WarmStart(
+        positives=positives.value,
+        negatives=negatives.value,
+        distance=distance,
+        utility=utility,
+        k_positive=None,
+        k_negative=None,
+        scaler="standard",
+        beta=None if has_decay else 0.0,
+        beta_scale=0.5 if has_decay else 1.0,
+    )
 
 
-HALF: Mapping[str, Any] = {"beta": None, "beta_scale": 0.5}
-"""The decay that the release writes as `k=0.5`."""
 PRESETS: Mapping[str, WarmStart] = {
-    "low-f-pos-cosine-decay": _release(negatives="none", distance="cosine", **HALF),
-    "low-a-neg-decay": _release(positives="none", negatives="adaptive", utility="linear_front", **HALF),
-    "low-a-neg": _release(positives="none", negatives="adaptive"),
-    "moderate-f-pos-a-neg": _release(negatives="adaptive"),
-    "moderate-a-pos-a-neg-decay": _release(positives="adaptive", negatives="adaptive", **HALF),
-    "moderate-f-neg-cosine-decay": _release(positives="none", distance="cosine", **HALF),
+    "low-f-pos-cosine-decay": _release(negatives=Mode.NONE, distance="cosine", has_decay=True),
+    "low-a-neg-decay": _release(positives=Mode.NONE, negatives=Mode.ADAPTIVE, utility="linear_front", has_decay=True),
+    "low-a-neg": _release(positives=Mode.NONE, negatives=Mode.ADAPTIVE),
+    "moderate-f-pos-a-neg": _release(negatives=Mode.ADAPTIVE),
+    "moderate-a-pos-a-neg-decay": _release(positives=Mode.ADAPTIVE, negatives=Mode.ADAPTIVE, has_decay=True),
+    "moderate-f-neg-cosine-decay": _release(positives=Mode.NONE, distance="cosine", has_decay=True),
     "high-f-pos-f-neg": _release(),
-    "high-f-neg-decay": _release(positives="none", utility="linear_front", **HALF),
+    "high-f-neg-decay": _release(positives=Mode.NONE, utility="linear_front", has_decay=True),
     "high-f-pos-f-neg-logarithmic": _release(utility="logarithmic_front"),
 }
 """The nine settings of the paper's runs, by strength of bias: `f` limits each learning rate, `a` their sum; what is not
 named takes no part. The last two `high` ones are one and the same for three of the paper's four tasks."""
 
-OURS: Mapping[str, WarmStart] = {
-    f"{bias}-{short}": WarmStart(positives=positives, negatives=negatives, utility=utility, method_choice=DISTRIBUTION)
-    for bias, positives, negatives in (
-        ("low", "fixed", "none"),
-        ("moderate", "fixed", "fixed"),
-        ("high", "adaptive", "adaptive"),
-    )
-    for short, utility in (
-        ("sum", "weighted_sum"),
-        ("linear", "linear_front"),
-        ("logarithmic", "logarithmic_front"),
-    )
+BIASES: Mapping[str, tuple[Mode, Mode]] = {
+    "low": (Mode.FIXED, Mode.NONE),
+    "moderate": (Mode.FIXED, Mode.FIXED),
+    "high": (Mode.ADAPTIVE, Mode.ADAPTIVE),
 }
+"""How successes and failures are limited in settings of ours, by strength of bias."""
+SHORT_UTILITIES = {"sum": "weighted_sum", "linear": "linear_front", "logarithmic": "logarithmic_front"}
+"""Utilities by what names of settings call them."""
+
+
+def _ours() -> dict[str, WarmStart]:
+    """Return a setting for each strength of bias with each utility."""
+    settings: dict[str, WarmStart] = {}
+    for bias, (positives, negatives) in BIASES.items():
+        for short, utility in SHORT_UTILITIES.items():
+            settings[f"{bias}-{short}"] = WarmStart(
+                positives=positives.value,
+                negatives=negatives.value,
+                utility=utility,
+                method_choice=MethodChoice.DISTRIBUTION.value,
+            )
+    return settings
+
+
+OURS: Mapping[str, WarmStart] = _ours()
 """Nine settings of ours, with the defaults of the paper's constructor: the 20 nearest of each kind, with decay.
 `moderate-linear` is what the sampler `xautolm` begins with. The method is chosen by a distribution: with the paper's
 weights, the mean best F1 over 20 made-up tasks fell from .673 to .639 with a misleading store, and rose from .699 to
