@@ -34,10 +34,13 @@ def annotation_columns(table: pd.DataFrame, label: str | None) -> tuple[pd.DataF
         table: Any table; without such columns it is returned as it is.
         label: The column of labels, if the user named it.
     """
-    table, notes = _label_studio(table)
+    notes: list[str] = []
+    table, label_studio_notes = _label_studio(table)
+    notes += label_studio_notes
     table, prodigy_notes = _prodigy(table)
+    notes += prodigy_notes
     table = _spacy(table, label or LABEL)
-    return table, [*notes, *prodigy_notes]
+    return table, notes
 
 
 def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
@@ -45,17 +48,20 @@ def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     nested = [name for name in ANNOTATIONS if name in table.columns]
     if not nested or DATA not in table.columns:
         return table, []
-    if not all(isinstance(data, Mapping) for data in table[DATA]):
+    tasks = list(table[DATA])
+    if not all(isinstance(task, Mapping) for task in tasks):
         return table, []
+
     rows: list[dict[str, object]] = []
     disputed: list[Hashable] = []
-    for place, data, cell in zip(table.index, table[DATA], table[nested[0]], strict=True):
-        opinions = _opinions(cell)
-        if any(opinion != opinions[0] for opinion in opinions):
-            disputed.append(place)
-        row = dict(data)
+    for place, task, annotations_cell in zip(table.index, tasks, table[nested[0]], strict=True):
+        opinions = _opinions(annotations_cell)
+        row = dict(task)
         if opinions:
-            row.update(opinions[0])
+            first = opinions[0]
+            row.update(first)
+            if any(opinion != first for opinion in opinions):
+                disputed.append(place)
         rows.append(row)
     notes = []
     if disputed:
@@ -98,16 +104,19 @@ def _prodigy(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
     Raises:
         DataError: There is none.
     """
-    if ANSWER not in table.columns or "text" not in table.columns:
+    columns = set(table.columns)
+    if not {ANSWER, "text"} <= columns:
         return table, []
     answers = list(table[ANSWER])
+    # A column of this name may hold something else in other data.
     if not all(isinstance(answer, str) and answer in ANSWERS for answer in answers):
         return table, []
-    if ACCEPT in table.columns and LABEL not in table.columns:
+    if ACCEPT in columns and LABEL not in columns:
         table = table.rename(columns={ACCEPT: LABEL})
     counts = Counter(answers)
     if not counts[ACCEPT]:
         raise DataError("Prodigy's answers accept no row.", got=dict(counts))
+
     is_accepted = table[ANSWER] == ACCEPT
     accepted = table[is_accepted].drop(columns=[ANSWER])
     notes = []

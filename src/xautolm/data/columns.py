@@ -208,6 +208,7 @@ def extract(table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, st
         column = columns[role.name]
         cells = column_of(table, column, role, name)
         values[role.name] = _parsed(cells, role, where, column, problems)
+    # All columns are looked at first, so that the message can count their problems.
     _refuse(problems)
     return pd.DataFrame(values)
 
@@ -298,13 +299,17 @@ def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Ser
     """
     if column in table.columns:
         return table[column]
-    parts = joined_names(column) if role.joins else []
-    absent = [part for part in parts if part not in table.columns]
-    if len(parts) > 1 and not absent:
-        rows = table[parts].to_dict("records")
-        return pd.Series(rows, index=table.index, dtype=object)
-    missing = absent[0] if absent else column
-    raise DataError(f"{name} has no column {missing!r}.", got=f"columns {', '.join(map(str, table.columns))}")
+    missing = column
+    if role.joins:
+        parts = joined_names(column)
+        absent = [part for part in parts if part not in table.columns]
+        if len(parts) > 1 and not absent:
+            rows = table[parts].to_dict("records")
+            return pd.Series(rows, index=table.index, dtype=object)
+        if absent:
+            missing = absent[0]
+    columns = ", ".join(map(str, table.columns))
+    raise DataError(f"{name} has no column {missing!r}.", got=f"columns {columns}")
 
 
 def joined_names(column: str) -> list[str]:
@@ -321,5 +326,10 @@ def check_known(named: Mapping[str, str | None], roles: Sequence[Role]) -> None:
     """
     names = {role.name for role in roles}
     for name, column in named.items():
-        if column is not None and name not in names:
-            raise UsageError(f"This task has no {name} column.", got=f"--{name} {column}", fix=f"It has {names}.")
+        if column is None or name in names:
+            continue
+        raise UsageError(
+            f"This task has no {name} column.",
+            got=f"--{name} {column}",
+            fix=f"It has {names}.",
+        )

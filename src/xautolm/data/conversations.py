@@ -79,14 +79,20 @@ def _turn(turn: object, number: int) -> Turn:
     """
     if not isinstance(turn, Mapping):
         raise ValueError(f"turn {number} is no object with a role and a content: {turn!r}"[:100])
-    names = [turn[key] for key in SPEAKER_KEYS if turn.get(key)]
-    name = names[0] if names else None
+    name: object = None
+    for key in SPEAKER_KEYS:
+        name = name or turn.get(key)
     speaker = SPEAKERS.get(str(name).lower())
     if speaker is None:
-        raise ValueError(f"turn {number} is said by {name!r}; known are {', '.join(SPEAKERS)}")
-    contents = [turn[key] for key in CONTENT_KEYS if turn.get(key) is not None]
-    content = contents[0] if contents else None
-    return Turn(speaker, _text_of(content, number))
+        speakers = ", ".join(SPEAKERS)
+        raise ValueError(f"turn {number} is said by {name or None!r}; known are {speakers}")
+    content: object = None
+    for key in CONTENT_KEYS:
+        # An empty text is one: an answer may be empty.
+        if content is None:
+            content = turn.get(key)
+    text = _text_of(content, number)
+    return Turn(speaker, text)
 
 
 def _text_of(content: object, number: int) -> str:

@@ -140,16 +140,21 @@ def _named_columns(table: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataF
     spaced: list[str] = []
     for position, name in enumerate(header):
         bare = name.strip(INVISIBLE)
-        cells = table.iloc[:, position]
-        if not bare and not any(cell.strip() for cell in cells):
-            continue
-        positions.append(position)
-        names.append(bare or f"column {position + 1}")
-        if bare and bare != name:
+        if not bare:
+            cells = table.iloc[:, position]
+            if not any(cell.strip() for cell in cells):
+                continue
+            # People count from 1.
+            bare = f"column {position + 1}"
+        elif bare != name:
             spaced.append(repr(name))
+        positions.append(position)
+        names.append(bare)
     named = table.iloc[:, positions]
     named.columns = pd.Index(names, dtype=object)
-    notes = [f"spaces around column names taken away: {', '.join(spaced)}"] if spaced else []
+    notes = []
+    if spaced:
+        notes.append(f"spaces around column names taken away: {', '.join(spaced)}")
     return named, notes
 
 

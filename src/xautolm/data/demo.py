@@ -168,7 +168,9 @@ def _ticket(rng: np.random.Generator) -> tuple[str, str]:
 
 def _with_typo(text: str, rng: np.random.Generator) -> str:
     """Swap two neighbouring letters."""
+    # Not the first one, and not the full stop.
     last = max(2, len(text) - 2)
     position = int(rng.integers(1, last))
-    before, after = text[:position], text[position + 2 :]
-    return before + text[position + 1] + text[position] + after
+    letters = list(text)
+    letters[position : position + 2] = reversed(letters[position : position + 2])
+    return "".join(letters)

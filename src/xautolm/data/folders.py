@@ -164,7 +164,10 @@ def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
     """Return whether files lie in a folder named by the split and differ in a number only, as Spark writes them."""
     parents = {path.parent for path in paths}
     patterns = {NUMBERS.sub("#", path.name) for path in paths}
-    return len(parents) == 1 and len(patterns) == 1 and split_of(_stem(paths[0])) is None
+    if len(parents) > 1 or len(patterns) > 1:
+        return False
+    # Then it is the folder that names the split, not the files.
+    return split_of(_stem(paths[0])) is None
 
 
 def _check_complete(folder: Path, shards: Sequence[_Shard]) -> None:
@@ -198,26 +201,39 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tu
     notes: list[str] = []
     for path in paths:
         part = read_file(folder / path, encoding)
-        if list(part.splits) != [TRAIN]:
-            names = ", ".join(part.splits)
-            raise DataError(f"{folder / path} holds several splits of its own.", got=names, fix="Give that file.")
-        tables.append(part.splits[TRAIN])
+        split_names = list(part.splits)
+        if split_names != [TRAIN]:
+            raise DataError(
+                f"{folder / path} holds several splits of its own.", got=", ".join(split_names), fix="Give that file."
+            )
+        table = part.splits[TRAIN]
+        tables.append(table)
         notes.extend(part.notes)
-        _check_same_columns(tables[-1], path, tables[0], paths[0])
+        _check_same_columns(table, path, tables[0], paths[0])
     if len(tables) == 1:
         return tables[0], notes
+
     for path, table in zip(paths, tables, strict=True):
+        # A line says where a row stands only together with its file.
         places = [f"{path.name}, {place_of(table, place)}" for place in table.index]
         table.index = pd.Index(places, name=FILE)
     return pd.concat(tables), notes
 
 
 def _check_same_columns(table: pd.DataFrame, path: PurePath, first: pd.DataFrame, first_path: PurePath) -> None:
+    """Refuse a part of a table that has other columns than the first.
+
+    Raises:
+        DataError: The columns of both.
+    """
     if set(table.columns) == set(first.columns):
         return
     columns = ", ".join(map(str, table.columns))
     first_columns = ", ".join(map(str, first.columns))
-    raise DataError(f"{path} has other columns than {first_path}.", got=f"{columns} instead of {first_columns}")
+    raise DataError(
+        f"{path} has other columns than {first_path}.",
+        got=f"{columns} instead of {first_columns}",
+    )
 
 
 def _listed_paths(paths: Sequence[PurePath]) -> str:

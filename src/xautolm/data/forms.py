@@ -31,8 +31,10 @@ def in_columns(source: Source, roles: Sequence[Role], named: Mapping[str, str | 
     splits: dict[str, pd.DataFrame] = {}
     notes = list(source.notes)
     for split, table in source.splits.items():
-        splits[split], form_notes = table_in_columns(table, roles, named)
-        notes.extend(f"{split} split: {note}" for note in form_notes)
+        in_form, form_notes = table_in_columns(table, roles, named)
+        splits[split] = in_form
+        for note in form_notes:
+            notes.append(f"{split} split: {note}")
     return replace(source, splits=splits, notes=tuple(notes))
 
 
@@ -45,17 +47,21 @@ def table_in_columns(
         DataError: A row in such a form that cannot be used.
     """
     text, target = roles[0], roles[-1]
+    # Answers to questions have a form of their own, which the reader of JSON knows.
     if target.name not in (LABEL, TARGET):
         return table, []
     if INSTRUCTION in text.guesses:
-        table, notes = instruction_columns(table, named.get(text.name), text.name, target.name)
+        named_text = named.get(text.name)
+        table, notes = instruction_columns(table, named_text, text.name, target.name)
         return _flat(table, text), notes
+
     named_label = named.get(target.name)
     table, notes = annotation_columns(table, named_label)
     table = _flat(table, text)
     label = named_label or _guess(table, target)
     if label is not None and label in table.columns:
-        table = with_columns(table, {label: label_cells(table, label)})
+        cells = label_cells(table, label)
+        table = with_columns(table, {label: cells})
     return table, notes
 
 
@@ -78,28 +84,37 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping
 
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
     """Return the only column with a usual name of the role, if there is one."""
-    matches = [name for name in map(str, table.columns) if name.lower() in role.guesses]
+    matches = _with_usual_name(table, role)
     if len(matches) != 1:
         return None
     return matches[0]
 
 
+def _with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:
+    """Return the names of the columns that are usual ones of a role."""
+    names = [str(name) for name in table.columns]
+    return [name for name in names if name.lower() in role.guesses]
+
+
 def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
     """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
-    if any(name.lower() in text.guesses for name in map(str, table.columns)):
+    if _with_usual_name(table, text):
         return table
     keys_by_column: dict[str, list[str]] = {}
     for column in table.columns:
         cells = list(table[column])
-        if cells and all(isinstance(cell, Mapping) for cell in cells):
+        holds_objects = all(isinstance(cell, Mapping) for cell in cells)
+        if cells and holds_objects:
             keys_by_column[column] = _keys_of(cells)
+
     flat = table.drop(columns=list(keys_by_column))
     uses_of_name = Counter(flat.columns)
     for keys in keys_by_column.values():
         uses_of_name.update(keys)
     for column, keys in keys_by_column.items():
         for key in keys:
-            name = key if uses_of_name[key] == 1 else f"{column}.{key}"
+            is_clear = uses_of_name[key] == 1
+            name = key if is_clear else f"{column}.{key}"
             cells = [mapping.get(key) for mapping in table[column]]
             flat = with_columns(flat, {name: cells})
     return flat

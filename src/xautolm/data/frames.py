@@ -64,20 +64,25 @@ def frame_of_columns(columns: Mapping[Hashable, object]) -> pd.DataFrame:
     Raises:
         DataError: A column is no sequence, or one is longer than another.
     """
-    if columns and all(isinstance(cells, Mapping) for cells in columns.values()):
+    are_mappings = bool(columns) and all(isinstance(cells, Mapping) for cells in columns.values())
+    if are_mappings:
         # As `DataFrame.to_dict()` gives them: the keys of cells say which belong to one row.
-        return pd.DataFrame(dict(columns), dtype=object).reset_index(drop=True)
-    cells_of: dict[str, list[object]] = {}
+        frame = pd.DataFrame(dict(columns), dtype=object)
+        return frame.reset_index(drop=True)
+
+    cells_by_name: dict[str, list[object]] = {}
     for name, values in columns.items():
-        cells_of[column_name(name)] = listed(values, f"column {name!r}")
-    lengths = {name: len(cells) for name, cells in cells_of.items()}
+        cells = listed(values, f"column {name!r}")
+        cells_by_name[column_name(name)] = cells
+    lengths = {name: len(cells) for name, cells in cells_by_name.items()}
     if len(set(lengths.values())) > 1:
-        counts = ", ".join(f"{length} in {name!r}" for name, length in lengths.items())
-        raise DataError("The columns do not form a table.", got=f"{counts} rows")
-    rows = next(iter(lengths.values()), 0)
+        counts = [f"{length} in {name!r}" for name, length in lengths.items()]
+        raise DataError("The columns do not form a table.", got=f"{', '.join(counts)} rows")
+
+    rows = max(lengths.values(), default=0)
     frame = pd.DataFrame(index=range(rows))
-    for column, cells in cells_of.items():
-        frame[column] = pd.Series(cells, index=frame.index, dtype=object)
+    for name, cells in cells_by_name.items():
+        frame[name] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
 
 
@@ -91,16 +96,18 @@ def column_name(name: object) -> str:
 def plain_cells(column: pd.Series) -> pd.Series:
     """Return a column of plain Python values with None for what is missing, or the column as it is if it is plain."""
     is_extension = isinstance(column.dtype, pd.api.extensions.ExtensionDtype)
-    if not is_extension and not (column.dtype == object and any(cell is pd.NA for cell in column)):
-        return column
-    cells: list[object] = []
     if is_extension:
         # Types of pandas' own have several marks of what is missing; they know them.
-        for cell, is_missing in zip(column.tolist(), column.isna().tolist(), strict=True):
-            cells.append(None if is_missing else cell)
+        values = column.tolist()
+        missing = column.isna().tolist()
+    elif column.dtype == object and any(cell is pd.NA for cell in column):
+        values = list(column)
+        missing = [cell is pd.NA for cell in values]
     else:
-        for cell in column:
-            cells.append(None if cell is pd.NA else cell)
+        return column
+    cells: list[object] = []
+    for value, is_missing in zip(values, missing, strict=True):
+        cells.append(None if is_missing else value)
     return pd.Series(cells, index=column.index, dtype=object, name=column.name)
 
 

@@ -73,11 +73,15 @@ def _of_instructions(table: pd.DataFrame, text: str) -> tuple[pd.DataFrame, list
         except ValueError as error:
             raise _row_error(table, place, str(error)) from None
         prompts.append(prompt)
-    # A `text` of Alpaca's own holds the answer too.
-    superseded = [*parts, text] if text in table.columns else parts
-    prompted = with_columns(table.drop(columns=superseded), {text: prompts})
+
+    superseded = list(parts)
+    if text in table.columns:
+        # A `text` of Alpaca's own holds the answer too.
+        superseded.append(text)
+    rest = table.drop(columns=superseded)
     joined = [name for name in parts if name in (INSTRUCTION, INPUT)]
-    return prompted, [f"{' and '.join(joined)} joined to the prompt"]
+    note = f"{' and '.join(joined)} joined to the prompt"
+    return with_columns(rest, {text: prompts}), [note]
 
 
 def _instruction_prompt(row: Mapping[str, object]) -> str:
@@ -123,7 +127,9 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     Raises:
         DataError: A row has no such turns.
     """
-    systems = list(table[SYSTEM]) if SYSTEM in table.columns else [None] * len(table)
+    systems = [None] * len(table)
+    if SYSTEM in table.columns:
+        systems = list(table[SYSTEM])
     prompts: list[str] = []
     answers: list[str] = []
     context_answers = 0
@@ -133,12 +139,15 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
             prompt, answer = _split_turns(turns, needs_answer=bool(target))
         except ValueError as error:
             raise _row_error(table, place, f"column {column!r}: {error}") from None
-        context_answers += sum(turn.speaker is Speaker.ASSISTANT for turn in prompt)
+        for turn in prompt:
+            if turn.speaker is Speaker.ASSISTANT:
+                context_answers += 1
         prompts.append(conversation_text(prompt))
         answers.append(answer)
 
     superseded = [name for name in (column, SYSTEM, text) if name in table.columns]
-    prompted = with_columns(table.drop(columns=superseded), {text: prompts})
+    rest = table.drop(columns=superseded)
+    prompted = with_columns(rest, {text: prompts})
     if target:
         prompted = with_columns(prompted, {target: answers})
     notes = [f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"]
@@ -163,9 +172,11 @@ def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Tur
     answers = [position for position, turn in enumerate(turns) if turn.speaker is Speaker.ASSISTANT]
     if needs_answer and not answers:
         raise ValueError("no turn is the assistant's, so there is nothing to learn")
-    prompt, answer = list(turns), ""
+    last_turn = len(turns) - 1
+    ends_with_answer = bool(answers) and answers[-1] == last_turn
+    prompt = list(turns)
+    answer = ""
     # To predict for, a conversation that ends with a question is a prompt as it is.
-    ends_with_answer = bool(answers) and answers[-1] == len(turns) - 1
     if needs_answer or ends_with_answer:
         last_answer = answers[-1]
         prompt = list(turns[:last_answer])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -72,11 +71,12 @@ def _parsed(text: str) -> Json:
 
 def _object(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
     """Return an object; the second of two equal names would otherwise win in silence."""
-    value = {whole_characters(name): part for name, part in pairs}
-    if len(value) < len(pairs):
-        counts = Counter(whole_characters(name) for name, _ in pairs)
-        repeated = next(name for name, count in counts.items() if count > 1)
-        raise ValueError(f"an object has the name {repeated!r} twice")
+    value: dict[str, Json] = {}
+    for raw_name, part in pairs:
+        name = whole_characters(raw_name)
+        if name in value:
+            raise ValueError(f"an object has the name {name!r} twice")
+        value[name] = part
     return value
 
 
@@ -266,7 +266,8 @@ def _rows_in_split_layout(document: Mapping[str, Json], place: str) -> list[Json
     Raises:
         DataError: A row has more or fewer values than there are columns.
     """
-    columns, data = document.get("columns"), document.get("data")
+    columns = document.get("columns")
+    data = document.get("data")
     if not isinstance(columns, list) or not isinstance(data, list):
         return None
     value_lists = [row for row in data if isinstance(row, list)]
@@ -276,9 +277,12 @@ def _rows_in_split_layout(document: Mapping[str, Json], place: str) -> list[Json
     rows: list[Json] = []
     for number, values in enumerate(value_lists):
         if len(values) != len(names):
-            problem = f"{place}, row {number}: {len(values)} values for {len(names)} columns."
-            raise DataError(problem, got=repr(values)[:SAMPLE_OF_LINE])
-        rows.append(dict(zip(names, values, strict=True)))
+            raise DataError(
+                f"{place}, row {number}: {len(values)} values for {len(names)} columns.",
+                got=repr(values)[:SAMPLE_OF_LINE],
+            )
+        row = dict(zip(names, values, strict=True))
+        rows.append(row)
     return rows
 
 
@@ -286,16 +290,24 @@ def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
     """Return the rows of an object of columns, each a list or an object by row, if all are of equal length."""
     if len(document) < 2:
         return None
-    objects = {name: column for name, column in document.items() if isinstance(column, dict)}
+    objects: dict[str, dict[str, Json]] = {}
+    lists: dict[str, list[Json]] = {}
+    for name, column in document.items():
+        if isinstance(column, dict):
+            objects[name] = column
+        elif isinstance(column, list):
+            lists[name] = column
     if len(objects) == len(document):
         return _rows_of_objects(objects)
-    lists = {name: column for name, column in document.items() if isinstance(column, list)}
+    if len(lists) < len(document):
+        return None
     lengths = {len(column) for column in lists.values()}
-    if len(lists) < len(document) or len(lengths) != 1:
+    if len(lengths) != 1:
         return None
     rows: list[Json] = []
     for number in range(lengths.pop()):
-        rows.append({name: column[number] for name, column in lists.items()})
+        row = {name: column[number] for name, column in lists.items()}
+        rows.append(row)
     return rows
 
 

@@ -283,8 +283,12 @@ def _swallowing(
 
 
 def _usual(values: Sequence[str]) -> _Usual:
+    """Return what is to be expected in a column, by the values of rows that are surely whole."""
     counts = Counter(values)
-    frequent = {value for value, count in counts.items() if count >= USUAL_COUNT and value}
+    frequent: set[str] = set()
+    for value, count in counts.items():
+        if value and count >= USUAL_COUNT:
+            frequent.add(value)
     are_numbers = bool(counts) and all(_is_number(value) for value in counts)
     return _Usual(frozenset(frequent), are_numbers)
 

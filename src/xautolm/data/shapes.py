@@ -87,13 +87,18 @@ def input_table(inputs: object, roles: Sequence[Role], columns: Columns, used: M
     """
     table, columns = _inputs(inputs, roles, columns)
     check_column_names(table, "inputs")
-    if table.empty and not len(table.columns):
+    has_nothing = table.empty and not len(table.columns)
+    if has_nothing:
         return pd.DataFrame({role.name: [] for role in roles})
     table = inputs_in_columns(table, roles, columns)
     table, notes = repaired_table(table, "inputs")
     for note in notes:
         LOG.warning("%s", note)
-    text_roles = [Role(name=role.name, guesses=role.guesses, parse=any_text) for role in roles]
+
+    # A model can be asked about an empty text, though it cannot learn from one.
+    text_roles: list[Role] = []
+    for role in roles:
+        text_roles.append(Role(name=role.name, guesses=role.guesses, parse=any_text))
     names = usual_columns(table, text_roles, columns, used)
     column_by_role = choose_columns(table, text_roles, names)
     return extract(table, text_roles, column_by_role, "inputs")
@@ -152,10 +157,14 @@ def _inputs(inputs: object, roles: Sequence[Role], columns: Columns) -> tuple[pd
     if any(isinstance(row, Mapping) for row in rows):
         frame = _frame_of_mappings(rows)
         return _inputs_of_table(frame, roles, columns)
+
+    # Rows have no names of columns, so these are called as the user or the task calls them.
     names: dict[str, str] = {}
     for role in roles:
         names[role.name] = columns.get(role.name) or role.name
-    cells = [_parts(row, number, roles) for number, row in enumerate(rows)]
+    cells: list[list[object]] = []
+    for number, row in enumerate(rows):
+        cells.append(_parts(row, number, roles))
     table = pd.DataFrame(cells, columns=list(names.values()), dtype=object)
     return table, {**columns, **names}
 
@@ -244,13 +253,19 @@ def _frame_of_mappings(rows: Sequence[object]) -> pd.DataFrame:
 
 
 def _parts(row: object, number: int, roles: Sequence[Role]) -> list[object]:
-    """Return a row's inputs: the row itself where the task has one, else its parts."""
+    """Return a row's inputs: the row itself where the task has one, else its parts.
+
+    Raises:
+        DataError: It has more or fewer parts than the task has inputs.
+    """
     parts = list(row) if isinstance(row, list | tuple) else [row]
     if len(parts) == len(roles):
         return parts
     names = " and ".join(role.name for role in roles)
     value = f"{len(parts)} values, {row!r}"
-    advice = "Give a table with columns of these names." if len(roles) > 1 else ""
+    advice = ""
+    if len(roles) > 1:
+        advice = "Give a table with columns of these names."
     raise DataError(f"data, row {number}: expected {names}.", got=value[:SHOWN], fix=advice)
 
 

@@ -67,21 +67,26 @@ def made_validation(
         Two arrays of sorted positions.
     """
     key_series = pd.Series(list(keys), dtype=object)
+    # The number of its key for each row; missing texts share one.
     codes, distinct = pd.factorize(key_series, use_na_sentinel=False)
     # Strata keep their order, which a set would not between processes.
-    strata_of_key: list[dict[Hashable, None]] = [{} for _ in range(len(distinct))]
+    strata_of_key: list[dict[Hashable, None]] = [{} for _ in distinct]
     for code, row_strata in zip(codes.tolist(), strata, strict=True):
-        strata_of_key[code].update(dict.fromkeys(row_strata))
+        for stratum in row_strata:
+            strata_of_key[code][stratum] = None
     units = [tuple(strata_of_unit) for strata_of_unit in strata_of_key]
+
     is_held_out = hold_out(units, size, seed)
     in_validation = is_held_out[codes]
-    return np.flatnonzero(~in_validation), np.flatnonzero(in_validation)
+    train_positions = np.flatnonzero(~in_validation)
+    validation_positions = np.flatnonzero(in_validation)
+    return train_positions, validation_positions
 
 
 def without_keys_of(table: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: Keys) -> pd.DataFrame:
     """Return the rows whose key is in none of the other tables."""
-    taken: set[Hashable] = set()
+    keys_elsewhere: set[Hashable] = set()
     for split in tables:
-        taken.update(keys.of(split))
-    is_free = [key not in taken for key in keys.of(table)]
+        keys_elsewhere.update(keys.of(split))
+    is_free = [key not in keys_elsewhere for key in keys.of(table)]
     return table[is_free]

@@ -89,6 +89,11 @@ def _is_damaged(cell: object) -> bool:
 
 def repaired_texts(texts: Sequence[str]) -> tuple[list[str], int]:
     """Return texts with whole characters only, and how many of them were changed."""
-    repaired = [whole_characters(text) for text in texts]
-    changed = sum(before != after for before, after in zip(texts, repaired, strict=True))
+    repaired: list[str] = []
+    changed = 0
+    for text in texts:
+        whole = whole_characters(text)
+        repaired.append(whole)
+        if whole != text:
+            changed += 1
     return repaired, changed

@@ -112,4 +112,7 @@ def _refusal(rows: Sequence[Sequence[object]], widths: set[int], target: Role) -
 
 def _is_one_hot(row: Sequence[object]) -> bool:
     """Return whether a row is 0 but for a single 1."""
-    return all(value in TRUTHS for value in row) and sum(value == 1 for value in row) == 1
+    if any(value not in TRUTHS for value in row):
+        return False
+    ones = sum(value == 1 for value in row)
+    return ones == 1
