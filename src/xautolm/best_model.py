@@ -10,7 +10,7 @@ import pandas as pd
 
 from xautolm.errors import NoModelError
 from xautolm.run_folder import RunFolder
-from xautolm.tasks import TASKS, Classification, predicted
+from xautolm.tasks import TASKS, Classification
 
 if TYPE_CHECKING:
     from xautolm.finetuning.predictor import Predictor
@@ -62,7 +62,7 @@ class BestModel:
         if table.empty:
             return self._nothing()
         answers = self.predictor().answers(table)
-        targets = predicted(self.task, answers)
+        targets: Any = self.task.predictions(answers)
         if not self.info.labels:
             values = answers.tolist() if isinstance(answers, np.ndarray) else list(answers)
             return Predictions(values=values, probabilities=None, targets=targets)

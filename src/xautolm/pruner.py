@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 
+import numpy as np
 import pandas as pd
 
 from xautolm.execution import Executor
@@ -153,11 +154,12 @@ class Pruner:
         """Return what a constant answer scores; nothing for texts, of which none is right for the most rows."""
         if self.task.target_kind == "texts":
             return {}
-        targets = {}
+        targets: dict[str, np.ndarray] = {}
         try:
             for split in ("train", "validation"):
                 table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
-                targets[split] = self.task.encode(list(table[self.task.target]), self.labels)
+                labels = list(table[self.task.target])
+                targets[split] = np.asarray(self.task.encode(labels, self.labels))
         except (OSError, ValueError, KeyError) as error:
             # A split that was damaged meanwhile is no reason to end a search: curves are judged all the same.
             logger.warning("what a constant answer scores cannot be said: %s", error)

@@ -21,7 +21,7 @@ from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS
-from xautolm.tasks import TASKS, predicted
+from xautolm.tasks import TASKS
 from xautolm.vocabulary import FailureKind
 
 # What libraries say of themselves while they work.
@@ -46,7 +46,7 @@ def test_a_probe_answers_from_its_folder_as_it_was_scored(
     table = pd.read_parquet(Path(spec.data) / "validation.parquet")
     answers = Predictor(folder / "model", "cpu").answers(table)
     targets = kind.encode(list(table[kind.target]), spec.labels)
-    assert scores(spec.metrics, targets, predicted(kind, answers)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    assert scores(spec.metrics, targets, kind.predictions(answers)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
     assert outcome.metrics["f1_macro"] > 0.6
 
 
@@ -105,7 +105,7 @@ def test_a_training_on_the_mean_answers_from_its_folder_as_it_was_scored(
     logits = Predictor(folder / "model", "cpu").answers(table)
     task = TASKS.get(spec.task)
     targets = task.encode(list(table[task.target]), spec.labels)
-    assert scores(spec.metrics, targets, predicted(task, logits)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    assert scores(spec.metrics, targets, task.predictions(logits)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
     model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
     theirs = model.encode(list(table["text"]))
     assert np.allclose(logits, theirs, atol=1e-3 * np.abs(logits).max())
@@ -175,7 +175,7 @@ def test_a_family_that_the_zoo_does_not_have_is_probed_and_trained_from_its_prob
         table = pd.read_parquet(Path(spec.data) / "validation.parquet")
         task = TASKS.get(spec.task)
         targets = task.encode(list(table[task.target]), spec.labels)
-        answers = predicted(task, Predictor(place / "model", "cpu").answers(table))
+        answers = task.predictions(Predictor(place / "model", "cpu").answers(table))
         # The second probe finds the features of the first on the disk: its dense layer has to be the same one.
         assert scores(spec.metrics, targets, answers) == pytest.approx(dict(outcome.metrics), abs=1e-6)
     assert outcome.history[0]["train_loss"] < 3.0

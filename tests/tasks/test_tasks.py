@@ -7,7 +7,7 @@ import pytest
 
 from xautolm.errors import DataError, UnknownNameError
 from xautolm.metrics import METRICS, objective, scores
-from xautolm.tasks import TASKS, Classification, Task, predicted
+from xautolm.tasks import TASKS, Classification, Task
 
 
 @pytest.fixture(params=list(TASKS.things.values()), ids=lambda task: task.name)
@@ -41,7 +41,7 @@ def test_probabilities_and_predictions_agree(classification: Classification) -> 
     logits = np.random.default_rng(0).normal(size=(50, 3)) * 3
     probabilities = classification.probabilities(logits)
     assert probabilities.shape == logits.shape and ((probabilities >= 0) & (probabilities <= 1)).all()
-    assert np.array_equal(predicted(classification, logits), classification.predictions(probabilities - 0.5))
+    assert np.array_equal(classification.predictions(logits), classification.predictions(probabilities - 0.5))
 
 
 def test_perfect_predictions_score_the_best_of_each_metric(task: Task) -> None:

@@ -10,7 +10,7 @@ from transformers import PreTrainedTokenizerBase
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.metrics import scores
 from xautolm.records import Answering, TrialSpec
-from xautolm.tasks import Task, predicted
+from xautolm.tasks import Task
 
 
 def answer_scores(
@@ -21,6 +21,7 @@ def answer_scores(
     settings: Answering,
     spec: TrialSpec,
 ) -> dict[str, float]:
-    """The metrics of a model's answers to a table's rows."""
-    given = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
-    return scores(spec.metrics, task.encode(list(table[task.target]), spec.labels), predicted(task, given))
+    """Return the metrics of a model's answers to a table's rows."""
+    answers = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
+    targets = task.encode(list(table[task.target]), spec.labels)
+    return scores(spec.metrics, targets, task.predictions(answers))

@@ -29,7 +29,7 @@ from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import scores
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
-from xautolm.tasks import Task, predicted
+from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
 
@@ -55,7 +55,7 @@ def run_probe(
     head = opened_head(spec, task, tokenizer)
     features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
     validation = examples_of(features.validation, tokens["validation"])
-    metrics = scores(spec.metrics, validation.targets, predicted(task, probe.logits(validation.features)))
+    metrics = scores(spec.metrics, validation.targets, task.predictions(probe.logits(validation.features)))
     evaluation_time = time.monotonic() - started
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
     write_probe(probe, head, readout, features, tokenizer, settings, TrialFolder(folder).model)
@@ -217,7 +217,7 @@ def probe_of(
     )
 
     def judge(logits: np.ndarray, targets: np.ndarray) -> float:
-        return scores((spec.metric,), targets, predicted(task, logits))[spec.metric]
+        return scores((spec.metric,), targets, task.predictions(logits))[spec.metric]
 
     def fit(path: Path) -> None:
         train = examples_of(features.train, tokens["train"])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 import torch
@@ -25,7 +25,7 @@ from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import scores
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
-from xautolm.tasks import Classification, Task
+from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind
 
@@ -187,13 +187,11 @@ def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> Callable[..., tor
 
 
 def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
-    classification = cast("Classification", task)
-
     def compute(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions
         logits = np.asarray(logits[0] if isinstance(logits, tuple) else logits)
         check_outputs(logits)
-        return scores(spec.metrics, np.asarray(prediction.label_ids), classification.predictions(logits))
+        return scores(spec.metrics, np.asarray(prediction.label_ids), task.predictions(logits))
 
     return compute
 

@@ -1,45 +1,72 @@
-"""What a task type is: its columns, its label map, how outputs become answers, and how answers are scored."""
+"""The base class of task types: their columns, how labels are read and checked, and how answers become predictions."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 import numpy as np
 
 from xautolm.records import Form, Scalar
 from xautolm.tasks.forms import FORMS
 
+Label = TypeVar("Label", bound=Hashable)
+"""A label as a value: a class name, a tuple of names or of reference answers, a number, or a text."""
+Row: TypeAlias = Mapping[str, Any]
+"""The cells of a row by the names of their columns."""
+Stratum: TypeAlias = tuple[Hashable, ...]
+"""What a split keeps in proportion of one row: the strata that its label belongs to."""
+Targets: TypeAlias = np.ndarray | Sequence[tuple[str, ...]]
+"""Labels as metrics take them: class indices or numbers of shape (rows,), 0/1 indicators of shape (rows, classes), or
+the reference texts of each row."""
+Answers: TypeAlias = np.ndarray | Sequence[str]
+"""What a model says of rows: logits of shape (rows, classes), numbers of shape (rows,), or a text for each row."""
 
-class Task(Protocol):
-    """One task type; a plug-in of `xautolm.tasks`."""
 
-    name: str
-    problem_type: str
+class Prompt(NamedTuple):
+    """What a model that says words is asked, in three parts that are joined as they are."""
+
+    before: str
+    text: str
+    """The only part of which some may be left out, so that the prompt fits."""
+    after: str
+
+
+class BaseTask(ABC, Generic[Label]):
+    """One task type, whose labels are values of one type; a plug-in of `xautolm.tasks`.
+
+    A subclass gives the attributes without a value and the abstract methods; the rest has defaults.
+    """
+
+    name: ClassVar[str]
+    problem_type: ClassVar[str] = ""
     """What transformers calls the loss of a head: `single_label_classification`, `multi_label_classification` or
-    `regression`; empty for other tasks."""
-    forms: Mapping[str, tuple[str, ...]]
+    `regression`; empty for tasks whose answers are texts."""
+    forms: ClassVar[Mapping[str, tuple[str, ...]]]
     """Names of the forms that the task can be cast in, for each architecture that can do it, the usual one first."""
-    families: tuple[str, ...]
+    families: ClassVar[tuple[str, ...]]
     """Architectures that `--families auto` considers."""
-    target_kind: str
+    target_kind: ClassVar[str]
     """Which meta-features apply: those of `classes`, `numbers` or `texts`."""
-    metrics: tuple[str, ...]
+    metrics: ClassVar[tuple[str, ...]]
     """The metrics that mean something here; the first is the default objective."""
-    inputs: Mapping[str, tuple[str, ...]]
+    inputs: ClassVar[Mapping[str, tuple[str, ...]]]
     """Columns that are texts, with usual names; equal values of the first never straddle a split."""
-    target: str
+    target: ClassVar[str]
     """What the column to predict is called."""
-    target_guesses: tuple[str, ...]
+    target_guesses: ClassVar[tuple[str, ...]]
+    """Usual names of the column to predict, the likeliest first."""
 
-    empty_label: tuple[()] | None
+    empty_label: ClassVar[tuple[()] | None] = None
     """The label of a row for which none is right, such as no answer; None where every row has one."""
-    joins_columns: bool
+    joins_columns: ClassVar[bool] = False
     """Whether several columns of 0 and 1 can be its label, each the name of a class."""
-    validates_every_class: bool
+    validates_every_class: ClassVar[bool] = False
     """Whether each class must be in the validation split too."""
 
-    def parse_label(self, cell: Any) -> Any:
+    @abstractmethod
+    def parse_label(self, cell: object) -> Label:
         """Return a label cell as its value.
 
         Raises:
@@ -47,71 +74,93 @@ class Task(Protocol):
             ValueError: It cannot be a label; says why.
         """
 
-    def column_problem(self, cells: Sequence[Any]) -> str:
-        """Return why a whole column cannot be labels though each of its cells can, or nothing."""
+    def column_problem(self, cells: Sequence[object]) -> str:
+        """Return why a whole column cannot be labels though each of its cells can; nothing by default."""
+        return ""
 
-    def stand_ins(self, labels: Sequence[Any], train: Sequence[Any]) -> frozenset[Any]:
-        """Return those of a split's labels that data sets write for "no label", such as -1.
+    def stand_ins(self, labels: Sequence[Label], train: Sequence[Label]) -> frozenset[Label]:
+        """Return those of a split's labels that stand for "no label", such as -1 in many data sets.
+
+        By default that is the empty label of a task that has one, where a whole split has no other label and the
+        training split has: nobody has labelled it.
 
         Args:
             labels: Of the split.
             train: Of the training split, which may be the same.
         """
+        if self.empty_label is None or any(labels) or not any(train):
+            return frozenset()
+        # All of them are the empty one.
+        return frozenset(labels)
 
-    def strata(self, labels: Sequence[Any]) -> list[tuple[Hashable, ...]]:
+    @abstractmethod
+    def strata(self, labels: Sequence[Label]) -> list[Stratum]:
         """Return for each label the strata that a split keeps in proportion, and on both of its sides."""
 
-    def labels_of(self, labels: Sequence[Any]) -> tuple[str, ...]:
-        """All class names, sorted."""
+    def labels_of(self, labels: Sequence[Label]) -> tuple[str, ...]:
+        """Return all class names, sorted; nothing by default: the task has no classes."""
+        return ()
 
-    def check(self, train: Sequence[Any], validation: Sequence[Any]) -> None:
-        """Raise DataError if nothing can be learned from these labels."""
+    @abstractmethod
+    def check(self, train: Sequence[Label], validation: Sequence[Label]) -> None:
+        """Refuse labels from which nothing can be learned.
 
-    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """What a person should know of some training rows, given by column names."""
+        Raises:
+            DataError: Says why nothing can.
+        """
 
-    def encode(self, labels: Sequence[Any], names: Sequence[str]) -> Any:
-        """Targets: class indices or numbers of shape (n,), 0/1 indicators of shape (n, classes), or texts for each
-        row."""
-
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """A prompt for generation in three parts, of which only the middle one may be cut."""
-
-    def words(self, label: Any) -> str:
-        """A label as a text to generate."""
-
-
-class TaskDefaults:
-    """What most tasks have in common; a task file overrides what differs."""
-
-    empty_label: tuple[()] | None = None
-    joins_columns = False
-    validates_every_class = False
-
-    def column_problem(self, cells: Sequence[Any]) -> str:
-        """Return nothing: cells are looked at one by one."""
-        return ""
-
-    def stand_ins(self, labels: Sequence[Any], train: Sequence[Any]) -> frozenset[Any]:
-        """Return nothing: every label means what it says."""
-        return frozenset()
-
-    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
-        """Return nothing beyond what all data is told."""
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Return what a person should know of some training rows; nothing by default."""
         return []
 
+    @abstractmethod
+    def encode(self, labels: Sequence[Label], names: Sequence[str]) -> Targets:
+        """Return labels as targets of training and metrics.
 
-class Classification(Task, Protocol):
-    """A task whose outputs are scores of classes."""
+        Args:
+            labels: One for each row.
+            names: The classes, in the order of their indices; empty for tasks without classes.
+        """
 
+    @abstractmethod
+    def parts(self, row: Row) -> Prompt:
+        """Return what a model that says words is asked of a row."""
+
+    @abstractmethod
+    def words(self, label: Label) -> str:
+        """Return a label as a text to say."""
+
+    def predictions(self, answers: Answers) -> Answers:
+        """Return predictions in the shape of the targets; by default what the model says, as it is."""
+        return answers
+
+
+class BaseClassification(BaseTask[Label]):
+    """A task type whose models give a score to each class."""
+
+    target_kind = "classes"
+
+    @abstractmethod
+    def labels_of(self, labels: Sequence[Label]) -> tuple[str, ...]:
+        """Return all class names, sorted."""
+
+    @abstractmethod
+    def predictions(self, answers: Answers) -> np.ndarray:
+        """Return logits of shape (rows, classes) as predictions in the shape of the targets."""
+
+    @abstractmethod
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Logits of shape (n, classes) to probabilities of the same shape."""
+        """Return logits of shape (rows, classes) as probabilities of the same shape."""
 
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """Logits to predictions in the shape of the targets."""
-
+    @abstractmethod
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[Any]:
-        """Predictions to what a person reads: class names, or lists of them."""
+        """Return predictions as a person reads them: a class name for each row, or a list of them."""
+
+
+Task: TypeAlias = BaseTask[Any]
+"""A task type whose labels may be of any type: it alone looks into them."""
+Classification: TypeAlias = BaseClassification[Any]
+"""A task type with classes."""
 
 
 def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]) -> Form:
@@ -127,9 +176,5 @@ def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Map
         UnknownNameError: There is no form of that name.
     """
     usual_form = forms[architecture][0]
-    return FORMS.get(str(values.get("form", usual_form)))
-
-
-def predicted(task: Task, answers: Any) -> Any:
-    """Predictions in the shape of the targets, from what a model says: logits, or numbers and texts as they are."""
-    return cast("Classification", task).predictions(answers) if task.problem_type else answers
+    name = str(values.get("form", usual_form))
+    return FORMS.get(name)

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from itertools import compress
+from typing import ClassVar, TypeAlias
 
 import numpy as np
 
 from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, listed, name_of, shown, structure, truth
 from xautolm.errors import DataError
-from xautolm.tasks.base import TaskDefaults
+from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 
 SEPARATOR = re.compile(r"[,;|]")
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
@@ -22,24 +23,32 @@ OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
 """A 0/1 vector as a text without commas."""
 
+LabelSet: TypeAlias = tuple[str, ...]
+"""The labels of one row, sorted; empty where it has none."""
 
-class MultilabelClassification(TaskDefaults):
+
+class MultilabelClassification(BaseClassification[LabelSet]):
     """Each text has zero or more labels: a list, a mapping of names to 0 or 1, or text separated by comma, semicolon or
     bar."""
 
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
-    forms: ClassVar = {"encoder": ("classify",), "decoder": ("classify",), "encoder-decoder": ("classify",)}
+    forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder": ("classify",),
+        "decoder": ("classify",),
+        "encoder-decoder": ("classify",),
+    }
     families = ("encoder",)
-    target_kind = "classes"
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")
-    inputs: ClassVar = {"text": ("text", "sentence", "content", "review", "document", "utterance", "statement")}
+    inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
+    }
     target = "label"
     target_guesses = ("labels", "label", "classes", "categories", "tags", "topics", "cats")
     empty_label = ()
     joins_columns = True
 
-    def parse_label(self, cell: Any) -> tuple[str, ...]:
+    def parse_label(self, cell: object) -> LabelSet:
         """Return the set of labels as a sorted tuple; an empty list or text means no label."""
         if is_missing(cell):
             raise MissingCellError("the labels are missing; an empty list or text means none")
@@ -49,7 +58,7 @@ class MultilabelClassification(TaskDefaults):
             raise MissingCellError("the labels are missing; an empty list or text means none")
         return tuple(sorted(names))
 
-    def column_problem(self, cells: Sequence[Any]) -> str:
+    def column_problem(self, cells: Sequence[object]) -> str:
         """Return that a column holds 0/1 vectors, whose classes have no names, or several labels in one text."""
         present = [cell for cell in cells if not is_missing(cell)]
         joined = _joined_otherwise(present)
@@ -60,90 +69,114 @@ class MultilabelClassification(TaskDefaults):
             )
         vectors = [_vector(cell) for cell in present]
         widths = {len(vector) for vector in vectors}
-        if not vectors or not all(vectors) or len(widths) != 1:
+        are_all_vectors = bool(vectors) and all(vectors)
+        if not are_all_vectors or len(widths) != 1:
             return ""
         return (
             f"holds 0/1 vectors without names, for example {shown(present[0])}.\nGive each row a list of its labels' "
             "names, or each class a column of 0 and 1, all of them named by --label name,name."
         )
 
-    def stand_ins(self, labels: Sequence[tuple[str, ...]], train: Sequence[Any]) -> frozenset[tuple[str, ...]]:
-        """Return the empty label where a whole split has no other and training has: nobody has labelled it."""
-        is_unlabelled = not any(labels) and any(train)
-        return frozenset({()} if is_unlabelled else ())
-
-    def strata(self, labels: Sequence[tuple[str, ...]]) -> list[tuple[Hashable, ...]]:
+    def strata(self, labels: Sequence[LabelSet]) -> list[Stratum]:
         """Return the labels themselves, not their combination: most combinations are there once."""
         return list(labels)
 
-    def labels_of(self, labels: Sequence[tuple[str, ...]]) -> tuple[str, ...]:
-        """All labels that occur, alphabetically."""
-        return tuple(sorted({name for names in labels for name in names}))
+    def labels_of(self, labels: Sequence[LabelSet]) -> tuple[str, ...]:
+        """Return all labels that occur, alphabetically."""
+        names: set[str] = set()
+        for label in labels:
+            names.update(label)
+        return tuple(sorted(names))
 
-    def check(self, train: Sequence[tuple[str, ...]], validation: Sequence[tuple[str, ...]]) -> None:
+    def check(self, train: Sequence[LabelSet], validation: Sequence[LabelSet]) -> None:
         """Refuse a single label, and labels that training never shows."""
-        known = self.labels_of(train)
-        unseen = sorted(set(self.labels_of(validation)) - set(known))
-        if unseen:
+        train_names = self.labels_of(train)
+        validation_names = self.labels_of(validation)
+        absent = sorted(set(validation_names) - set(train_names))
+        if absent:
             raise DataError(
                 "Labels of the validation split are absent from the training split.",
-                got=f"{listed(unseen)}; the training split has {listed(known)}",
+                got=f"{listed(absent)}; the training split has {listed(train_names)}",
                 fix="Give splits with the same labels.",
             )
-        if len(known) < 2:
-            raise DataError("There are fewer than two labels.", got=", ".join(known) or "none")
+        if len(train_names) < 2:
+            raise DataError("There are fewer than two labels.", got=", ".join(train_names) or "none")
 
-    def notes(self, rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    def notes(self, rows: Sequence[Row]) -> list[str]:
         """Return which labels training shows once only."""
-        counts = Counter(name for row in rows for name in row[self.target])
+        counts: Counter[str] = Counter()
+        for row in rows:
+            counts.update(row[self.target])
         single = sorted(name for name, count in counts.items() if count == 1)
         if not single:
             return []
-        return [f"{len(single)} of {len(counts)} labels have one training example each: {listed(single)}"]
+        share = f"{len(single)} of {len(counts)} labels"
+        return [f"{share} have one training example each: {listed(single)}"]
 
-    def encode(self, labels: Sequence[tuple[str, ...]], names: Sequence[str]) -> np.ndarray:
-        """0/1 indicators, shape (n, classes)."""
-        return np.asarray([[float(name in found) for name in names] for found in labels], dtype=np.float32)
+    def encode(self, labels: Sequence[LabelSet], names: Sequence[str]) -> np.ndarray:
+        """Return 0/1 indicators, shape (rows, classes)."""
+        columns = {name: column for column, name in enumerate(names)}
+        indicators = np.zeros((len(labels), len(names)), dtype=np.float32)
+        for row, label in enumerate(labels):
+            for name in label:
+                column = columns.get(name)
+                if column is not None:
+                    indicators[row, column] = 1.0
+        return indicators
 
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The text."""
-        return "", row["text"], "\n"
+    def parts(self, row: Row) -> Prompt:
+        """Return the text."""
+        return Prompt("", row["text"], "\n")
 
-    def words(self, label: tuple[str, ...]) -> str:
-        """The class names."""
+    def words(self, label: LabelSet) -> str:
+        """Return the class names."""
         return ", ".join(label)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Sigmoid of each logit."""
-        return np.asarray(1 / (1 + np.exp(-np.clip(logits, -60, 60))))
+        """Return the sigmoid of each logit."""
+        from scipy.special import expit
 
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """Labels with a probability above one half, as 0/1 indicators."""
+        return np.asarray(expit(logits))
+
+    def predictions(self, answers: Answers) -> np.ndarray:
+        """Return labels with a probability above one half, which is a logit above 0, as 0/1 indicators."""
+        logits = np.asarray(answers)
         return (logits > 0).astype(np.int64)
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[list[str]]:
-        """Lists of labels."""
-        return [[name for name, chosen in zip(names, row, strict=True) if chosen] for row in predictions]
+        """Return the list of each row's labels."""
+        decoded = []
+        for indicators in predictions:
+            label = list(compress(names, indicators))
+            decoded.append(label)
+        return decoded
 
 
-def _joined_otherwise(cells: Sequence[Any]) -> str:
+def _joined_otherwise(cells: Sequence[object]) -> str:
     """Return a cell of a column whose texts list labels with another sign between; empty if they do not.
 
     They do if every part of the texts that hold the sign also stands alone in a cell. Blanks have to show themselves in
     several different texts: `new york` beside `new` and `york` may be a name.
     """
     texts = {cell.strip() for cell in cells if isinstance(cell, str)}
-    if any(SEPARATOR.search(text) or BRACKETED.fullmatch(text) for text in texts):
-        return ""
+    for text in texts:
+        is_list = SEPARATOR.search(text) or BRACKETED.fullmatch(text)
+        if is_list:
+            # A column that lists labels in a way that is understood uses other signs inside of them.
+            return ""
+
     for sign, fewest in OTHER_SEPARATORS.items():
         joined = sorted(text for text in texts if re.search(sign, text))
-        parts = {part.strip() for text in joined for part in re.split(sign, text)}
+        parts: set[str] = set()
+        for text in joined:
+            pieces = re.split(sign, text)
+            parts.update(piece.strip() for piece in pieces)
         if len(joined) >= fewest and parts <= texts:
             return joined[0]
     return ""
 
 
-def _label_items(cell: Any) -> list[Any]:
+def _label_items(cell: object) -> list[object]:
     """Return the labels in a cell as they are written, in order and with repetitions.
 
     Raises:
@@ -158,27 +191,38 @@ def _label_items(cell: Any) -> list[Any]:
         return items
     text = str(content)
     bracketed = BRACKETED.fullmatch(text.strip())
-    if bracketed:
-        text = bracketed[1] or bracketed[2] or ""
-    parts = [part.strip() for part in SEPARATOR.split(text)]
-    if bracketed:
-        parts = [part.strip(QUOTES) for part in parts]
-    if bracketed and "..." in text:
+    if bracketed is None:
+        parts = [part.strip() for part in SEPARATOR.split(text)]
+        return [part for part in parts if part]
+
+    inside = bracketed[1] or bracketed[2] or ""
+    # pandas and NumPy print long lists with dots in the middle.
+    if "..." in inside:
         raise ValueError(f"the list was cut when it was printed: {shown(cell)}")
+    parts = [part.strip().strip(QUOTES) for part in SEPARATOR.split(inside)]
     return [part for part in parts if part]
 
 
-def _true_names(mapping: Mapping[Any, Any]) -> list[Any]:
+def _true_names(mapping: Mapping[object, object]) -> list[object]:
     """Return the names that a mapping says yes of; a mapping with one list in it is that list."""
     values = list(mapping.values())
-    if len(values) == 1 and items_of(values[0]) is not None:
-        return items_of(values[0]) or []
-    if values and all(is_missing(value) for value in values):
+    if len(values) == 1:
+        items = items_of(values[0])
+        if items is not None:
+            return items
+
+    are_missing = [is_missing(value) for value in values]
+    if values and all(are_missing):
         raise MissingCellError("the labels are missing")
-    return [name for name, value in mapping.items() if truth(value)]
+
+    names = []
+    for name, value in mapping.items():
+        if truth(value):
+            names.append(name)
+    return names
 
 
-def _vector(cell: Any) -> tuple[Any, ...]:
+def _vector(cell: object) -> tuple[object, ...]:
     """Return the numbers of a 0/1 vector, whatever holds it; nothing for anything else."""
     if isinstance(structure(cell), Mapping):
         return ()
@@ -186,13 +230,16 @@ def _vector(cell: Any) -> tuple[Any, ...]:
         items = _label_items(cell)
     except ValueError:
         return ()
-    if len(items) == 1 and isinstance(items[0], str) and VECTOR.fullmatch(items[0]):
-        return tuple(items[0].replace(" ", ""))
-    is_vector = len(items) > 1 and all(_is_bit(item) for item in items)
-    return tuple(items) if is_vector else ()
+    if len(items) > 1:
+        is_vector = all(_is_bit(item) for item in items)
+        return tuple(items) if is_vector else ()
+    for item in items:
+        if isinstance(item, str) and VECTOR.fullmatch(item):
+            return tuple(item.replace(" ", ""))
+    return ()
 
 
-def _is_bit(item: Any) -> bool:
+def _is_bit(item: object) -> bool:
     return str(item).strip() in {"0", "1", "0.0", "1.0", "True", "False"}
 
 

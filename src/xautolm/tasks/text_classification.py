@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 
 from xautolm.cells import MissingCellError, items_of, listed, name_of, shown, structure
 from xautolm.errors import DataError
-from xautolm.tasks.base import TaskDefaults
+from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 
 NO_LABEL_NUMBER = "-1"
 """How data sets of numbered classes write that nobody has labelled a row."""
@@ -20,18 +20,17 @@ NO_LABEL = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "?"})
 """How data sets of named classes write it, for example SNLI where the annotators did not agree."""
 
 
-class TextClassification(TaskDefaults):
+class TextClassification(BaseClassification[str]):
     """Binary and multi-class classification of single texts."""
 
     name = "text-classification"
     problem_type = "single_label_classification"
-    forms: ClassVar = {
+    forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "encoder": ("classify",),
         "decoder": ("classify", "label-words"),
         "encoder-decoder": ("classify", "label-words"),
     }
     families = ("encoder",)
-    target_kind = "classes"
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
@@ -40,7 +39,7 @@ class TextClassification(TaskDefaults):
     validates_every_class = True
     target_guesses = ("label", "labels", "class", "category", "target", "sentiment", "intent")
 
-    def parse_label(self, cell: Any) -> str:
+    def parse_label(self, cell: object) -> str:
         """Return a class name; a list with one name is that name."""
         content = structure(cell)
         items = items_of(content)
@@ -53,38 +52,39 @@ class TextClassification(TaskDefaults):
         return name_of(items[0])
 
     def stand_ins(self, labels: Sequence[str], train: Sequence[str]) -> frozenset[str]:
-        """Return -1 and -100 beside class numbers, as the hub and torch have them, and marks such as `-` beside words.
+        """Return -1 and -100 beside class numbers, as the hub and torch have it, and marks such as `-` beside words."""
+        classes = set(train) - NO_LABEL - {NO_LABEL_NUMBER, IGNORED_NUMBER}
+        if not classes:
+            return frozenset()
 
-        In training, -1 beside 0 and 1 only may as well be the third of three opinions, so it stays a class.
-        """
-        names = set(labels)
-        known = set(train) - NO_LABEL - {NO_LABEL_NUMBER, IGNORED_NUMBER}
-        found = set()
-        if known and all(name.isdecimal() for name in known):
-            found = names & {IGNORED_NUMBER}
-            counted = {str(number) for number in range(len(known))}
-            is_strange = NO_LABEL_NUMBER not in set(train)
-            if is_strange or (known == counted and len(known) > 2):
-                found |= names & {NO_LABEL_NUMBER}
-        elif known and all(any(map(str.isalnum, name)) for name in known):
-            found = names & NO_LABEL
-        return frozenset(found)
+        if _are_numbers(classes):
+            marks = {IGNORED_NUMBER}
+            if _marks_no_label(NO_LABEL_NUMBER, set(train), classes):
+                marks.add(NO_LABEL_NUMBER)
+            return frozenset(marks.intersection(labels))
 
-    def strata(self, labels: Sequence[str]) -> list[tuple[Hashable, ...]]:
+        are_words = all(_has_letters(name) for name in classes)
+        return NO_LABEL.intersection(labels) if are_words else frozenset()
+
+    def strata(self, labels: Sequence[str]) -> list[Stratum]:
         """Return the classes."""
         return [(label,) for label in labels]
 
     def labels_of(self, labels: Sequence[str]) -> tuple[str, ...]:
-        """All classes; in numeric order if all are whole numbers, else alphabetically."""
+        """Return all classes; in numeric order if all are whole numbers, else alphabetically."""
         names = set(labels)
-        return tuple(sorted(names, key=int if all(name.isdecimal() for name in names) else str))
+        order = int if _are_numbers(names) else str
+        return tuple(sorted(names, key=order))
 
     def check(self, train: Sequence[str], validation: Sequence[str]) -> None:
         """Refuse one class only, a class with one example, and splits with unequal classes."""
-        _refuse_absent(set(validation) - set(train), "validation", set(train), "training")
+        train_classes = set(train)
+        validation_classes = set(validation)
+        _refuse_absent(validation_classes, "validation", train_classes, "training")
+
         counts = Counter(train) + Counter(validation)
         if len(counts) < 2:
-            raise DataError("There is only one class, so there is nothing to learn.", got=repr(next(iter(counts))))
+            raise DataError("There is only one class, so there is nothing to learn.", got=repr(train[0]))
         single = sorted(label for label, count in counts.items() if count == 1)
         if single:
             raise DataError(
@@ -92,42 +92,72 @@ class TextClassification(TaskDefaults):
                 got=listed(single),
                 fix="Add examples of it, or remove it.",
             )
-        _refuse_absent(set(train) - set(validation), "training", set(validation), "validation")
+        # After the check of single examples, whose message says more of the cause.
+        _refuse_absent(train_classes, "training", validation_classes, "validation")
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
-        """Class indices, shape (n,)."""
-        index = {name: position for position, name in enumerate(names)}
-        return np.asarray([index[label] for label in labels], dtype=np.int64)
+        """Return class indices, shape (rows,)."""
+        index_of = {name: index for index, name in enumerate(names)}
+        indices = [index_of[label] for label in labels]
+        return np.asarray(indices, dtype=np.int64)
 
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The text, and where its label begins."""
-        return "", row["text"], "\nLabel:"
+    def parts(self, row: Row) -> Prompt:
+        """Return the text, and where its label begins."""
+        return Prompt("", row["text"], "\nLabel:")
 
     def words(self, label: str) -> str:
-        """The class name."""
+        """Return the class name."""
         return label
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
-        """Softmax over classes."""
-        shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
-        return np.asarray(shifted / shifted.sum(axis=1, keepdims=True))
+        """Return the softmax over classes."""
+        from scipy.special import softmax
 
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """The class of the largest logit."""
+        return np.asarray(softmax(logits, axis=1))
+
+    def predictions(self, answers: Answers) -> np.ndarray:
+        """Return the index of the largest logit of each row."""
+        logits = np.asarray(answers)
         return np.asarray(logits.argmax(axis=1))
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[str]:
-        """Class names."""
+        """Return class names."""
         return [names[index] for index in predictions]
 
 
-def _refuse_absent(extra: set[str], name: str, known: set[str], other: str) -> None:
-    """Refuse classes that one split has and the other has not; both sides are shown."""
-    if not extra:
+def _marks_no_label(number: str, names: set[str], classes: set[str]) -> bool:
+    """Return whether a number stands for "no label" beside classes that are numbers.
+
+    Args:
+        number: Of all names, the one in question.
+        names: All labels of the training split.
+        classes: Those of them that are classes without doubt.
+    """
+    if number not in names:
+        # Other splits may have it; no class of that name was ever learned.
+        return True
+    first_numbers = {str(index) for index in range(len(classes))}
+    are_counted = classes == first_numbers
+    # Beside 0 and 1 only, -1 may as well be the third of three opinions.
+    return are_counted and len(classes) > 2
+
+
+def _are_numbers(names: set[str]) -> bool:
+    return all(name.isdecimal() for name in names)
+
+
+def _has_letters(name: str) -> bool:
+    return any(character.isalnum() for character in name)
+
+
+def _refuse_absent(classes: set[str], split: str, reference: set[str], reference_split: str) -> None:
+    """Refuse classes that one split has and a reference split has not; the message shows both sides."""
+    absent = sorted(classes - reference)
+    if not absent:
         return
     raise DataError(
-        f"Classes of the {name} split are absent from the {other} split.",
-        got=f"{listed(sorted(extra))}; the {other} split has {listed(sorted(known))}",
+        f"Classes of the {split} split are absent from the {reference_split} split.",
+        got=f"{listed(absent)}; the {reference_split} split has {listed(sorted(reference))}",
         fix="Give splits with the same classes.",
     )
 

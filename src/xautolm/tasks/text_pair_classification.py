@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import ClassVar
 
+from xautolm.tasks.base import Prompt, Row
 from xautolm.tasks.text_classification import TextClassification
 
 
@@ -12,14 +13,14 @@ class TextPairClassification(TextClassification):
     """Binary and multi-class classification of pairs of texts."""
 
     name = "text-pair-classification"
-    inputs: ClassVar = {
+    inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence1", "premise", "question1", "question", "text1"),
         "text_pair": ("text_pair", "sentence2", "hypothesis", "question2", "sentence", "answer", "text2"),
     }
 
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The second text is never cut, the first may be."""
-        return f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nLabel:"
+    def parts(self, row: Row) -> Prompt:
+        """Return the second text, which is never cut, and the first, which may be."""
+        return Prompt(f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nLabel:")
 
 
 TASK = TextPairClassification()

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
+from xautolm.tasks.base import Prompt, Row
 from xautolm.tasks.text_pair_classification import TextPairClassification
 from xautolm.tasks.text_regression import TextRegression
 
@@ -14,9 +13,9 @@ class TextPairRegression(TextRegression):
     name = "text-pair-regression"
     inputs = TextPairClassification.inputs
 
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The second text is never cut, the first may be."""
-        return f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nScore:"
+    def parts(self, row: Row) -> Prompt:
+        """Return the second text, which is never cut, and the first, which may be."""
+        return Prompt(f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nScore:")
 
 
 TASK = TextPairRegression()

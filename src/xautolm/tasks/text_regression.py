@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Hashable, Mapping, Sequence
-from typing import Any, ClassVar
+from collections.abc import Mapping, Sequence
+from typing import ClassVar, SupportsFloat, cast
 
 import numpy as np
 
 from xautolm.cells import MissingCellError, is_empty, is_missing, shown
 from xautolm.errors import DataError
-from xautolm.tasks.base import TaskDefaults
+from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
@@ -18,12 +18,16 @@ MOST_RANGES = 5
 """Ranges of numbers that a split keeps in proportion: in a fifth held out of 100 rows, about four rows of each."""
 
 
-class TextRegression(TaskDefaults):
+class TextRegression(BaseTask[float]):
     """Models learn numbers in standard deviations from their mean; what is predicted is in the data's own units."""
 
     name = "text-regression"
     problem_type = "regression"
-    forms: ClassVar = {"encoder": ("regress",), "decoder": ("regress",), "encoder-decoder": ("regress",)}
+    forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        "encoder": ("regress",),
+        "decoder": ("regress",),
+        "encoder-decoder": ("regress",),
+    }
     families = ("encoder",)
     target_kind = "numbers"
     metrics = ("spearman", "pearson")
@@ -33,39 +37,43 @@ class TextRegression(TaskDefaults):
     target = "label"
     target_guesses = ("label", "score", "rating", "stars", "target", "value", "similarity")
 
-    def parse_label(self, cell: Any) -> float:
+    def parse_label(self, cell: object) -> float:
         """Return a finite number, or one that a text says."""
         if is_empty(cell):
-            raise MissingCellError(f"expected a number, got {'nothing' if is_missing(cell) else repr(cell)}")
+            content = "nothing" if is_missing(cell) else repr(cell)
+            raise MissingCellError(f"expected a number, got {content}")
         try:
-            number = float(cell)
+            number = float(cast("SupportsFloat", cell))
         except (TypeError, ValueError):
             raise ValueError(f"expected a number such as 3.5, without units or commas, got {shown(cell)}") from None
         # Texts such as `nan` say that there is no number, as pandas writes them.
-        if number != number:
+        if math.isnan(number):
             raise MissingCellError(f"expected a number, got {shown(cell)}")
-        if isinstance(cell, bool | np.bool_) or not math.isfinite(number):
+        is_truth_value = isinstance(cell, bool | np.bool_)
+        if is_truth_value or not math.isfinite(number):
             raise ValueError(f"expected a number, got {shown(cell)}")
         return number
 
     def stand_ins(self, labels: Sequence[float], train: Sequence[float]) -> frozenset[float]:
         """Return -1 where a split has nothing else and training has no number below 0."""
-        is_strange = set(labels) == {NO_LABEL_NUMBER} and min(train, default=0.0) >= 0
-        return frozenset({NO_LABEL_NUMBER} if is_strange else ())
+        has_negative_numbers = min(train, default=0.0) < 0
+        if has_negative_numbers or set(labels) != {NO_LABEL_NUMBER}:
+            return frozenset()
+        return frozenset({NO_LABEL_NUMBER})
 
-    def strata(self, labels: Sequence[float]) -> list[tuple[Hashable, ...]]:
+    def strata(self, labels: Sequence[float]) -> list[Stratum]:
         """Return ranges with about as many numbers each; a number that is very common has one of its own."""
         numbers = np.asarray(labels, dtype=float)
         # With two rows or more in a range, each side can have a number of each.
         ranges = min(MOST_RANGES, max(2, len(numbers) // 2))
-        edges = np.quantile(numbers, np.arange(1, ranges) / ranges)
-        below = np.searchsorted(edges, numbers, side="left")
-        not_above = np.searchsorted(edges, numbers, side="right")
-        return [(int(low + high),) for low, high in zip(below, not_above, strict=True)]
-
-    def labels_of(self, labels: Sequence[float]) -> tuple[str, ...]:
-        """None: targets are numbers."""
-        return ()
+        inner_quantiles = np.arange(1, ranges) / ranges
+        edges = np.quantile(numbers, inner_quantiles)
+        # A number on an edge has fewer edges below it than edges not above it, so that the sum of both counts puts all
+        # that lie on one edge, and no others, in a stratum of their own.
+        edges_below = np.searchsorted(edges, numbers, side="left")
+        edges_not_above = np.searchsorted(edges, numbers, side="right")
+        strata = edges_below + edges_not_above
+        return [(int(stratum),) for stratum in strata]
 
     def check(self, train: Sequence[float], validation: Sequence[float]) -> None:
         """Refuse splits whose numbers are all the same."""
@@ -78,20 +86,20 @@ class TextRegression(TaskDefaults):
                 )
 
     def encode(self, labels: Sequence[float], names: Sequence[str]) -> np.ndarray:
-        """The numbers, shape (n,)."""
+        """Return the numbers, shape (rows,)."""
         return np.asarray(labels, dtype=np.float32)
 
-    def parts(self, row: Mapping[str, str]) -> tuple[str, str, str]:
-        """The text."""
-        return "", row["text"], "\nScore:"
+    def parts(self, row: Row) -> Prompt:
+        """Return the text, and where its number begins."""
+        return Prompt("", row["text"], "\nScore:")
 
     def words(self, label: float) -> str:
-        """The number."""
+        """Return the number."""
         return repr(float(label))
 
-    def predictions(self, logits: np.ndarray) -> np.ndarray:
-        """The numbers as they are, shape (n,)."""
-        return np.asarray(logits).reshape(-1)
+    def predictions(self, answers: Answers) -> np.ndarray:
+        """Return the numbers as they are, shape (rows,)."""
+        return np.asarray(answers).reshape(-1)
 
 
 TASK = TextRegression()

@@ -20,11 +20,14 @@ def mean_pooled_usage(model: TrainedModel, answer: str) -> str:
         model: The folder.
         answer: The Python of the answer, from `logits` and `labels`.
     """
+    labels = list(model.answering.labels)
     is_pair = len(model.inputs) > 1
     has_joint = bool(model.answering.joint)
-    # sentence-transformers takes a pair as a list, where pipelines take a mapping.
-    example = '["some text", "another text"]' if is_pair and not has_joint else example_input(model)
-    return MEAN_POOLED.format(labels=list(model.answering.labels), example=example, answer=answer)
+    example = example_input(model)
+    if is_pair and not has_joint:
+        # sentence-transformers takes a pair as a list, where pipelines take a mapping.
+        example = '["some text", "another text"]'
+    return MEAN_POOLED.format(labels=labels, example=example, answer=answer)
 
 
 def example_input(model: TrainedModel) -> str:

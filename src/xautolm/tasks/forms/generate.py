@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xautolm.records import Form, TrainedModel
+from xautolm.vocabulary import Architecture
 
 CONTINUATION = """from transformers import {auto_class}, AutoTokenizer
 
@@ -26,7 +27,7 @@ inputs = tokenizer(turn, add_special_tokens=False, return_tensors="pt")"""
 def usage(model: TrainedModel) -> str:
     """Return Python that lets a model continue a prompt."""
     # What a decoder returns begins with the prompt; an encoder-decoder returns the answer alone.
-    is_decoder = model.architecture == "decoder"
+    is_decoder = model.architecture == Architecture.DECODER
     return CONTINUATION.format(
         auto_class="AutoModelForCausalLM" if is_decoder else "AutoModelForSeq2SeqLM",
         prompt=model.prompt,

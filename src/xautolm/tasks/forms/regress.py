@@ -18,8 +18,10 @@ def usage(model: TrainedModel) -> str:
     """Return Python that asks a model for the number of a text, in the data's own units."""
     mean, deviation = model.answering.mean, model.answering.deviation
     if model.answering.pooling is Pooling.MEAN:
-        return mean_pooled_usage(model, f"logits[0] * {deviation} + {mean}")
-    return NUMBER.format(example=example_input(model), mean=mean, deviation=deviation)
+        in_units = f"logits[0] * {deviation} + {mean}"
+        return mean_pooled_usage(model, in_units)
+    example = example_input(model)
+    return NUMBER.format(example=example, mean=mean, deviation=deviation)
 
 
 FORM = Form(
