@@ -1,25 +1,37 @@
-"""What a form is: the head, the columns that training needs, the loss, and how outputs become answers."""
+"""The interface of what a form does in a trial: the head, the columns to train on, and how outputs become answers."""
 
 from __future__ import annotations
 
 import inspect
-from collections.abc import Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeAlias
 
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
+import torch
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
+from xautolm.tasks.base import Answers
+
+Columns: TypeAlias = dict[str, list[Any]]
+"""Rows to train on, by the names that the model's `forward` has for them; besides them `length`, in tokens."""
+Collator: TypeAlias = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
+"""Makes a batch of rows, padded to one length."""
+AutoClass: TypeAlias = Any
+"""A class of transformers such as `AutoModelForCausalLM`, which come without types."""
 
 SEGMENTS = "token_type_ids"
 """What tokenizers of BERT's kin call the numbers that tell the first text of a pair from the second."""
 
 
-def taken_by(model: Any, inputs: Any) -> Any:
-    """A tokenizer's output without segments, if the model knows none."""
-    bare = model.get_base_model() if hasattr(model, "get_base_model") else model
-    if SEGMENTS in inputs and SEGMENTS not in inspect.signature(bare.forward).parameters:
+def taken_by(model: PreTrainedModel, inputs: BatchEncoding) -> BatchEncoding:
+    """Return a tokenizer's output without segments, if the model knows none."""
+    # Adapters take whatever they get and pass it on.
+    has_adapters = hasattr(model, "get_base_model")
+    bare_model = model.get_base_model() if has_adapters else model
+    parameters = inspect.signature(bare_model.forward).parameters
+    if SEGMENTS in inputs and SEGMENTS not in parameters:
         inputs.pop(SEGMENTS)
     return inputs
 
@@ -32,14 +44,20 @@ class TorchForm(Protocol):
     answers_by_logits: bool
     """Whether the Trainer's own evaluation, one forward pass for each example, gives the answers."""
 
-    def auto_class(self, architecture: str) -> Any:
-        """The class of transformers that loads such a model."""
+    def auto_class(self, architecture: str) -> AutoClass:
+        """Return the class of transformers that loads such a model."""
 
-    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
-        """What the model's configuration must know of the head."""
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
+        """Return what the model's configuration must know of the head."""
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """The settings of a trial, from the training targets as texts."""
+        """Return the settings of a trial.
+
+        Args:
+            spec: The trial.
+            tokenizer: The model's.
+            targets: Of training, as texts.
+        """
 
     def columns(
         self,
@@ -48,13 +66,18 @@ class TorchForm(Protocol):
         tokenizer: PreTrainedTokenizerBase,
         settings: Answering,
         architecture: str,
-    ) -> dict[str, list[Any]]:
-        """Tokenised rows to train on; rows that cannot be learned from are left out."""
+    ) -> Columns:
+        """Return tokenised rows to train on; rows that cannot be learned from are left out."""
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
-        """What makes batches of them."""
+    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+        """Return what makes batches of rows, padded to a multiple of so many tokens if one is named."""
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
-    ) -> Any:
-        """Predictions for rows of inputs: logits of shape (rows, classes), or texts."""
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
+    ) -> Answers:
+        """Return what a model says of rows of inputs: logits of shape (rows, classes), numbers, or texts."""

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from transformers import AutoModelForSequenceClassification, DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForSequenceClassification,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from xautolm.finetuning.forms.base import SEGMENTS, taken_by
+from xautolm.finetuning.forms.base import SEGMENTS, AutoClass, Collator, Columns, taken_by
 from xautolm.finetuning.memory import in_batches
 from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
+"""Rows of like length that are answered together."""
 TOKENISED = 1_000
+"""Rows that are tokenised at once."""
 SORTED = 4_096
 """Rows whose tokens are counted before they are answered, so that batches have rows of like length: 128 batches. Sorted
 by characters instead, batches of short texts have 17 to 37 % more tokens (docs/experiments.md). Tokens of all rows at
@@ -29,22 +35,23 @@ class Classify:
     name = "classify"
     answers_by_logits = True
 
-    def auto_class(self, architecture: str) -> Any:
-        """For every architecture the same."""
+    def auto_class(self, architecture: str) -> AutoClass:
+        """Return the same for every architecture."""
         return AutoModelForSequenceClassification
 
-    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
-        """The classes."""
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
+        """Return the classes."""
         names = dict(enumerate(spec.labels))
+        indices = {name: index for index, name in names.items()}
         return {
             "num_labels": len(names),
             "id2label": names,
-            "label2id": {name: index for index, name in names.items()},
+            "label2id": indices,
             "problem_type": task.problem_type,
         }
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """The input's length, and how two texts are told apart."""
+        """Return the input's length, and how two texts are told apart."""
         length = as_int(spec.configuration.values["max_length"])
         joint = "\n" if tokenizer.sep_token is None else ""
         return Answering(task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint)
@@ -56,25 +63,33 @@ class Classify:
         tokenizer: PreTrainedTokenizerBase,
         settings: Answering,
         architecture: str,
-    ) -> dict[str, list[Any]]:
-        """`input_ids`, segments of pairs where the tokenizer tells them, `length` and `labels`."""
-        found: dict[str, list[Any]] = {}
+    ) -> Columns:
+        """Return `input_ids`, segments of pairs where the tokenizer tells them, `length` and `labels`."""
+        columns: Columns = {}
         for start in range(0, len(table), TOKENISED):
-            encoded = _encoded(tokenizer, table.iloc[start : start + TOKENISED], task, settings)
-            for name, rows in encoded.items():
-                found.setdefault(name, []).extend(rows)
-        found["length"] = [len(row) for row in found["input_ids"]]
-        found["labels"] = list(task.encode(list(table[task.target]), settings.labels))
-        return found
+            rows = table.iloc[start : start + TOKENISED]
+            encoded = _encoded(tokenizer, rows, task, settings)
+            for name, tokens in encoded.items():
+                columns.setdefault(name, []).extend(tokens)
+        columns["length"] = [len(tokens) for tokens in columns["input_ids"]]
+        labels = list(table[task.target])
+        columns["labels"] = list(task.encode(labels, settings.labels))
+        return columns
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
-        """Padding to the longest of a batch."""
-        return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
+    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+        """Return what pads to the longest of a batch."""
+        pad: Collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
+        return pad
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
     ) -> np.ndarray:
-        """Logits of shape (rows, classes)."""
+        """Return logits of shape (rows, classes)."""
         logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
         for start in range(0, len(table), SORTED):
             rows = table.iloc[start : start + SORTED]
@@ -83,7 +98,7 @@ class Classify:
 
 
 def _sorted_logits(
-    model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
 ) -> np.ndarray:
     """Return logits of shape (rows, classes); rows with about as many tokens are answered together."""
     encoded = _encoded(tokenizer, table, task, settings)
@@ -92,24 +107,27 @@ def _sorted_logits(
     logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
 
     def answer(batch: list[int]) -> None:
-        tokens = {name: [rows[place] for place in batch] for name, rows in encoded.items()}
-        inputs = taken_by(model, tokenizer.pad(tokens, return_tensors="pt"))
+        tokens = {}
+        for name, rows in encoded.items():
+            tokens[name] = [rows[place] for place in batch]
+        padded = tokenizer.pad(tokens, return_tensors="pt")
+        inputs = taken_by(model, padded).to(model.device)
         with torch.inference_mode():
-            output = model(**inputs.to(model.device))
+            output = model(**inputs)
         logits[batch] = output.logits.float().cpu().numpy()
 
     in_batches(order.tolist(), BATCH, answer)
     return logits
 
 
-def _encoded(
-    tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
-) -> dict[str, list[Any]]:
-    """Tokens of each row's text, or of its two texts."""
+def _encoded(tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering) -> Columns:
+    """Return the tokens of each row's text, or of its two texts."""
     texts = [list(table[name]) for name in task.inputs]
     if settings.joint:
-        texts = [[settings.joint.join(row) for row in zip(*texts, strict=True)]]
+        joined_texts = [settings.joint.join(row) for row in zip(*texts, strict=True)]
+        texts = [joined_texts]
     encoded = tokenizer(*texts, truncation=True, max_length=settings.max_length)
+    # No attention mask: padding makes one for each batch.
     return {name: encoded[name] for name in ("input_ids", SEGMENTS) if name in encoded}
 
 

@@ -3,25 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
 import torch
-from transformers import AutoModelForQuestionAnswering, DataCollatorWithPadding, PreTrainedTokenizerBase
+from transformers import (
+    AutoModelForQuestionAnswering,
+    DataCollatorWithPadding,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
-from xautolm.finetuning.forms.base import SEGMENTS, taken_by
+from xautolm.finetuning.forms.base import SEGMENTS, AutoClass, Collator, Columns, taken_by
 from xautolm.finetuning.memory import in_batches
 from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 
 BATCH = 32
+"""Windows of like length that are answered together."""
 STRIDE_SHARE = 0.25
 """Overlap of neighbouring windows, as a share of the longest input."""
 BEST = 20
 """Start and end positions that are combined into spans."""
 SLACK = 1.5
 """Answers may be longer than those of training by this factor."""
+
+Span: TypeAlias = tuple[int, int]
+"""The first character of a text, and the one after its last."""
+Offsets: TypeAlias = Sequence[Span | None]
+"""The characters of the context that each token stands for; None outside the context."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Window:
+    """A question with as much of its context as fits."""
+
+    inputs: dict[str, list[int]]
+    """`input_ids`, and segments if the tokenizer tells them."""
+    offsets: Offsets
 
 
 class Extract:
@@ -30,18 +51,21 @@ class Extract:
     name = "extract"
     answers_by_logits = False
 
-    def auto_class(self, architecture: str) -> Any:
-        """Encoders only."""
+    def auto_class(self, architecture: str) -> AutoClass:
+        """Return the class of encoders with a span extractor, for which alone the form is."""
         return AutoModelForQuestionAnswering
 
-    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
-        """A start and an end."""
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
+        """Return a start and an end."""
         return {"num_labels": 2}
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """Spans may be somewhat longer than all but the longest hundredth of the training answers."""
-        lengths = [len(ids) for ids in tokenizer(list(targets) or [""], add_special_tokens=False)["input_ids"]]
-        longest = int(SLACK * float(np.quantile(lengths, 0.99))) + 2
+        """Return spans that may be somewhat longer than all but the longest hundredth of the training answers."""
+        answers = list(targets) or [""]
+        encoded = tokenizer(answers, add_special_tokens=False)
+        lengths = [len(tokens) for tokens in encoded["input_ids"]]
+        usual_longest = float(np.quantile(lengths, 0.99))
+        longest = int(SLACK * usual_longest) + 2
         length = as_int(spec.configuration.values["max_length"])
         return Answering(
             task=spec.task, form=self.name, max_length=length, answer_tokens=longest, may_be_empty="" in targets
@@ -54,30 +78,36 @@ class Extract:
         tokenizer: PreTrainedTokenizerBase,
         settings: Answering,
         architecture: str,
-    ) -> dict[str, list[Any]]:
-        """`input_ids`, segments if the tokenizer tells them, `length`, `start_positions` and `end_positions`: a row for
-        each window. Questions whose answers are not in the context are left out."""
-        found: dict[str, list[Any]] = {}
+    ) -> Columns:
+        """Return a row for each window: `input_ids`, segments if the tokenizer tells them, `length`, `start_positions`
+        and `end_positions`. Questions whose answers are not in the context are left out."""
+        columns: Columns = {}
         for context, question, answers in zip(table["context"], table["question"], table["answers"], strict=True):
             span = answer_span(context, list(answers))
             if span is None and len(answers):
                 continue
-            windows = self.windows(tokenizer, question, context, settings)
-            for window, offsets in windows:
-                start, end = _token_span(offsets, span) if span else (0, 0)
-                row = {**window, "length": len(window["input_ids"]), "start_positions": start, "end_positions": end}
+            for window in self.windows(tokenizer, question, context, settings):
+                # A question without an answer points at the first token in every window.
+                start, end = _token_span(window.offsets, span) if span else (0, 0)
+                row = {
+                    **window.inputs,
+                    "length": len(window.inputs["input_ids"]),
+                    "start_positions": start,
+                    "end_positions": end,
+                }
                 for name, value in row.items():
-                    found.setdefault(name, []).append(value)
-        return found
+                    columns.setdefault(name, []).append(value)
+        return columns
 
     def windows(
         self, tokenizer: PreTrainedTokenizerBase, question: str, context: str, settings: Answering
-    ) -> list[tuple[dict[str, list[int]], list[tuple[int, int] | None]]]:
-        """Windows of question and context: `input_ids` and segments, and the characters of the context that each token
-        stands for, None outside it. A question takes at most half of a window."""
-        half = settings.max_length // 2
-        cut = tokenizer(question, add_special_tokens=False, truncation=True, max_length=half - 4)["input_ids"]
-        question = question if len(cut) < half - 4 else tokenizer.decode(cut)
+    ) -> list[Window]:
+        """Return overlapping windows of question and context; the question takes at most half of each."""
+        # Four tokens are kept for the signs around and between the two texts.
+        longest_question = settings.max_length // 2 - 4
+        cut = tokenizer(question, add_special_tokens=False, truncation=True, max_length=longest_question)["input_ids"]
+        if len(cut) == longest_question:
+            question = tokenizer.decode(cut)
         encoded = tokenizer(
             question,
             context,
@@ -88,62 +118,86 @@ class Extract:
             return_offsets_mapping=True,
         )
         names = [name for name in ("input_ids", SEGMENTS) if name in encoded]
-        return [
-            (
-                {name: encoded[name][number] for name in names},
-                [pair if part == 1 else None for pair, part in zip(pairs, encoded.sequence_ids(number), strict=True)],
-            )
-            for number, pairs in enumerate(encoded["offset_mapping"])
-        ]
+        windows = []
+        for number, offsets in enumerate(encoded["offset_mapping"]):
+            inputs = {name: encoded[name][number] for name in names}
+            # 0 is the question, 1 the context, None what stands around them.
+            parts = encoded.sequence_ids(number)
+            in_context = [pair if part == 1 else None for pair, part in zip(offsets, parts, strict=True)]
+            windows.append(Window(inputs=inputs, offsets=in_context))
+        return windows
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
-        """Padding to the longest of a batch."""
-        return DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
+    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+        """Return what pads to the longest of a batch."""
+        pad: Collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
+        return pad
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
     ) -> list[str]:
-        """The best span over all windows of each row; the empty text where the first token is better."""
-        contexts, rows, windows = list(table["context"]), [], []
+        """Return the best span over all windows of each row; the empty text where the first token is better."""
+        contexts = list(table["context"])
+        rows: list[int] = []
+        windows: list[Window] = []
         for row, (context, question) in enumerate(zip(contexts, table["question"], strict=True)):
             for window in self.windows(tokenizer, question, context, settings):
                 rows.append(row)
                 windows.append(window)
-        best: list[tuple[float, str]] = [(-np.inf, "")] * len(contexts)
-        nothing = [np.inf] * len(contexts)
-        order = sorted(range(len(windows)), key=lambda index: len(windows[index][0]["input_ids"]))
+
+        best_scores = [-np.inf] * len(contexts)
+        best_texts = [""] * len(contexts)
+        # The first token's score in the window that is the surest of an answer.
+        no_answer_scores = [np.inf] * len(contexts)
 
         def answer(batch: list[int]) -> None:
-            inputs = taken_by(model, tokenizer.pad([windows[index][0] for index in batch], return_tensors="pt"))
+            batch_inputs = [windows[index].inputs for index in batch]
+            padded = tokenizer.pad(batch_inputs, return_tensors="pt")
+            inputs = taken_by(model, padded).to(model.device)
             with torch.inference_mode():
-                output = model(**inputs.to(model.device))
-            starts, ends = output.start_logits.float().cpu().numpy(), output.end_logits.float().cpu().numpy()
+                output = model(**inputs)
+            starts = output.start_logits.float().cpu().numpy()
+            ends = output.end_logits.float().cpu().numpy()
             for index, start, end in zip(batch, starts, ends, strict=True):
                 row = rows[index]
-                nothing[row] = min(nothing[row], float(start[0] + end[0]))
-                found = best_span(start, end, windows[index][1], settings.answer_tokens)
-                if found is not None and found[0] > best[row][0]:
-                    best[row] = (found[0], contexts[row][found[1] : found[2]])
+                no_answer_scores[row] = min(no_answer_scores[row], float(start[0] + end[0]))
+                span = best_span(start, end, windows[index].offsets, settings.answer_tokens)
+                if span is None:
+                    continue
+                score, first_character, end_character = span
+                if score > best_scores[row]:
+                    best_scores[row] = score
+                    best_texts[row] = contexts[row][first_character:end_character]
 
+        order = sorted(range(len(windows)), key=lambda index: len(windows[index].inputs["input_ids"]))
         in_batches(order, BATCH, answer)
-        if not settings.may_be_empty:
-            return [text for _, text in best]
-        return [text if score >= none else "" for (score, text), none in zip(best, nothing, strict=True)]
+        if settings.may_be_empty:
+            for row, score in enumerate(best_scores):
+                if score < no_answer_scores[row]:
+                    best_texts[row] = ""
+        return best_texts
 
 
-def answer_span(context: str, answers: Sequence[str]) -> tuple[int, int] | None:
-    """Characters of the first answer that is in the context, else one that is there in another case."""
-    for text, wanted in ((context, answers), (context.lower(), [answer.lower() for answer in answers])):
-        for answer in wanted:
-            if (start := text.find(answer)) >= 0:
-                return start, start + len(answer)
+def answer_span(context: str, answers: Sequence[str]) -> Span | None:
+    """Return the characters of the first answer that is in the context, else of one that is there in another case."""
+    for answer in answers:
+        start = context.find(answer)
+        if start >= 0:
+            return start, start + len(answer)
+    lower_context = context.lower()
+    for answer in answers:
+        start = lower_context.find(answer.lower())
+        if start >= 0:
+            return start, start + len(answer.lower())
     return None
 
 
-def best_span(
-    start: np.ndarray, end: np.ndarray, offsets: Sequence[tuple[int, int] | None], longest: int
-) -> tuple[float, int, int] | None:
-    """Score and characters of the best span inside the context.
+def best_span(start: np.ndarray, end: np.ndarray, offsets: Offsets, longest: int) -> tuple[float, int, int] | None:
+    """Return score and characters of the best span inside the context; None for a window without any of it.
 
     Args:
         start: Scores of starts, shape (tokens,); padding may follow.
@@ -151,26 +205,37 @@ def best_span(
         offsets: Characters of each token, None outside the context.
         longest: In tokens.
     """
-    inside = np.asarray([index for index, pair in enumerate(offsets) if pair is not None], dtype=int)
+    in_context = [index for index, pair in enumerate(offsets) if pair is not None]
+    inside = np.asarray(in_context, dtype=int)
     if not len(inside):
         return None
     starts = inside[np.argsort(-start[inside], kind="stable")[:BEST]]
     ends = inside[np.argsort(-end[inside], kind="stable")[:BEST]]
-    pairs = [(one, other) for one in starts for other in ends if one <= other < one + longest]
+    pairs = []
+    for first in starts:
+        pairs += [(first, last) for last in ends if first <= last < first + longest]
     if not pairs:
-        one = int(starts[0])
-        pairs = [(one, one)]
-    left, right = max(pairs, key=lambda pair: start[pair[0]] + end[pair[1]])
-    first, last = offsets[left], offsets[right]
-    assert first is not None and last is not None
-    return float(start[left] + end[right]), first[0], last[1]
+        # The best starts and ends are far apart: the best start alone is a span.
+        pairs = [(starts[0], starts[0])]
+
+    first, last = max(pairs, key=lambda pair: start[pair[0]] + end[pair[1]])
+    first_characters, last_characters = offsets[first], offsets[last]
+    assert first_characters is not None and last_characters is not None
+    score = float(start[first] + end[last])
+    return score, first_characters[0], last_characters[1]
 
 
-def _token_span(offsets: Sequence[tuple[int, int] | None], span: tuple[int, int]) -> tuple[int, int]:
-    """First and last token of a span of characters; the first token of all where the window lacks part of it."""
+def _token_span(offsets: Offsets, span: Span) -> tuple[int, int]:
+    """Return first and last token of a span of characters; the first token of all where the window lacks part of it."""
     inside = [(index, pair) for index, pair in enumerate(offsets) if pair is not None]
-    touching = [index for index, pair in inside if pair[0] < span[1] and pair[1] > span[0]]
-    if not touching or inside[0][1][0] > span[0] or inside[-1][1][1] < span[1]:
+    first_character, end_character = span
+    touching = [index for index, (start, end) in inside if start < end_character and end > first_character]
+    if not touching:
+        return 0, 0
+    (_, first_pair), (_, last_pair) = inside[0], inside[-1]
+    begins_before = first_pair[0] > first_character
+    goes_on_after = last_pair[1] < end_character
+    if begins_before or goes_on_after:
         return 0, 0
     return touching[0], touching[-1]
 

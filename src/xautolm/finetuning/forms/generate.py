@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -14,18 +14,26 @@ from transformers import (
     AutoModelForCausalLM,
     AutoModelForSeq2SeqLM,
     DataCollatorForSeq2Seq,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
 )
 
 from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
+from xautolm.finetuning.forms.base import AutoClass, Collator, Columns
 from xautolm.finetuning.memory import in_batches
 from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
+from xautolm.tasks.base import Answers, Row
+from xautolm.vocabulary import Architecture, FailureKind
 
 BATCH = 32
+"""Prompts of like length that are continued together."""
 IGNORED = -100
-"""Label of tokens that the loss leaves out."""
+"""Label of tokens that the loss leaves out, as torch has it."""
+
+Tokens: TypeAlias = list[int]
+"""Numbers of a tokenizer's vocabulary."""
 
 
 class Generate:
@@ -34,21 +42,23 @@ class Generate:
     name = "generate"
     answers_by_logits = False
 
-    def auto_class(self, architecture: str) -> Any:
-        """By architecture."""
-        return AutoModelForSeq2SeqLM if architecture == "encoder-decoder" else AutoModelForCausalLM
+    def auto_class(self, architecture: str) -> AutoClass:
+        """Return the class of models that say words, by architecture."""
+        is_encoder_decoder = architecture == Architecture.ENCODER_DECODER
+        return AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
 
-    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
-        """None of its own."""
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
+        """Return nothing: the head is the language model's own."""
         return {}
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """Answers may be as long as all but the longest hundredth of the training targets, and take half at most."""
+        """Return room for all but the longest hundredth of the training targets, and half of all room at most."""
         length = as_int(spec.configuration.values["max_length"])
         chat = spec.card.chat and tokenizer.chat_template is not None
         settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
         lengths = [len(target_ids(tokenizer, text, settings)) for text in targets] or [1]
-        return replace(settings, answer_tokens=min(int(np.quantile(lengths, 0.99)) + 1, length // 2))
+        usual_longest = int(np.quantile(lengths, 0.99)) + 1
+        return replace(settings, answer_tokens=min(usual_longest, length // 2))
 
     def columns(
         self,
@@ -57,57 +67,72 @@ class Generate:
         tokenizer: PreTrainedTokenizerBase,
         settings: Answering,
         architecture: str,
-    ) -> dict[str, list[Any]]:
-        """`input_ids`, `length` and `labels`.
+    ) -> Columns:
+        """Return `input_ids`, `length` and `labels`.
 
         Raises:
             TrialError: No prompt leaves room for its target (`invalid_config`).
         """
-        found: dict[str, list[Any]] = {"input_ids": [], "length": [], "labels": []}
+        columns: Columns = {"input_ids": [], "length": [], "labels": []}
+        budget = room(settings, architecture)
         for row in _rows(table):
-            prompt = prompt_ids(task, row, tokenizer, room(settings, architecture), chat=settings.chat)
+            prompt = prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
             if prompt is None:
                 continue
-            target = target_ids(tokenizer, task.words(row[task.target]), settings)[: settings.answer_tokens]
-            if architecture == "encoder-decoder":
-                ids, labels = prompt, target
+            text = task.words(row[task.target])
+            target = target_ids(tokenizer, text, settings)[: settings.answer_tokens]
+            if architecture == Architecture.ENCODER_DECODER:
+                tokens, labels = prompt, target
             else:
-                ids, labels = prompt + target, [IGNORED] * len(prompt) + target
-            for name, value in zip(found, (ids, len(ids), labels), strict=True):
-                found[name].append(value)
-        if not found["length"]:
-            raise TrialError("invalid_config", f"no prompt leaves room for an answer in {settings.max_length} tokens")
-        return found
+                tokens, labels = prompt + target, [IGNORED] * len(prompt) + target
+            columns["input_ids"].append(tokens)
+            columns["length"].append(len(tokens))
+            columns["labels"].append(labels)
+        if not columns["length"]:
+            message = f"no prompt leaves room for an answer in {settings.max_length} tokens"
+            raise TrialError(FailureKind.INVALID_CONFIG, message)
+        return columns
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: Any, multiple: int | None) -> Any:
-        """Padding of inputs and labels; decoders' prompts are padded at the end while they are trained."""
-        return DataCollatorForSeq2Seq(tokenizer, model=model, label_pad_token_id=IGNORED, pad_to_multiple_of=multiple)
+    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+        """Return what pads inputs and labels; decoders' prompts are padded at the end while they are trained."""
+        pad: Collator = DataCollatorForSeq2Seq(
+            tokenizer, model=model, label_pad_token_id=IGNORED, pad_to_multiple_of=multiple
+        )
+        return pad
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
-    ) -> Any:
-        """Greedy continuations of the prompts, batched by length."""
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
+    ) -> Answers:
+        """Return greedy continuations of the prompts, batched by length."""
         prompts = prompts_of(model, tokenizer, table, task, settings)
         return generated(model, tokenizer, prompts, settings.answer_tokens, BATCH)
 
 
 def prompts_of(
-    model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
-) -> list[list[int]]:
-    """The tokens of a table's prompts, each cut to the room that it has."""
-    budget = room(settings, "encoder-decoder" if model.config.is_encoder_decoder else "decoder")
-    return [
-        # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
-        prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
-        or whole_prompt_ids(task, row, tokenizer, chat=settings.chat)[-budget:]
-        for row in _rows(table)
-    ]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+) -> list[Tokens]:
+    """Return the tokens of a table's prompts, each cut to the room that it has."""
+    is_encoder_decoder = model.config.is_encoder_decoder
+    budget = room(settings, Architecture.ENCODER_DECODER if is_encoder_decoder else Architecture.DECODER)
+    prompts = []
+    for row in _rows(table):
+        tokens = prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
+        if tokens is None:
+            # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
+            tokens = whole_prompt_ids(task, row, tokenizer, chat=settings.chat)[-budget:]
+        prompts.append(tokens)
+    return prompts
 
 
 def generated(
-    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], longest: int, batch_size: int
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], longest: int, batch_size: int
 ) -> list[str]:
-    """What a model says after each prompt, greedily.
+    """Return what a model says after each prompt, greedily.
 
     Args:
         model: A decoder or encoder-decoder.
@@ -120,25 +145,32 @@ def generated(
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
 
     def continue_prompts(batch: list[int]) -> None:
-        width = max(len(prompts[index]) for index in batch)
-        pad = tokenizer.pad_token_id
-        # On the left, so that every prompt ends where its continuation begins.
-        rows = [[pad] * (width - len(prompts[index])) + prompts[index] for index in batch]
-        masks = [[0] * (width - len(prompts[index])) + [1] * len(prompts[index]) for index in batch]
+        batch_prompts = [prompts[index] for index in batch]
+        width = max(map(len, batch_prompts))
+        rows = []
+        masks = []
+        for prompt in batch_prompts:
+            # On the left, so that every prompt ends where its continuation begins.
+            padding = width - len(prompt)
+            rows.append([tokenizer.pad_token_id] * padding + prompt)
+            masks.append([0] * padding + [1] * len(prompt))
         with torch.inference_mode():
             output = model.generate(
                 input_ids=torch.tensor(rows, device=model.device),
                 attention_mask=torch.tensor(masks, device=model.device),
                 max_new_tokens=longest,
+                # Folders may come with lengths of their own, which would contradict ours.
                 min_new_tokens=None,
                 max_length=None,
                 do_sample=False,
                 num_beams=1,
-                pad_token_id=pad,
+                pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=tokenizer.eos_token_id,
             )
-        said = output if model.config.is_encoder_decoder else output[:, width:]
-        for index, text in zip(batch, tokenizer.batch_decode(said, skip_special_tokens=True), strict=True):
+        # What a decoder returns begins with the prompt.
+        continuations = output if model.config.is_encoder_decoder else output[:, width:]
+        decoded = tokenizer.batch_decode(continuations, skip_special_tokens=True)
+        for index, text in zip(batch, decoded, strict=True):
             texts[index] = text.strip()
 
     in_batches(order, batch_size, continue_prompts)
@@ -146,11 +178,13 @@ def generated(
 
 
 def room(settings: Answering, architecture: str) -> int:
-    """Tokens that a prompt may have: a decoder's answer follows it in the same window."""
-    return settings.max_length - (settings.answer_tokens if architecture == "decoder" else 0)
+    """Return how many tokens a prompt may have: a decoder's answer follows it in the same window."""
+    if architecture == Architecture.DECODER:
+        return settings.max_length - settings.answer_tokens
+    return settings.max_length
 
 
-def said_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earlier: Sequence[Turn] = ()) -> list[int]:
+def turn_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earlier: Sequence[Turn] = ()) -> Tokens:
     """Return the tokens of a text, or of a user's turn that says it and the beginning of the answer.
 
     Args:
@@ -162,7 +196,7 @@ def said_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earli
     if chat:
         turn = templated([*earlier, Turn(Speaker.USER, text)], tokenizer)
         return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
-    if any(turn.speaker is not Speaker.SYSTEM for turn in earlier):
+    if _without_system(earlier):
         text = f"User: {text}Assistant:"
     return list(tokenizer(plain_text(earlier) + text)["input_ids"])
 
@@ -175,12 +209,17 @@ def templated(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
     try:
         return _rendered(turns, tokenizer)
     except TemplateError:
-        said = [turn.content for turn in turns if turn.speaker is Speaker.SYSTEM]
-        others = [turn for turn in turns if turn.speaker is not Speaker.SYSTEM]
-        if not said or not others:
+        instructions = [turn.content for turn in turns if turn.speaker is Speaker.SYSTEM]
+        conversation = _without_system(turns)
+        if not instructions or not conversation:
             raise
-        first = Turn(others[0].speaker, "\n\n".join([*said, others[0].content]))
-        return _rendered([first, *others[1:]], tokenizer)
+        first, *following = conversation
+        content = "\n\n".join([*instructions, first.content])
+        return _rendered([Turn(first.speaker, content), *following], tokenizer)
+
+
+def _without_system(turns: Sequence[Turn]) -> list[Turn]:
+    return [turn for turn in turns if turn.speaker is not Speaker.SYSTEM]
 
 
 def _rendered(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
@@ -192,56 +231,61 @@ def _rendered(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
 
 
 def prompt_ids(
-    task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, budget: int, *, chat: bool = False
-) -> list[int] | None:
+    task: Task, row: Row, tokenizer: PreTrainedTokenizerBase, budget: int, *, chat: bool = False
+) -> Tokens | None:
     """Return the tokens of a prompt that fits; nothing if what may not be cut does not.
 
     Of a conversation, the oldest turns go first; then the middle part of the last one is cut.
     """
-    before, middle, after = task.parts(row)
-    *earlier, last = turns_of_text(middle)
-    middle = last.content
-    ids = said_ids(before + middle + after, tokenizer, chat=chat, earlier=earlier)
-    while len(ids) > budget:
-        if any(turn.speaker is not Speaker.SYSTEM for turn in earlier):
+    prompt = task.parts(row)
+    *earlier, last = turns_of_text(prompt.text)
+    text = last.content
+    tokens = turn_ids(prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier)
+    while len(tokens) > budget:
+        if _without_system(earlier):
             earlier = _without_oldest_exchange(earlier)
-        elif not middle:
+        elif not text:
             return None
         else:
             # Tokens are spread evenly enough over a text for this to converge in two or three rounds.
-            surplus = (len(ids) - budget) / max(len(tokenizer(middle, add_special_tokens=False)["input_ids"]), 1)
-            middle = middle[: int(len(middle) * max(1 - surplus, 0) * 0.99)]
-        ids = said_ids(before + middle + after, tokenizer, chat=chat, earlier=earlier)
-    return ids
+            text_tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
+            surplus = (len(tokens) - budget) / max(len(text_tokens), 1)
+            share = max(1 - surplus, 0) * 0.99
+            text = text[: int(len(text) * share)]
+        tokens = turn_ids(prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier)
+    return tokens
 
 
 def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
     """Return turns without the first that the user says and what answers it; what the system says stays."""
     system = [turn for turn in turns if turn.speaker is Speaker.SYSTEM]
-    others = [turn for turn in turns if turn.speaker is not Speaker.SYSTEM]
-    rest = others[1:]
-    while rest and rest[0].speaker is Speaker.ASSISTANT:
-        rest = rest[1:]
-    return [*system, *rest]
+    conversation = _without_system(turns)
+    del conversation[0]
+    while conversation and conversation[0].speaker is Speaker.ASSISTANT:
+        del conversation[0]
+    return [*system, *conversation]
 
 
-def whole_prompt_ids(
-    task: Task, row: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase, *, chat: bool
-) -> list[int]:
+def whole_prompt_ids(task: Task, row: Row, tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> Tokens:
     """Return the tokens of a prompt, however long."""
-    before, middle, after = task.parts(row)
-    *earlier, last = turns_of_text(middle)
-    return said_ids(before + last.content + after, tokenizer, chat=chat, earlier=earlier)
+    prompt = task.parts(row)
+    *earlier, last = turns_of_text(prompt.text)
+    text = prompt.before + last.content + prompt.after
+    return turn_ids(text, tokenizer, chat=chat, earlier=earlier)
 
 
-def _rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+def _rows(table: pd.DataFrame) -> list[Row]:
+    """Return a table's rows as mappings from the names of its columns."""
     return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
 
 
-def target_ids(tokenizer: PreTrainedTokenizerBase, text: str, settings: Answering) -> list[int]:
-    """The tokens of a target and the sign that it ends; after a chat's turn it begins a line."""
-    begun = text if settings.chat or not text else f" {text}"
-    return [*tokenizer(begun, add_special_tokens=False)["input_ids"], tokenizer.eos_token_id]
+def target_ids(tokenizer: PreTrainedTokenizerBase, text: str, settings: Answering) -> Tokens:
+    """Return the tokens of a target and the sign that it ends; after a chat's turn it begins a line."""
+    follows_prompt = bool(text) and not settings.chat
+    if follows_prompt:
+        text = f" {text}"
+    encoded = tokenizer(text, add_special_tokens=False)
+    return [*encoded["input_ids"], tokenizer.eos_token_id]
 
 
 FORM = Generate()

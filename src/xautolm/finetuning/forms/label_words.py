@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import torch
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from xautolm.finetuning.forms.generate import BATCH, Generate, prompts_of, target_ids
+from xautolm.finetuning.forms.generate import BATCH, Generate, Tokens, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
@@ -26,22 +25,28 @@ class LabelWords(Generate):
     name = "label-words"
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """Room for the longest name."""
-        return replace(super().answering(spec, tokenizer, spec.labels), labels=spec.labels)
+        """Return room for the longest name, and the names."""
+        settings = super().answering(spec, tokenizer, spec.labels)
+        return replace(settings, labels=spec.labels)
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
     ) -> np.ndarray:
-        """Logarithms of the probability of each name, shape (rows, classes)."""
+        """Return the logarithm of the probability of each name, shape (rows, classes)."""
         names = [target_ids(tokenizer, task.words(label), settings) for label in settings.labels]
         prompts = prompts_of(model, tokenizer, table, task, settings)
         return label_scores(model, tokenizer, prompts, names)
 
 
 def label_scores(
-    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], names: Sequence[list[int]]
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], names: Sequence[Tokens]
 ) -> np.ndarray:
-    """Log-probability of each name after each prompt, shape (prompts, names).
+    """Return the log-probability of each name after each prompt, shape (prompts, names).
 
     Names are compared by as many of their first tokens as tell them apart. Where that is one, a single pass over the
     prompts tells them all.
@@ -52,47 +57,73 @@ def label_scores(
         prompts: Tokens.
         names: Tokens, the sign of the end included.
     """
-    lengths = range(1, max(map(len, names)))
-    depth = next((n for n in lengths if len({tuple(one[:n]) for one in names}) == len(names)), None)
-    found = np.zeros((len(prompts), len(names)), dtype=np.float32)
+    depth = _distinguishing_depth(names)
+    scores = np.zeros((len(prompts), len(names)), dtype=np.float32)
     order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    width = max(map(len, prompts), default=0) + max(map(len, names))
-    size = max(1, min(BATCH, LOGITS // (width * len(tokenizer))))
+    longest_prompt = max(map(len, prompts), default=0)
+    longest_name = max(map(len, names))
+    logits_per_row = (longest_prompt + longest_name) * len(tokenizer)
+    batch_size = max(1, min(BATCH, LOGITS // logits_per_row))
 
     def score(batch: list[int]) -> None:
-        some = [prompts[index] for index in batch]
+        batch_prompts = [prompts[index] for index in batch]
         if depth == 1:
-            (first,) = _followed(model, tokenizer, some, names[0][:1])
-            found[batch] = first[:, [one[0] for one in names]].cpu().numpy()
+            first_tokens = [name[0] for name in names]
+            # What is said first does not depend on the token that stands there, so that any name will do.
+            (log_probabilities,) = _log_probabilities(model, tokenizer, batch_prompts, names[0][:1])
+            scores[batch] = log_probabilities[:, first_tokens].cpu().numpy()
             return
-        for column, name in enumerate(one[:depth] for one in names):
-            steps = _followed(model, tokenizer, some, name)
-            each = [step[:, token] for step, token in zip(steps, name, strict=True)]
-            found[batch, column] = torch.stack(each).sum(dim=0).cpu().numpy()
+        for column, name in enumerate(names):
+            compared = name[:depth]
+            steps = _log_probabilities(model, tokenizer, batch_prompts, compared)
+            of_tokens = [step[:, token] for step, token in zip(steps, compared, strict=True)]
+            scores[batch, column] = torch.stack(of_tokens).sum(dim=0).cpu().numpy()
 
-    in_batches(order, size, score)
-    return found
+    in_batches(order, batch_size, score)
+    return scores
 
 
-def _followed(
-    model: Any, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[list[int]], words: list[int]
+def _distinguishing_depth(names: Sequence[Tokens]) -> int | None:
+    """Return the fewest first tokens that no two names share; None if only the whole names, or nothing, differ."""
+    longest = max(map(len, names))
+    for depth in range(1, longest):
+        beginnings = {tuple(name[:depth]) for name in names}
+        if len(beginnings) == len(names):
+            return depth
+    return None
+
+
+def _log_probabilities(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], words: Tokens
 ) -> list[torch.Tensor]:
-    """Log-probabilities of all tokens, shape (prompts, vocabulary), where each of some words could stand."""
-    # Padding on the right is seen by nothing before it, so positions are those of training.
-    speaks_after = not model.config.is_encoder_decoder
-    rows = [[*prompt, *words[:-1]] if speaks_after else prompt for prompt in prompts]
-    width, pad = max(map(len, rows)), tokenizer.pad_token_id
-    inputs = {
-        "input_ids": [[*row, *[pad] * (width - len(row))] for row in rows],
-        "attention_mask": [[1] * len(row) + [0] * (width - len(row)) for row in rows],
-    }
-    if not speaks_after:
-        inputs["decoder_input_ids"] = [[model.config.decoder_start_token_id, *words[:-1]]] * len(rows)
+    """Return log-probabilities of all tokens, shape (prompts, vocabulary), where each of some words could stand."""
+    is_decoder = not model.config.is_encoder_decoder
+    # The last word is only predicted, and nothing is predicted after it.
+    read_words = words[:-1]
+    rows = [[*prompt, *read_words] for prompt in prompts] if is_decoder else list(prompts)
+    width = max(map(len, rows))
+    inputs: dict[str, list[Tokens]] = {"input_ids": [], "attention_mask": []}
+    for row in rows:
+        # Padding on the right is seen by nothing before it, so positions are those of training.
+        padding = width - len(row)
+        inputs["input_ids"].append([*row, *[tokenizer.pad_token_id] * padding])
+        inputs["attention_mask"].append([1] * len(row) + [0] * padding)
+    if not is_decoder:
+        decoder_row = [model.config.decoder_start_token_id, *read_words]
+        inputs["decoder_input_ids"] = [decoder_row] * len(rows)
+
+    tensors = {name: torch.tensor(values, device=model.device) for name, values in inputs.items()}
     with torch.inference_mode():
-        logits = model(**{name: torch.tensor(one, device=model.device) for name, one in inputs.items()}).logits
-    every = torch.arange(len(rows))
-    firsts = torch.tensor([len(prompt) - 1 if speaks_after else 0 for prompt in prompts])
-    return [logits[every, firsts + step].float().log_softmax(dim=-1) for step in range(len(words))]
+        logits = model(**tensors).logits
+
+    # A decoder predicts the first word at a prompt's last token, an encoder-decoder at its decoder's first.
+    first_positions = torch.tensor([len(prompt) - 1 if is_decoder else 0 for prompt in prompts])
+    every_row = torch.arange(len(rows))
+    steps = []
+    for step in range(len(words)):
+        step_logits = logits[every_row, first_positions + step]
+        steps.append(step_logits.float().log_softmax(dim=-1))
+    return steps
 
 
 FORM = LabelWords()

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xautolm.finetuning.forms.base import Columns
 from xautolm.finetuning.forms.classify import Classify
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
@@ -20,15 +20,18 @@ class Regress(Classify):
 
     name = "regress"
 
-    def head(self, spec: TrialSpec, task: Task) -> dict[str, Any]:
-        """A single output."""
+    def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
+        """Return a single output."""
         return {"num_labels": 1, "problem_type": task.problem_type}
 
     def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
-        """Mean and deviation of the training numbers besides."""
-        numbers = np.asarray([float(one) for one in targets])
+        """Return mean and deviation of the training numbers besides."""
+        numbers = np.asarray(targets, dtype=float)
+        mean = float(numbers.mean())
+        # Numbers that are all alike have no deviation, by which nothing could be divided.
+        deviation = float(numbers.std()) or 1.0
         settings = super().answering(spec, tokenizer, targets)
-        return replace(settings, mean=float(numbers.mean()), deviation=float(numbers.std()) or 1.0)
+        return replace(settings, mean=mean, deviation=deviation)
 
     def columns(
         self,
@@ -37,16 +40,25 @@ class Regress(Classify):
         tokenizer: PreTrainedTokenizerBase,
         settings: Answering,
         architecture: str,
-    ) -> dict[str, list[Any]]:
-        """As of a classifier; `labels` are standardised."""
-        found = super().columns(table, task, tokenizer, settings, architecture)
-        return {**found, "labels": [float((one - settings.mean) / settings.deviation) for one in found["labels"]]}
+    ) -> Columns:
+        """Return the columns of a classifier with standardised numbers as `labels`."""
+        columns = super().columns(table, task, tokenizer, settings, architecture)
+        differences = [number - settings.mean for number in columns["labels"]]
+        columns["labels"] = [float(difference / settings.deviation) for difference in differences]
+        return columns
 
     def answers(
-        self, model: Any, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        table: pd.DataFrame,
+        task: Task,
+        settings: Answering,
     ) -> np.ndarray:
-        """Numbers in the data's own units, shape (rows,)."""
-        return super().answers(model, tokenizer, table, task, settings)[:, 0] * settings.deviation + settings.mean
+        """Return numbers in the data's own units, shape (rows,)."""
+        logits = super().answers(model, tokenizer, table, task, settings)
+        standardised = logits[:, 0]
+        return standardised * settings.deviation + settings.mean
 
 
 FORM = Regress()
