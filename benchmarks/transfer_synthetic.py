@@ -19,10 +19,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.synthetic import OBJECTIVES, SPACE, TIME_LIMIT, Task, experience, play, related_tasks, reversed_task
+from benchmarks.synthetic import SPACE, TIME_LIMIT, Task, experience, play, related_tasks, reversed_task
 from xautolm.metalearning import PRESETS, SETTINGS, knn_start, warm_start
-from xautolm.metrics import objective
-from xautolm.objectives import hypervolume
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME, hypervolume
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.search import SAMPLERS, Memory, open_study
 from xautolm.space import Prior
@@ -30,7 +30,7 @@ from xautolm.warm_start import evidence_of
 
 TRIALS = 40
 EARLY = 10
-GOALS = tuple(objective(name, ("f1_macro",)) for name in OBJECTIVES)
+GOALS = (METRICS.get("f1_macro").objective, TIME)
 Start = Callable[[Sequence[Experience], Task], Memory | None]
 
 
@@ -94,7 +94,7 @@ def warm(setting: str) -> Start:
     """Return how a search begins with one of the settings of the warm start."""
     return lambda store, task: Memory(
         prior=warm_start(Prior.plain(SPACE), store, task.features, SETTINGS[setting]).prior,
-        evidence=evidence_of(store, task.features, OBJECTIVES, SETTINGS[setting]),
+        evidence=evidence_of(store, task.features, GOALS, SETTINGS[setting]),
     )
 
 

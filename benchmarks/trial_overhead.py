@@ -19,7 +19,8 @@ from pathlib import Path
 
 from xautolm.execution import ForkServerLauncher, Launcher, LocalExecutor, SpawnLauncher
 from xautolm.hardware import system_profile
-from xautolm.metrics import objective
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME
 from xautolm.records import Limits, TrialSpec
 from xautolm.search import SAMPLERS, SearchStudy, open_study
 from xautolm.search_space import build_space, generic_data
@@ -35,7 +36,7 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
     system = system_profile("cpu")
     cards = find_models(["minilm-l2"], ZOO.things)
     space = build_space("default", TASKS.get("text-classification"), cards, [], generic_data(), system)
-    objectives = (objective("f1_macro", ("f1_macro",)), objective("evaluation_time", ()))
+    objectives = (METRICS.get("f1_macro").objective, TIME)
     make = SAMPLERS.get("tpe").make
     found: dict[str, list[float]] = {name: [] for name in launchers}
     executors = {name: LocalExecutor(launcher, ENTRY) for name, launcher in launchers.items()}

@@ -12,7 +12,7 @@ import xautolm
 ROOT = Path(xautolm.__file__).parent
 
 LEVELS = {
-    "vocabulary": 0, "printable": 0,
+    "vocabulary": 0, "printable": 0, "importable": 0,
     "errors": 1, "records": 1, "settings": 1,
     "objectives": 2, "processes": 2, "symptoms": 2, "registry": 2, "serialization": 2, "cells": 2, "space": 2,
     "options": 2,

@@ -10,14 +10,14 @@ import pytest
 from xautolm.experience.validation import check
 from xautolm.metalearning import own_features
 from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, utilities
-from xautolm.records import Configuration, Experience, Objective, TrialOutcome
-from xautolm.search import pareto_front
-from xautolm.search.study import told_values
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME, pareto_front, told_values
+from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus
 from xautolm.warm_start import evidence_of, standings_of
 
-OBJECTIVES = ("f1_macro", "evaluation_time")
+OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)
 
 
 def stopped(status: TrialStatus, quality: float, seconds: float, planned: float | None) -> TrialOutcome:
@@ -60,15 +60,11 @@ def test_a_trial_that_was_cut_is_not_useful_for_being_fast(experiences: dict[str
 
 
 def test_samplers_are_told_what_is_dominated(experiences: dict[str, Experience]) -> None:
-    objectives = (
-        Objective(name="f1_macro", maximize=True, worst=0.0),
-        Objective(name="evaluation_time", maximize=False, worst=float("inf")),
-    )
-    assert told_values(experiences["pruned"].outcome, objectives) == [0.1, 120.0]
-    assert told_values(experiences["cut"].outcome, objectives) == [0.05, 300.0]
+    assert told_values(experiences["pruned"].outcome, OBJECTIVES) == [0.1, 120.0]
+    assert told_values(experiences["cut"].outcome, OBJECTIVES) == [0.05, 300.0]
     # The front of a run has models only, each with the time that it really took.
     outcomes = {one.trial: one.outcome for one in experiences.values()}
-    assert pareto_front(outcomes, objectives) == [0, 1, 3]
+    assert pareto_front(outcomes, OBJECTIVES) == [0, 1, 3]
 
 
 def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(experiences: dict[str, Experience]) -> None:

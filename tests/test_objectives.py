@@ -1,10 +1,33 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from xautolm.objectives import crowding, fronts, hypervolume, oriented, ranked
-from xautolm.records import Objective
+from xautolm.objectives import (
+    TIME,
+    UNBOUNDED_WORST,
+    Direction,
+    Objective,
+    crowding,
+    fronts,
+    hypervolume,
+    hypervolume_improvement,
+    is_dominated,
+    lead_of,
+    minimized_names,
+    oriented,
+    pareto_front,
+    ranked,
+    recorded_objectives,
+    time_position,
+    without_signs,
+    worst_values,
+)
+from xautolm.records import TrialOutcome
+from xautolm.testing import made_up_experience, success
+from xautolm.vocabulary import TrialStatus
 
 POINTS = np.array([[3.0, 1.0], [1.0, 3.0], [2.0, 2.0], [1.0, 1.0], [0.5, 2.5], [0.0, 0.0]])
 
@@ -34,5 +57,53 @@ def test_hypervolume_by_hand() -> None:
 
 
 def test_orientation() -> None:
-    objectives = (Objective(name="f1", maximize=True, worst=0.0), Objective(name="time", maximize=False, worst=np.inf))
+    objectives = (Objective(name="f1", low=0.0), Objective(name="time", maximize=False))
     assert oriented([(0.5, 10.0)], objectives).tolist() == [[0.5, -10.0]]
+
+
+def test_an_objective_orients_values_and_knows_its_worst() -> None:
+    f1 = Objective(name="f1", low=0.0, high=1.0)
+    mae = Objective(name="mae", maximize=False, low=0.0)
+    assert (f1.worst, f1.best, mae.worst, mae.best) == (0.0, 1.0, np.inf, 0.0)
+    assert f1.standing({"f1": 0.5}) == 0.5 and mae.standing({"mae": 2.0}) == -2.0
+    assert f1.standing({}) == mae.standing({"mae": np.nan}) == -np.inf
+    assert mae.oriented(mae.oriented(3.0)) == 3.0
+    assert (f1.direction, mae.direction) == (Direction.MAXIMIZE, Direction.MINIMIZE)
+    assert lead_of((TIME, mae, f1)) == mae and time_position((mae, TIME)) == 1 and time_position((mae,)) is None
+
+
+def test_failures_are_told_with_the_worst_that_can_be_or_was() -> None:
+    objectives = (Objective(name="f1", low=-1.0), Objective(name="mae", maximize=False, low=0.0), TIME)
+    failure = TrialOutcome(status=TrialStatus.FAILED, wall_time=7.0)
+    assert worst_values([], failure, objectives) == [-1.0, UNBOUNDED_WORST, 7.0]
+    assert worst_values([[0.5, 3.0, 20.0], [0.9, 4.0, 5.0]], failure, objectives) == [-1.0, 4.0, 20.0]
+    score = Objective(name="score")
+    assert worst_values([], failure, (score,)) == [-UNBOUNDED_WORST]
+    assert worst_values([[2.0], [-3.0]], failure, (score,)) == [-3.0]
+
+
+def test_the_front_of_a_search_that_minimises() -> None:
+    objectives = (Objective(name="mae", maximize=False), TIME)
+    outcomes = {number: success(seconds, mae=mae) for number, (mae, seconds) in enumerate([(3, 1), (2, 5), (4, 2)])}
+    assert pareto_front(outcomes, objectives) == [1, 0]
+    assert is_dominated((4.0, 2.0), [(3.0, 1.0)], objectives) and not is_dominated((3.0, 1.0), [(3.0, 1.0)], objectives)
+
+
+def test_improvement_is_the_difference_of_hypervolumes() -> None:
+    rng = np.random.default_rng(0)
+    points, candidates = rng.random((6, 2)), rng.random((40, 2)) * 1.5 - 0.25
+    reference = np.asarray([0.1, 0.2])
+    improvement = hypervolume_improvement(candidates[:, 0], candidates[:, 1], points, reference)
+    before = hypervolume(points, reference)
+    for candidate, gained in zip(candidates, improvement, strict=True):
+        assert gained == pytest.approx(hypervolume(np.vstack([points, candidate]), reference) - before)
+    assert (improvement > 0).any() and (improvement == 0).any()
+
+
+def test_records_say_the_directions_and_earlier_ones_by_a_minus() -> None:
+    record = made_up_experience(0)
+    assert [objective.maximize for objective in recorded_objectives(record)] == [True, False]
+    smaller = replace(record, objectives=("mae", "evaluation_time"), minimized=("mae", "evaluation_time"))
+    assert [objective.maximize for objective in recorded_objectives(smaller)] == [False, False]
+    assert minimized_names(recorded_objectives(smaller)) == smaller.minimized
+    assert without_signs(("-objective_0", "objective_1")) == (("objective_0", "objective_1"), ("objective_0",))

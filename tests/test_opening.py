@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from xautolm.metrics import METRICS
 from xautolm.opening import Opening, is_trained
 from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
 from xautolm.search_space import build_space
@@ -14,6 +15,8 @@ from xautolm.tasks import TASKS
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus
 from xautolm.zoo import ZOO
+
+LEAD = METRICS.get("f1_macro").objective
 
 
 def no_obstacle(configuration: Configuration) -> str:
@@ -50,14 +53,14 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
     opening: Opening, scores: tuple[float, float], best: str
 ) -> None:
     probes = opening.first(no_obstacle)
-    (following,) = opening.after_probes(probed(probes, scores), [], "f1_macro", no_obstacle)
+    (following,) = opening.after_probes(probed(probes, scores), [], LEAD, no_obstacle)
     assert (following.model, following.method) == (best, "full.v1") and following.values["head_init"] == "probe"
     # Nothing follows while a probe runs, before all have ended, or twice.
     ended = probed(probes, scores)
-    assert opening.after_probes(ended[:1], probes[1:], "f1_macro", no_obstacle) == []
-    assert opening.after_probes(ended[:1], [], "f1_macro", no_obstacle) == []
+    assert opening.after_probes(ended[:1], probes[1:], LEAD, no_obstacle) == []
+    assert opening.after_probes(ended[:1], [], LEAD, no_obstacle) == []
     begun = [*ended, *probed([following], [0.9])]
-    assert opening.after_probes(begun, [], "f1_macro", no_obstacle) == []
+    assert opening.after_probes(begun, [], LEAD, no_obstacle) == []
     assert opening.has_ended(begun, []) and not opening.has_ended(ended, [])
     assert opening.has_ended(ended, [following])
 
@@ -68,11 +71,11 @@ def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     opening = opening_of("text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine)
     (whole,) = opening.first(no_obstacle)
     assert whole.model == "minilm-l6"
-    (default,) = opening.after_probes(probed([whole], [0.5]), [], "f1_macro", no_obstacle)
+    (default,) = opening.after_probes(probed([whole], [0.5]), [], LEAD, no_obstacle)
     begun, scores = [whole, default], [0.5, 0.7]
     later = replace(opening, refinements=1)
     for _ in range(3):
-        following = later.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)
+        following = later.refinement(probed(begun, scores), [], LEAD, no_obstacle)
         assert following is not None
         begun.append(following)
         scores.append(0.4)
@@ -81,7 +84,7 @@ def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
         ("minilm-l2", "probe.v1"),
         ("minilm-l4", "probe.v1"),
     ]
-    assert later.refinement(probed(begun, scores), [], "f1_macro", no_obstacle) is None
+    assert later.refinement(probed(begun, scores), [], LEAD, no_obstacle) is None
     # Where the whole body is not asked for, what there is of it comes first.
     opening = opening_of("text-classification", ("minilm-l2", "minilm-l4"), profile, machine)
     assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l4"]
@@ -91,7 +94,7 @@ def test_a_probe_that_failed_is_not_built_on(opening: Opening) -> None:
     probes = opening.first(no_obstacle)
     ended = probed(probes, (0.9, 0.5))
     crashed = replace(ended[0], outcome=replace(ended[0].outcome, status=TrialStatus.FAILED, metrics={}))
-    (following,) = opening.after_probes([crashed, ended[1]], [], "f1_macro", no_obstacle)
+    (following,) = opening.after_probes([crashed, ended[1]], [], LEAD, no_obstacle)
     assert following.model == "minilm-l6"
 
 
@@ -101,7 +104,7 @@ def test_what_is_too_slow_gives_way_to_the_next_best_body(opening: Opening) -> N
     def too_slow(configuration: Configuration) -> str:
         return "slow" if configuration.model == "minilm-l6" and configuration.method == "full.v1" else ""
 
-    (following,) = opening.after_probes(ended, [], "f1_macro", too_slow)
+    (following,) = opening.after_probes(ended, [], LEAD, too_slow)
     assert (following.model, following.method) == ("another", "full.v1")
 
 
@@ -135,10 +138,10 @@ def test_models_that_say_words_are_asked_before_they_are_trained(profile: DataPr
 def test_the_best_training_is_varied_before_a_sampler_is_asked(profile: DataProfile, machine: SystemProfile) -> None:
     opening = replace(opening_of("text-classification", ("minilm-l6",), profile, machine), refinements=3)
     probes = opening.first(no_obstacle)
-    (default,) = opening.after_probes(probed(probes, [0.5]), [], "f1_macro", no_obstacle)
+    (default,) = opening.after_probes(probed(probes, [0.5]), [], LEAD, no_obstacle)
     begun, scores = [*probes, default], [0.5, 0.7]
     changes = []
-    while (following := opening.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)) is not None:
+    while (following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)) is not None:
         best = begun[scores.index(max(scores))]
         changes.append({name for name, value in following.values.items() if value != best.values[name]})
         assert opening.space.problems(following.values) == []
@@ -153,10 +156,10 @@ def test_the_best_training_is_varied_before_a_sampler_is_asked(profile: DataProf
 
 def test_without_refinements_the_sampler_is_asked_at_once(opening: Opening) -> None:
     probes = opening.first(no_obstacle)
-    (default,) = opening.after_probes(probed(probes, (0.5, 0.7)), [], "f1_macro", no_obstacle)
+    (default,) = opening.after_probes(probed(probes, (0.5, 0.7)), [], LEAD, no_obstacle)
     ended = [*probed(probes, (0.5, 0.7)), *probed([default], [0.8])]
-    assert opening.refinement(ended, [], "f1_macro", no_obstacle) is None
-    assert replace(opening, refinements=3).refinement(ended, [], "f1_macro", lambda each: "slow") is None
+    assert opening.refinement(ended, [], LEAD, no_obstacle) is None
+    assert replace(opening, refinements=3).refinement(ended, [], LEAD, lambda each: "slow") is None
 
 
 def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -> None:
@@ -166,17 +169,35 @@ def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -
     ended = probed(probes, (0.5, 0.7))
 
     def reason(model: str, experiences: Sequence[Experience] = ended) -> str:
-        return cold.reason_to_wait(trainings[model], experiences, "f1_macro")
+        return cold.reason_to_wait(trainings[model], experiences, LEAD)
 
     assert reason("minilm-l6") == ""
     assert reason("another") == "the probe of another is far behind: 0.500 of 0.700"
     assert reason("scratch-tiny") == "scratch-tiny was not probed, others reach 0.700 without training"
     assert reason("another", probed(probes, (0.65, 0.7))) == ""
     # Probes never wait, nothing waits where there is no probe, where a store leads, or for ever.
-    assert cold.reason_to_wait(probes[0], ended, "f1_macro") == ""
+    assert cold.reason_to_wait(probes[0], ended, LEAD) == ""
     assert reason("scratch-tiny", []) == ""
-    assert opening.reason_to_wait(trainings["another"], ended, "f1_macro") == ""
+    assert opening.reason_to_wait(trainings["another"], ended, LEAD) == ""
     assert reason("another", ended + probed([trainings["minilm-l6"]] * 12, [0.7] * 12)) == ""
+
+
+def test_the_body_with_the_smallest_error_is_the_best(opening: Opening) -> None:
+    mae = METRICS.get("mae").objective
+    cold = replace(opening, refinements=3)
+    probes = opening.first(no_obstacle)
+    ended = [made_up_experience(trial, probes[trial], success(mae=error)) for trial, error in enumerate((70.0, 50.0))]
+    (following,) = opening.after_probes(ended, [], mae, no_obstacle)
+    assert following.model == "minilm-l6"
+    trainings = {each.model: each for each in opening.trained_defaults() if each.method == "full.v1"}
+    assert cold.reason_to_wait(trainings["minilm-l6"], ended, mae) == ""
+    said = "the probe of another is far behind: 70.000 of 50.000"
+    assert cold.reason_to_wait(trainings["another"], ended, mae) == said
+    # The training with the smaller error is the one whose neighbours are tried.
+    errors = {"minilm-l6": 40.0, "another": 45.0}
+    begun = [made_up_experience(2, trainings[model], success(mae=error)) for model, error in errors.items()]
+    refined = cold.refinement([*ended, *begun], [], mae, no_obstacle)
+    assert refined is not None and refined.model == "minilm-l6"
 
 
 def test_short_trials_of_other_architectures_that_never_ran_are_not_missed(
@@ -185,12 +206,12 @@ def test_short_trials_of_other_architectures_that_never_ran_are_not_missed(
     names = ("minilm-l6", "scratch-decoder", "scratch-encoder-decoder")
     opening = replace(opening_of("text-classification", names, profile, machine), refinements=2)
     probes = opening.first(no_obstacle)
-    default, *short = opening.after_probes(probed(probes, [0.5]), [], "f1_macro", no_obstacle)
+    default, *short = opening.after_probes(probed(probes, [0.5]), [], LEAD, no_obstacle)
     # Models from scratch wait where a probe has an answer, so only the default was trained.
-    assert all(opening.reason_to_wait(each, probed(probes, [0.5]), "f1_macro") for each in short)
+    assert all(opening.reason_to_wait(each, probed(probes, [0.5]), LEAD) for each in short)
     begun, scores = [*probes, default], [0.5, 0.7]
     varied = 0
-    while (following := opening.refinement(probed(begun, scores), [], "f1_macro", no_obstacle)) is not None:
+    while (following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)) is not None:
         assert is_trained(following)
         varied += 1
         begun.append(following)

@@ -15,6 +15,7 @@ from rich.console import Console
 import xautolm
 from xautolm.cli.verbosity import PrintableFormatter
 from xautolm.errors import NoModelError, TrialError, UnknownNameError, UsageError
+from xautolm.objectives import Objective
 from xautolm.printable import printable, printable_json, printable_line
 from xautolm.records import Configuration, Experience
 from xautolm.report.advice import advice_table
@@ -108,7 +109,7 @@ def test_tables_and_notes(hostile: Experience, tmp_path: Path) -> None:
     Plain(stream).note(HOSTILE)
     live = LiveTable(console)
     live.note(HOSTILE)
-    live.update(Standing(metric="f1_macro", folder=RunFolder(tmp_path), experiences=[hostile]))
+    live.update(Standing(lead=Objective(name="f1_macro"), folder=RunFolder(tmp_path), experiences=[hostile]))
     live.close()
     shown = stream.getvalue()
     assert HARMLESS in shown and "[red]markup[/red]" in shown

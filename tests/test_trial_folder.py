@@ -7,7 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from xautolm.objectives import Objective
 from xautolm.trial_folder import PROGRESS, PROGRESS_BYTES, TrialFolder, score_so_far
+
+F1 = Objective(name="f1")
 
 
 @pytest.mark.parametrize(
@@ -47,8 +50,8 @@ def test_the_score_so_far_is_that_of_the_best_epoch_and_before_the_first_an_esti
     log = {"step": 1, "loss": 2.0}
     early = {"step": 2, "f1": 0.4, "partial_rows": 40}
     later = {"step": 3, "f1": 0.3, "partial_rows": 40}
-    assert score_so_far([], "f1") is None and score_so_far([log], "f1") is None
-    assert score_so_far([log, early, later, log], "f1") == (0.3, True)
+    assert score_so_far([], F1) is None and score_so_far([log], F1) is None
+    assert score_so_far([log, early, later, log], F1) == (0.3, True)
     epochs = [{"step": 4, "f1": 0.7}, log, {"step": 8, "f1": 0.6}, {"step": 9, "f1": 0.95, "partial_rows": 40}]
-    assert score_so_far([early, *epochs], "f1") == (0.7, False)
-    assert score_so_far(epochs, "accuracy") is None
+    assert score_so_far([early, *epochs], F1) == (0.7, False)
+    assert score_so_far(epochs, Objective(name="accuracy")) is None

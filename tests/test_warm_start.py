@@ -18,6 +18,8 @@ from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning import PRESETS, WarmStart, Weights
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -201,7 +203,7 @@ def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Expe
     return build
 
 
-GOALS = ("token_f1", "evaluation_time")
+GOALS = (METRICS.get("token_f1").objective, TIME)
 
 
 @pytest.mark.parametrize("alias", [True, False])

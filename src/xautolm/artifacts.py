@@ -10,10 +10,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from xautolm.best_folder import Results, best_of, front_of, lead_metric, read_results
+from xautolm.best_folder import Results, best_of, front_of, read_results
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
-from xautolm.metrics import objective
+from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits
 from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
 from xautolm.report.html import Winner
@@ -21,7 +21,6 @@ from xautolm.report.result import shown_folder
 from xautolm.report.tables import pruning_savings
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
-from xautolm.search import objective_values
 from xautolm.serialization import read_record, to_plain, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
@@ -84,7 +83,7 @@ def parting_words(folder: RunFolder, info: RunInfo) -> str:
 def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experience]) -> None:
     """Write `pareto.json` and `leaderboard.csv`."""
     front = front_of(info, experiences)
-    objectives = [objective(name, TASKS.get(info.task).metrics) for name in info.objectives]
+    objectives = recorded_objectives(info)
     points = [
         {
             "trial": one.trial,
@@ -95,7 +94,7 @@ def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experie
         for one in front
     ]
     write_json(folder.front, points)
-    rows = leaderboard(experiences, lead_metric(info), [one.trial for one in front])
+    rows = leaderboard(experiences, lead_of(objectives), [one.trial for one in front])
     write_text(folder.leaderboard, as_csv(rows))
 
 
@@ -111,7 +110,8 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
         raise NoModelError(f"No trial of {folder.root} has ended yet, so there is nothing to report.")
     front = [one.trial for one in front_of(info, experiences)]
     title = f"{info.data.name}: {info.task}"
-    page = html_report(title, experiences, front, lead_metric(info), winner_of(folder), info.notes)
+    lead = lead_of(recorded_objectives(info))
+    page = html_report(title, experiences, front, lead, winner_of(folder), info.notes)
     target = path or folder.report
     try:
         write_text(target, page)

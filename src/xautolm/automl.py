@@ -12,13 +12,15 @@ import numpy as np
 import pandas as pd
 
 from xautolm.artifacts import finish, parting_words, write_report, write_tables
-from xautolm.best_folder import best_of, front_of, lead_metric
+from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
 from xautolm.data import Role, input_table, labelled, training_data
 from xautolm.errors import DataError, NoModelError, SearchEndedError, UsageError
 from xautolm.execution import Executor
+from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
 from xautolm.metrics import scores
+from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.options import FitOptions
 from xautolm.recommend import recommend
 from xautolm.records import Experience, Features
@@ -153,7 +155,8 @@ class AutoLM:
     def leaderboard_(self) -> pd.DataFrame:
         """One row for each trial, the best first."""
         front = [one.trial for one in self.pareto_front_]
-        return pd.DataFrame(leaderboard(self.experiences_, lead_metric(self.info_), front))
+        lead = lead_of(recorded_objectives(self.info_))
+        return pd.DataFrame(leaderboard(self.experiences_, lead, front))
 
     @property
     def classes_(self) -> tuple[str, ...]:
@@ -211,7 +214,9 @@ class AutoLM:
             encoding=options.encoding,
         )
         targets = task.encode(list(table[task.target]), info.labels)
-        return scores(info.metrics, targets, model.predictions(table).targets)
+        predictions = model.predictions(table)
+        names = [name for name in info.metrics if self._may_score(name)]
+        return scores(names, targets, predictions.targets, predictions.probabilities)
 
     def describe(self, X: Any, y: Any = None) -> Features:
         """The meta-features of data on this machine, by the versioned names of their groups.
@@ -275,6 +280,16 @@ class AutoLM:
         if not hasattr(self, "run_"):
             raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
         return self.run_
+
+    def _may_score(self, name: str) -> bool:
+        """Return whether a metric of the run is registered, or a function that this AutoLM itself was given.
+
+        Nothing is imported because the files of a run name it: they may come from somebody else.
+        """
+        if not is_function_name(name) or name in self.options.objectives:
+            return True
+        warn_once(f"{name} is not scored: give it as one of the objectives to have it imported")
+        return False
 
     def _best_model(self) -> BestModel:
         """Return the winner, the same object from call to call, so that it is loaded once."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -12,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xautolm.errors import DamagedFileError, NoModelError
-from xautolm.metrics import EVALUATION_TIME, objective
+from xautolm.objectives import TIME, lead_of, pareto_front, recorded_objectives
 from xautolm.records import Answering, Experience, ModelCard
 from xautolm.report import CardFacts, failures_by_kind, model_card
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
-from xautolm.search import pareto_front
 from xautolm.serialization import read_json, read_record, replace_folder, to_plain, write_json, write_text
 from xautolm.tasks import TASKS
 
@@ -132,9 +130,8 @@ class BestFolder:
                 candidates.append(experience)
         best = best_of(self.info, candidates) if candidates else None
         if results is not None and not is_placed_known:
-            metric = lead_metric(self.info)
-            placed_score = results.validation.get(metric, -math.inf)
-            if best is None or placed_score >= best.outcome.metrics[metric]:
+            lead = lead_of(recorded_objectives(self.info))
+            if best is None or lead.standing(results.validation) >= lead.standing(best.outcome.metrics):
                 return None
         if best is None:
             raise NoModelError(f"The weights of all trials in {self.folder.root} are gone.")
@@ -148,7 +145,7 @@ class BestFolder:
         """
         results = Results(
             best=best.trial,
-            metric=lead_metric(self.info),
+            metric=lead_of(recorded_objectives(self.info)).name,
             validation=dict(best.outcome.metrics),
             is_final=False,
         )
@@ -199,17 +196,11 @@ class BestFolder:
             self.say(f"best/{CARD} was gone or empty: it was written anew")
 
 
-def lead_metric(info: RunInfo) -> str:
-    """Return the first quality metric among a run's objectives."""
-    return next(name for name in info.objectives if name != EVALUATION_TIME)
-
-
 def front_of(info: RunInfo, experiences: Sequence[Experience]) -> list[Experience]:
     """Return the Pareto-optimal trials of a run, best in the first objective first."""
-    objectives = [objective(name, TASKS.get(info.task).metrics) for name in info.objectives]
-    numbers = pareto_front({experience.trial: experience.outcome for experience in experiences}, objectives)
+    outcomes = {experience.trial: experience.outcome for experience in experiences}
     by_number = {experience.trial: experience for experience in experiences}
-    return [by_number[number] for number in numbers]
+    return [by_number[number] for number in pareto_front(outcomes, recorded_objectives(info))]
 
 
 def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
@@ -221,10 +212,10 @@ def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
     front = front_of(info, experiences)
     if not front:
         raise NoModelError(_why_none(experiences))
-    metric = lead_metric(info)
+    lead = lead_of(recorded_objectives(info))
 
     def rank(experience: Experience) -> tuple[float, float]:
-        return experience.outcome.metrics[metric], -(experience.outcome.evaluation_time or 0)
+        return lead.standing(experience.outcome.metrics), TIME.oriented(experience.outcome.evaluation_time or 0.0)
 
     return max(front, key=rank)
 

@@ -8,12 +8,13 @@ from dataclasses import replace
 
 from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
+from xautolm.objectives import pareto_front
 from xautolm.records import Configuration, Experience, Limits, TrialOutcome
 from xautolm.report.screen import Standing
 from xautolm.report.tables import explained
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
-from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial, pareto_front
+from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
 from xautolm.session import Session
 from xautolm.trial_folder import TrialFolder
 
@@ -36,7 +37,7 @@ def search(session: Session) -> list[Experience]:
         SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
     """
     scenario = session.scenario
-    standing = Standing(metric=scenario.metric, folder=session.folder, experiences=list(session.experiences))
+    standing = Standing(lead=scenario.lead, folder=session.folder, experiences=list(session.experiences))
     for experience in standing.experiences:
         scenario.resources.observe(experience.configuration, experience.outcome)
     with folder_errors(session.folder.root):
@@ -154,7 +155,7 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     def obstacle(configuration: Configuration) -> str:
         return scenario.resources.obstacle(configuration, limits)
 
-    for configuration in opening.after_probes(experiences, running, scenario.metric, obstacle):
+    for configuration in opening.after_probes(experiences, running, scenario.lead, obstacle):
         session.study.enqueue(configuration, DEFAULT)
     if not opening.has_ended(experiences, running):
         return True
@@ -162,7 +163,7 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     if promoted is not None:
         session.study.enqueue(promoted, PROMOTED)
         return True
-    neighbor = opening.refinement(experiences, running, scenario.metric, obstacle)
+    neighbor = opening.refinement(experiences, running, scenario.lead, obstacle)
     if neighbor is None:
         return False
     session.study.enqueue(neighbor, NEAR_BEST)
@@ -174,7 +175,7 @@ def ask(session: Session, experiences: Sequence[Experience], limits: Limits) -> 
     scenario, clock = session.scenario, session.clock
 
     def obstacle(configuration: Configuration, epochs: float) -> str:
-        reason = session.opening.reason_to_wait(configuration, experiences, scenario.metric)
+        reason = session.opening.reason_to_wait(configuration, experiences, scenario.lead)
         return reason or scenario.resources.obstacle(configuration, limits, epochs)
 
     def fits(epochs: float) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from xautolm.methods import METHODS
+from xautolm.objectives import Objective
 from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
 from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
@@ -74,14 +75,14 @@ class Opening:
         return False
 
     def after_probes(
-        self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
+        self, experiences: Sequence[Experience], running: Sequence[Configuration], lead: Objective, obstacle: Obstacle
     ) -> list[Configuration]:
         """Return the trials to follow the probes; nothing while probes run, or once anything was trained.
 
         Args:
             experiences: Of the run so far.
             running: Configurations of the trials that run now.
-            metric: The one that leads.
+            lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
         if not experiences or running or self.has_ended(experiences, running):
@@ -91,7 +92,7 @@ class Opening:
             if probe not in ended:
                 return []
         probed = [experience for experience in experiences if experience.outcome.succeeded]
-        probed.sort(key=lambda experience: experience.outcome.metrics[metric], reverse=True)
+        probed.sort(key=lambda experience: lead.standing(experience.outcome.metrics), reverse=True)
         best_models = [experience.configuration.model for experience in probed]
         return self.trained(obstacle, best_models)
 
@@ -100,7 +101,7 @@ class Opening:
         return any(is_trained(configuration) for configuration in _begun(experiences, running))
 
     def refinement(
-        self, experiences: Sequence[Experience], running: Sequence[Configuration], metric: str, obstacle: Obstacle
+        self, experiences: Sequence[Experience], running: Sequence[Configuration], lead: Objective, obstacle: Obstacle
     ) -> Configuration | None:
         """Return the next trial near the best training so far, then a probe of each body without its top layers.
 
@@ -109,7 +110,7 @@ class Opening:
         Args:
             experiences: Of the run so far.
             running: Configurations of the trials that run now.
-            metric: The one that leads.
+            lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
         successes = []
@@ -121,7 +122,7 @@ class Opening:
         begun = _begun(experiences, running)
         candidates: list[Configuration] = []
         if self.count_varied(begun) < self.refinements:
-            best = max(successes, key=lambda experience: experience.outcome.metrics[metric])
+            best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
             candidates = variations(self.space, best.configuration)
         # What is left to probe are bodies without their top layers: quick, and hardly ever better.
         candidates += self.probes(obstacle)
@@ -146,7 +147,7 @@ class Opening:
                 varied += 1
         return varied
 
-    def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], metric: str) -> str:
+    def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], lead: Objective) -> str:
         """Return why a training is better tried late, in a search that knows of no other task; nothing if it is not.
 
         A body whose probe is far behind seldom catches up, and a model from scratch seldom comes near a pretrained one.
@@ -154,23 +155,24 @@ class Opening:
         Args:
             configuration: A proposal.
             experiences: Of the run so far.
-            metric: The one that leads.
+            lead: The quality that leads.
         """
         if not self.refinements or not is_trained(configuration):
             return ""
         trainings = sum(is_trained(experience.configuration) for experience in experiences)
         if trainings >= LATE:
             return ""
-        scores = _probe_scores(experiences, metric)
-        if not scores:
+        standings = _probe_standings(experiences, lead)
+        if not standings:
             return ""
-        best = max(scores.values())
+        best = max(standings.values())
+        best_score = lead.oriented(best)
         model = configuration.model
-        if model not in scores:
-            return f"{model} was not probed, others reach {best:.3f} without training"
-        # A correlation, or another metric, may be below zero: the share is of its size.
-        if scores[model] < best - FAR_BEHIND * abs(best):
-            return f"the probe of {model} is far behind: {scores[model]:.3f} of {best:.3f}"
+        if model not in standings:
+            return f"{model} was not probed, others reach {best_score:.3f} without training"
+        # A correlation, or an error that is turned, may be below zero: the share is of its size.
+        if standings[model] < best - FAR_BEHIND * abs(best):
+            return f"the probe of {model} is far behind: {lead.oriented(standings[model]):.3f} of {best_score:.3f}"
         return ""
 
     def trained_defaults(self) -> list[Configuration]:
@@ -229,16 +231,16 @@ def _begun(experiences: Sequence[Experience], running: Sequence[Configuration]) 
     return [*(experience.configuration for experience in experiences), *running]
 
 
-def _probe_scores(experiences: Sequence[Experience], metric: str) -> dict[str, float]:
-    """Return the best score of each model without training."""
-    scores: dict[str, float] = {}
+def _probe_standings(experiences: Sequence[Experience], lead: Objective) -> dict[str, float]:
+    """Return the best oriented score of each model without training."""
+    standings: dict[str, float] = {}
     for experience in experiences:
         if not experience.outcome.succeeded or is_trained(experience.configuration):
             continue
-        score = experience.outcome.metrics[metric]
+        standing = lead.standing(experience.outcome.metrics)
         model = experience.configuration.model
-        scores[model] = max(score, scores.get(model, score))
-    return scores
+        standings[model] = max(standing, standings.get(model, standing))
+    return standings
 
 
 def variations(space: Space, configuration: Configuration) -> list[Configuration]:

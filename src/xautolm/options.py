@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
+from xautolm.importable import name_of_function
 from xautolm.records import Budget
 from xautolm.vocabulary import Export, Unlabelled
 
@@ -109,8 +110,22 @@ def column_name(value: Any) -> Any:
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
 
+def objective_names(value: object) -> object:
+    """Return names of objectives from a list or a text; a function is named by the place to import it from.
+
+    Raises:
+        ValueError: A function that a trial's process cannot import.
+    """
+    if callable(value):
+        value = (value,)
+    if not isinstance(value, list | tuple):
+        return names(value)
+    return tuple(name_of_function(entry) if callable(entry) else entry for entry in value)
+
+
 ColumnName = Annotated[str | None, BeforeValidator(column_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+ObjectiveNames = Annotated[tuple[str, ...], BeforeValidator(objective_names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
 TrialMemory = Annotated[int | None, BeforeValidator(memory_of_trial)]
@@ -144,8 +159,9 @@ class FitOptions(BaseModel):
     """Wall time for the whole search; 30 minutes if neither `budget` nor `trials` is given."""
     trials: int | None = Field(default=None, ge=1)
     """Largest number of trials."""
-    objectives: Names = ()
-    """What to improve: metrics of the task and `evaluation_time`; by default its first metric and the time."""
+    objectives: ObjectiveNames = ()
+    """What to improve: metrics of the task and `evaluation_time`; by default its first metric and the time. A metric
+    of your own is a function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
     models: Names = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`."""
     families: Names = ("auto",)

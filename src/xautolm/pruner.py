@@ -12,9 +12,9 @@ import pandas as pd
 
 from xautolm.execution import Executor
 from xautolm.metrics import constant_scores
-from xautolm.records import Evaluation, Experience, LearningCurve, Objective, TrialOutcome, TrialSpec
+from xautolm.objectives import Objective, lead_of, objective_values
+from xautolm.records import Evaluation, Experience, LearningCurve, TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder, Say
-from xautolm.search import objective_values
 from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.space.shares import rung_share
 from xautolm.tasks import Task
@@ -36,8 +36,7 @@ class Pruner:
         task: Its task.
         labels: Names of the classes.
         metrics: Names of the metrics that evaluations have.
-        objectives: Names and directions.
-        lead: The first quality among the objectives.
+        objectives: Names, directions and ranges.
         validation_rows: Size of the validation split.
         say: Told which trial is stopped, and why.
         past: Trials on other data.
@@ -51,7 +50,6 @@ class Pruner:
         labels: Sequence[str],
         metrics: Sequence[str],
         objectives: Sequence[Objective],
-        lead: str,
         validation_rows: int,
         say: Say,
         past: Iterable[Experience] = (),
@@ -62,7 +60,6 @@ class Pruner:
         self.labels = labels
         self.metrics = metrics
         self.objectives = objectives
-        self.lead = lead
         self.validation_rows = validation_rows
         self.say = say
         self.past = past_curves(past)
@@ -137,7 +134,7 @@ class Pruner:
             front=front,
             trained=trained,
             past=self.past,
-            lead=self.lead,
+            lead=lead_of(self.objectives),
             constant=self.constant,
             validation_rows=self.validation_rows,
         )
@@ -164,7 +161,12 @@ class Pruner:
             # A split that was damaged meanwhile is no reason to end a search: curves are judged all the same.
             logger.warning("what a constant answer scores cannot be said: %s", error)
             return {}
-        return constant_scores(tuple(self.metrics), targets["train"], targets["validation"])
+        try:
+            return constant_scores(self.metrics, targets["train"], targets["validation"])
+        except Exception as error:
+            # A metric of somebody's own may refuse answers that are all the same: curves are judged all the same.
+            logger.warning("what a constant answer scores cannot be computed: %s: %s", type(error).__name__, error)
+            return {}
 
 
 def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:

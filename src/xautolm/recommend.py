@@ -13,6 +13,7 @@ from xautolm.experience import ExperienceStore
 from xautolm.metafeatures import FEATURES
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
 from xautolm.metalearning.similarity import OWN
+from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.records import Configuration, Experience, Features
 from xautolm.scenario import Scenario, make_scenario, say_notes
@@ -105,7 +106,8 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     near = near_ones(comparable, features)
     prior = _prior(sight.space, past, features, choice, distances, options) if near else None
     candidates = _candidates(sight, near, prior, options.seed)
-    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, weighed(distances, (sight.metric,), knobs))
+    evidence = weighed(distances, (lead_of(sight.objectives),), knobs)
+    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, evidence)
     return Advice(
         recommendations=tuple(_chosen(sight, candidates, surrogates, near, count)),
         tasks=_nearest_data(comparable),

@@ -190,16 +190,6 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Objective:
-    """A quantity that the search improves."""
-
-    name: str
-    maximize: bool
-    worst: float
-    """The value that a failed trial is told to have: the worst of the range, infinite where there is no bound."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     """One graphics processor."""
 
@@ -424,6 +414,8 @@ class TrialSpec:
     """Whether to start with activations computed again in the backward pass instead of kept: slower, and smaller."""
     proposal: str = ""
     """Where the configuration came from: a sampler's name, or `default`."""
+    import_folders: tuple[str, ...] = ()
+    """Folders that metrics of somebody's own are imported from, besides those that every process searches."""
     computes_in_bf16: bool = False
     """Whether passes that train nothing run in bfloat16 on this machine's processor."""
 
@@ -457,6 +449,8 @@ class Experience:
     """What earlier systems called the search that it belongs to; empty for our own."""
     provenance: str = ""
     """Where it was imported from; empty for our own."""
+    minimized: tuple[str, ...] = ()
+    """Names of the objectives of which smaller is better; records without it maximise all but the evaluation time."""
 
 
 def as_float(value: object) -> float:

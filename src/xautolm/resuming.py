@@ -9,6 +9,7 @@ from importlib import metadata
 
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
+from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
 from xautolm.run_folder import RunFolder, RunInfo, Say
 from xautolm.scenario import Scenario
@@ -38,7 +39,8 @@ def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo
         task=scenario.task.name,
         labels=scenario.dataset.labels,
         objectives=tuple(objective.name for objective in scenario.objectives),
-        metrics=scenario.task.metrics,
+        minimized=minimized_names(scenario.objectives),
+        metrics=scenario.metrics,
         data=scenario.dataset.profile,
         system=scenario.system,
         seed=scenario.options.seed,

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
+from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import (
     DataProfile,
     Experience,
@@ -66,7 +67,9 @@ class RunInfo:
     task: str
     labels: tuple[str, ...]
     objectives: tuple[str, ...]
+    """Names, in the order of the search."""
     metrics: tuple[str, ...]
+    """Names of those that every trial reports."""
     data: DataProfile
     system: SystemProfile
     seed: int
@@ -81,6 +84,8 @@ class RunInfo:
     """The models in the space."""
     features: Features = field(default_factory=dict)
     """Meta-features of the task and the machine; those of the task come when they are measured."""
+    minimized: tuple[str, ...] = ()
+    """Names of the objectives of which smaller is better; runs without it maximise all but the evaluation time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -430,7 +435,7 @@ def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutc
         if outcome.failure is None:
             raise DamagedFileError(folder.result, "it is a failure without a reason")
         return outcome
-    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
+    values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
     for name in objectives:
         value = values.get(name)
         if value is None or not math.isfinite(value):
@@ -453,6 +458,7 @@ def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder:
         outcome=outcome,
         limits=spec.limits,
         objectives=info.objectives,
+        minimized=info.minimized,
         seed=spec.seed,
         versions=info.versions,
         proposal=spec.proposal,

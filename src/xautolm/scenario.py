@@ -14,10 +14,12 @@ from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.hardware import system_profile
+from xautolm.importable import is_function_name
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.metrics import EVALUATION_TIME, objective
+from xautolm.metrics import metric_named, offered_metrics
+from xautolm.objectives import EVALUATION_TIME, TIME, Objective, lead_of
 from xautolm.options import FitOptions
-from xautolm.records import Features, Limits, ModelCard, Objective, SystemProfile
+from xautolm.records import Features, Limits, ModelCard, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
 from xautolm.search_space import build_space, data_needs, default_configurations, methods_by_model, read_space_option
@@ -39,8 +41,7 @@ class Scenario:
     """What the user asked for."""
     task: Task
     objectives: tuple[Objective, ...]
-    metric: str
-    """The first quality metric among the objectives; chooses the best epoch and the winner."""
+    """At least one quality among them."""
     dataset: Dataset
     system: SystemProfile
     cards: Mapping[str, ModelCard]
@@ -51,6 +52,17 @@ class Scenario:
     folder: RunFolder
     required: frozenset[str]
     """Names of the models that the user, or the run to resume, asks for; `auto` may do without the others."""
+
+    @property
+    def lead(self) -> Objective:
+        """Return the first quality among the objectives: it chooses the best epoch, and the winner."""
+        return lead_of(self.objectives)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """Return the names of the metrics that every trial reports: the task's own, and the objectives."""
+        qualities = [objective.name for objective in self.objectives if not objective.is_time]
+        return tuple(dict.fromkeys([*self.task.metrics, *qualities]))
 
     def features(self) -> Features:
         """Measure the meta-features of the task on this machine."""
@@ -69,7 +81,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
         UsageError: Anything that would make a search fail or its result meaningless.
     """
     task = TASKS.get(options.task)
-    objectives, metric = chosen_objectives(options, task)
+    objectives = chosen_objectives(options, task)
     # A space that cannot be read is an error before any data is.
     read_space_option(options.space)
     system = system_profile(options.device)
@@ -98,7 +110,6 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
         options=options,
         task=task,
         objectives=objectives,
-        metric=metric,
         dataset=dataset,
         system=system,
         cards=cards_by_name,
@@ -210,23 +221,36 @@ def say_notes(dataset: Dataset) -> None:
         logger.warning("%s", note)
 
 
-def chosen_objectives(options: FitOptions, task: Task) -> tuple[tuple[Objective, ...], str]:
-    """Return the objectives, and the quality metric that leads.
+def chosen_objectives(options: FitOptions, task: Task) -> tuple[Objective, ...]:
+    """Return the objectives that the options name; by default the task's first metric, and the time.
 
     Raises:
-        UsageError: No quality metric among them, or one twice.
+        UsageError: No quality metric among them, or one twice, or a function that cannot be imported.
         UnknownNameError: The task has no such metric.
     """
     names = options.objectives or (task.metrics[0], EVALUATION_TIME)
-    objectives = tuple(objective(name, task.metrics) for name in names)
-    quality = [name for name in names if name != EVALUATION_TIME]
-    if not quality or len(set(names)) < len(names):
+    objectives = tuple(_objective(name, task) for name in names)
+    has_quality = any(not objective.is_time for objective in objectives)
+    if not has_quality or len(set(names)) < len(names):
         raise UsageError(
             "The objectives need at least one quality metric, and none twice.",
             got=", ".join(names),
-            fix=f"This task has {', '.join(task.metrics)}.",
+            fix=f"This task has {', '.join(offered_metrics(task.problem_type))}.",
         )
-    return objectives, quality[0]
+    return objectives
+
+
+def _objective(name: str, task: Task) -> Objective:
+    """Return what it means to improve a metric of a task, a function of the user's own, or the evaluation time."""
+    if name == EVALUATION_TIME:
+        return TIME
+    offered = offered_metrics(task.problem_type)
+    if name not in offered and not is_function_name(name):
+        raise UnknownNameError("metric for this task", name, [*offered, EVALUATION_TIME])
+    metric = metric_named(name)
+    if metric.needs_probabilities and task.target_kind != "classes":
+        raise UsageError("The metric needs probabilities of classes.", got=f"{name} for {task.name}")
+    return metric.objective
 
 
 def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> list[str]:

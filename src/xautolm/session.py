@@ -15,6 +15,7 @@ from xautolm.budget import Clock, seconds_used
 from xautolm.description import is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.hardware import devices, system_profile
+from xautolm.importable import import_folders
 from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits
 from xautolm.metalearning import telling
@@ -177,7 +178,7 @@ class Session:
             card=scenario.cards[configuration.model],
             data=str(self.folder.data),
             tokens=str(self.folder.tokens),
-            metric=scenario.metric,
+            metric=scenario.lead.name,
             metrics=self.info.metrics,
             limits=limits,
             micro_batch=resources.micro_batch(configuration, limits),
@@ -186,6 +187,7 @@ class Session:
             seed=self.info.seed,
             gradient_checkpointing=resources.needs_checkpointing(configuration, limits),
             proposal=proposal,
+            import_folders=import_folders(self.info.metrics),
             computes_in_bf16=scenario.system.computes_in_bf16,
         )
 
@@ -337,7 +339,7 @@ def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
 def _rungs(run: OpenedRun) -> Rungs:
     """Return what promotes configurations to more of the rows; says where rungs were asked for in vain."""
     scenario = run.scenario
-    rungs = Rungs.of_space(scenario.space, scenario.objectives, scenario.metric)
+    rungs = Rungs.of_space(scenario.space, scenario.objectives)
     if scenario.options.rungs and not rungs.shares:
         rows = scenario.dataset.profile.train_examples
         run.screen.note(f"rungs have no effect: {rows:,} training rows are fewer than {LARGE_DATA:,}")
@@ -382,7 +384,7 @@ def _remembering(run: OpenedRun, past: Sequence[Experience], features: LateFeatu
             scenario.space,
             described,
             features.get(),
-            run.info.objectives,
+            scenario.objectives,
             run.folder.warm_start,
             run.screen.note,
         )
@@ -428,7 +430,6 @@ def _pruner(run: OpenedRun, past: Sequence[Experience]) -> Pruner:
         labels=info.labels,
         metrics=info.metrics,
         objectives=scenario.objectives,
-        lead=scenario.metric,
         validation_rows=info.data.validation_examples,
         say=run.screen.note,
         past=past,

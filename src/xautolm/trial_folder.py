@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xautolm.objectives import Objective
 from xautolm.records import Evaluation, LearningCurve, TrialOutcome, TrialSpec
 from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.vocabulary import TrialStatus
@@ -173,21 +174,21 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
-def score_so_far(steps: Sequence[Mapping[str, float]], metric: str) -> tuple[float, bool] | None:
+def score_so_far(steps: Sequence[Mapping[str, float]], lead: Objective) -> tuple[float, bool] | None:
     """Return the score of a training that goes on, and whether it is only an estimate; None before the first.
 
     Args:
         steps: Its progress, the newest last.
-        metric: What is scored; larger is better.
+        lead: What is scored.
     """
-    scored = [step for step in steps if metric in step]
+    scored = [step for step in steps if lead.name in step]
     if not scored:
         return None
-    whole = [step[metric] for step in scored if not step.get(PARTIAL_ROWS)]
+    whole = [step for step in scored if not step.get(PARTIAL_ROWS)]
     if not whole:
-        return scored[-1][metric], True
+        return scored[-1][lead.name], True
     # As at the end: the epoch that scores best gives the model.
-    return max(whole), False
+    return max(whole, key=lead.standing)[lead.name], False
 
 
 def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
@@ -199,17 +200,22 @@ def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, floa
     return list(lines[start:])
 
 
-def pruned_outcome(folder: TrialFolder, spec: TrialSpec) -> TrialOutcome | None:
+def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> TrialOutcome | None:
     """Return the outcome of a trial that was stopped, from what it wrote; None where it had not evaluated yet.
 
     Its scores are those of the best evaluation of the whole validation split, or of the last quick look where there was
     none.
+
+    Args:
+        folder: The trial's.
+        spec: Its order.
+        lead: The quality that chooses the best evaluation.
     """
     curve = folder.curve(spec.metrics)
     if curve is None or not curve.evaluations:
         return None
     history = curve.whole_evaluations or curve.evaluations[-1:]
-    best = max(history, key=lambda evaluation: evaluation.values[spec.metric])
+    best = max(history, key=lambda evaluation: lead.standing(evaluation.values))
     points = []
     for evaluation in history:
         points.append({"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values})

@@ -25,9 +25,9 @@ from xautolm.metalearning import (
     knn_start,
     shaped,
 )
-from xautolm.metalearning.utility import SMALLER, is_negative, is_scored, oriented_value
+from xautolm.metalearning.utility import is_negative, is_scored
 from xautolm.metalearning.warm_start import decay
-from xautolm.metrics import EVALUATION_TIME
+from xautolm.objectives import Objective, lead_of, oriented_value, recorded_objectives, time_position
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy, standardised
 from xautolm.search.surrogates import heaviest
@@ -131,7 +131,7 @@ def remembered(
     space: Space,
     experiences: Sequence[Experience],
     current: Features,
-    objectives: Sequence[str],
+    objectives: Sequence[Objective],
     path: Path,
     say: Callable[[str], None],
 ) -> Memory | None:
@@ -143,7 +143,7 @@ def remembered(
         space: The space.
         experiences: Those that may be seen.
         current: Meta-features of the task and machine at hand.
-        objectives: Of the search, by name.
+        objectives: Of the search.
         path: `warm_start.json` in the run's folder, which keeps the prior, the evidence and the account of both.
         say: Told once how many experiences shaped the prior, and from where; and if the file is damaged.
     """
@@ -197,7 +197,7 @@ def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> No
 def evidence_of(
     experiences: Sequence[Experience],
     current: Features,
-    objectives: Sequence[str],
+    objectives: Sequence[Objective],
     options: WarmStart = SETTINGS[DEFAULT],
 ) -> list[Evidence]:
     """Return past trials as a sampler's models see them; see `weighed`.
@@ -205,13 +205,13 @@ def evidence_of(
     Args:
         experiences: Past trials; those that cannot be compared are left out.
         current: Meta-features of the task at hand.
-        objectives: Of the search at hand, by name.
+        objectives: Of the search at hand.
         options: The knobs of the warm start.
     """
     return weighed(distances_of(experiences, current, options), objectives, options)
 
 
-def weighed(distances: Distances, objectives: Sequence[str], options: WarmStart) -> list[Evidence]:
+def weighed(distances: Distances, objectives: Sequence[Objective], options: WarmStart) -> list[Evidence]:
     """Return past trials as a sampler's models see them.
 
     Qualities are in standard deviations within their data set, weights fall with the distance as the learning rates of
@@ -220,7 +220,7 @@ def weighed(distances: Distances, objectives: Sequence[str], options: WarmStart)
 
     Args:
         distances: As `distances_of` returns them.
-        objectives: Of the search at hand, by name. An experience that lacks one stands in it as in the quality that
+        objectives: Of the search at hand. An experience that lacks one stands in it as in the quality that
             led its own search.
         options: The knobs of the warm start.
     """
@@ -246,34 +246,38 @@ def weighed(distances: Distances, objectives: Sequence[str], options: WarmStart)
 
 
 def title(experience: Experience) -> str:
-    """A past trial in a few words."""
-    outcome, configuration = experience.outcome, experience.configuration.values
-    result = (
-        outcome.failure.kind.value
-        if outcome.failure
-        else f"{(name := _lead(experience).removeprefix(SMALLER))} {outcome.metrics[name]:.3g}"
-    )
-    what = [str(configuration[name]) for name in ("model", "method") if name in configuration]
-    return f"{experience.data.name} trial {experience.trial}: {' '.join([*what, result])}"
+    """Return a past trial in a few words."""
+    outcome = experience.outcome
+    values = experience.configuration.values
+    words = [str(values[name]) for name in ("model", "method") if name in values]
+    if outcome.failure is not None:
+        words.append(outcome.failure.kind.value)
+    else:
+        lead = lead_of(recorded_objectives(experience)).name
+        words.append(f"{lead} {outcome.metrics[lead]:.3g}")
+    return f"{experience.data.name} trial {experience.trial}: {' '.join(words)}"
 
 
-def standings_of(experiences: Sequence[Experience], objectives: Sequence[str]) -> dict[str, tuple[float, ...]]:
+def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objective]) -> dict[str, tuple[float, ...]]:
     """Return the scores of every trial that did not fail, by its id.
 
     Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
     Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
     it is. Scores end at three standard deviations; the time is minus its logarithm.
     """
-    members: dict[tuple[str, ...], list[Experience]] = {}
+    members: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
     for experience in experiences:
         if is_scored(experience):
             # What is measured differently (F1 here, accuracy there) is never compared.
-            measures = [_measure(experience, name) for name in objectives]
-            members.setdefault((_data_set(experience), *measures), []).append(experience)
-    time = objectives.index(EVALUATION_TIME) if EVALUATION_TIME in objectives else None
+            measures = tuple(_measure(experience, objective) for objective in objectives)
+            members.setdefault((_data_set(experience), measures), []).append(experience)
+    time = time_position(objectives)
     standings: dict[str, tuple[float, ...]] = {}
-    for (_, *measures), successes in members.items():
-        values = np.asarray([[oriented_value(one.outcome, name) for name in measures] for one in successes])
+    for (_, measures), successes in members.items():
+        rows = []
+        for experience in successes:
+            rows.append([oriented_value(experience.outcome, measure) for measure in measures])
+        values = np.asarray(rows)
         is_stopped = np.asarray([experience.outcome.is_censored for experience in successes], dtype=bool)
         scores = standardised(values, time, is_stopped)
         limited = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
@@ -289,14 +293,10 @@ def _data_set(experience: Experience) -> str:
     return f"name {experience.data.name}" if experience.alias else experience.data.source_fingerprint
 
 
-def _measure(experience: Experience, name: str) -> str:
+def _measure(experience: Experience, objective: Objective) -> Objective:
     """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
-    return name if math.isfinite(oriented_value(experience.outcome, name)) else _lead(experience)
-
-
-def _lead(experience: Experience) -> str:
-    """The first quality metric among the objectives."""
-    return next(name for name in experience.objectives if name != EVALUATION_TIME)
+    has_value = math.isfinite(oriented_value(experience.outcome, objective))
+    return objective if has_value else lead_of(recorded_objectives(experience))
 
 
 def account(warmed: Warmed) -> list[Mapping[str, Any]]:

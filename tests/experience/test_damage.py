@@ -96,10 +96,18 @@ def test_searches_of_other_things_need_no_texts(experience: Experience) -> None:
         data=replace(experience.data, train_examples=0, validation_examples=0, classes=0, tokens_mean=0, tokens_max=0),
         system=replace(experience.system, physical_cores=0, logical_cores=0, memory=0, device=""),
         configuration=replace(experience.configuration, values={"rate": 0.1}),
-        objectives=("-objective_0",),
+        objectives=("objective_0",),
+        minimized=("objective_0",),
         outcome=replace(experience.outcome, metrics={"objective_0": 3.0}, evaluation_time=None),
     )
     assert read_record(json.dumps(to_plain(bare))) == bare
+    # Earlier versions wrote the direction before the name, and had no list of what is minimised.
+    earlier = to_plain(replace(bare, objectives=("-objective_0",)))
+    del earlier["minimized"]
+    assert read_record(json.dumps(earlier)) == bare
+    strange = to_plain(replace(bare, minimized=("objective_1",)))
+    with pytest.raises(ValueError, match="which are no objectives"):
+        read_record(json.dumps(strange))
 
 
 def test_fingerprints_of_earlier_imports_are_still_read(experience: Experience) -> None:

@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard as HubCard
 from huggingface_hub import ModelCardData
 from rich.console import Console
 
+from xautolm.metrics import METRICS
 from xautolm.records import (
     Answering,
     Configuration,
@@ -30,6 +31,7 @@ from xautolm.run_folder import RunFolder
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
+LEAD = METRICS.get("f1_macro").objective
 HOSTILE = "<script>alert('x')</script>"
 
 
@@ -81,7 +83,7 @@ def order(experience: Experience, card: ModelCard) -> TrialSpec:
 
 def test_the_page_escapes_text_and_loads_nothing(trials: list[Experience]) -> None:
     winner = Winner(usage=HOSTILE, validation={"f1_macro": 0.7}, test={})
-    page = html_report(HOSTILE, trials, [0, 2], "f1_macro", winner, [HOSTILE])
+    page = html_report(HOSTILE, trials, [0, 2], LEAD, winner, [HOSTILE])
     assert HOSTILE not in page
     own = page.split("</script>", 1)[1]  # what comes after the inlined library
     assert "http://" not in own and "src=" not in own
@@ -90,13 +92,13 @@ def test_the_page_escapes_text_and_loads_nothing(trials: list[Experience]) -> No
 
 
 def test_a_run_of_failures_still_has_a_page(trials: list[Experience]) -> None:
-    page = html_report("t", [trials[1]], [], "f1_macro", None, [])
+    page = html_report("t", [trials[1]], [], LEAD, None, [])
     assert "Failures by kind" in page and "Quality against time" not in page and "Use the model" not in page
 
 
 def test_the_page_shows_the_test_score_and_how_this_model_is_asked(trials: list[Experience]) -> None:
     winner = Winner(usage="print('the lines')", validation={"f1_macro": 0.7}, test={"f1_macro": 0.6543})
-    page = html_report("t", trials, [0, 2], "f1_macro", winner, [])
+    page = html_report("t", trials, [0, 2], LEAD, winner, [])
     own = page.split("</script>", 1)[1]
     assert "<b>0.6543</b><span>test f1_macro</span>" in own and ">0.7000</td><td" in own
     assert "print(&#39;the lines&#39;)" in own and "pipeline(" not in own
@@ -105,12 +107,12 @@ def test_the_page_shows_the_test_score_and_how_this_model_is_asked(trials: list[
 
 def test_a_task_without_classes_has_none_to_count(trials: list[Experience]) -> None:
     numbers = replace(trials[0], data=replace(trials[0].data, classes=0))
-    page = html_report("t", [numbers], [0], "f1_macro", None, [])
+    page = html_report("t", [numbers], [0], LEAD, None, [])
     assert " classes" not in page.split("</script>", 1)[1]
 
 
 def test_the_leaderboard_survives_csv(trials: list[Experience]) -> None:
-    rows = leaderboard(trials, "f1_macro", [0, 2])
+    rows = leaderboard(trials, LEAD, [0, 2])
     assert [row["trial"] for row in rows] == [0, 2, 1]
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert read[0]["f1_macro"] == "0.7" and read[2]["failure"] == "crash" and read[2]["f1_macro"] == ""
@@ -190,7 +192,7 @@ def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: Mo
     run.trial(3).mkdir(parents=True)
     (run.trial(3) / "progress.jsonl").write_text('{"epoch": 1.5, "step": 3, "steps": 6}\n')
     standing = Standing(
-        metric="f1_macro",
+        lead=LEAD,
         folder=run,
         used=10.0,
         left=50.0,
@@ -226,7 +228,7 @@ def standing_of(trials: list[Experience], run: RunFolder, card: ModelCard, progr
     run.trial(3).mkdir(parents=True)
     (run.trial(3) / "progress.jsonl").write_text(progress)
     running = {3: order(trials[0], card)}
-    return Standing(metric="f1_macro", folder=run, used=10.0, left=50.0, experiences=trials, front=[0], running=running)
+    return Standing(lead=LEAD, folder=run, used=10.0, left=50.0, experiences=trials, front=[0], running=running)
 
 
 def test_the_live_table_shows_budget_best_failures_and_progress(

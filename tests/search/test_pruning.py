@@ -8,12 +8,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from xautolm.records import Evaluation, LearningCurve, Objective
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME, Objective
+from xautolm.records import Evaluation, LearningCurve
 from xautolm.search.evidence import standardised
-from xautolm.search.pruning import Rivals, learns_nothing, power_law_bound, reason_to_stop
+from xautolm.search.pruning import Rivals, learns_nothing, power_law_bound, reason_to_stop, standard_error
 
-QUALITY = Objective(name="f1_macro", maximize=True, worst=0.0)
-TIME = Objective(name="evaluation_time", maximize=False, worst=float("inf"))
+QUALITY = METRICS.get("f1_macro").objective
 BOTH = (QUALITY, TIME)
 SECONDS = 50.0
 """For an epoch."""
@@ -44,7 +45,7 @@ def rivals(trained: Sequence[LearningCurve] = (TRAINED,), front: Sequence[tuple[
     return Rivals(
         front=values,
         trained=trained,
-        lead="f1_macro",
+        lead=QUALITY,
         constant={"f1_macro": 0.02, "accuracy": 0.1},
         validation_rows=500,
     )
@@ -78,7 +79,7 @@ def test_with_one_objective_time_is_no_excuse() -> None:
 
 
 def test_a_second_quality_saves_a_trial_until_it_is_hopeless_too() -> None:
-    objectives = (QUALITY, Objective(name="accuracy", maximize=True, worst=0.0), TIME)
+    objectives = (QUALITY, METRICS.get("accuracy").objective, TIME)
     good_in_both = [(0.84, 0.84, 150.0)]
     good_in_one = [(0.84, 0.10, 150.0)]
     assert reason_to_stop(HOPELESS, rivals(front=[(*PROBE[:1], 0.75, 10.0), *good_in_both]), objectives) != ""
@@ -87,7 +88,7 @@ def test_a_second_quality_saves_a_trial_until_it_is_hopeless_too() -> None:
 
 
 def test_a_quality_of_which_smaller_is_better() -> None:
-    loss = Objective(name="validation_loss", maximize=False, worst=float("inf"))
+    loss = Objective(name="validation_loss", maximize=False, low=0.0, high=1.0)
 
     def with_loss(run: LearningCurve) -> LearningCurve:
         evaluations = []
@@ -99,6 +100,45 @@ def test_a_quality_of_which_smaller_is_better() -> None:
     known = rivals(trained=[with_loss(TRAINED)], front=[(0.84, 0.16)])
     assert reason_to_stop(with_loss(HOPELESS), known, (QUALITY, loss)) != ""
     assert reason_to_stop(with_loss(PROMISING), known, (QUALITY, loss)) == ""
+
+
+MAE = METRICS.get("mae").objective
+
+
+def as_error(run: LearningCurve) -> LearningCurve:
+    """Return a curve with errors in place of qualities: 100 at first, and less as more is learned."""
+    evaluations = []
+    for evaluation in run.evaluations:
+        # An error without bound is known less well than a share: it takes more rows to tell.
+        rows = None if evaluation.rows is None else 5_000
+        values = {"mae": 100 * (1 - evaluation.values["f1_macro"])}
+        evaluations.append(replace(evaluation, values=values, rows=rows))
+    return replace(run, evaluations=tuple(evaluations))
+
+
+@pytest.mark.parametrize(
+    ("running", "is_stopped"), [(HOPELESS, True), (PROMISING, False)], ids=["hopeless", "promising"]
+)
+def test_an_error_without_bound_leads(running: LearningCurve, is_stopped: bool) -> None:
+    known = Rivals(
+        front=[(25.0, 10.0), (16.0, 150.0)],
+        trained=[as_error(TRAINED)],
+        lead=MAE,
+        constant={"mae": 98.0},
+        validation_rows=20_000,
+    )
+    assert bool(reason_to_stop(as_error(running), known, (MAE, TIME))) == is_stopped
+
+
+def test_one_that_errs_as_a_constant_answer_does_learns_nothing() -> None:
+    known = Rivals(front=[], trained=[as_error(TRAINED)], lead=MAE, constant={"mae": 98.0}, validation_rows=500)
+    stuck = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.03)])
+    assert learns_nothing(as_error(stuck), known) and not learns_nothing(as_error(PROMISING), known)
+
+
+def test_the_standard_error_follows_the_range_or_the_size_of_an_error() -> None:
+    assert standard_error(QUALITY, 0.5, 100) == pytest.approx(0.05)
+    assert standard_error(MAE, 20.0, 100) == pytest.approx(2.0) and standard_error(MAE, 0.0, 100) > 0
 
 
 @pytest.mark.parametrize("running", [HOPELESS, STUCK], ids=["hopeless", "stuck"])

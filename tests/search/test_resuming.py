@@ -239,7 +239,7 @@ def test_what_is_said_of_own_trials_names_the_numbers_of_the_folder(tmp_path: Pa
     assert [trial.number for trial in study.proposals.trials if trial.state == STATES.COMPLETE] != [0, 1, 2, 3]
     names = {key: parameter.name for key, parameter in SPACE.sites().items()}
     trials = study.proposals.get_trials(states=(STATES.COMPLETE,))
-    sources = [evidence.source for evidence in own_evidence(study.proposals, trials, names, 1)]
+    sources = [evidence.source for evidence in own_evidence(study.objectives, trials, names, 1)]
     assert sources == ["trial 0", "trial 1", "trial 2", "trial 3"]
     study.close()
 

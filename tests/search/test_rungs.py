@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from tests.search.toy import OBJECTIVES, SPACE, play
-from xautolm.records import Configuration, Experience, Objective, Scalar, TrialOutcome
+from xautolm.objectives import Objective
+from xautolm.records import Configuration, Experience, Scalar, TrialOutcome
 from xautolm.search import SAMPLERS, Memory, Rungs, open_study
 from xautolm.search.encoding import Encoder
 from xautolm.search.rungs import promoted_to
@@ -45,7 +46,7 @@ def promoted(
     spent: float = 0.0,
     objectives: Sequence[Objective] = QUALITY,
 ) -> tuple[Scalar, Scalar] | None:
-    rungs = Rungs(shares=RUNG_SHARES, objectives=objectives, lead="f1_macro")
+    rungs = Rungs(shares=RUNG_SHARES, objectives=objectives)
     chosen = rungs.promotion(experiences, running, spent, no_obstacle)
     return None if chosen is None else (chosen.values["name"], chosen.values["train_share"])
 
@@ -76,9 +77,9 @@ def test_what_did_well_on_few_rows_is_not_compared_with_what_was_trained_on_more
 
 def test_probes_and_trainings_without_a_rung_are_on_none() -> None:
     assert promoted([trial(name, 0.9, None) for name in range(6)]) is None
-    without = Rungs.of_space(SPACE, QUALITY, "f1_macro")
+    without = Rungs.of_space(SPACE, QUALITY)
     assert without.promotion([trial(name, 0.9) for name in range(3)], [], 0.9, no_obstacle) is None
-    assert tuple(Rungs.of_space(RUNG_SPACE, QUALITY, "f1_macro").shares) == RUNG_SHARES
+    assert tuple(Rungs.of_space(RUNG_SPACE, QUALITY).shares) == RUNG_SHARES
 
 
 def test_failed_stopped_and_interrupted_trials_are_not_promoted() -> None:
@@ -103,7 +104,7 @@ def test_each_rung_is_entitled_to_its_part_of_the_budget() -> None:
 
 
 def test_what_meets_an_obstacle_gives_way_to_a_lower_rung() -> None:
-    rungs = Rungs(shares=RUNG_SHARES, objectives=QUALITY, lead="f1_macro")
+    rungs = Rungs(shares=RUNG_SHARES, objectives=QUALITY)
     trials = [trial(name, 0.5 + name / 100, share) for share in (LOW, MIDDLE) for name in range(3)]
     trials += [trial(name, 0.6 + name / 100) for name in (4, 5, 6)]
 

@@ -11,8 +11,9 @@ import optuna
 import pytest
 
 from tests.search.toy import OBJECTIVES, SPACE, play
+from xautolm.objectives import pareto_front
 from xautolm.records import Failure, TrialOutcome
-from xautolm.search import SAMPLERS, Strategy, open_study, pareto_front
+from xautolm.search import SAMPLERS, Strategy, open_study
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
 from xautolm.space import Int, Prior, Space
 from xautolm.testing import success
@@ -79,7 +80,7 @@ def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
             study.tell(asked.number, play(dict(asked.configuration.values)))
         told = study.record.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         time = [objective.name for objective in objectives].index("evaluation_time")
-        evidence = own_evidence(study.record, told, names, time)
+        evidence = own_evidence(objectives, told, names, time)
         seen.append([(one.values, one.scores and (one.scores[1 - time], one.scores[time])) for one in evidence])
     assert seen[0] == seen[1]
     assert len({scores[1] for _, scores in seen[0] if scores}) > 1

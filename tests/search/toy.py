@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from xautolm.records import Failure, Objective, TrialOutcome
+from xautolm.metrics import METRICS
+from xautolm.objectives import TIME
+from xautolm.records import Failure, TrialOutcome
 from xautolm.space import Branch, Float, Int, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
-OBJECTIVES = (
-    Objective(name="f1_macro", maximize=True, worst=0.0),
-    Objective(name="evaluation_time", maximize=False, worst=float("inf")),
-)
+OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)
 
 
 def leaf(name: str) -> Space:

@@ -8,6 +8,7 @@ import signal
 from pathlib import Path
 from typing import IO
 
+from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import Failure, TrialOutcome
 from xautolm.symptoms import kind_of
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -46,7 +47,7 @@ def checked(outcome: TrialOutcome) -> TrialOutcome:
     """Return an outcome as it may be believed: a success whose numbers are not finite has diverged."""
     if outcome.failed:
         return outcome
-    values = {**outcome.metrics, "evaluation_time": outcome.evaluation_time}
+    values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
     for name, value in values.items():
         if value is not None and not math.isfinite(value):
             failure = Failure(kind=FailureKind.DIVERGED, message=f"{name} is {value}")

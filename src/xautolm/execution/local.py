@@ -15,6 +15,7 @@ from xautolm.errors import DamagedFileError
 from xautolm.execution.failures import checked, failed, failure_of_exit, tail
 from xautolm.execution.launchers import Launcher
 from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
+from xautolm.metrics import metric_named
 from xautolm.processes import kill_group
 from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.trial_folder import TrialFolder, pruned_outcome
@@ -172,7 +173,8 @@ class LocalExecutor:
         files = TrialFolder(trial.folder)
         outcome = left_outcome(files)
         if outcome is None and trial.is_cancelled:
-            outcome = pruned_outcome(files, trial.spec) or failed(CANCELLED)
+            lead = metric_named(trial.spec.metric).objective
+            outcome = pruned_outcome(files, trial.spec, lead) or failed(CANCELLED)
         if outcome is None:
             outcome = failed(trial.killed_for or failure_of_exit(code))
         failure = outcome.failure

@@ -38,6 +38,8 @@ def work(folder: Path, entry: str) -> int:
         module, _, name = entry.partition(":")
         run: Entry = getattr(import_module(module), name)
         spec = from_plain(TrialSpec, read_json(trial.spec))
+        # The program searches the folder of its script, which is no folder of this process.
+        sys.path.extend(spec.import_folders)
         outcome = checked(run(spec, folder))
     except BaseException as error:
         traceback.print_exc()

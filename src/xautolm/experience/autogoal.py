@@ -25,7 +25,7 @@ from xautolm.experience.validation import check, named_fingerprint
 from xautolm.metafeatures.classification import PaperClassification
 from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
 from xautolm.metafeatures.machine import PaperSystem
-from xautolm.metrics import EVALUATION_TIME
+from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import (
     Configuration,
     DataProfile,

@@ -15,7 +15,8 @@ from operator import attrgetter
 
 from pydantic import ValidationError
 
-from xautolm.metrics import EVALUATION_TIME, METRICS
+from xautolm.metrics import METRICS
+from xautolm.objectives import EVALUATION_TIME, without_signs
 from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
 from xautolm.serialization import Json, from_plain
 from xautolm.space import Choice, Float, Int
@@ -107,7 +108,7 @@ def read_record(text: object) -> Experience:
         raise ValueError(f"the record has {len(text)} characters, more than {LARGEST_RECORD}")
     try:
         plain = json.loads(text)
-        experience = from_plain(Experience, _with_today_fingerprints(plain))
+        experience = from_plain(Experience, _with_directions(_with_today_fingerprints(plain)))
     except RecursionError:
         raise ValueError("the record is nested too deeply") from None
     except ValidationError as error:
@@ -144,6 +145,19 @@ def _with_today_fingerprints(plain: Json) -> Json:
             name = value.removeprefix(EARLIER_FINGERPRINT)
             renewed[key] = named_fingerprint(name)
     return {**plain, "data": renewed}
+
+
+def _with_directions(plain: Json) -> Json:
+    """Return a record in which names of objectives are plain: earlier versions put a minus before those minimised."""
+    if not isinstance(plain, dict) or plain.get("minimized"):
+        return plain
+    names = plain.get("objectives")
+    if not isinstance(names, list):
+        return plain
+    objectives, minimized = without_signs([str(name) for name in names])
+    if not minimized:
+        return plain
+    return {**plain, "objectives": list(objectives), "minimized": list(minimized)}
 
 
 def _first_problem(error: ValidationError) -> str:
@@ -292,10 +306,11 @@ def _outcome(experience: Experience) -> Iterator[str]:
     if is_contradictory or (not outcome.failed and not outcome.metrics):
         yield "status, failure and metrics contradict each other"
     for name, value in outcome.metrics.items():
-        metric = METRICS.get(name)
+        # Only what is registered: nothing is imported because a record names it.
+        metric = METRICS.things.get(name)
         low, high = -LARGEST_NUMBER, LARGEST_NUMBER
         if metric is not None:
-            low, high = metric.low - METRIC_SLACK, metric.high + METRIC_SLACK
+            low, high = max(low, metric.low - METRIC_SLACK), min(high, metric.high + METRIC_SLACK)
         if len(name) > LONGEST_NAME or not low <= value <= high:
             yield f"the metric {_short(name)} is {_short(value)}, out of bounds"
     for point in outcome.history:
@@ -313,16 +328,17 @@ def _objectives(experience: Experience) -> Iterator[str]:
     for name in names:
         if len(name) > LONGEST_NAME:
             yield f"an objective has a name of {len(name)} characters"
+    if not set(experience.minimized) <= set(names):
+        yield f"minimized is {_short(experience.minimized)}, which are no objectives"
     outcome = experience.outcome
     if outcome.failed:
         return
     if EVALUATION_TIME in names and outcome.evaluation_time is None:
         yield f"a success without {EVALUATION_TIME}"
     for name in qualities:
-        # Searches for what is smaller write a minus before the metric's name.
-        if name.removeprefix("-") not in outcome.metrics:
+        if name not in outcome.metrics:
             yield f"a success without a value of its objective {_short(name)}"
-    has_known_metric = any(name in METRICS or name in IMPORTED_METRICS for name in outcome.metrics)
+    has_known_metric = any(name in METRICS.things or name in IMPORTED_METRICS for name in outcome.metrics)
     if experience.task in TASKS.things and not has_known_metric:
         yield f"none of the metrics {_short(list(outcome.metrics))} is known"
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, cast
 
+import numpy as np
 import pandas as pd
 from transformers import PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.metrics import scores
+from xautolm.metrics import needs_probabilities, scores
 from xautolm.records import Answering, TrialSpec
-from xautolm.tasks import Task
+from xautolm.tasks import Classification, Task
 
 
 def answer_scores(
@@ -24,4 +26,35 @@ def answer_scores(
     """Return the metrics of a model's answers to a table's rows."""
     answers = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
     targets = task.encode(list(table[task.target]), spec.labels)
-    return scores(spec.metrics, targets, task.predictions(answers))
+    return answer_metrics(spec.metrics, task, targets, answers)
+
+
+def answer_metrics(
+    names: Sequence[str],
+    task: Task,
+    targets: np.ndarray | Sequence[Sequence[str]],
+    answers: np.ndarray | Sequence[str],
+) -> dict[str, float]:
+    """Return the named metrics of answers.
+
+    Args:
+        names: The metrics.
+        task: The task.
+        targets: As the task encodes them.
+        answers: What a form says: logits of shape (rows, classes), numbers in the data's units, or texts.
+    """
+    probabilities = None
+    if needs_probabilities(names):
+        probabilities = cast("Classification", task).probabilities(np.asarray(answers))
+    return scores(names, targets, task.predictions(answers), probabilities)
+
+
+def in_own_units(numbers: np.ndarray, settings: Answering) -> np.ndarray:
+    """Return targets or outputs of a head in the data's own units.
+
+    A head learns numbers as differences from their mean over the deviation, and errors mean nothing in those units.
+    """
+    if settings.mean == 0.0 and settings.deviation == 1.0:
+        # Nothing was standardised, and class indices stay whole numbers.
+        return numbers
+    return np.asarray(numbers, dtype=np.float64) * settings.deviation + settings.mean

@@ -17,6 +17,8 @@ from xautolm.vocabulary import FailureKind
 SAVE_SECONDS = 2.0
 """Kept free before the deadline for saving, besides twice the time that the last save took."""
 SAFETY = 1.25
+TIMINGS = frozenset({"eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time"})
+"""What the Trainer says of an evaluation besides losses and metrics."""
 
 
 class Progress(TrainerCallback):
@@ -41,7 +43,7 @@ class Progress(TrainerCallback):
         scores = {
             name.removeprefix("eval_"): float(value)
             for name, value in (metrics or {}).items()
-            if name.startswith("eval_") and not name.endswith(("runtime", "per_second", "time"))
+            if name.startswith("eval_") and name not in TIMINGS
         }
         if "loss" in scores:
             scores["validation_loss"] = scores.pop("loss")

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 from xautolm.data.stored import read_split
+from xautolm.finetuning.answer_scores import answer_metrics
 from xautolm.finetuning.predictor import Predictor
-from xautolm.metrics import scores
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import TrialStatus
@@ -20,5 +20,5 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     table = read_split(spec.data, "test")
     targets = task.encode(list(table[task.target]), spec.labels)
     answers = Predictor(Path(spec.card.path), spec.device).answers(table)
-    metrics = scores(spec.metrics, targets, task.predictions(answers))
+    metrics = answer_metrics(spec.metrics, task, targets, answers)
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=time.monotonic() - started)

@@ -28,6 +28,7 @@ from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import trained_rows
 from xautolm.finetuning.training import make_trainer
 from xautolm.methods import METHODS
+from xautolm.metrics import metric_named
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
@@ -97,7 +98,7 @@ def run_training(
         save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, TrialFolder(folder).model)
     shutil.rmtree(TrialFolder(folder).checkpoints, ignore_errors=True)
     history = training.progress.history
-    best = max(history, key=lambda line: line[spec.metric])
+    best = max(history, key=metric_named(spec.metric).objective.standing)
     return TrialOutcome(
         status=TrialStatus.TRUNCATED if training.clock.truncated else TrialStatus.COMPLETE,
         metrics={name: best[name] for name in spec.metrics},

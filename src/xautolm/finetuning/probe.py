@@ -68,7 +68,7 @@ class Probe:
     strength: float
     """The regularisation that was chosen."""
     score: float
-    """What it reached on the validation split, by the metric that leads."""
+    """What it reached on the validation split, by the metric that leads; larger is better."""
     note: str = ""
     """What could not be done as usual, for a person."""
     unsteadiness: float = 0.0

@@ -16,6 +16,7 @@ from datasets import Dataset, DatasetDict
 from transformers import PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
+from xautolm.finetuning.answer_scores import answer_metrics, in_own_units
 from xautolm.finetuning.export import save_answering, save_model
 from xautolm.finetuning.feature_files import Readout, RowFeatures
 from xautolm.finetuning.features import SplitFeatures, own_features, split_features
@@ -26,7 +27,7 @@ from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
-from xautolm.metrics import scores
+from xautolm.metrics import metric_named
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
 from xautolm.tasks import Task
@@ -55,7 +56,9 @@ def run_probe(
     head = opened_head(spec, task, tokenizer)
     features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
     validation = examples_of(features.validation, tokens["validation"])
-    metrics = scores(spec.metrics, validation.targets, task.predictions(probe.logits(validation.features)))
+    targets = in_own_units(validation.targets, settings)
+    answers = in_own_units(probe.logits(validation.features), settings)
+    metrics = answer_metrics(spec.metrics, task, targets, answers)
     evaluation_time = time.monotonic() - started
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
     write_probe(probe, head, readout, features, tokenizer, settings, TrialFolder(folder).model)
@@ -216,8 +219,11 @@ def probe_of(
         has_bias=readout.pooling is Pooling.MEAN or head.has_bias,
     )
 
+    lead = metric_named(spec.metric).objective
+
     def judge(logits: np.ndarray, targets: np.ndarray) -> float:
-        return scores((spec.metric,), targets, task.predictions(logits))[spec.metric]
+        own_targets = in_own_units(targets, settings)
+        return lead.standing(answer_metrics((lead.name,), task, own_targets, in_own_units(logits, settings)))
 
     def fit(path: Path) -> None:
         train = examples_of(features.train, tokens["train"])
@@ -241,7 +247,9 @@ def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path
     """Return where the probe that a trial wants is kept."""
     source = features_folder(spec, settings)
     weights = "balanced" if is_balanced(spec) else "plain"
-    return source.with_name(f"probe-{source.name}-{readout}-{spec.metric}-{weights}")
+    # The colon before the function's name, in a metric of somebody's own, is no sign for a file.
+    metric = spec.metric.replace(":", "-")
+    return source.with_name(f"probe-{source.name}-{readout}-{metric}-{weights}")
 
 
 def save_probe(probe: Probe, folder: Path) -> None:

@@ -19,11 +19,11 @@ from transformers import (
 
 from xautolm.data.stored import read_split
 from xautolm.errors import TrialError
-from xautolm.finetuning.answer_scores import answer_scores
+from xautolm.finetuning.answer_scores import answer_metrics, answer_scores, in_own_units
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.loss import class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
-from xautolm.metrics import scores
+from xautolm.metrics import metric_named
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
 from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
@@ -67,7 +67,7 @@ def make_trainer(
         eval_dataset=tokens["validation"],
         data_collator=form.collator(tokenizer, model, multiple),
         compute_loss_func=_loss(spec, task, tokens) if by_logits else None,
-        compute_metrics=_metrics(spec, task) if by_logits else None,
+        compute_metrics=_metrics(spec, task, settings) if by_logits else None,
         callbacks=callbacks + _early_stopping(spec),
         optimizer_cls_and_kwargs=(
             (optimizer[0], {"lr": rate, "weight_decay": decay, **optimizer[1]}) if optimizer else None
@@ -153,7 +153,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         save_total_limit=1,
         load_best_model_at_end=True,
         metric_for_best_model=spec.metric,
-        greater_is_better=True,
+        greater_is_better=metric_named(spec.metric).maximize,
         logging_steps=max(1, steps // LOGS_PER_EPOCH),
         logging_nan_inf_filter=False,
         train_sampling_strategy="group_by_length",
@@ -186,12 +186,15 @@ def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> Callable[..., tor
     return classification_loss(task.problem_type, _number(values, "label_smoothing", 0.0), weights)
 
 
-def _metrics(spec: TrialSpec, task: Task) -> Callable[[Any], dict[str, float]]:
+def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[Any], dict[str, float]]:
+    """Return what scores the outputs of the Trainer's own evaluation."""
+
     def compute(prediction: Any) -> dict[str, float]:
         logits = prediction.predictions
         logits = np.asarray(logits[0] if isinstance(logits, tuple) else logits)
         check_outputs(logits)
-        return scores(spec.metrics, np.asarray(prediction.label_ids), task.predictions(logits))
+        targets = in_own_units(np.asarray(prediction.label_ids), settings)
+        return answer_metrics(spec.metrics, task, targets, in_own_units(logits, settings))
 
     return compute
 

@@ -13,8 +13,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
-from xautolm.integrations.table import objective_names
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
+from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import LARGEST_TRUST, Proposer
@@ -95,7 +95,8 @@ class XAutoLMSampler(BaseSampler):
             return {}
         known = self._know(study)
         names = {name: name for name in search_space}
-        told = own_evidence(study, study.get_trials(deepcopy=False, states=ENDED), names, None)
+        trials = study.get_trials(deepcopy=False, states=ENDED)
+        told = own_evidence(_objectives_of(study), trials, names, None)
         target = [replace(one, values=known.learned.inward(one.values)) for one in told if one.values]
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         proposal = known.proposer.propose(
@@ -151,12 +152,14 @@ class XAutoLMSampler(BaseSampler):
             UsageError: They have other objectives than the study.
         """
         if self._evidence is None:
-            objectives = objective_names([direction.name.lower() for direction in study.directions])
-            for one in self.experiences:
-                if one.objectives != objectives:
+            objectives = _objectives_of(study)
+            for experience in self.experiences:
+                past_objectives = recorded_objectives(experience)
+                if past_objectives != objectives:
+                    data = experience.data.name
                     raise UsageError(
                         "The past trials have other objectives than the study.",
-                        got=f"{', '.join(one.objectives)} in {one.data.name}, {', '.join(objectives)} in the study",
+                        got=f"{_described(past_objectives)} in {data}, {_described(objectives)} in the study",
                         fix="Give experiences_from_rows the study's directions.",
                     )
             self._distances = distances_of(self.experiences, self.features, KNOBS)
@@ -174,6 +177,15 @@ class XAutoLMSampler(BaseSampler):
             memory = Memory(prior=prior, evidence=past) if past else None
             self._known = Known(learned, Proposer(learned.space, self.seed, memory))
         return self._known
+
+
+def _objectives_of(study: Study) -> tuple[Objective, ...]:
+    """Return the objectives of a study by number, as `experiences_from_rows` calls them."""
+    return numbered_objectives([Direction(direction.name.lower()) for direction in study.directions])
+
+
+def _described(objectives: Sequence[Objective]) -> str:
+    return ", ".join(f"{objective.direction} {objective.name}" for objective in objectives)
 
 
 def _inward(experience: Experience, learned: LearnedSpace) -> Experience:

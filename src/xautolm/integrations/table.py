@@ -9,7 +9,7 @@ from typing import Any
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning import own_features
-from xautolm.metalearning.utility import SMALLER
+from xautolm.objectives import Direction, Objective, minimized_names, numbered_objectives
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -25,7 +25,6 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 KIND = "optuna"
 """Task type of experiences that come from a table."""
-DIRECTIONS = ("maximize", "minimize")
 
 
 def experiences_from_rows(
@@ -50,7 +49,7 @@ def experiences_from_rows(
         >>> [one.outcome.status.value for one in experiences_from_rows(rows, {"a": {"examples": 1000}})]
         ['complete', 'failed']
     """
-    objectives = objective_names(directions)
+    objectives = _objectives(directions)
     rows = list(rows)
     found = [(row, _problem(row, features, len(objectives))) for row in rows]
     problems = [f"row {number}: {problem}" for number, (_, problem) in enumerate(found) if problem]
@@ -62,18 +61,17 @@ def experiences_from_rows(
     return [_experience(row, number, objectives, described[str(row["task"])], now) for number, row in enumerate(rows)]
 
 
-def objective_names(directions: Sequence[str]) -> tuple[str, ...]:
-    """Names of a study's objectives by position; a leading `-` says that smaller is better.
+def _objectives(directions: Sequence[str]) -> tuple[Objective, ...]:
+    """Return a study's objectives by position.
 
     Raises:
         UnknownNameError: A direction that there is not.
     """
+    known_directions = [direction.value for direction in Direction]
     for direction in directions:
-        if direction not in DIRECTIONS:
-            raise UnknownNameError("direction", str(direction), DIRECTIONS)
-    return tuple(
-        f"{SMALLER if direction == 'minimize' else ''}objective_{number}" for number, direction in enumerate(directions)
-    )
+        if direction not in known_directions:
+            raise UnknownNameError("direction", str(direction), known_directions)
+    return numbered_objectives([Direction(direction) for direction in directions])
 
 
 def _problem(row: Mapping[str, Any], features: Mapping[str, Any], objectives: int) -> str:
@@ -98,7 +96,11 @@ def _problem(row: Mapping[str, Any], features: Mapping[str, Any], objectives: in
 
 
 def _experience(
-    row: Mapping[str, Any], number: int, objectives: Sequence[str], features: Mapping[str, tuple[float, ...]], now: str
+    row: Mapping[str, Any],
+    number: int,
+    objectives: Sequence[Objective],
+    features: Mapping[str, tuple[float, ...]],
+    now: str,
 ) -> Experience:
     task = str(row["task"])
     configuration = Configuration(values=dict(row["params"]), space=KIND)
@@ -123,17 +125,18 @@ def _experience(
         configuration=configuration,
         outcome=_outcome(row, objectives),
         limits=Limits(),
-        objectives=tuple(objectives),
+        objectives=tuple(objective.name for objective in objectives),
+        minimized=minimized_names(objectives),
         seed=0,
         versions={},
         features=features,
     )
 
 
-def _outcome(row: Mapping[str, Any], objectives: Sequence[str]) -> TrialOutcome:
+def _outcome(row: Mapping[str, Any], objectives: Sequence[Objective]) -> TrialOutcome:
     if row.get("failure") is not None:
         failure = Failure(kind=FailureKind(row["failure"]), message="as the table says")
         return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
     values = row["values"] if isinstance(row["values"], Sequence) else [row["values"]]
-    metrics = {name.removeprefix(SMALLER): float(value) for name, value in zip(objectives, values, strict=True)}
+    metrics = {objective.name: float(value) for objective, value in zip(objectives, values, strict=True)}
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics)

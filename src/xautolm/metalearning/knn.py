@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from xautolm.metalearning.similarity import PAPER, Distances, Near, compared_groups, is_comparable
-from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, objectives_of
+from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, oriented_values
 from xautolm.metalearning.warm_start import Warmed, applied
+from xautolm.objectives import Objective, recorded_objectives
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
@@ -73,10 +74,11 @@ def _gaps_to_best(positives: Sequence[Near]) -> list[float]:
     Searches with different numbers of objectives cannot be compared; each is normalised among its like.
     """
     gaps = [0.0] * len(positives)
-    kinds = {item.experience.objectives for item in positives}
-    for kind in kinds:
-        members = [index for index, item in enumerate(positives) if item.experience.objectives == kind]
-        values = np.asarray([objectives_of(positives[index].experience) for index in members])
+    members_by_kind: dict[tuple[Objective, ...], list[int]] = {}
+    for index, item in enumerate(positives):
+        members_by_kind.setdefault(recorded_objectives(item.experience), []).append(index)
+    for members in members_by_kind.values():
+        values = np.asarray([oriented_values(positives[index].experience) for index in members])
         width = np.ptp(values, axis=0)
         scaled = np.divide(values.max(axis=0) - values, width, out=np.zeros_like(values), where=width > 0)
         for index, gap in zip(members, np.linalg.norm(scaled, axis=1), strict=True):

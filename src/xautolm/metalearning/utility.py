@@ -8,15 +8,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from xautolm.metrics import EVALUATION_TIME
-from xautolm.objectives import fronts
-from xautolm.records import Experience, Limits, SystemProfile, TrialOutcome
+from xautolm.objectives import fronts, oriented_value, recorded_objectives
+from xautolm.records import Experience, Limits, SystemProfile
 from xautolm.resources import memory_within
 from xautolm.space.shares import TRAIN_SHARE, rung_share, without_rung
 from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
-
-SMALLER = "-"
-"""Begins the name of an objective of which smaller is better."""
 
 CLEARLY_LARGER = 1.25
 """From this factor on, a limit is clearly larger than another. Two runs of one trial differ by about a tenth in time
@@ -30,30 +26,31 @@ Utility = Callable[[np.ndarray], np.ndarray]
 
 
 def utilities(experiences: Sequence[Experience], kind: str) -> dict[str, float]:
-    """The utility of every positive experience by its id, computed within its own run."""
+    """Return the utility of every positive experience by its id, computed within its own run."""
     runs: dict[str, list[Experience]] = {}
-    for one in experiences:
-        if is_positive(one):
-            runs.setdefault(one.run, []).append(one)
-    found: dict[str, float] = {}
+    for experience in experiences:
+        if is_positive(experience):
+            runs.setdefault(experience.run, []).append(experience)
+    utility_by_id: dict[str, float] = {}
     for members in runs.values():
-        values = np.asarray([objectives_of(one) for one in members])
-        found |= {one.id: float(value) for one, value in zip(members, UTILITIES[kind](values), strict=True)}
-    return found
+        values = np.asarray([oriented_values(member) for member in members])
+        for member, utility in zip(members, UTILITIES[kind](values), strict=True):
+            utility_by_id[member.id] = float(utility)
+    return utility_by_id
 
 
 def is_positive(experience: Experience) -> bool:
-    """Whether every objective has a finite value."""
-    return experience.outcome.succeeded and all(map(math.isfinite, objectives_of(experience)))
+    """Return whether every objective has a finite value, of a trial that left a model."""
+    return experience.outcome.succeeded and is_scored(experience)
 
 
 def is_scored(experience: Experience) -> bool:
     """Return whether every objective has a finite value, of a model or of a trial that was stopped."""
-    return not experience.outcome.failed and all(map(math.isfinite, objectives_of(experience)))
+    return not experience.outcome.failed and all(map(math.isfinite, oriented_values(experience)))
 
 
 def is_negative(experience: Experience) -> bool:
-    """Whether it failed in a way that says something about its configuration."""
+    """Return whether it failed in a way that says something about its configuration."""
     return experience.outcome.failed and experience.outcome.is_evidence
 
 
@@ -109,52 +106,38 @@ def seconds_within(limits: Limits, system: SystemProfile) -> float:
     return seconds if system.device == "cpu" else ACCELERATION * seconds
 
 
-def objectives_of(experience: Experience) -> list[float]:
-    """The objectives of an experience with larger as better; not finite where there is no value."""
-    return [oriented_value(experience.outcome, name) for name in experience.objectives]
-
-
-def oriented_value(outcome: TrialOutcome, name: str) -> float:
-    """One objective of an outcome with larger as better; minus infinity where there is no value.
-
-    Args:
-        outcome: What came of a trial.
-        name: A metric, the evaluation time, or `-` and a metric of which smaller is better.
-    """
-    if name == EVALUATION_TIME:
-        # A training that was cut is not a fast one: the whole training's time is compared.
-        return -math.inf if outcome.whole_time is None else -outcome.whole_time
-    plain = name.removeprefix(SMALLER)
-    value = outcome.metrics.get(plain, math.nan) * (-1 if plain != name else 1)
-    return -math.inf if math.isnan(value) else value
+def oriented_values(experience: Experience) -> list[float]:
+    """Return the objectives of an experience with larger as better; not finite where there is no value."""
+    return [oriented_value(experience.outcome, objective) for objective in recorded_objectives(experience)]
 
 
 def weighted_sum(values: np.ndarray) -> np.ndarray:
-    """Mean of the min-max normalised objectives; a constant objective counts as fully met."""
-    low, width = values.min(axis=0), np.ptp(values, axis=0)
+    """Return the mean of the min-max normalised objectives; a constant objective counts as fully met."""
+    low = values.min(axis=0)
+    width = np.ptp(values, axis=0)
     scaled = np.divide(values - low, width, out=np.ones_like(values), where=width > 0)
     return np.asarray(scaled.mean(axis=1))
 
 
 def linear_front(values: np.ndarray) -> np.ndarray:
-    """(F - f) / F, where f counts the fronts from 0 and F is their number."""
+    """Return (F - f) / F, where f counts the fronts from 0 and F is their number."""
     index, count = _front_indices(values)
     return (count - index) / count
 
 
 def logarithmic_front(values: np.ndarray) -> np.ndarray:
-    """ln(F - f + 1) / ln(F + 1)."""
+    """Return ln(F - f + 1) / ln(F + 1), with f and F as of `linear_front`."""
     index, count = _front_indices(values)
     return np.asarray(np.log(count - index + 1) / math.log(count + 1))
 
 
 def _front_indices(values: np.ndarray) -> tuple[np.ndarray, int]:
-    """The front of each point, the best is 0, and the number of fronts."""
+    """Return the front of each point, of which the best is 0, and the number of fronts."""
     index = np.zeros(len(values))
-    found = fronts(values)
-    for number, members in enumerate(found):
+    layers = fronts(values)
+    for number, members in enumerate(layers):
         index[members] = number
-    return index, len(found)
+    return index, len(layers)
 
 
 AMOUNTS: Mapping[FailureKind, Callable[[Limits, SystemProfile], float]] = {

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from xautolm.objectives import Objective
 from xautolm.records import Experience
-from xautolm.report.tables import duration, failures_by_kind, leaderboard, pruning_account
+from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard, pruning_account
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -35,7 +36,7 @@ def html_report(
     title: str,
     experiences: Sequence[Experience],
     front: Sequence[int],
-    metric: str,
+    lead: Objective,
     winner: Winner | None,
     notes: Sequence[str],
 ) -> str:
@@ -45,7 +46,7 @@ def html_report(
         title: What the run is called.
         experiences: Its trials; at least one.
         front: Numbers of the Pareto-optimal trials.
-        metric: The first objective.
+        lead: The first quality among the objectives.
         winner: What is said of the best trial, if any gave a model.
         notes: What was done to the data.
 
@@ -56,12 +57,12 @@ def html_report(
     from plotly.offline import get_plotlyjs
 
     pictures = [
-        ("Quality against time", _front_picture(experiences, front, metric)),
-        ("Best so far", _progress_picture(experiences, metric)),
+        ("Quality against time", _front_picture(experiences, front, lead.name)),
+        ("Best so far", _progress_picture(experiences, lead)),
         ("Failures by kind", _failure_picture(experiences)),
-        ("Learning curves of the leaders", _curves_picture(experiences, metric)),
+        ("Learning curves of the leaders", _curves_picture(experiences, lead)),
     ]
-    rows = leaderboard(experiences, metric, front)
+    rows = leaderboard(experiences, lead, front)
     template = Environment(loader=PackageLoader("xautolm.report"), autoescape=True).get_template("report.html")
     page: str = template.render(
         title=title,
@@ -71,8 +72,8 @@ def html_report(
         ],
         rows=rows[:LEADERS],
         hidden=max(0, len(rows) - LEADERS),
-        facts=_facts(experiences, front, metric, winner),
-        metric=metric,
+        facts=_facts(experiences, front, lead, winner),
+        metric=lead.name,
         winner=winner,
         notes=notes,
         data=experiences[0].data,
@@ -82,16 +83,19 @@ def html_report(
 
 
 def _facts(
-    experiences: Sequence[Experience], front: Sequence[int], metric: str, winner: Winner | None
+    experiences: Sequence[Experience], front: Sequence[int], lead: Objective, winner: Winner | None
 ) -> list[tuple[str, str]]:
-    scores = [one.outcome.metrics[metric] for one in experiences if metric in one.outcome.metrics]
+    """Return what is said at the top of the page, as pairs of a name and a value."""
+    metric = lead.name
+    scored = [experience for experience in experiences if metric in experience.outcome.metrics]
+    best = f"{best_first(scored, lead)[0].outcome.metrics[metric]:.4f}" if scored else "none"
     failed = sum(failures_by_kind(experiences).values())
     pruned = pruning_account(experiences)
     tested = []
     if winner is not None and metric in winner.test:
         tested.append((f"test {metric}", f"{winner.test[metric]:.4f}"))
     return [
-        (f"best {metric}", f"{max(scores):.4f}" if scores else "none"),
+        (f"best {metric}", best),
         *tested,
         ("trials", str(len(experiences))),
         ("failed", str(failed)),
@@ -132,22 +136,28 @@ def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metr
     return figure
 
 
-def _progress_picture(experiences: Sequence[Experience], metric: str) -> go.Figure | None:
+def _progress_picture(experiences: Sequence[Experience], lead: Objective) -> go.Figure | None:
+    """Return the best value so far over the seconds spent in trials; None where no trial has a value."""
     import plotly.graph_objects as go
 
-    times, scores, best, spent = [], [], float("-inf"), 0.0
-    for one in sorted(experiences, key=lambda one: (one.created, one.trial)):
-        spent += one.outcome.wall_time
-        if one.outcome.metrics.get(metric, float("-inf")) > best:
-            best = one.outcome.metrics[metric]
+    times = []
+    scores = []
+    best = float("-inf")
+    spent = 0.0
+    for experience in sorted(experiences, key=lambda experience: (experience.created, experience.trial)):
+        outcome = experience.outcome
+        spent += outcome.wall_time
+        standing = lead.standing(outcome.metrics)
+        if standing > best:
+            best = standing
             times.append(spent)
-            scores.append(best)
+            scores.append(outcome.metrics[lead.name])
     if not times:
         return None
-    figure = _figure("seconds spent in trials", f"best {metric}")
-    figure.add_trace(
-        go.Scatter(x=[*times, spent], y=[*scores, best], mode="lines+markers", line={"shape": "hv"}, line_color=ACCENT)
-    )
+    figure = _figure("seconds spent in trials", f"best {lead.name}")
+    # The last value holds until the last trial's end.
+    curve = {"x": [*times, spent], "y": [*scores, scores[-1]]}
+    figure.add_trace(go.Scatter(**curve, mode="lines+markers", line={"shape": "hv"}, line_color=ACCENT))
     return figure
 
 
@@ -162,21 +172,22 @@ def _failure_picture(experiences: Sequence[Experience]) -> go.Figure | None:
     return figure
 
 
-def _curves_picture(experiences: Sequence[Experience], metric: str) -> go.Figure | None:
+def _curves_picture(experiences: Sequence[Experience], lead: Objective) -> go.Figure | None:
+    """Return the learning curves of the best trials; None where no trial has a value."""
     import plotly.graph_objects as go
 
-    leaders = [one for one in experiences if metric in one.outcome.metrics]
-    leaders = sorted(leaders, key=lambda one: -one.outcome.metrics[metric])[: LEADERS // 2]
-    if not leaders:
+    scored = [experience for experience in experiences if lead.name in experience.outcome.metrics]
+    if not scored:
         return None
-    figure = _figure("epoch", metric)
-    for one in leaders:
+    figure = _figure("epoch", lead.name)
+    for experience in best_first(scored, lead)[: LEADERS // 2]:
+        history = experience.outcome.history
         figure.add_trace(
             go.Scatter(
-                x=[point["epoch"] for point in one.outcome.history],
-                y=[point[metric] for point in one.outcome.history],
+                x=[point["epoch"] for point in history],
+                y=[point[lead.name] for point in history],
                 mode="lines+markers",
-                name=_escaped(f"{one.trial}: {one.configuration.model}"),
+                name=_escaped(f"{experience.trial}: {experience.configuration.model}"),
             )
         )
     return figure

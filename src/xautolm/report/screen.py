@@ -16,11 +16,12 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from xautolm.objectives import Objective
 from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.console import cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
-from xautolm.report.tables import duration, failures_by_kind, leaderboard
+from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
@@ -41,8 +42,8 @@ BAR_WIDTH = 30
 class Standing:
     """Where a search stands."""
 
-    metric: str
-    """The first objective."""
+    lead: Objective
+    """The first quality among the objectives."""
     folder: RunFolder
     used: float = 0.0
     """Seconds of the budget used."""
@@ -55,9 +56,10 @@ class Standing:
 
     @property
     def best(self) -> Experience | None:
-        """The trial that leads in the first objective."""
-        scored = [one for one in self.experiences if one.outcome.succeeded]
-        return max(scored, key=lambda one: one.outcome.metrics[self.metric], default=None)
+        """Return the trial that leads; None before the first success."""
+        successes = [experience for experience in self.experiences if experience.outcome.succeeded]
+        leaders = best_first(successes, self.lead)
+        return leaders[0] if leaders else None
 
     @property
     def share_used(self) -> float | None:
@@ -158,8 +160,8 @@ class Plain(Quiet):
     def finished(self, experience: Experience, standing: Standing) -> None:
         """What came of it."""
         best = standing.best
-        leader = f"; best {best.outcome.metrics[standing.metric]:.4f} (trial {best.trial})" if best else ""
-        self.note(f"trial {experience.trial}: {summary(experience, standing.metric)}{leader}")
+        leader = f"; best {best.outcome.metrics[standing.lead.name]:.4f} (trial {best.trial})" if best else ""
+        self.note(f"trial {experience.trial}: {summary(experience, standing.lead.name)}{leader}")
 
 
 class JsonLines(Quiet):
@@ -250,19 +252,20 @@ def _head(standing: Standing) -> Text:
     kinds = failures_by_kind(standing.experiences)
     failed = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
     best = standing.best
-    score = f"{best.outcome.metrics[standing.metric]:.4f} by trial {best.trial}" if best else "none yet"
+    score = f"{best.outcome.metrics[standing.lead.name]:.4f} by trial {best.trial}" if best else "none yet"
     budget = f"{duration(standing.used)} used, {duration(standing.left)} left"
     if standing.trials_left is not None:
         budget += f", {standing.trials_left} trials left"
-    return sentence(f"{budget}   best {standing.metric}: {score}   failures: {failed}", style="bold")
+    return sentence(f"{budget}   best {standing.lead.name}: {score}   failures: {failed}", style="bold")
 
 
 def _trials(standing: Standing) -> Table:
     table = Table(expand=True, header_style="dim", box=None, pad_edge=False)
-    for name in ("", "trial", "model", "method", standing.metric, "time", "outcome"):
-        table.add_column(name, justify="right" if name in {"trial", standing.metric, "time"} else "left")
-    for row in leaderboard(standing.experiences, standing.metric, standing.front)[:ROWS]:
-        score = row.get(standing.metric)
+    metric = standing.lead.name
+    for name in ("", "trial", "model", "method", metric, "time", "outcome"):
+        table.add_column(name, justify="right" if name in {"trial", metric, "time"} else "left")
+    for row in leaderboard(standing.experiences, standing.lead, standing.front)[:ROWS]:
+        score = row.get(metric)
         seconds = row["evaluation_time"]
         cells = (
             "*" if row["pareto"] else "",
@@ -302,24 +305,24 @@ def _running(standing: Standing) -> list[Table]:
         done, planned = last.get("step", 0), last.get("steps", 0)
         configuration = spec.configuration
         name = f"trial {number}  {configuration.model} {configuration.method}"
-        state = _state(steps, standing.metric)
+        state = _state(steps, standing.lead)
         line = Table.grid(padding=(0, 1))
         line.add_row(cell(name), _bar(done, planned or 1), cell(state))
         lines.append(line)
     return lines
 
 
-def _state(steps: Sequence[Mapping[str, float]], metric: str) -> str:
+def _state(steps: Sequence[Mapping[str, float]], lead: Objective) -> str:
     """Return in words how far a training is, and its score so far; `about` is before what a sample says.
 
     Args:
         steps: Its progress, the newest last.
-        metric: The first objective.
+        lead: The first quality among the objectives.
     """
     epochs = [step["epoch"] for step in steps if "epoch" in step]
     state = f"epoch {epochs[-1]:.1f}" if epochs else "loading"
-    score = score_so_far(steps, metric)
+    score = score_so_far(steps, lead)
     if score is None:
         return state
     value, is_estimate = score
-    return f"{state}, {metric} {'about ' if is_estimate else ''}{value:.4f} so far"
+    return f"{state}, {lead.name} {'about ' if is_estimate else ''}{value:.4f} so far"

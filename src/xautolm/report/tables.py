@@ -8,21 +8,36 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from xautolm.objectives import EVALUATION_TIME, Objective
 from xautolm.records import Experience
 from xautolm.vocabulary import TrialStatus
 
 HIDDEN = ("model", "method")
 
 
-def leaderboard(experiences: Iterable[Experience], metric: str, front: Sequence[int]) -> list[dict[str, Any]]:
-    """One row for each trial, the best in `metric` first, failures last.
+def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Experience]:
+    """Return the trials by how good they are in an objective; those without a value last.
 
     Args:
         experiences: The trials of one run.
-        metric: What the rows are ordered by.
+        lead: The objective.
+    """
+
+    def place(experience: Experience) -> tuple[float, int]:
+        return -lead.standing(experience.outcome.metrics), experience.trial
+
+    return sorted(experiences, key=place)
+
+
+def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[dict[str, Any]]:
+    """Return one row for each trial, the best in an objective first, failures last.
+
+    Args:
+        experiences: The trials of one run.
+        lead: What the rows are ordered by.
         front: Numbers of the Pareto-optimal trials.
     """
-    ordered = sorted(experiences, key=lambda one: (-one.outcome.metrics.get(metric, float("-inf")), one.trial))
+    ordered = best_first(experiences, lead)
     return [_row(experience, experience.trial in front) for experience in ordered]
 
 
@@ -35,7 +50,7 @@ def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
         "status": outcome.status.value,
         "pareto": is_optimal,
         **{name: round(value, 4) for name, value in outcome.metrics.items()},
-        "evaluation_time": None if outcome.evaluation_time is None else round(outcome.evaluation_time, 2),
+        EVALUATION_TIME: None if outcome.evaluation_time is None else round(outcome.evaluation_time, 2),
         "wall_time": round(outcome.wall_time, 2),
         "peak_memory_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6),
         "failure": outcome.failure.kind.value if outcome.failure else "",

@@ -15,8 +15,6 @@ from xautolm.search.study import (
     PROPOSAL,
     AskedTrial,
     SearchStudy,
-    objective_values,
-    pareto_front,
 )
 
 SAMPLERS: Registry[Strategy] = Registry("sampler", f"{__name__}.strategies", "STRATEGIES", group=__name__)
@@ -36,8 +34,6 @@ __all__ = [
     "SearchStudy",
     "Strategy",
     "file_url",
-    "objective_values",
     "open_study",
-    "pareto_front",
     "standardised",
 ]

@@ -7,6 +7,7 @@ from itertools import combinations
 
 import numpy as np
 
+from xautolm.objectives import hypervolume_improvement
 from xautolm.search.evidence import Evidence
 from xautolm.search.surrogates import Prediction
 
@@ -46,34 +47,12 @@ def gain(prediction: Prediction, target: Sequence[Evidence], *, lead: int, time:
         # The evaluation time is known far better than any quality: its mean will do.
         left, right = (likely[:, one] if one != time else prediction.scores[:, [one]] for one in pair)
         shape = np.broadcast_shapes(left.shape, right.shape)
-        expected = expected + volume_gain(
+        expected = expected + hypervolume_improvement(
             np.broadcast_to(left, shape), np.broadcast_to(right, shape), good[:, pair], floor
         ).mean(axis=1)
     # Where no candidate is expected to gain, the most promising one is still found.
     hope = prediction.scores[:, lead] + prediction.deviation[:, lead] - best
     return np.asarray((expected + 1e-3 * np.exp(np.clip(hope, -20, 0))) * (1 - prediction.failure) ** 2)
-
-
-def volume_gain(first: np.ndarray, second: np.ndarray, points: np.ndarray, floor: np.ndarray) -> np.ndarray:
-    """What each of some new points would add to the hypervolume of two objectives.
-
-    Args:
-        first: First coordinate of the new points, of any shape; larger is better.
-        second: Second coordinate, of the same shape.
-        points: What is there, shape (points, 2).
-        floor: The reference point, shape (2,).
-    """
-    front: list[tuple[float, float]] = []
-    for one, other in sorted(map(tuple, points[(points > floor).all(axis=1)].tolist()), reverse=True):
-        if not front or other > front[-1][1]:
-            front.append((one, other))
-    # Strips of the second objective: in each, the front is as high as its best point that reaches so far.
-    edges = [float(floor[1]), *(one[1] for one in front), np.inf]
-    heights = [*(one[0] for one in front), float(floor[0])]
-    total = np.zeros_like(first)
-    for left, right, height in zip(edges[:-1], edges[1:], heights, strict=True):
-        total += np.clip(np.minimum(second, right) - left, 0, None) * np.clip(first - height, 0, None)
-    return total
 
 
 def _floor(seen: np.ndarray, likely: np.ndarray, *, is_time: bool) -> float:

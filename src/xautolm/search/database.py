@@ -6,17 +6,20 @@ import sqlite3
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xautolm.errors import RunFolderError, SearchEndedError
-from xautolm.records import Objective
+from xautolm.objectives import Direction, Objective, numbered_objectives
 
 if TYPE_CHECKING:
     import optuna
 
 NAME = "xautolm"
 """Of the study in its database."""
+OBJECTIVES = "objectives"
+"""User attribute of a study: the names of its objectives."""
 FILE_START = "sqlite:///"
 """How the URL of a file begins; the path behind it is taken as it is, whatever characters it has."""
 LOCK_SECONDS = 30.0
@@ -65,18 +68,28 @@ def open_database(url: str | None, objectives: Sequence[Objective]) -> optuna.St
     study = optuna.create_study(
         storage=_durable_storage(url) if url else None,
         study_name=NAME,
-        directions=["maximize" if objective.maximize else "minimize" for objective in objectives],
+        directions=[objective.direction.value for objective in objectives],
         sampler=optuna.samplers.RandomSampler(seed=0),
         load_if_exists=True,
     )
     if not study.user_attrs:
         names = [objective.name for objective in objectives]
-        study.set_user_attr("objectives", names)
+        study.set_user_attr(OBJECTIVES, names)
         with warnings.catch_warnings():
             # Experimental since Optuna 3.2; optuna-dashboard shows the names.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
             study.set_metric_names(names)
     return study
+
+
+def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
+    """Return the objectives of a study, by number where it does not name them."""
+    directions = [Direction(direction.name.lower()) for direction in study.directions]
+    objectives = numbered_objectives(directions)
+    names = study.user_attrs.get(OBJECTIVES)
+    if names is None or len(names) != len(objectives):
+        return objectives
+    return tuple(replace(objective, name=name) for objective, name in zip(objectives, names, strict=True))
 
 
 def open_checked(url: str | None, objectives: Sequence[Objective], say: Callable[[str], None]) -> optuna.Study:

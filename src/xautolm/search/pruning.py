@@ -15,9 +15,8 @@ from statistics import median
 
 import numpy as np
 
-from xautolm.metrics import EVALUATION_TIME, METRICS
-from xautolm.objectives import oriented
-from xautolm.records import Evaluation, LearningCurve, Objective
+from xautolm.objectives import Objective, is_dominated, lead_position
+from xautolm.records import Evaluation, LearningCurve
 
 EXPONENTS = np.linspace(-2.0, 1.0, 13)
 """Of the power laws that are tried. At -2 a curve is flat soon, at 0 it grows like the logarithm of the epochs, at 1 it
@@ -26,6 +25,8 @@ DEVIATIONS = 2.0
 """How many standard errors the optimistic end lies above what is expected."""
 LEAST_SPREAD = 0.05
 """Share of right answers as which a smaller one counts when its standard error is computed: no curve is certain."""
+LEAST_ERROR = 1e-9
+"""Standard error as which a smaller one counts where there is no range: curves are weighed by its inverse."""
 GAIN_QUANTILE = 0.9
 """Of the gains that other trials made from here on, the one that this trial may make too. Among ten or fewer others
 that is the largest."""
@@ -52,7 +53,7 @@ class Rivals:
     """Curves of the run's trials that were trained by gradient, to their end."""
     past: Sequence[LearningCurve] = ()
     """Curves of trials on other data: they say how much trials gain late, not how good they are."""
-    lead: str
+    lead: Objective
     """The first quality among the objectives."""
     constant: Mapping[str, float] = field(default_factory=dict)
     """What a constant answer scores, by metric; nothing where that has no meaning."""
@@ -75,26 +76,25 @@ def reason_to_stop(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Ob
         return ""
     latest = curve.evaluations[-1]
     if learns_nothing(curve, rivals):
-        score = latest.values[rivals.lead]
-        return f"its {rivals.lead} of {score:.3f} after {latest.epoch:.2g} epochs is that of a constant answer"
+        score = latest.values[rivals.lead.name]
+        return f"its {rivals.lead.name} of {score:.3f} after {latest.epoch:.2g} epochs is that of a constant answer"
     ends = possible_ends(curve, rivals, objectives)
     if all(is_dominated(end, rivals.front, objectives) for end in ends):
-        position = [objective.name for objective in objectives].index(rivals.lead)
-        best = ends[-1][position]
-        return f"its {rivals.lead} is to end at {best:.3f} at best, which others reach in less time"
+        best = ends[-1][lead_position(objectives)]
+        return f"its {rivals.lead.name} is to end at {best:.3f} at best, which others reach in less time"
     return ""
 
 
 def is_behind(curve: LearningCurve, rivals: Rivals) -> bool:
     """Return whether another trial, trained to its end, is better in the lead than all that this one showed so far."""
-    best_rival = max((best_value(rival.whole_evaluations, rivals.lead) for rival in rivals.trained), default=-math.inf)
-    return best_value(curve.evaluations, rivals.lead) < best_rival
+    rival_standings = [best_standing(rival.whole_evaluations, rivals.lead) for rival in rivals.trained]
+    return best_standing(curve.evaluations, rivals.lead) < max(rival_standings, default=-math.inf)
 
 
-def best_value(evaluations: Sequence[Evaluation], metric: str) -> float:
-    """Return the best value of a metric in some evaluations; minus infinity where there is none."""
-    values = [evaluation.values[metric] for evaluation in evaluations if metric in evaluation.values]
-    return max(values, default=-math.inf)
+def best_standing(evaluations: Sequence[Evaluation], objective: Objective) -> float:
+    """Return the best oriented value of an objective in some evaluations; minus infinity where there is none."""
+    standings = [objective.standing(evaluation.values) for evaluation in evaluations]
+    return max(standings, default=-math.inf)
 
 
 def learns_nothing(curve: LearningCurve, rivals: Rivals) -> bool:
@@ -103,12 +103,12 @@ def learns_nothing(curve: LearningCurve, rivals: Rivals) -> bool:
     That takes at least one other that has learned something, twice the epochs that the slowest of them needed for that,
     and a tenth of the epochs that they were trained for in all.
     """
-    if rivals.lead not in rivals.constant:
+    if rivals.lead.name not in rivals.constant:
         return False
     if epoch_of_learning(curve, rivals) is not None:
         return False
-    others = [epoch_of_learning(rival, rivals) for rival in rivals.trained]
-    needed = [epoch for epoch in others if epoch is not None]
+    epochs_of_rivals = [epoch_of_learning(rival, rivals) for rival in rivals.trained]
+    needed = [epoch for epoch in epochs_of_rivals if epoch is not None]
     if not needed:
         return False
     patience = TENTH * median(rival.epoch for rival in rivals.trained)
@@ -117,10 +117,11 @@ def learns_nothing(curve: LearningCurve, rivals: Rivals) -> bool:
 
 def epoch_of_learning(curve: LearningCurve, rivals: Rivals) -> float | None:
     """Return the epoch of the first evaluation that is better than a constant answer, beyond chance; None without."""
-    level = rivals.constant[rivals.lead]
+    lead = rivals.lead
+    constant = rivals.constant[lead.name]
     for evaluation in curve.evaluations:
-        error = standard_error(rivals.lead, level, evaluation.rows or rivals.validation_rows)
-        if evaluation.values[rivals.lead] > level + DEVIATIONS * error:
+        error = standard_error(lead, constant, evaluation.rows or rivals.validation_rows)
+        if lead.standing(evaluation.values) > lead.oriented(constant) + DEVIATIONS * error:
             return evaluation.epoch
     return None
 
@@ -137,7 +138,7 @@ def possible_ends(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Obj
     for epoch in epochs:
         end = []
         for objective in objectives:
-            if objective.name == EVALUATION_TIME:
+            if objective.is_time:
                 end.append(least_seconds(curve, epoch))
             else:
                 end.append(optimistic_value(curve, epoch, rivals, objective))
@@ -163,24 +164,19 @@ def optimistic_value(curve: LearningCurve, epoch: float, rivals: Rivals, objecti
         rivals: Other trials.
         objective: The quality.
     """
-    name = objective.name
-    sign = 1.0 if objective.maximize else -1.0
-    evaluations = [evaluation for evaluation in curve.evaluations if name in evaluation.values]
+    evaluations = [evaluation for evaluation in curve.evaluations if objective.name in evaluation.values]
     # Two quick looks inside the first epoch are too few: of made-up late bloomers they condemned one in seven.
     if len(evaluations) < 2 or all(evaluation.rows is not None for evaluation in evaluations):
-        return sign * math.inf
-    values = np.asarray([sign * evaluation.values[name] for evaluation in evaluations])
-    errors = np.asarray([error_of(evaluation, name, rivals) for evaluation in evaluations])
+        return objective.oriented(math.inf)
+    values = np.asarray([objective.standing(evaluation.values) for evaluation in evaluations])
+    errors = np.asarray([error_of(evaluation, objective, rivals) for evaluation in evaluations])
     epochs = np.asarray([evaluation.epoch for evaluation in evaluations])
     so_far = float((values + errors).max())
     continued = power_law_bound(epochs, values, errors, epoch)
     share = evaluations[-1].epoch / curve.planned_epochs
-    gain = likely_gain(name, sign, share, [*rivals.trained, *rivals.past])
+    gain = likely_gain(objective, share, [*rivals.trained, *rivals.past])
     best = max(so_far, continued, float(values[-1]) + gain)
-    metric = METRICS.get(name)
-    if metric is not None and objective.maximize:
-        best = min(best, metric.high)
-    return sign * best
+    return objective.oriented(min(best, objective.oriented(objective.best)))
 
 
 def power_law_bound(epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, epoch: float) -> float:
@@ -214,16 +210,16 @@ def power_law_bound(epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, 
     return max(bound for bound, misfit in zip(bounds, misfits, strict=True) if misfit <= largest_misfit)
 
 
-def likely_gain(metric: str, sign: float, share: float, curves: Sequence[LearningCurve]) -> float:
-    """Return what trials may still gain in a metric after a share of their training; 0 where no curve tells."""
+def likely_gain(objective: Objective, share: float, curves: Sequence[LearningCurve]) -> float:
+    """Return what trials may still gain in a quality after a share of their training; 0 where no curve tells."""
     gains = []
     for curve in curves:
         before = None
         end = -math.inf
         for evaluation in curve.evaluations:
-            if metric not in evaluation.values:
+            value = objective.standing(evaluation.values)
+            if not math.isfinite(value):
                 continue
-            value = sign * evaluation.values[metric]
             if evaluation.epoch <= share * curve.epoch * ROUNDING:
                 before = value
             if evaluation.rows is None:
@@ -235,27 +231,28 @@ def likely_gain(metric: str, sign: float, share: float, curves: Sequence[Learnin
     return float(np.quantile(gains, GAIN_QUANTILE, method="higher"))
 
 
-def standard_error(metric: str, value: float, rows: int) -> float:
-    """Return about how far a metric on so many rows lies from its value on endless ones, as for a share of answers."""
-    known = METRICS.get(metric)
-    low, high = (known.low, known.high) if known is not None else (0.0, 1.0)
-    share = (value - low) / (high - low)
+def standard_error(objective: Objective, value: float, rows: int) -> float:
+    """Return about how far a quality on so many rows lies from its value on endless ones.
+
+    Args:
+        objective: The quality.
+        value: As measured.
+        rows: How many rows it was measured on.
+    """
+    width = objective.high - objective.low
+    if not math.isfinite(width):
+        # An error without bound: those of single rows spread about as widely as their mean, as if exponential.
+        return max(abs(value) / math.sqrt(rows), LEAST_ERROR)
+    # As for a share of right answers.
+    share = (value - objective.low) / width
     share = min(max(share, LEAST_SPREAD), 1 - LEAST_SPREAD)
-    return (high - low) * math.sqrt(share * (1 - share) / rows)
+    return width * math.sqrt(share * (1 - share) / rows)
 
 
-def error_of(evaluation: Evaluation, metric: str, rivals: Rivals) -> float:
-    """Return the standard error of a metric in an evaluation."""
-    return standard_error(metric, evaluation.values[metric], evaluation.rows or rivals.validation_rows)
-
-
-def is_dominated(point: Sequence[float], front: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> bool:
-    """Return whether another point is as good in every objective, and better in one."""
-    wanted = oriented([point], objectives)[0]
-    others = oriented(front, objectives)
-    at_least = (others >= wanted).all(axis=1)
-    better = (others > wanted).any(axis=1)
-    return bool((at_least & better).any())
+def error_of(evaluation: Evaluation, objective: Objective, rivals: Rivals) -> float:
+    """Return the standard error of a quality in an evaluation."""
+    rows = evaluation.rows or rivals.validation_rows
+    return standard_error(objective, evaluation.values[objective.name], rows)
 
 
 def _grown(epochs: np.ndarray, exponent: float) -> np.ndarray:

@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from xautolm.records import Configuration, Experience, Objective
+from xautolm.objectives import Objective, told_values, worst_values
+from xautolm.records import Configuration, Experience
 from xautolm.search.database import close_database, file_of, open_checked, open_database, set_aside
 from xautolm.search.study import (
     AGAIN,
@@ -17,9 +18,7 @@ from xautolm.search.study import (
     finish_trial,
     finished_trial,
     handle_on,
-    told_values,
     unknown_trial,
-    worst_values,
 )
 from xautolm.space import Space
 

@@ -14,9 +14,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from xautolm.objectives import fronts, oriented
-from xautolm.records import Configuration, Experience, Objective
-from xautolm.search.study import Obstacle, objective_values
+from xautolm.objectives import Objective, fronts, lead_of, objective_values, oriented
+from xautolm.records import Configuration, Experience
+from xautolm.search.study import Obstacle
 from xautolm.space import Space
 from xautolm.space.shares import TRAIN_SHARE, rung_share, rungs_by_site
 
@@ -32,16 +32,15 @@ class Rungs:
     shares: Sequence[float]
     """Shares of the training rows, rising; fewer than two where there is nothing to promote to."""
     objectives: Sequence[Objective]
-    lead: str
-    """The first quality among the objectives; decides within a front."""
+    """The first quality among them decides within a front."""
 
     @classmethod
-    def of_space(cls, space: Space, objectives: Sequence[Objective], lead: str) -> Rungs:
+    def of_space(cls, space: Space, objectives: Sequence[Objective]) -> Rungs:
         """Return the rungs of a space; none where its configurations are trained on all rows."""
         shares: set[float] = set()
         for shares_of_site in rungs_by_site(space).values():
             shares.update(shares_of_site)
-        return cls(shares=sorted(shares), objectives=objectives, lead=lead)
+        return cls(shares=sorted(shares), objectives=objectives)
 
     def promotion(
         self, experiences: Sequence[Experience], running: Iterable[Configuration], spent: float, obstacle: Obstacle
@@ -93,7 +92,7 @@ class Rungs:
         return order
 
     def _quality(self, experience: Experience) -> float:
-        return experience.outcome.metrics[self.lead]
+        return lead_of(self.objectives).standing(experience.outcome.metrics)
 
     def _is_on(self, experience: Experience, rung: int) -> bool:
         """Return whether a trial of which something is known was trained on the rows of a rung."""

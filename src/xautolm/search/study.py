@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from xautolm.metrics import EVALUATION_TIME
-from xautolm.objectives import fronts, oriented
-from xautolm.records import Configuration, Experience, Objective, Scalar, TrialOutcome
+from xautolm.objectives import Objective, told_values, worst_values
+from xautolm.records import Configuration, Experience, Scalar, TrialOutcome
 from xautolm.search.database import close_database, database_errors
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import lowest_rung
@@ -265,43 +263,6 @@ def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
     return attributes
 
 
-def objective_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
-    """Return the objectives of a successful outcome, or nothing; also where one of them is missing or not finite."""
-    if not outcome.succeeded or outcome.evaluation_time is None:
-        return None
-    known = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
-    values = [known.get(objective.name, math.nan) for objective in objectives]
-    return values if all(math.isfinite(value) for value in values) else None
-
-
-def told_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
-    """Return the objectives that samplers are told of an outcome that did not fail, or nothing.
-
-    A trial that was stopped stands there with what it had reached after the time of its whole training. Whatever
-    dominates what it could have become dominates that too, so no sampler takes it for a member of the front.
-    """
-    if outcome.failed or outcome.whole_time is None:
-        return None
-    known = {**outcome.metrics, EVALUATION_TIME: outcome.whole_time}
-    values = [known.get(objective.name, math.nan) for objective in objectives]
-    return values if all(math.isfinite(value) for value in values) else None
-
-
-def pareto_front(outcomes: dict[int, TrialOutcome], objectives: Sequence[Objective]) -> list[int]:
-    """Return the numbers of the trials that no other dominates, best in the first objective first."""
-    told: dict[int, list[float]] = {}
-    for number, outcome in outcomes.items():
-        values = objective_values(outcome, objectives)
-        if values is not None:
-            told[number] = values
-    if not told:
-        return []
-    numbers = list(told)
-    oriented_values = oriented(list(told.values()), objectives)
-    front = fronts(oriented_values)[0]
-    return [numbers[position] for position in sorted(front, key=lambda position: -oriented_values[position, 0])]
-
-
 def _suggester(trial: optuna.Trial) -> Callable[[str, Parameter], Scalar]:
     """Return what asks a trial for the value at a site."""
 
@@ -335,14 +296,3 @@ def finish_trial(study: optuna.Study, trial: optuna.Trial, outcome: TrialOutcome
         return
     trial.set_constraint(FAILED, 1.0 if outcome.failed else 0.0)
     study.tell(trial.number, list(values))
-
-
-def worst_values(
-    known: Sequence[Sequence[float]], outcome: TrialOutcome, objectives: Sequence[Objective]
-) -> list[float]:
-    """Return the worst of each objective's range; for the time, the longest of any trial so far."""
-    worst = []
-    for column, objective in enumerate(objectives):
-        longest = max([outcome.wall_time, *(values[column] for values in known)])
-        worst.append(objective.worst if objective.maximize else longest)
-    return worst

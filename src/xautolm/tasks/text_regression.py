@@ -30,7 +30,7 @@ class TextRegression(BaseTask[float]):
     }
     families = ("encoder",)
     target_kind = "numbers"
-    metrics = ("spearman", "pearson")
+    metrics = ("spearman", "pearson", "mae", "rmse")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
     }

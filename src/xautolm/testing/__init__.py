@@ -10,11 +10,13 @@ from xautolm.testing.fakes import (
     success,
     trial_spec,
 )
+from xautolm.testing.metrics import check_metric
 
 __all__ = [
     "ExecutorContract",
     "FakeExecutor",
     "SteppingExecutor",
+    "check_metric",
     "lookup_questions",
     "made_up_experience",
     "made_up_spec",

@@ -12,6 +12,7 @@ import pandas as pd
 from xautolm.data import Dataset
 from xautolm.data.stored import split_path
 from xautolm.execution.failures import checked, failed, failure_of
+from xautolm.metrics import metric_named
 from xautolm.records import (
     Answering,
     Configuration,
@@ -116,7 +117,8 @@ class SteppingExecutor(FakeExecutor):
             if number not in self.cancelled and written < len(lines):
                 trial.add_progress(lines[written])
                 continue
-            outcome = pruned_outcome(trial, spec) if number in self.cancelled else self.play(spec)
+            lead = metric_named(spec.metric).objective
+            outcome = pruned_outcome(trial, spec, lead) if number in self.cancelled else self.play(spec)
             assert outcome is not None
             self._leave(spec, folder, outcome)
             del self.waiting[number]
@@ -130,7 +132,7 @@ class SteppingExecutor(FakeExecutor):
     def _outcome(self, spec: TrialSpec) -> TrialOutcome:
         lines = self.curve(spec)
         whole = [line for line in lines if PARTIAL_ROWS not in line]
-        best = max(whole, key=lambda line: line[spec.metric])
+        best = max(whole, key=metric_named(spec.metric).objective.standing)
         metrics = {name: best[name] for name in spec.metrics}
         seconds = lines[-1]["seconds"]
         return replace(success(seconds, **metrics), history=tuple(whole))

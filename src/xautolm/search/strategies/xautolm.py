@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from optuna.distributions import BaseDistribution
-from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from xautolm.metrics import EVALUATION_TIME
+from xautolm.objectives import Objective, lead_position, oriented, time_position
 from xautolm.records import Scalar
 from xautolm.search.base import Strategy
 from xautolm.search.candidates import Proposer
+from xautolm.search.database import objectives_of_study
 from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.search.strategies.optuna_samplers import tpe
@@ -49,14 +49,15 @@ class LearningSampler(SpaceSampler):
         names = {key: parameter.name for key, parameter in self.space.sites().items()}
         told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        lead, time = _places(study)
-        target = own_evidence(study, told, names, time)
+        objectives = objectives_of_study(study)
+        time = time_position(objectives)
+        target = own_evidence(objectives, told, names, time)
         proposal = self.proposer.propose(
             target,
             [named(one.params, names) for one in running],
             np.random.default_rng([self.seed, trial.number]),
             objectives=len(study.directions),
-            lead=lead,
+            lead=lead_position(objectives),
             time=time,
         )
         explain(study, trial, proposal.explanation)
@@ -96,43 +97,43 @@ def from_zero(
 
 
 def own_evidence(
-    study: Study, trials: Sequence[FrozenTrial], names: Mapping[str, str], time: int | None
+    objectives: Sequence[Objective], trials: Sequence[FrozenTrial], names: Mapping[str, str], time: int | None
 ) -> list[Evidence]:
-    """A study's own trials; one without values or with a violated constraint is a failure.
+    """Return a study's own trials as evidence; one without values or with a violated constraint is a failure.
 
     Args:
-        study: The study.
+        objectives: Of the study.
         trials: Those that ended.
         names: Plain parameter names by the study's own; parameters without one are left out.
-        time: Position of the evaluation time among the objectives.
+        time: Position of the objective that counts as the evaluation time.
     """
-    signs = np.asarray([1.0 if one == StudyDirection.MAXIMIZE else -1.0 for one in study.directions])
-    failed = [trial.values is None or any(value > 0 for value in trial.constraints.values()) for trial in trials]
-    values = np.asarray([trial.values for trial, bad in zip(trials, failed, strict=True) if not bad], dtype=float)
-    is_stopped = [bool(trial.user_attrs.get(CENSORED)) for trial, bad in zip(trials, failed, strict=True) if not bad]
-    oriented_values = values.reshape(-1, len(signs)) * signs
-    scores = iter(standardised(oriented_values, time, np.asarray(is_stopped, dtype=bool)).tolist())
-    return [
-        Evidence(
-            values=named(trial.params, names),
-            scores=None if bad else tuple(next(scores)),
-            # A study in memory counts proposals that became no trial, too.
-            source=f"trial {trial.user_attrs.get(NUMBER, trial.number)}",
+    successes = [trial for trial in trials if not _has_failed(trial)]
+    values = oriented([trial.values for trial in successes], objectives)
+    is_stopped = [bool(trial.user_attrs.get(CENSORED)) for trial in successes]
+    scores = standardised(values, time, np.asarray(is_stopped, dtype=bool))
+    scores_by_trial = {trial.number: tuple(row) for trial, row in zip(successes, scores.tolist(), strict=True)}
+    evidence = []
+    for trial in trials:
+        # A study in memory counts proposals that became no trial, too.
+        number = trial.user_attrs.get(NUMBER, trial.number)
+        evidence.append(
+            Evidence(
+                values=named(trial.params, names),
+                scores=scores_by_trial.get(trial.number),
+                source=f"trial {number}",
+            )
         )
-        for trial, bad in zip(trials, failed, strict=True)
-    ]
+    return evidence
+
+
+def _has_failed(trial: FrozenTrial) -> bool:
+    """Return whether a trial has no values, or violates a constraint."""
+    return trial.values is None or any(value > 0 for value in trial.constraints.values())
 
 
 def named(params: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Scalar]:
     """Parameters of a trial by their plain names."""
     return {names[key]: value for key, value in params.items() if key in names}
-
-
-def _places(study: Study) -> tuple[int, int | None]:
-    """Where among the objectives the first quality stands, and where the evaluation time, if it is one."""
-    names = list(study.user_attrs.get("objectives", []))
-    time = names.index(EVALUATION_TIME) if EVALUATION_TIME in names else None
-    return (1 if time == 0 else 0), time
 
 
 STRATEGIES = Strategy(

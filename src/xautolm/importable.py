@@ -1,0 +1,102 @@
+"""Functions by their name, `package.module:function`, and names of functions: what processes tell each other of code.
+
+Processes talk in JSON and share no memory, so a function travels as the place that it can be imported from.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterable
+from functools import reduce
+from importlib import import_module
+from inspect import unwrap
+from pathlib import Path
+
+SEPARATOR = ":"
+"""Stands between the module and the function."""
+PROGRAM = "__main__"
+"""What Python calls the module of the program itself; no other process can import it."""
+LOCAL = "<"
+"""In the qualified name of what is defined inside a function, or is a lambda: nobody can import it."""
+
+
+def is_function_name(name: str) -> bool:
+    """Return whether a name says where to import something from."""
+    return SEPARATOR in name
+
+
+def object_named(name: str) -> object:
+    """Import what a name `package.module:attribute` stands for.
+
+    Raises:
+        ValueError: It is no such name, or there is nothing of that name; says why.
+    """
+    module_name, _, attributes = name.partition(SEPARATOR)
+    if not module_name or not attributes:
+        raise ValueError(f"{name!r} does not name a function; write package.module:function")
+    try:
+        module: object = import_module(module_name)
+    except ImportError as error:
+        raise ValueError(f"{name} cannot be imported: {error}") from None
+    try:
+        return reduce(getattr, attributes.split("."), module)
+    except AttributeError as error:
+        raise ValueError(f"{name} cannot be imported: {error}") from None
+
+
+def name_of_function(function: Callable[..., object]) -> str:
+    """Return the name that another process can import a function by.
+
+    Raises:
+        ValueError: There is none: it is a lambda, is defined inside a function or in the program itself, or is no
+            function with a name of its own.
+    """
+    module = getattr(function, "__module__", None)
+    qualified = getattr(function, "__qualname__", None)
+    if not module or not qualified:
+        kind = type(function).__name__
+        raise ValueError(f"a {kind} has no name that a trial's process could import it by; give a function of a module")
+    if LOCAL in qualified:
+        raise ValueError(f"{qualified} is defined inside a function, and a trial's process imports it: move it out")
+    if module == PROGRAM:
+        raise ValueError(
+            f"{qualified} is defined in the program itself, which a trial's process cannot import: "
+            "put it in a module of its own"
+        )
+    name = f"{module}{SEPARATOR}{qualified}"
+    if unwrap(_function(object_named(name))) is not unwrap(function):
+        raise ValueError(f"{name} is another object than the one given")
+    return name
+
+
+def import_folders(names: Iterable[str]) -> tuple[str, ...]:
+    """Return the folders that must be searched to import functions; nothing for names that are not of functions.
+
+    A program searches the folder of its script; the processes that it starts do not.
+
+    Args:
+        names: Of functions that were imported here, among others.
+    """
+    folders = []
+    for name in names:
+        module_name = name.partition(SEPARATOR)[0]
+        package = sys.modules.get(module_name.partition(".")[0])
+        file = getattr(package, "__file__", None)
+        if is_function_name(name) and file is not None:
+            path = Path(file)
+            folder = path.parent.parent if path.stem == "__init__" else path.parent
+            folders.append(str(folder))
+    return tuple(dict.fromkeys(folders))
+
+
+def search_here() -> None:
+    """Let modules be imported from the working folder too, as `python -m` does; last, so that none is hidden."""
+    here = str(Path.cwd())
+    if here not in sys.path and "" not in sys.path:
+        sys.path.append(here)
+
+
+def _function(value: object) -> Callable[..., object]:
+    if not callable(value):
+        raise ValueError(f"{value!r} is no function")
+    return value

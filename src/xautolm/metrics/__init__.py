@@ -1,0 +1,17 @@
+"""Measures of quality: one file for each family of metrics, every metric with its direction and range."""
+
+from xautolm.metrics.base import Metric, Targets, metric
+from xautolm.metrics.registered import METRICS, metric_named, offered_metrics
+from xautolm.metrics.scoring import constant_scores, needs_probabilities, scores
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "Targets",
+    "constant_scores",
+    "metric",
+    "metric_named",
+    "needs_probabilities",
+    "offered_metrics",
+    "scores",
+]

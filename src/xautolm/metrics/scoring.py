@@ -1,0 +1,71 @@
+"""The scores that metrics give to answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+
+from xautolm.metrics.registered import metric_named
+
+Answers = np.ndarray | Sequence[str]
+"""Predictions in the shape of the targets; see `Targets`."""
+
+
+def scores(
+    names: Sequence[str],
+    targets: np.ndarray | Sequence[Sequence[str]],
+    predictions: Answers,
+    probabilities: np.ndarray | None = None,
+) -> dict[str, float]:
+    """Return the named metrics of some answers.
+
+    Args:
+        names: The metrics.
+        targets: What is right.
+        predictions: The answers.
+        probabilities: Of the classes, shape (rows, classes), for the metrics that need them.
+
+    Raises:
+        ValueError: A metric needs probabilities, and there are none.
+    """
+    values = {}
+    for name in names:
+        metric = metric_named(name)
+        if metric.needs_probabilities and probabilities is None:
+            raise ValueError(f"{name} needs probabilities of classes")
+        answers = probabilities if metric.needs_probabilities else predictions
+        values[name] = float(metric.compute(targets, answers))
+    return values
+
+
+def needs_probabilities(names: Iterable[str]) -> bool:
+    """Return whether any of the named metrics takes probabilities."""
+    return any(metric_named(name).needs_probabilities for name in names)
+
+
+def constant_scores(names: Sequence[str], train: np.ndarray, validation: np.ndarray) -> dict[str, float]:
+    """Return the metrics of one answer, made of the training targets alone, given to every validation row.
+
+    The answer is the most frequent class, the labels that most rows have, or the mean number; the probabilities are the
+    classes' shares.
+
+    Args:
+        names: The metrics.
+        train: Class indices of shape (n,), 0/1 indicators of shape (n, classes), or numbers of shape (n,).
+        validation: The same of the validation split.
+    """
+    probabilities = None
+    if train.ndim == 2:
+        shares = train.mean(axis=0)
+        answer = (shares > 0.5).astype(train.dtype)
+        probabilities = np.broadcast_to(shares, validation.shape)
+    elif np.issubdtype(train.dtype, np.integer):
+        # Every class of the validation split is in the training split: tasks check that.
+        counts = np.bincount(train)
+        answer = counts.argmax()
+        probabilities = np.broadcast_to(counts / counts.sum(), (len(validation), len(counts)))
+    else:
+        answer = train.mean()
+    predictions = np.broadcast_to(answer, validation.shape)
+    return scores(names, validation, predictions, probabilities)

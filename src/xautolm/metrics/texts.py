@@ -1,0 +1,72 @@
+"""Metrics of texts that a model says, by the words and characters that they share with right ones."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xautolm.metrics.base import Compute, Metric, Targets
+
+References = Sequence[Sequence[str]]
+"""For each row the texts that are right; none where no answer is right."""
+TEXTS = (Targets.TEXTS,)
+
+
+def squad(name: str) -> Compute:
+    """Return a score of question answering by its name in SQuAD's evaluation: `f1` or `exact_match`."""
+
+    def compute(references: References, predictions: Sequence[str]) -> float:
+        from torchmetrics.functional.text import squad as squad_scores
+
+        targets: list[dict[str, str | dict[str, list[str] | list[int]]]] = []
+        answers = []
+        for number, (texts, prediction) in enumerate(zip(non_empty(references), predictions, strict=True)):
+            # The function wants the place of each answer, and does not look at it.
+            right: dict[str, list[str] | list[int]] = {"text": texts, "answer_start": [0] * len(texts)}
+            targets.append({"id": str(number), "answers": right})
+            answers.append({"id": str(number), "prediction_text": prediction})
+        return float(squad_scores(answers, targets)[name]) / 100
+
+    return compute
+
+
+def rouge_l(references: References, predictions: Sequence[str]) -> float:
+    """Return the F-measure of ROUGE-L, averaged over rows; where no answer is right, saying nothing counts as 1."""
+    from torchmetrics.functional.text import rouge_score
+
+    total = 0.0
+    said: list[str] = []
+    right: list[list[str]] = []
+    for texts, prediction in zip(references, predictions, strict=True):
+        if texts:
+            said.append(prediction)
+            right.append(list(texts))
+        elif not prediction.strip():
+            # ROUGE itself gives two empty texts 0.
+            total += 1.0
+    if said:
+        rouge = rouge_score(said, right, rouge_keys="rougeL")
+        total += len(said) * float(rouge["rougeL_fmeasure"])
+    return total / len(predictions)
+
+
+def chrf(references: References, predictions: Sequence[str]) -> float:
+    """Return chrF++."""
+    from torchmetrics.functional.text import chrf_score
+
+    score = chrf_score(list(predictions), non_empty(references))
+    # A second value, the scores of each sentence, is returned on request only.
+    assert not isinstance(score, tuple)
+    return float(score)
+
+
+def non_empty(references: References) -> list[list[str]]:
+    """Return the right texts of each row, the empty text where no answer is right."""
+    return [list(texts) or [""] for texts in references]
+
+
+METRICS = (
+    Metric(name="token_f1", compute=squad("f1"), targets=TEXTS, low=0.0, high=1.0),
+    Metric(name="exact_match", compute=squad("exact_match"), targets=TEXTS, low=0.0, high=1.0),
+    Metric(name="rouge_l", compute=rouge_l, targets=TEXTS, low=0.0, high=1.0),
+    Metric(name="chrf", compute=chrf, targets=TEXTS, low=0.0, high=1.0),
+)
