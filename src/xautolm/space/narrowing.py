@@ -92,10 +92,15 @@ class _Narrowing:
             for name in names:
                 if name not in branch.branches:
                     self.problems.append(f"{branch.name}: {name!r} is not one of {branch.domain}")
-        options = tuple(option for option in branch.options if option in names or _unversioned(option) in names)
-        if not options and not branch.closed:
+        options: list[str] = []
+        for option in branch.options:
+            if option in names or _unversioned(option) in names:
+                options.append(option)
+        if options:
+            return tuple(options)
+        if not branch.closed:
             self.problems.append(f"{branch.name}: none of {names} is among {branch.domain}")
-        return options or branch.options
+        return branch.options
 
     def _changes_inside(self, option: str, opened: Space, changes: Changes) -> Changes:
         """Return the changes that count below an option: those for the whole space, and those under its name."""
@@ -137,7 +142,9 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
         if isinstance(parameter, Choice) and parameter.on_request and parameter.name not in requested:
             continue
         if isinstance(parameter, Branch):
-            branches = {option: _as_requested(opened, requested) for option, opened in parameter.branches.items()}
+            branches: dict[str, Space] = {}
+            for option, opened in parameter.branches.items():
+                branches[option] = _as_requested(opened, requested)
             parameter = replace(parameter, branches=branches)
         parameters.append(parameter)
     return Space(space.name, tuple(parameters))
@@ -162,13 +169,16 @@ def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:
 
 def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     """Return a number with the user's range, and its default inside."""
-    low = as_float(change.get("low", parameter.low))
-    high = as_float(change.get("high", parameter.high))
-    default = as_float(change.get("default", parameter.default))
-    is_log = bool(change.get("log", parameter.log))
+    old = {"low": parameter.low, "high": parameter.high, "default": parameter.default, "log": parameter.log}
+    new = old | dict(change)
+    low = as_float(new["low"])
+    high = as_float(new["high"])
+    default = as_float(new["default"])
+    is_log = bool(new["log"])
     if isinstance(parameter, Int):
         changed = replace(parameter, low=int(low), high=int(high), log=is_log)
-        return replace(changed, default=changed.clip(int(default)))
+        inside = changed.clip(int(default))
+        return replace(changed, default=inside)
     ranged = replace(parameter, low=low, high=high, log=is_log)
     return replace(ranged, default=ranged.clip(default))
 

@@ -9,8 +9,9 @@ from operator import or_
 from typing import TYPE_CHECKING, Annotated, Any
 
 import numpy as np
+from numpy.random import Generator
 
-from xautolm.records import Configuration, Scalar, as_float
+from xautolm.records import Configuration, Scalar, Values, as_float
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter, Plain
 from xautolm.space.space import Space
 
@@ -34,7 +35,7 @@ class Categorical:
 
     weights: tuple[float, ...]
 
-    def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
+    def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw an option."""
         assert isinstance(parameter, Choice | Branch)
         position = rng.choice(len(self.weights), p=self.weights)
@@ -73,7 +74,7 @@ class Normal:
     mean: float
     deviation: float
 
-    def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
+    def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw a value, clipped to the range."""
         assert isinstance(parameter, Float | Int)
         position = rng.normal(self.mean, self.deviation)
@@ -82,13 +83,12 @@ class Normal:
     def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Normal:
         """Return the belief moved by `rate` of the way to mean and deviation of some values."""
         assert isinstance(parameter, Float | Int)
-        positions = [parameter.to_scale(as_float(value)) for value in values]
+        numbers = [as_float(value) for value in values]
+        positions = [parameter.to_scale(number) for number in numbers]
         mean = float(np.mean(positions))
         deviation = float(np.std(positions))
-        return Normal(
-            mean=(1 - rate) * self.mean + rate * mean,
-            deviation=(1 - rate) * self.deviation + rate * deviation,
-        )
+        moved_mean, moved_deviation = _mixed((self.mean, self.deviation), (mean, deviation), rate)
+        return Normal(mean=moved_mean, deviation=moved_deviation)
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Normal:
         """Return the belief after one experience of a value: both numbers move by `rate` of their distance to it.
@@ -98,15 +98,15 @@ class Normal:
         """
         assert isinstance(parameter, Float | Int)
         low, high = parameter.scale
-        position = parameter.to_scale(as_float(value))
-        mean = self.mean + rate * (position - self.mean)
-        distance = abs(position - self.mean)
-        deviation = self.deviation + rate * (distance - self.deviation)
         width = max(high - low, SMALLEST_WIDTH)
-        return Normal(
-            mean=min(max(mean, low), high),
-            deviation=min(max(deviation, NARROWEST * width), width),
-        )
+        position = parameter.to_scale(as_float(value))
+        offset = position - self.mean
+        mean = self.mean + rate * offset
+        deviation = self.deviation + rate * (abs(offset) - self.deviation)
+        # Failures push the mean away and widen the belief: without bounds, many of them would leave the range.
+        mean = min(max(mean, low), high)
+        deviation = min(max(deviation, NARROWEST * width), width)
+        return Normal(mean=mean, deviation=deviation)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,9 +122,10 @@ class Alternatives:
     def probabilities(self) -> tuple[float, ...]:
         """Return the share of each weight in their sum."""
         total = sum(self.alternatives)
-        return tuple(weight / total for weight in self.alternatives)
+        shares = [weight / total for weight in self.alternatives]
+        return tuple(shares)
 
-    def sample(self, parameter: Parameter, rng: np.random.Generator) -> Scalar:
+    def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw an option."""
         distribution = Categorical(weights=self.probabilities)
         return distribution.sample(parameter, rng)
@@ -194,7 +195,7 @@ class Prior:
         beliefs = _reader().validate_python(plain)
         return cls(space, beliefs)
 
-    def sample(self, rng: np.random.Generator) -> Configuration:
+    def sample(self, rng: Generator) -> Configuration:
         """Draw a configuration, site by site along the tree."""
 
         def choose(key: str, parameter: Parameter) -> Scalar:
@@ -203,7 +204,7 @@ class Prior:
 
         return self.space.walk(choose)
 
-    def toward(self, samples: Sequence[Mapping[str, Scalar]], rate: float) -> Prior:
+    def toward(self, samples: Sequence[Values], rate: float) -> Prior:
         """Return the prior moved by `rate` of the way to the marginals of some samples, each with its values by site.
 
         Sites that none of them visits keep their belief.
@@ -211,11 +212,14 @@ class Prior:
         visited: dict[str, list[Scalar]] = {}
         for sample in samples:
             for key, value in sample.items():
-                visited.setdefault(key, []).append(value)
+                values = visited.setdefault(key, [])
+                values.append(value)
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
         for key, values in visited.items():
-            beliefs[key] = beliefs[key].toward(sites[key], values, rate)
+            belief = beliefs[key]
+            parameter = sites[key]
+            beliefs[key] = belief.toward(parameter, values, rate)
         return replace(self, beliefs=beliefs)
 
     def with_distributions(self) -> Prior:
@@ -228,7 +232,7 @@ class Prior:
             beliefs[key] = belief
         return replace(self, beliefs=beliefs)
 
-    def nudged(self, values: Mapping[str, Scalar], rate: float) -> Prior:
+    def nudged(self, values: Values, rate: float) -> Prior:
         """Return the prior after one experience.
 
         Args:
@@ -238,7 +242,9 @@ class Prior:
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
         for key, value in values.items():
-            beliefs[key] = beliefs[key].nudged(sites[key], value, rate)
+            belief = beliefs[key]
+            parameter = sites[key]
+            beliefs[key] = belief.nudged(parameter, value, rate)
         return replace(self, beliefs=beliefs)
 
 
@@ -248,18 +254,22 @@ def _reader() -> TypeAdapter[dict[str, Belief]]:
     from pydantic import Discriminator, Tag, TypeAdapter
 
     tagged = [Annotated[kind, Tag(tag)] for tag, kind in BELIEFS.items()]
-    belief: Any = Annotated[reduce(or_, tagged), Discriminator(_tag_of)]
+    # Written out it would be `Categorical | Alternatives | Normal`, a second list of the kinds.
+    union = reduce(or_, tagged)
+    belief: Any = Annotated[union, Discriminator(_tag_of)]
     adapter: TypeAdapter[dict[str, Belief]] = TypeAdapter(dict[str, belief])
     return adapter
 
 
 def _tag_of(plain: object) -> str:
     """Return the field that says which kind of belief JSON values describe; all fields where none does."""
-    fields = list(plain) if isinstance(plain, Mapping) else [type(plain).__name__]
+    if not isinstance(plain, Mapping):
+        return type(plain).__name__
     for tag in BELIEFS:
-        if tag in fields:
+        if tag in plain:
             return tag
-    return ", ".join(map(str, fields))
+    fields = [str(field) for field in plain]
+    return ", ".join(fields)
 
 
 def _plain_belief(parameter: Parameter) -> Belief:
@@ -276,13 +286,20 @@ def _plain_belief(parameter: Parameter) -> Belief:
 def _shares(parameter: Parameter, values: Sequence[Scalar]) -> list[float]:
     """Return the share of each option among some values."""
     assert isinstance(parameter, Choice | Branch)
-    return [values.count(option) / len(values) for option in parameter.options]
+    shares: list[float] = []
+    for option in parameter.options:
+        count = values.count(option)
+        shares.append(count / len(values))
+    return shares
 
 
 def _mixed(weights: Sequence[float], goal: Sequence[float], rate: float) -> list[float]:
     """Return weights moved by `rate` of the way to others."""
-    pairs = zip(weights, goal, strict=True)
-    return [(1 - rate) * weight + rate * wished for weight, wished in pairs]
+    moved: list[float] = []
+    for weight, wished in zip(weights, goal, strict=True):
+        mean = (1 - rate) * weight + rate * wished
+        moved.append(mean)
+    return moved
 
 
 def _floored(weights: Sequence[float]) -> list[float]:
@@ -293,4 +310,5 @@ def _normalized(weights: Sequence[float]) -> Categorical:
     """Return floored weights as probabilities."""
     floored = _floored(weights)
     total = sum(floored)
-    return Categorical(weights=tuple(weight / total for weight in floored))
+    probabilities = [weight / total for weight in floored]
+    return Categorical(weights=tuple(probabilities))

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from xautolm.errors import SpaceError
-from xautolm.records import Configuration, Scalar
+from xautolm.records import Configuration, Scalar, Values
 from xautolm.space.parameters import Branch, Parameter, Plain, parameter_from_plain
 
 Choose = Callable[[str, Parameter], Scalar]
 """Given a site and its parameter, picks a value."""
+Keys = Mapping[tuple[str, str], str]
+"""The keys of sites by name and range of their parameters."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +35,7 @@ class Space:
     def walk(self, choose: Choose) -> Configuration:
         """Return the configuration that results when `choose` is asked at every site on the way."""
         values: dict[str, Scalar] = {}
-        for _, parameter, value in self._path(choose, self._keys):
+        for parameter, value in self._path(choose, self._keys):
             values[parameter.name] = value
         return Configuration(values=values, space=self.name)
 
@@ -45,14 +47,18 @@ class Space:
         """Return every site of the tree by its key."""
         return dict(self._sites)
 
-    def site_values(self, values: Mapping[str, Scalar]) -> dict[str, Scalar]:
+    def site_values(self, values: Values) -> dict[str, Scalar]:
         """Return a valid configuration's values by site key instead of name."""
         by_site: dict[str, Scalar] = {}
-        for key, _, value in self._path(lambda key, parameter: values[parameter.name], self._keys):
-            by_site[key] = value
+
+        def choose(key: str, parameter: Parameter) -> Scalar:
+            by_site[key] = values[parameter.name]
+            return by_site[key]
+
+        self.walk(choose)
         return by_site
 
-    def adopt(self, values: Mapping[str, Scalar]) -> Adoption:
+    def adopt(self, values: Values) -> Adoption:
         """Bring a configuration of another space into this one, as far as names and ranges agree.
 
         A value has a place where there is a parameter of its name whose range it lies in. Where a branch has no such
@@ -67,40 +73,42 @@ class Space:
         pending = list(self.parameters)
         while pending:
             parameter = pending.pop(0)
-            has_place = parameter.name in values and not parameter.problem(values[parameter.name])
+            name = parameter.name
+            has_place = name in values and not parameter.problem(values[name])
             if has_place:
-                key = self._keys[parameter.name, parameter.domain]
-                by_site[key] = values[parameter.name]
-                placed.add(parameter.name)
+                key = self._keys[name, parameter.domain]
+                by_site[key] = values[name]
+                placed.add(name)
             if not isinstance(parameter, Branch):
                 continue
-            options = [str(values[parameter.name])] if has_place else parameter.options
+            options = [str(values[name])] if has_place else parameter.options
             for option in options:
-                pending += parameter.branches[option].parameters
-        unplaced = tuple(name for name in values if name not in placed)
-        return Adoption(self, dict(values), by_site, unplaced)
+                opened = parameter.branches[option]
+                pending += opened.parameters
+        unplaced = [name for name in values if name not in placed]
+        return Adoption(self, values, by_site, tuple(unplaced))
 
-    def problems(self, values: Mapping[str, Scalar]) -> list[str]:
+    def problems(self, values: Values) -> list[str]:
         """Return everything that is wrong with a configuration's values, one line each; nothing if it lies here."""
         problems: list[str] = []
         expected: set[str] = set()
         pending = list(self.parameters)
         while pending:
             parameter = pending.pop(0)
-            expected.add(parameter.name)
-            if parameter.name not in values:
-                problems.append(f"{parameter.name} is missing")
+            name = parameter.name
+            expected.add(name)
+            if name not in values:
+                problems.append(f"{name} is missing")
                 continue
-            value = values[parameter.name]
+            value = values[name]
             problem = parameter.problem(value)
             if problem:
                 problems.append(problem)
             elif isinstance(parameter, Branch):
-                pending += parameter.branches[str(value)].parameters
-        for name in values:
-            if name not in expected:
-                problems.append(f"{name} is not a parameter here")
-        return problems
+                opened = parameter.branches[str(value)]
+                pending += opened.parameters
+        unexpected = [name for name in values if name not in expected]
+        return problems + [f"{name} is not a parameter here" for name in unexpected]
 
     def size(self) -> str:
         """Return how large the space is, in words: number of sites and of options at the branches."""
@@ -130,15 +138,19 @@ class Space:
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError("Not a search space.", got=f"{type(error).__name__}: {error}") from None
 
-    def _path(self, choose: Choose, keys: Mapping[tuple[str, str], str]) -> Iterator[tuple[str, Parameter, Scalar]]:
-        """Yield site, parameter and value along the way that `choose` takes through the tree."""
+    def _path(self, choose: Choose, keys: Keys) -> Iterator[tuple[Parameter, Scalar]]:
+        """Yield parameter and value along the way that `choose` takes through the tree.
+
+        Args:
+            choose: Picks the values.
+            keys: Those of the whole tree, also below a branch, within which a name may have one range only.
+        """
         for parameter in self.parameters:
             key = keys[parameter.name, parameter.domain]
             value = choose(key, parameter)
-            yield key, parameter, value
+            yield parameter, value
             if isinstance(parameter, Branch):
                 opened = parameter.branches[str(value)]
-                # The keys are those of the whole tree: within a branch, a name may have one range only.
                 yield from opened._path(choose, keys)
 
     def _everywhere(self) -> Iterator[Parameter]:
@@ -159,15 +171,17 @@ class Space:
         return sites
 
     @cached_property
-    def _keys(self) -> dict[tuple[str, str], str]:
+    def _keys(self) -> Keys:
         """Return the key of every site by name and range."""
-        domains: dict[str, dict[str, None]] = {}
+        domains: dict[str, set[str]] = {}
         for parameter in self._everywhere():
-            domains.setdefault(parameter.name, {})[parameter.domain] = None
+            ranges = domains.setdefault(parameter.name, set())
+            ranges.add(parameter.domain)
         keys: dict[tuple[str, str], str] = {}
-        for name, ranges in domains.items():
-            for domain in ranges:
-                keys[name, domain] = name if len(ranges) == 1 else f"{name}[{domain}]"
+        for parameter in self._everywhere():
+            name, domain = parameter.name, parameter.domain
+            has_one_range = len(domains[name]) == 1
+            keys[name, domain] = name if has_one_range else f"{name}[{domain}]"
         return keys
 
 
@@ -176,7 +190,7 @@ class Adoption:
     """What a configuration from elsewhere is in a space."""
 
     space: Space
-    foreign: Mapping[str, Scalar]
+    foreign: Values
     """The values as they came, by name."""
     by_site: Mapping[str, Scalar]
     """The values that have a place, by site: below a branch whose option is not here, under every option."""
@@ -195,7 +209,8 @@ class Adoption:
             nonlocal chose_absent_option
             if key in self.by_site:
                 return self.by_site[key]
-            if isinstance(parameter, Branch) and self.foreign.get(parameter.name) is not None:
+            has_option = self.foreign.get(parameter.name) is not None
+            if isinstance(parameter, Branch) and has_option:
                 chose_absent_option = True
             return parameter.default
 
