@@ -11,6 +11,7 @@ from xautolm.records import Limits, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.search_space import default_configurations
 from xautolm.space import Space
+from xautolm.vocabulary import DeviceKind
 
 TRIAL_SHARE = 1 / 3
 """Share of the time budget that one trial may use, where no limit is given."""
@@ -33,7 +34,7 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
         seconds = min(budget, usual)
     host = int(MEMORY_SHARE * system.memory / options.parallel)
     wanted = options.trial_memory_limit
-    if system.device != "cuda":
+    if system.device != DeviceKind.CUDA:
         return Limits(seconds=seconds, memory=min(host, wanted or host))
     trials_per_gpu = math.ceil(options.parallel / len(system.gpus))
     gpu = int(MEMORY_SHARE * system.device_memory / trials_per_gpu)

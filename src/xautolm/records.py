@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xautolm.vocabulary import Evidence, FailureKind, Pooling, TrialStatus
+from xautolm.vocabulary import Architecture, DeviceKind, Evidence, FailureKind, Origin, Pooling, TrialStatus
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""
@@ -221,12 +221,14 @@ class SystemProfile:
     @property
     def computes_in_bf16(self) -> bool:
         """Whether trials run on a processor that is worth using in bfloat16."""
-        return self.device == "cpu" and self.bf16_speedup >= LEAST_BF16_SPEEDUP
+        return self.device == DeviceKind.CPU and self.bf16_speedup >= LEAST_BF16_SPEEDUP
 
     @property
     def device_memory(self) -> int:
         """Memory that a model must fit in, in bytes: the smallest GPU's, or the main memory."""
-        return min((gpu.memory for gpu in self.gpus), default=self.memory) if self.device == "cuda" else self.memory
+        if self.device != DeviceKind.CUDA:
+            return self.memory
+        return min((gpu.memory for gpu in self.gpus), default=self.memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -284,8 +286,7 @@ class ModelCard:
     """Language codes separated by spaces, or `multilingual`."""
     lora_targets: tuple[str, ...]
     """Names of the attention projections that LoRA adapts when it adapts attention only."""
-    origin: str = "hub"
-    """`hub`, `folder`, `packaged` (weights inside an installed package) or `scratch` (trained from zero)."""
+    origin: Origin = Origin.HUB
     path: str = ""
     """Folder with configuration, weights and tokenizer; empty for `scratch`, and for `hub` until it is fetched."""
     kept_layers: int | None = None
@@ -302,8 +303,7 @@ class ModelCard:
     """Whether its matrices can be stored with fewer bits: transformers 5 cannot load GPT-2's, which lie transposed."""
     automatic: bool = False
     """Whether `--models auto` considers it."""
-    architecture: str = "encoder"
-    """`encoder`, `decoder` or `encoder-decoder`."""
+    architecture: Architecture = Architecture.ENCODER
     chat: bool = False
     """Whether it was trained on conversations, so that prompts go through its tokenizer's chat template."""
     revision: str = ""

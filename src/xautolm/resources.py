@@ -23,7 +23,7 @@ from xautolm.records import (
 )
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
-from xautolm.vocabulary import FailureKind
+from xautolm.vocabulary import DeviceKind, FailureKind
 
 BYTES = 4
 """Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights. Only
@@ -162,7 +162,7 @@ class ResourceModel:
         trained = method.trained_share(card, values) * card.parameters
         numbers = stored + OPTIMIZER_COPIES * trained
         # On a GPU, what Python and the libraries take lies in main memory; the driver's context takes its place.
-        process = PROCESS_MEMORY // 2 if self.system.device == "cuda" else PROCESS_MEMORY
+        process = PROCESS_MEMORY // 2 if self.system.device == DeviceKind.CUDA else PROCESS_MEMORY
         return MemoryNeeds(
             weights=process + BYTES * numbers,
             activations=BYTES * activations,
@@ -261,14 +261,14 @@ class ResourceModel:
 
     def _speed(self) -> float:
         """Return the assumed speed in operations per second."""
-        if self.system.device == "cpu":
+        if self.system.device == DeviceKind.CPU:
             return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
         return GPU_GFLOPS * 1e9
 
 
 def memory_within(limits: Limits, system: SystemProfile) -> float:
     """Return the memory that a trial may use on a machine's device, in bytes: the limit, or what the device has."""
-    limit = limits.gpu_memory if system.device == "cuda" else limits.memory
+    limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
     return float(limit or system.device_memory)
 
 

@@ -18,9 +18,11 @@ from xautolm.space.presets import PRESETS, Bounds
 from xautolm.space.shares import LARGE_DATA, rung_parameter
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import Export
+from xautolm.vocabulary import DeviceKind, Export, Precision, Quantization
 
 SPACE_VERSION = "v1"
+BF16_CAPABILITY = 8.0
+"""NVIDIA's compute capability from which a GPU trains in bfloat16: Ampere."""
 
 
 def data_needs(task: Task) -> Needs:
@@ -151,20 +153,25 @@ def _branch(name: str, spaces: Sequence[Space]) -> Branch:
 
 
 def precisions(system: SystemProfile) -> tuple[str, ...]:
-    """Number formats that the device trains in, the preferred one first.
+    """Return the number formats that the device trains in, the preferred one first.
 
     On GPUs, bfloat16 needs compute capability 8.0 (Ampere); older ones have float16. Processors gain from bfloat16 if
     they have instructions for it.
     """
-    if system.device != "cuda":
-        return ("bf16", "fp32") if system.computes_in_bf16 else ("fp32",)
-    capable = all(gpu.compute_capability >= 8.0 for gpu in system.gpus)
-    return ("bf16", "fp32") if capable else ("fp16", "fp32")
+    if system.device == DeviceKind.CUDA:
+        has_bf16 = all(gpu.compute_capability >= BF16_CAPABILITY for gpu in system.gpus)
+        half = Precision.BFLOAT16 if has_bf16 else Precision.FLOAT16
+        return (half.value, Precision.FLOAT32.value)
+    if system.computes_in_bf16:
+        return (Precision.BFLOAT16.value, Precision.FLOAT32.value)
+    return (Precision.FLOAT32.value,)
 
 
 def quantizations(system: SystemProfile) -> tuple[str, ...]:
-    """How frozen weights can be stored while adapters are trained: fewer bits need a GPU and bitsandbytes."""
-    return ("none", "8bit", "4bit") if system.device == "cuda" and find_spec("bitsandbytes") else ("none",)
+    """Return how frozen weights can be stored while adapters are trained: fewer bits need a GPU and bitsandbytes."""
+    if system.device == DeviceKind.CUDA and find_spec("bitsandbytes"):
+        return tuple(quantization.value for quantization in Quantization)
+    return (Quantization.NONE.value,)
 
 
 def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:

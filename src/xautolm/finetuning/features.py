@@ -34,7 +34,7 @@ from xautolm.finetuning.probe import sampled_rows
 from xautolm.finetuning.tokens import once
 from xautolm.records import ModelCard
 from xautolm.symptoms import is_trouble
-from xautolm.vocabulary import Layers, Pooling
+from xautolm.vocabulary import Architecture, Layers, Pooling
 
 logger = logging.getLogger(__name__)
 
@@ -68,7 +68,7 @@ def readouts_of(card: ModelCard) -> tuple[Readout, ...]:
     The hidden states of encoder-decoders are those of the decoder, which has read the tokens shifted by one. Between
     the layers of decoders a few features are a thousand times as large as the others, and drown them in a mean.
     """
-    by_architecture = {"encoder": (OWN, MEAN, MEAN_OF_LAYERS), "decoder": (OWN, MEAN)}
+    by_architecture = {Architecture.ENCODER: (OWN, MEAN, MEAN_OF_LAYERS), Architecture.DECODER: (OWN, MEAN)}
     return by_architecture.get(card.architecture, (OWN,))
 
 

@@ -15,6 +15,7 @@ from xautolm.methods import METHODS
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task, form_of
+from xautolm.vocabulary import Architecture, Origin, Precision, Quantization
 from xautolm.zoo import family_of
 
 DROPOUTS = (
@@ -56,7 +57,7 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     """
     form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
     model = _load(spec, _config(spec, task, form, tokenizer), form)
-    if spec.card.origin != "scratch" and not _has_head_for(spec.card, form.head(spec, task)):
+    if spec.card.origin != Origin.SCRATCH and not _has_head_for(spec.card, form.head(spec, task)):
         _renew_head(model)
     if form.answers_by_logits:
         model.config.problem_type = task.problem_type
@@ -65,8 +66,10 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
 
 
 def precision_of(values: Mapping[str, Scalar]) -> str:
-    """The number format that a configuration computes in: `fp32`, `bf16` or `fp16`."""
-    return str(values.get("precision", "bf16" if values.get("use_mixed_precision") else "fp32"))
+    """Return the number format that a configuration computes in, a `Precision`; the paper's space only says whether it
+    is mixed."""
+    mixed = Precision.BFLOAT16 if values.get("use_mixed_precision") else Precision.FLOAT32
+    return str(values.get("precision", mixed.value))
 
 
 def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -84,7 +87,7 @@ def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedT
     source = card.path or card.hub_id
     head = form.head(spec, task)
     try:
-        if card.origin == "scratch":
+        if card.origin == Origin.SCRATCH:
             config = AutoConfig.for_model(card.family, **_shape(card, tokenizer), **head)
         else:
             config = read_config(source, **head)
@@ -100,10 +103,10 @@ def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any
     """Return what the configuration of a model from scratch says: its shape, and its tokenizer's special tokens."""
     shape: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     shape |= family_of(card.family).config(card)
-    if card.architecture == "encoder":
+    if card.architecture == Architecture.ENCODER:
         return shape
     shape["eos_token_id"] = tokenizer.eos_token_id
-    if card.architecture == "decoder":
+    if card.architecture == Architecture.DECODER:
         return shape | {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True}
     # A decoder that follows an encoder begins with the padding token, as T5's does.
     return shape | {"decoder_start_token_id": tokenizer.pad_token_id}
@@ -119,17 +122,18 @@ def _set_dropout(config: Any, values: Mapping[str, Scalar]) -> None:
 def _quantization(spec: TrialSpec, config: Any, auto_class: Any) -> dict[str, Any]:
     """What loading must know to store the body with fewer bits (Dettmers et al., 2022 and 2023); else nothing."""
     values = spec.configuration.values
-    kind = values.get("quantization", "none")
-    if kind == "none":
+    kind = values.get("quantization", Quantization.NONE)
+    if kind == Quantization.NONE:
         return {}
     from transformers import BitsAndBytesConfig
 
-    compute = {"bf16": torch.bfloat16, "fp16": torch.float16}.get(precision_of(values), torch.float32)
+    formats: dict[str, torch.dtype] = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}
+    compute = formats.get(precision_of(values), torch.float32)
     with torch.device("meta"):
         shape = fresh_weights(auto_class, config)
     bits = BitsAndBytesConfig(
-        load_in_8bit=kind == "8bit",
-        load_in_4bit=kind == "4bit",
+        load_in_8bit=kind == Quantization.EIGHT_BITS,
+        load_in_4bit=kind == Quantization.FOUR_BITS,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
         bnb_4bit_compute_dtype=compute,
@@ -159,7 +163,7 @@ def _load(spec: TrialSpec, config: Any, form: TorchForm) -> Any:
     card = spec.card
     source = card.path or card.hub_id
     auto_class = form.auto_class(card.architecture)
-    if card.origin == "scratch":
+    if card.origin == Origin.SCRATCH:
         return fresh_weights(auto_class, config)
     try:
         model, loading = read_weights(

@@ -18,7 +18,7 @@ from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import Pooling
+from xautolm.vocabulary import Architecture, DeviceKind, Pooling
 
 
 class Predictor:
@@ -41,7 +41,7 @@ class Predictor:
 
     def _load(self, folder: Path) -> Any:
         config = read_config(folder)
-        architecture = "encoder-decoder" if config.is_encoder_decoder else "decoder"
+        architecture = Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
         return read_weights(self.form.auto_class(architecture), folder)
 
     def answers(self, table: pd.DataFrame) -> Any:
@@ -57,8 +57,8 @@ class Predictor:
 def present_device(wanted: str) -> str:
     """Return the device, or `cpu` where this machine has none of that kind: runs are carried between machines."""
     kind = wanted.partition(":")[0]
-    if kind == "cuda" and not torch.cuda.is_available():
-        return "cpu"
-    if kind == "mps" and not torch.backends.mps.is_available():
-        return "cpu"
+    if kind == DeviceKind.CUDA and not torch.cuda.is_available():
+        return DeviceKind.CPU.value
+    if kind == DeviceKind.MPS and not torch.backends.mps.is_available():
+        return DeviceKind.CPU.value
     return wanted

@@ -23,6 +23,7 @@ from xautolm.serialization import to_plain
 from xautolm.space.shares import RUNG_SHARES, trained_share
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
+from xautolm.vocabulary import Architecture, Origin
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -46,7 +47,7 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
-    if card.origin == "scratch":
+    if card.origin == Origin.SCRATCH:
         folder = shared / tokenizer_name(card)
         return loaded(folder, lambda path: _build(card, data, path), read_tokenizer)
     source = card.path or card.hub_id
@@ -197,7 +198,8 @@ def _build(card: ModelCard, data: Path, folder: Path) -> None:
     """Train a tokenizer on the training texts: lower-casing WordPiece for encoders, bytes for models that write."""
     table = read_split(data, "train")
     texts = [str(cell) for column in table.columns for cell in table[column]]
-    (_word_pieces if card.architecture == "encoder" else _byte_pairs)(card, texts, folder)
+    build = _word_pieces if card.architecture == Architecture.ENCODER else _byte_pairs
+    build(card, texts, folder)
 
 
 def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
@@ -268,8 +270,9 @@ def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    token = special["eos_token" if card.architecture == "encoder-decoder" else "bos_token"]
-    single = f"$A {token}" if card.architecture == "encoder-decoder" else f"{token} $A"
+    ends_with_token = card.architecture == Architecture.ENCODER_DECODER
+    token = special["eos_token" if ends_with_token else "bos_token"]
+    single = f"$A {token}" if ends_with_token else f"{token} $A"
     tokenizer.post_processor = processors.TemplateProcessing(
         single=single, special_tokens=[(token, tokenizer.token_to_id(token))]
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from xautolm.metafeatures.base import Sample
+from xautolm.vocabulary import DeviceKind
 
 GIB = 1024**3
 NOISE = 0.25
@@ -44,7 +45,7 @@ class System:
         """Without GPU, the first three are 0; without time limit, a day stands for it."""
         system, limits = sample.system, sample.limits
         capability = min((gpu.compute_capability for gpu in system.gpus), default=0.0)
-        memory = limits.gpu_memory if system.device == "cuda" else limits.memory
+        memory = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
         return (
             float(len(system.gpus)),
             capability,
