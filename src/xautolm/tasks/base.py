@@ -175,6 +175,7 @@ def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Map
         KeyError: The task has no form for the architecture.
         UnknownNameError: There is no form of that name.
     """
-    usual_form = forms[architecture][0]
+    usual_form, *_ = forms[architecture]
+    # Only a choice among several forms is a parameter of the space.
     name = str(values.get("form", usual_form))
     return FORMS.get(name)

@@ -67,7 +67,8 @@ class Classify:
         """Return `input_ids`, segments of pairs where the tokenizer tells them, `length` and `labels`."""
         columns: Columns = {}
         for start in range(0, len(table), TOKENISED):
-            rows = table.iloc[start : start + TOKENISED]
+            end = start + TOKENISED
+            rows = table.iloc[start:end]
             encoded = _encoded(tokenizer, rows, task, settings)
             for name, tokens in encoded.items():
                 columns.setdefault(name, []).extend(tokens)
@@ -92,8 +93,9 @@ class Classify:
         """Return logits of shape (rows, classes)."""
         logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
         for start in range(0, len(table), SORTED):
-            rows = table.iloc[start : start + SORTED]
-            logits[start : start + SORTED] = _sorted_logits(model, tokenizer, rows, task, settings)
+            place = slice(start, start + SORTED)
+            rows = table.iloc[place]
+            logits[place] = _sorted_logits(model, tokenizer, rows, task, settings)
         return logits
 
 

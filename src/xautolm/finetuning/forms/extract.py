@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -142,12 +143,13 @@ class Extract:
     ) -> list[str]:
         """Return the best span over all windows of each row; the empty text where the first token is better."""
         contexts = list(table["context"])
+        questions = list(table["question"])
         rows: list[int] = []
         windows: list[Window] = []
-        for row, (context, question) in enumerate(zip(contexts, table["question"], strict=True)):
-            for window in self.windows(tokenizer, question, context, settings):
-                rows.append(row)
-                windows.append(window)
+        for row, context in enumerate(contexts):
+            of_row = self.windows(tokenizer, questions[row], context, settings)
+            windows.extend(of_row)
+            rows.extend([row] * len(of_row))
 
         best_scores = [-np.inf] * len(contexts)
         best_texts = [""] * len(contexts)
@@ -164,7 +166,8 @@ class Extract:
             ends = output.end_logits.float().cpu().numpy()
             for index, start, end in zip(batch, starts, ends, strict=True):
                 row = rows[index]
-                no_answer_scores[row] = min(no_answer_scores[row], float(start[0] + end[0]))
+                no_answer_score = float(start[0] + end[0])
+                no_answer_scores[row] = min(no_answer_scores[row], no_answer_score)
                 span = best_span(start, end, windows[index].offsets, settings.answer_tokens)
                 if span is None:
                     continue
@@ -173,7 +176,8 @@ class Extract:
                     best_scores[row] = score
                     best_texts[row] = contexts[row][first_character:end_character]
 
-        order = sorted(range(len(windows)), key=lambda index: len(windows[index].inputs["input_ids"]))
+        lengths = [len(window.inputs["input_ids"]) for window in windows]
+        order = sorted(range(len(windows)), key=lengths.__getitem__)
         in_batches(order, BATCH, answer)
         if settings.may_be_empty:
             for row, score in enumerate(best_scores):
@@ -206,35 +210,52 @@ def best_span(start: np.ndarray, end: np.ndarray, offsets: Offsets, longest: int
         longest: In tokens.
     """
     in_context = [index for index, pair in enumerate(offsets) if pair is not None]
-    inside = np.asarray(in_context, dtype=int)
-    if not len(inside):
+    if not in_context:
         return None
-    starts = inside[np.argsort(-start[inside], kind="stable")[:BEST]]
-    ends = inside[np.argsort(-end[inside], kind="stable")[:BEST]]
-    pairs = []
-    for first in starts:
-        pairs += [(first, last) for last in ends if first <= last < first + longest]
-    if not pairs:
-        # The best starts and ends are far apart: the best start alone is a span.
-        pairs = [(starts[0], starts[0])]
+    inside = np.asarray(in_context, dtype=int)
+    # Of equal scores the earlier token comes first.
+    starts_by_score = np.argsort(-start[inside], kind="stable")
+    ends_by_score = np.argsort(-end[inside], kind="stable")
+    starts = inside[starts_by_score[:BEST]]
+    ends = inside[ends_by_score[:BEST]]
 
-    first, last = max(pairs, key=lambda pair: start[pair[0]] + end[pair[1]])
-    first_characters, last_characters = offsets[first], offsets[last]
+    spans = []
+    for first in starts:
+        for last in ends:
+            if first <= last < first + longest:
+                score = start[first] + end[last]
+                spans.append((score, first, last))
+    if not spans:
+        # The best starts and ends are far apart: the best start alone is a span.
+        token = starts[0]
+        spans.append((start[token] + end[token], token, token))
+
+    score, first, last = max(spans, key=itemgetter(0))
+    first_characters = offsets[first]
+    last_characters = offsets[last]
     assert first_characters is not None and last_characters is not None
-    score = float(start[first] + end[last])
-    return score, first_characters[0], last_characters[1]
+    return float(score), first_characters[0], last_characters[1]
 
 
 def _token_span(offsets: Offsets, span: Span) -> tuple[int, int]:
     """Return first and last token of a span of characters; the first token of all where the window lacks part of it."""
-    inside = [(index, pair) for index, pair in enumerate(offsets) if pair is not None]
     first_character, end_character = span
-    touching = [index for index, (start, end) in inside if start < end_character and end > first_character]
+    in_context = []
+    touching = []
+    for index, pair in enumerate(offsets):
+        if pair is None:
+            continue
+        in_context.append(pair)
+        start, end = pair
+        if start < end_character and end > first_character:
+            touching.append(index)
     if not touching:
         return 0, 0
-    (_, first_pair), (_, last_pair) = inside[0], inside[-1]
-    begins_before = first_pair[0] > first_character
-    goes_on_after = last_pair[1] < end_character
+
+    window_start, _ = in_context[0]
+    _, window_end = in_context[-1]
+    begins_before = window_start > first_character
+    goes_on_after = window_end < end_character
     if begins_before or goes_on_after:
         return 0, 0
     return touching[0], touching[-1]

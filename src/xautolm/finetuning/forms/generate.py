@@ -56,8 +56,11 @@ class Generate:
         length = as_int(spec.configuration.values["max_length"])
         chat = spec.card.chat and tokenizer.chat_template is not None
         settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
-        lengths = [len(target_ids(tokenizer, text, settings)) for text in targets] or [1]
-        usual_longest = int(np.quantile(lengths, 0.99)) + 1
+        lengths = []
+        for text in targets:
+            tokens = target_ids(tokenizer, text, settings)
+            lengths.append(len(tokens))
+        usual_longest = int(np.quantile(lengths or [1], 0.99)) + 1
         return replace(settings, answer_tokens=min(usual_longest, length // 2))
 
     def columns(
@@ -142,7 +145,8 @@ def generated(
         batch_size: Prompts of like length that are continued together.
     """
     texts = [""] * len(prompts)
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
+    lengths = [len(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lengths.__getitem__)
 
     def continue_prompts(batch: list[int]) -> None:
         batch_prompts = [prompts[index] for index in batch]
@@ -276,7 +280,11 @@ def whole_prompt_ids(task: Task, row: Row, tokenizer: PreTrainedTokenizerBase, *
 
 def _rows(table: pd.DataFrame) -> list[Row]:
     """Return a table's rows as mappings from the names of its columns."""
-    return [{str(name): cell for name, cell in row.items()} for row in table.to_dict("records")]
+    rows: list[Row] = []
+    for record in table.to_dict("records"):
+        row = {str(name): cell for name, cell in record.items()}
+        rows.append(row)
+    return rows
 
 
 def target_ids(tokenizer: PreTrainedTokenizerBase, text: str, settings: Answering) -> Tokens:

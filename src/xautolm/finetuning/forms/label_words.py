@@ -38,7 +38,10 @@ class LabelWords(Generate):
         settings: Answering,
     ) -> np.ndarray:
         """Return the logarithm of the probability of each name, shape (rows, classes)."""
-        names = [target_ids(tokenizer, task.words(label), settings) for label in settings.labels]
+        names = []
+        for label in settings.labels:
+            text = task.words(label)
+            names.append(target_ids(tokenizer, text, settings))
         prompts = prompts_of(model, tokenizer, table, task, settings)
         return label_scores(model, tokenizer, prompts, names)
 
@@ -59,11 +62,13 @@ def label_scores(
     """
     depth = _distinguishing_depth(names)
     scores = np.zeros((len(prompts), len(names)), dtype=np.float32)
-    order = sorted(range(len(prompts)), key=lambda index: len(prompts[index]))
-    longest_prompt = max(map(len, prompts), default=0)
+    lengths = [len(prompt) for prompt in prompts]
+    order = sorted(range(len(prompts)), key=lengths.__getitem__)
+    longest_prompt = max(lengths, default=0)
     longest_name = max(map(len, names))
     logits_per_row = (longest_prompt + longest_name) * len(tokenizer)
-    batch_size = max(1, min(BATCH, LOGITS // logits_per_row))
+    rows_in_memory = LOGITS // logits_per_row
+    batch_size = max(1, min(BATCH, rows_in_memory))
 
     def score(batch: list[int]) -> None:
         batch_prompts = [prompts[index] for index in batch]
@@ -71,13 +76,15 @@ def label_scores(
             first_tokens = [name[0] for name in names]
             # What is said first does not depend on the token that stands there, so that any name will do.
             (log_probabilities,) = _log_probabilities(model, tokenizer, batch_prompts, names[0][:1])
-            scores[batch] = log_probabilities[:, first_tokens].cpu().numpy()
+            of_names = log_probabilities[:, first_tokens]
+            scores[batch] = of_names.cpu().numpy()
             return
         for column, name in enumerate(names):
             compared = name[:depth]
             steps = _log_probabilities(model, tokenizer, batch_prompts, compared)
             of_tokens = [step[:, token] for step, token in zip(steps, compared, strict=True)]
-            scores[batch, column] = torch.stack(of_tokens).sum(dim=0).cpu().numpy()
+            of_name = torch.stack(of_tokens).sum(dim=0)
+            scores[batch, column] = of_name.cpu().numpy()
 
     in_batches(order, batch_size, score)
     return scores
@@ -112,12 +119,15 @@ def _log_probabilities(
         decoder_row = [model.config.decoder_start_token_id, *read_words]
         inputs["decoder_input_ids"] = [decoder_row] * len(rows)
 
-    tensors = {name: torch.tensor(values, device=model.device) for name, values in inputs.items()}
+    tensors = {}
+    for name, values in inputs.items():
+        tensors[name] = torch.tensor(values, device=model.device)
     with torch.inference_mode():
         logits = model(**tensors).logits
 
     # A decoder predicts the first word at a prompt's last token, an encoder-decoder at its decoder's first.
-    first_positions = torch.tensor([len(prompt) - 1 if is_decoder else 0 for prompt in prompts])
+    last_tokens = [len(prompt) - 1 for prompt in prompts]
+    first_positions = torch.tensor(last_tokens if is_decoder else [0] * len(prompts))
     every_row = torch.arange(len(rows))
     steps = []
     for step in range(len(words)):

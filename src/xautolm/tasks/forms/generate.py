@@ -44,7 +44,9 @@ FORM = Form(
     says_words=True,
     has_linear_head=False,
     is_open_ended=True,
-    # Words are said one after the other, with small matrices that use little of the machine.
+    # Words are said one after the other, with small matrices that use little of the machine: 0.7 passes for 8 words
+    # after 128 tokens, 5.2 for 32 words after 32 (benchmarks/validation_passes.md). High rather than low: too small a
+    # reserve has ended a trial at its limit without a score.
     validation_passes=4.0,
     logit_copies=3,
     usage=usage,

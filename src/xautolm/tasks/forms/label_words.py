@@ -11,6 +11,7 @@ FORM = replace(
     name="label-words",
     title="says the name of the class",
     is_open_ended=False,
-    # Names whose first tokens differ are told apart in one pass; others need a pass for each class.
+    # Names whose first tokens differ are told apart in one pass; others need a pass for each class, 4 for 4 names
+    # (benchmarks/validation_passes.md).
     validation_passes=2.0,
 )
