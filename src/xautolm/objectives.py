@@ -121,16 +121,22 @@ def minimized_names(objectives: Sequence[Objective]) -> tuple[str, ...]:
 
 def without_signs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """Return plain names of objectives, and those that are minimised, from names of which some begin with a minus."""
-    plain = tuple(name.removeprefix(MINUS) for name in names)
-    minimized = tuple(name.removeprefix(MINUS) for name in names if name.startswith(MINUS))
-    return plain, minimized
+    plain = []
+    minimized = []
+    for name in names:
+        plain_name = name.removeprefix(MINUS)
+        plain.append(plain_name)
+        if plain_name != name:
+            minimized.append(plain_name)
+    return tuple(plain), tuple(minimized)
 
 
 def numbered_objectives(directions: Sequence[Direction]) -> tuple[Objective, ...]:
     """Return the objectives of a study that does not name them: `objective_0`, `objective_1` and so on."""
     objectives = []
     for number, direction in enumerate(directions):
-        objectives.append(Objective(name=f"objective_{number}", maximize=direction is Direction.MAXIMIZE))
+        maximize = direction is Direction.MAXIMIZE
+        objectives.append(Objective(name=f"objective_{number}", maximize=maximize))
     return tuple(objectives)
 
 
@@ -205,10 +211,11 @@ def worst_values(
         if math.isfinite(objective.worst):
             worst.append(objective.worst)
             continue
-        oriented_values = [objective.oriented(values[column]) for values in told]
+        standings = [objective.oriented(values[column]) for values in told]
         if objective.is_time:
-            oriented_values.append(objective.oriented(outcome.wall_time))
-        worst.append(objective.oriented(min(oriented_values, default=-UNBOUNDED_WORST)))
+            standings.append(objective.oriented(outcome.wall_time))
+        worst_standing = min(standings, default=-UNBOUNDED_WORST)
+        worst.append(objective.oriented(worst_standing))
     return worst
 
 
@@ -225,7 +232,9 @@ def oriented_value(outcome: TrialOutcome, objective: Objective) -> float:
 def oriented(values: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> np.ndarray:
     """Return measured values so that larger is better, shape (points, objectives)."""
     signs = np.asarray([objective.oriented(1.0) for objective in objectives])
-    return np.asarray(np.reshape(values, (-1, len(signs))) * signs, dtype=float)
+    # No points at all still have a column for each objective.
+    rows = np.reshape(values, (-1, len(signs)))
+    return np.asarray(rows * signs, dtype=float)
 
 
 def pareto_front(outcomes: Mapping[int, TrialOutcome], objectives: Sequence[Objective]) -> list[int]:
@@ -269,14 +278,18 @@ def fronts(values: np.ndarray) -> list[np.ndarray]:
     Args:
         values: Oriented, shape (points, objectives).
     """
-    at_least = np.all(values[:, None, :] >= values[None, :, :], axis=2)
-    better = np.any(values[:, None, :] > values[None, :, :], axis=2)
-    dominates = np.logical_and(at_least, better)
+    # Every point against every other, shape (points, points, objectives).
+    rows = values[:, None, :]
+    columns = values[None, :, :]
+    is_as_good = np.all(rows >= columns, axis=2)
+    is_better = np.any(rows > columns, axis=2)
+    dominates = is_as_good & is_better
     remaining = np.arange(len(values))
     layers = []
     while len(remaining):
         # Whoever no remaining point dominates is the next front; without it, the one behind becomes visible.
-        is_behind = dominates[np.ix_(remaining, remaining)].any(axis=0)
+        among_remaining = dominates[np.ix_(remaining, remaining)]
+        is_behind = among_remaining.any(axis=0)
         layers.append(remaining[~is_behind])
         remaining = remaining[is_behind]
     return layers
@@ -294,13 +307,15 @@ def crowding(values: np.ndarray) -> np.ndarray:
     distance = np.zeros(len(values))
     for column in values.T:
         order = np.argsort(column, kind="stable")
+        ascending = column[order]
         ends = order[[0, -1]]
         distance[ends] = np.inf
-        width = column[order[-1]] - column[order[0]]
+        width = ascending[-1] - ascending[0]
         # All equal in this objective: it tells no point from another.
         if width > 0 and len(order) > 2:
-            gaps = column[order[2:]] - column[order[:-2]]
-            distance[order[1:-1]] += gaps / width
+            gaps = ascending[2:] - ascending[:-2]
+            inner = order[1:-1]
+            distance[inner] += gaps / width
     return distance
 
 
@@ -312,7 +327,8 @@ def ranked(values: np.ndarray) -> np.ndarray:
     """
     order = [np.zeros(0, dtype=int)]
     for front in fronts(values):
-        largest_first = np.argsort(-crowding(values[front]), kind="stable")
+        distances = crowding(values[front])
+        largest_first = np.argsort(-distances, kind="stable")
         order.append(front[largest_first])
     return np.concatenate(order)
 
@@ -331,7 +347,8 @@ def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
     Raises:
         ValueError: More than two objectives.
     """
-    above = values[(values > reference).all(axis=1)] - reference
+    is_above = (values > reference).all(axis=1)
+    above = values[is_above] - reference
     if not len(above):
         return 0.0
     if above.shape[1] == 1:
@@ -340,8 +357,9 @@ def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
         raise ValueError(f"hypervolume of {above.shape[1]} objectives is not implemented")
     volume = 0.0
     covered = 0.0
-    # From the widest point on, each adds a box on top of what the wider ones cover.
-    for width, height in above[np.argsort(-above[:, 0], kind="stable")]:
+    widest_first = np.argsort(-above[:, 0], kind="stable")
+    # Each point adds a box on top of what the wider ones cover.
+    for width, height in above[widest_first]:
         if height > covered:
             volume += width * (height - covered)
             covered = height
@@ -359,16 +377,21 @@ def hypervolume_improvement(
         points: Those whose hypervolume it is added to; oriented, shape (points, 2).
         reference: The reference point, shape (2,).
     """
-    counted = points[(points > reference).all(axis=1)]
-    front: list[tuple[float, float]] = []
-    for x, y in sorted(map(tuple, counted.tolist()), reverse=True):
-        if not front or y > front[-1][1]:
-            front.append((x, y))
-    # Strips of the second objective: in each, the front is as high as its best point that reaches so far.
-    edges = [float(reference[1]), *(y for _, y in front), np.inf]
-    heights = [*(x for x, _ in front), float(reference[0])]
+    is_counted = (points > reference).all(axis=1)
+    staircase: list[tuple[float, float]] = []
+    for width, height in sorted(map(tuple, points[is_counted].tolist()), reverse=True):
+        # From the widest on, only a point higher than all before it is on the front.
+        if not staircase or height > staircase[-1][1]:
+            staircase.append((width, height))
+    reference_width, reference_height = reference.tolist()
+    # Above the highest point there is nothing but the reference, however high a new point reaches.
+    staircase.append((reference_width, np.inf))
     improvement = np.zeros_like(first)
-    for bottom, top, height in zip(edges[:-1], edges[1:], heights, strict=True):
-        length = np.clip(np.minimum(second, top) - bottom, 0, None)
-        improvement += length * np.clip(first - height, 0, None)
+    bottom = reference_height
+    # Strips of the second objective, from below: in each, the front is as wide as its widest point that reaches so far.
+    for width, top in staircase:
+        height_in_strip = np.clip(np.minimum(second, top) - bottom, 0, None)
+        width_beyond = np.clip(first - width, 0, None)
+        improvement += height_in_strip * width_beyond
+        bottom = top
     return improvement

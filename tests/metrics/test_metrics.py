@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from importlib import metadata
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -24,6 +25,8 @@ from xautolm.metrics import (
 from xautolm.registry import Registry
 from xautolm.tasks import TASKS
 from xautolm.testing import check_metric
+
+DOCS = Path(__file__).parents[2] / "docs" / "metrics.md"
 
 
 @pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -109,3 +112,10 @@ def test_another_package_adds_a_metric_by_entry_point(monkeypatch: pytest.Monkey
     monkeypatch.setattr(metadata, "entry_points", entry_points)
     registry: Registry[Metric] = Registry("metric", xautolm.metrics.__name__, "METRICS", helpers=METRICS.helpers)
     assert registry.get("their_metric").maximize and registry.get("mae") and asked == ["xautolm.metrics"]
+
+
+def test_the_docs_list_every_metric_with_its_direction() -> None:
+    rows = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    for name, metric in METRICS.things.items():
+        (row,) = [row for row in rows if f"`{name}`" in row.split("|")[1]]
+        assert row.split("|")[3].strip() == ("larger" if metric.maximize else "smaller"), name

@@ -46,12 +46,17 @@ def own_metric(name: str) -> Metric:
     except ValueError:
         # Functions in C may not say what they take.
         pass
+    greater_is_better = getattr(function, "greater_is_better", not name.endswith(ERRORS))
+    needs_probabilities = getattr(function, "needs_probabilities", False)
+    low = getattr(function, "low", -math.inf)
+    high = getattr(function, "high", math.inf)
     return Metric(
         name=name,
         compute=function,
+        # What it can be computed of shows when it is called.
         targets=tuple(Targets),
-        maximize=bool(getattr(function, "greater_is_better", not name.endswith(ERRORS))),
-        low=float(getattr(function, "low", -math.inf)),
-        high=float(getattr(function, "high", math.inf)),
-        needs_probabilities=bool(getattr(function, "needs_probabilities", False)),
+        maximize=bool(greater_is_better),
+        low=float(low),
+        high=float(high),
+        needs_probabilities=bool(needs_probabilities),
     )

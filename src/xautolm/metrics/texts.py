@@ -24,7 +24,8 @@ def squad(name: str) -> Compute:
             right: dict[str, list[str] | list[int]] = {"text": texts, "answer_start": [0] * len(texts)}
             targets.append({"id": str(number), "answers": right})
             answers.append({"id": str(number), "prediction_text": prediction})
-        return float(squad_scores(answers, targets)[name]) / 100
+        percentages = squad_scores(answers, targets)
+        return float(percentages[name]) / 100
 
     return compute
 

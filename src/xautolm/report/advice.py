@@ -7,6 +7,7 @@ from typing import Any
 
 from rich.table import Table
 
+from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience
 from xautolm.report.console import cell
 from xautolm.report.tables import duration, number
@@ -42,8 +43,11 @@ def advice_table(rows: Sequence[dict[str, Any]]) -> Table:
 
 
 def reason(experience: Experience) -> str:
-    """A past trial in a few words."""
+    """Return a past trial in a few words."""
     outcome = experience.outcome
-    name = next((one for one in experience.objectives if one in outcome.metrics), "")
-    what = outcome.failure.kind.value if outcome.failure else f"{outcome.metrics[name]:.3f}"
-    return f"{experience.data.name}/{experience.trial} {experience.configuration.model} {what}"
+    if outcome.failure is not None:
+        result = outcome.failure.kind.value
+    else:
+        lead = lead_of(recorded_objectives(experience))
+        result = f"{outcome.metrics[lead.name]:.3f}"
+    return f"{experience.data.name}/{experience.trial} {experience.configuration.model} {result}"

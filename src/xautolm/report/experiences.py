@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience
 from xautolm.report.console import cell
 from xautolm.report.tables import duration
@@ -24,22 +25,25 @@ def damaged_table(rows: Sequence[tuple[str, str, str, str]]) -> Table:
 
 
 def experience_table(experiences: Sequence[Experience]) -> Table:
-    """One row for each experience, with its first objective."""
+    """Return one row for each experience, with the first quality among its objectives."""
     table = Table(box=None)
     for name in ("id", "when", "data", "model", "method", "outcome", "score", "time"):
         table.add_column(name, justify="right" if name in {"score", "time"} else "left")
-    for one in experiences:
-        outcome = one.outcome
-        names = [name for name in one.objectives if name in outcome.metrics]
+    for experience in experiences:
+        outcome = experience.outcome
+        lead = lead_of(recorded_objectives(experience)).name
+        end = outcome.status.value if outcome.failure is None else outcome.failure.kind.value
+        score = f"{lead} {outcome.metrics[lead]:.4f}" if lead in outcome.metrics else ""
+        time = "" if outcome.evaluation_time is None else duration(outcome.evaluation_time)
         cells = (
-            one.id[:ID_DIGITS],
-            one.created[:16].replace("T", " "),
-            one.data.name,
-            one.configuration.model,
-            one.configuration.method,
-            outcome.failure.kind.value if outcome.failure else outcome.status.value,
-            f"{names[0]} {outcome.metrics[names[0]]:.4f}" if names else "",
-            duration(outcome.evaluation_time) if outcome.evaluation_time is not None else "",
+            experience.id[:ID_DIGITS],
+            experience.created[:16].replace("T", " "),
+            experience.data.name,
+            experience.configuration.model,
+            experience.configuration.method,
+            end,
+            score,
+            time,
         )
         table.add_row(*map(cell, cells), style="red" if outcome.failure else "")
     return table
