@@ -78,8 +78,11 @@ class _Narrowing:
         for option in options:
             opened = branch.branches[option]
             inside = self._changes_inside(option, opened, changes)
-            branches[option] = Space(opened.name, self.parameters_of(opened, inside))
-        default = branch.default if branch.default in branches else options[0]
+            parameters = self.parameters_of(opened, inside)
+            branches[option] = Space(opened.name, parameters)
+        default = branch.default
+        if default not in branches:
+            default = options[0]
         return replace(branch, branches=branches, default=default)
 
     def _wanted_options(self, branch: Branch, change: object) -> tuple[str, ...]:
@@ -185,9 +188,9 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
 
 def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> Choice:
     """Return a choice between the user's values."""
-    options = tuple(_as_value_of(parameter, value) for value in values)
-    if not options:
+    if not values:
         raise ValueError("the list of values is empty")
+    options = tuple(_as_value_of(parameter, value) for value in values)
     if isinstance(parameter, Choice) and parameter.closed:
         problems = [parameter.problem(option) for option in options]
         # What stands in front of the sign of equality is the parameter's name, which the caller says.

@@ -44,11 +44,12 @@ class Number:
     """The key under which the JSON of this kind has the parameter's name."""
 
     def __post_init__(self) -> None:
-        is_positive = self.low > 0
         is_range = self.low <= self.high
-        if not is_range or (self.log and not is_positive):
-            kind = "a logarithmic range" if self.log else "a range"
-            raise ValueError(f"{self.low}..{self.high} is not {kind}")
+        has_logarithm = self.low > 0
+        if self.log and not (is_range and has_logarithm):
+            raise ValueError(f"{self.low}..{self.high} is not a logarithmic range")
+        if not is_range:
+            raise ValueError(f"{self.low}..{self.high} is not a range")
 
     def to_scale(self, value: float) -> float:
         """Return where a value lies on the parameter's scale; it may lie outside the range."""
@@ -89,7 +90,11 @@ class Number:
 
     def clip(self, value: float) -> int | float:
         """Return the value of the range that is nearest to a number."""
-        return min(max(value, self.low), self.high)
+        if value < self.low:
+            return self.low
+        if value > self.high:
+            return self.high
+        return value
 
     def to_plain(self) -> Plain:
         """Return the parameter as JSON values."""
@@ -163,8 +168,11 @@ class Int(Number):
 
     def clip(self, value: float) -> int:
         """Return the whole number of the range that is nearest to a number."""
-        inside = min(max(value, self.low), self.high)
-        return round(inside)
+        if value < self.low:
+            return self.low
+        if value > self.high:
+            return self.high
+        return round(value)
 
     def distribution(self) -> optuna.distributions.BaseDistribution:
         """Return the same range for Optuna."""
@@ -218,9 +226,12 @@ class Choice:
         """Build the parameter that `to_plain` described."""
         options = plain["options"]
         default = plain["default"]
-        if not isinstance(options, list) or not isinstance(default, Scalar):
-            raise TypeError("a choice has a list of options and a plain value as its default")
-        return cls(name=str(plain[cls.TAG]), options=tuple(options), default=default)
+        if not isinstance(options, list):
+            raise TypeError("a choice has a list of options")
+        if not isinstance(default, Scalar):
+            raise TypeError("the default of a choice is a plain value")
+        name = str(plain[cls.TAG])
+        return cls(name=name, options=tuple(options), default=default)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -274,9 +285,12 @@ class Branch:
         if not isinstance(opened, Mapping):
             raise TypeError("a branch has its options by their names")
         branches: dict[str, Space] = {}
-        for option, parameters in opened.items():
-            branches[option] = Space(option, tuple(parameter_from_plain(inner) for inner in parameters))
-        return cls(name=str(plain[cls.TAG]), branches=branches, default=str(plain["default"]))
+        for option, plain_parameters in opened.items():
+            parameters = [parameter_from_plain(inner) for inner in plain_parameters]
+            branches[option] = Space(option, tuple(parameters))
+        name = str(plain[cls.TAG])
+        default = str(plain["default"])
+        return cls(name=name, branches=branches, default=default)
 
 
 Parameter = Float | Int | Choice | Branch
@@ -295,17 +309,16 @@ def parameter_from_plain(plain: Mapping[str, object]) -> Parameter:
     for tag, kind in KINDS.items():
         if tag in plain:
             return kind.from_plain(plain)
-    raise SpaceError(
-        "Not a kind of parameter.",
-        got=f"one with {', '.join(map(str, plain))}",
-        fix=f"A parameter has one of {', '.join(KINDS)}.",
-    )
+    keys = ", ".join(str(key) for key in plain)
+    tags = ", ".join(KINDS)
+    raise SpaceError("Not a kind of parameter.", got=f"one with {keys}", fix=f"A parameter has one of {tags}.")
 
 
 def is_number(value: object) -> TypeGuard[int | float]:
     """Return whether a value is a number; True and False, which Python counts as such, are none."""
-    is_switch = isinstance(value, bool)
-    return isinstance(value, int | float) and not is_switch
+    if isinstance(value, bool):
+        return False
+    return isinstance(value, int | float)
 
 
 def _number(plain: Mapping[str, object], name: str) -> Any:

@@ -96,7 +96,9 @@ def _default_batch_size(bounds: Bounds) -> Choice:
 def _batch_size(sizes: Sequence[int]) -> Choice:
     """Return the choice between some batch sizes; of one example where there are too few for any."""
     options = tuple(sizes) or (1,)
-    default = USUAL_BATCH if USUAL_BATCH in options else options[-1]
+    default = options[-1]
+    if USUAL_BATCH in options:
+        default = USUAL_BATCH
     return Choice(name="batch_size", options=options, default=default)
 
 
@@ -188,8 +190,10 @@ def _useful_lengths(bounds: Bounds) -> tuple[int, ...]:
         allowed = [bounds.positions]
     shortest = bounds.tokens_typical / 2
     longest = _shortest_covering(allowed, bounds.tokens_max)
-    useful = tuple(length for length in allowed if shortest <= length <= longest)
-    return useful or (allowed[-1],)
+    useful = [length for length in allowed if shortest <= length <= longest]
+    if not useful:
+        useful = [allowed[-1]]
+    return tuple(useful)
 
 
 def _shortest_covering(lengths: Sequence[int], tokens: float) -> int:

@@ -276,11 +276,15 @@ def _plain_belief(parameter: Parameter) -> Belief:
     """Return what is believed of a parameter without experience."""
     if isinstance(parameter, Float | Int):
         low, high = parameter.scale
-        return Normal(mean=(low + high) / 2, deviation=high - low)
+        middle = (low + high) / 2
+        return Normal(mean=middle, deviation=high - low)
     count = len(parameter.options)
-    if parameter.name in ALTERNATIVES and isinstance(parameter, Branch):
-        return Alternatives(alternatives=(1.0,) * count)
-    return Categorical(weights=(1 / count,) * count)
+    is_production = isinstance(parameter, Branch) and parameter.name in ALTERNATIVES
+    if is_production:
+        ones = (1.0,) * count
+        return Alternatives(alternatives=ones)
+    equal = (1 / count,) * count
+    return Categorical(weights=equal)
 
 
 def _shares(parameter: Parameter, values: Sequence[Scalar]) -> list[float]:

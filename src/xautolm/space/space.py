@@ -134,7 +134,8 @@ class Space:
             parameters = plain["parameters"]
             if not isinstance(parameters, list):
                 raise TypeError("a space has a list of parameters")
-            return cls(str(plain["name"]), tuple(parameter_from_plain(parameter) for parameter in parameters))
+            name = str(plain["name"])
+            return cls(name, tuple(parameter_from_plain(parameter) for parameter in parameters))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise SpaceError("Not a search space.", got=f"{type(error).__name__}: {error}") from None
 
