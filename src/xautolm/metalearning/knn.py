@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metalearning.similarity import PAPER, Distances, Near, compared_groups, is_comparable
+from xautolm.metalearning.similarity import (
+    PAPER,
+    SYSTEM,
+    TASK,
+    Distances,
+    Near,
+    compared_groups,
+    is_comparable,
+    nearest_first,
+)
 from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, oriented_values
 from xautolm.metalearning.warm_start import Warmed, applied
 from xautolm.objectives import Objective, recorded_objectives
@@ -14,6 +23,7 @@ from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
 FEATURE_SHARE, METRIC_SHARE = 0.7, 0.3
+"""Weights of the distance of features, and of that of objectives to the best of the store (paper)."""
 
 
 def knn_start(prior: Prior, experiences: Sequence[Experience], current: Features, k: int = 50) -> Warmed:
@@ -24,16 +34,20 @@ def knn_start(prior: Prior, experiences: Sequence[Experience], current: Features
     farthest first.
     """
     comparable = [as_of_all_rows(experience) for experience in experiences]
-    near, incomparable = raw_distances(comparable, current)
-    positives = [item for item in near if is_positive(item.experience)]
-    failures = [item for item in near if is_negative(item.experience)]
+    neighbors, incomparable = raw_distances(comparable, current)
+    successes = [neighbor for neighbor in neighbors if is_positive(neighbor.experience)]
+    failures = [neighbor for neighbor in neighbors if is_negative(neighbor.experience)]
+
+    feature_gaps = _min_max([neighbor.distance for neighbor in successes])
+    metric_gaps = np.asarray(_gaps_to_best(successes))
+    scores = FEATURE_SHARE * feature_gaps + METRIC_SHARE * metric_gaps
+    order = np.argsort(scores, kind="stable")
+    positives = [successes[position] for position in order[:k].tolist()]
     negatives = failures[::-1][:k]
-    feature_gaps = _min_max([item.distance for item in positives])
-    scores = FEATURE_SHARE * feature_gaps + METRIC_SHARE * np.asarray(_gaps_to_best(positives))
-    order = np.argsort(scores, kind="stable")[:k]
-    chosen = [positives[position] for position in order.tolist()]
-    rates = [(item, 1 / len(chosen)) for item in chosen]
-    rates += [(item, -1 / len(negatives)) for item in negatives]
+
+    # Where there are fewer than k, the rates of those that are there have the same sum.
+    rates = [(neighbor, 1 / len(positives)) for neighbor in positives]
+    rates += [(neighbor, -1 / len(negatives)) for neighbor in negatives]
     return applied(prior, rates, incomparable)
 
 
@@ -44,43 +58,60 @@ def raw_distances(experiences: Sequence[Experience], current: Features) -> Dista
     the groups cannot be compared.
     """
     parts = compared_groups(experiences, current, aspect=PAPER)
-    groups = [*parts.get("task", ()), *parts.get("system", ())]
-    if "task" not in parts:
+    if TASK not in parts:
         return [], len(experiences)
-    comparable = [
-        experience
-        for experience in experiences
-        if all(is_comparable(experience.features, current, group) for group in groups)
-    ]
-    row = np.concatenate([current[group] for group in groups])
-    near = []
-    for experience in comparable:
-        numbers = np.concatenate([experience.features[group] for group in groups])
-        near.append(Near(experience, float(np.linalg.norm(numbers - row))))
-    nearest_first = sorted(near, key=lambda item: (item.distance, item.experience.id))
-    return nearest_first, len(experiences) - len(comparable)
+    groups = [*parts[TASK], *parts.get(SYSTEM, ())]
+    row = _joined(current, groups)
+    neighbors: list[Near] = []
+    for experience in experiences:
+        features = experience.features
+        if all(is_comparable(features, current, group) for group in groups):
+            difference = _joined(features, groups) - row
+            distance = float(np.linalg.norm(difference))
+            neighbors.append(Near(experience, distance))
+    incomparable = len(experiences) - len(neighbors)
+    return nearest_first(neighbors), incomparable
+
+
+def _joined(features: Features, groups: Sequence[str]) -> np.ndarray:
+    """Return the numbers of some groups in a row."""
+    numbers = [features[group] for group in groups]
+    return np.concatenate(numbers)
 
 
 def _min_max(values: Sequence[float]) -> np.ndarray:
     """Return values between 0 for the smallest and 1 for the largest; zeros where all are equal."""
     array = np.asarray(values, dtype=float)
-    width = np.ptp(array) if len(array) else 0.0
-    return (array - array.min()) / width if width > 0 else np.zeros(len(array))
+    if len(array) == 0:
+        return array
+    low, high = array.min(), array.max()
+    if low == high:
+        return np.zeros(len(array))
+    scaled: np.ndarray = (array - low) / (high - low)
+    return scaled
 
 
-def _gaps_to_best(positives: Sequence[Near]) -> list[float]:
-    """Return the Euclidean distance of each one's min-max normalised objectives to the best of each.
+def _gaps_to_best(successes: Sequence[Near]) -> list[float]:
+    """Return the Euclidean distance of the objectives of each to the best of each, min-max normalised.
 
-    Searches with different numbers of objectives cannot be compared; each is normalised among its like.
+    Searches with different objectives cannot be compared; each is normalised among its like.
     """
-    gaps = [0.0] * len(positives)
-    members_by_kind: dict[tuple[Objective, ...], list[int]] = {}
-    for index, item in enumerate(positives):
-        members_by_kind.setdefault(recorded_objectives(item.experience), []).append(index)
-    for members in members_by_kind.values():
-        values = np.asarray([oriented_values(positives[index].experience) for index in members])
+    members: dict[tuple[Objective, ...], list[int]] = {}
+    for index, neighbor in enumerate(successes):
+        objectives = recorded_objectives(neighbor.experience)
+        positions = members.setdefault(objectives, [])
+        positions.append(index)
+    gaps = [0.0] * len(successes)
+    for positions in members.values():
+        rows: list[list[float]] = []
+        for index in positions:
+            experience = successes[index].experience
+            rows.append(oriented_values(experience))
+        values = np.asarray(rows)
+        best = values.max(axis=0)
         width = np.ptp(values, axis=0)
-        scaled = np.divide(values.max(axis=0) - values, width, out=np.zeros_like(values), where=width > 0)
-        for index, gap in zip(members, np.linalg.norm(scaled, axis=1), strict=True):
-            gaps[index] = float(gap)
+        scaled = np.divide(best - values, width, out=np.zeros_like(values), where=width > 0)
+        distances = np.linalg.norm(scaled, axis=1)
+        for index, gap in zip(positions, distances.tolist(), strict=True):
+            gaps[index] = gap
     return gaps

@@ -105,16 +105,20 @@ def measured(
     # What an experience lacks is left out, and what it has is scaled up to the same sum of weights as all others'.
     largest_share = known_share.max(initial=0.0)
     total *= np.divide(largest_share, known_share, out=np.zeros_like(total), where=known_share > 0)
-    near: list[Near] = []
+    neighbors: list[Near] = []
     for experience, distance in zip(comparable, total.tolist(), strict=True):
-        near.append(Near(experience, distance))
+        neighbors.append(Near(experience, distance))
     incomparable = len(experiences) - len(comparable)
-    return nearest_first(near), incomparable
+    return nearest_first(neighbors), incomparable
 
 
-def nearest_first(near: Sequence[Near]) -> list[Near]:
+def nearest_first(neighbors: Sequence[Near]) -> list[Near]:
     """Return neighbors by their distance; equal ones by their id, so that a store's order changes nothing."""
-    return sorted(near, key=lambda neighbor: (neighbor.distance, neighbor.experience.id))
+
+    def order(neighbor: Near) -> tuple[float, str]:
+        return neighbor.distance, neighbor.experience.id
+
+    return sorted(neighbors, key=order)
 
 
 def compared_groups(
@@ -165,7 +169,10 @@ def _most_shared(names: Sequence[str], experiences: Sequence[Experience], curren
 def is_comparable(features: Features, current: Features, group: str) -> bool:
     """Return whether a group of features has as many finite numbers as that of the current task."""
     values = features.get(group, ())
-    return len(values) == len(current[group]) and bool(np.isfinite(values).all())
+    if len(values) != len(current[group]):
+        return False
+    is_finite = np.isfinite(values)
+    return bool(is_finite.all())
 
 
 def _part_distance(
@@ -216,7 +223,8 @@ def normalised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarra
     logarithms = np.log1p(np.maximum(together, 0.0))
     low = logarithms.min(axis=0)
     width = np.ptp(logarithms, axis=0)
-    scaled = np.divide(logarithms - low, width, out=np.zeros_like(logarithms), where=width > 0)
+    zeros = np.zeros_like(logarithms)
+    scaled = np.divide(logarithms - low, width, out=zeros, where=width > 0)
     return scaled[:-1], scaled[-1]
 
 
@@ -227,7 +235,8 @@ def standardised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndar
     is_constant = np.ptp(together, axis=0) == 0
     deviation = np.where(is_constant, 0.0, together.std(axis=0))
     centered = together - together.mean(axis=0)
-    scaled = np.divide(centered, deviation, out=np.zeros_like(together), where=deviation > 0)
+    zeros = np.zeros_like(together)
+    scaled = np.divide(centered, deviation, out=zeros, where=deviation > 0)
     return scaled[:-1], scaled[-1]
 
 
@@ -263,7 +272,9 @@ def _manhattan(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
 def _cosine(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
     """Return one minus the cosine; 0 between equal vectors of length 0, such as those of features all constant."""
     lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(row)
-    similarity = np.divide(rows @ row, lengths, out=np.zeros(len(rows)), where=lengths > 0)
+    products = rows @ row
+    zeros = np.zeros(len(rows))
+    similarity = np.divide(products, lengths, out=zeros, where=lengths > 0)
     # Rounding can take it below 0, which no distance is.
     distance = np.maximum(1 - similarity, 0.0)
     is_equal = (rows == row).all(axis=1)

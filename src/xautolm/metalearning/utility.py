@@ -12,7 +12,7 @@ from xautolm.objectives import fronts, oriented_value, recorded_objectives
 from xautolm.records import Experience, Limits, SystemProfile
 from xautolm.resources import memory_within
 from xautolm.space.shares import TRAIN_SHARE, rung_share, without_rung
-from xautolm.vocabulary import Evidence, FailureKind, TrialStatus
+from xautolm.vocabulary import DeviceKind, Evidence, FailureKind, TrialStatus
 
 CLEARLY_LARGER = 1.25
 """From this factor on, a limit is clearly larger than another. Two runs of one trial differ by about a tenth in time
@@ -27,15 +27,18 @@ Utility = Callable[[np.ndarray], np.ndarray]
 
 def utilities(experiences: Sequence[Experience], kind: str) -> dict[str, float]:
     """Return the utility of every positive experience by its id, computed within its own run."""
+    utility = UTILITIES[kind]
     runs: dict[str, list[Experience]] = {}
     for experience in experiences:
         if is_positive(experience):
-            runs.setdefault(experience.run, []).append(experience)
+            members = runs.setdefault(experience.run, [])
+            members.append(experience)
     utility_by_id: dict[str, float] = {}
     for members in runs.values():
         values = np.asarray([oriented_values(member) for member in members])
-        for member, utility in zip(members, UTILITIES[kind](values), strict=True):
-            utility_by_id[member.id] = float(utility)
+        utilities_of_run = utility(values).tolist()
+        for member, value in zip(members, utilities_of_run, strict=True):
+            utility_by_id[member.id] = value
     return utility_by_id
 
 
@@ -46,12 +49,16 @@ def is_positive(experience: Experience) -> bool:
 
 def is_scored(experience: Experience) -> bool:
     """Return whether every objective has a finite value, of a model or of a trial that was stopped."""
-    return not experience.outcome.failed and all(map(math.isfinite, oriented_values(experience)))
+    if experience.outcome.failed:
+        return False
+    values = oriented_values(experience)
+    return all(math.isfinite(value) for value in values)
 
 
 def is_negative(experience: Experience) -> bool:
     """Return whether it failed in a way that says something about its configuration."""
-    return experience.outcome.failed and experience.outcome.is_evidence
+    outcome = experience.outcome
+    return outcome.failed and outcome.is_evidence
 
 
 def as_of_all_rows(experience: Experience) -> Experience:
@@ -63,11 +70,14 @@ def as_of_all_rows(experience: Experience) -> Experience:
     if TRAIN_SHARE not in experience.configuration.values:
         return experience
     share = rung_share(experience.configuration.values)
-    configuration = replace(experience.configuration, values=without_rung(experience.configuration))
+    values = without_rung(experience.configuration)
+    configuration = replace(experience.configuration, values=values)
     outcome = experience.outcome
-    if share < 1 and not outcome.failed and outcome.whole_time is not None:
+    is_of_part = share < 1 and not outcome.failed
+    if is_of_part and outcome.whole_time is not None:
         status = TrialStatus.TRUNCATED if outcome.succeeded else outcome.status
-        outcome = replace(outcome, status=status, planned_time=outcome.whole_time / share)
+        time_of_all_rows = outcome.whole_time / share
+        outcome = replace(outcome, status=status, planned_time=time_of_all_rows)
     return replace(experience, configuration=configuration, outcome=outcome)
 
 
@@ -102,20 +112,25 @@ def still_tells(experience: Experience, limits: Limits, system: SystemProfile) -
 
 def seconds_within(limits: Limits, system: SystemProfile) -> float:
     """Return the seconds that a trial may take, as those of a processor; infinite without a limit."""
-    seconds = math.inf if limits.seconds is None else limits.seconds
-    return seconds if system.device == "cpu" else ACCELERATION * seconds
+    if limits.seconds is None:
+        return math.inf
+    if system.device == DeviceKind.CPU:
+        return limits.seconds
+    return ACCELERATION * limits.seconds
 
 
 def oriented_values(experience: Experience) -> list[float]:
     """Return the objectives of an experience with larger as better; not finite where there is no value."""
-    return [oriented_value(experience.outcome, objective) for objective in recorded_objectives(experience)]
+    objectives = recorded_objectives(experience)
+    return [oriented_value(experience.outcome, objective) for objective in objectives]
 
 
 def weighted_sum(values: np.ndarray) -> np.ndarray:
     """Return the mean of the min-max normalised objectives; a constant objective counts as fully met."""
     low = values.min(axis=0)
     width = np.ptp(values, axis=0)
-    scaled = np.divide(values - low, width, out=np.ones_like(values), where=width > 0)
+    fully_met = np.ones_like(values)
+    scaled = np.divide(values - low, width, out=fully_met, where=width > 0)
     return np.asarray(scaled.mean(axis=1))
 
 
@@ -128,7 +143,8 @@ def linear_front(values: np.ndarray) -> np.ndarray:
 def logarithmic_front(values: np.ndarray) -> np.ndarray:
     """Return ln(F - f + 1) / ln(F + 1), with f and F as of `linear_front`."""
     index, count = _front_indices(values)
-    return np.asarray(np.log(count - index + 1) / math.log(count + 1))
+    logarithms = np.log(count - index + 1)
+    return np.asarray(logarithms / math.log(count + 1))
 
 
 def _front_indices(values: np.ndarray) -> tuple[np.ndarray, int]:

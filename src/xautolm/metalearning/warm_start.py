@@ -172,18 +172,18 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
         distances: As `distances_of` returns them.
         options: The knobs.
     """
-    near, incomparable = distances
+    neighbors, incomparable = distances
     positives: list[Near] = []
     if options.positives != Mode.NONE:
-        successes = [neighbor for neighbor in near if is_positive(neighbor.experience)]
+        successes = [neighbor for neighbor in neighbors if is_positive(neighbor.experience)]
         positives = successes[: options.k_positive]
     negatives: list[Near] = []
     if options.negatives != Mode.NONE:
-        failures = [neighbor for neighbor in near if is_negative(neighbor.experience)]
+        failures = [neighbor for neighbor in neighbors if is_negative(neighbor.experience)]
         negatives = failures[: options.k_negative]
 
     # The utility of a success is its standing in its own run, of which all trials count, not only those taken.
-    utility_by_id = utilities([neighbor.experience for neighbor in near], options.utility)
+    utility_by_id = utilities([neighbor.experience for neighbor in neighbors], options.utility)
     beta = decay([neighbor.distance for neighbor in (*positives, *negatives)], options)
     highest = options.alpha_max
     if options.positives == Mode.ADAPTIVE:
@@ -208,10 +208,14 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
 
 def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int) -> Warmed:
     """Return the prior after each experience has moved it by its learning rate, the largest rate first."""
-    # Moves do not commute, so equal rates need an order of their own.
-    in_order = sorted(rates, key=lambda pair: (-pair[1], pair[0].experience.id))
+
+    def order(pair: tuple[Near, float]) -> tuple[float, str]:
+        neighbor, rate = pair
+        # Moves do not commute, so equal rates need an order of their own.
+        return -rate, neighbor.experience.id
+
     influences: list[Influence] = []
-    for neighbor, rate in in_order:
+    for neighbor, rate in sorted(rates, key=order):
         experience = neighbor.experience
         adoption = prior.space.adopt(experience.configuration.values)
         prior = prior.nudged(adoption.by_site, rate)
@@ -236,8 +240,10 @@ def decay(distances: Sequence[float], options: WarmStart) -> float:
 
 
 def _check_name(kind: str, name: str, known_names: Mapping[str, object] | Sequence[str]) -> None:
+    """Raise `UnknownNameError` for a name that is not known."""
     if name not in known_names:
-        raise UnknownNameError(kind, name, [str(known_name) for known_name in known_names])
+        listed = [str(known_name) for known_name in known_names]
+        raise UnknownNameError(kind, name, listed)
 
 
 def _knob_value(name: str, text: str) -> str | float | None:
