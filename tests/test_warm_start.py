@@ -7,6 +7,7 @@ import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,8 @@ from xautolm.records import (
     TrialSpec,
 )
 from xautolm.report.screen import Plain
+from xautolm.search.settings import SearchSettings
+from xautolm.search.surrogates import heaviest
 from xautolm.testing import FakeExecutor, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 from xautolm.warm_start import evidence_of, knobs_of, standings_of, visible
@@ -329,7 +332,8 @@ def test_what_a_search_begins_with_does_not_grow_with_the_store(
     fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xautolm.warm_start.LISTED", 5)
-    monkeypatch.setattr("xautolm.search.surrogates.LARGEST_STORE", 10)
+    ten_heaviest = partial(heaviest, settings=SearchSettings(largest_store=10))
+    monkeypatch.setattr("xautolm.warm_start.heaviest", ten_heaviest)
     fit("first", FIRST)
     fit("few", SECOND, trials=6, warm_start="low-linear")
     fit("another", support_tickets(180, seed=9), trials=40)

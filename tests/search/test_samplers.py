@@ -13,7 +13,9 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.objectives import pareto_front
 from xautolm.records import Failure, TrialOutcome
-from xautolm.search import SAMPLERS, Strategy, open_study
+from xautolm.search import SAMPLERS, Evidence, Memory, Strategy, open_study
+from xautolm.search.candidates import Proposer
+from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
 from xautolm.space import Int, Prior, Space
 from xautolm.testing import success
@@ -198,3 +200,15 @@ def test_a_result_without_a_finite_objective_is_told_as_a_failure_and_on_no_fron
     told = study.record.get_trials(deepcopy=False)
     assert told[0].values[0] == 0.0 and np.isfinite(told[0].values).all()
     assert pareto_front(dict(enumerate(outcomes)), OBJECTIVES) == [1]
+
+
+def test_two_settings_can_be_compared_in_one_process() -> None:
+    configuration = SPACE.default()
+    store = [Evidence(values=configuration.values, scores=(1.0, 0.0), source=f"past {number}") for number in range(6)]
+    memory = Memory(prior=Prior.plain(SPACE), evidence=store)
+    followed = Proposer(SPACE, 0, memory, SearchSettings(first_trust=1.0, largest_trust=1.0))
+    doubted = Proposer(SPACE, 0, memory, SearchSettings(first_trust=0.0, trials_to_contradict=0))
+    for proposer, follows in ((followed, True), (doubted, False)):
+        rng = np.random.default_rng(0)
+        proposal = proposer.propose((), (), rng, objectives=2, lead=0, time=1)
+        assert (proposal.values is not None) is follows

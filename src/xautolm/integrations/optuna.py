@@ -17,10 +17,11 @@ from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_fe
 from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
 from xautolm.records import Experience
 from xautolm.search import Evidence, Memory
-from xautolm.search.candidates import LARGEST_TRUST, Proposer
+from xautolm.search.candidates import Proposer
+from xautolm.search.settings import DEFAULTS
 from xautolm.search.space_sampler import explain
 from xautolm.search.strategies.optuna_samplers import tpe
-from xautolm.search.strategies.xautolm import ATTEMPTS, from_zero, own_evidence
+from xautolm.search.strategies.xautolm import from_zero, own_evidence
 from xautolm.space import Prior
 from xautolm.warm_start import DEFAULT, weighed
 
@@ -110,10 +111,10 @@ class XAutoLMSampler(BaseSampler):
         explain(study, trial, proposal.explanation)
         if proposal.values is not None:
             return known.learned.outward(proposal.values)
-        for attempt in range(ATTEMPTS):
+        for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
             found = from_zero(study, trial, known.learned.space, search_space, seed)
-            if not known.proposer.is_doomed(target, known.learned.inward(found), proposal.failure_trust):
+            if not known.proposer.is_likely_to_fail(target, known.learned.inward(found), proposal.failure_trust):
                 break
         return found
 
@@ -121,7 +122,7 @@ class XAutoLMSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
     ) -> Any:
         """A parameter that no trial has had yet: as in a past trial that agrees with what was chosen so far."""
-        follows = np.random.default_rng([self.seed, trial.number]).random() < LARGEST_TRUST
+        follows = np.random.default_rng([self.seed, trial.number]).random() < DEFAULTS.largest_trust
         rng = np.random.default_rng([self.seed, trial.number, len(trial.params)])
         if follows:
             found = self._followed(study, trial, param_name, param_distribution)

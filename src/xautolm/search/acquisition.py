@@ -1,4 +1,4 @@
-"""What a candidate is expected to add to what a search has found."""
+"""The acquisition function: what a candidate is expected to improve, times its chance of success."""
 
 from __future__ import annotations
 
@@ -9,53 +9,69 @@ import numpy as np
 
 from xautolm.objectives import hypervolume_improvement
 from xautolm.search.evidence import Evidence
+from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Prediction
 
-LEAD_SHARE, EAGERNESS, FADE = 1.0, 4.0, 5.0
-"""Weight of the gain in the first quality alone, beside that in hypervolume; what it has besides before any success,
-and after how many successes that falls to a third: a budget may end after few trials, and these should be good ones."""
-FLOOR = 0.5
-"""Quantile of the target's own qualities that a candidate must pass to gain hypervolume: without a floor, a candidate
-that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials."""
 QUANTILES = np.asarray([-1.4, -0.6, 0.0, 0.6, 1.4])
-"""Points of the normal distribution at which the gain is averaged."""
+"""Points of the standard normal distribution at which the improvement is averaged."""
+HOPE = 1e-3
+"""Weight of being near the best, where no candidate is expected to improve on anything: it only breaks ties."""
 
 
-def gain(prediction: Prediction, target: Sequence[Evidence], *, lead: int, time: int | None) -> np.ndarray:
-    """Expected gain of each candidate over the target's trials, times the square of its chance of success.
+def acquisition(
+    prediction: Prediction,
+    target: Sequence[Evidence],
+    *,
+    lead: int,
+    time: int | None,
+    settings: SearchSettings = DEFAULTS,
+) -> np.ndarray:
+    """Return how much each candidate is worth as the next trial, shape (candidates,).
 
-    The gain is that in the lead objective alone, which counts most at first, plus that in the hypervolume of each pair
-    of objectives, each averaged over quantiles of what is predicted. The square: a failure costs a trial, and teaches
-    less than a success.
+    The expected improvement of the lead objective, which counts most at first, plus the expected hypervolume
+    improvement of each pair of objectives, both averaged over quantiles of what is predicted, times the square of the
+    chance of success. The square: a failure costs a trial, and teaches less than a success.
 
     Args:
         prediction: For the candidates.
         target: The target's own trials.
         lead: Position of the first quality.
         time: Position of the evaluation time, if it is an objective.
+        settings: The tuned numbers.
     """
-    good = np.asarray([one.scores for one in target if one.scores is not None], dtype=float)
-    good = good.reshape(-1, prediction.scores.shape[1])
-    spread = prediction.deviation[:, :, None] * QUANTILES
-    likely = prediction.scores[:, :, None] + spread  # shape (candidates, objectives, quantiles)
-    best = float(good[:, lead].max()) if len(good) else float(prediction.scores[:, lead].min())
-    share = LEAD_SHARE + EAGERNESS * np.exp(-len(good) / FADE)
-    expected = share * np.maximum(likely[:, lead] - best, 0).mean(axis=1)
-    for first, second in combinations(range(good.shape[1]), 2):
-        pair = [first, second]
-        floor = np.asarray([_floor(good[:, one], likely[:, one], is_time=one == time) for one in pair])
-        # The evaluation time is known far better than any quality: its mean will do.
-        left, right = (likely[:, one] if one != time else prediction.scores[:, [one]] for one in pair)
-        shape = np.broadcast_shapes(left.shape, right.shape)
-        expected = expected + hypervolume_improvement(
-            np.broadcast_to(left, shape), np.broadcast_to(right, shape), good[:, pair], floor
-        ).mean(axis=1)
-    # Where no candidate is expected to gain, the most promising one is still found.
-    hope = prediction.scores[:, lead] + prediction.deviation[:, lead] - best
-    return np.asarray((expected + 1e-3 * np.exp(np.clip(hope, -20, 0))) * (1 - prediction.failure) ** 2)
+    objectives = prediction.scores.shape[1]
+    scored = [evidence.scores for evidence in target if evidence.scores is not None]
+    own_scores = np.asarray(scored, dtype=float).reshape(-1, objectives)
+    # Shape (candidates, objectives, quantiles).
+    samples = prediction.scores[:, :, None] + prediction.deviation[:, :, None] * QUANTILES
+
+    best = own_scores[:, lead].max() if len(own_scores) else prediction.scores[:, lead].min()
+    early = settings.early_lead_share * np.exp(-len(own_scores) / settings.early_lead_fade)
+    lead_improvement = np.maximum(samples[:, lead] - best, 0).mean(axis=1)
+    expected = (settings.lead_share + early) * lead_improvement
+
+    for pair in combinations(range(objectives), 2):
+        coordinates = []
+        reference = []
+        for objective in pair:
+            is_time = objective == time
+            # The evaluation time is known far better than any quality: its mean will do.
+            values = prediction.scores[:, [objective]] if is_time else samples[:, objective]
+            coordinates.append(values)
+            own = own_scores[:, objective]
+            reference.append(_reference(own, samples[:, objective], settings, is_time=is_time))
+        first, second = np.broadcast_arrays(*coordinates)
+        improvement = hypervolume_improvement(first, second, own_scores[:, list(pair)], np.asarray(reference))
+        expected = expected + improvement.mean(axis=1)
+
+    shortfall = prediction.scores[:, lead] + prediction.deviation[:, lead] - best
+    expected = expected + HOPE * np.exp(np.clip(shortfall, -20, 0))
+    success = 1 - prediction.failure
+    return np.asarray(expected * success**2)
 
 
-def _floor(seen: np.ndarray, likely: np.ndarray, *, is_time: bool) -> float:
-    """The reference in one objective: below everything for the time, a quantile of what was seen for a quality."""
-    lowest = float(min(likely.min(), seen.min(initial=np.inf)))
-    return lowest if is_time or not len(seen) else float(np.quantile(seen, FLOOR))
+def _reference(own: np.ndarray, samples: np.ndarray, settings: SearchSettings, *, is_time: bool) -> float:
+    """Return the reference in one objective: below everything for the time, a quantile of the own qualities."""
+    if is_time or not len(own):
+        return float(min(samples.min(), own.min(initial=np.inf)))
+    return float(np.quantile(own, settings.reference_quantile))

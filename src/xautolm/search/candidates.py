@@ -4,42 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
 
 import numpy as np
 
 from xautolm.records import Scalar, as_float
-from xautolm.search.acquisition import gain
+from xautolm.search.acquisition import acquisition
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
+from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Surrogates
 from xautolm.space import Branch, Choice, Parameter, Prior, Space
 
-FROM_PRIOR, MUTATED, UNIFORM = 100, 70, 50
-"""Candidates of each origin."""
-PAST = 30
-"""How many of the store's best configurations are candidates as they are."""
-PARENTS = 6
-"""How many of the best trials are mutated; the store's best stand in while the target has fewer."""
-LARGEST_TRUST = 0.85
-"""Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can show
-that it misleads."""
-FIRST = 3
-"""Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
-begins with random trials, of which on real tasks about half learn nothing."""
-BEARABLE, DOOMED = 0.3, 0.35
-"""Chance of failure up to which a candidate is proposed, if there is any such; and from which on a proposal of the
-search from zero, which has no others to offer, is passed over."""
-PRIOR_TRUST = 0.5
-"""Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
 FROM_ZERO = "search from zero"
-KEPT = 0.75
-"""Share of the sites that a mutation leaves alone."""
-STEP = 0.15
-"""Standard deviation of a mutated number, relative to its range."""
-FAILURE_FADE = 0.25
-"""The store's opinion of failure fades more slowly than that of quality: causes of failure carry over best."""
+"""Origin of a proposal that is left to a search without a store."""
 REASONS = 3
+"""Past trials that an explanation names."""
+DIGITS = 3
+"""Decimals of the numbers in an explanation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,24 +31,40 @@ class Proposal:
     """By plain parameter name; None leaves the choice to a search from zero."""
     failure_trust: float
     """How far the store's opinion of failure counts."""
-    explanation: Mapping[str, Any]
+    explanation: Mapping[str, object]
     """JSON values: `origin`; where models chose, also `trust` in the store, `expected` scores, chance of `failure`, and
     the past trials most like it as `because`."""
 
 
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A configuration that may be proposed."""
+
+    values: Mapping[str, Scalar]
+    """By plain parameter name."""
+    origin: str
+
+    @property
+    def key(self) -> frozenset[tuple[str, Scalar]]:
+        """Return what two candidates share only if they are the same configuration."""
+        return _key(self.values)
+
+
 @dataclass(slots=True)
 class Proposer:
-    """Draws candidates from the prior, the plain space and near the best trials, and chooses the one that gains most.
+    """Draw candidates from the prior, the plain space and near the best trials, and choose the one that gains most.
 
     Args:
         space: The conditional space.
         seed: Of the models.
         memory: Prior and evidence; without it, a search begins from zero.
+        settings: The tuned numbers.
     """
 
     space: Space
     seed: int
     memory: Memory | None
+    settings: SearchSettings = DEFAULTS
     plain: Prior = field(init=False)
     prior: Prior = field(init=False)
     encoder: Encoder = field(init=False)
@@ -79,13 +76,15 @@ class Proposer:
         self.plain = Prior.plain(self.space)
         self.prior = self.memory.prior if self.memory else self.plain
         self.encoder = Encoder.of_space(self.space)
-        self.surrogates = Surrogates(self.encoder, self.seed, self.memory.evidence if self.memory else ())
-        successes = [one for one in self.surrogates.heaviest if not one.failed]
+        store = self.memory.evidence if self.memory else ()
+        self.surrogates = Surrogates(self.encoder, self.seed, store, self.settings)
         past: list[Evidence] = []
-        for success in successes:
-            configuration = self.space.adopt(success.values).completed()
+        for evidence in self.surrogates.heaviest:
+            if evidence.failed:
+                continue
+            configuration = self.space.adopt(evidence.values).completed()
             if configuration is not None:
-                past.append(replace(success, values=configuration.values))
+                past.append(replace(evidence, values=configuration.values))
         self.past = past
 
     def propose(
@@ -98,7 +97,7 @@ class Proposer:
         lead: int,
         time: int | None,
     ) -> Proposal:
-        """The next configuration.
+        """Return the next configuration.
 
         Args:
             target: The target's own trials.
@@ -109,112 +108,135 @@ class Proposer:
             time: Position of the evaluation time, if it is one: what the store says of it is believed throughout, for
                 the same seconds mean the same on every task.
         """
-        believed = self._trust(target, objectives)
-        failure_trust = float(believed[lead]) ** FAILURE_FADE
-        if self._begins_from_zero(target, float(believed[lead]), rng):
-            return Proposal(
-                values=None,
-                failure_trust=failure_trust,
-                explanation={"origin": FROM_ZERO, "trust": round(float(believed[lead]), 3)},
-            )
+        trust = self._trust(target, objectives)
+        lead_trust = float(trust[lead])
+        failure_trust = lead_trust**self.settings.failure_fade
+        if self._begins_from_zero(target, lead_trust, rng):
+            explanation: dict[str, object] = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
+            return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
         if self.surrogates.score_forest is None:
-            return Proposal(
-                values=self.prior.sample(rng).values, failure_trust=failure_trust, explanation={"origin": "prior"}
-            )
-        trust = believed.copy()
-        trust[[time] if time is not None else []] = 1.0
-        tried = {_key(one.values) for one in target} | {_key(one) for one in pending}
-        candidates = [
-            one for one in self._candidates(target, float(trust[lead]), lead, rng) if _key(one[0]) not in tried
-        ]
+            # The store has failures only: no model of quality, but a prior that leads away from them.
+            values = self.prior.sample(rng).values
+            return Proposal(values=values, failure_trust=failure_trust, explanation={"origin": "prior"})
+        if time is not None:
+            trust[time] = 1.0
+
+        tried = {_key(evidence.values) for evidence in target}
+        tried.update(_key(values) for values in pending)
+        drawn = self._candidates(target, float(trust[lead]), lead, rng)
+        candidates = [candidate for candidate in drawn if candidate.key not in tried]
         if not candidates:  # a small space of which everything was tried
-            return Proposal(
-                values=self.plain.sample(rng).values,
-                failure_trust=failure_trust,
-                explanation={"origin": "everything was tried"},
-            )
-        rows = self.encoder.rows(values for values, _ in candidates)
+            values = self.plain.sample(rng).values
+            return Proposal(values=values, failure_trust=failure_trust, explanation={"origin": "everything was tried"})
+
+        rows = self.encoder.rows(candidate.values for candidate in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
-        gains = gain(prediction, target, lead=lead, time=time)
-        bearable = prediction.failure <= max(BEARABLE, float(prediction.failure.min()))
-        best = int(np.argmax(np.where(bearable, gains, -1.0)))
-        values, origin = candidates[best]
+        worth = acquisition(prediction, target, lead=lead, time=time, settings=self.settings)
+        # Where every candidate is likely to fail, the least likely one is still bearable.
+        largest_failure = max(self.settings.bearable_failure, float(prediction.failure.min()))
+        worth = np.where(prediction.failure <= largest_failure, worth, -1.0)
+        best = int(np.argmax(worth))
         explanation = {
-            "origin": origin,
-            "trust": round(float(trust[lead]), 3),
-            "expected": [round(float(score), 3) for score in prediction.scores[best]],
-            "failure": round(float(prediction.failure[best]), 3),
+            "origin": candidates[best].origin,
+            "trust": round(float(trust[lead]), DIGITS),
+            "expected": [round(float(score), DIGITS) for score in prediction.scores[best]],
+            "failure": round(float(prediction.failure[best]), DIGITS),
             "because": self.reasons(rows[best]) if trust[lead] > 0 else [],
         }
-        return Proposal(values=values, failure_trust=failure_trust, explanation=explanation)
+        return Proposal(values=candidates[best].values, failure_trust=failure_trust, explanation=explanation)
 
-    def _begins_from_zero(self, target: Sequence[Evidence], trust: float, rng: np.random.Generator) -> bool:
-        """Whether to leave a proposal to a search from zero: with the chance that the store misleads; without a store,
-        always; with one, not before the target's own trials could contradict it."""
-        chance = 1 - min(trust, LARGEST_TRUST)
-        return rng.random() < chance and (len(target) >= FIRST or trust == 0)
-
-    def is_doomed(self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float) -> bool:
-        """Whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
-        return bool(self.surrogates.failure(target, self.encoder.rows([values]), trust)[0] > DOOMED)
-
-    def _trust(self, target: Sequence[Evidence], objectives: int) -> np.ndarray:
-        if self.surrogates.score_forest is None and self.prior != self.plain:
-            return np.full(objectives, PRIOR_TRUST)
-        return self.surrogates.trust_in_store(target, objectives)
+    def is_likely_to_fail(self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float) -> bool:
+        """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
+        rows = self.encoder.rows([values])
+        chance = self.surrogates.failure(target, rows, trust)[0]
+        return bool(chance > self.settings.largest_failure)
 
     def reasons(self, row: np.ndarray) -> list[str]:
-        """The past trials most like an encoded configuration, weighed by how much they count."""
+        """Return the past trials most like an encoded configuration, weighed by how much they count."""
         gaps = np.linalg.norm(self.surrogates.rows - row, axis=1) - np.log(self.surrogates.weights)
         nearest = np.argsort(gaps, kind="stable")[:REASONS].tolist()
         return [self.surrogates.heaviest[index].source for index in nearest]
 
+    def _trust(self, target: Sequence[Evidence], objectives: int) -> np.ndarray:
+        """Return how far the store is followed in each objective, shape (objectives,)."""
+        if self.surrogates.score_forest is None and self.prior != self.plain:
+            return np.full(objectives, self.settings.prior_trust)
+        return self.surrogates.trust_in_store(target, objectives)
+
+    def _begins_from_zero(self, target: Sequence[Evidence], trust: float, rng: np.random.Generator) -> bool:
+        """Return whether to leave a proposal to a search from zero.
+
+        That is so with the chance that the store misleads: without a store, always; with one, not before the target's
+        own trials could contradict it.
+        """
+        chance = 1 - min(trust, self.settings.largest_trust)
+        is_chosen = rng.random() < chance
+        can_contradict = len(target) >= self.settings.trials_to_contradict
+        return is_chosen and (can_contradict or trust == 0)
+
     def _candidates(
         self, target: Sequence[Evidence], trust: float, lead: int, rng: np.random.Generator
-    ) -> list[tuple[Mapping[str, Scalar], str]]:
-        """Configurations and their origins: from the prior as far as the store is trusted, from the plain space, the
-        store's best, and near the target's best."""
-        from_prior = round(trust * FROM_PRIOR)
-        found = [(self.prior.sample(rng).values, "prior") for _ in range(from_prior)]
-        found += [
-            (self.space.walk(lambda key, one: _uniform(one, rng)).values, "uniform")
-            for _ in range(UNIFORM + FROM_PRIOR - from_prior)
-        ]
-        past = _best(self.past, lead)[:PAST]
-        found += [(one.values, f"as {one.source}") for one in past]
-        parents = (_best(target, lead)[:PARENTS] + past)[:PARENTS]
-        for index in range(MUTATED if parents else 0):
+    ) -> list[Candidate]:
+        """Return candidates: from the prior as far as the store is trusted, from the plain space, the store's best, and
+        near the target's best."""
+        settings = self.settings
+        candidates = []
+        from_prior = round(trust * settings.prior_candidates)
+        for _ in range(from_prior):
+            candidates.append(Candidate(self.prior.sample(rng).values, "prior"))
+
+        def uniform(key: str, parameter: Parameter) -> Scalar:
+            return _uniform(parameter, rng)
+
+        for _ in range(settings.uniform_candidates + settings.prior_candidates - from_prior):
+            candidates.append(Candidate(self.space.walk(uniform).values, "uniform"))
+        past = _best(self.past, lead)[: settings.past_candidates]
+        for evidence in past:
+            candidates.append(Candidate(evidence.values, f"as {evidence.source}"))
+        own_best = _best(target, lead)[: settings.parents]
+        parents = (own_best + past)[: settings.parents]
+        if not parents:
+            return candidates
+        for index in range(settings.mutations):
             parent = parents[index % len(parents)]
-            found.append((self._mutated(parent.values, rng), f"mutation of {parent.source}"))
-        return found
+            mutation = self._mutated(parent.values, rng)
+            candidates.append(Candidate(mutation, f"mutation of {parent.source}"))
+        return candidates
 
     def _mutated(self, parent: Mapping[str, Scalar], rng: np.random.Generator) -> Mapping[str, Scalar]:
+        """Return a configuration near another: most parameters as they are, some numbers moved, some options drawn."""
+
         def choose(key: str, parameter: Parameter) -> Scalar:
             value = parent.get(parameter.name)
             if value is None or parameter.problem(value):
                 return self.prior.beliefs[key].sample(parameter, rng)
-            if rng.random() < KEPT:
+            if rng.random() < self.settings.mutation_keeps:
                 return value
             if isinstance(parameter, Choice | Branch):
                 return self.prior.beliefs[key].sample(parameter, rng)
-            share = parameter.to_unit(as_float(value)) + float(rng.normal(0, STEP))
-            return parameter.from_unit(share)
+            step = float(rng.normal(0, self.settings.mutation_step))
+            return parameter.from_unit(parameter.to_unit(as_float(value)) + step)
 
         return self.space.walk(choose).values
 
 
 def _best(trials: Sequence[Evidence], lead: int) -> list[Evidence]:
-    """Successes, those first that lead in the first quality on the nearest tasks."""
-    scored = [(one.scores[lead] * one.weight, one) for one in trials if one.scores is not None]
-    return [one for _, one in sorted(scored, key=lambda pair: -pair[0])]
+    """Return the successes, those first that lead in the first quality on the nearest tasks."""
+    scored = []
+    for evidence in trials:
+        if evidence.scores is not None:
+            scored.append((evidence.scores[lead] * evidence.weight, evidence))
+    scored.sort(key=lambda pair: pair[0], reverse=True)
+    return [evidence for _, evidence in scored]
 
 
 def _uniform(parameter: Parameter, rng: np.random.Generator) -> Scalar:
-    """Any value, as likely as any other on the parameter's own scale."""
+    """Return any value, as likely as any other on the parameter's own scale."""
     if isinstance(parameter, Choice | Branch):
         return parameter.options[int(rng.integers(len(parameter.options)))]
     return parameter.from_unit(float(rng.uniform()))
 
 
 def _key(values: Mapping[str, Scalar]) -> frozenset[tuple[str, Scalar]]:
+    """Return what two configurations share only if their values are equal."""
     return frozenset(values.items())

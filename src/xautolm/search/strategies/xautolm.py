@@ -15,6 +15,7 @@ from xautolm.search.base import Strategy
 from xautolm.search.candidates import Proposer
 from xautolm.search.database import objectives_of_study
 from xautolm.search.evidence import Evidence, Memory, standardised
+from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.study import CENSORED, NUMBER
@@ -22,9 +23,6 @@ from xautolm.space import Parameter, Space
 
 if TYPE_CHECKING:
     from optuna.study import Study
-
-ATTEMPTS = 5
-"""How many of TPE's proposals may be passed over for their chance of failure."""
 
 
 class LearningSampler(SpaceSampler):
@@ -36,25 +34,29 @@ class LearningSampler(SpaceSampler):
         space: The conditional space.
         seed: Same seed, history and memory, same proposal.
         memory: Prior and evidence; without it, every proposal is TPE's.
+        settings: The tuned numbers.
     """
 
-    def __init__(self, space: Space, seed: int = 0, memory: Memory | None = None) -> None:
+    def __init__(
+        self, space: Space, seed: int = 0, memory: Memory | None = None, settings: SearchSettings = DEFAULTS
+    ) -> None:
         super().__init__(space, seed)
-        self.proposer = Proposer(space, seed, memory)
+        self.proposer = Proposer(space, seed, memory, settings)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
-        """The best of some hundred candidates, or what TPE says."""
-        names = {key: parameter.name for key, parameter in self.space.sites().items()}
-        told = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        """Return the best of some hundred candidates, or what TPE says."""
+        sites = self.space.sites()
+        names = {key: parameter.name for key, parameter in sites.items()}
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         objectives = objectives_of_study(study)
         time = time_position(objectives)
-        target = own_evidence(objectives, told, names, time)
+        target = own_evidence(objectives, ended, names, time)
         proposal = self.proposer.propose(
             target,
-            [named(one.params, names) for one in running],
+            [named(running_trial.params, names) for running_trial in running],
             np.random.default_rng([self.seed, trial.number]),
             objectives=len(study.directions),
             lead=lead_position(objectives),
@@ -63,10 +65,10 @@ class LearningSampler(SpaceSampler):
         explain(study, trial, proposal.explanation)
         if proposal.values is not None:
             return self.space.site_values(proposal.values)
-        sites = {key: parameter.distribution() for key, parameter in self.space.sites().items()}
-        for attempt in range(ATTEMPTS):
-            values = from_zero(study, trial, self.space, sites, [self.seed, trial.number, attempt])
-            if not self.proposer.is_doomed(target, values, proposal.failure_trust):
+        distributions = {key: parameter.distribution() for key, parameter in sites.items()}
+        for attempt in range(self.proposer.settings.passed_over + 1):
+            values = from_zero(study, trial, self.space, distributions, [self.seed, trial.number, attempt])
+            if not self.proposer.is_likely_to_fail(target, values, proposal.failure_trust):
                 break
         return self.space.site_values(values)
 
@@ -78,7 +80,7 @@ def from_zero(
     distributions: Mapping[str, BaseDistribution],
     seed: Sequence[int],
 ) -> dict[str, Any]:
-    """What TPE proposes, by plain name.
+    """Return what TPE proposes, by plain name.
 
     Args:
         study: The study.
@@ -88,10 +90,13 @@ def from_zero(
         seed: Same seed and history, same values.
     """
     sampler = tpe(int(np.random.default_rng(seed).integers(2**31)))
-    found = sampler.sample_relative(study, trial, sampler.infer_relative_search_space(study, trial))
+    relative_space = sampler.infer_relative_search_space(study, trial)
+    relative_values = sampler.sample_relative(study, trial, relative_space)
 
     def choose(key: str, parameter: Parameter) -> Any:
-        return found[key] if key in found else sampler.sample_independent(study, trial, key, distributions[key])
+        if key in relative_values:
+            return relative_values[key]
+        return sampler.sample_independent(study, trial, key, distributions[key])
 
     return dict(space.walk(choose).values)
 
@@ -132,7 +137,7 @@ def _has_failed(trial: FrozenTrial) -> bool:
 
 
 def named(params: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Scalar]:
-    """Parameters of a trial by their plain names."""
+    """Return the parameters of a trial by their plain names."""
     return {names[key]: value for key, value in params.items() if key in names}
 
 

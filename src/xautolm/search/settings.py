@@ -1,0 +1,91 @@
+"""The numbers of our own search that were tuned, in one record, so that two settings can be compared in one process."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SearchSettings:
+    """Say how the strategy `xautolm` draws candidates, models them, and weighs a store against the target's own trials.
+
+    The values were chosen on made-up tasks (docs/experiments.md, "Transfer on made-up tasks"); which others were tried
+    was not kept. Those of other origin say so.
+    """
+
+    # Candidates
+
+    prior_candidates: int = 100
+    """Drawn from the prior where the store is trusted wholly; as far as it is not, from the plain space."""
+    uniform_candidates: int = 50
+    """Drawn from the plain space besides."""
+    mutations: int = 70
+    """Made from the best trials."""
+    past_candidates: int = 30
+    """Of the store's best configurations, as they are."""
+    parents: int = 6
+    """Of the best trials, how many are mutated; the store's best stand in while the target has fewer."""
+    mutation_keeps: float = 0.75
+    """Share of the parameters that a mutation leaves alone."""
+    mutation_step: float = 0.15
+    """Standard deviation of a mutated number, relative to its range."""
+
+    # Trust in the store
+
+    first_trust: float = 0.9
+    """Trust in the store's opinion of quality before any trial of the target."""
+    trust_weight: float = 4.0
+    """How many trials of the target that counts as."""
+    largest_trust: float = 0.85
+    """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can
+    show that it misleads."""
+    prior_trust: float = 0.5
+    """Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
+    trials_to_contradict: int = 3
+    """Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
+    begins with random trials, of which on real tasks about half learn nothing."""
+    failure_fade: float = 0.25
+    """Power of the trust that is the trust in the store's opinion of failure: below 1 it fades more slowly than that of
+    quality, since causes of failure carry over best."""
+
+    # Failure
+
+    bearable_failure: float = 0.3
+    """Chance of failure up to which a candidate is proposed, if there is any such."""
+    largest_failure: float = 0.35
+    """Chance of failure from which on a proposal of the search from zero, which has no others to offer, is passed
+    over."""
+    passed_over: int = 4
+    """How many such proposals are passed over at most for one trial."""
+    usual_failure: float = 0.1
+    """Chance of failure of a configuration of which nothing is known."""
+    store_failure_weight: float = 10.0
+    """How many of the target's own trials the store's opinion of failure counts as, where it is trusted wholly."""
+    usual_failure_weight: float = 2.0
+    """How many of them the usual chance counts as."""
+
+    # Surrogates
+
+    trees: int = 48
+    """In each forest over the store."""
+    largest_store: int = 1_500
+    """Experiences that the forests learn from, those of the largest weight."""
+    length_scale: float = 0.9
+    """Of the Gaussian process over the target's own trials, in units of the encoded columns, which are 0 to 1."""
+    noise: float = 0.1
+    """Variance of the noise that the Gaussian process assumes, in squared standard deviations of a quality."""
+
+    # Acquisition function
+
+    lead_share: float = 1.0
+    """Weight of the improvement of the first quality alone, beside that of the hypervolume."""
+    early_lead_share: float = 4.0
+    """What that weight has besides before any success: a budget may end after few trials, which should be good ones."""
+    early_lead_fade: float = 5.0
+    """Successes after which that has fallen to a third (1 / e)."""
+    reference_quantile: float = 0.5
+    """Quantile of the target's own qualities that a candidate must pass to gain hypervolume: without it, a candidate
+    that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials."""
+
+
+DEFAULTS = SearchSettings()
