@@ -111,12 +111,11 @@ def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: fl
         small: Lowest, highest and default rate of a small model.
         shrink: Factor on all three for a base model; applied twice for a large one.
     """
-    steps = 0
+    factor = 1.0
     if card.parameters >= SMALL:
-        steps += 1
+        factor *= shrink
     if card.parameters >= BASE:
-        steps += 1
-    factor = shrink**steps
+        factor *= shrink
     # Rates are part of the space's digest and of the keys of its sites: without the noise of multiplication.
     low, high, default = [float(f"{rate * factor:.3g}") for rate in small]
     return Float(name="learning_rate", low=low, high=high, default=default, log=True)
@@ -139,10 +138,12 @@ def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
     of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
     """
-    reads_shifted = card.architecture == Architecture.ENCODER_DECODER
-    if reads_shifted or bounds.export is Export.PIPELINE:
-        return (Pooling.OWN.value,)
-    return (Pooling.MEAN.value, Pooling.OWN.value)
+    own, mean = Pooling.OWN.value, Pooling.MEAN.value
+    if card.architecture == Architecture.ENCODER_DECODER:
+        return (own,)
+    if bounds.export is Export.PIPELINE:
+        return (own,)
+    return (mean, own)
 
 
 def trainings(
@@ -196,9 +197,9 @@ def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     """
     best_for_frozen = poolings_of(card, bounds)
     poolings = tuple(reversed(best_for_frozen))
-    if card.is_cut:
-        return tuple(pooling for pooling in poolings if pooling != Pooling.OWN)
-    return poolings
+    if not card.is_cut:
+        return poolings
+    return tuple(pooling for pooling in poolings if pooling != Pooling.OWN)
 
 
 def head_parameters(model: PreTrainedModel) -> list[torch.nn.Parameter]:
@@ -219,4 +220,5 @@ def freeze_all_but(model: PreTrainedModel, trained: Sequence[torch.nn.Parameter]
     """Let only these parameters receive gradients."""
     identities = {id(parameter) for parameter in trained}
     for parameter in model.parameters():
-        parameter.requires_grad = id(parameter) in identities
+        is_trained = id(parameter) in identities
+        parameter.requires_grad = is_trained

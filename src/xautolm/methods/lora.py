@@ -175,9 +175,12 @@ def _start_and_storage(init: Choice, quantizations: tuple[str, ...]) -> Paramete
     for_quantized = replace(init, options=applicable, closed=True)
     branches: dict[str, Space] = {}
     for name in quantizations:
-        start = init if name == Quantization.NONE else for_quantized
+        start = for_quantized
+        if name == Quantization.NONE:
+            start = init
         branches[name] = Space(name, (start,))
-    return Branch(name="quantization", branches=branches, default=Quantization.NONE.value)
+    default = Quantization.NONE.value
+    return Branch(name="quantization", branches=branches, default=default)
 
 
 def _task_type(model: PreTrainedModel) -> str:

@@ -52,10 +52,12 @@ class Partial(Method):
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """Return how many layers are trained, never all of them (that is full fine-tuning), and how."""
         if preset == Preset.PAPER:
-            options = tuple(layers for layers in PAPER_LAYERS if layers < card.layers)
-            return (Choice(name="trainable_layers", options=options, default=options[0]),)
+            fewer = [layers for layers in PAPER_LAYERS if layers < card.layers]
+            choice = Choice(name="trainable_layers", options=tuple(fewer), default=fewer[0])
+            return (choice,)
         half = (card.layers + 1) // 2
-        layers = Int(name="trainable_layers", low=1, high=card.layers - 1, default=half)
+        most = card.layers - 1
+        layers = Int(name="trainable_layers", low=1, high=most, default=half)
         training = trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM)
         return (layers, *training)
 

@@ -38,7 +38,9 @@ class LinearProbe(WithoutGradient):
         poolings = poolings_of(card, bounds)
         opened: dict[str, Space] = {}
         for pooling in poolings:
-            layers = layers_of(card) if pooling == Pooling.MEAN else ()
+            layers: tuple[Parameter, ...] = ()
+            if pooling == Pooling.MEAN:
+                layers = layers_of(card)
             opened[pooling] = Space(pooling, layers)
         branch = Branch(name="pooling", branches=opened, default=poolings[0], closed=True)
         length = default_length(bounds)
@@ -62,7 +64,8 @@ def layers_of(card: ModelCard) -> tuple[Parameter, ...]:
     if card.architecture != Architecture.ENCODER:
         return ()
     options = tuple(layers.value for layers in Layers)
-    return (Choice(name="layers", options=options, default=Layers.LAST.value, closed=True),)
+    choice = Choice(name="layers", options=options, default=Layers.LAST.value, closed=True)
+    return (choice,)
 
 
 METHOD = LinearProbe()
