@@ -27,7 +27,7 @@ from xautolm.metrics import metric_named
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
 from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import FailureKind
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -59,7 +59,7 @@ def make_trainer(
     rate, decay = _number(values, "learning_rate"), _number(values, "weight_decay", 0.0)
     form = TORCH_FORMS.get(settings.form)
     by_logits = form.answers_by_logits
-    multiple = 8 if spec.device != "cpu" else None
+    multiple = 8 if spec.device != DeviceKind.CPU else None
     trainer = (Trainer if by_logits else AnsweringTrainer)(
         model=model,
         args=_arguments(spec, len(tokens["train"]), folder),
@@ -140,13 +140,13 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         warmup_steps=as_float(warmup),
         weight_decay=_number(values, "weight_decay", 0.0),
         max_grad_norm=_max_grad_norm(values),
-        bf16=precision == "bf16",
-        fp16=precision == "fp16",
+        bf16=precision == Precision.BFLOAT16,
+        fp16=precision == Precision.FLOAT16,
         # What torch and the papers call gradient checkpointing; transformers 6 knows it by this name only.
         activation_checkpointing=spec.gradient_checkpointing,
         # The reentrant kind needs inputs with gradients, which a frozen embedding does not give.
         activation_checkpointing_kwargs={"use_reentrant": False},
-        use_cpu=spec.device == "cpu",
+        use_cpu=spec.device == DeviceKind.CPU,
         eval_strategy="epoch",
         save_strategy="epoch",
         save_only_model=True,

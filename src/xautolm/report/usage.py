@@ -14,7 +14,7 @@ from xautolm.run_folder import ANSWERING
 from xautolm.serialization import read_json, read_record
 from xautolm.tasks import TASKS, Task
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import Pooling
+from xautolm.vocabulary import Architecture, Pooling
 
 PLACEHOLDER = "PATH_TO_THIS_FOLDER"
 """Stands in the lines of a card, which moves with its folder."""
@@ -67,7 +67,7 @@ def usage_of(folder: Path) -> str:
     answering = read_record(Answering, folder / ANSWERING)
     config = folder / "config.json"
     speaks_apart = config.exists() and read_json(config).get("is_encoder_decoder", False)
-    architecture = "encoder-decoder" if speaks_apart else "decoder"
+    architecture = Architecture.ENCODER_DECODER if speaks_apart else Architecture.DECODER
     lines = usage(answering, architecture, example_prompt(TASKS.get(answering.task)))
     # As Python writes it: a path may hold quotes and backslashes.
     return lines.replace(f'"{PLACEHOLDER}"', repr(str(folder)))

@@ -13,6 +13,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, listed, name_of, shown, structure, truth
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
+from xautolm.vocabulary import Architecture
 
 SEPARATOR = re.compile(r"[,;|]")
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
@@ -34,11 +35,11 @@ class MultilabelClassification(BaseClassification[LabelSet]):
     name = "multilabel-classification"
     problem_type = "multi_label_classification"
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "encoder": ("classify",),
-        "decoder": ("classify",),
-        "encoder-decoder": ("classify",),
+        Architecture.ENCODER: ("classify",),
+        Architecture.DECODER: ("classify",),
+        Architecture.ENCODER_DECODER: ("classify",),
     }
-    families = ("encoder",)
+    families = (Architecture.ENCODER,)
     metrics = ("f1_macro", "f1_micro", "f1_weighted", "accuracy")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")

@@ -8,6 +8,7 @@ from typing import ClassVar, TypeAlias
 from xautolm.cells import MissingCellError, is_empty, items_of, name_of, shown, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
+from xautolm.vocabulary import Architecture
 
 ANSWER_KEYS = ("text", "spans")
 """Where mappings hold answers: SQuAD's and DROP's."""
@@ -25,11 +26,11 @@ class QuestionAnswering(BaseTask[References]):
 
     name = "question-answering"
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "encoder": ("extract",),
-        "decoder": ("generate",),
-        "encoder-decoder": ("generate",),
+        Architecture.ENCODER: ("extract",),
+        Architecture.DECODER: ("generate",),
+        Architecture.ENCODER_DECODER: ("generate",),
     }
-    families = ("encoder", "decoder", "encoder-decoder")
+    families = (Architecture.ENCODER, Architecture.DECODER, Architecture.ENCODER_DECODER)
     target_kind = "texts"
     metrics = ("token_f1", "exact_match")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {

@@ -11,6 +11,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, items_of, listed, name_of, shown, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
+from xautolm.vocabulary import Architecture
 
 NO_LABEL_NUMBER = "-1"
 """How data sets of numbered classes write that nobody has labelled a row."""
@@ -26,11 +27,11 @@ class TextClassification(BaseClassification[str]):
     name = "text-classification"
     problem_type = "single_label_classification"
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "encoder": ("classify",),
-        "decoder": ("classify", "label-words"),
-        "encoder-decoder": ("classify", "label-words"),
+        Architecture.ENCODER: ("classify",),
+        Architecture.DECODER: ("classify", "label-words"),
+        Architecture.ENCODER_DECODER: ("classify", "label-words"),
     }
-    families = ("encoder",)
+    families = (Architecture.ENCODER,)
     metrics = ("f1_macro", "accuracy", "f1_weighted", "mcc")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")

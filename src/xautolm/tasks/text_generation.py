@@ -9,14 +9,18 @@ from typing import ClassVar
 from xautolm.cells import MissingCellError, is_empty, is_missing, shown
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
+from xautolm.vocabulary import Architecture
 
 
 class TextGeneration(BaseTask[str]):
     """One prompt, one target text."""
 
     name = "text-generation"
-    forms: ClassVar[Mapping[str, tuple[str, ...]]] = {"decoder": ("generate",), "encoder-decoder": ("generate",)}
-    families = ("decoder", "encoder-decoder")
+    forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
+        Architecture.DECODER: ("generate",),
+        Architecture.ENCODER_DECODER: ("generate",),
+    }
+    families = (Architecture.DECODER, Architecture.ENCODER_DECODER)
     target_kind = "texts"
     metrics = ("rouge_l", "token_f1", "exact_match", "chrf")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {

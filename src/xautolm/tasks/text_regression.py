@@ -11,6 +11,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, is_empty, is_missing, shown
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
+from xautolm.vocabulary import Architecture
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
@@ -24,11 +25,11 @@ class TextRegression(BaseTask[float]):
     name = "text-regression"
     problem_type = "regression"
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
-        "encoder": ("regress",),
-        "decoder": ("regress",),
-        "encoder-decoder": ("regress",),
+        Architecture.ENCODER: ("regress",),
+        Architecture.DECODER: ("regress",),
+        Architecture.ENCODER_DECODER: ("regress",),
     }
-    families = ("encoder",)
+    families = (Architecture.ENCODER,)
     target_kind = "numbers"
     metrics = ("spearman", "pearson", "mae", "rmse")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
