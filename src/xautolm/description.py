@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, known_features, measure
+from xautolm.metafeatures import FEATURES, FeatureGroup, Part, Sample, known_features, measure
 from xautolm.metafeatures.base import Encode
 from xautolm.records import Features, Limits, SystemProfile
 from xautolm.settings import cache_folder
@@ -47,8 +47,7 @@ def describe(
         seed=SEED,
         encode=encode,
     )
-    groups = FEATURES.things.values()
-    return measure(groups, sample, task.target_kind, cache_folder() / CACHE, fingerprint)
+    return measure(FEATURES.things.values(), sample, task.target_kind, cache_folder() / CACHE, fingerprint)
 
 
 def known_description(task: Task, system: SystemProfile, limits: Limits, fingerprint: str) -> Features:
@@ -57,7 +56,7 @@ def known_description(task: Task, system: SystemProfile, limits: Limits, fingerp
     cached = known_features(cache_folder() / CACHE, fingerprint)
     features: dict[str, tuple[float, ...]] = {}
     for name, group in groups_for(task).items():
-        if group.part == "system":
+        if group.part == Part.SYSTEM:
             features[name] = group.compute(machine)
         elif name in cached:
             features[name] = cached[name]

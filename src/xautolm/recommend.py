@@ -10,7 +10,7 @@ import numpy as np
 
 from xautolm.errors import UnknownNameError
 from xautolm.experience import ExperienceStore
-from xautolm.metafeatures import FEATURES
+from xautolm.metafeatures import FEATURES, Part
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.objectives import lead_of
@@ -138,7 +138,7 @@ def gap(features: Features, current: Features) -> float:
     gaps = []
     for name, numbers in current.items():
         group = FEATURES.things.get(name)
-        is_of_task = name.startswith(OWN) if group is None else group.part == "task"
+        is_of_task = name.startswith(OWN) if group is None else group.part == Part.TASK
         if not is_of_task or len(features.get(name, ())) != len(numbers):
             continue
         names = () if group is None else group.features

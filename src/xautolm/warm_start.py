@@ -14,7 +14,7 @@ import numpy as np
 from xautolm.data.naming import is_called
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
 from xautolm.experience.adoption import adopted, our_features
-from xautolm.metafeatures import FEATURES, Sample, known_features
+from xautolm.metafeatures import FEATURES, Part, Sample, known_features
 from xautolm.metalearning import (
     SETTINGS,
     Distances,
@@ -120,7 +120,7 @@ def with_features(experience: Experience, cache: Path) -> Experience:
     features: dict[str, tuple[float, ...]] = dict(known_features(cache, experience.data.fingerprint))
     features.update(experience.features)
     for name, group in FEATURES.things.items():
-        if name not in features and group.part == "system":
+        if name not in features and group.part == Part.SYSTEM:
             features[name] = group.compute(there)
     return replace(experience, features=our_features(features, imported=False))
 

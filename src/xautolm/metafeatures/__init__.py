@@ -1,10 +1,10 @@
 """Numbers that describe a task or the machine: one file per group, each group versioned."""
 
-from xautolm.metafeatures.base import FeatureGroup, Sample
+from xautolm.metafeatures.base import FeatureGroup, Part, Sample
 from xautolm.metafeatures.measure import known_features, measure
 from xautolm.registry import Registry
 
 HELPERS = ("base", "measure", "statistics")
 FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS", helpers=HELPERS)
 
-__all__ = ["FEATURES", "FeatureGroup", "Sample", "known_features", "measure"]
+__all__ = ["FEATURES", "FeatureGroup", "Part", "Sample", "known_features", "measure"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -32,6 +33,17 @@ class Sample:
     """Where a sentence encoder can run in this process; None lets it run in one of its own."""
 
 
+class Part(StrEnum):
+    """The parts of the distance between two tasks (XAutoLM, arXiv 2508.00924)."""
+
+    TASK = "task"
+    """Numbers about the data, compared after they are scaled to one range."""
+    SEMANTIC = "semantic"
+    """What the texts are about: vectors, compared by the angle between them."""
+    SYSTEM = "system"
+    """Numbers about the machine and the limits of trials, compared as those of the task; never kept in the cache."""
+
+
 class FeatureGroup(Protocol):
     """A group of meta-features; a plug-in of `xautolm.metafeatures`.
 
@@ -39,8 +51,8 @@ class FeatureGroup(Protocol):
     """
 
     name: str
-    part: str
-    """Which distance it enters: `task`, `semantic` or `system`."""
+    part: Part
+    """Which part of the distance between tasks it enters."""
     aspect: str
     """What it describes within its part. Of several groups of one aspect one enters the distance; the aspects of a part
     all do, with equal weight. `paper` stands for what the paper compares, or its like in tasks that it lacks."""
@@ -53,4 +65,4 @@ class FeatureGroup(Protocol):
     """Names of the numbers, in order; empty for a vector without named parts."""
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """The numbers; none where the group cannot be had on this machine."""
+        """Return the numbers; none where the group cannot be had on this machine."""

@@ -9,19 +9,20 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import spread, stratum, type_token_ratio, words
 
 FOLDS = 5
+"""Of the cross-validation of landmarkers; fewer where the smallest class has fewer texts."""
 LATIN_SAMPLE = 200_000
 """Characters looked at to tell alphabets."""
 
 
 class PaperClassification:
-    """The ten of XAutoLM (arXiv 2508.00924): sizes, class balance, document lengths, a decision-tree landmarker."""
+    """Compute the ten of XAutoLM (arXiv 2508.00924): sizes, class balance, document lengths and a landmarker."""
 
     name = "classification-paper.v1"
-    part = "task"
+    part = Part.TASK
     aspect = "paper"
     noise = 0.0
     targets = "classes"
@@ -39,29 +40,36 @@ class PaperClassification:
     )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Lengths in characters; the landmarker is the accuracy of a tree of depth 5 on reduced TF-IDF, in 5 folds."""
+        """Return the ten; lengths in characters.
+
+        The landmarker is the accuracy of a decision tree of depth 5 on reduced TF-IDF, in 5 folds.
+        """
         labels = [stratum(target) for target in sample.targets]
-        shares = np.asarray(list(Counter(labels).values()), dtype=float) / len(labels)
+        counts = Counter(labels)
+        shares = np.asarray(list(counts.values()), dtype=float) / len(labels)
+        entropy = -(shares * np.log2(shares)).sum()
+        smallest, largest = shares.min(), shares.max()
         mean, deviation = spread([len(text) for text in sample.texts])
+        variation = deviation / mean if mean else 0.0
         return (
             float(sample.examples),
             float(len(shares)),
-            float(-(shares * np.log2(shares)).sum()),
-            float(shares.min()),
-            float(shares.max()),
-            float(shares.min() / shares.max()),
+            float(entropy),
+            float(smallest),
+            float(largest),
+            float(smallest / largest),
             mean,
             deviation,
-            deviation / mean if mean else 0.0,
+            variation,
             _tree_accuracy(sample.texts, labels, sample.seed),
         )
 
 
 class Classification:
-    """What the paper's ten leave out: tokens, vocabulary, alphabets, duplicates, and two more landmarkers."""
+    """Compute what the paper's ten leave out: tokens, vocabulary, alphabets, duplicates, and two more landmarkers."""
 
     name = "classification.v1"
-    part = "task"
+    part = Part.TASK
     aspect = "language"
     noise = 0.0
     targets = "classes"
@@ -77,27 +85,53 @@ class Classification:
     )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Landmarkers are macro-F1: of always saying the largest class, and of a linear probe on hashed n-grams."""
+        """Return the numbers; lengths in words.
+
+        Landmarkers are macro-F1: of always saying the largest class, and of a linear probe on hashed n-grams.
+        """
         labels = [stratum(target) for target in sample.targets]
         mean, deviation = spread([len(words(text)) for text in sample.texts])
-        together = "".join(sample.texts)[:LATIN_SAMPLE]
-        letters = [character for character in together if character.isalpha()]
-        foreign = sum(not unicodedata.name(letter, "").startswith("LATIN") for letter in letters)
-        counts = Counter(labels)
-        largest = max(counts.values()) / len(labels)
+        beginning = "".join(sample.texts)[:LATIN_SAMPLE]
+        distinct_share = len(set(sample.texts)) / len(sample.texts)
         return (
             mean,
             deviation,
             type_token_ratio(sample.texts),
-            sum(not character.isascii() for character in together) / max(len(together), 1),
-            foreign / max(len(letters), 1),
-            1 - len(set(sample.texts)) / len(sample.texts),
-            2 * largest / (1 + largest) / len(counts),
+            _non_ascii_share(beginning),
+            _non_latin_share(beginning),
+            1 - distinct_share,
+            _majority_f1(labels),
             _probe_f1(sample.texts, labels, sample.seed),
         )
 
 
+def _non_ascii_share(text: str) -> float:
+    """Return the share of characters beyond ASCII; 0 for no text."""
+    non_ascii = sum(not character.isascii() for character in text)
+    return non_ascii / max(len(text), 1)
+
+
+def _non_latin_share(text: str) -> float:
+    """Return the share of letters that are not of the Latin alphabet; 0 for no letters."""
+    letters = [character for character in text if character.isalpha()]
+    non_latin = 0
+    for letter in letters:
+        if not unicodedata.name(letter, "").startswith("LATIN"):
+            non_latin += 1
+    return non_latin / max(len(letters), 1)
+
+
+def _majority_f1(labels: Sequence[str]) -> float:
+    """Return the macro-F1 of always saying the largest class."""
+    counts = Counter(labels)
+    precision = max(counts.values()) / len(labels)
+    # The recall of the largest class is 1; the F1 of every other class is 0.
+    f1_of_largest = 2 * precision / (1 + precision)
+    return f1_of_largest / len(counts)
+
+
 def _tree_accuracy(texts: Sequence[str], labels: Sequence[str], seed: int) -> float:
+    """Return the accuracy of a decision tree on TF-IDF, reduced to 20 dimensions."""
     from sklearn.decomposition import TruncatedSVD
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.pipeline import make_pipeline
@@ -112,6 +146,7 @@ def _tree_accuracy(texts: Sequence[str], labels: Sequence[str], seed: int) -> fl
 
 
 def _probe_f1(texts: Sequence[str], labels: Sequence[str], seed: int) -> float:
+    """Return the macro-F1 of a linear probe on hashed words and pairs of words."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import SGDClassifier
     from sklearn.pipeline import make_pipeline
@@ -124,25 +159,28 @@ def _probe_f1(texts: Sequence[str], labels: Sequence[str], seed: int) -> float:
 
 
 def _cross_validated(model: object, texts: Sequence[str], labels: Sequence[str], scoring: str, seed: int) -> float:
-    """Mean score over stratified folds; 0 where the data is too small or too empty for it."""
+    """Return the mean score over stratified folds; 0 where the data is too small or too empty for it."""
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
     counts = Counter(labels)
-    kept = [index for index, label in enumerate(labels) if counts[label] > 1]
-    chosen = [labels[index] for index in kept]
-    folds = min(FOLDS, min(Counter(chosen).values(), default=0))
-    if folds < 2 or len(set(chosen)) < 2:
+    # A class with one text cannot be both learned and tested.
+    rows = [index for index, label in enumerate(labels) if counts[label] > 1]
+    row_texts = [texts[index] for index in rows]
+    row_labels = [labels[index] for index in rows]
+    smallest_class = min(Counter(row_labels).values(), default=0)
+    folds = min(FOLDS, smallest_class)
+    if folds < 2 or len(set(row_labels)) < 2:
         return 0.0
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
+        # A fold that cannot be fitted counts as 0, without a warning.
         warnings.simplefilter("ignore")
         try:
-            found = cross_val_score(
-                model, [texts[index] for index in kept], chosen, scoring=scoring, cv=splitter, error_score=0.0
-            )
+            scores = cross_val_score(model, row_texts, row_labels, scoring=scoring, cv=splitter, error_score=0.0)
         except ValueError:
-            return 0.0  # no fold could be fitted, as with texts that hold no word
-    return float(np.nan_to_num(found).mean())
+            # No fold could be fitted, as with texts that hold no word.
+            return 0.0
+    return float(np.nan_to_num(scores).mean())
 
 
 GROUPS = (PaperClassification(), Classification())

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.semantic import embed
 from xautolm.metafeatures.statistics import spread, type_token_ratio, words
 
@@ -20,13 +20,14 @@ SIZES = (0, 1, 2, 4, 5, 7)
 ROUGE_WORDS = 200
 """Words of each side that the longest common subsequence is computed over."""
 ROUGE_PAIRS = 300
+"""Pairs that ROUGE-L is computed of."""
 
 
 class PaperGeneration:
-    """The eleven of XAutoLM (arXiv 2508.00924): lengths, vocabularies, and how near prompts and targets are."""
+    """Compute the eleven of XAutoLM (arXiv 2508.00924): lengths, vocabularies, and how near prompts and targets are."""
 
     name = OUR_GENERATION
-    part = "task"
+    part = Part.TASK
     aspect = "paper"
     noise = 0.0
     targets = "texts"
@@ -45,50 +46,46 @@ class PaperGeneration:
     )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Lengths in characters; similarity is the cosine of hashed embeddings, as of `semantic-hashed.v1`."""
-        prompts, targets = list(sample.texts), [str(target) for target in sample.targets]
-        lengths = [(len(prompt), len(target)) for prompt, target in zip(prompts, targets, strict=True)]
-        known = {word for prompt in prompts for word in words(prompt)}
-        new = {word for target in targets for word in words(target)}
-        similar = (embed(prompts) * embed(targets)).sum(axis=1)
-        pairs = list(zip(prompts, targets, strict=True))[:ROUGE_PAIRS]
+        """Return the eleven; lengths in characters, similarity by hashed embeddings as of `semantic-hashed.v1`."""
+        prompts = list(sample.texts)
+        targets = [str(target) for target in sample.targets]
+        prompt_mean, prompt_deviation = spread([len(prompt) for prompt in prompts])
+        target_mean, target_deviation = spread([len(target) for target in targets])
+        # Embeddings have length 1, so that their product is the cosine.
+        similarities = (embed(prompts) * embed(targets)).sum(axis=1)
         return (
             float(sample.examples),
-            *spread([prompt for prompt, _ in lengths]),
+            prompt_mean,
+            prompt_deviation,
             type_token_ratio(prompts),
-            *spread([target for _, target in lengths]),
+            target_mean,
+            target_deviation,
             type_token_ratio(targets),
-            float(np.mean([target / max(prompt, 1) for prompt, target in lengths])),
-            len(new - known) / max(len(new), 1),
-            float(similar.mean()),
-            float(np.mean([rouge_l(words(prompt), words(target)) for prompt, target in pairs])),
+            _length_ratio(prompts, targets),
+            _novelty(prompts, targets),
+            float(similarities.mean()),
+            _mean_rouge_l(prompts, targets),
         )
 
 
 class GenerationSizes:
-    """The sizes among the eleven: what can be compared with experience of the paper's own program."""
+    """Compute the sizes among the eleven: what can be compared with experience of the paper's own program."""
 
     name = GENERATION_SIZES
-    part = "task"
+    part = Part.TASK
     aspect = "paper"
     noise = 0.0
     targets = "texts"
     features = tuple(PaperGeneration.features[position] for position in SIZES)
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Lengths in characters."""
-        prompt_lengths = [len(prompt) for prompt in sample.texts]
-        target_lengths = [len(str(target)) for target in sample.targets]
-        ratios = [
-            target_length / max(prompt_length, 1)
-            for prompt_length, target_length in zip(prompt_lengths, target_lengths, strict=True)
-        ]
-        return (
-            float(sample.examples),
-            *spread(prompt_lengths),
-            *spread(target_lengths),
-            float(np.mean(ratios)),
-        )
+        """Return lengths in characters."""
+        prompts = list(sample.texts)
+        targets = [str(target) for target in sample.targets]
+        prompt_mean, prompt_deviation = spread([len(prompt) for prompt in prompts])
+        target_mean, target_deviation = spread([len(target) for target in targets])
+        ratio = _length_ratio(prompts, targets)
+        return (float(sample.examples), prompt_mean, prompt_deviation, target_mean, target_deviation, ratio)
 
 
 def sizes_of(eleven: Sequence[float]) -> tuple[float, ...]:
@@ -98,17 +95,44 @@ def sizes_of(eleven: Sequence[float]) -> tuple[float, ...]:
     return tuple(eleven[position] for position in SIZES)
 
 
+def _length_ratio(prompts: Sequence[str], targets: Sequence[str]) -> float:
+    """Return the mean over all pairs of the target's length over the prompt's."""
+    ratios: list[float] = []
+    for prompt, target in zip(prompts, targets, strict=True):
+        ratios.append(len(target) / max(len(prompt), 1))
+    return float(np.mean(ratios))
+
+
+def _novelty(prompts: Sequence[str], targets: Sequence[str]) -> float:
+    """Return the share of the targets' vocabulary that no prompt has."""
+    prompt_words = {word for prompt in prompts for word in words(prompt)}
+    target_words = {word for target in targets for word in words(target)}
+    return len(target_words - prompt_words) / max(len(target_words), 1)
+
+
+def _mean_rouge_l(prompts: Sequence[str], targets: Sequence[str]) -> float:
+    """Return the mean ROUGE-L of the first pairs: it takes time by the product of a pair's lengths."""
+    scores: list[float] = []
+    for prompt, target in zip(prompts[:ROUGE_PAIRS], targets[:ROUGE_PAIRS], strict=True):
+        scores.append(rouge_l(words(prompt), words(target)))
+    return float(np.mean(scores))
+
+
 def rouge_l(reference: list[str], candidate: list[str]) -> float:
-    """F1 of the longest common subsequence of two lists of words (Lin, 2004)."""
-    first, second = reference[:ROUGE_WORDS], candidate[:ROUGE_WORDS]
-    previous = [0] * (len(second) + 1)
-    for word in first:
+    """Return the F1 of the longest common subsequence of two lists of words (Lin, 2004)."""
+    rows, columns = reference[:ROUGE_WORDS], candidate[:ROUGE_WORDS]
+    # Lengths for the rows so far and the first 0, 1, ... columns; only the row before is ever needed.
+    previous = [0] * (len(columns) + 1)
+    for row_word in rows:
         current = [0]
-        for column, other in enumerate(second, start=1):
-            current.append(previous[column - 1] + 1 if word == other else max(previous[column], current[-1]))
+        for index, column_word in enumerate(columns):
+            length_without = max(previous[index + 1], current[index])
+            is_common = row_word == column_word
+            current.append(previous[index] + 1 if is_common else length_without)
         previous = current
     common = previous[-1]
-    return 2 * common / (len(first) + len(second)) if common else 0.0
+    # With precision common / columns and recall common / rows.
+    return 2 * common / (len(rows) + len(columns)) if common else 0.0
 
 
 GROUPS = (PaperGeneration(), GenerationSizes())

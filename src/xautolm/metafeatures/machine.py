@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
 from xautolm.vocabulary import DeviceKind
 
 GIB = 1024**3
 NOISE = 0.25
 """The speed of a busy machine and its free memory vary by about a fifth from one run to the next; scaled to the range
 that they have, that would look like another machine."""
+FIRST_WITH_BF16 = 8.0
+"""Compute capability of the first GPUs of NVIDIA that compute in bfloat16."""
 UNLIMITED_SECONDS = 86_400.0
 """Stands for no time limit: longer than any trial here is expected to take."""
 
@@ -17,43 +19,45 @@ class PaperSystem:
     """The five of XAutoLM (arXiv 2508.00924), with the GPU's memory really read: its own store says 0."""
 
     name = "system-paper.v1"
-    part = "system"
+    part = Part.SYSTEM
     aspect = "paper"
     noise = 0.0
     targets = "any"
     features = ("physical_cores", "logical_cores", "cpu_frequency_ghz", "memory_gib", "gpu_memory_gib")
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Sizes in GiB, the frequency in GHz."""
+        """Return sizes in GiB, and the frequency in GHz."""
         system = sample.system
-        gpu = sum(one.memory for one in system.gpus)
-        cores = float(system.physical_cores), float(system.logical_cores)
-        return (*cores, system.cpu_frequency, system.memory / GIB, gpu / GIB)
+        gpu_memory = sum(gpu.memory for gpu in system.gpus)
+        return (
+            float(system.physical_cores),
+            float(system.logical_cores),
+            system.cpu_frequency,
+            system.memory / GIB,
+            gpu_memory / GIB,
+        )
 
 
 class System:
     """What the paper's five leave out: how many GPUs of which kind, measured speed, and the limits of a trial."""
 
     name = "system.v1"
-    part = "system"
+    part = Part.SYSTEM
     aspect = "limits"
     noise = NOISE
     targets = "any"
     features = ("gpus", "compute_capability", "bf16", "cpu_gflops", "trial_memory_gib", "trial_seconds")
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Without GPU, the first three are 0; without time limit, a day stands for it."""
+        """Return the numbers; without GPU the first three are 0, without time limit a day stands for it."""
         system, limits = sample.system, sample.limits
+        # Of several GPUs the oldest: a trial may come to any of them.
         capability = min((gpu.compute_capability for gpu in system.gpus), default=0.0)
-        memory = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
-        return (
-            float(len(system.gpus)),
-            capability,
-            float(capability >= 8.0),
-            system.gflops,
-            (memory or system.device_memory) / GIB,
-            limits.seconds or UNLIMITED_SECONDS,
-        )
+        has_bf16 = capability >= FIRST_WITH_BF16
+        memory_limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
+        memory = memory_limit or system.device_memory
+        seconds = limits.seconds or UNLIMITED_SECONDS
+        return (float(len(system.gpus)), capability, float(has_bf16), system.gflops, memory / GIB, seconds)
 
 
 GROUPS = (PaperSystem(), System())

@@ -7,12 +7,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from xautolm.errors import DamagedFileError
-from xautolm.metafeatures.base import FeatureGroup, Sample
+from xautolm.metafeatures.base import FeatureGroup, Part, Sample
 from xautolm.records import Features, is_fingerprint
 from xautolm.serialization import read_json, write_json
 
@@ -23,7 +22,7 @@ SAMPLE = 4_000
 
 
 def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Path | None, key: str) -> Features:
-    """The meta-features of a task on a machine.
+    """Return the meta-features of a task on a machine.
 
     Args:
         groups: All groups there are.
@@ -36,20 +35,31 @@ def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Pa
         Numbers by the groups' versioned names. A value that is not finite is stored as 0; a group that cannot be had
         here is left out.
     """
-    few = _few(sample)
-    known = known_features(cache, key) if cache else {}
-    found: dict[str, tuple[float, ...]] = {}
+    rows = _sampled(sample)
+    cached = known_features(cache, key) if cache else {}
+    features: dict[str, tuple[float, ...]] = {}
+    of_data: dict[str, tuple[float, ...]] = {}
     for group in groups:
         if group.targets not in {kind, "any"}:
             continue
-        if group.part != "system" and group.name in known:
-            found[group.name] = known[group.name]
-        elif values := group.compute(few):
-            found[group.name] = tuple(float(np.nan_to_num(value, posinf=0, neginf=0)) for value in values)
+        # The machine may be another one by the next search, or busier.
+        is_of_machine = group.part == Part.SYSTEM
+        values = () if is_of_machine else cached.get(group.name, ())
+        if not values:
+            values = _finite(group.compute(rows))
+        if not values:
+            continue
+        features[group.name] = values
+        if not is_of_machine:
+            of_data[group.name] = values
     if cache:
-        parts = {group.name: group.part for group in groups}
-        _keep(cache, key, {name: values for name, values in found.items() if parts[name] != "system"})
-    return found
+        _keep(cache, key, of_data)
+    return features
+
+
+def _finite(values: Sequence[float]) -> tuple[float, ...]:
+    """Return numbers with 0 in the place of what is not finite, which neither a store nor a distance can hold."""
+    return tuple(np.nan_to_num(np.asarray(values, dtype=float), posinf=0, neginf=0).tolist())
 
 
 def known_features(cache: Path, key: str) -> Features:
@@ -94,12 +104,13 @@ def _place(cache: Path, key: str) -> Path | None:
     return cache / f"{key}.json" if is_fingerprint(key) else None
 
 
-def _few(sample: Sample) -> Sample:
+def _sampled(sample: Sample) -> Sample:
+    """Return at most `SAMPLE` of the rows, in their order; the same ones for the same seed."""
     if len(sample.texts) <= SAMPLE:
         return sample
-    chosen = np.sort(np.random.default_rng(sample.seed).choice(len(sample.texts), SAMPLE, replace=False))
-    return replace(sample, texts=_taken(sample.texts, chosen), targets=_taken(sample.targets, chosen))
-
-
-def _taken(values: Sequence[Any], positions: np.ndarray) -> list[Any]:
-    return [values[position] for position in positions.tolist()]
+    generator = np.random.default_rng(sample.seed)
+    drawn = generator.choice(len(sample.texts), SAMPLE, replace=False)
+    positions = np.sort(drawn).tolist()
+    texts = [sample.texts[position] for position in positions]
+    targets = [sample.targets[position] for position in positions]
+    return replace(sample, texts=texts, targets=targets)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import spread, type_token_ratio
 
 FOLDS = 5
@@ -17,7 +17,7 @@ class Regression:
     """Size, lengths, how the numbers are spread, and a linear landmarker."""
 
     name = "regression.v1"
-    part = "task"
+    part = Part.TASK
     aspect = "paper"
     noise = 0.0
     targets = "numbers"
@@ -32,21 +32,30 @@ class Regression:
     )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """Lengths in characters; the skewness is the third standardised moment, without its sign; the landmarker is
-        the R², at least 0, of ridge regression on hashed n-grams, in 5 folds."""
+        """Return lengths in characters, and two numbers about the targets.
+
+        The skewness is the third standardised moment, without its sign; the landmarker is the R², at least 0, of ridge
+        regression on hashed n-grams, in 5 folds.
+        """
         numbers = np.asarray(sample.targets, dtype=float)
+        # Targets that are all equal have no deviation.
         standardised = (numbers - numbers.mean()) / (numbers.std() or 1.0)
+        skewness = float((standardised**3).mean())
+        distinct_share = len(set(numbers.tolist())) / len(numbers)
+        length_mean, length_deviation = spread([len(text) for text in sample.texts])
         return (
             float(sample.examples),
-            *spread([len(text) for text in sample.texts]),
+            length_mean,
+            length_deviation,
             type_token_ratio(sample.texts),
-            len(set(numbers.tolist())) / len(numbers),
-            abs(float((standardised**3).mean())),
+            distinct_share,
+            abs(skewness),
             _probe_r2(sample.texts, standardised, sample.seed),
         )
 
 
 def _probe_r2(texts: Sequence[str], numbers: np.ndarray, seed: int) -> float:
+    """Return the mean R² of a linear probe over folds, at least 0; 0 where there are too few texts for folds."""
     from sklearn.feature_extraction.text import HashingVectorizer
     from sklearn.linear_model import Ridge
     from sklearn.model_selection import KFold, cross_val_score
@@ -55,12 +64,15 @@ def _probe_r2(texts: Sequence[str], numbers: np.ndarray, seed: int) -> float:
     folds = min(FOLDS, len(texts) // 2)
     if folds < 2:
         return 0.0
-    model = make_pipeline(HashingVectorizer(n_features=2**14, ngram_range=(1, 2), token_pattern=r"\w+"), Ridge())
+    vectorizer = HashingVectorizer(n_features=2**14, ngram_range=(1, 2), token_pattern=r"\w+")
+    model = make_pipeline(vectorizer, Ridge())
     splitter = KFold(folds, shuffle=True, random_state=seed)
     with warnings.catch_warnings():
+        # A fold that cannot be scored counts as 0, without a warning.
         warnings.simplefilter("ignore")
-        found = cross_val_score(model, list(texts), numbers, scoring="r2", cv=splitter, error_score=0.0)
-    return max(float(np.nan_to_num(found).mean()), 0.0)
+        scores = cross_val_score(model, list(texts), numbers, scoring="r2", cv=splitter, error_score=0.0)
+    mean = float(np.nan_to_num(scores).mean())
+    return max(mean, 0.0)
 
 
 GROUPS = Regression()

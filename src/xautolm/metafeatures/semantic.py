@@ -7,7 +7,8 @@ from functools import cache
 
 import numpy as np
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
+from xautolm.metafeatures.statistics import unit_vector
 
 HASHES = 2**14
 DIMENSIONS = 64
@@ -19,34 +20,36 @@ class Semantic:
     """The mean embedding of the texts, of unit length."""
 
     name = "semantic-hashed.v1"
-    part = "semantic"
+    part = Part.SEMANTIC
     aspect = "topic"
     noise = 0.0
     targets = "any"
     features = ()
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """A vector of 64 numbers."""
-        mean = embed(sample.texts).mean(axis=0)
-        length = float(np.linalg.norm(mean))
-        return tuple(float(value) for value in (mean / length if length else mean))
+        """Return a vector of 64 numbers."""
+        embeddings = embed(sample.texts)
+        return unit_vector(embeddings.mean(axis=0))
 
 
 def embed(texts: Sequence[str]) -> np.ndarray:
-    """Embeddings of unit length, shape (texts, 64); of length zero for a text without words."""
+    """Return embeddings of unit length, shape (texts, 64); of length zero for a text without words."""
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    hashed = HashingVectorizer(
+    vectorizer = HashingVectorizer(
         n_features=HASHES, ngram_range=(1, 2), token_pattern=r"\w+", alternate_sign=False, norm=None, binary=True
-    ).transform(texts)
-    found = np.asarray(hashed @ _projection())
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
-    unit: np.ndarray = found / np.maximum(lengths, 1e-12)
+    )
+    # Whether a text has an n-gram, shape (texts, HASHES), sparse.
+    hashed = vectorizer.transform(texts)
+    embeddings = np.asarray(hashed @ _projection())
+    lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    unit: np.ndarray = embeddings / np.maximum(lengths, 1e-12)
     return unit
 
 
 @cache
 def _projection() -> np.ndarray:
+    """Return a matrix of standard normal numbers, shape (HASHES, DIMENSIONS)."""
     rng = np.random.default_rng(PROJECTION_SEED)
     return np.asarray(rng.standard_normal((HASHES, DIMENSIONS)))
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from xautolm.metafeatures.base import Sample
+from xautolm.metafeatures.base import Part, Sample
+from xautolm.metafeatures.statistics import unit_vector
 from xautolm.settings import child_environment, sentence_encoder
 
 logger = logging.getLogger(__name__)
@@ -20,6 +21,7 @@ logger = logging.getLogger(__name__)
 TEXTS = 256
 """Texts that are encoded: some seconds on two cores."""
 SECONDS = 300.0
+"""Seconds after which a child is given up."""
 NAME = "semantic-minilm.v1"
 DIMENSIONS = 384
 """Length of the encoder's vectors."""
@@ -33,20 +35,21 @@ class Sentences:
     """
 
     name = NAME
-    part = "semantic"
+    part = Part.SEMANTIC
     aspect = "topic"
     noise = 0.0
     targets = "any"
     features = ()
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
-        """A vector of 384 numbers; nothing where there is no encoder."""
+        """Return a vector of 384 numbers; nothing where there is no encoder."""
         folder = sentence_encoder()
         if folder is None:
             return ()
-        chosen = np.random.default_rng(sample.seed).permutation(len(sample.texts))[:TEXTS]
+        generator = np.random.default_rng(sample.seed)
+        drawn = generator.permutation(len(sample.texts))[:TEXTS]
+        texts = [sample.texts[index] for index in sorted(drawn.tolist())]
         try:
-            texts = [sample.texts[index] for index in sorted(chosen.tolist())]
             if sample.encode is not None:
                 vectors = sample.encode(texts, folder)
             else:
@@ -55,13 +58,12 @@ class Sentences:
         except (OSError, subprocess.SubprocessError, ValueError) as error:
             logger.warning("the sentence encoder in %s gave nothing: %s", folder, error)
             return ()
-        length = float(np.linalg.norm(mean))
-        return tuple(float(value) for value in (mean / length if length else mean))
+        return unit_vector(mean)
 
 
 def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
-    """Embeddings, shape (texts, dimensions)."""
-    done = subprocess.run(
+    """Return embeddings, shape (texts, dimensions), that a child computes: this process never loads torch."""
+    child = subprocess.run(
         [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
         input=json.dumps(list(texts)),
         capture_output=True,
@@ -70,7 +72,7 @@ def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
         timeout=SECONDS,
         env=child_environment(threads),
     )
-    return np.asarray(json.loads(done.stdout), dtype=float)
+    return np.asarray(json.loads(child.stdout), dtype=float)
 
 
 GROUPS = Sentences()

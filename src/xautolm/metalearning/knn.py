@@ -6,10 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from xautolm.metafeatures import Part
 from xautolm.metalearning.similarity import (
     PAPER,
-    SYSTEM,
-    TASK,
     Distances,
     Near,
     compared_groups,
@@ -58,9 +57,9 @@ def raw_distances(experiences: Sequence[Experience], current: Features) -> Dista
     the groups cannot be compared.
     """
     parts = compared_groups(experiences, current, aspect=PAPER)
-    if TASK not in parts:
+    if Part.TASK not in parts:
         return [], len(experiences)
-    groups = [*parts[TASK], *parts.get(SYSTEM, ())]
+    groups = [*parts[Part.TASK], *parts.get(Part.SYSTEM, ())]
     row = _joined(current, groups)
     neighbors: list[Near] = []
     for experience in experiences:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.metafeatures import FEATURES
+from xautolm.metafeatures import FEATURES, Part
 from xautolm.records import Experience, Features
 
 Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -17,8 +17,6 @@ Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
 Scaler = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """Rows of shape (n, features) and one row of shape (features,) to both, normalised over all of them together."""
 
-TASK, SEMANTIC, SYSTEM = "task", "semantic", "system"
-"""Parts of the distance; the semantic one is compared by the angle between vectors, as they are."""
 PAPER = "paper"
 """The aspect that the paper compares."""
 OWN = "own:"
@@ -37,7 +35,7 @@ class Weights:
 
     def of(self, part: str) -> float:
         """Return the weight of a part of the distance, by its name."""
-        weights = {TASK: self.task, SEMANTIC: self.semantic, SYSTEM: self.system}
+        weights: dict[str, float] = {Part.TASK: self.task, Part.SEMANTIC: self.semantic, Part.SYSTEM: self.system}
         return weights[part]
 
 
@@ -86,7 +84,7 @@ def measured(
     if scaler not in SCALERS:
         raise UnknownNameError("scaler", scaler, SCALERS)
     groups = compared_groups(experiences, current)
-    task_groups = groups.get(TASK, ())
+    task_groups = groups.get(Part.TASK, ())
     comparable: list[Experience] = []
     for experience in experiences:
         features = experience.features
@@ -142,7 +140,7 @@ def compared_groups(
             by_aspect.setdefault(key, []).append(name)
     for name in current:
         if name.startswith(OWN):
-            key = (TASK, OWN)
+            key = (Part.TASK, OWN)
             by_aspect.setdefault(key, []).append(name)
     by_part: dict[str, list[str]] = {}
     for (part, _), names in by_aspect.items():
@@ -191,7 +189,7 @@ def _part_distance(
         row = np.asarray(current[group])
         rows = np.asarray([experiences[index].features[group] for index in having])
         rows = _without_noise(rows, row, group)
-        if part == SEMANTIC:
+        if part == Part.SEMANTIC:
             distance = _cosine(rows, row)
         else:
             scaled_rows, scaled_row = SCALERS[scaler](rows, row)
