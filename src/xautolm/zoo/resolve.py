@@ -33,15 +33,15 @@ def unsaid(text: str) -> None:
 
 
 def find_models(
-    wanted: Sequence[str],
+    names: Sequence[str],
     cards: Mapping[str, ModelCard],
     families: Sequence[str] = (Architecture.ENCODER,),
     note: Note = unsaid,
 ) -> list[ModelCard]:
-    """Return the cards of the wanted models, each checked to be had; weights are not fetched.
+    """Return the cards of models that were asked for, each checked to be had; weights are not fetched.
 
     Args:
-        wanted: Names in the zoo, hub ids (`owner/name` or `owner/name@revision`), folders, or `auto`.
+        names: Names in the zoo, hub ids (`owner/name` or `owner/name@revision`), folders, or `auto`.
         cards: The zoo.
         families: Architectures that `auto` considers.
         note: Takes what `auto` leaves out, and why.
@@ -50,14 +50,23 @@ def find_models(
         UnknownNameError: Neither a name of the zoo, nor a folder, nor a hub id.
         ModelUnavailableError: Known, but neither on this machine nor to be had from the hub.
     """
-    named = [name for name in wanted if name != AUTO]
-    here = {name: _on_this_machine(name, cards) for name in named}
-    absent = [name for name, card in here.items() if card is None]
-    fetchable = _on_the_hub(absent, cards)
+    local: dict[str, ModelCard] = {}
+    absent: list[str] = []
+    for name in names:
+        if name == AUTO:
+            continue
+        card = _on_this_machine(name, cards)
+        if card is None:
+            absent.append(name)
+        else:
+            local[name] = card
+    # All that the hub has to be asked about is asked at once.
+    cards_by_name = local | _on_the_hub(absent, cards)
     models: dict[str, ModelCard] = {}
-    for name in wanted:
-        found = _automatic(cards, families, note) if name == AUTO else [here[name] or fetchable[name]]
-        for card in found:
+    for name in names:
+        # A model may be named twice, by different names or by `auto` as well.
+        cards_of_name = _automatic(cards, families, note) if name == AUTO else [cards_by_name[name]]
+        for card in cards_of_name:
             models.setdefault(card.name, card)
     return list(models.values())
 
@@ -69,13 +78,13 @@ def local_models(cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHI
     return [card for card in placed if card is not None]
 
 
-def is_asked_for(card: ModelCard, wanted: Sequence[str], cards: Mapping[str, ModelCard]) -> bool:
+def is_asked_for(card: ModelCard, names: Sequence[str], cards: Mapping[str, ModelCard]) -> bool:
     """Return whether a user named a model, by whatever of its names, rather than left the choice to `auto`."""
-    if AUTO not in wanted:
+    if AUTO not in names:
         return True
-    for name in wanted:
-        known = known_card(name, cards)
-        if name == card.name or (known is not None and known.name == card.name):
+    for name in names:
+        zoo_card = known_card(name, cards)
+        if name == card.name or (zoo_card is not None and zoo_card.name == card.name):
             return True
         if card.hub_id and read_hub_name(name) == hub_name(card):
             return True
@@ -130,9 +139,9 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
 
 def _cached_stranger(repository: HubName, folder: Path, cards: Mapping[str, ModelCard]) -> ModelCard:
     """Return the card of a model in the hub cache that was named by hub id: the zoo's where it knows the model."""
-    known = _known_repository(repository, cards)
-    if known is not None:
-        return with_folder(known, folder)
+    zoo_card = _known_repository(repository, cards)
+    if zoo_card is not None:
+        return with_folder(zoo_card, folder)
     card = card_of_folder(folder, str(repository))
     return replace(card, origin=Origin.HUB, hub_id=repository.hub_id, revision=repository.revision)
 
@@ -182,9 +191,9 @@ def _fetchable(
     answer = usable(answer)
     if isinstance(answer, HubTrouble):
         raise cannot_be_had(name, answer)
-    known = _known_repository(repository, cards)
-    if known is not None:
-        return known
+    zoo_card = _known_repository(repository, cards)
+    if zoo_card is not None:
+        return zoo_card
     assert answer.config is not None, "a repository without a configuration is not usable"
     card = card_of_config(answer.config, str(repository), path=None)
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
@@ -206,34 +215,44 @@ def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
 
 def _automatic(cards: Mapping[str, ModelCard], families: Sequence[str], note: Note) -> list[ModelCard]:
     """Return what `auto` considers: all that is on this machine, then the smallest on the hub up to `AUTO_BYTES`."""
-    here: list[ModelCard] = []
-    for card in local_models(cards, families):
+    local = local_models(cards, families)
+    usable_cards: list[ModelCard] = []
+    for card in local:
+        if card.origin != Origin.HUB:
+            usable_cards.append(card)
+            continue
         try:
-            here.append(with_folder(card, Path(card.path)) if card.origin == Origin.HUB else card)
+            usable_cards.append(with_folder(card, Path(card.path)))
         except ModelUnavailableError as error:
-            note(f"auto leaves out {card.name}: {' '.join(str(error).splitlines())}")
+            reason = " ".join(str(error).splitlines())
+            note(f"auto leaves out {card.name}: {reason}")
     if hub_is_offline():
-        return here
-    known = {card.name for card in local_models(cards, families)}
-    absent = [
-        card
-        for card in cards.values()
-        if card.automatic and card.architecture in families and card.origin == Origin.HUB and card.name not in known
-    ]
-    return here + _smallest_on_the_hub(absent, note)
+        return usable_cards
+    # What lies in the cache damaged is not fetched again either: the note says why it is left out.
+    local_names = {card.name for card in local}
+    absent: list[ModelCard] = []
+    for card in cards.values():
+        is_considered = card.automatic and card.architecture in families
+        if is_considered and card.origin == Origin.HUB and card.name not in local_names:
+            absent.append(card)
+    return usable_cards + _smallest_on_the_hub(absent, note)
 
 
 def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelCard]:
-    chosen: list[ModelCard] = []
+    """Return the smallest models, up to `AUTO_BYTES` together, that can be had; what is left out is told."""
+    affordable: list[ModelCard] = []
     beyond: list[ModelCard] = []
     size = 0
     for card in sorted(absent, key=lambda card: card.parameters):
         size += BYTES_PER_WEIGHT * card.parameters
-        (chosen if size <= AUTO_BYTES else beyond).append(card)
-    answers = look_up([hub_name(card) for card in chosen])
+        if size <= AUTO_BYTES:
+            affordable.append(card)
+        else:
+            beyond.append(card)
+    answers = look_up([hub_name(card) for card in affordable])
     troubles: dict[str, HubTrouble] = {}
     fetchable: list[ModelCard] = []
-    for card in chosen:
+    for card in affordable:
         answer = usable(answers[hub_name(card)])
         if isinstance(answer, HubTrouble):
             troubles[card.name] = answer
