@@ -58,6 +58,7 @@ def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
         opinions = _opinions(annotations_cell)
         row = dict(task)
         if opinions:
+            # The first valid annotation counts; where others differ from it, the note says so.
             first = opinions[0]
             row.update(first)
             if any(opinion != first for opinion in opinions):
@@ -93,6 +94,7 @@ def _annotation_values(annotation: Mapping[str, object]) -> dict[str, object]:
         for kind in VALUE_KINDS:
             if value.get(kind) is not None:
                 values[question] = value[kind]
+        # Each class is a path of names from the root, written with slashes between them.
         if value.get(TAXONOMY) is not None:
             values[question] = ["/".join(path) for path in value[TAXONOMY]]
     return values

@@ -92,6 +92,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[st
     Raises:
         DataError: A named column does not exist, or no guess is safe; the message lists the columns.
     """
+    # Frames may have numbers as names; the user writes texts.
     columns = [str(column) for column in table.columns]
     by_role: dict[str, str] = {}
     for role in roles:
@@ -102,6 +103,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[st
             by_role[role.name] = name
             continue
         candidates = [column for column in columns if column.strip().lower() in role.guesses]
+        # With two candidates a guess could be wrong, and nobody would see it.
         if len(candidates) != 1:
             raise _unclear_column(table, role, candidates, by_role)
         by_role[role.name] = candidates[0]
@@ -237,6 +239,7 @@ def extract_labelled(
 
     where = f"{name}, {counted_by(table)}"
     problems: list[str] = []
+    # Labels first: they decide which rows are looked at.
     labels = _parsed(label_cells, target, where, label_column, problems, missing=empty)
     is_labelled = np.array([label is not None for label in labels], dtype=bool)
     values: dict[str, list[object]] = {}

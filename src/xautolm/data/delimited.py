@@ -38,10 +38,12 @@ def read_delimited(
     lines = lines_of(text)
     stated = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
     if stated is not None:
+        # Such a line is no row, and what it says goes before the file's name.
         usual_separator = stated[1]
         lines = lines_of("".join(lines.texts[1:]), lines.first + 1)
     if not lines.texts:
         raise DataError(f"{place} is empty.", fix="It needs a line of column names and a line for each row.")
+
     try:
         records, separator, notes = _with_separator(lines, usual_separator)
     except MalformedError as error:
@@ -70,6 +72,7 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
             continue
         if len(records[0].cells) > 1:
             return records, separator, notes
+        # One column is what any separator makes of a file that does not hold it: the last resort.
         if separator == usual:
             single_column = records, separator, notes
     # The separator was right and a line was wrong, if most lines have as many cells as the header.
@@ -120,6 +123,7 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[p
 
     header_place = f"{place}, line {records[0].first_line}"
     _check_header(header, rows, header_place)
+    # Messages name a row by the line on which it begins.
     cells = [record.cells for record in rows]
     first_lines = [record.first_line for record in rows]
     table = lined_table(cells, first_lines)

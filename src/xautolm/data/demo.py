@@ -151,14 +151,18 @@ def _ticket(rng: np.random.Generator) -> tuple[str, str]:
         position = rng.choice(len(labels), p=CLASS_SHARES)
         label = labels[position]
         complaint = str(rng.choice(COMPLAINTS[label]))
+
+    # Not every complaint has places for them, but both are drawn for each.
     product = rng.choice(PRODUCTS)
     time = rng.choice(TIMES)
     sentence = complaint.format(product=product, time=time)
     capitalized = sentence[0].upper() + sentence[1:]
     opening = str(rng.choice(OPENINGS))
     closing = str(rng.choice(CLOSINGS))
+    # Some openings and closings are empty.
     parts = [part for part in (opening, capitalized, closing) if part]
     text = " ".join(parts)
+
     if rng.random() < TYPO_RATE:
         text = _with_typo(text, rng)
     if rng.random() < LABEL_NOISE:

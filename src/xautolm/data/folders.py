@@ -94,6 +94,7 @@ def _is_table(path: PurePath) -> bool:
     """Return whether a file holds a table; texts and archives do if a split is in their names."""
     if path.stem.lower() in NAMES_OF_NO_DATA:
         return False
+    # A text may be a licence or a list of requirements, an archive anything.
     suffix = data_suffix(path)
     if suffix in TEXT_SUFFIXES:
         return split_of(_stem(path)) is not None

@@ -46,10 +46,12 @@ def table_in_columns(
     Raises:
         DataError: A row in such a form that cannot be used.
     """
-    text, target = roles[0], roles[-1]
+    text = roles[0]
+    target = roles[-1]
     # Answers to questions have a form of their own, which the reader of JSON knows.
     if target.name not in (LABEL, TARGET):
         return table, []
+    # A task whose text may be an instruction reads conversations too.
     if INSTRUCTION in text.guesses:
         named_text = named.get(text.name)
         table, notes = instruction_columns(table, named_text, text.name, target.name)
@@ -108,6 +110,7 @@ def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
             keys_by_column[column] = _keys_of(cells)
 
     flat = table.drop(columns=list(keys_by_column))
+    # A key that is also a column, or a key elsewhere, needs its object's name before it.
     uses_of_name = Counter(flat.columns)
     for keys in keys_by_column.values():
         uses_of_name.update(keys)

@@ -30,6 +30,7 @@ def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     Numbers and tuples as names become texts (`0`, `a.text`). pandas' NA, which can be neither compared nor tested,
     becomes None. An index that was a column is one again.
     """
+    # A column that was made the index is data, too.
     frame = with_index_columns(frame)
     names = [column_name(name) for name in frame.columns]
     plain = frame.set_axis(names, axis=1)

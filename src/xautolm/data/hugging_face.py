@@ -38,6 +38,7 @@ def from_disk(folder: Path, *, any_split: bool = False) -> Source:
 
     try:
         stored = load_from_disk(str(folder))
+    # The library raises errors of many kinds, those of Arrow and of JSON among them.
     except Exception as error:
         raise DataError(
             f"{folder} is not a readable data set of save_to_disk.",
@@ -59,6 +60,7 @@ def from_hub(name: str, *, any_split: bool = False) -> Source:
     from datasets import load_dataset
 
     try:
+        # Scripts of data sets are foreign code, which is never run.
         stored = load_dataset(name, trust_remote_code=False)
     except Exception as error:
         raise DataError(
@@ -77,10 +79,12 @@ def named_splits(name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *
     """
     named = {str(key): table for key, table in tables.items()}
     splits: dict[str, pd.DataFrame] = {}
+    # What no split takes is left out, and that is said.
     left_out = dict(named)
     for split, aliases in ALIASES.items():
         usual = [alias for alias in aliases if alias in named]
         similar = [key for key in named if split_of(key) == split]
+        # Such as validation_matched and validation_mismatched.
         if not usual and len(similar) > 1:
             raise DataError(
                 f"Several splits could be the {split} split.",
@@ -91,6 +95,7 @@ def named_splits(name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *
         if candidates:
             splits[split] = as_frame(named[candidates[0]])
             del left_out[candidates[0]]
+
     if TRAIN not in splits and not (any_split and splits):
         raise DataError("The data set has no training split.", got=", ".join(named))
     notes = [f"split {key!r} left out: {len(table)} rows" for key, table in left_out.items()]

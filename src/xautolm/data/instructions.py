@@ -33,6 +33,7 @@ def instruction_columns(
         DataError: A conversation that cannot be learned from, by its row.
     """
     columns = set(map(str, table.columns))
+    # Conversations first: they hold the answers too, whatever columns stand beside them.
     for name in CONVERSATIONS:
         may_be_read = name in columns and named in (None, name)
         if may_be_read and _holds_turns(table[name]):
@@ -41,6 +42,7 @@ def instruction_columns(
         return table, []
     if {PROMPT, COMPLETION} <= columns and _holds_turns(table[PROMPT]):
         return _of_prompts_in_turns(table)
+    # An instruction without anything beside it is a prompt as it is.
     if INSTRUCTION in columns and columns & {INPUT, SYSTEM, HISTORY}:
         return _of_instructions(table, text)
     return table, []

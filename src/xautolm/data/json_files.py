@@ -247,6 +247,7 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
         return _rows_of_object(rasa_data, place)
     if isinstance(document.get("common_examples"), list):
         return document["common_examples"]
+    # The usual name first, where several lists stand in one object.
     for name in LISTS_OF_ROWS:
         if isinstance(document.get(name), list):
             return document[name]
@@ -313,6 +314,7 @@ def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
 
 def _rows_of_objects(columns: Mapping[str, dict[str, Json]]) -> list[Json] | None:
     """Return the rows of columns that map the number of a row to its cell, if all have the same rows."""
+    # All columns must have the same rows in the same order, or cells would be paired by chance.
     keys = list(next(iter(columns.values())))
     if any(list(column) != keys for column in columns.values()):
         return None
@@ -342,6 +344,7 @@ def _table_of_list(rows: Sequence[Json], place: str) -> pd.DataFrame:
                 fix=ONE_ROW_EACH,
             )
         objects.append(row)
+    # SQuAD's articles hold paragraphs, which hold questions; a row is a question.
     if objects and "paragraphs" in objects[0]:
         objects = _squad_rows(objects, place)
     return pd.DataFrame(objects, dtype=object)

@@ -76,6 +76,7 @@ class SplitReader:
         is_training = name == TRAINING
         if raw.empty:
             raise DataError(f"The {name} has no rows.")
+        # Files of one data set may be headed differently: `Label` in one, `label` in the other.
         raw = self._with_training_names(raw)
         if not is_training and not self._has_labels(raw, name):
             return None
@@ -249,9 +250,11 @@ def without_unknown(
     unknown = [name for name in names if name not in set(train_names)]
     if not unknown:
         return table, []
+    # A class in another spelling is a mistake to mend, and no unknown class.
     refuse_other_spellings("test split", names, train_names)
     is_usable = [set(unknown).isdisjoint(labels_of([label])) for label in table[target]]
     rest = table[is_usable]
+
     dropped = len(table) - len(rest)
     sides = f"{listed(unknown)}; training has {listed(train_names)}"
     if 2 * len(rest) < len(table):

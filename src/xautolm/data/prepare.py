@@ -87,6 +87,7 @@ def prepare(
     train = parts.train
     notes += parts.notes
 
+    # The classes are those that are trained on; what only a test split has cannot be learned.
     labels = needs.labels_of(needs.labels(train))
     test_table = tables.get(TEST)
     if test_table is not None:
@@ -140,16 +141,20 @@ def labelled(
     raw, form_notes = table_in_columns(frame, needs.roles, columns)
     for note in (*source.notes, *form_notes):
         LOG.warning("%s", note)
+
     names = usual_columns(raw, needs.roles, columns, used or {})
     column_by_role = choose_columns(raw, needs.roles, names)
     if raw.empty:
         raise DataError("There are no rows to score.")
 
+    # What the model learned stands for the labels of training.
     reader = SplitReader(needs, column_by_role, unlabelled)
     reader.train_labels = list(known_classes)
     table = reader.read("data", raw)
     if table is None:
-        advice = f"If none is right for any of them, say --unlabelled {Unlabelled.NONE}." if reader.can_be_empty else ""
+        advice = ""
+        if reader.can_be_empty:
+            advice = f"If none is right for any of them, say --unlabelled {Unlabelled.NONE}."
         raise DataError("No row has a label to compare with.", got=reader.notes[-1], fix=advice)
     for note in reader.notes:
         LOG.warning("%s", note)

@@ -142,6 +142,7 @@ def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tupl
         except MalformedError:
             continue
         spanning = _over_several_lines(records)
+        # A reading that would lose rows is worse than none.
         if _swallowing(spanning, records, lines, separator, needs_evidence=True) is not None:
             continue
         if quoting is Quoting.ESCAPED:
@@ -265,13 +266,16 @@ def _swallowing(
     columns = len(records[0].cells)
     if columns < 2:
         return None
+    # Rows that stand on one line are surely whole; they show what is usual.
     single_lines = [record for record in records[1:] if record.first_line == record.last_line]
     usual: list[_Usual] = []
     for column in range(columns):
         usual.append(_usual([record.cells[column] for record in single_lines]))
+
     for record in spanning:
         texts = [lines.text(number) for number in range(record.first_line, record.last_line + 1)]
         rows = [text.split(separator) for text in texts if text.strip()]
+        # A line with more or fewer cells is no row: the quoted text really has several lines.
         if any(len(row) != columns for row in rows):
             continue
         if not needs_evidence:

@@ -56,6 +56,7 @@ def training_data(inputs: object, targets: object, roles: Sequence[Role], column
     if not _is_table(inputs):
         # A generator can be read once only.
         inputs = listed(inputs, "data")
+    # A frame's columns may have numbers as names.
     if isinstance(targets, str | int):
         columns = _with_target_named(inputs, str(targets), target_role, columns)
         targets = None
@@ -63,6 +64,7 @@ def training_data(inputs: object, targets: object, roles: Sequence[Role], column
         table_with_targets = _with_targets_inside(inputs, input_roles)
         return TrainingData(data=table_with_targets, columns=columns)
 
+    # From here on inputs and targets are given apart, and belong together by position.
     table, columns = _inputs(inputs, input_roles, columns)
     cells = target_cells(targets, target_role)
     if len(cells) != len(table):

@@ -15,6 +15,7 @@ from xautolm.data.source import place_of
 
 def has_surrogate(text: str) -> bool:
     """Return whether a text holds half a character."""
+    # Known at once: Python notes of each text whether it is ASCII.
     if text.isascii():
         return False
     return any("\ud800" <= character <= "\udfff" for character in text)

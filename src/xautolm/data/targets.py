@@ -29,6 +29,7 @@ def target_cells(y: object, target: Role) -> list[object]:
     if isinstance(y, Mapping):
         y = frame_of_columns(y)
     if isinstance(y, pd.DataFrame):
+        # Rows are told apart by position, as scikit-learn does it.
         frame = plain_frame(y.reset_index(drop=True))
         return _cells_of_frame(frame, target)
     cells = listed(_with_class_names(y), "y")

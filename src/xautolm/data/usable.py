@@ -53,7 +53,9 @@ def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: in
             # The split of all rows can be used, so if this one cannot, that is for want of rows that were asked for.
             with _blaming(max_train):
                 parts = _make_validation(train, needs, max_train, seed)
+
     train = parts.train
+    # Both steps may say why rows are told apart by more than their first text.
     notes.extend(note for note in parts.notes if note not in notes)
     if max_train is not None and len(train) > max_train:
         strata = needs.strata(needs.labels(train))
@@ -186,6 +188,7 @@ def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Need
             got=f"{len(single)} labels of one row each in {len(table)} rows: {listed(single)}",
             fix="Remove labels of one row, or give rows to validate on with --validation.",
         )
+    # Rows with one text stay on one side, so it is texts that can be too few.
     different_texts = len(set(keys.of(table)))
     raise DataError(
         "Too little data to make a validation split from.",

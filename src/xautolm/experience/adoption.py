@@ -147,6 +147,7 @@ def _trainable_layers(value: Scalar, model: str) -> Scalar:
     card = known_card(model, ZOO.things)
     if card is None or not isinstance(value, int) or value < card.layers:
         return value
+    # To train all layers is full fine-tuning, which is another method.
     possible = [layers for layers in PAPER_LAYERS if layers < card.layers]
     return max(possible, default=value)
 
@@ -165,6 +166,7 @@ def our_features(features: Features, *, imported: bool) -> Features:
     if imported and len(result.get(AUTOGOAL_SEMANTIC, ())) == SENTENCE_DIMENSIONS:
         result[SENTENCES] = result.pop(AUTOGOAL_SEMANTIC)
     for name in (OUR_GENERATION, AUTOGOAL_GENERATION):
+        # Sizes are among both systems' features, so earlier experiences have them too.
         if name in result and GENERATION_SIZES not in result:
             result[GENERATION_SIZES] = sizes_of(result[name])
     return result

@@ -227,6 +227,7 @@ def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
         name: The class of the paper's system that was run; it begins with the method.
         pipeline: Its hyperparameters, each a mapping with a `value`.
     """
+    # The value is a mapping with one key, the class of the model.
     model_class = next(iter(pipeline["inner_model"]["value"]))
     method = next(version for beginning, version in METHODS if name.startswith(beginning))
     values: dict[str, Scalar] = {"model": _hub_id(model_class), "method": method}
@@ -260,6 +261,7 @@ def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> Tria
         error: The error text, which may be empty.
         is_generation: Whether texts were generated, so that F1 is that of their words.
     """
+    # Newer files list their metrics; older ones have them beside everything else.
     if record.get("metrics"):
         values = {metric["name"]: metric["value"] for metric in record["metrics"]}
     else:
@@ -293,13 +295,16 @@ def _in_units(stored: Sequence[Stored]) -> list[Stored]:
     scores: dict[tuple[str, str], list[float]] = {}
     for item in stored:
         data = item.experience.data.name
-        for metric, value in item.experience.outcome.metrics.items():
+        metrics = item.experience.outcome.metrics
+        for metric, value in metrics.items():
             scores.setdefault((data, metric), []).append(value)
+
     units: dict[tuple[str, str], float] = {}
     for (data, metric), values in scores.items():
         # What is no score in any unit must not decide the unit of the others.
         possible = [value for value in values if value <= HUNDREDTHS]
-        units[data, metric] = _unit(data, metric, max(possible, default=1.0))
+        largest = max(possible, default=1.0)
+        units[data, metric] = _unit(data, metric, largest)
     return [_in_unit(item, units) for item in stored]
 
 
@@ -314,12 +319,15 @@ def _unit(data: str, metric: str, largest: float) -> float:
 
 def _in_unit(item: Stored, units: Mapping[tuple[str, str], float]) -> Stored:
     """Return an item with each score divided by the unit of its data set and metric."""
-    experience = item.experience
+    data = item.experience.data.name
+    outcome = item.experience.outcome
     metrics: dict[str, float] = {}
-    for metric, value in experience.outcome.metrics.items():
-        metrics[metric] = value / units[experience.data.name, metric]
-    outcome = replace(experience.outcome, metrics=metrics)
-    return replace(item, experience=replace(experience, outcome=outcome))
+    for metric, value in outcome.metrics.items():
+        unit = units[data, metric]
+        metrics[metric] = value / unit
+    outcome = replace(outcome, metrics=metrics)
+    experience = replace(item.experience, outcome=outcome)
+    return replace(item, experience=experience)
 
 
 def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
@@ -329,10 +337,12 @@ def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
         ValueError: One is no number.
     """
     system = [float(value) for value in record["system_features"]]
+    # The files say 0 of every GPU.
     if gpu_memory is not None:
         system[GPU_MEMORY_POSITION] = gpu_memory / GIB
     is_generation = record["dataset_feature_extractor_name"].startswith("Gen")
     data_group = AUTOGOAL_GENERATION if is_generation else PaperClassification.name
+    # Newer files have a vector of the text's meaning beside the numbers; older ones have numbers only.
     nested = record.get("task_features")
     data = nested["meta"] if nested else record["dataset_features"]
     features: dict[str, tuple[float, ...]] = {
@@ -341,6 +351,7 @@ def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
     }
     if nested and nested.get("semantic"):
         features[AUTOGOAL_SEMANTIC] = tuple(float(value) for value in nested["semantic"])
+
     for values in features.values():
         if not all(math.isfinite(value) for value in values):
             raise ValueError("a meta-feature that is no number")

@@ -244,6 +244,7 @@ def _trouble(error: Exception, address: Address) -> StoreError:
     if address.url.password:
         reason = reason.replace(address.url.password, "***")
     got = f"{address.shown}: {without_password(reason)}"
+    # The first that fits, since some messages fit several.
     for pattern, sentence, advice in TROUBLES:
         if re.search(pattern, cause, re.IGNORECASE):
             return StoreError(sentence, got=got, fix=advice)
@@ -296,7 +297,8 @@ def _read_copy(file: Path, log: Path) -> sqlite3.Connection:
 
 
 def _connected(file: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(f"file:{quote(str(file))}?{mode}", uri=True, timeout=LOCK_TIMEOUT, check_same_thread=False)
+    uri = f"file:{quote(str(file))}?{mode}"
+    return sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT, check_same_thread=False)
 
 
 def _decoded(raw: bytes) -> str:

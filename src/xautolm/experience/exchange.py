@@ -85,6 +85,7 @@ def _records(path: Path) -> Iterator[tuple[str, str]]:
             yield f"row {row}", str(cell)
         return
     try:
+        # Not `splitlines`: JSON may hold other characters that Unicode calls line ends.
         lines = path.read_text(encoding="utf-8-sig", errors="replace").split(NEWLINE)
     except OSError as error:
         raise StoreError("The file cannot be read.", got=error) from None

@@ -120,6 +120,7 @@ class ExperienceStore:
             StoreError: The store cannot be read.
         """
         experiences: list[Experience] = []
+        # The limit is counted here, not in the query: damaged records do not count.
         for row in self.rows(task=task, run=run, status=status):
             if limit is not None and len(experiences) >= limit:
                 break

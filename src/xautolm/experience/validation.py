@@ -162,6 +162,7 @@ def _with_directions(plain: Json) -> Json:
 
 def _first_problem(error: ValidationError) -> str:
     """Return the first problem that pydantic has with a record, in one line and cut to a few words."""
+    # Without the input, which may have millions of characters.
     first = error.errors(include_input=False, include_url=False)[0]
     steps = [str(step)[:LONGEST_SHORT_NAME] for step in first["loc"]]
     message = first["msg"][: LONGEST_SHORT_NAME * 2]
@@ -308,6 +309,7 @@ def _outcome(experience: Experience) -> Iterator[str]:
     for name, value in outcome.metrics.items():
         # Only what is registered: nothing is imported because a record names it.
         metric = METRICS.things.get(name)
+        # Of a metric that is not known here, any number may be a value.
         low, high = -LARGEST_NUMBER, LARGEST_NUMBER
         if metric is not None:
             low, high = max(low, metric.low - METRIC_SLACK), min(high, metric.high + METRIC_SLACK)
@@ -331,6 +333,7 @@ def _objectives(experience: Experience) -> Iterator[str]:
     if not set(experience.minimized) <= set(names):
         yield f"minimized is {_short(experience.minimized)}, which are no objectives"
     outcome = experience.outcome
+    # A failure has no values to look for.
     if outcome.failed:
         return
     if EVALUATION_TIME in names and outcome.evaluation_time is None:
@@ -347,6 +350,7 @@ def _features(experience: Experience) -> Iterator[str]:
     for group, values in experience.features.items():
         if len(group) > LONGEST_TEXT:
             yield f"a group of meta-features has a name of {len(group)} characters"
+        # One infinite number would spoil every distance that it enters.
         for value in values:
             if not math.isfinite(value) or abs(value) > LARGEST_NUMBER:
                 yield f"a meta-feature in {_short(group)} is {_short(value)}, out of bounds"
