@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import pandas as pd
 
 from xautolm.cells import is_missing, items_of, shown
-from xautolm.data.source import place_of, with_columns
+from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
 ANNOTATIONS = ("annotations", "completions")
@@ -27,7 +27,7 @@ CATEGORIES = "cats"
 LABEL = "label"
 
 
-def annotation_columns(table: pd.DataFrame, label: str | None) -> tuple[pd.DataFrame, list[str]]:
+def annotation_columns(table: pd.DataFrame, label: str | None) -> NotedTable:
     """Return a table with what annotation tools nest in columns of its own, and notes on rows that say no label.
 
     Args:
@@ -43,7 +43,7 @@ def annotation_columns(table: pd.DataFrame, label: str | None) -> tuple[pd.DataF
     return table, notes
 
 
-def _label_studio(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _label_studio(table: pd.DataFrame) -> NotedTable:
     """Return tasks with their texts and the choices of their first valid annotation as columns."""
     nested = [name for name in ANNOTATIONS if name in table.columns]
     if not nested or DATA not in table.columns:
@@ -100,7 +100,7 @@ def _annotation_values(annotation: Mapping[str, object]) -> dict[str, object]:
     return values
 
 
-def _prodigy(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _prodigy(table: pd.DataFrame) -> NotedTable:
     """Return the rows that were accepted; of choices, those accepted are the label.
 
     Raises:

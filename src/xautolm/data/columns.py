@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -13,6 +13,8 @@ from xautolm.cells import MissingCellError, is_empty, is_missing
 from xautolm.data.source import counted_by
 from xautolm.errors import DataError, UsageError
 
+Columns: TypeAlias = Mapping[str, str | None]
+"""Names of columns by role, as the user gave them; None: the user named none."""
 REFUSED = object()
 """Stands for a cell that cannot be parsed, until the first of them is named."""
 SWITCH_VALUES = frozenset({"0", "1", "0.0", "1.0", "True", "False", "true", "false", "-1", "-1.0"})
@@ -64,7 +66,7 @@ def any_text(cell: object) -> str:
 
 
 def usual_columns(
-    table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None], used: Mapping[str, str]
+    table: pd.DataFrame, roles: Sequence[Role], named: Columns, used: Mapping[str, str]
 ) -> dict[str, str | None]:
     """Return the names of columns for a table that comes after training: as named, else as used, where it is there.
 
@@ -86,7 +88,7 @@ def usual_columns(
     return names
 
 
-def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]) -> dict[str, str]:
+def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -> dict[str, str]:
     """Return the table's column for each role: the one that the user named, else the only one with a usual name.
 
     Raises:
@@ -321,7 +323,7 @@ def joined_names(column: str) -> list[str]:
     return [name for name in names if name]
 
 
-def check_known(named: Mapping[str, str | None], roles: Sequence[Role]) -> None:
+def check_known(named: Columns, roles: Sequence[Role]) -> None:
     """Refuse a column option that the task has no use for.
 
     Raises:

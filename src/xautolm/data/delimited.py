@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xautolm.data.quoting import SEPARATORS, USUAL_COUNT, Lines, MalformedError, Record, lines_of, records_of
-from xautolm.data.source import check_column_names, lined_table
+from xautolm.data.source import NotedTable, check_column_names, lined_table
 from xautolm.errors import DataError
 
 SEPARATOR_LINE = re.compile(r'"?sep=([^"])"?[,;]*\s*', re.IGNORECASE)
@@ -21,9 +21,7 @@ WORDS_OF_PROSE = 3
 """Words from which on a column name looks like a text."""
 
 
-def read_delimited(
-    text: str, place: str, usual_separator: str, *, every_row: bool = False
-) -> tuple[pd.DataFrame, list[str]]:
+def read_delimited(text: str, place: str, usual_separator: str, *, every_row: bool = False) -> NotedTable:
     """Return the table of a delimited file and what a person should know of how it was read.
 
     Args:
@@ -91,7 +89,7 @@ def _fits_most_lines(lines: Lines, separator: str) -> bool:
     return fitting > len(lines.texts) / 2
 
 
-def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[pd.DataFrame, list[str]]:
+def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTable:
     """Return the rows below the header as a table, and notes on those that are left out.
 
     Raises:
@@ -133,7 +131,7 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> tuple[p
     return table, notes
 
 
-def _named_columns(table: pd.DataFrame, header: Sequence[str]) -> tuple[pd.DataFrame, list[str]]:
+def _named_columns(table: pd.DataFrame, header: Sequence[str]) -> NotedTable:
     """Return the table with its header, without spaces around names, and a note on these.
 
     A column with neither a name nor a cell is left out, as spreadsheets add them; one with cells but no name is called

@@ -12,7 +12,7 @@ import pandas as pd
 
 from xautolm.cells import listed
 from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
-from xautolm.data.source import FILE, Source, place_of
+from xautolm.data.source import FILE, NotedTable, Source, place_of
 from xautolm.data.split_names import PART_NUMBER, TRAIN, split_of
 from xautolm.errors import DataError
 
@@ -192,7 +192,7 @@ def _check_complete(folder: Path, shards: Sequence[_Shard]) -> None:
     )
 
 
-def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> tuple[pd.DataFrame, list[str]]:
+def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> NotedTable:
     """Return the parts of a table one below the other; the index says in which file a row stands, and where.
 
     Raises:

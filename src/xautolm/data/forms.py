@@ -9,15 +9,15 @@ from dataclasses import replace
 import pandas as pd
 
 from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
-from xautolm.data.columns import Role
+from xautolm.data.columns import Columns, Role
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
-from xautolm.data.source import Source, with_columns
+from xautolm.data.source import NotedTable, Source, with_columns
 
 TARGET = "target"
 """What a text to generate is called; the label of all but generation and question answering is `LABEL`."""
 
 
-def in_columns(source: Source, roles: Sequence[Role], named: Mapping[str, str | None]) -> Source:
+def in_columns(source: Source, roles: Sequence[Role], named: Columns) -> Source:
     """Return tables in which known forms are columns; whatever the user named stays as it is.
 
     Args:
@@ -38,9 +38,7 @@ def in_columns(source: Source, roles: Sequence[Role], named: Mapping[str, str | 
     return replace(source, splits=splits, notes=tuple(notes))
 
 
-def table_in_columns(
-    table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]
-) -> tuple[pd.DataFrame, list[str]]:
+def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -> NotedTable:
     """Return a table in which known forms are columns, and what a person should know of it.
 
     Raises:
@@ -67,7 +65,7 @@ def table_in_columns(
     return table, notes
 
 
-def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Mapping[str, str | None]) -> pd.DataFrame:
+def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -> pd.DataFrame:
     """Return a table of inputs to predict for, in which known forms are columns.
 
     Raises:

@@ -8,7 +8,7 @@ import pandas as pd
 
 from xautolm.cells import is_empty, is_missing, items_of, shown
 from xautolm.data.conversations import Speaker, Turn, conversation_text, turns_of
-from xautolm.data.source import place_of, with_columns
+from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
 INSTRUCTION, INPUT, SYSTEM, HISTORY = "instruction", "input", "system", "history"
@@ -18,9 +18,7 @@ CONVERSATIONS = ("messages", "conversations", "conversation")
 PROMPT, COMPLETION = "prompt", "completion"
 
 
-def instruction_columns(
-    table: pd.DataFrame, named: str | None, text: str, target: str
-) -> tuple[pd.DataFrame, list[str]]:
+def instruction_columns(table: pd.DataFrame, named: str | None, text: str, target: str) -> NotedTable:
     """Return a table with instructions or conversations as columns of prompts and, of conversations, of answers.
 
     Args:
@@ -59,7 +57,7 @@ def _holds_turns(column: pd.Series) -> bool:
     return False
 
 
-def _of_instructions(table: pd.DataFrame, text: str) -> tuple[pd.DataFrame, list[str]]:
+def _of_instructions(table: pd.DataFrame, text: str) -> NotedTable:
     """Return a table with the prompts that an instruction, its input and what came before it make up.
 
     Raises:
@@ -123,7 +121,7 @@ def _cell(row: Mapping[str, object], name: str) -> str:
     return cell
 
 
-def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) -> tuple[pd.DataFrame, list[str]]:
+def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) -> NotedTable:
     """Return a table with the turns before the last answer as prompts, and the last answers as targets.
 
     Raises:
@@ -188,7 +186,7 @@ def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Tur
     return prompt, answer
 
 
-def _of_prompts_in_turns(table: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def _of_prompts_in_turns(table: pd.DataFrame) -> NotedTable:
     """Return prompts and completions that are lists of turns as texts.
 
     Raises:

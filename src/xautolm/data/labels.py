@@ -12,6 +12,7 @@ import pandas as pd
 from xautolm.cells import NAMES_SHOWN, is_missing, listed, shown
 from xautolm.data.columns import Labelled, column_of, extract_labelled
 from xautolm.data.needs import ClassesOf, Needs
+from xautolm.data.source import NotedTable
 from xautolm.data.split_names import TRAIN, VALIDATION
 from xautolm.errors import DataError, UsageError
 from xautolm.vocabulary import Unlabelled
@@ -238,9 +239,7 @@ def ascii_if_alike(name: str, twin: str) -> str:
     return repr(name)
 
 
-def without_unknown(
-    table: pd.DataFrame, target: str, labels_of: ClassesOf, train_names: Sequence[str]
-) -> tuple[pd.DataFrame, list[str]]:
+def without_unknown(table: pd.DataFrame, target: str, labels_of: ClassesOf, train_names: Sequence[str]) -> NotedTable:
     """Return the rows of a test split whose labels training has, and a note on the others.
 
     Raises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import pandas as pd
 
-from xautolm.data.columns import check_known, choose_columns, usual_columns
+from xautolm.data.columns import Columns, check_known, choose_columns, usual_columns
 from xautolm.data.fingerprint import fingerprint
 from xautolm.data.forms import in_columns, table_in_columns
 from xautolm.data.frames import plain_frame
@@ -49,7 +49,7 @@ def prepare(
     data: object,
     needs: Needs,
     *,
-    columns: Mapping[str, str | None],
+    columns: Columns,
     validation: object = None,
     test: object = None,
     max_train: int | None = None,
@@ -115,7 +115,7 @@ def prepare(
 def labelled(
     data: object,
     needs: Needs,
-    columns: Mapping[str, str | None],
+    columns: Columns,
     known_classes: Sequence[str],
     used: Mapping[str, str] | None = None,
     *,

@@ -14,7 +14,7 @@ from typing import TypeGuard
 
 import pandas as pd
 
-from xautolm.data.columns import Role, any_text, choose_columns, extract, usual_columns
+from xautolm.data.columns import Columns, Role, any_text, choose_columns, extract, usual_columns
 from xautolm.data.forms import inputs_in_columns
 from xautolm.data.frames import Tabular, column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
@@ -24,8 +24,6 @@ from xautolm.data.targets import target_cells
 from xautolm.errors import DataError
 
 LOG = logging.getLogger(__name__)
-Columns = Mapping[str, str | None]
-"""Names of columns by role."""
 SHOWN = 80
 """Characters of a wrong value that a message shows."""
 

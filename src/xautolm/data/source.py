@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import pandas as pd
 
 from xautolm.errors import DataError
 
+NotedTable: TypeAlias = tuple[pd.DataFrame, list[str]]
+"""A table, and what a person should know of how it was made, a note each."""
 LINE, ROW, FILE = "line", "row", "file"
 """Names of a table's index, by what it counts: lines of a text file, rows, or rows of several files."""
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from xautolm.cells import listed
 from xautolm.data.needs import Needs
+from xautolm.data.source import NotedTable
 from xautolm.data.split_names import TEST, TRAIN, VALIDATION
 from xautolm.data.splits import Keys, made_validation, possible_keys, without_keys_of
 from xautolm.data.stratify import sample
@@ -68,7 +69,7 @@ def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: in
     return Parts(train=train, validation=parts.validation, notes=tuple(notes))
 
 
-def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> tuple[pd.DataFrame, list[str]]:
+def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> NotedTable:
     """Return the training rows whose text is in no other split, and a note on the others.
 
     Raises:
