@@ -104,7 +104,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
                 raise DataError(f"No column {name!r}.", got=f"columns {listed_names(columns)}")
             by_role[role.name] = name
             continue
-        candidates = [column for column in columns if column.strip().lower() in role.guesses]
+        candidates = with_usual_name(table, role)
         # With two candidates a guess could be wrong, and nobody would see it.
         if len(candidates) != 1:
             raise _unclear_column(table, role, candidates, by_role)
@@ -112,6 +112,16 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
     if len(set(by_role.values())) < len(by_role):
         raise DataError("One column cannot be two things.", got=by_role)
     return by_role
+
+
+def with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:
+    """Return the names of the columns that are usual ones of a role, whatever their case and blanks around them."""
+    usual: list[str] = []
+    for column in table.columns:
+        name = str(column)
+        if name.strip().lower() in role.guesses:
+            usual.append(name)
+    return usual
 
 
 def _unclear_column(
@@ -167,7 +177,9 @@ def _are_columns(joined: str, role: Role, columns: Sequence[str]) -> bool:
 
 
 def _is_present(table: pd.DataFrame, name: str, role: Role) -> bool:
-    return name in table.columns or _are_columns(name, role, list(table.columns))
+    """Return whether a table has a column, or all of several that are named together."""
+    columns = list(table.columns)
+    return name in columns or _are_columns(name, role, columns)
 
 
 def _switch_columns(table: pd.DataFrame) -> list[str]:

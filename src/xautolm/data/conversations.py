@@ -119,7 +119,9 @@ def conversation_text(turns: Sequence[Turn]) -> str:
     """Return a prompt as one text: that of a single user's turn, else the JSON text of all turns."""
     if len(turns) == 1 and turns[0].speaker is Speaker.USER:
         return turns[0].content
-    messages = [{"role": turn.speaker, "content": turn.content} for turn in turns]
+    messages: list[dict[str, str]] = []
+    for turn in turns:
+        messages.append({"role": turn.speaker, "content": turn.content})
     return json.dumps(messages, ensure_ascii=False)
 
 

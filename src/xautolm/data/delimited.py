@@ -8,13 +8,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from xautolm.data.quoting import SEPARATORS, USUAL_COUNT, Lines, MalformedError, Record, lines_of, records_of
-from xautolm.data.source import NotedTable, check_column_names, lined_table
+from xautolm.data.source import SAMPLE_OF_LINE, NotedTable, check_column_names, lined_table
 from xautolm.errors import DataError
 
 SEPARATOR_LINE = re.compile(r'"?sep=([^"])"?[,;]*\s*', re.IGNORECASE)
 """The line by which spreadsheets learn the separator."""
-SAMPLE_OF_CELL = 60
-"""Characters of a wrong line that a message shows."""
 INVISIBLE = " \t\r\n\xa0\u200b\ufeff"
 """Characters around a column name that nobody sees."""
 WORDS_OF_PROSE = 3
@@ -46,7 +44,7 @@ def read_delimited(text: str, place: str, usual_separator: str, *, every_row: bo
         records, separator, notes = _with_separator(lines, usual_separator)
     except MalformedError as error:
         problem = f"{place}, line {error.line}: {error.problem}"
-        raise DataError(problem, got=repr(error.got[:SAMPLE_OF_CELL]), fix=error.fix) from None
+        raise DataError(problem, got=repr(error.got[:SAMPLE_OF_LINE]), fix=error.fix) from None
     if separator != usual_separator:
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
     table, row_notes = _as_table(records, place, every_row)
@@ -84,8 +82,12 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
 
 
 def _fits_most_lines(lines: Lines, separator: str) -> bool:
+    """Return whether more than half of the lines have a separator as often as the header."""
     expected = lines.texts[0].count(separator)
-    fitting = sum(line.count(separator) == expected for line in lines.texts)
+    fitting = 0
+    for line in lines.texts:
+        if line.count(separator) == expected:
+            fitting += 1
     return fitting > len(lines.texts) / 2
 
 

@@ -20,7 +20,7 @@ from xautolm.data.encodings import decoded
 from xautolm.data.hugging_face import with_stored_class_names
 from xautolm.data.json_files import read_json
 from xautolm.data.quoting import LINE
-from xautolm.data.source import Source, check_column_names, lined_table
+from xautolm.data.source import SAMPLE_OF_LINE, Source, check_column_names, lined_table
 from xautolm.data.split_names import TRAIN
 from xautolm.data.surrogates import repaired_table
 from xautolm.errors import DataError
@@ -256,7 +256,7 @@ def _plain_text(content: Content) -> Tables:
     if len(table.columns) < 2:
         raise DataError(
             f"{content.place} has no columns: neither labels (__label__NAME) nor tabs, commas, semicolons or bars.",
-            got=repr(lines[0][:60]),
+            got=repr(lines[0][:SAMPLE_OF_LINE]),
             fix="Write a CSV, TSV or JSON Lines file with a column for texts and one for labels.",
         )
     return {TRAIN: table}, [*notes, *reading_notes]

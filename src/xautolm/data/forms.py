@@ -9,7 +9,7 @@ from dataclasses import replace
 import pandas as pd
 
 from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
-from xautolm.data.columns import Columns, Role
+from xautolm.data.columns import Columns, Role, with_usual_name
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
 from xautolm.data.source import NotedTable, Source, with_columns
 
@@ -84,21 +84,15 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns
 
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
     """Return the only column with a usual name of the role, if there is one."""
-    matches = _with_usual_name(table, role)
+    matches = with_usual_name(table, role)
     if len(matches) != 1:
         return None
     return matches[0]
 
 
-def _with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:
-    """Return the names of the columns that are usual ones of a role."""
-    names = [str(name) for name in table.columns]
-    return [name for name in names if name.lower() in role.guesses]
-
-
 def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
     """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
-    if _with_usual_name(table, text):
+    if with_usual_name(table, text):
         return table
     keys_by_column: dict[str, list[str]] = {}
     for column in table.columns:

@@ -177,11 +177,15 @@ def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[s
 
 def _stored_names(feature: Json) -> list[str]:
     """Return the class names of a feature as a file describes it; none where it is not one of classes."""
-    names = feature.get("names") if isinstance(feature, dict) else None
+    if not isinstance(feature, dict):
+        return []
+    names = feature.get("names")
     if not isinstance(names, list):
         return []
     texts = [name for name in names if isinstance(name, str)]
-    return texts if len(texts) == len(names) else []
+    if len(texts) < len(names):
+        return []
+    return texts
 
 
 def _class_names(numbers: Iterable[float], classes: ClassNames) -> list[str | None]:
@@ -199,7 +203,10 @@ def _class_name_lists(rows: pd.Series, classes: ClassNames) -> pd.Series:
     """Return the names of rows with several class numbers each; a missing row stays missing."""
     names: list[list[str | None] | None] = []
     for numbers in rows:
-        names.append(None if numbers is None else _class_names(numbers, classes))
+        if numbers is None:
+            names.append(None)
+        else:
+            names.append(_class_names(numbers, classes))
     return pd.Series(names, index=rows.index, dtype=object)
 
 

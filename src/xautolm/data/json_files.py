@@ -9,14 +9,12 @@ from typing import Any
 import pandas as pd
 
 from xautolm.data.quoting import LINE
-from xautolm.data.source import lined_table
+from xautolm.data.source import SAMPLE_OF_LINE, lined_table
 from xautolm.data.split_names import TRAIN, split_of
 from xautolm.data.surrogates import whole_characters
 from xautolm.errors import DataError
 from xautolm.serialization import Json
 
-SAMPLE_OF_LINE = 60
-"""Characters of a wrong line that a message shows."""
 LISTS_OF_ROWS = ("data", "rows", "examples", "records", "items")
 """Names under which a document keeps its rows."""
 ONE_ROW_EACH = "Write one JSON object a line, or a list of objects, each with the same names."

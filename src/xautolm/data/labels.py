@@ -210,14 +210,17 @@ def similar_labels(names: Sequence[str]) -> list[str]:
     """Return notes on labels of one split that differ in spelling only: each is taken for a class of its own."""
     names_by_key: dict[str, list[str]] = {}
     for name in names:
-        names_by_key.setdefault(spelling_key(name), []).append(name)
+        key = spelling_key(name)
+        names_by_key.setdefault(key, []).append(name)
     groups: list[str] = []
     for spellings in names_by_key.values():
         if len(spellings) > 1:
-            groups.append(" and ".join(map(repr, spellings)))
+            quoted = map(repr, spellings)
+            groups.append(" and ".join(quoted))
     if not groups:
         return []
-    return [f"labels that differ in spelling only are different classes: {'; '.join(groups[:NAMES_SHOWN])}"]
+    first_groups = "; ".join(groups[:NAMES_SHOWN])
+    return [f"labels that differ in spelling only are different classes: {first_groups}"]
 
 
 def spelling_key(name: str) -> str:

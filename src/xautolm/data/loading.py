@@ -99,7 +99,9 @@ def _whole(source: Source) -> Source:
     tables: dict[str, pd.DataFrame] = {}
     notes = list(source.notes)
     for split, table in source.splits.items():
-        check_column_names(table, f"{source.name}, {split} split")
-        tables[split], repairs = repaired_table(table, f"{split} split")
-        notes.extend(repairs)
+        place = f"{split} split"
+        check_column_names(table, f"{source.name}, {place}")
+        repaired, repair_notes = repaired_table(table, place)
+        tables[split] = repaired
+        notes.extend(repair_notes)
     return replace(source, splits=tables, notes=tuple(notes))

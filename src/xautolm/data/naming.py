@@ -62,5 +62,6 @@ def _says_more(name: str) -> bool:
 def _words(name: str) -> list[str]:
     """Return the words of a name in lower case, without its suffix and without those that say which part it is."""
     without_suffix = SUFFIX.sub("", name)
-    stem = SHARD.sub("", without_suffix).lower()
-    return [word for word in WORD.findall(stem) if word not in PARTS]
+    stem = SHARD.sub("", without_suffix)
+    words = WORD.findall(stem.lower())
+    return [word for word in words if word not in PARTS]

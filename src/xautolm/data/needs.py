@@ -40,7 +40,8 @@ class Needs:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the names of the texts."""
-        return tuple(role.name for role in self.roles[:-1])
+        *inputs, _ = self.roles
+        return tuple(role.name for role in inputs)
 
     @property
     def target(self) -> str:

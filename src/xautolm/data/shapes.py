@@ -229,7 +229,8 @@ def _only_table(data: object) -> pd.DataFrame:
 
 def _only_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if len(splits) != 1:
-        raise DataError("Which split?", got=", ".join(map(str, splits)), fix="Give one of them.")
+        names = ", ".join(map(str, splits))
+        raise DataError("Which split?", got=names, fix="Give one of them.")
     return next(iter(splits.values()))
 
 
@@ -237,9 +238,13 @@ def _holds_splits(data: object) -> TypeGuard[Mapping[str, object]]:
     """Return whether something maps names of splits to tables."""
     if not isinstance(data, Mapping) or not data:
         return False
-    tables = data.values()
-    # A path or a mapping is a table by itself; in a mapping it is a cell or a column.
-    return all(_is_table(table) and not isinstance(table, str | Path | Mapping) for table in tables)
+    for value in data.values():
+        # A path or a mapping is a table by itself; in a mapping it is a cell or a column.
+        if isinstance(value, str | Path | Mapping):
+            return False
+        if not _is_table(value):
+            return False
+    return True
 
 
 def _frame_of_mappings(rows: Sequence[object]) -> pd.DataFrame:

@@ -12,6 +12,8 @@ from xautolm.errors import DataError
 
 NotedTable: TypeAlias = tuple[pd.DataFrame, list[str]]
 """A table, and what a person should know of how it was made, a note each."""
+SAMPLE_OF_LINE = 60
+"""Characters of a wrong line or value that a message shows."""
 LINE, ROW, FILE = "line", "row", "file"
 """Names of a table's index, by what it counts: lines of a text file, rows, or rows of several files."""
 

@@ -87,6 +87,8 @@ def without_keys_of(table: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: K
     """Return the rows whose key is in none of the other tables."""
     keys_elsewhere: set[Hashable] = set()
     for split in tables:
-        keys_elsewhere.update(keys.of(split))
-    is_free = [key not in keys_elsewhere for key in keys.of(table)]
+        split_keys = keys.of(split)
+        keys_elsewhere.update(split_keys)
+    table_keys = keys.of(table)
+    is_free = [key not in keys_elsewhere for key in table_keys]
     return table[is_free]

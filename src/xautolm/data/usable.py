@@ -163,10 +163,12 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
 
 def _at_most(rows: pd.DataFrame, most: int, needs: Needs, seed: int) -> pd.DataFrame:
     """Return at most so many rows, but not fewer than there are strata."""
-    strata = needs.strata(needs.labels(rows))
+    labels = needs.labels(rows)
+    strata = needs.strata(labels)
     different = set(chain.from_iterable(strata))
     size = max(most, len(different))
-    return rows.iloc[sample(strata, size, seed)]
+    positions = sample(strata, size, seed)
+    return rows.iloc[positions]
 
 
 def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:

@@ -161,6 +161,7 @@ def our_features(features: Features, *, imported: bool) -> Features:
             five of the eleven are computed otherwise; its semantic vector is of the space of our sentence encoder.
     """
     result = dict(features)
+    # What the paper's system calls as we do was computed otherwise.
     if imported and OUR_GENERATION in result:
         result[AUTOGOAL_GENERATION] = result.pop(OUR_GENERATION)
     if imported and len(result.get(AUTOGOAL_SEMANTIC, ())) == SENTENCE_DIMENSIONS:

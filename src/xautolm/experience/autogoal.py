@@ -174,6 +174,7 @@ def _without_twins(stored: Sequence[Stored]) -> list[Stored]:
 
 def _are_twins(first: Stored, second: Stored) -> bool:
     """Return whether two files tell of one failure: the same trial at the same time, and a single reason."""
+    # The twin of a failure lacks only its reason.
     if first.experience.outcome.succeeded or second.experience.outcome.succeeded:
         return False
     if first.has_reason and second.has_reason:

@@ -115,4 +115,6 @@ def _read_foreign(text: str, source: str) -> Experience:
     """Return the experience of a record, with an id of its content: ids from outside are not believed."""
     experience = read_record(text)
     identity = experience_id(experience.run, experience.trial, experience.configuration)
-    return replace(experience, id=identity, provenance=experience.provenance or source)
+    # What was imported before keeps the place where it came from first.
+    provenance = experience.provenance or source
+    return replace(experience, id=identity, provenance=provenance)

@@ -180,7 +180,9 @@ class ExperienceStore:
         with self._errors(), self.engine.connect() as connection:
             rows = connection.execute(query).all() if start else []
         if len(rows) != 1:
-            problem = "Several experiences have an id that starts so." if rows else "No such experience."
+            problem = "No such experience."
+            if rows:
+                problem = "Several experiences have an id that starts so."
             raise UsageError(problem, got=start, fix="See `xautolm experience list`.")
         return self._row(*rows[0])
 
@@ -271,12 +273,13 @@ def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> in
     """Add those that are not there yet; return how many."""
     new_by_id = {experience.id: experience for experience in experiences}
     column = EXPERIENCES.c.id
-    present = connection.execute(select(column).where(column.in_(list(new_by_id))))
-    for (identity,) in present:
+    query = select(column).where(column.in_(list(new_by_id)))
+    for (identity,) in connection.execute(query):
         del new_by_id[identity]
-    if new_by_id:
-        rows = [_columns(experience) for experience in new_by_id.values()]
-        connection.execute(insert(EXPERIENCES), rows)
+    if not new_by_id:
+        return 0
+    rows = [_columns(experience) for experience in new_by_id.values()]
+    connection.execute(insert(EXPERIENCES), rows)
     return len(new_by_id)
 
 
@@ -308,5 +311,7 @@ def _fitting(name: str, text: str) -> str:
     # PostgreSQL stores no NUL, and no database halves of characters.
     without_nul = text.replace("\0", "")
     storable = without_nul.encode("utf-8", errors="replace").decode("utf-8")
-    length = getattr(EXPERIENCES.c[name].type, "length", None)
+    # The column of the whole record has no limit.
+    column = EXPERIENCES.c[name]
+    length = getattr(column.type, "length", None)
     return storable[:length]

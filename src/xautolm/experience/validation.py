@@ -163,10 +163,12 @@ def _with_directions(plain: Json) -> Json:
 def _first_problem(error: ValidationError) -> str:
     """Return the first problem that pydantic has with a record, in one line and cut to a few words."""
     # Without the input, which may have millions of characters.
-    first = error.errors(include_input=False, include_url=False)[0]
+    problems = error.errors(include_input=False, include_url=False)
+    first = problems[0]
     steps = [str(step)[:LONGEST_SHORT_NAME] for step in first["loc"]]
-    message = first["msg"][: LONGEST_SHORT_NAME * 2]
-    return f"{'.'.join(steps)}: {message}"
+    place = ".".join(steps)
+    longest_message = 2 * LONGEST_SHORT_NAME
+    return f"{place}: {first['msg'][:longest_message]}"
 
 
 def _numbers(experience: Experience) -> Iterator[str]:
@@ -214,7 +216,9 @@ def _fingerprints(experience: Experience) -> Iterator[str]:
 
 
 def _gpus(experience: Experience) -> Iterator[str]:
+    """Yield what no GPU can be."""
     for gpu in experience.system.gpus:
+        # A GPU without memory is none; a compute capability of 0 means that it is not known.
         if not 0 < gpu.memory <= LARGEST_NUMBER:
             yield f"the memory of a GPU is {_short(gpu.memory)}, out of bounds"
         if not 0 <= gpu.compute_capability <= LARGEST_NUMBER:
