@@ -50,7 +50,11 @@ class UsageError(XAutoLMError):
     exit_code = 2
 
     def __init__(self, what: str, *, got: object = None, fix: str = "") -> None:
-        lines = [what] + ([f"Got: {got}"] if got is not None else []) + ([fix] if fix else [])
+        lines = [what]
+        if got is not None:
+            lines.append(f"Got: {got}")
+        if fix:
+            lines.append(fix)
         super().__init__("\n".join(lines))
 
 
@@ -65,24 +69,27 @@ class UnknownNameError(UsageError):
 
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = list(known)
-        meant = _likely_meant(name, names)
-        hint = f"Did you mean {meant!r}? " if meant else ""
-        shown = ", ".join(sorted(names)[:SHOWN_NAMES])
+        likely = _likely_meant(name, names)
+        hint = f"Did you mean {likely!r}? " if likely else ""
+        listed = ", ".join(sorted(names)[:SHOWN_NAMES])
         if len(names) > SHOWN_NAMES:
-            shown += f" and {len(names) - SHOWN_NAMES} more"
-        super().__init__(f"Unknown {kind}: {name!r}.", fix=f"{hint}Known: {shown}.")
+            listed += f" and {len(names) - SHOWN_NAMES} more"
+        super().__init__(f"Unknown {kind}: {name!r}.", fix=f"{hint}Known: {listed}.")
 
 
-def _likely_meant(name: str, known: Sequence[str]) -> str:
+def _likely_meant(name: str, names: Sequence[str]) -> str:
     """Return the first name that begins as the given one, else the most similar; empty if none is similar."""
-    wanted = name.casefold()
-    if not wanted:
+    spelling = name.casefold()
+    if not spelling:
         return ""
-    for candidate in known:
-        if candidate.casefold().startswith(wanted):
+    for candidate in names:
+        if candidate.casefold().startswith(spelling):
             return candidate
-    by_spelling = {candidate.casefold(): candidate for candidate in sorted(known, reverse=True)}
-    close = difflib.get_close_matches(wanted, by_spelling, n=1, cutoff=0.5)
+    by_spelling = {}
+    # Of names that differ in case only, the first in the alphabet stays.
+    for candidate in sorted(names, reverse=True):
+        by_spelling[candidate.casefold()] = candidate
+    close = difflib.get_close_matches(spelling, by_spelling, n=1, cutoff=0.5)
     return by_spelling[close[0]] if close else ""
 
 

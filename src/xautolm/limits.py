@@ -33,12 +33,12 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
         usual = max(budget * TRIAL_SHARE, cheapest_seconds)
         seconds = min(budget, usual)
     host = int(MEMORY_SHARE * system.memory / options.parallel)
-    wanted = options.trial_memory_limit
+    memory_limit = options.trial_memory_limit
     if system.device != DeviceKind.CUDA:
-        return Limits(seconds=seconds, memory=min(host, wanted or host))
+        return Limits(seconds=seconds, memory=min(host, memory_limit or host))
     trials_per_gpu = math.ceil(options.parallel / len(system.gpus))
     gpu = int(MEMORY_SHARE * system.device_memory / trials_per_gpu)
-    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, wanted or gpu))
+    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, memory_limit or gpu))
 
 
 def opening_limits(options: FitOptions, limits: Limits) -> Limits:

@@ -138,12 +138,12 @@ class Opening:
         """
         whole = default_configurations(self.space)
         shortest = default_configurations(self.space, fewest_epochs=True)
-        known = [without_rung(configuration) for configuration in (*whole, *shortest)]
+        defaults = [without_rung(configuration) for configuration in (*whole, *shortest)]
         varied = 0
         for configuration in begun:
             values = without_rung(configuration)
-            if is_trained(configuration) and values not in known:
-                known.append(values)
+            if is_trained(configuration) and values not in defaults:
+                defaults.append(values)
                 varied += 1
         return varied
 
@@ -202,8 +202,8 @@ class Opening:
             """Return a place in the order: the space's first method on each body before the second on any."""
             return methods.index(default.method), models.index(default.model)
 
-        alike = [default for default in defaults if self.cards[default.model].architecture == architecture]
-        by_promise = sorted(alike, key=promise)
+        same_architecture = [default for default in defaults if self.cards[default.model].architecture == architecture]
+        by_promise = sorted(same_architecture, key=promise)
         fitting = [default for default in by_promise if not obstacle(default)]
         first = fitting[0] if fitting else by_promise[0]
         return [first, *self._short_trials(besides=architecture)]

@@ -281,10 +281,10 @@ class RunFolder:
                 write_json(self.root / name, to_plain(info))
 
     def _refuse(self, reason: str) -> NoReturn:
-        shown = str(self.root).encode("utf-8", "backslashreplace").decode()
+        printable_root = str(self.root).encode("utf-8", "backslashreplace").decode()
         raise RunFolderError(
             "The output folder cannot be made or written to.",
-            got=f"{shown}: {reason}",
+            got=f"{printable_root}: {reason}",
             fix="Choose another with --out.",
         ) from None
 
@@ -349,13 +349,13 @@ class RunFolder:
         cost = "its trial is left out" if error.path.name == SPEC else "its trial counts as interrupted"
         return f"{name} cannot be read ({error.reason}): {cost}"
 
-    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome, known: Mapping[int, Experience]) -> list[str]:
+    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome, stored: Mapping[int, Experience]) -> list[str]:
         """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
 
         Args:
             info: What the run is about.
             outcome: That of a trial of which nothing else is known.
-            known: Experiences of the run that lie elsewhere, by trial.
+            stored: Experiences of the run that lie elsewhere, by trial.
 
         Returns:
             What a person should know of damaged files, one line each.
@@ -369,7 +369,7 @@ class RunFolder:
                     path.replace(path.with_name(name + SET_ASIDE))
         notes = [self.described(error) for error in trials.damaged]
         for number in trials.unfinished:
-            experience = known.get(number)
+            experience = stored.get(number)
             folder = TrialFolder(self.trial(number))
             configuration = checked_spec(folder, number).configuration
             is_stored = experience is not None and experience.configuration == configuration
@@ -473,9 +473,13 @@ def _say_nothing(text: str) -> None:
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:
     different = [name for name in now if earlier.get(name) != now[name]]
     if different:
-        shown = "; ".join(f"{name}: {_short(earlier.get(name))} there, {_short(now[name])} now" for name in different)
+        differences = []
+        for name in different:
+            differences.append(f"{name}: {_short(earlier.get(name))} there, {_short(now[name])} now")
         raise RunFolderError(
-            "The output folder holds another run.", got=f"{root} ({shown})", fix="Choose another folder with --out."
+            "The output folder holds another run.",
+            got=f"{root} ({'; '.join(differences)})",
+            fix="Choose another folder with --out.",
         )
 
 

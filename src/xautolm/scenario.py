@@ -88,10 +88,10 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     dataset = read_data(data, options, task)
     folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
 
-    wanted = _wanted_models(options, folder)
+    models = _wanted_models(options, folder)
     notes: list[str] = []
-    cards = find_models(wanted, ZOO.things, chosen_families(options, task), notes.append)
-    required = frozenset(card.name for card in cards if is_asked_for(card, wanted, ZOO.things))
+    cards = find_models(models, ZOO.things, chosen_families(options, task), notes.append)
+    required = frozenset(card.name for card in cards if is_asked_for(card, models, ZOO.things))
     notes.extend(length_notes(dataset, cards, task))
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
@@ -102,7 +102,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))
     limits = trial_limits(options, system, cheapest.seconds)
-    if wanted == AUTO:
+    if models == AUTO:
         fitting = [cards_by_name[name] for name in fitting_models(space, resources, limits)]
         space = _space(options, task, fitting, dataset, system)
     check_resources(space, resources, limits, options)

@@ -60,7 +60,7 @@ def build_space(
     export: Export = Export.ANY,
     rungs: bool = False,
 ) -> Space:
-    """The conditional space over models, methods and hyperparameters; what cannot run is not in it.
+    """Build the conditional space over models, methods and hyperparameters; what cannot run is not in it.
 
     Args:
         preset: `default` or `paper`.
@@ -79,41 +79,52 @@ def build_space(
     """
     if preset not in PRESETS:
         raise UnknownNameError("space preset", preset, PRESETS)
-    if methods:
-        chosen = [METHODS.get(name) for name in methods]
-    else:
-        chosen = [method for method in METHODS.things.values() if preset in method.presets]
-    branches: dict[str, Space] = {}
-    reasons: list[str] = []
+    preset_methods = _methods(preset, methods)
     has_rungs = rungs and profile.train_examples >= LARGE_DATA
+    spaces_of_models: list[Space] = []
+    reasons: list[str] = []
     for card in cards:
-        found: dict[str, Space] = {}
-        for method in chosen:
+        spaces_of_methods: list[Space] = []
+        for method in preset_methods:
             problems = form_problems(task, method, card)
+            for problem in dict.fromkeys(problems.values()):
+                if problem:
+                    reasons.append(f"{method.name} on {card.name}: {problem}")
             forms = [form for form, problem in problems.items() if not problem]
-            reasons += [f"{method.name} on {card.name}: {why}" for why in dict.fromkeys(problems.values()) if why]
-            if forms:
-                spaces = [_form_space(preset, form, method, card, profile, system, export) for form in forms]
-                if has_rungs and method.trains_by_gradient:
-                    spaces = [_with_rungs(space) for space in spaces]
-                is_usual = forms == [task.forms[card.architecture][0]]
-                found[method.name] = Space(
-                    method.name, spaces[0].parameters if is_usual else (_branch("form", spaces),)
-                )
-        if found:
-            branches[card.name] = Space(card.name, (_branch("method", list(found.values())),))
-    if not branches:
+            if not forms:
+                continue
+            spaces = [_form_space(preset, form, method, card, profile, system, export) for form in forms]
+            if has_rungs and method.trains_by_gradient:
+                spaces = [_with_rungs(space) for space in spaces]
+            # The usual form alone is no choice, and stores are full of configurations that do not name it.
+            is_usual = forms == [task.forms[card.architecture][0]]
+            parameters = spaces[0].parameters if is_usual else (_branch("form", spaces),)
+            spaces_of_methods.append(Space(method.name, parameters))
+        if spaces_of_methods:
+            spaces_of_models.append(Space(card.name, (_branch("method", spaces_of_methods),)))
+    if not spaces_of_models:
         raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
-    space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", list(branches.values())),))
+    space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", spaces_of_models),))
     return narrowed(space, changes or {})
 
 
+def _methods(preset: str, names: Sequence[str]) -> list[Method]:
+    """Return the methods of these names, or all that the preset has.
+
+    Raises:
+        UnknownNameError: No such method.
+    """
+    if names:
+        return [METHODS.get(name) for name in names]
+    return [method for method in METHODS.things.values() if preset in method.presets]
+
+
 def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]:
-    """Why a method cannot train a model in each form that the task can have for it, or nothing."""
+    """Return why a method cannot train a model, or nothing, by the names of the forms that the task has for it."""
     forms = task.forms.get(card.architecture, ())
-    return {form: method.problem(card, FORMS.get(form)) for form in forms} or {
-        "": f"{task.name} is not for an {card.architecture}"
-    }
+    if not forms:
+        return {"": f"{task.name} is not for an {card.architecture}"}
+    return {form: method.problem(card, FORMS.get(form)) for form in forms}
 
 
 def _form_space(
@@ -148,7 +159,7 @@ def _with_rungs(space: Space) -> Space:
 
 
 def _branch(name: str, spaces: Sequence[Space]) -> Branch:
-    """A choice between spaces by their names; the first is the default."""
+    """Return a choice between spaces by their names; the first is the default."""
     return Branch(name=name, branches={space.name: space for space in spaces}, default=spaces[0].name)
 
 
@@ -175,7 +186,7 @@ def quantizations(system: SystemProfile) -> tuple[str, ...]:
 
 
 def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
-    """Preset and changes from `--space`: a preset's name, or a YAML file of ranges with an optional `preset`.
+    """Read preset and changes from `--space`: a preset's name, or a YAML file of ranges with an optional `preset`.
 
     Raises:
         SpaceError: The file is no mapping.
@@ -197,7 +208,7 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
 
 
 def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
-    """The models of a space that `build_space` made, each with its methods."""
+    """Return the models of a space that `build_space` made, each with its methods."""
     models = space.parameters[0]
     assert isinstance(models, Branch) and models.name == "model"
     result = {}
@@ -209,8 +220,8 @@ def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
 
 
 def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list[Configuration]:
-    """The default configuration of every model with every method; on request with as few epochs as the space has."""
-    found = []
+    """Return the default of every model with every method; on request with as few epochs as the space has."""
+    defaults = []
     for model, methods in methods_by_model(space).items():
         for method in methods:
             fixed: dict[str, Scalar] = {"model": model, "method": method}
@@ -220,12 +231,12 @@ def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list
                     return parameter.low
                 return fixed.get(parameter.name, parameter.default)
 
-            found.append(space.walk(choose))
-    return found
+            defaults.append(space.walk(choose))
+    return defaults
 
 
 def generic_data() -> DataProfile:
-    """A data profile that narrows no range: to show a space before there is data."""
+    """Return a data profile that narrows no range: to show a space before there is data."""
     return DataProfile(
         train_examples=1_000,
         validation_examples=250,

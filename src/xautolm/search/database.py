@@ -114,17 +114,17 @@ def open_checked(url: str | None, objectives: Sequence[Objective], say: Callable
         reason = _reason(error)
         if path is None or not path.exists() or _is_machine_trouble(error):
             raise RunFolderError("The study's database cannot be opened.", got=f"{path or url}: {reason}") from None
-    kept = set_aside(path)
-    say(f"{path.name} could not be read ({reason}); it is kept as {kept.name}, and a new one is made of the trials")
+    damaged = set_aside(path)
+    say(f"{path.name} could not be read ({reason}); it is kept as {damaged.name}, and a new one is made of the trials")
     return open_database(url, objectives)
 
 
 def set_aside(path: Path) -> Path:
     """Give a database another name; returns that."""
-    kept = path.with_name(path.name + SET_ASIDE)
-    path.replace(kept)
+    place = path.with_name(path.name + SET_ASIDE)
+    path.replace(place)
     _remove_companions(path)
-    return kept
+    return place
 
 
 @contextmanager

@@ -60,10 +60,10 @@ def open_study(
     by_number = {experience.trial: experience for experience in inside}
     if _contradictions(record, space, by_number):
         record = _set_apart(record, storage, objectives, say)
-    again = _end_running(record, space, objectives, by_number)
+    retries = _end_running(record, space, objectives, by_number)
     _tell_lacking(record, space, objectives, by_number, say)
-    again += _interrupted(by_number)
-    return _begin(record, space, objectives, make, seed, [*first] or [space.default()], again, is_taken)
+    retries += _interrupted(by_number)
+    return _begin(record, space, objectives, make, seed, [*first] or [space.default()], retries, is_taken)
 
 
 def _begin(
@@ -73,18 +73,18 @@ def _begin(
     make: Callable[[int], optuna.samplers.BaseSampler],
     seed: int,
     openings: Sequence[Configuration],
-    again: Sequence[tuple[Configuration, str]],
+    retries: Sequence[tuple[Configuration, str]],
     is_taken: Callable[[int], bool],
 ) -> SearchStudy:
     """Give the sampler its study in memory, and its first proposals."""
     proposals = open_database(None, objectives)
-    known = record.get_trials(deepcopy=False)
-    proposals.add_trials(known)
+    recorded = record.get_trials(deepcopy=False)
+    proposals.add_trials(recorded)
     # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
-    proposals.sampler = make(seed + len(known))
+    proposals.sampler = make(seed + len(recorded))
     study = SearchStudy(space=space, objectives=objectives, record=record, proposals=proposals, is_taken=is_taken)
-    begun = {trial.user_attrs[DIGEST] for trial in known if DIGEST in trial.user_attrs}
-    for configuration, proposal in again:
+    begun = {trial.user_attrs[DIGEST] for trial in recorded if DIGEST in trial.user_attrs}
+    for configuration, proposal in retries:
         study.enqueue(configuration, proposal)
     # A run that has had as many trials as it should begin with has begun, whatever would be chosen today.
     if len(begun) < len(openings):
@@ -118,8 +118,8 @@ def _set_apart(
     close_database(record)
     path = file_of(storage)
     if path is not None:
-        kept = set_aside(path)
-        say(f"{path.name} has other trials than the run's folder; it is kept as {kept.name}, and a new one is made")
+        aside = set_aside(path)
+        say(f"{path.name} has other trials than the run's folder; it is kept as {aside.name}, and a new one is made")
     return open_database(storage, objectives)
 
 
@@ -135,7 +135,7 @@ def _end_running(
 
     states = optuna.trial.TrialState
     names = {key: parameter.name for key, parameter in space.sites().items()}
-    again = []
+    retries = []
     for trial in record.get_trials(deepcopy=False, states=(states.RUNNING, states.WAITING)):
         experience = experiences.get(trial.number)
         if experience is not None:
@@ -150,8 +150,8 @@ def _end_running(
             proposal = trial.user_attrs.get(PROPOSAL, f"{AGAIN} {trial.number}")
             is_queued = trial.state == states.WAITING
             name = proposal if is_queued else f"{AGAIN} {trial.number}"
-            again.append((Configuration(values=values, space=space.name), name))
-    return again
+            retries.append((Configuration(values=values, space=space.name), name))
+    return retries
 
 
 def _tell_lacking(
@@ -181,9 +181,10 @@ def _tell_record(record: optuna.Study, experience: Experience, objectives: Seque
 
 
 def _values(record: optuna.Study, experience: Experience, objectives: Sequence[Objective]) -> list[float]:
-    known = [trial.values for trial in record.get_trials(deepcopy=False) if trial.values]
+    """Return what a record is told of a trial: its objectives, or for a failure the worst that others had."""
+    recorded = [trial.values for trial in record.get_trials(deepcopy=False) if trial.values]
     values = told_values(experience.outcome, objectives)
-    return values or worst_values(known, experience.outcome, objectives)
+    return values or worst_values(recorded, experience.outcome, objectives)
 
 
 def _interrupted(experiences: Mapping[int, Experience]) -> list[tuple[Configuration, str]]:
@@ -192,8 +193,8 @@ def _interrupted(experiences: Mapping[int, Experience]) -> list[tuple[Configurat
     for number in sorted(experiences):
         experience = experiences[number]
         last[experience.configuration.digest] = experience
-    again = []
+    retries = []
     for experience in last.values():
         if not experience.outcome.is_evidence:
-            again.append((experience.configuration, f"{AGAIN} {experience.trial}"))
-    return again
+            retries.append((experience.configuration, f"{AGAIN} {experience.trial}"))
+    return retries

@@ -166,7 +166,9 @@ def made_up_experience(
         wall_time: Seconds that it took, if no outcome is given.
         run: The run that it belongs to.
     """
-    chosen = configuration or Configuration(values={"model": "tiny", "method": "full.v1", "n": trial}, space="toy.v1")
+    configuration = configuration or Configuration(
+        values={"model": "tiny", "method": "full.v1", "n": trial}, space="toy.v1"
+    )
     data = DataProfile(
         train_examples=100,
         validation_examples=20,
@@ -179,14 +181,14 @@ def made_up_experience(
     )
     machine = SystemProfile(physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu")
     return Experience(
-        id=experience_id(run, trial, chosen),
+        id=experience_id(run, trial, configuration),
         created="2025-01-01T00:00:00+00:00",
         run=run,
         trial=trial,
         task="text-classification",
         data=data,
         system=machine,
-        configuration=chosen,
+        configuration=configuration,
         outcome=outcome or success(seconds=wall_time, f1_macro=0.5),
         limits=Limits(),
         objectives=("f1_macro", "evaluation_time"),
@@ -265,11 +267,11 @@ def lookup_questions(rows: int, seed: int, facts: int = 3) -> pd.DataFrame:
         facts: In each context; the answer is one of eight things, and one of as many in the context.
     """
     rng = random.Random(seed)
-    found = []
+    questions = []
     for _ in range(rows):
         people, things = rng.sample(PEOPLE, facts), rng.sample(THINGS, facts)
         asked = rng.randrange(facts)
         context = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
         question = f"What does {people[asked]} have?"
-        found.append({"context": context, "question": question, "answers": [things[asked]]})
-    return pd.DataFrame(found)
+        questions.append({"context": context, "question": question, "answers": [things[asked]]})
+    return pd.DataFrame(questions)

@@ -47,25 +47,38 @@ class PgeSampler(SpaceSampler):
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         """Draw one configuration from the model of the current generation."""
-        told = [one for one in study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,)) if one.params]
-        generations, position = divmod(len(told), POPULATION)
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
+        ended = [ended_trial for ended_trial in ended if ended_trial.params]
+        generations, position = divmod(len(ended), POPULATION)
         model = self.prior
         for generation in range(generations):
-            members = told[generation * POPULATION : (generation + 1) * POPULATION]
-            model = model.toward(best_samples(members, study.directions), LEARNING_RATE)
+            first = generation * POPULATION
+            population = ended[first : first + POPULATION]
+            model = model.toward(best_samples(population, study.directions), LEARNING_RATE)
         rng = np.random.default_rng([self.seed, trial.number])
-        explores = position < EXPLORATION * POPULATION
-        explain(study, trial, {"origin": "unbiased model" if explores else f"model of generation {generations}"})
-        return self.space.site_values((self.plain if explores else model).sample(rng).values)
+        origin = f"model of generation {generations}"
+        # The first of each population keep looking at the whole space, whatever the model has come to believe.
+        if position < EXPLORATION * POPULATION:
+            model = self.plain
+            origin = "unbiased model"
+        explain(study, trial, {"origin": origin})
+        configuration = model.sample(rng)
+        return self.space.site_values(configuration.values)
 
 
 def best_samples(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Mapping[str, Any]]:
-    """Parameters of the best fifth of a population; failed trials are never among them."""
-    signs = np.asarray([1.0 if direction == StudyDirection.MAXIMIZE else -1.0 for direction in directions])
-    feasible = [trial for trial in trials if all(value <= 0 for value in trial.constraints.values())]
-    values = np.asarray([trial.values for trial in feasible], dtype=float).reshape(-1, len(signs)) * signs
+    """Return the parameters of the best fifth of a population; failed trials are never among them."""
+    signs = []
+    for direction in directions:
+        signs.append(1.0 if direction == StudyDirection.MAXIMIZE else -1.0)
+    feasible = []
+    for trial in trials:
+        if all(value <= 0 for value in trial.constraints.values()):
+            feasible.append(trial)
+    values = np.asarray([trial.values for trial in feasible], dtype=float).reshape(-1, len(signs))
     count = max(1, round(SELECTION * len(trials)))
-    return [feasible[position].params for position in ranked(values)[:count]]
+    best = ranked(values * np.asarray(signs))[:count]
+    return [feasible[position].params for position in best]
 
 
 STRATEGIES = Strategy(
