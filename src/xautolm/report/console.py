@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Collection, Iterable
 
 from rich.console import Console
+from rich.table import Table
 from rich.text import Text
 
 from xautolm.printable import printable, printable_line
@@ -15,7 +17,27 @@ PIPE_WIDTH = 240
 
 def table_console() -> Console:
     """Return standard output: as wide as the terminal, or wide enough to cut nothing when it is a pipe or file."""
-    return Console() if sys.stdout.isatty() else Console(width=PIPE_WIDTH)
+    if sys.stdout.isatty():
+        return Console()
+    return Console(width=PIPE_WIDTH)
+
+
+def add_columns(table: Table, headings: Iterable[str], numbers: Collection[str] = ()) -> None:
+    """Add columns to a table.
+
+    Args:
+        table: The table, without rows.
+        headings: What stands above the columns.
+        numbers: Headings of the columns of numbers, which are aligned at the right.
+    """
+    for heading in headings:
+        table.add_column(cell(heading), justify="right" if heading in numbers else "left")
+
+
+def add_cells(table: Table, values: Iterable[object], style: str = "") -> None:
+    """Add a row to a table; values that are no texts stand there as `str` writes them."""
+    cells = [cell(value) for value in values]
+    table.add_row(*cells, style=style)
 
 
 def cell(text: object) -> Text:
@@ -30,9 +52,12 @@ def sentence(text: str, style: str = "") -> Text:
 
 def for_output(text: str) -> str:
     """Return a text as standard output should get it: made harmless for a terminal, as it is for files and pipes."""
-    return printable(text) if sys.stdout.isatty() else text
+    if sys.stdout.isatty():
+        return printable(text)
+    return text
 
 
 def say(text: str, *, is_error: bool = False) -> None:
     """Print a text to standard output, or to standard error."""
-    print(printable(text), file=sys.stderr if is_error else sys.stdout, flush=True)
+    stream = sys.stderr if is_error else sys.stdout
+    print(printable(text), file=stream, flush=True)

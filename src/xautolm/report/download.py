@@ -11,6 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 Received = Callable[[int], None]
 """Takes the bytes that have come so far."""
 TENTHS = 10
+"""Parts of a download, after each of which a line is said."""
 
 
 @contextmanager
@@ -35,13 +36,14 @@ def tenths(total: int, say: Callable[[int], None]) -> Iterator[Received]:
         total: Bytes to come.
         say: Takes the bytes that have come.
     """
-    said = 0
+    last_tenth = 0
 
     def receive(received: int) -> None:
-        nonlocal said
+        nonlocal last_tenth
+        # A download of no bytes is complete from the start.
         tenth = TENTHS * received // total if total else TENTHS
-        if tenth > said:
-            said = tenth
+        if tenth > last_tenth:
+            last_tenth = tenth
             say(received)
 
     yield receive

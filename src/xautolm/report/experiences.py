@@ -8,42 +8,55 @@ from rich.table import Table
 
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience
-from xautolm.report.console import cell
-from xautolm.report.tables import duration
+from xautolm.report.console import add_cells, add_columns
+from xautolm.report.tables import duration, score_text
 
 ID_DIGITS = 10
+"""Digits of an experience's id that the table shows."""
+MINUTES = len("2026-01-02T03:04")
+"""Characters of a time in ISO 8601 that say it to the minute."""
 
 
 def damaged_table(rows: Sequence[tuple[str, str, str, str]]) -> Table:
     """Return a table of damaged records: id, run, data, and what is wrong with each."""
     table = Table(box=None)
-    for name in ("id", "run", "data", "problem"):
-        table.add_column(name)
+    add_columns(table, ("id", "run", "data", "problem"))
     for row in rows:
-        table.add_row(*map(cell, row))
+        add_cells(table, row)
     return table
 
 
 def experience_table(experiences: Sequence[Experience]) -> Table:
-    """Return one row for each experience, with the first quality among its objectives."""
+    """Return a table with one row for each experience, with the first quality among its objectives."""
     table = Table(box=None)
-    for name in ("id", "when", "data", "model", "method", "outcome", "score", "time"):
-        table.add_column(name, justify="right" if name in {"score", "time"} else "left")
+    headings = ("id", "when", "data", "model", "method", "outcome", "score", "time")
+    add_columns(table, headings, numbers={"score", "time"})
     for experience in experiences:
-        outcome = experience.outcome
-        lead = lead_of(recorded_objectives(experience)).name
-        end = outcome.status.value if outcome.failure is None else outcome.failure.kind.value
-        score = f"{lead} {outcome.metrics[lead]:.4f}" if lead in outcome.metrics else ""
-        time = "" if outcome.evaluation_time is None else duration(outcome.evaluation_time)
-        cells = (
-            experience.id[:ID_DIGITS],
-            experience.created[:16].replace("T", " "),
-            experience.data.name,
-            experience.configuration.model,
-            experience.configuration.method,
-            end,
-            score,
-            time,
-        )
-        table.add_row(*map(cell, cells), style="red" if outcome.failure else "")
+        has_failed = experience.outcome.failure is not None
+        add_cells(table, _cells(experience), style="red" if has_failed else "")
     return table
+
+
+def _cells(experience: Experience) -> tuple[str, ...]:
+    outcome = experience.outcome
+    configuration = experience.configuration
+    end = outcome.status.value
+    if outcome.failure is not None:
+        end = outcome.failure.kind.value
+    lead = lead_of(recorded_objectives(experience)).name
+    score = ""
+    if lead in outcome.metrics:
+        score = f"{lead} {score_text(outcome.metrics[lead])}"
+    time = ""
+    if outcome.evaluation_time is not None:
+        time = duration(outcome.evaluation_time)
+    return (
+        experience.id[:ID_DIGITS],
+        experience.created[:MINUTES].replace("T", " "),
+        experience.data.name,
+        configuration.model,
+        configuration.method,
+        end,
+        score,
+        time,
+    )

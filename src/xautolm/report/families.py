@@ -14,41 +14,53 @@ Problems = Callable[[str, str, ModelCard], Mapping[str, str]]
 
 
 def family_rows(cards: Mapping[str, ModelCard], problems: Problems) -> list[list[str]]:
-    """A row for each family on the hub: name, architecture, models, and for each task its form and methods."""
+    """Return a row for each family on the hub: name, architecture, models, and for each task its form and methods."""
     families: dict[str, list[ModelCard]] = {}
     for card in cards.values():
         if card.hub_id:
             families.setdefault(card.family, []).append(card)
-    return [
-        [
-            family,
-            members[0].architecture,
-            ", ".join(f"{card.name} (gated)" if card.gated else card.name for card in members),
-            *(_cell(task, members[0], problems) for task in TASKS.names()),
-        ]
-        for family, members in sorted(families.items(), key=lambda item: (item[1][0].architecture, item[0]))
-    ]
+
+    def place(family: str) -> tuple[str, str]:
+        return families[family][0].architecture, family
+
+    rows = []
+    for family in sorted(families, key=place):
+        members = families[family]
+        names = [f"{card.name} (gated)" if card.gated else card.name for card in members]
+        # A row has room for one of them: the family's first model.
+        example = members[0]
+        row = [family, example.architecture, ", ".join(names)]
+        for task in TASKS.names():
+            row.append(_cell(task, example, problems))
+        rows.append(row)
+    return rows
 
 
 def reasons(cards: Mapping[str, ModelCard], problems: Problems) -> list[str]:
-    """Every reason why something is not there, with where it applies."""
-    found: dict[str, set[str]] = {}
+    """Return every reason why a method cannot do a task, with the families that it applies to."""
+    families: dict[str, set[str]] = {}
     for card in cards.values():
         for task in TASKS.names():
             for method in METHODS.names():
-                for why in filter(None, problems(task, method, card).values()):
-                    found.setdefault(why, set()).add(card.family if card.hub_id else card.name)
-    return [f"{why}: {', '.join(sorted(where))}" for why, where in sorted(found.items())]
+                for problem in problems(task, method, card).values():
+                    if problem:
+                        family = card.family if card.hub_id else card.name
+                        families.setdefault(problem, set()).add(family)
+    lines = []
+    for problem in sorted(families):
+        names = ", ".join(sorted(families[problem]))
+        lines.append(f"{problem}: {names}")
+    return lines
 
 
 def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
-    """The page `docs/families.md`."""
+    """Return the page `docs/families.md`."""
     headings = ["family", "architecture", "models", *TASKS.names()]
-    lines = [_line(headings), _line(["---"] * len(headings)), *map(_line, family_rows(cards, problems))]
+    rows = [headings, ["---"] * len(headings), *family_rows(cards, problems)]
+    table = "\n".join(_line(row) for row in rows)
     why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
-    table = "\n".join(lines)
     forms = "".join(f"- `{form.name}` {form.title}\n" for form in FORMS.things.values())
-    whole = sorted({card.family for card in cards.values() if card.hub_id and not card.quantizable})
+    whole = {card.family for card in cards.values() if card.hub_id and not card.quantizable}
     return f"""# What works on which family
 
 Written by `xautolm models matrix`. `make test-conformance` takes a tiny model of each family's real class (random
@@ -60,7 +72,7 @@ What a model does in each form:
 {table}
 
 `lora` goes beside weights of 8 or 4 bits too, on a GPU with bitsandbytes (tested on processors, for
-`text-classification`), but not for {", ".join(whole)}, whose matrices lie transposed.
+`text-classification`), but not for {", ".join(sorted(whole))}, whose matrices lie transposed.
 
 What is not there, and why:
 
@@ -68,11 +80,14 @@ What is not there, and why:
 
 
 def _cell(task: str, card: ModelCard, problems: Problems) -> str:
-    forms = {
-        form: [method for method in METHODS.names() if not problems(task, method, card)[form]]
-        for form in TASKS.get(task).forms.get(card.architecture, ())
-    }
-    return "; ".join(f"{form}: {', '.join(methods)}" for form, methods in forms.items() if methods) or "-"
+    """Return the forms in which a model does a task, each with the methods that can."""
+    forms = TASKS.get(task).forms.get(card.architecture, ())
+    parts = []
+    for form in forms:
+        methods = [method for method in METHODS.names() if not problems(task, method, card)[form]]
+        if methods:
+            parts.append(f"{form}: {', '.join(methods)}")
+    return "; ".join(parts) or "-"
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -8,10 +8,15 @@ from xautolm.report.tables import number
 
 
 def feature_lines(features: Features) -> list[str]:
-    """One line for each number, under its group; a vector is told by its size."""
+    """Return one line for each number, under its group; of a vector, only its size."""
     lines = []
     for name, values in features.items():
         labels = FEATURES.get(name).features
-        lines.append(name if labels else f"{name}: a vector of {len(values)} numbers")
-        lines += [f"  {label:<28} {number(value)}" for label, value in zip(labels, values, strict=False)]
+        # The numbers of an embedding have no names, and nobody reads hundreds of them.
+        if not labels:
+            lines.append(f"{name}: a vector of {len(values)} numbers")
+            continue
+        lines.append(name)
+        for label, value in zip(labels, values, strict=False):
+            lines.append(f"  {label:<28} {number(value)}")
     return lines

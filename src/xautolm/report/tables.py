@@ -9,10 +9,13 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xautolm.objectives import EVALUATION_TIME, Objective
-from xautolm.records import Experience
+from xautolm.records import Experience, Scalar, Values
 from xautolm.vocabulary import TrialStatus
 
 HIDDEN = ("model", "method")
+"""Values of a configuration that have columns of their own, beside those of the hyperparameters."""
+MINUTE, HOUR = 60, 3600
+"""In seconds."""
 
 
 def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Experience]:
@@ -62,29 +65,58 @@ def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
 
 
 def hyperparameters(experience: Experience) -> str:
-    """The hyperparameters in one line."""
-    shown = {name: value for name, value in experience.configuration.values.items() if name not in HIDDEN}
-    return " ".join(f"{name}={number(value)}" for name, value in shown.items())
+    """Return the hyperparameters of a trial in one line."""
+    return hyperparameter_text(experience.configuration.values)
 
 
-def number(value: Any) -> str:
-    """A value as short as it can be said."""
+def hyperparameter_text(values: Values) -> str:
+    """Return the hyperparameters of a configuration in one line, without its model and method."""
+    parts = [f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN]
+    return " ".join(parts)
+
+
+def number(value: object) -> str:
+    """Return a value as text; real numbers with three significant digits."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def as_csv(rows: Sequence[dict[str, Any]]) -> str:
-    """Rows as CSV, with all columns that any of them has."""
-    columns = list(dict.fromkeys(name for row in rows for name in row))
+def score_text(score: float) -> str:
+    """Return a score as tables, cards and screens write it: with four decimals."""
+    return f"{score:.4f}"
+
+
+def millions(parameters: float) -> str:
+    """Return the size of a model in millions of parameters."""
+    return f"{parameters / 1e6:.1f} M"
+
+
+def as_csv(rows: Sequence[Mapping[str, Scalar]]) -> str:
+    """Return rows as CSV, with all columns that any of them has, in the order in which they first appear."""
+    # A dictionary, because a set has no order: failures lack the metrics, which belong before the columns after them.
+    columns: dict[str, None] = {}
+    for row in rows:
+        columns |= dict.fromkeys(row)
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, columns, lineterminator="\n")
+    writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)
     return buffer.getvalue()
 
 
 def failures_by_kind(experiences: Iterable[Experience]) -> Counter[str]:
-    """How many trials failed, by kind."""
-    return Counter(one.outcome.failure.kind.value for one in experiences if one.outcome.failure is not None)
+    """Return how many trials failed, by kind."""
+    counts: Counter[str] = Counter()
+    for experience in experiences:
+        failure = experience.outcome.failure
+        if failure is not None:
+            counts[failure.kind.value] += 1
+    return counts
+
+
+def failures_in_words(experiences: Iterable[Experience]) -> str:
+    """Return how many trials failed, by kind, such as `2 crash, 1 timeout`; nothing where none failed."""
+    counts = failures_by_kind(experiences)
+    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
 
 
 def pruning_account(experiences: Iterable[Experience]) -> str:
@@ -112,19 +144,25 @@ def pruning_savings(experiences: Iterable[Experience]) -> tuple[int, float]:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 8 s, 3 min 20 s, 1 h 5 min."""
+    """Return seconds as people say them: 8 s, 3 min 20 s, 1 h 5 min."""
     if seconds == float("inf"):
         return "unlimited"
+    # The time that is left of a budget may be negative: a trial may end a little after it.
     whole = max(0, round(seconds))
-    if whole < 60:
+    if whole < MINUTE:
         return f"{whole} s"
-    if whole < 3600:
-        return f"{whole // 60} min {whole % 60} s"
-    return f"{whole // 3600} h {whole % 3600 // 60} min"
+    if whole < HOUR:
+        return f"{whole // MINUTE} min {whole % MINUTE} s"
+    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
 
 
 def explained(number: int, explanation: Mapping[str, Any]) -> str:
-    """Where a proposal came from, in one line."""
+    """Return in one line where a proposal came from.
+
+    Args:
+        number: Of the trial.
+        explanation: What the sampler noted beside the proposal.
+    """
     parts = [f"trial {number} comes from: {explanation['origin']}"]
     if "trust" in explanation:
         parts.append(f"store trusted {explanation['trust']:.0%}")

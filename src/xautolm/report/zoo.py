@@ -7,45 +7,40 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from xautolm.records import ModelCard
-from xautolm.report.console import cell
+from xautolm.report.console import add_cells, add_columns
+from xautolm.report.tables import millions
 from xautolm.space import Branch, Parameter, Space
+
+HEADINGS = (
+    "name", "from", "family", "architecture", "parameters", "layers", "hidden", "positions", "languages", "licence",
+)  # fmt: skip
+NUMBERS = {"parameters", "layers", "hidden", "positions"}
+"""Headings of the columns that are aligned at the right."""
 
 
 def zoo_table(cards: Sequence[ModelCard]) -> Table:
-    """One row for each model."""
+    """Return a table with one row for each model."""
     table = Table(box=None)
-    for name in (
-        "name",
-        "from",
-        "family",
-        "architecture",
-        "parameters",
-        "layers",
-        "hidden",
-        "positions",
-        "languages",
-        "licence",
-    ):
-        table.add_column(name, justify="right" if name in {"parameters", "layers", "hidden", "positions"} else "left")
+    add_columns(table, HEADINGS, NUMBERS)
     for card in cards:
         cells = (
             card.name,
-            card.hub_id or card.package.replace("_", "-") or card.origin,
+            card.hub_id or card.distribution or card.origin,
             card.family,
             card.architecture,
-            f"{card.parameters / 1e6:.1f} M",
-            str(card.layers),
-            str(card.hidden_size),
-            str(card.positions),
+            millions(card.parameters),
+            card.layers,
+            card.hidden_size,
+            card.positions,
             card.languages,
             card.licence,
         )
-        table.add_row(*map(cell, cells))
+        add_cells(table, cells)
     return table
 
 
 def space_lines(space: Space) -> list[str]:
-    """The space as an indented text; branches that open the same parameters are told together."""
+    """Return the space as indented lines; branches that open the same parameters stand together."""
     return [f"{space.name}: {space.size()}", *_lines(space.parameters, 1)]
 
 
@@ -55,10 +50,20 @@ def _lines(parameters: Sequence[Parameter], depth: int) -> list[str]:
     for parameter in parameters:
         lines.append(f"{indent}{parameter.name}: {parameter.domain}  (default {parameter.default})")
         if isinstance(parameter, Branch):
-            groups: dict[str, list[str]] = {}
-            for option, opened in parameter.branches.items():
-                groups.setdefault("\n".join(_lines(opened.parameters, depth + 2)), []).append(option)
-            for text, options in groups.items():
-                if text:
-                    lines += [f"{indent}  {', '.join(options)}:", text]
+            lines += _branch_lines(parameter, depth)
+    return lines
+
+
+def _branch_lines(branch: Branch, depth: int) -> list[str]:
+    """Return the lines of what the options of a branch open, once for all options that open the same."""
+    options_by_text: dict[str, list[str]] = {}
+    for option, opened in branch.branches.items():
+        text = "\n".join(_lines(opened.parameters, depth + 2))
+        options_by_text.setdefault(text, []).append(option)
+    lines = []
+    indent = "  " * (depth + 1)
+    for text, options in options_by_text.items():
+        # Options that open no parameter stand in the branch's own line already.
+        if text:
+            lines += [f"{indent}{', '.join(options)}:", text]
     return lines

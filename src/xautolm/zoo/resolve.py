@@ -113,10 +113,9 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
     if card is not None:
         placed = _placed(card)
         if placed is None and card.origin == Origin.PACKAGED:
-            package = card.package.replace("_", "-")
             raise ModelUnavailableError(
                 f"The model {name!r} is not on this machine.",
-                got=f"the package {package} is not installed",
+                got=f"the package {card.distribution} is not installed",
                 fix=_what_is_here(cards),
             )
         if placed is not None and placed.origin == Origin.HUB:
