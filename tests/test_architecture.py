@@ -18,16 +18,19 @@ LEVELS = {
     "options": 2,
     "trial_folder": 3, "budget": 3, "data": 3, "tasks": 3, "metafeatures": 3, "hardware": 3, "zoo": 3,
     "methods": 3, "metrics": 3,
+    "class_values": 3,
     "run_folder": 4, "search_space": 4, "resources": 4, "description": 4,
     "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
     "opening": 5,
     "warm_start": 6, "search_store": 6, "scenario": 6, "late_features": 6, "testing": 6, "best_folder": 6, "pruner": 6,
+    "packed_run": 5,
     "resuming": 7, "recommend": 7, "integrations": 7,
     "session": 8,
     "loop": 9, "artifacts": 9, "best_model": 9,
-    "automl": 10,
-    "cli": 11,
-    "__main__": 12,
+    "operations": 10,
+    "automl": 11,
+    "cli": 12,
+    "__main__": 13,
 }  # fmt: skip
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")

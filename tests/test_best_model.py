@@ -24,7 +24,7 @@ def test_a_model_is_loaded_once_for_any_number_of_questions(
 ) -> None:
     auto = played(tmp_path / "run")
     assert auto.predict(["a pear", "a plum"]) == ["pear", "plum"]
-    assert auto.predict_proba(["an apple"]).argmax() == auto.classes_.index("apple")
+    assert auto.predict_proba(["an apple"]).argmax() == list(auto.classes_).index("apple")
     auto.evaluate(["a pear", "a plum"], ["pear", "plum"])
     assert (fake_predictor.loads, fake_predictor.runs, fake_predictor.rows) == (1, 3, 5)
 
@@ -38,7 +38,7 @@ def test_run_json_is_read_once_whatever_is_asked(
     monkeypatch.setattr(Path, "read_text", lambda path, *a, **k: (reads.append(path.name), original(path, *a, **k))[1])
     auto = AutoLM.load(tmp_path / "run")
     for _ in range(5):
-        assert auto.classes_ == CLASSES and auto.info_.task == "text-classification"
+        assert tuple(auto.classes_) == CLASSES and auto.info_.task == "text-classification"
         auto.predict(["a pear"] * 7)
     # Once by us; the made-up predictor reads it once more as it is loaded.
     assert reads.count("run.json") == 2

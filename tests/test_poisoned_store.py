@@ -143,7 +143,7 @@ def test_a_store_of_nothing_but_one_odd_record(kind: str, taught: Path, tmp_path
 def test_recommend_and_describe(poisoned: Callable[..., Path], tmp_path: Path) -> None:
     store = poisoned(*KINDS, *EXTREMES)
     auto = AutoLM(store=str(store), device="cpu")
-    advice = auto.recommend(TICKETS)
+    advice = auto.recommend(TICKETS).to_plain()
     known = [row for row in advice["recommendations"] if row["because"]]
     assert known
     for row in known:

@@ -35,7 +35,7 @@ def taught(tmp_path: Path) -> dict[str, str]:
 
 
 def test_advice_follows_experience(taught: dict[str, str]) -> None:
-    advice = AutoLM(**taught).recommend(SECOND)
+    advice = AutoLM(**taught).recommend(SECOND).to_plain()
     rows = advice["recommendations"]
     pairs = [(row["configuration"]["model"], row["configuration"]["method"]) for row in rows]
     assert len(set(pairs)) == len(rows) == 8  # diverse: at most one for each model and method
@@ -57,7 +57,7 @@ def test_a_lack_of_memory_under_clearly_smaller_limits_is_no_advice_against(
         store.add([replace(trial, limits=replace(trial.limits, memory=10**9)) for trial in past])
     successes = sum(trial.outcome.succeeded for trial in past)
     assert 0 < successes < 40
-    advice = AutoLM(**{**taught, "store": small}).recommend(SECOND)
+    advice = AutoLM(**{**taught, "store": small}).recommend(SECOND).to_plain()
     assert f"Judged by {successes} past trials" in advice["note"]
     for row in advice["recommendations"]:
         if row["configuration"]["model"].startswith("minilm"):
@@ -66,7 +66,7 @@ def test_a_lack_of_memory_under_clearly_smaller_limits_is_no_advice_against(
 
 def test_far_from_everything_it_says_so(taught: dict[str, str]) -> None:
     other = {"text": [f"{i} " + "word " * 900 for i in range(60)], "label": ["yes", "no"] * 30}
-    advice = AutoLM(**taught).recommend(other)
+    advice = AutoLM(**taught).recommend(other).to_plain()
     assert "nothing near" in advice["note"] and advice["tasks"].keys() == {"data frame"}
     for row in advice["recommendations"]:
         assert (row["quality"], row["failure"], row["because"], row["origin"]) == (None, None, [], "default")
@@ -81,7 +81,7 @@ def test_a_model_and_method_of_which_nothing_is_known_says_so(
     with ExperienceStore(tmp_path / "scratch.db") as store:
         store.add(scratch)
     options = {**taught, "store": str(tmp_path / "scratch.db")}
-    rows = AutoLM(**options).recommend(SECOND)["recommendations"]
+    rows = AutoLM(**options).recommend(SECOND).to_plain()["recommendations"]
     methods = {one.configuration.method for one in scratch}
     known = [row for row in rows if row["configuration"]["method"] in methods]
     unknown = [row for row in rows if row["configuration"]["method"] not in methods]
@@ -112,16 +112,16 @@ def test_nearness_by_hand() -> None:
 
 def test_the_knobs_of_the_warm_start_reach_the_advice(taught: dict[str, str]) -> None:
     weights = {"task_weight": "0", "semantic_weight": "0", "system_weight": "1"}
-    near = AutoLM(**taught, warm_start_options=weights).recommend(SECOND)
-    limits = AutoLM(**taught, warm_start_options={**weights, "distance": "manhattan"}).recommend(SECOND)
-    usual = AutoLM(**taught).recommend(SECOND)
+    near = AutoLM(**taught, warm_start_options=weights).recommend(SECOND).to_plain()
+    limits = AutoLM(**taught, warm_start_options={**weights, "distance": "manhattan"}).recommend(SECOND).to_plain()
+    usual = AutoLM(**taught).recommend(SECOND).to_plain()
     # The machine is the same, the time limit of a trial is not: one number of the six of one of two groups.
     assert near["tasks"] == {"data frame": 0.5} == limits["tasks"]
     assert usual["tasks"]["data frame"] != 0.5
     with pytest.raises(UnknownNameError, match="warm start"):
         AutoLM(**taught, warm_start="lo").recommend(SECOND)
     for choice in ("none", "knn", "low-a-neg"):
-        assert AutoLM(**taught, warm_start=choice).recommend(SECOND)["recommendations"]
+        assert AutoLM(**taught, warm_start=choice).recommend(SECOND).to_plain()["recommendations"]
 
 
 QUESTIONS = lookup_questions(60, seed=1)
@@ -151,7 +151,7 @@ def test_a_past_success_of_the_papers_store_is_offered(
         store.add(read.experiences)
     monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
     auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", space=preset, budget="100h")
-    advice = auto.recommend(QUESTIONS)
+    advice = auto.recommend(QUESTIONS).to_plain()
     row = advice["recommendations"][0]
     configuration = row["configuration"]
     assert row["origin"].startswith(f"as {read.experiences[0].data.name} trial 0")
@@ -177,14 +177,14 @@ def test_the_papers_success_on_squad_is_offered(tmp_path: Path, monkeypatch: pyt
         store.add(read.experiences)
     monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
     auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", budget="100h")
-    advice = auto.recommend(str(data))
+    advice = auto.recommend(str(data)).to_plain()
     assert "Judged by" in advice["note"] and "squad" in advice["tasks"]
     row = advice["recommendations"][0]
     assert row["origin"].startswith("as squad trial 0") and "squad/0 flan-t5-base 0.857" in row["because"]
 
 
 def test_without_experience_it_says_so(tmp_path: Path) -> None:
-    advice = AutoLM(store=str(tmp_path / "empty.db"), device="cpu").recommend(SECOND)
+    advice = AutoLM(store=str(tmp_path / "empty.db"), device="cpu").recommend(SECOND).to_plain()
     assert "no past trials" in advice["note"]
     assert advice["recommendations"] and advice["recommendations"][0]["because"] == []
 

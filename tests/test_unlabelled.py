@@ -72,7 +72,7 @@ def test_columns_of_0_and_1_are_found_again(tmp_path: Path, fake_predictor: type
     table = pd.DataFrame({"text": [f"text {row} on the apple" for row in range(ROWS)]})
     table = table.assign(apple=[row % 2 for row in range(ROWS)], pear=[(row + 1) % 2 for row in range(ROWS)])
     auto = played(tmp_path / "run", "multilabel-classification", data=table, label="apple,pear")
-    assert auto.classes_ == ("apple", "pear")
+    assert tuple(auto.classes_) == ("apple", "pear")
     scores = AutoLM.load(tmp_path / "run").evaluate(table)
     assert scores["accuracy"] == pytest.approx(0.5)
     assert fake_predictor.rows == ROWS

@@ -15,7 +15,7 @@ from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, Usage
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits
-from xautolm.report import as_csv, failures_by_kind, html_report, leaderboard
+from xautolm.report import as_csv, failures_by_kind, html_report, wide_leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.result import shown_folder
 from xautolm.report.tables import pruning_savings
@@ -94,7 +94,7 @@ def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experie
         for one in front
     ]
     write_json(folder.front, points)
-    rows = leaderboard(experiences, lead_of(objectives), [one.trial for one in front])
+    rows = wide_leaderboard(experiences, lead_of(objectives), [one.trial for one in front])
     write_text(folder.leaderboard, as_csv(rows))
 
 

@@ -2,62 +2,160 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+import copy
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from sklearn.base import BaseEstimator
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import ClassifierTags, RegressorTags, Tags
 
-from xautolm.artifacts import finish, parting_words, write_report, write_tables
 from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
-from xautolm.data import Role, input_table, labelled, training_data
-from xautolm.errors import DataError, NoModelError, SearchEndedError, UsageError
+from xautolm.class_values import ClassValues
+from xautolm.data import input_table
+from xautolm.errors import UsageError
 from xautolm.execution import Executor
-from xautolm.importable import is_function_name
-from xautolm.loop import end_early, search
 from xautolm.metrics import scores
 from xautolm.objectives import lead_of, recorded_objectives
+from xautolm.operations import answer, describe_data, evaluate_run, fit_run, recommend_for, report_run
 from xautolm.options import FitOptions
-from xautolm.recommend import recommend
+from xautolm.packed_run import PackedRun
+from xautolm.recommend import Advice
 from xautolm.records import Experience, Features
-from xautolm.report import Screen, choose_screen, leaderboard
-from xautolm.report.advice import reason
-from xautolm.run_folder import RunFolder, RunInfo, warn_once
-from xautolm.scenario import described, given_columns
+from xautolm.report import Screen, wide_leaderboard
+from xautolm.run_folder import RunFolder, RunInfo
+from xautolm.scenario import given_columns
 from xautolm.search_space import data_needs
-from xautolm.session import open_session
 from xautolm.tasks import TASKS
 
+ONE_CLASS = "single_label_classification"
+SEVERAL_CLASSES = "multi_label_classification"
+REGRESSION = "regression"
+"""Problem types of tasks, as transformers calls them."""
+CLASSIFICATION = {ONE_CLASS, SEVERAL_CLASSES}
 
-class AutoLM:
+
+class AutoLMNotFittedError(UsageError, NotFittedError):
+    """Something was asked of an AutoLM that only a run can answer."""
+
+
+class NoClassesError(UsageError, AttributeError):
+    """The task has no classes; an `AttributeError`, by which scikit-learn finds out what an estimator can do."""
+
+    def __init__(self, task: str) -> None:
+        super().__init__(f"{task} has no classes, so there are no probabilities of them.")
+
+
+class AutoLM(BaseEstimator):
     """Finds and fine-tunes the best language model for some data within a budget.
 
+    An estimator of scikit-learn: a classifier or a regressor where the task is one, so that `clone`,
+    `cross_val_score`, `GridSearchCV` and `Pipeline` work with it. Arguments are only stored; `fit` looks at them.
+
+    Covered: texts in lists, arrays, series and frames; labels of any type, which `predict` gives back.
+    Not covered: arrays of numbers as inputs, sample weights, `partial_fit`; scikit-learn's own scorers of several
+    labels a row, for which `score` and `evaluate` stand in.
+
     Args:
-        **options: The fields of `xautolm.options.FitOptions`, which explains each; `task`, `budget`, `objectives`
-            and `out` are the usual ones.
+        task: This and all others are the fields of `xautolm.options.FitOptions`, which explains each.
+        out: Folder of the run. A second `fit` there with other data or settings is refused, and one with the same
+            resumes the run, so leave it out where there are many fits, as in `cross_val_score`: tables in memory
+            get a folder of their own for each data and setting, `runs/data-frame-<digest>`.
 
     Attributes:
         best_: The trial that leads in the first quality metric, as an `Experience`.
         pareto_front_: The trials that no other dominates, best in the first objective first.
-        leaderboard_: A data frame with one row for each trial.
-        classes_: The class names in the order of `predict_proba`'s columns.
+        leaderboard_: A data frame with one row for each trial, and a column for each hyperparameter.
+        classes_: The classes, sorted, in the order of `predict_proba`'s columns.
         run_: The folder of the run.
-
-    Raises:
-        UsageError: Options that are unknown or not valid; all of them in one message.
 
     Example:
         >>> auto = AutoLM(task="text-classification", budget="10m", out="runs/tickets")
         >>> auto.fit("tickets.csv").predict(["My card was charged twice."])  # doctest: +SKIP
     """
 
-    def __init__(self, **options: Any) -> None:
-        self.options = FitOptions.parse(options)
-        self._model: BestModel | None = None
+    _model: BestModel | None = None
+    _values = ClassValues()
+
+    def __init__(
+        self,
+        *,
+        task: str = "text-classification",
+        text: str | int | None = None,
+        label: str | int | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        encoding: str | None = None,
+        validation: Any = None,
+        test: Any = None,
+        max_train: int | None = None,
+        unlabelled: str = "drop",
+        objectives: Sequence[str | Callable[..., float]] | Callable[..., float] | str = (),
+        models: Sequence[str] | str = ("auto",),
+        families: Sequence[str] | str = ("auto",),
+        methods: Sequence[str] | str = (),
+        space: str = "default",
+        export: str = "any",
+        sampler: str = "xautolm",
+        warm_start: str | None = None,
+        warm_start_options: Mapping[str, str] | str | None = None,
+        hide: Sequence[str] | str = (),
+        pruning: bool = True,
+        rungs: bool = False,
+        seed: int = 0,
+        budget: str | float | None = None,
+        trials: int | None = None,
+        trial_time_limit: str | float | None = None,
+        trial_memory_limit: str | int | None = None,
+        parallel: int = 1,
+        device: str = "auto",
+        explain: bool = False,
+        store: str | None = None,
+        out: str | None = None,
+    ) -> None:
+        self.task = task
+        self.text = text
+        self.label = label
+        self.columns = columns
+        self.encoding = encoding
+        self.validation = validation
+        self.test = test
+        self.max_train = max_train
+        self.unlabelled = unlabelled
+        self.objectives = objectives
+        self.models = models
+        self.families = families
+        self.methods = methods
+        self.space = space
+        self.export = export
+        self.sampler = sampler
+        self.warm_start = warm_start
+        self.warm_start_options = warm_start_options
+        self.hide = hide
+        self.pruning = pruning
+        self.rungs = rungs
+        self.seed = seed
+        self.budget = budget
+        self.trials = trials
+        self.trial_time_limit = trial_time_limit
+        self.trial_memory_limit = trial_memory_limit
+        self.parallel = parallel
+        self.device = device
+        self.explain = explain
+        self.store = store
+        self.out = out
+
+    @property
+    def options(self) -> FitOptions:
+        """The arguments, checked.
+
+        Raises:
+            UsageError: Values that are not valid; all of them in one message.
+        """
+        return FitOptions.parse(self.get_params(deep=False))
 
     def fit(
         self,
@@ -84,45 +182,55 @@ class AutoLM:
             started: When the budget's time began, as `time.monotonic` counts it; with this call by default.
 
         Raises:
-            UsageError: Bad input, before any compute.
+            UsageError: Bad input, before any compute; options that are not valid all in one message.
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
-        started = time.monotonic() if started is None else started
         options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
-        data, options = shaped(X, y, options)
-        screen = screen or choose_screen(quiet=False, as_json=False)
-        with open_session(data, options, screen, executor, started) as session:
-            try:
-                finish(session, search(session))
-            except (KeyboardInterrupt, SearchEndedError) as ended:
-                session.screen.close()
-                experiences = end_early(session)
-                if any(experience.outcome.succeeded for experience in experiences):
-                    # The same trouble may come again; what the user has to know is what came first.
-                    with suppress(NoModelError, SearchEndedError):
-                        finish(session, experiences, is_early=True)
-                ended.add_note(parting_words(session.folder, session.info))
-                raise
-        self.run_ = session.folder
+        self.run_ = fit_run(X, y, options, screen=screen, executor=executor, started=started)
         self._model = None
+        task = TASKS.get(options.task)
+        self._values = ClassValues.of_targets(y, task.parse_label, self.info_.labels)
         return self
 
     @classmethod
-    def load(cls, folder: str | Path, **options: Any) -> AutoLM:
-        """A fitted AutoLM from a run's folder.
+    def load(
+        cls,
+        folder: str | Path,
+        *,
+        text: str | int | None = None,
+        label: str | int | None = None,
+        columns: Mapping[str, str] | str | None = None,
+        encoding: str | None = None,
+        unlabelled: str = "drop",
+        device: str = "auto",
+    ) -> AutoLM:
+        """Return a fitted AutoLM from a run's folder; its classes are texts, whatever they were in Python.
 
         Args:
             folder: The run's.
-            **options: What concerns data to evaluate on or where the model runs: `text`, `label`, `columns`,
-                `unlabelled`, `device`.
+            text: This and the others concern data to evaluate on; see `FitOptions`.
+            label: As `text`.
+            columns: As `text`.
+            encoding: As `text`.
+            unlabelled: As `text`.
+            device: Where the model runs; `auto` is the device of the run.
 
         Raises:
             RunFolderError: There is no run.
         """
         run = RunFolder(Path(folder).absolute())
-        model = BestModel(run, options.get("device", "auto"))
-        auto = cls(**options, task=model.info.task, out=str(run.root))
+        model = BestModel(run, device)
+        auto = cls(
+            task=model.info.task,
+            text=text,
+            label=label,
+            columns=columns,
+            encoding=encoding,
+            unlabelled=unlabelled,
+            device=device,
+            out=str(run.root),
+        )
         auto.run_ = run
         auto._model = model
         return auto
@@ -132,7 +240,7 @@ class AutoLM:
         """What the run is about.
 
         Raises:
-            UsageError: Not fitted yet.
+            AutoLMNotFittedError: Not fitted yet.
         """
         return self._best_model().info
 
@@ -153,73 +261,87 @@ class AutoLM:
 
     @property
     def leaderboard_(self) -> pd.DataFrame:
-        """One row for each trial, the best first."""
-        front = [one.trial for one in self.pareto_front_]
+        """One row for each trial, the best first, with a column for each hyperparameter."""
+        front = [experience.trial for experience in self.pareto_front_]
         lead = lead_of(recorded_objectives(self.info_))
-        return pd.DataFrame(leaderboard(self.experiences_, lead, front))
+        return pd.DataFrame(wide_leaderboard(self.experiences_, lead, front))
 
     @property
-    def classes_(self) -> tuple[str, ...]:
-        """The class names, in the order of `predict_proba`'s columns."""
-        return self.info_.labels
+    def classes_(self) -> np.ndarray:
+        """The classes, sorted, in the order of `predict_proba`'s columns.
 
-    def predict(self, inputs: Any) -> list[Any]:
-        """What the best model says.
+        Raises:
+            NoClassesError: The task has none.
+        """
+        labels = self.info_.labels
+        if not labels:
+            raise NoClassesError(self.info_.task)
+        return self._values.sorted(labels)
+
+    def predict(self, X: Any) -> list[Any]:
+        """Return what the best model says.
 
         Args:
-            inputs: What `fit` takes as `X`; labels in it are not looked at. Nothing asked is nothing answered.
+            X: What `fit` takes as `X`; labels in it are not looked at. Nothing asked is nothing answered.
 
         Returns:
-            The class of each row, a list of classes each for multi-label tasks, a number each for regression, a text
-            each for the others.
+            The class of each row, as `y` had it if that was given; a list of classes each for multi-label tasks, a
+            number each for regression, a text each for the others.
 
         Raises:
             DataError: An input that is no text, named by its row, or a shape without the task's inputs.
         """
-        return self._predictions(inputs).values
+        return self._values.of_names(self._predictions(X).values)
 
-    def predict_proba(self, inputs: Any) -> np.ndarray:
-        """Probabilities of shape (rows, classes).
+    @property
+    def predict_proba(self) -> Callable[[Any], np.ndarray]:
+        """A method like `predict` that returns probabilities of shape (rows, classes), in the order of `classes_`.
 
         Raises:
-            UsageError: The task has no classes.
+            NoClassesError: The task has none, so the method is not there.
         """
-        probabilities = self._predictions(inputs).probabilities
-        if probabilities is None:
-            raise UsageError(f"{self.info_.task} has no classes, so there are no probabilities of them.")
-        return probabilities
+        if self._problem() not in CLASSIFICATION:
+            raise NoClassesError(self.task)
+        return self._probabilities
 
-    def evaluate(self, data: Any, y: Any = None) -> dict[str, float]:
-        """The task's metrics on data that the search never saw.
+    def score(self, X: Any, y: Any = None) -> float:
+        """Return the score that scikit-learn's own estimators have, so that numbers can be compared with theirs.
+
+        Accuracy for classification (the share of rows with all labels right, where a row has several), R² for
+        regression, the first metric for the other tasks. `evaluate` gives the metrics of the search.
 
         Args:
-            data: As `X` for `fit`; its test split if it has several.
+            X: As for `fit`.
             y: As for `fit`.
 
         Raises:
             DataError: The data cannot be read, or has classes that the model does not know.
         """
+        from sklearn.metrics import accuracy_score, r2_score
+
         model = self._best_model()
-        info, task = model.info, model.task
-        rows, options = shaped(data, y, self.options.model_copy(update={"task": info.task}))
-        known = info.labels
-        columns = given_columns(options)
-        table = labelled(
-            rows,
-            data_needs(task),
-            columns,
-            known,
-            info.columns,
-            unlabelled=options.unlabelled,
-            encoding=options.encoding,
-        )
-        targets = task.encode(list(table[task.target]), info.labels)
-        predictions = model.predictions(table)
-        names = [name for name in info.metrics if self._may_score(name)]
-        return scores(names, targets, predictions.targets, predictions.probabilities)
+        answered = answer(model, X, y, self.options)
+        if model.task.problem_type in CLASSIFICATION:
+            return float(accuracy_score(answered.targets, answered.predictions))
+        if model.task.problem_type == REGRESSION:
+            return float(r2_score(answered.targets, answered.predictions))
+        first = model.task.metrics[0]
+        return scores((first,), answered.targets, answered.predictions, answered.probabilities)[first]
+
+    def evaluate(self, X: Any, y: Any = None) -> dict[str, float]:
+        """Return the task's metrics on data that the search never saw.
+
+        Args:
+            X: As for `fit`; its test split if it has several.
+            y: As for `fit`.
+
+        Raises:
+            DataError: The data cannot be read, or has classes that the model does not know.
+        """
+        return evaluate_run(self._best_model(), X, y, self.options)
 
     def describe(self, X: Any, y: Any = None) -> Features:
-        """The meta-features of data on this machine, by the versioned names of their groups.
+        """Return the meta-features of data on this machine, by the versioned names of their groups.
 
         Args:
             X: As for `fit`.
@@ -228,109 +350,106 @@ class AutoLM:
         Raises:
             DataError: The data cannot be read or learned from.
         """
-        return described(*shaped(X, y, self.options))
+        return describe_data(X, y, self.options)
 
-    def recommend(self, X: Any, y: Any = None, *, count: int = 8) -> dict[str, Any]:
-        """What experience says of configurations for some data, before any training.
+    def recommend(self, X: Any, y: Any = None, *, count: int = 8) -> Advice:
+        """Return what experience says of configurations for some data, before any training.
 
         Args:
             X: As for `fit`.
             y: As for `fit`.
             count: How many configurations, at most one for each model and method.
 
-        Returns:
-            `recommendations`, the most promising first, each with `configuration`, its `origin`, `quality` (predicted,
-            in standard deviations from a data set's mean), `seconds`, `memory` (bytes), `failure` (chance) and
-            `because`; quality and failure are None where nothing near is known. Besides
-            `tasks`, the nearest data sets with their distances; and a `note` on what the advice rests on.
-
         Raises:
             UsageError: As for `fit`.
         """
-        advice = recommend(*shaped(X, y, self.options), count)
-        rows = [
-            {
-                "configuration": dict(one.configuration.values),
-                "origin": one.origin,
-                "quality": one.quality,
-                "seconds": one.seconds,
-                "memory": one.memory,
-                "failure": one.failure,
-                "because": [reason(near.experience) for near in one.because],
-            }
-            for one in advice.recommendations
-        ]
-        return {"recommendations": rows, "tasks": dict(advice.tasks), "note": advice.note}
+        return recommend_for(X, y, self.options, count)
 
     def report(self, path: str | Path | None = None) -> Path:
-        """Write the run's HTML page; returns where it lies.
+        """Write the run's HTML page; return where it lies.
 
         Raises:
             NoModelError: No trial has ended yet.
             RunFolderError: The page cannot be written there.
         """
-        try:
-            write_tables(self.run_, self.info_, self.experiences_)
-        except OSError as error:
-            # A run that may only be read has its tables since it ended; the page may go elsewhere.
-            warn_once(f"the tables of the run cannot be written: {error.filename}: {error.strerror}")
-        return write_report(self.run_, Path(path) if path else None)
+        return report_run(self._fitted(), Path(path) if path else None)
+
+    def __sklearn_is_fitted__(self) -> bool:
+        """Tell scikit-learn whether there is a run."""
+        return hasattr(self, "run_")
+
+    def __sklearn_tags__(self) -> Tags:
+        """Tell scikit-learn what kind of estimator the task makes of this one."""
+        tags = super().__sklearn_tags__()
+        task = TASKS.things.get(self.task)
+        has_pairs = task is not None and len(task.inputs) > 1
+        tags.input_tags.one_d_array = not has_pairs
+        tags.input_tags.two_d_array = has_pairs
+        tags.input_tags.string = True
+        # Trials are planned by the clock.
+        tags.non_deterministic = True
+        problem = self._problem()
+        if problem in CLASSIFICATION:
+            tags.estimator_type = "classifier"
+            tags.classifier_tags = ClassifierTags(multi_label=problem == SEVERAL_CLASSES)
+        elif problem == REGRESSION:
+            tags.estimator_type = "regressor"
+            tags.regressor_tags = RegressorTags()
+        return tags
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> AutoLM:
+        """Return a copy with the same run; the loaded model is not copied."""
+        other = type(self)(**copy.deepcopy(self.get_params(deep=False), memo))
+        if hasattr(self, "run_"):
+            other.run_ = self.run_
+            other._values = self._values
+        return other
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return the arguments and, if fitted, what the run's folder holds of the winner and the trials' records."""
+        state = {**super().__getstate__(), "_model": None}
+        if hasattr(self, "run_"):
+            state["run_"] = PackedRun.of_folder(self.run_)
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Restore the arguments, and the run in a temporary folder that lasts as long as the process."""
+        packed = state.get("run_")
+        if isinstance(packed, PackedRun):
+            state = {**state, "run_": packed.restore()}
+        super().__setstate__(state)
+
+    def _problem(self) -> str:
+        """Return the problem type of the task; empty also for a task that is not there, which is an error of `fit`."""
+        task = TASKS.things.get(self.task)
+        return task.problem_type if task is not None else ""
+
+    def _probabilities(self, X: Any) -> np.ndarray:
+        """Return probabilities of shape (rows, classes), in the order of `classes_`."""
+        probabilities = self._predictions(X).probabilities
+        assert probabilities is not None
+        return probabilities[:, self._values.order(self.info_.labels)]
 
     def _fitted(self) -> RunFolder:
-        if not hasattr(self, "run_"):
-            raise UsageError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
-        return self.run_
+        """Return the run.
 
-    def _may_score(self, name: str) -> bool:
-        """Return whether a metric of the run is registered, or a function that this AutoLM itself was given.
-
-        Nothing is imported because the files of a run name it: they may come from somebody else.
+        Raises:
+            AutoLMNotFittedError: There is none yet.
         """
-        if not is_function_name(name) or name in self.options.objectives:
-            return True
-        warn_once(f"{name} is not scored: give it as one of the objectives to have it imported")
-        return False
+        if not hasattr(self, "run_"):
+            raise AutoLMNotFittedError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
+        return self.run_
 
     def _best_model(self) -> BestModel:
         """Return the winner, the same object from call to call, so that it is loaded once."""
         run = self._fitted()
         if self._model is None or self._model.run != run:
-            self._model = BestModel(run, self.options.device)
+            self._model = BestModel(run, self.device)
         return self._model
 
-    def _predictions(self, inputs: Any) -> Predictions:
+    def _predictions(self, X: Any) -> Predictions:
         """Return what the best model says of inputs in any shape; it runs once."""
         model = self._best_model()
         *roles, _ = data_needs(model.task).roles
-        table = input_table(inputs, roles, given_columns(self.options), model.info.columns)
+        table = input_table(X, roles, given_columns(self.options), model.info.columns)
         return model.predictions(table)
-
-
-def shaped(X: Any, y: Any, options: FitOptions) -> tuple[Any, FitOptions]:
-    """Return data in a shape that `load` reads, and the options with the names of its columns.
-
-    Raises:
-        DataError: The shapes of inputs and targets do not fit together, or not the task.
-    """
-    roles = data_needs(TASKS.get(options.task)).roles
-    training = training_data(X, y, roles, given_columns(options))
-    named = {role: column for role, column in training.columns.items() if column is not None}
-    changes: dict[str, Any] = {"columns": named, "text": None, "label": None}
-    for split in ("validation", "test"):
-        data = getattr(options, split)
-        if isinstance(data, tuple):
-            changes[split] = _pair(data, split, roles, training.columns)
-        elif data is not None:
-            changes[split] = training_data(data, None, roles, training.columns).data
-    return training.data, options.model_copy(update=changes)
-
-
-def _pair(data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]) -> Any:
-    """Return a split that is given as `(X, y)`, with the columns of the training data.
-
-    Raises:
-        DataError: It is no pair, or its shapes do not fit together.
-    """
-    if len(data) != 2:
-        raise DataError(f"{split}: expected data, or a pair (X, y).", got=f"{len(data)} values")
-    return training_data(data[0], data[1], roles, columns).data

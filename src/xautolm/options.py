@@ -1,67 +1,102 @@
-"""What a user can ask of a search: one model for the command line, Python and YAML."""
+"""What a user can ask of a search: the only list and the only text of the options.
+
+The command line, the constructor of `AutoLM` and YAML files are made from `FitOptions`, or compared with it by a test.
+"""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ByteSize,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
 from xautolm.records import Budget
 from xautolm.vocabulary import Export, Unlabelled
 
-UNITS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
-DURATION = re.compile(r"(?:\d+(?:\.\d+)?[smhd])+")
-SIZES = {"": 1.0, "kb": 1e3, "mb": 1e6, "gb": 1e9, "tb": 1e12, "kib": 2**10, "mib": 2**20, "gib": 2**30, "tib": 2**40}
-SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([a-z]*)")
+SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+"""Seconds in each unit of a duration."""
+PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+DURATION = re.compile(rf"(?:{PART.pattern})+")
+NUMBER = re.compile(r"\d+(\.\d+)?")
 DEFAULT_BUDGET = 30 * 60.0
+"""Seconds, where a person gives neither a budget nor a number of trials."""
 SMALLEST_TRIAL = 2**26
 """Bytes (64 MiB) without which no trial runs: Python and torch alone take more."""
 LARGEST_SEED = 2**32 - 1
 """What NumPy's and scikit-learn's generators take."""
 
 
-def seconds(value: Any) -> Any:
-    """Seconds from a number or a text such as `90s`, `30m`, `1h30m`.
+def seconds(value: object) -> object:
+    """Return seconds from a number or a text such as `90s`, `30m`, `1h30m`; None as it is.
 
     Raises:
         ValueError: Not a positive duration.
     """
+    if value is None:
+        return None
     if isinstance(value, str):
-        text = value.strip().lower()
-        if DURATION.fullmatch(text):
-            value = sum(float(part[:-1]) * UNITS[part[-1]] for part in re.findall(r"\d+(?:\.\d+)?[smhd]", text))
-        elif not re.fullmatch(r"\d+(\.\d+)?", text):
-            raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
-    if value is not None and not 0 < float(value) < math.inf:
+        value = _seconds_in(value.strip().lower())
+    if not isinstance(value, int | float):
+        raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
+    if not 0 < value < math.inf:
         raise ValueError("a duration must be positive and finite")
     return value
 
 
-def bytes_of(value: Any) -> Any:
-    """Bytes from a number or a text such as `8GB` or `512MiB`.
+def _seconds_in(text: str) -> float:
+    """Return the seconds that a text says.
+
+    Raises:
+        ValueError: It says none.
+    """
+    if DURATION.fullmatch(text):
+        return sum(float(amount) * SECONDS[unit] for amount, unit in PART.findall(text))
+    if NUMBER.fullmatch(text):
+        return float(text)
+    raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
+
+
+def bytes_of(value: object) -> int | None:
+    """Return bytes from a number or a text such as `8GB` or `512MiB`; None as it is.
 
     Raises:
         ValueError: Not a positive size.
     """
-    if isinstance(value, str):
-        match = SIZE.fullmatch(value.strip().lower())
-        if match is None or match[2] not in SIZES:
-            raise ValueError("not a size; write for example 8GB or 512MiB")
-        value = float(match[1]) * SIZES[match[2]]
     if value is None:
         return None
-    if not 0 < value < math.inf:
-        raise ValueError("a size must be positive and finite")
-    return int(value)
+    try:
+        size = int(_size_reader().validate_python(value))
+    except (ValidationError, OverflowError):
+        size = 0
+    if size <= 0:
+        raise ValueError("not a positive and finite size; write for example 8GB or 512MiB")
+    return size
 
 
-def memory_of_trial(value: Any) -> Any:
+@cache
+def _size_reader() -> TypeAdapter[ByteSize]:
+    return TypeAdapter(ByteSize)
+
+
+def memory_of_trial(value: object) -> int | None:
     """Return a trial's memory in bytes, from a number or a text such as `8GB`.
 
     Raises:
@@ -74,38 +109,49 @@ def memory_of_trial(value: Any) -> Any:
 
 
 def parse_size(text: str | None) -> int | None:
-    """Bytes from an option.
+    """Return the bytes that an option of the command line says.
 
     Raises:
         UsageError: Not a positive size.
     """
     try:
-        size = bytes_of(text)
+        return bytes_of(text)
     except ValueError as error:
         raise UsageError("Not a size.", got=text, fix=str(error)) from None
-    return None if size is None else int(size)
 
 
-def names(value: Any) -> Any:
-    """A tuple of names from a list, or from a text separated by commas."""
-    return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+def parse_names(text: str) -> tuple[str, ...]:
+    """Return the names in a text that separates them by commas."""
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
-def pairs(value: Any) -> Any:
-    """A mapping of texts from a mapping, or from a text such as `a=1,b=2`.
+def names(value: object) -> object:
+    """Return a tuple of names from a text that separates them by commas; anything else as it is."""
+    return parse_names(value) if isinstance(value, str) else value
+
+
+def pairs(value: object) -> object:
+    """Return a mapping of texts from a mapping, or from a text such as `a=1,b=2`; an empty one from None.
 
     Raises:
         ValueError: A part without `=`.
     """
-    if isinstance(value, str):
-        parts = [part.partition("=") for part in value.split(",") if part.strip()]
-        if any(not sign for _, sign, _ in parts):
+    if value is None:
+        return {}
+    if isinstance(value, Mapping):
+        return {name: str(text) for name, text in value.items()}
+    if not isinstance(value, str):
+        return value
+    mapping: dict[str, str] = {}
+    for part in parse_names(value):
+        name, sign, text = part.partition("=")
+        if not sign:
             raise ValueError("write name=value,name=value")
-        return {name.strip(): text.strip() for name, _, text in parts}
-    return {name: str(one) for name, one in value.items()} if isinstance(value, Mapping) else value
+        mapping[name.strip()] = text.strip()
+    return mapping
 
 
-def column_name(value: Any) -> Any:
+def column_name(value: object) -> object:
     """Return a column's name as a text: tables without a header have numbers as names."""
     return str(value) if isinstance(value, int) and not isinstance(value, bool) else value
 
@@ -123,6 +169,26 @@ def objective_names(value: object) -> object:
     return tuple(name_of_function(entry) if callable(entry) else entry for entry in value)
 
 
+class Group(StrEnum):
+    """What options are about, as `--help` groups them."""
+
+    DATA = "Data"
+    SEARCH = "Search"
+    LIMITS = "Limits"
+    OUTPUT = "Output"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shown:
+    """Say how `--help` shows an option, besides its name, docstring and type."""
+
+    group: Group
+    default: str = ""
+    """What holds where the option is not given; needed where the default value does not say it."""
+    choices: str = ""
+    """`package:attribute` of the registry whose names are the choices; those of an enumeration are shown anyway."""
+
+
 ColumnName = Annotated[str | None, BeforeValidator(column_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
 ObjectiveNames = Annotated[tuple[str, ...], BeforeValidator(objective_names)]
@@ -130,85 +196,99 @@ Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
 TrialMemory = Annotated[int | None, BeforeValidator(memory_of_trial)]
 
+IN_DATA = Shown(group=Group.DATA)
+IN_SEARCH = Shown(group=Group.SEARCH)
+IN_LIMITS = Shown(group=Group.LIMITS)
+IN_OUTPUT = Shown(group=Group.OUTPUT)
+
 
 class FitOptions(BaseModel):
     """Everything that a search can be told besides its training data."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+    # A field's docstring is its description, which the command line shows. What validates is built when something is
+    # validated first: `--help` shows the fields only, and is 60 ms earlier.
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, defer_build=True
+    )
 
-    task: str = "text-classification"
+    task: Annotated[str, Shown(group=Group.DATA, choices="xautolm.tasks:TASK")] = "text-classification"
     """The task type."""
-    text: ColumnName = None
+    text: Annotated[ColumnName, IN_DATA] = None
     """Name of the text column; guessed where one name is usual."""
-    label: ColumnName = None
+    label: Annotated[ColumnName, IN_DATA] = None
     """Name of the label column; guessed where one name is usual."""
-    columns: Pairs = Field(default_factory=dict)
+    # Not an empty mapping: constructors of scikit-learn's estimators have immutable defaults.
+    columns: Annotated[Pairs, IN_DATA] = Field(default=None, validate_default=True)
     """Names of other columns by what they are: `question=q,context=passage,answers=a`, `target=summary`."""
-    encoding: str | None = None
+    encoding: Annotated[str | None, Shown(group=Group.DATA, default="utf-8")] = None
     """Encoding of text files that are not in UTF-8: `cp1252` (Windows), `utf-16`, `shift_jis`."""
-    validation: Any = None
+    validation: Annotated[Any, IN_DATA] = None
     """Data to validate on; by default the data set's own validation split, else one is made."""
-    test: Any = None
+    test: Annotated[Any, IN_DATA] = None
     """Data that the search never sees; the winner is scored on it once, at the end."""
-    max_train: int | None = Field(default=None, ge=2)
+    max_train: Annotated[int | None, Field(ge=2), IN_DATA] = None
     """Train on at most so many examples, sampled with the seed and in proportion to the classes."""
-    unlabelled: Unlabelled = Unlabelled.DROP
+    unlabelled: Annotated[Unlabelled, IN_DATA] = Unlabelled.DROP
     """What becomes of rows and splits without labels: `drop` leaves them out with a note, `error` refuses the data,
     `none` takes them for rows where no label, or no answer, is right (multi-label tasks, question answering)."""
-    budget: Seconds = None
-    """Wall time for the whole search; 30 minutes if neither `budget` nor `trials` is given."""
-    trials: int | None = Field(default=None, ge=1)
-    """Largest number of trials."""
-    objectives: ObjectiveNames = ()
-    """What to improve: metrics of the task and `evaluation_time`; by default its first metric and the time. A metric
-    of your own is a function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
-    models: Names = ("auto",)
-    """Names in the zoo, hub ids, folders, or `auto`."""
-    families: Names = ("auto",)
-    """What `auto` considers among the models: `encoder`, `decoder`, `encoder-decoder`, or what the task suggests."""
-    methods: Names = ()
-    """Fine-tuning methods; all by default."""
-    space: str = "default"
+    objectives: Annotated[ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")] = ()
+    """What to improve, separated by commas: metrics of the task and `evaluation_time`. A metric of your own is a
+    function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
+    models: Annotated[Names, IN_SEARCH] = ("auto",)
+    """Names in the zoo, hub ids, folders, or `auto`, separated by commas."""
+    families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = ("auto",)
+    """What `auto` considers among the models: `encoder`, `decoder`, `encoder-decoder`."""
+    methods: Annotated[Names, Shown(group=Group.SEARCH, default="all", choices="xautolm.methods:METHOD")] = ()
+    """Fine-tuning methods, separated by commas."""
+    space: Annotated[str, IN_SEARCH] = "default"
     """A preset (`default`, `paper`) or a YAML file of ranges."""
-    export: Export = Export.ANY
+    export: Annotated[Export, IN_SEARCH] = Export.ANY
     """What the winner's folder may be: `any`, or `pipeline` for what a plain `pipeline(...)` of transformers loads.
     Models that pool the mean are folders of sentence-transformers, which `pipeline` leaves out of the space."""
-    sampler: str = "xautolm"
+    sampler: Annotated[str, Shown(group=Group.SEARCH, choices="xautolm.search.strategies:STRATEGIES")] = "xautolm"
     """The search strategy."""
-    warm_start: str | None = None
+    warm_start: Annotated[str | None, Shown(group=Group.SEARCH, default="moderate-linear for xautolm, else none")] = (
+        None
+    )
     """How past experiences shape the search: `none`, `knn`, a preset of the paper's warm start, for example
-    `high-f-pos-f-neg`, or a setting of ours. By default `moderate-linear` for `xautolm`, which learns from all of them
-    besides; `none` for others. Only `xautolm` and `pge` can begin with experience."""
-    warm_start_options: Pairs = Field(default_factory=dict)
+    `high-f-pos-f-neg`, or a setting of ours: `low`, `moderate` or `high`, then `-sum`, `-linear` or `-logarithmic`.
+    The sampler `xautolm` learns from all of them besides; only `xautolm` and `pge` can begin with experience."""
+    warm_start_options: Annotated[Pairs, IN_SEARCH] = Field(default=None, validate_default=True)
     """Knobs of the warm start other than its setting's: `k_positive=10,distance=cosine`; see `WarmStart`."""
-    hide: Names = ()
+    hide: Annotated[Names, IN_SEARCH] = ()
     """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
     name."""
-    trial_time_limit: Seconds = None
-    """Wall time for one trial; by default a third of the budget."""
-    trial_memory_limit: TrialMemory = None
-    """Memory for one trial, on the device that it runs on; by default what the machine has."""
-    parallel: int = Field(default=1, ge=1)
-    """How many trials run at once."""
-    pruning: bool = True
+    pruning: Annotated[bool, IN_SEARCH] = True
     """Stop trials that can no longer reach the Pareto front, told from their learning curves."""
-    rungs: bool = False
+    rungs: Annotated[bool, IN_SEARCH] = False
     """Try configurations on a tenth of the training rows first, the best third of them on three tenths, and of those on
     all rows; without effect on data of fewer than 5,000 training rows."""
-    explain: bool = False
-    """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
-    device: str = "auto"
-    """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
-    seed: int = Field(default=0, ge=0, le=LARGEST_SEED)
+    seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), IN_SEARCH] = 0
     """Seed of sampling, splitting, searching and training."""
-    store: str | None = None
-    """Experience store: a file or a database URL; by default `XAUTOLM_STORE`, else one in the user's data folder."""
-    out: str | None = None
-    """Folder of the run; `runs/<name of the data>` by default. An earlier run with the same settings is resumed."""
+    budget: Annotated[Seconds, Shown(group=Group.LIMITS, default="30m without --trials")] = None
+    """Wall time for the whole search: `90s`, `30m`, `1h30m`."""
+    trials: Annotated[int | None, Field(ge=1), IN_LIMITS] = None
+    """Largest number of trials."""
+    trial_time_limit: Annotated[Seconds, Shown(group=Group.LIMITS, default="a third of the budget")] = None
+    """Wall time for one trial."""
+    trial_memory_limit: Annotated[TrialMemory, Shown(group=Group.LIMITS, default="what the machine has")] = None
+    """Memory for one trial, on the device that it runs on: `8GB`."""
+    parallel: Annotated[int, Field(ge=1), IN_LIMITS] = 1
+    """How many trials run at once."""
+    device: Annotated[str, IN_LIMITS] = "auto"
+    """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
+    explain: Annotated[bool, IN_OUTPUT] = False
+    """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
+    store: Annotated[str | None, Shown(group=Group.OUTPUT, default="XAUTOLM_STORE, else in the user's data folder")] = (
+        None
+    )
+    """Experience store: a file or a database URL."""
+    out: Annotated[str | None, Shown(group=Group.OUTPUT, default="runs/<name of the data>")] = None
+    """Folder of the run. An earlier run with the same settings is resumed."""
 
     @field_validator("*", mode="before")
     @classmethod
-    def no_switch_for_a_number(cls, value: Any, info: ValidationInfo) -> Any:
+    def no_switch_for_a_number(cls, value: object, info: ValidationInfo) -> object:
         """Refuse `true` where it would count as 1: YAML reads `yes` and `on` so.
 
         Raises:
@@ -221,7 +301,7 @@ class FitOptions(BaseModel):
 
     @classmethod
     def parse(cls, values: Mapping[str, Any]) -> FitOptions:
-        """Options from plain values.
+        """Return options from plain values.
 
         Raises:
             UnknownNameError: An option that does not exist.
@@ -234,12 +314,7 @@ class FitOptions(BaseModel):
         try:
             return cls(**values)
         except ValidationError as error:
-            problems = [
-                f"{'.'.join(map(str, item['loc'][:1]))}={item['input']!r}: {item['msg'].removeprefix('Value error, ')}"
-                for item in error.errors()
-            ]
-            kind = BudgetError if all(problem.startswith(("budget", "trials")) for problem in problems) else UsageError
-            raise kind("Options that are not valid.", got="; ".join(problems)) from None
+            raise _as_usage_error(error) from None
 
     @property
     def spending(self) -> Budget:
@@ -248,8 +323,29 @@ class FitOptions(BaseModel):
         return Budget(seconds=self.budget if self.budget is not None else default, trials=self.trials)
 
 
+def shown(name: str) -> Shown:
+    """Return how `--help` shows the option of that name."""
+    for item in FitOptions.model_fields[name].metadata:
+        if isinstance(item, Shown):
+            return item
+    raise AssertionError(f"FitOptions.{name} says nothing of how it is shown")
+
+
+def _as_usage_error(error: ValidationError) -> UsageError:
+    """Return all problems with options in one error of ours."""
+    names_of_options = []
+    problems = []
+    for item in error.errors():
+        name = str(item["loc"][0])
+        names_of_options.append(name)
+        problems.append(f"{name}={item['input']!r}: {item['msg'].removeprefix('Value error, ')}")
+    is_budget = set(names_of_options) <= {"budget", "trials"}
+    kind = BudgetError if is_budget else UsageError
+    return kind("Options that are not valid.", got="; ".join(problems))
+
+
 def read_config(path: Path) -> dict[str, Any]:
-    """Options from a YAML file; the key `data` may name the training data.
+    """Return the options in a YAML file; the key `data` may name the training data.
 
     Raises:
         UsageError: The file does not exist or is no mapping.
@@ -265,3 +361,16 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise UsageError("The configuration file must map options to values.", got=path)
     return {str(name).replace("-", "_"): value for name, value in content.items()}
+
+
+def config_text(data: str, options: FitOptions) -> str:
+    """Return a YAML file from which `read_config` reads the same data and options.
+
+    Args:
+        data: Name or path of the training data.
+        options: Those of the run. Defaults are written too, so that the file means the same to a later version.
+    """
+    import yaml
+
+    values = options.model_dump(mode="json", exclude_none=True)
+    return str(yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True))

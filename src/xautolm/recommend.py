@@ -16,6 +16,7 @@ from xautolm.metalearning.similarity import OWN
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.records import Configuration, Experience, Features
+from xautolm.report.advice import reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
@@ -56,6 +57,18 @@ class Recommendation:
     because: tuple[Near, ...]
     """The most similar past trials of near tasks; none where nothing is known."""
 
+    def to_plain(self) -> dict[str, Any]:
+        """Return the recommendation as JSON has it, with the past trials in a few words each."""
+        return {
+            "configuration": dict(self.configuration.values),
+            "origin": self.origin,
+            "quality": self.quality,
+            "seconds": self.seconds,
+            "memory": self.memory,
+            "failure": self.failure,
+            "because": [reason(near.experience) for near in self.because],
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Advice:
@@ -68,6 +81,11 @@ class Advice:
     """How many past trials could be compared."""
     note: str
     """What a person must know of the basis of this advice."""
+
+    def to_plain(self) -> dict[str, Any]:
+        """Return the advice as `xautolm recommend --json` prints it."""
+        recommendations = [recommendation.to_plain() for recommendation in self.recommendations]
+        return {"recommendations": recommendations, "tasks": dict(self.tasks), "note": self.note}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -479,7 +479,7 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) 
         raise RunFolderError(
             "The output folder holds another run.",
             got=f"{root} ({'; '.join(differences)})",
-            fix="Choose another folder with --out.",
+            fix="Choose another folder with --out; in Python, each table gets one of its own if `out` is not given.",
         )
 
 

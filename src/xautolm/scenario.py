@@ -19,7 +19,7 @@ from xautolm.limits import check_resources, fitting_models, trial_limits
 from xautolm.metrics import metric_named, offered_metrics
 from xautolm.objectives import EVALUATION_TIME, TIME, Objective, lead_of
 from xautolm.options import FitOptions
-from xautolm.records import Features, Limits, ModelCard, SystemProfile
+from xautolm.records import Features, Limits, ModelCard, SystemProfile, digest_of
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
 from xautolm.search_space import build_space, data_needs, default_configurations, methods_by_model, read_space_option
@@ -28,6 +28,8 @@ from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
 logger = logging.getLogger(__name__)
+DIGEST_LENGTH = 8
+"""Hexadecimal digits that tell folders of runs apart: of 1,000 runs two have the same with a chance of 1 in 8,000."""
 ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 AUTO = ("auto",)
 """Asks for the models that suit task, machine and budget."""
@@ -86,7 +88,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     read_space_option(options.space)
     system = system_profile(options.device)
     dataset = read_data(data, options, task)
-    folder = RunFolder(Path(options.out or f"runs/{_slug(dataset.profile.name)}").absolute())
+    folder = RunFolder(Path(options.out or default_folder(data, dataset, options)).absolute())
 
     models = _wanted_models(options, folder)
     notes: list[str] = []
@@ -292,6 +294,21 @@ def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
             fix=f"It is for {', '.join(task.forms)}.",
         )
     return options.families
+
+
+def default_folder(data: object, dataset: Dataset, options: FitOptions) -> str:
+    """Return where a run goes that was given no folder.
+
+    A file or a data set of the hub has a name, and one run. Tables in memory have none, and there are many of them in a
+    cross-validation or a grid search, also at once: each table with each setting gets a folder of its own.
+    """
+    name = f"runs/{_slug(dataset.profile.name)}"
+    if isinstance(data, str | Path):
+        return name
+    profile = dataset.profile
+    settings = options.model_dump(mode="json", exclude={"out", "validation", "test"})
+    digest = digest_of([profile.fingerprint, profile.source_fingerprint, settings])
+    return f"{name}-{digest[:DIGEST_LENGTH]}"
 
 
 def _slug(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import json
 import logging
 import subprocess
@@ -15,9 +16,15 @@ import typer
 
 from xautolm import __version__
 from xautolm.cli import GARBAGE_THRESHOLD, app, main
-from xautolm.cli.fit import merged
+from xautolm.cli.choices import names_declared_in
+from xautolm.cli.fit import fit, merged, write_config
 from xautolm.data.demo import support_tickets
-from xautolm.options import FitOptions
+from xautolm.errors import UsageError
+from xautolm.methods import METHODS
+from xautolm.options import FitOptions, Group, shown
+from xautolm.registry import Registry
+from xautolm.search import SAMPLERS
+from xautolm.tasks import TASKS
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -88,35 +95,80 @@ def test_lists_and_spaces_print(monkeypatch: pytest.MonkeyPatch, capsys: pytest.
     assert call(monkeypatch, "--version") == 0
 
 
+OPTIONS = """
+task text label columns encoding validation test max_train unlabelled
+objectives models families methods space export sampler warm_start warm_start_options hide pruning rungs seed
+budget trials trial_time_limit trial_memory_limit parallel device
+explain store out
+"""
+"""Of a search, in the order of `--help`. A new one is a promise for years: this list is the place to think of it."""
+
+
+def test_the_list_of_options_is_frozen() -> None:
+    assert list(FitOptions.model_fields) == OPTIONS.split()
+
+
 def test_every_option_of_fit_is_a_flag_and_the_other_way_round() -> None:
-    import inspect
-
-    from xautolm.cli.fit import fit
-
-    flags = set(inspect.signature(fit).parameters) - {"data", "config", "quiet", "as_json"}
+    own = {"data", "config", "save_config", "quiet", "as_json"}
+    flags = set(inspect.signature(fit).parameters) - own
     assert flags == set(FitOptions.model_fields)
+
+
+@pytest.mark.parametrize("name", FitOptions.model_fields)
+def test_every_option_has_a_text_and_a_group(name: str) -> None:
+    assert FitOptions.model_fields[name].description
+    assert shown(name).group in Group
+
+
+@pytest.mark.parametrize(
+    ("home", "registry"),
+    [
+        ("xautolm.tasks:TASK", TASKS),
+        ("xautolm.methods:METHOD", METHODS),
+        ("xautolm.search.strategies:STRATEGIES", SAMPLERS),
+    ],
+)
+def test_choices_are_the_names_of_the_registries(home: str, registry: Registry[Any]) -> None:
+    assert names_declared_in(home) == registry.names()
+    assert home in {shown(name).choices for name in FitOptions.model_fields}
+
+
+def test_the_configuration_that_is_saved_is_read_back(tmp_path: Path) -> None:
+    given = {
+        "budget": "1h30m",
+        "columns": "question=q",
+        "models": "a,b",
+        "unlabelled": "none",
+        "seed": 3,
+        "max_train": 9,
+    }
+    options = FitOptions.parse({**given, "trial_memory_limit": "8GB", "pruning": False, "hide": "self"})
+    path = tmp_path / "run.yaml"
+    write_config(path, "train.csv", options)
+    assert merged(path, None, {}) == ("train.csv", options)
+    with pytest.raises(UsageError, match="cannot be written"):
+        write_config(tmp_path / "none" / "run.yaml", "train.csv", options)
 
 
 def test_flags_overrule_the_configuration_file(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("data: train.csv\nbudget: 5m\nseed: 3\n")
-    given: dict[str, Any] = {
-        "config": path,
-        "data": None,
-        "budget": "10m",
-        "seed": None,
-        "quiet": True,
-        "as_json": False,
-    }
-    assert merged(given) == {"data": "train.csv", "budget": "10m", "seed": 3}
+    data, options = merged(path, None, {"budget": "10m"})
+    assert (data, options.budget, options.seed) == ("train.csv", 600.0, 3)
+    assert merged(path, "other.csv", {})[0] == "other.csv"
 
 
-@pytest.mark.parametrize("value", [0, False])
-def test_a_flag_of_0_overrules_the_configuration_file(tmp_path: Path, value: object) -> None:
+def test_a_flag_of_0_overrules_the_configuration_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     path = tmp_path / "run.yaml"
-    path.write_text("seed: 5\nexplain: true\n")
-    flags = {"config": path, "quiet": False, "as_json": False, "seed": value, "explain": value}
-    assert merged(flags) == {"seed": value, "explain": value}
+    path.write_text("data: none.csv\nseed: 5\nexplain: true\npruning: true\n")
+    saved = tmp_path / "saved.yaml"
+    flags = ["--seed", "0", "--no-explain", "--no-pruning"]
+    assert call(monkeypatch, "fit", "--config", path, *flags, "--save-config", saved) == 2
+    assert "No such file" in capsys.readouterr().err
+    _, options = merged(saved, None, {})
+    assert (options.seed, options.explain, options.pruning) == (0, False, False)
 
 
 @pytest.mark.parametrize("option", ["--parallel", "--trials", "--max-train", "--trial-time-limit", "--budget"])
@@ -129,14 +181,14 @@ def test_an_option_of_0_is_refused_and_never_dropped(
 
 
 def test_help_of_fit_shows_every_default(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    monkeypatch.setenv("COLUMNS", "240")
-    monkeypatch.setenv("TERMINAL_WIDTH", "240")
+    monkeypatch.setenv("COLUMNS", "600")
+    monkeypatch.setenv("TERMINAL_WIDTH", "600")
     assert call(monkeypatch, "fit", "--help") == 0
     page = capsys.readouterr().out
-    shown = {line.split()[1]: line for line in page.splitlines() if "(default: " in line}
+    lines = {line.split()[1]: line for line in page.splitlines() if "(default: " in line}
     defaults = {
         "--budget": "30m without --trials",
-        "--objectives": "f1_macro,evaluation_time",
+        "--objectives": "the first metric,evaluation_time",
         "--models": "auto",
         "--families": "what the task suggests",
         "--methods": "all",
@@ -147,10 +199,14 @@ def test_help_of_fit_shows_every_default(monkeypatch: pytest.MonkeyPatch, capsys
         "--parallel": "1",
         "--device": "auto",
         "--seed": "0",
-        "--out": "runs/<data>",
+        "--out": "runs/<name of the data>",
     }
     for option, default in defaults.items():
-        assert f"(default: {default})" in shown[option]
+        assert f"(default: {default})" in lines[option]
+    groups = [line for line in page.splitlines() if line.startswith("╭─")]
+    assert [group for group in Group if any(f" {group.value} " in line for line in groups)] == list(Group)
+    assert "One of: gp, nsga2, pge, random, tpe, xautolm." in lines["--sampler"]
+    assert page.rstrip().splitlines()[-1].strip().startswith("Example: xautolm fit train.csv")
 
 
 def commands(app: typer.Typer, *path: str) -> list[tuple[str, ...]]:

@@ -11,9 +11,9 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from xautolm.automl import shaped
 from xautolm.data import Dataset, input_table
 from xautolm.errors import DataError, UsageError
+from xautolm.operations import shaped
 from xautolm.options import FitOptions
 from xautolm.scenario import read_data
 from xautolm.search_space import data_needs

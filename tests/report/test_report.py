@@ -24,7 +24,7 @@ from xautolm.records import (
     TrialOutcome,
     TrialSpec,
 )
-from xautolm.report import CardFacts, as_csv, duration, html_report, leaderboard, model_card
+from xautolm.report import CardFacts, as_csv, duration, html_report, leaderboard, model_card, wide_leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
 from xautolm.run_folder import RunFolder
@@ -116,6 +116,20 @@ def test_the_leaderboard_survives_csv(trials: list[Experience]) -> None:
     assert [row["trial"] for row in rows] == [0, 2, 1]
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
     assert read[0]["f1_macro"] == "0.7" and read[2]["failure"] == "crash" and read[2]["f1_macro"] == ""
+
+
+def test_a_wide_leaderboard_has_a_column_for_each_hyperparameter(trials: list[Experience]) -> None:
+    first, second, third = trials
+    lora = replace(
+        first, configuration=replace(first.configuration, values={"model": "m", "method": "lora.v1", "r": 8})
+    )
+    full = {"model": "m", "method": "full.v1", "rate": 1e-4, "trial": "not the number"}
+    full_trial = replace(second, configuration=replace(second.configuration, values=full))
+    rows = {row["trial"]: row for row in wide_leaderboard([lora, full_trial, third], LEAD, [0])}
+    assert (rows[first.trial]["r"], rows[first.trial]["rate"]) == (8, None)
+    assert (rows[second.trial]["r"], rows[second.trial]["rate"]) == (None, 1e-4)
+    assert all("hyperparameters" not in row and row["model"] for row in rows.values())
+    assert wide_leaderboard([], LEAD, []) == []
 
 
 def test_durations_for_people() -> None:

@@ -13,8 +13,9 @@ from xautolm import __version__
 from xautolm.cli.demo import demo
 from xautolm.cli.describe import describe
 from xautolm.cli.experience import app as experience
-from xautolm.cli.fit import fit
+from xautolm.cli.fit import EXAMPLE, fit
 from xautolm.cli.models import app as models
+from xautolm.cli.options import CommandWithChoices
 from xautolm.cli.predict import evaluate, predict
 from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
@@ -36,9 +37,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(fit)
-app.command()(describe)
-app.command()(recommend)
+app.command(cls=CommandWithChoices, epilog=EXAMPLE)(fit)
+app.command(cls=CommandWithChoices)(describe)
+app.command(cls=CommandWithChoices)(recommend)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)

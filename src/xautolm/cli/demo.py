@@ -14,20 +14,24 @@ Budget = Annotated[str, typer.Option(help="Wall time for the search.")]
 
 def demo(out: Out = "runs/demo", budget: Budget = "1m30s") -> None:
     """Search on generated support tickets, show the front, and predict some sentences."""
-    from xautolm.automl import AutoLM
+    import pandas as pd
+
+    from xautolm.best_model import BestModel
     from xautolm.cli.fit import say_result
     from xautolm.cli.signals import ending_in_order
     from xautolm.data.demo import support_tickets
-    from xautolm.report import choose_screen
+    from xautolm.operations import fit_run, report_run
+    from xautolm.options import FitOptions
     from xautolm.zoo import ZOO, local_models
 
-    tickets = support_tickets()
     # With nothing to download, wherever it runs: `auto` would fetch what a hub that answers has.
     models = [card.name for card in local_models(ZOO.things, ("encoder",)) if card.origin != "hub"]
-    auto = AutoLM(task="text-classification", models=models, budget=budget, out=out)
+    options = FitOptions.parse({"task": "text-classification", "models": models, "budget": budget, "out": out})
     with ending_in_order():
-        auto.fit(tickets, screen=choose_screen(quiet=False, as_json=False)).report()
-    say_result(auto, as_json=False, quiet=False)
+        folder = fit_run(support_tickets(), None, options)
+        report_run(folder)
+    say_result(folder, as_json=False, quiet=False)
     typer.echo("")
-    for sentence, label in zip(SENTENCES, auto.predict(SENTENCES), strict=True):
+    answers = BestModel(folder).predictions(pd.DataFrame({"text": SENTENCES}))
+    for sentence, label in zip(SENTENCES, answers.values, strict=True):
         typer.echo(f"{label:<10} {sentence}")

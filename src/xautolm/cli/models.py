@@ -54,7 +54,7 @@ def space(
     Shown for texts of any length and 1,000 training examples; `fit` narrows it to the data.
     """
     from xautolm.hardware import system_profile
-    from xautolm.options import names
+    from xautolm.options import parse_names
     from xautolm.report.console import say
     from xautolm.report.zoo import space_lines
     from xautolm.search_space import build_space, generic_data, read_space_option
@@ -63,8 +63,8 @@ def space(
 
     preset, changes = read_space_option(space)
     kind = TASKS.get(task)
-    cards = find_models(names(models), ZOO.things, kind.families)
-    built = build_space(preset, kind, cards, names(methods), generic_data(), system_profile(), changes)
+    cards = find_models(parse_names(models), ZOO.things, kind.families)
+    built = build_space(preset, kind, cards, parse_names(methods), generic_data(), system_profile(), changes)
     say(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from xautolm.cli.fit import Columns, Encoding, LabelColumn, TextColumn, UnlabelledRows
+from xautolm.cli.options import Given, takes_options
 
 if TYPE_CHECKING:
     from xautolm.best_model import BestModel
@@ -50,16 +50,17 @@ Context = Annotated[Path | None, typer.Option(help="Text file that the questions
 JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")]
 
 
+@takes_options("columns", "encoding")
 def predict(
+    *,
     run: Run,
     texts: Texts = None,
     source: Input = None,
     output: Output = None,
     column: Column = None,
-    columns: Columns = None,
-    encoding: Encoding = None,
     context: Context = None,
     as_json: JsonFlag = False,
+    options: Given,
 ) -> None:
     """Predict with the best model of a run: for texts, lines, or the rows of a file, as many rows out as in."""
     from xautolm.best_model import BestModel
@@ -69,10 +70,16 @@ def predict(
     from xautolm.run_folder import RunFolder
 
     model = BestModel(RunFolder(run.absolute()))
-    options = InputOptions(task=model.task, context=context, column=column, columns=columns, encoding=encoding)
+    reading = InputOptions(
+        task=model.task,
+        context=context,
+        column=column,
+        columns=options.get("columns"),
+        encoding=options.get("encoding"),
+    )
     if output is not None:
         check_output(output, source)
-    question = _question(model, texts, source, options)
+    question = _question(model, texts, source, reading)
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
@@ -113,20 +120,20 @@ def _question(model: BestModel, texts: list[str] | None, source: Path | None, op
     return lines_asked(sys.stdin.buffer.read(), "standard input", options)
 
 
+@takes_options("text", "label", "columns", "encoding", "unlabelled")
 def evaluate(
+    *,
     run: Run,
     data: Annotated[str, typer.Argument(help="Labelled data, as for fit.", show_default=False)],
-    text: TextColumn = None,
-    label: LabelColumn = None,
-    columns: Columns = None,
-    encoding: Encoding = None,
-    unlabelled: UnlabelledRows = None,
+    options: Given,
 ) -> None:
     """Score the best model of a run on data that the search never saw."""
-    from xautolm.automl import AutoLM
+    from xautolm.best_model import BestModel
+    from xautolm.operations import evaluate_run
+    from xautolm.options import FitOptions
+    from xautolm.run_folder import RunFolder
 
-    named = {"text": text, "label": label, "columns": columns, "encoding": encoding}
-    named["unlabelled"] = unlabelled
-    auto = AutoLM.load(run, **{name: value for name, value in named.items() if value is not None})
-    for name, value in auto.evaluate(data).items():
-        typer.echo(f"{name}\t{value:.4f}")
+    fit_options = FitOptions.parse(options)
+    model = BestModel(RunFolder(run.absolute()))
+    for name, score in evaluate_run(model, data, None, fit_options).items():
+        typer.echo(f"{name}\t{score:.4f}")

@@ -7,54 +7,33 @@ from typing import Annotated
 
 import typer
 
-from xautolm.cli.fit import (
-    Budget,
-    Columns,
-    Device,
-    Encoding,
-    ExportOption,
-    Families,
-    Hide,
-    LabelColumn,
-    MaxTrain,
-    Methods,
-    Models,
-    SpaceOption,
-    Store,
-    Task,
-    TextColumn,
-    TrialMemory,
-    TrialTime,
-    UnlabelledRows,
-    WarmStart,
-    WarmStartOptions,
-)  # fmt: skip
+from xautolm.cli.options import Given, takes_options
+
+NEAREST = 5
+"""How many of the nearest data sets are named."""
+OF_DATA = ("task", "text", "label", "columns", "encoding", "max_train", "unlabelled")
+OF_SEARCH = ("models", "families", "methods", "space", "export", "warm_start", "warm_start_options", "hide")
+OF_LIMITS = ("budget", "trial_time_limit", "trial_memory_limit", "device")
 
 Data = Annotated[str, typer.Argument(help="Data, as for fit.", show_default=False)]
 Count = Annotated[int, typer.Option(help="How many configurations.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
-def recommend(
-    data: Data, task: Task = None, text: TextColumn = None, label: LabelColumn = None, max_train: MaxTrain = None,
-    unlabelled: UnlabelledRows = None,
-    columns: Columns = None, encoding: Encoding = None, families: Families = None, budget: Budget = None,
-    models: Models = None, methods: Methods = None, space: SpaceOption = None,
-    export: ExportOption = None, device: Device = None, hide: Hide = None,
-    store: Store = None, trial_time_limit: TrialTime = None, trial_memory_limit: TrialMemory = None,
-    warm_start: WarmStart = None, warm_start_options: WarmStartOptions = None, count: Count = 8,
-    as_json: JsonFlag = False,
-) -> None:  # fmt: skip
+@takes_options(*OF_DATA, *OF_SEARCH, *OF_LIMITS, "store")
+def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, options: Given) -> None:
     """Rank configurations by experience: predicted quality, time, memory and risk, and because of what."""
-    given = {name: value for name, value in locals().items() if name not in {"data", "count", "as_json"}}
-    from xautolm.automl import AutoLM
+    from xautolm.operations import recommend_for
+    from xautolm.options import FitOptions
     from xautolm.report.advice import advice_table
     from xautolm.report.console import say, table_console
 
-    advice = AutoLM(**{name: value for name, value in given.items() if value is not None}).recommend(data, count=count)
+    advice = recommend_for(data, None, FitOptions.parse(options), count)
     if as_json:
-        typer.echo(json.dumps(advice))
+        typer.echo(json.dumps(advice.to_plain()))
         return
-    table_console().print(advice_table(advice["recommendations"]))
-    nearest = ", ".join(f"{name} at {distance:.2f}" for name, distance in list(advice["tasks"].items())[:5])
-    say(f"\n{advice['note']}" + (f"\nnearest tasks: {nearest}" if nearest else ""))
+    table_console().print(advice_table(advice.to_plain()["recommendations"]))
+    say(f"\n{advice.note}")
+    if advice.tasks:
+        nearest = list(advice.tasks.items())[:NEAREST]
+        say("nearest tasks: " + ", ".join(f"{name} at {distance:.2f}" for name, distance in nearest))

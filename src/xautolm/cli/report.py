@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from xautolm.cli.fit import option
+from xautolm.cli.options import option
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run.", show_default=False)]
 Out = Annotated[Path | None, option("Where to write the page.", "report.html in the run")]
@@ -15,6 +15,8 @@ Out = Annotated[Path | None, option("Where to write the page.", "report.html in 
 
 def report(run: Run, out: Out = None) -> None:
     """Write one self-contained HTML page about a run."""
-    from xautolm.automl import AutoLM
+    from xautolm.operations import report_run
+    from xautolm.run_folder import RunFolder
 
-    typer.echo(str(AutoLM.load(run).report(out)))
+    page = report_run(RunFolder(run.absolute()), out)
+    typer.echo(str(page))

@@ -3,7 +3,7 @@
 from xautolm.report.card import CardFacts, model_card
 from xautolm.report.html import html_report
 from xautolm.report.screen import Screen, choose_screen
-from xautolm.report.tables import as_csv, duration, failures_by_kind, leaderboard
+from xautolm.report.tables import as_csv, duration, failures_by_kind, leaderboard, wide_leaderboard
 
 __all__ = [
     "CardFacts",
@@ -15,4 +15,5 @@ __all__ = [
     "html_report",
     "leaderboard",
     "model_card",
+    "wide_leaderboard",
 ]

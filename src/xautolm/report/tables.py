@@ -33,15 +33,37 @@ def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Exper
 
 
 def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[dict[str, Any]]:
-    """Return one row for each trial, the best in an objective first, failures last.
+    """Return one row for each trial, the best in an objective first, failures last, its hyperparameters in one text.
 
     Args:
         experiences: The trials of one run.
         lead: What the rows are ordered by.
         front: Numbers of the Pareto-optimal trials.
     """
+    rows = []
+    for experience in best_first(experiences, lead):
+        row = _row(experience, experience.trial in front)
+        rows.append({**row, "hyperparameters": hyperparameters(experience)})
+    return rows
+
+
+def wide_leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[dict[str, Any]]:
+    """Return the rows of `leaderboard` with a column for each hyperparameter that any trial has.
+
+    It is None where a trial has none. These columns come last; one that is called like a column that all leaderboards
+    have is left out.
+    """
     ordered = best_first(experiences, lead)
-    return [_row(experience, experience.trial in front) for experience in ordered]
+    names: dict[str, None] = {}
+    for experience in ordered:
+        names |= dict.fromkeys(experience.configuration.values)
+    rows = []
+    for experience in ordered:
+        row = _row(experience, experience.trial in front)
+        for name in names:
+            row.setdefault(name, experience.configuration.values.get(name))
+        rows.append(row)
+    return rows
 
 
 def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
@@ -60,7 +82,6 @@ def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
         "message": outcome.failure.message.partition("\n")[0] if outcome.failure else "",
         "adjustments": "; ".join(outcome.adjustments),
         "proposal": experience.proposal,
-        "hyperparameters": hyperparameters(experience),
     }
 
 

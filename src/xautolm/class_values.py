@@ -1,0 +1,60 @@
+"""Classes as a person's labels have them: models know names, labels in Python may be numbers or truth values."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True, slots=True)
+class ClassValues:
+    """The way from the names of classes to the labels that they were in `y`; without any, names stand for themselves.
+
+    Example:
+        >>> values = ClassValues({"0": 0, "10": 10, "2": 2})
+        >>> values.of_names(["10", "0"]), values.sorted(("0", "10", "2")).tolist()
+        ([10, 0], [0, 2, 10])
+    """
+
+    by_name: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of_targets(cls, y: Any, parse: Callable[[Any], Any], names: Sequence[str]) -> ClassValues:
+        """Return the values behind class names, where labels were given apart and are no texts.
+
+        Args:
+            y: As for `AutoLM.fit`.
+            parse: Returns the class name of a label; the task's.
+            names: Of the classes.
+        """
+        if y is None or isinstance(y, str | int):
+            return cls()
+        cells = np.asarray(y, dtype=object)
+        is_column = cells.ndim == 1 or (cells.ndim == 2 and cells.shape[1] == 1)
+        if not is_column:
+            return cls()
+        by_name: dict[str, Any] = {}
+        for label in cells.ravel().tolist():
+            if not isinstance(label, int | float | np.number | np.bool_) or label != label:
+                continue
+            by_name.setdefault(parse(label), label)
+        # Labels that are texts, or numbers that stand for names (`datasets.ClassLabel`), are given back as names.
+        return cls(by_name) if set(by_name) == set(names) else cls()
+
+    def of_names(self, names: Sequence[Any]) -> list[Any]:
+        """Return the label of each name; what is no class comes back as it is."""
+        if not self.by_name:
+            return list(names)
+        return [self.by_name[name] for name in names]
+
+    def order(self, names: Sequence[str]) -> np.ndarray:
+        """Return the positions that sort the classes by their labels, as scikit-learn's metrics expect."""
+        return np.argsort(np.asarray(self.of_names(names)), kind="stable")
+
+    def sorted(self, names: Sequence[str]) -> np.ndarray:
+        """Return the labels of the classes, sorted."""
+        labels = np.asarray(self.of_names(names))
+        return labels.take(self.order(names))

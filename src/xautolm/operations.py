@@ -1,0 +1,197 @@
+"""What can be done with data and a run: search, score, describe, advise, report. `AutoLM` and the command line call it.
+
+Without scikit-learn, whose loading would take a second of every command.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from xautolm.artifacts import finish, parting_words, write_report, write_tables
+from xautolm.best_model import BestModel
+from xautolm.data import Role, labelled, training_data
+from xautolm.errors import DataError, NoModelError, SearchEndedError
+from xautolm.execution import Executor
+from xautolm.importable import is_function_name
+from xautolm.loop import end_early, search
+from xautolm.metrics import scores
+from xautolm.options import FitOptions
+from xautolm.recommend import Advice, recommend
+from xautolm.records import Features
+from xautolm.report import Screen, choose_screen
+from xautolm.run_folder import RunFolder, warn_once
+from xautolm.scenario import described, given_columns
+from xautolm.search_space import data_needs
+from xautolm.session import open_session
+from xautolm.tasks import TASKS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """What is right for some rows, and what a model says of them."""
+
+    targets: Any
+    """In the shape of the task's targets, as metrics take them."""
+    predictions: Any
+    """In the same shape."""
+    probabilities: np.ndarray | None
+    """Of shape (rows, classes); None for tasks without classes."""
+
+
+def fit_run(
+    X: Any,
+    y: Any,
+    options: FitOptions,
+    *,
+    screen: Screen | None = None,
+    executor: Executor | None = None,
+    started: float | None = None,
+) -> RunFolder:
+    """Search, keep the best model, and return the run's folder; an earlier run in the same folder is resumed.
+
+    Args:
+        X: As for `AutoLM.fit`.
+        y: As for `AutoLM.fit`.
+        options: What the user asked for.
+        screen: What shows the progress; chosen by the terminal by default.
+        executor: What runs the trials; this machine by default.
+        started: When the budget's time began, as `time.monotonic` counts it; with this call by default.
+
+    Raises:
+        UsageError: Bad input, before any compute.
+        NoModelError: No trial gave a model.
+        SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
+    """
+    started = time.monotonic() if started is None else started
+    screen = screen or choose_screen(quiet=False, as_json=False)
+    data, options = shaped(X, y, options)
+    with open_session(data, options, screen, executor, started) as session:
+        try:
+            finish(session, search(session))
+        except (KeyboardInterrupt, SearchEndedError) as ended:
+            session.screen.close()
+            experiences = end_early(session)
+            if any(experience.outcome.succeeded for experience in experiences):
+                # The same trouble may come again; what the user has to know is what came first.
+                with suppress(NoModelError, SearchEndedError):
+                    finish(session, experiences, is_early=True)
+            ended.add_note(parting_words(session.folder, session.info))
+            raise
+    return session.folder
+
+
+def answer(model: BestModel, X: Any, y: Any, options: FitOptions) -> Answered:
+    """Return what is right for labelled data, and what a model says of it.
+
+    Args:
+        model: The winner of a run.
+        X: As for `AutoLM.fit`; its test split if it has several.
+        y: As for `AutoLM.fit`.
+        options: Say how the data is read.
+
+    Raises:
+        DataError: The data cannot be read, or has classes that the model does not know.
+    """
+    info = model.info
+    rows, options = shaped(X, y, options.model_copy(update={"task": info.task}))
+    table = labelled(
+        rows,
+        data_needs(model.task),
+        given_columns(options),
+        info.labels,
+        info.columns,
+        unlabelled=options.unlabelled,
+        encoding=options.encoding,
+    )
+    targets = model.task.encode(list(table[model.task.target]), info.labels)
+    predictions = model.predictions(table)
+    return Answered(targets=targets, predictions=predictions.targets, probabilities=predictions.probabilities)
+
+
+def evaluate_run(model: BestModel, X: Any, y: Any, options: FitOptions) -> dict[str, float]:
+    """Return the metrics of a run's winner on labelled data; arguments and errors are those of `answer`."""
+    answered = answer(model, X, y, options)
+    names = [name for name in model.info.metrics if _may_score(name, options)]
+    return scores(names, answered.targets, answered.predictions, answered.probabilities)
+
+
+def _may_score(name: str, options: FitOptions) -> bool:
+    """Return whether a metric of a run is registered, or a function that the person names among the objectives.
+
+    Nothing is imported because the files of a run name it: they may come from somebody else.
+    """
+    if not is_function_name(name) or name in options.objectives:
+        return True
+    warn_once(f"{name} is not scored: give it as one of the objectives to have it imported")
+    return False
+
+
+def describe_data(X: Any, y: Any, options: FitOptions) -> Features:
+    """Return the meta-features of data on this machine, by the versioned names of their groups.
+
+    Raises:
+        DataError: The data cannot be read or learned from.
+    """
+    return described(*shaped(X, y, options))
+
+
+def recommend_for(X: Any, y: Any, options: FitOptions, count: int) -> Advice:
+    """Return what experience says of at most `count` configurations for some data, before any training.
+
+    Raises:
+        UsageError: As for `fit_run`.
+    """
+    return recommend(*shaped(X, y, options), count)
+
+
+def report_run(folder: RunFolder, path: Path | None = None) -> Path:
+    """Write a run's tables and its HTML page, in its folder by default; return where the page lies.
+
+    Raises:
+        NoModelError: No trial has ended yet.
+        RunFolderError: The page cannot be written there.
+    """
+    try:
+        write_tables(folder, folder.info(), folder.experiences())
+    except OSError as error:
+        # A run that may only be read has its tables since it ended; the page may go elsewhere.
+        warn_once(f"the tables of the run cannot be written: {error.filename}: {error.strerror}")
+    return write_report(folder, path)
+
+
+def shaped(X: Any, y: Any, options: FitOptions) -> tuple[Any, FitOptions]:
+    """Return data in a shape that `load` reads, and the options with the names of its columns.
+
+    Raises:
+        DataError: The shapes of inputs and targets do not fit together, or not the task.
+    """
+    roles = data_needs(TASKS.get(options.task)).roles
+    training = training_data(X, y, roles, given_columns(options))
+    named = {role: column for role, column in training.columns.items() if column is not None}
+    changes: dict[str, Any] = {"columns": named, "text": None, "label": None}
+    for split in ("validation", "test"):
+        data = getattr(options, split)
+        if isinstance(data, tuple):
+            changes[split] = _pair(data, split, roles, training.columns)
+        elif data is not None:
+            changes[split] = training_data(data, None, roles, training.columns).data
+    return training.data, options.model_copy(update=changes)
+
+
+def _pair(data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]) -> Any:
+    """Return a split that is given as `(X, y)`, with the columns of the training data.
+
+    Raises:
+        DataError: It is no pair, or its shapes do not fit together.
+    """
+    if len(data) != 2:
+        raise DataError(f"{split}: expected data, or a pair (X, y).", got=f"{len(data)} values")
+    X, y = data
+    return training_data(X, y, roles, columns).data

@@ -1,0 +1,293 @@
+"""AutoLM as an estimator of scikit-learn: what holds of all estimators, and the tools that take any."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import shutil
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.base import clone, is_classifier, is_regressor
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
+from sklearn.pipeline import Pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
+from sklearn.utils.estimator_checks import estimator_checks_generator
+
+from tests.played import FakePredictor, fake_predictor, play, played, table_for
+from xautolm import AutoLM
+from xautolm.automl import AutoLMNotFittedError
+from xautolm.class_values import ClassValues
+from xautolm.errors import BudgetError, RunFolderError, UsageError
+from xautolm.options import FitOptions
+from xautolm.packed_run import PackedRun
+from xautolm.report.screen import Quiet
+from xautolm.tasks import TASKS
+from xautolm.testing import FakeExecutor
+
+__all__ = ["fake_predictor"]
+
+SETTINGS: dict[str, Any] = {"models": "minilm-l2", "trials": 1, "sampler": "random", "device": "cpu"}
+TABLE = table_for("text-classification")
+TEXTS = list(TABLE["text"])
+LABELS = TABLE["label"].to_numpy()
+
+NUMBERS_ONLY = "gives arrays of numbers, or numbers as texts; this estimator reads texts"
+NO_FEATURES = "expects `n_features_in_`; texts have no number of features"
+FITTED = (
+    "check_fit_score_takes_y",
+    "check_readonly_memmap_input",
+    "check_estimators_overwrite_params",
+    "check_dont_overwrite_parameters",
+    "check_estimators_fit_returns_self",
+    "check_positive_only_tag_during_fit",
+    "check_estimators_dtypes",
+    "check_complex_data",
+    "check_dtype_object",
+    "check_estimators_empty_data_messages",
+    "check_pipeline_consistency",
+    "check_estimators_nan_inf",
+    "check_estimator_sparse_tag",
+    "check_estimator_sparse_array",
+    "check_estimator_sparse_matrix",
+    "check_estimators_pickle",
+    "check_f_contiguous_array_estimator",
+    "check_classifier_data_not_an_array",
+    "check_classifiers_one_label",
+    "check_classifiers_classes",
+    "check_classifiers_train",
+    "check_classifiers_regression_target",
+    "check_supervised_y_no_nan",
+    "check_supervised_y_2d",
+    "check_fit2d_1sample",
+    "check_fit2d_1feature",
+    "check_dict_unchanged",
+    "check_fit_idempotent",
+    "check_fit_check_is_fitted",
+    "check_fit1d",
+    "check_fit2d_predict1d",
+    "check_regressors_train",
+    "check_regressor_data_not_an_array",
+    "check_regressors_int",
+    "check_regressors_no_decision_function",
+)
+"""Checks that fit what they make up."""
+EXPECTED_FAILURES = {
+    **dict.fromkeys(FITTED, NUMBERS_ONLY),
+    "check_n_features_in_after_fitting": NO_FEATURES,
+    "check_n_features_in": NO_FEATURES,
+}
+"""Checks of scikit-learn that do not hold, by the reason."""
+
+
+class Checked(AutoLM):
+    """Plays its trials, and says that it takes arrays: scikit-learn has no checks for estimators of texts."""
+
+    def fit(self, X: Any, y: Any = None) -> Any:  # type: ignore[override]
+        return super().fit(X, y, screen=Quiet(), executor=FakeExecutor(play))
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.input_tags.one_d_array = False
+        return tags
+
+
+def checks() -> list[Any]:
+    pairs = []
+    for task in ("text-classification", "text-regression"):
+        estimator = Checked(task=task, **SETTINGS)
+        generator = estimator_checks_generator(
+            estimator, expected_failed_checks=EXPECTED_FAILURES, mark="xfail", xfail_strict=True
+        )
+        pairs += list(generator)
+    return pairs
+
+
+def id_of(value: Any) -> str:
+    if isinstance(value, AutoLM):
+        return str(value.task)
+    while isinstance(value, partial):
+        value = value.func
+    return str(value.__name__)
+
+
+@pytest.mark.parametrize(("estimator", "check"), checks(), ids=id_of)
+def test_what_scikit_learn_expects_of_estimators(estimator: AutoLM, check: Callable[[AutoLM], None]) -> None:
+    check(estimator)
+
+
+def test_the_constructor_has_the_options_with_their_defaults_and_only_stores_them() -> None:
+    parameters = dict(inspect.signature(AutoLM).parameters)
+    assert list(parameters) == list(FitOptions.model_fields)
+    for name, parameter in parameters.items():
+        assert parameter.kind is inspect.Parameter.KEYWORD_ONLY
+        assert parameter.default == FitOptions.model_fields[name].default, name
+    values = {name: object() for name in parameters}
+    auto = AutoLM(**values)
+    assert vars(auto) == values == auto.get_params()
+
+
+def test_options_are_looked_at_when_something_is_done(tmp_path: Path) -> None:
+    auto = AutoLM(budget="soon", parallel=0, out=str(tmp_path / "run"))
+    for attempt in (auto.fit, auto.describe, auto.recommend):
+        with pytest.raises(UsageError, match=r"budget='soon'.*parallel=0"):
+            attempt(TABLE)
+    with pytest.raises(BudgetError):
+        auto.set_params(parallel=1).fit(TABLE)
+    assert not (tmp_path / "run").exists()
+    with pytest.raises(TypeError, match="buget"):
+        AutoLM(buget="30m")  # type: ignore[call-arg]
+
+
+def test_what_is_printed() -> None:
+    auto = AutoLM(task="text-regression", budget="10m")
+    assert repr(auto) == "AutoLM(budget='10m', task='text-regression')"
+    assert "text-regression" in auto._repr_html_()
+
+
+@pytest.mark.parametrize("task", TASKS.names())
+def test_the_task_says_what_kind_of_estimator_it_is(task: str) -> None:
+    auto = AutoLM(task=task)
+    assert is_classifier(auto) == ("classification" in task)
+    assert is_regressor(auto) == ("regression" in task)
+    tags = get_tags(auto)
+    assert tags.input_tags.string
+    assert hasattr(auto, "predict_proba") == is_classifier(auto)
+    assert tags.input_tags.two_d_array == ("pair" in task or task == "question-answering")
+    if is_classifier(auto):
+        assert tags.classifier_tags.multi_label == task.startswith("multilabel")
+
+
+def test_a_task_that_is_not_there_is_no_trouble_before_fit() -> None:
+    auto = AutoLM(task="text-clasification")
+    assert get_tags(auto).estimator_type is None
+    with pytest.raises(UsageError, match="Did you mean"):
+        auto.fit(TABLE)
+
+
+def test_before_fit() -> None:
+    auto = AutoLM()
+    for attempt in (lambda: auto.predict(["a"]), lambda: auto.score(["a"], ["b"]), lambda: auto.best_, auto.report):
+        with pytest.raises(AutoLMNotFittedError, match="not fitted"):
+            attempt()
+    assert issubclass(AutoLMNotFittedError, NotFittedError)
+    assert not hasattr(auto, "classes_") and not hasattr(auto, "best_")
+
+
+def test_a_clone_has_the_arguments_and_no_run(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run")
+    again = clone(auto)
+    assert again.get_params() == auto.get_params() and not hasattr(again, "run_")
+
+
+def test_scores_are_those_of_scikit_learns_estimators(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "classes")
+    assert auto.score(["a pear", "a plum", "an apple", "a pear"], ["pear", "plum", "apple", "plum"]) == 0.75
+    numbers = played(tmp_path / "numbers", "text-regression")
+    # Lengths 1, 2 and 3 are predicted: errors 0, 0 and 1 about a mean of 7 / 3.
+    assert numbers.score(["a", "bb", "ccc"], [1.0, 2.0, 4.0]) == pytest.approx(1 - 1 / (42 / 9))
+    several = played(tmp_path / "several", "multilabel-classification")
+    assert several.score(["a red apple", "a plum"], [["apple", "red"], ["pear"]]) == 0.5
+    texts = played(tmp_path / "texts", "text-generation")
+    assert 0 <= texts.score(["abc"], ["ABC"]) <= 1
+
+
+def fit_arguments() -> dict[str, Any]:
+    return {"screen": Quiet(), "executor": FakeExecutor(play)}
+
+
+def test_cross_validation_gives_each_fit_a_folder_of_its_own(
+    fake_predictor: type[FakePredictor], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto = AutoLM(**SETTINGS)
+    scores = cross_val_score(auto, TEXTS, LABELS, cv=3, params=fit_arguments(), error_score="raise")
+    assert list(scores) == [1.0, 1.0, 1.0]
+    assert len(list(Path("runs").iterdir())) == 3
+    macro = cross_val_score(auto, TEXTS, LABELS, cv=3, scoring="f1_macro", params=fit_arguments(), error_score="raise")
+    assert list(macro) == [1.0, 1.0, 1.0]
+    assert len(list(Path("runs").iterdir())) == 3, "the same data and settings resume a run"
+    answers = cross_val_predict(auto, TEXTS, LABELS, cv=3, params=fit_arguments())
+    assert list(answers) == list(LABELS)
+
+
+def test_a_folder_that_is_named_takes_one_data_set_only(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = AutoLM(**SETTINGS, out=str(tmp_path / "run"))
+    auto.fit(TEXTS, LABELS, **fit_arguments())
+    with pytest.raises(RunFolderError, match="each table gets one of its own"):
+        auto.fit(TEXTS[:-3], LABELS[:-3], **fit_arguments())
+
+
+def test_a_grid_search_refits_the_best(fake_predictor: type[FakePredictor]) -> None:
+    search = GridSearchCV(AutoLM(**SETTINGS), {"seed": [0, 1], "budget": ["1h", "2h"]}, cv=2, error_score="raise")
+    search.fit(TEXTS, LABELS, **fit_arguments())
+    assert search.best_score_ == 1.0 and search.predict(["a plum"]) == ["plum"]
+    # Of budgets too, which may differ where a run is resumed by its name.
+    assert len(list(Path("runs").iterdir())) == 2 * 2 * 2 + 1
+
+
+def test_a_pipeline_ends_with_it(fake_predictor: type[FakePredictor]) -> None:
+    def lowered(texts: Any) -> list[str]:
+        return [text.lower() for text in texts]
+
+    pipeline = Pipeline([("lower", FunctionTransformer(lowered)), ("model", AutoLM(**SETTINGS))])
+    arguments = {f"model__{name}": value for name, value in fit_arguments().items()}
+    pipeline.fit(TEXTS, LABELS, **arguments)
+    assert pipeline.predict(["A PEAR"]) == ["pear"]
+    assert list(pipeline.classes_) == ["apple", "pear", "plum"]
+    assert pipeline.score(["A PEAR"], ["pear"]) == 1.0
+
+
+@pytest.mark.parametrize("kind", [list, np.asarray, pd.Series])
+def test_labels_that_are_numbers_come_back_as_numbers(
+    fake_predictor: type[FakePredictor], tmp_path: Path, kind: Callable[[list[int]], Any]
+) -> None:
+    # As texts, 10 comes before 2.
+    numbers = [10, 2, 30]
+    texts = [f"number {number} in text {row}x" for row in range(10) for number in numbers]
+    labels = kind(numbers * 10)
+    auto = AutoLM(**SETTINGS, out=str(tmp_path / "run")).fit(texts, labels, **fit_arguments())
+    assert auto.classes_.tolist() == [2, 10, 30]
+    assert auto.predict(["number 10", "number 2"]) == [10, 2]
+    assert auto.predict_proba(["number 10"]).argmax() == 1
+    assert auto.score(texts, labels) > 0.9
+    assert AutoLM.load(tmp_path / "run").predict(["number 10"]) == ["10"]
+
+
+def test_labels_that_are_truth_values() -> None:
+    values = ClassValues.of_targets([True, False, True], str, ("False", "True"))
+    assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [False, True]
+    assert not ClassValues.of_targets(["a", "b"], str, ("a", "b")).by_name
+    assert not ClassValues.of_targets([0, 1], str, ("no", "yes")).by_name, "numbers that stand for names"
+    assert (
+        not ClassValues.of_targets("label", str, ("1",)).by_name and not ClassValues.of_targets(None, str, ()).by_name
+    )
+
+
+def test_a_pickle_holds_the_winner_itself(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    auto = played(tmp_path / "run")
+    (tmp_path / "run" / "best" / "model.safetensors").write_bytes(b"weights")
+    (tmp_path / "run" / "best" / "training_args.bin").write_bytes(b"a pickle")
+    content = pickle.dumps(auto)
+    shutil.rmtree(tmp_path / "run")
+    again = pickle.loads(content)
+    assert again.predict(["a plum"]) == ["plum"] and again.run_.root != auto.run_.root
+    assert (again.run_.best / "model.safetensors").read_bytes() == b"weights"
+    assert not (again.run_.best / "training_args.bin").exists()
+    assert list(again.leaderboard_["trial"]) == [0] and again.get_params() == auto.get_params()
+    with pytest.raises(RunFolderError, match="gone"):
+        pickle.dumps(auto)
+    assert pickle.loads(pickle.dumps(AutoLM(budget="1m"))).budget == "1m"
+
+
+@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "best/pytorch_model.bin"])
+def test_a_pickle_writes_nowhere_else_and_no_pickles(name: str) -> None:
+    with pytest.raises(RunFolderError, match="none should hold"):
+        PackedRun({name: b""}).restore()
