@@ -95,6 +95,7 @@ def measured(
     known_share = np.zeros(len(comparable))
     for part, names in groups.items():
         share = shares.of(part)
+        # A weight of 0 leaves a part out, also out of what other parts are scaled up to.
         if share == 0:
             continue
         part_distance, is_known = _part_distance(comparable, current, names, part, metric, scaler)
@@ -138,6 +139,7 @@ def compared_groups(
         if name in current and is_compared:
             key = (group.part, group.aspect)
             by_aspect.setdefault(key, []).append(name)
+    # Groups that a person brought are in no registry; whatever they measure, they stand for the task.
     for name in current:
         if name.startswith(OWN):
             key = (Part.TASK, OWN)
@@ -189,6 +191,7 @@ def _part_distance(
         row = np.asarray(current[group])
         rows = np.asarray([experiences[index].features[group] for index in having])
         rows = _without_noise(rows, row, group)
+        # Embeddings are compared by their direction; normalised feature by feature, they would lose it.
         if part == Part.SEMANTIC:
             distance = _cosine(rows, row)
         else:

@@ -187,6 +187,7 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
     beta = decay([neighbor.distance for neighbor in (*positives, *negatives)], options)
     highest = options.alpha_max
     if options.positives == Mode.ADAPTIVE:
+        # So their sum is limited, however many the store has.
         highest = options.adaptive_sum / max(len(positives), 1)
     lowest = options.alpha_min
     if options.negatives == Mode.ADAPTIVE:

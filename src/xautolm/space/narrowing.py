@@ -31,6 +31,7 @@ def narrowed(space: Space, changes: Changes) -> Space:
     Raises:
         SpaceError: A name that is nowhere in the space, or a range that is no range; all of them at once.
     """
+    # Before parameters on request are taken out, so that one that is misspelt can be suggested too.
     names = _all_names(space)
     offered = _as_requested(space, _requested_names(changes))
     narrowing = _Narrowing()
@@ -40,6 +41,7 @@ def narrowed(space: Space, changes: Changes) -> Space:
         if name not in narrowing.used:
             problems.append(_unknown(str(name), names))
     if problems:
+        # A range that is wrong is so below every branch that has the parameter.
         distinct = dict.fromkeys(problems)
         raise SpaceError("The ranges cannot be used.", got="; ".join(distinct))
     return Space(space.name, parameters)
@@ -113,6 +115,7 @@ class _Narrowing:
             if not isinstance(own_changes, Mapping):
                 continue
             self.used.add(name)
+            # What is said for an option goes before what is said for the whole space.
             inside |= own_changes
             unknown = set(own_changes) - _all_names(opened)
             for key in sorted(unknown):
@@ -197,6 +200,7 @@ def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> C
         reasons = [problem.partition("=")[2] for problem in problems if problem]
         if reasons:
             raise ValueError("; ".join(reasons))
+    # Some values are a choice without order, also of what was a range.
     default = parameter.default if parameter.default in options else options[0]
     return Choice(name=parameter.name, options=options, default=default)
 

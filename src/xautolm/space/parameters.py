@@ -45,6 +45,7 @@ class Number:
 
     def __post_init__(self) -> None:
         is_range = self.low <= self.high
+        # Checked here, before a logarithm of 0 or an empty range of Optuna's fails far from where it was written.
         has_logarithm = self.low > 0
         if self.log and not (is_range and has_logarithm):
             raise ValueError(f"{self.low}..{self.high} is not a logarithmic range")

@@ -82,12 +82,14 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         parameters.append(class_weights())
     if bounds.body_dropout:
         parameters.append(Float(name="dropout", low=0.0, high=0.3, default=0.1))
+    # The format that the device prefers is the default; on most processors it is the only one.
     parameters.append(Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]))
     return tuple(parameters)
 
 
 def _default_batch_size(bounds: Bounds) -> Choice:
     """Return the choice of a batch size with which an epoch of the data still has enough steps."""
+    # Data of fewer than 25 usual batches has the usual one all the same: smaller ones are offered beside it.
     usual = min(bounds.train_examples, USUAL_BATCH)
     largest = max(usual, bounds.train_examples // FEWEST_STEPS)
     return _batch_size([size for size in BATCH_SIZES if size <= largest])
@@ -123,6 +125,7 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     generates = bounds.form.is_open_ended
     sizes = [size for size in PAPER_BATCH_SIZES if size <= bounds.train_examples]
     all_lengths = PAPER_GENERATION_LENGTHS if generates else PAPER_LENGTHS
+    # A model that reads less than the shortest of them reads what it can.
     lengths = tuple(length for length in all_lengths if length <= bounds.positions) or (bounds.positions,)
     # Without a second number format, mixed precision has no effect.
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
@@ -146,10 +149,10 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
 
 def _paper_generation() -> list[Parameter]:
     """Return what only the paper's space for generation has."""
-    patience, delta = _early_stopping((0.001, 0.005, 0.01))
+    stopping = _early_stopping((0.001, 0.005, 0.01))
     clipping = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
     downsize = Choice(name="data_downsize", options=tuple(DATA_SHARES), default="none")
-    return [patience, delta, clipping, downsize]
+    return [*stopping, clipping, downsize]
 
 
 def _paper_classification(bounds: Bounds) -> list[Parameter]:
@@ -158,8 +161,8 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
     if bounds.body_dropout:
         parameters.append(Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1))
     parameters.append(Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"))
-    patience, delta = _early_stopping((0.0, 0.001, 0.005, 0.01))
-    parameters.append(_switch("early_stopping", patience, delta))
+    stopping = _early_stopping((0.0, 0.001, 0.005, 0.01))
+    parameters.append(_switch("early_stopping", *stopping))
     largest_norm = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
     parameters.append(_switch("gradient_clipping", largest_norm))
     if bounds.form.chooses_class:
@@ -170,7 +173,8 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
 def _early_stopping(deltas: tuple[float, ...]) -> tuple[Int, Choice]:
     """Return after how many epochs without a gain training ends, and what counts as a gain of the metric."""
     patience = Int(name="early_stopping_patience", low=1, high=10, default=3)
-    delta = Choice(name="early_stopping_delta", options=deltas, default=deltas[0])
+    least = deltas[0]
+    delta = Choice(name="early_stopping_delta", options=deltas, default=least)
     return patience, delta
 
 
@@ -186,11 +190,13 @@ def _useful_lengths(bounds: Bounds) -> tuple[int, ...]:
     Lengths under half a typical text would throw most of every text away and are left out.
     """
     allowed = [length for length in LENGTHS if length <= bounds.positions]
+    # A model that reads less than the shortest length reads what it can.
     if not allowed:
         allowed = [bounds.positions]
     shortest = bounds.tokens_typical / 2
     longest = _shortest_covering(allowed, bounds.tokens_max)
     useful = [length for length in allowed if shortest <= length <= longest]
+    # Texts that are typically more than twice as long as the model reads: no length spares them.
     if not useful:
         useful = [allowed[-1]]
     return tuple(useful)

@@ -59,6 +59,7 @@ class Categorical:
         if rate >= 0 or len(weights) == 1:
             weights[chosen] += max(rate, 0.0)
             return _normalized(weights)
+        # No more than there is: a weight below 0 is no probability.
         taken = min(-rate, weights[chosen])
         share = taken / (len(weights) - 1)
         weights = [weight + share for weight in weights]
@@ -83,8 +84,10 @@ class Normal:
     def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Normal:
         """Return the belief moved by `rate` of the way to mean and deviation of some values."""
         assert isinstance(parameter, Float | Int)
-        numbers = [as_float(value) for value in values]
-        positions = [parameter.to_scale(number) for number in numbers]
+        positions: list[float] = []
+        for value in values:
+            position = parameter.to_scale(as_float(value))
+            positions.append(position)
         mean = float(np.mean(positions))
         deviation = float(np.std(positions))
         moved_mean, moved_deviation = _mixed((self.mean, self.deviation), (mean, deviation), rate)
@@ -146,6 +149,7 @@ class Alternatives:
         assert isinstance(parameter, Choice | Branch)
         chosen = parameter.options.index(value)
         weights = list(self.alternatives)
+        # Not normalised: that is what makes an experience count less here than in a distribution.
         weights[chosen] = max(weights[chosen] + rate, WEIGHT_FLOOR)
         return Alternatives(alternatives=tuple(weights))
 

@@ -104,6 +104,7 @@ class Space:
             problem = parameter.problem(value)
             if problem:
                 problems.append(problem)
+            # Below an option that is not here nothing is expected: what would stand there is named as no parameter.
             elif isinstance(parameter, Branch):
                 opened = parameter.branches[str(value)]
                 pending += opened.parameters
