@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.metrics import needs_probabilities, scores
@@ -16,15 +16,25 @@ from xautolm.tasks import Classification, Task
 
 
 def answer_scores(
-    model: Any,
+    model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
     table: pd.DataFrame,
     task: Task,
     settings: Answering,
     spec: TrialSpec,
 ) -> dict[str, float]:
-    """Return the metrics of a model's answers to a table's rows."""
-    answers = TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings)
+    """Return the metrics of a model's answers to a table's rows.
+
+    Args:
+        model: On its device.
+        tokenizer: The model's.
+        table: Rows with the columns of the task, labels included.
+        task: The task.
+        settings: Of answering.
+        spec: The trial's; names metrics and labels.
+    """
+    form = TORCH_FORMS.get(settings.form)
+    answers = form.answers(model, tokenizer, table, task, settings)
     targets = task.encode(list(table[task.target]), spec.labels)
     return answer_metrics(spec.metrics, task, targets, answers)
 

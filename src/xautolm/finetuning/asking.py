@@ -5,13 +5,12 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-import torch
 from transformers import PreTrainedTokenizerBase
 
 from xautolm.data.stored import read_split
 from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.export import save_model
-from xautolm.finetuning.memory import memory_guard
+from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.tasks import Task
@@ -27,7 +26,10 @@ def run_untrained(
     Raises:
         TrialError: The model cannot be loaded (`load_error`).
     """
-    model = bare_model(spec, task, tokenizer).to(spec.device).eval()
+    model = bare_model(spec, task, tokenizer)
+    model.to(spec.device)
+    model.eval()
+    # Loading is no part of a trial's time.
     started = time.monotonic()
     table = read_split(spec.data, "validation")
     with memory_guard(model, spec.limits.memory):
@@ -41,5 +43,5 @@ def run_untrained(
         metrics=metrics,
         history=(history,),
         evaluation_time=evaluation_time,
-        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+        peak_gpu_memory=peak_gpu_memory(spec.device),
     )

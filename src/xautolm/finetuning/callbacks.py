@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeAlias
 
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
@@ -15,14 +15,24 @@ from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
 from xautolm.vocabulary import FailureKind
 
 SAVE_SECONDS = 2.0
-"""Kept free before the deadline for saving, besides twice the time that the last save took."""
+"""Kept free before the deadline for saving the model."""
 SAFETY = 1.25
+"""Factor on the time that an evaluation is expected to take."""
+EVALUATION = "eval_"
+"""Begins the names that the Trainer gives to what it measures in an evaluation."""
 TIMINGS = frozenset({"eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time"})
 """What the Trainer says of an evaluation besides losses and metrics."""
 
+Logs: TypeAlias = Mapping[str, float] | None
+"""What the Trainer logs at a step: a loss and a learning rate, or the metrics of an evaluation."""
+
 
 class Progress(TrainerCallback):
-    """Appends a line to `progress.jsonl` at every log and evaluation, and keeps the evaluations."""
+    """Append a line to `progress.jsonl` at every log and evaluation, and keep the evaluations.
+
+    Args:
+        folder: The trial's.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = TrialFolder(folder)
@@ -30,59 +40,77 @@ class Progress(TrainerCallback):
         self.history: list[dict[str, float]] = []
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Logs = None, **_: object
     ) -> None:
-        """A point of the training loss."""
-        if logs and "loss" in logs:
-            self._write(state, {"loss": float(logs["loss"]), "learning_rate": float(logs.get("learning_rate", 0.0))})
+        """Write a point of the training loss."""
+        # Evaluations are logged too, under other names; `on_evaluate` writes them.
+        if not logs or "loss" not in logs:
+            return
+        loss = float(logs["loss"])
+        learning_rate = float(logs.get("learning_rate", 0.0))
+        self._write(state, {"loss": loss, "learning_rate": learning_rate})
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Any = None, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Logs = None, **_: object
     ) -> None:
-        """The validation metrics of an epoch."""
-        scores = {
-            name.removeprefix("eval_"): float(value)
-            for name, value in (metrics or {}).items()
-            if name.startswith("eval_") and name not in TIMINGS
-        }
-        if "loss" in scores:
-            scores["validation_loss"] = scores.pop("loss")
+        """Write the validation metrics of an epoch, and add them to the history."""
+        line = {"epoch": float(state.epoch or 0.0), "seconds": time.monotonic() - self.started}
+        for name, value in (metrics or {}).items():
+            if not name.startswith(EVALUATION) or name in TIMINGS:
+                continue
+            plain_name = name.removeprefix(EVALUATION)
+            if plain_name == "loss":
+                # `loss` alone is the training's, in the lines of `on_log`.
+                plain_name = "validation_loss"
+            line[plain_name] = float(value)
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
-        line = {"epoch": float(state.epoch or 0.0), "seconds": time.monotonic() - self.started, **scores}
-        self.history.append(line | ({"train_loss": float(losses[-1])} if losses else {}))
-        self._write(state, self.history[-1])
+        if losses:
+            line["train_loss"] = float(losses[-1])
+        self.history.append(line)
+        self._write(state, line)
 
     def note_quick_look(self, state: TrainerState, metrics: Mapping[str, float], rows: int) -> None:
-        """Write the metrics on so many validation rows; they are no part of the history that chooses the best epoch."""
+        """Write metrics on a part of the validation split; the history that chooses the best epoch lacks them.
+
+        Args:
+            state: The Trainer's.
+            metrics: By their names.
+            rows: Number of validation rows that they are about.
+        """
         self._write(state, {**metrics, PARTIAL_ROWS: rows})
 
-    def _write(self, state: TrainerState, values: dict[str, float]) -> None:
-        seconds = time.monotonic() - self.started
-        counters = {"epoch": state.epoch, "step": state.global_step, "steps": state.max_steps, "seconds": seconds}
-        line = {**counters, **values}
-        self.folder.add_progress(line)
+    def _write(self, state: TrainerState, values: Mapping[str, float]) -> None:
+        """Append values to the progress, with how far the training has come; values of the same name win."""
+        counters = {
+            "epoch": state.epoch,
+            "step": state.global_step,
+            "steps": state.max_steps,
+            "seconds": time.monotonic() - self.started,
+        }
+        self.folder.add_progress({**counters, **values})
 
 
 class NanGuard(TrainerCallback):
-    """Ends a training whose loss, or a metric of it, is no longer a finite number.
+    """End a training whose loss, or a metric of it, is no longer a finite number.
 
     Raises:
         TrialError: Of kind `diverged`.
     """
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Any = None, **_: Any
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Logs = None, **_: object
     ) -> None:
         """Look at the training loss, and at what an evaluation gave."""
         for name, value in (logs or {}).items():
-            is_watched = name == "loss" or name.startswith("eval_")
+            # Other numbers may be infinite in a sound training: with fp16 the gradients' norm now and then is.
+            is_watched = name == "loss" or name.startswith(EVALUATION)
             if is_watched and not math.isfinite(float(value)):
                 where = f"step {state.global_step} of {state.max_steps}"
                 raise TrialError(FailureKind.DIVERGED, f"{name} is {value} at {where}")
 
 
 class Deadline(TrainerCallback):
-    """Stops training early enough to evaluate and save before the time limit.
+    """Stop training early enough to evaluate and save before the time limit.
 
     Args:
         deadline: On the monotonic clock, in seconds; None for no limit.
@@ -95,32 +123,37 @@ class Deadline(TrainerCallback):
         self, deadline: float | None, train_examples: int, validation_examples: int, evaluation_share: float = 0.5
     ) -> None:
         self.deadline = deadline
+        # Time of an evaluation over that of an epoch's training.
         self.validation_share = evaluation_share * validation_examples / max(train_examples, 1)
         self.truncated = False
         self.evaluation_seconds: float | None = None
         self.training_since = 0.0
         self.training_seconds = 0.0
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Start the clock."""
         self.training_since = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Stop if what must still follow would no longer fit."""
+        # After the last step it ends by itself.
         if self.deadline is None or state.global_step >= state.max_steps:
             return
         now = time.monotonic()
-        if now + self.reserve(now, float(state.epoch or 0.0)) > self.deadline:
+        epoch = float(state.epoch or 0.0)
+        if now + self.reserve(now, epoch) > self.deadline:
             self.truncated = True
             control.should_training_stop = True
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """From here to the evaluation's end is not training."""
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Stop the clock: from here to the evaluation's end is not training."""
         self.training_seconds += time.monotonic() - self.training_since
         self.training_since = time.monotonic()
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Now it is known how long an evaluation takes."""
+    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Note how long an evaluation takes, and start the clock again."""
         self.evaluation_seconds = time.monotonic() - self.training_since
         self.training_since = time.monotonic()
 
@@ -129,8 +162,14 @@ class Deadline(TrainerCallback):
         self.training_since += seconds
 
     def reserve(self, now: float, epoch: float) -> float:
-        """Seconds to keep for one more evaluation and the saving of the model."""
+        """Return the seconds to keep for one more evaluation and the saving of the model.
+
+        Args:
+            now: On the monotonic clock, in seconds.
+            epoch: Epochs so far; looked at before the first evaluation, in the first epoch.
+        """
         if self.evaluation_seconds is not None:
             return SAFETY * self.evaluation_seconds + SAVE_SECONDS
-        per_epoch = (now - self.training_since) / max(epoch, 1e-9)
-        return SAFETY * per_epoch * self.validation_share + SAVE_SECONDS
+        # Nothing was evaluated yet: an evaluation is taken for a share of an epoch at the present pace.
+        epoch_seconds = (now - self.training_since) / max(epoch, 1e-9)
+        return SAFETY * epoch_seconds * self.validation_share + SAVE_SECONDS

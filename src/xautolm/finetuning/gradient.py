@@ -9,18 +9,16 @@ import shutil
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
-import torch
 from accelerate.utils import set_seed
 from datasets import DatasetDict
-from transformers import PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
 
 from xautolm.finetuning.adapters import without_adapters
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.memory import memory_guard, release_memory, with_smaller_batches
+from xautolm.finetuning.memory import memory_guard, peak_gpu_memory, release_memory, with_smaller_batches
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, pooling_of, save_started, started_model
 from xautolm.finetuning.quick_looks import QuickLooks
@@ -61,9 +59,9 @@ def run_training(
         spec: The trial's.
         task: The task.
         tokenizer: The model's.
-        tokens: The tokenised splits.
+        tokens: The tokenised splits; their training rows become those that the configuration asks for.
         settings: Of answering.
-        deadline: When it must have ended, on the monotonic clock.
+        deadline: When it must have ended, on the monotonic clock, in seconds; None for no limit.
         folder: The trial's.
 
     Raises:
@@ -73,47 +71,52 @@ def run_training(
     started = time.monotonic()
     start = head_start(spec, task, tokenizer, tokens, settings, adjustments)
     # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
-    all_rows = len(tokens["train"])
-    tokens["train"] = trained_rows(tokens["train"], spec, task)
-    if len(tokens["train"]) < all_rows:
-        adjustments.append(f"trained on {len(tokens['train']):,} of {all_rows:,} rows")
+    _take_share_of_rows(tokens, spec, task, adjustments)
 
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
-        how = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
-        return _train(how, task, tokenizer, tokens, settings, start, deadline, folder)
+        attempted = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+        return _train(attempted, task, tokenizer, tokens, settings, start, deadline, folder)
 
     training = with_smaller_batches(attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing)
     if training.plan.is_shortened:
         adjustments.append(training.plan.account)
+    # Before merging and saving: a trial's time is that of training and validation, and nothing else.
     evaluation_time = time.monotonic() - started
 
-    def again() -> Any:
+    def load_untrained() -> PreTrainedModel:
+        # What a checkpoint lacks is drawn at random: with the same seed it is what was trained on.
         set_seed(spec.seed)
         return started_model(replace(spec, device="cpu"), task, tokenizer, start)
 
-    model = without_adapters(training.trainer.model, again)
+    model = without_adapters(training.trainer.model, load_untrained)
+    trial_folder = TrialFolder(folder)
     if start is None:
-        save_model(model, tokenizer, settings, TrialFolder(folder).model)
+        save_model(model, tokenizer, settings, trial_folder.model)
     else:
-        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, TrialFolder(folder).model)
-    shutil.rmtree(TrialFolder(folder).checkpoints, ignore_errors=True)
-    history = training.progress.history
-    best = max(history, key=metric_named(spec.metric).objective.standing)
-    return TrialOutcome(
-        status=TrialStatus.TRUNCATED if training.clock.truncated else TrialStatus.COMPLETE,
-        metrics={name: best[name] for name in spec.metrics},
-        history=tuple(history),
-        evaluation_time=evaluation_time,
-        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
-        adjustments=tuple(adjustments),
-        planned_time=planned_time(training, evaluation_time) if training.clock.truncated else None,
-    )
+        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, trial_folder.model)
+    shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
+    return _outcome(spec, training, evaluation_time, adjustments)
 
 
 def planned_time(training: Training, seconds: float) -> float:
-    """Return the seconds that a training which took so many until its limit would have taken with all its steps."""
-    done = max(1, int(training.trainer.state.global_step))
-    return seconds * max(1.0, training.plan.wanted_steps / done)
+    """Return the seconds that a training would have taken with all its steps.
+
+    Args:
+        training: Stopped by its limit.
+        seconds: How long it took until then.
+    """
+    steps_done = max(1, int(training.trainer.state.global_step))
+    factor = training.plan.wanted_steps / steps_done
+    return seconds * max(1.0, factor)
+
+
+def _take_share_of_rows(tokens: DatasetDict, spec: TrialSpec, task: Task, adjustments: list[str]) -> None:
+    """Leave of the training rows those that the configuration asks for, and say so."""
+    all_rows = len(tokens["train"])
+    tokens["train"] = trained_rows(tokens["train"], spec, task)
+    row_count = len(tokens["train"])
+    if row_count < all_rows:
+        adjustments.append(f"trained on {row_count:,} of {all_rows:,} rows")
 
 
 def _train(
@@ -126,19 +129,51 @@ def _train(
     deadline: float | None,
     folder: Path,
 ) -> Training:
+    """Train once, from the beginning, with the per-device batch of `spec`.
+
+    Raises:
+        Exception: Whatever says that the memory does not suffice; the caller tries again with a smaller batch.
+    """
+    # What an attempt before this one held.
     release_memory()
     set_seed(spec.seed)
     model = started_model(spec, task, tokenizer, start)
-    model = METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
+    method = METHODS.get(spec.configuration.method)
+    model = method.wrap(model, spec.card, spec.configuration.values)
+
+    train_rows = len(tokens["train"])
+    validation_rows = len(tokens["validation"])
+    evaluation_share = FORMS.get(settings.form).evaluation_share
     progress = Progress(folder)
-    form = FORMS.get(settings.form)
-    clock = Deadline(deadline, len(tokens["train"]), len(tokens["validation"]), form.evaluation_share)
+    clock = Deadline(deadline, train_rows, validation_rows, evaluation_share)
     plan = StepPlan(clock)
-    looks = QuickLooks(progress, (clock, plan), form.evaluation_share, spec.seed)
+    looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
+    # The clock before the plan, which asks it how long an evaluation took.
     callbacks = [progress, NanGuard(), clock, plan, looks]
     trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
     if TORCH_FORMS.get(settings.form).answers_by_logits:
-        looks.attach(trainer, len(tokens["train"]), tokens["validation"])
+        looks.attach(trainer, train_rows, tokens["validation"])
+
     with memory_guard(model, spec.limits.memory):
         trainer.train()
     return Training(trainer=trainer, progress=progress, clock=clock, plan=plan)
+
+
+def _outcome(spec: TrialSpec, training: Training, evaluation_time: float, adjustments: list[str]) -> TrialOutcome:
+    """Return the outcome of a training: the metrics are those of its best epoch, whose weights were loaded again."""
+    history = training.progress.history
+    best = max(history, key=metric_named(spec.metric).objective.standing)
+    status = TrialStatus.COMPLETE
+    planned_seconds = None
+    if training.clock.truncated:
+        status = TrialStatus.TRUNCATED
+        planned_seconds = planned_time(training, evaluation_time)
+    return TrialOutcome(
+        status=status,
+        metrics={name: best[name] for name in spec.metrics},
+        history=tuple(history),
+        evaluation_time=evaluation_time,
+        peak_gpu_memory=peak_gpu_memory(spec.device),
+        adjustments=tuple(adjustments),
+        planned_time=planned_seconds,
+    )

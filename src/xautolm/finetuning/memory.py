@@ -7,14 +7,15 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import psutil
 import torch
+from torch import nn
 
 from xautolm.errors import TrialError
 from xautolm.symptoms import kind_of
-from xautolm.vocabulary import FailureKind
+from xautolm.vocabulary import DeviceKind, FailureKind
 
 T = TypeVar("T")
 
@@ -23,31 +24,40 @@ SOFT_SHARE = 0.92
 POLL = 0.02
 """Seconds between looks at the resident memory."""
 
+MESSAGE_LENGTH = 120
+"""Characters of an error's first line that an adjustment repeats."""
+
 
 class MemoryLimitReached(MemoryError):
     """Resident memory came too near the limit; raised from inside a forward pass."""
 
 
 @contextmanager
-def memory_guard(model: Any, limit: int | None) -> Iterator[None]:
-    """Raise `MemoryLimitReached` from the next layer's forward pass once resident memory nears `limit` bytes.
+def memory_guard(model: nn.Module, limit: int | None) -> Iterator[None]:
+    """Raise `MemoryLimitReached` from the next layer's forward pass once resident memory nears a limit.
 
     Processors have no out-of-memory exception to catch: the system kills. So a thread watches, and hooks on the
     model's modules raise in the thread that computes.
+
+    Args:
+        model: What computes inside the context.
+        limit: In bytes; None for no limit.
     """
     if limit is None:
         yield
         return
-    exceeded, done = threading.Event(), threading.Event()
+    exceeded = threading.Event()
+    done = threading.Event()
     process = psutil.Process()
 
     def watch() -> None:
         while not done.wait(POLL):
-            if process.memory_info().rss > SOFT_SHARE * limit:
+            resident_bytes = process.memory_info().rss
+            if resident_bytes > SOFT_SHARE * limit:
                 exceeded.set()
                 return
 
-    def check(module: Any, inputs: Any) -> None:
+    def check(module: nn.Module, inputs: object) -> None:
         if exceeded.is_set():
             raise MemoryLimitReached(f"resident memory passed {SOFT_SHARE:.0%} of {limit / 1e9:.2f} GB")
 
@@ -66,14 +76,15 @@ def memory_guard(model: Any, limit: int | None) -> Iterator[None]:
 def with_smaller_batches(
     attempt: Callable[[int, bool], T], size: int, adjustments: list[str], *, checkpointing: bool = False
 ) -> T:
-    """Return the result of `attempt(per_device_batch, checkpointing)`.
+    """Return the result of the first attempt at a training that fits in memory.
 
     On lack of memory it is tried again with half the batch, and a batch of one with gradient checkpointing, which
     keeps one layer's activations at a time.
 
     Args:
-        attempt: Trains from the beginning with this per-device batch, accumulating up to the configured batch.
-        size: The first per-device batch.
+        attempt: Trains from the beginning with a per-device batch, accumulating gradients up to the configured batch,
+            and with or without checkpointing.
+        size: The first per-device batch, in examples.
         adjustments: One line is added for each change.
         checkpointing: Whether to begin with gradient checkpointing.
 
@@ -87,10 +98,12 @@ def with_smaller_batches(
             is_least = size == 1 and checkpointing
             if is_least or not can_be_absorbed(error):
                 raise
-            message = str(error).split("\n")[0][:120]
+            first_line = str(error).split("\n")[0]
+            message = first_line[:MESSAGE_LENGTH]
         # Outside of the handler, whose error would keep the frames of the attempt, and with them its tensors, alive.
         release_memory()
         if size > 1:
+            # Upwards: from 3 to 2, not to 1.
             smaller = (size + 1) // 2
             adjustments.append(f"per-device batch {size} to {smaller}: {message}")
             size = smaller
@@ -100,7 +113,12 @@ def with_smaller_batches(
 
 
 def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], None]) -> None:
-    """Call `answer` with up to `size` of the positions at a time, from where memory runs out with half as many.
+    """Call a function with some of the positions at a time, from where memory runs out with half as many.
+
+    Args:
+        positions: Of rows to answer.
+        size: How many at a time, at first.
+        answer: Answers the rows at some positions.
 
     Raises:
         Exception: Whatever said that a single position does not fit.
@@ -126,8 +144,18 @@ def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], No
 
 
 def can_be_absorbed(error: Exception) -> bool:
-    """Return whether an error is lack of memory that a smaller batch can mend; a model that does not load is not."""
-    return not isinstance(error, TrialError) and kind_of(error) is FailureKind.OUT_OF_MEMORY
+    """Return whether an error is lack of memory that a smaller batch can mend."""
+    # A model that does not load for lack of memory loads no better with a smaller batch.
+    if isinstance(error, TrialError):
+        return False
+    return kind_of(error) is FailureKind.OUT_OF_MEMORY
+
+
+def peak_gpu_memory(device: str) -> int | None:
+    """Return the most bytes that torch has reserved on a GPU of NVIDIA; None for other devices."""
+    if not device.startswith(DeviceKind.CUDA):
+        return None
+    return torch.cuda.max_memory_reserved()
 
 
 def release_memory() -> None:

@@ -1,21 +1,26 @@
-"""A model with a fresh task head, wrapped by its fine-tuning method."""
+"""The model of a trial: pretrained or from scratch, with the head that its task needs."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from typing import Any
 
 import torch
-from transformers import AutoConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.finetuning.forms import TORCH_FORMS, TorchForm
-from xautolm.finetuning.pretrained import fresh_weights, load_failure, read_config, read_weights, stored_config
-from xautolm.methods import METHODS
+from xautolm.finetuning.pretrained import (
+    AutoClass,
+    fresh_weights,
+    load_failure,
+    read_config,
+    read_weights_and_report,
+    stored_config,
+)
 from xautolm.methods.base import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task, form_of
-from xautolm.vocabulary import Architecture, Origin, Precision, Quantization
+from xautolm.vocabulary import Architecture, FailureKind, Origin, Precision, Quantization
 from xautolm.zoo import family_of
 
 DROPOUTS = (
@@ -39,42 +44,35 @@ DROPOUTS = (
 """What configurations call their dropout rates, over all families."""
 
 
-def build_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> Any:
-    """The model of a trial, ready for training.
-
-    Raises:
-        TrialError: It cannot be loaded (`load_error`) or the method does not fit it (`invalid_config`).
-    """
-    model = bare_model(spec, task, tokenizer)
-    return METHODS.get(spec.configuration.method).wrap(model, spec.card, spec.configuration.values)
-
-
-def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> Any:
-    """The model of a trial before its method touches it.
+def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> PreTrainedModel:
+    """Return the model of a trial before its method touches it.
 
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
-    form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
-    model = _load(spec, _config(spec, task, form, tokenizer), form)
-    if spec.card.origin != Origin.SCRATCH and not _has_head_for(spec.card, form.head(spec, task)):
+    form_name = form_of(task.forms, spec.card.architecture, spec.configuration.values).name
+    form = TORCH_FORMS.get(form_name)
+    config = _config(spec, task, form, tokenizer)
+    model = _load(spec, config, form)
+    is_pretrained = spec.card.origin != Origin.SCRATCH
+    if is_pretrained and not _has_head_for(spec.card, form.head(spec, task)):
         _renew_head(model)
     if form.answers_by_logits:
         model.config.problem_type = task.problem_type
-    _know_the_padding(model, tokenizer)
+    _set_padding(model, tokenizer)
     return model
 
 
-def precision_of(values: Mapping[str, Scalar]) -> str:
-    """Return the number format that a configuration computes in, a `Precision`; the paper's space only says whether it
-    is mixed."""
-    mixed = Precision.BFLOAT16 if values.get("use_mixed_precision") else Precision.FLOAT32
-    return str(values.get("precision", mixed.value))
+def precision_of(values: Mapping[str, Scalar]) -> Precision:
+    """Return the number format that a configuration computes in."""
+    # The preset `paper` has a switch in its place.
+    usual = Precision.BFLOAT16 if values.get("use_mixed_precision") else Precision.FLOAT32
+    return Precision(str(values.get("precision", usual)))
 
 
-def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
-    """Tell a model which token pads: classifiers on decoders look for the last token before it. A token that was added
-    for it gets an embedding."""
+def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Tell a model which token pads: classifiers on decoders look for the last token before it."""
+    # A token that was added for padding needs an embedding.
     if len(tokenizer) > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
@@ -82,7 +80,12 @@ def _know_the_padding(model: Any, tokenizer: PreTrainedTokenizerBase) -> None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id
 
 
-def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedTokenizerBase) -> Any:
+def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
+    """Return the configuration of a trial's model: its head, its number of layers, its dropout.
+
+    Raises:
+        TrialError: It cannot be read (`load_error`).
+    """
     card = spec.card
     source = card.path or card.hub_id
     head = form.head(spec, task)
@@ -99,62 +102,70 @@ def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedT
     return config
 
 
-def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, Any]:
+def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, object]:
     """Return what the configuration of a model from scratch says: its shape, and its tokenizer's special tokens."""
-    shape: dict[str, Any] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    shape: dict[str, object] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
     shape |= family_of(card.family).config(card)
     if card.architecture == Architecture.ENCODER:
         return shape
     shape["eos_token_id"] = tokenizer.eos_token_id
     if card.architecture == Architecture.DECODER:
-        return shape | {"bos_token_id": tokenizer.bos_token_id, "tie_word_embeddings": True}
-    # A decoder that follows an encoder begins with the padding token, as T5's does.
-    return shape | {"decoder_start_token_id": tokenizer.pad_token_id}
+        shape["bos_token_id"] = tokenizer.bos_token_id
+        shape["tie_word_embeddings"] = True
+    else:
+        # A decoder that follows an encoder begins with the padding token, as T5's does.
+        shape["decoder_start_token_id"] = tokenizer.pad_token_id
+    return shape
 
 
-def _set_dropout(config: Any, values: Mapping[str, Scalar]) -> None:
-    if "dropout" in values:
-        for name in DROPOUTS:
-            if hasattr(config, name):
-                setattr(config, name, values["dropout"])
+def _set_dropout(config: PretrainedConfig, values: Mapping[str, Scalar]) -> None:
+    """Set every dropout rate that a configuration has, if the trial's values name one."""
+    if "dropout" not in values:
+        return
+    for name in DROPOUTS:
+        if hasattr(config, name):
+            setattr(config, name, values["dropout"])
 
 
-def _quantization(spec: TrialSpec, config: Any, auto_class: Any) -> dict[str, Any]:
-    """What loading must know to store the body with fewer bits (Dettmers et al., 2022 and 2023); else nothing."""
+def _quantization(spec: TrialSpec, config: PretrainedConfig, auto_class: AutoClass) -> dict[str, object]:
+    """Return what loading must know to store the body with 8 or 4 bits (Dettmers et al., 2022 and 2023)."""
     values = spec.configuration.values
     kind = values.get("quantization", Quantization.NONE)
     if kind == Quantization.NONE:
         return {}
     from transformers import BitsAndBytesConfig
 
-    formats: dict[str, torch.dtype] = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}
-    compute = formats.get(precision_of(values), torch.float32)
+    compute_types = {Precision.BFLOAT16: torch.bfloat16, Precision.FLOAT16: torch.float16}
+    compute_type = compute_types.get(precision_of(values), torch.float32)
+    # Only the names of its modules are looked at: on this device no weights are made.
     with torch.device("meta"):
-        shape = fresh_weights(auto_class, config)
+        outline = fresh_weights(auto_class, config)
     bits = BitsAndBytesConfig(
         load_in_8bit=kind == Quantization.EIGHT_BITS,
         load_in_4bit=kind == Quantization.FOUR_BITS,
         bnb_4bit_quant_type="nf4",
         bnb_4bit_use_double_quant=True,
-        bnb_4bit_compute_dtype=compute,
+        bnb_4bit_compute_dtype=compute_type,
         # Heeded for 4 bits too. The head is trained, and gradients need full width.
-        llm_int8_skip_modules=_head_names(shape),
+        llm_int8_skip_modules=_head_names(outline),
     )
     return {"quantization_config": bits, "device_map": {"": spec.device}}
 
 
-def _head_names(model: Any) -> list[str]:
-    """The modules that hold the weights of the head, and the one that says words."""
+def _head_names(model: PreTrainedModel) -> list[str]:
+    """Return the names of the modules that hold the weights of the head, and of the one that says words."""
+    # By identity: tensors compare number by number.
     head = {id(parameter) for parameter in head_parameters(model)}
-    return [
-        name
-        for name, module in model.named_modules()
-        if module is model.get_output_embeddings()
-        or any(id(parameter) in head for parameter in module.parameters(recurse=False))
-    ]
+    word_layer = model.get_output_embeddings()
+    names = []
+    for name, module in model.named_modules():
+        own = {id(parameter) for parameter in module.parameters(recurse=False)}
+        if module is word_layer or own & head:
+            names.append(name)
+    return names
 
 
-def _load(spec: TrialSpec, config: Any, form: TorchForm) -> Any:
+def _load(spec: TrialSpec, config: PretrainedConfig, form: TorchForm) -> PreTrainedModel:
     """Load pretrained weights under a head for this task; a head of another task's gives way to a fresh one.
 
     Raises:
@@ -166,44 +177,44 @@ def _load(spec: TrialSpec, config: Any, form: TorchForm) -> Any:
     if card.origin == Origin.SCRATCH:
         return fresh_weights(auto_class, config)
     try:
-        model, loading = read_weights(
+        model, loading = read_weights_and_report(
             auto_class,
             source,
             config=config,
             dtype=torch.float32,
-            # A head for another number of classes is left out; what else has another shape is found below.
+            # A head for another number of classes is left out; what else has another shape is refused below.
             ignore_mismatched_sizes=True,
-            output_loading_info=True,
             **_quantization(spec, config, auto_class),
         )
     except (OSError, ValueError, RuntimeError, ImportError, KeyError, ModelUnavailableError) as error:
+        # Lack of memory says nothing of the weights, and has a cure of its own.
         if isinstance(error, torch.OutOfMemoryError):
             raise
         raise load_failure(f"weights of {card.name}", source, error) from error
-    fresh = set(loading["missing_keys"])
-    fresh |= {name for name, _, _ in loading["mismatched_keys"]}
-    _check_body(model, fresh, card)
+    _check_body(model, loading.missing | loading.mismatched, card)
     return model
 
 
-def _has_head_for(card: ModelCard, head: Mapping[str, Any]) -> bool:
+def _has_head_for(card: ModelCard, head: Mapping[str, object]) -> bool:
     """Return whether a checkpoint's head, if it has one, may stay: it was trained for no classes or for just these.
 
     Args:
         card: The model's.
-        head: What the configuration is told of the wanted head.
+        head: What the configuration is told of the head that the task needs.
     """
-    if "id2label" not in head:
+    names = head.get("id2label")
+    if not isinstance(names, Mapping):
         return True
     stored = stored_config(card.path or card.hub_id)
-    names = stored.get("id2label") or {}
-    return list(names.values()) == list(head["id2label"].values())
+    stored_names = stored.get("id2label") or {}
+    return list(stored_names.values()) == list(names.values())
 
 
-def _renew_head(model: Any) -> None:
+def _renew_head(model: PreTrainedModel) -> None:
     """Give all modules outside the body the weights that they begin with in an untrained model."""
     body = {id(module) for module in model.base_model.modules()}
     for module in model.modules():
+        # The model itself is outside of its body, but holds it.
         if module is model or id(module) in body:
             continue
         for parameter in module.parameters(recurse=False):
@@ -212,7 +223,7 @@ def _renew_head(model: Any) -> None:
         model._init_weights(module)
 
 
-def _check_body(model: Any, fresh: Collection[str], card: ModelCard) -> None:
+def _check_body(model: PreTrainedModel, fresh: Collection[str], card: ModelCard) -> None:
     """Refuse a model whose body is not wholly pretrained: transformers fills what it lacks with random numbers.
 
     Args:
@@ -226,9 +237,12 @@ def _check_body(model: Any, fresh: Collection[str], card: ModelCard) -> None:
     head = {id(parameter) for parameter in head_parameters(model)}
     body = [name for name, parameter in model.named_parameters() if id(parameter) not in head]
     lacking = [name for name in body if name in fresh]
-    if lacking:
-        raise TrialError(
-            "load_error",
-            f"weights of {card.name}: {len(lacking)} of {len(body)} of the body are not in the checkpoint, "
-            f"or have another shape there: {', '.join(lacking[:3])}",
-        )
+    if not lacking:
+        return
+    # Three names tell a person which layers they are.
+    examples = ", ".join(lacking[:3])
+    raise TrialError(
+        FailureKind.LOAD_ERROR,
+        f"weights of {card.name}: {len(lacking)} of {len(body)} of the body are not in the checkpoint, "
+        f"or have another shape there: {examples}",
+    )

@@ -2,19 +2,43 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.vocabulary import FailureKind
+
+if TYPE_CHECKING:
+    from peft import PeftModel
 
 CODE_REFUSED = "trust_remote_code"
 """What the message of transformers names when a model can only be had by running Python code that comes with it."""
 
 
-def read_config(source: str | Path, **changes: Any) -> Any:
+class AutoClass(Protocol):
+    """A class of transformers such as `AutoModelForCausalLM`."""
+
+    def from_pretrained(self, source: str, **arguments: object) -> Any:
+        """Return a model with its weights; with `output_loading_info`, also a dictionary of what did not match."""
+
+    def from_config(self, config: PretrainedConfig, **arguments: object) -> PreTrainedModel:
+        """Return a model of this shape with random weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoadingReport:
+    """Which of a model's weights a checkpoint did not have."""
+
+    missing: frozenset[str]
+    """Names of weights that it lacks."""
+    mismatched: frozenset[str]
+    """Names of weights that have another shape there."""
+
+
+def read_config(source: str | Path, **changes: object) -> PretrainedConfig:
     """Return the configuration of a model.
 
     Args:
@@ -58,50 +82,65 @@ def read_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
     return tokenizer
 
 
-def read_weights(auto_class: Any, source: str | Path, **how: Any) -> Any:
+def read_weights(auto_class: AutoClass, source: str | Path, **arguments: object) -> PreTrainedModel:
     """Return a model with its weights, which are read as safetensors only: pickled weights can run code.
 
     Args:
         auto_class: The class of transformers that loads such a model.
         source: A folder, or the hub id of a model in the hub cache.
-        **how: Further arguments of its `from_pretrained`.
+        **arguments: Further arguments of its `from_pretrained`.
 
     Raises:
         ModelUnavailableError: It needs code of its own.
     """
     try:
         return auto_class.from_pretrained(
-            str(source), use_safetensors=True, trust_remote_code=False, local_files_only=True, **how
+            str(source), use_safetensors=True, trust_remote_code=False, local_files_only=True, **arguments
         )
     except ValueError as error:
         raise _explained(error, source) from error
 
 
-def fresh_weights(auto_class: Any, config: Any) -> Any:
+def read_weights_and_report(
+    auto_class: AutoClass, source: str | Path, **arguments: object
+) -> tuple[PreTrainedModel, LoadingReport]:
+    """Return a model as `read_weights` does, and which of its weights its files did not have.
+
+    Raises:
+        ModelUnavailableError: It needs code of its own.
+    """
+    model, loading = read_weights(auto_class, source, output_loading_info=True, **arguments)
+    # Of each that has another shape: its name, the shape in the file, and the model's.
+    mismatched = frozenset(name for name, _, _ in loading["mismatched_keys"])
+    return model, LoadingReport(missing=frozenset(loading["missing_keys"]), mismatched=mismatched)
+
+
+def fresh_weights(auto_class: AutoClass, config: PretrainedConfig) -> PreTrainedModel:
     """Return a model of this shape with random weights."""
     return auto_class.from_config(config, trust_remote_code=False)
 
 
-def read_adapters(model: Any, folder: str | Path) -> Any:
+def read_adapters(model: PreTrainedModel, folder: str | Path) -> PeftModel:
     """Return a model with the adapters that lie in a folder; they hold weights and settings, and name no code."""
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(folder), local_files_only=True)
 
 
-def load_failure(what: str, source: str | Path, error: BaseException) -> TrialError:
-    """Return what it means that a trial could not load something; to be raised from what was raised, which decides.
+def load_failure(part: str, source: str | Path, error: BaseException) -> TrialError:
+    """Return the error to raise, from the one that was raised, where a trial cannot load a part of its model.
 
-    A file that cannot be read says something about the model; a folder that is gone does not.
+    Raise it `from` that one: where the network or the disk was the cause, `symptoms.kind_of` goes by the cause.
 
     Args:
-        what: What was to be loaded, for a person.
+        part: What was to be loaded, for a person.
         source: The folder or hub id that it was to be loaded from.
         error: What was raised.
     """
+    # A file that cannot be read says something about the model; a folder that is gone does not.
     has_vanished = Path(source).is_absolute() and not Path(source).is_dir()
     kind = FailureKind.INFRASTRUCTURE if has_vanished else FailureKind.LOAD_ERROR
-    return TrialError(kind, f"{what}: {type(error).__name__}: {error}")
+    return TrialError(kind, f"{part}: {type(error).__name__}: {error}")
 
 
 def _explained(error: ValueError, source: str | Path) -> ValueError | ModelUnavailableError:

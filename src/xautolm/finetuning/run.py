@@ -18,20 +18,29 @@ from xautolm.methods import METHODS
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
+from xautolm.vocabulary import DeviceKind
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
-    """Fine-tune and validate one configuration; the model is left in `folder/model`.
+    """Fine-tune and validate one configuration, and leave its model in `folder/model`.
+
+    Args:
+        spec: The trial's order.
+        folder: The trial's.
 
     Raises:
         TrialError: A failure of known kind.
     """
-    deadline = None if spec.limits.seconds is None else time.monotonic() + spec.limits.seconds
+    # First of all: loading and tokenising count towards the limit.
+    deadline = None
+    if spec.limits.seconds is not None:
+        deadline = time.monotonic() + spec.limits.seconds
     _set_up_process(spec)
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
     tokens, settings = tokenized(spec, task, tokenizer)
-    if METHODS.get(spec.configuration.method).trains_by_gradient:
+    method = METHODS.get(spec.configuration.method)
+    if method.trains_by_gradient:
         # Not at the top: a search begins with trials that need no Trainer, and should not wait for it.
         from xautolm.finetuning.gradient import run_training
 
@@ -42,6 +51,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
 
 
 def _set_up_process(spec: TrialSpec) -> None:
+    """Give libraries their share of processors and of the GPU, and silence what they would print."""
     torch.set_num_threads(spec.threads)
     # Regressions run in the threads of BLAS, which knows nothing of torch's.
     threadpool_limits(spec.threads)
@@ -49,8 +59,15 @@ def _set_up_process(spec: TrialSpec) -> None:
     disable_progress_bars()
     # peft asks a model by the name that transformers 5 still knows; there is nothing that we, or a person, could do.
     warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
-    if spec.device.startswith("cuda"):
-        torch.cuda.set_device(spec.device)
-        if spec.limits.gpu_memory is not None:
-            total = torch.cuda.get_device_properties(spec.device).total_memory
-            torch.cuda.set_per_process_memory_fraction(min(1.0, spec.limits.gpu_memory / total))
+    if spec.device.startswith(DeviceKind.CUDA):
+        _set_up_gpu(spec)
+
+
+def _set_up_gpu(spec: TrialSpec) -> None:
+    """Choose the trial's GPU, and hold torch to the trial's share of its memory."""
+    torch.cuda.set_device(spec.device)
+    if spec.limits.gpu_memory is None:
+        return
+    total_memory = torch.cuda.get_device_properties(spec.device).total_memory
+    share = min(1.0, spec.limits.gpu_memory / total_memory)
+    torch.cuda.set_per_process_memory_fraction(share)

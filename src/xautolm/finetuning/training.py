@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from datasets import DatasetDict
 from transformers import (
     EarlyStoppingCallback,
+    EvalPrediction,
+    PreTrainedModel,
     PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
+    TrainerControl,
     TrainingArguments,
 )
 
@@ -21,7 +23,7 @@ from xautolm.data.stored import read_split
 from xautolm.errors import TrialError
 from xautolm.finetuning.answer_scores import answer_metrics, answer_scores, in_own_units
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.loss import class_weights, classification_loss
+from xautolm.finetuning.loss import LossFunction, class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
 from xautolm.metrics import metric_named
 from xautolm.records import Answering, Scalar, TrialSpec, as_float
@@ -32,10 +34,13 @@ from xautolm.vocabulary import DeviceKind, FailureKind, Precision
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
 LOGS_PER_EPOCH = 10
+"""Points of the training loss that an epoch leaves in the progress."""
 EVALUATION_FACTOR = 4
 """Evaluation keeps no activations, so its batches can be larger than those of training."""
+PADDING_MULTIPLE = 8
+"""Tokens; batches for a GPU are padded to a multiple of it, which suits the matrices of its tensor cores."""
 
-OPTIMIZERS: dict[str, tuple[Any, dict[str, Any]]] = {
+OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, object]]] = {
     "adam": (torch.optim.Adam, {"betas": (0.9, 0.999), "eps": 1e-8}),
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
     "adagrad": (torch.optim.Adagrad, {}),
@@ -47,36 +52,47 @@ def make_trainer(
     spec: TrialSpec,
     task: Task,
     tokenizer: PreTrainedTokenizerBase,
-    model: Any,
+    model: PreTrainedModel,
     tokens: DatasetDict,
     settings: Answering,
     callbacks: list[TrainerCallback],
     folder: Path,
 ) -> Trainer:
-    """A trainer for one attempt at a trial, with gradients accumulated up to the configured batch size."""
-    values = spec.configuration.values
-    optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
-    rate, decay = _number(values, "learning_rate"), _number(values, "weight_decay", 0.0)
+    """Build the Trainer for one attempt at a trial.
+
+    Args:
+        spec: The trial's; `micro_batch` is the per-device batch of this attempt.
+        task: The task.
+        tokenizer: The model's.
+        model: Ready to be trained.
+        tokens: The tokenised splits.
+        settings: Of answering.
+        callbacks: What watches the training; early stopping is added.
+        folder: The trial's.
+    """
     form = TORCH_FORMS.get(settings.form)
-    by_logits = form.answers_by_logits
-    multiple = 8 if spec.device != DeviceKind.CPU else None
-    trainer = (Trainer if by_logits else AnsweringTrainer)(
-        model=model,
-        args=_arguments(spec, len(tokens["train"]), folder),
-        train_dataset=tokens["train"],
-        eval_dataset=tokens["validation"],
-        data_collator=form.collator(tokenizer, model, multiple),
-        compute_loss_func=_loss(spec, task, tokens) if by_logits else None,
-        compute_metrics=_metrics(spec, task, settings) if by_logits else None,
-        callbacks=callbacks + _early_stopping(spec),
-        optimizer_cls_and_kwargs=(
-            (optimizer[0], {"lr": rate, "weight_decay": decay, **optimizer[1]}) if optimizer else None
-        ),
+    multiple = None if spec.device == DeviceKind.CPU else PADDING_MULTIPLE
+    arguments = {
+        "model": model,
+        "args": _arguments(spec, len(tokens["train"]), folder),
+        "train_dataset": tokens["train"],
+        "eval_dataset": tokens["validation"],
+        "data_collator": form.collator(tokenizer, model, multiple),
+        "callbacks": callbacks + _early_stopping(spec),
+        "optimizer_cls_and_kwargs": _optimizer(spec.configuration.values),
+    }
+    if not form.answers_by_logits:
+        # Such a model has a loss of its own, that of the words it is to say.
+        answering_trainer = AnsweringTrainer(**arguments)
+        validation = read_split(spec.data, "validation")
+        answering_trainer.score = lambda trained: answer_scores(trained, tokenizer, validation, task, settings, spec)
+        return answering_trainer
+
+    trainer = Trainer(
+        **arguments,
+        compute_loss_func=_loss(spec, task, tokens),
+        compute_metrics=_metrics(spec, task, settings),
     )
-    if isinstance(trainer, AnsweringTrainer):
-        table = read_split(spec.data, "validation")
-        trainer.scored = lambda trained: answer_scores(trained, tokenizer, table, task, settings, spec)
-        return trainer
     # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
     trainer.loss_is_scaled_for_ga = False
     return trainer
@@ -85,54 +101,85 @@ def make_trainer(
 class AnsweringTrainer(Trainer):  # type: ignore[misc]
     """A trainer that evaluates by the answers that the model gives, as it will be used."""
 
-    scored: Callable[[Any], dict[str, float]]
+    score: Callable[[PreTrainedModel], dict[str, float]]
+    """Returns the task's metrics of a model's answers on the validation split."""
 
-    def evaluate(self, eval_dataset: Any = None, ignore_keys: Any = None, metric_key_prefix: str = "eval") -> Any:
-        """Return the task's metrics of the answers on the validation split."""
+    def evaluate(
+        self, eval_dataset: object = None, ignore_keys: object = None, metric_key_prefix: str = "eval"
+    ) -> dict[str, float]:
+        """Return the task's metrics of the answers on the validation split.
+
+        Args:
+            eval_dataset: Not looked at; the Trainer passes it.
+            ignore_keys: Not looked at either.
+            metric_key_prefix: Begins the names of the metrics.
+
+        Raises:
+            TrialError: The weights are no numbers any more (`diverged`).
+        """
         check_weights(self.model)
         self.model.eval()
+        # In the number format of the training, as the Trainer's own evaluation.
         with self.accelerator.autocast():
-            found = self.scored(self.model)
-        metrics = {f"{metric_key_prefix}_{name}": value for name, value in found.items()}
+            values = self.score(self.model)
+        metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
+        # What the Trainer's own does at its end: callbacks learn of the metrics, and of the end of the evaluation.
         self.log(metrics)
-        self.control: Any = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
         return metrics
 
 
 def check_outputs(logits: np.ndarray) -> None:
     """Refuse outputs that are no numbers: the largest of them would still be a class, and give a score.
 
+    Args:
+        logits: Shape (rows, ...).
+
     Raises:
         TrialError: Of kind `diverged`.
     """
-    rows = np.isfinite(logits).reshape(len(logits), -1).all(axis=1)
-    if not rows.all():
-        count = int((~rows).sum())
-        raise TrialError(FailureKind.DIVERGED, f"outputs for {count} of {len(rows)} validation rows are not finite")
+    by_row = np.isfinite(logits).reshape(len(logits), -1)
+    is_finite = by_row.all(axis=1)
+    if not is_finite.all():
+        count = int((~is_finite).sum())
+        raise TrialError(FailureKind.DIVERGED, f"outputs for {count} of {len(logits)} validation rows are not finite")
 
 
-def check_weights(model: Any) -> None:
+def check_weights(model: torch.nn.Module) -> None:
     """Refuse weights that are no numbers: such a model still says something.
 
     Raises:
         TrialError: Of kind `diverged`.
     """
     for name, weights in model.named_parameters():
-        if weights.requires_grad and not bool(torch.isfinite(weights).all()):
+        # What is frozen stays as it was loaded.
+        if not weights.requires_grad:
+            continue
+        is_finite = torch.isfinite(weights).all()
+        if not bool(is_finite):
             raise TrialError(FailureKind.DIVERGED, f"the weights {name} are not finite")
 
 
 def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArguments:
-    values, micro_batch = spec.configuration.values, spec.micro_batch
+    """Return the Trainer's arguments.
+
+    Args:
+        spec: The trial's.
+        examples: Number of training examples.
+        folder: The trial's.
+    """
+    values = spec.configuration.values
+    # Gradients are accumulated up to the configured batch, whatever fits on the device at once.
     batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
-    accumulation = max(1, round(batch / micro_batch))
-    steps = max(1, -(-examples // (micro_batch * accumulation)))
+    accumulation = max(1, round(batch / spec.micro_batch))
+    steps_per_epoch = max(1, -(-examples // (spec.micro_batch * accumulation)))
     precision = precision_of(values)
+    # The Trainer takes a number below 1 for a share of all steps.
     warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
     return TrainingArguments(
         output_dir=str(TrialFolder(folder).checkpoints),
-        per_device_train_batch_size=micro_batch,
-        per_device_eval_batch_size=micro_batch * EVALUATION_FACTOR,
+        per_device_train_batch_size=spec.micro_batch,
+        per_device_eval_batch_size=spec.micro_batch * EVALUATION_FACTOR,
         gradient_accumulation_steps=accumulation,
         num_train_epochs=_number(values, "epochs"),
         learning_rate=_number(values, "learning_rate"),
@@ -140,58 +187,87 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         warmup_steps=as_float(warmup),
         weight_decay=_number(values, "weight_decay", 0.0),
         max_grad_norm=_max_grad_norm(values),
-        bf16=precision == Precision.BFLOAT16,
-        fp16=precision == Precision.FLOAT16,
+        bf16=precision is Precision.BFLOAT16,
+        fp16=precision is Precision.FLOAT16,
         # What torch and the papers call gradient checkpointing; transformers 6 knows it by this name only.
         activation_checkpointing=spec.gradient_checkpointing,
         # The reentrant kind needs inputs with gradients, which a frozen embedding does not give.
         activation_checkpointing_kwargs={"use_reentrant": False},
         use_cpu=spec.device == DeviceKind.CPU,
+        # One evaluation and one checkpoint an epoch; at the end the weights of the best epoch are loaded again.
         eval_strategy="epoch",
         save_strategy="epoch",
-        save_only_model=True,
-        save_total_limit=1,
         load_best_model_at_end=True,
         metric_for_best_model=spec.metric,
         greater_is_better=metric_named(spec.metric).maximize,
-        logging_steps=max(1, steps // LOGS_PER_EPOCH),
+        # No training is resumed from a checkpoint, so the optimizer's state (AdamW: twice the weights) is left out.
+        save_only_model=True,
+        # The best checkpoint is kept besides.
+        save_total_limit=1,
+        logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),
+        # A loss that is no number is shown as it is, for `NanGuard` to see.
         logging_nan_inf_filter=False,
+        # Rows of like length share a batch, which then needs little padding.
         train_sampling_strategy="group_by_length",
         remove_unused_columns=True,
-        dataloader_pin_memory=spec.device.startswith("cuda"),
+        # Memory that a GPU reads by itself.
+        dataloader_pin_memory=spec.device.startswith(DeviceKind.CUDA),
         disable_tqdm=True,
         report_to="none",
         seed=spec.seed,
     )
 
 
-def _max_grad_norm(values: Any) -> float:
-    return 0.0 if values.get("gradient_clipping") == "off" else _number(values, "max_grad_norm", 1.0)
+def _optimizer(
+    values: Mapping[str, Scalar],
+) -> tuple[type[torch.optim.Optimizer], dict[str, object]] | None:
+    """Return the optimizer's class and arguments; None for the Trainer's own."""
+    optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
+    if optimizer is None:
+        return None
+    optimizer_class, own_arguments = optimizer
+    arguments: dict[str, object] = {
+        "lr": _number(values, "learning_rate"),
+        "weight_decay": _number(values, "weight_decay", 0.0),
+    }
+    return optimizer_class, arguments | own_arguments
+
+
+def _max_grad_norm(values: Mapping[str, Scalar]) -> float:
+    """Return the norm that gradients are clipped to; the Trainer takes 0 for no clipping."""
+    if values.get("gradient_clipping") == "off":
+        return 0.0
+    return _number(values, "max_grad_norm", 1.0)
 
 
 def _early_stopping(spec: TrialSpec) -> list[TrainerCallback]:
+    """Return the callback that stops a training which no longer improves; none where that is switched off."""
     values = spec.configuration.values
     if values.get("early_stopping") == "off":
         return []
     patience = int(_number(values, "early_stopping_patience", PATIENCE))
-    return [EarlyStoppingCallback(patience, _number(values, "early_stopping_delta", 0.0))]
+    least_improvement = _number(values, "early_stopping_delta", 0.0)
+    return [EarlyStoppingCallback(patience, least_improvement)]
 
 
-def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> Callable[..., torch.Tensor]:
+def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> LossFunction:
+    """Return the loss of a classifier, its classes weighted by the training split where the configuration says so."""
     values = spec.configuration.values
     weights = None
     if values.get("class_weights"):
-        targets = torch.as_tensor(np.asarray(tokens["train"]["labels"]))
-        weights = class_weights(targets, len(spec.labels))
-    return classification_loss(task.problem_type, _number(values, "label_smoothing", 0.0), weights)
+        targets = np.asarray(tokens["train"]["labels"])
+        weights = class_weights(torch.as_tensor(targets), len(spec.labels))
+    smoothing = _number(values, "label_smoothing", 0.0)
+    return classification_loss(task.problem_type, smoothing, weights)
 
 
-def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[Any], dict[str, float]]:
+def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[EvalPrediction], dict[str, float]]:
     """Return what scores the outputs of the Trainer's own evaluation."""
 
-    def compute(prediction: Any) -> dict[str, float]:
-        logits = prediction.predictions
-        logits = np.asarray(logits[0] if isinstance(logits, tuple) else logits)
+    def compute(prediction: EvalPrediction) -> dict[str, float]:
+        outputs = prediction.predictions
+        # Encoder-decoders give hidden states after their logits.
+        logits = np.asarray(outputs[0] if isinstance(outputs, tuple) else outputs)
         check_outputs(logits)
         targets = in_own_units(np.asarray(prediction.label_ids), settings)
         return answer_metrics(spec.metrics, task, targets, in_own_units(logits, settings))
@@ -199,5 +275,10 @@ def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[Any]
     return compute
 
 
-def _number(values: Any, name: str, default: Scalar = None) -> float:
+def _number(values: Mapping[str, Scalar], name: str, default: Scalar = None) -> float:
+    """Return a hyperparameter as a number.
+
+    Raises:
+        TypeError: The configuration lacks it, and there is no default.
+    """
     return as_float(values.get(name, default))

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
+from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 from xautolm.tasks.base import Answers
@@ -18,8 +19,6 @@ Columns: TypeAlias = dict[str, list[Any]]
 """Rows to train on, by the names that the model's `forward` has for them; besides them `length`, in tokens."""
 Collator: TypeAlias = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
 """Makes a batch of rows, padded to one length."""
-AutoClass: TypeAlias = Any
-"""A class of transformers such as `AutoModelForCausalLM`, which come without types."""
 
 SEGMENTS = "token_type_ids"
 """What tokenizers of BERT's kin call the numbers that tell the first text of a pair from the second."""

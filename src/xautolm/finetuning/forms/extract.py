@@ -17,8 +17,9 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from xautolm.finetuning.forms.base import SEGMENTS, AutoClass, Collator, Columns, taken_by
+from xautolm.finetuning.forms.base import SEGMENTS, Collator, Columns, taken_by
 from xautolm.finetuning.memory import in_batches
+from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 

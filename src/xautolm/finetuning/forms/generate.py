@@ -20,8 +20,9 @@ from transformers import (
 
 from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms.base import AutoClass, Collator, Columns
+from xautolm.finetuning.forms.base import Collator, Columns
 from xautolm.finetuning.memory import in_batches
+from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 from xautolm.tasks.base import Answers, Row
