@@ -22,6 +22,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.generate import Generate
 from xautolm.finetuning.predictor import Predictor
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.run import run
 from xautolm.hardware import system_profile
 from xautolm.methods import METHODS
@@ -106,18 +107,19 @@ def test_every_task_has_a_table_and_every_family_a_cell() -> None:
 def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Collect what each model says of its validation rows before it is saved, with its adapters and its open head."""
     said: list[Any] = []
-    orders: list[Any] = []
+    orders: list[PreparedTrial] = []
     make_trainer, without_adapters = gradient.make_trainer, gradient.without_adapters
     write_probe, save_model = probing.write_probe, asking.save_model
 
-    def note_order(spec: Any, task: Any, tokenizer: Any, model: Any, tokens: Any, settings: Any, *others: Any) -> Any:
-        orders.append((spec, task, tokenizer, settings))
-        return make_trainer(spec, task, tokenizer, model, tokens, settings, *others)
+    def note_order(trial: PreparedTrial, *arguments: Any) -> Any:
+        orders.append(trial)
+        return make_trainer(trial, *arguments)
 
     def answer_with_adapters(model: Any, again: Any) -> Any:
-        spec, task, tokenizer, settings = orders[-1]
-        table = pd.read_parquet(Path(spec.data) / "validation.parquet")
-        said.append(TORCH_FORMS.get(settings.form).answers(model.eval(), tokenizer, table, task, settings))
+        trial = orders[-1]
+        table = pd.read_parquet(Path(trial.spec.data) / "validation.parquet")
+        form = TORCH_FORMS.get(trial.settings.form)
+        said.append(form.answers(model.eval(), trial.tokenizer, table, trial.task, trial.settings))
         return without_adapters(model, again)
 
     def answer_as_probe(

@@ -57,7 +57,7 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
 
 
 def test_a_metric_that_is_no_number_ends_the_trial(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "scores", lambda names, *_: dict.fromkeys(names, float("nan")))
+    monkeypatch.setattr(training, "answer_metrics", lambda names, *_: dict.fromkeys(names, float("nan")))
     with pytest.raises(TrialError, match="eval_f1_macro is nan") as caught:
         run(order(epochs=1, rows=80), folder)
     assert caught.value.kind == FailureKind.DIVERGED

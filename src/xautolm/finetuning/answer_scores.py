@@ -7,36 +7,28 @@ from typing import cast
 
 import numpy as np
 import pandas as pd
-from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers import PreTrainedModel
 
 from xautolm.finetuning.forms import TORCH_FORMS
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import needs_probabilities, scores
-from xautolm.records import Answering, TrialSpec
+from xautolm.records import Answering
 from xautolm.tasks import Classification, Task
 
 
-def answer_scores(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    table: pd.DataFrame,
-    task: Task,
-    settings: Answering,
-    spec: TrialSpec,
-) -> dict[str, float]:
+def answer_scores(model: PreTrainedModel, trial: PreparedTrial, table: pd.DataFrame) -> dict[str, float]:
     """Return the metrics of a model's answers to a table's rows.
 
     Args:
         model: On its device.
-        tokenizer: The model's.
+        trial: The trial; names metrics and labels.
         table: Rows with the columns of the task, labels included.
-        task: The task.
-        settings: Of answering.
-        spec: The trial's; names metrics and labels.
     """
-    form = TORCH_FORMS.get(settings.form)
-    answers = form.answers(model, tokenizer, table, task, settings)
-    targets = task.encode(list(table[task.target]), spec.labels)
-    return answer_metrics(spec.metrics, task, targets, answers)
+    task = trial.task
+    form = TORCH_FORMS.get(trial.settings.form)
+    answers = form.answers(model, trial.tokenizer, table, task, trial.settings)
+    targets = task.encode(list(table[task.target]), trial.spec.labels)
+    return answer_metrics(trial.spec.metrics, task, targets, answers)
 
 
 def answer_metrics(

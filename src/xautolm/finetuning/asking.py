@@ -5,37 +5,38 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from transformers import PreTrainedTokenizerBase
-
 from xautolm.data.stored import read_split
 from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model
-from xautolm.records import Answering, TrialOutcome, TrialSpec
-from xautolm.tasks import Task
+from xautolm.finetuning.prepared import PreparedTrial
+from xautolm.records import TrialOutcome
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import TrialStatus
 
 
-def run_untrained(
-    spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
-) -> TrialOutcome:
+def run_untrained(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     """Score the answers of a model that was not trained, and leave it in `folder/model`.
+
+    Args:
+        trial: The trial.
+        folder: The trial's.
 
     Raises:
         TrialError: The model cannot be loaded (`load_error`).
     """
-    model = bare_model(spec, task, tokenizer)
+    spec = trial.spec
+    model = bare_model(spec, trial.task, trial.tokenizer)
     model.to(spec.device)
     model.eval()
     # Loading is no part of a trial's time.
     started = time.monotonic()
     table = read_split(spec.data, "validation")
     with memory_guard(model, spec.limits.memory):
-        metrics = answer_scores(model, tokenizer, table, task, settings, spec)
+        metrics = answer_scores(model, trial, table)
     evaluation_time = time.monotonic() - started
-    save_model(model, tokenizer, settings, TrialFolder(folder).model)
+    save_model(model, trial.tokenizer, trial.settings, TrialFolder(folder).model)
     # No step was taken: the point stands at the beginning of a learning curve.
     history = {"epoch": 0.0, "seconds": evaluation_time, **metrics}
     return TrialOutcome(

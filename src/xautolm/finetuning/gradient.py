@@ -12,13 +12,14 @@ from pathlib import Path
 
 from accelerate.utils import set_seed
 from datasets import DatasetDict
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, Trainer
+from transformers import PreTrainedModel, Trainer
 
 from xautolm.finetuning.adapters import without_adapters
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory, release_memory, with_smaller_batches
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, pooling_of, save_started, started_model
 from xautolm.finetuning.quick_looks import QuickLooks
@@ -27,11 +28,10 @@ from xautolm.finetuning.tokens import trained_rows
 from xautolm.finetuning.training import make_trainer
 from xautolm.methods import METHODS
 from xautolm.metrics import metric_named
-from xautolm.records import Answering, TrialOutcome, TrialSpec
-from xautolm.tasks import Task
+from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks.forms import FORMS
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import DeviceKind, TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,23 +44,11 @@ class Training:
     plan: StepPlan
 
 
-def run_training(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-    deadline: float | None,
-    folder: Path,
-) -> TrialOutcome:
+def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> TrialOutcome:
     """Train and validate one configuration, and leave its model in `folder/model`.
 
     Args:
-        spec: The trial's.
-        task: The task.
-        tokenizer: The model's.
-        tokens: The tokenised splits; their training rows become those that the configuration asks for.
-        settings: Of answering.
+        trial: The trial.
         deadline: When it must have ended, on the monotonic clock, in seconds; None for no limit.
         folder: The trial's.
 
@@ -69,13 +57,14 @@ def run_training(
     """
     adjustments: list[str] = []
     started = time.monotonic()
-    start = head_start(spec, task, tokenizer, tokens, settings, adjustments)
+    start = head_start(trial, adjustments)
     # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
-    _take_share_of_rows(tokens, spec, task, adjustments)
+    trial = _on_share_of_rows(trial, adjustments)
+    spec = trial.spec
 
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
-        attempted = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
-        return _train(attempted, task, tokenizer, tokens, settings, start, deadline, folder)
+        order = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
+        return _train(replace(trial, spec=order), start, deadline, folder)
 
     training = with_smaller_batches(attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing)
     if training.plan.is_shortened:
@@ -86,14 +75,16 @@ def run_training(
     def load_untrained() -> PreTrainedModel:
         # What a checkpoint lacks is drawn at random: with the same seed it is what was trained on.
         set_seed(spec.seed)
-        return started_model(replace(spec, device="cpu"), task, tokenizer, start)
+        order = replace(spec, device=DeviceKind.CPU.value)
+        return started_model(replace(trial, spec=order), start)
 
     model = without_adapters(training.trainer.model, load_untrained)
     trial_folder = TrialFolder(folder)
     if start is None:
-        save_model(model, tokenizer, settings, trial_folder.model)
+        save_model(model, trial.tokenizer, trial.settings, trial_folder.model)
     else:
-        save_started(model, pooling_of(spec), tokenizer, tokens["validation"], settings, trial_folder.model)
+        rows = trial.tokens["validation"]
+        save_started(model, pooling_of(spec), trial.tokenizer, rows, trial.settings, trial_folder.model)
     shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
     return _outcome(spec, training, evaluation_time, adjustments)
 
@@ -110,49 +101,54 @@ def planned_time(training: Training, seconds: float) -> float:
     return seconds * max(1.0, factor)
 
 
-def _take_share_of_rows(tokens: DatasetDict, spec: TrialSpec, task: Task, adjustments: list[str]) -> None:
-    """Leave of the training rows those that the configuration asks for, and say so."""
-    all_rows = len(tokens["train"])
-    tokens["train"] = trained_rows(tokens["train"], spec, task)
-    row_count = len(tokens["train"])
-    if row_count < all_rows:
-        adjustments.append(f"trained on {row_count:,} of {all_rows:,} rows")
+def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedTrial:
+    """Return a trial with those of its training rows that the configuration asks for.
+
+    Args:
+        trial: The trial, with all training rows.
+        adjustments: A line is added if not all are trained on.
+    """
+    all_rows = trial.tokens["train"]
+    rows = trained_rows(all_rows, trial.spec, trial.task)
+    if len(rows) == len(all_rows):
+        return trial
+    adjustments.append(f"trained on {len(rows):,} of {len(all_rows):,} rows")
+    tokens = DatasetDict(train=rows, validation=trial.tokens["validation"])
+    return replace(trial, tokens=tokens)
 
 
-def _train(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-    start: Probe | None,
-    deadline: float | None,
-    folder: Path,
-) -> Training:
-    """Train once, from the beginning, with the per-device batch of `spec`.
+def _train(trial: PreparedTrial, start: Probe | None, deadline: float | None, folder: Path) -> Training:
+    """Train once, from the beginning, with the per-device batch of the order.
+
+    Args:
+        trial: The trial, with the rows to train on.
+        start: What its head starts from; None for a random head.
+        deadline: On the monotonic clock, in seconds.
+        folder: The trial's.
 
     Raises:
         Exception: Whatever says that the memory does not suffice; the caller tries again with a smaller batch.
     """
     # What an attempt before this one held.
     release_memory()
+    spec = trial.spec
     set_seed(spec.seed)
-    model = started_model(spec, task, tokenizer, start)
+    model = started_model(trial, start)
     method = METHODS.get(spec.configuration.method)
     model = method.wrap(model, spec.card, spec.configuration.values)
 
-    train_rows = len(tokens["train"])
-    validation_rows = len(tokens["validation"])
-    evaluation_share = FORMS.get(settings.form).evaluation_share
+    train_rows = len(trial.tokens["train"])
+    validation_rows = len(trial.tokens["validation"])
+    evaluation_share = FORMS.get(trial.settings.form).evaluation_share
     progress = Progress(folder)
     clock = Deadline(deadline, train_rows, validation_rows, evaluation_share)
     plan = StepPlan(clock)
     looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
     # The clock before the plan, which asks it how long an evaluation took.
     callbacks = [progress, NanGuard(), clock, plan, looks]
-    trainer = make_trainer(spec, task, tokenizer, model, tokens, settings, callbacks, folder)
-    if TORCH_FORMS.get(settings.form).answers_by_logits:
-        looks.attach(trainer, train_rows, tokens["validation"])
+    trainer = make_trainer(trial, model, callbacks, folder)
+    if TORCH_FORMS.get(trial.settings.form).answers_by_logits:
+        looks.attach(trainer, train_rows, trial.tokens["validation"])
 
     with memory_guard(model, spec.limits.memory):
         trainer.train()

@@ -6,14 +6,12 @@ import json
 import time
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from accelerate.utils import set_seed
-from datasets import Dataset, DatasetDict
-from transformers import PreTrainedTokenizerBase
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.errors import TrialError
 from xautolm.finetuning.answer_scores import answer_metrics, in_own_units
@@ -22,15 +20,15 @@ from xautolm.finetuning.feature_files import Readout, RowFeatures
 from xautolm.finetuning.features import SplitFeatures, own_features, split_features
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
-from xautolm.finetuning.memory import memory_guard
+from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.precision import arithmetic
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import metric_named
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
-from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
 
@@ -38,74 +36,62 @@ RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
 
 
-def run_probe(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-    folder: Path,
-) -> TrialOutcome:
+def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     """Fit a linear probe, validate it, and leave it in `folder/model`.
+
+    Args:
+        trial: The trial.
+        folder: The trial's.
 
     Raises:
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
     started = time.monotonic()
-    readout = readout_of(spec)
-    head = opened_head(spec, task, tokenizer)
-    features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
-    validation = examples_of(features.validation, tokens["validation"])
-    targets = in_own_units(validation.targets, settings)
-    answers = in_own_units(probe.logits(validation.features), settings)
-    metrics = answer_metrics(spec.metrics, task, targets, answers)
+    readout = readout_of(trial.spec)
+    head = opened_head(trial)
+    features, probe = probe_of(trial, head, readout)
+    validation = examples_of(features.validation, trial.tokens["validation"])
+    targets = in_own_units(validation.targets, trial.settings)
+    answers = in_own_units(probe.logits(validation.features), trial.settings)
+    metrics = answer_metrics(trial.spec.metrics, trial.task, targets, answers)
     evaluation_time = time.monotonic() - started
+
+    # The body has read the rows once, as in an epoch.
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
-    write_probe(probe, head, readout, features, tokenizer, settings, TrialFolder(folder).model)
+    write_probe(probe, head, readout, features, trial.tokenizer, trial.settings, TrialFolder(folder).model)
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
         metrics=metrics,
         history=(history,),
         evaluation_time=evaluation_time,
-        peak_gpu_memory=torch.cuda.max_memory_reserved() if spec.device.startswith("cuda") else None,
+        peak_gpu_memory=peak_gpu_memory(trial.spec.device),
         adjustments=notes_of(features, probe),
     )
 
 
-def head_start(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-    adjustments: list[str],
-) -> Probe | None:
+def head_start(trial: PreparedTrial, adjustments: list[str]) -> Probe | None:
     """Return the probe that a trial's head starts from; None for a random head.
 
-    That is where the configuration wants one, or where the probe is too unsteady to be trained on.
+    That is where the configuration asks for one, or where the probe is too unsteady to be trained on.
 
     Args:
-        spec: The trial's.
-        task: The task.
-        tokenizer: The model's.
-        tokens: The tokenised splits.
-        settings: Of answering.
+        trial: The trial; its tokens are those of all training rows.
         adjustments: A line is added for what could not be done as usual.
 
     Raises:
         TrialError: The family's classifier cannot be written as one linear layer (`invalid_config`).
     """
-    if spec.configuration.values.get("head_init") != HeadStart.PROBE:
+    if trial.spec.configuration.values.get("head_init") != HeadStart.PROBE:
         return None
-    readout = readout_of(spec)
+    readout = readout_of(trial.spec)
     # An earlier trial's: the body is then loaded once, by the training itself.
-    probe = earlier_probe(probe_folder(spec, settings, readout))
-    if probe is not None:
-        adjustments += [probe.note] if probe.note else []
-    else:
-        head = opened_head(spec, task, tokenizer)
-        features, probe = probe_of(spec, task, head, readout, tokenizer, tokens, settings)
+    probe = earlier_probe(probe_folder(trial.spec, trial.settings, readout))
+    if probe is None:
+        head = opened_head(trial)
+        features, probe = probe_of(trial, head, readout)
         adjustments += notes_of(features, probe)
+    elif probe.note:
+        adjustments.append(probe.note)
     if not probe.can_be_trained_on:
         adjustments.append(
             f"head starts at random: dropout moves the probe's logits by {probe.unsteadiness:.0f}, "
@@ -138,104 +124,108 @@ def readout_of(spec: TrialSpec) -> Readout:
 
 def notes_of(features: SplitFeatures, probe: Probe) -> tuple[str, ...]:
     """Return what could not be done as usual, for a person."""
-    return (*features.notes, probe.note) if probe.note else features.notes
+    if not probe.note:
+        return features.notes
+    return (*features.notes, probe.note)
 
 
-def started_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase, start: Probe | None) -> Any:
+def started_model(trial: PreparedTrial, start: Probe | None) -> PreTrainedModel:
     """Load the model of a trial before its method touches it.
 
     Args:
-        spec: The trial's.
-        task: The task.
-        tokenizer: The model's.
+        trial: The trial.
         start: The head's weights; with them the classifier is opened to one linear layer.
 
     Raises:
-        TrialError: It cannot be loaded (`load_error`).
+        TrialError: It cannot be loaded (`load_error`), or the mean over its tokens cannot be pooled
+            (`invalid_config`).
     """
-    model = bare_model(spec, task, tokenizer)
-    if start is not None:
-        head = open_head(model)
-        assert head is not None
-        if pooling_of(spec) is Pooling.MEAN:
-            if not strip_head(model):
-                family = model.config.model_type
-                reason = f"the mean cannot be pooled: what stands between body and classifier of {family} is not known"
-                raise TrialError(FailureKind.INVALID_CONFIG, reason)
-            pool_by_mean(model)
-        head.set_weights(start.weight, start.bias)
+    model = bare_model(trial.spec, trial.task, trial.tokenizer)
+    if start is None:
+        return model
+    head = open_head(model)
+    # The probe was fitted on the head of this family, opened: it can be opened again.
+    assert head is not None
+    if pooling_of(trial.spec) is Pooling.MEAN:
+        _pool_mean(model)
+    head.set_weights(start.weight, start.bias)
     return model
 
 
-def largest_feature(model: Any, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> float:
-    """Return the largest absolute value that reaches the head of a model whose classifier is open.
+def _pool_mean(model: PreTrainedModel) -> None:
+    """Let the opened head of a model look at the mean over the tokens.
 
-    Args:
-        model: Without adapters.
-        tokenizer: Its tokenizer.
-        rows: Tokenised texts, of which some are tried.
+    Raises:
+        TrialError: What the family has between body and classifier is not known (`invalid_config`).
     """
-    head = head_of(model)
-    some = rows.select(range(min(len(rows), RANGE_SAMPLE)))
-    return float(np.abs(own_features(head, tokenizer, some)).max())
+    if not strip_head(model):
+        family = model.config.model_type
+        reason = f"the mean cannot be pooled: what stands between body and classifier of {family} is not known"
+        raise TrialError(FailureKind.INVALID_CONFIG, reason)
+    pool_by_mean(model)
 
 
-def opened_head(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> LinearHead:
+def opened_head(trial: PreparedTrial) -> LinearHead:
     """Load a trial's model with its classifier as one linear layer.
 
     Raises:
         TrialError: The family's classifier cannot be written so (`invalid_config`), or the model cannot be loaded.
     """
     # What a family keeps in front of its classifier is drawn anew with each load: here as in the training that follows.
-    set_seed(spec.seed)
-    model = bare_model(spec, task, tokenizer).to(spec.device)
+    set_seed(trial.spec.seed)
+    model = bare_model(trial.spec, trial.task, trial.tokenizer)
+    model.to(trial.spec.device)
     head = open_head(model)
     if head is None:
         family = model.config.model_type
-        raise TrialError(
-            FailureKind.INVALID_CONFIG, f"it is not known how to write a linear probe as a classifier of {family}"
-        )
+        reason = f"it is not known how to write a linear probe as a classifier of {family}"
+        raise TrialError(FailureKind.INVALID_CONFIG, reason)
     return head
 
 
-def probe_of(
-    spec: TrialSpec,
-    task: Task,
-    head: LinearHead,
-    readout: Readout,
-    tokenizer: PreTrainedTokenizerBase,
-    tokens: DatasetDict,
-    settings: Answering,
-) -> tuple[SplitFeatures, Probe]:
-    """Return features and the probe on them; both are computed by the first trial that wants them."""
+def probe_of(trial: PreparedTrial, head: LinearHead, readout: Readout) -> tuple[SplitFeatures, Probe]:
+    """Return features and the probe on them; the first trial that needs them computes both.
+
+    Args:
+        trial: The trial.
+        head: Of its model, opened, on the trial's device.
+        readout: Which of the body's numbers the probe looks at.
+    """
+    spec = trial.spec
+    source = features_folder(spec, trial.settings)
     passes = arithmetic(spec.device, is_bf16=spec.computes_in_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
-        features = split_features(features_folder(spec, settings), readout, spec.card, head, tokenizer, tokens)
+        features = split_features(source, readout, spec.card, head, trial.tokenizer, trial.tokens)
     regression = Regression(
-        problem_type=task.problem_type,
+        problem_type=trial.task.problem_type,
         classes=head.linear.out_features,
         balanced=is_balanced(spec),
         # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
         has_bias=readout.pooling is Pooling.MEAN or head.has_bias,
     )
-
     lead = metric_named(spec.metric).objective
 
     def judge(logits: np.ndarray, targets: np.ndarray) -> float:
-        own_targets = in_own_units(targets, settings)
-        return lead.standing(answer_metrics((lead.name,), task, own_targets, in_own_units(logits, settings)))
+        own_targets = in_own_units(targets, trial.settings)
+        answers = in_own_units(logits, trial.settings)
+        metrics = answer_metrics((lead.name,), trial.task, own_targets, answers)
+        return lead.standing(metrics)
 
     def fit(path: Path) -> None:
-        train = examples_of(features.train, tokens["train"])
-        validation = examples_of(features.validation, tokens["validation"])
-        save_probe(fit_probe(train, validation, judge, regression, spec.seed), path)
+        train = examples_of(features.train, trial.tokens["train"])
+        validation = examples_of(features.validation, trial.tokens["validation"])
+        probe = fit_probe(train, validation, judge, regression, spec.seed)
+        save_probe(probe, path)
 
-    return features, loaded(probe_folder(spec, settings, readout), fit, read_probe)
+    probe = loaded(probe_folder(spec, trial.settings, readout), fit, read_probe)
+    return features, probe
 
 
 def examples_of(features: RowFeatures, rows: Dataset) -> Examples:
     """Return features with the targets of their rows."""
-    return Examples(features=features.values, targets=np.asarray(rows["labels"])[features.rows])
+    targets = np.asarray(rows["labels"])
+    # Features lie in the order in which the body read the rows.
+    return Examples(features=features.values, targets=targets[features.rows])
 
 
 def is_balanced(spec: TrialSpec) -> bool:
@@ -243,8 +233,15 @@ def is_balanced(spec: TrialSpec) -> bool:
     return bool(spec.configuration.values.get("class_weights", False))
 
 
+def features_folder(spec: TrialSpec, settings: Answering) -> Path:
+    """Return where the features of a trial's body are kept; bodies cut to few layers share tokens, not features."""
+    tokens = tokens_folder(spec, settings)
+    layers = spec.card.kept_layers or "all"
+    return tokens.with_name(f"features-{layers}-{tokens.name}")
+
+
 def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path:
-    """Return where the probe that a trial wants is kept."""
+    """Return where the probe that a trial asks for is kept: its name says all that the probe depends on."""
     source = features_folder(spec, settings)
     weights = "balanced" if is_balanced(spec) else "plain"
     # The colon before the function's name, in a metric of somebody's own, is no sign for a file.
@@ -272,12 +269,6 @@ def read_probe(folder: Path) -> Probe:
         return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
-def features_folder(spec: TrialSpec, settings: Answering) -> Path:
-    """Return where the features of a trial's body are kept; bodies cut to few layers share tokens, not features."""
-    tokens = tokens_folder(spec, settings)
-    return tokens.with_name(f"features-{spec.card.kept_layers or 'all'}-{tokens.name}")
-
-
 def write_probe(
     probe: Probe,
     head: LinearHead,
@@ -287,18 +278,28 @@ def write_probe(
     settings: Answering,
     folder: Path,
 ) -> None:
-    """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers."""
+    """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers.
+
+    Args:
+        probe: The probe.
+        head: Of the body that it was fitted on, opened; closed afterwards, or given up.
+        readout: What the probe looks at.
+        features: What it was fitted to.
+        tokenizer: The model's.
+        settings: Of answering.
+        folder: Where to.
+    """
     if readout.pooling is Pooling.OWN:
         head.set_weights(probe.weight, probe.bias)
         close_head(head.model, largest_of(features))
         save_model(head.model, tokenizer, settings, folder)
-    else:
-        classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias, readout.layers)
-        write_mean_pooled(classifier, tokenizer, settings, folder)
+        return
+    classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias, readout.layers)
+    write_mean_pooled(classifier, tokenizer, settings, folder)
 
 
 def save_started(
-    model: Any,
+    model: PreTrainedModel,
     pooling: Pooling,
     tokenizer: PreTrainedTokenizerBase,
     rows: Dataset,
@@ -321,7 +322,10 @@ def save_started(
         return
     linear = head_of(model).linear
     weight = linear.weight.detach().float().cpu().numpy()
-    bias = np.zeros(len(weight)) if linear.bias is None else linear.bias.detach().float().cpu().numpy()
+    bias = np.zeros(len(weight))
+    if linear.bias is not None:
+        bias = linear.bias.detach().float().cpu().numpy()
+    # A head that is trained looks at the last layer: `pool_by_mean` knows no other.
     classifier = MeanPooledClassifier(model.base_model, weight, bias, Layers.LAST)
     write_mean_pooled(classifier, tokenizer, settings, folder)
 
@@ -334,8 +338,23 @@ def write_mean_pooled(
     save_answering(tokenizer, replace(settings, pooling=Pooling.MEAN), folder)
 
 
+def largest_feature(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> float:
+    """Return the largest absolute value that reaches the head of a model whose classifier is open.
+
+    Args:
+        model: Without adapters.
+        tokenizer: Its tokenizer.
+        rows: Tokenised texts, of which the first 256 are tried.
+    """
+    sample = rows.select(range(min(len(rows), RANGE_SAMPLE)))
+    features = own_features(head_of(model), tokenizer, sample)
+    return float(np.abs(features).max())
+
+
 def largest_of(features: SplitFeatures) -> float:
     """Return the largest absolute value of any feature."""
-    splits = (features.train.values, features.validation.values)
-    # Without a copy of all values: they may be memory-mapped.
-    return max(float(max(split.max(), -split.min())) for split in splits)
+    largest = 0.0
+    for split in (features.train, features.validation):
+        # Without a copy of all values, as `abs` would make: they may be memory-mapped.
+        largest = max(largest, float(split.values.max()), -float(split.values.min()))
+    return largest

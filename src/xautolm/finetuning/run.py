@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 from xautolm.finetuning.asking import run_untrained
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probing import run_probe
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
 from xautolm.methods import METHODS
@@ -39,15 +40,16 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     task = TASKS.get(spec.task)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
     tokens, settings = tokenized(spec, task, tokenizer)
+    trial = PreparedTrial(spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings)
     method = METHODS.get(spec.configuration.method)
     if method.trains_by_gradient:
         # Not at the top: a search begins with trials that need no Trainer, and should not wait for it.
         from xautolm.finetuning.gradient import run_training
 
-        return run_training(spec, task, tokenizer, tokens, settings, deadline, folder)
+        return run_training(trial, deadline, folder)
     if FORMS.get(settings.form).says_words:
-        return run_untrained(spec, task, tokenizer, settings, folder)
-    return run_probe(spec, task, tokenizer, tokens, settings, folder)
+        return run_untrained(trial, folder)
+    return run_probe(trial, folder)
 
 
 def _set_up_process(spec: TrialSpec) -> None:

@@ -7,12 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from datasets import DatasetDict
 from transformers import (
     EarlyStoppingCallback,
     EvalPrediction,
     PreTrainedModel,
-    PreTrainedTokenizerBase,
     Trainer,
     TrainerCallback,
     TrainerControl,
@@ -25,9 +23,9 @@ from xautolm.finetuning.answer_scores import answer_metrics, answer_scores, in_o
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.loss import LossFunction, class_weights, classification_loss
 from xautolm.finetuning.model import precision_of
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import metric_named
-from xautolm.records import Answering, Scalar, TrialSpec, as_float
-from xautolm.tasks import Task
+from xautolm.records import Scalar, TrialSpec, as_float
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import DeviceKind, FailureKind, Precision
 
@@ -49,35 +47,25 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, object]]] = {
 
 
 def make_trainer(
-    spec: TrialSpec,
-    task: Task,
-    tokenizer: PreTrainedTokenizerBase,
-    model: PreTrainedModel,
-    tokens: DatasetDict,
-    settings: Answering,
-    callbacks: list[TrainerCallback],
-    folder: Path,
+    trial: PreparedTrial, model: PreTrainedModel, callbacks: list[TrainerCallback], folder: Path
 ) -> Trainer:
     """Build the Trainer for one attempt at a trial.
 
     Args:
-        spec: The trial's; `micro_batch` is the per-device batch of this attempt.
-        task: The task.
-        tokenizer: The model's.
+        trial: The trial; its order's `micro_batch` is the per-device batch of this attempt.
         model: Ready to be trained.
-        tokens: The tokenised splits.
-        settings: Of answering.
         callbacks: What watches the training; early stopping is added.
         folder: The trial's.
     """
-    form = TORCH_FORMS.get(settings.form)
+    spec = trial.spec
+    form = TORCH_FORMS.get(trial.settings.form)
     multiple = None if spec.device == DeviceKind.CPU else PADDING_MULTIPLE
     arguments = {
         "model": model,
-        "args": _arguments(spec, len(tokens["train"]), folder),
-        "train_dataset": tokens["train"],
-        "eval_dataset": tokens["validation"],
-        "data_collator": form.collator(tokenizer, model, multiple),
+        "args": _arguments(spec, len(trial.tokens["train"]), folder),
+        "train_dataset": trial.tokens["train"],
+        "eval_dataset": trial.tokens["validation"],
+        "data_collator": form.collator(trial.tokenizer, model, multiple),
         "callbacks": callbacks + _early_stopping(spec),
         "optimizer_cls_and_kwargs": _optimizer(spec.configuration.values),
     }
@@ -85,13 +73,13 @@ def make_trainer(
         # Such a model has a loss of its own, that of the words it is to say.
         answering_trainer = AnsweringTrainer(**arguments)
         validation = read_split(spec.data, "validation")
-        answering_trainer.score = lambda trained: answer_scores(trained, tokenizer, validation, task, settings, spec)
+        answering_trainer.score = lambda trained: answer_scores(trained, trial, validation)
         return answering_trainer
 
     trainer = Trainer(
         **arguments,
-        compute_loss_func=_loss(spec, task, tokens),
-        compute_metrics=_metrics(spec, task, settings),
+        compute_loss_func=_loss(trial),
+        compute_metrics=_metrics(trial),
     )
     # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
     trainer.loss_is_scaled_for_ga = False
@@ -250,18 +238,18 @@ def _early_stopping(spec: TrialSpec) -> list[TrainerCallback]:
     return [EarlyStoppingCallback(patience, least_improvement)]
 
 
-def _loss(spec: TrialSpec, task: Task, tokens: DatasetDict) -> LossFunction:
+def _loss(trial: PreparedTrial) -> LossFunction:
     """Return the loss of a classifier, its classes weighted by the training split where the configuration says so."""
-    values = spec.configuration.values
+    values = trial.spec.configuration.values
     weights = None
     if values.get("class_weights"):
-        targets = np.asarray(tokens["train"]["labels"])
-        weights = class_weights(torch.as_tensor(targets), len(spec.labels))
+        targets = np.asarray(trial.tokens["train"]["labels"])
+        weights = class_weights(torch.as_tensor(targets), len(trial.spec.labels))
     smoothing = _number(values, "label_smoothing", 0.0)
-    return classification_loss(task.problem_type, smoothing, weights)
+    return classification_loss(trial.task.problem_type, smoothing, weights)
 
 
-def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[EvalPrediction], dict[str, float]]:
+def _metrics(trial: PreparedTrial) -> Callable[[EvalPrediction], dict[str, float]]:
     """Return what scores the outputs of the Trainer's own evaluation."""
 
     def compute(prediction: EvalPrediction) -> dict[str, float]:
@@ -269,8 +257,9 @@ def _metrics(spec: TrialSpec, task: Task, settings: Answering) -> Callable[[Eval
         # Encoder-decoders give hidden states after their logits.
         logits = np.asarray(outputs[0] if isinstance(outputs, tuple) else outputs)
         check_outputs(logits)
-        targets = in_own_units(np.asarray(prediction.label_ids), settings)
-        return answer_metrics(spec.metrics, task, targets, in_own_units(logits, settings))
+        targets = in_own_units(np.asarray(prediction.label_ids), trial.settings)
+        answers = in_own_units(logits, trial.settings)
+        return answer_metrics(trial.spec.metrics, trial.task, targets, answers)
 
     return compute
 
