@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from peft import PeftModel
+from transformers import PreTrainedModel
 
 from xautolm.finetuning.pretrained import read_adapters
 
 
-def without_adapters(model: Any, again: Callable[[], Any]) -> Any:
+def without_adapters(model: PreTrainedModel, load_untrained: Callable[[], PreTrainedModel]) -> PreTrainedModel:
     """Return a trained model with its adapters merged into the weights.
 
     Quantised weights are loaded once more and given their full width first: merging into few bits would round the
@@ -19,13 +19,16 @@ def without_adapters(model: Any, again: Callable[[], Any]) -> Any:
 
     Args:
         model: As trained.
-        again: Loads the untrained model in the same way, on the processor.
+        load_untrained: Loads the untrained model in the same way, on the processor.
     """
     if not isinstance(model, PeftModel):
         return model
-    if not getattr(model.get_base_model(), "is_quantized", False):
+    is_quantized = getattr(model.get_base_model(), "is_quantized", False)
+    if not is_quantized:
         return model.merge_and_unload()
     with TemporaryDirectory() as adapters:
+        # Embeddings were not trained.
         model.save_pretrained(adapters, save_embedding_layers=False)
-        restored = read_adapters(again().dequantize(), adapters)
+        full_width = load_untrained().dequantize()
+        restored = read_adapters(full_width, adapters)
         return restored.merge_and_unload()

@@ -27,6 +27,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         folder: The child's, not looked at.
     """
     started = time.monotonic()
+    # Trials run beside it, and come first.
     give_way()
     torch.set_num_threads(spec.threads)
     logging.set_verbosity_error()
@@ -35,7 +36,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     info = run_folder.info()
     task = TASKS.get(spec.task)
     # Not by pandas, which makes arrays of lists: what is described must be what the parent would describe.
-    rows = parquet.read_table(run_folder.split("train")).to_pydict()
-    table = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in rows.items()})
+    columns = parquet.read_table(run_folder.split("train")).to_pydict()
+    table = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
     describe(table, task, info.system, spec.limits, info.data.fingerprint, encode)
     return TrialOutcome(status=TrialStatus.COMPLETE, evaluation_time=time.monotonic() - started)

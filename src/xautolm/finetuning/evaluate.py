@@ -14,7 +14,12 @@ from xautolm.vocabulary import TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
-    """Score the model in `spec.card.path` on `test.parquet`."""
+    """Score the model in `spec.card.path` on the test split.
+
+    Args:
+        spec: The winner's order, whose card names the folder of its model.
+        folder: The child's, not looked at.
+    """
     started = time.monotonic()
     task = TASKS.get(spec.task)
     table = read_split(spec.data, "test")

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, TypeAlias
 
 import numpy as np
 
@@ -34,7 +34,10 @@ class Readout:
         return f"{self.pooling}-{self.layers}"
 
 
-Batch = tuple[list[int], Mapping[Readout, np.ndarray]]
+Number: TypeAlias = type[np.float32] | type[np.float16]
+"""A number format of features on the disk."""
+
+Batch: TypeAlias = tuple[list[int], Mapping[Readout, np.ndarray]]
 """Positions of rows in their split, and their features of shape (rows, width) by readout."""
 
 
@@ -48,23 +51,23 @@ class RowFeatures:
     """Positions of the rows in their split, shape (rows,)."""
 
 
-def stored_type(folder: Path, count: int) -> type[np.floating[Any]] | None:
-    """Return the number format in which so many numbers fit on the disk; None where they do not fit at all.
+def stored_type(folder: Path, count: int) -> Number | None:
+    """Return the most exact number format in which features fit on the disk; None where they do not fit at all.
 
     Args:
         folder: On that disk; exists.
-        count: Of the numbers.
+        count: How many numbers the features have in all.
     """
-    room = min(LARGEST_FILES, DISK_SHARE * shutil.disk_usage(folder).free)
-    for number in (np.float32, np.float16):
+    free_bytes = shutil.disk_usage(folder).free
+    room = min(LARGEST_FILES, DISK_SHARE * free_bytes)
+    formats: tuple[Number, ...] = (np.float32, np.float16)
+    for number in formats:
         if count * np.dtype(number).itemsize <= room:
             return number
     return None
 
 
-def write_features(
-    folder: Path, split: str, batches: Iterable[Batch], count: int, number: type[np.floating[Any]]
-) -> None:
+def write_features(folder: Path, split: str, batches: Iterable[Batch], count: int, number: Number) -> None:
     """Write the features of a split to a file for each readout, and the order of its rows to another.
 
     Args:
@@ -79,14 +82,18 @@ def write_features(
     """
     order: list[int] = []
     files: dict[Readout, IO[bytes]] = {}
-    with ExitStack() as stack:
+    # Batch by batch, so that the features of a million rows are never all in memory.
+    with ExitStack() as open_files:
         for positions, by_readout in batches:
             order += positions
             for readout, features in by_readout.items():
                 if readout not in files:
-                    files[readout] = stack.enter_context((folder / f"{split}-{readout}.npy").open("wb"))
+                    # Only now is the width known, which the header of the file names.
+                    path = folder / f"{split}-{readout}.npy"
+                    files[readout] = open_files.enter_context(path.open("wb"))
                     _write_header(files[readout], (count, features.shape[1]), number)
-                files[readout].write(_in_format(features, number).tobytes())
+                numbers = _in_format(features, number)
+                files[readout].write(numbers.tobytes())
     np.save(folder / f"{split}-rows.npy", np.asarray(order))
 
 
@@ -98,7 +105,7 @@ def read_features(folder: Path, split: str, readout: Readout) -> RowFeatures:
 
 
 def features_in_memory(batches: Iterable[Batch], readout: Readout) -> RowFeatures:
-    """Return the features of one readout in float16."""
+    """Return the features of one readout, in float16."""
     order: list[int] = []
     parts: list[np.ndarray] = []
     for positions, by_readout in batches:
@@ -107,12 +114,16 @@ def features_in_memory(batches: Iterable[Batch], readout: Readout) -> RowFeature
     return RowFeatures(values=np.concatenate(parts), rows=np.asarray(order))
 
 
-def _in_format(features: np.ndarray, number: type[np.floating[Any]]) -> np.ndarray:
+def _in_format(features: np.ndarray, number: Number) -> np.ndarray:
+    """Return features in a number format, none of them infinite."""
     # Between the layers of decoders single features reach 1e5; float16 ends at 65,504.
     largest = np.finfo(number).max
-    return np.asarray(np.clip(features, -largest, largest), dtype=number)
+    clipped = np.clip(features, -largest, largest)
+    return np.asarray(clipped, dtype=number)
 
 
-def _write_header(file: IO[bytes], shape: tuple[int, int], number: type[np.floating[Any]]) -> None:
-    header = {"descr": np.lib.format.dtype_to_descr(np.dtype(number)), "fortran_order": False, "shape": shape}
+def _write_header(file: IO[bytes], shape: tuple[int, int], number: Number) -> None:
+    """Begin a file of numpy whose rows are still to come."""
+    description = np.lib.format.dtype_to_descr(np.dtype(number))
+    header = {"descr": description, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

@@ -1,20 +1,21 @@
-"""What a frozen body says of each text: computed once for a model, a length and the data, and kept in the run."""
+"""The features that a frozen body gives of each text: computed once for a model, a length and the data, and kept."""
 
 from __future__ import annotations
 
 import logging
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from datasets import Dataset, DatasetDict
-from transformers import PreTrainedTokenizerBase
+from torch import nn
+from transformers import BatchEncoding, PreTrainedTokenizerBase
+from transformers.utils import ModelOutput
 
 from xautolm.finetuning.feature_files import (
     IN_HALF,
@@ -63,13 +64,14 @@ class SplitFeatures:
 
 
 def readouts_of(card: ModelCard) -> tuple[Readout, ...]:
-    """Return what may be read from a model.
-
-    The hidden states of encoder-decoders are those of the decoder, which has read the tokens shifted by one. Between
-    the layers of decoders a few features are a thousand times as large as the others, and drown them in a mean.
-    """
-    by_architecture = {Architecture.ENCODER: (OWN, MEAN, MEAN_OF_LAYERS), Architecture.DECODER: (OWN, MEAN)}
-    return by_architecture.get(card.architecture, (OWN,))
+    """Return what may be read from a model."""
+    if card.architecture == Architecture.ENCODER:
+        return (OWN, MEAN, MEAN_OF_LAYERS)
+    if card.architecture == Architecture.DECODER:
+        # Between its layers a few features are a thousand times as large as the others, and drown them in a mean.
+        return (OWN, MEAN)
+    # The hidden states of encoder-decoders are those of the decoder, which has read the tokens shifted by one.
+    return (OWN,)
 
 
 def split_features(
@@ -91,26 +93,35 @@ def split_features(
         tokens: The tokenised splits.
     """
     body = _Body(head=head, tokenizer=tokenizer)
+    # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
     rows = {"train": sampled_rows(len(tokens["train"])), "validation": np.arange(len(tokens["validation"]))}
     started = time.monotonic()
     if folder.exists() and not are_whole(folder, readout, rows):
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
     is_new = not folder.exists()
-    if is_new and not _kept(folder, body, readouts_of(card), tokens, rows):
+    # One pass over the data gives what all later probes of this body may look at.
+    if is_new and not _write_all(folder, body, readouts_of(card), tokens, rows):
         in_memory = {}
         for split, positions in rows.items():
             batches = body.batches(tokens[split], positions, [readout])
             in_memory[split] = features_in_memory(batches, readout)
         return SplitFeatures(**in_memory, seconds=time.monotonic() - started, notes=(NOT_KEPT,))
     seconds = time.monotonic() - started if is_new else 0.0
-    features = {split: read_features(folder, split, readout) for split in rows}
-    is_half = features["train"].values.dtype == np.float16
-    return SplitFeatures(**features, seconds=seconds, notes=(IN_HALF,) if is_half else ())
+    train = read_features(folder, "train", readout)
+    validation = read_features(folder, "validation", readout)
+    notes = (IN_HALF,) if train.values.dtype == np.float16 else ()
+    return SplitFeatures(train=train, validation=validation, seconds=seconds, notes=notes)
 
 
 def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bool:
-    """Return whether a folder has the features of these rows; a run that is resumed may find damaged files."""
+    """Return whether a folder has the features of these rows; a run that is resumed may find damaged files.
+
+    Args:
+        folder: As `write_features` left it.
+        readout: Which features.
+        rows: Positions of the rows by split.
+    """
     for split, positions in rows.items():
         try:
             features = read_features(folder, split, readout)
@@ -122,7 +133,7 @@ def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bo
 
 
 def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> np.ndarray:
-    """Return what reaches a head, shape (rows, width)."""
+    """Return what reaches a head, shape (rows, width), in the order of the rows."""
     body = _Body(head=head, tokenizer=tokenizer)
     features = np.zeros((len(rows), head.linear.in_features), dtype=np.float32)
     for positions, by_readout in body.batches(rows, np.arange(len(rows)), [OWN]):
@@ -130,10 +141,21 @@ def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dat
     return features
 
 
-def _kept(
+def _write_all(
     folder: Path, body: _Body, readouts: Sequence[Readout], tokens: DatasetDict, rows: dict[str, np.ndarray]
 ) -> bool:
-    """Compute all features and write them to the disk; return whether it had room for them."""
+    """Compute all features and write them to the disk.
+
+    Args:
+        folder: Where to; does not exist.
+        body: Computes them.
+        readouts: Which features.
+        tokens: The tokenised splits.
+        rows: Positions of the rows by split.
+
+    Returns:
+        Whether the disk had room for them.
+    """
     row_count = sum(len(positions) for positions in rows.values())
     number = stored_type(folder.parent, row_count * body.width_of(readouts))
     if number is None:
@@ -172,14 +194,17 @@ class _Pass:
         """
         if readout.pooling is Pooling.OWN:
             return self._of_own_token(mask)
-        # A mean in bfloat16 would lose digits that the passes have.
+        # Both in float32: a mean in bfloat16 would lose digits that the passes have.
         if readout.layers is Layers.ALL:
             return mean_over_tokens(mean_over_layers(self.hidden), mask)
-        return mean_over_tokens(self.hidden[-1].float(), mask)
+        last_layer = self.hidden[-1].float()
+        return mean_over_tokens(last_layer, mask)
 
     def _of_own_token(self, mask: torch.Tensor) -> torch.Tensor:
+        """Return the head's input at the token that the family's classifier looks at, shape (batch, width)."""
         if self.head_input.ndim == 2:
             return self.head_input
+        # Heads of decoders score every token; the last one that is no padding counts, on whichever side padding is.
         places = torch.arange(mask.shape[1], device=mask.device)
         last = (places * mask).argmax(dim=1)
         texts = torch.arange(len(self.head_input), device=mask.device)
@@ -197,8 +222,10 @@ class _Body:
         """Return the numbers that readouts have of one row, together."""
         width = 0
         for readout in readouts:
-            is_own = readout.pooling is Pooling.OWN
-            width += self.head.linear.in_features if is_own else self.head.model.config.hidden_size
+            if readout.pooling is Pooling.OWN:
+                width += self.head.linear.in_features
+            else:
+                width += self.head.model.config.hidden_size
         return width
 
     def batches(self, rows: Dataset, positions: np.ndarray, readouts: Sequence[Readout]) -> Iterator[Batch]:
@@ -209,33 +236,52 @@ class _Body:
             positions: Of the rows.
             readouts: Which features.
         """
-        model = self.head.model
-        model.eval()
+        self.head.model.eval()
         lengths = np.asarray(rows["length"])[positions]
+        # Rows of like length share a batch, which then needs little padding.
         order = np.argsort(lengths, kind="stable")
-        columns = rows.select_columns([name for name in ("input_ids", SEGMENTS) if name in rows.column_names])
+        names = [name for name in ("input_ids", SEGMENTS) if name in rows.column_names]
+        columns = rows.select_columns(names)
         with self._watched() as watched:
             for start in range(0, len(order), READ_ROWS):
                 chunk = order[start : start + READ_ROWS]
                 encoded = columns.select(positions[chunk])[:]
                 for first, last in _bounds(lengths[chunk]):
                     batch = {name: cells[first:last] for name, cells in encoded.items()}
-                    inputs = taken_by(model, self.tokenizer.pad(batch, return_tensors="pt")).to(model.device)
-                    with torch.inference_mode():
-                        model(**inputs, output_hidden_states=MEAN_OF_LAYERS in readouts)
-                    mask = inputs["attention_mask"]
-                    features = {name: watched.features(name, mask).float().cpu().numpy() for name in readouts}
+                    features = self._features(batch, readouts, watched)
                     yield positions[chunk[first:last]].tolist(), features
+
+    def _features(
+        self, batch: Mapping[str, list[list[int]]], readouts: Sequence[Readout], watched: _Pass
+    ) -> dict[Readout, np.ndarray]:
+        """Run the body over a batch; return features of shape (batch, width) by readout.
+
+        Args:
+            batch: Columns of tokens, a list for each row.
+            readouts: Which features.
+            watched: What the hooks write to.
+        """
+        model = self.head.model
+        padded: BatchEncoding = self.tokenizer.pad(batch, return_tensors="pt")
+        inputs = taken_by(model, padded).to(model.device)
+        with torch.inference_mode():
+            # Hidden states of all layers take memory: only where they are looked at.
+            model(**inputs, output_hidden_states=MEAN_OF_LAYERS in readouts)
+        features = {}
+        for readout in readouts:
+            tensor = watched.features(readout, inputs["attention_mask"])
+            features[readout] = tensor.float().cpu().numpy()
+        return features
 
     @contextmanager
     def _watched(self) -> Iterator[_Pass]:
         """Let hooks note what reaches the head and what leaves the body."""
         watched = _Pass()
 
-        def note_head(module: Any, inputs: Any) -> None:
+        def note_head(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
             watched.head_input = inputs[0].detach().float() - self.head.offset
 
-        def note_body(module: Any, inputs: Any, output: Any) -> None:
+        def note_body(module: nn.Module, inputs: object, output: ModelOutput) -> None:
             layers = output.get("hidden_states")
             watched.hidden = (output[0],) if layers is None else layers
 
@@ -256,8 +302,10 @@ def _bounds(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
     """
     first = 0
     while first < len(lengths):
+        # All rows of a batch are padded to its longest, here to that of a full batch, which is no shorter.
         longest = lengths[min(first + BATCH, len(lengths)) - 1]
-        size = int(min(BATCH, max(1, BATCH_TOKENS // longest)))
+        fitting = max(1, BATCH_TOKENS // longest)
+        size = int(min(BATCH, fitting))
         last = min(first + size, len(lengths))
         yield first, last
         first = last

@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Protocol
 
 import numpy as np
 import torch
 from torch import nn
+from transformers import PreTrainedModel
 
 from xautolm.zoo import family_of
 from xautolm.zoo.base import Head
@@ -40,6 +41,14 @@ class FirstToken(nn.Module):
         return hidden[:, 0]
 
 
+class FamilyHead(Protocol):
+    """A classifier of RoBERTa's kind: a dense layer, an activation, and a linear layer."""
+
+    dropout: nn.Module
+    dense: nn.Linear
+    out_proj: nn.Linear
+
+
 class LinearClassifier(nn.Module):
     """Dropout and one linear layer, on the first token or on an input that is pooled already.
 
@@ -48,7 +57,7 @@ class LinearClassifier(nn.Module):
         pooled: Whether the input is pooled, shape (batch, width); else (batch, tokens, width).
     """
 
-    def __init__(self, own: Any, *, pooled: bool) -> None:
+    def __init__(self, own: FamilyHead, *, pooled: bool) -> None:
         super().__init__()
         # In a tuple, so that its dense layer is no parameter of the opened model.
         self.own = (own,)
@@ -56,7 +65,7 @@ class LinearClassifier(nn.Module):
         self.out_proj = own.out_proj
         self.pooled = pooled
 
-    def forward(self, hidden: torch.Tensor, **_: Any) -> torch.Tensor:
+    def forward(self, hidden: torch.Tensor, **_: object) -> torch.Tensor:
         """Return logits of shape (batch, classes)."""
         features = hidden if self.pooled else hidden[:, 0]
         logits: torch.Tensor = self.out_proj(self.dropout(features))
@@ -64,14 +73,18 @@ class LinearClassifier(nn.Module):
 
 
 class Shift(nn.Module):
-    """Adds a constant that is larger than any feature, so that a ReLU that follows changes nothing."""
+    """Add a constant that is larger than any feature, so that a ReLU that follows changes nothing.
+
+    Args:
+        amount: The constant.
+    """
 
     def __init__(self, amount: float) -> None:
         super().__init__()
         self.amount = amount
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return the features, shifted."""
+        """Return the features, shifted; of any shape."""
         return features + self.amount
 
 
@@ -79,11 +92,14 @@ class ShiftedLinear(nn.Linear):
     """A linear layer that takes the constant off again, and drops out, before it."""
 
     amount: float
+    """The constant."""
     dropout: nn.Module
+    """The model's own."""
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
-        """Return logits of shape (batch, classes)."""
-        return super().forward(self.dropout(features - self.amount))
+        """Return logits of shape (batch, classes) from shifted features of shape (batch, width)."""
+        plain_features = features - self.amount
+        return super().forward(self.dropout(plain_features))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,11 +108,11 @@ class HeadForm:
 
     final: str
     """Where the last linear layer of an opened model is."""
-    open: Callable[[Any], None]
+    open: Callable[[PreTrainedModel], None]
     """Take the dense layer and its activation out."""
-    close: Callable[[Any, float], None]
+    close: Callable[[PreTrainedModel, float], None]
     """Put them back, given the largest feature, so that they change nothing."""
-    strip: Callable[[Any], None] | None = field(default=lambda model: None)
+    strip: Callable[[PreTrainedModel], None] | None = field(default=lambda model: None)
     """Take out what still stands between an opened head and the body's last hidden state; None if that is unknown."""
 
 
@@ -104,13 +120,15 @@ class HeadForm:
 class LinearHead:
     """An opened head."""
 
-    model: Any
+    model: PreTrainedModel
     linear: nn.Linear
 
     @property
     def offset(self) -> float:
         """Return the constant that stands in the linear layer's input besides the features."""
-        return self.linear.amount if isinstance(self.linear, ShiftedLinear) else 0.0
+        if isinstance(self.linear, ShiftedLinear):
+            return self.linear.amount
+        return 0.0
 
     @property
     def has_bias(self) -> bool:
@@ -130,7 +148,7 @@ class LinearHead:
                 self.linear.bias.copy_(torch.as_tensor(bias))
 
 
-def open_head(model: Any) -> LinearHead | None:
+def open_head(model: PreTrainedModel) -> LinearHead | None:
     """Make a model's classifier linear in the pooled token, or in what its own dense layer makes of that.
 
     Families whose file in the zoo names no head keep their dense layer, random as transformers makes it, as part of the
@@ -146,14 +164,15 @@ def open_head(model: Any) -> LinearHead | None:
     return head_of(model)
 
 
-def head_of(model: Any) -> LinearHead:
+def head_of(model: PreTrainedModel) -> LinearHead:
     """Return the head of a model that was opened before."""
     form = _form_of(model)
     assert form is not None
-    return LinearHead(model=model, linear=model.get_submodule(form.final))
+    final_layer = model.get_submodule(form.final)
+    return LinearHead(model=model, linear=final_layer)
 
 
-def strip_head(model: Any) -> bool:
+def strip_head(model: PreTrainedModel) -> bool:
     """Let an opened head look at the body's last hidden state itself, as sentence-transformers does.
 
     Returns:
@@ -167,7 +186,7 @@ def strip_head(model: Any) -> bool:
     return True
 
 
-def close_head(model: Any, largest_feature: float) -> None:
+def close_head(model: PreTrainedModel, largest_feature: float) -> None:
     """Write an opened classifier as the family's own.
 
     Args:
@@ -176,32 +195,45 @@ def close_head(model: Any, largest_feature: float) -> None:
     """
     form = _form_of(model)
     assert form is not None
+    # Texts in use may have larger features than those that were measured.
     form.close(model, FEATURE_SLACK * largest_feature)
 
 
-def _form_of(model: Any) -> HeadForm | None:
+def _form_of(model: PreTrainedModel) -> HeadForm | None:
+    """Return how the classifier of a model is opened; None where no linear layer ends it."""
+    # Decoders of all families have the same head, under the same name.
     if hasattr(model, DECODER.final):
         return DECODER
     head = family_of(model.config.model_type).head
     if head in HEAD_FORMS:
         return HEAD_FORMS[head]
+    # A family that the zoo does not have: its last linear layer will do, with all that comes before it.
     final = _last_linear(model)
-    return HeadForm(final=final, open=_nothing, close=_nothing, strip=None) if final else None
+    if not final:
+        return None
+    return HeadForm(final=final, open=_nothing, close=_nothing, strip=None)
 
 
-def _last_linear(model: Any) -> str:
+def _last_linear(model: PreTrainedModel) -> str:
     """Return the name of the last linear layer outside the body with an output for each class, or nothing."""
     inside = {id(module) for module in model.base_model.modules()}
     name_of_last = ""
     for name, module in model.named_modules():
-        is_final = isinstance(module, nn.Linear) and module.out_features == model.config.num_labels
-        if is_final and id(module) not in inside:
+        if id(module) in inside or not isinstance(module, nn.Linear):
+            continue
+        if module.out_features == model.config.num_labels:
             name_of_last = name
     return name_of_last
 
 
 def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> nn.Linear:
-    """Build a dense layer to stand before another, which multiplies by `scale` and adds `shift`."""
+    """Build a dense layer to stand before another, which multiplies by `scale` and adds `shift`.
+
+    Args:
+        before: The layer that it will stand before.
+        scale: Factor on the features.
+        shift: Added to each feature.
+    """
     width = before.in_features
     dense = nn.Linear(width, width, device=before.weight.device, dtype=before.weight.dtype)
     with torch.no_grad():
@@ -210,22 +242,34 @@ def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> n
     return dense
 
 
-def _rescaled(linear: nn.Linear, *, scale: float, shift: float = 0.0) -> None:
-    """Let a linear layer undo a factor and a constant on its input."""
+def _undo(linear: nn.Linear, *, scale: float, shift: float = 0.0) -> None:
+    """Let a linear layer undo a factor and a constant on its input.
+
+    Args:
+        linear: The layer; its weights are changed in place.
+        scale: The factor.
+        shift: The constant.
+    """
     with torch.no_grad():
+        # In float64, for a scale is 0.01 and less: W y = (W / scale) (scale y).
         weight = linear.weight.double() / scale
         if shift:
             assert linear.bias is not None
-            linear.bias.copy_(linear.bias.double() - weight.sum(dim=1) * shift)
+            # W (y + shift) + b' = W y + b for b' = b - shift times the sum of each row of W.
+            added = weight.sum(dim=1) * shift
+            linear.bias.copy_(linear.bias.double() - added)
         linear.weight.copy_(weight)
 
 
 def _tanh_scale(largest: float) -> float:
+    """Return the factor that keeps features in the range where tanh is next to the identity."""
     return TANH_RANGE / max(largest, 1.0)
 
 
 def _plain_copy(linear: nn.Linear) -> nn.Linear:
-    copy = nn.Linear(linear.in_features, linear.out_features, device=linear.weight.device, dtype=linear.weight.dtype)
+    """Return a linear layer with the same weights, whatever class the layer has."""
+    device, dtype = linear.weight.device, linear.weight.dtype
+    copy = nn.Linear(linear.in_features, linear.out_features, device=device, dtype=dtype)
     with torch.no_grad():
         copy.weight.copy_(linear.weight)
         copy.bias.copy_(linear.bias)
@@ -235,39 +279,40 @@ def _plain_copy(linear: nn.Linear) -> nn.Linear:
 # BERT: body.pooler (dense, tanh) on the first token, then dropout and `classifier` in the model.
 
 
-def _open_bert(model: Any) -> None:
+def _open_bert(model: PreTrainedModel) -> None:
     model.base_model.pooler = FirstToken()
 
 
-def _close_bert(model: Any, largest: float) -> None:
+def _close_bert(model: PreTrainedModel, largest: float) -> None:
     from transformers.models.bert.modeling_bert import BertPooler
 
     scale = _tanh_scale(largest)
     pooler = BertPooler(model.config)
     pooler.dense = _identity_dense(model.classifier, scale=scale)
     model.base_model.pooler = pooler
-    _rescaled(model.classifier, scale=scale)
+    _undo(model.classifier, scale=scale)
 
 
 # ALBERT: body.pooler (a linear layer on the first token) and body.pooler_activation.
 
 
-def _open_albert(model: Any) -> None:
+def _open_albert(model: PreTrainedModel) -> None:
     model.base_model.pooler = nn.Identity()
     model.base_model.pooler_activation = nn.Identity()
 
 
-def _close_albert(model: Any, largest: float) -> None:
+def _close_albert(model: PreTrainedModel, largest: float) -> None:
     scale = _tanh_scale(largest)
     model.base_model.pooler = _identity_dense(model.classifier, scale=scale)
     model.base_model.pooler_activation = nn.Tanh()
-    _rescaled(model.classifier, scale=scale)
+    _undo(model.classifier, scale=scale)
 
 
 # DistilBERT: `pre_classifier`, a ReLU inside the model's `forward`, dropout, `classifier`.
 
 
-def _open_distilbert(model: Any) -> None:
+def _open_distilbert(model: PreTrainedModel) -> None:
+    # The ReLU cannot be taken out of `forward`: a shift keeps its input above zero.
     plain = model.classifier
     shifted = ShiftedLinear(plain.in_features, plain.out_features)
     shifted.load_state_dict(plain.state_dict())
@@ -279,11 +324,11 @@ def _open_distilbert(model: Any) -> None:
     model.dropout = nn.Identity()
 
 
-def _close_distilbert(model: Any, largest: float) -> None:
+def _close_distilbert(model: PreTrainedModel, largest: float) -> None:
     shift = largest + SHIFT_MARGIN
     opened = model.classifier
     linear = _plain_copy(opened)
-    _rescaled(linear, scale=1.0, shift=shift)
+    _undo(linear, scale=1.0, shift=shift)
     model.dropout = opened.dropout
     model.classifier = linear
     model.pre_classifier = _identity_dense(linear, scale=1.0, shift=shift)
@@ -292,50 +337,67 @@ def _close_distilbert(model: Any, largest: float) -> None:
 # DeBERTa: `pooler` (ContextPooler: dropout, dense, GELU) on the first token, dropout, `classifier`.
 
 
-def _open_deberta(model: Any) -> None:
+def _open_deberta(model: PreTrainedModel) -> None:
     model.pooler = FirstToken()
 
 
-def _close_deberta(model: Any, largest: float) -> None:
+def _close_deberta(model: PreTrainedModel, largest: float) -> None:
     from transformers.models.deberta_v2.modeling_deberta_v2 import ContextPooler
 
     shift = largest + SHIFT_MARGIN
     pooler = ContextPooler(model.config)
     pooler.dense = _identity_dense(model.classifier, scale=1.0, shift=shift)
     model.pooler = pooler
-    _rescaled(model.classifier, scale=1.0, shift=shift)
+    _undo(model.classifier, scale=1.0, shift=shift)
 
 
 # RoBERTa, ELECTRA, BART, T5: a module with `dropout`, `dense`, an activation and `out_proj`.
 
 
-def _open_module(name: str, *, pooled: bool) -> Callable[[Any], None]:
-    def open_(model: Any) -> None:
+def _open_module(name: str, *, pooled: bool) -> Callable[[PreTrainedModel], None]:
+    """Return what opens such a module.
+
+    Args:
+        name: Of the module in the model.
+        pooled: Whether the model pools the token before it.
+    """
+
+    def open_(model: PreTrainedModel) -> None:
         own = getattr(model, name)
         setattr(model, name, LinearClassifier(own, pooled=pooled))
 
     return open_
 
 
-def _close_module(name: str, *, tanh: bool) -> Callable[[Any, float], None]:
-    def close(model: Any, largest: float) -> None:
+def _close_module(name: str, *, tanh: bool) -> Callable[[PreTrainedModel, float], None]:
+    """Return what closes such a module.
+
+    Args:
+        name: Of the module in the model.
+        tanh: Whether its activation is tanh; else GELU.
+    """
+
+    def close(model: PreTrainedModel, largest: float) -> None:
         opened = getattr(model, name)
-        scale = _tanh_scale(largest) if tanh else 1.0
-        shift = 0.0 if tanh else largest + SHIFT_MARGIN
+        # A tanh is next to the identity for small inputs, a GELU for large ones.
+        if tanh:
+            scale, shift = _tanh_scale(largest), 0.0
+        else:
+            scale, shift = 1.0, largest + SHIFT_MARGIN
         own = opened.own[0]
         own.dense = _identity_dense(opened.out_proj, scale=scale, shift=shift)
         own.out_proj = opened.out_proj
-        _rescaled(own.out_proj, scale=scale, shift=shift)
+        _undo(own.out_proj, scale=scale, shift=shift)
         setattr(model, name, own)
 
     return close
 
 
-def _nothing(model: Any, largest: float = 0.0) -> None:
+def _nothing(model: PreTrainedModel, largest: float = 0.0) -> None:
     """Leave a head as it is: it is linear in what comes before it."""
 
 
-def _strip_dense(model: Any) -> None:
+def _strip_dense(model: PreTrainedModel) -> None:
     model.head = nn.Identity()
 
 

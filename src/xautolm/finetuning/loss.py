@@ -2,31 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Mapping
 
 import torch
 from torch.nn import functional
 
+from xautolm.metrics import Targets
+
 LossFunction = Callable[..., torch.Tensor]
+"""Of a model's outputs and targets: the mean over a batch, a single number."""
+
+
+LARGEST_LABEL_WEIGHT = 20.0
+"""Weight of the positive rows of a label at most, so that a rare one does not drown the others."""
 
 
 def classification_loss(problem_type: str, smoothing: float, weights: torch.Tensor | None) -> LossFunction:
-    """A loss for transformers' Trainer: the mean over a batch.
+    """Return a loss for transformers' Trainer: the mean over a batch.
 
     Args:
-        problem_type: `single_label_classification` (cross-entropy), `multi_label_classification` (binary
-            cross-entropy for each label) or `regression` (squared error).
+        problem_type: A member of `Targets`: cross-entropy for classes, binary cross-entropy for each label of
+            several, squared error for numbers.
         smoothing: Share of the target that is spread evenly over the classes.
         weights: Weight of each class, shape (classes,); for several labels, of the positive examples of each.
     """
 
-    def loss(outputs: Any, labels: torch.Tensor, num_items_in_batch: Any = None) -> torch.Tensor:
+    def loss(
+        outputs: Mapping[str, torch.Tensor], labels: torch.Tensor, num_items_in_batch: object = None
+    ) -> torch.Tensor:
+        # In float32, also where passes run in fewer bits.
         logits = outputs["logits"].float()
-        if problem_type == "regression":
+        if problem_type == Targets.NUMBERS:
             return functional.mse_loss(logits[:, 0], labels.float())
         weight = None if weights is None else weights.to(logits.device)
-        if problem_type == "multi_label_classification":
+        if problem_type == Targets.INDICATORS:
+            # Of the two classes of each label, half of the share goes to either.
             targets = labels.float() * (1 - smoothing) + smoothing / 2
             return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
         return functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
@@ -35,13 +45,19 @@ def classification_loss(problem_type: str, smoothing: float, weights: torch.Tens
 
 
 def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:
-    """Weights that balance the classes, shape (classes,).
+    """Return weights that balance the classes, shape (classes,).
 
     For class indices: rows / (classes x rows of the class), as scikit-learn's `balanced`. For 0/1 indicators: the
-    ratio of negative to positive rows, at most 20 so that a rare label does not drown the others.
+    ratio of negative to positive rows, at most `LARGEST_LABEL_WEIGHT`.
+
+    Args:
+        targets: Class indices of shape (rows,), or 0/1 of shape (rows, classes).
+        classes: Their number.
     """
+    # Classes without rows count as one row: nothing may become infinite.
     if targets.ndim == 2:
         positive = targets.float().sum(dim=0).clamp(min=1)
-        return ((len(targets) - positive) / positive).clamp(max=20.0)
+        negative = len(targets) - positive
+        return (negative / positive).clamp(max=LARGEST_LABEL_WEIGHT)
     counts = torch.bincount(targets, minlength=classes).clamp(min=1)
     return len(targets) / (classes * counts.float())

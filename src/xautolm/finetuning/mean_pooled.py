@@ -10,13 +10,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
-from typing import Any
 
 import numpy as np
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoModel
+from transformers import AutoModel, PreTrainedModel
+from transformers.modeling_outputs import BaseModelOutput
 
 from xautolm.finetuning.pretrained import read_config, read_weights
 from xautolm.serialization import write_json
@@ -26,6 +26,7 @@ DENSE = "2_Dense"
 POOLING = "1_Pooling"
 LAYER_POOLING = "0_WeightedLayerPooling"
 LIBRARY = "sentence_transformers.models"
+"""Where the classes of a folder's modules are."""
 
 
 class MeanPooledClassifier(nn.Module):
@@ -38,7 +39,7 @@ class MeanPooledClassifier(nn.Module):
         layers: Which hidden states are pooled.
     """
 
-    def __init__(self, body: Any, weight: np.ndarray, bias: np.ndarray, layers: Layers) -> None:
+    def __init__(self, body: PreTrainedModel, weight: np.ndarray, bias: np.ndarray, layers: Layers) -> None:
         super().__init__()
         self.body = body
         self.layers = layers
@@ -47,6 +48,7 @@ class MeanPooledClassifier(nn.Module):
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weight))
             self.linear.bias.copy_(torch.as_tensor(bias))
+        # Forms ask a model's configuration for the number of classes.
         self.config = SimpleNamespace(num_labels=classes)
 
     @property
@@ -57,14 +59,21 @@ class MeanPooledClassifier(nn.Module):
     def forward(
         self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
     ) -> SimpleNamespace:
-        """Return `logits` of shape (batch, classes)."""
-        segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
+        """Return `logits` of shape (batch, classes).
+
+        Args:
+            input_ids: Tokens of shape (batch, tokens).
+            attention_mask: 1 for tokens, 0 for padding, of the same shape.
+            token_type_ids: Which text of a pair a token is of, of the same shape; None where the body knows no pairs.
+        """
+        inputs = {"input_ids": input_ids, "attention_mask": attention_mask}
+        if token_type_ids is not None:
+            inputs["token_type_ids"] = token_type_ids
         needs_all = self.layers is Layers.ALL
-        output = self.body(
-            input_ids=input_ids, attention_mask=attention_mask, output_hidden_states=needs_all, **segments
-        )
+        output = self.body(**inputs, output_hidden_states=needs_all)
         hidden = mean_over_layers(output.hidden_states) if needs_all else output[0]
-        return SimpleNamespace(logits=self.linear(mean_over_tokens(hidden, attention_mask)))
+        features = mean_over_tokens(hidden, attention_mask)
+        return SimpleNamespace(logits=self.linear(features))
 
     def save(self, folder: Path, max_length: int) -> None:
         """Write the folder, but for the tokenizer.
@@ -73,39 +82,53 @@ class MeanPooledClassifier(nn.Module):
             folder: Made if it does not exist.
             max_length: Longest input in tokens.
         """
-        classes, width = self.linear.weight.shape
+        # The body's folder is the whole one's: plain transformers loads it from there.
         modules = [("", "Transformer"), (POOLING, "Pooling"), (DENSE, "Dense")]
         if self.layers is Layers.ALL:
             modules.insert(1, (LAYER_POOLING, "WeightedLayerPooling"))
             self.body.config.output_hidden_states = True
         self.body.save_pretrained(str(folder))
-        for path, _ in modules:
-            (folder / path).mkdir(exist_ok=True)
+        lengths = {"max_seq_length": max_length, "do_lower_case": False}
+        write_json(folder / "sentence_bert_config.json", lengths)
+        width = self.linear.in_features
         if self.layers is Layers.ALL:
             _save_layer_pooling(folder / LAYER_POOLING, width, self.body.config.num_hidden_layers)
-        write_json(folder / "sentence_bert_config.json", {"max_seq_length": max_length, "do_lower_case": False})
-        write_json(
-            folder / POOLING / "config.json", {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-        )
-        dense = {
-            "in_features": width,
-            "out_features": classes,
-            "bias": True,
-            "activation_function": "torch.nn.modules.linear.Identity",
-        }
-        write_json(folder / DENSE / "config.json", dense)
-        weights = {f"linear.{name}": tensor.contiguous() for name, tensor in self.linear.state_dict().items()}
-        save_file(weights, folder / DENSE / "model.safetensors", {"format": "pt"})
+        _save_pooling(folder / POOLING, width)
+        _save_dense(folder / DENSE, self.linear)
         # Written last: with it the folder is whole.
-        write_json(folder / "modules.json", [_module(place, *module) for place, module in enumerate(modules)])
+        listed = [_module(place, path, kind) for place, (path, kind) in enumerate(modules)]
+        write_json(folder / "modules.json", listed)
 
 
-def _module(place: int, path: str, kind: str) -> dict[str, Any]:
+def _module(place: int, path: str, kind: str) -> dict[str, object]:
+    """Return a module's entry in `modules.json`."""
     return {"idx": place, "name": str(place), "path": path, "type": f"{LIBRARY}.{kind}"}
+
+
+def _save_pooling(folder: Path, width: int) -> None:
+    """Write a mean over the tokens."""
+    folder.mkdir(exist_ok=True)
+    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
+    write_json(folder / "config.json", pooling)
+
+
+def _save_dense(folder: Path, linear: nn.Linear) -> None:
+    """Write a linear layer."""
+    folder.mkdir(exist_ok=True)
+    dense = {
+        "in_features": linear.in_features,
+        "out_features": linear.out_features,
+        "bias": True,
+        "activation_function": "torch.nn.modules.linear.Identity",
+    }
+    write_json(folder / "config.json", dense)
+    weights = {f"linear.{name}": tensor.contiguous() for name, tensor in linear.state_dict().items()}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 def _save_layer_pooling(folder: Path, width: int, layers: int) -> None:
     """Write a mean over all layers; the hidden state before the first, the embeddings' output, is left out."""
+    folder.mkdir(exist_ok=True)
     shape = {"word_embedding_dimension": width, "num_hidden_layers": layers, "layer_start": 1}
     write_json(folder / "config.json", shape)
     save_file({"layer_weights": torch.ones(layers)}, folder / "model.safetensors", {"format": "pt"})
@@ -119,7 +142,10 @@ def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         mask: 1 for tokens, 0 for padding, shape (batch, tokens).
     """
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    return (hidden * weights).sum(dim=1) / weights.sum(dim=1).clamp(min=1)
+    total = (hidden * weights).sum(dim=1)
+    # A text without tokens gives zeros, not a division by zero.
+    count = weights.sum(dim=1).clamp(min=1)
+    return total / count
 
 
 def mean_over_layers(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -129,13 +155,14 @@ def mean_over_layers(hidden_states: Sequence[torch.Tensor]) -> torch.Tensor:
         hidden_states: The embeddings' output, which is left out, and that of each layer.
     """
     layers = hidden_states[1:]
+    # One after the other: stacked, they would take their memory twice.
     total = layers[0].float()
     for layer in layers[1:]:
         total = total + layer
     return total / len(layers)
 
 
-def pool_by_mean(model: Any) -> None:
+def pool_by_mean(model: PreTrainedModel) -> None:
     """Let every token that leaves a model's body be the mean over the text's tokens.
 
     Whichever token the family's classifier looks at, it sees the mean, and everything around the body (adapters,
@@ -144,12 +171,13 @@ def pool_by_mean(model: Any) -> None:
     Args:
         model: A classifier of transformers whose head was opened.
     """
+    # The mask of the pass that is running: hooks after it get the output, but not what was passed by keyword.
     masks: list[torch.Tensor] = []
 
-    def note_mask(body: Any, arguments: Any, keywords: dict[str, Any]) -> None:
+    def note_mask(body: nn.Module, arguments: object, keywords: dict[str, torch.Tensor]) -> None:
         masks[:] = [keywords["attention_mask"]]
 
-    def replace_tokens(body: Any, arguments: Any, output: Any) -> Any:
+    def replace_tokens(body: nn.Module, arguments: object, output: BaseModelOutput) -> BaseModelOutput:
         hidden = output.last_hidden_state
         mean = mean_over_tokens(hidden, masks.pop())
         output.last_hidden_state = mean.unsqueeze(1).expand_as(hidden)
@@ -165,5 +193,7 @@ def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
     body = read_weights(AutoModel, folder, config=read_config(folder))
     weights = load_file(folder / DENSE / "model.safetensors")
+    weight = weights["linear.weight"].numpy()
+    bias = weights["linear.bias"].numpy()
     layers = Layers.ALL if (folder / LAYER_POOLING).is_dir() else Layers.LAST
-    return MeanPooledClassifier(body, weights["linear.weight"].numpy(), weights["linear.bias"].numpy(), layers)
+    return MeanPooledClassifier(body, weight, bias, layers)

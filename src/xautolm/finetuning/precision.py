@@ -6,6 +6,8 @@ from contextlib import AbstractContextManager
 
 import torch
 
+from xautolm.vocabulary import DeviceKind
+
 
 def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
     """Return the context for passes on a device: bfloat16 where a processor is faster in it, else the model's own.
@@ -14,5 +16,6 @@ def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
         device: Where the model runs.
         is_bf16: Whether this machine's processor is faster in bfloat16.
     """
-    is_used = is_bf16 and torch.device(device).type == "cpu"
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)
+    # GPUs compute in the model's own format here: what was measured is this machine's processor.
+    on_processor = torch.device(device).type == DeviceKind.CPU
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16 and on_processor)

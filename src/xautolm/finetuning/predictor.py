@@ -1,16 +1,16 @@
-"""Load a saved model once, and ask it as often as is wanted."""
+"""A saved model, loaded once and asked as often as needed."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 import torch
+from transformers import PreTrainedModel
 from transformers.utils import logging
 
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.mean_pooled import load_mean_pooled
+from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
 from xautolm.hardware import computes_in_bf16
@@ -18,6 +18,7 @@ from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS
+from xautolm.tasks.base import Answers
 from xautolm.vocabulary import Architecture, DeviceKind, Pooling
 
 
@@ -34,17 +35,22 @@ class Predictor:
         self.settings = from_plain(Answering, read_json(folder / ANSWERING))
         self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
-        model = load_mean_pooled(folder) if self.settings.pooling == Pooling.MEAN else self._load(folder)
         self.device = present_device(device)
-        self.model: Any = model.to(self.device).eval()
+        self.model = self._load(folder)
+        self.model.to(self.device)
+        self.model.eval()
         self.tokenizer = read_tokenizer(folder)
 
-    def _load(self, folder: Path) -> Any:
+    def _load(self, folder: Path) -> PreTrainedModel | MeanPooledClassifier:
+        # A head on the mean over the tokens is a folder of sentence-transformers, asked in the same way.
+        if self.settings.pooling == Pooling.MEAN:
+            return load_mean_pooled(folder)
         config = read_config(folder)
+        # Forms that say words have a class for each; to the others it makes no difference.
         architecture = Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
         return read_weights(self.form.auto_class(architecture), folder)
 
-    def answers(self, table: pd.DataFrame) -> Any:
+    def answers(self, table: pd.DataFrame) -> Answers:
         """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.
 
         Args:
@@ -54,11 +60,11 @@ class Predictor:
             return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 
 
-def present_device(wanted: str) -> str:
+def present_device(device: str) -> str:
     """Return the device, or `cpu` where this machine has none of that kind: runs are carried between machines."""
-    kind = wanted.partition(":")[0]
+    kind = device.partition(":")[0]
     if kind == DeviceKind.CUDA and not torch.cuda.is_available():
         return DeviceKind.CPU.value
     if kind == DeviceKind.MPS and not torch.backends.mps.is_available():
         return DeviceKind.CPU.value
-    return wanted
+    return device

@@ -5,7 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Protocol, TypeAlias
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -13,6 +13,10 @@ from sklearn.linear_model import LogisticRegression, Ridge
 from sklearn.model_selection import KFold, StratifiedKFold
 
 from xautolm.methods.probe import LARGEST_SAMPLE
+from xautolm.metrics import Targets
+
+Line: TypeAlias = tuple[np.ndarray, np.ndarray]
+"""Weights of shape (classes, width) and biases of shape (classes,)."""
 
 STRENGTHS = (0.01, 0.1, 1.0, 10.0, 100.0)
 """Inverse regularisation of logistic regression on standardised features (scikit-learn's C), weakest last."""
@@ -29,16 +33,15 @@ LEAST_SCALE = 0.05
 first token has one with a deviation of 1.5e-9 between features of 0.1 to 0.3. Divided by that, its weight became 1e8,
 and the first training step that moved the feature at all drove the loss to 16,000."""
 
-
 SMALL_SPLIT = 100
 """Validation rows below which the regularisation is chosen by cross-validation: one row more or less is a point of
 accuracy, and most strengths are closer to each other than that."""
 FOLDS = 5
+"""Of cross-validation at most, each with its regressions for all strengths."""
 MOST_FOLDED = 2_000
 """Training rows that are cross-validated at most: 25 regressions on more would take longer than running the body."""
 BLOCK = 8_192
 """Rows that are scored at once: memory-mapped features of a million rows must not all come into memory."""
-
 
 DROPOUT = 0.1
 """Share of the features that a training drops, in nearly all families."""
@@ -80,7 +83,11 @@ class Probe:
         return self.unsteadiness <= LARGEST_UNSTEADINESS
 
     def logits(self, features: np.ndarray) -> np.ndarray:
-        """Return shape (rows, classes)."""
+        """Return logits of shape (rows, classes).
+
+        Args:
+            features: Raw, shape (rows, width); may be memory-mapped.
+        """
         logits = np.empty((len(features), len(self.weight)), dtype=np.float32)
         for start in range(0, len(features), BLOCK):
             block = np.asarray(features[start : start + BLOCK], dtype=np.float32)
@@ -109,32 +116,53 @@ def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: R
         seed: Of the folds.
     """
     features = np.asarray(train.features, dtype=np.float32)
+    # One strength of regularisation must mean the same for every feature: each gets a deviation of about 1.
     scale = feature_scale(features)
     # Without a bias a shift of the features cannot be undone.
     shift = features.mean(axis=0) if regression.has_bias else np.zeros_like(scale)
     standardised = Examples(features=(features - shift) / scale, targets=train.targets)
-    strengths: Sequence[float] = regression.strengths
-    note = ""
-    if is_small(validation.targets, regression.classes):
-        folded_rows = min(MOST_FOLDED, len(train.targets))
-        fold_count = min(FOLDS, folded_rows // regression.classes)
-        if fold_count >= 2:
-            strengths = [cross_validated_strength(standardised, judge, regression, fold_count, seed)]
-        else:
-            note = (
-                f"regularisation chosen on {len(validation.targets)} validation rows: {len(train.targets)} training "
-                f"rows are too few to cross-validate {regression.classes} classes"
-            )
+    strengths, note = _strengths_to_try(standardised, len(validation.targets), judge, regression, seed)
+
     best: Probe | None = None
     for strength in strengths:
         weight, bias = regression.fit(standardised.features, train.targets, strength)
+        # The layer that the probe becomes gets raw features: w ((x - shift) / scale) + b, multiplied out.
         raw_weight = weight / scale
-        line = Probe(weight=raw_weight, bias=bias - raw_weight @ shift, strength=strength, score=0.0, note=note)
+        raw_bias = bias - raw_weight @ shift
+        line = Probe(weight=raw_weight, bias=raw_bias, strength=strength, score=0.0, note=note)
         score = judge(line.logits(validation.features), validation.targets)
+        # Of equals the first, which is regularised most.
         if best is None or score > best.score:
             best = replace(line, score=score)
     assert best is not None
     return replace(best, unsteadiness=unsteadiness(best.weight, features, regression))
+
+
+def _strengths_to_try(
+    standardised: Examples, validation_rows: int, judge: Judge, regression: Regression, seed: int
+) -> tuple[Sequence[float], str]:
+    """Return the strengths of regularisation to compare on the validation split, and a note for a person.
+
+    Args:
+        standardised: The training split.
+        validation_rows: Size of the validation split.
+        judge: Scores logits.
+        regression: What is fitted.
+        seed: Of the folds.
+    """
+    if not is_small(validation_rows, regression.classes):
+        return regression.strengths, ""
+    train_rows = len(standardised.targets)
+    folded_rows = min(MOST_FOLDED, train_rows)
+    # A fold has to have about a row of each class.
+    fold_count = min(FOLDS, folded_rows // regression.classes)
+    if fold_count < 2:
+        note = (
+            f"regularisation chosen on {validation_rows} validation rows: {train_rows} training "
+            f"rows are too few to cross-validate {regression.classes} classes"
+        )
+        return regression.strengths, note
+    return [cross_validated_strength(standardised, judge, regression, fold_count, seed)], ""
 
 
 def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regression) -> float:
@@ -148,17 +176,19 @@ def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regressio
         features: Shape (rows, width), as they are.
         regression: What was fitted.
     """
-    if regression.problem_type == "single_label_classification":
+    if regression.problem_type == Targets.CLASSES:
         # What all classes share changes no answer.
         weight = weight - weight.mean(axis=0)
+    # Dropout multiplies a feature by 0 with probability p, else by 1 / (1 - p): its variance is p / (1 - p) times the
+    # feature's square, and those of all features add up, each by the square of its weight.
     mean_squares = np.mean(np.square(features, dtype=np.float64), axis=0)
     variances = DROPOUT / (1 - DROPOUT) * (np.square(weight) @ mean_squares)
     return float(np.sqrt(variances.max()))
 
 
-def is_small(targets: np.ndarray, classes: int) -> bool:
+def is_small(rows: int, classes: int) -> bool:
     """Return whether a split has too few rows to choose by: under a hundred, or under two a class on average."""
-    return len(targets) < max(SMALL_SPLIT, 2 * classes)
+    return rows < max(SMALL_SPLIT, 2 * classes)
 
 
 def cross_validated_strength(
@@ -173,19 +203,27 @@ def cross_validated_strength(
         fold_count: At least 2.
         seed: Of the folds.
     """
-    folded = np.random.default_rng(seed).permutation(len(examples.targets))[:MOST_FOLDED]
-    features, targets = examples.features[folded], examples.targets[folded]
-    is_stratified = regression.problem_type == "single_label_classification"
-    folds = (StratifiedKFold if is_stratified else KFold)(fold_count)
+    shuffled = np.random.default_rng(seed).permutation(len(examples.targets))
+    folded = shuffled[:MOST_FOLDED]
+    features = examples.features[folded]
+    targets = examples.targets[folded]
+    # Only class indices can be kept in proportion.
+    splitter = StratifiedKFold if regression.problem_type == Targets.CLASSES else KFold
+    folds = splitter(fold_count)
+    # Of each row once, by the regression on the folds that it is not in.
     logits = {strength: np.empty((len(folded), regression.classes)) for strength in regression.strengths}
     with warnings.catch_warnings():
-        # Of classes with fewer rows than folds.
+        # scikit-learn warns of classes with fewer rows than folds.
         warnings.simplefilter("ignore", UserWarning)
         for fitted, held_out in folds.split(features, targets):
             for strength in regression.strengths:
                 weight, bias = regression.fit(features[fitted], targets[fitted], strength)
                 logits[strength][held_out] = features[held_out] @ weight.T + bias
-    return max(regression.strengths, key=lambda strength: judge(logits[strength], targets))
+
+    def score(strength: float) -> float:
+        return judge(logits[strength], targets)
+
+    return max(regression.strengths, key=score)
 
 
 def feature_scale(features: np.ndarray) -> np.ndarray:
@@ -230,38 +268,63 @@ class Regression:
     @property
     def strengths(self) -> Sequence[float]:
         """Return the strengths of regularisation to choose from."""
-        return PENALTIES if self.problem_type == "regression" else STRENGTHS
+        if self.problem_type == Targets.NUMBERS:
+            return PENALTIES
+        return STRENGTHS
 
-    def fit(self, features: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-        """Return weights of shape (classes, width) and biases of shape (classes,)."""
-        match self.problem_type:
-            case "regression":
-                ridge = Ridge(alpha=strength, fit_intercept=self.has_bias).fit(features, targets)
-                return ridge.coef_.reshape(1, -1), np.atleast_1d(np.asarray(ridge.intercept_, dtype=np.float64))
-            case "multi_label_classification":
-                pairs = [self._logistic(features, column, strength) for column in targets.T]
-                return np.vstack([weight for weight, _ in pairs]), np.concatenate([bias for _, bias in pairs])
-            case _:
-                return self._classes(features, targets, strength)
+    def fit(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
+        """Return weights of shape (classes, width) and biases of shape (classes,).
 
-    def _classes(self, features: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
-        weight, bias = self._logistic(features, targets, strength)
+        Args:
+            features: Standardised, shape (rows, width).
+            targets: As `Examples.targets`.
+            strength: Of regularisation, out of `strengths`.
+        """
+        if self.problem_type == Targets.NUMBERS:
+            return self._fit_number(features, targets, strength)
+        if self.problem_type == Targets.INDICATORS:
+            return self._fit_labels(features, targets, strength)
+        return self._fit_classes(features, targets, strength)
+
+    def _fit_number(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
+        ridge = Ridge(alpha=strength, fit_intercept=self.has_bias)
+        ridge.fit(features, targets)
+        weight = ridge.coef_.reshape(1, -1)
+        # Without an intercept scikit-learn says 0.0, else an array or a number.
+        bias = np.asarray(ridge.intercept_, dtype=np.float64)
+        return weight, np.atleast_1d(bias)
+
+    def _fit_labels(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
+        """Fit each label by itself: one row of weights, and one bias, each."""
+        weights = []
+        biases = []
+        for column in targets.T:
+            weight, bias = self._fit_logistic(features, column, strength)
+            weights.append(weight)
+            biases.append(bias)
+        return np.vstack(weights), np.concatenate(biases)
+
+    def _fit_classes(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
+        weight, bias = self._fit_logistic(features, targets, strength)
         if len(weight) == 1:
             # Two classes: scikit-learn fits the difference of their logits.
-            weight, bias = np.vstack([-weight, weight]) / 2, np.concatenate([-bias, bias]) / 2
-        present = np.unique(targets)
-        all_weights = np.zeros((self.classes, features.shape[1]))
+            weight = np.vstack([-weight, weight]) / 2
+            bias = np.concatenate([-bias, bias]) / 2
         # Classes that a sample has no row of stay out of reach.
+        all_weights = np.zeros((self.classes, features.shape[1]))
         all_biases = np.full(self.classes, -CERTAIN)
-        all_weights[present], all_biases[present] = weight, bias
+        present = np.unique(targets)
+        all_weights[present] = weight
+        all_biases[present] = bias
         return all_weights, all_biases
 
-    def _logistic(self, features: np.ndarray, targets: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:
+    def _fit_logistic(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
+        """Fit classes to features; of two classes, one row of weights and one bias."""
         if len(np.unique(targets)) < 2:
             # A label that all or no training rows have: certain as far as the data goes.
             sign = 1.0 if targets.any() else -1.0
             return np.zeros((1, features.shape[1])), np.full(1, CERTAIN * sign)
-        model: Any = LogisticRegression(
+        model = LogisticRegression(
             C=strength,
             max_iter=STEPS,
             tol=TOLERANCE,
@@ -269,7 +332,9 @@ class Regression:
             class_weight="balanced" if self.balanced else None,
         )
         with warnings.catch_warnings():
+            # `STEPS` says why it may end before the optimum.
             warnings.simplefilter("ignore", ConvergenceWarning)
             model.fit(features, targets)
         bias = np.asarray(model.intercept_, dtype=np.float64)
+        # Without an intercept scikit-learn gives one zero for all classes.
         return model.coef_, np.broadcast_to(bias, len(model.coef_)).copy()

@@ -1,21 +1,23 @@
-"""Quick looks at part of the validation split inside the first epoch: what is hopeless shows early."""
+"""Quick looks at part of the validation split inside the first epoch: a hopeless training shows early."""
 
 from __future__ import annotations
 
 import math
 import time
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from datasets import Dataset
 from transformers import Trainer, TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.finetuning.callbacks import Progress
+from xautolm.finetuning.schedule import steps_per_epoch
 
 SHARES = (0.1, 1 / 3)
 """Shares of the first epoch after which is looked."""
 MOST_ROWS = 200
+"""Validation rows that a look is at, at most."""
 FEWEST_ROWS = 30
 """On fewer validation rows a score is chance, and nothing is looked at."""
 COST = 0.02
@@ -25,16 +27,16 @@ PREFIX = "quick"
 
 
 class StopWatch(Protocol):
-    """Measures the seconds of training."""
+    """A clock that measures the seconds of training."""
 
     def leave_out(self, seconds: float) -> None:
         """Take no account of so many seconds that have just passed."""
 
 
 class QuickLooks(TrainerCallback):
-    """Writes the metrics of a sample of the validation split to the progress, at some steps of the first epoch.
+    """Write the metrics of a sample of the validation split to the progress, at some steps of the first epoch.
 
-    They are no evaluations of an epoch: nothing is saved, and neither the best epoch nor early stopping knows of them.
+    Looks are no evaluations of an epoch: nothing is saved, and neither the best epoch nor early stopping knows of them.
 
     Args:
         progress: Where they are written.
@@ -52,29 +54,42 @@ class QuickLooks(TrainerCallback):
         self.sample: Dataset | None = None
         self.steps: set[int] = set()
         self.steps_per_epoch = 1
+        self.train_examples = 0
 
     def attach(self, trainer: Trainer, train_examples: int, validation: Dataset) -> None:
-        """Say whose model is looked at, and on what."""
+        """Say whose model is looked at, and on what.
+
+        Args:
+            trainer: Trains the model.
+            train_examples: Size of the training split.
+            validation: The validation split, tokenised.
+        """
         self.trainer = trainer
         self.train_examples = train_examples
         self.sample = validation.shuffle(seed=self.seed)
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Choose the steps."""
-        self.steps_per_epoch = max(1, round(state.max_steps / args.num_train_epochs))
-        self.steps = {math.ceil(share * self.steps_per_epoch) for share in SHARES} - {self.steps_per_epoch}
+        self.steps_per_epoch = steps_per_epoch(args, state)
+        self.steps = {math.ceil(share * self.steps_per_epoch) for share in SHARES}
+        # The whole split is evaluated there.
+        self.steps.discard(self.steps_per_epoch)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """Look, if it is time and there is time."""
+    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Look at the steps that were chosen, if the training is long enough to pay for it."""
         if self.sample is None or state.global_step not in self.steps or control.should_training_stop:
             return
         planned_epochs = state.max_steps / self.steps_per_epoch
-        rows = quick_rows(planned_epochs * self.train_examples, len(self.sample), self.evaluation_share)
+        examples = planned_epochs * self.train_examples
+        rows = quick_rows(examples, len(self.sample), self.evaluation_share)
         if rows < FEWEST_ROWS:
             return
         started = time.monotonic()
         metrics = self._scores(rows)
         self.progress.note_quick_look(state, metrics, rows)
+        # A look is no training: the time of a step must not seem longer for it.
         for watch in self.watches:
             watch.leave_out(time.monotonic() - started)
 
@@ -87,13 +102,16 @@ class QuickLooks(TrainerCallback):
             output = self.trainer.evaluation_loop(batches, "quick look", metric_key_prefix=PREFIX)
         scores = {}
         for name, value in output.metrics.items():
-            plain = name.removeprefix(f"{PREFIX}_")
-            scores["validation_loss" if plain == "loss" else plain] = float(value)
+            plain_name = name.removeprefix(f"{PREFIX}_")
+            if plain_name == "loss":
+                # `loss` alone is the training's.
+                plain_name = "validation_loss"
+            scores[plain_name] = float(value)
         return scores
 
 
 def quick_rows(examples: float, validation_rows: int, evaluation_share: float) -> int:
-    """Return on how many validation rows a look costs no more than it may.
+    """Return how many validation rows a look may be at, so that all looks cost `COST` of the training.
 
     Args:
         examples: How many examples the whole training sees, each epoch anew.

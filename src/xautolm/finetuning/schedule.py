@@ -10,8 +10,8 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from typing import Any
 
+from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
 
 from xautolm.finetuning.callbacks import Deadline
@@ -49,33 +49,46 @@ class StepPlan(TrainerCallback):
 
     @property
     def account(self) -> str:
-        """Say by how much the training was shortened."""
-        wanted, planned = (steps / self.steps_per_epoch for steps in (self.wanted_steps, self.planned_steps))
-        return f"epochs {wanted:.3g} to {planned:.3g}: the time limit"
+        """Return a line for a person that says by how much the training was shortened."""
+        wanted_epochs = self.wanted_steps / self.steps_per_epoch
+        planned_epochs = self.planned_steps / self.steps_per_epoch
+        return f"epochs {wanted_epochs:.3g} to {planned_epochs:.3g}: the time limit"
 
-    def on_train_begin(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
+    def on_train_begin(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Note the steps that the configuration wants."""
         self.wanted_steps = self.planned_steps = state.max_steps
-        self.steps_per_epoch = max(1, round(state.max_steps / args.num_train_epochs))
+        self.steps_per_epoch = steps_per_epoch(args, state)
         self.first_look = max(FEWEST_STEPS, math.ceil(FIRST_LOOK * self.steps_per_epoch))
         self.resumed_at = self.now()
 
     def on_step_end(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        lr_scheduler: LambdaLR | None = None,
+        **_: object,
     ) -> None:
         """Plan as soon as the time of a step is known, and again as often: a machine may become busier."""
-        if state.global_step % self.first_look == 0:
+        if lr_scheduler is not None and state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: Any) -> None:
-        """From here to the evaluation's end is not training."""
+    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+        """Stop the clock: from here to the evaluation's end is not training."""
         self.training_seconds += self.now() - self.resumed_at
         self.resumed_at = self.now()
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, lr_scheduler: Any = None, **_: Any
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        lr_scheduler: LambdaLR | None = None,
+        **_: object,
     ) -> None:
-        """Plan again, now that the time of an evaluation is known."""
+        """Start the clock again, and plan anew, now that the time of an evaluation is known."""
         self.resumed_at = self.now()
         if lr_scheduler is not None:
             self._plan(state, lr_scheduler)
@@ -84,10 +97,12 @@ class StepPlan(TrainerCallback):
         """Take no account of so many seconds that have just passed: they were no training."""
         self.resumed_at += seconds
 
-    def _plan(self, state: TrainerState, lr_scheduler: Any) -> None:
+    def _plan(self, state: TrainerState, lr_scheduler: LambdaLR) -> None:
+        """Take off the steps that would not end before the deadline."""
         if self.clock.deadline is None or not 0 < state.global_step < state.max_steps:
             return
-        steps = self.affordable_steps(state.global_step, float(state.epoch or 0.0))
+        epoch = float(state.epoch or 0.0)
+        steps = self.affordable_steps(state.global_step, epoch)
         if steps >= state.max_steps:
             return
         # A step that fits makes no plan worse: the deadline itself stops what does not.
@@ -107,24 +122,31 @@ class StepPlan(TrainerCallback):
         spent = self.training_seconds + now - self.resumed_at
         step_seconds = SLACK * spent / done
         # What the clock keeps free is one evaluation and the saving.
-        left = self.clock.deadline - now - self.clock.reserve(now, epoch)
-        evaluation_seconds = (
-            self.clock.evaluation_seconds or step_seconds * self.steps_per_epoch * self.clock.validation_share
-        )
+        available = self.clock.deadline - now - self.clock.reserve(now, epoch)
+        evaluation_seconds = self.clock.evaluation_seconds
+        if not evaluation_seconds:
+            evaluation_seconds = step_seconds * self.steps_per_epoch * self.clock.validation_share
+        # Epoch by epoch: the rest of each, and the evaluation at its end, as long as both fit.
         steps = done
-        while left > 0:
+        while available > 0:
             to_epoch_end = self.steps_per_epoch - steps % self.steps_per_epoch
-            fitting = int(left / step_seconds)
+            fitting = int(available / step_seconds)
             if fitting < to_epoch_end:
                 return steps + fitting
             steps += to_epoch_end
-            left -= to_epoch_end * step_seconds + evaluation_seconds
+            available -= to_epoch_end * step_seconds + evaluation_seconds
             if steps >= self.wanted_steps:
                 return self.wanted_steps
         return steps
 
 
-def shorten_schedule(lr_scheduler: Any, done: int, planned: int, steps: int) -> None:
+def steps_per_epoch(args: TrainingArguments, state: TrainerState) -> int:
+    """Return the optimizer's steps in an epoch, at least one."""
+    steps = state.max_steps / args.num_train_epochs
+    return max(1, round(steps))
+
+
+def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int) -> None:
     """Let a schedule run through the rest of its course in fewer steps.
 
     Args:
@@ -134,12 +156,13 @@ def shorten_schedule(lr_scheduler: Any, done: int, planned: int, steps: int) -> 
         steps: Steps that it has to end in.
     """
 
-    def hurried(factor: Callable[[float], float]) -> Callable[[int], float]:
-        def at(step: int) -> float:
+    def shortened(factor: Callable[[float], float]) -> Callable[[float], float]:
+        def factor_at(step: float) -> float:
             if step <= done:
                 return factor(step)
+            # Each of the steps to come stands for several of the old plan.
             return factor(done + (step - done) * (planned - done) / (steps - done))
 
-        return at
+        return factor_at
 
-    lr_scheduler.lr_lambdas = [hurried(factor) for factor in lr_scheduler.lr_lambdas]
+    lr_scheduler.lr_lambdas = [shortened(factor) for factor in lr_scheduler.lr_lambdas]

@@ -20,15 +20,17 @@ def encode(texts: Sequence[str], folder: Path) -> np.ndarray:
     from sentence_transformers import SentenceTransformer
 
     encoder = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
-    vectors = encoder.encode(list(texts), show_progress_bar=False)
-    return np.round(np.asarray(vectors, dtype=float), DIGITS)
+    encoded = encoder.encode(list(texts), show_progress_bar=False)
+    vectors = np.asarray(encoded, dtype=float)
+    return np.round(vectors, DIGITS)
 
 
 def main() -> None:
     """Encode the texts of the standard input; the arguments are the encoder's folder and the parent's process id."""
     # Loading takes seconds, in which the parent may already end.
     end_with_parent(int(sys.argv[2]))
-    vectors = encode(json.load(sys.stdin), Path(sys.argv[1]))
+    texts = json.load(sys.stdin)
+    vectors = encode(texts, Path(sys.argv[1]))
     json.dump(vectors.tolist(), sys.stdout)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from datasets import Dataset, DatasetDict
@@ -23,7 +23,7 @@ from xautolm.serialization import to_plain
 from xautolm.space.shares import RUNG_SHARES, trained_share
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
-from xautolm.vocabulary import Architecture, Origin
+from xautolm.vocabulary import Architecture, FailureKind, Origin
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -42,14 +42,22 @@ MOST_UNKNOWN = 0.95
 
 
 def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedTokenizerBase:
-    """The model's tokenizer; for a model from scratch, one built on the training text.
+    """Return the model's tokenizer; for a model from scratch, one that is built on the training texts.
+
+    Args:
+        card: The model's.
+        data: The folder with the splits.
+        shared: The run's folder of tokens, where such a tokenizer is kept.
 
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
     if card.origin == Origin.SCRATCH:
-        folder = shared / tokenizer_name(card)
-        return loaded(folder, lambda path: _build(card, data, path), read_tokenizer)
+
+        def build(folder: Path) -> None:
+            _build(card, data, folder)
+
+        return loaded(shared / tokenizer_name(card), build, read_tokenizer)
     source = card.path or card.hub_id
     try:
         tokenizer = read_tokenizer(source)
@@ -62,27 +70,43 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
 
 
 def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
-    """The splits as their form wants them, memory-mapped from disk, and the settings by which answers are given."""
-    form = TORCH_FORMS.get(form_of(task.forms, spec.card.architecture, spec.configuration.values).name)
+    """Return the splits as their form needs them, memory-mapped from disk, and the settings by which answers are given.
+
+    Args:
+        spec: The trial's.
+        task: The task.
+        tokenizer: The model's.
+
+    Raises:
+        TrialError: The tokenizer does not know the language of the data (`load_error`).
+    """
+    form_name = form_of(task.forms, spec.card.architecture, spec.configuration.values).name
+    form = TORCH_FORMS.get(form_name)
     tables = {name: read_split(spec.data, name) for name in ("train", "validation")}
-    _check_vocabulary(spec.card, tokenizer, list(tables["train"][next(iter(task.inputs))].iloc[:VOCABULARY_SAMPLE]))
-    targets = [task.words(one) for one in tables["train"][task.target].iloc[:TARGETS]]
+    train = tables["train"]
+    first_input = next(iter(task.inputs))
+    _check_vocabulary(spec.card, tokenizer, list(train[first_input].iloc[:VOCABULARY_SAMPLE]))
+    targets = [task.words(label) for label in train[task.target].iloc[:TARGETS]]
     settings = form.answering(spec, tokenizer, targets)
-    folder = tokens_folder(spec, settings)
 
-    def make(path: Path) -> None:
-        splits = {
-            name: Dataset.from_dict(form.columns(table, task, tokenizer, settings, spec.card.architecture))
-            for name, table in tables.items()
-        }
-        DatasetDict(splits).save_to_disk(str(path))
+    def make(folder: Path) -> None:
+        splits = DatasetDict()
+        for name, table in tables.items():
+            columns = form.columns(table, task, tokenizer, settings, spec.card.architecture)
+            splits[name] = Dataset.from_dict(columns)
+        splits.save_to_disk(str(folder))
 
-    splits = loaded(folder, make, lambda path: DatasetDict.load_from_disk(str(path)))
-    return splits, settings
+    def load(folder: Path) -> DatasetDict:
+        return DatasetDict.load_from_disk(str(folder))
+
+    return loaded(tokens_folder(spec, settings), make, load), settings
 
 
 def tokens_folder(spec: TrialSpec, settings: Answering) -> Path:
-    """Return where the tokens of a model with these settings of answering are kept."""
+    """Return where the tokens of a model with these settings of answering are kept.
+
+    Models with the same files share them, whatever their methods and layers are.
+    """
     source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
     shape = [source, spec.card.architecture, to_plain(settings)]
     return Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
@@ -94,14 +118,20 @@ def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts
     Raises:
         TrialError: Nearly all tokens of the texts are unknown to it (`load_error`).
     """
-    unknown = tokenizer.unk_token_id
-    if unknown is None:
+    unknown_token = tokenizer.unk_token_id
+    # Tokenizers of bytes know every text.
+    if unknown_token is None:
         return
-    ids = [token for row in tokenizer(texts, add_special_tokens=False, truncation=True)["input_ids"] for token in row]
-    share = ids.count(unknown) / max(1, len(ids))
+    encoded = tokenizer(texts, add_special_tokens=False, truncation=True)
+    token_count = 0
+    unknown_count = 0
+    for row in encoded["input_ids"]:
+        token_count += len(row)
+        unknown_count += row.count(unknown_token)
+    share = unknown_count / max(1, token_count)
     if share > MOST_UNKNOWN:
         raise TrialError(
-            "load_error",
+            FailureKind.LOAD_ERROR,
             f"tokenizer of {card.name}: {share:.0%} of the training texts' words are unknown to it; "
             f"use a model for their language, or the tokenizer that belongs to the weights",
         )
@@ -138,17 +168,19 @@ def nested_sample(strata: Sequence[Strata], share: float, seed: int) -> np.ndarr
         share: Of the rows; at least one is returned.
         seed: Same seed, same rows.
     """
-    shares = sorted({share, *(rung for rung in RUNG_SHARES if rung > share)}, reverse=True)
+    higher_rungs = [rung for rung in RUNG_SHARES if rung > share]
     positions = np.arange(len(strata))
-    for step in shares:
-        size = max(1, round(step * len(strata)))
-        chosen = sample([strata[position] for position in positions.tolist()], size, seed)
+    # From the highest down, each drawn from the one above it: so a lower rung's rows are among a higher one's.
+    for rung in sorted({share, *higher_rungs}, reverse=True):
+        size = max(1, round(rung * len(strata)))
+        strata_of_rows = [strata[position] for position in positions.tolist()]
+        chosen = sample(strata_of_rows, size, seed)
         positions = positions[chosen]
     return positions
 
 
-def loaded(folder: Path, make: Callable[[Path], Any], load: Callable[[Path], T]) -> T:
-    """Return what a shared folder holds; one that is damaged is made again.
+def loaded(folder: Path, make: Callable[[Path], None], load: Callable[[Path], T]) -> T:
+    """Return the content of a shared folder; one that is damaged is made again.
 
     Args:
         folder: Made only once, as by `once`.
@@ -159,6 +191,7 @@ def loaded(folder: Path, make: Callable[[Path], Any], load: Callable[[Path], T])
         try:
             return load(folder)
         except Exception as error:  # tokenizers and Arrow raise many kinds
+            # Then it is not the folder that is to blame.
             if lacks_memory(error):
                 raise
             logger.warning("%s cannot be read and is made again: %s", folder, error)
@@ -166,43 +199,53 @@ def loaded(folder: Path, make: Callable[[Path], Any], load: Callable[[Path], T])
     return load(once(folder, make))
 
 
-def once(folder: Path, make: Callable[[Path], Any]) -> Path:
+def once(folder: Path, make: Callable[[Path], None]) -> Path:
     """Return a folder that is made only once, whole, even when several trials want it at the same time.
 
-    Each makes its own copy under another name; the first to rename it wins, the others throw theirs away.
+    Each makes its own copy under another name; the first to rename it wins, the rest throw theirs away.
+
+    Args:
+        folder: The folder.
+        make: Fills a folder that exists and is empty.
 
     Raises:
         OSError: It could not be made; nothing of it is left, which would keep a full disk full.
     """
     if folder.exists():
         return folder
-    mine = folder.with_name(f".{folder.name}.{os.getpid()}")
+    own_copy = folder.with_name(f".{folder.name}.{os.getpid()}")
     try:
-        mine.mkdir(parents=True)
-        make(mine)
-        mine.rename(folder)
+        own_copy.mkdir(parents=True)
+        make(own_copy)
+        own_copy.rename(folder)
     except BaseException as error:
-        shutil.rmtree(mine, ignore_errors=True)
-        another_was_first = isinstance(error, OSError) and folder.exists()
-        if not another_was_first:
+        shutil.rmtree(own_copy, ignore_errors=True)
+        # A folder that is not empty cannot be renamed to: another trial was first.
+        is_too_late = isinstance(error, OSError) and folder.exists()
+        if not is_too_late:
             raise
     return folder
 
 
 def tokenizer_name(card: ModelCard) -> str:
-    """Which tokenizer a model from scratch has."""
+    """Return the name of the tokenizer that a model from scratch has; models of one name share it."""
     return f"tokenizer-{card.architecture}-{card.vocabulary}-{card.positions}"
 
 
 def _build(card: ModelCard, data: Path, folder: Path) -> None:
     """Train a tokenizer on the training texts: lower-casing WordPiece for encoders, bytes for models that write."""
     table = read_split(data, "train")
-    texts = [str(cell) for column in table.columns for cell in table[column]]
-    build = _word_pieces if card.architecture == Architecture.ENCODER else _byte_pairs
-    build(card, texts, folder)
+    texts: list[str] = []
+    for column in table.columns:
+        texts += [str(cell) for cell in table[column]]
+    if card.architecture == Architecture.ENCODER:
+        _word_pieces(card, texts, folder)
+    else:
+        _byte_pairs(card, texts, folder)
 
 
 def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
+    """Train a WordPiece tokenizer as BERT's, and save it."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -224,9 +267,9 @@ def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
     )
     tokenizer.train_from_iterator(texts, trainer)
     tokenizer = _with_vocabulary(tokenizer, list(special.values()))
-    start, end = (tokenizer.token_to_id(token) for token in ("[CLS]", "[SEP]"))
+    around = [(token, tokenizer.token_to_id(token)) for token in ("[CLS]", "[SEP]")]
     tokenizer.post_processor = processors.TemplateProcessing(
-        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=[("[CLS]", start), ("[SEP]", end)]
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=around
     )
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
     fast.save_pretrained(str(folder))
@@ -239,7 +282,9 @@ def _single_pieces(texts: list[str], normalizer: Normalizer) -> list[str]:
     numbered in the order of a hash table, which differs from process to process, and between equally frequent pairs
     the numbers decide which one becomes a piece: the same data and seed would give another tokenizer each time.
     """
-    characters = {character for text in texts for character in normalizer.normalize_str(text)}
+    characters: set[str] = set()
+    for text in texts:
+        characters.update(normalizer.normalize_str(text))
     letters = sorted(character for character in characters if not character.isspace())
     return [*letters, *(f"##{letter}" for letter in letters)]
 
@@ -256,6 +301,7 @@ def _with_vocabulary(trained: Tokenizer, special: list[str]) -> Tokenizer:
 
 
 def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
+    """Train a tokenizer of byte pairs, and save it."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
     from transformers import PreTrainedTokenizerFast
 
@@ -270,11 +316,14 @@ def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
-    ends_with_token = card.architecture == Architecture.ENCODER_DECODER
-    token = special["eos_token" if ends_with_token else "bos_token"]
-    single = f"$A {token}" if ends_with_token else f"{token} $A"
-    tokenizer.post_processor = processors.TemplateProcessing(
-        single=single, special_tokens=[(token, tokenizer.token_to_id(token))]
-    )
+    # What an encoder-decoder reads ends with a token of its own, as T5's; what a decoder goes on with begins with one.
+    if card.architecture == Architecture.ENCODER_DECODER:
+        token = special["eos_token"]
+        template = f"$A {token}"
+    else:
+        token = special["bos_token"]
+        template = f"{token} $A"
+    token_id = tokenizer.token_to_id(token)
+    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=[(token, token_id)])
     fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
     fast.save_pretrained(str(folder))
