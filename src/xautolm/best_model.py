@@ -68,7 +68,9 @@ class BestModel:
             return Predictions(values=values, probabilities=None, targets=targets)
         task = cast("Classification", self.task)
         return Predictions(
-            values=task.decode(targets, self.info.labels), probabilities=task.probabilities(answers), targets=targets
+            values=task.decode(targets, self.info.labels),
+            probabilities=task.probabilities(np.asarray(answers)),
+            targets=targets,
         )
 
     def predictor(self) -> Predictor:

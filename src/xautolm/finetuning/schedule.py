@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
+from typing import cast
 
 from torch.optim.lr_scheduler import LambdaLR
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
@@ -142,7 +143,7 @@ class StepPlan(TrainerCallback):
 
 def steps_per_epoch(args: TrainingArguments, state: TrainerState) -> int:
     """Return the optimizer's steps in an epoch, at least one."""
-    steps = state.max_steps / args.num_train_epochs
+    steps: float = state.max_steps / args.num_train_epochs
     return max(1, round(steps))
 
 
@@ -165,4 +166,6 @@ def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int
 
         return factor_at
 
-    lr_scheduler.lr_lambdas = [shortened(factor) for factor in lr_scheduler.lr_lambdas]
+    # torch asks them for whole steps only; those of transformers take any number.
+    factors = cast("list[Callable[[float], float]]", lr_scheduler.lr_lambdas)
+    lr_scheduler.lr_lambdas = [shortened(factor) for factor in factors]

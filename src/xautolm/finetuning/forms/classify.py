@@ -38,7 +38,8 @@ class Classify:
 
     def auto_class(self, architecture: str) -> AutoClass:
         """Return the same for every architecture."""
-        return AutoModelForSequenceClassification
+        model_class: AutoClass = AutoModelForSequenceClassification
+        return model_class
 
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
         """Return the classes."""

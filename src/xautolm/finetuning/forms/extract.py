@@ -55,7 +55,8 @@ class Extract:
 
     def auto_class(self, architecture: str) -> AutoClass:
         """Return the class of encoders with a span extractor, for which alone the form is."""
-        return AutoModelForQuestionAnswering
+        model_class: AutoClass = AutoModelForQuestionAnswering
+        return model_class
 
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
         """Return a start and an end."""

@@ -46,7 +46,8 @@ class Generate:
     def auto_class(self, architecture: str) -> AutoClass:
         """Return the class of models that say words, by architecture."""
         is_encoder_decoder = architecture == Architecture.ENCODER_DECODER
-        return AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
+        model_class: AutoClass = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
+        return model_class
 
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
         """Return nothing: the head is the language model's own."""
