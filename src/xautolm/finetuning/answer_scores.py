@@ -27,7 +27,8 @@ def answer_scores(model: PreTrainedModel, trial: PreparedTrial, table: pd.DataFr
     task = trial.task
     form = TORCH_FORMS.get(trial.settings.form)
     answers = form.answers(model, trial.tokenizer, table, task, trial.settings)
-    targets = task.encode(list(table[task.target]), trial.spec.labels)
+    labels = list(table[task.target])
+    targets = task.encode(labels, trial.spec.labels)
     return answer_metrics(trial.spec.metrics, task, targets, answers)
 
 
@@ -45,10 +46,13 @@ def answer_metrics(
         targets: As the task encodes them.
         answers: What a form says: logits of shape (rows, classes), numbers in the data's units, or texts.
     """
+    predictions = task.predictions(answers)
     probabilities = None
     if needs_probabilities(names):
-        probabilities = cast("Classification", task).probabilities(np.asarray(answers))
-    return scores(names, targets, task.predictions(answers), probabilities)
+        # Such metrics are offered for classifiers only, whose answers are logits.
+        classification = cast("Classification", task)
+        probabilities = classification.probabilities(np.asarray(answers))
+    return scores(names, targets, predictions, probabilities)
 
 
 def in_own_units(numbers: np.ndarray, settings: Answering) -> np.ndarray:
@@ -59,4 +63,5 @@ def in_own_units(numbers: np.ndarray, settings: Answering) -> np.ndarray:
     if settings.mean == 0.0 and settings.deviation == 1.0:
         # Nothing was standardised, and class indices stay whole numbers.
         return numbers
-    return np.asarray(numbers, dtype=np.float64) * settings.deviation + settings.mean
+    standardised = np.asarray(numbers, dtype=np.float64)
+    return standardised * settings.deviation + settings.mean

@@ -63,6 +63,7 @@ class Progress(TrainerCallback):
                 # `loss` alone is the training's, in the lines of `on_log`.
                 plain_name = "validation_loss"
             line[plain_name] = float(value)
+        # The last point of the training loss: the mean over the steps since the one before.
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
         if losses:
             line["train_loss"] = float(losses[-1])
@@ -104,9 +105,11 @@ class NanGuard(TrainerCallback):
         for name, value in (logs or {}).items():
             # Other numbers may be infinite in a sound training: with fp16 the gradients' norm now and then is.
             is_watched = name == "loss" or name.startswith(EVALUATION)
-            if is_watched and not math.isfinite(float(value)):
-                where = f"step {state.global_step} of {state.max_steps}"
-                raise TrialError(FailureKind.DIVERGED, f"{name} is {value} at {where}")
+            if not is_watched:
+                continue
+            if not math.isfinite(float(value)):
+                place = f"step {state.global_step} of {state.max_steps}"
+                raise TrialError(FailureKind.DIVERGED, f"{name} is {value} at {place}")
 
 
 class Deadline(TrainerCallback):

@@ -23,7 +23,11 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     started = time.monotonic()
     task = TASKS.get(spec.task)
     table = read_split(spec.data, "test")
-    targets = task.encode(list(table[task.target]), spec.labels)
-    answers = Predictor(Path(spec.card.path), spec.device).answers(table)
+    labels = list(table[task.target])
+    targets = task.encode(labels, spec.labels)
+    predictor = Predictor(Path(spec.card.path), spec.device)
+    # Through the same door as a person's `predict`, so that the scores are those of the model in use.
+    answers = predictor.answers(table)
     metrics = answer_metrics(spec.metrics, task, targets, answers)
-    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=time.monotonic() - started)
+    evaluation_time = time.monotonic() - started
+    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=evaluation_time)

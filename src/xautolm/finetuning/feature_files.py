@@ -91,7 +91,8 @@ def write_features(folder: Path, split: str, batches: Iterable[Batch], count: in
                     # Only now is the width known, which the header of the file names.
                     path = folder / f"{split}-{readout}.npy"
                     files[readout] = open_files.enter_context(path.open("wb"))
-                    _write_header(files[readout], (count, features.shape[1]), number)
+                    width = features.shape[1]
+                    _write_header(files[readout], (count, width), number)
                 numbers = _in_format(features, number)
                 files[readout].write(numbers.tobytes())
     np.save(folder / f"{split}-rows.npy", np.asarray(order))
@@ -99,8 +100,11 @@ def write_features(folder: Path, split: str, batches: Iterable[Batch], count: in
 
 def read_features(folder: Path, split: str, readout: Readout) -> RowFeatures:
     """Return what `write_features` wrote, memory-mapped."""
-    values = np.load(folder / f"{split}-{readout}.npy", mmap_mode="r", allow_pickle=False)
-    rows = np.load(folder / f"{split}-rows.npy", allow_pickle=False)
+    features_path = folder / f"{split}-{readout}.npy"
+    rows_path = folder / f"{split}-rows.npy"
+    # Mapped, because features of a million rows are larger than many machines' memory.
+    values = np.load(features_path, mmap_mode="r", allow_pickle=False)
+    rows = np.load(rows_path, allow_pickle=False)
     return RowFeatures(values=values, rows=rows)
 
 
@@ -110,8 +114,10 @@ def features_in_memory(batches: Iterable[Batch], readout: Readout) -> RowFeature
     parts: list[np.ndarray] = []
     for positions, by_readout in batches:
         order += positions
-        parts.append(_in_format(by_readout[readout], np.float16))
-    return RowFeatures(values=np.concatenate(parts), rows=np.asarray(order))
+        numbers = _in_format(by_readout[readout], np.float16)
+        parts.append(numbers)
+    values = np.concatenate(parts)
+    return RowFeatures(values=values, rows=np.asarray(order))
 
 
 def _in_format(features: np.ndarray, number: Number) -> np.ndarray:

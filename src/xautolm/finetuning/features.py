@@ -94,7 +94,9 @@ def split_features(
     """
     body = _Body(head=head, tokenizer=tokenizer)
     # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
-    rows = {"train": sampled_rows(len(tokens["train"])), "validation": np.arange(len(tokens["validation"]))}
+    train_rows = sampled_rows(len(tokens["train"]))
+    validation_rows = np.arange(len(tokens["validation"]))
+    rows = {"train": train_rows, "validation": validation_rows}
     started = time.monotonic()
     if folder.exists() and not are_whole(folder, readout, rows):
         logger.warning("%s cannot be read and is made again", folder)
@@ -106,8 +108,11 @@ def split_features(
         for split, positions in rows.items():
             batches = body.batches(tokens[split], positions, [readout])
             in_memory[split] = features_in_memory(batches, readout)
-        return SplitFeatures(**in_memory, seconds=time.monotonic() - started, notes=(NOT_KEPT,))
-    seconds = time.monotonic() - started if is_new else 0.0
+        seconds = time.monotonic() - started
+        return SplitFeatures(**in_memory, seconds=seconds, notes=(NOT_KEPT,))
+    seconds = 0.0
+    if is_new:
+        seconds = time.monotonic() - started
     train = read_features(folder, "train", readout)
     validation = read_features(folder, "validation", readout)
     notes = (IN_HALF,) if train.values.dtype == np.float16 else ()
@@ -127,7 +132,9 @@ def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bo
             features = read_features(folder, split, readout)
         except (OSError, ValueError, EOFError):
             return False
-        if len(features.values) != len(positions) or len(features.rows) != len(positions):
+        # A file that was cut short, or belongs to another sample.
+        count = len(positions)
+        if len(features.values) != count or len(features.rows) != count:
             return False
     return True
 
@@ -135,8 +142,9 @@ def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bo
 def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> np.ndarray:
     """Return what reaches a head, shape (rows, width), in the order of the rows."""
     body = _Body(head=head, tokenizer=tokenizer)
-    features = np.zeros((len(rows), head.linear.in_features), dtype=np.float32)
-    for positions, by_readout in body.batches(rows, np.arange(len(rows)), [OWN]):
+    count = len(rows)
+    features = np.zeros((count, head.linear.in_features), dtype=np.float32)
+    for positions, by_readout in body.batches(rows, np.arange(count), [OWN]):
         features[positions] = by_readout[OWN]
     return features
 
@@ -157,7 +165,8 @@ def _write_all(
         Whether the disk had room for them.
     """
     row_count = sum(len(positions) for positions in rows.values())
-    number = stored_type(folder.parent, row_count * body.width_of(readouts))
+    number_count = row_count * body.width_of(readouts)
+    number = stored_type(folder.parent, number_count)
     if number is None:
         return False
 
@@ -237,19 +246,23 @@ class _Body:
             readouts: Which features.
         """
         self.head.model.eval()
-        lengths = np.asarray(rows["length"])[positions]
         # Rows of like length share a batch, which then needs little padding.
+        lengths = np.asarray(rows["length"])[positions]
         order = np.argsort(lengths, kind="stable")
+        positions = positions[order]
+        lengths = lengths[order]
         names = [name for name in ("input_ids", SEGMENTS) if name in rows.column_names]
         columns = rows.select_columns(names)
         with self._watched() as watched:
-            for start in range(0, len(order), READ_ROWS):
-                chunk = order[start : start + READ_ROWS]
-                encoded = columns.select(positions[chunk])[:]
-                for first, last in _bounds(lengths[chunk]):
-                    batch = {name: cells[first:last] for name, cells in encoded.items()}
+            for start in range(0, len(positions), READ_ROWS):
+                # Many batches are read at once: `READ_ROWS` says why.
+                read_positions = positions[start : start + READ_ROWS]
+                read_lengths = lengths[start : start + READ_ROWS]
+                tokens = columns.select(read_positions)[:]
+                for first, last in _bounds(read_lengths):
+                    batch = {name: cells[first:last] for name, cells in tokens.items()}
                     features = self._features(batch, readouts, watched)
-                    yield positions[chunk[first:last]].tolist(), features
+                    yield read_positions[first:last].tolist(), features
 
     def _features(
         self, batch: Mapping[str, list[list[int]]], readouts: Sequence[Readout], watched: _Pass
@@ -279,19 +292,23 @@ class _Body:
         watched = _Pass()
 
         def note_head(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-            watched.head_input = inputs[0].detach().float() - self.head.offset
+            head_input = inputs[0].detach().float()
+            # The constant of an opened DistilBERT is no feature.
+            watched.head_input = head_input - self.head.offset
 
         def note_body(module: nn.Module, inputs: object, output: ModelOutput) -> None:
             layers = output.get("hidden_states")
+            # Where only the last layer was asked for, it is the output itself.
             watched.hidden = (output[0],) if layers is None else layers
 
         body = self.head.model.base_model
-        hooks = [self.head.linear.register_forward_pre_hook(note_head), body.register_forward_hook(note_body)]
+        head_hook = self.head.linear.register_forward_pre_hook(note_head)
+        body_hook = body.register_forward_hook(note_body)
         try:
             yield watched
         finally:
-            for hook in hooks:
-                hook.remove()
+            head_hook.remove()
+            body_hook.remove()
 
 
 def _bounds(lengths: np.ndarray) -> Iterator[tuple[int, int]]:

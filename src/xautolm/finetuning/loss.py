@@ -37,7 +37,8 @@ def classification_loss(problem_type: str, smoothing: float, weights: torch.Tens
         weight = None if weights is None else weights.to(logits.device)
         if problem_type == Targets.INDICATORS:
             # Of the two classes of each label, half of the share goes to either.
-            targets = labels.float() * (1 - smoothing) + smoothing / 2
+            indicators = labels.float()
+            targets = indicators * (1 - smoothing) + smoothing / 2
             return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
         return functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
 
@@ -59,5 +60,6 @@ def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:
         positive = targets.float().sum(dim=0).clamp(min=1)
         negative = len(targets) - positive
         return (negative / positive).clamp(max=LARGEST_LABEL_WEIGHT)
-    counts = torch.bincount(targets, minlength=classes).clamp(min=1)
-    return len(targets) / (classes * counts.float())
+    counts = torch.bincount(targets, minlength=classes)
+    counts = counts.clamp(min=1).float()
+    return len(targets) / (classes * counts)

@@ -191,9 +191,11 @@ def pool_by_mean(model: PreTrainedModel) -> None:
 
 def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
-    body = read_weights(AutoModel, folder, config=read_config(folder))
+    config = read_config(folder)
+    body = read_weights(AutoModel, folder, config=config)
     weights = load_file(folder / DENSE / "model.safetensors")
     weight = weights["linear.weight"].numpy()
     bias = weights["linear.bias"].numpy()
-    layers = Layers.ALL if (folder / LAYER_POOLING).is_dir() else Layers.LAST
+    pools_layers = (folder / LAYER_POOLING).is_dir()
+    layers = Layers.ALL if pools_layers else Layers.LAST
     return MeanPooledClassifier(body, weight, bias, layers)

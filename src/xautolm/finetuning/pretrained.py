@@ -110,9 +110,10 @@ def read_weights_and_report(
         ModelUnavailableError: It needs code of its own.
     """
     model, loading = read_weights(auto_class, source, output_loading_info=True, **arguments)
+    missing = frozenset(loading["missing_keys"])
     # Of each that has another shape: its name, the shape in the file, and the model's.
     mismatched = frozenset(name for name, _, _ in loading["mismatched_keys"])
-    return model, LoadingReport(missing=frozenset(loading["missing_keys"]), mismatched=mismatched)
+    return model, LoadingReport(missing=missing, mismatched=mismatched)
 
 
 def fresh_weights(auto_class: AutoClass, config: PretrainedConfig) -> PreTrainedModel:
@@ -138,7 +139,9 @@ def load_failure(part: str, source: str | Path, error: BaseException) -> TrialEr
         error: What was raised.
     """
     # A file that cannot be read says something about the model; a folder that is gone does not.
-    has_vanished = Path(source).is_absolute() and not Path(source).is_dir()
+    path = Path(source)
+    # A hub id is never absolute.
+    has_vanished = path.is_absolute() and not path.is_dir()
     kind = FailureKind.INFRASTRUCTURE if has_vanished else FailureKind.LOAD_ERROR
     return TrialError(kind, f"{part}: {type(error).__name__}: {error}")
 

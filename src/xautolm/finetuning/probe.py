@@ -88,10 +88,13 @@ class Probe:
         Args:
             features: Raw, shape (rows, width); may be memory-mapped.
         """
-        logits = np.empty((len(features), len(self.weight)), dtype=np.float32)
-        for start in range(0, len(features), BLOCK):
-            block = np.asarray(features[start : start + BLOCK], dtype=np.float32)
-            logits[start : start + BLOCK] = block @ self.weight.T + self.bias
+        rows, classes = len(features), len(self.weight)
+        logits = np.empty((rows, classes), dtype=np.float32)
+        for start in range(0, rows, BLOCK):
+            end = start + BLOCK
+            # Stored features may be in float16, in which sums over the width would lose digits.
+            block = np.asarray(features[start:end], dtype=np.float32)
+            logits[start:end] = block @ self.weight.T + self.bias
         return logits
 
 
@@ -119,7 +122,9 @@ def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: R
     # One strength of regularisation must mean the same for every feature: each gets a deviation of about 1.
     scale = feature_scale(features)
     # Without a bias a shift of the features cannot be undone.
-    shift = features.mean(axis=0) if regression.has_bias else np.zeros_like(scale)
+    shift = np.zeros_like(scale)
+    if regression.has_bias:
+        shift = features.mean(axis=0)
     standardised = Examples(features=(features - shift) / scale, targets=train.targets)
     strengths, note = _strengths_to_try(standardised, len(validation.targets), judge, regression, seed)
 

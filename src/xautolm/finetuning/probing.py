@@ -346,9 +346,11 @@ def largest_feature(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, 
         tokenizer: Its tokenizer.
         rows: Tokenised texts, of which the first 256 are tried.
     """
-    sample = rows.select(range(min(len(rows), RANGE_SAMPLE)))
+    count = min(len(rows), RANGE_SAMPLE)
+    sample = rows.select(range(count))
     features = own_features(head_of(model), tokenizer, sample)
-    return float(np.abs(features).max())
+    largest = np.abs(features).max()
+    return float(largest)
 
 
 def largest_of(features: SplitFeatures) -> float:

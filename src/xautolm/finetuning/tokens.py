@@ -80,19 +80,24 @@ def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -
     Raises:
         TrialError: The tokenizer does not know the language of the data (`load_error`).
     """
-    form_name = form_of(task.forms, spec.card.architecture, spec.configuration.values).name
+    architecture = spec.card.architecture
+    form_name = form_of(task.forms, architecture, spec.configuration.values).name
     form = TORCH_FORMS.get(form_name)
     tables = {name: read_split(spec.data, name) for name in ("train", "validation")}
     train = tables["train"]
+
     first_input = next(iter(task.inputs))
-    _check_vocabulary(spec.card, tokenizer, list(train[first_input].iloc[:VOCABULARY_SAMPLE]))
-    targets = [task.words(label) for label in train[task.target].iloc[:TARGETS]]
+    texts = list(train[first_input].iloc[:VOCABULARY_SAMPLE])
+    _check_vocabulary(spec.card, tokenizer, texts)
+
+    labels = train[task.target].iloc[:TARGETS]
+    targets = [task.words(label) for label in labels]
     settings = form.answering(spec, tokenizer, targets)
 
     def make(folder: Path) -> None:
         splits = DatasetDict()
         for name, table in tables.items():
-            columns = form.columns(table, task, tokenizer, settings, spec.card.architecture)
+            columns = form.columns(table, task, tokenizer, settings, architecture)
             splits[name] = Dataset.from_dict(columns)
         splits.save_to_disk(str(folder))
 
@@ -107,9 +112,12 @@ def tokens_folder(spec: TrialSpec, settings: Answering) -> Path:
 
     Models with the same files share them, whatever their methods and layers are.
     """
-    source = spec.card.path or spec.card.hub_id or tokenizer_name(spec.card)
-    shape = [source, spec.card.architecture, to_plain(settings)]
-    return Path(spec.tokens) / f"tokens-{digest_of(shape)[:12]}-{settings.max_length}"
+    card = spec.card
+    source = card.path or card.hub_id or tokenizer_name(card)
+    # All that the tokens depend on besides the data, of which a run has one.
+    digest = digest_of([source, card.architecture, to_plain(settings)])
+    name = f"tokens-{digest[:12]}-{settings.max_length}"
+    return Path(spec.tokens) / name
 
 
 def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> None:
@@ -285,8 +293,10 @@ def _single_pieces(texts: list[str], normalizer: Normalizer) -> list[str]:
     characters: set[str] = set()
     for text in texts:
         characters.update(normalizer.normalize_str(text))
+    # Sorted, because the order of a set differs from process to process.
     letters = sorted(character for character in characters if not character.isspace())
-    return [*letters, *(f"##{letter}" for letter in letters)]
+    continuations = [f"##{letter}" for letter in letters]
+    return letters + continuations
 
 
 def _with_vocabulary(trained: Tokenizer, special: list[str]) -> Tokenizer:
