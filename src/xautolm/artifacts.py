@@ -1,4 +1,4 @@
-"""What a run leaves behind: the scores of its winner, the front, the leaderboard, the report."""
+"""The files that a run leaves behind: the scores of its winner, the front, the leaderboard, the report."""
 
 from __future__ import annotations
 
@@ -8,30 +8,33 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from xautolm.best_folder import Results, best_of, front_of, read_results
+from xautolm.data.split_names import TEST
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
-from xautolm.records import Answering, Experience, Limits
+from xautolm.records import Answering, Experience, Limits, TrialOutcome
 from xautolm.report import as_csv, failures_by_kind, html_report, wide_leaderboard
 from xautolm.report.html import Winner
 from xautolm.report.result import shown_folder
-from xautolm.report.tables import pruning_savings
+from xautolm.report.tables import pruning_savings, score_text
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
-from xautolm.serialization import read_record, to_plain, write_json, write_text
+from xautolm.serialization import read_record, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
 
 logger = logging.getLogger(__name__)
 
 TEST_ENTRY = "xautolm.finetuning.evaluate:run"
+"""The function of the child that scores the winner; named, because the parent never imports torch."""
+WAIT_SECONDS = 60.0
+"""For which the end of that child is waited for at a time."""
 
 
 def finish(session: Session, experiences: Sequence[Experience], *, is_early: bool = False) -> Experience:
-    """Write `best/`, `results.json`, `pareto.json` and `leaderboard.csv`; returns the winner.
+    """Write `best/`, `results.json`, `pareto.json` and `leaderboard.csv`, and return the winner.
 
     Args:
         session: The search.
@@ -59,7 +62,7 @@ def complete(session: Session, best: Experience) -> None:
     """Score the model in `best/` on the test split, and let its card say that the search has ended."""
     results = session.best.results()
     assert results is not None
-    lacks_test = results.test is None and session.folder.split("test").exists()
+    lacks_test = results.test is None and session.folder.split(TEST).exists()
     if results.is_final and not lacks_test:
         return
     test = _test_scores(session, best) if lacks_test else results.test
@@ -71,44 +74,48 @@ def parting_words(folder: RunFolder, info: RunInfo) -> str:
     if not folder.best.is_dir():
         return "no trial has given a model yet"
     results = read_results(folder)
-    which = "the best model so far"
+    model = "the best model so far"
     if results is not None:
         score = results.validation.get(results.metric, math.nan)
-        which += f" (trial {results.best}, validation {results.metric} {score:.4f})"
+        model += f" (trial {results.best}, validation {results.metric} {score_text(score)})"
     run = shown_folder(folder.root)
     command = predict_command(run, tuple(TASKS.get(info.task).inputs))
-    return f"{which} is in {run / folder.best.name}; ask it with: {command}"
+    return f"{model} is in {run / folder.best.name}; ask it with: {command}"
 
 
 def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experience]) -> None:
     """Write `pareto.json` and `leaderboard.csv`."""
     front = front_of(info, experiences)
     objectives = recorded_objectives(info)
-    points = [
-        {
-            "trial": one.trial,
-            "objectives": dict(zip(info.objectives, objective_values(one.outcome, objectives) or (), strict=True)),
-            "configuration": dict(one.configuration.values),
-            "model": str(folder.model(one.trial).relative_to(folder.root)),
+    points = []
+    for experience in front:
+        values = objective_values(experience.outcome, objectives) or ()
+        model = folder.model(experience.trial).relative_to(folder.root)
+        point = {
+            "trial": experience.trial,
+            "objectives": dict(zip(info.objectives, values, strict=True)),
+            "configuration": dict(experience.configuration.values),
+            "model": str(model),
         }
-        for one in front
-    ]
+        points.append(point)
     write_json(folder.front, points)
-    rows = wide_leaderboard(experiences, lead_of(objectives), [one.trial for one in front])
+    numbers = [experience.trial for experience in front]
+    rows = wide_leaderboard(experiences, lead_of(objectives), numbers)
     write_text(folder.leaderboard, as_csv(rows))
 
 
 def write_report(folder: RunFolder, path: Path | None = None) -> Path:
-    """Write the run's HTML page, `report.html` in its folder by default; returns its path.
+    """Write the run's HTML page, `report.html` in its folder by default, and return its path.
 
     Raises:
         NoModelError: No trial has ended yet.
         RunFolderError: The page cannot be written there.
     """
-    info, experiences = folder.info(), folder.experiences()
+    info = folder.info()
+    experiences = folder.experiences()
     if not experiences:
         raise NoModelError(f"No trial of {folder.root} has ended yet, so there is nothing to report.")
-    front = [one.trial for one in front_of(info, experiences)]
+    front = [experience.trial for experience in front_of(info, experiences)]
     title = f"{info.data.name}: {info.task}"
     lead = lead_of(recorded_objectives(info))
     page = html_report(title, experiences, front, lead, winner_of(folder), info.notes)
@@ -123,7 +130,7 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
 
 
 def winner_of(folder: RunFolder) -> Winner | None:
-    """Return what a page says of the model in `best/`; None where there is none, or its files are damaged."""
+    """Return the part of the page about the model in `best/`; None where there is none, or its files are damaged."""
     results = read_results(folder, warn_once)
     if results is None or not folder.best.is_dir():
         return None
@@ -140,41 +147,53 @@ def winner_of(folder: RunFolder) -> Winner | None:
 
 
 def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
-    """Scores of the winner on the test split, computed in a child; nothing if that fails."""
+    """Score the winner on the test split, in a child process.
+
+    Returns:
+        None where that failed; the screen is told why.
+    """
     spec = session.spec(best.trial, best.configuration, Limits(), session.devices()[0], best.proposal)
-    spec = replace(spec, card=replace(spec.card, path=str(session.folder.best)))
+    placed_card = replace(spec.card, path=str(session.folder.best))
+    spec = replace(spec, card=placed_card)
     folder = session.folder.test
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)
     # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
+    # A server of our own is closed at the end; that of the trials is the session's.
     trials_launcher = session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
-    executor = LocalExecutor(trials_launcher or SpawnLauncher(spec.threads), TEST_ENTRY)
+    launcher = trials_launcher or SpawnLauncher(spec.threads)
+    executor = LocalExecutor(launcher, TEST_ENTRY)
+    ended: Sequence[tuple[int, TrialOutcome]] = ()
     try:
         executor.start(spec, folder)
-        while not (ended := executor.finished(timeout=60.0)):
-            pass
+        while not ended:
+            ended = executor.finished(timeout=WAIT_SECONDS)
     finally:
         if trials_launcher is None:
             executor.close()
-    outcome = ended[0][1]
+    _, outcome = ended[0]
     if outcome.failure is not None:
         session.screen.note(f"the test split could not be scored: {outcome.failure.message} (see {folder})")
         return None
     return dict(outcome.metrics)
 
 
-def summary(info: RunInfo, experiences: Sequence[Experience], results: Results | None) -> dict[str, Any]:
-    """A run in one JSON value."""
+def summary(info: RunInfo, experiences: Sequence[Experience], results: Results | None) -> dict[str, object]:
+    """Return a run as one JSON value."""
     best = best_of(info, experiences)
+    front = front_of(info, experiences)
     pruned, seconds_saved = pruning_savings(experiences)
+    test = None
+    if results is not None and results.test:
+        test = dict(results.test)
     return {
-        "best": {"trial": best.trial, **to_plain(best.configuration)["values"]},
+        "best": {"trial": best.trial, **best.configuration.values},
         "validation": dict(best.outcome.metrics),
-        "test": dict(results.test) if results is not None and results.test else None,
+        "test": test,
         "evaluation_time": best.outcome.evaluation_time,
         "trials": len(experiences),
         "failures": dict(failures_by_kind(experiences)),
         "pruned": {"trials": pruned, "seconds_saved": seconds_saved},
-        "front": [one.trial for one in front_of(info, experiences)],
+        "front": [experience.trial for experience in front],
     }

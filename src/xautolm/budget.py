@@ -1,4 +1,4 @@
-"""What of a run's budget is used and left, over all its sessions."""
+"""The time budget of a run: how much of it is used and left, over all its sessions."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ leave time for a model."""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Used:
-    """What `clock.json` says."""
+    """The content of `clock.json`."""
 
     seconds: Annotated[float, Field(ge=0, allow_inf_nan=False)]
     """Of the budget, over all sessions so far."""
 
 
 class Clock:
-    """How much of the budget is used, over all sessions of a run.
+    """Measures how much of the budget is used, over all sessions of a run.
 
     Args:
         path: `clock.json`, where the seconds used are noted.
@@ -46,24 +46,32 @@ class Clock:
         self.budget = budget
         self.before = before
         now = time.monotonic()
-        earliest = now - START_SHARE * budget.seconds if budget.seconds is not None else now
-        self.started = max(earliest, now if started is None else started)
+        earliest = now
+        if budget.seconds is not None:
+            earliest = now - START_SHARE * budget.seconds
+        if started is None:
+            started = now
+        self.started = max(earliest, started)
         self.written = 0.0
 
     @property
     def used(self) -> float:
-        """Seconds used so far."""
+        """Return the seconds used so far."""
         return self.before + time.monotonic() - self.started
 
     @property
     def left(self) -> float:
-        """Seconds left; infinite without a time budget."""
-        return float("inf") if self.budget.seconds is None else self.budget.seconds - self.used
+        """Return the seconds left; infinite without a time budget."""
+        if self.budget.seconds is None:
+            return float("inf")
+        return self.budget.seconds - self.used
 
     @property
     def spent(self) -> float:
-        """Share of the time budget that is used; 0 without one."""
-        return 0.0 if self.budget.seconds is None else self.used / self.budget.seconds
+        """Return the share of the time budget that is used; 0 without one."""
+        if self.budget.seconds is None:
+            return 0.0
+        return self.used / self.budget.seconds
 
     def tick(self) -> None:
         """Note the time used, at most once a second."""
@@ -97,6 +105,8 @@ def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, s
     try:
         return read_record(Used, path).seconds
     except DamagedFileError as error:
-        seconds = sum(experience.outcome.wall_time for experience in experiences) / parallel
+        # What they took of the clock is less where several ran at once.
+        trial_seconds = sum(experience.outcome.wall_time for experience in experiences)
+        seconds = trial_seconds / parallel
         say(f"{path.name} cannot be read ({error.reason}): the {seconds:.0f} s that the trials took count as used")
         return seconds

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from xautolm.data.split_names import TEST, VALIDATION
 from xautolm.records import Answering, Experience, ModelCard
+from xautolm.report.tables import millions, score_text
 from xautolm.report.usage import folder_kind, library_of, usage
 from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import Origin
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 GOES_ON = """
 The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
 """
-"""What the card of a model says while the search goes on."""
+"""Stands on the card of a model while the search goes on."""
 LICENCES = {"unstated": "unknown", "your own": None}
 """What the hub calls what stands on a card of the zoo in the place of a licence; None leaves the field out."""
 NO_LANGUAGE = "unstated"
@@ -56,7 +57,7 @@ class CardFacts:
         if self.card.hub_id:
             return self.card.hub_id
         if self.card.package:
-            return f"{self.card.package.replace('_', '-')} (PyPI)"
+            return f"{self.card.distribution} (PyPI)"
         return self.card.name
 
 
@@ -64,9 +65,16 @@ def model_card(facts: CardFacts) -> str:
     """Return a README.md in the hub's card format: what was trained on what, chosen how, and how to load it."""
     experience, card = facts.experience, facts.card
     data, outcome = experience.data, experience.outcome
-    layers = f", first {card.kept_layers} of its layers" if card.kept_layers else ""
+    first_layers = ""
+    if card.kept_layers:
+        first_layers = f", first {card.kept_layers} of its layers"
+    parameters = millions(card.parameters)
+    base = f"{facts.base}{first_layers} ({card.family}, {parameters} parameters, licence {card.licence})"
     versions = ", ".join(f"{name} {version}" for name, version in experience.versions.items())
+    progress = "" if facts.is_final else GOES_ON
+    data_lines = [*_class_lines(facts.labels), *facts.notes]
     adjustments = outcome.adjustments or ["none"]
+    seconds = outcome.evaluation_time or 0
     return f"""---
 {_metadata(facts)}
 ---
@@ -75,7 +83,7 @@ def model_card(facts: CardFacts) -> str:
 
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
 Chosen by **{facts.metric} on the validation split**; a score on that split is therefore somewhat optimistic.
-{"" if facts.is_final else GOES_ON}
+{progress}
 {folder_kind(facts.answering)}
 
 ```python
@@ -87,16 +95,16 @@ Chosen by **{facts.metric} on the validation split**; a score on that split is t
 | metric | value |
 | --- | --- |
 {_score_lines(facts)}
-Training and validation took {outcome.evaluation_time or 0:.1f} s on {experience.system.device}.
+Training and validation took {seconds:.1f} s on {experience.system.device}.
 
 ## Data
 
 - fingerprint `{data.fingerprint}`, source fingerprint `{data.source_fingerprint}`
 - {data.train_examples} training and {data.validation_examples} validation examples
-{_items(_class_lines(facts.labels))}{_items(facts.notes)}
+{_items(data_lines)}
 ## Training
 
-- base model: {facts.base}{layers} ({card.family}, {card.parameters / 1e6:.1f} M parameters, licence {card.licence})
+- base model: {base}
 - seed {experience.seed}
 - versions: {versions}
 
@@ -110,7 +118,7 @@ Changed to stay within memory:
 
 
 def _metadata(facts: CardFacts) -> str:
-    """Return what the hub reads of a card, as YAML."""
+    """Return the part of a card that the hub reads, as YAML."""
     # Loaded here: it takes a fifth of a second, and most commands write no card.
     from huggingface_hub import ModelCardData
 
@@ -138,6 +146,7 @@ def _languages(card: ModelCard) -> list[str] | None:
 
 
 def _pipeline_tag(facts: CardFacts) -> str:
+    """Return the hub's word for what the model does, such as `text-classification`."""
     return FORMS.get(facts.answering.form).pipeline_tag
 
 
@@ -167,19 +176,28 @@ def _results(facts: CardFacts) -> list[EvalResult]:
 def _scores(facts: CardFacts) -> list[tuple[str, str, float]]:
     """Return split, metric and value of all scores."""
     validation = facts.experience.outcome.metrics
-    scores = [(VALIDATION, metric, score) for metric, score in validation.items()]
-    scores += [(TEST, metric, score) for metric, score in (facts.test or {}).items()]
+    test = facts.test or {}
+    scores = []
+    for metric, score in validation.items():
+        scores.append((VALIDATION, metric, score))
+    for metric, score in test.items():
+        scores.append((TEST, metric, score))
     return scores
 
 
 def _score_lines(facts: CardFacts) -> str:
-    lines = [f"| {split} {metric} | {score:.4f} |\n" for split, metric, score in _scores(facts)]
+    """Return all scores as rows of a table in Markdown."""
+    lines = []
+    for split, metric, score in _scores(facts):
+        lines.append(f"| {split} {metric} | {score_text(score)} |\n")
     return "".join(lines)
 
 
 def _class_lines(labels: Sequence[str]) -> list[str]:
+    """Return a line with the names of the classes; no line for tasks without classes."""
     if not labels:
         return []
+    # As JSON: a label may hold commas and quotes.
     names = json.dumps(list(labels), ensure_ascii=False)
     return [f"{len(labels)} classes: {names}"]
 
@@ -190,6 +208,7 @@ def _items(lines: Sequence[str]) -> str:
 
 
 def _configuration(experience: Experience) -> str:
+    """Return the trial's configuration as JSON, under the name of its space."""
     configuration = experience.configuration
     values = {"space": configuration.space, **configuration.values}
     return json.dumps(values, indent=1)

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from xautolm.objectives import Objective
 from xautolm.records import Experience
-from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard, pruning_account
+from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard, pruning_account, score_text
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
 LEADERS = 15
-"""Rows of the table and curves of the picture."""
+"""Rows of the table; the picture of learning curves has half as many."""
 INK, ACCENT, MUTED, BAD = "#1f2933", "#0b7285", "#9aa5b1", "#c92a2a"
+"""Colours of text, of what is on the front, of what is not, and of failures, in pictures and in the page's style."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +63,19 @@ def html_report(
         ("Failures by kind", _failure_picture(experiences)),
         ("Learning curves of the leaders", _curves_picture(experiences, lead)),
     ]
+    drawn = []
+    for index, (heading, figure) in enumerate(pictures):
+        # A picture of nothing is left out: in a run of failures, there is no score to draw.
+        if figure is not None:
+            drawn.append((heading, _div(figure, index)))
     rows = leaderboard(experiences, lead, front)
-    template = Environment(loader=PackageLoader("xautolm.report"), autoescape=True).get_template("report.html")
+    environment = Environment(loader=PackageLoader("xautolm.report"), autoescape=True)
+    environment.filters["score"] = score_text
+    template = environment.get_template("report.html")
     page: str = template.render(
         title=title,
         plotly=get_plotlyjs(),
-        pictures=[
-            (heading, _div(figure, index)) for index, (heading, figure) in enumerate(pictures) if figure is not None
-        ],
+        pictures=drawn,
         rows=rows[:LEADERS],
         hidden=max(0, len(rows) - LEADERS),
         facts=_facts(experiences, front, lead, winner),
@@ -78,6 +84,9 @@ def html_report(
         notes=notes,
         data=experiences[0].data,
         system=experiences[0].system,
+        ink=INK,
+        accent=ACCENT,
+        bad=BAD,
     )
     return page
 
@@ -88,52 +97,79 @@ def _facts(
     """Return what is said at the top of the page, as pairs of a name and a value."""
     metric = lead.name
     scored = [experience for experience in experiences if metric in experience.outcome.metrics]
-    best = f"{best_first(scored, lead)[0].outcome.metrics[metric]:.4f}" if scored else "none"
+    best = "none"
+    if scored:
+        leader = best_first(scored, lead)[0]
+        best = score_text(leader.outcome.metrics[metric])
+    seconds = sum(experience.outcome.wall_time for experience in experiences)
     failed = sum(failures_by_kind(experiences).values())
     pruned = pruning_account(experiences)
-    tested = []
+
+    facts = [(f"best {metric}", best)]
     if winner is not None and metric in winner.test:
-        tested.append((f"test {metric}", f"{winner.test[metric]:.4f}"))
-    return [
-        (f"best {metric}", best),
-        *tested,
-        ("trials", str(len(experiences))),
-        ("failed", str(failed)),
-        ("on the Pareto front", str(len(front))),
-        ("time in trials", duration(sum(one.outcome.wall_time for one in experiences))),
-        *([("pruning", pruned)] if pruned else []),
-    ]
+        facts.append((f"test {metric}", score_text(winner.test[metric])))
+    facts.append(("trials", str(len(experiences))))
+    facts.append(("failed", str(failed)))
+    facts.append(("on the Pareto front", str(len(front))))
+    facts.append(("time in trials", duration(seconds)))
+    if pruned:
+        facts.append(("pruning", pruned))
+    return facts
 
 
 def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> go.Figure | None:
-    import plotly.graph_objects as go
-
-    # A trial that was stopped has spent less than its configuration takes, so it is no point of this picture.
-    scored = [one for one in experiences if one.outcome.evaluation_time and one.outcome.succeeded]
-    if not scored:
+    """Return the trials by evaluation time and score, the front as steps; None where no trial left a model."""
+    dominated: list[Experience] = []
+    optimal: list[Experience] = []
+    for experience in experiences:
+        outcome = experience.outcome
+        # A trial that was stopped has spent less than its configuration takes, so it is no point of this picture.
+        if not outcome.evaluation_time or not outcome.succeeded:
+            continue
+        members = optimal if experience.trial in front else dominated
+        members.append(experience)
+    if not dominated and not optimal:
         return None
     figure = _figure("evaluation time (s)", metric)
-    for members, name, colour in (
-        ([one for one in scored if one.trial not in front], "dominated", MUTED),
-        ([one for one in scored if one.trial in front], "Pareto front", ACCENT),
-    ):
-        members = sorted(members, key=lambda one: one.outcome.evaluation_time or 0)
-        figure.add_trace(
-            go.Scatter(
-                x=[one.outcome.evaluation_time for one in members],
-                y=[one.outcome.metrics[metric] for one in members],
-                text=[
-                    _escaped(f"trial {one.trial}: {one.configuration.model}, {one.configuration.method}")
-                    for one in members
-                ],
-                mode="lines+markers" if colour == ACCENT else "markers",
-                line={"shape": "hv"},
-                marker={"size": 9},
-                line_color=colour,
-                name=name,
-            )
-        )
+    _add_points(figure, dominated, metric, name="dominated", mode="markers", colour=MUTED)
+    _add_points(figure, optimal, metric, name="Pareto front", mode="lines+markers", colour=ACCENT)
     return figure
+
+
+def _add_points(
+    figure: go.Figure, trials: Sequence[Experience], metric: str, *, name: str, mode: str, colour: str
+) -> None:
+    """Add trials to the picture of the front, in the order of their evaluation time.
+
+    Args:
+        figure: The picture.
+        trials: Those that left a model.
+        metric: What is drawn upwards.
+        name: Of the trials together, in the legend.
+        mode: Plotly's: `markers`, or `lines+markers` for a curve of steps.
+        colour: Of points and lines.
+    """
+    import plotly.graph_objects as go
+
+    times = []
+    scores = []
+    texts = []
+    for trial in sorted(trials, key=lambda trial: trial.outcome.evaluation_time or 0.0):
+        configuration = trial.configuration
+        times.append(trial.outcome.evaluation_time)
+        scores.append(trial.outcome.metrics[metric])
+        texts.append(_escaped(f"trial {trial.trial}: {configuration.model}, {configuration.method}"))
+    points = go.Scatter(
+        x=times,
+        y=scores,
+        text=texts,
+        mode=mode,
+        line={"shape": "hv"},
+        marker={"size": 9},
+        line_color=colour,
+        name=name,
+    )
+    figure.add_trace(points)
 
 
 def _progress_picture(experiences: Sequence[Experience], lead: Objective) -> go.Figure | None:
@@ -162,13 +198,15 @@ def _progress_picture(experiences: Sequence[Experience], lead: Objective) -> go.
 
 
 def _failure_picture(experiences: Sequence[Experience]) -> go.Figure | None:
+    """Return how many trials failed, as a bar for each kind; None where none failed."""
     import plotly.graph_objects as go
 
     kinds = failures_by_kind(experiences)
     if not kinds:
         return None
     figure = _figure("trials", "")
-    figure.add_trace(go.Bar(x=list(kinds.values()), y=list(kinds), orientation="h", marker_color=BAD))
+    bars = go.Bar(x=list(kinds.values()), y=list(kinds), orientation="h", marker_color=BAD)
+    figure.add_trace(bars)
     return figure
 
 
@@ -180,20 +218,21 @@ def _curves_picture(experiences: Sequence[Experience], lead: Objective) -> go.Fi
     if not scored:
         return None
     figure = _figure("epoch", lead.name)
-    for experience in best_first(scored, lead)[: LEADERS // 2]:
+    leaders = best_first(scored, lead)[: LEADERS // 2]
+    for experience in leaders:
         history = experience.outcome.history
-        figure.add_trace(
-            go.Scatter(
-                x=[point["epoch"] for point in history],
-                y=[point[lead.name] for point in history],
-                mode="lines+markers",
-                name=_escaped(f"{experience.trial}: {experience.configuration.model}"),
-            )
+        curve = go.Scatter(
+            x=[point["epoch"] for point in history],
+            y=[point[lead.name] for point in history],
+            mode="lines+markers",
+            name=_escaped(f"{experience.trial}: {experience.configuration.model}"),
         )
+        figure.add_trace(curve)
     return figure
 
 
-def _figure(x: str, y: str) -> go.Figure:
+def _figure(x_title: str, y_title: str) -> go.Figure:
+    """Return an empty picture in the style of the page."""
     import plotly.graph_objects as go
 
     figure = go.Figure()
@@ -203,20 +242,24 @@ def _figure(x: str, y: str) -> go.Figure:
         margin={"l": 56, "r": 12, "t": 12, "b": 48},
         height=360,
         legend={"orientation": "h", "yanchor": "top", "y": -0.2},
-        xaxis_title=x,
-        yaxis_title=y,
+        xaxis_title=x_title,
+        yaxis_title=y_title,
     )
     return figure
 
 
-def _div(figure: Any, index: int) -> str:
+def _div(figure: go.Figure, index: int) -> str:
+    """Return the HTML of a picture; the page holds Plotly's library once, for all of them."""
     from plotly.io import to_html
 
+    # A single curve needs no legend.
     figure.update_layout(showlegend=len(figure.data) > 1)
     options = {"responsive": True, "displayModeBar": False}
-    return str(to_html(figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}"))
+    # Left to itself, Plotly draws a random name for the element.
+    html = to_html(figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}")
+    return str(html)
 
 
 def _escaped(text: str) -> str:
-    """Plotly shows a small set of tags in text; nothing of ours may be one."""
+    """Return a text in which Plotly finds no tags: it shows a small set of them, and nothing of ours may be one."""
     return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")

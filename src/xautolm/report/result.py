@@ -10,8 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from xautolm.records import Experience
-from xautolm.report.console import cell, sentence, table_console
-from xautolm.report.tables import duration, hyperparameters
+from xautolm.report.console import add_cells, add_columns, sentence, table_console
+from xautolm.report.tables import duration, hyperparameters, score_text
 from xautolm.report.usage import predict_command
 from xautolm.run_folder import RunFolder
 
@@ -25,7 +25,7 @@ def print_result(
     pruning: str = "",
     console: Console | None = None,
 ) -> None:
-    """The Pareto front, the winner's scores, and the next commands.
+    """Print the Pareto front, the winner's scores, and the next commands.
 
     Args:
         folder: The run.
@@ -37,37 +37,53 @@ def print_result(
         console: Where to print; the terminal by default.
     """
     console = console or table_console()
-    names = list(best.outcome.metrics)
-    table = Table(title="Pareto front" if len(front) > 1 else "Best trial", title_justify="left", box=None)
-    for heading in ("trial", "model", "method", *names, "time", "hyperparameters"):
-        is_number = heading in {"trial", "time", *names}
-        table.add_column(cell(heading), justify="right" if is_number else "left", no_wrap=heading != "hyperparameters")
-    for one in front:
-        scores = [f"{one.outcome.metrics[name]:.4f}" for name in names]
-        cells = [str(one.trial), one.configuration.model, one.configuration.method, *scores]
-        cells += [duration(one.outcome.evaluation_time or 0), hyperparameters(one)]
-        table.add_row(*map(cell, cells), style="bold" if one.trial == best.trial else "")
-    console.print(table)
-    console.print(sentence(f"\nbest: trial {best.trial}, validation " + _scores(best.outcome.metrics)))
+    console.print(_front_table(best, front))
+    console.print(sentence(f"\nbest: trial {best.trial}, validation {_scores(best.outcome.metrics)}"))
     if test:
         console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
     if pruning:
         console.print(sentence(pruning))
-    shown = shown_folder(folder.root)
+    root = shown_folder(folder.root)
     disk = disk_use(folder.root) / 1e6
-    console.print(sentence(f"model: {shown / 'best'}    report: {shown / 'report.html'}    disk: {disk:.0f} MB"))
+    places = f"model: {root / folder.best.name}    report: {root / folder.report.name}    disk: {disk:.0f} MB"
+    console.print(sentence(places))
     # Not wrapped: it is there to be copied.
-    console.print(sentence(f"next: {predict_command(shown, inputs)}"), soft_wrap=True)
+    console.print(sentence(f"next: {predict_command(root, inputs)}"), soft_wrap=True)
+
+
+def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
+    """Return the Pareto-optimal trials as a table, the best one in bold."""
+    metrics = list(best.outcome.metrics)
+    title = "Pareto front" if len(front) > 1 else "Best trial"
+    table = Table(title=title, title_justify="left", box=None)
+    headings = ("trial", "model", "method", *metrics, "time", "hyperparameters")
+    add_columns(table, headings, numbers={"trial", "time", *metrics})
+    # Only the last column may take several lines: the hyperparameters are long.
+    for column in table.columns[:-1]:
+        column.no_wrap = True
+    for experience in front:
+        configuration = experience.configuration
+        outcome = experience.outcome
+        scores = [score_text(outcome.metrics[metric]) for metric in metrics]
+        time = duration(outcome.evaluation_time or 0)
+        names = (configuration.model, configuration.method)
+        cells = (experience.trial, *names, *scores, time, hyperparameters(experience))
+        is_best = experience.trial == best.trial
+        add_cells(table, cells, style="bold" if is_best else "")
+    return table
 
 
 def shown_folder(root: Path) -> Path:
     """Return a run's folder as a person would type it: relative to the working folder, where it lies in that."""
-    here = Path.cwd()
-    return root.relative_to(here) if root.is_relative_to(here) else root
+    working_folder = Path.cwd()
+    if root.is_relative_to(working_folder):
+        return root.relative_to(working_folder)
+    return root
 
 
 def disk_use(root: Path) -> int:
-    """Bytes that a folder takes on disk; files with two names count once."""
+    """Return the bytes that a folder takes on disk; files with two names count once."""
+    # Files of `best/` are mostly second names of a trial's. Device and number there tell a file, whatever its names.
     sizes: dict[tuple[int, int], int] = {}
     for path, _, files in os.walk(root):
         for name in files:
@@ -77,4 +93,4 @@ def disk_use(root: Path) -> int:
 
 
 def _scores(scores: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {value:.4f}" for name, value in scores.items())
+    return ", ".join(f"{name} {score_text(value)}" for name, value in scores.items())

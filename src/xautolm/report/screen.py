@@ -8,7 +8,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Protocol, TextIO
+from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -19,9 +19,9 @@ from rich.text import Text
 from xautolm.objectives import Objective
 from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
-from xautolm.report.console import cell, sentence
+from xautolm.report.console import add_cells, add_columns, cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
-from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard
+from xautolm.report.tables import best_first, duration, failures_in_words, leaderboard, score_text
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
@@ -31,7 +31,7 @@ REMARKS = {
     TrialStatus.TRUNCATED: " (stopped at the time limit)",
     TrialStatus.PRUNED: " (stopped: it could no longer reach the front)",
 }
-"""What is said behind the scores of trials that did not run to their end."""
+"""Stands behind the scores of trials that did not run to their end."""
 ROWS = 8
 """Trials shown in the live table."""
 BAR_WIDTH = 30
@@ -48,9 +48,13 @@ class Standing:
     used: float = 0.0
     """Seconds of the budget used."""
     left: float = float("inf")
+    """Seconds of the budget left; infinite without a time budget."""
     trials_left: int | None = None
+    """Trials of the budget left; None without a budget of trials."""
     experiences: list[Experience] = field(default_factory=list)
+    """The trials that have ended."""
     front: Sequence[int] = ()
+    """Numbers of the Pareto-optimal trials."""
     running: dict[int, TrialSpec] = field(default_factory=dict)
     """The orders of the running trials by number."""
 
@@ -63,7 +67,7 @@ class Standing:
 
     @property
     def share_used(self) -> float | None:
-        """Share of the budget that is used, between 0 and 1, of time or trials whichever is nearer to its end.
+        """Return the share of the budget that is used, 0 to 1: of time or trials, whichever is nearer to its end.
 
         None without a budget of either kind.
         """
@@ -81,16 +85,18 @@ class Standing:
 
     @property
     def seconds_left(self) -> float:
-        """Seconds until the search will have ended, by estimate: infinite while nothing says when."""
+        """Return the seconds until the search ends, by estimate: infinite while nothing says when."""
         ended = self._trials_that_count
         if self.trials_left is None or ended == 0:
             return self.left
         # As the trials so far went; those that run are taken to be in their middle.
-        still = self.trials_left + len(self.running) / 2
-        return min(self.left, still * self.used / ended)
+        trials_to_come = self.trials_left + len(self.running) / 2
+        seconds_per_trial = self.used / ended
+        return min(self.left, trials_to_come * seconds_per_trial)
 
     @property
     def _trials_that_count(self) -> int:
+        """Return how many of the ended trials count against the budget: not those that were ended from outside."""
         return sum(trial.outcome.is_evidence for trial in self.experiences)
 
 
@@ -98,45 +104,45 @@ class Screen(Protocol):
     """Shows a search."""
 
     def note(self, text: str) -> None:
-        """Something that is said once."""
+        """Show something that is said once."""
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Show how a download of so many bytes goes on, as long as the context is open."""
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
-        """A trial began; it is predicted to take so many seconds."""
+        """Show that a trial began; it is predicted to take so many seconds."""
 
     def finished(self, experience: Experience, standing: Standing) -> None:
-        """A trial ended."""
+        """Show that a trial ended."""
 
     def update(self, standing: Standing) -> None:
-        """Called about twice a second."""
+        """Show where the search stands; called about twice a second."""
 
     def close(self) -> None:
-        """The search is over."""
+        """Leave the screen as it is to stay: the search is over."""
 
 
 class Quiet:
     """Shows nothing; also what the other screens build on."""
 
     def note(self, text: str) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Show nothing."""
         return tenths(total, lambda received: None)
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def finished(self, experience: Experience, standing: Standing) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def update(self, standing: Standing) -> None:
-        """Nothing."""
+        """Show nothing."""
 
     def close(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
 
 class Plain(Quiet):
@@ -146,7 +152,7 @@ class Plain(Quiet):
         self.stream = stream or sys.stderr
 
     def note(self, text: str) -> None:
-        """One line."""
+        """Print the text."""
         print(printable(text), file=self.stream, flush=True)
 
     def download(self, total: int) -> AbstractContextManager[Received]:
@@ -154,14 +160,18 @@ class Plain(Quiet):
         return tenths(total, lambda received: self.note(f"fetched {sized(received)} of {sized(total)}"))
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
-        """What runs, and how long it is predicted to."""
+        """Print what runs, and how long it is predicted to."""
         self.note(f"trial {number}: {configuration.model}, {configuration.method}, about {duration(seconds)}")
 
     def finished(self, experience: Experience, standing: Standing) -> None:
-        """What came of it."""
+        """Print what came of the trial, and which one leads now."""
+        metric = standing.lead.name
+        leader = ""
         best = standing.best
-        leader = f"; best {best.outcome.metrics[standing.lead.name]:.4f} (trial {best.trial})" if best else ""
-        self.note(f"trial {experience.trial}: {summary(experience, standing.lead.name)}{leader}")
+        if best is not None:
+            score = score_text(best.outcome.metrics[metric])
+            leader = f"; best {score} (trial {best.trial})"
+        self.note(f"trial {experience.trial}: {summary(experience, metric)}{leader}")
 
 
 class JsonLines(Quiet):
@@ -171,36 +181,41 @@ class JsonLines(Quiet):
         self.stream = stream or sys.stdout
 
     def note(self, text: str) -> None:
-        """`{"event": "note"}`."""
+        """Write `{"event": "note"}`."""
         self._write({"event": "note", "text": text})
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Write `{"event": "download"}` for each tenth."""
-        return tenths(total, lambda received: self._write({"event": "download", "bytes": received, "total": total}))
+
+        def write(received: int) -> None:
+            self._write({"event": "download", "bytes": received, "total": total})
+
+        return tenths(total, write)
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
-        """`{"event": "started"}`."""
+        """Write `{"event": "started"}`."""
         values = dict(configuration.values)
         self._write({"event": "started", "trial": number, "configuration": values, "predicted_seconds": seconds})
 
     def finished(self, experience: Experience, standing: Standing) -> None:
-        """`{"event": "finished"}`."""
+        """Write `{"event": "finished"}`."""
         outcome = experience.outcome
-        failure = outcome.failure and {"kind": outcome.failure.kind.value, "message": outcome.failure.message}
-        self._write(
-            {
-                "event": "finished",
-                "trial": experience.trial,
-                "status": outcome.status.value,
-                "metrics": dict(outcome.metrics),
-                "evaluation_time": outcome.evaluation_time,
-                "failure": failure,
-                "front": list(standing.front),
-            }
-        )
+        failure = None
+        if outcome.failure is not None:
+            failure = {"kind": outcome.failure.kind.value, "message": outcome.failure.message}
+        event = {
+            "event": "finished",
+            "trial": experience.trial,
+            "status": outcome.status.value,
+            "metrics": dict(outcome.metrics),
+            "evaluation_time": outcome.evaluation_time,
+            "failure": failure,
+            "front": list(standing.front),
+        }
+        self._write(event)
 
-    def _write(self, value: Mapping[str, Any]) -> None:
-        print(json.dumps(value), file=self.stream, flush=True)
+    def _write(self, event: Mapping[str, object]) -> None:
+        print(json.dumps(event), file=self.stream, flush=True)
 
 
 class LiveTable(Quiet):
@@ -211,11 +226,11 @@ class LiveTable(Quiet):
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
 
     def note(self, text: str) -> None:
-        """A line above the table."""
+        """Print a line above the table."""
         self.console.print(sentence(text, style="dim"))
 
     def download(self, total: int) -> AbstractContextManager[Received]:
-        """Draw a bar."""
+        """Draw a bar of the bytes."""
         return download_bar(self.console, total)
 
     def update(self, standing: Standing) -> None:
@@ -230,53 +245,66 @@ class LiveTable(Quiet):
 
 
 def choose_screen(*, quiet: bool, as_json: bool) -> Screen:
-    """The screen that fits the flags and the terminal."""
+    """Return the screen that fits the flags and the terminal."""
     if as_json:
         return JsonLines()
     if quiet:
         return Quiet()
     console = Console(stderr=True)
-    return LiveTable(console) if console.is_terminal else Plain()
+    if console.is_terminal:
+        return LiveTable(console)
+    return Plain()
 
 
 def summary(experience: Experience, metric: str) -> str:
-    """The outcome of a trial in a few words."""
+    """Return the outcome of a trial in a few words."""
     outcome = experience.outcome
     if outcome.failure is not None:
         return outcome.failure.headline
     remark = REMARKS.get(outcome.status, "")
-    return f"{metric} {outcome.metrics[metric]:.4f} in {duration(outcome.evaluation_time or 0)}{remark}"
+    score = score_text(outcome.metrics[metric])
+    time = duration(outcome.evaluation_time or 0)
+    return f"{metric} {score} in {time}{remark}"
 
 
 def _head(standing: Standing) -> Text:
-    kinds = failures_by_kind(standing.experiences)
-    failed = ", ".join(f"{count} {kind}" for kind, count in kinds.items()) or "none"
+    """Return the line at the top: the budget, the best score, and the failures."""
+    metric = standing.lead.name
+    failures = failures_in_words(standing.experiences) or "none"
+    score = "none yet"
     best = standing.best
-    score = f"{best.outcome.metrics[standing.lead.name]:.4f} by trial {best.trial}" if best else "none yet"
+    if best is not None:
+        score = f"{score_text(best.outcome.metrics[metric])} by trial {best.trial}"
     budget = f"{duration(standing.used)} used, {duration(standing.left)} left"
     if standing.trials_left is not None:
         budget += f", {standing.trials_left} trials left"
-    return sentence(f"{budget}   best {standing.lead.name}: {score}   failures: {failed}", style="bold")
+    return sentence(f"{budget}   best {metric}: {score}   failures: {failures}", style="bold")
 
 
 def _trials(standing: Standing) -> Table:
-    table = Table(expand=True, header_style="dim", box=None, pad_edge=False)
+    """Return the leading trials as a table; green ones are on the front, red ones failed."""
     metric = standing.lead.name
-    for name in ("", "trial", "model", "method", metric, "time", "outcome"):
-        table.add_column(name, justify="right" if name in {"trial", metric, "time"} else "left")
-    for row in leaderboard(standing.experiences, standing.lead, standing.front)[:ROWS]:
+    table = Table(expand=True, header_style="dim", box=None, pad_edge=False)
+    add_columns(table, ("", "trial", "model", "method", metric, "time", "outcome"), numbers={"trial", metric, "time"})
+    rows = leaderboard(standing.experiences, standing.lead, standing.front)
+    for row in rows[:ROWS]:
         score = row.get(metric)
         seconds = row["evaluation_time"]
+        style = ""
+        if row["failure"]:
+            style = "red"
+        elif row["pareto"]:
+            style = "green"
         cells = (
             "*" if row["pareto"] else "",
-            str(row["trial"]),
+            row["trial"],
             row["model"],
             row["method"],
-            "" if score is None else f"{score:.4f}",
+            "" if score is None else score_text(score),
             "" if seconds is None else duration(seconds),
             row["failure"] or row["status"],
         )
-        table.add_row(*map(cell, cells), style="red" if row["failure"] else "green" if row["pareto"] else "")
+        add_cells(table, cells, style)
     return table
 
 
@@ -286,14 +314,18 @@ def _budget_bar(standing: Standing) -> list[Table]:
     if share is None:
         return []
     seconds = standing.seconds_left
-    ending = f"ends in about {duration(seconds)}" if math.isfinite(seconds) else "nothing says yet when it ends"
+    ending = "nothing says yet when it ends"
+    if math.isfinite(seconds):
+        ending = f"ends in about {duration(seconds)}"
+    return [_bar_line("budget", share, 1.0, f"{share:.0%}, {ending}")]
+
+
+def _bar_line(title: str, completed: float, total: float, state: str) -> Table:
+    """Return a line with a title, a bar and, in words, where it stands."""
+    bar = ProgressBar(total=total, completed=completed, width=BAR_WIDTH)
     line = Table.grid(padding=(0, 1))
-    line.add_row(cell("budget"), _bar(share, 1.0), cell(f"{share:.0%}, {ending}"))
-    return [line]
-
-
-def _bar(completed: float, total: float) -> ProgressBar:
-    return ProgressBar(total=total, completed=completed, width=BAR_WIDTH)
+    line.add_row(cell(title), bar, cell(state))
+    return line
 
 
 def _running(standing: Standing) -> list[Table]:
@@ -302,13 +334,12 @@ def _running(standing: Standing) -> list[Table]:
     for number, spec in standing.running.items():
         steps = TrialFolder(standing.folder.trial(number)).progress_lines()
         last = steps[-1] if steps else {}
-        done, planned = last.get("step", 0), last.get("steps", 0)
         configuration = spec.configuration
-        name = f"trial {number}  {configuration.model} {configuration.method}"
+        title = f"trial {number}  {configuration.model} {configuration.method}"
+        # A training that has not said yet how many steps it takes: a bar of total 0 would be drawn as finished.
+        planned_steps = last.get("steps", 0) or 1
         state = _state(steps, standing.lead)
-        line = Table.grid(padding=(0, 1))
-        line.add_row(cell(name), _bar(done, planned or 1), cell(state))
-        lines.append(line)
+        lines.append(_bar_line(title, last.get("step", 0), planned_steps, state))
     return lines
 
 
@@ -320,9 +351,12 @@ def _state(steps: Sequence[Mapping[str, float]], lead: Objective) -> str:
         lead: The first quality among the objectives.
     """
     epochs = [step["epoch"] for step in steps if "epoch" in step]
-    state = f"epoch {epochs[-1]:.1f}" if epochs else "loading"
+    state = "loading"
+    if epochs:
+        state = f"epoch {epochs[-1]:.1f}"
     score = score_so_far(steps, lead)
     if score is None:
         return state
     value, is_estimate = score
-    return f"{state}, {lead.name} {'about ' if is_estimate else ''}{value:.4f} so far"
+    about = "about " if is_estimate else ""
+    return f"{state}, {lead.name} {about}{score_text(value)} so far"

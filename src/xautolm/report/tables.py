@@ -113,7 +113,7 @@ def millions(parameters: float) -> str:
 
 def as_csv(rows: Sequence[Mapping[str, Scalar]]) -> str:
     """Return rows as CSV, with all columns that any of them has, in the order in which they first appear."""
-    # A dictionary, because a set has no order: failures lack the metrics, which belong before the columns after them.
+    # A dictionary rather than a set, which has no order.
     columns: dict[str, None] = {}
     for row in rows:
         columns |= dict.fromkeys(row)

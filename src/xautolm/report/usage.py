@@ -66,9 +66,11 @@ def usage_of(folder: Path) -> str:
     """
     answering = read_record(Answering, folder / ANSWERING)
     config = folder / "config.json"
-    speaks_apart = config.exists() and read_json(config).get("is_encoder_decoder", False)
-    architecture = Architecture.ENCODER_DECODER if speaks_apart else Architecture.DECODER
-    lines = usage(answering, architecture, example_prompt(TASKS.get(answering.task)))
+    is_encoder_decoder = config.exists() and read_json(config).get("is_encoder_decoder", False)
+    # Only the forms in which a model writes its answer look at the architecture, and no encoder does that.
+    architecture = Architecture.ENCODER_DECODER if is_encoder_decoder else Architecture.DECODER
+    prompt = example_prompt(TASKS.get(answering.task))
+    lines = usage(answering, architecture, prompt)
     # As Python writes it: a path may hold quotes and backslashes.
     return lines.replace(f'"{PLACEHOLDER}"', repr(str(folder)))
 
@@ -89,5 +91,6 @@ def predict_command(run: Path, inputs: Sequence[str]) -> str:
     example = r"\t".join(f"some {name}" for name in inputs)
     folder = str(run)
     if folder.startswith("-"):
-        folder = f"./{folder}"  # else it would be an option
+        # As it stands, the command line would take it for an option.
+        folder = f"./{folder}"
     return f'xautolm predict {shlex.quote(folder)} "{example}"'
