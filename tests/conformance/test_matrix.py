@@ -122,14 +122,12 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         said.append(form.answers(model.eval(), trial.tokenizer, table, trial.task, trial.settings))
         return without_adapters(model, again)
 
-    def answer_as_probe(
-        probe: Any, head: Any, readout: Any, features: Any, tokenizer: Any, settings: Any, folder: Path
-    ) -> None:
+    def answer_as_probe(probe: Any, head: Any, features: Any, trial: PreparedTrial, folder: Path) -> None:
         logits = np.empty((len(features.validation.rows), len(probe.weight)), dtype=np.float32)
         logits[features.validation.rows] = probe.logits(features.validation.values)
-        in_units = logits[:, 0] * settings.deviation + settings.mean
-        said.append(in_units if settings.form == "regress" else logits)
-        write_probe(probe, head, readout, features, tokenizer, settings, folder)
+        in_units = logits[:, 0] * trial.settings.deviation + trial.settings.mean
+        said.append(in_units if trial.settings.form == "regress" else logits)
+        write_probe(probe, head, features, trial, folder)
 
     def answer_as_it_is(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
         table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)

@@ -102,17 +102,14 @@ def split_features(
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
     is_new = not folder.exists()
-    # One pass over the data gives what all later probes of this body may look at.
-    if is_new and not _write_all(folder, body, readouts_of(card), tokens, rows):
-        in_memory = {}
-        for split, positions in rows.items():
-            batches = body.batches(tokens[split], positions, [readout])
-            in_memory[split] = features_in_memory(batches, readout)
-        seconds = time.monotonic() - started
-        return SplitFeatures(**in_memory, seconds=seconds, notes=(NOT_KEPT,))
-    seconds = 0.0
     if is_new:
-        seconds = time.monotonic() - started
+        # One pass over the data gives what all later probes of this body may look at.
+        is_written = _write_all(folder, body, readouts_of(card), tokens, rows)
+        if not is_written:
+            by_split = _in_memory(body, readout, tokens, rows)
+            seconds = time.monotonic() - started
+            return SplitFeatures(**by_split, seconds=seconds, notes=(NOT_KEPT,))
+    seconds = time.monotonic() - started if is_new else 0.0
     train = read_features(folder, "train", readout)
     validation = read_features(folder, "validation", readout)
     notes = (IN_HALF,) if train.values.dtype == np.float16 else ()
@@ -147,6 +144,17 @@ def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dat
     for positions, by_readout in body.batches(rows, np.arange(count), [OWN]):
         features[positions] = by_readout[OWN]
     return features
+
+
+def _in_memory(
+    body: _Body, readout: Readout, tokens: DatasetDict, rows: dict[str, np.ndarray]
+) -> dict[str, RowFeatures]:
+    """Compute the features of one readout, where the disk has no room for them; return them by split."""
+    by_split = {}
+    for split, positions in rows.items():
+        batches = body.batches(tokens[split], positions, [readout])
+        by_split[split] = features_in_memory(batches, readout)
+    return by_split
 
 
 def _write_all(

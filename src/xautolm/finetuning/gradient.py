@@ -21,7 +21,7 @@ from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory, release_memory, with_smaller_batches
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Probe
-from xautolm.finetuning.probing import head_start, pooling_of, save_started, started_model
+from xautolm.finetuning.probing import head_start, save_started, started_model
 from xautolm.finetuning.quick_looks import QuickLooks
 from xautolm.finetuning.schedule import StepPlan
 from xautolm.finetuning.tokens import trained_rows
@@ -83,8 +83,7 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
     if start is None:
         save_model(model, trial.tokenizer, trial.settings, trial_folder.model)
     else:
-        rows = trial.tokens["validation"]
-        save_started(model, pooling_of(spec), trial.tokenizer, rows, trial.settings, trial_folder.model)
+        save_started(model, trial, trial_folder.model)
     shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
     return _outcome(spec, training, evaluation_time, adjustments)
 

@@ -235,7 +235,8 @@ def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> n
         shift: Added to each feature.
     """
     width = before.in_features
-    dense = nn.Linear(width, width, device=before.weight.device, dtype=before.weight.dtype)
+    device, dtype = before.weight.device, before.weight.dtype
+    dense = nn.Linear(width, width, device=device, dtype=dtype)
     with torch.no_grad():
         dense.weight.copy_(scale * torch.eye(width))
         dense.bias.fill_(shift)

@@ -33,7 +33,8 @@ def classification_loss(problem_type: str, smoothing: float, weights: torch.Tens
         # In float32, also where passes run in fewer bits.
         logits = outputs["logits"].float()
         if problem_type == Targets.NUMBERS:
-            return functional.mse_loss(logits[:, 0], labels.float())
+            numbers = logits[:, 0]
+            return functional.mse_loss(numbers, labels.float())
         weight = None if weights is None else weights.to(logits.device)
         if problem_type == Targets.INDICATORS:
             # Of the two classes of each label, half of the share goes to either.

@@ -30,7 +30,7 @@ LIBRARY = "sentence_transformers.models"
 
 
 class MeanPooledClassifier(nn.Module):
-    """Scores texts as a model of transformers does, so that forms can ask it in the same way.
+    """Score texts as a model of transformers does, so that forms can ask it in the same way.
 
     Args:
         body: A model without a head.
@@ -73,7 +73,8 @@ class MeanPooledClassifier(nn.Module):
         output = self.body(**inputs, output_hidden_states=needs_all)
         hidden = mean_over_layers(output.hidden_states) if needs_all else output[0]
         features = mean_over_tokens(hidden, attention_mask)
-        return SimpleNamespace(logits=self.linear(features))
+        logits = self.linear(features)
+        return SimpleNamespace(logits=logits)
 
     def save(self, folder: Path, max_length: int) -> None:
         """Write the folder, but for the tokenizer.

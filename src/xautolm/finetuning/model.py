@@ -65,9 +65,12 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
 
 def precision_of(values: Mapping[str, Scalar]) -> Precision:
     """Return the number format that a configuration computes in."""
+    if "precision" in values:
+        return Precision(str(values["precision"]))
     # The preset `paper` has a switch in its place.
-    usual = Precision.BFLOAT16 if values.get("use_mixed_precision") else Precision.FLOAT32
-    return Precision(str(values.get("precision", usual)))
+    if values.get("use_mixed_precision"):
+        return Precision.BFLOAT16
+    return Precision.FLOAT32
 
 
 def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:

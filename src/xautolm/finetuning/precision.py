@@ -18,4 +18,5 @@ def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
     """
     # GPUs compute in the model's own format here: what was measured is this machine's processor.
     on_processor = torch.device(device).type == DeviceKind.CPU
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_bf16 and on_processor)
+    is_used = is_bf16 and on_processor
+    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)

@@ -221,9 +221,12 @@ def cross_validated_strength(
         # scikit-learn warns of classes with fewer rows than folds.
         warnings.simplefilter("ignore", UserWarning)
         for fitted, held_out in folds.split(features, targets):
+            fitted_features = features[fitted]
+            fitted_targets = targets[fitted]
+            held_out_features = features[held_out]
             for strength in regression.strengths:
-                weight, bias = regression.fit(features[fitted], targets[fitted], strength)
-                logits[strength][held_out] = features[held_out] @ weight.T + bias
+                weight, bias = regression.fit(fitted_features, fitted_targets, strength)
+                logits[strength][held_out] = held_out_features @ weight.T + bias
 
     def score(strength: float) -> float:
         return judge(logits[strength], targets)
@@ -253,8 +256,8 @@ def sampled_rows(count: int) -> np.ndarray:
     """
     if count <= LARGEST_SAMPLE:
         return np.arange(count)
-    chosen = np.random.default_rng(0).choice(count, LARGEST_SAMPLE, replace=False)
-    return np.sort(chosen)
+    drawn = np.random.default_rng(0).choice(count, LARGEST_SAMPLE, replace=False)
+    return np.sort(drawn)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

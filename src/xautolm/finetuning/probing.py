@@ -58,7 +58,7 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
 
     # The body has read the rows once, as in an epoch.
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
-    write_probe(probe, head, readout, features, trial.tokenizer, trial.settings, TrialFolder(folder).model)
+    write_probe(probe, head, features, trial, TrialFolder(folder).model)
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
         metrics=metrics,
@@ -113,13 +113,15 @@ def earlier_probe(folder: Path) -> Probe | None:
 
 def pooling_of(spec: TrialSpec) -> Pooling:
     """Return the pooling that a trial's configuration asks for."""
-    return Pooling(str(spec.configuration.values.get("pooling", Pooling.OWN)))
+    # Configurations without the parameter have a head as everyone trains it.
+    pooling = str(spec.configuration.values.get("pooling", Pooling.OWN))
+    return Pooling(pooling)
 
 
 def readout_of(spec: TrialSpec) -> Readout:
     """Return which of the body's numbers a trial's probe, or the head that starts from it, looks at."""
-    layers = Layers(str(spec.configuration.values.get("layers", Layers.LAST)))
-    return Readout(pooling_of(spec), layers)
+    layers = str(spec.configuration.values.get("layers", Layers.LAST))
+    return Readout(pooling_of(spec), Layers(layers))
 
 
 def notes_of(features: SplitFeatures, probe: Probe) -> tuple[str, ...]:
@@ -263,62 +265,47 @@ def save_probe(probe: Probe, folder: Path) -> None:
 
 def read_probe(folder: Path) -> Probe:
     """Return what `save_probe` wrote."""
-    choice = json.loads((folder / "choice.json").read_text(encoding="utf-8"))
+    text = (folder / "choice.json").read_text(encoding="utf-8")
+    choice = json.loads(text)
     # Opened here, because numpy leaves a damaged archive open.
     with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as weights:
         return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
-def write_probe(
-    probe: Probe,
-    head: LinearHead,
-    readout: Readout,
-    features: SplitFeatures,
-    tokenizer: PreTrainedTokenizerBase,
-    settings: Answering,
-    folder: Path,
-) -> None:
+def write_probe(probe: Probe, head: LinearHead, features: SplitFeatures, trial: PreparedTrial, folder: Path) -> None:
     """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers.
 
     Args:
         probe: The probe.
         head: Of the body that it was fitted on, opened; closed afterwards, or given up.
-        readout: What the probe looks at.
         features: What it was fitted to.
-        tokenizer: The model's.
-        settings: Of answering.
+        trial: The trial, whose configuration says what the probe looks at.
         folder: Where to.
     """
+    readout = readout_of(trial.spec)
     if readout.pooling is Pooling.OWN:
         head.set_weights(probe.weight, probe.bias)
         close_head(head.model, largest_of(features))
-        save_model(head.model, tokenizer, settings, folder)
+        save_model(head.model, trial.tokenizer, trial.settings, folder)
         return
-    classifier = MeanPooledClassifier(head.model.base_model, probe.weight, probe.bias, readout.layers)
-    write_mean_pooled(classifier, tokenizer, settings, folder)
+    body = head.model.base_model
+    classifier = MeanPooledClassifier(body, probe.weight, probe.bias, readout.layers)
+    write_mean_pooled(classifier, trial, folder)
 
 
-def save_started(
-    model: PreTrainedModel,
-    pooling: Pooling,
-    tokenizer: PreTrainedTokenizerBase,
-    rows: Dataset,
-    settings: Answering,
-    folder: Path,
-) -> None:
+def save_started(model: PreTrainedModel, trial: PreparedTrial, folder: Path) -> None:
     """Save a trained model whose head started from a probe.
 
     Args:
         model: As trained, its head still open, without adapters.
-        pooling: What its head looks at.
-        tokenizer: The model's.
-        rows: Tokenised texts, by which the range of its features is measured.
-        settings: Of answering.
+        trial: The trial, whose configuration says what the head looks at.
         folder: Where to.
     """
-    if pooling is Pooling.OWN:
-        close_head(model, largest_feature(model, tokenizer, rows))
-        save_model(model, tokenizer, settings, folder)
+    if pooling_of(trial.spec) is Pooling.OWN:
+        # Training has moved the features: their range is measured anew.
+        largest = largest_feature(model, trial.tokenizer, trial.tokens["validation"])
+        close_head(model, largest)
+        save_model(model, trial.tokenizer, trial.settings, folder)
         return
     linear = head_of(model).linear
     weight = linear.weight.detach().float().cpu().numpy()
@@ -327,15 +314,15 @@ def save_started(
         bias = linear.bias.detach().float().cpu().numpy()
     # A head that is trained looks at the last layer: `pool_by_mean` knows no other.
     classifier = MeanPooledClassifier(model.base_model, weight, bias, Layers.LAST)
-    write_mean_pooled(classifier, tokenizer, settings, folder)
+    write_mean_pooled(classifier, trial, folder)
 
 
-def write_mean_pooled(
-    classifier: MeanPooledClassifier, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
-) -> None:
+def write_mean_pooled(classifier: MeanPooledClassifier, trial: PreparedTrial, folder: Path) -> None:
     """Write a folder of sentence-transformers, and what answering needs besides."""
-    classifier.save(folder, settings.max_length)
-    save_answering(tokenizer, replace(settings, pooling=Pooling.MEAN), folder)
+    classifier.save(folder, trial.settings.max_length)
+    # By this whoever answers later knows how to load the folder.
+    settings = replace(trial.settings, pooling=Pooling.MEAN)
+    save_answering(trial.tokenizer, settings, folder)
 
 
 def largest_feature(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> float:
@@ -358,5 +345,7 @@ def largest_of(features: SplitFeatures) -> float:
     largest = 0.0
     for split in (features.train, features.validation):
         # Without a copy of all values, as `abs` would make: they may be memory-mapped.
-        largest = max(largest, float(split.values.max()), -float(split.values.min()))
+        highest = float(split.values.max())
+        lowest = float(split.values.min())
+        largest = max(largest, highest, -lowest)
     return largest

@@ -26,7 +26,7 @@ SLACK = 1.1
 
 
 class StepPlan(TrainerCallback):
-    """Shortens a training that would not end before its deadline, and its learning rate's schedule with it.
+    """Shorten a training that would not end before its deadline, and its learning rate's schedule with it.
 
     Args:
         clock: Knows the deadline, and how long an evaluation takes.
@@ -59,9 +59,11 @@ class StepPlan(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Note the steps that the configuration wants."""
-        self.wanted_steps = self.planned_steps = state.max_steps
+        self.wanted_steps = state.max_steps
+        self.planned_steps = state.max_steps
         self.steps_per_epoch = steps_per_epoch(args, state)
-        self.first_look = max(FEWEST_STEPS, math.ceil(FIRST_LOOK * self.steps_per_epoch))
+        first_share = math.ceil(FIRST_LOOK * self.steps_per_epoch)
+        self.first_look = max(FEWEST_STEPS, first_share)
         self.resumed_at = self.now()
 
     def on_step_end(
@@ -100,7 +102,8 @@ class StepPlan(TrainerCallback):
 
     def _plan(self, state: TrainerState, lr_scheduler: LambdaLR) -> None:
         """Take off the steps that would not end before the deadline."""
-        if self.clock.deadline is None or not 0 < state.global_step < state.max_steps:
+        is_running = 0 < state.global_step < state.max_steps
+        if self.clock.deadline is None or not is_running:
             return
         epoch = float(state.epoch or 0.0)
         steps = self.affordable_steps(state.global_step, epoch)
@@ -109,7 +112,9 @@ class StepPlan(TrainerCallback):
         # A step that fits makes no plan worse: the deadline itself stops what does not.
         steps = max(steps, state.global_step + 1)
         shorten_schedule(lr_scheduler, state.global_step, state.max_steps, steps)
-        state.max_steps = self.planned_steps = steps
+        # The Trainer ends, evaluates and saves at this step.
+        state.max_steps = steps
+        self.planned_steps = steps
 
     def affordable_steps(self, done: int, epoch: float) -> int:
         """Return how many steps in all end before the deadline, with an evaluation after each epoch and at the end.
@@ -126,6 +131,7 @@ class StepPlan(TrainerCallback):
         available = self.clock.deadline - now - self.clock.reserve(now, epoch)
         evaluation_seconds = self.clock.evaluation_seconds
         if not evaluation_seconds:
+            # None was measured yet: it is taken for a share of an epoch's training.
             evaluation_seconds = step_seconds * self.steps_per_epoch * self.clock.validation_share
         # Epoch by epoch: the rest of each, and the evaluation at its end, as long as both fit.
         steps = done
@@ -133,9 +139,11 @@ class StepPlan(TrainerCallback):
             to_epoch_end = self.steps_per_epoch - steps % self.steps_per_epoch
             fitting = int(available / step_seconds)
             if fitting < to_epoch_end:
+                # It ends within this epoch; for the evaluation then, time was kept free above.
                 return steps + fitting
             steps += to_epoch_end
             available -= to_epoch_end * step_seconds + evaluation_seconds
+            # All that the configuration wants fits.
             if steps >= self.wanted_steps:
                 return self.wanted_steps
         return steps

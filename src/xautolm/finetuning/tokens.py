@@ -182,8 +182,8 @@ def nested_sample(strata: Sequence[Strata], share: float, seed: int) -> np.ndarr
     for rung in sorted({share, *higher_rungs}, reverse=True):
         size = max(1, round(rung * len(strata)))
         strata_of_rows = [strata[position] for position in positions.tolist()]
-        chosen = sample(strata_of_rows, size, seed)
-        positions = positions[chosen]
+        drawn = sample(strata_of_rows, size, seed)
+        positions = positions[drawn]
     return positions
 
 
