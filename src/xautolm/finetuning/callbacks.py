@@ -54,7 +54,8 @@ class Progress(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Logs = None, **_: object
     ) -> None:
         """Write the validation metrics of an epoch, and add them to the history."""
-        line = {"epoch": float(state.epoch or 0.0), "seconds": time.monotonic() - self.started}
+        seconds = time.monotonic() - self.started
+        line = {"epoch": float(state.epoch or 0.0), "seconds": seconds}
         for name, value in (metrics or {}).items():
             if not name.startswith(EVALUATION) or name in TIMINGS:
                 continue
@@ -146,19 +147,22 @@ class Deadline(TrainerCallback):
             return
         now = time.monotonic()
         epoch = float(state.epoch or 0.0)
-        if now + self.reserve(now, epoch) > self.deadline:
+        end = now + self.reserve(now, epoch)
+        if end > self.deadline:
             self.truncated = True
             control.should_training_stop = True
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Stop the clock: from here to the evaluation's end is not training."""
-        self.training_seconds += time.monotonic() - self.training_since
-        self.training_since = time.monotonic()
+        now = time.monotonic()
+        self.training_seconds += now - self.training_since
+        self.training_since = now
 
     def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Note how long an evaluation takes, and start the clock again."""
-        self.evaluation_seconds = time.monotonic() - self.training_since
-        self.training_since = time.monotonic()
+        now = time.monotonic()
+        self.evaluation_seconds = now - self.training_since
+        self.training_since = now
 
     def leave_out(self, seconds: float) -> None:
         """Take no account of so many seconds that have just passed: they were no training."""

@@ -37,6 +37,8 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     task = TASKS.get(spec.task)
     # Not by pandas, which makes arrays of lists: what is described must be what the parent would describe.
     columns = parquet.read_table(run_folder.split("train")).to_pydict()
-    table = pd.DataFrame({name: pd.Series(cells, dtype=object) for name, cells in columns.items()})
+    series = {name: pd.Series(cells, dtype=object) for name, cells in columns.items()}
+    table = pd.DataFrame(series)
     describe(table, task, info.system, spec.limits, info.data.fingerprint, encode)
-    return TrialOutcome(status=TrialStatus.COMPLETE, evaluation_time=time.monotonic() - started)
+    evaluation_time = time.monotonic() - started
+    return TrialOutcome(status=TrialStatus.COMPLETE, evaluation_time=evaluation_time)

@@ -95,6 +95,7 @@ def write_features(folder: Path, split: str, batches: Iterable[Batch], count: in
                     _write_header(files[readout], (count, width), number)
                 numbers = _in_format(features, number)
                 files[readout].write(numbers.tobytes())
+    # Which row of the split each row of the files is.
     np.save(folder / f"{split}-rows.npy", np.asarray(order))
 
 

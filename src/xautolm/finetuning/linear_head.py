@@ -68,7 +68,8 @@ class LinearClassifier(nn.Module):
     def forward(self, hidden: torch.Tensor, **_: object) -> torch.Tensor:
         """Return logits of shape (batch, classes)."""
         features = hidden if self.pooled else hidden[:, 0]
-        logits: torch.Tensor = self.out_proj(self.dropout(features))
+        dropped = self.dropout(features)
+        logits: torch.Tensor = self.out_proj(dropped)
         return logits
 
 
@@ -99,7 +100,8 @@ class ShiftedLinear(nn.Linear):
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         """Return logits of shape (batch, classes) from shifted features of shape (batch, width)."""
         plain_features = features - self.amount
-        return super().forward(self.dropout(plain_features))
+        dropped = self.dropout(plain_features)
+        return super().forward(dropped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,6 +273,7 @@ def _plain_copy(linear: nn.Linear) -> nn.Linear:
     """Return a linear layer with the same weights, whatever class the layer has."""
     device, dtype = linear.weight.device, linear.weight.dtype
     copy = nn.Linear(linear.in_features, linear.out_features, device=device, dtype=dtype)
+    # torch lets weights be changed in place only where no gradient is recorded.
     with torch.no_grad():
         copy.weight.copy_(linear.weight)
         copy.bias.copy_(linear.bias)
@@ -287,6 +290,7 @@ def _open_bert(model: PreTrainedModel) -> None:
 def _close_bert(model: PreTrainedModel, largest: float) -> None:
     from transformers.models.bert.modeling_bert import BertPooler
 
+    # The dense layer multiplies by `scale`, tanh then changes next to nothing, and the classifier divides by `scale`.
     scale = _tanh_scale(largest)
     pooler = BertPooler(model.config)
     pooler.dense = _identity_dense(model.classifier, scale=scale)
@@ -303,6 +307,7 @@ def _open_albert(model: PreTrainedModel) -> None:
 
 
 def _close_albert(model: PreTrainedModel, largest: float) -> None:
+    # As BERT's; the family has its activation in a module of its own.
     scale = _tanh_scale(largest)
     model.base_model.pooler = _identity_dense(model.classifier, scale=scale)
     model.base_model.pooler_activation = nn.Tanh()
@@ -326,6 +331,7 @@ def _open_distilbert(model: PreTrainedModel) -> None:
 
 
 def _close_distilbert(model: PreTrainedModel, largest: float) -> None:
+    # Above zero a ReLU changes nothing: the dense layer lifts the features there, the classifier takes the shift off.
     shift = largest + SHIFT_MARGIN
     opened = model.classifier
     linear = _plain_copy(opened)
@@ -345,6 +351,7 @@ def _open_deberta(model: PreTrainedModel) -> None:
 def _close_deberta(model: PreTrainedModel, largest: float) -> None:
     from transformers.models.deberta_v2.modeling_deberta_v2 import ContextPooler
 
+    # From `SHIFT_MARGIN` on a GELU changes nothing.
     shift = largest + SHIFT_MARGIN
     pooler = ContextPooler(model.config)
     pooler.dense = _identity_dense(model.classifier, scale=1.0, shift=shift)
@@ -365,7 +372,8 @@ def _open_module(name: str, *, pooled: bool) -> Callable[[PreTrainedModel], None
 
     def open_(model: PreTrainedModel) -> None:
         own = getattr(model, name)
-        setattr(model, name, LinearClassifier(own, pooled=pooled))
+        opened = LinearClassifier(own, pooled=pooled)
+        setattr(model, name, opened)
 
     return open_
 
@@ -385,6 +393,7 @@ def _close_module(name: str, *, tanh: bool) -> Callable[[PreTrainedModel, float]
             scale, shift = _tanh_scale(largest), 0.0
         else:
             scale, shift = 1.0, largest + SHIFT_MARGIN
+        # The family's module comes back, its dense layer an identity but for scale and shift.
         own = opened.own[0]
         own.dense = _identity_dense(opened.out_proj, scale=scale, shift=shift)
         own.out_proj = opened.out_proj

@@ -27,6 +27,7 @@ def classification_loss(problem_type: str, smoothing: float, weights: torch.Tens
         weights: Weight of each class, shape (classes,); for several labels, of the positive examples of each.
     """
 
+    # The Trainer passes the last argument; it divides by the accumulated batches itself, so it is not looked at.
     def loss(
         outputs: Mapping[str, torch.Tensor], labels: torch.Tensor, num_items_in_batch: object = None
     ) -> torch.Tensor:

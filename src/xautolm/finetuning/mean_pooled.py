@@ -45,6 +45,7 @@ class MeanPooledClassifier(nn.Module):
         self.layers = layers
         classes, width = weight.shape
         self.linear = nn.Linear(width, classes)
+        # torch lets weights be changed in place only where no gradient is recorded.
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weight))
             self.linear.bias.copy_(torch.as_tensor(bias))
@@ -123,6 +124,7 @@ def _save_dense(folder: Path, linear: nn.Linear) -> None:
         "activation_function": "torch.nn.modules.linear.Identity",
     }
     write_json(folder / "config.json", dense)
+    # safetensors refuses tensors that are not contiguous.
     weights = {f"linear.{name}": tensor.contiguous() for name, tensor in linear.state_dict().items()}
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
@@ -132,7 +134,9 @@ def _save_layer_pooling(folder: Path, width: int, layers: int) -> None:
     folder.mkdir(exist_ok=True)
     shape = {"word_embedding_dimension": width, "num_hidden_layers": layers, "layer_start": 1}
     write_json(folder / "config.json", shape)
-    save_file({"layer_weights": torch.ones(layers)}, folder / "model.safetensors", {"format": "pt"})
+    # Equal weights: sentence-transformers divides by their sum.
+    weights = {"layer_weights": torch.ones(layers)}
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
 def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -176,12 +180,15 @@ def pool_by_mean(model: PreTrainedModel) -> None:
     masks: list[torch.Tensor] = []
 
     def note_mask(body: nn.Module, arguments: object, keywords: dict[str, torch.Tensor]) -> None:
+        # One at most, also where a pass before it was given up half-way.
         masks[:] = [keywords["attention_mask"]]
 
     def replace_tokens(body: nn.Module, arguments: object, output: BaseModelOutput) -> BaseModelOutput:
         hidden = output.last_hidden_state
         mean = mean_over_tokens(hidden, masks.pop())
+        # A view: no memory for the copies.
         output.last_hidden_state = mean.unsqueeze(1).expand_as(hidden)
+        # Some families pool the first token inside the body, before this hook.
         if output.get("pooler_output") is not None:
             output.pooler_output = mean
         return output

@@ -32,7 +32,8 @@ class Predictor:
 
     def __init__(self, folder: Path, device: str) -> None:
         logging.disable_progress_bar()
-        self.settings = from_plain(Answering, read_json(folder / ANSWERING))
+        stored_settings = read_json(folder / ANSWERING)
+        self.settings = from_plain(Answering, stored_settings)
         self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         self.device = present_device(device)
@@ -48,7 +49,8 @@ class Predictor:
         config = read_config(folder)
         # Forms that say words have a class for each; to the others it makes no difference.
         architecture = Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
-        return read_weights(self.form.auto_class(architecture), folder)
+        auto_class = self.form.auto_class(architecture)
+        return read_weights(auto_class, folder)
 
     def answers(self, table: pd.DataFrame) -> Answers:
         """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.
@@ -56,7 +58,8 @@ class Predictor:
         Args:
             table: The task's inputs, by their names.
         """
-        with arithmetic(self.device, is_bf16=computes_in_bf16()):
+        passes = arithmetic(self.device, is_bf16=computes_in_bf16())
+        with passes:
             return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 
 

@@ -60,6 +60,7 @@ def stored_config(source: str | Path) -> dict[str, Any]:
     Args:
         source: A folder, or the hub id of a model in the hub cache.
     """
+    # Without the class of the family, which would add its defaults.
     content, _ = PretrainedConfig.get_config_dict(str(source), local_files_only=True)
     return dict(content)
 
@@ -118,6 +119,7 @@ def read_weights_and_report(
 
 def fresh_weights(auto_class: AutoClass, config: PretrainedConfig) -> PreTrainedModel:
     """Return a model of this shape with random weights."""
+    # A configuration may name code as well.
     return auto_class.from_config(config, trust_remote_code=False)
 
 
@@ -148,6 +150,7 @@ def load_failure(part: str, source: str | Path, error: BaseException) -> TrialEr
 
 def _explained(error: ValueError, source: str | Path) -> ValueError | ModelUnavailableError:
     """Return the error to raise: our own where code of a model was refused, else the same."""
+    # transformers raises a plain ValueError for it, as for much else: only the message tells.
     if CODE_REFUSED not in str(error):
         return error
     return ModelUnavailableError(

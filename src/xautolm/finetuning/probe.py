@@ -242,6 +242,7 @@ def feature_scale(features: np.ndarray) -> np.ndarray:
     """
     deviations = features.std(axis=0)
     typical = float(np.median(deviations))
+    # `LEAST_SCALE` says what a smaller divisor does.
     scale = np.maximum(deviations, LEAST_SCALE * typical)
     # All features constant: nothing can be learned, and nothing must become infinite.
     scale[scale == 0] = 1.0
@@ -256,6 +257,7 @@ def sampled_rows(count: int) -> np.ndarray:
     """
     if count <= LARGEST_SAMPLE:
         return np.arange(count)
+    # Always seed 0: trials with other seeds share the features.
     drawn = np.random.default_rng(0).choice(count, LARGEST_SAMPLE, replace=False)
     return np.sort(drawn)
 
@@ -330,8 +332,9 @@ class Regression:
         """Fit classes to features; of two classes, one row of weights and one bias."""
         if len(np.unique(targets)) < 2:
             # A label that all or no training rows have: certain as far as the data goes.
-            sign = 1.0 if targets.any() else -1.0
-            return np.zeros((1, features.shape[1])), np.full(1, CERTAIN * sign)
+            logit = CERTAIN if targets.any() else -CERTAIN
+            weight = np.zeros((1, features.shape[1]))
+            return weight, np.full(1, logit)
         model = LogisticRegression(
             C=strength,
             max_iter=STEPS,

@@ -79,8 +79,10 @@ class QuickLooks(TrainerCallback):
 
     def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Look at the steps that were chosen, if the training is long enough to pay for it."""
-        if self.sample is None or state.global_step not in self.steps or control.should_training_stop:
+        is_time = state.global_step in self.steps
+        if self.sample is None or not is_time or control.should_training_stop:
             return
+        # The plan may have been shortened since the training began.
         planned_epochs = state.max_steps / self.steps_per_epoch
         examples = planned_epochs * self.train_examples
         rows = quick_rows(examples, len(self.sample), self.evaluation_share)
@@ -90,13 +92,15 @@ class QuickLooks(TrainerCallback):
         metrics = self._scores(rows)
         self.progress.note_quick_look(state, metrics, rows)
         # A look is no training: the time of a step must not seem longer for it.
+        seconds = time.monotonic() - started
         for watch in self.watches:
-            watch.leave_out(time.monotonic() - started)
+            watch.leave_out(seconds)
 
     def _scores(self, rows: int) -> dict[str, float]:
         """Return the metrics on the first rows of the sample, without telling any callback of an evaluation."""
         assert self.trainer is not None and self.sample is not None
-        batches = self.trainer.get_eval_dataloader(self.sample.select(range(rows)))
+        sample = self.sample.select(range(rows))
+        batches = self.trainer.get_eval_dataloader(sample)
         # A data loader draws a number from the generator that dropout draws from: a look would change the training.
         with torch.random.fork_rng(devices=[]):
             output = self.trainer.evaluation_loop(batches, "quick look", metric_key_prefix=PREFIX)
@@ -118,5 +122,7 @@ def quick_rows(examples: float, validation_rows: int, evaluation_share: float) -
         validation_rows: Size of the validation split.
         evaluation_share: Time of evaluating an example over that of training on it.
     """
-    affordable = COST * examples / (len(SHARES) * evaluation_share)
+    # A row in every look, in training examples: evaluating one takes `evaluation_share` of the time of training on one.
+    cost_of_a_row = len(SHARES) * evaluation_share
+    affordable = COST * examples / cost_of_a_row
     return min(MOST_ROWS, validation_rows, int(affordable))

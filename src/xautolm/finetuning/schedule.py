@@ -80,8 +80,9 @@ class StepPlan(TrainerCallback):
 
     def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
         """Stop the clock: from here to the evaluation's end is not training."""
-        self.training_seconds += self.now() - self.resumed_at
-        self.resumed_at = self.now()
+        now = self.now()
+        self.training_seconds += now - self.resumed_at
+        self.resumed_at = now
 
     def on_evaluate(
         self,
