@@ -8,10 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.errors import UnknownNameError
 from xautolm.experience import ExperienceStore
 from xautolm.metafeatures import FEATURES, Part
-from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, knn_start, shaped, telling
+from xautolm.metalearning import Distances, Near, distances_of, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
@@ -23,7 +22,7 @@ from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
 from xautolm.settings import cache_folder
 from xautolm.space import Prior, Space
-from xautolm.warm_start import DEFAULT, KNN, NONE, knobs_of, visible, weighed, with_features
+from xautolm.warm_start import DEFAULT, NONE, check_choice, knobs_of, visible, warmed_prior, weighed, with_features
 
 DRAWN = 300
 """Candidates drawn from the prior, besides past configurations and defaults."""
@@ -110,8 +109,7 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
         UsageError: As for a search.
     """
     choice = options.warm_start or DEFAULT
-    if choice not in {NONE, KNN, *SETTINGS}:
-        raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
+    check_choice(choice)
     knobs = knobs_of(choice, options.warm_start_options)
     # Advice is about trainings on all rows.
     sight = make_scenario(data, options.model_copy(update={"rungs": False}))
@@ -191,9 +189,8 @@ def _prior(
     """Return the prior that a search would begin with; None where it begins with none."""
     if choice == NONE:
         return None
-    if choice == KNN:
-        return knn_start(Prior.plain(space), past, features).prior
-    return shaped(Prior.plain(space), distances, knobs_of(choice, options.warm_start_options)).prior
+    knobs = knobs_of(choice, options.warm_start_options)
+    return warmed_prior(choice, space, past, features, distances, knobs).prior
 
 
 def _candidates(sight: Scenario, near: Sequence[Near], prior: Prior | None, seed: int) -> list[Candidate]:

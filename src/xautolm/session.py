@@ -32,6 +32,7 @@ from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.settings import cache_folder
 from xautolm.space.shares import LARGE_DATA
+from xautolm.vocabulary import Recall
 from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
 
 ENTRY = "xautolm.finetuning.run:run"
@@ -331,7 +332,7 @@ def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
     """Return what the search begins with."""
     scenario = run.scenario
     strategy = SAMPLERS.get(scenario.options.sampler)
-    begins_from_zero = strategy.memory == "evidence" and (run.warm_start == NONE or not past)
+    begins_from_zero = strategy.memory == Recall.EVIDENCE and (run.warm_start == NONE or not past)
     # A sampler that follows a store knows better what to try than the best training's neighbourhood.
     return Opening(space=scenario.space, cards=scenario.cards, refinements=REFINEMENTS if begins_from_zero else 0)
 

@@ -116,6 +116,16 @@ class Quantization(StrEnum):
     FOUR_BITS = "4bit"
 
 
+class Recall(StrEnum):
+    """What a sampler takes from past experiences."""
+
+    NONE = "none"
+    PRIOR = "prior"
+    """A prior over the space that they have shaped."""
+    EVIDENCE = "evidence"
+    """The prior, and the past trials themselves for its models to learn from."""
+
+
 class Preset(StrEnum):
     """Ready-made sets of hyperparameters and their ranges."""
 

@@ -1,4 +1,4 @@
-"""From the store to the prior of a search: which experiences may be seen, what they say, and the account of it."""
+"""The way from the store to the prior of a search: experiences that may be seen, their evidence, and the account."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -26,39 +25,47 @@ from xautolm.metalearning import (
     shaped,
 )
 from xautolm.metalearning.utility import is_negative, is_scored
-from xautolm.metalearning.warm_start import decay
+from xautolm.metalearning.warm_start import Mode, decay
 from xautolm.objectives import Objective, lead_of, oriented_value, recorded_objectives, time_position
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy, standardised
 from xautolm.search.surrogates import heaviest
 from xautolm.serialization import from_plain, read_json, to_plain, write_text
 from xautolm.space import Prior, Space
+from xautolm.vocabulary import Recall
 
-NONE, KNN, SELF = "none", "knn", "self"
+NONE, KNN = "none", "knn"
+"""Choices of a warm start besides the paper's settings: none at all, and the nearest neighbors of a baseline."""
+CHOICES = (NONE, KNN, *SETTINGS)
+"""All choices of a warm start."""
 DEFAULT = "moderate-linear"
+"""The setting of a search that does not name one."""
+SELF = "self"
+"""Stands for the data at hand among the names of data to hide."""
 LARGEST_SCORE = 3.0
 """Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
 SHOWN = 3
+"""Data sets that the summary names, the nearest."""
 LISTED = 200
 """Influences that `warm_start.json` lists, the strongest: a store may have 100,000, and nobody reads those."""
 
 
 def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strategy) -> str:
-    """The warm start of a search: the one asked for, or the strategy's own.
+    """Return the warm start of a search: the one asked for, or the strategy's own.
 
     Raises:
         UnknownNameError: No such setting or knob.
         UsageError: The sampler does not begin with experience, or the setting does not have those knobs.
     """
     if choice is None:
-        choice = DEFAULT if strategy.memory == "evidence" else NONE
-    if choice not in {NONE, KNN, *SETTINGS}:
-        raise UnknownNameError("warm start", choice, [NONE, KNN, *SETTINGS])
+        choice = DEFAULT if strategy.memory == Recall.EVIDENCE else NONE
+    check_choice(choice)
     if changes:
         if choice not in SETTINGS:
             raise UsageError("The knobs of the warm start would have no effect.", got=f"--warm-start {choice}")
+        # Raises where a knob has no such name, or the value is none of its kind.
         SETTINGS[choice].changed(changes)
-    if choice != NONE and strategy.memory == "none":
+    if choice != NONE and strategy.memory == Recall.NONE:
         raise UsageError(
             "The warm start would have no effect.",
             got=f"--sampler {strategy.name}, which does not begin with experience",
@@ -67,9 +74,16 @@ def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strat
     return choice
 
 
+def check_choice(choice: str) -> None:
+    """Raise an `UnknownNameError` where there is no warm start of this name."""
+    if choice not in CHOICES:
+        raise UnknownNameError("warm start", choice, CHOICES)
+
+
 def knobs_of(choice: str, changes: Mapping[str, str]) -> WarmStart:
     """Return the knobs of a warm start; those of the default where the choice (`none`, `knn`) has none of its own."""
-    return SETTINGS.get(choice, SETTINGS[DEFAULT]).changed(changes)
+    setting = SETTINGS.get(choice, SETTINGS[DEFAULT])
+    return setting.changed(changes)
 
 
 def visible(
@@ -85,21 +99,25 @@ def visible(
         run: The run's own identifier.
         hide: Names or fingerprints of data, aliases, or `self`.
     """
-    wanted = [experience for experience in experiences if experience.task == task and experience.run != run]
-    names = [name for name in hide if name != SELF]
-    return [
-        experience
-        for experience in adopted(wanted)
-        if not (SELF in hide and _is_same_data(experience, data))
-        and not any(_is_called(experience, name) for name in names)
-    ]
+    of_task = [experience for experience in experiences if experience.task == task and experience.run != run]
+    hidden_names = [name for name in hide if name != SELF]
+    hides_self = SELF in hide
+    result = []
+    for experience in adopted(of_task):
+        if hides_self and _is_same_data(experience, data):
+            continue
+        if any(_is_called(experience, name) for name in hidden_names):
+            continue
+        result.append(experience)
+    return result
 
 
 def _is_same_data(experience: Experience, data: DataProfile) -> bool:
     """Return whether an experience is of this data: by content, or by name where it came from another system."""
-    prints = {data.fingerprint, data.source_fingerprint}
-    if prints & {experience.data.fingerprint, experience.data.source_fingerprint}:
+    fingerprints = {data.fingerprint, data.source_fingerprint}
+    if not fingerprints.isdisjoint({experience.data.fingerprint, experience.data.source_fingerprint}):
         return True
+    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
     return bool(experience.alias) and is_called(data.name, experience.data.name)
 
 
@@ -107,8 +125,10 @@ def _is_called(experience: Experience, name: str) -> bool:
     """Return whether an experience, its search or its data has a name, as it stands or by its folders."""
     data = experience.data
     names = {data.fingerprint, data.source_fingerprint, experience.alias, experience.run, data.name}
+    # An experience without an alias is not called by the empty name.
+    names.discard("")
     file = data.name.rpartition("/")[2]
-    return name in names - {""} or name == file or is_called(data.name, name)
+    return name in names or name == file or is_called(data.name, name)
 
 
 def with_features(experience: Experience, cache: Path) -> Experience:
@@ -116,12 +136,12 @@ def with_features(experience: Experience, cache: Path) -> Experience:
 
     Those of the task come from the cache, if that data was described on this machine; the machine's from its record.
     """
-    there = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
+    sample = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
     features: dict[str, tuple[float, ...]] = dict(known_features(cache, experience.data.fingerprint))
     features.update(experience.features)
     for name, group in FEATURES.things.items():
         if name not in features and group.part == Part.SYSTEM:
-            features[name] = group.compute(there)
+            features[name] = group.compute(sample)
     return replace(experience, features=our_features(features, imported=False))
 
 
@@ -135,7 +155,7 @@ def remembered(
     path: Path,
     say: Callable[[str], None],
 ) -> Memory | None:
-    """What a search begins with; a resumed one goes on with what it began with.
+    """Return what a search begins with; a resumed one goes on with what it began with.
 
     Args:
         choice: `none`, `knn` or a setting of the warm start.
@@ -156,8 +176,7 @@ def remembered(
             say(f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now")
     options = knobs_of(choice, changes)
     distances = distances_of(experiences, current, options)
-    plain = Prior.plain(space)
-    warmed = knn_start(plain, experiences, current) if choice == KNN else shaped(plain, distances, options)
+    warmed = warmed_prior(choice, space, experiences, current, distances, options)
     evidence = heaviest(weighed(distances, objectives, options))
     memory = Memory(prior=warmed.prior, evidence=evidence)
     _write_memory(path, choice, warmed, memory)
@@ -165,11 +184,35 @@ def remembered(
     return memory
 
 
+def warmed_prior(
+    choice: str,
+    space: Space,
+    experiences: Sequence[Experience],
+    current: Features,
+    distances: Distances,
+    options: WarmStart,
+) -> Warmed:
+    """Return the prior of a space, shaped by experience.
+
+    Args:
+        choice: `knn` or a setting of the warm start.
+        space: The space.
+        experiences: Those that may be seen; `knn` measures their distances in its own way.
+        current: Meta-features of the task and machine at hand.
+        distances: As `distances_of` returns them for these experiences.
+        options: The knobs of the warm start.
+    """
+    plain = Prior.plain(space)
+    if choice == KNN:
+        return knn_start(plain, experiences, current)
+    return shaped(plain, distances, options)
+
+
 def _read_memory(path: Path, space: Space) -> Memory:
     """Return what a search began with.
 
     Raises:
-        DamagedFileError: The file does not say it.
+        DamagedFileError: The file has no prior of this space, or no evidence.
     """
     stored = read_json(path)
     try:
@@ -183,10 +226,11 @@ def _read_memory(path: Path, space: Space) -> Memory:
 def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> None:
     """Write what a search begins with; the size does not depend on the store's, apart from bounds on what is kept."""
     influences = account(warmed)
+    successes = [influence for influence in warmed.influences if influence.rate > 0]
     content = {
         "choice": choice,
         "experiences": len(influences),
-        "successes": sum(influence.rate > 0 for influence in warmed.influences),
+        "successes": len(successes),
         "influences": influences[:LISTED],
         "prior": memory.prior.to_plain(),
         "evidence": [to_plain(evidence) for evidence in memory.evidence],
@@ -224,24 +268,27 @@ def weighed(distances: Distances, objectives: Sequence[Objective], options: Warm
             led its own search.
         options: The knobs of the warm start.
     """
-    near, _ = distances
-    beta = decay([item.distance for item in near], options)
-    experiences = [item.experience for item in near]
-    standings = standings_of(experiences, objectives) if options.positives != "none" else {}
+    neighbors, _ = distances
+    beta = decay([neighbor.distance for neighbor in neighbors], options)
+    takes_successes = options.positives != Mode.NONE
+    takes_failures = options.negatives != Mode.NONE
+    standings: dict[str, tuple[float, ...]] = {}
+    if takes_successes:
+        standings = standings_of([neighbor.experience for neighbor in neighbors], objectives)
     evidence = []
-    for item in near:
-        experience = item.experience
-        is_failure = is_negative(experience) and options.negatives != "none"
+    for neighbor in neighbors:
+        experience = neighbor.experience
+        is_failure = takes_failures and is_negative(experience)
+        # Neither scores nor a failure of its configuration: nothing can be learned from it.
         if experience.id not in standings and not is_failure:
             continue
-        evidence.append(
-            Evidence(
-                values=experience.configuration.values,
-                scores=standings.get(experience.id),
-                weight=math.exp(-beta * item.distance),
-                source=title(experience),
-            )
+        item = Evidence(
+            values=experience.configuration.values,
+            scores=standings.get(experience.id),
+            weight=math.exp(-beta * neighbor.distance),
+            source=title(experience),
         )
+        evidence.append(item)
     return evidence
 
 
@@ -249,6 +296,7 @@ def title(experience: Experience) -> str:
     """Return a past trial in a few words."""
     outcome = experience.outcome
     values = experience.configuration.values
+    # Evidence may be of other searches than ours, whose configurations have neither model nor method.
     words = [str(values[name]) for name in ("model", "method") if name in values]
     if outcome.failure is not None:
         words.append(outcome.failure.kind.value)
@@ -265,32 +313,49 @@ def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objecti
     Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
     it is. Scores end at three standard deviations; the time is minus its logarithm.
     """
-    members: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
+    groups: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
     for experience in experiences:
         if is_scored(experience):
             # What is measured differently (F1 here, accuracy there) is never compared.
             measures = tuple(_measure(experience, objective) for objective in objectives)
-            members.setdefault((_data_set(experience), measures), []).append(experience)
+            group = (_data_set(experience), measures)
+            groups.setdefault(group, []).append(experience)
     time = time_position(objectives)
     standings: dict[str, tuple[float, ...]] = {}
-    for (_, measures), successes in members.items():
-        rows = []
-        for experience in successes:
-            rows.append([oriented_value(experience.outcome, measure) for measure in measures])
-        values = np.asarray(rows)
-        is_stopped = np.asarray([experience.outcome.is_censored for experience in successes], dtype=bool)
-        scores = standardised(values, time, is_stopped)
-        limited = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
-        if time is not None:
-            limited[:, time] = scores[:, time]
-        for experience, row in zip(successes, limited.tolist(), strict=True):
+    for (_, measures), members in groups.items():
+        scores = _scores(members, measures, time)
+        for experience, row in zip(members, scores.tolist(), strict=True):
             standings[experience.id] = tuple(row)
     return standings
 
 
+def _scores(members: Sequence[Experience], measures: Sequence[Objective], time: int | None) -> np.ndarray:
+    """Return the scores of experiences of one data set, shape (experiences, objectives).
+
+    Args:
+        members: The experiences; all have a value of every measure.
+        measures: What is compared, in the order of the search's objectives.
+        time: Position of the evaluation time among them.
+    """
+    rows = []
+    for experience in members:
+        row = [oriented_value(experience.outcome, measure) for measure in measures]
+        rows.append(row)
+    values = np.asarray(rows)
+    is_stopped = np.asarray([experience.outcome.is_censored for experience in members], dtype=bool)
+    scores = standardised(values, time, is_stopped)
+    limited: np.ndarray = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+    if time is not None:
+        # A logarithm of seconds is no number of standard deviations: it is taken as it is.
+        limited[:, time] = scores[:, time]
+    return limited
+
+
 def _data_set(experience: Experience) -> str:
     """Return what tells data sets apart: the content of the whole source, or the name where there is no content."""
-    return f"name {experience.data.name}" if experience.alias else experience.data.source_fingerprint
+    if experience.alias:
+        return f"name {experience.data.name}"
+    return experience.data.source_fingerprint
 
 
 def _measure(experience: Experience, objective: Objective) -> Objective:
@@ -299,36 +364,48 @@ def _measure(experience: Experience, objective: Objective) -> Objective:
     return objective if has_value else lead_of(recorded_objectives(experience))
 
 
-def account(warmed: Warmed) -> list[Mapping[str, Any]]:
-    """Every influence as JSON values, the strongest first."""
-    return [_row(one) for one in sorted(warmed.influences, key=lambda one: -abs(one.rate))]
+def account(warmed: Warmed) -> list[Mapping[str, object]]:
+    """Return every influence as JSON values, the strongest first."""
+    by_strength = sorted(warmed.influences, key=lambda influence: -abs(influence.rate))
+    return [_row(influence) for influence in by_strength]
 
 
 def summary(warmed: Warmed) -> str:
-    """In one line: how many experiences shaped the prior, and from where."""
+    """Return in one line how many experiences shaped the prior, and from where."""
     if not warmed.influences:
-        reason = f"; {warmed.incomparable} have meta-features that cannot be compared" if warmed.incomparable else ""
+        reason = ""
+        if warmed.incomparable:
+            reason = f"; {warmed.incomparable} have meta-features that cannot be compared"
         return f"warm start: no past experience applies, the search begins from zero{reason}"
-    successes = sum(one.rate > 0 for one in warmed.influences)
-    nearest: dict[str, float] = {}
-    for one in sorted(warmed.influences, key=lambda one: one.distance):
-        nearest.setdefault(one.experience.data.name, one.distance)
-    shown = ", ".join(f"{name} at {distance:.2f}" for name, distance in list(nearest.items())[:SHOWN])
-    unmapped = sum(bool(one.unmapped) for one in warmed.influences)
+    # Failures have learning rates below zero; a success that is worth nothing counts as one of them.
+    successes = sum(influence.rate > 0 for influence in warmed.influences)
+    failures = len(warmed.influences) - successes
+    mapped_in_part = sum(bool(influence.unmapped) for influence in warmed.influences)
+    nearest = ", ".join(_nearest_data(warmed.influences)[:SHOWN])
     return (
-        f"warm start: {successes} successes and {len(warmed.influences) - successes} failures, from {shown}; "
-        f"{unmapped} map in part, {warmed.incomparable} cannot be compared"
+        f"warm start: {successes} successes and {failures} failures, from {nearest}; "
+        f"{mapped_in_part} map in part, {warmed.incomparable} cannot be compared"
     )
 
 
-def _row(one: Influence) -> Mapping[str, Any]:
+def _nearest_data(influences: Sequence[Influence]) -> list[str]:
+    """Return the names of the data sets with their smallest distances, the nearest first."""
+    distances: dict[str, float] = {}
+    for influence in sorted(influences, key=lambda influence: influence.distance):
+        distances.setdefault(influence.experience.data.name, influence.distance)
+    return [f"{name} at {distance:.2f}" for name, distance in distances.items()]
+
+
+def _row(influence: Influence) -> Mapping[str, object]:
+    experience = influence.experience
+    failure = experience.outcome.failure
     return {
-        "experience": one.experience.id,
-        "data": one.experience.data.name,
-        "model": one.experience.configuration.model,
-        "method": one.experience.configuration.method,
-        "outcome": one.experience.outcome.failure.kind if one.experience.outcome.failure else "success",
-        "distance": one.distance,
-        "rate": one.rate,
-        "unmapped": list(one.unmapped),
+        "experience": experience.id,
+        "data": experience.data.name,
+        "model": experience.configuration.model,
+        "method": experience.configuration.method,
+        "outcome": failure.kind if failure else "success",
+        "distance": influence.distance,
+        "rate": influence.rate,
+        "unmapped": list(influence.unmapped),
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from xautolm.search.evidence import Memory
 from xautolm.space import Space
+from xautolm.vocabulary import Recall
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -21,8 +22,8 @@ class Strategy:
     title: str
     make: Callable[[Space, int, Memory | None], BaseSampler]
     """The sampler for a space and a seed, and what it begins with."""
-    memory: str = "none"
-    """What it takes from past experiences: `none`, a `prior`, or `evidence` as well."""
+    memory: Recall = Recall.NONE
+    """What it takes from past experiences."""
 
     def make_late(self, space: Space, seed: int, remember: Callable[[], Memory | None]) -> BaseSampler:
         """Return the sampler; what it begins with is asked for when it is first asked itself.
@@ -32,7 +33,7 @@ class Strategy:
             seed: The sampler's.
             remember: Returns what it begins with; not called for a strategy that takes nothing.
         """
-        if self.memory == "none":
+        if self.memory == Recall.NONE:
             return self.make(space, seed, None)
         from xautolm.search.late import LateSampler
 

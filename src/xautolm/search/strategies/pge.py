@@ -15,6 +15,7 @@ from xautolm.search.base import Strategy
 from xautolm.search.evidence import Memory
 from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.space import Space
+from xautolm.vocabulary import Recall
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -85,5 +86,5 @@ STRATEGIES = Strategy(
     name="pge",
     title="probabilistic evolution with non-dominated ranking (the paper's)",
     make=PgeSampler,
-    memory="prior",
+    memory=Recall.PRIOR,
 )

@@ -20,6 +20,7 @@ from xautolm.search.space_sampler import SpaceSampler, explain
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.study import CENSORED, NUMBER
 from xautolm.space import Parameter, Space
+from xautolm.vocabulary import Recall
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -145,5 +146,5 @@ STRATEGIES = Strategy(
     name="xautolm",
     title="learned models of quality, time and failure over store and target",
     make=LearningSampler,
-    memory="evidence",
+    memory=Recall.EVIDENCE,
 )
