@@ -10,7 +10,7 @@ from rich.table import Table
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience, Values
 from xautolm.report.console import add_cells, add_columns
-from xautolm.report.tables import duration, hyperparameter_text
+from xautolm.report.tables import duration, ending, hyperparameters
 
 HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "comes from", "hyperparameters")
 NUMBERS = {"quality", "time", "memory", "risk"}
@@ -53,7 +53,7 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
             risk,
             "; ".join(row["because"]) or NOTHING,
             row["origin"],
-            hyperparameter_text(configuration),
+            hyperparameters(configuration),
         )
         add_cells(table, cells)
     return table
@@ -62,9 +62,8 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
 def reason(experience: Experience) -> str:
     """Return a past trial in a few words."""
     outcome = experience.outcome
-    if outcome.failure is not None:
-        result = outcome.failure.kind.value
-    else:
+    result = ending(outcome)
+    if outcome.failure is None:
         lead = lead_of(recorded_objectives(experience))
         result = f"{outcome.metrics[lead.name]:.3f}"
     return f"{experience.data.name}/{experience.trial} {experience.configuration.model} {result}"

@@ -63,8 +63,12 @@ class CardFacts:
 
 def model_card(facts: CardFacts) -> str:
     """Return a README.md in the hub's card format: what was trained on what, chosen how, and how to load it."""
-    experience, card = facts.experience, facts.card
-    data, outcome = experience.data, experience.outcome
+    experience = facts.experience
+    card = facts.card
+    data = experience.data
+    outcome = experience.outcome
+    metadata = _metadata(facts)
+    usage_lines = usage(facts.answering, card.architecture, facts.prompt)
     first_layers = ""
     if card.kept_layers:
         first_layers = f", first {card.kept_layers} of its layers"
@@ -76,7 +80,7 @@ def model_card(facts: CardFacts) -> str:
     adjustments = outcome.adjustments or ["none"]
     seconds = outcome.evaluation_time or 0
     return f"""---
-{_metadata(facts)}
+{metadata}
 ---
 
 # {facts.base}, fine-tuned for {experience.task}
@@ -87,7 +91,7 @@ Chosen by **{facts.metric} on the validation split**; a score on that split is t
 {folder_kind(facts.answering)}
 
 ```python
-{usage(facts.answering, card.architecture, facts.prompt)}
+{usage_lines}
 ```
 
 ## Results

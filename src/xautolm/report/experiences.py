@@ -9,7 +9,7 @@ from rich.table import Table
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience
 from xautolm.report.console import add_cells, add_columns
-from xautolm.report.tables import duration, score_text
+from xautolm.report.tables import duration, ending, score_text
 
 ID_DIGITS = 10
 """Digits of an experience's id that the table shows."""
@@ -40,9 +40,6 @@ def experience_table(experiences: Sequence[Experience]) -> Table:
 def _cells(experience: Experience) -> tuple[str, ...]:
     outcome = experience.outcome
     configuration = experience.configuration
-    end = outcome.status.value
-    if outcome.failure is not None:
-        end = outcome.failure.kind.value
     lead = lead_of(recorded_objectives(experience)).name
     score = ""
     if lead in outcome.metrics:
@@ -56,7 +53,7 @@ def _cells(experience: Experience) -> tuple[str, ...]:
         experience.data.name,
         configuration.model,
         configuration.method,
-        end,
+        ending(outcome),
         score,
         time,
     )

@@ -67,7 +67,7 @@ def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
         scores = [score_text(outcome.metrics[metric]) for metric in metrics]
         time = duration(outcome.evaluation_time or 0)
         names = (configuration.model, configuration.method)
-        cells = (experience.trial, *names, *scores, time, hyperparameters(experience))
+        cells = (experience.trial, *names, *scores, time, hyperparameters(configuration.values))
         is_best = experience.trial == best.trial
         add_cells(table, cells, style="bold" if is_best else "")
     return table

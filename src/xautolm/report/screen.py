@@ -21,7 +21,7 @@ from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.console import add_cells, add_columns, cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
-from xautolm.report.tables import best_first, duration, failures_in_words, leaderboard, score_text
+from xautolm.report.tables import best_first, duration, ending, failures_in_words, score_text
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
@@ -223,6 +223,7 @@ class LiveTable(Quiet):
 
     def __init__(self, console: Console | None = None) -> None:
         self.console = console or Console(stderr=True)
+        # Drawn when the search says so, about twice a second, and not by a thread of its own.
         self.live = Live(console=self.console, auto_refresh=False, transient=False)
 
     def note(self, text: str) -> None:
@@ -235,6 +236,7 @@ class LiveTable(Quiet):
 
     def update(self, standing: Standing) -> None:
         """Draw, the first time, or redraw."""
+        # Starting once more does nothing.
         self.live.start()
         parts: list[RenderableType] = [_head(standing), *_budget_bar(standing), _trials(standing), *_running(standing)]
         self.live.update(Group(*parts), refresh=True)
@@ -246,6 +248,7 @@ class LiveTable(Quiet):
 
 def choose_screen(*, quiet: bool, as_json: bool) -> Screen:
     """Return the screen that fits the flags and the terminal."""
+    # Progress goes to standard error, results to standard output; as JSON, both are lines of one stream.
     if as_json:
         return JsonLines()
     if quiet:
@@ -286,23 +289,26 @@ def _trials(standing: Standing) -> Table:
     metric = standing.lead.name
     table = Table(expand=True, header_style="dim", box=None, pad_edge=False)
     add_columns(table, ("", "trial", "model", "method", metric, "time", "outcome"), numbers={"trial", metric, "time"})
-    rows = leaderboard(standing.experiences, standing.lead, standing.front)
-    for row in rows[:ROWS]:
-        score = row.get(metric)
-        seconds = row["evaluation_time"]
+    leaders = best_first(standing.experiences, standing.lead)[:ROWS]
+    for experience in leaders:
+        outcome = experience.outcome
+        configuration = experience.configuration
+        is_optimal = experience.trial in standing.front
         style = ""
-        if row["failure"]:
+        if outcome.failure is not None:
             style = "red"
-        elif row["pareto"]:
+        elif is_optimal:
             style = "green"
+        score = outcome.metrics.get(metric)
+        seconds = outcome.evaluation_time
         cells = (
-            "*" if row["pareto"] else "",
-            row["trial"],
-            row["model"],
-            row["method"],
+            "*" if is_optimal else "",
+            experience.trial,
+            configuration.model,
+            configuration.method,
             "" if score is None else score_text(score),
             "" if seconds is None else duration(seconds),
-            row["failure"] or row["status"],
+            ending(outcome),
         )
         add_cells(table, cells, style)
     return table

@@ -9,13 +9,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from xautolm.objectives import EVALUATION_TIME, Objective
-from xautolm.records import Experience, Scalar, Values
+from xautolm.records import Experience, Scalar, TrialOutcome, Values
 from xautolm.vocabulary import TrialStatus
 
 HIDDEN = ("model", "method")
 """Values of a configuration that have columns of their own, beside those of the hyperparameters."""
+SCORE_DECIMALS = 4
+"""Of scores, wherever a person or a file reads them."""
 MINUTE, HOUR = 60, 3600
 """In seconds."""
+
+Row = dict[str, Scalar]
+"""One trial, by the names of columns."""
 
 
 def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Experience]:
@@ -32,7 +37,7 @@ def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Exper
     return sorted(experiences, key=place)
 
 
-def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[dict[str, Any]]:
+def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[Row]:
     """Return one row for each trial, the best in an objective first, failures last, its hyperparameters in one text.
 
     Args:
@@ -42,58 +47,69 @@ def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Seque
     """
     rows = []
     for experience in best_first(experiences, lead):
-        row = _row(experience, experience.trial in front)
-        rows.append({**row, "hyperparameters": hyperparameters(experience)})
+        row = _row(experience, is_optimal=experience.trial in front)
+        row["hyperparameters"] = hyperparameters(experience.configuration.values)
+        rows.append(row)
     return rows
 
 
-def wide_leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[dict[str, Any]]:
+def wide_leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[Row]:
     """Return the rows of `leaderboard` with a column for each hyperparameter that any trial has.
 
     It is None where a trial has none. These columns come last; one that is called like a column that all leaderboards
     have is left out.
     """
     ordered = best_first(experiences, lead)
+    # A dictionary rather than a set, which has no order.
     names: dict[str, None] = {}
     for experience in ordered:
         names |= dict.fromkeys(experience.configuration.values)
     rows = []
     for experience in ordered:
-        row = _row(experience, experience.trial in front)
+        row = _row(experience, is_optimal=experience.trial in front)
+        values = experience.configuration.values
         for name in names:
-            row.setdefault(name, experience.configuration.values.get(name))
+            row.setdefault(name, values.get(name))
         rows.append(row)
     return rows
 
 
-def _row(experience: Experience, is_optimal: bool) -> dict[str, Any]:
-    outcome, configuration = experience.outcome, experience.configuration
-    return {
+def _row(experience: Experience, *, is_optimal: bool) -> Row:
+    """Return the columns that all leaderboards have."""
+    outcome = experience.outcome
+    configuration = experience.configuration
+    row: Row = {
         "trial": experience.trial,
         "model": configuration.model,
         "method": configuration.method,
         "status": outcome.status.value,
         "pareto": is_optimal,
-        **{name: round(value, 4) for name, value in outcome.metrics.items()},
-        EVALUATION_TIME: None if outcome.evaluation_time is None else round(outcome.evaluation_time, 2),
-        "wall_time": round(outcome.wall_time, 2),
-        "peak_memory_mb": None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6),
-        "failure": outcome.failure.kind.value if outcome.failure else "",
-        "message": outcome.failure.message.partition("\n")[0] if outcome.failure else "",
-        "adjustments": "; ".join(outcome.adjustments),
-        "proposal": experience.proposal,
     }
+    for metric, score in outcome.metrics.items():
+        row[metric] = round(score, SCORE_DECIMALS)
+    evaluation_time = outcome.evaluation_time
+    row[EVALUATION_TIME] = None if evaluation_time is None else round(evaluation_time, 2)
+    row["wall_time"] = round(outcome.wall_time, 2)
+    row["peak_memory_mb"] = None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6)
+    failure = outcome.failure
+    row["failure"] = failure.kind.value if failure else ""
+    row["message"] = failure.message.partition("\n")[0] if failure else ""
+    row["adjustments"] = "; ".join(outcome.adjustments)
+    row["proposal"] = experience.proposal
+    return row
 
 
-def hyperparameters(experience: Experience) -> str:
-    """Return the hyperparameters of a trial in one line."""
-    return hyperparameter_text(experience.configuration.values)
-
-
-def hyperparameter_text(values: Values) -> str:
+def hyperparameters(values: Values) -> str:
     """Return the hyperparameters of a configuration in one line, without its model and method."""
     parts = [f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN]
     return " ".join(parts)
+
+
+def ending(outcome: TrialOutcome) -> str:
+    """Return in one word how a trial ended: the kind of its failure, else its status."""
+    if outcome.failure is not None:
+        return outcome.failure.kind.value
+    return outcome.status.value
 
 
 def number(value: object) -> str:
@@ -102,8 +118,8 @@ def number(value: object) -> str:
 
 
 def score_text(score: float) -> str:
-    """Return a score as tables, cards and screens write it: with four decimals."""
-    return f"{score:.4f}"
+    """Return a score as tables, cards and screens write it."""
+    return f"{score:.{SCORE_DECIMALS}f}"
 
 
 def millions(parameters: float) -> str:
@@ -160,7 +176,10 @@ def pruning_savings(experiences: Iterable[Experience]) -> tuple[int, float]:
         outcome = experience.outcome
         if outcome.status is TrialStatus.PRUNED:
             count += 1
-            seconds += max(0.0, (outcome.whole_time or 0.0) - (outcome.evaluation_time or 0.0))
+            planned = outcome.whole_time or 0.0
+            taken = outcome.evaluation_time or 0.0
+            # An estimate may be less than what the trial has taken by then.
+            seconds += max(0.0, planned - taken)
     return count, seconds
 
 
