@@ -13,7 +13,8 @@ from pathlib import Path
 from xautolm.errors import DamagedFileError, NoModelError
 from xautolm.objectives import TIME, lead_of, pareto_front, recorded_objectives
 from xautolm.records import Answering, Experience, ModelCard
-from xautolm.report import CardFacts, failures_by_kind, model_card
+from xautolm.report import CardFacts, model_card
+from xautolm.report.tables import failures_in_words
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
 from xautolm.serialization import read_json, read_record, replace_folder, to_plain, write_json, write_text
@@ -27,15 +28,16 @@ CARD = "README.md"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Results:
-    """What `results.json` says of the model in `best/`."""
+    """The content of `results.json`: which model is in `best/`."""
 
     best: int
-    """The trial."""
+    """Number of its trial."""
     metric: str
-    """What chose it."""
+    """The quality by which it was chosen."""
     validation: Mapping[str, float]
+    """Scores on the validation split, by metric."""
     test: Mapping[str, float] | None = None
-    """Scores on the test split; None if there is none, or it was not scored yet."""
+    """Scores on the test split, by metric; None if there is none, or it was not scored yet."""
     is_final: bool = True
     """Whether the search had ended when its card was written."""
 
@@ -93,7 +95,9 @@ class BestFolder:
 
     def results(self) -> Results | None:
         """Return what is known of the model in `best/`; None if there is none."""
-        return read_results(self.folder, self.say) if self.folder.best.is_dir() else None
+        if not self.folder.best.is_dir():
+            return None
+        return read_results(self.folder, self.say)
 
     def describe(self, best: Experience, results: Results) -> None:
         """Write the card and `results.json` of the model that lies in `best/`."""
@@ -102,7 +106,7 @@ class BestFolder:
 
     @property
     def _fresh(self) -> Path:
-        """Where a new `best/` is made."""
+        """Return the folder in which a new `best/` is made."""
         return self.folder.best.with_name(".best")
 
     def _leader(self, experiences: Sequence[Experience], results: Results | None) -> Experience | None:
@@ -118,18 +122,20 @@ class BestFolder:
         Raises:
             NoModelError: No trial has its weights.
         """
-        placed = None if results is None else results.best
-        is_placed_known = False
+        placed_number = None if results is None else results.best
+        has_placed_trial = False
         candidates = []
         for experience in experiences:
             if not experience.outcome.succeeded:
                 continue
-            is_placed = experience.trial == placed
-            is_placed_known |= is_placed
+            is_placed = experience.trial == placed_number
+            if is_placed:
+                has_placed_trial = True
             if is_placed or self.folder.model(experience.trial).is_dir():
                 candidates.append(experience)
         best = best_of(self.info, candidates) if candidates else None
-        if results is not None and not is_placed_known:
+        # The trial of `best/` is not among the run's: its scores are left in `results.json`, and are compared by that.
+        if results is not None and not has_placed_trial:
             lead = lead_of(recorded_objectives(self.info))
             if best is None or lead.standing(results.validation) >= lead.standing(best.outcome.metrics):
                 return None
@@ -143,15 +149,13 @@ class BestFolder:
         A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
         the one that is there: without it, the next start places the best model once more.
         """
-        results = Results(
-            best=best.trial,
-            metric=lead_of(recorded_objectives(self.info)).name,
-            validation=dict(best.outcome.metrics),
-            is_final=False,
-        )
+        metric = lead_of(recorded_objectives(self.info)).name
+        validation = dict(best.outcome.metrics)
+        results = Results(best=best.trial, metric=metric, validation=validation, is_final=False)
+        model = self.folder.model(best.trial)
         fresh = self._fresh
         shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(self.folder.model(best.trial), fresh, copy_function=_link_or_copy)
+        shutil.copytree(model, fresh, copy_function=_link_or_copy)
         self._write_card(fresh, best, results)
         self.folder.results.unlink(missing_ok=True)
         replace_folder(fresh, self.folder.best)
@@ -200,7 +204,8 @@ def front_of(info: RunInfo, experiences: Sequence[Experience]) -> list[Experienc
     """Return the Pareto-optimal trials of a run, best in the first objective first."""
     outcomes = {experience.trial: experience.outcome for experience in experiences}
     by_number = {experience.trial: experience for experience in experiences}
-    return [by_number[number] for number in pareto_front(outcomes, recorded_objectives(info))]
+    numbers = pareto_front(outcomes, recorded_objectives(info))
+    return [by_number[number] for number in numbers]
 
 
 def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
@@ -215,22 +220,26 @@ def best_of(info: RunInfo, experiences: Sequence[Experience]) -> Experience:
     lead = lead_of(recorded_objectives(info))
 
     def rank(experience: Experience) -> tuple[float, float]:
-        return lead.standing(experience.outcome.metrics), TIME.oriented(experience.outcome.evaluation_time or 0.0)
+        outcome = experience.outcome
+        seconds = outcome.evaluation_time or 0.0
+        return lead.standing(outcome.metrics), TIME.oriented(seconds)
 
     return max(front, key=rank)
 
 
 def _why_none(experiences: Sequence[Experience]) -> str:
+    """Return a message that counts the failures and ends with that of the last trial."""
     if not experiences:
         return "No trial ended within the budget, so there is no model."
-    kinds = ", ".join(f"{count} {kind}" for kind, count in failures_by_kind(experiences).items())
+    kinds = failures_in_words(experiences)
     last = experiences[-1]
-    message = last.outcome.failure.message if last.outcome.failure else ""
+    failure = last.outcome.failure
+    message = failure.message if failure else ""
     return f"None of {len(experiences)} trials gave a model ({kinds}).\nTrial {last.trial}: {message}"
 
 
 def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:
-    """Return what `results.json` says; None if there is none, or it is damaged.
+    """Return the content of `results.json`; None if there is none, or it is damaged.
 
     Args:
         folder: The run.
@@ -255,6 +264,7 @@ def is_sound(path: Path) -> bool:
         except DamagedFileError:
             return False
     if path.suffix == ".safetensors":
+        # Opening reads the header, which says how long the file must be, and no weights.
         from safetensors import SafetensorError, safe_open
 
         try:

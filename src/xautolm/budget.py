@@ -75,19 +75,23 @@ class Clock:
 
     def tick(self) -> None:
         """Note the time used, at most once a second."""
-        if time.monotonic() - self.written >= TICK_SECONDS:
+        since_note = time.monotonic() - self.written
+        if since_note >= TICK_SECONDS:
             self.note()
 
     def note(self) -> None:
         """Note the time used."""
         # Not worth waiting for the disk every second: what a power cut takes is a second of the budget.
-        write_json(self.path, to_plain(Used(seconds=self.used)), durable=False)
+        used = Used(seconds=self.used)
+        write_json(self.path, to_plain(used), durable=False)
         self.written = time.monotonic()
 
 
 def process_started() -> float:
     """Return when this process began, on the monotonic clock: a command's interpreter and imports are its time too."""
-    age = time.time() - psutil.Process().create_time()
+    created = psutil.Process().create_time()
+    age = time.time() - created
+    # Negative where the wall clock was set back meanwhile.
     return time.monotonic() - max(0.0, age)
 
 

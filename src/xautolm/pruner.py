@@ -1,4 +1,4 @@
-"""Looks at the running trials of a search, and says which of them are hopeless."""
+"""The watch over the running trials of a search: which of them are hopeless, told from their learning curves."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
+from xautolm.data.split_names import TRAIN, VALIDATION
 from xautolm.execution import Executor
 from xautolm.metrics import constant_scores
 from xautolm.objectives import Objective, lead_of, objective_values
@@ -29,7 +30,7 @@ LARGEST_PAST = 200
 
 
 class Pruner:
-    """Reads learning curves from the folders of a run's trials; what is decided by them is in `search.pruning`.
+    """Read learning curves from the folders of a run's trials; what is decided by them is in `search.pruning`.
 
     Args:
         folder: The run's.
@@ -65,7 +66,9 @@ class Pruner:
         self.past = past_curves(past)
         self.now = now
         self.next_look = now()
+        # Numbers of trials that were stopped: an executor may take a while to end one.
         self.stopped: set[int] = set()
+        # By number: the curve of a trial that has ended does not change any more.
         self.ended_curves: dict[int, LearningCurve | None] = {}
 
     def stop_hopeless(
@@ -96,11 +99,14 @@ class Pruner:
         self.next_look = now + LOOK_SECONDS
         reasons = {}
         for number in waiting:
-            rivals = self._rivals(experiences, rung_share(running[number].configuration.values))
+            share = rung_share(running[number].configuration.values)
+            rivals = self._rivals(experiences, share)
             if rivals is None:
                 continue
-            curve = TrialFolder(self.folder.trial(number)).curve(self.metrics)
-            reason = "" if curve is None else reason_to_stop(curve, rivals, self.objectives)
+            curve = self._read_curve(number)
+            if curve is None:
+                continue
+            reason = reason_to_stop(curve, rivals, self.objectives)
             if reason:
                 self.stopped.add(number)
                 reasons[number] = reason
@@ -121,12 +127,14 @@ class Pruner:
         for experience in experiences:
             if rung_share(experience.configuration.values) > share:
                 continue
-            values = objective_values(experience.outcome, self.objectives)
+            outcome = experience.outcome
+            values = objective_values(outcome, self.objectives)
             if values is None:
                 continue
             front.append(values)
             curve = self._curve_of(experience)
-            if curve is not None and not experience.outcome.is_censored:
+            # A training that was cut does not show how a curve goes on to its end.
+            if curve is not None and not outcome.is_censored:
                 trained.append(curve)
         if not trained:
             return None
@@ -143,17 +151,21 @@ class Pruner:
         """Return the curve of a trial that has ended, read once; None for one that has no steps, such as a probe."""
         number = experience.trial
         if number not in self.ended_curves:
-            self.ended_curves[number] = TrialFolder(self.folder.trial(number)).curve(self.metrics)
+            self.ended_curves[number] = self._read_curve(number)
         return self.ended_curves[number]
+
+    def _read_curve(self, number: int) -> LearningCurve | None:
+        """Return the curve that a trial's folder holds by now; None where it has not said anything yet."""
+        return TrialFolder(self.folder.trial(number)).curve(self.metrics)
 
     @cached_property
     def constant(self) -> Mapping[str, float]:
-        """Return what a constant answer scores; nothing for texts, of which none is right for the most rows."""
+        """Return the scores of a constant answer, by metric; nothing for texts: none is right for the most rows."""
         if self.task.target_kind == "texts":
             return {}
         targets: dict[str, np.ndarray] = {}
         try:
-            for split in ("train", "validation"):
+            for split in (TRAIN, VALIDATION):
                 table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
                 labels = list(table[self.task.target])
                 targets[split] = np.asarray(self.task.encode(labels, self.labels))
@@ -162,7 +174,7 @@ class Pruner:
             logger.warning("what a constant answer scores cannot be said: %s", error)
             return {}
         try:
-            return constant_scores(self.metrics, targets["train"], targets["validation"])
+            return constant_scores(self.metrics, targets[TRAIN], targets[VALIDATION])
         except Exception as error:
             # A metric of somebody's own may refuse answers that are all the same: curves are judged all the same.
             logger.warning("what a constant answer scores cannot be computed: %s: %s", type(error).__name__, error)
@@ -177,6 +189,7 @@ def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:
         is_whole = outcome.succeeded and not outcome.is_censored
         if is_whole and len(outcome.history) > 1:
             curves.append(curve_of(outcome))
+        # The store gives the newest experiences first.
         if len(curves) == LARGEST_PAST:
             break
     return curves
@@ -186,9 +199,10 @@ def curve_of(outcome: TrialOutcome) -> LearningCurve:
     """Return the curve of a trial that has ended, as its outcome tells it: with whole evaluations only."""
     evaluations = []
     for point in outcome.history:
-        values = {name: value for name, value in point.items() if name not in ("epoch", "seconds")}
-        epoch = point.get("epoch", 0.0)
-        evaluations.append(Evaluation(epoch=epoch, seconds=point.get("seconds", 0.0), values=values))
+        values = dict(point)
+        epoch = values.pop("epoch", 0.0)
+        seconds = values.pop("seconds", 0.0)
+        evaluations.append(Evaluation(epoch=epoch, seconds=seconds, values=values))
     last = evaluations[-1]
     return LearningCurve(
         evaluations=tuple(evaluations), epoch=last.epoch, seconds=last.seconds, planned_epochs=last.epoch
