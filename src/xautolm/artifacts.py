@@ -65,8 +65,11 @@ def complete(session: Session, best: Experience) -> None:
     lacks_test = results.test is None and session.folder.split(TEST).exists()
     if results.is_final and not lacks_test:
         return
-    test = _test_scores(session, best) if lacks_test else results.test
-    session.best.describe(best, replace(results, test=test, is_final=True))
+    test = results.test
+    if lacks_test:
+        test = _test_scores(session, best)
+    final_results = replace(results, test=test, is_final=True)
+    session.best.describe(best, final_results)
 
 
 def parting_words(folder: RunFolder, info: RunInfo) -> str:
@@ -134,16 +137,20 @@ def winner_of(folder: RunFolder) -> Winner | None:
     results = read_results(folder, warn_once)
     if results is None or not folder.best.is_dir():
         return None
+    path = folder.best / ANSWERING
     try:
         lines = usage_of(folder.best)
-        kind = folder_kind(read_record(Answering, folder.best / ANSWERING))
+        answering = read_record(Answering, path)
+        kind = folder_kind(answering)
     except DamagedFileError as error:
         warn_once(f"{error.path} cannot be read ({error.reason})")
         return None
     except (KeyError, TypeError, AttributeError, UsageError) as error:
-        warn_once(f"{folder.best / ANSWERING} does not say how the model is asked ({type(error).__name__})")
+        # Such as the name of a task or form of a plug-in that is not installed.
+        warn_once(f"{path} does not say how the model is asked ({type(error).__name__})")
         return None
-    return Winner(usage=lines, validation=results.validation, test=results.test or {}, kind=kind)
+    test = results.test or {}
+    return Winner(usage=lines, validation=results.validation, test=test, kind=kind)
 
 
 def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
@@ -152,7 +159,9 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     Returns:
         None where that failed; the screen is told why.
     """
-    spec = session.spec(best.trial, best.configuration, Limits(), session.devices()[0], best.proposal)
+    device = session.devices()[0]
+    spec = session.spec(best.trial, best.configuration, Limits(), device, best.proposal)
+    # What is scored is what people get: the model in `best/`.
     placed_card = replace(spec.card, path=str(session.folder.best))
     spec = replace(spec, card=placed_card)
     folder = session.folder.test

@@ -61,11 +61,13 @@ class BestFolder:
         with suppress(NoModelError, DamagedFileError):
             results = self.results()
             best = self._leader(experiences, results)
-            if best is not None and (results is None or results.best != best.trial):
+            is_placed = best is not None and results is not None and results.best == best.trial
+            if best is not None and not is_placed:
                 self._replace(best)
 
     def restore(self, experiences: Sequence[Experience]) -> None:
         """Bring `best/` in order after an earlier session that ended in whatever way."""
+        # A session that was killed while it made a new `best/` leaves that beside the old one.
         for leftover in self.folder.root.glob(f"{self._fresh.name}*"):
             shutil.rmtree(leftover, ignore_errors=True)
         if any(experience.outcome.succeeded for experience in experiences):
@@ -85,6 +87,7 @@ class BestFolder:
         results = self.results()
         best = self._leader(experiences, results)
         if best is None:
+            # Only a model in `best/` can be better than all trials.
             assert results is not None
             self.say(f"best/ stays the model of trial {results.best}, whose own files are lost")
         elif results is None or results.best != best.trial:
@@ -194,6 +197,7 @@ class BestFolder:
             path.unlink(missing_ok=True)
             _link_or_copy(str(source), str(path))
             self.say(f"best/{name} was gone or damaged: it was put back")
+        # The card is no file of the trial: it is written here, once a model has been placed.
         lacks_card = not is_sound(target / CARD)
         if lacks_card and is_sound(target / ANSWERING):
             self.describe(best, results)

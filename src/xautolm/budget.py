@@ -46,6 +46,7 @@ class Clock:
         self.budget = budget
         self.before = before
         now = time.monotonic()
+        # What start-up took beyond half of the budget does not count: a search needs time for a model.
         earliest = now
         if budget.seconds is not None:
             earliest = now - START_SHARE * budget.seconds

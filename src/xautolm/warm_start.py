@@ -115,10 +115,13 @@ def visible(
 def _is_same_data(experience: Experience, data: DataProfile) -> bool:
     """Return whether an experience is of this data: by content, or by name where it came from another system."""
     fingerprints = {data.fingerprint, data.source_fingerprint}
-    if not fingerprints.isdisjoint({experience.data.fingerprint, experience.data.source_fingerprint}):
+    past_data = experience.data
+    past_fingerprints = {past_data.fingerprint, past_data.source_fingerprint}
+    if not fingerprints.isdisjoint(past_fingerprints):
         return True
     # Only experiences from other systems have an alias; their data cannot be fingerprinted.
-    return bool(experience.alias) and is_called(data.name, experience.data.name)
+    is_foreign = bool(experience.alias)
+    return is_foreign and is_called(data.name, past_data.name)
 
 
 def _is_called(experience: Experience, name: str) -> bool:
@@ -127,8 +130,10 @@ def _is_called(experience: Experience, name: str) -> bool:
     names = {data.fingerprint, data.source_fingerprint, experience.alias, experience.run, data.name}
     # An experience without an alias is not called by the empty name.
     names.discard("")
+    if name in names:
+        return True
     file = data.name.rpartition("/")[2]
-    return name in names or name == file or is_called(data.name, name)
+    return name == file or is_called(data.name, name)
 
 
 def with_features(experience: Experience, cache: Path) -> Experience:
@@ -136,13 +141,16 @@ def with_features(experience: Experience, cache: Path) -> Experience:
 
     Those of the task come from the cache, if that data was described on this machine; the machine's from its record.
     """
-    sample = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
-    features: dict[str, tuple[float, ...]] = dict(known_features(cache, experience.data.fingerprint))
+    features: dict[str, tuple[float, ...]] = {}
+    features.update(known_features(cache, experience.data.fingerprint))
     features.update(experience.features)
+    # Groups of the system look at the machine and the limits only, so a sample without texts will do.
+    sample = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
     for name, group in FEATURES.things.items():
         if name not in features and group.part == Part.SYSTEM:
             features[name] = group.compute(sample)
-    return replace(experience, features=our_features(features, imported=False))
+    renamed = our_features(features, imported=False)
+    return replace(experience, features=renamed)
 
 
 def remembered(
@@ -177,8 +185,9 @@ def remembered(
     options = knobs_of(choice, changes)
     distances = distances_of(experiences, current, options)
     warmed = warmed_prior(choice, space, experiences, current, distances, options)
-    evidence = heaviest(weighed(distances, objectives, options))
-    memory = Memory(prior=warmed.prior, evidence=evidence)
+    evidence = weighed(distances, objectives, options)
+    # The surrogates look at no more than these, and a store may have 100,000 experiences.
+    memory = Memory(prior=warmed.prior, evidence=heaviest(evidence))
     _write_memory(path, choice, warmed, memory)
     say(summary(warmed))
     return memory
@@ -219,7 +228,8 @@ def _read_memory(path: Path, space: Space) -> Memory:
         prior = Prior.from_plain(space, stored["prior"])
         evidence = from_plain(list[Evidence], stored["evidence"])
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
-        raise DamagedFileError(path, f"{type(error).__name__} in its prior or its evidence") from None
+        reason = f"{type(error).__name__} in its prior or its evidence"
+        raise DamagedFileError(path, reason) from None
     return Memory(prior=prior, evidence=evidence)
 
 
@@ -252,7 +262,8 @@ def evidence_of(
         objectives: Of the search at hand.
         options: The knobs of the warm start.
     """
-    return weighed(distances_of(experiences, current, options), objectives, options)
+    distances = distances_of(experiences, current, options)
+    return weighed(distances, objectives, options)
 
 
 def weighed(distances: Distances, objectives: Sequence[Objective], options: WarmStart) -> list[Evidence]:
@@ -269,12 +280,13 @@ def weighed(distances: Distances, objectives: Sequence[Objective], options: Warm
         options: The knobs of the warm start.
     """
     neighbors, _ = distances
+    experiences = [neighbor.experience for neighbor in neighbors]
     beta = decay([neighbor.distance for neighbor in neighbors], options)
     takes_successes = options.positives != Mode.NONE
     takes_failures = options.negatives != Mode.NONE
     standings: dict[str, tuple[float, ...]] = {}
     if takes_successes:
-        standings = standings_of([neighbor.experience for neighbor in neighbors], objectives)
+        standings = standings_of(experiences, objectives)
     evidence = []
     for neighbor in neighbors:
         experience = neighbor.experience
@@ -282,12 +294,10 @@ def weighed(distances: Distances, objectives: Sequence[Objective], options: Warm
         # Neither scores nor a failure of its configuration: nothing can be learned from it.
         if experience.id not in standings and not is_failure:
             continue
-        item = Evidence(
-            values=experience.configuration.values,
-            scores=standings.get(experience.id),
-            weight=math.exp(-beta * neighbor.distance),
-            source=title(experience),
-        )
+        values = experience.configuration.values
+        scores = standings.get(experience.id)
+        weight = math.exp(-beta * neighbor.distance)
+        item = Evidence(values=values, scores=scores, weight=weight, source=title(experience))
         evidence.append(item)
     return evidence
 
@@ -302,8 +312,10 @@ def title(experience: Experience) -> str:
         words.append(outcome.failure.kind.value)
     else:
         lead = lead_of(recorded_objectives(experience)).name
-        words.append(f"{lead} {outcome.metrics[lead]:.3g}")
-    return f"{experience.data.name} trial {experience.trial}: {' '.join(words)}"
+        score = outcome.metrics[lead]
+        words.append(f"{lead} {score:.3g}")
+    text = " ".join(words)
+    return f"{experience.data.name} trial {experience.trial}: {text}"
 
 
 def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objective]) -> dict[str, tuple[float, ...]]:
@@ -315,16 +327,17 @@ def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objecti
     """
     groups: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
     for experience in experiences:
-        if is_scored(experience):
-            # What is measured differently (F1 here, accuracy there) is never compared.
-            measures = tuple(_measure(experience, objective) for objective in objectives)
-            group = (_data_set(experience), measures)
-            groups.setdefault(group, []).append(experience)
+        if not is_scored(experience):
+            continue
+        # What is measured differently (F1 here, accuracy there) is never compared.
+        measures = tuple(_measure(experience, objective) for objective in objectives)
+        group = (_data_set(experience), measures)
+        groups.setdefault(group, []).append(experience)
     time = time_position(objectives)
     standings: dict[str, tuple[float, ...]] = {}
     for (_, measures), members in groups.items():
-        scores = _scores(members, measures, time)
-        for experience, row in zip(members, scores.tolist(), strict=True):
+        rows = _scores(members, measures, time).tolist()
+        for experience, row in zip(members, rows, strict=True):
             standings[experience.id] = tuple(row)
     return standings
 
@@ -360,8 +373,10 @@ def _data_set(experience: Experience) -> str:
 
 def _measure(experience: Experience, objective: Objective) -> Objective:
     """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
-    has_value = math.isfinite(oriented_value(experience.outcome, objective))
-    return objective if has_value else lead_of(recorded_objectives(experience))
+    value = oriented_value(experience.outcome, objective)
+    if math.isfinite(value):
+        return objective
+    return lead_of(recorded_objectives(experience))
 
 
 def account(warmed: Warmed) -> list[Mapping[str, object]]:
@@ -391,8 +406,11 @@ def summary(warmed: Warmed) -> str:
 def _nearest_data(influences: Sequence[Influence]) -> list[str]:
     """Return the names of the data sets with their smallest distances, the nearest first."""
     distances: dict[str, float] = {}
-    for influence in sorted(influences, key=lambda influence: influence.distance):
-        distances.setdefault(influence.experience.data.name, influence.distance)
+    nearest_first = sorted(influences, key=lambda influence: influence.distance)
+    for influence in nearest_first:
+        name = influence.experience.data.name
+        # A data set counts with its first, which is its nearest.
+        distances.setdefault(name, influence.distance)
     return [f"{name} at {distance:.2f}" for name, distance in distances.items()]
 
 

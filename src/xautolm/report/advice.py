@@ -44,14 +44,16 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
         configuration = row["configuration"]
         quality = UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}"
         risk = UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}"
+        memory = f"{row['memory'] / 1e9:.1f} GB"
+        reasons = "; ".join(row["because"]) or NOTHING
         cells = (
             configuration["model"],
             configuration["method"],
             quality,
             duration(row["seconds"]),
-            f"{row['memory'] / 1e9:.1f} GB",
+            memory,
             risk,
-            "; ".join(row["because"]) or NOTHING,
+            reasons,
             row["origin"],
             hyperparameters(configuration),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Collection, Iterable
+from typing import Literal
 
 from rich.console import Console
 from rich.table import Table
@@ -31,7 +32,9 @@ def add_columns(table: Table, headings: Iterable[str], numbers: Collection[str] 
         numbers: Headings of the columns of numbers, which are aligned at the right.
     """
     for heading in headings:
-        table.add_column(cell(heading), justify="right" if heading in numbers else "left")
+        side: Literal["left", "right"] = "right" if heading in numbers else "left"
+        # A cell, for the names of metrics of somebody's own are headings too.
+        table.add_column(cell(heading), justify=side)
 
 
 def add_cells(table: Table, values: Iterable[object], style: str = "") -> None:

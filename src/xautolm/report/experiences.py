@@ -9,7 +9,7 @@ from rich.table import Table
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience
 from xautolm.report.console import add_cells, add_columns
-from xautolm.report.tables import duration, ending, score_text
+from xautolm.report.tables import ending, score_text, time_text
 
 ID_DIGITS = 10
 """Digits of an experience's id that the table shows."""
@@ -38,15 +38,14 @@ def experience_table(experiences: Sequence[Experience]) -> Table:
 
 
 def _cells(experience: Experience) -> tuple[str, ...]:
+    """Return the cells of an experience's row, in the order of the headings."""
     outcome = experience.outcome
     configuration = experience.configuration
     lead = lead_of(recorded_objectives(experience)).name
     score = ""
+    # A failure has no scores.
     if lead in outcome.metrics:
         score = f"{lead} {score_text(outcome.metrics[lead])}"
-    time = ""
-    if outcome.evaluation_time is not None:
-        time = duration(outcome.evaluation_time)
     return (
         experience.id[:ID_DIGITS],
         experience.created[:MINUTES].replace("T", " "),
@@ -55,5 +54,5 @@ def _cells(experience: Experience) -> tuple[str, ...]:
         configuration.method,
         ending(outcome),
         score,
-        time,
+        time_text(outcome.evaluation_time),
     )

@@ -44,6 +44,7 @@ def reasons(cards: Mapping[str, ModelCard], problems: Problems) -> list[str]:
             for method in METHODS.names():
                 for problem in problems(task, method, card).values():
                     if problem:
+                        # Models that are not on the hub have no row of their family, so they are named themselves.
                         family = card.family if card.hub_id else card.name
                         families.setdefault(problem, set()).add(family)
     lines = []
@@ -84,9 +85,13 @@ def _cell(task: str, card: ModelCard, problems: Problems) -> str:
     forms = TASKS.get(task).forms.get(card.architecture, ())
     parts = []
     for form in forms:
-        methods = [method for method in METHODS.names() if not problems(task, method, card)[form]]
+        methods = []
+        for method in METHODS.names():
+            if not problems(task, method, card)[form]:
+                methods.append(method)
         if methods:
-            parts.append(f"{form}: {', '.join(methods)}")
+            names = ", ".join(methods)
+            parts.append(f"{form}: {names}")
     return "; ".join(parts) or "-"
 
 

@@ -38,17 +38,20 @@ def print_result(
     """
     console = console or table_console()
     console.print(_front_table(best, front))
-    console.print(sentence(f"\nbest: trial {best.trial}, validation {_scores(best.outcome.metrics)}"))
+    validation = _scores(best.outcome.metrics)
+    console.print(sentence(f"\nbest: trial {best.trial}, validation {validation}"))
     if test:
         console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
     if pruning:
         console.print(sentence(pruning))
     root = shown_folder(folder.root)
-    disk = disk_use(folder.root) / 1e6
-    places = f"model: {root / folder.best.name}    report: {root / folder.report.name}    disk: {disk:.0f} MB"
-    console.print(sentence(places))
+    model = root / folder.best.name
+    report = root / folder.report.name
+    megabytes = disk_use(folder.root) / 1e6
+    console.print(sentence(f"model: {model}    report: {report}    disk: {megabytes:.0f} MB"))
+    command = predict_command(root, inputs)
     # Not wrapped: it is there to be copied.
-    console.print(sentence(f"next: {predict_command(root, inputs)}"), soft_wrap=True)
+    console.print(sentence(f"next: {command}"), soft_wrap=True)
 
 
 def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
@@ -88,9 +91,12 @@ def disk_use(root: Path) -> int:
     for path, _, files in os.walk(root):
         for name in files:
             status = os.stat(os.path.join(path, name))
-            sizes[status.st_dev, status.st_ino] = status.st_size
+            file = status.st_dev, status.st_ino
+            sizes[file] = status.st_size
     return sum(sizes.values())
 
 
 def _scores(scores: Mapping[str, float]) -> str:
-    return ", ".join(f"{name} {score_text(value)}" for name, value in scores.items())
+    """Return scores in one line, such as `f1_macro 0.7000, mcc 0.5500`."""
+    parts = [f"{name} {score_text(value)}" for name, value in scores.items()]
+    return ", ".join(parts)

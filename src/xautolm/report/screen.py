@@ -21,7 +21,7 @@ from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.console import add_cells, add_columns, cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
-from xautolm.report.tables import best_first, duration, ending, failures_in_words, score_text
+from xautolm.report.tables import best_first, duration, ending, failures_in_words, score_text, time_text
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
@@ -161,7 +161,8 @@ class Plain(Quiet):
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Print what runs, and how long it is predicted to."""
-        self.note(f"trial {number}: {configuration.model}, {configuration.method}, about {duration(seconds)}")
+        time = duration(seconds)
+        self.note(f"trial {number}: {configuration.model}, {configuration.method}, about {time}")
 
     def finished(self, experience: Experience, standing: Standing) -> None:
         """Print what came of the trial, and which one leads now."""
@@ -238,7 +239,10 @@ class LiveTable(Quiet):
         """Draw, the first time, or redraw."""
         # Starting once more does nothing.
         self.live.start()
-        parts: list[RenderableType] = [_head(standing), *_budget_bar(standing), _trials(standing), *_running(standing)]
+        parts: list[RenderableType] = [_head(standing)]
+        parts += _budget_bar(standing)
+        parts.append(_trials(standing))
+        parts += _running(standing)
         self.live.update(Group(*parts), refresh=True)
 
     def close(self) -> None:
@@ -300,14 +304,13 @@ def _trials(standing: Standing) -> Table:
         elif is_optimal:
             style = "green"
         score = outcome.metrics.get(metric)
-        seconds = outcome.evaluation_time
         cells = (
             "*" if is_optimal else "",
             experience.trial,
             configuration.model,
             configuration.method,
             "" if score is None else score_text(score),
-            "" if seconds is None else duration(seconds),
+            time_text(outcome.evaluation_time),
             ending(outcome),
         )
         add_cells(table, cells, style)
@@ -344,8 +347,9 @@ def _running(standing: Standing) -> list[Table]:
         title = f"trial {number}  {configuration.model} {configuration.method}"
         # A training that has not said yet how many steps it takes: a bar of total 0 would be drawn as finished.
         planned_steps = last.get("steps", 0) or 1
+        steps_done = last.get("step", 0)
         state = _state(steps, standing.lead)
-        lines.append(_bar_line(title, last.get("step", 0), planned_steps, state))
+        lines.append(_bar_line(title, steps_done, planned_steps, state))
     return lines
 
 

@@ -164,7 +164,9 @@ def pruning_account(experiences: Iterable[Experience]) -> str:
     count, seconds = pruning_savings(experiences)
     if not count:
         return ""
-    trials = "1 hopeless trial was" if count == 1 else f"{count} hopeless trials were"
+    trials = "1 hopeless trial was"
+    if count > 1:
+        trials = f"{count} hopeless trials were"
     return f"{trials} stopped, which saved about {duration(seconds)}"
 
 
@@ -194,6 +196,13 @@ def duration(seconds: float) -> str:
     if whole < HOUR:
         return f"{whole // MINUTE} min {whole % MINUTE} s"
     return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+
+
+def time_text(seconds: float | None) -> str:
+    """Return seconds as people say them; nothing where they are not known."""
+    if seconds is None:
+        return ""
+    return duration(seconds)
 
 
 def explained(number: int, explanation: Mapping[str, Any]) -> str:
