@@ -328,7 +328,8 @@ def _bounds(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
     first = 0
     while first < len(lengths):
         # All rows of a batch are padded to its longest, here to that of a full batch, which is no shorter.
-        longest = lengths[min(first + BATCH, len(lengths)) - 1]
+        end_of_full = min(first + BATCH, len(lengths))
+        longest = lengths[end_of_full - 1]
         fitting = max(1, BATCH_TOKENS // longest)
         size = int(min(BATCH, fitting))
         last = min(first + size, len(lengths))

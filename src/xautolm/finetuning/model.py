@@ -50,13 +50,16 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     Raises:
         TrialError: It cannot be loaded (`load_error`).
     """
-    form_name = form_of(task.forms, spec.card.architecture, spec.configuration.values).name
+    card = spec.card
+    form_name = form_of(task.forms, card.architecture, spec.configuration.values).name
     form = TORCH_FORMS.get(form_name)
     config = _config(spec, task, form, tokenizer)
     model = _load(spec, config, form)
-    is_pretrained = spec.card.origin != Origin.SCRATCH
-    if is_pretrained and not _has_head_for(spec.card, form.head(spec, task)):
-        _renew_head(model)
+    if card.origin != Origin.SCRATCH:
+        head = form.head(spec, task)
+        if not _has_head_for(card, head):
+            # As many classes, but not these: what it was trained for says nothing of them.
+            _renew_head(model)
     if form.answers_by_logits:
         model.config.problem_type = task.problem_type
     _set_padding(model, tokenizer)

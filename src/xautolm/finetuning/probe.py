@@ -126,7 +126,8 @@ def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: R
     if regression.has_bias:
         shift = features.mean(axis=0)
     standardised = Examples(features=(features - shift) / scale, targets=train.targets)
-    strengths, note = _strengths_to_try(standardised, len(validation.targets), judge, regression, seed)
+    validation_rows = len(validation.targets)
+    strengths, note = _strengths_to_try(standardised, validation_rows, judge, regression, seed)
 
     best: Probe | None = None
     for strength in strengths:
@@ -216,7 +217,8 @@ def cross_validated_strength(
     splitter = StratifiedKFold if regression.problem_type == Targets.CLASSES else KFold
     folds = splitter(fold_count)
     # Of each row once, by the regression on the folds that it is not in.
-    logits = {strength: np.empty((len(folded), regression.classes)) for strength in regression.strengths}
+    shape = (len(folded), regression.classes)
+    logits = {strength: np.empty(shape) for strength in regression.strengths}
     with warnings.catch_warnings():
         # scikit-learn warns of classes with fewer rows than folds.
         warnings.simplefilter("ignore", UserWarning)

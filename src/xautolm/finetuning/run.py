@@ -38,7 +38,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         deadline = time.monotonic() + spec.limits.seconds
     _set_up_process(spec)
     task = TASKS.get(spec.task)
-    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    # What several trials share (tokenizers of models from scratch, tokens, features) is made by the first of them.
+    shared = Path(spec.tokens)
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), shared)
     tokens, settings = tokenized(spec, task, tokenizer)
     trial = PreparedTrial(spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings)
     method = METHODS.get(spec.configuration.method)

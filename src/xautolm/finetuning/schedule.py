@@ -129,7 +129,8 @@ class StepPlan(TrainerCallback):
         spent = self.training_seconds + now - self.resumed_at
         step_seconds = SLACK * spent / done
         # What the clock keeps free is one evaluation and the saving.
-        available = self.clock.deadline - now - self.clock.reserve(now, epoch)
+        remaining = self.clock.deadline - now
+        available = remaining - self.clock.reserve(now, epoch)
         evaluation_seconds = self.clock.evaluation_seconds
         if not evaluation_seconds:
             # None was measured yet: it is taken for a share of an epoch's training.
@@ -171,7 +172,8 @@ def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int
             if step <= done:
                 return factor(step)
             # Each of the steps to come stands for several of the old plan.
-            return factor(done + (step - done) * (planned - done) / (steps - done))
+            taken = step - done
+            return factor(done + taken * (planned - done) / (steps - done))
 
         return factor_at
 

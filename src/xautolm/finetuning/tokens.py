@@ -158,9 +158,11 @@ def trained_rows(rows: Dataset, spec: TrialSpec, task: Task) -> Dataset:
         return rows
     table = read_split(spec.data, "train")
     if len(table) == len(rows):
-        # Parquet gives lists back as arrays, which have no truth value.
-        cells = list(table[task.target])
-        labels = [tuple(cell) if isinstance(cell, np.ndarray) else cell for cell in cells]
+        labels = []
+        for cell in table[task.target]:
+            # Parquet gives lists back as arrays, which have no truth value.
+            label = tuple(cell) if isinstance(cell, np.ndarray) else cell
+            labels.append(label)
         strata = task.strata(labels)
     else:
         # Forms that extract make several rows of a long text; their order says nothing of the table's.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -157,10 +158,14 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         folder: The trial's.
     """
     values = spec.configuration.values
-    # Gradients are accumulated up to the configured batch, whatever fits on the device at once.
-    batch = int(_number(values, "batch_size")) * int(_number(values, "gradient_accumulation_steps", 1))
-    accumulation = max(1, round(batch / spec.micro_batch))
-    steps_per_epoch = max(1, -(-examples // (spec.micro_batch * accumulation)))
+    # Gradients are accumulated up to the configured batch, whatever fits on the device at once. The paper's space
+    # also has a factor on the batch.
+    batch_size = int(_number(values, "batch_size"))
+    factor = int(_number(values, "gradient_accumulation_steps", 1))
+    accumulation = max(1, round(batch_size * factor / spec.micro_batch))
+    examples_per_step = spec.micro_batch * accumulation
+    # The last step of an epoch may have fewer examples.
+    steps_per_epoch = max(1, math.ceil(examples / examples_per_step))
     precision = precision_of(values)
     # The Trainer takes a number below 1 for a share of all steps.
     warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
@@ -255,7 +260,9 @@ def _metrics(trial: PreparedTrial) -> Callable[[EvalPrediction], dict[str, float
     def compute(prediction: EvalPrediction) -> dict[str, float]:
         outputs = prediction.predictions
         # Encoder-decoders give hidden states after their logits.
-        logits = np.asarray(outputs[0] if isinstance(outputs, tuple) else outputs)
+        if isinstance(outputs, tuple):
+            outputs = outputs[0]
+        logits = np.asarray(outputs)
         check_outputs(logits)
         targets = in_own_units(np.asarray(prediction.label_ids), trial.settings)
         answers = in_own_units(logits, trial.settings)
