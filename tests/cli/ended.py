@@ -6,7 +6,7 @@ import os
 import sys
 import time
 
-import xautolm.automl
+import xautolm.operations
 import xautolm.session
 from xautolm.cli import main
 from xautolm.records import TrialOutcome, TrialSpec
@@ -38,6 +38,6 @@ if __name__ == "__main__":
         del sys.argv[1]
     if sys.argv[1] == "--slow-end":
         del sys.argv[1]
-        xautolm.automl.finish = place_for_ever  # type: ignore[assignment]
+        xautolm.operations.finish = place_for_ever  # type: ignore[assignment]
     xautolm.session._own_executor = lambda options: FakeExecutor(play)  # type: ignore[assignment, return-value]
     main()

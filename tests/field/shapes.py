@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow
 
 from tests.field.cases import Case, Read, Refused
-from xautolm.automl import shaped
+from xautolm.operations import shaped
 from xautolm.data import Dataset
 from xautolm.options import FitOptions
 from xautolm.scenario import read_data

@@ -80,7 +80,7 @@ def test_the_cards_lines_run_without_xautolm_and_say_what_predict_says(
     lines = card.partition("```python\n")[2].partition("```")[0].replace(PLACEHOLDER, str(best))
     assert ("pipeline(" in lines) == (export == "pipeline")
 
-    labels = list(auto.classes_)
+    labels = auto.classes_.tolist()
     more = f"import json\nlabels, texts = {labels!r}, {TEXTS!r}\nprint(json.dumps({LOGITS[export]}))\n"
     *said, logits = said_without_xautolm(lines.replace("some text", TEXTS[0]) + more)
     ours = BestModel(RunFolder(tmp_path / "run")).predictor().answers(pd.DataFrame({"text": TEXTS}))
