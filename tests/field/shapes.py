@@ -11,8 +11,8 @@ import pandas as pd
 import pyarrow
 
 from tests.field.cases import Case, Read, Refused
-from xautolm.operations import shaped
 from xautolm.data import Dataset
+from xautolm.operations import shaped
 from xautolm.options import FitOptions
 from xautolm.scenario import read_data
 from xautolm.tasks import TASKS
