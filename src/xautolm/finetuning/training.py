@@ -71,7 +71,7 @@ def make_trainer(
         "optimizer_cls_and_kwargs": _optimizer(spec.configuration.values),
     }
     if not form.answers_by_logits:
-        # Such a model has a loss of its own, that of the words it is to say.
+        # Models that say words, or the ends of a span, have a loss of their own.
         answering_trainer = AnsweringTrainer(**arguments)
         validation = read_split(spec.data, "validation")
         answering_trainer.score = lambda trained: answer_scores(trained, trial, validation)
