@@ -63,4 +63,5 @@ def for_output(text: str) -> str:
 def say(text: str, *, is_error: bool = False) -> None:
     """Print a text to standard output, or to standard error."""
     stream = sys.stderr if is_error else sys.stdout
+    # Flushed: both streams stand in one terminal, and what is said first must come first.
     print(printable(text), file=stream, flush=True)

@@ -21,6 +21,7 @@ def family_rows(cards: Mapping[str, ModelCard], problems: Problems) -> list[list
             families.setdefault(card.family, []).append(card)
 
     def place(family: str) -> tuple[str, str]:
+        # Encoders stand together, then decoders and so on: they do a task in the same forms.
         return families[family][0].architecture, family
 
     rows = []
@@ -61,6 +62,7 @@ def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
     table = "\n".join(_line(row) for row in rows)
     why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
     forms = "".join(f"- `{form.name}` {form.title}\n" for form in FORMS.things.values())
+    # Families whose weights cannot be stored with 8 or 4 bits.
     whole = {card.family for card in cards.values() if card.hub_id and not card.quantizable}
     return f"""# What works on which family
 

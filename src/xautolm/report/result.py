@@ -56,6 +56,7 @@ def print_result(
 
 def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
     """Return the Pareto-optimal trials as a table, the best one in bold."""
+    # All trials of a run report the same metrics.
     metrics = list(best.outcome.metrics)
     title = "Pareto front" if len(front) > 1 else "Best trial"
     table = Table(title=title, title_justify="left", box=None)

@@ -74,6 +74,7 @@ class Standing:
         shares = []
         if math.isfinite(self.left):
             total = self.used + self.left
+            # A budget of nothing is used up.
             shares.append(self.used / total if total > 0 else 1.0)
         if self.trials_left is not None:
             ended = self._trials_that_count
@@ -216,6 +217,7 @@ class JsonLines(Quiet):
         self._write(event)
 
     def _write(self, event: Mapping[str, object]) -> None:
+        # Flushed: a program reads an event when it happens, not when a buffer is full.
         print(json.dumps(event), file=self.stream, flush=True)
 
 

@@ -32,6 +32,7 @@ def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Exper
     """
 
     def place(experience: Experience) -> tuple[float, int]:
+        # Of trials with the same value, or without any, the earlier one comes first.
         return -lead.standing(experience.outcome.metrics), experience.trial
 
     return sorted(experiences, key=place)
