@@ -48,3 +48,13 @@ def test_the_form_is_whole_and_new() -> None:
     lines = form.usage(model)
     compile(lines, "lines", "exec")
     assert '"PATH_TO_THIS_FOLDER"' in lines
+
+
+def test_the_executor_keeps_its_contract(tmp_path: Path) -> None:
+    contract = example("An executor")["TestMyExecutor"]()
+    checks = [name for name in dir(contract) if name.startswith("test_")]
+    assert len(checks) >= 4
+    for name in checks:
+        folder = tmp_path / name
+        folder.mkdir()
+        getattr(contract, name)(folder)
