@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerControl, TrainerState, get_scheduler
 
 from xautolm.finetuning.callbacks import Deadline
-from xautolm.finetuning.schedule import StepPlan, shorten_schedule
+from xautolm.finetuning.schedule import StepPlan, change_schedule
 
 
 def scheduler(name: str, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
@@ -23,7 +23,7 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
     rates = []
     for step in range(60):
         if step == 20:
-            shorten_schedule(short, 20, planned=100, steps=60)
+            change_schedule(short, 20, planned=100, steps=60)
         rates.append(short.get_last_lr()[0])
         short.optimizer.step()
         short.step()
@@ -41,9 +41,10 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
 class Training:
     """Plays a training of 3 epochs of 100 steps that take a second each, evaluations 5 seconds."""
 
-    def __init__(self, deadline: float | None, slower_from: int = 1000) -> None:
+    def __init__(self, deadline: float | None, slower_from: int = 1000, slow_steps: int = 0) -> None:
         self.time = 1000.0
         self.slower_from = slower_from
+        self.slow_steps = slow_steps
         self.clock = Deadline(None if deadline is None else 1000.0 + deadline, 100, 10)
         self.plan = StepPlan(self.clock, now=lambda: self.time)
         self.state = TrainerState(max_steps=300)
@@ -56,6 +57,7 @@ class Training:
             callback.on_train_begin(args, self.state, control)
         while self.state.global_step < self.state.max_steps and not control.should_training_stop:
             self.time += 1.0 if self.state.global_step < self.slower_from else 1.5
+            self.time += 9.0 if self.state.global_step < self.slow_steps else 0.0
             self.state.global_step += 1
             self.state.epoch = self.state.global_step / 100
             self.scheduler.optimizer.step()
@@ -96,3 +98,16 @@ def test_a_machine_that_becomes_busier_shortens_the_plan_again(monkeypatch: pyte
     assert training.plan.is_shortened and not training.clock.truncated
     assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
     assert training.time < 1200.0
+
+
+def test_a_machine_that_becomes_free_again_gives_the_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = Training(600.0, slow_steps=20)
+    whole.run(monkeypatch)
+    # After 20 steps of 10 s, there was time for 40 more of them; after 40 steps, for all.
+    assert whole.state.global_step == 300 and not whole.plan.is_shortened
+    part = Training(400.0, slow_steps=20)
+    part.run(monkeypatch)
+    assert 100 < part.state.global_step < 300 and part.plan.is_shortened and not part.clock.truncated
+    for training in (whole, part):
+        assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
+    assert part.time < 1400.0

@@ -28,6 +28,8 @@ SLACK = 1.1
 class StepPlan(TrainerCallback):
     """Shorten a training that would not end before its deadline, and its learning rate's schedule with it.
 
+    Where a machine was busy for a while, the training becomes longer again, but never longer than was wanted.
+
     Args:
         clock: Knows the deadline, and how long an evaluation takes.
         now: The clock in seconds; the monotonic one.
@@ -74,7 +76,7 @@ class StepPlan(TrainerCallback):
         lr_scheduler: LambdaLR | None = None,
         **_: object,
     ) -> None:
-        """Plan as soon as the time of a step is known, and again as often: a machine may become busier."""
+        """Plan as soon as the time of a step is known, and again as often: a machine may become busier, or free."""
         if lr_scheduler is not None and state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
@@ -102,17 +104,21 @@ class StepPlan(TrainerCallback):
         self.resumed_at += seconds
 
     def _plan(self, state: TrainerState, lr_scheduler: LambdaLR) -> None:
-        """Take off the steps that would not end before the deadline."""
+        """Take off the steps that would not end before the deadline, or put back those that would by now."""
         is_running = 0 < state.global_step < state.max_steps
         if self.clock.deadline is None or not is_running:
             return
         epoch = float(state.epoch or 0.0)
         steps = self.affordable_steps(state.global_step, epoch)
-        if steps >= state.max_steps:
+        if steps == state.max_steps:
+            return
+        # A few steps more are within what a measurement is off: not worth another schedule, unless it is whole then.
+        more = steps - state.max_steps
+        if 0 < more < self.first_look and steps < self.wanted_steps:
             return
         # A step that fits makes no plan worse: the deadline itself stops what does not.
         steps = max(steps, state.global_step + 1)
-        shorten_schedule(lr_scheduler, state.global_step, state.max_steps, steps)
+        change_schedule(lr_scheduler, state.global_step, state.max_steps, steps)
         # The Trainer ends, evaluates and saves at this step.
         state.max_steps = steps
         self.planned_steps = steps
@@ -157,8 +163,8 @@ def steps_per_epoch(args: TrainingArguments, state: TrainerState) -> int:
     return max(1, round(steps))
 
 
-def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int) -> None:
-    """Let a schedule run through the rest of its course in fewer steps.
+def change_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int) -> None:
+    """Let a schedule run through the rest of its course in fewer steps, or in more.
 
     Args:
         lr_scheduler: A scheduler of torch with one factor on the learning rate for each step (`LambdaLR`).
@@ -167,11 +173,11 @@ def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int
         steps: Steps that it has to end in.
     """
 
-    def shortened(factor: Callable[[float], float]) -> Callable[[float], float]:
+    def changed(factor: Callable[[float], float]) -> Callable[[float], float]:
         def factor_at(step: float) -> float:
             if step <= done:
                 return factor(step)
-            # Each of the steps to come stands for several of the old plan.
+            # Each of the steps to come stands for several of the old plan, or for a part of one.
             taken = step - done
             return factor(done + taken * (planned - done) / (steps - done))
 
@@ -179,4 +185,4 @@ def shorten_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int
 
     # torch asks them for whole steps only; those of transformers take any number.
     factors = cast("list[Callable[[float], float]]", lr_scheduler.lr_lambdas)
-    lr_scheduler.lr_lambdas = [shortened(factor) for factor in factors]
+    lr_scheduler.lr_lambdas = [changed(factor) for factor in factors]
