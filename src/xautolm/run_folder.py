@@ -226,10 +226,12 @@ class RunFolder:
         Raises:
             RunFolderError: It cannot be made or written to, or holds something else than a run.
         """
+        # JSON, in which the place is written, has no way to say bytes that are no text.
         try:
             os.fsencode(self.root).decode("utf-8")
         except UnicodeError:
             self._refuse("its name is not text in UTF-8")
+        # A folder that is not there yet can be made if the nearest one above it can be written to.
         place = self.root
         try:
             while not place.exists():
@@ -240,7 +242,10 @@ class RunFolder:
             self._refuse(f"{place} is a file")
         if not os.access(place, os.W_OK | os.X_OK):
             self._refuse(f"{place} cannot be written to")
-        if place == self.root and not self.is_run() and {path.name for path in self.root.iterdir()} - OWN:
+        if place != self.root or self.is_run():
+            return
+        names = {path.name for path in self.root.iterdir()}
+        if names - OWN:
             raise RunFolderError(
                 "The output folder is not empty and holds no run.", got=self.root, fix="Choose another with --out."
             )
@@ -281,6 +286,7 @@ class RunFolder:
                 write_json(self.root / name, to_plain(info))
 
     def _refuse(self, reason: str) -> NoReturn:
+        """Raise that the folder cannot be used, whatever its name is made of."""
         printable_root = str(self.root).encode("utf-8", "backslashreplace").decode()
         raise RunFolderError(
             "The output folder cannot be made or written to.",
@@ -336,18 +342,27 @@ class RunFolder:
 
     def numbers(self) -> list[int]:
         """Return the numbers that have a folder, in order."""
-        names = [path.name for path in (self.root / "trials").glob("*") if path.is_dir()]
-        return sorted(int(name) for name in names if NUMBER.fullmatch(name) and self.trial(int(name)).name == name)
+        numbers = []
+        for path in (self.root / "trials").glob("*"):
+            if not path.is_dir() or not NUMBER.fullmatch(path.name):
+                continue
+            number = int(path.name)
+            # A copy that a person made, `00007` beside `0007`, is no other trial.
+            if self.trial(number).name == path.name:
+                numbers.append(number)
+        return sorted(numbers)
 
     def is_taken(self, number: int) -> bool:
-        """Whether something lies where a trial of this number would."""
+        """Return whether something lies where a trial of this number would."""
         return os.path.lexists(self.trial(number))
 
     def described(self, error: DamagedFileError) -> str:
         """Return in one line which file cannot be read, and what that costs."""
-        name = error.path.relative_to(self.root) if error.path.is_relative_to(self.root) else error.path
-        cost = "its trial is left out" if error.path.name == SPEC else "its trial counts as interrupted"
-        return f"{name} cannot be read ({error.reason}): {cost}"
+        path = error.path
+        if path.is_relative_to(self.root):
+            path = path.relative_to(self.root)
+        cost = "its trial is left out" if path.name == SPEC else "its trial counts as interrupted"
+        return f"{path} cannot be read ({error.reason}): {cost}"
 
     def end_unfinished(self, info: RunInfo, outcome: TrialOutcome, stored: Mapping[int, Experience]) -> list[str]:
         """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
@@ -361,23 +376,18 @@ class RunFolder:
             What a person should know of damaged files, one line each.
         """
         trials = self.trials(info)
+        notes = []
         for error in trials.damaged:
-            # Without the order, nobody knows what the result is of; without the result, the order can be given again.
-            for name in (SPEC, RESULT) if error.path.name == SPEC else (RESULT,):
-                path = error.path.with_name(name)
-                if os.path.lexists(path):
-                    path.replace(path.with_name(name + SET_ASIDE))
-        notes = [self.described(error) for error in trials.damaged]
+            _set_aside(error.path)
+            notes.append(self.described(error))
         for number in trials.unfinished:
-            experience = stored.get(number)
             folder = TrialFolder(self.trial(number))
-            configuration = checked_spec(folder, number).configuration
-            is_stored = experience is not None and experience.configuration == configuration
-            if experience is not None and is_stored and experience.outcome.is_evidence:
-                folder.write_outcome(experience.outcome)
-                notes.append(f"the result of trial {number}, which was lost, was had from the experience store")
-            else:
+            recorded = _recorded_outcome(checked_spec(folder, number), stored.get(number))
+            if recorded is None:
                 folder.write_outcome(outcome)
+            else:
+                folder.write_outcome(recorded)
+                notes.append(f"the result of trial {number}, which was lost, was had from the experience store")
         return notes
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
@@ -386,6 +396,25 @@ class RunFolder:
         for number in self.numbers():
             if number not in spared:
                 TrialFolder(self.trial(number)).remove_weights()
+
+
+def _set_aside(damaged: Path) -> None:
+    """Give a damaged file of a trial another name, so that a new one can take its place."""
+    names = [RESULT]
+    # Without the order, nobody knows what the result is of; without the result, the order can be given again.
+    if damaged.name == SPEC:
+        names.append(SPEC)
+    for name in names:
+        path = damaged.with_name(name)
+        if os.path.lexists(path):
+            path.replace(path.with_name(name + SET_ASIDE))
+
+
+def _recorded_outcome(spec: TrialSpec, experience: Experience | None) -> TrialOutcome | None:
+    """Return what the store knows of a trial; nothing if that is of another configuration, or says nothing."""
+    if experience is None or experience.configuration != spec.configuration:
+        return None
+    return experience.outcome if experience.outcome.is_evidence else None
 
 
 @contextmanager
@@ -398,13 +427,15 @@ def folder_errors(root: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        is_full = error.errno in NO_ROOM
+        trouble = "The run's folder cannot be written to"
+        cure = "Mend that"
+        if error.errno in NO_ROOM:
+            trouble = "The disk is full"
+            cure = "Make room"
         raise SearchEndedError(
-            "The disk is full, so the search ends here."
-            if is_full
-            else "The run's folder cannot be written to, so the search ends here.",
+            f"{trouble}, so the search ends here.",
             got=f"{error.filename or root}: {error.strerror or error}",
-            fix=f"{'Make room' if is_full else 'Mend that'}; the same command goes on from here.",
+            fix=f"{cure}; the same command goes on from here.",
         ) from None
 
 
