@@ -250,10 +250,10 @@ def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
     histories = []
     train = gradient._train
 
-    def cramped(spec: Any, *rest: Any) -> Any:
-        if not spec.gradient_checkpointing:
+    def cramped(trial: PreparedTrial, *rest: Any) -> Any:
+        if not trial.spec.gradient_checkpointing:
             raise MemoryError("no room")
-        return train(spec, *rest)
+        return train(trial, *rest)
 
     for name, training, foreseen in (("roomy", train, False), ("cramped", cramped, False), ("foreseen", cramped, True)):
         folder = tmp_path / name
