@@ -265,6 +265,8 @@ def test_labels_that_are_truth_values() -> None:
     values = ClassValues.of_targets([True, False, True], str, ("False", "True"))
     assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [False, True]
     assert not ClassValues.of_targets(["a", "b"], str, ("a", "b")).by_name
+    marked = ClassValues.of_targets([0, 1, -100, 1], str, ("0", "1"))
+    assert marked.of_names(["1", "0", "of no class"]) == [1, 0, "of no class"], "-100 marks a row without a label"
     assert not ClassValues.of_targets([0, 1], str, ("no", "yes")).by_name, "numbers that stand for names"
     assert (
         not ClassValues.of_targets("label", str, ("1",)).by_name and not ClassValues.of_targets(None, str, ()).by_name
@@ -284,10 +286,17 @@ def test_a_pickle_holds_the_winner_itself(tmp_path: Path, fake_predictor: type[F
     assert list(again.leaderboard_["trial"]) == [0] and again.get_params() == auto.get_params()
     with pytest.raises(RunFolderError, match="gone"):
         pickle.dumps(auto)
+    # The copy of `run.json` will do.
+    info = again.info_
+    (again.run_.root / "run.json").unlink()
+    assert pickle.loads(pickle.dumps(again)).info_ == info
     assert pickle.loads(pickle.dumps(AutoLM(budget="1m"))).budget == "1m"
 
 
-@pytest.mark.parametrize("name", ["../evil", "/etc/evil", "best/pytorch_model.bin"])
+@pytest.mark.parametrize(
+    "name",
+    ["../evil", "/etc/evil", "best/pytorch_model.bin", "best/pytorch_model.BIN", "..\\evil", "C:/evil", "", "a\0b"],
+)
 def test_a_pickle_writes_nowhere_else_and_no_pickles(name: str) -> None:
     with pytest.raises(RunFolderError, match="none should hold"):
         PackedRun({name: b""}).restore()

@@ -6,7 +6,9 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pandas as pd
@@ -14,8 +16,9 @@ import pytest
 
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
-from xautolm.errors import UnknownNameError, UsageError
+from xautolm.errors import RunFolderError, UnknownNameError, UsageError
 from xautolm.metalearning.utility import utilities
+from xautolm.metrics import metric
 from xautolm.objectives import TIME
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Plain, Quiet
@@ -47,7 +50,12 @@ Fit = Callable[..., AutoLM]
 
 @pytest.fixture
 def fit(tmp_path: Path, prices: pd.DataFrame) -> Fit:
-    def run(name: str = "run", screen: Quiet | None = None, **options: object) -> AutoLM:
+    def run(
+        name: str = "run",
+        screen: Quiet | None = None,
+        play: Callable[[TrialSpec], TrialOutcome] = play,
+        **options: object,
+    ) -> AutoLM:
         paths = {"out": str(tmp_path / name), "store": str(tmp_path / "store.db")}
         auto = AutoLM(**{**BASE, **paths, "objectives": "mae,evaluation_time", **options})
         return auto.fit(prices, screen=screen or Quiet(), executor=FakeExecutor(play))
@@ -162,3 +170,57 @@ def test_a_function_of_ones_own_is_minimised_from_the_command_line_on(tmp_path: 
     # The files of a run may come from anybody: what they name is not imported.
     evaluated = AutoLM.load(tmp_path / "run").evaluate(prices)
     assert set(evaluated) == {"spearman", "pearson", "mae", "rmse"} and np.isfinite(list(evaluated.values())).all()
+    prices.to_csv(tmp_path / "prices.csv", index=False)
+    command = [sys.executable, "-m", "xautolm", "evaluate", "run", "prices.csv", "--objectives", "my_costs:cost"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "my_costs:cost\t" in done.stdout, done.stderr
+
+
+@pytest.fixture
+def costs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """Make a module with a metric of one's own that can be imported."""
+    (tmp_path / "costs_of_mine.py").write_text("def cost(targets, predictions):\n    return 1.0\n")
+    monkeypatch.syspath_prepend(str(tmp_path))
+    return import_module("costs_of_mine")
+
+
+def test_a_run_is_not_resumed_with_the_other_direction(fit: Fit, costs: ModuleType) -> None:
+    name = "costs_of_mine:cost"
+
+    def play_cost(spec: TrialSpec) -> TrialOutcome:
+        return success(seconds=1.0, **dict.fromkeys(spec.metrics, 0.5))
+
+    options = {"objectives": [name, "evaluation_time"], "trials": 1, "models": "minilm-l2"}
+    fit(play=play_cost, **options)
+    fit(play=play_cost, **options)
+    metric(greater_is_better=False)(costs.cost)
+    with pytest.raises(RunFolderError, match=f"{name} was maximised, and is minimised now"):
+        fit(play=play_cost, **options)
+
+
+def test_a_run_is_not_resumed_that_names_a_function_nobody_asked_for(fit: Fit, tmp_path: Path) -> None:
+    fit(trials=1)
+    for file in (tmp_path / "run" / "run.json", tmp_path / "run" / "data" / "run.json"):
+        info = json.loads(file.read_text())
+        info["metrics"].append("evil_module:run")
+        file.write_text(json.dumps(info))
+    with pytest.raises(RunFolderError, match="it scores evil_module:run, which is not asked for now"):
+        fit(trials=2)
+
+
+@pytest.mark.parametrize(
+    ("name", "source", "reason"),
+    [
+        ("./odd_costs:cost", "", "does not name a function"),
+        (".odd_costs:cost", "", "does not name a function"),
+        ("odd_costs:cost", "def cost(:\n", "SyntaxError"),
+        ("odd_costs:cost", "nothing_of_that_name\n", "NameError"),
+    ],
+)
+def test_modules_that_cannot_be_imported_are_said(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, source: str, reason: str
+) -> None:
+    (tmp_path / "odd_costs.py").write_text(source)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    with pytest.raises(UsageError, match=reason):
+        fit(objectives=f"{name},evaluation_time", trials=1)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
-from xautolm.options import FitOptions, bytes_of, read_config, seconds
+from xautolm.options import FitOptions, bytes_of, config_text, read_config, seconds
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,20 @@ def test_configuration_files(tmp_path: Path) -> None:
             read_config(path)
     with pytest.raises(UsageError, match="No such configuration file"):
         read_config(tmp_path / "none.yaml")
+
+
+@pytest.mark.parametrize("content", ["validation: 2024-13-45", "[" * 3000, "task: [", b"\xff\xfe\x00"])
+def test_configuration_files_that_are_no_yaml(tmp_path: Path, content: str | bytes) -> None:
+    path = tmp_path / "odd.yaml"
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    with pytest.raises(UsageError, match="not valid YAML"):
+        read_config(path)
+
+
+def test_a_saved_configuration_holds_no_password(tmp_path: Path) -> None:
+    path = tmp_path / "saved.yaml"
+    path.write_text(config_text("d.csv", FitOptions(store="postgresql+psycopg://me:secret@host/db", trials=3)))
+    assert "secret" not in path.read_text() and "XAUTOLM_STORE" in path.read_text()
+    assert "store" not in read_config(path) and read_config(path)["trials"] == 3
+    path.write_text(config_text("d.csv", FitOptions(store="postgresql://host/db")))
+    assert read_config(path)["store"] == "postgresql://host/db"

@@ -198,6 +198,7 @@ class AutoLM(BaseEstimator):
         cls,
         folder: str | Path,
         *,
+        objectives: Sequence[str | Callable[..., float]] | Callable[..., float] | str = (),
         text: str | int | None = None,
         label: str | int | None = None,
         columns: Mapping[str, str] | str | None = None,
@@ -209,6 +210,7 @@ class AutoLM(BaseEstimator):
 
         Args:
             folder: The run's.
+            objectives: Functions among the run's objectives, if `evaluate` is to import and compute them.
             text: This and the others concern data to evaluate on; see `FitOptions`.
             label: As `text`.
             columns: As `text`.
@@ -223,6 +225,7 @@ class AutoLM(BaseEstimator):
         model = BestModel(run, device)
         auto = cls(
             task=model.info.task,
+            objectives=objectives,
             text=text,
             label=label,
             columns=columns,

@@ -41,14 +41,16 @@ class ClassValues:
             if not isinstance(label, int | float | np.number | np.bool_) or label != label:
                 continue
             by_name.setdefault(parse(label), label)
+        # Numbers may also mark rows without a label (-1, -100), which were left out.
+        of_classes = {name: label for name, label in by_name.items() if name in names}
         # Labels that are texts, or numbers that stand for names (`datasets.ClassLabel`), are given back as names.
-        return cls(by_name) if set(by_name) == set(names) else cls()
+        return cls(of_classes) if len(of_classes) == len(names) else cls()
 
     def of_names(self, names: Sequence[Any]) -> list[Any]:
         """Return the label of each name; what is no class comes back as it is."""
         if not self.by_name:
             return list(names)
-        return [self.by_name[name] for name in names]
+        return [self.by_name.get(name, name) for name in names]
 
     def order(self, names: Sequence[str]) -> np.ndarray:
         """Return the positions that sort the classes by their labels, as scikit-learn's metrics expect."""

@@ -32,12 +32,14 @@ def object_named(name: str) -> object:
         ValueError: It is no such name, or there is nothing of that name; says why.
     """
     module_name, _, attributes = name.partition(SEPARATOR)
-    if not module_name or not attributes:
+    # A path, or a name relative to nothing, is no module's.
+    if not module_name or not attributes or module_name.startswith(".") or "/" in module_name:
         raise ValueError(f"{name!r} does not name a function; write package.module:function")
     try:
         module: object = import_module(module_name)
-    except ImportError as error:
-        raise ValueError(f"{name} cannot be imported: {error}") from None
+    except Exception as error:
+        # A module runs while it is imported, so anything can go wrong in it, a mistake in its syntax included.
+        raise ValueError(f"{name} cannot be imported: {type(error).__name__}: {error}") from error
     try:
         return reduce(getattr, attributes.split("."), module)
     except AttributeError as error:

@@ -13,6 +13,7 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
+from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -356,7 +357,10 @@ def read_config(path: Path) -> dict[str, Any]:
         raise UsageError("No such configuration file.", got=path)
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except OSError as error:
+        raise UsageError("The configuration file cannot be read.", got=f"{path}: {error.strerror}") from None
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # YAML reads dates, and 2024-13-45 looks like one.
         raise UsageError("The configuration file is not valid YAML.", got=f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise UsageError("The configuration file must map options to values.", got=path)
@@ -369,8 +373,13 @@ def config_text(data: str, options: FitOptions) -> str:
     Args:
         data: Name or path of the training data.
         options: Those of the run. Defaults are written too, so that the file means the same to a later version.
+            A store whose URL has a password is left out: such files are made to be shared.
     """
     import yaml
 
     values = options.model_dump(mode="json", exclude_none=True)
-    return str(yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True))
+    note = ""
+    if options.store is not None and urlsplit(options.store).password is not None:
+        del values["store"]
+        note = "# store: left out, since its URL has a password; give it by XAUTOLM_STORE\n"
+    return note + str(yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True))

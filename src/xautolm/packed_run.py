@@ -10,11 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from xautolm.errors import RunFolderError
-from xautolm.run_folder import RUN_FILE, RunFolder
+from xautolm.run_folder import COPY, RUN_FILE, RunFolder
 from xautolm.trial_folder import TrialFolder
 
 NO_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib"}
 """Endings of files that would be unpickled where they are read; weights are safetensors."""
+
+NOT_IN_NAMES = ("\\", ":", "\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +44,7 @@ class PackedRun:
             RunFolderError: A file would lie outside the folder, or is no safetensors file where weights are.
         """
         for name in self.files:
-            path = PurePosixPath(name)
-            if path.is_absolute() or ".." in path.parts or path.suffix in NO_PICKLES:
+            if not _may_be_written(name):
                 raise RunFolderError("A pickled run holds a file that none should hold.", got=name)
         root = Path(tempfile.mkdtemp(prefix="xautolm-run-"))
         atexit.register(shutil.rmtree, root, ignore_errors=True)
@@ -54,13 +55,25 @@ class PackedRun:
         return RunFolder(root)
 
 
+def _may_be_written(name: str) -> bool:
+    """Return whether a name is of a file inside the folder, on every system, that no reader would unpickle."""
+    path = PurePosixPath(name)
+    if not path.parts or path.is_absolute() or ".." in path.parts:
+        return False
+    # On Windows, a backslash or a drive leads out of a folder too.
+    if any(character in name for character in NOT_IN_NAMES):
+        return False
+    return path.suffix.lower() not in NO_PICKLES
+
+
 def _files(run: RunFolder) -> Iterator[Path]:
     """Find the files to pack."""
-    records = [run.root / RUN_FILE, run.results]
+    # The copy stands in where `run.json` is damaged or gone.
+    records = [run.root / RUN_FILE, run.root / COPY, run.results]
     # A run's tables, its front and its leaderboard are made from what its trials were told to do, and what came of it.
     for number in run.numbers():
         trial = TrialFolder(run.trial(number))
         records += [trial.spec, trial.result]
     for path in [*records, *run.best.rglob("*")]:
-        if path.is_file() and path.suffix not in NO_PICKLES:
+        if path.is_file() and path.suffix.lower() not in NO_PICKLES:
             yield path

@@ -18,6 +18,7 @@ from filelock import FileLock, Timeout
 
 from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
+from xautolm.importable import is_function_name
 from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import (
     DataProfile,
@@ -263,6 +264,7 @@ class RunFolder:
         earlier = self.info(say) if self.is_run() else None
         if earlier is not None:
             _check_same(earlier.settings, to_plain(info)["settings"], self.root)
+            _check_functions(earlier, info, self.root)
         try:
             for folder in (self.data, self.tokens, self.root / "trials"):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -512,6 +514,35 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) 
             got=f"{root} ({'; '.join(differences)})",
             fix="Choose another folder with --out; in Python, each table gets one of its own if `out` is not given.",
         )
+
+
+def _check_functions(earlier: RunInfo, now: RunInfo, root: Path) -> None:
+    """Refuse to go on with metrics of a person's own that are not what they were.
+
+    The direction of a function may have been changed since the run began, and its trials were ranked by it. And a
+    trial imports and calls what a metric names: only functions that this invocation asks for, none that a file does.
+
+    Raises:
+        RunFolderError: A function has another direction now, or the run names one that was not asked for.
+    """
+    differences = []
+    for name in now.objectives:
+        if is_function_name(name) and (name in earlier.minimized) != (name in now.minimized):
+            differences.append(f"{name} was {_direction(name, earlier)}, and is {_direction(name, now)} now")
+    for name in earlier.metrics:
+        if is_function_name(name) and name not in now.metrics:
+            differences.append(f"it scores {name}, which is not asked for now")
+    if differences:
+        raise RunFolderError(
+            "The output folder holds another run.",
+            got=f"{root} ({'; '.join(differences)})",
+            fix="Choose another folder with --out.",
+        )
+
+
+def _direction(name: str, info: RunInfo) -> str:
+    """Return in a word which values of an objective a run took for better."""
+    return "minimised" if name in info.minimized else "maximised"
 
 
 def _short(value: Any) -> str:

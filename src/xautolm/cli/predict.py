@@ -120,7 +120,7 @@ def _question(model: BestModel, texts: list[str] | None, source: Path | None, op
     return lines_asked(sys.stdin.buffer.read(), "standard input", options)
 
 
-@takes_options("text", "label", "columns", "encoding", "unlabelled")
+@takes_options("objectives", "text", "label", "columns", "encoding", "unlabelled")
 def evaluate(
     *,
     run: Run,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import math
 from dataclasses import replace
-from functools import cache
 
 from xautolm.errors import UsageError
 from xautolm.importable import object_named, search_here
@@ -16,7 +15,6 @@ ERRORS = ("_error", "_loss", "_deviance")
 FIX = "Name a function of targets and predictions that returns a number, for example my_metrics:mean_cost."
 
 
-@cache
 def own_metric(name: str) -> Metric:
     """Return the metric that a function is; `metric` in `xautolm.metrics` sets the attributes that describe it.
 
