@@ -378,3 +378,21 @@ def wait_for(path: Path) -> None:
     while not path.exists():
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+@pytest.mark.parametrize("how", ["os._exit(3)", "raise SystemExit(3)"])
+def test_a_late_module_that_ends_the_server_costs_one_round(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    (tmp_path / "ends_all.py").write_text(f"import os\n{how}\n")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), os.environ["PYTHONPATH"]]))
+    launcher = ForkServerLauncher(["xautolm.execution.worker"], 1, ["ends_all"])
+    executor = LocalExecutor(launcher, ENTRY)
+    try:
+        for number in range(4):
+            assert run(executor, tmp_path, order(number, "print")).succeeded
+        server = launcher.server
+        run(executor, tmp_path, order(4, "print"))
+        assert launcher.server is server, "it is not lost again and again"
+    finally:
+        executor.close()

@@ -105,6 +105,17 @@ def test_tokenizers_of_models_from_scratch_are_the_same_each_time(order: Order, 
         assert [token["content"] for token in tokens] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
+def test_signs_that_are_words_by_themselves_never_go_on_with_one(order: Order, tmp_path: Path) -> None:
+    spec = order()
+    texts = [f"hello world ({chr(0x4E00 + number)}{chr(0x4E01 + number)})" for number in range(3000)]
+    pd.DataFrame({"text": texts}).to_parquet(Path(spec.data) / "train.parquet")
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), tmp_path / "tokens")
+    # Three thousand Chinese characters leave room for whole words.
+    assert tokenizer.tokenize("hello world") == ["hello", "world"]
+    assert not [piece for piece in tokenizer.get_vocab() if piece.startswith("##") and not piece[2:].isalpha()]
+    assert len(tokenizer) <= spec.card.vocabulary
+
+
 def test_several_labels(order: Order, folder: Path) -> None:
     spec = order(task="multilabel-classification", epochs=8, class_weights=True)
     outcome = run(spec, folder)

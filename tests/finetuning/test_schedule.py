@@ -9,7 +9,7 @@ import torch
 from transformers import TrainerControl, TrainerState, get_scheduler
 
 from xautolm.finetuning.callbacks import Deadline
-from xautolm.finetuning.schedule import StepPlan, change_schedule
+from xautolm.finetuning.schedule import Course, StepPlan
 
 
 def scheduler(name: str, steps: int) -> torch.optim.lr_scheduler.LambdaLR:
@@ -23,7 +23,7 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
     rates = []
     for step in range(60):
         if step == 20:
-            change_schedule(short, 20, planned=100, steps=60)
+            Course(short, 100).end_at(20, steps=60)
         rates.append(short.get_last_lr()[0])
         short.optimizer.step()
         short.step()
@@ -111,3 +111,17 @@ def test_a_machine_that_becomes_free_again_gives_the_steps_back(monkeypatch: pyt
     for training in (whole, part):
         assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
     assert part.time < 1400.0
+
+
+def test_a_schedule_that_changes_often_stays_as_quick_and_ends_at_zero() -> None:
+    whole = scheduler("linear", 3000)
+    course = Course(whole, 3000)
+    for step in range(1, 2900):
+        course.end_at(step, steps=2950 + step % 2)
+        whole.optimizer.step()
+        whole.step()
+    course.end_at(2899, steps=2950)
+    for _ in range(2899, 2950):
+        whole.optimizer.step()
+        whole.step()
+    assert whole.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)

@@ -21,8 +21,6 @@ class Tabular(Protocol):
     def to_pandas(self) -> pd.DataFrame:
         """Return it as a frame."""
 
-    def __len__(self) -> int: ...
-
 
 def plain_frame(frame: pd.DataFrame) -> pd.DataFrame:
     """Return a frame whose column names are texts and whose missing cells are None, whatever the types were.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, runtime_checkable
@@ -98,7 +98,11 @@ def named_splits(name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *
 
     if TRAIN not in splits and not (any_split and splits):
         raise DataError("The data set has no training split.", got=", ".join(named))
-    notes = [f"split {key!r} left out: {len(table)} rows" for key, table in left_out.items()]
+    notes = []
+    for key, table in left_out.items():
+        # How many rows a streamed data set has is known only when it was read.
+        rows = f": {len(table)} rows" if isinstance(table, Sized) else ""
+        notes.append(f"split {key!r} left out{rows}")
     return Source(name, splits, tuple(notes))
 
 

@@ -131,7 +131,7 @@ class ForkServer:
             return
         try:
             load(modules)
-        except Exception:
+        except (Exception, SystemExit):
             traceback.print_exc()
         self.forks = self.forks and not cuda_has_started()
 

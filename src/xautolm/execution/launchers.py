@@ -122,6 +122,9 @@ class ServerLauncher:
             return self._launch(folder, entry)
         except ServerLost:
             self.close()
+            # If it was lost while it loaded what comes later, the next one would be, too, and the trials that run with
+            # it. The trial that needs those modules loads them itself, and says why if that fails.
+            self.later = ()
             self.start_server()
             return self._launch(folder, entry)
 

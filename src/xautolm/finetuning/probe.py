@@ -187,7 +187,8 @@ def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regressio
         weight = weight - weight.mean(axis=0)
     # Dropout multiplies a feature by 0 with probability p, else by 1 / (1 - p): its variance is p / (1 - p) times the
     # feature's square, and those of all features add up, each by the square of its weight.
-    mean_squares = np.mean(np.square(features, dtype=np.float64), axis=0)
+    # Summed in double precision without a copy in it: the features of a large body take gigabytes.
+    mean_squares = np.einsum("ij,ij->j", features, features, dtype=np.float64) / len(features)
     variances = DROPOUT / (1 - DROPOUT) * (np.square(weight) @ mean_squares)
     return float(np.sqrt(variances.max()))
 

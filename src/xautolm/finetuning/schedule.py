@@ -38,6 +38,7 @@ class StepPlan(TrainerCallback):
     def __init__(self, clock: Deadline, now: Callable[[], float] = time.monotonic) -> None:
         self.clock = clock
         self.now = now
+        self.course: Course | None = None
         self.wanted_steps = 0
         self.planned_steps = 0
         self.steps_per_epoch = 1
@@ -61,6 +62,7 @@ class StepPlan(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Note the steps that the configuration wants."""
+        self.course = None
         self.wanted_steps = state.max_steps
         self.planned_steps = state.max_steps
         self.steps_per_epoch = steps_per_epoch(args, state)
@@ -118,7 +120,9 @@ class StepPlan(TrainerCallback):
             return
         # A step that fits makes no plan worse: the deadline itself stops what does not.
         steps = max(steps, state.global_step + 1)
-        change_schedule(lr_scheduler, state.global_step, state.max_steps, steps)
+        if self.course is None:
+            self.course = Course(lr_scheduler, self.wanted_steps)
+        self.course.end_at(state.global_step, steps)
         # The Trainer ends, evaluates and saves at this step.
         state.max_steps = steps
         self.planned_steps = steps
@@ -163,26 +167,45 @@ def steps_per_epoch(args: TrainingArguments, state: TrainerState) -> int:
     return max(1, round(steps))
 
 
-def change_schedule(lr_scheduler: LambdaLR, done: int, planned: int, steps: int) -> None:
-    """Let a schedule run through the rest of its course in fewer steps, or in more.
+class Course:
+    """Let a learning rate's schedule run through its whole course in fewer steps, or in more, as often as is wanted.
 
     Args:
         lr_scheduler: A scheduler of torch with one factor on the learning rate for each step (`LambdaLR`).
-        done: Steps so far.
-        planned: Steps that the schedule was made for.
-        steps: Steps that it has to end in.
+        steps: That it was made for.
     """
 
-    def changed(factor: Callable[[float], float]) -> Callable[[float], float]:
+    def __init__(self, lr_scheduler: LambdaLR, steps: int) -> None:
+        self.lr_scheduler = lr_scheduler
+        self.steps = steps
+        self.changed_at = 0
+        self.position = 0.0
+        """Of the step at which it was changed last, in steps of the schedule as it was made."""
+        self.pace = 1.0
+        """Steps of the schedule as it was made, for each step since then."""
+        # torch asks for whole steps only; the factors of transformers take any number.
+        factors = cast("list[Callable[[float], float]]", lr_scheduler.lr_lambdas)
+        lr_scheduler.lr_lambdas = [self._followed(factor) for factor in factors]
+
+    def end_at(self, done: int, steps: int) -> None:
+        """Let the rest of the course end at another step.
+
+        Args:
+            done: Steps so far.
+            steps: Steps in all.
+        """
+        self.position = self.position_at(done)
+        self.changed_at = done
+        self.pace = (self.steps - self.position) / (steps - done)
+
+    def position_at(self, step: float) -> float:
+        """Return where in the schedule as it was made a step lies."""
+        return self.position + self.pace * (step - self.changed_at)
+
+    def _followed(self, factor: Callable[[float], float]) -> Callable[[float], float]:
+        """Return a factor that is asked for the place in its course."""
+
         def factor_at(step: float) -> float:
-            if step <= done:
-                return factor(step)
-            # Each of the steps to come stands for several of the old plan, or for a part of one.
-            taken = step - done
-            return factor(done + taken * (planned - done) / (steps - done))
+            return factor(self.position_at(step))
 
         return factor_at
-
-    # torch asks them for whole steps only; those of transformers take any number.
-    factors = cast("list[Callable[[float], float]]", lr_scheduler.lr_lambdas)
-    lr_scheduler.lr_lambdas = [changed(factor) for factor in factors]

@@ -27,7 +27,6 @@ from xautolm.vocabulary import Architecture, FailureKind, Origin
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
-    from tokenizers.normalizers import Normalizer
 
 logger = logging.getLogger(__name__)
 
@@ -266,13 +265,12 @@ def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
         "sep_token": "[SEP]",
         "mask_token": "[MASK]",
     }
-    normalizer = normalizers.BertNormalizer()
     tokenizer = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    tokenizer.normalizer = normalizer
+    tokenizer.normalizer = normalizers.BertNormalizer()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
     trainer = trainers.WordPieceTrainer(
         vocab_size=card.vocabulary,
-        special_tokens=[*special.values(), *_single_pieces(texts, normalizer)],
+        special_tokens=[*special.values(), *_single_pieces(texts, tokenizer)],
         show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
@@ -285,20 +283,24 @@ def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
     fast.save_pretrained(str(folder))
 
 
-def _single_pieces(texts: list[str], normalizer: Normalizer) -> list[str]:
-    """Return each character of the texts as a piece that begins a word and as one that goes on with it.
+def _single_pieces(texts: list[str], tokenizer: Tokenizer) -> list[str]:
+    """Return each character of the words of the texts as a piece, and as one that goes on with a word if it ever does.
 
     Named to the trainer, they get the same numbers in every process. Those that go on with a word are otherwise
     numbered in the order of a hash table, which differs from process to process, and between equally frequent pairs
     the numbers decide which one becomes a piece: the same data and seed would give another tokenizer each time.
     """
     characters: set[str] = set()
+    continuing: set[str] = set()
     for text in texts:
-        characters.update(normalizer.normalize_str(text))
+        normal = tokenizer.normalizer.normalize_str(text)
+        for word, _ in tokenizer.pre_tokenizer.pre_tokenize_str(normal):
+            characters.update(word)
+            # Signs and Chinese characters are words of their own, and never go on with one.
+            continuing.update(word[1:])
     # Sorted, because the order of a set differs from process to process.
-    letters = sorted(character for character in characters if not character.isspace())
-    continuations = [f"##{letter}" for letter in letters]
-    return letters + continuations
+    continuations = [f"##{character}" for character in sorted(continuing)]
+    return [*sorted(characters), *continuations]
 
 
 def _with_vocabulary(trained: Tokenizer, special: list[str]) -> Tokenizer:
