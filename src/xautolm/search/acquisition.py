@@ -50,18 +50,20 @@ def acquisition(
     lead_improvement = np.maximum(samples[:, lead] - best, 0).mean(axis=1)
     expected = (settings.lead_share + early) * lead_improvement
 
+    references = []
+    coordinates = []
+    for objective in range(objectives):
+        is_time = objective == time
+        reference = _reference(own_scores[:, objective], samples[:, objective], settings, is_time=is_time)
+        references.append(reference)
+        # The evaluation time is known far better than any quality: its mean will do.
+        values = prediction.scores[:, [objective]] if is_time else samples[:, objective]
+        coordinates.append(values)
     for pair in combinations(range(objectives), 2):
-        coordinates = []
-        reference = []
-        for objective in pair:
-            is_time = objective == time
-            # The evaluation time is known far better than any quality: its mean will do.
-            values = prediction.scores[:, [objective]] if is_time else samples[:, objective]
-            coordinates.append(values)
-            own = own_scores[:, objective]
-            reference.append(_reference(own, samples[:, objective], settings, is_time=is_time))
-        first, second = np.broadcast_arrays(*coordinates)
-        improvement = hypervolume_improvement(first, second, own_scores[:, list(pair)], np.asarray(reference))
+        first, second = np.broadcast_arrays(coordinates[pair[0]], coordinates[pair[1]])
+        points = own_scores[:, pair]
+        corner = np.asarray([references[pair[0]], references[pair[1]]])
+        improvement = hypervolume_improvement(first, second, points, corner)
         expected = expected + improvement.mean(axis=1)
 
     shortfall = prediction.scores[:, lead] + prediction.deviation[:, lead] - best

@@ -12,7 +12,7 @@ from xautolm.search.acquisition import acquisition
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory
 from xautolm.search.settings import DEFAULTS, SearchSettings
-from xautolm.search.surrogates import Surrogates
+from xautolm.search.surrogates import Prediction, Surrogates
 from xautolm.space import Branch, Choice, Parameter, Prior, Space
 
 FROM_ZERO = "search from zero"
@@ -136,14 +136,23 @@ class Proposer:
         largest_failure = max(self.settings.bearable_failure, float(prediction.failure.min()))
         worth = np.where(prediction.failure <= largest_failure, worth, -1.0)
         best = int(np.argmax(worth))
-        explanation = {
-            "origin": candidates[best].origin,
-            "trust": round(float(trust[lead]), DIGITS),
-            "expected": [round(float(score), DIGITS) for score in prediction.scores[best]],
-            "failure": round(float(prediction.failure[best]), DIGITS),
-            "because": self.reasons(rows[best]) if trust[lead] > 0 else [],
-        }
+        explanation = self._explanation(candidates[best], prediction, best, rows[best], float(trust[lead]))
         return Proposal(values=candidates[best].values, failure_trust=failure_trust, explanation=explanation)
+
+    def _explanation(
+        self, candidate: Candidate, prediction: Prediction, position: int, row: np.ndarray, trust: float
+    ) -> dict[str, object]:
+        """Return why a candidate was chosen, as JSON values; `row` is the candidate encoded, shape (columns,)."""
+        scores = prediction.scores[position].tolist()
+        # What is not trusted is no reason.
+        reasons = self.reasons(row) if trust > 0 else []
+        return {
+            "origin": candidate.origin,
+            "trust": round(trust, DIGITS),
+            "expected": [round(score, DIGITS) for score in scores],
+            "failure": round(float(prediction.failure[position]), DIGITS),
+            "because": reasons,
+        }
 
     def is_likely_to_fail(self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float) -> bool:
         """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""

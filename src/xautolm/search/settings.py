@@ -10,7 +10,7 @@ class SearchSettings:
     """Say how the strategy `xautolm` draws candidates, models them, and weighs a store against the target's own trials.
 
     The values were chosen on made-up tasks (docs/experiments.md, "Transfer on made-up tasks"); which others were tried
-    was not kept. Those of other origin say so.
+    was not kept.
     """
 
     # Candidates
