@@ -14,7 +14,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 from xautolm.data.demo import support_tickets
 from xautolm.hardware import bf16_speedup
 from xautolm.records import Configuration, DataProfile, Experience, Limits, ModelCard, SystemProfile
-from xautolm.testing import success
+from xautolm.testing import made_up_card, success
 
 PATIENCE_VARIABLE = "XAUTOLM_TEST_PATIENCE"
 """Environment variable: a factor on every limit of wall time in the tests, for slow or busy machines."""
@@ -85,19 +85,7 @@ def machine() -> SystemProfile:
 
 @pytest.fixture
 def card() -> ModelCard:
-    return ModelCard(
-        name="tiny",
-        hub_id="someone/tiny",
-        family="bert",
-        parameters=4_000_000,
-        hidden_size=128,
-        layers=4,
-        positions=512,
-        vocabulary=1000,
-        licence="mit",
-        languages="en",
-        lora_targets=("query", "value"),
-    )
+    return made_up_card()
 
 
 @pytest.fixture

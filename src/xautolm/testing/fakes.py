@@ -197,6 +197,23 @@ def made_up_experience(
     )
 
 
+def made_up_card() -> ModelCard:
+    """Build the card of a small encoder that does not exist."""
+    return ModelCard(
+        name="tiny",
+        hub_id="someone/tiny",
+        family="bert",
+        parameters=4_000_000,
+        hidden_size=128,
+        layers=4,
+        positions=512,
+        vocabulary=1_000,
+        licence="mit",
+        languages="en",
+        lora_targets=("query", "value"),
+    )
+
+
 def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) -> TrialSpec:
     """Build the order for a trial of a model that does not exist.
 
@@ -205,25 +222,12 @@ def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) ->
         limits: What it may use; everything by default.
         **values: Hyperparameters of its configuration, besides model and method.
     """
-    card = ModelCard(
-        name="tiny",
-        hub_id="",
-        family="bert",
-        parameters=1_000,
-        hidden_size=8,
-        layers=1,
-        positions=16,
-        vocabulary=100,
-        licence="",
-        languages="en",
-        lora_targets=(),
-    )
     return TrialSpec(
         number=number,
         configuration=Configuration(values={"model": "tiny", "method": "full.v1", **values}, space="toy.v1"),
         task="text-classification",
         labels=("a", "b"),
-        card=card,
+        card=made_up_card(),
         data="",
         tokens="",
         metric="f1_macro",
