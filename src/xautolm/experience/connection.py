@@ -17,6 +17,7 @@ from sqlalchemy import URL, Engine, NullPool, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from xautolm.errors import StoreError
+from xautolm.settings import SECRET_KEYS
 
 LOCK_TIMEOUT = 30.0
 """Seconds to wait for another program's lock on the store, and for a server to answer."""
@@ -26,8 +27,6 @@ POSTGRESQL_DRIVERS = {"postgresql", "postgresql+psycopg", "postgresql+psycopg2"}
 FILE_PARAMETERS = {"uri", "mode", "immutable"}
 """Parameters of an SQLite file's URL that say how it is opened."""
 HIGHEST_PORT = 65_535
-SECRET_KEYS = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
-"""Parameters of a database URL whose values are not shown."""
 OTHER_STORE = "use another store with --store, or set XAUTOLM_STORE."
 ANOTHER_STORE = f"U{OTHER_STORE[1:]}"
 
