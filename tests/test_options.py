@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from xautolm.errors import BudgetError, UnknownNameError, UsageError
+from xautolm.errors import BudgetError, SpaceError, UnknownNameError, UsageError
 from xautolm.options import FitOptions, bytes_of, config_text, read_config, seconds
+from xautolm.search_space import read_space_option
 
 
 @pytest.mark.parametrize(
@@ -88,8 +89,11 @@ def test_configuration_files(tmp_path: Path) -> None:
 def test_configuration_files_that_are_no_yaml(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "odd.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    with pytest.raises(UsageError, match="not valid YAML"):
+    with pytest.raises(UsageError, match="not valid YAML") as caught:
         read_config(path)
+    assert len(str(caught.value).splitlines()) <= 4
+    with pytest.raises(SpaceError, match="not valid YAML"):
+        read_space_option(str(path))
 
 
 @pytest.mark.parametrize(

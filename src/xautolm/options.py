@@ -345,22 +345,37 @@ def _as_usage_error(error: ValidationError) -> UsageError:
     return kind("Options that are not valid.", got="; ".join(problems))
 
 
+def yaml_content(path: Path) -> object:
+    """Return what a YAML file holds.
+
+    Raises:
+        OSError: It cannot be read.
+        ValueError: It is not valid YAML; says why in one line.
+    """
+    import yaml
+
+    text = path.read_bytes()
+    try:
+        return yaml.safe_load(text.decode("utf-8"))
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        # YAML reads dates, and 2024-13-45 looks like one. Its own errors show the place on several lines.
+        reason = " ".join(str(error).split())
+        raise ValueError(reason) from None
+
+
 def read_config(path: Path) -> dict[str, Any]:
     """Return the options in a YAML file; the key `data` may name the training data.
 
     Raises:
         UsageError: The file does not exist or is no mapping.
     """
-    import yaml
-
     if not path.is_file():
         raise UsageError("No such configuration file.", got=path)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml_content(path)
     except OSError as error:
         raise UsageError("The configuration file cannot be read.", got=f"{path}: {error.strerror}") from None
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        # YAML reads dates, and 2024-13-45 looks like one.
+    except ValueError as error:
         raise UsageError("The configuration file is not valid YAML.", got=f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise UsageError("The configuration file must map options to values.", got=path)

@@ -7,11 +7,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from xautolm.data import Needs, Role, text_cell
 from xautolm.errors import SpaceError, UnknownNameError
 from xautolm.methods import METHODS, Method
+from xautolm.options import yaml_content
 from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, SystemProfile
 from xautolm.space import Branch, Int, Parameter, Space, narrowed
 from xautolm.space.presets import PRESETS, Bounds
@@ -189,7 +188,7 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
     """Read preset and changes from `--space`: a preset's name, or a YAML file of ranges with an optional `preset`.
 
     Raises:
-        SpaceError: The file is no mapping.
+        SpaceError: The file cannot be read, or is no mapping.
         UnknownNameError: Neither a preset nor a file.
     """
     path = Path(option).expanduser()
@@ -198,8 +197,10 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
     if not path.is_file():
         raise UnknownNameError("space (a preset or a YAML file)", option, PRESETS)
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        content = yaml_content(path)
+    except OSError as error:
+        raise SpaceError("The space file cannot be read.", got=f"{path}: {error.strerror}") from None
+    except ValueError as error:
         raise SpaceError("The space file is not valid YAML.", got=f"{path}: {error}") from None
     if not isinstance(content, dict):
         raise SpaceError("The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}")
