@@ -55,7 +55,9 @@ def best_seconds(work: Callable[[], list[str]]) -> tuple[float, list[str]]:
 
 def main() -> None:
     """Measure, and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--prompts", type=int, default=256)
     options = parser.parse_args()
     set_seed(0)
@@ -76,7 +78,9 @@ def main() -> None:
     rows = {
         "one by one": lambda: generated(model, Bytes(), prompts, NEW_TOKENS, 1),
         "batches of 32 as they come": lambda: as_they_come(model, prompts),
-        "batches of 32 of like length": lambda: generated(model, Bytes(), prompts, NEW_TOKENS, BATCH),
+        "batches of 32 of like length": lambda: generated(
+            model, Bytes(), prompts, NEW_TOKENS, BATCH
+        ),
     }
     print(
         f"{platform.processor() or platform.machine()}, {torch.get_num_threads()} threads, torch {torch.__version__}\n"

@@ -40,8 +40,18 @@ PROBES: dict[str, dict[str, Scalar]] = {
 }
 TRAININGS: dict[str, dict[str, Scalar]] = {
     "random head, first token": {"head_init": "random", "learning_rate": 1e-4, "epochs": 3},
-    "head from the probe, first token": {"head_init": "probe", "pooling": "own", "learning_rate": 1e-4, "epochs": 3},
-    "head from the probe, mean": {"head_init": "probe", "pooling": "mean", "learning_rate": 1e-4, "epochs": 3},
+    "head from the probe, first token": {
+        "head_init": "probe",
+        "pooling": "own",
+        "learning_rate": 1e-4,
+        "epochs": 3,
+    },
+    "head from the probe, mean": {
+        "head_init": "probe",
+        "pooling": "mean",
+        "learning_rate": 1e-4,
+        "epochs": 3,
+    },
 }
 
 
@@ -66,12 +76,18 @@ class Bench:
 
 def main() -> None:
     """Print one row for each set, seed and way to begin."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--sets", nargs="+", default=["hwu64", "sst2"])
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     options = parser.parse_args()
-    print(machine_description(), "\n\n| set | seed | what | macro-F1 |\n| --- | --- | --- | --- |", flush=True)
+    print(
+        machine_description(),
+        "\n\n| set | seed | what | macro-F1 |\n| --- | --- | --- | --- |",
+        flush=True,
+    )
     for name in options.sets:
         for seed in options.seeds:
             with tempfile.TemporaryDirectory(prefix="head-starts-") as work:
@@ -82,11 +98,17 @@ def main() -> None:
 
 def prepared(source: Path, folder: Path, seed: int) -> Bench:
     """Draw the rows of a data set."""
-    texts = stratified(pd.read_parquet(source)[["text", "label"]], TRAIN_ROWS + VALIDATION_ROWS, seed)
+    texts = stratified(
+        pd.read_parquet(source)[["text", "label"]], TRAIN_ROWS + VALIDATION_ROWS, seed
+    )
     train = stratified(texts, TRAIN_ROWS, seed)
-    data = prepare({"train": train, "validation": texts.drop(train.index)}, data_needs(TASK), columns={})
+    data = prepare(
+        {"train": train, "validation": texts.drop(train.index)}, data_needs(TASK), columns={}
+    )
     (card,) = find_models([BODY], ZOO.things)
-    space = build_space("default", TASK, [card], ["full", "probe"], data.profile, system_profile("cpu"))
+    space = build_space(
+        "default", TASK, [card], ["full", "probe"], data.profile, system_profile("cpu")
+    )
     return Bench(folder=folder, data=data, card=card, space=space, seed=seed)
 
 

@@ -98,7 +98,9 @@ class Material:
 
 def main() -> None:
     """Run trials, or print the table of those that were run."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path)
     parser.add_argument("--ranges", default="today", help="a name for the ranges of this version")
     parser.add_argument("--bodies", nargs="+", default=BODIES)
@@ -139,14 +141,18 @@ def prepared(source: Path, folder: Path, options: argparse.Namespace) -> Materia
     """Draw the rows of a data set, and score a constant answer and each body's probe on them."""
     task = TASKS.get("text-classification")
     rows = options.train_rows + options.validation_rows
-    texts = stratified(pd.read_parquet(source / "train.parquet")[["text", "label"]], rows, options.seed)
+    texts = stratified(
+        pd.read_parquet(source / "train.parquet")[["text", "label"]], rows, options.seed
+    )
     train = stratified(texts, options.train_rows, options.seed)
     validation = texts.drop(train.index)
     data = prepare({"train": train, "validation": validation}, data_needs(task), columns={})
     cards = find_models(options.bodies, ZOO.things)
     methods = [method.name for method in METHODS.things.values() if "default" in method.presets]
     trained = [name for name in methods if METHODS.get(name).trains_by_gradient]
-    space = build_space("default", task, cards, [*trained, PROBE], data.profile, system_profile("cpu"))
+    space = build_space(
+        "default", task, cards, [*trained, PROBE], data.profile, system_profile("cpu")
+    )
     folder.mkdir()
     most_frequent = data.train["label"].mode()[0]
     targets = data.validation["label"]
@@ -187,7 +193,9 @@ def score_of(material: Material, configuration: Configuration) -> float:
     """Return the validation macro-F1 of a configuration; 0 where it failed."""
     task = TASKS.get("text-classification")
     card = material.cards[configuration.model]
-    spec: TrialSpec = replace(trial_spec(material.folder, task, material.data, card, configuration), threads=1)
+    spec: TrialSpec = replace(
+        trial_spec(material.folder, task, material.data, card, configuration), threads=1
+    )
     folder = material.folder / "trial"
     folder.mkdir()
     try:
@@ -232,7 +240,9 @@ def read_trials(results: Path) -> list[RangeTrial]:
     """Return the trials that were run so far."""
     if not results.is_file():
         return []
-    return [RangeTrial(**json.loads(line)) for line in results.read_text(encoding="utf-8").splitlines()]
+    return [
+        RangeTrial(**json.loads(line)) for line in results.read_text(encoding="utf-8").splitlines()
+    ]
 
 
 def table(trials: Sequence[RangeTrial]) -> str:

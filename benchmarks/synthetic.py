@@ -30,7 +30,16 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 CHEAP = {"nano": 0.2, "micro": 1.0}
 """Models and their parameters in millions: far cheaper than the others, as those trained from scratch are, and poor."""
-SIZES = {**CHEAP, "tiny": 5.0, "mini": 20.0, "small": 45.0, "base": 110.0, "wide": 180.0, "large": 340.0, "huge": 700.0}
+SIZES = {
+    **CHEAP,
+    "tiny": 5.0,
+    "mini": 20.0,
+    "small": 45.0,
+    "base": 110.0,
+    "wide": 180.0,
+    "large": 340.0,
+    "huge": 700.0,
+}
 """Models and their parameters in millions."""
 METHODS = {"full.v1": 1.0, "partial.v1": 0.6, "lora.v1": 0.7, "head.v1": 0.35}
 """Methods and their cost relative to full fine-tuning."""
@@ -40,7 +49,12 @@ TIME_LIMIT = 3600.0
 MEMORY = 24.0
 """GB of the made-up GPU."""
 SYSTEM = SystemProfile(
-    physical_cores=8, logical_cores=16, cpu_frequency=3.0, memory=64_000_000_000, device="cpu", gflops=500.0
+    physical_cores=8,
+    logical_cores=16,
+    cpu_frequency=3.0,
+    memory=64_000_000_000,
+    device="cpu",
+    gflops=500.0,
 )
 OBJECTIVES = ("f1_macro", "evaluation_time")
 
@@ -52,7 +66,9 @@ def _leaf(name: str) -> Space:
 
 
 def _model(name: str) -> Space:
-    return Space(name, (Branch(name="method", branches={m: _leaf(m) for m in METHODS}, default="full.v1"),))
+    return Space(
+        name, (Branch(name="method", branches={m: _leaf(m) for m in METHODS}, default="full.v1"),)
+    )
 
 
 SPACE = Space(
@@ -150,12 +166,20 @@ def reversed_task(task: Task) -> Task:
 def play(task: Task, values: dict[str, Scalar]) -> TrialOutcome:
     """What comes of a configuration; the same every time, with a noise that depends on task and configuration."""
     model, method = str(values["model"]), str(values["method"])
-    rate, batch, length = (float(str(values[name])) for name in ("learning_rate", "batch_size", "max_length"))
+    rate, batch, length = (
+        float(str(values[name])) for name in ("learning_rate", "batch_size", "max_length")
+    )
     epochs, dropout = int(str(values["epochs"])), float(str(values["dropout"]))
     rng = np.random.default_rng(abs(hash_of(task.name, values)))
-    seconds = 0.01 * task.examples * epochs * METHODS[method] * SIZES[model] / 110 * (length / 128) ** 0.8 + 5
+    seconds = (
+        0.01 * task.examples * epochs * METHODS[method] * SIZES[model] / 110 * (length / 128) ** 0.8
+        + 5
+    )
     seconds *= float(np.exp(rng.normal(0, 0.05)))
-    memory = SIZES[model] * (16 if method == "full.v1" else 6) / 1000 + SIZES[model] ** 0.5 * batch * length / 40_000
+    memory = (
+        SIZES[model] * (16 if method == "full.v1" else 6) / 1000
+        + SIZES[model] ** 0.5 * batch * length / 40_000
+    )
     if memory > MEMORY:
         return _failed(FailureKind.OUT_OF_MEMORY, 10.0)
     if seconds > TIME_LIMIT:
@@ -180,7 +204,9 @@ def play(task: Task, values: dict[str, Scalar]) -> TrialOutcome:
     )
 
 
-def experience(task: Task, run: str, number: int, configuration: Configuration, outcome: TrialOutcome) -> Experience:
+def experience(
+    task: Task, run: str, number: int, configuration: Configuration, outcome: TrialOutcome
+) -> Experience:
     """The record of a trial."""
     return Experience(
         id=experience_id(run, number, configuration),

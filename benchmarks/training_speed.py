@@ -101,19 +101,25 @@ class EpochSeconds(TrainerCallback):  # type: ignore[misc]
 
 def main() -> None:
     """Measure both, and write the page."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, required=True, nargs="+")
     parser.add_argument("--core", type=int, default=0)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--train-rows", type=int, default=2_000)
-    parser.add_argument("--texts", type=int, default=10_000, help="texts to answer; repeated if there are fewer")
+    parser.add_argument(
+        "--texts", type=int, default=10_000, help="texts to answer; repeated if there are fewer"
+    )
     parser.add_argument("--page", type=Path, default=PAGE)
     options = parser.parse_args()
     os.sched_setaffinity(0, {options.core})
     torch.set_num_threads(1)
     logging.set_verbosity_error()
     measured = [measured_speed(file, options) for file in options.data]
-    names = " ".join(f"{speed.data}/{file.name}" for speed, file in zip(measured, options.data, strict=True))
+    names = " ".join(
+        f"{speed.data}/{file.name}" for speed, file in zip(measured, options.data, strict=True)
+    )
     sizes = f"--train-rows {options.train_rows} --texts {options.texts} --rounds {options.rounds}"
     head = f"`python -m benchmarks.training_speed --data {names} {sizes}`: {machine_description()}"
     page = markdown(measured, head)
@@ -143,7 +149,9 @@ def trial(file: Path, work: Path, train_rows: int) -> TrialSpec:
     data = prepare(table, data_needs(task), columns={})
     (card,) = find_models([MODEL], ZOO.things)
     space = build_space("default", task, [card], [METHOD], data.profile, system_profile("cpu"))
-    configuration = space.walk(lambda key, parameter: EPOCHS if parameter.name == "epochs" else parameter.default)
+    configuration = space.walk(
+        lambda key, parameter: EPOCHS if parameter.name == "epochs" else parameter.default
+    )
     folder = work / "data"
     folder.mkdir()
     spec = trial_spec(folder, task, data, card, configuration)
@@ -184,23 +192,31 @@ def bare_epochs(spec: TrialSpec) -> list[float]:
     values = spec.configuration.values
     table = pd.read_parquet(Path(spec.data) / "train.parquet")
     tokenizer = AutoTokenizer.from_pretrained(spec.card.path)
-    tokens = tokenizer(list(table["text"]), truncation=True, max_length=int(str(values["max_length"])))["input_ids"]
+    tokens = tokenizer(
+        list(table["text"]), truncation=True, max_length=int(str(values["max_length"]))
+    )["input_ids"]
     targets = np.array([spec.labels.index(label) for label in table["label"]])
     torch.manual_seed(spec.seed)
-    model = AutoModelForSequenceClassification.from_pretrained(spec.card.path, num_labels=len(spec.labels))
+    model = AutoModelForSequenceClassification.from_pretrained(
+        spec.card.path, num_labels=len(spec.labels)
+    )
     model.train()
     size = int(str(values["batch_size"]))
     rate, decay = float(str(values["learning_rate"])), float(str(values["weight_decay"]))
     optimizer = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=decay, fused=True)
     steps = EPOCHS * -(-len(tokens) // size)
-    schedule = get_linear_schedule_with_warmup(optimizer, int(float(str(values["warmup_ratio"])) * steps), steps)
+    schedule = get_linear_schedule_with_warmup(
+        optimizer, int(float(str(values["warmup_ratio"])) * steps), steps
+    )
     lengths = [len(row) for row in tokens]
     rng = np.random.default_rng(spec.seed)
     seconds = []
     for _ in range(EPOCHS):
         began = time.process_time()
         for rows in batches_of_like_length(lengths, size, rng):
-            inputs = tokenizer.pad({"input_ids": [tokens[row] for row in rows]}, return_tensors="pt")
+            inputs = tokenizer.pad(
+                {"input_ids": [tokens[row] for row in rows]}, return_tensors="pt"
+            )
             with autocast(values):
                 logits = model(**inputs).logits
             loss = torch.nn.functional.cross_entropy(logits.float(), torch.as_tensor(targets[rows]))
@@ -255,7 +271,9 @@ def sorted_answers(model: Any, tokenizer: Any, texts: list[str], length: int) ->
     for start in range(0, len(texts), INFERENCE_BATCH):
         rows = order[start : start + INFERENCE_BATCH]
         batch = [texts[row] for row in rows]
-        inputs = tokenizer(batch, truncation=True, max_length=length, padding=True, return_tensors="pt")
+        inputs = tokenizer(
+            batch, truncation=True, max_length=length, padding=True, return_tensors="pt"
+        )
         with torch.inference_mode():
             logits[rows] = model(**inputs).logits.numpy()
     return logits

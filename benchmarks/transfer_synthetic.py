@@ -19,7 +19,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.synthetic import SPACE, TIME_LIMIT, Task, experience, play, related_tasks, reversed_task
+from benchmarks.synthetic import (
+    SPACE,
+    TIME_LIMIT,
+    Task,
+    experience,
+    play,
+    related_tasks,
+    reversed_task,
+)
 from xautolm.metalearning import PRESETS, SETTINGS, knn_start, warm_start
 from xautolm.metrics import METRICS
 from xautolm.objectives import TIME, hypervolume
@@ -43,7 +51,9 @@ class Search:
 
     def best(self, trials: int = TRIALS) -> float:
         """Best F1 within the first trials."""
-        return max((one.metrics.get("f1_macro", 0.0) for one in self.outcomes[:trials]), default=0.0)
+        return max(
+            (one.metrics.get("f1_macro", 0.0) for one in self.outcomes[:trials]), default=0.0
+        )
 
     def failures(self) -> int:
         """Number of failed trials."""
@@ -51,23 +61,33 @@ class Search:
 
     def seconds(self) -> float:
         """Mean evaluation time of the successes."""
-        return statistics.mean([one.evaluation_time or 0.0 for one in self.outcomes if one.succeeded] or [math.nan])
+        return statistics.mean(
+            [one.evaluation_time or 0.0 for one in self.outcomes if one.succeeded] or [math.nan]
+        )
 
     def volume(self) -> float:
         """Hypervolume of F1 against the logarithm of time."""
         points = [
-            (one.metrics["f1_macro"], -math.log(one.evaluation_time or 1)) for one in self.outcomes if one.succeeded
+            (one.metrics["f1_macro"], -math.log(one.evaluation_time or 1))
+            for one in self.outcomes
+            if one.succeeded
         ]
-        return hypervolume(np.asarray(points).reshape(-1, 2), np.asarray([0.0, -math.log(TIME_LIMIT)]))
+        return hypervolume(
+            np.asarray(points).reshape(-1, 2), np.asarray([0.0, -math.log(TIME_LIMIT)])
+        )
 
     def trials_to(self, score: float) -> float:
         """How many trials it took to reach an F1; infinite if it never did."""
         return next((n for n in range(1, TRIALS + 1) if self.best(n) >= score), math.inf)
 
 
-def search(strategy: str, memory: Memory | None, task: Task, seed: int, trials: int = TRIALS) -> Search:
+def search(
+    strategy: str, memory: Memory | None, task: Task, seed: int, trials: int = TRIALS
+) -> Search:
     """Run a strategy on a task, as `fit` does: the default first, failures told."""
-    study = open_study(None, SPACE, GOALS, lambda s: SAMPLERS.get(strategy).make(SPACE, s, memory), seed)
+    study = open_study(
+        None, SPACE, GOALS, lambda s: SAMPLERS.get(strategy).make(SPACE, s, memory), seed
+    )
     found = Search([], [])
     for _ in range(trials):
         asked = study.ask(lambda configuration: "")
@@ -104,7 +124,10 @@ STARTS: dict[str, tuple[str, Start]] = {
     "pge": ("pge", lambda store, task: None),
     **{f"pge, {name}": ("pge", warm(name)) for name in PRESETS},
     "pge, moderate-linear": ("pge", warm("moderate-linear")),
-    "pge, knn": ("pge", lambda store, task: Memory(prior=knn_start(Prior.plain(SPACE), store, task.features).prior)),
+    "pge, knn": (
+        "pge",
+        lambda store, task: Memory(prior=knn_start(Prior.plain(SPACE), store, task.features).prior),
+    ),
     "xautolm, no store": ("xautolm", lambda store, task: None),
     "xautolm": ("xautolm", warm("moderate-linear")),
 }
@@ -113,7 +136,9 @@ STARTS: dict[str, tuple[str, Start]] = {
 
 def main() -> None:
     """Search everything and print a table for each kind of store."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--seeds", type=int, default=30)
     parser.add_argument("--first-seed", type=int, default=0)
     options = parser.parse_args()
@@ -122,10 +147,15 @@ def main() -> None:
     results: dict[str, dict[str, list[Search]]] = {"related": {}, "reversed": {}}
     for seed in seeds:
         *known, target = related_tasks(5, seed)
-        stores = {"related": store_of(known, seed), "reversed": store_of([reversed_task(target)], seed)}
+        stores = {
+            "related": store_of(known, seed),
+            "reversed": store_of([reversed_task(target)], seed),
+        }
         for kind, store in stores.items():
             for name, (strategy, start) in STARTS.items():
-                results[kind].setdefault(name, []).append(search(strategy, start(store, target), target, seed))
+                results[kind].setdefault(name, []).append(
+                    search(strategy, start(store, target), target, seed)
+                )
     for kind, rows in results.items():
         print(f"\n## Store: {kind}, seeds {seeds.start} to {seeds.stop - 1}\n")
         print_table(rows)
@@ -136,11 +166,17 @@ def print_table(rows: dict[str, list[Search]]) -> None:
     """Medians over seeds, but means for failures and times."""
     goals = [one.best() for one in rows["pge"]]
     largest = [max(row[index].volume() for row in rows.values()) for index in range(len(goals))]
-    print("| strategy | best F1 | F1 after 10 | trials to pge's best | failures | mean time (s) | hypervolume |")
+    print(
+        "| strategy | best F1 | F1 after 10 | trials to pge's best | failures | mean time (s) | hypervolume |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for name, searches in rows.items():
-        needed = statistics.median(one.trials_to(goal) for one, goal in zip(searches, goals, strict=True))
-        volume = statistics.mean(one.volume() / top for one, top in zip(searches, largest, strict=True))
+        needed = statistics.median(
+            one.trials_to(goal) for one, goal in zip(searches, goals, strict=True)
+        )
+        volume = statistics.mean(
+            one.volume() / top for one, top in zip(searches, largest, strict=True)
+        )
         print(
             f"| {name} | {statistics.median(one.best() for one in searches):.3f} "
             f"| {statistics.median(one.best(EARLY) for one in searches):.3f} "

@@ -35,13 +35,21 @@ def starts(launchers: dict[str, Launcher], trials: int, folder: Path) -> dict[st
     """Seconds from ask to user code, for each launcher and trial."""
     system = system_profile("cpu")
     cards = find_models(["minilm-l2"], ZOO.things)
-    space = build_space("default", TASKS.get("text-classification"), cards, [], generic_data(), system)
+    space = build_space(
+        "default", TASKS.get("text-classification"), cards, [], generic_data(), system
+    )
     objectives = (METRICS.get("f1_macro").objective, TIME)
     make = SAMPLERS.get("tpe").make
     found: dict[str, list[float]] = {name: [] for name in launchers}
     executors = {name: LocalExecutor(launcher, ENTRY) for name, launcher in launchers.items()}
     studies: dict[str, SearchStudy] = {
-        name: open_study(f"sqlite:///{folder}/{name}.db", space, objectives, lambda seed: make(space, seed, None), 0)
+        name: open_study(
+            f"sqlite:///{folder}/{name}.db",
+            space,
+            objectives,
+            lambda seed: make(space, seed, None),
+            0,
+        )
         for name in launchers
     }
     for number in range(trials):
@@ -89,7 +97,9 @@ def seconds_of(*command: str, repeats: int = 7) -> float:
 
 def main() -> None:
     """Measure and print a table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--trials", type=int, default=20)
     trials = parser.parse_args().trials
     fork, spawn = ForkServerLauncher(PRELOAD, 1), SpawnLauncher(1)
@@ -100,15 +110,21 @@ def main() -> None:
         found = starts({"fork server": fork, "spawn": spawn}, trials, Path(folder))
     program = "from xautolm.cli import main; main()"
     system = system_profile("cpu")
-    print(f"{platform.machine()}, {system.physical_cores} cores, Python {platform.python_version()}, {trials} trials\n")
+    print(
+        f"{platform.machine()}, {system.physical_cores} cores, Python {platform.python_version()}, {trials} trials\n"
+    )
     print("| ask to user code | median (s) | largest (s) |\n| --- | --- | --- |")
     for name, times in found.items():
         print(f"| {name} | {statistics.median(times):.4f} | {max(times):.4f} |")
     ratio = statistics.median(found["spawn"]) / statistics.median(found["fork server"])
-    print(f"\nspawn takes {ratio:.0f} times as long; the fork server itself was ready after {warm:.1f} s, once a run\n")
+    print(
+        f"\nspawn takes {ratio:.0f} times as long; the fork server itself was ready after {warm:.1f} s, once a run\n"
+    )
     print("| program | median (s) |\n| --- | --- |")
     print(f"| python -c 'pass' | {seconds_of(sys.executable, '-c', 'pass'):.3f} |")
-    print(f"| python -c 'import xautolm' | {seconds_of(sys.executable, '-c', 'import xautolm'):.3f} |")
+    print(
+        f"| python -c 'import xautolm' | {seconds_of(sys.executable, '-c', 'import xautolm'):.3f} |"
+    )
     print(f"| xautolm --help | {seconds_of(sys.executable, '-c', program, '--help'):.3f} |")
 
 

@@ -71,7 +71,9 @@ def main() -> None:
     torch.set_num_threads(1)
     told_by_first = [[10 + number, 9, END] for number in range(4)]
     told_by_second = [[5, 10 + number, END] for number in range(4)]
-    print("| layers, width | tokens of a prompt | 8 words | 16 words | 32 words | names, first | names, second |")
+    print(
+        "| layers, width | tokens of a prompt | 8 words | 16 words | 32 words | names, first | names, second |"
+    )
     print("| --- | --- | --- | --- | --- | --- | --- |")
     for layers, width in ((2, 128), (6, 384)):
         model = decoder(layers, width)
@@ -83,15 +85,24 @@ def main() -> None:
                 with torch.inference_mode():
                     model(input_ids=torch.from_numpy(prompts))
 
-            def say(words: int, model: LlamaForCausalLM = model, rows: list[list[int]] = rows) -> object:
+            def say(
+                words: int, model: LlamaForCausalLM = model, rows: list[list[int]] = rows
+            ) -> object:
                 return generated(model, Numbers(), rows, words, BATCH)
 
-            def choose(names: list[list[int]], model: LlamaForCausalLM = model, rows: list[list[int]] = rows) -> object:
+            def choose(
+                names: list[list[int]],
+                model: LlamaForCausalLM = model,
+                rows: list[list[int]] = rows,
+            ) -> object:
                 return label_scores(model, Numbers(), rows, names)
 
             unit = fewest_seconds(one_pass)
             times = [fewest_seconds(lambda words=words: say(words)) for words in (8, 16, 32)]
-            times += [fewest_seconds(lambda names=names: choose(names)) for names in (told_by_first, told_by_second)]
+            times += [
+                fewest_seconds(lambda names=names: choose(names))
+                for names in (told_by_first, told_by_second)
+            ]
             cells = " | ".join(f"{seconds / unit:.1f}" for seconds in times)
             print(f"| {layers}, {width} | {length} | {cells} |", flush=True)
 

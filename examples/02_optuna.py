@@ -17,7 +17,10 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
     """Loss and cost of a made-up training with a conditional space; wide nets do not fit."""
     if trial.suggest_categorical("kind", ["linear", "net"]) == "linear":
         return 0.6, 1.0
-    width, rate = trial.suggest_int("width", 16, 1024, log=True), trial.suggest_float("rate", 1e-5, 1.0, log=True)
+    width, rate = (
+        trial.suggest_int("width", 16, 1024, log=True),
+        trial.suggest_float("rate", 1e-5, 1.0, log=True),
+    )
     if width > 400:
         raise MemoryError
     return 0.1 + abs(rate - 1e-2) ** 0.5 + 8 / width, width / 10
@@ -25,7 +28,9 @@ def objective(trial: optuna.Trial) -> tuple[float, float]:
 
 optuna.logging.set_verbosity(optuna.logging.CRITICAL)
 # What is known of an earlier task: a table, here of an earlier study, and what tells tasks apart, as numbers.
-earlier = optuna.create_study(directions=["minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0))
+earlier = optuna.create_study(
+    directions=["minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=0)
+)
 earlier.optimize(objective, n_trials=40, catch=MemoryError)
 rows = [
     {"task": "earlier", "params": trial.params}

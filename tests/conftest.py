@@ -79,7 +79,12 @@ def profile() -> DataProfile:
 @pytest.fixture
 def machine() -> SystemProfile:
     return SystemProfile(
-        physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16_000_000_000, device="cpu", gflops=200.0
+        physical_cores=2,
+        logical_cores=4,
+        cpu_frequency=3.0,
+        memory=16_000_000_000,
+        device="cpu",
+        gflops=200.0,
     )
 
 
@@ -99,7 +104,14 @@ def experience(profile: DataProfile, machine: SystemProfile) -> Experience:
         data=profile,
         system=machine,
         configuration=Configuration(
-            values={"model": "m", "method": "lora.v1", "rate": 1e-4, "r": 8, "weights": True, "extra": None},
+            values={
+                "model": "m",
+                "method": "lora.v1",
+                "rate": 1e-4,
+                "r": 8,
+                "weights": True,
+                "extra": None,
+            },
             space="default.v1",
         ),
         outcome=success(12.5, f1_macro=0.7),

@@ -46,7 +46,9 @@ class FakePredictor:
         FakePredictor.tables.append(table)
         texts = list(table.iloc[:, 0])
         if self.labels:
-            return np.asarray([[4.0 if label in text else -4.0 for label in self.labels] for text in texts])
+            return np.asarray(
+                [[4.0 if label in text else -4.0 for label in self.labels] for text in texts]
+            )
         if self.task.endswith("regression"):
             return np.asarray([float(len(text)) for text in texts])
         return [text.upper() for text in texts]
@@ -76,7 +78,9 @@ def table_for(task: str) -> pd.DataFrame:
     if task.endswith("regression"):
         return table.assign(label=[float(number) for number in range(ROWS)])
     if task.startswith("multilabel"):
-        return table.assign(labels=[[CLASSES[number % 3], NAMES[number % 2]] for number in range(ROWS)])
+        return table.assign(
+            labels=[[CLASSES[number % 3], NAMES[number % 2]] for number in range(ROWS)]
+        )
     return table.assign(label=[CLASSES[number % 3] for number in range(ROWS)])
 
 
@@ -85,8 +89,12 @@ def play(spec: TrialSpec) -> TrialOutcome:
     return success(**dict.fromkeys(spec.metrics, 0.5))
 
 
-def played(folder: Path, task: str = "text-classification", data: Any = None, y: Any = None, **options: Any) -> AutoLM:
+def played(
+    folder: Path, task: str = "text-classification", data: Any = None, y: Any = None, **options: Any
+) -> AutoLM:
     """Return an AutoLM whose one trial was played, with its run in `folder`."""
     options = {"models": "minilm-l2" if "generation" not in task else "scratch-decoder", **options}
     auto = AutoLM(task=task, trials=1, sampler="random", device="cpu", out=str(folder), **options)
-    return auto.fit(table_for(task) if data is None else data, y, screen=Quiet(), executor=FakeExecutor(play))
+    return auto.fit(
+        table_for(task) if data is None else data, y, screen=Quiet(), executor=FakeExecutor(play)
+    )

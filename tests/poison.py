@@ -60,7 +60,10 @@ CHANGES: Mapping[str, tuple[str, Any]] = {
     "negative memory": ("system.memory", -1),
     "NaN gflops": ("system.gflops", NO_NUMBER),
     "a negative clock": ("system.cpu_frequency", -3.0),
-    "a GPU without memory": ("system.gpus", [{"name": "g", "memory": 0, "compute_capability": 9.0}]),
+    "a GPU without memory": (
+        "system.gpus",
+        [{"name": "g", "memory": 0, "compute_capability": 9.0}],
+    ),
     "a GPU that is a text": ("system.gpus", ["g"]),
     "epochs of 0": ("configuration.values.epochs", 0),
     "a negative batch": ("configuration.values.batch_size", -16),
@@ -133,10 +136,16 @@ EXTREMES: Mapping[str, tuple[str, Any]] = {
     "a task that nobody knows": ("task", "cooking"),
     "huge meta-features": ("features", {"classification-paper.v1": [1e15] * 10}),
     "negative meta-features": ("features", {"classification-paper.v1": [-1e15] * 10}),
-    "meta-features all 0": ("features", {"classification-paper.v1": [0.0] * 10, "semantic-hashed.v1": [0.0] * 64}),
+    "meta-features all 0": (
+        "features",
+        {"classification-paper.v1": [0.0] * 10, "semantic-hashed.v1": [0.0] * 64},
+    ),
     "too few meta-features": ("features", {"classification-paper.v1": [1.0]}),
     "a downsizing that nobody knows": ("configuration.values.data_downsize", "1/4"),
-    "a loss that was infinite": ("outcome.history", [{"epoch": 1.0, "seconds": 1.0, "train_loss": INFINITE}]),
+    "a loss that was infinite": (
+        "outcome.history",
+        [{"epoch": 1.0, "seconds": 1.0, "train_loss": INFINITE}],
+    ),
     "terminal escapes": ("data.name", "\x1b[2J\x1b]0;owned\x07"),
     "a lone surrogate": ("data.name", "\ud800"),
     "a day far away": ("created", "9999-12-31T23:59:59+00:00"),
@@ -171,7 +180,9 @@ def poison(path: Path, experience: Experience, kinds: tuple[str, ...]) -> list[s
         experience: A sound record, that each kind is a change of.
         kinds: Their names.
     """
-    sound = [replace(experience, id=f"dead{number:020x}", trial=number) for number in range(len(kinds))]
+    sound = [
+        replace(experience, id=f"dead{number:020x}", trial=number) for number in range(len(kinds))
+    ]
     with ExperienceStore(path) as store:
         store.add(sound)
     with sqlite3.connect(path) as database:

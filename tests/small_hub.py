@@ -78,7 +78,9 @@ class SmallHub:
         self.server.daemon_threads = True
         self.closing = threading.Event()
         self.address = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True
+        ).start()
 
     def add(self, hub_id: str, files: dict[str, bytes] | None = None, **behaviour: Any) -> Shelf:
         """Put a model up; a small one without other files."""
@@ -88,7 +90,9 @@ class SmallHub:
 
     def add_folder(self, hub_id: str, folder: Path, **behaviour: Any) -> Shelf:
         """Put the files of a folder up."""
-        return self.add(hub_id, {path.name: path.read_bytes() for path in folder.iterdir()}, **behaviour)
+        return self.add(
+            hub_id, {path.name: path.read_bytes() for path in folder.iterdir()}, **behaviour
+        )
 
     def model_files(self, rows: int = 1, **changes: Any) -> dict[str, bytes]:
         """Return the smallest files that pass for a model; `rows` of 1,000 numbers make it larger."""
@@ -165,14 +169,30 @@ class _Handler(BaseHTTPRequestHandler):
             return self.refuse(404, "RevisionNotFound")
         if rest[:1] == ["tree"]:
             entries = [
-                {"type": "file", "path": name, "size": len(body), "oid": "b" * 40} for name, body in shelf.files.items()
+                {"type": "file", "path": name, "size": len(body), "oid": "b" * 40}
+                for name, body in shelf.files.items()
             ]
-            return self.answer(200, json.dumps(entries).encode(), {"Content-Type": "application/json"})
+            return self.answer(
+                200, json.dumps(entries).encode(), {"Content-Type": "application/json"}
+            )
         siblings = [
-            {"rfilename": name} | ({"size": len(body)} if shelf.sizes else {}) for name, body in shelf.files.items()
+            {"rfilename": name} | ({"size": len(body)} if shelf.sizes else {})
+            for name, body in shelf.files.items()
         ]
-        about = {"_id": "1", "id": hub_id, "modelId": hub_id, "sha": COMMIT, "private": shelf.private, "tags": []}
-        about |= {"gated": "manual" if shelf.gated else False, "downloads": 0, "likes": 0, "siblings": siblings}
+        about = {
+            "_id": "1",
+            "id": hub_id,
+            "modelId": hub_id,
+            "sha": COMMIT,
+            "private": shelf.private,
+            "tags": [],
+        }
+        about |= {
+            "gated": "manual" if shelf.gated else False,
+            "downloads": 0,
+            "likes": 0,
+            "siblings": siblings,
+        }
         return self.answer(200, json.dumps(about).encode(), {"Content-Type": "application/json"})
 
     def give(self, shelf: Shelf, name: str) -> None:
@@ -226,7 +246,13 @@ def small_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Small
 
 def go_online(monkeypatch: pytest.MonkeyPatch, home: Path, address: str) -> None:
     """Let this test ask the hub at an address, with a cache of its own."""
-    for name in ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_TOKEN", "HF_HUB_CACHE", "HUGGINGFACE_HUB_CACHE"):
+    for name in (
+        "HF_HUB_OFFLINE",
+        "TRANSFORMERS_OFFLINE",
+        "HF_TOKEN",
+        "HF_HUB_CACHE",
+        "HUGGINGFACE_HUB_CACHE",
+    ):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("HF_ENDPOINT", address)
     monkeypatch.setenv("HF_HOME", str(home))

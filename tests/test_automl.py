@@ -34,7 +34,12 @@ from xautolm.testing import FakeExecutor
 
 __all__ = ["fake_predictor"]
 
-SETTINGS: dict[str, Any] = {"models": "minilm-l2", "trials": 1, "sampler": "random", "device": "cpu"}
+SETTINGS: dict[str, Any] = {
+    "models": "minilm-l2",
+    "trials": 1,
+    "sampler": "random",
+    "device": "cpu",
+}
 TABLE = table_for("text-classification")
 TEXTS = list(TABLE["text"])
 LABELS = TABLE["label"].to_numpy()
@@ -120,7 +125,9 @@ def id_of(value: Any) -> str:
 
 
 @pytest.mark.parametrize(("estimator", "check"), checks(), ids=id_of)
-def test_what_scikit_learn_expects_of_estimators(estimator: AutoLM, check: Callable[[AutoLM], None]) -> None:
+def test_what_scikit_learn_expects_of_estimators(
+    estimator: AutoLM, check: Callable[[AutoLM], None]
+) -> None:
     check(estimator)
 
 
@@ -175,22 +182,34 @@ def test_a_task_that_is_not_there_is_no_trouble_before_fit() -> None:
 
 def test_before_fit() -> None:
     auto = AutoLM()
-    for attempt in (lambda: auto.predict(["a"]), lambda: auto.score(["a"], ["b"]), lambda: auto.best_, auto.report):
+    for attempt in (
+        lambda: auto.predict(["a"]),
+        lambda: auto.score(["a"], ["b"]),
+        lambda: auto.best_,
+        auto.report,
+    ):
         with pytest.raises(AutoLMNotFittedError, match="not fitted"):
             attempt()
     assert issubclass(AutoLMNotFittedError, NotFittedError)
     assert not hasattr(auto, "classes_") and not hasattr(auto, "best_")
 
 
-def test_a_clone_has_the_arguments_and_no_run(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_a_clone_has_the_arguments_and_no_run(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = played(tmp_path / "run")
     again = clone(auto)
     assert again.get_params() == auto.get_params() and not hasattr(again, "run_")
 
 
-def test_scores_are_those_of_scikit_learns_estimators(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_scores_are_those_of_scikit_learns_estimators(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = played(tmp_path / "classes")
-    assert auto.score(["a pear", "a plum", "an apple", "a pear"], ["pear", "plum", "apple", "plum"]) == 0.75
+    assert (
+        auto.score(["a pear", "a plum", "an apple", "a pear"], ["pear", "plum", "apple", "plum"])
+        == 0.75
+    )
     numbers = played(tmp_path / "numbers", "text-regression")
     # Lengths 1, 2 and 3 are predicted: errors 0, 0 and 1 about a mean of 7 / 3.
     assert numbers.score(["a", "bb", "ccc"], [1.0, 2.0, 4.0]) == pytest.approx(1 - 1 / (42 / 9))
@@ -211,14 +230,18 @@ def test_cross_validation_gives_each_fit_a_folder_of_its_own(
     scores = cross_val_score(auto, TEXTS, LABELS, cv=3, params=fit_arguments(), error_score="raise")
     assert list(scores) == [1.0, 1.0, 1.0]
     assert len(list(Path("runs").iterdir())) == 3
-    macro = cross_val_score(auto, TEXTS, LABELS, cv=3, scoring="f1_macro", params=fit_arguments(), error_score="raise")
+    macro = cross_val_score(
+        auto, TEXTS, LABELS, cv=3, scoring="f1_macro", params=fit_arguments(), error_score="raise"
+    )
     assert list(macro) == [1.0, 1.0, 1.0]
     assert len(list(Path("runs").iterdir())) == 3, "the same data and settings resume a run"
     answers = cross_val_predict(auto, TEXTS, LABELS, cv=3, params=fit_arguments())
     assert list(answers) == list(LABELS)
 
 
-def test_a_folder_that_is_named_takes_one_data_set_only(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_a_folder_that_is_named_takes_one_data_set_only(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = AutoLM(**SETTINGS, out=str(tmp_path / "run"))
     auto.fit(TEXTS, LABELS, **fit_arguments())
     with pytest.raises(RunFolderError, match="each table gets one of its own"):
@@ -226,7 +249,9 @@ def test_a_folder_that_is_named_takes_one_data_set_only(tmp_path: Path, fake_pre
 
 
 def test_a_grid_search_refits_the_best(fake_predictor: type[FakePredictor]) -> None:
-    search = GridSearchCV(AutoLM(**SETTINGS), {"seed": [0, 1], "budget": ["1h", "2h"]}, cv=2, error_score="raise")
+    search = GridSearchCV(
+        AutoLM(**SETTINGS), {"seed": [0, 1], "budget": ["1h", "2h"]}, cv=2, error_score="raise"
+    )
     search.fit(TEXTS, LABELS, **fit_arguments())
     assert search.best_score_ == 1.0 and search.predict(["a plum"]) == ["plum"]
     # Of budgets too, which may differ where a run is resumed by its name.
@@ -263,17 +288,27 @@ def test_labels_that_are_numbers_come_back_as_numbers(
 
 def test_labels_that_are_truth_values() -> None:
     values = ClassValues.of_targets([True, False, True], str, ("False", "True"))
-    assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [False, True]
+    assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [
+        False,
+        True,
+    ]
     assert not ClassValues.of_targets(["a", "b"], str, ("a", "b")).by_name
     marked = ClassValues.of_targets([0, 1, -100, 1], str, ("0", "1"))
-    assert marked.of_names(["1", "0", "of no class"]) == [1, 0, "of no class"], "-100 marks a row without a label"
-    assert not ClassValues.of_targets([0, 1], str, ("no", "yes")).by_name, "numbers that stand for names"
+    assert marked.of_names(["1", "0", "of no class"]) == [1, 0, "of no class"], (
+        "-100 marks a row without a label"
+    )
+    assert not ClassValues.of_targets([0, 1], str, ("no", "yes")).by_name, (
+        "numbers that stand for names"
+    )
     assert (
-        not ClassValues.of_targets("label", str, ("1",)).by_name and not ClassValues.of_targets(None, str, ()).by_name
+        not ClassValues.of_targets("label", str, ("1",)).by_name
+        and not ClassValues.of_targets(None, str, ()).by_name
     )
 
 
-def test_a_pickle_holds_the_winner_itself(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_a_pickle_holds_the_winner_itself(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = played(tmp_path / "run")
     (tmp_path / "run" / "best" / "model.safetensors").write_bytes(b"weights")
     (tmp_path / "run" / "best" / "training_args.bin").write_bytes(b"a pickle")
@@ -295,7 +330,16 @@ def test_a_pickle_holds_the_winner_itself(tmp_path: Path, fake_predictor: type[F
 
 @pytest.mark.parametrize(
     "name",
-    ["../evil", "/etc/evil", "best/pytorch_model.bin", "best/pytorch_model.BIN", "..\\evil", "C:/evil", "", "a\0b"],
+    [
+        "../evil",
+        "/etc/evil",
+        "best/pytorch_model.bin",
+        "best/pytorch_model.BIN",
+        "..\\evil",
+        "C:/evil",
+        "",
+        "a\0b",
+    ],
 )
 def test_a_pickle_writes_nowhere_else_and_no_pickles(name: str) -> None:
     with pytest.raises(RunFolderError, match="none should hold"):

@@ -78,7 +78,13 @@ def trial_in(best: Path) -> int | None:
 
 
 def fitted(run: Path, executor: FakeExecutor, trials: int = 4) -> AutoLM:
-    options = {"models": "minilm-l2", "methods": "head", "sampler": "random", "device": "cpu", "objectives": "f1_macro"}
+    options = {
+        "models": "minilm-l2",
+        "methods": "head",
+        "sampler": "random",
+        "device": "cpu",
+        "objectives": "f1_macro",
+    }
     auto = AutoLM(out=str(run), trials=trials, **options)
     return auto.fit(table_for("text-classification"), screen=Quiet(), executor=executor)
 
@@ -94,10 +100,14 @@ def test_best_is_there_from_the_first_success_on_and_follows_the_score(tmp_path:
     results = read_results(RunFolder(run))
     assert results is not None and results.best == 3 and results.is_final
     assert not (run / ".best").exists()
-    assert os.path.samefile(run / "best" / "model.safetensors", run / "trials" / "0003" / "model" / "model.safetensors")
+    assert os.path.samefile(
+        run / "best" / "model.safetensors", run / "trials" / "0003" / "model" / "model.safetensors"
+    )
 
 
-def test_while_the_search_goes_on_the_card_says_so_and_the_model_answers(tmp_path: Path, fake_predictor: type) -> None:
+def test_while_the_search_goes_on_the_card_says_so_and_the_model_answers(
+    tmp_path: Path, fake_predictor: type
+) -> None:
     run = tmp_path / "run"
     answers: list[str] = []
 
@@ -114,13 +124,18 @@ def test_while_the_search_goes_on_the_card_says_so_and_the_model_answers(tmp_pat
     assert answers == ["pear"] * 3
 
 
-def test_a_search_that_is_ended_and_goes_on_gives_the_same_best_as_one_that_was_not(tmp_path: Path) -> None:
+def test_a_search_that_is_ended_and_goes_on_gives_the_same_best_as_one_that_was_not(
+    tmp_path: Path,
+) -> None:
     whole, ended = tmp_path / "whole", tmp_path / "ended"
     fitted(whole, Watching(whole), trials=3)
     with pytest.raises(KeyboardInterrupt) as caught:
         fitted(ended, Watching(ended, stop_at=2), trials=3)
     (note,) = caught.value.__notes__
-    assert "the best model so far (trial 1, validation f1_macro 0.8000)" in note and str(ended / "best") in note
+    assert (
+        "the best model so far (trial 1, validation f1_macro 0.8000)" in note
+        and str(ended / "best") in note
+    )
     assert trial_in(ended / "best") == 1 and INTERIM in (ended / "best" / "README.md").read_text()
 
     worse = FakeExecutor(lambda spec: success(10.0, **dict.fromkeys(spec.metrics, 0.1)))
@@ -142,7 +157,16 @@ def test_ended_before_any_result_it_says_that_there_is_no_model(tmp_path: Path) 
         AutoLM.load(tmp_path / "run").predict(["a pear"])
 
 
-CHANGES = {"open", "os.link", "os.rename", "os.remove", "os.rmdir", "os.mkdir", "shutil.copyfile", "exchange"}
+CHANGES = {
+    "open",
+    "os.link",
+    "os.rename",
+    "os.remove",
+    "os.rmdir",
+    "os.mkdir",
+    "shutil.copyfile",
+    "exchange",
+}
 """Events by which Python tells what it is about to do to a disk; the last is our own."""
 
 

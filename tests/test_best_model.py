@@ -35,7 +35,11 @@ def test_run_json_is_read_once_whatever_is_asked(
     played(tmp_path / "run")
     reads: list[str] = []
     original = Path.read_text
-    monkeypatch.setattr(Path, "read_text", lambda path, *a, **k: (reads.append(path.name), original(path, *a, **k))[1])
+    monkeypatch.setattr(
+        Path,
+        "read_text",
+        lambda path, *a, **k: (reads.append(path.name), original(path, *a, **k))[1],
+    )
     auto = AutoLM.load(tmp_path / "run")
     for _ in range(5):
         assert tuple(auto.classes_) == CLASSES and auto.info_.task == "text-classification"
@@ -44,7 +48,9 @@ def test_run_json_is_read_once_whatever_is_asked(
     assert reads.count("run.json") == 2
 
 
-def test_a_new_winner_in_the_same_folder_is_loaded(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_a_new_winner_in_the_same_folder_is_loaded(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = played(tmp_path / "run")
     auto.predict(["a pear"])
     best = tmp_path / "run" / "best"
@@ -57,7 +63,10 @@ def test_a_new_winner_in_the_same_folder_is_loaded(tmp_path: Path, fake_predicto
 
 @pytest.mark.parametrize("breaks", [False, True])
 def test_a_winner_that_is_replaced_while_it_is_loaded_is_loaded_again(
-    tmp_path: Path, fake_predictor: type[FakePredictor], monkeypatch: pytest.MonkeyPatch, breaks: bool
+    tmp_path: Path,
+    fake_predictor: type[FakePredictor],
+    monkeypatch: pytest.MonkeyPatch,
+    breaks: bool,
 ) -> None:
     auto = played(tmp_path / "run")
     best = tmp_path / "run" / "best"
@@ -95,7 +104,16 @@ def test_a_winner_that_cannot_be_loaded_is_tried_once(
 
 @pytest.mark.parametrize(
     "nothing",
-    [[], (), pd.Series([], dtype=object), np.asarray([]), pd.DataFrame(), pd.DataFrame({"text": []}), {"text": []}, {}],
+    [
+        [],
+        (),
+        pd.Series([], dtype=object),
+        np.asarray([]),
+        pd.DataFrame(),
+        pd.DataFrame({"text": []}),
+        {"text": []},
+        {},
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_nothing_asked_is_nothing_answered_and_nothing_loaded(
@@ -124,7 +142,9 @@ def test_a_run_without_a_model_says_so(tmp_path: Path, fake_predictor: type[Fake
         auto.predict(["a"])
 
 
-def test_tasks_without_classes_have_no_probabilities(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_tasks_without_classes_have_no_probabilities(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     auto = played(tmp_path / "run", "text-regression")
     assert auto.predict(["four", "sixsix"]) == [4.0, 6.0]
     with pytest.raises(UsageError, match="no classes"):
@@ -137,7 +157,9 @@ def test_columns_are_called_in_new_data_what_they_were_called_in_training(
     table = table_for("text-classification").rename(columns={"text": "body", "label": "kind"})
     played(tmp_path / "run", data=table.assign(text="not this"), text="body", label="kind")
     auto = AutoLM.load(tmp_path / "run")
-    new = pd.DataFrame({"text": ["an apple", "a plum"], "body": ["a pear", "a plum"], "kind": ["pear", "plum"]})
+    new = pd.DataFrame(
+        {"text": ["an apple", "a plum"], "body": ["a pear", "a plum"], "kind": ["pear", "plum"]}
+    )
     assert auto.predict(new) == ["pear", "plum"]
     assert auto.evaluate(new)["accuracy"] == 1.0
     assert auto.predict(new[["text"]]) == ["apple", "plum"]
@@ -145,7 +167,9 @@ def test_columns_are_called_in_new_data_what_they_were_called_in_training(
 
 def test_evaluate_takes_what_fit_takes(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
     table = table_for("text-classification")
-    auto = played(tmp_path / "run", data=np.asarray(table["text"]), y=table["label"].to_numpy().reshape(-1, 1))
+    auto = played(
+        tmp_path / "run", data=np.asarray(table["text"]), y=table["label"].to_numpy().reshape(-1, 1)
+    )
     texts, labels = ["a pear", "a plum", "an apple", "a pear"], ["pear", "plum", "apple", "plum"]
     frame = pd.DataFrame({"text": texts, "label": labels})
     frame.to_csv(tmp_path / "new.csv", index=False)

@@ -42,8 +42,12 @@ def test_a_process_began_before_it_asked() -> None:
     assert 0 < time.monotonic() - process_started() < 86_400
 
 
-@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"seconds": NaN}', '{"seconds": -5}', '{"seconds": "1h"}'])
-def test_the_time_of_the_trials_stands_for_a_damaged_clock(tmp_path: Path, content: str | None) -> None:
+@pytest.mark.parametrize(
+    "content", [None, "", "{", "[]", '{"seconds": NaN}', '{"seconds": -5}', '{"seconds": "1h"}']
+)
+def test_the_time_of_the_trials_stands_for_a_damaged_clock(
+    tmp_path: Path, content: str | None
+) -> None:
     said: list[str] = []
     path = tmp_path / "clock.json"
     if content is not None:

@@ -10,7 +10,9 @@ import pytest
 from xautolm.cells import LONGEST_STRUCTURE, MissingCellError, is_missing, name_of, structure, truth
 
 
-@pytest.mark.parametrize("cell", [0, 0.0, "0", "0.0", " 0 ", "0.00", np.float32(0), np.int8(0), decimal.Decimal("0.0")])
+@pytest.mark.parametrize(
+    "cell", [0, 0.0, "0", "0.0", " 0 ", "0.00", np.float32(0), np.int8(0), decimal.Decimal("0.0")]
+)
 def test_a_whole_number_is_one_name_whatever_format_it_came_from(cell: object) -> None:
     assert name_of(cell) == "0"
 
@@ -24,7 +26,9 @@ def test_one_name_in_two_encoding_forms() -> None:
     assert name_of("e\u0301te\u0301\u00a0") == "\u00e9t\u00e9"
 
 
-@pytest.mark.parametrize("cell", [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, decimal.Decimal("nan")])
+@pytest.mark.parametrize(
+    "cell", [None, float("nan"), np.nan, np.float32("nan"), pd.NA, pd.NaT, decimal.Decimal("nan")]
+)
 def test_missing_cells(cell: object) -> None:
     assert is_missing(cell)
     with pytest.raises(MissingCellError):
@@ -63,7 +67,10 @@ def test_lists_in_texts(text: str) -> None:
         ("[0 1 0]", [0, 1, 0]),
         ("[1. 0.]", [1.0, 0.0]),
         ("[ True False]", [True, False]),
-        ("{'text': array(['x'], dtype=object), 'answer_start': array([3])}", {"text": ["x"], "answer_start": [3]}),
+        (
+            "{'text': array(['x'], dtype=object), 'answer_start': array([3])}",
+            {"text": ["x"], "answer_start": [3]},
+        ),
         ('{"a": true}', {"a": True}),
         ("[['it\\'s', \"o'k\"]]", [["it's", "o'k"]]),
     ],

@@ -20,7 +20,9 @@ from xautolm.warm_start import evidence_of, standings_of
 OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)
 
 
-def stopped(status: TrialStatus, quality: float, seconds: float, planned: float | None) -> TrialOutcome:
+def stopped(
+    status: TrialStatus, quality: float, seconds: float, planned: float | None
+) -> TrialOutcome:
     return replace(success(seconds, f1_macro=quality), status=status, planned_time=planned)
 
 
@@ -34,12 +36,17 @@ def experiences() -> dict[str, Experience]:
         "cut": stopped(TrialStatus.TRUNCATED, 0.05, 2.0, 300.0),
     }
     return {
-        name: made_up_experience(number, outcome=outcome) for number, (name, outcome) in enumerate(outcomes.items())
+        name: made_up_experience(number, outcome=outcome)
+        for number, (name, outcome) in enumerate(outcomes.items())
     }
 
 
 def test_a_pruned_trial_is_neither_success_nor_failure(experiences: dict[str, Experience]) -> None:
-    assert {name for name, one in experiences.items() if is_positive(one)} == {"good", "fair", "cut"}
+    assert {name for name, one in experiences.items() if is_positive(one)} == {
+        "good",
+        "fair",
+        "cut",
+    }
     assert not any(is_negative(one) for one in experiences.values())
 
 
@@ -52,9 +59,16 @@ def test_the_record_of_a_pruned_trial_means_something(experience: Experience) ->
         check(replace(experience, outcome=replace(pruned, planned_time=-1.0)))
 
 
-def test_a_trial_that_was_cut_is_not_useful_for_being_fast(experiences: dict[str, Experience]) -> None:
+def test_a_trial_that_was_cut_is_not_useful_for_being_fast(
+    experiences: dict[str, Experience],
+) -> None:
     worth = utilities(list(experiences.values()), "linear_front")
-    assert worth[experiences["cut"].id] < worth[experiences["fair"].id] == worth[experiences["good"].id] == 1.0
+    assert (
+        worth[experiences["cut"].id]
+        < worth[experiences["fair"].id]
+        == worth[experiences["good"].id]
+        == 1.0
+    )
     whole = replace(experiences["cut"], outcome=success(2.0, f1_macro=0.05))
     assert utilities([experiences["good"], whole], "linear_front")[whole.id] == 1.0
 
@@ -67,8 +81,13 @@ def test_samplers_are_told_what_is_dominated(experiences: dict[str, Experience])
     assert pareto_front(outcomes, OBJECTIVES) == [0, 1, 3]
 
 
-def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(experiences: dict[str, Experience]) -> None:
-    scores = {name: standings_of(list(experiences.values()), OBJECTIVES)[one.id] for name, one in experiences.items()}
+def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(
+    experiences: dict[str, Experience],
+) -> None:
+    scores = {
+        name: standings_of(list(experiences.values()), OBJECTIVES)[one.id]
+        for name, one in experiences.items()
+    }
     # Half as far below the mean of the whole ones, 0.7, as it was when it was stopped.
     spread = scores["good"][0] / 0.1
     assert scores["fair"][0] == pytest.approx(-0.1 * spread)
@@ -102,4 +121,7 @@ def test_a_search_on_all_rows_is_warm_started_by_trials_on_a_part_as_bounds() ->
     assert all("train_share" not in past.values for past in evidence)
     scores = sorted(past.scores for past in evidence if past.scores is not None)
     # As long as all rows would take; and half of the deficit of two standard deviations is believed.
-    assert scores == [pytest.approx((-1.0, -math.log(100.0))), pytest.approx((0.0, -math.log(100.0)))]
+    assert scores == [
+        pytest.approx((-1.0, -math.log(100.0))),
+        pytest.approx((0.0, -math.log(100.0))),
+    ]

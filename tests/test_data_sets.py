@@ -32,7 +32,12 @@ def test_each_is_read_split_and_measured(source: Path) -> None:
 
 def test_a_short_search_beats_the_largest_class(source: Path, tmp_path: Path) -> None:
     auto = AutoLM(
-        models="minilm-l6", methods="full,lora", max_train=600, trials=2, device="cpu", out=str(tmp_path / "r")
+        models="minilm-l6",
+        methods="full,lora",
+        max_train=600,
+        trials=2,
+        device="cpu",
+        out=str(tmp_path / "r"),
     )
     auto.fit(source, screen=Plain())
     shares = auto.run_.data / "validation.parquet"

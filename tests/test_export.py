@@ -22,16 +22,28 @@ TASK = TASKS.get("text-classification")
 
 def proposed(folder: Path, **options: object) -> list[TrialSpec]:
     """Return the orders of a search whose trials are played."""
-    settings = {"models": "minilm-l2", "methods": "probe", "sampler": "random", "device": "cpu", "trials": 1}
+    settings = {
+        "models": "minilm-l2",
+        "methods": "probe",
+        "sampler": "random",
+        "device": "cpu",
+        "trials": 1,
+    }
     executor = FakeExecutor(play)
     auto = AutoLM(out=str(folder), **{**settings, **options})
     auto.fit(table_for("text-classification"), screen=Quiet(), executor=executor)
     return executor.specs
 
 
-@pytest.mark.parametrize(("export", "expected"), [(Export.ANY, ("mean", "own")), (Export.PIPELINE, ("own",))])
+@pytest.mark.parametrize(
+    ("export", "expected"), [(Export.ANY, ("mean", "own")), (Export.PIPELINE, ("own",))]
+)
 def test_what_a_plain_pipeline_does_not_load_is_left_out_on_demand(
-    profile: DataProfile, machine: SystemProfile, card: ModelCard, export: Export, expected: tuple[str, ...]
+    profile: DataProfile,
+    machine: SystemProfile,
+    card: ModelCard,
+    export: Export,
+    expected: tuple[str, ...],
 ) -> None:
     space = build_space("default", TASK, [card], ["probe"], profile, machine, export=export)
     pooling = space.sites()["pooling"]
@@ -42,7 +54,9 @@ def test_a_persons_ranges_bring_nothing_back_that_was_left_out(
     profile: DataProfile, machine: SystemProfile, card: ModelCard
 ) -> None:
     def pooled(export: Export, change: object) -> Space:
-        return build_space("default", TASK, [card], ["probe"], profile, machine, {"pooling": change}, export=export)
+        return build_space(
+            "default", TASK, [card], ["probe"], profile, machine, {"pooling": change}, export=export
+        )
 
     assert pooled(Export.ANY, ["own"]).sites()["pooling"].options == ("own",)
     with pytest.raises(SpaceError, match="pooling: 'mean' is not one of own"):
@@ -52,7 +66,9 @@ def test_a_persons_ranges_bring_nothing_back_that_was_left_out(
 
 
 @pytest.mark.parametrize(("export", "expected"), [("any", {"mean", "own"}), ("pipeline", {"own"})])
-def test_a_search_proposes_only_what_may_be_exported(tmp_path: Path, export: str, expected: set[str]) -> None:
+def test_a_search_proposes_only_what_may_be_exported(
+    tmp_path: Path, export: str, expected: set[str]
+) -> None:
     specs = proposed(tmp_path / "run", export=export, trials=8)
     assert {spec.configuration.values["pooling"] for spec in specs} == expected
 

@@ -31,7 +31,10 @@ def test_the_task_is_whole_and_new() -> None:
     assert set(FORMS.things) >= {name for names in task.forms.values() for name in names}
     row = {name: f"<{name}>" for name in task.inputs}
     prompt = task.parts(row)
-    assert all("".join(prompt).count(text) == 1 for text in row.values()) and prompt.text in row.values()
+    assert (
+        all("".join(prompt).count(text) == 1 for text in row.values())
+        and prompt.text in row.values()
+    )
 
 
 def test_the_form_is_whole_and_new() -> None:

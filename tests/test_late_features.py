@@ -63,7 +63,13 @@ class Measured:
 
 @pytest.fixture
 def session(tmp_path: Path, tickets: pd.DataFrame) -> Any:
-    options = {"models": "minilm-l2", "device": "cpu", "trials": 2, "sampler": "random", "out": str(tmp_path / "run")}
+    options = {
+        "models": "minilm-l2",
+        "device": "cpu",
+        "trials": 2,
+        "sampler": "random",
+        "out": str(tmp_path / "run"),
+    }
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
     made = open_session(tickets, FitOptions.parse(options), Quiet(), executor)
     yield made
@@ -76,7 +82,10 @@ def order(session: Session) -> TrialSpec:
 
 def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> LateFeatures:
     return LateFeatures(
-        measure=measured.measure, note=measured.noted.append, launcher=launcher, folder=tmp_path / "features"
+        measure=measured.measure,
+        note=measured.noted.append,
+        launcher=launcher,
+        folder=tmp_path / "features",
     )
 
 
@@ -130,7 +139,9 @@ def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_e
     assert measured.times == 0, "who waits for the end of a search does not measure"
 
 
-def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path, session: Session) -> None:
+def test_without_a_child_features_are_measured_by_who_needs_them(
+    tmp_path: Path, session: Session
+) -> None:
     measured = Measured()
     features = late(tmp_path, None, measured)
     features.begin(order(session))
@@ -139,17 +150,29 @@ def test_without_a_child_features_are_measured_by_who_needs_them(tmp_path: Path,
 
 
 @pytest.mark.parametrize("task", TASKS.names())
-def test_the_child_measures_what_the_parent_would(task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    options = {"task": task, "device": "cpu", "trials": 1, "out": str(tmp_path / "run"), "sampler": "random"}
+def test_the_child_measures_what_the_parent_would(
+    task: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    options = {
+        "task": task,
+        "device": "cpu",
+        "trials": 1,
+        "out": str(tmp_path / "run"),
+        "sampler": "random",
+    }
     model = "scratch-decoder" if "generation" in task else "minilm-l2"
     executor = FakeExecutor(lambda spec: success())
-    session = open_session(table_for(task), FitOptions.parse({**options, "models": model}), Quiet(), executor)
+    session = open_session(
+        table_for(task), FitOptions.parse({**options, "models": model}), Quiet(), executor
+    )
     kind, info = TASKS.get(task), session.info
     try:
         assert not is_whole(session.info.features, kind)
         monkeypatch.setattr("xautolm.finetuning.describing.give_way", lambda: None)
         assert run(order(session), tmp_path).succeeded
-        by_child = known_description(kind, info.system, session.scenario.limits, info.data.fingerprint)
+        by_child = known_description(
+            kind, info.system, session.scenario.limits, info.data.fingerprint
+        )
         monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "another"))
         assert by_child == session.features.measure()
     finally:
@@ -164,6 +187,10 @@ def test_a_run_gets_its_features_with_a_second_whole_file(session: Session) -> N
     experiences = search(session)
     info = session.folder.info()
     assert info.features and info.features == session.features.features
-    assert [experience.features for experience in session.folder.trials(info).experiences] == [info.features] * 2
+    assert [experience.features for experience in session.folder.trials(info).experiences] == [
+        info.features
+    ] * 2
     assert len(experiences) == 2 and session.unrecorded == []
-    assert [experience.features for experience in session.store.experiences(info.task)] == [info.features] * 2
+    assert [experience.features for experience in session.store.experiences(info.task)] == [
+        info.features
+    ] * 2

@@ -19,7 +19,9 @@ from xautolm.zoo import ZOO, find_models
 
 pytestmark = [
     pytest.mark.timeout(1500),
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+    ),
 ]
 
 
@@ -42,15 +44,21 @@ def learned(
 @pytest.mark.parametrize("model", ["scratch-decoder", "scratch-encoder-decoder"])
 def test_copying_an_answer_from_its_context(model: str, tmp_path: Path) -> None:
     table = lookup_questions(2000, seed=0, facts=1)
-    outcome = learned(tmp_path, "question-answering", table, model, 1500, learning_rate=1e-3, epochs=6)
+    outcome = learned(
+        tmp_path, "question-answering", table, model, 1500, learning_rate=1e-3, epochs=6
+    )
     assert outcome.metrics["exact_match"] > 0.8  # chance is one of eight things
 
 
 @pytest.mark.data
 def test_topics_as_generated_words(tmp_path: Path) -> None:
-    table = pd.read_parquet(data_set("ag_news") / "train.parquet").rename(columns={"label": "target"})
+    table = pd.read_parquet(data_set("ag_news") / "train.parquet").rename(
+        columns={"label": "target"}
+    )
     table["target"] = table["target"].map(str)
-    outcome = learned(tmp_path, "text-generation", table, "scratch-decoder", 4000, learning_rate=1e-3, epochs=3)
+    outcome = learned(
+        tmp_path, "text-generation", table, "scratch-decoder", 4000, learning_rate=1e-3, epochs=3
+    )
     assert outcome.metrics["exact_match"] > 0.6  # chance is a quarter
 
 

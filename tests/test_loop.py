@@ -38,7 +38,9 @@ SCORES = {
 
 def play(spec: TrialSpec) -> TrialOutcome:
     score = SCORES[spec.card.name]
-    return success(seconds=100 * score, f1_macro=score, accuracy=score, f1_weighted=score, mcc=score)
+    return success(
+        seconds=100 * score, f1_macro=score, accuracy=score, f1_weighted=score, mcc=score
+    )
 
 
 @pytest.fixture
@@ -47,23 +49,37 @@ def fit(tmp_path: Path, tickets: pd.DataFrame) -> Callable[..., tuple[AutoLM, Fa
         how: Callable[[TrialSpec], TrialOutcome] = play, data: Any = None, **options: Any
     ) -> tuple[AutoLM, FakeExecutor]:
         executor = FakeExecutor(how)
-        auto = AutoLM(**{"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", **options})
+        auto = AutoLM(
+            **{"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", **options}
+        )
         auto.fit(tickets if data is None else data, screen=Quiet(), executor=executor)
         return auto, executor
 
     return run
 
 
-def test_a_search_ends_with_its_trials_and_leaves_everything_behind(fit: Callable, tmp_path: Path) -> None:
+def test_a_search_ends_with_its_trials_and_leaves_everything_behind(
+    fit: Callable, tmp_path: Path
+) -> None:
     auto, executor = fit(trials=7)
     assert len(executor.specs) == len(auto.experiences_) == 7
-    assert auto.best_.outcome.metrics["f1_macro"] == max(one.outcome.metrics["f1_macro"] for one in auto.experiences_)
-    origins = {one.configuration.method: one.proposal for one in auto.experiences_ if one.proposal == "default"}
+    assert auto.best_.outcome.metrics["f1_macro"] == max(
+        one.outcome.metrics["f1_macro"] for one in auto.experiences_
+    )
+    origins = {
+        one.configuration.method: one.proposal
+        for one in auto.experiences_
+        if one.proposal == "default"
+    }
     assert origins == {"probe.v1": "default", "full.v1": "default"}
     points = json.loads((tmp_path / "run" / "pareto.json").read_text())
     assert [point["trial"] for point in points] == [one.trial for one in auto.pareto_front_]
-    assert list(auto.leaderboard_["f1_macro"]) == sorted(auto.leaderboard_["f1_macro"], reverse=True)
-    assert (tmp_path / "run" / "best" / "README.md").read_text().count(auto.info_.data.fingerprint) == 1
+    assert list(auto.leaderboard_["f1_macro"]) == sorted(
+        auto.leaderboard_["f1_macro"], reverse=True
+    )
+    assert (tmp_path / "run" / "best" / "README.md").read_text().count(
+        auto.info_.data.fingerprint
+    ) == 1
     with ExperienceStore() as store:
         assert {one.id for one in store.experiences()} == {one.id for one in auto.experiences_}
 
@@ -100,7 +116,10 @@ def test_a_metric_that_is_no_finite_number_is_a_divergence_and_never_the_best(
 
     auto, _ = fit(broken_first, trials=4, sampler=sampler)
     first = auto.experiences_[0].outcome
-    assert first.failure.kind is FailureKind.DIVERGED and first.failure.message == f"f1_macro is {value}"
+    assert (
+        first.failure.kind is FailureKind.DIVERGED
+        and first.failure.message == f"f1_macro is {value}"
+    )
     assert auto.best_.trial != 0 and 0 not in [one.trial for one in auto.pareto_front_]
 
 
@@ -108,7 +127,9 @@ def test_no_model_at_all_is_an_error_that_sums_up(fit: Callable) -> None:
     def never(spec: TrialSpec) -> TrialOutcome:
         raise ValueError("broken thing")
 
-    with pytest.raises(NoModelError, match=r"None of 3 trials gave a model \(3 crash\)(.|\n)*broken thing"):
+    with pytest.raises(
+        NoModelError, match=r"None of 3 trials gave a model \(3 crash\)(.|\n)*broken thing"
+    ):
         fit(never, trials=3)
 
 
@@ -139,7 +160,9 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(
     assert (tmp_path / "other" / "thesis.tex").read_text() == "precious"
 
 
-def test_an_interrupted_trial_is_marked_and_run_again(fit: Callable, tmp_path: Path, tickets: pd.DataFrame) -> None:
+def test_an_interrupted_trial_is_marked_and_run_again(
+    fit: Callable, tmp_path: Path, tickets: pd.DataFrame
+) -> None:
     class Stopped(FakeExecutor):
         def finished(self, timeout: float) -> list:
             if len(self.specs) == 3:
@@ -155,7 +178,9 @@ def test_an_interrupted_trial_is_marked_and_run_again(fit: Callable, tmp_path: P
     assert by_number[2].outcome.failure.kind is FailureKind.INTERRUPTED
     assert executor.specs[0].proposal == "again after trial 2"
     assert dict(executor.specs[0].configuration.values) == dict(by_number[2].configuration.values)
-    assert len(executor.specs) == 2 and sum(one.outcome.is_evidence for one in auto.experiences_) == 4
+    assert (
+        len(executor.specs) == 2 and sum(one.outcome.is_evidence for one in auto.experiences_) == 4
+    )
 
 
 def test_trial_limits_never_exceed_what_is_left_of_the_budget(fit: Callable) -> None:
@@ -181,7 +206,9 @@ def test_where_no_whole_epoch_fits_part_of_one_does(fit: Callable) -> None:
 
 def test_several_at_once_share_threads_and_memory(fit: Callable) -> None:
     auto, executor = fit(trials=4, parallel=2)
-    assert {spec.threads for spec in executor.specs} == {max(1, auto.info_.system.physical_cores // 2)}
+    assert {spec.threads for spec in executor.specs} == {
+        max(1, auto.info_.system.physical_cores // 2)
+    }
     assert executor.specs[0].limits.memory <= auto.info_.system.memory * 0.45 + 1
 
 
@@ -196,7 +223,11 @@ def test_several_at_once_share_threads_and_memory(fit: Callable) -> None:
         ({"methods": "lorra"}, UnknownNameError, "Did you mean 'lora'"),
         ({"space": "defualt"}, UnknownNameError, "Did you mean 'default'"),
         ({"objectives": "evaluation_time"}, UsageError, "at least one quality metric"),
-        ({"budget": "2s"}, BudgetError, r"too small for one trial.\nGot: 2 s; the cheapest trial needs about \d+ s"),
+        (
+            {"budget": "2s"},
+            BudgetError,
+            r"too small for one trial.\nGot: 2 s; the cheapest trial needs about \d+ s",
+        ),
         ({"trial_time_limit": "1s"}, BudgetError, "time limit is too small"),
         ({"trial_memory_limit": "100MB"}, ModelUnavailableError, "fits into memory"),
         ({"device": "cuda:7"}, UsageError, "no such GPU"),
@@ -225,18 +256,31 @@ def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> No
 
 
 def test_several_labels_and_several_quality_metrics(fit: Callable, tickets: pd.DataFrame) -> None:
-    table = pd.DataFrame({"text": tickets["text"], "tags": [f"{label};any" for label in tickets["label"]]})
+    table = pd.DataFrame(
+        {"text": tickets["text"], "tags": [f"{label};any" for label in tickets["label"]]}
+    )
 
     def play_many(spec: TrialSpec) -> TrialOutcome:
-        return success(f1_macro=0.1 * spec.number, f1_micro=1 - 0.1 * spec.number, f1_weighted=0.5, accuracy=0.5)
+        return success(
+            f1_macro=0.1 * spec.number,
+            f1_micro=1 - 0.1 * spec.number,
+            f1_weighted=0.5,
+            accuracy=0.5,
+        )
 
-    options = {"task": "multilabel-classification", "label": "tags", "objectives": "f1_micro,f1_macro"}
+    options = {
+        "task": "multilabel-classification",
+        "label": "tags",
+        "objectives": "f1_micro,f1_macro",
+    }
     auto, _ = fit(play_many, data=table, trials=4, **options)
     assert set(auto.classes_) == {"any", *tickets["label"]}
     assert auto.best_.trial == 0 and [one.trial for one in auto.pareto_front_] == [0, 1, 2, 3]
 
 
-def test_trials_spread_over_the_gpus(fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile) -> None:
+def test_trials_spread_over_the_gpus(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile
+) -> None:
     gpu = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
     two = replace(machine, device="cuda", gpus=(gpu, gpu))
     monkeypatch.setattr("xautolm.scenario.system_profile", lambda device: two)
@@ -244,11 +288,17 @@ def test_trials_spread_over_the_gpus(fit: Callable, monkeypatch: pytest.MonkeyPa
     pairs = [{executor.specs[i].device, executor.specs[i + 1].device} for i in (0, 2, 4)]
     assert pairs == [{"cuda:0", "cuda:1"}] * 3
     assert all(spec.limits.gpu_memory == 72_000_000_000 for spec in executor.specs)
-    trained = [spec.configuration.values for spec in executor.specs if spec.configuration.method != "probe.v1"]
+    trained = [
+        spec.configuration.values
+        for spec in executor.specs
+        if spec.configuration.method != "probe.v1"
+    ]
     assert trained and {values["precision"] for values in trained} <= {"bf16", "fp32"}
 
 
-def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(fit: Callable, tmp_path: Path) -> None:
+def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(
+    fit: Callable, tmp_path: Path
+) -> None:
     (tmp_path / "run" / "data").mkdir(parents=True)
     (tmp_path / "run" / "data" / "train.parquet").write_text("half of it")
     auto, _ = fit(trials=1)
@@ -262,7 +312,9 @@ def test_not_fitted_and_not_a_run(tmp_path: Path) -> None:
         AutoLM.load(tmp_path)
 
 
-def test_a_past_failure_counts_only_while_there_is_no_clearly_larger_limit(fit: Callable, tmp_path: Path) -> None:
+def test_a_past_failure_counts_only_while_there_is_no_clearly_larger_limit(
+    fit: Callable, tmp_path: Path
+) -> None:
     def too_slow(spec: TrialSpec) -> TrialOutcome:
         raise TrialError(FailureKind.TIMEOUT, "no result in time")
 
@@ -273,5 +325,7 @@ def test_a_past_failure_counts_only_while_there_is_no_clearly_larger_limit(fit: 
         out = tmp_path / f"{seconds}"
         fit(trials=1, sampler="xautolm", trial_time_limit=seconds, out=str(out))
         begun = json.loads((out / "warm_start.json").read_text())
-        failures[seconds] = sum(influence["outcome"] == "timeout" for influence in begun["influences"])
+        failures[seconds] = sum(
+            influence["outcome"] == "timeout" for influence in begun["influences"]
+        )
     assert failures == {600: 3, 6000: 0}

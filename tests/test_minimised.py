@@ -35,14 +35,18 @@ BASE = {"task": "text-regression", "sampler": "random", "device": "cpu", "models
 def prices() -> pd.DataFrame:
     tickets = support_tickets(80, seed=0)
     names = sorted(set(tickets["label"]))
-    return tickets.assign(label=[1_000.0 + 100.0 * names.index(label) for label in tickets["label"]])
+    return tickets.assign(
+        label=[1_000.0 + 100.0 * names.index(label) for label in tickets["label"]]
+    )
 
 
 def play(spec: TrialSpec) -> TrialOutcome:
     error = ERRORS[spec.card.name]
     # A correlation that says the opposite: the fronts of the two differ.
     metrics = {"spearman": error / 10, "pearson": error / 10, "mae": error, "rmse": 2 * error}
-    return success(seconds=100.0, **{name: metrics[name] for name in spec.metrics if name in metrics})
+    return success(
+        seconds=100.0, **{name: metrics[name] for name in spec.metrics if name in metrics}
+    )
 
 
 Fit = Callable[..., AutoLM]
@@ -63,9 +67,13 @@ def fit(tmp_path: Path, prices: pd.DataFrame) -> Fit:
     return run
 
 
-def test_the_smallest_error_wins_everywhere(fit: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_smallest_error_wins_everywhere(
+    fit: Fit, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     auto = fit(screen=Plain(sys.stdout), trials=8)
-    assert auto.best_.configuration.model == "minilm-l4" and auto.best_.outcome.metrics["mae"] == 2.0
+    assert (
+        auto.best_.configuration.model == "minilm-l4" and auto.best_.outcome.metrics["mae"] == 2.0
+    )
     assert {trial.configuration.model for trial in auto.pareto_front_} == {"minilm-l4"}
     errors = list(auto.leaderboard_["mae"])
     assert errors == sorted(errors) and len(set(errors)) > 2
@@ -73,7 +81,9 @@ def test_the_smallest_error_wins_everywhere(fit: Fit, tmp_path: Path, capsys: py
     results = json.loads((run / "results.json").read_text())
     assert (results["metric"], results["validation"]["mae"]) == ("mae", 2.0)
     assert json.loads((run / "run.json").read_text())["minimized"] == ["mae", "evaluation_time"]
-    assert {point["objectives"]["mae"] for point in json.loads((run / "pareto.json").read_text())} == {2.0}
+    assert {
+        point["objectives"]["mae"] for point in json.loads((run / "pareto.json").read_text())
+    } == {2.0}
     page = auto.report(tmp_path / "page.html").read_text()
     assert "best mae" in page and "2.0000" in page
     assert "; best 2.0000 (trial" in capsys.readouterr().out.splitlines()[-1]
@@ -83,7 +93,9 @@ def test_the_study_and_the_store_know_the_direction(fit: Fit, tmp_path: Path) ->
     import optuna
 
     auto = fit(trials=6)
-    study = optuna.load_study(study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}")
+    study = optuna.load_study(
+        study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}"
+    )
     assert [direction.name for direction in study.directions] == ["MINIMIZE", "MINIMIZE"]
     assert {trial.params["model"] for trial in study.best_trials} == {"minilm-l4"}
     with ExperienceStore(str(tmp_path / "store.db")) as store:
@@ -102,7 +114,9 @@ def _objectives(auto: AutoLM) -> tuple:
     return recorded_objectives(auto.info_)
 
 
-def test_runs_from_before_directions_were_written_down_open_and_go_on(fit: Fit, tmp_path: Path) -> None:
+def test_runs_from_before_directions_were_written_down_open_and_go_on(
+    fit: Fit, tmp_path: Path
+) -> None:
     auto = fit(objectives="spearman,evaluation_time", trials=4)
     best = auto.best_.trial
     file = tmp_path / "run" / "run.json"
@@ -129,7 +143,9 @@ def test_objectives_that_cannot_be_are_refused_before_any_compute(fit: Fit, tmp_
         fit(objectives="no_module_of_this_name:cost")
     with pytest.raises(UsageError, match="defined inside a function"):
         fit(objectives=[lambda targets, predictions: 0.0])
-    (tmp_path / "of_classes.py").write_text("def f(t, p): return 0.0\nf.needs_probabilities = True\n")
+    (tmp_path / "of_classes.py").write_text(
+        "def f(t, p): return 0.0\nf.needs_probabilities = True\n"
+    )
     sys.path.append(str(tmp_path))
     try:
         with pytest.raises(UsageError, match="needs probabilities"):
@@ -150,28 +166,55 @@ def cost(targets, predictions):
 
 
 @pytest.mark.timeout(300)
-def test_a_function_of_ones_own_is_minimised_from_the_command_line_on(tmp_path: Path, prices: pd.DataFrame) -> None:
+def test_a_function_of_ones_own_is_minimised_from_the_command_line_on(
+    tmp_path: Path, prices: pd.DataFrame
+) -> None:
     (tmp_path / "my_costs.py").write_text(COST)
     prices.to_csv(tmp_path / "prices.csv", index=False)
     (tmp_path / "space.yaml").write_text("epochs: 2\nlearning_rate: 2e-3\n")
     command = [sys.executable, "-m", "xautolm", "fit", "prices.csv", "--task", "text-regression"]
-    command += ["--objectives", "my_costs:cost,evaluation_time", "--models", "scratch-tiny", "--space", "space.yaml"]
+    command += [
+        "--objectives",
+        "my_costs:cost,evaluation_time",
+        "--models",
+        "scratch-tiny",
+        "--space",
+        "space.yaml",
+    ]
     command += ["--device", "cpu", "--trials", "1", "--out", "run", "--store", "s.db", "--quiet"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     info = RunFolder(tmp_path / "run").info()
-    assert info.objectives == ("my_costs:cost", "evaluation_time") and info.minimized == info.objectives
+    assert (
+        info.objectives == ("my_costs:cost", "evaluation_time")
+        and info.minimized == info.objectives
+    )
     (trial,) = RunFolder(tmp_path / "run").experiences()
     scores = trial.outcome.metrics
     # In the units of the prices, which a head does not learn in.
-    assert scores["my_costs:cost"] == pytest.approx(scores["mae"]) and scores["rmse"] >= scores["mae"] > 10
+    assert (
+        scores["my_costs:cost"] == pytest.approx(scores["mae"])
+        and scores["rmse"] >= scores["mae"] > 10
+    )
     best = min(point["mae"] for point in trial.outcome.history)
     assert scores["mae"] == best
     # The files of a run may come from anybody: what they name is not imported.
     evaluated = AutoLM.load(tmp_path / "run").evaluate(prices)
-    assert set(evaluated) == {"spearman", "pearson", "mae", "rmse"} and np.isfinite(list(evaluated.values())).all()
+    assert (
+        set(evaluated) == {"spearman", "pearson", "mae", "rmse"}
+        and np.isfinite(list(evaluated.values())).all()
+    )
     prices.to_csv(tmp_path / "prices.csv", index=False)
-    command = [sys.executable, "-m", "xautolm", "evaluate", "run", "prices.csv", "--objectives", "my_costs:cost"]
+    command = [
+        sys.executable,
+        "-m",
+        "xautolm",
+        "evaluate",
+        "run",
+        "prices.csv",
+        "--objectives",
+        "my_costs:cost",
+    ]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0 and "my_costs:cost\t" in done.stdout, done.stderr
 
@@ -198,13 +241,17 @@ def test_a_run_is_not_resumed_with_the_other_direction(fit: Fit, costs: ModuleTy
         fit(play=play_cost, **options)
 
 
-def test_a_run_is_not_resumed_that_names_a_function_nobody_asked_for(fit: Fit, tmp_path: Path) -> None:
+def test_a_run_is_not_resumed_that_names_a_function_nobody_asked_for(
+    fit: Fit, tmp_path: Path
+) -> None:
     fit(trials=1)
     for file in (tmp_path / "run" / "run.json", tmp_path / "run" / "data" / "run.json"):
         info = json.loads(file.read_text())
         info["metrics"].append("evil_module:run")
         file.write_text(json.dumps(info))
-    with pytest.raises(RunFolderError, match="it scores evil_module:run, which is not asked for now"):
+    with pytest.raises(
+        RunFolderError, match="it scores evil_module:run, which is not asked for now"
+    ):
         fit(trials=2)
 
 

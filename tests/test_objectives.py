@@ -43,7 +43,14 @@ def test_crowding_by_hand() -> None:
 
 
 def test_ranking_puts_fronts_first_and_the_lonely_before_the_crowded() -> None:
-    assert ranked(POINTS).tolist() == [0, 1, 2, 4, 3, 5] or ranked(POINTS).tolist() == [0, 1, 2, 3, 4, 5]
+    assert ranked(POINTS).tolist() == [0, 1, 2, 4, 3, 5] or ranked(POINTS).tolist() == [
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+    ]
     assert ranked(np.zeros((0, 2))).tolist() == []
 
 
@@ -69,14 +76,26 @@ def test_an_objective_orients_values_and_knows_its_worst() -> None:
     assert f1.standing({}) == mae.standing({"mae": np.nan}) == -np.inf
     assert mae.oriented(mae.oriented(3.0)) == 3.0
     assert (f1.direction, mae.direction) == (Direction.MAXIMIZE, Direction.MINIMIZE)
-    assert lead_of((TIME, mae, f1)) == mae and time_position((mae, TIME)) == 1 and time_position((mae,)) is None
+    assert (
+        lead_of((TIME, mae, f1)) == mae
+        and time_position((mae, TIME)) == 1
+        and time_position((mae,)) is None
+    )
 
 
 def test_failures_are_told_with_the_worst_that_can_be_or_was() -> None:
-    objectives = (Objective(name="f1", low=-1.0), Objective(name="mae", maximize=False, low=0.0), TIME)
+    objectives = (
+        Objective(name="f1", low=-1.0),
+        Objective(name="mae", maximize=False, low=0.0),
+        TIME,
+    )
     failure = TrialOutcome(status=TrialStatus.FAILED, wall_time=7.0)
     assert worst_values([], failure, objectives) == [-1.0, UNBOUNDED_WORST, 7.0]
-    assert worst_values([[0.5, 3.0, 20.0], [0.9, 4.0, 5.0]], failure, objectives) == [-1.0, 4.0, 20.0]
+    assert worst_values([[0.5, 3.0, 20.0], [0.9, 4.0, 5.0]], failure, objectives) == [
+        -1.0,
+        4.0,
+        20.0,
+    ]
     score = Objective(name="score")
     assert worst_values([], failure, (score,)) == [-UNBOUNDED_WORST]
     assert worst_values([[2.0], [-3.0]], failure, (score,)) == [-3.0]
@@ -84,9 +103,14 @@ def test_failures_are_told_with_the_worst_that_can_be_or_was() -> None:
 
 def test_the_front_of_a_search_that_minimises() -> None:
     objectives = (Objective(name="mae", maximize=False), TIME)
-    outcomes = {number: success(seconds, mae=mae) for number, (mae, seconds) in enumerate([(3, 1), (2, 5), (4, 2)])}
+    outcomes = {
+        number: success(seconds, mae=mae)
+        for number, (mae, seconds) in enumerate([(3, 1), (2, 5), (4, 2)])
+    }
     assert pareto_front(outcomes, objectives) == [1, 0]
-    assert is_dominated((4.0, 2.0), [(3.0, 1.0)], objectives) and not is_dominated((3.0, 1.0), [(3.0, 1.0)], objectives)
+    assert is_dominated((4.0, 2.0), [(3.0, 1.0)], objectives) and not is_dominated(
+        (3.0, 1.0), [(3.0, 1.0)], objectives
+    )
 
 
 def test_improvement_is_the_difference_of_hypervolumes() -> None:
@@ -96,14 +120,21 @@ def test_improvement_is_the_difference_of_hypervolumes() -> None:
     improvement = hypervolume_improvement(candidates[:, 0], candidates[:, 1], points, reference)
     before = hypervolume(points, reference)
     for candidate, gained in zip(candidates, improvement, strict=True):
-        assert gained == pytest.approx(hypervolume(np.vstack([points, candidate]), reference) - before)
+        assert gained == pytest.approx(
+            hypervolume(np.vstack([points, candidate]), reference) - before
+        )
     assert (improvement > 0).any() and (improvement == 0).any()
 
 
 def test_records_say_the_directions_and_earlier_ones_by_a_minus() -> None:
     record = made_up_experience(0)
     assert [objective.maximize for objective in recorded_objectives(record)] == [True, False]
-    smaller = replace(record, objectives=("mae", "evaluation_time"), minimized=("mae", "evaluation_time"))
+    smaller = replace(
+        record, objectives=("mae", "evaluation_time"), minimized=("mae", "evaluation_time")
+    )
     assert [objective.maximize for objective in recorded_objectives(smaller)] == [False, False]
     assert minimized_names(recorded_objectives(smaller)) == smaller.minimized
-    assert without_signs(("-objective_0", "objective_1")) == (("objective_0", "objective_1"), ("objective_0",))
+    assert without_signs(("-objective_0", "objective_1")) == (
+        ("objective_0", "objective_1"),
+        ("objective_0",),
+    )

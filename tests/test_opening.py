@@ -23,7 +23,9 @@ def no_obstacle(configuration: Configuration) -> str:
     return ""
 
 
-def opening_of(task: str, names: Sequence[str], profile: DataProfile, machine: SystemProfile) -> Opening:
+def opening_of(
+    task: str, names: Sequence[str], profile: DataProfile, machine: SystemProfile
+) -> Opening:
     another = replace(ZOO.things["minilm-l2"], name="another", path="another")
     cards = {name: another if name == "another" else ZOO.things[name] for name in names}
     space = build_space("default", TASKS.get(task), list(cards.values()), [], profile, machine)
@@ -32,7 +34,9 @@ def opening_of(task: str, names: Sequence[str], profile: DataProfile, machine: S
 
 @pytest.fixture
 def opening(profile: DataProfile, machine: SystemProfile) -> Opening:
-    return opening_of("text-classification", ("minilm-l6", "another", "scratch-tiny"), profile, machine)
+    return opening_of(
+        "text-classification", ("minilm-l6", "another", "scratch-tiny"), profile, machine
+    )
 
 
 def probed(configurations: Sequence[Configuration], scores: Sequence[float]) -> list[Experience]:
@@ -44,8 +48,14 @@ def probed(configurations: Sequence[Configuration], scores: Sequence[float]) -> 
 
 def test_the_cheapest_body_is_probed_first(opening: Opening) -> None:
     first = opening.first(no_obstacle)
-    assert [(each.model, each.method) for each in first] == [("another", "probe.v1"), ("minilm-l6", "probe.v1")]
-    assert opening.first(lambda each: "large" if each.model == "another" else "")[0].model == "minilm-l6"
+    assert [(each.model, each.method) for each in first] == [
+        ("another", "probe.v1"),
+        ("minilm-l6", "probe.v1"),
+    ]
+    assert (
+        opening.first(lambda each: "large" if each.model == "another" else "")[0].model
+        == "minilm-l6"
+    )
 
 
 @pytest.mark.parametrize(("scores", "best"), [((0.5, 0.7), "minilm-l6"), ((0.7, 0.5), "another")])
@@ -54,7 +64,9 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
 ) -> None:
     probes = opening.first(no_obstacle)
     (following,) = opening.after_probes(probed(probes, scores), [], LEAD, no_obstacle)
-    assert (following.model, following.method) == (best, "full.v1") and following.values["head_init"] == "probe"
+    assert (following.model, following.method) == (best, "full.v1") and following.values[
+        "head_init"
+    ] == "probe"
     # Nothing follows while a probe runs, before all have ended, or twice.
     ended = probed(probes, scores)
     assert opening.after_probes(ended[:1], probes[1:], LEAD, no_obstacle) == []
@@ -68,7 +80,9 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
 def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
-    opening = opening_of("text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine)
+    opening = opening_of(
+        "text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine
+    )
     (whole,) = opening.first(no_obstacle)
     assert whole.model == "minilm-l6"
     (default,) = opening.after_probes(probed([whole], [0.5]), [], LEAD, no_obstacle)
@@ -93,7 +107,9 @@ def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
 def test_a_probe_that_failed_is_not_built_on(opening: Opening) -> None:
     probes = opening.first(no_obstacle)
     ended = probed(probes, (0.9, 0.5))
-    crashed = replace(ended[0], outcome=replace(ended[0].outcome, status=TrialStatus.FAILED, metrics={}))
+    crashed = replace(
+        ended[0], outcome=replace(ended[0].outcome, status=TrialStatus.FAILED, metrics={})
+    )
     (following,) = opening.after_probes([crashed, ended[1]], [], LEAD, no_obstacle)
     assert following.model == "minilm-l6"
 
@@ -102,7 +118,11 @@ def test_what_is_too_slow_gives_way_to_the_next_best_body(opening: Opening) -> N
     ended = probed(opening.first(no_obstacle), (0.5, 0.7))
 
     def too_slow(configuration: Configuration) -> str:
-        return "slow" if configuration.model == "minilm-l6" and configuration.method == "full.v1" else ""
+        return (
+            "slow"
+            if configuration.model == "minilm-l6" and configuration.method == "full.v1"
+            else ""
+        )
 
     (following,) = opening.after_probes(ended, [], LEAD, too_slow)
     assert (following.model, following.method) == ("another", "full.v1")
@@ -115,35 +135,57 @@ def test_without_a_pretrained_body_a_search_begins_with_a_training(
     assert [each.method for each in opening.first(no_obstacle)] == ["full.v1"]
 
 
-def test_a_search_opens_with_every_architecture(profile: DataProfile, machine: SystemProfile) -> None:
+def test_a_search_opens_with_every_architecture(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     names = ("minilm-l6", "minilm-l2", "scratch-decoder", "scratch-encoder-decoder")
     opening = opening_of("question-answering", names, profile, machine)
     first = opening.first(no_obstacle)
-    assert [each.model for each in first] == ["minilm-l6", "scratch-decoder", "scratch-encoder-decoder"]
+    assert [each.model for each in first] == [
+        "minilm-l6",
+        "scratch-decoder",
+        "scratch-encoder-decoder",
+    ]
     assert first[0] == opening.space.default()
     assert all(int(str(each.values["epochs"])) <= 4 for each in first[1:])
     assert all(opening.space.problems(each.values) == [] for each in first)
     # What is too slow gives way to the next model by the same method; where everything is, the default stays.
-    assert opening.first(lambda each: "slow" if each.model == "minilm-l6" else "")[0].model == "minilm-l2"
+    assert (
+        opening.first(lambda each: "slow" if each.model == "minilm-l6" else "")[0].model
+        == "minilm-l2"
+    )
     assert opening.first(lambda each: "slow")[0] == opening.space.default()
 
 
-def test_models_that_say_words_are_asked_before_they_are_trained(profile: DataProfile, machine: SystemProfile) -> None:
+def test_models_that_say_words_are_asked_before_they_are_trained(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     opening = opening_of("text-generation", ("t5-small", "gpt2"), profile, machine)
     first = opening.first(no_obstacle)
-    assert [(each.model, each.method) for each in first] == [("t5-small", "zero_shot.v1"), ("gpt2", "zero_shot.v1")]
+    assert [(each.model, each.method) for each in first] == [
+        ("t5-small", "zero_shot.v1"),
+        ("gpt2", "zero_shot.v1"),
+    ]
     assert not any(is_trained(each) for each in first)
 
 
-def test_the_best_training_is_varied_before_a_sampler_is_asked(profile: DataProfile, machine: SystemProfile) -> None:
-    opening = replace(opening_of("text-classification", ("minilm-l6",), profile, machine), refinements=3)
+def test_the_best_training_is_varied_before_a_sampler_is_asked(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = replace(
+        opening_of("text-classification", ("minilm-l6",), profile, machine), refinements=3
+    )
     probes = opening.first(no_obstacle)
     (default,) = opening.after_probes(probed(probes, [0.5]), [], LEAD, no_obstacle)
     begun, scores = [*probes, default], [0.5, 0.7]
     changes = []
-    while (following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)) is not None:
+    while (
+        following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)
+    ) is not None:
         best = begun[scores.index(max(scores))]
-        changes.append({name for name, value in following.values.items() if value != best.values[name]})
+        changes.append(
+            {name for name, value in following.values.items() if value != best.values[name]}
+        )
         assert opening.space.problems(following.values) == []
         begun.append(following)
         # The mean is better than the first token, twice the rate is not.
@@ -165,7 +207,9 @@ def test_without_refinements_the_sampler_is_asked_at_once(opening: Opening) -> N
 def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -> None:
     cold = replace(opening, refinements=3)
     probes = opening.first(no_obstacle)
-    trainings = {each.model: each for each in opening.trained_defaults() if each.method == "full.v1"}
+    trainings = {
+        each.model: each for each in opening.trained_defaults() if each.method == "full.v1"
+    }
     ended = probed(probes, (0.5, 0.7))
 
     def reason(model: str, experiences: Sequence[Experience] = ended) -> str:
@@ -173,7 +217,9 @@ def test_bodies_that_are_far_behind_wait_for_the_likely_ones(opening: Opening) -
 
     assert reason("minilm-l6") == ""
     assert reason("another") == "the probe of another is far behind: 0.500 of 0.700"
-    assert reason("scratch-tiny") == "scratch-tiny was not probed, others reach 0.700 without training"
+    assert (
+        reason("scratch-tiny") == "scratch-tiny was not probed, others reach 0.700 without training"
+    )
     assert reason("another", probed(probes, (0.65, 0.7))) == ""
     # Probes never wait, nothing waits where there is no probe, where a store leads, or for ever.
     assert cold.reason_to_wait(probes[0], ended, LEAD) == ""
@@ -186,16 +232,24 @@ def test_the_body_with_the_smallest_error_is_the_best(opening: Opening) -> None:
     mae = METRICS.get("mae").objective
     cold = replace(opening, refinements=3)
     probes = opening.first(no_obstacle)
-    ended = [made_up_experience(trial, probes[trial], success(mae=error)) for trial, error in enumerate((70.0, 50.0))]
+    ended = [
+        made_up_experience(trial, probes[trial], success(mae=error))
+        for trial, error in enumerate((70.0, 50.0))
+    ]
     (following,) = opening.after_probes(ended, [], mae, no_obstacle)
     assert following.model == "minilm-l6"
-    trainings = {each.model: each for each in opening.trained_defaults() if each.method == "full.v1"}
+    trainings = {
+        each.model: each for each in opening.trained_defaults() if each.method == "full.v1"
+    }
     assert cold.reason_to_wait(trainings["minilm-l6"], ended, mae) == ""
     said = "the probe of another is far behind: 70.000 of 50.000"
     assert cold.reason_to_wait(trainings["another"], ended, mae) == said
     # The training with the smaller error is the one whose neighbours are tried.
     errors = {"minilm-l6": 40.0, "another": 45.0}
-    begun = [made_up_experience(2, trainings[model], success(mae=error)) for model, error in errors.items()]
+    begun = [
+        made_up_experience(2, trainings[model], success(mae=error))
+        for model, error in errors.items()
+    ]
     refined = cold.refinement([*ended, *begun], [], mae, no_obstacle)
     assert refined is not None and refined.model == "minilm-l6"
 
@@ -211,7 +265,9 @@ def test_short_trials_of_other_architectures_that_never_ran_are_not_missed(
     assert all(opening.reason_to_wait(each, probed(probes, [0.5]), LEAD) for each in short)
     begun, scores = [*probes, default], [0.5, 0.7]
     varied = 0
-    while (following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)) is not None:
+    while (
+        following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)
+    ) is not None:
         assert is_trained(following)
         varied += 1
         begun.append(following)

@@ -11,7 +11,8 @@ from xautolm.search_space import read_space_option
 
 
 @pytest.mark.parametrize(
-    ("text", "value"), [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("45", 45), (7, 7)]
+    ("text", "value"),
+    [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("45", 45), (7, 7)],
 )
 def test_durations(text: object, value: float) -> None:
     assert float(seconds(text)) == value
@@ -23,7 +24,9 @@ def test_durations_that_are_none(text: str) -> None:
         FitOptions.parse({"budget": text})
 
 
-@pytest.mark.parametrize(("text", "value"), [("8GB", 8e9), ("512 MiB", 512 * 2**20), (100, 100), ("100", 100)])
+@pytest.mark.parametrize(
+    ("text", "value"), [("8GB", 8e9), ("512 MiB", 512 * 2**20), (100, 100), ("100", 100)]
+)
 def test_sizes(text: object, value: float) -> None:
     assert bytes_of(text) == value
 
@@ -31,7 +34,10 @@ def test_sizes(text: object, value: float) -> None:
 def test_all_problems_at_once_and_unknown_options() -> None:
     with pytest.raises(UsageError) as caught:
         FitOptions.parse({"parallel": 0, "trial_memory_limit": "lots", "seed": "x"})
-    assert all(name in str(caught.value) for name in ("parallel=0", "trial_memory_limit='lots'", "seed='x'"))
+    assert all(
+        name in str(caught.value)
+        for name in ("parallel=0", "trial_memory_limit='lots'", "seed='x'")
+    )
     with pytest.raises(UnknownNameError, match="Did you mean 'budget'"):
         FitOptions.parse({"buget": "30m"})
 
@@ -70,7 +76,11 @@ def test_the_largest_numbers_that_mean_something() -> None:
 def test_defaults_and_lists() -> None:
     assert FitOptions.parse({}).spending.seconds == 1800
     assert FitOptions.parse({"trials": 5}).spending.seconds is None
-    assert FitOptions.parse({"models": "a, b"}).models == ("a", "b") == FitOptions.parse({"models": ["a", "b"]}).models
+    assert (
+        FitOptions.parse({"models": "a, b"}).models
+        == ("a", "b")
+        == FitOptions.parse({"models": ["a", "b"]}).models
+    )
 
 
 def test_configuration_files(tmp_path: Path) -> None:
@@ -85,7 +95,9 @@ def test_configuration_files(tmp_path: Path) -> None:
         read_config(tmp_path / "none.yaml")
 
 
-@pytest.mark.parametrize("content", ["validation: 2024-13-45", "[" * 3000, "task: [", b"\xff\xfe\x00"])
+@pytest.mark.parametrize(
+    "content", ["validation: 2024-13-45", "[" * 3000, "task: [", b"\xff\xfe\x00"]
+)
 def test_configuration_files_that_are_no_yaml(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "odd.yaml"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())

@@ -127,21 +127,34 @@ def offers_method(material: Material) -> bool:
 
 KINDS = {
     "model": Kind(ZOO, MODEL, "toy-model", offers_model),
-    "family": Kind(FAMILIES, FAMILY, "toynet", lambda _: family_of("toynet").architecture == "decoder"),
+    "family": Kind(
+        FAMILIES, FAMILY, "toynet", lambda _: family_of("toynet").architecture == "decoder"
+    ),
     "method": Kind(METHODS, METHOD, "toy.v1", offers_method),
-    "task": Kind(TASKS, TASK_TYPE, "toy-task", lambda _: data_needs(TASKS.get("toy-task")).task == "toy-task"),
+    "task": Kind(
+        TASKS, TASK_TYPE, "toy-task", lambda _: data_needs(TASKS.get("toy-task")).task == "toy-task"
+    ),
     "form": Kind(FORMS, FORM, "toy-form", lambda _: FORMS.get("toy-form").has_linear_head),
-    "what a form does": Kind(TORCH_FORMS, TORCH_FORM, "toy-form", lambda _: TORCH_FORMS.get("toy-form")),
-    "group of meta-features": Kind(FEATURES, GROUP, "toy.v1", lambda _: "toy.v1" in groups_for(TASK)),
+    "what a form does": Kind(
+        TORCH_FORMS, TORCH_FORM, "toy-form", lambda _: TORCH_FORMS.get("toy-form")
+    ),
+    "group of meta-features": Kind(
+        FEATURES, GROUP, "toy.v1", lambda _: "toy.v1" in groups_for(TASK)
+    ),
     "strategy": Kind(
-        SAMPLERS, STRATEGY, "toy", lambda it: SAMPLERS.get("toy").make(it.space(it.card, "head"), 0, None)
+        SAMPLERS,
+        STRATEGY,
+        "toy",
+        lambda it: SAMPLERS.get("toy").make(it.space(it.card, "head"), 0, None),
     ),
 }
 """Everything that can be added; a new kind is a line here."""
 
 
 @pytest.fixture(params=KINDS)
-def kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Kind]:
+def kind(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Kind]:
     """Install a package with a thing of a kind, and uninstall it again."""
     kind = KINDS[request.param]
     package = tmp_path / PACKAGE
@@ -163,6 +176,8 @@ def kind(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Mon
         sys.modules.pop(module, None)
 
 
-def test_a_package_adds_a_thing(kind: Kind, card: ModelCard, profile: DataProfile, machine: SystemProfile) -> None:
+def test_a_package_adds_a_thing(
+    kind: Kind, card: ModelCard, profile: DataProfile, machine: SystemProfile
+) -> None:
     assert list(kind.registry.things)[-1] == kind.name
     assert kind.is_used(Material(card, profile, machine))

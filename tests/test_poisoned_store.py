@@ -106,13 +106,19 @@ def test_every_search_with_one_poisoned_record_of_each_kind(
 
 @pytest.mark.parametrize("start", ["low-sum", "high-logarithmic", "knn"])
 @pytest.mark.parametrize("sampler", ["pge", "xautolm"])
-def test_every_warm_start(start: str, sampler: str, poisoned: Callable[..., Path], tmp_path: Path) -> None:
-    auto, _ = searched(poisoned(*KINDS, *EXTREMES), tmp_path / "run", sampler=sampler, warm_start=start)
+def test_every_warm_start(
+    start: str, sampler: str, poisoned: Callable[..., Path], tmp_path: Path
+) -> None:
+    auto, _ = searched(
+        poisoned(*KINDS, *EXTREMES), tmp_path / "run", sampler=sampler, warm_start=start
+    )
     check_sensible(auto)
 
 
 @pytest.mark.parametrize("beta", ["0", "1e9", "1e300"])
-def test_experience_that_counts_for_nothing_at_its_distance(beta: str, taught: Path, tmp_path: Path) -> None:
+def test_experience_that_counts_for_nothing_at_its_distance(
+    beta: str, taught: Path, tmp_path: Path
+) -> None:
     store = tmp_path / "s.db"
     copyfile(taught, store)
     knobs = {"warm_start": "moderate-linear", "warm_start_options": f"beta={beta}"}
@@ -155,7 +161,17 @@ def test_recommend_and_describe(poisoned: Callable[..., Path], tmp_path: Path) -
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{", "[1]", "null", '{"classification-paper.v1": [NaN]}', '{"a": "b"}', '{"a": [1e999]}', "\0"]
+    "content",
+    [
+        "",
+        "{",
+        "[1]",
+        "null",
+        '{"classification-paper.v1": [NaN]}',
+        '{"a": "b"}',
+        '{"a": [1e999]}',
+        "\0",
+    ],
 )
 def test_damaged_files_in_the_cache(content: str, tmp_path: Path) -> None:
     cache = tmp_path / "cache" / "metafeatures"

@@ -109,7 +109,9 @@ def test_tables_and_notes(hostile: Experience, tmp_path: Path) -> None:
     Plain(stream).note(HOSTILE)
     live = LiveTable(console)
     live.note(HOSTILE)
-    live.update(Standing(lead=Objective(name="f1_macro"), folder=RunFolder(tmp_path), experiences=[hostile]))
+    live.update(
+        Standing(lead=Objective(name="f1_macro"), folder=RunFolder(tmp_path), experiences=[hostile])
+    )
     live.close()
     shown = stream.getvalue()
     assert HARMLESS in shown and "[red]markup[/red]" in shown
@@ -120,6 +122,10 @@ def test_text_for_rich_is_made_in_one_place() -> None:
     makers = set()
     for path in ROOT.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "Text":
+            if (
+                isinstance(node, ast.Call)
+                and isinstance(node.func, ast.Name)
+                and node.func.id == "Text"
+            ):
                 makers.add(path.relative_to(ROOT).as_posix())
     assert makers - {"experience/schema.py"} == {"report/console.py"}

@@ -42,7 +42,12 @@ def lines(qualities: Mapping[float, float], seconds: float = 50.0, epochs: float
     """Return what a trial writes that takes so many seconds for an epoch, from its qualities by epoch."""
     written = []
     for epoch, quality in qualities.items():
-        counters = {"epoch": epoch, "step": epoch * STEPS, "steps": epochs * STEPS, "seconds": epoch * seconds}
+        counters = {
+            "epoch": epoch,
+            "step": epoch * STEPS,
+            "steps": epochs * STEPS,
+            "seconds": epoch * seconds,
+        }
         metrics = dict.fromkeys(("f1_macro", "accuracy", "f1_weighted", "mcc"), quality)
         rows = {PARTIAL_ROWS: 120.0} if epoch < 1 else {}
         written.append({**counters, **rows, **metrics})
@@ -69,10 +74,17 @@ def fit(
     monkeypatch.setattr("xautolm.pruner.LOOK_SECONDS", 0.0)
 
     def run(
-        curve: Callable[[TrialSpec], Lines] = play, executor: SteppingExecutor | None = None, **options: Any
+        curve: Callable[[TrialSpec], Lines] = play,
+        executor: SteppingExecutor | None = None,
+        **options: Any,
     ) -> tuple[AutoLM, SteppingExecutor, list[str]]:
         executor = executor or SteppingExecutor(curve)
-        settings = {"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", "models": "scratch-tiny"}
+        settings = {
+            "out": str(tmp_path / "run"),
+            "sampler": "random",
+            "device": "cpu",
+            "models": "scratch-tiny",
+        }
         auto = AutoLM(**{**settings, "trials": 5, **options})
         screen = Listener()
         auto.fit(tickets, screen=screen, executor=executor)
@@ -81,7 +93,9 @@ def fit(
     return run
 
 
-def test_hopeless_trials_are_stopped_and_remembered_as_censored(fit: Callable, tmp_path: Path) -> None:
+def test_hopeless_trials_are_stopped_and_remembered_as_censored(
+    fit: Callable, tmp_path: Path
+) -> None:
     auto, executor, said = fit()
     assert executor.cancelled == {2, 4}
     outcomes = {experience.trial: experience.outcome for experience in auto.experiences_}
@@ -89,14 +103,20 @@ def test_hopeless_trials_are_stopped_and_remembered_as_censored(fit: Callable, t
     assert statuses == ["complete", "complete", "pruned", "complete", "pruned"]
     # After its second epoch: with so few validation rows the first leaves room for 0.8.
     pruned = outcomes[2]
-    assert pruned.is_censored and not pruned.succeeded and not pruned.failed and pruned.failure is None
+    assert (
+        pruned.is_censored and not pruned.succeeded and not pruned.failed and pruned.failure is None
+    )
     assert pruned.metrics["f1_macro"] == 0.34
     assert [point["epoch"] for point in pruned.history] == [1.0, 2.0]  # whole evaluations only
     assert (pruned.evaluation_time, pruned.planned_time) == (100.0, pytest.approx(150.0))
     # It learned nothing in a third of its first epoch: there is a quick look only.
     assert outcomes[4].metrics["f1_macro"] == 0.05 and outcomes[4].evaluation_time == 16.5
     assert sum("is stopped: its f1_macro" in line for line in said) == 2
-    assert {experience.trial for experience in auto.pareto_front_} == {0, 1, 3} and auto.best_.trial == 1
+    assert {experience.trial for experience in auto.pareto_front_} == {
+        0,
+        1,
+        3,
+    } and auto.best_.trial == 1
     assert not (tmp_path / "run" / "trials" / "0002" / "model").exists()
     with ExperienceStore() as store:
         assert {one.trial for one in store.experiences(status="pruned")} == {2, 4}
@@ -124,7 +144,9 @@ def test_what_it_saved_is_said(fit: Callable) -> None:
     # 150 - 100 s of the one, 150 - 16.5 s of the other.
     count, seconds = pruning_savings(auto.experiences_)
     assert (count, seconds) == (2, pytest.approx(183.5))
-    assert pruning_account(auto.experiences_).startswith("2 hopeless trials were stopped, which saved about 3 min")
+    assert pruning_account(auto.experiences_).startswith(
+        "2 hopeless trials were stopped, which saved about 3 min"
+    )
     assert "2 hopeless trials were stopped" in auto.report().read_text()
     told = summary(auto.info_, auto.experiences_, read_results(auto.run_))
     assert told["pruned"] == {"trials": 2, "seconds_saved": pytest.approx(183.5)}
@@ -155,7 +177,9 @@ def test_a_run_goes_on_with_its_pruned_trials(fit: Callable) -> None:
     assert executor.cancelled == {7} and again.info_.id == first.info_.id == more.info_.id
 
 
-def test_a_run_that_is_killed_right_after_it_cancelled_a_trial_runs_it_again(fit: Callable, tmp_path: Path) -> None:
+def test_a_run_that_is_killed_right_after_it_cancelled_a_trial_runs_it_again(
+    fit: Callable, tmp_path: Path
+) -> None:
     class Killed(SteppingExecutor):
         def cancel(self, number: int) -> None:
             raise KeyboardInterrupt
@@ -184,7 +208,9 @@ def test_files_are_looked_at_once_a_second(fit: Callable, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(TrialFolder, "curve", noted)
     fit(trials=3)
-    assert looks == []  # the first look came before any trial had ended, the second would come in a million seconds
+    assert (
+        looks == []
+    )  # the first look came before any trial had ended, the second would come in a million seconds
 
 
 @pytest.mark.parametrize(
@@ -196,7 +222,9 @@ def test_files_are_looked_at_once_a_second(fit: Callable, monkeypatch: pytest.Mo
     ],
     ids=["classes", "several labels", "numbers"],
 )
-def test_what_a_constant_answer_scores(train: list, validation: list, expected: Mapping[str, float]) -> None:
+def test_what_a_constant_answer_scores(
+    train: list, validation: list, expected: Mapping[str, float]
+) -> None:
     scores = constant_scores(tuple(expected), np.asarray(train), np.asarray(validation))
     assert scores == pytest.approx(dict(expected))
 

@@ -13,7 +13,9 @@ MARK = "-- modules --"
 def loaded_by(statement: str) -> set[str]:
     # A help page that the statement prints may hold the names of modules as words.
     code = f"import sys\n{statement}\nprint('{MARK}')\nprint('\\n'.join(sys.modules))"
-    done = subprocess.run([sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", code], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.partition(MARK)[2].split())
 
 
@@ -24,7 +26,16 @@ def test_all_is_sorted_and_every_name_is_there() -> None:
 
 
 def test_importing_the_package_loads_none_of_the_heavy_libraries() -> None:
-    heavy = {"torch", "transformers", "pandas", "optuna", "sqlalchemy", "sklearn", "plotly", "pydantic"}
+    heavy = {
+        "torch",
+        "transformers",
+        "pandas",
+        "optuna",
+        "sqlalchemy",
+        "sklearn",
+        "plotly",
+        "pydantic",
+    }
     assert not loaded_by("import xautolm") & heavy
 
 

@@ -40,7 +40,9 @@ def test_advice_follows_experience(taught: dict[str, str]) -> None:
     pairs = [(row["configuration"]["model"], row["configuration"]["method"]) for row in rows]
     assert len(set(pairs)) == len(rows) == 8  # diverse: at most one for each model and method
     assert {model for model, _ in pairs[:2]} == {"scratch-tiny", "scratch-small"}
-    risk = {model: row["failure"] for (model, _), row in reversed(list(zip(pairs, rows, strict=True)))}
+    risk = {
+        model: row["failure"] for (model, _), row in reversed(list(zip(pairs, rows, strict=True)))
+    }
     assert risk["scratch-tiny"] < 0.3 < 0.7 < risk["minilm-l6"]
     assert all(row["seconds"] > 0 and row["memory"] > 5e8 for row in rows)
     assert any("data frame/" in reason for reason in rows[0]["because"])
@@ -69,15 +71,25 @@ def test_far_from_everything_it_says_so(taught: dict[str, str]) -> None:
     advice = AutoLM(**taught).recommend(other).to_plain()
     assert "nothing near" in advice["note"] and advice["tasks"].keys() == {"data frame"}
     for row in advice["recommendations"]:
-        assert (row["quality"], row["failure"], row["because"], row["origin"]) == (None, None, [], "default")
+        assert (row["quality"], row["failure"], row["because"], row["origin"]) == (
+            None,
+            None,
+            [],
+            "default",
+        )
         assert row["seconds"] > 0
 
 
 def test_a_model_and_method_of_which_nothing_is_known_says_so(
-    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    taught: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     with ExperienceStore(taught["store"]) as store:
-        scratch = [one for one in store.experiences() if one.configuration.model.startswith("scratch")]
+        scratch = [
+            one for one in store.experiences() if one.configuration.model.startswith("scratch")
+        ]
     with ExperienceStore(tmp_path / "scratch.db") as store:
         store.add(scratch)
     options = {**taught, "store": str(tmp_path / "scratch.db")}
@@ -86,9 +98,19 @@ def test_a_model_and_method_of_which_nothing_is_known_says_so(
     known = [row for row in rows if row["configuration"]["method"] in methods]
     unknown = [row for row in rows if row["configuration"]["method"] not in methods]
     assert known and unknown and all(row["because"] for row in known)
-    assert all((row["quality"], row["failure"], row["because"]) == (None, None, []) for row in unknown)
+    assert all(
+        (row["quality"], row["failure"], row["because"]) == (None, None, []) for row in unknown
+    )
     SECOND.to_csv(tmp_path / "t.csv", index=False)
-    command = ["xautolm", "recommend", str(tmp_path / "t.csv"), "--store", options["store"], "--device", "cpu"]
+    command = [
+        "xautolm",
+        "recommend",
+        str(tmp_path / "t.csv"),
+        "--store",
+        options["store"],
+        "--device",
+        "cpu",
+    ]
     monkeypatch.setattr(sys, "argv", command)
     monkeypatch.setenv("COLUMNS", "400")
     with pytest.raises(SystemExit):
@@ -103,17 +125,31 @@ def test_nearness_by_hand() -> None:
         "classification.v1": (0.0,) * 8,
         "system-paper.v1": (9.0,) * 5,
     }
-    there = {"classification-paper.v1": (0.0,) * 10, "classification.v1": (0.0,) * 8, "system-paper.v1": (0.0,) * 5}
-    assert gap(there, now) == pytest.approx(1.0)  # of the groups the farthest; the machine is no task
+    there = {
+        "classification-paper.v1": (0.0,) * 10,
+        "classification.v1": (0.0,) * 8,
+        "system-paper.v1": (0.0,) * 5,
+    }
+    assert gap(there, now) == pytest.approx(
+        1.0
+    )  # of the groups the farthest; the machine is no task
     fewer = {"classification-paper.v1": (1e6, *(math.e - 1,) * 9)}
     assert gap(fewer, now) == 0.0  # a sample of the same task
-    assert gap({"system-paper.v1": (9.0,) * 5}, now) == gap({"classification-paper.v1": (1.0,)}, now) == math.inf
+    assert (
+        gap({"system-paper.v1": (9.0,) * 5}, now)
+        == gap({"classification-paper.v1": (1.0,)}, now)
+        == math.inf
+    )
 
 
 def test_the_knobs_of_the_warm_start_reach_the_advice(taught: dict[str, str]) -> None:
     weights = {"task_weight": "0", "semantic_weight": "0", "system_weight": "1"}
     near = AutoLM(**taught, warm_start_options=weights).recommend(SECOND).to_plain()
-    limits = AutoLM(**taught, warm_start_options={**weights, "distance": "manhattan"}).recommend(SECOND).to_plain()
+    limits = (
+        AutoLM(**taught, warm_start_options={**weights, "distance": "manhattan"})
+        .recommend(SECOND)
+        .to_plain()
+    )
     usual = AutoLM(**taught).recommend(SECOND).to_plain()
     # The machine is the same, the time limit of a trial is not: one number of the six of one of two groups.
     assert near["tasks"] == {"data frame": 0.5} == limits["tasks"]
@@ -137,7 +173,9 @@ def as_in_the_papers_store(f1: float, **values: object) -> dict:
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
-@pytest.mark.parametrize("method", ["LoraGenLLMTask", "FineTuneGenLLMTask", "PartialFineTuneGenLLMTask"])
+@pytest.mark.parametrize(
+    "method", ["LoraGenLLMTask", "FineTuneGenLLMTask", "PartialFineTuneGenLLMTask"]
+)
 def test_a_past_success_of_the_papers_store_is_offered(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, preset: str, method: str
 ) -> None:
@@ -145,12 +183,21 @@ def test_a_past_success_of_the_papers_store_is_offered(
         85.0, batch_size=8, max_length=500, epochs=10, learning_rate=1e-4, data_downsize="1/4", quantization="bnb-4bit",
         lora_r=4, early_stopping_patience=10, early_stopping_delta=0.001, lr_scheduler="cosine",
     )  # fmt: skip
-    record = {**record, "algorithms": [{method: pipeline} for pipeline in record["algorithms"][0].values()]}
+    record = {
+        **record,
+        "algorithms": [{method: pipeline} for pipeline in record["algorithms"][0].values()],
+    }
     read = import_autogoal(write(tmp_path / "autogoal", record))
     with ExperienceStore(tmp_path / "s.db") as store:
         store.add(read.experiences)
     monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
-    auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", space=preset, budget="100h")
+    auto = AutoLM(
+        task="question-answering",
+        store=str(tmp_path / "s.db"),
+        device="cpu",
+        space=preset,
+        budget="100h",
+    )
     advice = auto.recommend(QUESTIONS).to_plain()
     row = advice["recommendations"][0]
     configuration = row["configuration"]
@@ -167,7 +214,9 @@ def test_a_past_success_of_the_papers_store_is_offered(
 
 
 @pytest.mark.data
-def test_the_papers_success_on_squad_is_offered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_papers_success_on_squad_is_offered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     data = data_set("squad")
     fixtures = Path(os.environ["XAUTOLM_TEST_DATA"]).parent / "fixtures" / "autogoal_experiences"
     if not fixtures.is_dir():
@@ -176,11 +225,16 @@ def test_the_papers_success_on_squad_is_offered(tmp_path: Path, monkeypatch: pyt
     with ExperienceStore(tmp_path / "s.db") as store:
         store.add(read.experiences)
     monkeypatch.setattr("xautolm.scenario.find_models", lambda *_: [ZOO.things["flan-t5-base"]])
-    auto = AutoLM(task="question-answering", store=str(tmp_path / "s.db"), device="cpu", budget="100h")
+    auto = AutoLM(
+        task="question-answering", store=str(tmp_path / "s.db"), device="cpu", budget="100h"
+    )
     advice = auto.recommend(str(data)).to_plain()
     assert "Judged by" in advice["note"] and "squad" in advice["tasks"]
     row = advice["recommendations"][0]
-    assert row["origin"].startswith("as squad trial 0") and "squad/0 flan-t5-base 0.857" in row["because"]
+    assert (
+        row["origin"].startswith("as squad trial 0")
+        and "squad/0 flan-t5-base 0.857" in row["because"]
+    )
 
 
 def test_without_experience_it_says_so(tmp_path: Path) -> None:
@@ -190,10 +244,21 @@ def test_without_experience_it_says_so(tmp_path: Path) -> None:
 
 
 def test_the_command(
-    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    taught: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     SECOND.to_csv(tmp_path / "t.csv", index=False)
-    command = ["xautolm", "recommend", str(tmp_path / "t.csv"), "--store", taught["store"], "--device", "cpu"]
+    command = [
+        "xautolm",
+        "recommend",
+        str(tmp_path / "t.csv"),
+        "--store",
+        taught["store"],
+        "--device",
+        "cpu",
+    ]
     monkeypatch.setattr(sys, "argv", [*command, "--count", "3"])
     with pytest.raises(SystemExit) as stopped:
         main()

@@ -45,7 +45,9 @@ class Package:
         """Let an installed distribution offer something to the registry."""
         distribution = self.folder.parent / f"{self.folder.name}_more-1.0.dist-info"
         distribution.mkdir(exist_ok=True)
-        (distribution / "METADATA").write_text(f"Name: {self.folder.name}-more\nVersion: 1.0\n", encoding="utf-8")
+        (distribution / "METADATA").write_text(
+            f"Name: {self.folder.name}-more\nVersion: 1.0\n", encoding="utf-8"
+        )
         with (distribution / "entry_points.txt").open("a", encoding="utf-8") as file:
             file.write(f"[{self.folder.name}]\n{name} = {value}\n")
 
@@ -69,13 +71,17 @@ def tool(name: str) -> str:
 
 def test_modules_and_entry_points_are_found_in_order(package: Package) -> None:
     package.write("saw", tool("saw.v1"))
-    package.write("hammers", "from toolbox.base import Tool\nTOOL = (Tool('hammer.v1'), Tool('hammer.v2'))\n")
+    package.write(
+        "hammers", "from toolbox.base import Tool\nTOOL = (Tool('hammer.v1'), Tool('hammer.v2'))\n"
+    )
     package.write("more", tool("plane.v1"))
     package.add_entry_point("plane", "toolbox.more:TOOL")
     registry = package.registry("base", "more")
     assert list(registry.things) == ["hammer.v1", "hammer.v2", "saw.v1", "plane.v1"]
     assert registry.names() == ["hammer", "plane", "saw"]
-    assert registry.get("hammer").name == "hammer.v2" and registry.get("hammer.v1").name == "hammer.v1"
+    assert (
+        registry.get("hammer").name == "hammer.v2" and registry.get("hammer.v1").name == "hammer.v1"
+    )
     with pytest.raises(UnknownNameError, match="Did you mean 'hammer'"):
         registry.get("hamer")
 
@@ -83,14 +89,18 @@ def test_modules_and_entry_points_are_found_in_order(package: Package) -> None:
 def test_two_modules_of_one_name_are_refused_and_both_are_named(package: Package) -> None:
     package.write("saw", tool("saw.v1"))
     package.write("second_saw", tool("saw.v1"))
-    with pytest.raises(RegistryError, match=r"tool 'saw.v1'[^$]*toolbox\.saw and toolbox\.second_saw"):
+    with pytest.raises(
+        RegistryError, match=r"tool 'saw.v1'[^$]*toolbox\.saw and toolbox\.second_saw"
+    ):
         _ = package.registry("base").things
 
 
 def test_an_entry_point_cannot_take_the_name_of_a_module(package: Package) -> None:
     package.write("saw", tool("saw.v1"))
     package.add_entry_point("mine", "toolbox.saw:TOOL")
-    with pytest.raises(RegistryError, match=r"toolbox\.saw and toolbox\.saw:TOOL \(entry point 'mine' of toolbox\)"):
+    with pytest.raises(
+        RegistryError, match=r"toolbox\.saw and toolbox\.saw:TOOL \(entry point 'mine' of toolbox\)"
+    ):
         _ = package.registry("base").things
 
 

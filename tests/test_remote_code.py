@@ -13,7 +13,14 @@ ROOT = Path(xautolm.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
 DOOR = "pretrained.py"
 """The only file that loads models and tokenizers."""
-LOADERS = {"from_pretrained", "from_config", "pipeline", "load_dataset", "SentenceTransformer", "CrossEncoder"}
+LOADERS = {
+    "from_pretrained",
+    "from_config",
+    "pipeline",
+    "load_dataset",
+    "SentenceTransformer",
+    "CrossEncoder",
+}
 """Functions of transformers, datasets and sentence-transformers that know `trust_remote_code`."""
 PICKLES = {"torch.load", "pickle.load", "pickle.loads", "joblib.load"}
 ARRAYS = {"np.load", "numpy.load"}
@@ -51,19 +58,31 @@ def test_every_loader_refuses_remote_code(path: Path) -> None:
         name = name_of(call)
         assert name not in PICKLES, f"line {call.lineno}: {name} can run code"
         if name in ARRAYS:
-            assert refuses(call, "allow_pickle"), f"line {call.lineno}: {name} lacks allow_pickle=False"
+            assert refuses(call, "allow_pickle"), (
+                f"line {call.lineno}: {name} lacks allow_pickle=False"
+            )
         if name.rpartition(".")[2] in LOADERS and name not in CODELESS:
             assert refuses_code(call), f"line {call.lineno}: {name} lacks trust_remote_code=False"
 
 
 def test_models_are_loaded_in_one_place() -> None:
     loaders = {"from_pretrained", "from_config"}
-    files = {path.name for path in FILES for call in calls(path) if name_of(call).rpartition(".")[2] in loaders}
+    files = {
+        path.name
+        for path in FILES
+        for call in calls(path)
+        if name_of(call).rpartition(".")[2] in loaders
+    }
     assert files == {DOOR}
 
 
 @pytest.mark.parametrize(
-    "line", ["AutoConfig.from_pretrained(folder)", "pipeline('x', trust_remote_code=True)", "load_dataset(name, **how)"]
+    "line",
+    [
+        "AutoConfig.from_pretrained(folder)",
+        "pipeline('x', trust_remote_code=True)",
+        "load_dataset(name, **how)",
+    ],
 )
 def test_a_call_that_asks_or_trusts_would_be_found(line: str) -> None:
     (call,) = calls_in(line)
@@ -71,7 +90,9 @@ def test_a_call_that_asks_or_trusts_would_be_found(line: str) -> None:
     assert not refuses_code(call)
 
 
-@pytest.mark.parametrize(("line", "is_safe"), [("np.load(path)", False), ("np.load(path, allow_pickle=False)", True)])
+@pytest.mark.parametrize(
+    ("line", "is_safe"), [("np.load(path)", False), ("np.load(path, allow_pickle=False)", True)]
+)
 def test_arrays_are_read_without_pickles(line: str, is_safe: bool) -> None:
     (call,) = calls_in(line)
     assert name_of(call) in ARRAYS and refuses(call, "allow_pickle") is is_safe

@@ -37,7 +37,9 @@ class Heard(Quiet):
 
 def play(spec: TrialSpec) -> TrialOutcome:
     """The first trial is the best and the slowest; the others are on the front for their speed."""
-    return success(seconds=100.0 - spec.number, **dict.fromkeys(spec.metrics, 0.9 - 0.1 * spec.number))
+    return success(
+        seconds=100.0 - spec.number, **dict.fromkeys(spec.metrics, 0.9 - 0.1 * spec.number)
+    )
 
 
 def fitted(
@@ -49,7 +51,13 @@ def fitted(
 ) -> tuple[AutoLM, FakeExecutor, list[str]]:
     """Search, or go on searching, in a folder."""
     executor, screen = executor or FakeExecutor(how), Heard()
-    settings = {"out": str(folder), "device": "cpu", "trials": TRIALS, "models": "minilm-l2", "methods": "head,lora"}
+    settings = {
+        "out": str(folder),
+        "device": "cpu",
+        "trials": TRIALS,
+        "models": "minilm-l2",
+        "methods": "head,lora",
+    }
     auto = AutoLM(**{**settings, **options})
     auto.fit(data, screen=screen, executor=executor)
     return auto, executor, screen.said
@@ -101,9 +109,21 @@ NAMED = {
     "best/xautolm.json": 1,
 }
 """Files whose damage is said."""
-QUIET = ("data/run.json", "pareto.json", "leaderboard.csv", "report.html", "best/README.md", ".lock")
+QUIET = (
+    "data/run.json",
+    "pareto.json",
+    "leaderboard.csv",
+    "report.html",
+    "best/README.md",
+    ".lock",
+)
 """Files that are only written, or have a copy, or of which nobody can say what is right."""
-UNSEEN_WHEN_DELETED = {"warm_start.json", "results.json", "trials/0000/result.json", "trials/0001/result.json"}
+UNSEEN_WHEN_DELETED = {
+    "warm_start.json",
+    "results.json",
+    "trials/0000/result.json",
+    "trials/0001/result.json",
+}
 """Files that a run may lack for other reasons."""
 
 
@@ -122,22 +142,35 @@ def test_a_damaged_file_costs_itself_only(
     auto, executor, said = fitted(run)
 
     cost = 1 if name.startswith("trials") else 0
-    spoiled = {run / name, *(path for path in before if path.parent == (run / name).parent and cost)}
-    assert all(path.read_bytes() == content for path, content in before.items() if path not in spoiled)
+    spoiled = {
+        run / name,
+        *(path for path in before if path.parent == (run / name).parent and cost),
+    }
+    assert all(
+        path.read_bytes() == content for path, content in before.items() if path not in spoiled
+    )
     assert [spec.number for spec in executor.specs] == [TRIALS] * cost
-    evidence = [experience.trial for experience in auto.experiences_ if experience.outcome.is_evidence]
+    evidence = [
+        experience.trial for experience in auto.experiences_ if experience.outcome.is_evidence
+    ]
     assert len(evidence) == TRIALS and len(set(evidence)) == TRIALS
-    assert (run / "best" / "xautolm.json").stat().st_size and (run / "best" / "README.md").stat().st_size
+    assert (run / "best" / "xautolm.json").stat().st_size and (
+        run / "best" / "README.md"
+    ).stat().st_size
     is_said = any(Path(name).name in line or name.partition("/")[2] in line for line in said)
     if name in NAMED and not (spoil is delete and name in UNSEEN_WHEN_DELETED):
         assert is_said, said
     if spoil is not empty:
         return  # once for each file will do
     auto, executor, said = fitted(run)
-    assert executor.specs == [] and not any("cannot be read" in line or "study.db" in line for line in said), said
+    assert executor.specs == [] and not any(
+        "cannot be read" in line or "study.db" in line for line in said
+    ), said
 
 
-def test_what_a_run_is_about_is_refused_where_both_copies_are_damaged(finished: Path, tmp_path: Path) -> None:
+def test_what_a_run_is_about_is_refused_where_both_copies_are_damaged(
+    finished: Path, tmp_path: Path
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     (run / "run.json").write_text("{")
@@ -160,7 +193,9 @@ def test_what_a_run_is_about_is_refused_where_both_copies_are_damaged(finished: 
         '{"status": "failed", "failure": {"kind": "of another version", "message": ""}}',
     ],
 )
-def test_a_result_that_says_less_than_it_must_is_damaged(finished: Path, tmp_path: Path, content: str) -> None:
+def test_a_result_that_says_less_than_it_must_is_damaged(
+    finished: Path, tmp_path: Path, content: str
+) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
     (run / "trials" / "0001" / "result.json").write_text(content)
@@ -174,21 +209,31 @@ def test_a_result_that_says_less_than_it_must_is_damaged(finished: Path, tmp_pat
 def test_folders_that_are_no_trials_are_left_alone(finished: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     shutil.copytree(finished, run)
-    strange = {"0003": "notes.txt", "0004.bak": "spec.json", "7": "result.json", "abc": "x", "0012": "y"}
+    strange = {
+        "0003": "notes.txt",
+        "0004.bak": "spec.json",
+        "7": "result.json",
+        "abc": "x",
+        "0012": "y",
+    }
     for name, file in strange.items():
         (run / "trials" / name).mkdir()
         (run / "trials" / name / file).write_text("mine")
     (run / "trials" / "0005").write_text("a file in a folder's place")
     _, executor, _ = fitted(run, trials=TRIALS + 3)
     assert [spec.number for spec in executor.specs] == [4, 6, 7]
-    assert all((run / "trials" / name / file).read_text() == "mine" for name, file in strange.items())
+    assert all(
+        (run / "trials" / name / file).read_text() == "mine" for name, file in strange.items()
+    )
     auto, _, _ = fitted(run, trials=TRIALS + 3)
     assert [experience.trial for experience in auto.experiences_] == [0, 1, 2, 4, 6, 7]
 
 
 def falling(spec: TrialSpec) -> TrialOutcome:
     """Each trial is worse and slower than the one before."""
-    return success(seconds=1.0 + spec.number, **dict.fromkeys(spec.metrics, 0.9 - 0.1 * spec.number))
+    return success(
+        seconds=1.0 + spec.number, **dict.fromkeys(spec.metrics, 0.9 - 0.1 * spec.number)
+    )
 
 
 def test_a_lost_result_is_had_from_the_store(tmp_path: Path) -> None:
@@ -202,7 +247,9 @@ def test_a_lost_result_is_had_from_the_store(tmp_path: Path) -> None:
     assert sum("from the experience store" in line for line in said) == 2
 
 
-def test_best_stays_where_it_is_better_than_what_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_best_stays_where_it_is_better_than_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = tmp_path / "run"
     fitted(run, falling)
     (run / "trials" / "0000" / "result.json").unlink()
@@ -214,7 +261,9 @@ def test_best_stays_where_it_is_better_than_what_is_left(tmp_path: Path, monkeyp
     assert auto.best_.trial == 1
     shutil.rmtree(run / "best")
     fitted(run, falling)
-    assert json.loads((run / "results.json").read_text())["best"] == 3  # the weights of trials 1 and 2 are gone
+    assert (
+        json.loads((run / "results.json").read_text())["best"] == 3
+    )  # the weights of trials 1 and 2 are gone
     for model in run.glob("trials/*/model"):
         shutil.rmtree(model)
     shutil.rmtree(run / "best")
@@ -275,7 +324,9 @@ class FullDisk:
 
     def fsync(self, descriptor: int) -> None:
         if self.is_full:
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), os.readlink(f"/proc/self/fd/{descriptor}"))
+            raise OSError(
+                errno.ENOSPC, os.strerror(errno.ENOSPC), os.readlink(f"/proc/self/fd/{descriptor}")
+            )
         self.synchronise(descriptor)
 
 
@@ -294,7 +345,9 @@ def test_a_full_disk_ends_the_search_in_a_sentence_and_keeps_the_best(
             disk.is_full = disk.is_full and stays_full
             super().close()
 
-    with pytest.raises(SearchEndedError, match="The disk is full, so the search ends here") as caught:
+    with pytest.raises(
+        SearchEndedError, match="The disk is full, so the search ends here"
+    ) as caught:
         fitted(tmp_path / "run", executor=Filling(play))
     assert "No space left" in str(caught.value) and len(str(caught.value).splitlines()) == 3
     disk.is_full = False
@@ -312,7 +365,10 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     place = tmp_path / "disk"
     place.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", "size=12m", "tmpfs", str(place)]
-    if shutil.which("mount") is None or subprocess.run(command, capture_output=True, check=False).returncode:
+    if (
+        shutil.which("mount") is None
+        or subprocess.run(command, capture_output=True, check=False).returncode
+    ):
         pytest.skip("no file system can be mounted here")
     yield place
     subprocess.run(["umount", str(place)], check=True)
@@ -349,9 +405,14 @@ def test_trials_that_all_end_from_outside_end_the_search(tmp_path: Path) -> None
         SearchEndedError, match=r"(?s)5 trials in a row.*infrastructure: .*Input/output error"
     ) as caught:
         fitted(tmp_path / "run", executor=executor, trials=50)
-    assert "the best model so far (trial 0, validation f1_macro 0.9000) is in " in caught.value.__notes__[0]
+    assert (
+        "the best model so far (trial 0, validation f1_macro 0.9000) is in "
+        in caught.value.__notes__[0]
+    )
     assert len(executor.specs) == 7
-    assert executor.specs[3].configuration == executor.specs[2].configuration  # once more, in case it was bad luck
+    assert (
+        executor.specs[3].configuration == executor.specs[2].configuration
+    )  # once more, in case it was bad luck
     assert executor.specs[4].configuration != executor.specs[2].configuration
     assert json.loads((tmp_path / "run" / "results.json").read_text())["best"] == 0
 
@@ -364,7 +425,9 @@ def test_trouble_with_the_store_is_said_once_and_what_it_lacks_is_added_at_the_n
     def refuse(self: ExperienceStore, experiences: Any) -> int:
         if experiences:
             attempts.append(experiences)
-            raise StoreError("Another program has kept the store locked.", got="store.db: database is locked")
+            raise StoreError(
+                "Another program has kept the store locked.", got="store.db: database is locked"
+            )
         return 0
 
     with monkeypatch.context() as patch:
@@ -387,7 +450,9 @@ def test_a_run_goes_on_without_its_store_but_does_not_begin_without_one(tmp_path
         fitted(tmp_path / "run", store=impossible)
     fitted(tmp_path / "run")
     auto, executor, said = fitted(tmp_path / "run", store=impossible, trials=TRIALS + 1)
-    assert [spec.number for spec in executor.specs] == [TRIALS] and len(auto.experiences_) == TRIALS + 1
+    assert [spec.number for spec in executor.specs] == [TRIALS] and len(
+        auto.experiences_
+    ) == TRIALS + 1
     assert sum("goes on without the experience store" in line for line in said) == 1
 
 
@@ -402,7 +467,9 @@ def test_a_run_goes_on_without_its_store_but_does_not_begin_without_one(tmp_path
         ("half \udce9 name", "not text in UTF-8"),
     ],
 )
-def test_a_place_where_no_folder_can_be_made_is_refused(tmp_path: Path, name: str, reason: str) -> None:
+def test_a_place_where_no_folder_can_be_made_is_refused(
+    tmp_path: Path, name: str, reason: str
+) -> None:
     (tmp_path / "file").write_text("precious")
     (tmp_path / "dangling").symlink_to(tmp_path / "nowhere" / "else")
 
@@ -421,7 +488,9 @@ def test_a_folder_that_may_not_be_written_to_is_refused_before_anything_is_read(
     allowed = os.access
     closed = tmp_path / "closed"
     closed.mkdir()
-    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != closed and allowed(path, mode))
+    monkeypatch.setattr(
+        os, "access", lambda path, mode: Path(path) != closed and allowed(path, mode)
+    )
     monkeypatch.setattr("xautolm.session.make_scenario", None)
     with pytest.raises(RunFolderError, match=r"closed cannot be written to"):
         fitted(closed / "run")

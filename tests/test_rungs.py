@@ -53,10 +53,17 @@ def fit(tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("xautolm.pruner.LOOK_SECONDS", 0.0)
 
     def run(
-        how: Callable[[TrialSpec], TrialOutcome] = play, executor: FakeExecutor | None = None, **options: Any
+        how: Callable[[TrialSpec], TrialOutcome] = play,
+        executor: FakeExecutor | None = None,
+        **options: Any,
     ) -> tuple[AutoLM, FakeExecutor, list[str]]:
         executor = executor or FakeExecutor(how)
-        settings = {"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", "models": "minilm-l6"}
+        settings = {
+            "out": str(tmp_path / "run"),
+            "sampler": "random",
+            "device": "cpu",
+            "models": "minilm-l6",
+        }
         usual = {"methods": "full", "rungs": True, "objectives": "f1_macro"}
         auto = AutoLM(**{**settings, **usual, **options})
         screen = Listener()
@@ -100,15 +107,26 @@ def test_the_neighbourhood_of_the_best_is_explored_on_the_lowest_rung(fit: Fit) 
     auto, executor, _ = fit(trials=6, sampler="xautolm", warm_start="none")
     proposals = [experience.proposal for experience in auto.experiences_]
     # The best was promoted before its last neighbour; and its promotion is none of the three neighbours.
-    assert proposals == ["default", "near the best", "near the best", "promoted", "near the best", "xautolm"]
+    assert proposals == [
+        "default",
+        "near the best",
+        "near the best",
+        "promoted",
+        "near the best",
+        "xautolm",
+    ]
     assert [share_of(spec) for spec in executor.specs] == [LOW, LOW, LOW, MIDDLE, LOW, LOW]
 
 
-def test_a_third_of_the_budget_entitles_the_next_rung(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_third_of_the_budget_entitles_the_next_rung(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.budget.Clock.spent", 0.5)
     _, executor, _ = fit(trials=5, budget="10h")
     assert [share_of(spec) for spec in executor.specs] == [LOW, MIDDLE, LOW, LOW, LOW]
-    assert all(spec.limits.seconds == pytest.approx(36_000, rel=0.01) for spec in executor.specs[:2])
+    assert all(
+        spec.limits.seconds == pytest.approx(36_000, rel=0.01) for spec in executor.specs[:2]
+    )
 
 
 def test_a_person_may_choose_the_rungs(fit: Fit, tmp_path: Path) -> None:
@@ -126,9 +144,22 @@ def test_failures_stay_where_they_are(fit: Fit) -> None:
 
     _, executor, _ = fit(sometimes, trials=8)
     # Trial 0 would have been the best of three; the promotion of trial 1 fails as well, and is not repeated.
-    assert [share_of(spec) for spec in executor.specs] == [LOW, LOW, LOW, MIDDLE, LOW, LOW, LOW, MIDDLE]
-    assert without_rung(executor.specs[3].configuration) == without_rung(executor.specs[1].configuration)
-    assert without_rung(executor.specs[7].configuration) == without_rung(executor.specs[2].configuration)
+    assert [share_of(spec) for spec in executor.specs] == [
+        LOW,
+        LOW,
+        LOW,
+        MIDDLE,
+        LOW,
+        LOW,
+        LOW,
+        MIDDLE,
+    ]
+    assert without_rung(executor.specs[3].configuration) == without_rung(
+        executor.specs[1].configuration
+    )
+    assert without_rung(executor.specs[7].configuration) == without_rung(
+        executor.specs[2].configuration
+    )
 
 
 def test_a_run_that_is_resumed_goes_on_where_it_was(fit: Fit) -> None:
@@ -166,10 +197,17 @@ def test_the_store_says_which_share_it_was(fit: Fit) -> None:
     fit(trials=4)
     with ExperienceStore() as store:
         stored = sorted(store.experiences(), key=lambda experience: experience.trial)
-    assert [experience.configuration.values["train_share"] for experience in stored] == [LOW, LOW, LOW, MIDDLE]
+    assert [experience.configuration.values["train_share"] for experience in stored] == [
+        LOW,
+        LOW,
+        LOW,
+        MIDDLE,
+    ]
 
 
-def test_without_large_data_it_is_said_that_rungs_have_no_effect(fit: Fit, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_large_data_it_is_said_that_rungs_have_no_effect(
+    fit: Fit, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.search_space.LARGE_DATA", 5_000)
     _, executor, said = fit(trials=6)
     assert all("train_share" not in spec.configuration.values for spec in executor.specs)

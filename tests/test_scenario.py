@@ -9,7 +9,10 @@ from xautolm.zoo import ZOO
 
 
 def test_inputs_longer_than_a_model_reads_are_counted() -> None:
-    task, cards = TASKS.get("question-answering"), [ZOO.things["minilm-l6"], ZOO.things["smollm2-135m"]]
+    task, cards = (
+        TASKS.get("question-answering"),
+        [ZOO.things["minilm-l6"], ZOO.things["smollm2-135m"]],
+    )
     table = lookup_questions(40, seed=0)
     data = prepare(table, data_needs(task), columns={})
     assert length_notes(data, cards, task) == []
@@ -18,5 +21,7 @@ def test_inputs_longer_than_a_model_reads_are_counted() -> None:
     data = prepare(table, data_needs(task), columns={})
     count = sum(len(context) > 1000 for context in data.train["context"])
     (note,) = length_notes(data, cards, task)
-    assert note.startswith(f"{count} of {len(data.train)} training inputs have more than the 512 tokens")
+    assert note.startswith(
+        f"{count} of {len(data.train)} training inputs have more than the 512 tokens"
+    )
     assert "minilm-l6" in note and "smollm2" not in note and "never the question" in note

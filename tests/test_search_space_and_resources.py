@@ -40,7 +40,9 @@ H100 = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
 
 
 def walk(space: Space, **fixed: object) -> dict:
-    return dict(space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default)).values)
+    return dict(
+        space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default)).values
+    )
 
 
 @pytest.mark.parametrize("preset", ["default", "paper"])
@@ -68,7 +70,9 @@ def test_nothing_that_cannot_run_is_in_the_space(
         assert methods == ("full.v1",)
 
 
-def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine: SystemProfile) -> None:
+def test_learning_rates_differ_by_method_and_size(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     cards = [ZOO.things[name] for name in ("minilm-l6", "roberta-base", "roberta-large")]
     space = build_space("default", TASK, cards, ["full", "lora", "head"], profile, machine)
     rates = {
@@ -76,28 +80,46 @@ def test_learning_rates_differ_by_method_and_size(profile: DataProfile, machine:
         for model in ("minilm-l6", "roberta-base", "roberta-large")
         for method in ("full.v1", "lora.v1", "head.v1")
     }
-    assert rates["minilm-l6", "full.v1"] > rates["roberta-base", "full.v1"] > rates["roberta-large", "full.v1"]
+    assert (
+        rates["minilm-l6", "full.v1"]
+        > rates["roberta-base", "full.v1"]
+        > rates["roberta-large", "full.v1"]
+    )
     assert rates["roberta-base", "head.v1"] > rates["roberta-base", "full.v1"]
 
 
 def test_large_batches_leave_steps_enough_in_an_epoch(
     profile: DataProfile, machine: SystemProfile, card: ModelCard
 ) -> None:
-    for examples, sizes in ((40, (8, 16)), (600, (8, 16)), (1_000, (8, 16, 32)), (2_000, (8, 16, 32, 64))):
-        space = build_space("default", TASK, [card], ["full"], replace(profile, train_examples=examples), machine)
+    for examples, sizes in (
+        (40, (8, 16)),
+        (600, (8, 16)),
+        (1_000, (8, 16, 32)),
+        (2_000, (8, 16, 32, 64)),
+    ):
+        space = build_space(
+            "default", TASK, [card], ["full"], replace(profile, train_examples=examples), machine
+        )
         assert space.sites()["batch_size"].options == sizes, examples
 
 
-def test_frozen_embeddings_need_no_memory_for_their_training(profile: DataProfile, machine: SystemProfile) -> None:
+def test_frozen_embeddings_need_no_memory_for_their_training(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     card = ZOO.things["minilm-l6"]
     space = build_space("default", TASK, [card], ["full"], profile, machine)
     model = ResourceModel({card.name: card}, profile, machine, TASK.forms)
-    whole, frozen = (model.predict(configured(space, freeze_embeddings=choice)).memory for choice in (False, True))
+    whole, frozen = (
+        model.predict(configured(space, freeze_embeddings=choice)).memory
+        for choice in (False, True)
+    )
     # A gradient and two moments of 4 bytes for 30,522 words of 384 numbers.
     assert whole - frozen == pytest.approx(3 * 4 * 30_522 * 384, rel=0.01)
 
 
-def test_max_length_follows_the_data(profile: DataProfile, machine: SystemProfile, card: ModelCard) -> None:
+def test_max_length_follows_the_data(
+    profile: DataProfile, machine: SystemProfile, card: ModelCard
+) -> None:
     short = build_space("default", TASK, [card], [], replace(profile, tokens_max=50), machine)
     longer = build_space("default", TASK, [card], [], replace(profile, tokens_max=200), machine)
     assert short.sites()["max_length"].options == (64,)
@@ -121,11 +143,16 @@ def test_one_very_long_text_moves_neither_the_default_length_nor_the_time(
         space = build_space("default", TASK, [card], ["full"], data, machine)
         default = space.default()
         assert default.values["max_length"] == 64
-        seconds.append(ResourceModel({card.name: card}, data, machine, TASK.forms).predict(default).seconds)
+        seconds.append(
+            ResourceModel({card.name: card}, data, machine, TASK.forms).predict(default).seconds
+        )
     assert seconds[1] < 1.5 * seconds[0]
     # Where a tenth of the texts are long, they are no exceptions.
     mixed = replace(usual, tokens_mean=120.0, tokens_p90=300.0, tokens_max=400)
-    assert build_space("default", TASK, [card], [], mixed, machine).sites()["max_length"].default == 512
+    assert (
+        build_space("default", TASK, [card], [], mixed, machine).sites()["max_length"].default
+        == 512
+    )
 
 
 def test_profiles_from_before_the_quantile_was_measured_are_read(
@@ -135,7 +162,10 @@ def test_profiles_from_before_the_quantile_was_measured_are_read(
     del plain["tokens_p90"]
     earlier = from_plain(DataProfile, plain)
     assert earlier.tokens_typical == earlier.tokens_read(64) == 50.0
-    assert build_space("default", TASK, [card], [], earlier, machine).sites()["max_length"].default == 128
+    assert (
+        build_space("default", TASK, [card], [], earlier, machine).sites()["max_length"].default
+        == 128
+    )
 
 
 def test_precision_follows_the_device(machine: SystemProfile) -> None:
@@ -144,7 +174,12 @@ def test_precision_follows_the_device(machine: SystemProfile) -> None:
     assert precisions(replace(machine, bf16_speedup=1.15)) == ("bf16", "fp32")
     assert precisions(replace(machine, device="mps", bf16_speedup=2.0)) == ("fp32",)
     assert precisions(replace(machine, device="cuda", gpus=(H100,)))[0] == "bf16"
-    assert precisions(replace(machine, device="cuda", gpus=(replace(H100, compute_capability=7.5),)))[0] == "fp16"
+    assert (
+        precisions(replace(machine, device="cuda", gpus=(replace(H100, compute_capability=7.5),)))[
+            0
+        ]
+        == "fp16"
+    )
 
 
 def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
@@ -154,17 +189,27 @@ def test_few_bits_are_for_large_models_on_a_gpu_with_bitsandbytes(
     gpu = replace(machine, device="cuda", gpus=(H100,))
 
     def sites(system: SystemProfile, *names: str) -> dict:
-        return build_space("default", TASK, [cards[name] for name in names], ["lora"], profile, system).sites()
+        return build_space(
+            "default", TASK, [cards[name] for name in names], ["lora"], profile, system
+        ).sites()
 
     assert sites(gpu, "roberta-large")["quantization"].options == ("none", "8bit", "4bit")
-    assert "quantization" not in sites(gpu, "roberta-base", "gpt2-medium") | sites(machine, "roberta-large")
+    assert "quantization" not in sites(gpu, "roberta-base", "gpt2-medium") | sites(
+        machine, "roberta-large"
+    )
     space = build_space("default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu)
     few = space.walk(lambda key, one: {"quantization": "4bit"}.get(one.name, one.default))
     chosen = {"lora_init": ["pissa"]}  # it takes weights apart, which needs full width
     with pytest.raises(SpaceError, match=r"lora_init: 'pissa' is not one of default\|gaussian"):
         build_space("default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu, chosen)
     whole_width = build_space(
-        "default", TASK, [cards["roberta-large"]], ["lora"], profile, gpu, {**chosen, "quantization": "none"}
+        "default",
+        TASK,
+        [cards["roberta-large"]],
+        ["lora"],
+        profile,
+        gpu,
+        {**chosen, "quantization": "none"},
     )
     assert whole_width.sites()["lora_init"].options == ("pissa",)
     model = ResourceModel(cards, profile, gpu, TASK.forms)
@@ -182,21 +227,33 @@ def test_the_paper_preset_has_the_papers_sets(profile: DataProfile, machine: Sys
     assert sites["trainable_layers"].options == (1, 2, 4, 8, 16)
     assert (sites["lora_r"].low, sites["lora_r"].high) == (1, 32)
     assert sites["optimizer"].options == ("adamw", "adam", "sgd", "adagrad")
-    assert walk(space, early_stopping="off").keys() & {"early_stopping_patience", "early_stopping_delta"} == set()
+    assert (
+        walk(space, early_stopping="off").keys()
+        & {"early_stopping_patience", "early_stopping_delta"}
+        == set()
+    )
 
 
-def test_the_paper_preset_has_the_papers_sets_for_generation(profile: DataProfile, machine: SystemProfile) -> None:
+def test_the_paper_preset_has_the_papers_sets_for_generation(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     task, gpt2 = TASKS.get("question-answering"), ZOO.things["gpt2"]
     gpu = replace(machine, device="cuda", gpus=(H100,))
-    space = build_space("paper", task, [gpt2, ZOO.things["opt-350m"]], [], replace(profile, tokens_max=5_000), gpu)
+    space = build_space(
+        "paper", task, [gpt2, ZOO.things["opt-350m"]], [], replace(profile, tokens_max=5_000), gpu
+    )
     sites = space.sites()
     assert sites["data_downsize"].options == ("none", "half", "quarter")
     assert sites["max_length[500|700|900|1024]"].options == (500, 700, 900, 1024)
     assert sites["early_stopping_delta"].options == (0.001, 0.005, 0.01)
     assert sites["quantization"].options == ("none", "8bit", "4bit")
-    assert not {"optimizer", "dropout", "class_weights"} & {parameter.name for parameter in sites.values()}
+    assert not {"optimizer", "dropout", "class_weights"} & {
+        parameter.name for parameter in sites.values()
+    }
     model = ResourceModel({"gpt2": gpt2}, profile, gpu, forms=task.forms)
-    all_data, quarter = (model.predict(configured(space, data_downsize=name)).seconds for name in ("none", "quarter"))
+    all_data, quarter = (
+        model.predict(configured(space, data_downsize=name)).seconds for name in ("none", "quarter")
+    )
     assert quarter < 0.7 * all_data
 
 
@@ -215,7 +272,9 @@ def test_space_options(tmp_path: Path) -> None:
         read_space_option(str(path))
 
 
-def test_no_method_for_any_model_is_said_with_the_reason(profile: DataProfile, machine: SystemProfile) -> None:
+def test_no_method_for_any_model_is_said_with_the_reason(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     with pytest.raises(SpaceError, match="nothing worth adapting"):
         build_space("default", TASK, [ZOO.things["scratch-tiny"]], ["lora"], profile, machine)
 
@@ -245,27 +304,37 @@ def test_predictions_order_what_is_obvious(resources: tuple[ResourceModel, Space
     assert 5.7e9 < large.memory < 8e9
 
 
-def test_a_probe_of_large_data_takes_no_longer_than_its_sample(profile: DataProfile, machine: SystemProfile) -> None:
+def test_a_probe_of_large_data_takes_no_longer_than_its_sample(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     card = ZOO.things["minilm-l6"]
     space = build_space("default", TASK, [card], ["probe"], profile, machine)
 
     def seconds(rows: int) -> float:
-        model = ResourceModel({card.name: card}, replace(profile, train_examples=rows), machine, TASK.forms)
+        model = ResourceModel(
+            {card.name: card}, replace(profile, train_examples=rows), machine, TASK.forms
+        )
         return model.predict(configured(space)).first_result_seconds
 
     assert seconds(10 * LARGEST_SAMPLE) == seconds(LARGEST_SAMPLE) > seconds(LARGEST_SAMPLE // 2)
 
 
-def test_a_part_of_the_rows_takes_its_part_of_the_time(profile: DataProfile, machine: SystemProfile) -> None:
+def test_a_part_of_the_rows_takes_its_part_of_the_time(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     card, large = ZOO.things["minilm-l6"], replace(profile, train_examples=LARGE_DATA)
     model = ResourceModel({card.name: card}, large, machine, TASK.forms)
     space = build_space("default", TASK, [card], [], large, machine, rungs=True)
     estimates = [model.predict(configured(space, train_share=share)) for share in RUNG_SHARES]
-    seconds = [estimate.first_result_seconds - estimate.validation_seconds - 3.0 for estimate in estimates]
+    seconds = [
+        estimate.first_result_seconds - estimate.validation_seconds - 3.0 for estimate in estimates
+    ]
     assert [each / seconds[-1] for each in seconds] == pytest.approx(RUNG_SHARES)
 
 
-def test_rungs_are_for_trainings_on_large_data(profile: DataProfile, machine: SystemProfile) -> None:
+def test_rungs_are_for_trainings_on_large_data(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
     large = replace(profile, train_examples=LARGE_DATA)
     cards = [ZOO.things["minilm-l6"]]
     smaller = replace(profile, train_examples=LARGE_DATA - 1)
@@ -276,13 +345,17 @@ def test_rungs_are_for_trainings_on_large_data(profile: DataProfile, machine: Sy
     for default in default_configurations(space):
         is_trained = METHODS.get(default.method).trains_by_gradient
         assert default.values.get("train_share") == (RUNG_SHARES[0] if is_trained else None)
-    some = build_space("default", TASK, cards, [], large, machine, {"train_share": [0.3, 1.0]}, rungs=True)
+    some = build_space(
+        "default", TASK, cards, [], large, machine, {"train_share": [0.3, 1.0]}, rungs=True
+    )
     assert lowest_rung(some) == {"train_share": 0.3}
     with pytest.raises(SpaceError, match=r"train_share: 0\.5 is not one of"):
         build_space("default", TASK, cards, [], large, machine, {"train_share": [0.5]}, rungs=True)
 
 
-def test_a_measured_trial_corrects_the_next_prediction(resources: tuple[ResourceModel, Space]) -> None:
+def test_a_measured_trial_corrects_the_next_prediction(
+    resources: tuple[ResourceModel, Space],
+) -> None:
     model, space = resources
     one = configured(space)
     before = model.predict(one).first_result_seconds - 3.0
@@ -317,7 +390,9 @@ def test_past_trials_on_such_a_machine_correct_the_first_prediction(
     one = configured(space)
     before = model.predict(one).first_result_seconds - 3.0
     # A data set of twice the size took three times as long as would be predicted for it.
-    twice = replace(profile, train_examples=2 * profile.train_examples, validation_examples=500, name="other")
+    twice = replace(
+        profile, train_examples=2 * profile.train_examples, validation_examples=500, name="other"
+    )
     expected = replace(model, profile=twice).predict(one).first_result_seconds - 3.0
 
     def past(**changes: object) -> Experience:
@@ -364,7 +439,11 @@ def test_data_of_no_size_says_nothing_of_time(
     resources: tuple[ResourceModel, Space], profile: DataProfile, machine: SystemProfile
 ) -> None:
     model, space = resources
-    for changes in ({"train_examples": 0, "validation_examples": 0}, {"tokens_mean": 0.0}, {"tokens_mean": 1e-300}):
+    for changes in (
+        {"train_examples": 0, "validation_examples": 0},
+        {"tokens_mean": 0.0},
+        {"tokens_mean": 1e-300},
+    ):
         experience = Experience(
             id="a", created="", run="r", trial=0, task="text-classification", data=replace(profile, **changes),
             system=machine, configuration=configured(space), outcome=success(seconds=5.0, f1_macro=0.5),
@@ -383,23 +462,34 @@ def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]
     assert model.obstacle(configured(space), Limits()) == ""
 
 
-def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(resources: tuple[ResourceModel, Space]) -> None:
+def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(
+    resources: tuple[ResourceModel, Space],
+) -> None:
     model, space = resources
     one = configured(space, batch_size=64, max_length=256)
-    roomy, tight = model.micro_batch(one, Limits()), model.micro_batch(one, Limits(memory=1_600_000_000))
+    roomy, tight = (
+        model.micro_batch(one, Limits()),
+        model.micro_batch(one, Limits(memory=1_600_000_000)),
+    )
     assert roomy == 64 and tight in {1, 2, 4, 8, 16, 32}
 
 
-def test_checkpointing_is_foreseen_where_nothing_else_fits(resources: tuple[ResourceModel, Space]) -> None:
+def test_checkpointing_is_foreseen_where_nothing_else_fits(
+    resources: tuple[ResourceModel, Space],
+) -> None:
     model, space = resources
     large = configured(space, model="roberta-large", max_length=256)
     estimate = model.predict(large)
     between = Limits(memory=int((estimate.least_memory + estimate.memory) / 2))
     assert model.obstacle(large, between) == "" and model.micro_batch(large, between) == 1
-    assert model.needs_checkpointing(large, between) and not model.needs_checkpointing(large, Limits())
+    assert model.needs_checkpointing(large, between) and not model.needs_checkpointing(
+        large, Limits()
+    )
 
 
-def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: DataProfile) -> None:
+def test_each_architecture_is_cast_in_its_form(
+    machine: SystemProfile, profile: DataProfile
+) -> None:
     names = ("roberta-base", "gpt2", "t5-small")
     cards = [ZOO.things[name] for name in names]
     space = build_space("default", TASKS.get("question-answering"), cards, [], profile, machine)
@@ -408,7 +498,9 @@ def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: 
         "gpt2": ("full.v1", "lora.v1", "partial.v1", "zero_shot.v1"),
         "t5-small": ("full.v1", "lora.v1", "zero_shot.v1"),
     }
-    assert not {"class_weights", "label_smoothing"} & {parameter.name for parameter in space.sites().values()}
+    assert not {"class_weights", "label_smoothing"} & {
+        parameter.name for parameter in space.sites().values()
+    }
     with pytest.raises(SpaceError, match="text-generation is not for an encoder"):
         build_space("default", TASKS.get("text-generation"), cards[:1], [], profile, machine)
     # Saying words costs a vocabulary's width of logits for each token.
@@ -416,5 +508,7 @@ def test_each_architecture_is_cast_in_its_form(machine: SystemProfile, profile: 
     space = build_space("default", TASK, [gpt2], ["full"], profile, machine)
     assert space.sites()["form"].options == ("classify", "label-words")
     model = ResourceModel({"gpt2": gpt2}, profile, machine, forms=TASK.forms)
-    says, classifies = (model.predict(configured(space, form=form)) for form in ("label-words", "classify"))
+    says, classifies = (
+        model.predict(configured(space, form=form)) for form in ("label-words", "classify")
+    )
     assert says.memory > classifies.memory and says.seconds > classifies.seconds

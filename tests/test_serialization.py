@@ -23,7 +23,9 @@ from xautolm.serialization import read_json, read_record, write_json, write_text
         (b"[" * 100_000, "recursion"),
     ],
 )
-def test_what_cannot_be_read_is_said_with_the_files_name(tmp_path: Path, content: bytes, reason: str) -> None:
+def test_what_cannot_be_read_is_said_with_the_files_name(
+    tmp_path: Path, content: bytes, reason: str
+) -> None:
     path = tmp_path / "some.json"
     path.write_bytes(content)
     with pytest.raises(DamagedFileError) as caught:
@@ -74,7 +76,9 @@ def test_what_is_durable_is_synchronised_before_it_gets_its_name_and_the_folder_
     synchronise, rename = os.fsync, Path.replace
 
     def fsync(descriptor: int) -> None:
-        steps.append("folder" if os.path.isdir(os.readlink(f"/proc/self/fd/{descriptor}")) else "file")
+        steps.append(
+            "folder" if os.path.isdir(os.readlink(f"/proc/self/fd/{descriptor}")) else "file"
+        )
         synchronise(descriptor)
 
     def replace(path: Path, target: Path) -> Path:

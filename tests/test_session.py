@@ -35,7 +35,10 @@ def servers(monkeypatch: pytest.MonkeyPatch) -> list[ServerLauncher]:
 
 
 def test_the_server_of_trials_begins_before_data_is_read(
-    servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    servers: list[ServerLauncher],
+    tickets: pd.DataFrame,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     from xautolm import scenario
 
@@ -47,7 +50,9 @@ def test_the_server_of_trials_begins_before_data_is_read(
         return read_data(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(scenario, "read_data", watched)
-    session = open_session(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet())
+    session = open_session(
+        tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet()
+    )
     session.close()
     assert begun_by_then == [1]
     assert servers[0].server is None, "it was not closed"
@@ -68,7 +73,9 @@ def test_no_server_begins_where_the_caller_gives_an_executor(
     servers: list[ServerLauncher], tickets: pd.DataFrame, tmp_path: Path
 ) -> None:
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
-    session = open_session(tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor)
+    session = open_session(
+        tickets, FitOptions.parse({**OPTIONS, "out": str(tmp_path / "run")}), Quiet(), executor
+    )
     session.close()
     assert servers == []
 
@@ -85,7 +92,9 @@ def test_the_clock_counts_from_the_command_but_for_downloads(
         return fetch(*arguments)  # type: ignore[arg-type]
 
     monkeypatch.setattr(module, "with_weights", slow_fetch)
-    options = FitOptions.parse({**OPTIONS, "trials": None, "budget": 10_000, "out": str(tmp_path / "run")})
+    options = FitOptions.parse(
+        {**OPTIONS, "trials": None, "budget": 10_000, "out": str(tmp_path / "run")}
+    )
     executor = FakeExecutor(lambda spec: success(f1_macro=0.5))
     started = time.monotonic() - 100.0
     session = open_session(tickets, options, Quiet(), executor, started)

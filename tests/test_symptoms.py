@@ -73,9 +73,15 @@ def test_lack_of_memory_is_known_by_its_type(error: Exception) -> None:
 def test_what_the_users_data_say_is_no_symptom() -> None:
     assert kind_of(ValueError("unknown label: 'out of memory'")) is FailureKind.CRASH
     assert kind_of(KeyError("no space left on device")) is FailureKind.CRASH
-    assert kind_of(TrialError("load_error", "weights of out of memory: not there")) is FailureKind.LOAD_ERROR
+    assert (
+        kind_of(TrialError("load_error", "weights of out of memory: not there"))
+        is FailureKind.LOAD_ERROR
+    )
     assert not says_lack_of_memory("CUDA error: device-side assert triggered")
-    assert kind_of(RuntimeError("CUDA error: an illegal memory access was encountered")) is FailureKind.CRASH
+    assert (
+        kind_of(RuntimeError("CUDA error: an illegal memory access was encountered"))
+        is FailureKind.CRASH
+    )
 
 
 @pytest.mark.parametrize(
@@ -90,7 +96,9 @@ def test_what_the_users_data_say_is_no_symptom() -> None:
         PermissionError(errno.EACCES, "Permission denied"),
         DamagedFileError(Path("spec.json"), "Input/output error"),
         # As safetensors, tokenizers, Arrow, torch and numpy say it.
-        SafetensorError("Error while serializing: I/O error: No space left on device (os error 28)"),
+        SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),
         SafetensorError("Error while serializing: I/O error: Disk quota exceeded (os error 122)"),
         Exception("No space left on device (os error 28)"),
         OSError("Error writing bytes to file. Detail: [errno 28] No space left on device"),
@@ -105,16 +113,26 @@ def test_what_the_users_data_say_is_no_symptom() -> None:
         socket.gaierror(-2, "Name or service not known"),
         httpx.ConnectError("no route"),
         httpx.ReadTimeout("slow"),
-        httpx.HTTPStatusError("503", request=REQUEST, response=httpx.Response(503, request=REQUEST)),
-        httpx.HTTPStatusError("429", request=REQUEST, response=httpx.Response(429, request=REQUEST)),
-        type("ChunkedEncodingError", (OSError,), {"__module__": "requests.exceptions"})("cut short"),
+        httpx.HTTPStatusError(
+            "503", request=REQUEST, response=httpx.Response(503, request=REQUEST)
+        ),
+        httpx.HTTPStatusError(
+            "429", request=REQUEST, response=httpx.Response(429, request=REQUEST)
+        ),
+        type("ChunkedEncodingError", (OSError,), {"__module__": "requests.exceptions"})(
+            "cut short"
+        ),
         RuntimeError("Data processing error: CAS service error : error sending request"),
         LocalEntryNotFoundError("not cached, and the hub does not answer"),
         # GPUs.
-        RuntimeError("Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, use spawn"),
+        RuntimeError(
+            "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, use spawn"
+        ),
         RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable"),
         RuntimeError("CUDA error: uncorrectable ECC error encountered"),
-        RuntimeError("The NVIDIA driver on your system is too old; CUDA driver version is insufficient"),
+        RuntimeError(
+            "The NVIDIA driver on your system is too old; CUDA driver version is insufficient"
+        ),
     ],
     ids=lambda error: f"{type(error).__name__}: {error}"[:60],
 )
@@ -124,7 +142,9 @@ def test_what_the_machine_or_the_network_did_teaches_nothing(error: Exception) -
     wrapped = TrialError("load_error", f"weights of tiny: {error}")
     wrapped.__cause__ = OSError("Can't load the model")
     wrapped.__cause__.__context__ = error
-    assert kind_of(wrapped) is FailureKind.INFRASTRUCTURE, "what a wrapper says counts less than the cause"
+    assert kind_of(wrapped) is FailureKind.INFRASTRUCTURE, (
+        "what a wrapper says counts less than the cause"
+    )
 
 
 @pytest.mark.parametrize(
@@ -177,5 +197,9 @@ def test_no_other_file_has_a_list_of_what_lack_of_memory_looks_like() -> None:
         tree = ast.parse(path.read_text(encoding="utf-8"))
         constants = [node.value for node in ast.walk(tree) if isinstance(node, ast.Constant)]
         texts = [constant.lower() for constant in constants if isinstance(constant, str)]
-        lists = [text for text in texts if text in signs or ("|" in text and any(sign in text for sign in signs))]
+        lists = [
+            text
+            for text in texts
+            if text in signs or ("|" in text and any(sign in text for sign in signs))
+        ]
         assert not lists, f"{path} has a list of its own: {lists}"

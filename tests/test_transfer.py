@@ -23,9 +23,13 @@ def results(first: int, count: int) -> Results:
         remember = warm("moderate-linear")
         found["pge"].append(search("pge", None, target, seed))
         found["zero"].append(search("xautolm", None, target, seed))
-        found["related"].append(search("xautolm", remember(store_of(known, seed), target), target, seed))
+        found["related"].append(
+            search("xautolm", remember(store_of(known, seed), target), target, seed)
+        )
         found["reversed"].append(
-            search("xautolm", remember(store_of([reversed_task(target)], seed), target), target, seed)
+            search(
+                "xautolm", remember(store_of([reversed_task(target)], seed), target), target, seed
+            )
         )
     return found
 
@@ -36,10 +40,15 @@ def mean_failures(searches: list[Search]) -> float:
 
 def check(found: Results, share_of_failures: float) -> None:
     goals = [one.best() for one in found["pge"]]
-    needed = statistics.median(one.trials_to(goal) for one, goal in zip(found["related"], goals, strict=True))
+    needed = statistics.median(
+        one.trials_to(goal) for one, goal in zip(found["related"], goals, strict=True)
+    )
     assert needed <= 10
     assert mean_failures(found["related"]) <= mean_failures(found["pge"]) * share_of_failures
-    kept = [one.volume() / zero.volume() for one, zero in zip(found["reversed"], found["zero"], strict=True)]
+    kept = [
+        one.volume() / zero.volume()
+        for one, zero in zip(found["reversed"], found["zero"], strict=True)
+    ]
     assert statistics.mean(kept) >= 0.9
     assert all(math.isfinite(one.seconds()) for one in found["related"])
 
@@ -58,12 +67,17 @@ def test_the_same_over_30_seeds() -> None:
 def test_the_store_changes_the_proposals() -> None:
     found = results(200, 3)
     for zero, related in zip(found["zero"], found["related"], strict=True):
-        assert [one.values for one in zero.configurations[1:6]] != [one.values for one in related.configurations[1:6]]
+        assert [one.values for one in zero.configurations[1:6]] != [
+            one.values for one in related.configurations[1:6]
+        ]
 
 
 def test_proposals_are_reproducible() -> None:
     *known, target = related_tasks(5, 300)
     store = store_of(known, 300)
-    first, second = (search("xautolm", warm("moderate-linear")(store, target), target, 300, trials=8) for _ in range(2))
+    first, second = (
+        search("xautolm", warm("moderate-linear")(store, target), target, 300, trials=8)
+        for _ in range(2)
+    )
     assert first.configurations == second.configurations
     assert all(SPACE.problems(one.values) == [] for one in first.configurations)

@@ -17,7 +17,10 @@ F1 = Objective(name="f1")
     ("content", "expected"),
     [
         (b"", []),
-        (b'{"step": 1}\n{"step": 2, "epoch": 0.5, "note": "x"}\n', [{"step": 1}, {"step": 2, "epoch": 0.5}]),
+        (
+            b'{"step": 1}\n{"step": 2, "epoch": 0.5, "note": "x"}\n',
+            [{"step": 1}, {"step": 2, "epoch": 0.5}],
+        ),
         (b'{"step": 1}\n{"st', [{"step": 1}]),
         (b'[1, 2]\n7\nnull\n{"step": 3}\n', [{"step": 3}]),
         (b'\xff\xfe\x00\n{"step": 4}\n', [{"step": 4}]),
@@ -52,6 +55,11 @@ def test_the_score_so_far_is_that_of_the_best_epoch_and_before_the_first_an_esti
     later = {"step": 3, "f1": 0.3, "partial_rows": 40}
     assert score_so_far([], F1) is None and score_so_far([log], F1) is None
     assert score_so_far([log, early, later, log], F1) == (0.3, True)
-    epochs = [{"step": 4, "f1": 0.7}, log, {"step": 8, "f1": 0.6}, {"step": 9, "f1": 0.95, "partial_rows": 40}]
+    epochs = [
+        {"step": 4, "f1": 0.7},
+        log,
+        {"step": 8, "f1": 0.6},
+        {"step": 9, "f1": 0.95, "partial_rows": 40},
+    ]
     assert score_so_far([early, *epochs], F1) == (0.7, False)
     assert score_so_far(epochs, Objective(name="accuracy")) is None

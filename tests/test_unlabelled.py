@@ -68,9 +68,13 @@ def test_rows_without_an_answer_are_scored_as_such_where_that_is_said(
         played(tmp_path / "other", unlabelled="none")
 
 
-def test_columns_of_0_and_1_are_found_again(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_columns_of_0_and_1_are_found_again(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     table = pd.DataFrame({"text": [f"text {row} on the apple" for row in range(ROWS)]})
-    table = table.assign(apple=[row % 2 for row in range(ROWS)], pear=[(row + 1) % 2 for row in range(ROWS)])
+    table = table.assign(
+        apple=[row % 2 for row in range(ROWS)], pear=[(row + 1) % 2 for row in range(ROWS)]
+    )
     auto = played(tmp_path / "run", "multilabel-classification", data=table, label="apple,pear")
     assert tuple(auto.classes_) == ("apple", "pear")
     scores = AutoLM.load(tmp_path / "run").evaluate(table)
@@ -90,12 +94,18 @@ def test_the_option_on_the_command_line(
         main()
     assert stopped.value.code == 2
     message = capsys.readouterr().err
-    assert f"1 of {ROWS + 1} rows" in message and f"line {ROWS + 2}" in message and "--unlabelled drop" in message
+    assert (
+        f"1 of {ROWS + 1} rows" in message
+        and f"line {ROWS + 2}" in message
+        and "--unlabelled drop" in message
+    )
 
 
 def test_a_description_says_what_was_left_out(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     table = table_for("text-classification")
-    AutoLM(device="cpu").describe(pd.concat([table, pd.DataFrame({"text": ["more"], "label": [None]})]))
+    AutoLM(device="cpu").describe(
+        pd.concat([table, pd.DataFrame({"text": ["more"], "label": [None]})])
+    )
     assert f"1 of {ROWS + 1} rows of the train split left out" in caplog.text

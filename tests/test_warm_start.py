@@ -77,7 +77,9 @@ def fit(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
 FIRST, SECOND = support_tickets(160, seed=1), support_tickets(200, seed=2)
 
 
-def test_experience_changes_the_proposals_and_avoids_what_failed(fit: Callable, tmp_path: Path) -> None:
+def test_experience_changes_the_proposals_and_avoids_what_failed(
+    fit: Callable, tmp_path: Path
+) -> None:
     fit("first", FIRST)
     cold, said = fit("cold", SECOND, trials=20)
     warm, told = fit("warm", SECOND, trials=20, warm_start="moderate-linear", hide="self")
@@ -87,18 +89,26 @@ def test_experience_changes_the_proposals_and_avoids_what_failed(fit: Callable, 
     assert any("successes and 20 failures, from data frame" in line for line in told), told
     account = json.loads((tmp_path / "warm" / "warm_start.json").read_text())
     assert Counter(row["outcome"] for row in account["influences"])["out_of_memory"] == 20
-    assert all(row["rate"] * (1 if row["outcome"] == "success" else -1) > 0 for row in account["influences"])
+    assert all(
+        row["rate"] * (1 if row["outcome"] == "success" else -1) > 0
+        for row in account["influences"]
+    )
 
 
 def test_knn_is_another_strategy(fit: Callable) -> None:
     fit("first", FIRST)
-    runs = [fit(name, SECOND, trials=15, warm_start=name)[0] for name in ("knn", "low-linear", "high-sum")]
+    runs = [
+        fit(name, SECOND, trials=15, warm_start=name)[0]
+        for name in ("knn", "low-linear", "high-sum")
+    ]
     assert runs[0] != runs[1] != runs[2]
 
 
 def test_the_same_data_is_hidden_under_any_name_and_size(fit: Callable) -> None:
     fit("first", FIRST)
-    shuffled = FIRST.sample(frac=1.0, random_state=1).rename(columns={"text": "review", "label": "stars"})
+    shuffled = FIRST.sample(frac=1.0, random_state=1).rename(
+        columns={"text": "review", "label": "stars"}
+    )
     options = {"warm_start": "moderate-linear", "trials": 2, "text": "review", "label": "stars"}
     _, seen = fit("seen", shuffled, **options)
     _, hidden = fit("hidden", shuffled, hide="self", **options)
@@ -130,7 +140,9 @@ def test_features_of_another_version_are_had_from_the_cache_or_counted(
         assert store.experiences()[0].features
     original = ExperienceStore.experiences
     monkeypatch.setattr(
-        ExperienceStore, "experiences", lambda self, **k: [replace(one, features={}) for one in original(self, **k)]
+        ExperienceStore,
+        "experiences",
+        lambda self, **k: [replace(one, features={}) for one in original(self, **k)],
     )
     _, said = fit("cached", SECOND, trials=2, warm_start="moderate-linear")
     assert any("successes and 20 failures" in line for line in said)
@@ -152,10 +164,15 @@ def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
     _, said = fit("second", SECOND, sampler="xautolm", trials=8, explain=True)
     lines = [line for line in said if "comes from" in line]
     assert len(lines) == 8 and "default" in lines[0]
-    found = [json.loads(path.read_text()) for path in sorted((tmp_path / "second").glob("trials/*/explanation.json"))]
+    found = [
+        json.loads(path.read_text())
+        for path in sorted((tmp_path / "second").glob("trials/*/explanation.json"))
+    ]
     assert len(found) == 8
     followed = [one for one in found if one.get("because")]
-    assert followed and all(one.startswith("data frame trial") for row in followed for one in row["because"])
+    assert followed and all(
+        one.startswith("data frame trial") for row in followed for one in row["because"]
+    )
     # A probe and the first training come before the sampler.
     _, said = fit("third", SECOND, trials=4, explain=True)
     assert sum("model of generation 0" in line or "unbiased" in line for line in said) == 2
@@ -163,7 +180,13 @@ def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
 
 def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
     fit("first", FIRST)
-    _, some = fit("some", SECOND, trials=9, warm_start="low-linear", warm_start_options="k_positive=3,task_weight=0.9")
+    _, some = fit(
+        "some",
+        SECOND,
+        trials=9,
+        warm_start="low-linear",
+        warm_start_options="k_positive=3,task_weight=0.9",
+    )
     assert any("warm start: 3 successes and 0 failures" in line for line in some)
     for options, error in (
         ({"warm_start": "low-linear", "warm_start_options": "k_posit=3"}, UnknownNameError),
@@ -181,7 +204,9 @@ def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
 def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Experience]:
     """Experiences of question answering, as the importer makes them."""
 
-    def build(score: float | None, run: str, data: str = "squad", *, alias: bool = True, **more: Any) -> Experience:
+    def build(
+        score: float | None, run: str, data: str = "squad", *, alias: bool = True, **more: Any
+    ) -> Experience:
         failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="")
         failed = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
         fields = {
@@ -190,9 +215,13 @@ def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Expe
             "run": run,
             "trial": 0,
             "task": "question-answering",
-            "data": replace(profile, name=data, source_fingerprint=f"{data}-content", fingerprint=f"{run}-split"),
+            "data": replace(
+                profile, name=data, source_fingerprint=f"{data}-content", fingerprint=f"{run}-split"
+            ),
             "system": machine,
-            "configuration": Configuration(values={"model": "gpt2", "method": "full.v1"}, space="paper.v1"),
+            "configuration": Configuration(
+                values={"model": "gpt2", "method": "full.v1"}, space="paper.v1"
+            ),
             "outcome": failed if score is None else success(math.e, token_f1=score),
             "limits": Limits(),
             "objectives": ("token_f1", "evaluation_time"),
@@ -210,9 +239,16 @@ GOALS = (METRICS.get("token_f1").objective, TIME)
 
 
 @pytest.mark.parametrize("alias", [True, False])
-def test_quality_is_judged_within_a_data_set_over_its_runs(answered: Callable[..., Experience], alias: bool) -> None:
-    squad = [answered(score, f"run {at}", alias=alias) for at, score in enumerate((0.857, 0.380, 0.175))]
-    drop = [answered(0.2, "run 9", "drop", alias=alias), answered(0.1, "run 10", "drop", alias=alias)]
+def test_quality_is_judged_within_a_data_set_over_its_runs(
+    answered: Callable[..., Experience], alias: bool
+) -> None:
+    squad = [
+        answered(score, f"run {at}", alias=alias) for at, score in enumerate((0.857, 0.380, 0.175))
+    ]
+    drop = [
+        answered(0.2, "run 9", "drop", alias=alias),
+        answered(0.1, "run 10", "drop", alias=alias),
+    ]
     standings = standings_of([*squad, *drop], GOALS)
     # SQuAD: mean .4707, deviation .2857. DROP: mean .15, deviation .05. The time is e seconds, minus its logarithm -1.
     expected = [(1.352, -1), (-0.317, -1), (-1.035, -1), (1.0, -1), (-1.0, -1)]
@@ -220,7 +256,9 @@ def test_quality_is_judged_within_a_data_set_over_its_runs(answered: Callable[..
         assert standings[experience.id] == pytest.approx(scores, abs=2e-3)
 
 
-def test_what_is_measured_differently_is_never_compared(answered: Callable[..., Experience]) -> None:
+def test_what_is_measured_differently_is_never_compared(
+    answered: Callable[..., Experience],
+) -> None:
     ours = [answered(0.9, "a"), answered(0.7, "b")]
     outcome = success(10.0, rouge=0.2)
     other = answered(0.2, "c", outcome=outcome, objectives=("rouge", "evaluation_time"))
@@ -237,14 +275,23 @@ def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> No
     lost = answered(None, "lost", features=now)
 
     def weights(**knobs: Any) -> dict[str, float]:
-        evidence = evidence_of([here, there, lost], now, GOALS, replace(WarmStart(beta=1.0), **knobs))
-        return {one.source.partition(" trial")[0] + (" failed" if one.failed else ""): one.weight for one in evidence}
+        evidence = evidence_of(
+            [here, there, lost], now, GOALS, replace(WarmStart(beta=1.0), **knobs)
+        )
+        return {
+            one.source.partition(" trial")[0] + (" failed" if one.failed else ""): one.weight
+            for one in evidence
+        }
 
     # One feature of each part differs by its whole range: .4 for the task, .3 for the system.
-    assert weights() == pytest.approx({"squad": math.exp(-0.3), "drop": math.exp(-0.4), "squad failed": 1.0})
+    assert weights() == pytest.approx(
+        {"squad": math.exp(-0.3), "drop": math.exp(-0.4), "squad failed": 1.0}
+    )
     assert weights(beta=0.0) == {"squad": 1.0, "drop": 1.0, "squad failed": 1.0}
     only_system = Weights(task=0.0, semantic=0.0, system=1.0)
-    assert weights(weights=only_system) == pytest.approx({"squad": math.exp(-1), "drop": 1.0, "squad failed": 1.0})
+    assert weights(weights=only_system) == pytest.approx(
+        {"squad": math.exp(-1), "drop": 1.0, "squad failed": 1.0}
+    )
     # 2, 1, 1 and 1: their deviation is √3 / 4, so 2 and 1 are 4 / √3 apart.
     apart = weights(weights=only_system, scaler="standard")["squad"]
     assert apart == pytest.approx(math.exp(-4 / math.sqrt(3)))
@@ -299,7 +346,12 @@ def test_our_own_experience_is_hidden_by_content_and_not_by_name(
     answered: Callable[..., Experience], profile: DataProfile
 ) -> None:
     own = answered(0.5, "r", "reviews/train.csv", alias=False)
-    same = replace(profile, name="other/train.csv", fingerprint="0a", source_fingerprint="reviews/train.csv-content")
+    same = replace(
+        profile,
+        name="other/train.csv",
+        fingerprint="0a",
+        source_fingerprint="reviews/train.csv-content",
+    )
     namesake = replace(profile, name="reviews/train.csv", fingerprint="0a", source_fingerprint="0b")
     assert visible([own], "question-answering", same, "", ["self"]) == []
     assert visible([own], "question-answering", namesake, "", ["self"]) == [own]
@@ -315,17 +367,32 @@ def test_a_file_in_a_folder_is_hidden_by_the_folders_name(fit: Callable, tmp_pat
     fit("first", str(folder / "train.csv"), trials=6, models="scratch-tiny")
     with ExperienceStore(tmp_path / "s.db") as store:
         assert {experience.data.name for experience in store.experiences()} == {"made_up/train.csv"}
-    for hide, expected in (("self", "begins from zero"), ("made_up", "begins from zero"), ("other", "successes")):
-        options = {"warm_start": "moderate-linear", "trials": 1, "hide": hide, "models": "scratch-tiny"}
+    for hide, expected in (
+        ("self", "begins from zero"),
+        ("made_up", "begins from zero"),
+        ("other", "successes"),
+    ):
+        options = {
+            "warm_start": "moderate-linear",
+            "trials": 1,
+            "hide": hide,
+            "models": "scratch-tiny",
+        }
         _, said = fit(f"again {hide}", str(folder / "train.csv"), **options)
         assert any(expected in line for line in said), (hide, said)
 
 
-def test_earlier_imports_are_seen_in_our_words(answered: Callable[..., Experience], profile: DataProfile) -> None:
+def test_earlier_imports_are_seen_in_our_words(
+    answered: Callable[..., Experience], profile: DataProfile
+) -> None:
     values = {"model": "openai-community/gpt2", "method": "full.v1", "data_downsize": "1/4"}
     stored = answered(0.5, "squad", configuration=Configuration(values=values, space="paper.v1"))
     (experience,) = visible([stored], "question-answering", profile, "", [])
-    assert dict(experience.configuration.values) == {"model": "gpt2", "method": "full.v1", "data_downsize": "quarter"}
+    assert dict(experience.configuration.values) == {
+        "model": "gpt2",
+        "method": "full.v1",
+        "data_downsize": "quarter",
+    }
 
 
 def test_what_a_search_begins_with_does_not_grow_with_the_store(
@@ -338,7 +405,9 @@ def test_what_a_search_begins_with_does_not_grow_with_the_store(
     fit("few", SECOND, trials=6, warm_start="low-linear")
     fit("another", support_tickets(180, seed=9), trials=40)
     fit("many", SECOND, trials=6, warm_start="low-linear")
-    few, many = (json.loads((tmp_path / name / "warm_start.json").read_text()) for name in ("few", "many"))
+    few, many = (
+        json.loads((tmp_path / name / "warm_start.json").read_text()) for name in ("few", "many")
+    )
     assert many["experiences"] > few["experiences"] > 5
     for account in (few, many):
         assert len(account["influences"]) == 5 and len(account["evidence"]) == 10

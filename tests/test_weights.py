@@ -47,7 +47,13 @@ Fit = Callable[..., tuple[AutoLM, FakeExecutor, list[str]]]
 def fit(tmp_path: Path, tickets: pd.DataFrame) -> Fit:
     def run(models: str, **options: Any) -> tuple[AutoLM, FakeExecutor, list[str]]:
         executor, screen = FakeExecutor(play), Listener()
-        given = {"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", "trials": 3, "models": models}
+        given = {
+            "out": str(tmp_path / "run"),
+            "sampler": "random",
+            "device": "cpu",
+            "trials": 3,
+            "models": models,
+        }
         auto = AutoLM(**given | options)
         auto.fit(tickets, screen=screen, executor=executor)
         return auto, executor, screen.notes
@@ -95,8 +101,12 @@ def test_trials_cannot_ask_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     assert child_environment(1)["HF_HUB_OFFLINE"] == "1"
 
 
-@pytest.mark.parametrize("behaviour", [{"cut_after": 1000}, {"status": 500}, {"gated": True}], ids=str)
-def test_what_the_hub_does_is_no_experience(small_hub: SmallHub, fit: Fit, behaviour: dict[str, Any]) -> None:
+@pytest.mark.parametrize(
+    "behaviour", [{"cut_after": 1000}, {"status": 500}, {"gated": True}], ids=str
+)
+def test_what_the_hub_does_is_no_experience(
+    small_hub: SmallHub, fit: Fit, behaviour: dict[str, Any]
+) -> None:
     small_hub.add("org/odd", **behaviour)
     with pytest.raises(ModelUnavailableError, match="'org/odd' cannot be had from the hub"):
         fit("org/odd")
@@ -139,7 +149,9 @@ def test_a_hub_in_trouble_does_not_stop_auto(small_zoo: SmallHub, fit: Fit) -> N
     assert len([note for note in notes if "HTTP 503" in note]) == 1
 
 
-def test_advice_fetches_no_weights(small_zoo: SmallHub, tickets: pd.DataFrame, tmp_path: Path) -> None:
+def test_advice_fetches_no_weights(
+    small_zoo: SmallHub, tickets: pd.DataFrame, tmp_path: Path
+) -> None:
     small_zoo.add("org/odd")
     options = {"device": "cpu", "out": str(tmp_path / "run")}
     AutoLM(models="auto,org/odd", **options).recommend(tickets)
@@ -147,9 +159,13 @@ def test_advice_fetches_no_weights(small_zoo: SmallHub, tickets: pd.DataFrame, t
     assert not small_zoo.fetched(".safetensors")
 
 
-def test_only_models_of_the_space_are_fetched(small_zoo: SmallHub, fit: Fit, tmp_path: Path) -> None:
+def test_only_models_of_the_space_are_fetched(
+    small_zoo: SmallHub, fit: Fit, tmp_path: Path
+) -> None:
     auto, _, _ = fit("auto", trial_memory_limit="1GB", methods="full")
-    fetched = {"/".join(path.strip("/").split("/")[:2]) for path in small_zoo.fetched(".safetensors")}
+    fetched = {
+        "/".join(path.strip("/").split("/")[:2]) for path in small_zoo.fetched(".safetensors")
+    }
     in_space = {ZOO.get(name).hub_id for name in auto.info_.models} - {""}
     considered = {card.hub_id for card in ZOO.things.values() if card.automatic and card.hub_id}
     assert fetched == in_space

@@ -62,7 +62,9 @@ def main() -> None:
 
 def parsed() -> argparse.Namespace:
     """Return the options of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--data", type=Path, help="folder of the sets")
     parser.add_argument("--core", type=int, default=0, help="the only core that a system may use")
     parser.add_argument("--seeds", default="0,1,2")
@@ -72,13 +74,23 @@ def parsed() -> argparse.Namespace:
     parser.add_argument("--train-rows", type=int, default=2_000)
     parser.add_argument("--validation-rows", type=int, default=500)
     parser.add_argument("--test-rows", type=int, default=2_000, help="at most so many")
-    parser.add_argument("--setfit-python", help="an interpreter with setfit; without it, SetFit is left out")
-    parser.add_argument("--old-source", type=Path, help="src folder of an earlier version, for ours-before")
-    parser.add_argument("--old-python", default=sys.executable, help="interpreter for the earlier version")
+    parser.add_argument(
+        "--setfit-python", help="an interpreter with setfit; without it, SetFit is left out"
+    )
+    parser.add_argument(
+        "--old-source", type=Path, help="src folder of an earlier version, for ours-before"
+    )
+    parser.add_argument(
+        "--old-python", default=sys.executable, help="interpreter for the earlier version"
+    )
     parser.add_argument("--work", type=Path, help="where temporary files go")
     parser.add_argument("--lines", type=Path, default=LINES, help="the file of measurements")
     parser.add_argument("--page", type=Path, default=PAGE, help="the file that --report writes")
-    parser.add_argument("--report", action="store_true", help="write the page from the measurements, measure nothing")
+    parser.add_argument(
+        "--report",
+        action="store_true",
+        help="write the page from the measurements, measure nothing",
+    )
     return parser.parse_args()
 
 
@@ -86,10 +98,14 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
     """Measure what the file of measurements lacks, and append it."""
     known = {measurement.key for measurement in read(options.lines)}
     machine, commit = machine_description(), commit_of(ROOT)
-    systems = [system for system in map(System, options.systems.split(",")) if is_there(system, options)]
+    systems = [
+        system for system in map(System, options.systems.split(",")) if is_there(system, options)
+    ]
     minutes = [float(text) for text in options.minutes.split(",")]
     seeds = [int(text) for text in options.seeds.split(",")]
-    for dataset, seed, system, budget in wanted_keys(options.sets.split(","), seeds, systems, minutes):
+    for dataset, seed, system, budget in wanted_keys(
+        options.sets.split(","), seeds, systems, minutes
+    ):
         if (dataset, seed, system, budget, options.train_rows) in known:
             continue
         rows = work / f"{dataset}-{seed}"
@@ -130,7 +146,12 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
 
 
 def run_system(
-    system: System, options: argparse.Namespace, rows: Path, folder: Path, seed: int, minutes: float | None
+    system: System,
+    options: argparse.Namespace,
+    rows: Path,
+    folder: Path,
+    seed: int,
+    minutes: float | None,
 ) -> tuple[tuple[Checkpoint, ...], RunFacts | None]:
     """Run a system in a process of its own; return its answers, and of searches how the budget was spent."""
     if minutes is None:
@@ -155,12 +176,28 @@ def run_baseline(
     is_setfit = system is System.SETFIT
     python = options.setfit_python if is_setfit else sys.executable
     program = (
-        ["benchmarks.first_minute.setfit_baseline"] if is_setfit else ["benchmarks.first_minute.baselines", system]
+        ["benchmarks.first_minute.setfit_baseline"]
+        if is_setfit
+        else ["benchmarks.first_minute.baselines", system]
     )
     out, log = folder / "answers.jsonl", folder / "baseline.log"
-    settings = ["--rows", str(rows), "--model", str(encoder_folder()), "--out", str(out), "--seed", str(seed)]
+    settings = [
+        "--rows",
+        str(rows),
+        "--model",
+        str(encoder_folder()),
+        "--out",
+        str(out),
+        "--seed",
+        str(seed),
+    ]
     started = ["--started", repr(time.monotonic())]
-    process = start([python, "-m", *program, *settings, *started], Place(python=python, core=options.core), {}, log)
+    process = start(
+        [python, "-m", *program, *settings, *started],
+        Place(python=python, core=options.core),
+        {},
+        log,
+    )
     try:
         code = process.wait(BASELINE_PATIENCE * TIMES[-1])
     except subprocess.TimeoutExpired:
@@ -186,13 +223,18 @@ def encoder_folder() -> Path:
     """Return the folder of MiniLM, as xautolm finds it."""
     folder = sentence_encoder()
     if folder is None:
-        sys.exit(f"The package {PACKAGED_ENCODER}, which carries MiniLM, is not installed, or is switched off.")
+        sys.exit(
+            f"The package {PACKAGED_ENCODER}, which carries MiniLM, is not installed, or is switched off."
+        )
     return folder
 
 
 def shown(measurement: Measurement, train_rows: int) -> str:
     """Return the answers of a measurement in a line."""
-    answers = [f"{checkpoint.f1_macro:.3f} @{checkpoint.seconds:.0f}" for checkpoint in measurement.checkpoints]
+    answers = [
+        f"{checkpoint.f1_macro:.3f} @{checkpoint.seconds:.0f}"
+        for checkpoint in measurement.checkpoints
+    ]
     return f"{train_rows} rows, {', '.join(answers) or 'no answer'}"
 
 

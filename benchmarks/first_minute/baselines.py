@@ -27,7 +27,9 @@ MEGABATCH = 50
 
 def main() -> None:
     """Run the baseline that the command line names."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("system", type=System, choices=sorted(BASELINES))
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
@@ -102,7 +104,11 @@ def policy(splits: Splits, log: AnswerLog, model: Path, seed: int) -> None:
         head.weight.copy_(torch.as_tensor(weight))
         head.bias.copy_(torch.as_tensor(bias))
     body.encoder.get_input_embeddings().weight.requires_grad_(False)
-    trained = [parameter for parameter in [*body.encoder.parameters(), *head.parameters()] if parameter.requires_grad]
+    trained = [
+        parameter
+        for parameter in [*body.encoder.parameters(), *head.parameters()]
+        if parameter.requires_grad
+    ]
     optimizer = torch.optim.AdamW(trained, lr=RATE, fused=True)
     lengths = body.lengths(splits.train_texts)
     steps = EPOCHS * -(-len(lengths) // BATCH)
@@ -126,7 +132,9 @@ def policy(splits: Splits, log: AnswerLog, model: Path, seed: int) -> None:
         log.offer(macro_f1(splits.validation_targets, predict(splits.validation_texts)), predict)
 
 
-def batches_of_like_length(lengths: Sequence[int], size: int, rng: np.random.Generator) -> Iterator[list[int]]:
+def batches_of_like_length(
+    lengths: Sequence[int], size: int, rng: np.random.Generator
+) -> Iterator[list[int]]:
     """Yield batches of row numbers: shuffled, then sorted by length within stretches of several batches."""
     order = rng.permutation(len(lengths))
     stretch = size * MEGABATCH
@@ -145,10 +153,14 @@ def trainer(splits: Splits, log: AnswerLog, model: Path, seed: int) -> None:
 
 def tuned_trainer(splits: Splits, log: AnswerLog, model: Path, seed: int) -> None:
     """Run the Trainer with the learning rate and the batch that suit small encoders."""
-    train_by_trainer(splits, log, model, seed, learning_rate=RATE, per_device_train_batch_size=BATCH)
+    train_by_trainer(
+        splits, log, model, seed, learning_rate=RATE, per_device_train_batch_size=BATCH
+    )
 
 
-def train_by_trainer(splits: Splits, log: AnswerLog, model: Path, seed: int, **arguments: Any) -> None:
+def train_by_trainer(
+    splits: Splits, log: AnswerLog, model: Path, seed: int, **arguments: Any
+) -> None:
     """Run the Trainer, and offer the model after each epoch.
 
     Args:
@@ -175,7 +187,9 @@ def train_by_trainer(splits: Splits, log: AnswerLog, model: Path, seed: int, **a
     disable_progress_bars()
     set_seed(seed)
     tokenizer = AutoTokenizer.from_pretrained(model)
-    classifier = AutoModelForSequenceClassification.from_pretrained(model, num_labels=len(splits.classes))
+    classifier = AutoModelForSequenceClassification.from_pretrained(
+        model, num_labels=len(splits.classes)
+    )
 
     def tokens(texts: Sequence[str]) -> dict[str, Any]:
         return dict(tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH))
@@ -184,7 +198,9 @@ def train_by_trainer(splits: Splits, log: AnswerLog, model: Path, seed: int, **a
         classifier.eval()
         predictions = []
         for start in range(0, len(texts), EMBEDDING_BATCH):
-            batch = tokenizer.pad(tokens(texts[start : start + EMBEDDING_BATCH]), return_tensors="pt")
+            batch = tokenizer.pad(
+                tokens(texts[start : start + EMBEDDING_BATCH]), return_tensors="pt"
+            )
             with torch.inference_mode():
                 predictions.append(classifier(**batch).logits.argmax(dim=1).numpy())
         return np.concatenate(predictions)
@@ -194,7 +210,9 @@ def train_by_trainer(splits: Splits, log: AnswerLog, model: Path, seed: int, **a
 
         def on_epoch_end(self, *args: Any, **_: Any) -> None:
             """Score it."""
-            log.offer(macro_f1(splits.validation_targets, predict(splits.validation_texts)), predict)
+            log.offer(
+                macro_f1(splits.validation_targets, predict(splits.validation_texts)), predict
+            )
 
     rows = Dataset.from_dict({**tokens(splits.train_texts), "labels": splits.train_targets})
     settings = TrainingArguments(

@@ -97,7 +97,11 @@ class Measurement:
 
     def answer_at(self, seconds: float) -> Checkpoint | None:
         """Return the answer that is there at a time, or None."""
-        there = [checkpoint for checkpoint in self.checkpoints if checkpoint.seconds <= seconds * (1 + TOLERANCE)]
+        there = [
+            checkpoint
+            for checkpoint in self.checkpoints
+            if checkpoint.seconds <= seconds * (1 + TOLERANCE)
+        ]
         return there[-1] if there else None
 
 
@@ -119,11 +123,16 @@ def read_checkpoints(path: Path) -> tuple[Checkpoint, ...]:
     """Return the checkpoints that a baseline's process wrote, one line of JSON each."""
     if not path.exists():
         return ()
-    return tuple(_checkpoints(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()))
+    return tuple(
+        _checkpoints(json.loads(line) for line in path.read_text(encoding="utf-8").splitlines())
+    )
 
 
 def wanted_keys(
-    datasets: Sequence[str], seeds: Sequence[int], systems: Sequence[System], minutes: Sequence[float]
+    datasets: Sequence[str],
+    seeds: Sequence[int],
+    systems: Sequence[System],
+    minutes: Sequence[float],
 ) -> Iterator[tuple[str, int, System, float | None]]:
     """Yield what is to be measured; a system with budgets once for each of them."""
     for dataset in datasets:

@@ -38,11 +38,23 @@ class Place:
         if self.source is not None:
             paths.append(str(self.source))
         paths.append(os.environ.get("PYTHONPATH", ""))
-        fixed = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "HF_HUB_OFFLINE": "1"}
-        return {**os.environ, **fixed, "PYTHONPATH": os.pathsep.join(filter(None, paths)), **variables}
+        fixed = {
+            "OMP_NUM_THREADS": "1",
+            "MKL_NUM_THREADS": "1",
+            "OPENBLAS_NUM_THREADS": "1",
+            "HF_HUB_OFFLINE": "1",
+        }
+        return {
+            **os.environ,
+            **fixed,
+            "PYTHONPATH": os.pathsep.join(filter(None, paths)),
+            **variables,
+        }
 
 
-def start(command: Sequence[str], place: Place, variables: Mapping[str, str], log: Path) -> subprocess.Popen[bytes]:
+def start(
+    command: Sequence[str], place: Place, variables: Mapping[str, str], log: Path
+) -> subprocess.Popen[bytes]:
     """Start a program on the place's core, in a session of its own; what it prints goes to a file."""
 
     def pin() -> None:

@@ -18,7 +18,14 @@ FIRST_MODEL_SECONDS = 30.0
 WEAK_SECONDS_SHARE = 0.08
 OVERSHOOT = 0.03
 WARM_SECONDS, COLD_SECONDS = 6.0, 15.0
-BASELINES = (System.TFIDF, System.PROBE, System.TRAINER, System.TRAINER_TUNED, System.SETFIT, System.POLICY)
+BASELINES = (
+    System.TFIDF,
+    System.PROBE,
+    System.TRAINER,
+    System.TRAINER_TUNED,
+    System.SETFIT,
+    System.POLICY,
+)
 TITLES = {
     System.TFIDF: "TF-IDF + logistic regression",
     System.PROBE: "MiniLM + logistic regression",
@@ -78,7 +85,9 @@ class Table:
         Of searches, those with the smallest budget that is not over by then: who has five minutes says so.
         """
         runs = self.of(dataset, system)
-        budgets = sorted({run.minutes for run in runs if run.minutes is not None and 60 * run.minutes >= seconds})
+        budgets = sorted(
+            {run.minutes for run in runs if run.minutes is not None and 60 * run.minutes >= seconds}
+        )
         if system.has_budget:
             return [run for run in runs if budgets and run.minutes == budgets[0]]
         return runs
@@ -126,7 +135,10 @@ def markdown(measurements: Sequence[Measurement]) -> str:
         "",
         "| goal | measured | met |",
         "| --- | --- | --- |",
-        *(f"| {verdict.goal} | {verdict.measured} | {met(verdict)} |" for verdict in verdicts(table)),
+        *(
+            f"| {verdict.goal} | {verdict.measured} | {met(verdict)} |"
+            for verdict in verdicts(table)
+        ),
         "",
         "## How searches spent their budget",
         "",
@@ -140,7 +152,9 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
     for machine in sorted({measurement.machine for measurement in measurements}):
         yield f"- {machine}"
     for system in (System.OURS, System.OURS_BEFORE):
-        commits = sorted({measurement.commit for measurement in measurements if measurement.system is system})
+        commits = sorted(
+            {measurement.commit for measurement in measurements if measurement.system is system}
+        )
         if commits:
             yield f"- {TITLES[system]}: commit {', '.join(commits)}"
     busiest = max((measurement.load for measurement in measurements), default=0.0)
@@ -221,7 +235,9 @@ def judged_first_model(table: Table) -> Verdict:
     slowest = max(runs, key=lambda run: run.checkpoints[0].seconds)
     seconds = slowest.checkpoints[0].seconds
     return Verdict(
-        goal=goal, measured=f"at latest {seconds:.1f} s ({slowest.dataset})", is_met=seconds <= FIRST_MODEL_SECONDS
+        goal=goal,
+        measured=f"at latest {seconds:.1f} s ({slowest.dataset})",
+        is_met=seconds <= FIRST_MODEL_SECONDS,
     )
 
 
@@ -259,7 +275,9 @@ def judged_margins(goal: str, margins: dict[str, float], least: float) -> Verdic
         return not_measured(goal)
     below = [dataset for dataset, margin in margins.items() if margin < least]
     worst = min(margins, key=lambda dataset: margins[dataset])
-    measured = f"{len(margins) - len(below)} of {len(margins)} sets; least {margins[worst]:+.3f} ({worst})"
+    measured = (
+        f"{len(margins) - len(below)} of {len(margins)} sets; least {margins[worst]:+.3f} ({worst})"
+    )
     return Verdict(goal=goal, measured=measured, is_met=not below)
 
 
@@ -295,13 +313,17 @@ def judged_weak_seconds(table: Table) -> Verdict:
     if not total:
         return not_measured(goal)
     share = sum(run.weak_seconds for run in facts) / total
-    return Verdict(goal=goal, measured=f"{share:.1%} of {total:,.0f} s", is_met=share <= WEAK_SECONDS_SHARE)
+    return Verdict(
+        goal=goal, measured=f"{share:.1%} of {total:,.0f} s", is_met=share <= WEAK_SECONDS_SHARE
+    )
 
 
 def judged_overshoot(table: Table) -> Verdict:
     """Judge by how much the budget is passed, from the start of the process to its end."""
     goal = f"budget passed by at most {OVERSHOOT:.0%}"
-    runs = [(run, facts.seconds / (60 * run.minutes) - 1) for run, facts in table.facts() if run.minutes]
+    runs = [
+        (run, facts.seconds / (60 * run.minutes) - 1) for run, facts in table.facts() if run.minutes
+    ]
     if not runs:
         return not_measured(goal)
     worst, share = max(runs, key=lambda pair: pair[1])
@@ -309,7 +331,9 @@ def judged_overshoot(table: Table) -> Verdict:
     return Verdict(goal=goal, measured=measured, is_met=share <= OVERSHOOT)
 
 
-def judged_start(name: str, limit: float, table: Table, seconds_of: Callable[[RunFacts], float | None]) -> Verdict:
+def judged_start(
+    name: str, limit: float, table: Table, seconds_of: Callable[[RunFacts], float | None]
+) -> Verdict:
     """Judge the seconds until the first trial computes."""
     goal = f"first training step within {limit:.0f} s, {name}"
     seconds = [seconds_of(facts) for _, facts in table.facts()]

@@ -29,7 +29,10 @@ def draw_rows(
     labelled = pd.read_parquet(source / "train.parquet")[COLUMNS]
     drawn = stratified(labelled, train_rows + validation_rows, seed)
     train, validation = train_test_split(
-        drawn, test_size=min(validation_rows, len(drawn) // 2), stratify=drawn["label"], random_state=seed
+        drawn,
+        test_size=min(validation_rows, len(drawn) // 2),
+        stratify=drawn["label"],
+        random_state=seed,
     )
     test = stratified(pd.read_parquet(source / "test.parquet")[COLUMNS], test_rows, TEST_SEED)
     folder.mkdir(parents=True, exist_ok=True)

@@ -24,7 +24,10 @@ def main() -> None:
         for run in runs:
             predictions = list(AutoLM.load(run).predict(list(table["text"])))
             f1_macro = f1_score(targets, predictions, average="macro", zero_division=0)
-            line = {"f1_macro": float(f1_macro), "accuracy": float(accuracy_score(targets, predictions))}
+            line = {
+                "f1_macro": float(f1_macro),
+                "accuracy": float(accuracy_score(targets, predictions)),
+            }
             file.write(json.dumps(line) + "\n")
 
 

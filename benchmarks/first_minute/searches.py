@@ -57,12 +57,25 @@ class Search:
         """Return the command line of a search."""
         fit = [self.place.python, "-c", PROGRAM, "fit", str(self.rows / "train.parquet"), "--quiet"]
         validation = ["--validation", str(self.rows / "validation.parquet")]
-        return [*fit, *validation, "--seed", str(self.seed), "--device", "cpu", "--out", str(out), *budget]
+        return [
+            *fit,
+            *validation,
+            "--seed",
+            str(self.seed),
+            "--device",
+            "cpu",
+            "--out",
+            str(out),
+            *budget,
+        ]
 
     @property
     def variables(self) -> dict[str, str]:
         """Return environment variables that keep a search from what others left behind."""
-        return {"XAUTOLM_CACHE": str(self.work / "cache"), "XAUTOLM_STORE": str(self.work / "experience.db")}
+        return {
+            "XAUTOLM_CACHE": str(self.work / "cache"),
+            "XAUTOLM_STORE": str(self.work / "experience.db"),
+        }
 
 
 def measure(search: Search, minutes: float) -> tuple[tuple[Checkpoint, ...], RunFacts]:
@@ -123,7 +136,9 @@ def current_answer(run: Path) -> Path | None:
 def weights_of(model: Path) -> tuple[tuple[str, int], ...]:
     """Return what tells two models apart: their files of weights, which a run links and never writes to."""
     try:
-        return tuple(sorted((path.name, path.stat().st_ino) for path in model.rglob("*.safetensors")))
+        return tuple(
+            sorted((path.name, path.stat().st_ino) for path in model.rglob("*.safetensors"))
+        )
     except OSError:
         return ()
 
@@ -147,7 +162,14 @@ def scored(search: Search, snapshots: Sequence[Snapshot]) -> tuple[Checkpoint, .
         return ()
     out = search.work / "scores.jsonl"
     folders = [str(snapshot.folder) for snapshot in snapshots]
-    command = [search.place.python, "-m", "benchmarks.first_minute.scoring", str(search.rows), str(out), *folders]
+    command = [
+        search.place.python,
+        "-m",
+        "benchmarks.first_minute.scoring",
+        str(search.rows),
+        str(out),
+        *folders,
+    ]
     log = search.work / "scoring.log"
     process = start(command, search.place, search.variables, log)
     try:
@@ -156,7 +178,10 @@ def scored(search: Search, snapshots: Sequence[Snapshot]) -> tuple[Checkpoint, .
     finally:
         end(process)
     lines = [json.loads(line) for line in out.read_text(encoding="utf-8").splitlines()]
-    return tuple(Checkpoint(seconds=snapshot.seconds, **line) for snapshot, line in zip(snapshots, lines, strict=True))
+    return tuple(
+        Checkpoint(seconds=snapshot.seconds, **line)
+        for snapshot, line in zip(snapshots, lines, strict=True)
+    )
 
 
 def warm_first_step(search: Search) -> float | None:
@@ -166,7 +191,12 @@ def warm_first_step(search: Search) -> float | None:
     """
     run = search.work / "warm"
     started_at = time.time()
-    process = start(search.command(run, "--trials", "1"), search.place, search.variables, search.work / "warm.log")
+    process = start(
+        search.command(run, "--trials", "1"),
+        search.place,
+        search.variables,
+        search.work / "warm.log",
+    )
     try:
         process.wait()
     finally:

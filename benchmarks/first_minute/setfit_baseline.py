@@ -22,7 +22,9 @@ one core; SetFit's own default, every pair once, would take days."""
 
 def main() -> None:
     """Train once, with SetFit's defaults but for the number of pairs."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rows", type=Path, required=True)
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--started", type=float, required=True)

@@ -13,7 +13,13 @@ from pathlib import Path
 
 WIDTH, LANE, LEFT, RIGHT, TOP = 900, 26, 150, 170, 34
 """Pixels: of the picture, of a trial's lane, and of the margins."""
-COLOURS = {"probe": "#2a9d8f", "zero_shot": "#2a9d8f", "full": "#3a6ea5", "partial": "#7b6fb0", "lora": "#c77d3a"}
+COLOURS = {
+    "probe": "#2a9d8f",
+    "zero_shot": "#2a9d8f",
+    "full": "#3a6ea5",
+    "partial": "#7b6fb0",
+    "lora": "#c77d3a",
+}
 """Fill of a bar by the method's name without its version."""
 OTHER_COLOUR = "#999999"
 TICKS = 6
@@ -39,7 +45,9 @@ def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("picture", type=Path)
     options = parser.parse_args()
-    options.picture.write_text(drawn(bars_of(options.run), seconds_of(options.run)), encoding="utf-8")
+    options.picture.write_text(
+        drawn(bars_of(options.run), seconds_of(options.run)), encoding="utf-8"
+    )
 
 
 def seconds_of(run: Path) -> float:
@@ -92,8 +100,12 @@ def drawn(bars: list[Bar], seconds: float) -> str:
     for tick in range(TICKS + 1):
         time = seconds * tick / TICKS
         place = LEFT + scale * time
-        parts.append(f'<line x1="{place:.1f}" y1="{TOP}" x2="{place:.1f}" y2="{height - 24}" stroke="#dddddd"/>')
-        parts.append(f'<text x="{place:.1f}" y="{height - 8}" text-anchor="middle">{time:.0f} s</text>')
+        parts.append(
+            f'<line x1="{place:.1f}" y1="{TOP}" x2="{place:.1f}" y2="{height - 24}" stroke="#dddddd"/>'
+        )
+        parts.append(
+            f'<text x="{place:.1f}" y="{height - 8}" text-anchor="middle">{time:.0f} s</text>'
+        )
     first_start = bars[0].start if bars else seconds
     parts += lane(0, "start-up", 0.0, first_start, "#bbbbbb", "data, machine, space", scale)
     best = float("-inf")
@@ -106,12 +118,16 @@ def drawn(bars: list[Bar], seconds: float) -> str:
         elif bar.status == "pruned":
             label += ", stopped"
         colour = COLOURS.get(bar.method, OTHER_COLOUR)
-        parts += lane(position, f"{bar.method} {bar.model}", bar.start, bar.seconds, colour, label, scale)
+        parts += lane(
+            position, f"{bar.method} {bar.model}", bar.start, bar.seconds, colour, label, scale
+        )
     parts.append("</svg>\n")
     return "\n".join(parts)
 
 
-def lane(position: int, name: str, start: float, seconds: float, colour: str, label: str, scale: float) -> list[str]:
+def lane(
+    position: int, name: str, start: float, seconds: float, colour: str, label: str, scale: float
+) -> list[str]:
     """Return a bar with its name on the left and its label on the right of it."""
     top = TOP + LANE * position
     left, width = LEFT + scale * start, max(1.0, scale * seconds)

@@ -33,7 +33,9 @@ WAIT_SECONDS = 60.0
 """For which the end of that child is waited for at a time."""
 
 
-def finish(session: Session, experiences: Sequence[Experience], *, is_early: bool = False) -> Experience:
+def finish(
+    session: Session, experiences: Sequence[Experience], *, is_early: bool = False
+) -> Experience:
     """Write `best/`, `results.json`, `pareto.json` and `leaderboard.csv`, and return the winner.
 
     Args:
@@ -117,7 +119,9 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     info = folder.info()
     experiences = folder.experiences()
     if not experiences:
-        raise NoModelError(f"No trial of {folder.root} has ended yet, so there is nothing to report.")
+        raise NoModelError(
+            f"No trial of {folder.root} has ended yet, so there is nothing to report."
+        )
     front = [experience.trial for experience in front_of(info, experiences)]
     title = f"{info.data.name}: {info.task}"
     lead = lead_of(recorded_objectives(info))
@@ -127,7 +131,9 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
         write_text(target, page)
     except OSError as error:
         raise RunFolderError(
-            "The page cannot be written there.", got=f"{target}: {error.strerror}", fix="Choose a file with --out."
+            "The page cannot be written there.",
+            got=f"{target}: {error.strerror}",
+            fix="Choose a file with --out.",
         ) from None
     return target
 
@@ -170,7 +176,9 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     folder.mkdir(exist_ok=True)
     # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
     # A server of our own is closed at the end; that of the trials is the session's.
-    trials_launcher = session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
+    trials_launcher = (
+        session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
+    )
     launcher = trials_launcher or SpawnLauncher(spec.threads)
     executor = LocalExecutor(launcher, TEST_ENTRY)
     ended: Sequence[tuple[int, TrialOutcome]] = ()
@@ -183,12 +191,16 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
             executor.close()
     _, outcome = ended[0]
     if outcome.failure is not None:
-        session.screen.note(f"the test split could not be scored: {outcome.failure.message} (see {folder})")
+        session.screen.note(
+            f"the test split could not be scored: {outcome.failure.message} (see {folder})"
+        )
         return None
     return dict(outcome.metrics)
 
 
-def summary(info: RunInfo, experiences: Sequence[Experience], results: Results | None) -> dict[str, object]:
+def summary(
+    info: RunInfo, experiences: Sequence[Experience], results: Results | None
+) -> dict[str, object]:
     """Return a run as one JSON value."""
     best = best_of(info, experiences)
     front = front_of(info, experiences)

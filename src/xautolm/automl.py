@@ -21,7 +21,14 @@ from xautolm.errors import UsageError
 from xautolm.execution import Executor
 from xautolm.metrics import scores
 from xautolm.objectives import lead_of, recorded_objectives
-from xautolm.operations import answer, describe_data, evaluate_run, fit_run, recommend_for, report_run
+from xautolm.operations import (
+    answer,
+    describe_data,
+    evaluate_run,
+    fit_run,
+    recommend_for,
+    report_run,
+)
 from xautolm.options import FitOptions
 from xautolm.packed_run import PackedRun
 from xautolm.recommend import Advice
@@ -186,7 +193,11 @@ class AutoLM(BaseEstimator):
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
-        options = self.options if validation is None else self.options.model_copy(update={"validation": validation})
+        options = (
+            self.options
+            if validation is None
+            else self.options.model_copy(update={"validation": validation})
+        )
         self.run_ = fit_run(X, y, options, screen=screen, executor=executor, started=started)
         self._model = None
         task = TASKS.get(options.task)
@@ -329,7 +340,9 @@ class AutoLM(BaseEstimator):
         if model.task.problem_type == REGRESSION:
             return float(r2_score(answered.targets, answered.predictions))
         first = model.task.metrics[0]
-        return scores((first,), answered.targets, answered.predictions, answered.probabilities)[first]
+        return scores((first,), answered.targets, answered.predictions, answered.probabilities)[
+            first
+        ]
 
     def evaluate(self, X: Any, y: Any = None) -> dict[str, float]:
         """Return the task's metrics on data that the search never saw.
@@ -440,7 +453,9 @@ class AutoLM(BaseEstimator):
             AutoLMNotFittedError: There is none yet.
         """
         if not hasattr(self, "run_"):
-            raise AutoLMNotFittedError("This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder).")
+            raise AutoLMNotFittedError(
+                "This AutoLM is not fitted.", fix="Call fit, or AutoLM.load(folder)."
+            )
         return self.run_
 
     def _best_model(self) -> BestModel:

@@ -17,7 +17,14 @@ from xautolm.report import CardFacts, model_card
 from xautolm.report.tables import failures_in_words
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
-from xautolm.serialization import read_json, read_record, replace_folder, to_plain, write_json, write_text
+from xautolm.serialization import (
+    read_json,
+    read_record,
+    replace_folder,
+    to_plain,
+    write_json,
+    write_text,
+)
 from xautolm.tasks import TASKS
 
 logger = logging.getLogger(__name__)
@@ -112,7 +119,9 @@ class BestFolder:
         """Return the folder in which a new `best/` is made."""
         return self.folder.best.with_name(".best")
 
-    def _leader(self, experiences: Sequence[Experience], results: Results | None) -> Experience | None:
+    def _leader(
+        self, experiences: Sequence[Experience], results: Results | None
+    ) -> Experience | None:
         """Return the best trial whose weights are there: who leads only because a file was lost has none any more.
 
         Args:
@@ -140,7 +149,9 @@ class BestFolder:
         # The trial of `best/` is not among the run's: its scores are left in `results.json`, and are compared by that.
         if results is not None and not has_placed_trial:
             lead = lead_of(recorded_objectives(self.info))
-            if best is None or lead.standing(results.validation) >= lead.standing(best.outcome.metrics):
+            if best is None or lead.standing(results.validation) >= lead.standing(
+                best.outcome.metrics
+            ):
                 return None
         if best is None:
             raise NoModelError(f"The weights of all trials in {self.folder.root} are gone.")
@@ -239,7 +250,9 @@ def _why_none(experiences: Sequence[Experience]) -> str:
     last = experiences[-1]
     failure = last.outcome.failure
     message = failure.message if failure else ""
-    return f"None of {len(experiences)} trials gave a model ({kinds}).\nTrial {last.trial}: {message}"
+    return (
+        f"None of {len(experiences)} trials gave a model ({kinds}).\nTrial {last.trial}: {message}"
+    )
 
 
 def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:

@@ -41,7 +41,9 @@ class Clock:
             of the budget counts.
     """
 
-    def __init__(self, path: Path, budget: Budget, before: float = 0.0, started: float | None = None) -> None:
+    def __init__(
+        self, path: Path, budget: Budget, before: float = 0.0, started: float | None = None
+    ) -> None:
         self.path = path
         self.budget = budget
         self.before = before
@@ -96,7 +98,9 @@ def process_started() -> float:
     return time.monotonic() - max(0.0, age)
 
 
-def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, say: Callable[[str], None]) -> float:
+def seconds_used(
+    path: Path, experiences: Sequence[Experience], parallel: int, say: Callable[[str], None]
+) -> float:
     """Return how much of the budget earlier sessions used.
 
     Args:
@@ -113,5 +117,7 @@ def seconds_used(path: Path, experiences: Sequence[Experience], parallel: int, s
         # What they took of the clock is less where several ran at once.
         trial_seconds = sum(experience.outcome.wall_time for experience in experiences)
         seconds = trial_seconds / parallel
-        say(f"{path.name} cannot be read ({error.reason}): the {seconds:.0f} s that the trials took count as used")
+        say(
+            f"{path.name} cannot be read ({error.reason}): the {seconds:.0f} s that the trials took count as used"
+        )
         return seconds

@@ -23,7 +23,9 @@ BARE = r"(?:[+-]?\d+\.?\d*(?:e[+-]?\d+)?|True|False)"
 SPACED = re.compile(rf"\[\s*(?:{QUOTED}(?:\s+{QUOTED})*|{BARE}(?:\s+{BARE})*)\s*\]")
 """A NumPy array as it prints: items without commas, which Python would read as one text."""
 SPACED_ITEM = re.compile(rf"{QUOTED}|{BARE}")
-WRAPPED = re.compile(r"(?:array|frozenset|set)\((\[.*?\]|\{.*?\})(?:,\s*dtype=[^()]*)?\)", re.DOTALL)
+WRAPPED = re.compile(
+    r"(?:array|frozenset|set)\((\[.*?\]|\{.*?\})(?:,\s*dtype=[^()]*)?\)", re.DOTALL
+)
 """A list or set inside the call that Python and NumPy print around it."""
 YES = frozenset({"1", "true", "yes"})
 NO = frozenset({"0", "false", "no"})

@@ -47,10 +47,14 @@ def describe(
         seed=SEED,
         encode=encode,
     )
-    return measure(FEATURES.things.values(), sample, task.target_kind, cache_folder() / CACHE, fingerprint)
+    return measure(
+        FEATURES.things.values(), sample, task.target_kind, cache_folder() / CACHE, fingerprint
+    )
 
 
-def known_description(task: Task, system: SystemProfile, limits: Limits, fingerprint: str) -> Features:
+def known_description(
+    task: Task, system: SystemProfile, limits: Limits, fingerprint: str
+) -> Features:
     """Return the meta-features that are known without a look at the data: the machine's, and what the cache has."""
     machine = Sample(texts=(), targets=(), examples=0, system=system, limits=limits, seed=SEED)
     cached = known_features(cache_folder() / CACHE, fingerprint)

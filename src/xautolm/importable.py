@@ -57,9 +57,13 @@ def name_of_function(function: Callable[..., object]) -> str:
     qualified = getattr(function, "__qualname__", None)
     if not module or not qualified:
         kind = type(function).__name__
-        raise ValueError(f"a {kind} has no name that a trial's process could import it by; give a function of a module")
+        raise ValueError(
+            f"a {kind} has no name that a trial's process could import it by; give a function of a module"
+        )
     if LOCAL in qualified:
-        raise ValueError(f"{qualified} is defined inside a function, and a trial's process imports it: move it out")
+        raise ValueError(
+            f"{qualified} is defined inside a function, and a trial's process imports it: move it out"
+        )
     if module == PROGRAM:
         raise ValueError(
             f"{qualified} is defined in the program itself, which a trial's process cannot import: "

@@ -75,4 +75,8 @@ class LateFeatures:
             time.sleep(POLL_SECONDS)
 
     def _child_runs(self) -> bool:
-        return self.child is not None and self.launcher is not None and self.launcher.is_running(self.folder)
+        return (
+            self.child is not None
+            and self.launcher is not None
+            and self.launcher.is_running(self.folder)
+        )

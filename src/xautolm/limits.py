@@ -60,7 +60,9 @@ def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> li
     return list(dict.fromkeys(names))
 
 
-def check_resources(space: Space, resources: ResourceModel, limits: Limits, options: FitOptions) -> None:
+def check_resources(
+    space: Space, resources: ResourceModel, limits: Limits, options: FitOptions
+) -> None:
     """Refuse limits within which nothing can run.
 
     Raises:

@@ -37,7 +37,9 @@ def search(session: Session) -> list[Experience]:
         SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
     """
     scenario = session.scenario
-    standing = Standing(lead=scenario.lead, folder=session.folder, experiences=list(session.experiences))
+    standing = Standing(
+        lead=scenario.lead, folder=session.folder, experiences=list(session.experiences)
+    )
     for experience in standing.experiences:
         scenario.resources.observe(experience.configuration, experience.outcome)
     with folder_errors(session.folder.root):
@@ -46,12 +48,16 @@ def search(session: Session) -> list[Experience]:
         session.measure_features()
         misfortunes = 0
         while True:
-            while len(standing.running) < scenario.options.parallel and start_next(session, standing):
+            while len(standing.running) < scenario.options.parallel and start_next(
+                session, standing
+            ):
                 pass
             if not standing.running:
                 break
             if session.pruner is not None:
-                session.pruner.stop_hopeless(session.executor, standing.running, standing.experiences)
+                session.pruner.stop_hopeless(
+                    session.executor, standing.running, standing.experiences
+                )
             for number, outcome in session.executor.finished(UPDATE_SECONDS):
                 experience = conclude(session, standing, number, outcome)
                 session.screen.finished(experience, standing)
@@ -73,7 +79,9 @@ def show(session: Session, standing: Standing) -> None:
     session.screen.update(standing)
 
 
-def conclude(session: Session, standing: Standing, number: int, outcome: TrialOutcome) -> Experience:
+def conclude(
+    session: Session, standing: Standing, number: int, outcome: TrialOutcome
+) -> Experience:
     """Tell study, resources and store what came of a trial."""
     spec = standing.running.pop(number)
     session.study.tell(number, outcome)
@@ -81,7 +89,9 @@ def conclude(session: Session, standing: Standing, number: int, outcome: TrialOu
     # A trial that was ended from outside says nothing of its configuration, which is tried once more.
     if not outcome.is_evidence and not spec.proposal.startswith(AGAIN):
         session.study.enqueue(spec.configuration, f"{AGAIN} {number}")
-    experience = experience_of(session.info, spec, outcome, TrialFolder(session.folder.trial(number)))
+    experience = experience_of(
+        session.info, spec, outcome, TrialFolder(session.folder.trial(number))
+    )
     session.record([experience])
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
@@ -91,7 +101,9 @@ def conclude(session: Session, standing: Standing, number: int, outcome: TrialOu
     return experience
 
 
-def keep_weights(session: Session, experiences: Sequence[Experience], running: Iterable[int]) -> None:
+def keep_weights(
+    session: Session, experiences: Sequence[Experience], running: Iterable[int]
+) -> None:
     """Delete the weights that no longer matter: who is on the front counts, of those whose weights are there."""
     outcomes = {}
     for experience in experiences:

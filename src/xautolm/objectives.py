@@ -237,7 +237,9 @@ def oriented(values: Sequence[Sequence[float]], objectives: Sequence[Objective])
     return np.asarray(rows * signs, dtype=float)
 
 
-def pareto_front(outcomes: Mapping[int, TrialOutcome], objectives: Sequence[Objective]) -> list[int]:
+def pareto_front(
+    outcomes: Mapping[int, TrialOutcome], objectives: Sequence[Objective]
+) -> list[int]:
     """Return the numbers of the trials with a model that no other dominates, best in the first objective first.
 
     Args:
@@ -257,7 +259,9 @@ def pareto_front(outcomes: Mapping[int, TrialOutcome], objectives: Sequence[Obje
     return [numbers[position] for position in best_first]
 
 
-def is_dominated(point: Sequence[float], rivals: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> bool:
+def is_dominated(
+    point: Sequence[float], rivals: Sequence[Sequence[float]], objectives: Sequence[Objective]
+) -> bool:
     """Return whether one of the rivals is as good as a point in every objective, and better in one.
 
     Args:

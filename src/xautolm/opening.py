@@ -75,7 +75,11 @@ class Opening:
         return False
 
     def after_probes(
-        self, experiences: Sequence[Experience], running: Sequence[Configuration], lead: Objective, obstacle: Obstacle
+        self,
+        experiences: Sequence[Experience],
+        running: Sequence[Configuration],
+        lead: Objective,
+        obstacle: Obstacle,
     ) -> list[Configuration]:
         """Return the trials to follow the probes; nothing while probes run, or once anything was trained.
 
@@ -96,12 +100,18 @@ class Opening:
         best_models = [experience.configuration.model for experience in probed]
         return self.trained(obstacle, best_models)
 
-    def has_ended(self, experiences: Sequence[Experience], running: Sequence[Configuration]) -> bool:
+    def has_ended(
+        self, experiences: Sequence[Experience], running: Sequence[Configuration]
+    ) -> bool:
         """Return whether a training has begun: from then on the sampler is asked."""
         return any(is_trained(configuration) for configuration in _begun(experiences, running))
 
     def refinement(
-        self, experiences: Sequence[Experience], running: Sequence[Configuration], lead: Objective, obstacle: Obstacle
+        self,
+        experiences: Sequence[Experience],
+        running: Sequence[Configuration],
+        lead: Objective,
+        obstacle: Obstacle,
     ) -> Configuration | None:
         """Return the next trial near the best training so far, then a probe of each body without its top layers.
 
@@ -147,7 +157,9 @@ class Opening:
                 varied += 1
         return varied
 
-    def reason_to_wait(self, configuration: Configuration, experiences: Sequence[Experience], lead: Objective) -> str:
+    def reason_to_wait(
+        self, configuration: Configuration, experiences: Sequence[Experience], lead: Objective
+    ) -> str:
         """Return why a training is better tried late, in a search that knows of no other task; nothing if it is not.
 
         A body whose probe is far behind seldom catches up, and a model from scratch seldom comes near a pretrained one.
@@ -202,7 +214,11 @@ class Opening:
             """Return a place in the order: the space's first method on each body before the second on any."""
             return methods.index(default.method), models.index(default.model)
 
-        same_architecture = [default for default in defaults if self.cards[default.model].architecture == architecture]
+        same_architecture = [
+            default
+            for default in defaults
+            if self.cards[default.model].architecture == architecture
+        ]
         by_promise = sorted(same_architecture, key=promise)
         fitting = [default for default in by_promise if not obstacle(default)]
         first = fitting[0] if fitting else by_promise[0]
@@ -226,7 +242,9 @@ class Opening:
         return trials
 
 
-def _begun(experiences: Sequence[Experience], running: Sequence[Configuration]) -> list[Configuration]:
+def _begun(
+    experiences: Sequence[Experience], running: Sequence[Configuration]
+) -> list[Configuration]:
     """Return the configurations of all trials that have begun."""
     return [*(experience.configuration for experience in experiences), *running]
 
@@ -263,7 +281,9 @@ def variations(space: Space, configuration: Configuration) -> list[Configuration
     return neighbors
 
 
-def _changed_value(configuration: Configuration, name: str, change: Change, key: str, parameter: Parameter) -> Scalar:
+def _changed_value(
+    configuration: Configuration, name: str, change: Change, key: str, parameter: Parameter
+) -> Scalar:
     """Return a parameter's value in a configuration, changed if the parameter has this name."""
     if parameter.name == TRAIN_SHARE:
         # The configuration may have been promoted; what is new begins on the lowest rung.

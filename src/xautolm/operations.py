@@ -112,7 +112,9 @@ def answer(model: BestModel, X: Any, y: Any, options: FitOptions) -> Answered:
     )
     targets = model.task.encode(list(table[model.task.target]), info.labels)
     predictions = model.predictions(table)
-    return Answered(targets=targets, predictions=predictions.targets, probabilities=predictions.probabilities)
+    return Answered(
+        targets=targets, predictions=predictions.targets, probabilities=predictions.probabilities
+    )
 
 
 def evaluate_run(model: BestModel, X: Any, y: Any, options: FitOptions) -> dict[str, float]:
@@ -185,7 +187,9 @@ def shaped(X: Any, y: Any, options: FitOptions) -> tuple[Any, FitOptions]:
     return training.data, options.model_copy(update=changes)
 
 
-def _pair(data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]) -> Any:
+def _pair(
+    data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]
+) -> Any:
     """Return a split that is given as `(X, y)`, with the columns of the training data.
 
     Raises:

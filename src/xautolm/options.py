@@ -209,10 +209,16 @@ class FitOptions(BaseModel):
     # A field's docstring is its description, which the command line shows. What validates is built when something is
     # validated first: `--help` shows the fields only, and is 60 ms earlier.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, arbitrary_types_allowed=True, use_attribute_docstrings=True, defer_build=True
+        extra="forbid",
+        frozen=True,
+        arbitrary_types_allowed=True,
+        use_attribute_docstrings=True,
+        defer_build=True,
     )
 
-    task: Annotated[str, Shown(group=Group.DATA, choices="xautolm.tasks:TASK")] = "text-classification"
+    task: Annotated[str, Shown(group=Group.DATA, choices="xautolm.tasks:TASK")] = (
+        "text-classification"
+    )
     """The task type."""
     text: Annotated[ColumnName, IN_DATA] = None
     """Name of the text column; guessed where one name is usual."""
@@ -232,25 +238,33 @@ class FitOptions(BaseModel):
     unlabelled: Annotated[Unlabelled, IN_DATA] = Unlabelled.DROP
     """What becomes of rows and splits without labels: `drop` leaves them out with a note, `error` refuses the data,
     `none` takes them for rows where no label, or no answer, is right (multi-label tasks, question answering)."""
-    objectives: Annotated[ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")] = ()
+    objectives: Annotated[
+        ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")
+    ] = ()
     """What to improve, separated by commas: metrics of the task and `evaluation_time`. A metric of your own is a
     function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
     models: Annotated[Names, IN_SEARCH] = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`, separated by commas."""
-    families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = ("auto",)
+    families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = (
+        "auto",
+    )
     """What `auto` considers among the models: `encoder`, `decoder`, `encoder-decoder`."""
-    methods: Annotated[Names, Shown(group=Group.SEARCH, default="all", choices="xautolm.methods:METHOD")] = ()
+    methods: Annotated[
+        Names, Shown(group=Group.SEARCH, default="all", choices="xautolm.methods:METHOD")
+    ] = ()
     """Fine-tuning methods, separated by commas."""
     space: Annotated[str, IN_SEARCH] = "default"
     """A preset (`default`, `paper`) or a YAML file of ranges."""
     export: Annotated[Export, IN_SEARCH] = Export.ANY
     """What the winner's folder may be: `any`, or `pipeline` for what a plain `pipeline(...)` of transformers loads.
     Models that pool the mean are folders of sentence-transformers, which `pipeline` leaves out of the space."""
-    sampler: Annotated[str, Shown(group=Group.SEARCH, choices="xautolm.search.strategies:STRATEGIES")] = "xautolm"
+    sampler: Annotated[
+        str, Shown(group=Group.SEARCH, choices="xautolm.search.strategies:STRATEGIES")
+    ] = "xautolm"
     """The search strategy."""
-    warm_start: Annotated[str | None, Shown(group=Group.SEARCH, default="moderate-linear for xautolm, else none")] = (
-        None
-    )
+    warm_start: Annotated[
+        str | None, Shown(group=Group.SEARCH, default="moderate-linear for xautolm, else none")
+    ] = None
     """How past experiences shape the search: `none`, `knn`, a preset of the paper's warm start, for example
     `high-f-pos-f-neg`, or a setting of ours: `low`, `moderate` or `high`, then `-sum`, `-linear` or `-logarithmic`.
     The sampler `xautolm` learns from all of them besides; only `xautolm` and `pge` can begin with experience."""
@@ -270,9 +284,13 @@ class FitOptions(BaseModel):
     """Wall time for the whole search: `90s`, `30m`, `1h30m`."""
     trials: Annotated[int | None, Field(ge=1), IN_LIMITS] = None
     """Largest number of trials."""
-    trial_time_limit: Annotated[Seconds, Shown(group=Group.LIMITS, default="a third of the budget")] = None
+    trial_time_limit: Annotated[
+        Seconds, Shown(group=Group.LIMITS, default="a third of the budget")
+    ] = None
     """Wall time for one trial."""
-    trial_memory_limit: Annotated[TrialMemory, Shown(group=Group.LIMITS, default="what the machine has")] = None
+    trial_memory_limit: Annotated[
+        TrialMemory, Shown(group=Group.LIMITS, default="what the machine has")
+    ] = None
     """Memory for one trial, on the device that it runs on: `8GB`."""
     parallel: Annotated[int, Field(ge=1), IN_LIMITS] = 1
     """How many trials run at once."""
@@ -280,9 +298,10 @@ class FitOptions(BaseModel):
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     explain: Annotated[bool, IN_OUTPUT] = False
     """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
-    store: Annotated[str | None, Shown(group=Group.OUTPUT, default="XAUTOLM_STORE, else in the user's data folder")] = (
-        None
-    )
+    store: Annotated[
+        str | None,
+        Shown(group=Group.OUTPUT, default="XAUTOLM_STORE, else in the user's data folder"),
+    ] = None
     """Experience store: a file or a database URL."""
     out: Annotated[str | None, Shown(group=Group.OUTPUT, default="runs/<name of the data>")] = None
     """Folder of the run. An earlier run with the same settings is resumed."""
@@ -295,7 +314,9 @@ class FitOptions(BaseModel):
         Raises:
             ValueError: A truth value for an option that is none.
         """
-        is_switch = info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
+        is_switch = (
+            info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
+        )
         if isinstance(value, bool) and not is_switch:
             raise ValueError("true and false are values of switches only")
         return value
@@ -321,7 +342,9 @@ class FitOptions(BaseModel):
     def spending(self) -> Budget:
         """The budget, with its default."""
         default = DEFAULT_BUDGET if self.trials is None else None
-        return Budget(seconds=self.budget if self.budget is not None else default, trials=self.trials)
+        return Budget(
+            seconds=self.budget if self.budget is not None else default, trials=self.trials
+        )
 
 
 def shown(name: str) -> Shown:
@@ -374,9 +397,13 @@ def read_config(path: Path) -> dict[str, Any]:
     try:
         content = yaml_content(path)
     except OSError as error:
-        raise UsageError("The configuration file cannot be read.", got=f"{path}: {error.strerror}") from None
+        raise UsageError(
+            "The configuration file cannot be read.", got=f"{path}: {error.strerror}"
+        ) from None
     except ValueError as error:
-        raise UsageError("The configuration file is not valid YAML.", got=f"{path}: {error}") from None
+        raise UsageError(
+            "The configuration file is not valid YAML.", got=f"{path}: {error}"
+        ) from None
     if not isinstance(content, dict):
         raise UsageError("The configuration file must map options to values.", got=path)
     return {str(name).replace("-", "_"): value for name, value in content.items()}

@@ -34,8 +34,12 @@ class PackedRun:
             RunFolderError: The folder is gone.
         """
         if not run.is_run():
-            raise RunFolderError("The run of this AutoLM is gone, so it cannot be pickled.", got=run.root)
-        return cls({path.relative_to(run.root).as_posix(): path.read_bytes() for path in _files(run)})
+            raise RunFolderError(
+                "The run of this AutoLM is gone, so it cannot be pickled.", got=run.root
+            )
+        return cls(
+            {path.relative_to(run.root).as_posix(): path.read_bytes() for path in _files(run)}
+        )
 
     def restore(self) -> RunFolder:
         """Write the files to a temporary folder, which goes when the process ends; return it as a run.

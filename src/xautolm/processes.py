@@ -56,7 +56,11 @@ def adopt_orphans() -> bool:
 
 def usable_cores() -> int:
     """Return the logical cores that this process may use: batch systems and `taskset` give fewer than there are."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else psutil.cpu_count() or 1
+    return (
+        len(os.sched_getaffinity(0))
+        if hasattr(os, "sched_getaffinity")
+        else psutil.cpu_count() or 1
+    )
 
 
 def give_way() -> None:
@@ -82,7 +86,9 @@ def kill_descendants(spared: Collection[int] = ()) -> None:
     deadline = time.monotonic() + KILL_SECONDS
     while time.monotonic() < deadline:
         # Killing a parent hands its children to us where we adopt orphans, so one round may not be enough.
-        children = [child for child in psutil.Process().children() if not _is_spared(child.pid, spared)]
+        children = [
+            child for child in psutil.Process().children() if not _is_spared(child.pid, spared)
+        ]
         if not children:
             return
         for child in children:

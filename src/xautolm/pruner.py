@@ -72,7 +72,10 @@ class Pruner:
         self.ended_curves: dict[int, LearningCurve | None] = {}
 
     def stop_hopeless(
-        self, executor: Executor, running: Mapping[int, TrialSpec], experiences: Sequence[Experience]
+        self,
+        executor: Executor,
+        running: Mapping[int, TrialSpec],
+        experiences: Sequence[Experience],
     ) -> None:
         """Cancel the running trials that are hopeless, and say why; they end as pruned.
 
@@ -85,7 +88,9 @@ class Pruner:
             executor.cancel(number)
             self.say(f"trial {number} is stopped: {reason}")
 
-    def hopeless(self, running: Mapping[int, TrialSpec], experiences: Sequence[Experience]) -> dict[int, str]:
+    def hopeless(
+        self, running: Mapping[int, TrialSpec], experiences: Sequence[Experience]
+    ) -> dict[int, str]:
         """Return the running trials that are to be stopped, each with the reason; at most one look a second.
 
         Args:
@@ -177,7 +182,11 @@ class Pruner:
             return constant_scores(self.metrics, targets[TRAIN], targets[VALIDATION])
         except Exception as error:
             # A metric of somebody's own may refuse answers that are all the same: curves are judged all the same.
-            logger.warning("what a constant answer scores cannot be computed: %s: %s", type(error).__name__, error)
+            logger.warning(
+                "what a constant answer scores cannot be computed: %s: %s",
+                type(error).__name__,
+                error,
+            )
             return {}
 
 
@@ -205,5 +214,8 @@ def curve_of(outcome: TrialOutcome) -> LearningCurve:
         evaluations.append(Evaluation(epoch=epoch, seconds=seconds, values=values))
     last = evaluations[-1]
     return LearningCurve(
-        evaluations=tuple(evaluations), epoch=last.epoch, seconds=last.seconds, planned_epochs=last.epoch
+        evaluations=tuple(evaluations),
+        epoch=last.epoch,
+        seconds=last.seconds,
+        planned_epochs=last.epoch,
     )

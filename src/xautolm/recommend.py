@@ -22,7 +22,16 @@ from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
 from xautolm.settings import cache_folder
 from xautolm.space import Prior, Space
-from xautolm.warm_start import DEFAULT, NONE, check_choice, knobs_of, visible, warmed_prior, weighed, with_features
+from xautolm.warm_start import (
+    DEFAULT,
+    NONE,
+    check_choice,
+    knobs_of,
+    visible,
+    warmed_prior,
+    weighed,
+    with_features,
+)
 
 DRAWN = 300
 """Candidates drawn from the prior, besides past configurations and defaults."""
@@ -158,8 +167,15 @@ def gap(features: Features, current: Features) -> float:
         if not is_of_task or len(features.get(name, ())) != len(numbers):
             continue
         names = () if group is None else group.features
-        compared = [position for position in range(len(numbers)) if names[position : position + 1] != (AMOUNT,)]
-        ours, theirs = (np.log1p(np.maximum(np.asarray(values)[compared], 0)) for values in (numbers, features[name]))
+        compared = [
+            position
+            for position in range(len(numbers))
+            if names[position : position + 1] != (AMOUNT,)
+        ]
+        ours, theirs = (
+            np.log1p(np.maximum(np.asarray(values)[compared], 0))
+            for values in (numbers, features[name])
+        )
         gaps.append(float(np.abs(ours - theirs).mean()))
     return max(gaps, default=np.inf)
 
@@ -193,18 +209,30 @@ def _prior(
     return warmed_prior(choice, space, past, features, distances, knobs).prior
 
 
-def _candidates(sight: Scenario, near: Sequence[Near], prior: Prior | None, seed: int) -> list[Candidate]:
+def _candidates(
+    sight: Scenario, near: Sequence[Near], prior: Prior | None, seed: int
+) -> list[Candidate]:
     """Return past successes that have a place in this space, defaults, and draws from the prior; only what fits."""
     space = sight.space
-    candidates = [candidate for item in near if (candidate := _tried(item.experience, space)) is not None]
-    candidates += [Candidate(configuration=each, origin="default") for each in default_configurations(space)]
+    candidates = [
+        candidate for item in near if (candidate := _tried(item.experience, space)) is not None
+    ]
+    candidates += [
+        Candidate(configuration=each, origin="default") for each in default_configurations(space)
+    ]
     if prior is not None:
         rng = np.random.default_rng(seed)
-        candidates += [Candidate(configuration=prior.sample(rng), origin="prior") for _ in range(DRAWN)]
+        candidates += [
+            Candidate(configuration=prior.sample(rng), origin="prior") for _ in range(DRAWN)
+        ]
     distinct: dict[str, Candidate] = {}
     for candidate in candidates:
         distinct.setdefault(candidate.configuration.digest, candidate)
-    return [each for each in distinct.values() if not sight.resources.obstacle(each.configuration, sight.limits)]
+    return [
+        each
+        for each in distinct.values()
+        if not sight.resources.obstacle(each.configuration, sight.limits)
+    ]
 
 
 def _tried(experience: Experience, space: Space) -> Candidate | None:
@@ -228,7 +256,11 @@ def _tried(experience: Experience, space: Space) -> Candidate | None:
 
 
 def _chosen(
-    sight: Scenario, candidates: Sequence[Candidate], surrogates: Surrogates, near: Sequence[Near], count: int
+    sight: Scenario,
+    candidates: Sequence[Candidate],
+    surrogates: Surrogates,
+    near: Sequence[Near],
+    count: int,
 ) -> list[Recommendation]:
     """Return the best candidate of each model and method, the most promising first.
 
@@ -240,7 +272,9 @@ def _chosen(
     order = np.arange(len(candidates))
     if near:
         tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
-        order = np.argsort(-(quality - FAILURE_WEIGHT * prediction.failure + TRIED * tried), kind="stable")
+        order = np.argsort(
+            -(quality - FAILURE_WEIGHT * prediction.failure + TRIED * tried), kind="stable"
+        )
     chosen: dict[tuple[str, str], Recommendation] = {}
     for index in order.tolist():
         candidate = candidates[index]
@@ -253,16 +287,22 @@ def _chosen(
         chosen[configuration.model, configuration.method] = Recommendation(
             configuration=configuration,
             origin=candidate.origin,
-            quality=float(quality[index]) if because and surrogates.score_forest is not None else None,
+            quality=float(quality[index])
+            if because and surrogates.score_forest is not None
+            else None,
             seconds=estimate.seconds,
             memory=estimate.memory + (batch - 1) * estimate.memory_per_example,
-            failure=float(prediction.failure[index]) if because and surrogates.failure_forest is not None else None,
+            failure=float(prediction.failure[index])
+            if because and surrogates.failure_forest is not None
+            else None,
             because=because,
         )
     return list(chosen.values())
 
 
-def reasons(encoder: Encoder, configuration: Configuration, near: Sequence[Near]) -> tuple[Near, ...]:
+def reasons(
+    encoder: Encoder, configuration: Configuration, near: Sequence[Near]
+) -> tuple[Near, ...]:
     """Return the past trials that are most like a configuration, among those of the same method or model."""
     alike = [
         item

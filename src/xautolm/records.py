@@ -9,7 +9,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from xautolm.vocabulary import Architecture, DeviceKind, Evidence, FailureKind, Origin, Pooling, TrialStatus
+from xautolm.vocabulary import (
+    Architecture,
+    DeviceKind,
+    Evidence,
+    FailureKind,
+    Origin,
+    Pooling,
+    TrialStatus,
+)
 
 Scalar = str | int | float | bool | None
 """A value of a configuration."""

@@ -37,7 +37,13 @@ class Registry(Generic[T]):
     """
 
     def __init__(
-        self, kind: str, package: str, attribute: str, *, helpers: Collection[str] = (), group: str = ""
+        self,
+        kind: str,
+        package: str,
+        attribute: str,
+        *,
+        helpers: Collection[str] = (),
+        group: str = "",
     ) -> None:
         self.kind = kind
         self.package = package

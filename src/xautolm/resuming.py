@@ -102,7 +102,9 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         folder.write_info(info)
 
 
-def settled(folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experience] = ()) -> list[Experience]:
+def settled(
+    folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experience] = ()
+) -> list[Experience]:
     """Return the trials of a run after an earlier session ended in whatever way.
 
     What it left unfinished is marked as interrupted, which says nothing about its configuration; a result that is lost
@@ -114,7 +116,9 @@ def settled(folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experie
         say: Told which files are damaged.
         stored: What the store knows, of whatever run.
     """
-    stored_trials = {experience.trial: experience for experience in stored if experience.run == info.id}
+    stored_trials = {
+        experience.trial: experience for experience in stored if experience.run == info.id
+    }
     for note in folder.end_unfinished(info, interrupted(), stored_trials):
         say(note)
     return folder.trials(info).experiences

@@ -198,7 +198,9 @@ class RunFolder:
         path = self.root / RUN_FILE
         copy = self.root / COPY
         if not path.exists() and not copy.exists():
-            raise RunFolderError("There is no run here.", got=self.root, fix="Give the --out folder of a fit.")
+            raise RunFolderError(
+                "There is no run here.", got=self.root, fix="Give the --out folder of a fit."
+            )
         try:
             return read_record(RunInfo, path)
         except DamagedFileError as error:
@@ -248,7 +250,9 @@ class RunFolder:
         names = {path.name for path in self.root.iterdir()}
         if names - OWN:
             raise RunFolderError(
-                "The output folder is not empty and holds no run.", got=self.root, fix="Choose another with --out."
+                "The output folder is not empty and holds no run.",
+                got=self.root,
+                fix="Choose another with --out.",
             )
 
     def open(self, info: RunInfo, say: Say = warn_once) -> RunInfo:
@@ -366,7 +370,9 @@ class RunFolder:
         cost = "its trial is left out" if path.name == SPEC else "its trial counts as interrupted"
         return f"{path} cannot be read ({error.reason}): {cost}"
 
-    def end_unfinished(self, info: RunInfo, outcome: TrialOutcome, stored: Mapping[int, Experience]) -> list[str]:
+    def end_unfinished(
+        self, info: RunInfo, outcome: TrialOutcome, stored: Mapping[int, Experience]
+    ) -> list[str]:
         """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
 
         Args:
@@ -389,7 +395,9 @@ class RunFolder:
                 folder.write_outcome(outcome)
             else:
                 folder.write_outcome(recorded)
-                notes.append(f"the result of trial {number}, which was lost, was had from the experience store")
+                notes.append(
+                    f"the result of trial {number}, which was lost, was had from the experience store"
+                )
         return notes
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
@@ -476,7 +484,9 @@ def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutc
     return outcome
 
 
-def experience_of(info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: TrialFolder) -> Experience:
+def experience_of(
+    info: RunInfo, spec: TrialSpec, outcome: TrialOutcome, folder: TrialFolder
+) -> Experience:
     """Return the experience of a trial that has ended."""
     ended = folder.ended()
     return Experience(
@@ -508,7 +518,9 @@ def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) 
     if different:
         differences = []
         for name in different:
-            differences.append(f"{name}: {_short(earlier.get(name))} there, {_short(now[name])} now")
+            differences.append(
+                f"{name}: {_short(earlier.get(name))} there, {_short(now[name])} now"
+            )
         raise RunFolderError(
             "The output folder holds another run.",
             got=f"{root} ({'; '.join(differences)})",
@@ -528,7 +540,9 @@ def _check_functions(earlier: RunInfo, now: RunInfo, root: Path) -> None:
     differences = []
     for name in now.objectives:
         if is_function_name(name) and (name in earlier.minimized) != (name in now.minimized):
-            differences.append(f"{name} was {_direction(name, earlier)}, and is {_direction(name, now)} now")
+            differences.append(
+                f"{name} was {_direction(name, earlier)}, and is {_direction(name, now)} now"
+            )
     for name in earlier.metrics:
         if is_function_name(name) and name not in now.metrics:
             differences.append(f"it scores {name}, which is not asked for now")

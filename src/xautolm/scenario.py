@@ -22,7 +22,13 @@ from xautolm.options import FitOptions
 from xautolm.records import Features, Limits, ModelCard, SystemProfile, digest_of
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
-from xautolm.search_space import build_space, data_needs, default_configurations, methods_by_model, read_space_option
+from xautolm.search_space import (
+    build_space,
+    data_needs,
+    default_configurations,
+    methods_by_model,
+    read_space_option,
+)
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
@@ -73,7 +79,9 @@ class Scenario:
 
     def known_features(self) -> Features:
         """Return those of the meta-features that need not be measured."""
-        return known_description(self.task, self.system, self.limits, self.dataset.profile.fingerprint)
+        return known_description(
+            self.task, self.system, self.limits, self.dataset.profile.fingerprint
+        )
 
 
 def make_scenario(data: object, options: FitOptions) -> Scenario:
@@ -135,7 +143,11 @@ def _wanted_models(options: FitOptions, folder: RunFolder) -> tuple[str, ...]:
 
 
 def _space(
-    options: FitOptions, task: Task, cards: Sequence[ModelCard], dataset: Dataset, system: SystemProfile
+    options: FitOptions,
+    task: Task,
+    cards: Sequence[ModelCard],
+    dataset: Dataset,
+    system: SystemProfile,
 ) -> Space:
     """Build the space over models as the options ask for it."""
     preset, changes = read_space_option(options.space)
@@ -198,7 +210,9 @@ def read_data(data: object, options: FitOptions, task: Task) -> Dataset:
         encoding=options.encoding,
     )
     # Columns of a table without a header have numbers as names.
-    rows = [{str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")]
+    rows = [
+        {str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")
+    ]
     return replace(dataset, notes=(*dataset.notes, *task.notes(rows)))
 
 
@@ -251,7 +265,9 @@ def _objective(name: str, task: Task) -> Objective:
         raise UnknownNameError("metric for this task", name, [*offered, EVALUATION_TIME])
     metric = metric_named(name)
     if metric.needs_probabilities and task.target_kind != "classes":
-        raise UsageError("The metric needs probabilities of classes.", got=f"{name} for {task.name}")
+        raise UsageError(
+            "The metric needs probabilities of classes.", got=f"{name} for {task.name}"
+        )
     return metric.objective
 
 

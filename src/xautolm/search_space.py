@@ -29,7 +29,10 @@ def data_needs(task: Task) -> Needs:
     return Needs(
         task=task.name,
         roles=(
-            *(Role(name=name, guesses=guesses, parse=text_cell) for name, guesses in task.inputs.items()),
+            *(
+                Role(name=name, guesses=guesses, parse=text_cell)
+                for name, guesses in task.inputs.items()
+            ),
             Role(
                 name=task.target,
                 guesses=task.target_guesses,
@@ -92,7 +95,9 @@ def build_space(
             forms = [form for form, problem in problems.items() if not problem]
             if not forms:
                 continue
-            spaces = [_form_space(preset, form, method, card, profile, system, export) for form in forms]
+            spaces = [
+                _form_space(preset, form, method, card, profile, system, export) for form in forms
+            ]
             if has_rungs and method.trains_by_gradient:
                 spaces = [_with_rungs(space) for space in spaces]
             # The usual form alone is no choice, and stores are full of configurations that do not name it.
@@ -102,7 +107,9 @@ def build_space(
         if spaces_of_methods:
             spaces_of_models.append(Space(card.name, (_branch("method", spaces_of_methods),)))
     if not spaces_of_models:
-        raise SpaceError("No method can be applied to any model.", got="; ".join(reasons) or "no model")
+        raise SpaceError(
+            "No method can be applied to any model.", got="; ".join(reasons) or "no model"
+        )
     space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", spaces_of_models),))
     return narrowed(space, changes or {})
 
@@ -159,7 +166,9 @@ def _with_rungs(space: Space) -> Space:
 
 def _branch(name: str, spaces: Sequence[Space]) -> Branch:
     """Return a choice between spaces by their names; the first is the default."""
-    return Branch(name=name, branches={space.name: space for space in spaces}, default=spaces[0].name)
+    return Branch(
+        name=name, branches={space.name: space for space in spaces}, default=spaces[0].name
+    )
 
 
 def precisions(system: SystemProfile) -> tuple[str, ...]:
@@ -199,11 +208,15 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
     try:
         content = yaml_content(path)
     except OSError as error:
-        raise SpaceError("The space file cannot be read.", got=f"{path}: {error.strerror}") from None
+        raise SpaceError(
+            "The space file cannot be read.", got=f"{path}: {error.strerror}"
+        ) from None
     except ValueError as error:
         raise SpaceError("The space file is not valid YAML.", got=f"{path}: {error}") from None
     if not isinstance(content, dict):
-        raise SpaceError("The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}")
+        raise SpaceError(
+            "The space file must map parameters to ranges.", got=f"{path}: {type(content).__name__}"
+        )
     changes = {str(name): value for name, value in content.items()}
     return str(changes.pop("preset", "default")), changes
 

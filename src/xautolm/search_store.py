@@ -29,7 +29,9 @@ class SearchStore:
         StoreError: The store cannot be opened, and must be.
     """
 
-    def __init__(self, location: str | None, say: Callable[[str], None], *, must_open: bool) -> None:
+    def __init__(
+        self, location: str | None, say: Callable[[str], None], *, must_open: bool
+    ) -> None:
         self.say = say
         self.store: ExperienceStore | None = None
         self.waiting: list[Experience] = []

@@ -132,7 +132,9 @@ def exchange_names(first: Path, second: Path) -> bool:
     exchange = getattr(library, "renameat2", None)
     if exchange is None:
         return False
-    failed = exchange(AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), ctypes.c_uint(RENAME_EXCHANGE))
+    failed = exchange(
+        AT_FDCWD, os.fsencode(first), AT_FDCWD, os.fsencode(second), ctypes.c_uint(RENAME_EXCHANGE)
+    )
     return not failed
 
 

@@ -126,7 +126,9 @@ class Session:
     @property
     def best(self) -> BestFolder:
         """Return what keeps the best model so far."""
-        return BestFolder(folder=self.folder, info=self.info, cards=self.scenario.cards, say=self.screen.note)
+        return BestFolder(
+            folder=self.folder, info=self.info, cards=self.scenario.cards, say=self.screen.note
+        )
 
     @property
     def defaults(self) -> Sequence[Configuration]:
@@ -167,7 +169,9 @@ class Session:
         """Return the devices that trials may run on."""
         return devices(self.scenario.system, self.scenario.options.device)
 
-    def spec(self, number: int, configuration: Configuration, limits: Limits, device: str, proposal: str) -> TrialSpec:
+    def spec(
+        self, number: int, configuration: Configuration, limits: Limits, device: str, proposal: str
+    ) -> TrialSpec:
         """Return the order for one trial."""
         scenario = self.scenario
         resources = scenario.resources
@@ -210,13 +214,20 @@ class Session:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
     ) -> None:
         self.close()
 
 
 def open_session(
-    data: object, options: FitOptions, screen: Screen, executor: Executor | None = None, started: float | None = None
+    data: object,
+    options: FitOptions,
+    screen: Screen,
+    executor: Executor | None = None,
+    started: float | None = None,
 ) -> Session:
     """Check everything, then open the run's folder, its study and the store.
 
@@ -257,7 +268,12 @@ def open_session(
         lock = folder.lock()
         handles.callback(lock.release)
         run = OpenedRun(
-            scenario=scenario, warm_start=warm_start, info=info, store=store, executor=executor, screen=screen
+            scenario=scenario,
+            warm_start=warm_start,
+            info=info,
+            store=store,
+            executor=executor,
+            screen=screen,
         )
         with folder_errors(folder.root):
             return _session_of(run, started, handles)
@@ -324,7 +340,9 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
 def _past(run: OpenedRun, stored: Sequence[Experience]) -> list[Experience]:
     """Return the past trials that the search may learn from."""
     scenario = run.scenario
-    past = visible(stored, scenario.task.name, scenario.dataset.profile, run.info.id, scenario.options.hide)
+    past = visible(
+        stored, scenario.task.name, scenario.dataset.profile, run.info.id, scenario.options.hide
+    )
     return telling(past, scenario.limits, scenario.system)
 
 
@@ -334,7 +352,11 @@ def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
     strategy = SAMPLERS.get(scenario.options.sampler)
     begins_from_zero = strategy.memory == Recall.EVIDENCE and (run.warm_start == NONE or not past)
     # A sampler that follows a store knows better what to try than the best training's neighbourhood.
-    return Opening(space=scenario.space, cards=scenario.cards, refinements=REFINEMENTS if begins_from_zero else 0)
+    return Opening(
+        space=scenario.space,
+        cards=scenario.cards,
+        refinements=REFINEMENTS if begins_from_zero else 0,
+    )
 
 
 def _rungs(run: OpenedRun) -> Rungs:
@@ -343,7 +365,9 @@ def _rungs(run: OpenedRun) -> Rungs:
     rungs = Rungs.of_space(scenario.space, scenario.objectives)
     if scenario.options.rungs and not rungs.shares:
         rows = scenario.dataset.profile.train_examples
-        run.screen.note(f"rungs have no effect: {rows:,} training rows are fewer than {LARGE_DATA:,}")
+        run.screen.note(
+            f"rungs have no effect: {rows:,} training rows are fewer than {LARGE_DATA:,}"
+        )
     return rungs
 
 
@@ -367,7 +391,9 @@ def _late_features(run: OpenedRun) -> LateFeatures:
     )
 
 
-def _remembering(run: OpenedRun, past: Sequence[Experience], features: LateFeatures) -> Callable[[], Memory | None]:
+def _remembering(
+    run: OpenedRun, past: Sequence[Experience], features: LateFeatures
+) -> Callable[[], Memory | None]:
     """Return what tells the sampler, when it is asked for the first time, what the store gives to begin with.
 
     By then meta-features are measured, which takes longer than a first probe; asking waits for them.
@@ -378,7 +404,9 @@ def _remembering(run: OpenedRun, past: Sequence[Experience], features: LateFeatu
     def remember() -> Memory | None:
         if run.warm_start == NONE:
             return None
-        described = [with_features(experience, cache_folder() / "metafeatures") for experience in past]
+        described = [
+            with_features(experience, cache_folder() / "metafeatures") for experience in past
+        ]
         return remembered(
             run.warm_start,
             scenario.options.warm_start_options,
@@ -397,7 +425,10 @@ def _remembering(run: OpenedRun, past: Sequence[Experience], features: LateFeatu
 
 
 def _study(
-    run: OpenedRun, opening: Opening, experiences: Sequence[Experience], remember: Callable[[], Memory | None]
+    run: OpenedRun,
+    opening: Opening,
+    experiences: Sequence[Experience],
+    remember: Callable[[], Memory | None],
 ) -> SearchStudy:
     """Open the study in the run's folder, with the first trials of the opening waiting in it."""
     scenario, screen = run.scenario, run.screen
@@ -408,7 +439,9 @@ def _study(
 
     first = opening.first(obstacle)
     if all(is_trained(configuration) for configuration in first):
-        screen.note("no pretrained model here can be tried without training: the search begins with a training")
+        screen.note(
+            "no pretrained model here can be tried without training: the search begins with a training"
+        )
     return open_study(
         file_url(run.folder.study),
         scenario.space,

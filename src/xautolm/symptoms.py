@@ -96,7 +96,9 @@ TROUBLE_NUMBERS = frozenset(
 )
 """Errors of the system that a configuration cannot cause: disks, permissions, handles and routes."""
 
-NETWORK_LIBRARIES = frozenset({"aiohttp", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3"})
+NETWORK_LIBRARIES = frozenset(
+    {"aiohttp", "httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3"}
+)
 """What huggingface_hub has used to reach the hub, by version, and what datasets uses."""
 NOT_FETCHED = frozenset({"LocalEntryNotFoundError", "OfflineModeIsEnabled"})
 """What huggingface_hub raises where a file is not cached and the hub is not asked, or does not answer."""

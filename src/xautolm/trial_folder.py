@@ -174,7 +174,9 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and abs(value) <= sys.float_info.max
 
 
-def score_so_far(steps: Sequence[Mapping[str, float]], lead: Objective) -> tuple[float, bool] | None:
+def score_so_far(
+    steps: Sequence[Mapping[str, float]], lead: Objective
+) -> tuple[float, bool] | None:
     """Return the score of a training that goes on, and whether it is only an estimate; None before the first.
 
     Args:
@@ -218,7 +220,9 @@ def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> Tri
     best = max(history, key=lambda evaluation: lead.standing(evaluation.values))
     points = []
     for evaluation in history:
-        points.append({"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values})
+        points.append(
+            {"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values}
+        )
     return TrialOutcome(
         status=TrialStatus.PRUNED,
         metrics={name: best.values[name] for name in spec.metrics},

@@ -26,7 +26,13 @@ from xautolm.metalearning import (
 )
 from xautolm.metalearning.utility import is_negative, is_scored
 from xautolm.metalearning.warm_start import Mode, decay
-from xautolm.objectives import Objective, lead_of, oriented_value, recorded_objectives, time_position
+from xautolm.objectives import (
+    Objective,
+    lead_of,
+    oriented_value,
+    recorded_objectives,
+    time_position,
+)
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy, standardised
 from xautolm.search.surrogates import heaviest
@@ -62,7 +68,9 @@ def chosen_start(choice: str | None, changes: Mapping[str, str], strategy: Strat
     check_choice(choice)
     if changes:
         if choice not in SETTINGS:
-            raise UsageError("The knobs of the warm start would have no effect.", got=f"--warm-start {choice}")
+            raise UsageError(
+                "The knobs of the warm start would have no effect.", got=f"--warm-start {choice}"
+            )
         # Raises where a knob has no such name, or the value is none of its kind.
         SETTINGS[choice].changed(changes)
     if choice != NONE and strategy.memory == Recall.NONE:
@@ -99,7 +107,11 @@ def visible(
         run: The run's own identifier.
         hide: Names or fingerprints of data, aliases, or `self`.
     """
-    of_task = [experience for experience in experiences if experience.task == task and experience.run != run]
+    of_task = [
+        experience
+        for experience in experiences
+        if experience.task == task and experience.run != run
+    ]
     hidden_names = [name for name in hide if name != SELF]
     hides_self = SELF in hide
     result = []
@@ -145,7 +157,9 @@ def with_features(experience: Experience, cache: Path) -> Experience:
     features.update(known_features(cache, experience.data.fingerprint))
     features.update(experience.features)
     # Groups of the system look at the machine and the limits only, so a sample without texts will do.
-    sample = Sample(texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0)
+    sample = Sample(
+        texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0
+    )
     for name, group in FEATURES.things.items():
         if name not in features and group.part == Part.SYSTEM:
             features[name] = group.compute(sample)
@@ -181,7 +195,9 @@ def remembered(
         try:
             return _read_memory(path, space)
         except DamagedFileError as error:
-            say(f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now")
+            say(
+                f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now"
+            )
     options = knobs_of(choice, changes)
     distances = distances_of(experiences, current, options)
     warmed = warmed_prior(choice, space, experiences, current, distances, options)
@@ -266,7 +282,9 @@ def evidence_of(
     return weighed(distances, objectives, options)
 
 
-def weighed(distances: Distances, objectives: Sequence[Objective], options: WarmStart) -> list[Evidence]:
+def weighed(
+    distances: Distances, objectives: Sequence[Objective], options: WarmStart
+) -> list[Evidence]:
     """Return past trials as a sampler's models see them.
 
     Qualities are in standard deviations within their data set, weights fall with the distance as the learning rates of
@@ -318,7 +336,9 @@ def title(experience: Experience) -> str:
     return f"{experience.data.name} trial {experience.trial}: {text}"
 
 
-def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objective]) -> dict[str, tuple[float, ...]]:
+def standings_of(
+    experiences: Sequence[Experience], objectives: Sequence[Objective]
+) -> dict[str, tuple[float, ...]]:
     """Return the scores of every trial that did not fail, by its id.
 
     Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
@@ -342,7 +362,9 @@ def standings_of(experiences: Sequence[Experience], objectives: Sequence[Objecti
     return standings
 
 
-def _scores(members: Sequence[Experience], measures: Sequence[Objective], time: int | None) -> np.ndarray:
+def _scores(
+    members: Sequence[Experience], measures: Sequence[Objective], time: int | None
+) -> np.ndarray:
     """Return the scores of experiences of one data set, shape (experiences, objectives).
 
     Args:

@@ -39,10 +39,17 @@ FACTS = RunFacts(
 
 
 def measured(
-    system: System, *points: tuple[float, float], minutes: float | None = None, dataset: str = "a", **changes: Any
+    system: System,
+    *points: tuple[float, float],
+    minutes: float | None = None,
+    dataset: str = "a",
+    **changes: Any,
 ) -> Measurement:
     """Return a measurement from pairs of seconds and macro-F1; accuracy is a tenth higher."""
-    checkpoints = [Checkpoint(seconds=seconds, f1_macro=score, accuracy=score + 0.1) for seconds, score in points]
+    checkpoints = [
+        Checkpoint(seconds=seconds, f1_macro=score, accuracy=score + 0.1)
+        for seconds, score in points
+    ]
     plain = Measurement(
         dataset=dataset,
         seed=0,
@@ -78,7 +85,11 @@ def test_measurements_come_back_from_their_file_as_they_were(tmp_path: Path) -> 
 
 def test_only_searches_are_measured_once_for_each_budget() -> None:
     keys = list(wanted_keys(["a"], [0, 1], [System.PROBE, System.OURS], [5.0, 15.0]))
-    assert keys[:3] == [("a", 0, System.PROBE, None), ("a", 0, System.OURS, 5.0), ("a", 0, System.OURS, 15.0)]
+    assert keys[:3] == [
+        ("a", 0, System.PROBE, None),
+        ("a", 0, System.OURS, 5.0),
+        ("a", 0, System.OURS, 15.0),
+    ]
     assert len(keys) == 6
 
 
@@ -93,7 +104,9 @@ def test_a_time_is_judged_by_the_smallest_budget_that_is_not_over_by_then() -> N
 
 
 def test_scores_are_means_over_the_seeds_and_a_dash_where_one_has_none_yet() -> None:
-    table = Table([measured(System.PROBE, (10.0, 0.5)), measured(System.PROBE, (50.0, 0.7), seed=1)])
+    table = Table(
+        [measured(System.PROBE, (10.0, 0.5)), measured(System.PROBE, (50.0, 0.7), seed=1)]
+    )
     assert score_cell(table, "a", System.PROBE, 30) == "-"
     assert score_cell(table, "a", System.PROBE, 60) == "0.600 (0.700)"
     assert score_cell(table, "a", System.POLICY, 60) == ""
@@ -108,7 +121,14 @@ GOOD = (
     measured(System.PROBE, (15.0, 0.6)),
     measured(System.POLICY, (15.0, 0.6), (100.0, 0.7)),
     measured(System.OURS, (25.0, 0.6), (200.0, 0.7), minutes=5.0),
-    measured(System.OURS, (25.0, 0.6), (200.0, 0.7), (800.0, 0.712), minutes=15.0, facts=replace(FACTS, seconds=905.0)),
+    measured(
+        System.OURS,
+        (25.0, 0.6),
+        (200.0, 0.7),
+        (800.0, 0.712),
+        minutes=15.0,
+        facts=replace(FACTS, seconds=905.0),
+    ),
 )
 
 
@@ -129,17 +149,54 @@ def test_nothing_is_judged_that_was_not_measured() -> None:
         (2, measured(System.OURS, (20.0, 0.6), (200.0, 0.694), minutes=5.0, dataset="b")),
         (3, measured(System.OURS, (20.0, 0.6), (200.0, 0.694), minutes=15.0, dataset="b")),
         (4, measured(System.OURS, (20.0, 0.6), (200.0, 0.705), minutes=15.0, dataset="b")),
-        (5, measured(System.OURS, (20.0, 0.7), minutes=5.0, dataset="b", facts=replace(FACTS, cut_trials=1))),
-        (6, measured(System.OURS, (20.0, 0.7), minutes=5.0, dataset="b", facts=replace(FACTS, weak_seconds=80.0))),
-        (7, measured(System.OURS, (20.0, 0.7), minutes=5.0, dataset="b", facts=replace(FACTS, seconds=310.0))),
+        (
+            5,
+            measured(
+                System.OURS,
+                (20.0, 0.7),
+                minutes=5.0,
+                dataset="b",
+                facts=replace(FACTS, cut_trials=1),
+            ),
+        ),
+        (
+            6,
+            measured(
+                System.OURS,
+                (20.0, 0.7),
+                minutes=5.0,
+                dataset="b",
+                facts=replace(FACTS, weak_seconds=80.0),
+            ),
+        ),
+        (
+            7,
+            measured(
+                System.OURS,
+                (20.0, 0.7),
+                minutes=5.0,
+                dataset="b",
+                facts=replace(FACTS, seconds=310.0),
+            ),
+        ),
         (
             8,
-            measured(System.OURS, (20.0, 0.7), minutes=5.0, dataset="b", facts=replace(FACTS, first_step_seconds=16.0)),
+            measured(
+                System.OURS,
+                (20.0, 0.7),
+                minutes=5.0,
+                dataset="b",
+                facts=replace(FACTS, first_step_seconds=16.0),
+            ),
         ),
         (
             9,
             measured(
-                System.OURS, (20.0, 0.7), minutes=5.0, dataset="b", facts=replace(FACTS, warm_first_step_seconds=7.0)
+                System.OURS,
+                (20.0, 0.7),
+                minutes=5.0,
+                dataset="b",
+                facts=replace(FACTS, warm_first_step_seconds=7.0),
             ),
         ),
     ],
@@ -196,10 +253,18 @@ def test_batches_hold_every_row_once_and_those_of_like_length_together() -> None
     lengths = [number % 20 for number in range(160)]
     batches = list(batches_of_like_length(lengths, 16, np.random.default_rng(0)))
     assert sorted(row for batch in batches for row in batch) == list(range(160))
-    assert max(max(lengths[row] for row in batch) - min(lengths[row] for row in batch) for batch in batches) <= 2
+    assert (
+        max(
+            max(lengths[row] for row in batch) - min(lengths[row] for row in batch)
+            for batch in batches
+        )
+        <= 2
+    )
 
 
-def test_rows_are_drawn_in_proportion_and_the_test_rows_are_those_of_every_seed(tmp_path: Path) -> None:
+def test_rows_are_drawn_in_proportion_and_the_test_rows_are_those_of_every_seed(
+    tmp_path: Path,
+) -> None:
     source = tmp_path / "source"
     source.mkdir()
     labels = ["often"] * 300 + ["rare"] * 100
@@ -208,16 +273,22 @@ def test_rows_are_drawn_in_proportion_and_the_test_rows_are_those_of_every_seed(
     table.assign(text="test " + table["text"]).to_parquet(source / "test.parquet")
     drawn = {}
     for seed in (0, 1):
-        counts = draw_rows(source, tmp_path / str(seed), seed=seed, train_rows=80, validation_rows=20, test_rows=40)
+        counts = draw_rows(
+            source, tmp_path / str(seed), seed=seed, train_rows=80, validation_rows=20, test_rows=40
+        )
         assert counts == {"train": 80, "validation": 20, "test": 40}
-        drawn[seed] = {split: pd.read_parquet(tmp_path / str(seed) / f"{split}.parquet") for split in counts}
+        drawn[seed] = {
+            split: pd.read_parquet(tmp_path / str(seed) / f"{split}.parquet") for split in counts
+        }
     assert (drawn[0]["train"]["label"] == "rare").sum() == 20
     assert not set(drawn[0]["train"]["text"]) & set(drawn[0]["validation"]["text"])
     assert set(drawn[0]["train"]["text"]) != set(drawn[1]["train"]["text"])
     assert drawn[0]["test"].equals(drawn[1]["test"])
 
 
-def trial(run: Path, number: int, score: float | None, *, status: str = "complete", seconds: float = 10.0) -> None:
+def trial(
+    run: Path, number: int, score: float | None, *, status: str = "complete", seconds: float = 10.0
+) -> None:
     """Leave a trial in a run's folder, with a model if it has a score."""
     folder = run / "trials" / f"{number:04d}"
     folder.mkdir(parents=True)
@@ -229,13 +300,20 @@ def trial(run: Path, number: int, score: float | None, *, status: str = "complet
         (folder / "model" / "model.safetensors").write_text(str(number))
 
 
-def test_seconds_of_weak_trials_are_those_of_failures_and_of_scores_below_sixty_percent(tmp_path: Path) -> None:
+def test_seconds_of_weak_trials_are_those_of_failures_and_of_scores_below_sixty_percent(
+    tmp_path: Path,
+) -> None:
     trial(tmp_path, 0, 0.8, seconds=40.0)
     trial(tmp_path, 1, 0.5, status="truncated", seconds=30.0)
     trial(tmp_path, 2, 0.47, seconds=20.0)
     trial(tmp_path, 3, None, status="failed", seconds=5.0)
     facts = facts_of(tmp_path, started_at=0.0, seconds=100.0, warm=None)
-    assert (facts.trials, facts.cut_trials, facts.trial_seconds, facts.weak_seconds) == (4, 1, 95.0, 25.0)
+    assert (facts.trials, facts.cut_trials, facts.trial_seconds, facts.weak_seconds) == (
+        4,
+        1,
+        95.0,
+        25.0,
+    )
 
 
 def test_the_answer_is_best_or_until_it_is_there_the_best_trials_model(tmp_path: Path) -> None:
@@ -247,6 +325,10 @@ def test_the_answer_is_best_or_until_it_is_there_the_best_trials_model(tmp_path:
     assert model == run / "trials" / "0000" / "model"
     snapshot = tmp_path / "snapshot"
     assert keep(run, model, snapshot)
-    assert weights_of(snapshot / "best") == weights_of(model) != weights_of(run / "trials" / "0001" / "model")
+    assert (
+        weights_of(snapshot / "best")
+        == weights_of(model)
+        != weights_of(run / "trials" / "0001" / "model")
+    )
     (run / "best").mkdir()
     assert current_answer(run) == run / "best"

@@ -17,16 +17,29 @@ TRIAL = RangeTrial(
 
 @pytest.mark.parametrize(
     ("score", "nothing", "behind"),
-    [(0.40, True, True), (0.449, True, True), (0.46, False, True), (0.64, False, True), (0.66, False, False)],
+    [
+        (0.40, True, True),
+        (0.449, True, True),
+        (0.46, False, True),
+        (0.64, False, True),
+        (0.66, False, False),
+    ],
 )
-def test_nothing_is_the_noise_around_a_constant_answer(score: float, nothing: bool, behind: bool) -> None:
+def test_nothing_is_the_noise_around_a_constant_answer(
+    score: float, nothing: bool, behind: bool
+) -> None:
     trial = replace(TRIAL, score=score)
     assert (trial.learned_nothing, trial.fell_behind) == (nothing, behind)
 
 
 def test_the_table_counts_by_ranges_method_and_head() -> None:
     random = {"method": "lora.v1", "head_init": "random"}
-    trials = [TRIAL, replace(TRIAL, score=0.3), replace(TRIAL, values=random), replace(TRIAL, ranges="after")]
+    trials = [
+        TRIAL,
+        replace(TRIAL, score=0.3),
+        replace(TRIAL, values=random),
+        replace(TRIAL, ranges="after"),
+    ]
     lines = table(trials).splitlines()
     assert "| before | full.v1 | probe | 2 | 1 (50%) | 1 (50%) | 1 (50%) | -0.200 |" in lines
     assert "| before | all | all | 3 | 1 (33%) | 1 (33%) | 1 (33%) | -0.117 |" in lines
@@ -38,13 +51,17 @@ def test_values_cover_their_ranges() -> None:
     assert [value_at(whole, share) for share in (0.0, 0.5, 0.999)] == [1, 2, 3]
     rate = Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True)
     assert value_at(rate, 0.5) == pytest.approx(1e-3)
-    assert [value_at(Choice(name="c", options=("a", "b"), default="a"), share) for share in (0.4, 0.6)] == ["a", "b"]
+    assert [
+        value_at(Choice(name="c", options=("a", "b"), default="a"), share) for share in (0.4, 0.6)
+    ] == ["a", "b"]
 
 
 def test_versions_with_other_ranges_get_the_same_draws() -> None:
     rate = Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True)
     layers = Int(name="layers", low=1, high=8, default=2)
-    before = Space("before", (Branch(name="head", branches={"x": Space("x", ())}, default="x"), rate, layers))
+    before = Space(
+        "before", (Branch(name="head", branches={"x": Space("x", ())}, default="x"), rate, layers)
+    )
     after = Space("after", (layers, replace(rate, high=1.0)))
     for number in range(5):
         first, second = (random_configuration(space, 0, number).values for space in (before, after))

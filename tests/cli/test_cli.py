@@ -36,7 +36,9 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     return 0
 
 
-def test_python_looks_less_often_for_garbage_while_a_command_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_python_looks_less_often_for_garbage_while_a_command_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     before = gc.get_threshold()
     try:
         gc.set_threshold(700, *before[1:])
@@ -77,11 +79,15 @@ def test_bad_usage_exits_with_2_and_says_why(
     assert not (tmp_path / "runs").exists()
 
 
-def test_an_option_that_does_not_exist(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_option_that_does_not_exist(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, "fit", "t.csv", "--bugdet", "3m") == 2
 
 
-def test_lists_and_spaces_print(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_lists_and_spaces_print(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert call(monkeypatch, "models", "list") == 0
     assert "answerdotai/ModernBERT-large" in capsys.readouterr().out
     assert call(monkeypatch, "models", "list", "--here") == 0
@@ -142,7 +148,9 @@ def test_the_configuration_that_is_saved_is_read_back(tmp_path: Path) -> None:
         "seed": 3,
         "max_train": 9,
     }
-    options = FitOptions.parse({**given, "trial_memory_limit": "8GB", "pruning": False, "hide": "self"})
+    options = FitOptions.parse(
+        {**given, "trial_memory_limit": "8GB", "pruning": False, "hide": "self"}
+    )
     path = tmp_path / "run.yaml"
     write_config(path, "train.csv", options)
     assert merged(path, None, {}) == ("train.csv", options)
@@ -171,7 +179,9 @@ def test_a_flag_of_0_overrules_the_configuration_file(
     assert (options.seed, options.explain, options.pruning) == (0, False, False)
 
 
-@pytest.mark.parametrize("option", ["--parallel", "--trials", "--max-train", "--trial-time-limit", "--budget"])
+@pytest.mark.parametrize(
+    "option", ["--parallel", "--trials", "--max-train", "--trial-time-limit", "--budget"]
+)
 def test_an_option_of_0_is_refused_and_never_dropped(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str
 ) -> None:
@@ -180,7 +190,9 @@ def test_an_option_of_0_is_refused_and_never_dropped(
     assert f"{option.removeprefix('--').replace('-', '_')}=" in capsys.readouterr().err
 
 
-def test_help_of_fit_shows_every_default(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_help_of_fit_shows_every_default(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setenv("COLUMNS", "600")
     monkeypatch.setenv("TERMINAL_WIDTH", "600")
     assert call(monkeypatch, "fit", "--help") == 0
@@ -204,7 +216,9 @@ def test_help_of_fit_shows_every_default(monkeypatch: pytest.MonkeyPatch, capsys
     for option, default in defaults.items():
         assert f"(default: {default})" in lines[option]
     groups = [line for line in page.splitlines() if line.startswith("╭─")]
-    assert [group for group in Group if any(f" {group.value} " in line for line in groups)] == list(Group)
+    assert [group for group in Group if any(f" {group.value} " in line for line in groups)] == list(
+        Group
+    )
     assert "One of: gp, nsga2, pge, random, tpe, xautolm." in lines["--sampler"]
     assert page.rstrip().splitlines()[-1].strip().startswith("Example: xautolm fit train.csv")
 
@@ -242,5 +256,7 @@ def test_verbosity_adds_up_before_and_after_the_command(monkeypatch: pytest.Monk
 
 
 def test_the_package_is_a_program() -> None:
-    done = subprocess.run([sys.executable, "-m", "xautolm", "--version"], capture_output=True, text=True)
+    done = subprocess.run(
+        [sys.executable, "-m", "xautolm", "--version"], capture_output=True, text=True
+    )
     assert (done.returncode, done.stdout.strip(), done.stderr) == (0, __version__, "")

@@ -42,7 +42,9 @@ def path(experience: Experience, tmp_path: Path) -> Path:
     """A store with three sound experiences of two runs, and one record of each kind of damage and oddity."""
     path = tmp_path / "s.db"
     second = replace(experience, id="b2" * 12, trial=4, alias="liar_warmstart")
-    third = replace(experience, id="c3" * 12, run="run-2", data=replace(experience.data, name="liar"))
+    third = replace(
+        experience, id="c3" * 12, run="run-2", data=replace(experience.data, name="liar")
+    )
     with ExperienceStore(path) as store:
         store.add([experience, second, third])
     poison(path, replace(experience, run="poisoned"), (*KINDS, *EXTREMES))
@@ -80,7 +82,9 @@ def test_the_damaged_are_listed_with_their_problem(call: Call, path: Path) -> No
 def test_exporting_and_merging_a_poisoned_store(call: Call, path: Path, tmp_path: Path) -> None:
     code, shown, said = call("export", tmp_path / "shared.jsonl", "--store", path)
     assert code == 0 and shown.startswith(f"{SOUND} experiences in") and said == LEFT_OUT
-    code, shown, said = call("import", tmp_path / "shared.jsonl", "--store", tmp_path / "imported.db")
+    code, shown, said = call(
+        "import", tmp_path / "shared.jsonl", "--store", tmp_path / "imported.db"
+    )
     assert code == 0 and shown.startswith(f"{SOUND} added, 0 known already, 0 skipped")
     code, shown, said = call("merge", path, "--store", tmp_path / "merged.db")
     assert code == 0 and shown.startswith(f"{SOUND} added, 0 known already") and said == LEFT_OUT
@@ -88,7 +92,9 @@ def test_exporting_and_merging_a_poisoned_store(call: Call, path: Path, tmp_path
     assert code == 0 and said == ""
 
 
-def test_terminal_escapes_in_what_was_imported_stay_out_of_the_terminal(call: Call, path: Path, tmp_path: Path) -> None:
+def test_terminal_escapes_in_what_was_imported_stay_out_of_the_terminal(
+    call: Call, path: Path, tmp_path: Path
+) -> None:
     identity = f"dead{(*KINDS, *EXTREMES).index('terminal escapes'):020x}"
     code, shown, _ = call("show", identity, "--store", path)
     assert code == 0 and json.loads(shown)["data"]["name"] == "\x1b[2J\x1b]0;owned\x07"
@@ -145,9 +151,18 @@ def test_deleting_needs_to_be_told_what(call: Call, path: Path) -> None:
 
 @pytest.mark.parametrize(
     "command",
-    [["list"], ["list", "--damaged"], ["stats"], ["show", "a"], ["export", "x.jsonl"], ["delete", "a", "--yes"]],
+    [
+        ["list"],
+        ["list", "--damaged"],
+        ["stats"],
+        ["show", "a"],
+        ["export", "x.jsonl"],
+        ["delete", "a", "--yes"],
+    ],
 )
-def test_looking_into_a_store_that_is_not_there_makes_none(call: Call, tmp_path: Path, command: list[str]) -> None:
+def test_looking_into_a_store_that_is_not_there_makes_none(
+    call: Call, tmp_path: Path, command: list[str]
+) -> None:
     code, _, said = call(*command, "--store", tmp_path / "sub" / "typo.db")
     assert code == 2 and "There is no experience store here" in said and "typo.db" in said
     assert not (tmp_path / "sub").exists() and not Path("x.jsonl").exists()
@@ -159,10 +174,16 @@ def test_merging_a_store_that_is_not_there_makes_neither(call: Call, tmp_path: P
     assert not list(tmp_path.glob("*.db"))
 
 
-def test_adding_to_a_store_that_may_not_be_written_to(call: Call, path: Path, tmp_path: Path) -> None:
+def test_adding_to_a_store_that_may_not_be_written_to(
+    call: Call, path: Path, tmp_path: Path
+) -> None:
     call("export", tmp_path / "shared.jsonl", "--store", path)
     path.chmod(0o444)
-    for command in (["import", tmp_path / "shared.jsonl"], ["merge", path], ["delete", "a1a1", "--yes"]):
+    for command in (
+        ["import", tmp_path / "shared.jsonl"],
+        ["merge", path],
+        ["delete", "a1a1", "--yes"],
+    ):
         code, _, said = call(*command, "--store", path)
         assert code == 2 and "may not be written to" in said, command
     code, shown, _ = call("list", "--store", path)
@@ -170,7 +191,9 @@ def test_adding_to_a_store_that_may_not_be_written_to(call: Call, path: Path, tm
 
 
 @pytest.mark.parametrize("name", ["none/x.jsonl", "none/x.parquet", "folder.jsonl"])
-def test_exporting_to_where_nothing_can_be_written(call: Call, path: Path, tmp_path: Path, name: str) -> None:
+def test_exporting_to_where_nothing_can_be_written(
+    call: Call, path: Path, tmp_path: Path, name: str
+) -> None:
     (tmp_path / "folder.jsonl").mkdir()
     code, _, said = call("export", tmp_path / name, "--store", path)
     assert code == 2 and "cannot be written" in said

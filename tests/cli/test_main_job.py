@@ -20,7 +20,16 @@ from xautolm.vocabulary import FailureKind
 
 pytestmark = pytest.mark.timeout(300)
 
-FIT = ("--models", "scratch-tiny,minilm-l2", "--methods", "full,head", "--max-train", "120", "--device", "cpu")
+FIT = (
+    "--models",
+    "scratch-tiny,minilm-l2",
+    "--methods",
+    "full,head",
+    "--max-train",
+    "120",
+    "--device",
+    "cpu",
+)
 
 
 @dataclass(frozen=True)
@@ -37,7 +46,9 @@ class Finished:
 
 def xautolm(*arguments: object, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from xautolm.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, env=environment, timeout=patience(600))
+    return subprocess.run(
+        command, capture_output=True, text=True, env=environment, timeout=patience(600)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -50,10 +61,22 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
     table.tail(40).to_csv(data / "test.csv", index=False)
     environment = {**os.environ, "XAUTOLM_STORE": str(folder / "store.db"), "HF_HUB_OFFLINE": "1"}
     done = xautolm(
-        "fit", data, *FIT, "--trials", 4, "--parallel", 2, "--out", folder / "run", "--json", environment=environment
+        "fit",
+        data,
+        *FIT,
+        "--trials",
+        4,
+        "--parallel",
+        2,
+        "--out",
+        folder / "run",
+        "--json",
+        environment=environment,
     )
     assert done.returncode == 0, done.stderr
-    return Finished(folder, data, environment, [json.loads(line) for line in done.stdout.splitlines()])
+    return Finished(
+        folder, data, environment, [json.loads(line) for line in done.stdout.splitlines()]
+    )
 
 
 def test_events_tell_the_story(finished: Finished) -> None:
@@ -85,9 +108,13 @@ def test_the_winner_loads_in_plain_transformers(finished: Finished) -> None:
         f"classify = pipeline('text-classification', model={str(finished.run / 'best')!r})\n"
         "print(classify('I was charged twice.')[0]['label']); assert 'xautolm' not in sys.modules"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=finished.environment)
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, env=finished.environment
+    )
     assert done.returncode == 0, done.stderr
-    said = xautolm("predict", finished.run, "I was charged twice.", environment=finished.environment)
+    said = xautolm(
+        "predict", finished.run, "I was charged twice.", environment=finished.environment
+    )
     assert said.returncode == 0 and said.stdout.split("\t")[0] == done.stdout.strip()
 
 
@@ -103,7 +130,9 @@ def test_predictions_in_all_forms(finished: Finished) -> None:
 
 
 def test_evaluating_on_the_test_split_gives_the_score_that_fit_reported(finished: Finished) -> None:
-    done = xautolm("evaluate", finished.run, finished.data / "test.csv", environment=finished.environment)
+    done = xautolm(
+        "evaluate", finished.run, finished.data / "test.csv", environment=finished.environment
+    )
     found = {line.split("\t")[0]: float(line.split("\t")[1]) for line in done.stdout.splitlines()}
     assert found == pytest.approx(finished.events[-1]["test"], abs=1e-4)
 
@@ -133,7 +162,9 @@ def test_the_report_is_one_offline_page(finished: Finished) -> None:
 def test_looking_into_the_store(finished: Finished) -> None:
     listed = xautolm("experience", "list", environment=finished.environment).stdout
     start = listed.splitlines()[1].split()[0]
-    shown = json.loads(xautolm("experience", "show", start, environment=finished.environment).stdout)
+    shown = json.loads(
+        xautolm("experience", "show", start, environment=finished.environment).stdout
+    )
     assert shown["id"].startswith(start) and shown["configuration"]["values"]["model"] in listed
     stats = xautolm("experience", "stats", environment=finished.environment).stdout
     assert stats.startswith("4 experiences in sqlite:///")
@@ -171,5 +202,7 @@ def test_kill_9_in_the_middle_and_resume_lose_nothing(finished: Finished, tmp_pa
         assert {one.id for one in store.experiences()} == {one.id for one in found}
     import optuna
 
-    study = optuna.load_study(study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}")
+    study = optuna.load_study(
+        study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}"
+    )
     assert not [trial for trial in study.trials if trial.state == optuna.trial.TrialState.RUNNING]

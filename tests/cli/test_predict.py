@@ -20,7 +20,14 @@ from xautolm.report.usage import predict_command
 from xautolm.tasks import TASKS
 
 __all__ = ["fake_predictor"]
-HARD = ['a "pear", really', "two\nlines of plum", "an apple\tand\ra tab", "", "a line\u2028apart \x85 pear", "plum"]
+HARD = [
+    'a "pear", really',
+    "two\nlines of plum",
+    "an apple\tand\ra tab",
+    "",
+    "a line\u2028apart \x85 pear",
+    "plum",
+]
 ANSWERS = ["pear", "plum", "apple", "apple", "pear", "plum"]
 """The made-up model's classes of `HARD`; nothing in a text is the first class."""
 
@@ -55,7 +62,10 @@ def write(path: Path, texts: list[str], name: str = "text") -> Path:
         case ".tsv":
             frame.to_csv(path, index=False, quoting=csv.QUOTE_ALL, sep="\t")
         case ".jsonl":
-            path.write_text("".join(json.dumps(row) + "\n" for row in frame.to_dict("records")), encoding="utf-8")
+            path.write_text(
+                "".join(json.dumps(row) + "\n" for row in frame.to_dict("records")),
+                encoding="utf-8",
+            )
         case ".json":
             path.write_text(json.dumps(frame.to_dict("records")), encoding="utf-8")
         case ".parquet":
@@ -65,12 +75,18 @@ def write(path: Path, texts: list[str], name: str = "text") -> Path:
     return path
 
 
-def test_texts_are_answered_by_one_load_and_one_run(run: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_texts_are_answered_by_one_load_and_one_run(
+    run: Path, fake_predictor: type[FakePredictor]
+) -> None:
     assert said(run, "a pear", "a plum").stdout == "pear\t0.999\ta pear\nplum\t0.999\ta plum\n"
     assert (fake_predictor.loads, fake_predictor.runs, fake_predictor.rows) == (1, 1, 2)
-    rows = [json.loads(line) for line in said(run, "--json", "a pear", "a plum").stdout.splitlines()]
+    rows = [
+        json.loads(line) for line in said(run, "--json", "a pear", "a plum").stdout.splitlines()
+    ]
     assert [row["prediction"] for row in rows] == ["pear", "plum"]
-    assert set(rows[0]["probabilities"]) == {"apple", "pear", "plum"} and rows[0]["text"] == "a pear"
+    assert (
+        set(rows[0]["probabilities"]) == {"apple", "pear", "plum"} and rows[0]["text"] == "a pear"
+    )
     assert (fake_predictor.loads, fake_predictor.runs) == (2, 2)
 
 
@@ -79,7 +95,13 @@ def test_empty_lines_of_standard_input_keep_their_place(run: Path, dash: list[st
     lines = "\ufeffa pear\r\n\na\u2028plum\x0b\x1c\x85\r\n   \nlast plum".encode()
     rows = said(run, *dash, lines=lines).stdout.split("\n")
     assert [row.split("\t")[0] for row in rows[:-1]] == ["pear", "apple", "plum", "apple", "plum"]
-    assert [row.split("\t")[2] for row in rows[:-1]] == ["a pear", "", "a\u2028plum\x0b\x1c\x85", "   ", "last plum"]
+    assert [row.split("\t")[2] for row in rows[:-1]] == [
+        "a pear",
+        "",
+        "a\u2028plum\x0b\x1c\x85",
+        "   ",
+        "last plum",
+    ]
 
 
 def test_no_lines_are_no_answers(run: Path, fake_predictor: type[FakePredictor]) -> None:
@@ -89,7 +111,9 @@ def test_no_lines_are_no_answers(run: Path, fake_predictor: type[FakePredictor])
 
 def test_a_line_that_is_not_utf8_is_named(run: Path) -> None:
     assert "standard input, line 3: not valid UTF-8" in refusal(run, lines=b"a\nb\n\xff\xfe\n")
-    assert said(run, "--encoding", "cp1252", lines=b"a pear \x96\n").stdout.endswith("a pear \u2013\n")
+    assert said(run, "--encoding", "cp1252", lines=b"a pear \x96\n").stdout.endswith(
+        "a pear \u2013\n"
+    )
 
 
 def test_half_characters_are_replaced_and_said(run: Path, tmp_path: Path) -> None:
@@ -116,7 +140,9 @@ def test_files_in_files_out_row_by_row(run: Path, tmp_path: Path, suffix: str, t
         assert [0 <= float(cell) <= 1 for cell in table["probability"]] == [True] * 6
 
 
-def test_files_of_lines_in_and_out(run: Path, tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_files_of_lines_in_and_out(
+    run: Path, tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     source = write(tmp_path / "new.txt", ["a pear", "", "a\u2028plum", "", "plum"])
     said(run, "-i", source, "-o", tmp_path / "out.txt")
     assert (tmp_path / "out.txt").read_text() == "pear\napple\nplum\napple\nplum\n"
@@ -152,12 +178,21 @@ def test_rows_of_a_file_are_one_line_each_on_the_screen(run: Path, tmp_path: Pat
     source = write(tmp_path / "new.jsonl", HARD)
     rows = said(run, "--input", source).stdout.split("\n")[:-1]
     assert [row.split("\t")[0] for row in rows] == ANSWERS
-    assert rows[1].split("\t")[2] == r"two\nlines of plum" and rows[2].split("\t")[2] == r"an apple\tand\ra tab"
-    objects = [json.loads(line) for line in said(run, "--input", source, "--json").stdout.split("\n")[:-1]]
-    assert [row["text"] for row in objects] == HARD and [row["id"] for row in objects] == list(range(6))
+    assert (
+        rows[1].split("\t")[2] == r"two\nlines of plum"
+        and rows[2].split("\t")[2] == r"an apple\tand\ra tab"
+    )
+    objects = [
+        json.loads(line) for line in said(run, "--input", source, "--json").stdout.split("\n")[:-1]
+    ]
+    assert [row["text"] for row in objects] == HARD and [row["id"] for row in objects] == list(
+        range(6)
+    )
 
 
-@pytest.mark.parametrize("option", [["--column", "body"], ["--text", "body"], ["--columns", "text=body"]])
+@pytest.mark.parametrize(
+    "option", [["--column", "body"], ["--text", "body"], ["--columns", "text=body"]]
+)
 def test_the_column_can_be_named(run: Path, tmp_path: Path, option: list[str]) -> None:
     source = write(tmp_path / "new.csv", ["pear", "plum"], "body")
     assert "Which column is the text?" in refusal(run, "--input", source)
@@ -165,14 +200,20 @@ def test_the_column_can_be_named(run: Path, tmp_path: Path, option: list[str]) -
     assert "No column 'nobody'" in refusal(run, "--input", source, "--column", "nobody")
 
 
-def test_a_column_that_training_used_is_known(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
-    table = pd.DataFrame({"body": [f"{number} pear" for number in range(30)], "kind": ["x", "y", "z"] * 10})
+def test_a_column_that_training_used_is_known(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    table = pd.DataFrame(
+        {"body": [f"{number} pear" for number in range(30)], "kind": ["x", "y", "z"] * 10}
+    )
     played(tmp_path / "run", data=table, text="body", label="kind")
     source = write(tmp_path / "new.csv", ["pear", "plum"], "body")
     assert len(said(tmp_path / "run", "--input", source).stdout.splitlines()) == 2
 
 
-@pytest.mark.parametrize("name", ["new.csv", "my new.csv", "new.txt", "NEW.PARQUET", "notes.md", "plain"])
+@pytest.mark.parametrize(
+    "name", ["new.csv", "my new.csv", "new.txt", "NEW.PARQUET", "notes.md", "plain"]
+)
 def test_the_name_of_a_file_is_no_text_and_the_right_command_is_said(
     run: Path, name: str, fake_predictor: type[FakePredictor]
 ) -> None:
@@ -190,7 +231,9 @@ def test_a_name_that_is_no_file_is_no_text_either(run: Path, name: str) -> None:
     assert "no such file" in refusal(run, "a text", name)
 
 
-@pytest.mark.parametrize("text", ["Where is new.csv", "v1.2", "a/b", "~", "etc.", "x" * 5000, "one\ntwo.csv lines"])
+@pytest.mark.parametrize(
+    "text", ["Where is new.csv", "v1.2", "a/b", "~", "etc.", "x" * 5000, "one\ntwo.csv lines"]
+)
 def test_texts_with_dots_and_slashes_are_texts(run: Path, text: str) -> None:
     assert len(said(run, text).stdout.splitlines()) == 1
 
@@ -226,7 +269,9 @@ def test_what_cannot_be_asked_is_refused_before_the_model_is_loaded(
     assert Path("good.csv").read_text() == before
 
 
-def test_several_labels_are_a_list_in_every_file(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+def test_several_labels_are_a_list_in_every_file(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
     played(tmp_path / "run", "multilabel-classification")
     source = write(tmp_path / "new.csv", ["red pear", "blue", "green plum and pear"])
     assert said(tmp_path / "run", "red pear").stdout.startswith("pear, red\t")
@@ -240,7 +285,9 @@ def test_several_labels_are_a_list_in_every_file(tmp_path: Path, fake_predictor:
 
 
 @pytest.mark.parametrize("task", ["text-pair-classification", "text-pair-regression"])
-def test_pairs_from_arguments_lines_and_files(tmp_path: Path, task: str, fake_predictor: type[FakePredictor]) -> None:
+def test_pairs_from_arguments_lines_and_files(
+    tmp_path: Path, task: str, fake_predictor: type[FakePredictor]
+) -> None:
     played(tmp_path / "run", task)
     run = tmp_path / "run"
     frame = pd.DataFrame({"text": ["a pear", ""], "text_pair": ["one", ""]})
@@ -254,7 +301,9 @@ def test_pairs_from_arguments_lines_and_files(tmp_path: Path, task: str, fake_pr
     assert [table.to_dict("list") for table in fake_predictor.tables] == [frame.to_dict("list")] * 5
     assert "with a tab between" in refusal(run, "only one text")
     assert "text 2" in refusal(run, lines="a\tb\nonly one\n")
-    assert "--columns text=NAME,text_pair=NAME" in refusal(run, "-i", tmp_path / "pairs.csv", "--column", "text")
+    assert "--columns text=NAME,text_pair=NAME" in refusal(
+        run, "-i", tmp_path / "pairs.csv", "--column", "text"
+    )
 
 
 def test_questions_about_a_file_of_their_own_or_one_for_all(
@@ -290,9 +339,15 @@ def test_the_command_that_is_printed_at_the_end_runs(
     assert fake_predictor.rows == 1
 
 
-def test_evaluate_reads_the_columns_that_training_used(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
-    table = pd.DataFrame({"body": [f"{number} pear" for number in range(30)], "kind": ["pear", "plum", "fig"] * 10})
+def test_evaluate_reads_the_columns_that_training_used(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    table = pd.DataFrame(
+        {"body": [f"{number} pear" for number in range(30)], "kind": ["pear", "plum", "fig"] * 10}
+    )
     played(tmp_path / "run", data=table, text="body", label="kind")
-    pd.DataFrame({"body": ["a pear", "a plum"], "kind": ["pear", "plum"]}).to_csv(tmp_path / "new.csv", index=False)
+    pd.DataFrame({"body": ["a pear", "a plum"], "kind": ["pear", "plum"]}).to_csv(
+        tmp_path / "new.csv", index=False
+    )
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run"), str(tmp_path / "new.csv")])
     assert "accuracy\t1.0000" in result.stdout and fake_predictor.loads == 1

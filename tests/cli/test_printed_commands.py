@@ -20,7 +20,11 @@ from xautolm.tasks import TASKS
 
 __all__ = ["fake_predictor"]
 ROOT = Path(xautolm.__file__).parent
-SOURCES = [*sorted(ROOT.rglob("*.py")), *sorted((ROOT.parents[1] / "docs").glob("*.md")), ROOT.parents[1] / "README.md"]
+SOURCES = [
+    *sorted(ROOT.rglob("*.py")),
+    *sorted((ROOT.parents[1] / "docs").glob("*.md")),
+    ROOT.parents[1] / "README.md",
+]
 QUOTED = re.compile(r"`xautolm ([a-z][^`{]*)`")
 IN_BLOCK = re.compile(r"^xautolm ([a-z][^#\n]*)", re.MULTILINE)
 
@@ -61,7 +65,9 @@ def test_the_next_command_after_a_search_runs_as_it_was_printed(
     auto = played(tmp_path / "a long name of a folder" / "my run", task)
     console = Console(file=io.StringIO(), width=width)
     inputs = tuple(TASKS.get(task).inputs)
-    print_result(auto.run_, auto.best_, auto.pareto_front_, {"score": 0.4321}, inputs, console=console)
+    print_result(
+        auto.run_, auto.best_, auto.pareto_front_, {"score": 0.4321}, inputs, console=console
+    )
     printed = console.file.getvalue()
     assert "0.4321" in printed
     (line,) = [line for line in printed.splitlines() if line.startswith("next: ")]

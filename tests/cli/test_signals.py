@@ -29,13 +29,35 @@ def hear_ctrl_c() -> None:
 def started(folder: Path, *first: str, shell: str = "", **how: object) -> subprocess.Popen[str]:
     """Start a search of played trials in a folder; the second trial never ends."""
     support_tickets(60).to_csv(folder / "tickets.csv", index=False)
-    command = [sys.executable, str(PROGRAM), *first, "fit", "tickets.csv", "--out", "run", "--trials", "9"]
-    command += ["--models", "minilm-l2", "--methods", "head", "--sampler", "random", "--device", "cpu"]
+    command = [
+        sys.executable,
+        str(PROGRAM),
+        *first,
+        "fit",
+        "tickets.csv",
+        "--out",
+        "run",
+        "--trials",
+        "9",
+    ]
+    command += [
+        "--models",
+        "minilm-l2",
+        "--methods",
+        "head",
+        "--sampler",
+        "random",
+        "--device",
+        "cpu",
+    ]
     how.setdefault("preexec_fn", hear_ctrl_c)
     if shell:
         command = ["sh", "-c", f'{shell}; exec "$@"', "sh", *command]
     return subprocess.Popen(
-        command, cwd=folder, text=True, **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how}
+        command,
+        cwd=folder,
+        text=True,
+        **{"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **how},
     )
 
 
@@ -154,7 +176,9 @@ def test_handlers_are_put_back_and_other_threads_have_none() -> None:
         except Ended as ended:
             assert isinstance(ended, KeyboardInterrupt)
             raise
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)] == before
+    assert [
+        signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    ] == before
     entered = []
 
     def elsewhere() -> None:

@@ -36,7 +36,9 @@ from xautolm.testing import lookup_questions, trial_spec
 from xautolm.vocabulary import TrialStatus
 from xautolm.zoo import ZOO, find_models
 
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 CUT = ("bert", "llama", "t5")
 """The families of the default run, one for each architecture."""
 
@@ -46,20 +48,29 @@ def tables() -> dict[str, pd.DataFrame]:
     texts, labels = tickets["text"], tickets["label"]
     return {
         "text-classification": tickets,
-        "multilabel-classification": pd.DataFrame({"text": texts, "labels": [[one, f"not {one}"] for one in labels]}),
-        "text-pair-classification": pd.DataFrame({"text": texts, "text_pair": texts[::-1].tolist(), "label": labels}),
+        "multilabel-classification": pd.DataFrame(
+            {"text": texts, "labels": [[one, f"not {one}"] for one in labels]}
+        ),
+        "text-pair-classification": pd.DataFrame(
+            {"text": texts, "text_pair": texts[::-1].tolist(), "label": labels}
+        ),
         "text-regression": pd.DataFrame({"text": texts, "label": texts.str.len()}),
         "text-pair-regression": pd.DataFrame(
             {"text": texts, "text_pair": texts[::-1].tolist(), "label": texts.str.len()}
         ),
-        "text-generation": pd.DataFrame({"text": texts, "target": [f"about {one}" for one in labels]}),
+        "text-generation": pd.DataFrame(
+            {"text": texts, "target": [f"about {one}" for one in labels]}
+        ),
         "question-answering": lookup_questions(40, seed=1),
     }
 
 
 def by_family(families: Iterable[str]) -> list[Any]:
     """Parameters of a test; the default run has the cut only."""
-    return [pytest.param(one, marks=[] if one in CUT else [pytest.mark.conformance]) for one in sorted(families)]
+    return [
+        pytest.param(one, marks=[] if one in CUT else [pytest.mark.conformance])
+        for one in sorted(families)
+    ]
 
 
 def is_in_every_run(family: str, method: str) -> bool:
@@ -122,7 +133,9 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         said.append(form.answers(model.eval(), trial.tokenizer, table, trial.task, trial.settings))
         return without_adapters(model, again)
 
-    def answer_as_probe(probe: Any, head: Any, features: Any, trial: PreparedTrial, folder: Path) -> None:
+    def answer_as_probe(
+        probe: Any, head: Any, features: Any, trial: PreparedTrial, folder: Path
+    ) -> None:
         logits = np.empty((len(features.validation.rows), len(probe.weight)), dtype=np.float32)
         logits[features.validation.rows] = probe.logits(features.validation.values)
         in_units = logits[:, 0] * trial.settings.deviation + trial.settings.mean
@@ -130,7 +143,10 @@ def answered(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
         write_probe(probe, head, features, trial, folder)
 
     def answer_as_it_is(model: Any, tokenizer: Any, settings: Any, folder: Path) -> None:
-        table, task = pd.read_parquet(folder.parent / "validation.parquet"), TASKS.get(settings.task)
+        table, task = (
+            pd.read_parquet(folder.parent / "validation.parquet"),
+            TASKS.get(settings.task),
+        )
         said.append(TORCH_FORMS.get(settings.form).answers(model, tokenizer, table, task, settings))
         save_model(model, tokenizer, settings, folder)
 
@@ -155,11 +171,19 @@ def goes_through(
     """Two steps, answers, saved, loaded again by plain transformers, the same answers."""
     data = prepare(TABLES[task.name], data_needs(task), columns={})
     space = build_space("default", task, [card], [method], data.profile, system_profile("cpu"))
-    wanted = {"epochs": 1, "batch_size": 16, "max_length": 64, "lora_targets": "attention", "form": form}
+    wanted = {
+        "epochs": 1,
+        "batch_size": 16,
+        "max_length": 64,
+        "lora_targets": "attention",
+        "form": form,
+    }
 
     def choose(key: str, parameter: Any) -> Any:
         value = wanted.get(parameter.name, parameter.default)
-        return parameter.default if parameter.problem(value) and parameter.name != "epochs" else value
+        return (
+            parameter.default if parameter.problem(value) and parameter.name != "epochs" else value
+        )
 
     configuration = space.walk(choose)
     configuration = replace(configuration, values={**configuration.values, **fixed})
@@ -169,7 +193,9 @@ def goes_through(
     if isinstance(again, np.ndarray):
         # Relative to the largest answer: how large logits become depends on which rows were trained on.
         largest = max(1.0, float(np.abs(again).max()))
-        assert np.allclose(again, answered[0], atol=tolerance * largest) and np.isfinite(again).all()
+        assert (
+            np.allclose(again, answered[0], atol=tolerance * largest) and np.isfinite(again).all()
+        )
     else:
         assert again == answered[0] and len(again) == len(data.validation)
     gc.collect()
@@ -190,7 +216,9 @@ def test_cell(
 
 
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
-@pytest.mark.parametrize("family", by_family(name for name, card in FAMILIES.items() if card.quantizable))
+@pytest.mark.parametrize(
+    "family", by_family(name for name, card in FAMILIES.items() if card.quantizable)
+)
 def test_adapters_beside_quantised_weights(
     family: str, bits: str, models: Callable[[str], ModelCard], tmp_path: Path, answered: list[Any]
 ) -> None:
@@ -198,14 +226,20 @@ def test_adapters_beside_quantised_weights(
     # Quantised matrices multiply in lower precision than the full ones that are saved: 8 bits were off by up to 3 %.
     # A probe's head has larger weights on a body of random ones, and multiplies what was rounded.
     fixed = {"quantization": bits, "head_init": "random"}
-    goes_through(models(family), task, "lora", "classify", tmp_path, answered, tolerance=5e-2, **fixed)
+    goes_through(
+        models(family), task, "lora", "classify", tmp_path, answered, tolerance=5e-2, **fixed
+    )
     assert "quantization_config" not in read_json(tmp_path / "model" / "config.json")
 
 
-TEMPLATE = "{% for turn in messages %}[{{ turn.role }}] {{ turn.content }}\n{% endfor %}[assistant] "
+TEMPLATE = (
+    "{% for turn in messages %}[{{ turn.role }}] {{ turn.content }}\n{% endfor %}[assistant] "
+)
 
 
-@pytest.mark.parametrize(("task", "form"), [("text-generation", "generate"), ("text-classification", "label-words")])
+@pytest.mark.parametrize(
+    ("task", "form"), [("text-generation", "generate"), ("text-classification", "label-words")]
+)
 def test_a_conversational_model_is_asked_in_its_own_template(
     task: str, form: str, tmp_path: Path, answered: list[Any]
 ) -> None:
@@ -232,7 +266,11 @@ def test_a_conversational_model_is_asked_in_its_own_template(
 
 CHECKPOINTED = [
     # One is enough for every run: each takes as long as twenty cells.
-    pytest.param(family, method, marks=[] if (family, method) == ("bert", "lora") else [pytest.mark.conformance])
+    pytest.param(
+        family,
+        method,
+        marks=[] if (family, method) == ("bert", "lora") else [pytest.mark.conformance],
+    )
     for family in CUT
     for method in ("full", "lora")
 ]
@@ -240,7 +278,11 @@ CHECKPOINTED = [
 
 @pytest.mark.parametrize(("family", "method"), CHECKPOINTED)
 def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
-    family: str, method: str, models: Callable[[str], Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    family: str,
+    method: str,
+    models: Callable[[str], Any],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     card, task = models(family), TASKS.get("question-answering")
     data = prepare(TABLES[task.name], data_needs(task), columns={})
@@ -255,7 +297,11 @@ def test_gradient_checkpointing_is_the_last_resort_and_changes_no_result(
             raise MemoryError("no room")
         return train(trial, *rest)
 
-    for name, training, foreseen in (("roomy", train, False), ("cramped", cramped, False), ("foreseen", cramped, True)):
+    for name, training, foreseen in (
+        ("roomy", train, False),
+        ("cramped", cramped, False),
+        ("foreseen", cramped, True),
+    ):
         folder = tmp_path / name
         folder.mkdir()
         monkeypatch.setattr(gradient, "_train", training)

@@ -40,7 +40,13 @@ SHAPES: dict[str, dict[str, Any]] = {
         "decoder_ffn_dim": 128,
         "max_position_embeddings": POSITIONS,
     },
-    "distilbert": {"dim": 64, "n_layers": 2, "n_heads": 2, "hidden_dim": 128, "max_position_embeddings": POSITIONS},
+    "distilbert": {
+        "dim": 64,
+        "n_layers": 2,
+        "n_heads": 2,
+        "hidden_dim": 128,
+        "max_position_embeddings": POSITIONS,
+    },
     "electra": {**COMMON, "embedding_size": 64},
     "gemma": GROUPED,
     "gemma3_text": GROUPED,
@@ -80,13 +86,21 @@ def tiny_model(family: str, folder: Path, texts: list[str], **shape: Any) -> Mod
     if architecture == "encoder-decoder":
         special["decoder_start_token_id"] = tokenizer.bos_token_id
     config = AutoConfig.for_model(family, **{**SHAPES.get(family, COMMON), **special, **shape})
-    kinds = {"encoder": AutoModel, "decoder": AutoModelForCausalLM, "encoder-decoder": AutoModelForSeq2SeqLM}
+    kinds = {
+        "encoder": AutoModel,
+        "decoder": AutoModelForCausalLM,
+        "encoder-decoder": AutoModelForSeq2SeqLM,
+    }
     set_seed(0)
     kinds[architecture].from_config(config).save_pretrained(str(folder))
     tokenizer.save_pretrained(str(folder))
     (card,) = find_models([str(folder)], ZOO.things)
     assert card.architecture == architecture
-    return replace(card, lora_targets=known.lora_targets, shared_layers=known.shared_layers) if known else card
+    return (
+        replace(card, lora_targets=known.lora_targets, shared_layers=known.shared_layers)
+        if known
+        else card
+    )
 
 
 def _tokenizer(architecture: str, texts: list[str]) -> PreTrainedTokenizerFast:
@@ -96,11 +110,18 @@ def _tokenizer(architecture: str, texts: list[str]) -> PreTrainedTokenizerFast:
     tokenizer.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(
-        vocab_size=400, special_tokens=list(special.values()), initial_alphabet=alphabet, show_progress=False
+        vocab_size=400,
+        special_tokens=list(special.values()),
+        initial_alphabet=alphabet,
+        show_progress=False,
     )
     tokenizer.train_from_iterator(texts, trainer)
     start, end = (special[name] for name in ("bos_token", "eos_token"))
-    single = {"encoder": f"{start} $A {end}", "decoder": f"{start} $A", "encoder-decoder": f"$A {end}"}[architecture]
+    single = {
+        "encoder": f"{start} $A {end}",
+        "decoder": f"{start} $A",
+        "encoder-decoder": f"$A {end}",
+    }[architecture]
     tokenizer.post_processor = processors.TemplateProcessing(
         single=single,
         pair=f"{start} $A {end} $B {end}",

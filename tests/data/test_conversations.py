@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from xautolm.data.conversations import Speaker, Turn, conversation_text, plain_text, turns_of, turns_of_text
+from xautolm.data.conversations import (
+    Speaker,
+    Turn,
+    conversation_text,
+    plain_text,
+    turns_of,
+    turns_of_text,
+)
 
 ASKED = Turn(Speaker.USER, "Why?")
 TOLD = Turn(Speaker.SYSTEM, "Be short.")
@@ -21,7 +28,12 @@ TOLD = Turn(Speaker.SYSTEM, "Be short.")
         ({"from": "human", "value": "Why?"},),
         np.array([{"role": "user", "content": "Why?", "name": None}], dtype=object),
         json.dumps([{"role": "User", "content": "Why?"}]),
-        [{"role": "user", "content": [{"type": "text", "text": "Wh"}, {"type": "text", "text": "y?"}]}],
+        [
+            {
+                "role": "user",
+                "content": [{"type": "text", "text": "Wh"}, {"type": "text", "text": "y?"}],
+            }
+        ],
     ],
 )
 def test_turns_in_every_shape(cell: Any) -> None:
@@ -52,7 +64,9 @@ def test_a_single_question_is_its_own_text_and_more_comes_back_as_it_was() -> No
     assert turns_of_text(conversation_text([TOLD, ASKED])) == [TOLD, ASKED]
 
 
-@pytest.mark.parametrize("text", ["[1]", '[{"role": "user"', '[{"role": "nobody", "content": "a"}]', ""])
+@pytest.mark.parametrize(
+    "text", ["[1]", '[{"role": "user"', '[{"role": "nobody", "content": "a"}]', ""]
+)
 def test_a_text_that_only_looks_like_a_conversation_is_a_text(text: str) -> None:
     assert turns_of_text(text) == [Turn(Speaker.USER, text)]
 

@@ -30,7 +30,10 @@ def text(source: random.Random, words: tuple[str, ...]) -> str:
 
 def rows(source: random.Random, words: tuple[str, ...], kind: str, count: int) -> list[list[str]]:
     """A header and rows, the label before or behind the text."""
-    table = [["text", "label"], *([text(source, words), LABELS[kind](source)] for _ in range(count))]
+    table = [
+        ["text", "label"],
+        *([text(source, words), LABELS[kind](source)] for _ in range(count)),
+    ]
     return [row[::-1] for row in table] if source.random() < 0.5 else table
 
 

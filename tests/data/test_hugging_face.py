@@ -25,11 +25,17 @@ def metadata(label: Any) -> dict[bytes, bytes]:
 
 def test_numbers_become_names_and_below_zero_none() -> None:
     frame = with_stored_class_names(pd.DataFrame({"label": [1, 0, -1, 7]}), metadata(NAMED))
-    assert [None if pd.isna(name) else name for name in frame["label"]] == ["good", "bad", None, "7"]
+    assert [None if pd.isna(name) else name for name in frame["label"]] == [
+        "good",
+        "bad",
+        None,
+        "7",
+    ]
 
 
 @pytest.mark.parametrize(
-    "feature", [{"feature": NAMED, "_type": "Sequence"}, {"feature": NAMED, "_type": "List"}, [NAMED]]
+    "feature",
+    [{"feature": NAMED, "_type": "Sequence"}, {"feature": NAMED, "_type": "List"}, [NAMED]],
 )
 def test_lists_of_numbers(feature: Any) -> None:
     frame = with_stored_class_names(pd.DataFrame({"label": [[1, 0], [], None]}), metadata(feature))
@@ -57,8 +63,12 @@ def test_files_that_say_nothing_of_use_keep_their_numbers(stored: Any) -> None:
 
 
 def test_streamed_data_sets_are_read_as_others_are() -> None:
-    features = datasets.Features({"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])})
-    whole = datasets.Dataset.from_dict({"text": ["a", "b", "c"], "label": [0, 1, 1]}, features=features)
+    features = datasets.Features(
+        {"text": datasets.Value("string"), "label": datasets.ClassLabel(names=["no", "yes"])}
+    )
+    whole = datasets.Dataset.from_dict(
+        {"text": ["a", "b", "c"], "label": [0, 1, 1]}, features=features
+    )
     streamed = whole.to_iterable_dataset()
     expected = load(whole).splits["train"]
     assert list(expected["label"]) == ["no", "yes", "yes"]

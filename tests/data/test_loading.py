@@ -9,7 +9,9 @@ import pytest
 from xautolm.data import load
 from xautolm.errors import DataError
 
-TABLE = pd.DataFrame({"text": ["good, really", 'so "bad"', "two\nlines"], "label": ["pos", "neg", "pos"]})
+TABLE = pd.DataFrame(
+    {"text": ["good, really", 'so "bad"', "two\nlines"], "label": ["pos", "neg", "pos"]}
+)
 
 
 def write(path: Path) -> Path:
@@ -45,7 +47,9 @@ def test_hugging_face_data_sets_in_memory_and_on_disk(tmp_path: Path) -> None:
     assert len(load(table).splits["train"]) == 3
     both = DatasetDict({"train": table, "validation": table})
     both.save_to_disk(str(tmp_path / "stored"))
-    assert set(load(both).splits) == set(load(tmp_path / "stored").splits) == {"train", "validation"}
+    assert (
+        set(load(both).splits) == set(load(tmp_path / "stored").splits) == {"train", "validation"}
+    )
 
 
 def test_class_numbers_of_hugging_face_data_sets_become_names() -> None:
@@ -77,7 +81,9 @@ def test_frames_and_columns() -> None:
         ("a.xlsx", b"x", "Unknown file type"),
     ],
 )
-def test_what_cannot_be_read_is_named_by_its_line(tmp_path: Path, name: str, content: bytes, message: str) -> None:
+def test_what_cannot_be_read_is_named_by_its_line(
+    tmp_path: Path, name: str, content: bytes, message: str
+) -> None:
     (tmp_path / name).write_bytes(content)
     with pytest.raises(DataError, match=message):
         load(tmp_path / name)
@@ -86,7 +92,9 @@ def test_what_cannot_be_read_is_named_by_its_line(tmp_path: Path, name: str, con
 def test_missing_file_and_unreachable_hub() -> None:
     with pytest.raises(DataError, match=r"No such file"):
         load("nowhere/train.csv")
-    with pytest.raises(DataError, match="neither a file or folder here nor a data set that the hub gives"):
+    with pytest.raises(
+        DataError, match="neither a file or folder here nor a data set that the hub gives"
+    ):
         load("someone/some-data")
 
 
@@ -109,7 +117,11 @@ def test_squads_nested_json_and_a_list_of_objects(tmp_path: Path) -> None:
         {"question": "Who?", "id": "1", "answers": [{"text": "Ada", "answer_start": 0}]},
         {"question": "What?", "id": "2", "answers": []},
     ]
-    path.write_text(json.dumps({"version": "2", "data": [{"paragraphs": [{"context": "Ada did.", "qas": asked}]}]}))
+    path.write_text(
+        json.dumps(
+            {"version": "2", "data": [{"paragraphs": [{"context": "Ada did.", "qas": asked}]}]}
+        )
+    )
     table = load(path).splits["train"]
     assert table.to_dict("list") == {
         "context": ["Ada did.", "Ada did."],

@@ -23,7 +23,9 @@ from xautolm.data.naming import data_name, is_called
         ("meld/trn/dev.csv", "meld/trn/dev.csv"),
     ],
 )
-def test_a_file_that_only_says_its_part_is_called_by_its_folder(tmp_path: Path, path: str, name: str) -> None:
+def test_a_file_that_only_says_its_part_is_called_by_its_folder(
+    tmp_path: Path, path: str, name: str
+) -> None:
     file = tmp_path / path
     file.parent.mkdir(parents=True)
     file.touch()

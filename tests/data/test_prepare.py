@@ -25,7 +25,9 @@ def test_a_made_validation_split_is_stratified_and_seeded(tickets: pd.DataFrame)
     first, again, other = prepared(tickets), prepared(tickets), prepared(tickets, seed=5)
     assert first.validation.equals(again.validation)
     assert not first.validation.equals(other.validation)
-    shares = [part["label"].value_counts(normalize=True) for part in (first.train, first.validation)]
+    shares = [
+        part["label"].value_counts(normalize=True) for part in (first.train, first.validation)
+    ]
     assert (shares[0] - shares[1]).abs().max() < 0.05
     assert 0.15 < len(first.validation) / len(tickets) < 0.25
 
@@ -38,7 +40,9 @@ def test_equal_texts_never_straddle_the_split() -> None:
     assert len(found.train) + len(found.validation) == len(doubled)
 
 
-def test_training_rows_that_are_in_a_given_validation_split_are_dropped_and_said(tickets: pd.DataFrame) -> None:
+def test_training_rows_that_are_in_a_given_validation_split_are_dropped_and_said(
+    tickets: pd.DataFrame,
+) -> None:
     given = tickets.drop_duplicates("text").tail(60)
     found = prepared(tickets, validation=given)
     assert not set(found.train["text"]) & set(given["text"])
@@ -59,7 +63,10 @@ def test_the_fingerprint_knows_content_only(tickets: pd.DataFrame, tmp_path: Pat
     shuffled = prepared(tmp_path / "other-name.csv").profile
     assert base.source_fingerprint == shuffled.source_fingerprint
     other = prepared(renamed, columns={"text": "review", "label": "stars"}).profile
-    assert (base.fingerprint, base.source_fingerprint) == (other.fingerprint, other.source_fingerprint)
+    assert (base.fingerprint, base.source_fingerprint) == (
+        other.fingerprint,
+        other.source_fingerprint,
+    )
     changed = tickets.assign(text=["different", *tickets["text"][1:]])
     assert prepared(changed).profile.source_fingerprint != base.source_fingerprint
 
@@ -69,13 +76,25 @@ def test_the_fingerprint_knows_content_only(tickets: pd.DataFrame, tmp_path: Pat
     [
         ({"text": ["a", "b"], "label": ["x", "x"]}, "only one class"),
         ({"text": ["a", "b", "c"], "label": ["x", "x", "y"]}, "class with one example"),
-        ({"text": ["a", " ", "c", "d"], "label": list("xyxy")}, "row 1, column 'text': the text is empty"),
-        ({"text": ["a", 5, None, "d"], "label": list("xyxy")}, "row 1, column 'text': expected text, got int 5"),
-        ({"text": ["a", "b", "c", "d"], "label": [None, "", pd.NA, " "]}, "No row of the training split has a label"),
+        (
+            {"text": ["a", " ", "c", "d"], "label": list("xyxy")},
+            "row 1, column 'text': the text is empty",
+        ),
+        (
+            {"text": ["a", 5, None, "d"], "label": list("xyxy")},
+            "row 1, column 'text': expected text, got int 5",
+        ),
+        (
+            {"text": ["a", "b", "c", "d"], "label": [None, "", pd.NA, " "]},
+            "No row of the training split has a label",
+        ),
         ({"text": [], "label": []}, "has no rows"),
         ({"body": ["a", "b"], "label": ["x", "y"]}, "Which column is the text"),
         ({"text": ["a"], "sentence": ["b"], "label": ["x"]}, "both text and sentence look like it"),
-        ({"text": ["a", "a"], "label": ["x", "y"]}, "absent from the validation split|Too little data|one example"),
+        (
+            {"text": ["a", "a"], "label": ["x", "y"]},
+            "absent from the validation split|Too little data|one example",
+        ),
     ],
 )
 def test_data_that_cannot_be_learned_from_is_refused(table: dict, message: str) -> None:
@@ -121,5 +140,7 @@ def test_samples_are_proportional_and_leave_no_stratum_out() -> None:
 
 
 def test_a_class_never_gives_its_last_text_to_validation() -> None:
-    train, held_out = made_validation([str(i) for i in range(12)], [("a",)] * 10 + [("b",), ("c",)], size=6, seed=0)
+    train, held_out = made_validation(
+        [str(i) for i in range(12)], [("a",)] * 10 + [("b",), ("c",)], size=6, seed=0
+    )
     assert {10, 11} <= set(train) and len(held_out) >= 4

@@ -78,12 +78,17 @@ INPUTS: dict[str, Callable[[], Any]] = {
     "frame of one column": lambda: pd.DataFrame({"text": TEXTS}),
     "frame of one column of any name": lambda: pd.DataFrame({"body": TEXTS}),
     "frame with a number as its column": lambda: pd.DataFrame({0: TEXTS}),
-    "frame with an index of its own": lambda: pd.DataFrame({"body": TEXTS}, index=pd.Index(range(ROWS), name="id")),
+    "frame with an index of its own": lambda: pd.DataFrame(
+        {"body": TEXTS}, index=pd.Index(range(ROWS), name="id")
+    ),
     "frame with more columns": lambda: pd.DataFrame({"id": range(ROWS), "text": TEXTS}),
     "frame with a usual name": lambda: pd.DataFrame({"id": range(ROWS), "sentence": TEXTS}),
     "frame that holds the labels too": lambda: pd.DataFrame({"text": TEXTS, "label": LABELS}),
     "mapping": lambda: {"text": TEXTS},
-    "mapping of series": lambda: {"text": pd.Series(TEXTS, index=range(ROWS, 0, -1)), "id": pd.Series(range(ROWS))},
+    "mapping of series": lambda: {
+        "text": pd.Series(TEXTS, index=range(ROWS, 0, -1)),
+        "id": pd.Series(range(ROWS)),
+    },
     "mapping of mappings": lambda: pd.DataFrame({"text": TEXTS, "id": range(ROWS)}).to_dict(),
     "rows as mappings": lambda: [{"text": text} for text in TEXTS],
     "series of mappings": lambda: pd.Series([{"text": text} for text in TEXTS]),
@@ -137,7 +142,9 @@ def test_what_fit_takes_predict_takes_in_the_same_order(shape: str) -> None:
         pyarrow.table({"text": TEXTS, "label": LABELS}),
         pd.DataFrame({"text": pd.array(TEXTS, dtype="string"), "label": pd.Categorical(LABELS)}),
         pd.DataFrame({"text": TEXTS, "label": LABELS}).set_index("label"),
-        pd.DataFrame({"text": TEXTS, "label": LABELS, "id": range(ROWS)}).set_index(["id", "label"]),
+        pd.DataFrame({"text": TEXTS, "label": LABELS, "id": range(ROWS)}).set_index(
+            ["id", "label"]
+        ),
     ],
     ids=lambda data: type(data).__name__,
 )
@@ -149,7 +156,13 @@ def test_y_can_be_the_name_of_a_column(tmp_path: Path) -> None:
     frame = pd.DataFrame({"text": TEXTS, "kind": LABELS, "label": ["no"] * ROWS})
     frame.to_csv(tmp_path / "train.csv", index=False)
     numbered = pd.DataFrame({0: TEXTS, 1: LABELS})
-    for data in (frame, str(tmp_path / "train.csv"), tmp_path / "train.csv", frame.to_dict("list"), dataset_of(PLAIN)):
+    for data in (
+        frame,
+        str(tmp_path / "train.csv"),
+        tmp_path / "train.csv",
+        frame.to_dict("list"),
+        dataset_of(PLAIN),
+    ):
         assert pairs_of(fitted(data, "kind")) == PAIRS
     assert pairs_of(fitted(frame.to_dict("records"), "kind")) == PAIRS
     assert pairs_of(fitted((row for row in frame.to_dict("records")), "kind")) == PAIRS
@@ -182,7 +195,10 @@ def test_missing_values_of_nullable_types_are_missing_labels(dtype: str) -> None
     cells: list[Any] = [True if dtype == "boolean" else 1 for _ in range(ROWS)]
     cells[5::3] = [False if dtype == "boolean" else 2] * len(cells[5::3])
     cells[4] = pd.NA
-    values = pd.Series([str(cell) if dtype == "string" and cell is not pd.NA else cell for cell in cells], dtype=dtype)
+    values = pd.Series(
+        [str(cell) if dtype == "string" and cell is not pd.NA else cell for cell in cells],
+        dtype=dtype,
+    )
     messages = []
     for data, y in ((TEXTS, values), (pd.DataFrame({"text": TEXTS, "label": values}), None)):
         try:
@@ -199,11 +215,19 @@ def test_missing_values_of_nullable_types_are_missing_labels(dtype: str) -> None
     ("X", "y", "parts"),
     [
         (TEXTS, LABELS[1:], ["30 texts but 29 labels"]),
-        (TEXTS, np.eye(3)[np.arange(ROWS) % 3], ["One label a row", "(30, 3)", "one-hot", "argmax"]),
+        (
+            TEXTS,
+            np.eye(3)[np.arange(ROWS) % 3],
+            ["One label a row", "(30, 3)", "one-hot", "argmax"],
+        ),
         (TEXTS, np.eye(3)[np.arange(ROWS) % 3].tolist(), ["One label a row", "one-hot"]),
         (TEXTS, np.full((ROWS, 2), "a"), ["One label a row", "shape (30, 2)"]),
         (TEXTS, [["a"]] * 29 + [["a", "b"]], ["One label a row", "['a', 'b'] in row 29"]),
-        (TEXTS, pd.DataFrame({"a": [1] * ROWS, "b": [0] * ROWS}), ["y has 2 columns", "a, b", "idxmax"]),
+        (
+            TEXTS,
+            pd.DataFrame({"a": [1] * ROWS, "b": [0] * ROWS}),
+            ["y has 2 columns", "a, b", "idxmax"],
+        ),
         (TEXTS, "label", ["name 'label'", "no columns"]),
         (TEXTS, 3.5, ["y: expected a list", "float 3.5"]),
         (TEXTS, set(LABELS), ["y: expected a list", "set"]),
@@ -212,14 +236,22 @@ def test_missing_values_of_nullable_types_are_missing_labels(dtype: str) -> None
         (pd.Series(TEXTS), None, ["texts but no labels"]),
         (np.asarray(TEXTS), None, ["texts but no labels"]),
         ((text for text in TEXTS), None, ["texts but no labels"]),
-        (pd.DataFrame({"one": TEXTS, "other": TEXTS}), LABELS, ["Which column is the text?", "one, other"]),
+        (
+            pd.DataFrame({"one": TEXTS, "other": TEXTS}),
+            LABELS,
+            ["Which column is the text?", "one, other"],
+        ),
         ([{"text": "a"}, "b"], ["x", "y"], ["row 1", "mapping", "'b'"]),
         ([["a", "b"]] * ROWS, LABELS, ["row 0: expected text", "2 values"]),
         ({"text": TEXTS, "id": [1, 2]}, LABELS, ["do not form a table", "30 in 'text', 2 in 'id'"]),
         (pd.DataFrame({"text": TEXTS}), "kind", ["'kind'", "columns text"]),
         ("nowhere.csv", LABELS, ["nowhere.csv"]),
         (3, LABELS, ["data: expected a list", "int 3"]),
-        (pd.Series(TEXTS), pd.Series(LABELS).iloc[::-1], ["same index in another order", "0 and 29 in row 0"]),
+        (
+            pd.Series(TEXTS),
+            pd.Series(LABELS).iloc[::-1],
+            ["same index in another order", "0 and 29 in row 0"],
+        ),
     ],
 )
 def test_shapes_that_mean_nothing_are_refused_by_name(X: Any, y: Any, parts: list[str]) -> None:
@@ -232,17 +264,25 @@ def test_shapes_that_mean_nothing_are_refused_by_name(X: Any, y: Any, parts: lis
 
 def test_two_names_for_the_labels_are_refused() -> None:
     with pytest.raises(DataError, match=r"'kind' as y, 'label' as an option"):
-        fitted(pd.DataFrame({"text": TEXTS, "kind": LABELS, "label": LABELS}), "kind", label="label")
+        fitted(
+            pd.DataFrame({"text": TEXTS, "kind": LABELS, "label": LABELS}), "kind", label="label"
+        )
 
 
 def test_frames_of_zero_and_one_name_several_labels() -> None:
     indicators = pd.DataFrame({"new": [1, 0, 1] * 10, "old": [0, 1, 1] * 10})
     dataset = fitted(TEXTS, indicators, "multilabel-classification")
     assert dataset.labels == ("new", "old")
-    assert pairs_of(dataset)["text number 2"] == ("new", "old") and pairs_of(dataset)["text number 0"] == ("new",)
-    assert pairs_of(fitted(TEXTS, indicators.astype(bool), "multilabel-classification")) == pairs_of(dataset)
+    assert pairs_of(dataset)["text number 2"] == ("new", "old") and pairs_of(dataset)[
+        "text number 0"
+    ] == ("new",)
+    assert pairs_of(
+        fitted(TEXTS, indicators.astype(bool), "multilabel-classification")
+    ) == pairs_of(dataset)
     lists = [["new"], ["old"], ["new", "old"]] * 10
-    assert pairs_of(fitted(np.asarray(TEXTS), lists, "multilabel-classification")) == pairs_of(dataset)
+    assert pairs_of(fitted(np.asarray(TEXTS), lists, "multilabel-classification")) == pairs_of(
+        dataset
+    )
     with pytest.raises(DataError, match=r"row 3, column 'old': expected 0 or 1(.|\n)*2"):
         fitted(TEXTS, indicators.assign(old=[0, 1, 1, 2] + [1] * 26), "multilabel-classification")
 
@@ -268,9 +308,16 @@ def test_pairs_come_as_rows_or_columns() -> None:
 def test_validation_and_test_come_as_pairs_too() -> None:
     more = [f"unseen {number}" for number in range(6)]
     dataset = fitted(
-        TEXTS, LABELS, validation=(np.asarray(more), ["a", "b", "c"] * 2), test=(more[:3], ["a", "b", "c"])
+        TEXTS,
+        LABELS,
+        validation=(np.asarray(more), ["a", "b", "c"] * 2),
+        test=(more[:3], ["a", "b", "c"]),
     )
-    assert set(dataset.validation["text"]) == set(more) and dataset.test is not None and len(dataset.test) == 3
+    assert (
+        set(dataset.validation["text"]) == set(more)
+        and dataset.test is not None
+        and len(dataset.test) == 3
+    )
     with pytest.raises(DataError, match=r"validation: expected data, or a pair"):
         fitted(TEXTS, LABELS, validation=(more, LABELS[:6], 3))
 
@@ -286,7 +333,10 @@ def test_validation_and_test_come_as_pairs_too() -> None:
         ([b"a"], ["row 0", "bytes b'a'"]),
         (pd.DataFrame({"text": ["a", None], "label": ["x", "y"]}), ["row 1", "got nothing"]),
         ([{"text": "a"}, {"txt": "b"}], ["row 1", "got nothing"]),
-        (pd.DataFrame([["a", "b"]], columns=["text", "text"]), ["two columns have the name 'text'", "1 and 2"]),
+        (
+            pd.DataFrame([["a", "b"]], columns=["text", "text"]),
+            ["two columns have the name 'text'", "1 and 2"],
+        ),
         (np.asarray("a"), ["expected a list", "str 'a'"]),
         ([[["a"]]], ["row 0", "list ['a']"]),
         (pd.DataFrame({"one": ["a"], "other": ["b"]}), ["Which column is the text?", "one, other"]),
@@ -310,7 +360,16 @@ def test_inputs_that_are_no_texts_are_named_by_their_row(inputs: Any, parts: lis
 
 @pytest.mark.parametrize(
     "nothing",
-    [[], (), iter(()), pd.Series([], dtype=object), np.asarray([]), pd.DataFrame(), pd.DataFrame({"text": []}), {}],
+    [
+        [],
+        (),
+        iter(()),
+        pd.Series([], dtype=object),
+        np.asarray([]),
+        pd.DataFrame(),
+        pd.DataFrame({"text": []}),
+        {},
+    ],
     ids=lambda value: type(value).__name__,
 )
 def test_nothing_is_a_table_without_rows(nothing: Any) -> None:
@@ -336,7 +395,11 @@ def test_a_file_can_be_asked(tmp_path: Path) -> None:
 def test_a_mapping_of_frames_is_splits() -> None:
     frame = pd.DataFrame({"text": TEXTS, "label": LABELS})
     dataset = fitted({"train": frame, "test": pd.DataFrame({"text": ["unseen"], "label": ["a"]})})
-    assert pairs_of(dataset) == PAIRS and dataset.test is not None and list(dataset.test["text"]) == ["unseen"]
+    assert (
+        pairs_of(dataset) == PAIRS
+        and dataset.test is not None
+        and list(dataset.test["text"]) == ["unseen"]
+    )
 
 
 def test_a_column_of_a_data_set_keeps_the_names_of_its_classes() -> None:
@@ -344,7 +407,9 @@ def test_a_column_of_a_data_set_keeps_the_names_of_its_classes() -> None:
     from datasets import Dataset as Stored
 
     features = Features({"text": Value("string"), "label": ClassLabel(names=["bad", "good"])})
-    stored = Stored.from_dict({"text": TEXTS, "label": [number % 2 for number in range(ROWS)]}, features=features)
+    stored = Stored.from_dict(
+        {"text": TEXTS, "label": [number % 2 for number in range(ROWS)]}, features=features
+    )
     dataset = fitted(stored["text"], stored["label"])
     assert dataset.labels == ("bad", "good") and pairs_of(dataset)["text number 1"] == "good"
     assert fitted(stored, "label").labels == ("bad", "good")

@@ -22,7 +22,10 @@ def check_usable(dataset: Dataset, task: str, keys: list[str]) -> None:
     """Assert what holds of every split that was made."""
     kind = TASKS.get(task)
     kind.check(list(dataset.train[kind.target]), list(dataset.validation[kind.target]))
-    sides = [set(part[keys].itertuples(index=False, name=None)) for part in (dataset.train, dataset.validation)]
+    sides = [
+        set(part[keys].itertuples(index=False, name=None))
+        for part in (dataset.train, dataset.validation)
+    ]
     assert not sides[0] & sides[1]
 
 
@@ -49,11 +52,16 @@ def test_random_classes(seed: int) -> None:
         check_usable(smaller, "text-classification", ["text"])
         assert smaller.labels == dataset.labels
         assert len(smaller.train) <= max_train
-    with pytest.raises(DataError, match=rf"--max-train {classes - 1} is too small(.|\n)*Give --max-train {classes} or"):
+    with pytest.raises(
+        DataError,
+        match=rf"--max-train {classes - 1} is too small(.|\n)*Give --max-train {classes} or",
+    ):
         split(table, seed=seed, max_train=max(classes - 1, 1))
 
 
-@pytest.mark.parametrize(("classes", "rows"), [(500, 4), (77, 4), (20, 3), (10, 2), (3, 4), (3, 2), (2, 2)])
+@pytest.mark.parametrize(
+    ("classes", "rows"), [(500, 4), (77, 4), (20, 3), (10, 2), (3, 4), (3, 2), (2, 2)]
+)
 def test_few_rows_of_many_classes(classes: int, rows: int) -> None:
     table = {
         "text": [f"note {number}" for number in range(classes * rows)],
@@ -67,17 +75,26 @@ def test_few_rows_of_many_classes(classes: int, rows: int) -> None:
 @pytest.mark.parametrize("max_train", [77, 100, 200, 300, 400, 2000])
 def test_a_banking_set_with_few_training_rows(max_train: int) -> None:
     table = pd.DataFrame(
-        {"text": [f"note {i}" for i in range(77 * 130)], "label": [f"c{i % 77}" for i in range(77 * 130)]}
+        {
+            "text": [f"note {i}" for i in range(77 * 130)],
+            "label": [f"c{i % 77}" for i in range(77 * 130)],
+        }
     )
     dataset = split(table, max_train=max_train)
-    assert len(dataset.train) == max_train and len(dataset.validation) == max(77, round(max_train / 4))
+    assert len(dataset.train) == max_train and len(dataset.validation) == max(
+        77, round(max_train / 4)
+    )
     assert dataset.validation["label"].nunique() == 77
 
 
-@pytest.mark.parametrize(("sizes", "max_train"), [((995, 5), 200), ((5000, 3), 50), ((5000, 3), 2), ((40, 2), None)])
+@pytest.mark.parametrize(
+    ("sizes", "max_train"), [((995, 5), 200), ((5000, 3), 50), ((5000, 3), 2), ((40, 2), None)]
+)
 def test_a_rare_class_is_on_both_sides(sizes: tuple[int, int], max_train: int | None) -> None:
     labels = ["common"] * sizes[0] + ["rare"] * sizes[1]
-    dataset = split({"text": [f"note {i}" for i in range(len(labels))], "label": labels}, max_train=max_train)
+    dataset = split(
+        {"text": [f"note {i}" for i in range(len(labels))], "label": labels}, max_train=max_train
+    )
     for part in (dataset.train, dataset.validation):
         assert set(part["label"]) == {"common", "rare"}
 
@@ -116,15 +133,23 @@ def test_numbers_differ_on_both_sides(rows: int, kind: str) -> None:
 def test_ranges_of_numbers_are_in_proportion() -> None:
     rng = random.Random(0)
     numbers = [rng.lognormvariate(0, 1) for _ in range(500)]
-    dataset = split({"text": [f"note {i}" for i in range(500)], "label": numbers}, "text-regression")
+    dataset = split(
+        {"text": [f"note {i}" for i in range(500)], "label": numbers}, "text-regression"
+    )
     middle = sorted(numbers)[250]
-    assert sum(number > middle for number in dataset.validation["label"]) == pytest.approx(50, abs=1)
+    assert sum(number > middle for number in dataset.validation["label"]) == pytest.approx(
+        50, abs=1
+    )
 
 
 def test_targets_that_are_nearly_all_the_same() -> None:
     targets = ["yes"] * 48 + ["no"] * 2
     for seed in range(5):
-        dataset = split({"text": [f"note {i}" for i in range(50)], "target": targets}, "text-generation", seed=seed)
+        dataset = split(
+            {"text": [f"note {i}" for i in range(50)], "target": targets},
+            "text-generation",
+            seed=seed,
+        )
         check_usable(dataset, "text-generation", ["text"])
 
 
@@ -137,7 +162,13 @@ def test_random_documents(seed: int) -> None:
     for number in range(60):
         document = rng.choices(range(documents), shares)[0]
         answers = [] if rng.random() < 0.3 else ["lamp"]
-        rows.append({"context": f"document {document} on lamps", "question": f"number {number}?", "answers": answers})
+        rows.append(
+            {
+                "context": f"document {document} on lamps",
+                "question": f"number {number}?",
+                "answers": answers,
+            }
+        )
     dataset = split(rows, "question-answering", seed=seed)
     check_usable(dataset, "question-answering", ["context", "question"])
     assert len(dataset.train) + len(dataset.validation) == 60
@@ -152,8 +183,12 @@ def test_random_sets_of_labels(seed: int) -> None:
     names = [f"tag{number}" for number in range(rng.choice([3, 30, 100]))]
     rows = []
     for number in range(400):
-        tags = rng.choices(names, [1 / (rank + 1) for rank in range(len(names))], k=rng.choice([0, 1, 2, 5]))
-        rows.append({"text": f"note {number // rng.choice([1, 1, 2])}", "labels": sorted(set(tags))})
+        tags = rng.choices(
+            names, [1 / (rank + 1) for rank in range(len(names))], k=rng.choice([0, 1, 2, 5])
+        )
+        rows.append(
+            {"text": f"note {number // rng.choice([1, 1, 2])}", "labels": sorted(set(tags))}
+        )
     dataset = split(rows, "multilabel-classification", seed=seed)
     check_usable(dataset, "multilabel-classification", ["text"])
     assert len(dataset.train) + len(dataset.validation) == 400
@@ -164,7 +199,9 @@ def test_random_sets_of_labels(seed: int) -> None:
 
 
 def test_a_contradiction_stays_on_one_side() -> None:
-    rows = [("same words", "x"), ("same words", "y")] * 10 + [(f"note {i}", "xy"[i % 2]) for i in range(40)]
+    rows = [("same words", "x"), ("same words", "y")] * 10 + [
+        (f"note {i}", "xy"[i % 2]) for i in range(40)
+    ]
     dataset = split(pd.DataFrame(rows, columns=["text", "label"]))
     check_usable(dataset, "text-classification", ["text"])
     assert len(dataset.train) + len(dataset.validation) == 60 and 6 <= len(dataset.validation) <= 30
@@ -173,7 +210,13 @@ def test_a_contradiction_stays_on_one_side() -> None:
 def test_a_document_with_many_questions_gives_no_more_rows_than_wanted() -> None:
     rows = []
     for number in range(600):
-        rows.append({"context": f"document {number % 40}", "question": f"number {number}?", "answers": ["lamp"]})
+        rows.append(
+            {
+                "context": f"document {number % 40}",
+                "question": f"number {number}?",
+                "answers": ["lamp"],
+            }
+        )
     dataset = split(rows, "question-answering", max_train=80)
     assert len(dataset.train) == 80 and len(dataset.validation) == 20
     assert dataset.validation["context"].nunique() >= 6
@@ -190,7 +233,8 @@ def test_texts_that_every_split_has_are_the_reason() -> None:
     # All texts of class b are in the validation split too.
     validation = pd.concat([table[table["label"] == "b"], table.head(1).assign(text="another")])
     with pytest.raises(
-        DataError, match=r"Without 20 training rows whose text is in validation(.|\n)*absent from the tr"
+        DataError,
+        match=r"Without 20 training rows whose text is in validation(.|\n)*absent from the tr",
     ):
         split(table, validation=validation)
     pairs = table.assign(text_pair=table["text"])

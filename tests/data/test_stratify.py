@@ -16,7 +16,9 @@ def labels_a_unit(units: Units) -> float:
     return sum(map(len, units)) / len(units)
 
 
-def sides(units: Units, held_out: np.ndarray) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
+def sides(
+    units: Units, held_out: np.ndarray
+) -> tuple[list[tuple[str, ...]], list[tuple[str, ...]]]:
     train = [unit for unit, is_out in zip(units, held_out, strict=True) if not is_out]
     validation = [unit for unit, is_out in zip(units, held_out, strict=True) if is_out]
     return train, validation
@@ -65,9 +67,22 @@ def test_units_of_many_labels_are_held_out_in_proportion(shape: tuple, seed: int
 
 
 @pytest.mark.parametrize(
-    "sizes", [[4] * 500, [3] * 20, [2] * 10, [995, 5], [5000, 3], [2, 2], [1, 9, 2], [7] * 3 + [2] * 30, [1, 1]]
+    "sizes",
+    [
+        [4] * 500,
+        [3] * 20,
+        [2] * 10,
+        [995, 5],
+        [5000, 3],
+        [2, 2],
+        [1, 9, 2],
+        [7] * 3 + [2] * 30,
+        [1, 1],
+    ],
 )
-def test_every_stratum_of_two_units_is_on_both_sides_and_none_gives_its_last_unit(sizes: list[int]) -> None:
+def test_every_stratum_of_two_units_is_on_both_sides_and_none_gives_its_last_unit(
+    sizes: list[int],
+) -> None:
     units = [(f"class{number}",) for number, size in enumerate(sizes) for _ in range(size)]
     train, validation = sides(units, hold_out(units, max(1, round(0.2 * len(units))), seed=0))
     expected = {(f"class{number}",) for number, size in enumerate(sizes) if size > 1}
@@ -88,7 +103,10 @@ def test_a_unit_of_two_classes_counts_for_both() -> None:
 
 @pytest.mark.parametrize("size", [2, 7, 30, 100, 299, 300, 400])
 def test_samples_have_at_most_the_size_and_every_stratum_that_fits(size: int) -> None:
-    for units in (tagged(300, 25, (0, 1, 2, 3), 1.0, 0), [(f"class{number % 7}",) for number in range(300)]):
+    for units in (
+        tagged(300, 25, (0, 1, 2, 3), 1.0, 0),
+        [(f"class{number % 7}",) for number in range(300)],
+    ):
         chosen = sample(units, size, seed=3)
         assert len(chosen) == min(size, 300) and list(chosen) == sorted(set(chosen.tolist()))
         names = {name for unit in units for name in unit}
@@ -103,7 +121,9 @@ def test_the_seed_decides() -> None:
         assert not np.array_equal(choose(units, 40, 1), choose(units, 40, 2))
 
 
-def test_iterative_stratification_deals_out_the_rarest_label_first_and_fills_with_units_of_none() -> None:
+def test_iterative_stratification_deals_out_the_rarest_label_first_and_fills_with_units_of_none() -> (
+    None
+):
     # Three rows of the rare label and a half to choose: by label 1.5, so one or two; of the common one 6 of 12.
     units: Units = [("rare", "common")] * 3 + [("common",)] * 9 + [()] * 8
     chosen = [units[position] for position in iterative_stratification(units, 10, seed=0)]

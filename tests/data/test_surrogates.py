@@ -46,8 +46,12 @@ def test_the_note_counts_rows_and_names_the_first() -> None:
     assert "in 2 rows" in note and "line 5" in note
 
 
-@pytest.mark.parametrize("inputs", [["a", "b\ud83d"], {"text": ["a", "b\ud83d"]}, [{"text": "a"}, {"text": "b\ud83d"}]])
-def test_inputs_to_predict_for_are_repaired_and_that_is_said(inputs: Any, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize(
+    "inputs", [["a", "b\ud83d"], {"text": ["a", "b\ud83d"]}, [{"text": "a"}, {"text": "b\ud83d"}]]
+)
+def test_inputs_to_predict_for_are_repaired_and_that_is_said(
+    inputs: Any, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING, "xautolm"):
         table = input_table(inputs, [ROLE], {}, {})
     assert list(table["text"]) == ["a", "b\ufffd"]

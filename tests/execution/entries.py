@@ -39,7 +39,11 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         case "killed":
             os.kill(os.getpid(), signal.SIGKILL)
         case "terminated" | "hung up" | "bus error" as end:
-            number = {"terminated": signal.SIGTERM, "hung up": signal.SIGHUP, "bus error": signal.SIGBUS}[end]
+            number = {
+                "terminated": signal.SIGTERM,
+                "hung up": signal.SIGHUP,
+                "bus error": signal.SIGBUS,
+            }[end]
             os.kill(os.getpid(), number)
         case "not a number":
             return success(seconds=0.5, f1_macro=float("nan"))
@@ -77,7 +81,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                     file.write(bytes(1_000_000))
                     file.flush()
         case "name its program":
-            return success(is_worker=float("execution.worker" in " ".join(psutil.Process().cmdline())))
+            return success(
+                is_worker=float("execution.worker" in " ".join(psutil.Process().cmdline()))
+            )
         case "say whether late is loaded":
             return success(is_loaded=float("late" in sys.modules))
         case "train for ever":

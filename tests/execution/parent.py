@@ -22,7 +22,9 @@ CARD = ModelCard(
 def spec(number: int, do: str) -> TrialSpec:
     return TrialSpec(
         number=number,
-        configuration=Configuration(values={"model": "tiny", "method": "full.v1", "do": do}, space="toy.v1"),
+        configuration=Configuration(
+            values={"model": "tiny", "method": "full.v1", "do": do}, space="toy.v1"
+        ),
         task="text-classification",
         labels=("a", "b"),
         card=CARD,
@@ -42,7 +44,9 @@ def main() -> None:
     kind, root, trials = sys.argv[1], Path(sys.argv[2]), int(sys.argv[3])
     if kind == "loading":
         ForkServerLauncher(["tests.execution.slow"], 1).start_server()
-    launcher = SpawnLauncher(1) if kind == "spawn" else ForkServerLauncher(["tests.execution.entries"], 1)
+    launcher = (
+        SpawnLauncher(1) if kind == "spawn" else ForkServerLauncher(["tests.execution.entries"], 1)
+    )
     executor = LocalExecutor(launcher, "tests.execution.entries:run")
     for number in range(trials):
         folder = root / str(number)

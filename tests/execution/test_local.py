@@ -14,7 +14,15 @@ import pytest
 
 from tests.conftest import patience
 from xautolm.errors import XAutoLMError
-from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher, hard_limit, left_outcome, local, logs
+from xautolm.execution import (
+    ForkServerLauncher,
+    LocalExecutor,
+    SpawnLauncher,
+    hard_limit,
+    left_outcome,
+    local,
+    logs,
+)
 from xautolm.execution.launchers import CLOSE_TIMEOUT
 from xautolm.records import Limits, TrialOutcome, TrialSpec
 from xautolm.serialization import read_json
@@ -32,7 +40,9 @@ LAUNCHERS = {
 @pytest.fixture(autouse=True)
 def entries_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let children import these tests, and the same xautolm as this process."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)]))
+    monkeypatch.setenv(
+        "PYTHONPATH", os.pathsep.join([str(Path(__file__).parents[2]), *filter(None, sys.path)])
+    )
 
 
 @pytest.fixture(params=LAUNCHERS)
@@ -72,7 +82,9 @@ def ended(pid: int) -> bool:
     return False
 
 
-def test_a_result_comes_back_with_its_times_and_memory(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_a_result_comes_back_with_its_times_and_memory(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
     outcome = run(executor, tmp_path, order(7, "succeed"))
     assert outcome.status is TrialStatus.COMPLETE and outcome.metrics == {"f1_macro": 0.5}
     assert outcome.wall_time > 0 and outcome.peak_memory > 10_000_000
@@ -179,7 +191,9 @@ def test_a_server_that_is_lost_interrupts_its_trials_and_the_next_gets_a_new_one
     while not ended_trials and time.monotonic() < deadline:
         ended_trials += executor.finished(0.5)
     ((number, outcome),) = ended_trials
-    assert number == 1 and outcome.failure.kind is FailureKind.INTERRUPTED and not outcome.is_evidence
+    assert (
+        number == 1 and outcome.failure.kind is FailureKind.INTERRUPTED and not outcome.is_evidence
+    )
     assert left_outcome(TrialFolder(folder)) == outcome
     assert run(executor, tmp_path, order(2, "succeed")).succeeded
     assert executor.launcher.server.pid != lost.pid
@@ -309,7 +323,9 @@ def test_where_what_is_loaded_late_has_started_cuda_later_trials_are_not_forked(
     assert (first.metrics, second.metrics) == ({"is_worker": 0.0}, {"is_worker": 1.0})
 
 
-def test_a_trial_that_prints_much_keeps_its_first_and_last_words(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_a_trial_that_prints_much_keeps_its_first_and_last_words(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
     assert run(executor, tmp_path, order(1, "print")).succeeded
     printed = (tmp_path / "0001" / "stdout.log").read_bytes()
     assert len(printed) <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
@@ -325,11 +341,15 @@ def test_a_trial_that_prints_for_ever_does_not_fill_the_disk(
     assert outcome.failure.kind is FailureKind.TIMEOUT and outcome.failure.stderr_tail.endswith("y")
     for name in ("stdout.log", "stderr.log"):
         size = (tmp_path / "0001" / name).stat().st_size
-        assert logs.HEAD_BYTES < size <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
+        assert (
+            logs.HEAD_BYTES < size <= logs.HEAD_BYTES + 2 * logs.TAIL_BYTES + logs.CHUNK_BYTES + 100
+        )
     assert run(executor, tmp_path, order(2, "succeed")).succeeded, "the server is still there"
 
 
-def test_what_a_trial_leaves_lying_about_is_cut_down(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_what_a_trial_leaves_lying_about_is_cut_down(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
     assert run(executor, tmp_path, order(1, "litter")).succeeded
     folder = tmp_path / "0001"
     left = [path.name for path in (folder / "cache" / "deep").iterdir()]
@@ -347,7 +367,9 @@ def test_a_trial_that_writes_files_for_ever_is_stopped(
     assert not (tmp_path / "0001" / "litter").exists()
 
 
-def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(executor: LocalExecutor, tmp_path: Path) -> None:
+def test_a_cancelled_trial_ends_as_pruned_with_what_it_had_reached(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
     folder = tmp_path / "0001"
     folder.mkdir()
     executor.start(order(1, "train for ever"), folder)

@@ -37,7 +37,9 @@ class Search:
         self.seen: set[psutil.Process] = set()
 
     def server(self) -> psutil.Process:
-        return next(child for child in self.process.children() if "forkserver" in " ".join(child.cmdline()))
+        return next(
+            child for child in self.process.children() if "forkserver" in " ".join(child.cmdline())
+        )
 
     def trial(self, number: int) -> psutil.Process:
         return psutil.Process(int((self.root / str(number) / "pid").read_text()))
@@ -51,7 +53,9 @@ class Search:
             wait_until((self.root / str(number) / "family").exists)
         self.seen = set(self.process.children(recursive=True))
         for number in range(self.trials):
-            assert self.family(number) < self.seen, "those that left their parents are descendants of the search"
+            assert self.family(number) < self.seen, (
+                "those that left their parents are descendants of the search"
+            )
 
     def close(self) -> None:
         for process in {self.process, *self.seen, *self.process_tree()}:
@@ -115,19 +119,28 @@ def test_nothing_outlives_a_parent_that_was_killed(launcher: str, start: Start) 
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_nothing_outlives_a_server_that_was_killed_and_its_trials_were_interrupted(launcher: str, start: Start) -> None:
+def test_nothing_outlives_a_server_that_was_killed_and_its_trials_were_interrupted(
+    launcher: str, start: Start
+) -> None:
     search = start(launcher, trials=2)
     search.wait_for_families()
     search.server().kill()
     assert left(search.seen) == []
     assert not is_gone(search.process)
-    wait_until(lambda: (search.root / "ended").exists() and (search.root / "ended").read_text().count("\n") == 2)
+    wait_until(
+        lambda: (
+            (search.root / "ended").exists()
+            and (search.root / "ended").read_text().count("\n") == 2
+        )
+    )
     lines = (search.root / "ended").read_text().splitlines()
     assert sorted(lines) == ["0 interrupted", "1 interrupted"]
 
 
 @pytest.mark.parametrize("launcher", LAUNCHERS)
-def test_nothing_outlives_a_trial_that_was_killed_and_its_sibling_goes_on(launcher: str, start: Start) -> None:
+def test_nothing_outlives_a_trial_that_was_killed_and_its_sibling_goes_on(
+    launcher: str, start: Start
+) -> None:
     search = start(launcher, trials=2)
     search.wait_for_families()
     killed, sibling = ({search.trial(number), *search.family(number)} for number in range(2))
@@ -142,7 +155,9 @@ def test_nothing_outlives_a_trial_that_was_killed_and_its_sibling_goes_on(launch
 
 def test_a_server_that_still_loads_ends_with_its_parent(start: Start) -> None:
     search = start("loading")
-    wait_until(lambda: any("forkserver" in " ".join(child.cmdline()) for child in search.process_tree()))
+    wait_until(
+        lambda: any("forkserver" in " ".join(child.cmdline()) for child in search.process_tree())
+    )
     server = search.server()
     time.sleep(1.0)  # into the loading of the slow module
     search.process.kill()
@@ -152,7 +167,11 @@ def test_a_server_that_still_loads_ends_with_its_parent(start: Start) -> None:
 def test_a_parent_that_has_forked_since_takes_its_trials_with_it(start: Start) -> None:
     search = start("forked since")
     search.wait_for_families()
-    wait_until(lambda: (search.root / "bystander").exists() and bool((search.root / "bystander").read_text()))
+    wait_until(
+        lambda: (
+            (search.root / "bystander").exists() and bool((search.root / "bystander").read_text())
+        )
+    )
     bystander = psutil.Process(int((search.root / "bystander").read_text()))
     started = search.seen - {bystander}
     search.seen.add(bystander)
@@ -161,7 +180,9 @@ def test_a_parent_that_has_forked_since_takes_its_trials_with_it(start: Start) -
     assert not is_gone(bystander), "it belongs to someone else"
 
 
-@pytest.mark.parametrize("launcher", [ForkServerLauncher(["tests.execution.entries"], 1), SpawnLauncher(1)])
+@pytest.mark.parametrize(
+    "launcher", [ForkServerLauncher(["tests.execution.entries"], 1), SpawnLauncher(1)]
+)
 def test_what_a_trial_leaves_behind_is_gone_when_its_end_is_told(
     launcher: ForkServerLauncher | SpawnLauncher, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,7 +224,9 @@ time.sleep(120)
 def test_a_child_whose_parent_has_ended_already_ends_at_once() -> None:
     program = f"from xautolm.processes import end_with_parent; end_with_parent({os.getpid()}); print('still here')"
     starter = f"import subprocess, sys; sys.exit(subprocess.run([sys.executable, '-c', {program!r}]).returncode)"
-    done = subprocess.run([sys.executable, "-c", starter], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", starter], capture_output=True, text=True, check=False
+    )
     assert "still here" not in done.stdout and done.returncode != 0
 
 
@@ -211,7 +234,9 @@ def test_only_what_carries_the_mark_is_killed() -> None:
     sleep = [sys.executable, "-c", "import time; time.sleep(120)"]
     marks = ("mine", "another's", None)
     started = [
-        subprocess.Popen(sleep, start_new_session=True, env={**os.environ, **({"MARK": mark} if mark else {})})
+        subprocess.Popen(
+            sleep, start_new_session=True, env={**os.environ, **({"MARK": mark} if mark else {})}
+        )
         for mark in marks
     ]
     try:
@@ -224,7 +249,9 @@ def test_only_what_carries_the_mark_is_killed() -> None:
             process.wait()
 
 
-def test_the_sentence_encoder_ends_with_its_parent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_sentence_encoder_ends_with_its_parent(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The child that encodes texts does not go on for minutes after whoever wanted them was killed."""
     (tmp_path / "sentence_transformers.py").write_text("import time\ntime.sleep(120)\n")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *filter(None, sys.path)]))

@@ -61,7 +61,9 @@ def test_an_earlier_import_is_read_in_our_words(imported: Experience) -> None:
     assert in_our_words(mended) == mended
 
 
-def test_our_own_records_stay_as_they_are_but_for_what_can_be_read_off_them(experience: Experience) -> None:
+def test_our_own_records_stay_as_they_are_but_for_what_can_be_read_off_them(
+    experience: Experience,
+) -> None:
     named = {**experience.configuration.values, "head_init": "random"}
     experience = replace(experience, configuration=replace(experience.configuration, values=named))
     assert in_our_words(experience) is experience
@@ -77,10 +79,18 @@ def test_our_own_records_stay_as_they_are_but_for_what_can_be_read_off_them(expe
     [
         ("text-classification", {"method": "lora.v1"}, {"head_init": "random"}),
         ("text-regression", {"method": "partial.v1"}, {"head_init": "random"}),
-        ("text-classification", {"method": "full.v1"}, {"head_init": "random", "freeze_embeddings": False}),
+        (
+            "text-classification",
+            {"method": "full.v1"},
+            {"head_init": "random", "freeze_embeddings": False},
+        ),
         ("text-classification", {"method": "full.v1", "model": "gpt2", "form": "label-words"}, {}),
         ("text-generation", {"method": "full.v1", "model": "gpt2"}, {}),
-        ("question-answering", {"method": "full.v1", "model": "roberta-base"}, {"freeze_embeddings": False}),
+        (
+            "question-answering",
+            {"method": "full.v1", "model": "roberta-base"},
+            {"freeze_embeddings": False},
+        ),
         ("text-classification", {"method": "full.v1", "model": "scratch-tiny"}, {}),
         ("text-classification", {"method": "head.v1"}, {}),
         ("a plug-in's", {"method": "full.v1"}, {}),
@@ -90,12 +100,19 @@ def test_a_training_from_before_there_was_a_choice_says_what_it_did(
     experience: Experience, task: str, values: dict, unsaid: dict
 ) -> None:
     stored = {"model": "minilm-l6", "learning_rate": 1e-4, **values}
-    earlier = replace(experience, task=task, configuration=Configuration(values=stored, space="default.v1"))
+    earlier = replace(
+        experience, task=task, configuration=Configuration(values=stored, space="default.v1")
+    )
     assert dict(in_our_words(earlier).configuration.values) == {**stored, **unsaid}
 
 
 def test_a_training_that_says_how_it_began_is_believed(experience: Experience) -> None:
-    values = {"model": "minilm-l6", "method": "full.v1", "head_init": "probe", "freeze_embeddings": True}
+    values = {
+        "model": "minilm-l6",
+        "method": "full.v1",
+        "head_init": "probe",
+        "freeze_embeddings": True,
+    }
     today = replace(experience, configuration=Configuration(values=values, space="default.v1"))
     assert in_our_words(today) is today
 

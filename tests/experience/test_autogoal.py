@@ -86,30 +86,47 @@ def test_the_older_layout(tmp_path: Path) -> None:
         "early_stopping": "off",
         "class_weights": True,
     }
-    assert found.outcome.metrics == {"f1_macro": 0.24, "accuracy": 0.25} and found.outcome.evaluation_time == 108.0
-    assert found.task == "text-classification" and found.data.classes == 6 and found.data.train_examples == 10269
+    assert (
+        found.outcome.metrics == {"f1_macro": 0.24, "accuracy": 0.25}
+        and found.outcome.evaluation_time == 108.0
+    )
+    assert (
+        found.task == "text-classification"
+        and found.data.classes == 6
+        and found.data.train_examples == 10269
+    )
     assert found.features["classification-paper.v1"][9] == 0.22
     assert found.created == "2024-11-02T11:20:22+00:00" and found.alias == "liar"
 
 
 def test_the_newer_layout_with_f1_of_100_and_the_gpu_stated(tmp_path: Path) -> None:
     (found,) = import_autogoal(write(tmp_path, NEW), gpu_memory=24 * 1024**3).experiences
-    assert found.configuration.model == "flan-t5-base" and found.configuration.values["trainable_layers"] == 2
+    assert (
+        found.configuration.model == "flan-t5-base"
+        and found.configuration.values["trainable_layers"] == 2
+    )
     assert found.outcome.metrics == {"f1": 0.85, "exact_match": 0.7}
     assert found.task == "question-answering" and found.data.name == "squad"
-    assert found.features["system-paper.v1"][4] == 24.0 and found.system.gpus[0].memory == 24 * 1024**3
+    assert (
+        found.features["system-paper.v1"][4] == 24.0 and found.system.gpus[0].memory == 24 * 1024**3
+    )
     assert found.features["semantic-autogoal.v1"] == (0.1, 0.2)
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_twins_of_a_failure_are_one_and_the_reason_stays(tmp_path: Path, order: tuple[int, int]) -> None:
+def test_twins_of_a_failure_are_one_and_the_reason_stays(
+    tmp_path: Path, order: tuple[int, int]
+) -> None:
     nothing = {"f1": float("-inf"), "accuracy": None, "evaluation_time": float("inf")}
     times = ("2024-11-02 11:20:22", "2024-11-02 11:20:23")
     told = {**OLD, **nothing, "error": "CUDA out of memory. Tried", "timestamp": times[order[0]]}
     twin = {**OLD, **nothing, "timestamp": times[order[1]]}
     later = {**OLD, **nothing, "timestamp": "2024-11-02 11:21:00"}
     found = import_autogoal(write(tmp_path, told, twin, later)).experiences
-    assert [one.outcome.failure.kind for one in found] == [FailureKind.OUT_OF_MEMORY, FailureKind.CRASH]
+    assert [one.outcome.failure.kind for one in found] == [
+        FailureKind.OUT_OF_MEMORY,
+        FailureKind.CRASH,
+    ]
     assert [one.trial for one in found] == [0, 1]
 
 
@@ -122,7 +139,10 @@ def test_two_successes_at_once_are_two(tmp_path: Path) -> None:
     [
         ("CUDA out of memory. Tried to allocate 200.00 MiB", FailureKind.OUT_OF_MEMORY),
         ("Exceeded allowed time for execution.", FailureKind.TIMEOUT),
-        ("Unrecognized configuration class <class 'X'> for this kind of AutoModel", FailureKind.LOAD_ERROR),
+        (
+            "Unrecognized configuration class <class 'X'> for this kind of AutoModel",
+            FailureKind.LOAD_ERROR,
+        ),
         ("Can't load tokenizer for 'x'", FailureKind.LOAD_ERROR),
         ("y does not appear to have a file named pytorch_model.bin", FailureKind.LOAD_ERROR),
         ("Error(s) in loading state_dict: size mismatch for w", FailureKind.INVALID_CONFIG),
@@ -166,7 +186,11 @@ def test_nothing_there(tmp_path: Path) -> None:
 
 @pytest.mark.data
 def test_the_real_files() -> None:
-    folder = Path(os.environ.get("XAUTOLM_TEST_DATA", "none")).parent / "fixtures" / "autogoal_experiences"
+    folder = (
+        Path(os.environ.get("XAUTOLM_TEST_DATA", "none")).parent
+        / "fixtures"
+        / "autogoal_experiences"
+    )
     if not folder.is_dir():
         pytest.skip("the fixtures are not there")
     read = import_autogoal(folder)
@@ -191,12 +215,20 @@ def test_the_real_files() -> None:
         ("TEXT_GEN_Mistralai_Mistral_7B_V02", "mistral-7b-v0.2"),
         ("TEXT_GEN_Microsoft_Phi_4_Reasoning", "phi-4-reasoning"),
         ("TEXT_GEN_Google_Byt5_Small", "byt5-small"),  # in no table: its spelling is enough
-        ("TEXT_GEN_Google_T5_T5_11B", "google-t5/t5-11b"),  # has no card; its hub id is what `--models` takes
+        (
+            "TEXT_GEN_Google_T5_T5_11B",
+            "google-t5/t5-11b",
+        ),  # has no card; its hub id is what `--models` takes
         ("TEXT_GEN_Someone_New", "someone-new"),
     ],
 )
-def test_models_have_the_names_that_spaces_have(tmp_path: Path, model_class: str, model: str) -> None:
-    pipeline = {**OLD["algorithms"][0]["LoraLLMEmbeddingClassifier"], "inner_model": {"value": {model_class: {}}}}
+def test_models_have_the_names_that_spaces_have(
+    tmp_path: Path, model_class: str, model: str
+) -> None:
+    pipeline = {
+        **OLD["algorithms"][0]["LoraLLMEmbeddingClassifier"],
+        "inner_model": {"value": {model_class: {}}},
+    }
     record = {**OLD, "algorithms": [{"LoraLLMEmbeddingClassifier": pipeline}]}
     (experience,) = import_autogoal(write(tmp_path, record)).experiences
     assert experience.configuration.model == model
@@ -208,7 +240,9 @@ def change(record: dict, *, values: dict | None = None, **changes: object) -> di
     extra = {key: {"value": value} for key, value in (values or {}).items()}
     metrics = changes.pop("metrics", None)
     if metrics is not None:
-        changes["metrics"] = [{"name": key, "maximize": True, "value": value} for key, value in metrics.items()]
+        changes["metrics"] = [
+            {"name": key, "maximize": True, "value": value} for key, value in metrics.items()
+        ]
     return {**record, "algorithms": [{name: {**pipeline, **extra}}], **changes}
 
 
@@ -221,26 +255,45 @@ def change(record: dict, *, values: dict | None = None, **changes: object) -> di
         ({"quantization": "bnb-4bit"}, {"quantization": "4bit"}),
         ({"quantization": "bnb-8bit"}, {"quantization": "8bit"}),
         ({"quantization": "gptq"}, {}),
-        ({"use_early_stopping": False, "early_stopping_patience": 4, "early_stopping_delta": 0.005}, {}),
+        (
+            {
+                "use_early_stopping": False,
+                "early_stopping_patience": 4,
+                "early_stopping_delta": 0.005,
+            },
+            {},
+        ),
         (
             {"use_early_stopping": True, "early_stopping_patience": 4},
             {"early_stopping": "on", "early_stopping_patience": 4},
         ),
-        ({"use_gradient_clipping": False, "gradient_clipping_max_norm": 1.0}, {"gradient_clipping": "off"}),
+        (
+            {"use_gradient_clipping": False, "gradient_clipping_max_norm": 1.0},
+            {"gradient_clipping": "off"},
+        ),
         ({"gradient_clipping_max_norm": 1.0}, {"max_grad_norm": 1.0}),
         ({"fan_in_fan_out": True}, {}),
     ],
 )
 def test_values_are_read_in_our_words_or_dropped(tmp_path: Path, stored: dict, read: dict) -> None:
     (plain,) = import_autogoal(write(tmp_path / "plain", OLD)).experiences
-    (experience,) = import_autogoal(write(tmp_path / "changed", change(OLD, values=stored))).experiences
+    (experience,) = import_autogoal(
+        write(tmp_path / "changed", change(OLD, values=stored))
+    ).experiences
     assert dict(experience.configuration.values) == {**plain.configuration.values, **read}
 
 
 @pytest.mark.parametrize(("stored", "read"), [(2, 2), (16, 8), (12, 8), (64, 8), (8, 8)])
-def test_no_more_layers_are_trained_than_the_model_has(tmp_path: Path, stored: int, read: int) -> None:
-    pipeline = {"inner_model": {"value": {"WORD_EMB_Roberta_Base": {}}}, "num_trainable_layers": {"value": stored}}
-    pipeline["quantization"] = {"value": "bnb-4bit"}  # nothing is frozen that could be kept with fewer bits
+def test_no_more_layers_are_trained_than_the_model_has(
+    tmp_path: Path, stored: int, read: int
+) -> None:
+    pipeline = {
+        "inner_model": {"value": {"WORD_EMB_Roberta_Base": {}}},
+        "num_trainable_layers": {"value": stored},
+    }
+    pipeline["quantization"] = {
+        "value": "bnb-4bit"
+    }  # nothing is frozen that could be kept with fewer bits
     record = {**OLD, "algorithms": [{"PartialFineTuneLLMEmbeddingClassifier": pipeline}]}
     (experience,) = import_autogoal(write(tmp_path, record)).experiences
     values = {"model": "roberta-base", "method": "partial.v1", "trainable_layers": read}
@@ -248,29 +301,44 @@ def test_no_more_layers_are_trained_than_the_model_has(tmp_path: Path, stored: i
 
 
 def scores(folder: Path, *records: dict) -> list[dict[str, float]]:
-    return [dict(experience.outcome.metrics) for experience in import_autogoal(folder_of(folder, records)).experiences]
+    return [
+        dict(experience.outcome.metrics)
+        for experience in import_autogoal(folder_of(folder, records)).experiences
+    ]
 
 
 def folder_of(folder: Path, records: tuple[dict, ...]) -> Path:
-    stamped = [{**record, "timestamp": f"2025-05-18 10:15:{at:02d}"} for at, record in enumerate(records)]
+    stamped = [
+        {**record, "timestamp": f"2025-05-18 10:15:{at:02d}"} for at, record in enumerate(records)
+    ]
     return write(folder, *stamped)
 
 
 def test_scores_are_in_the_unit_of_their_data_set(tmp_path: Path) -> None:
     def answered(alias: str, f1: float, match: float = 0.0) -> dict:
-        return change(NEW, alias=alias, metrics={"f1": f1, "exact_match": match, "evaluation_time": 10.0})
+        return change(
+            NEW, alias=alias, metrics={"f1": f1, "exact_match": match, "evaluation_time": 10.0}
+        )
 
-    squad = scores(tmp_path / "squad", answered("squad", 0.8, 0.0), answered("squad_warmstart (x)", 85.0, 70.0))
+    squad = scores(
+        tmp_path / "squad", answered("squad", 0.8, 0.0), answered("squad_warmstart (x)", 85.0, 70.0)
+    )
     assert squad == [{"f1": 0.008, "exact_match": 0.0}, {"f1": 0.85, "exact_match": 0.7}]
     assert scores(tmp_path / "low", answered("squad", 0.8)) == [{"f1": 0.008, "exact_match": 0.0}]
-    assert scores(tmp_path / "drop", answered("drop", 0.4, 1.0)) == [{"f1": 0.4, "exact_match": 1.0}]
+    assert scores(tmp_path / "drop", answered("drop", 0.4, 1.0)) == [
+        {"f1": 0.4, "exact_match": 1.0}
+    ]
     # Nothing is known of this data set, but one of its scores lies above 1.
-    news = scores(tmp_path / "news", answered("newsqa", 0.5), answered("newsqa", 40.0), answered("other", 0.5))
+    news = scores(
+        tmp_path / "news", answered("newsqa", 0.5), answered("newsqa", 40.0), answered("other", 0.5)
+    )
     assert [metrics["f1"] for metrics in news] == [0.005, 0.4, 0.5]
 
 
 @pytest.mark.parametrize("record", [OLD, NEW], ids=["classification", "generation"])
-@pytest.mark.parametrize("wrong", [{"f1": -1.0}, {"evaluation_time": -1.0}, {"f1": float("nan")}, {"f1": True}])
+@pytest.mark.parametrize(
+    "wrong", [{"f1": -1.0}, {"evaluation_time": -1.0}, {"f1": float("nan")}, {"f1": True}]
+)
 def test_minus_one_is_an_error_and_no_score(tmp_path: Path, record: dict, wrong: dict) -> None:
     metrics = {"f1": 0.5, "evaluation_time": 10.0, "accuracy": 0.5, **wrong}
     (experience,) = import_autogoal(write(tmp_path, change(record, metrics=metrics))).experiences
@@ -290,11 +358,15 @@ def test_generation_features_have_a_name_of_their_own_and_share_the_sizes(tmp_pa
     eleven = NEW["task_features"]["meta"]
     assert experience.features["generation-autogoal.v1"] == tuple(eleven)
     assert experience.features["generation-sizes.v1"] == (87599.0, 841.9, 320.2, 20.0, 20.0, 0.03)
-    assert experience.features["semantic-minilm.v1"] == tuple(vector)  # the space of our sentence encoder
+    assert experience.features["semantic-minilm.v1"] == tuple(
+        vector
+    )  # the space of our sentence encoder
     assert not {"generation-paper.v1", "semantic-autogoal.v1"} & set(experience.features)
 
 
-@pytest.mark.parametrize("record", [OLD, NEW, change(NEW, alias="drop", metrics={"f1": 0.4, "evaluation_time": 9.0})])
+@pytest.mark.parametrize(
+    "record", [OLD, NEW, change(NEW, alias="drop", metrics={"f1": 0.4, "evaluation_time": 9.0})]
+)
 def test_what_is_imported_passes_the_stores_own_checks(tmp_path: Path, record: dict) -> None:
     read = import_autogoal(write(tmp_path, record))
     for experience in read.experiences:

@@ -26,7 +26,9 @@ def path(experience: Experience, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_kind_of_damage_is_left_out_counted_and_deleted(kind: str, path: Path, experience: Experience) -> None:
+def test_each_kind_of_damage_is_left_out_counted_and_deleted(
+    kind: str, path: Path, experience: Experience
+) -> None:
     (damaged,) = poison(path, experience, (kind,))
     with ExperienceStore(path) as store:
         assert store.notes == ()
@@ -49,17 +51,23 @@ def test_what_is_only_odd_is_let_in(kind: str, path: Path, experience: Experienc
 
 
 @pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "an id that is another's"])
-def test_import_refuses_what_the_store_leaves_out(kind: str, tmp_path: Path, experience: Experience) -> None:
+def test_import_refuses_what_the_store_leaves_out(
+    kind: str, tmp_path: Path, experience: Experience
+) -> None:
     record = record_of(kind, experience)
     text = record.decode("latin-1") if isinstance(record, bytes) else record or '""'
-    (tmp_path / "shared.jsonl").write_text(f"{text}\n{json.dumps(to_plain(experience))}\n", encoding="utf-8")
+    (tmp_path / "shared.jsonl").write_text(
+        f"{text}\n{json.dumps(to_plain(experience))}\n", encoding="utf-8"
+    )
     read = import_experiences(tmp_path / "shared.jsonl")
     assert len(read.experiences) == 1 and len(read.skipped) == 1
     assert read.skipped[0].startswith("shared.jsonl, line 1: ") and len(read.skipped[0]) < 400
 
 
 @pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
-def test_what_is_let_in_can_be_exported_and_imported(suffix: str, path: Path, experience: Experience) -> None:
+def test_what_is_let_in_can_be_exported_and_imported(
+    suffix: str, path: Path, experience: Experience
+) -> None:
     poison(path, experience, tuple(EXTREMES))
     with ExperienceStore(path) as store:
         experiences = store.experiences()
@@ -71,17 +79,29 @@ def test_what_is_let_in_can_be_exported_and_imported(suffix: str, path: Path, ex
 
 def test_the_problem_names_place_and_value(experience: Experience) -> None:
     problems = {}
-    for kind in ("a fingerprint that is a path", "epochs of 0", "no training examples", "a time of 1e-300"):
+    for kind in (
+        "a fingerprint that is a path",
+        "epochs of 0",
+        "no training examples",
+        "a time of 1e-300",
+    ):
         with pytest.raises(ValueError) as caught:
             read_record(record_of(kind, experience))
         problems[kind] = str(caught.value)
-    assert problems["a fingerprint that is a path"] == "data.fingerprint is '../../x', which is not hexadecimal"
+    assert (
+        problems["a fingerprint that is a path"]
+        == "data.fingerprint is '../../x', which is not hexadecimal"
+    )
     assert problems["epochs of 0"] == "epochs is 0, and must be more than 0"
     assert problems["no training examples"] == "data.train_examples is 0"
-    assert problems["a time of 1e-300"].startswith("outcome.evaluation_time is 1e-300, out of bounds")
+    assert problems["a time of 1e-300"].startswith(
+        "outcome.evaluation_time is 1e-300, out of bounds"
+    )
 
 
-def test_zero_is_nothing_only_where_a_quantity_is_positive_by_nature(experience: Experience) -> None:
+def test_zero_is_nothing_only_where_a_quantity_is_positive_by_nature(
+    experience: Experience,
+) -> None:
     assert least_values()["learning_rate"] > 0 and least_values()["dropout"] == 0
     for name in ("dropout", "weight_decay", "warmup_steps", "lora_dropout"):
         values = {**experience.configuration.values, name: 0}
@@ -93,7 +113,14 @@ def test_searches_of_other_things_need_no_texts(experience: Experience) -> None:
     bare = replace(
         experience,
         task="optuna",
-        data=replace(experience.data, train_examples=0, validation_examples=0, classes=0, tokens_mean=0, tokens_max=0),
+        data=replace(
+            experience.data,
+            train_examples=0,
+            validation_examples=0,
+            classes=0,
+            tokens_mean=0,
+            tokens_max=0,
+        ),
         system=replace(experience.system, physical_cores=0, logical_cores=0, memory=0, device=""),
         configuration=replace(experience.configuration, values={"rate": 0.1}),
         objectives=("objective_0",),
@@ -112,7 +139,10 @@ def test_searches_of_other_things_need_no_texts(experience: Experience) -> None:
 
 def test_fingerprints_of_earlier_imports_are_still_read(experience: Experience) -> None:
     earlier = replace(
-        experience, data=replace(experience.data, fingerprint="autogoal-liar", source_fingerprint="autogoal-liar")
+        experience,
+        data=replace(
+            experience.data, fingerprint="autogoal-liar", source_fingerprint="autogoal-liar"
+        ),
     )
     data = read_record(json.dumps(to_plain(earlier))).data
     assert data.fingerprint == data.source_fingerprint == named_fingerprint("liar")

@@ -16,7 +16,9 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 @pytest.fixture
 def honest(experience: Experience) -> list[Experience]:
     failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="no <b>room</b>")
-    failed = replace(experience, trial=4, outcome=TrialOutcome(status=TrialStatus.FAILED, failure=failure))
+    failed = replace(
+        experience, trial=4, outcome=TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+    )
     both = [replace(experience, features={"system-paper.v1": (1.0, 2.0)}), failed]
     return [replace(one, id=experience_id(one.run, one.trial, one.configuration)) for one in both]
 
@@ -80,7 +82,9 @@ def test_ids_from_outside_are_not_believed(honest: list[Experience], tmp_path: P
 
 def test_scripts_in_texts_stay_texts(honest: list[Experience], tmp_path: Path) -> None:
     file = tmp_path / "a.jsonl"
-    file.write_text(changed(honest[0], "configuration.values.model", "__import__('os').system('touch hacked')"))
+    file.write_text(
+        changed(honest[0], "configuration.values.model", "__import__('os').system('touch hacked')")
+    )
     (found,) = import_experiences(file).experiences
     assert found.configuration.model.startswith("__import__") and not Path("hacked").exists()
 

@@ -15,7 +15,9 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 
 def a_failure(experience: Experience, number: int) -> Experience:
-    failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="no <b>room</b>", stderr_tail="last lines")
+    failure = Failure(
+        kind=FailureKind.OUT_OF_MEMORY, message="no <b>room</b>", stderr_tail="last lines"
+    )
     outcome = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
     return replace(experience, id=f"f{number:023d}", trial=number, outcome=outcome)
 
@@ -68,7 +70,9 @@ def test_a_newer_schema_is_refused_and_left_alone(experience: Experience, tmp_pa
     engine.dispose()
 
 
-@pytest.mark.parametrize("location", ["nonsense://", "postgresql+nodriver://u:secret@h/d", "sqlite:////proc/none/s.db"])
+@pytest.mark.parametrize(
+    "location", ["nonsense://", "postgresql+nodriver://u:secret@h/d", "sqlite:////proc/none/s.db"]
+)
 def test_stores_that_cannot_be_opened(location: str) -> None:
     with pytest.raises(StoreError) as caught:
         ExperienceStore(location)
@@ -76,7 +80,9 @@ def test_stores_that_cannot_be_opened(location: str) -> None:
 
 
 def test_a_file_that_is_no_database(tmp_path: Path) -> None:
-    (tmp_path / "s.db").write_text("not a database, just words, and more than a hundred bytes of them " * 4)
+    (tmp_path / "s.db").write_text(
+        "not a database, just words, and more than a hundred bytes of them " * 4
+    )
     with pytest.raises(StoreError, match="not a database"):
         ExperienceStore(tmp_path / "s.db")
 
@@ -99,7 +105,10 @@ def add_many(path: Path, experience: Experience, start: int) -> None:
 def test_several_processes_write_at_once(experience: Experience, tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
     starts = (0, 0, 25, 50)
-    processes = [context.Process(target=add_many, args=(tmp_path / "s.db", experience, start)) for start in starts]
+    processes = [
+        context.Process(target=add_many, args=(tmp_path / "s.db", experience, start))
+        for start in starts
+    ]
     for process in processes:
         process.start()
     for process in processes:

@@ -37,7 +37,9 @@ def path(experience: Experience, tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("act", ACTS.values(), ids=list(ACTS))
-def test_a_file_that_vanished_is_said_and_not_made_anew(path: Path, act: Act, experience: Experience) -> None:
+def test_a_file_that_vanished_is_said_and_not_made_anew(
+    path: Path, act: Act, experience: Experience
+) -> None:
     with ExperienceStore(path) as store:
         for file in path.parent.glob("s.db*"):
             file.unlink()
@@ -97,7 +99,9 @@ def test_a_store_without_permission_to_write_is_read(path: Path, experience: Exp
     path.chmod(0o444)
     with ExperienceStore(path) as store:
         assert store.read_only and store.experiences() == [experience]
-        assert [note for note in store.notes if "nothing will be added" in note and str(path) in note]
+        assert [
+            note for note in store.notes if "nothing will be added" in note and str(path) in note
+        ]
         for act in ("add", "delete"):
             with pytest.raises(StoreError, match="may not be written to"):
                 ACTS[act](store, experience)
@@ -112,7 +116,9 @@ def test_a_location_that_asks_for_reading(path: Path, experience: Experience, fo
         ExperienceStore(form.format(path.with_name("none.db")))
 
 
-def test_a_store_with_a_log_beside_which_nothing_can_be_made_is_read_whole(path: Path, tmp_path: Path) -> None:
+def test_a_store_with_a_log_beside_which_nothing_can_be_made_is_read_whole(
+    path: Path, tmp_path: Path
+) -> None:
     holder = sqlite3.connect(path)
     holder.execute("UPDATE experiences SET trial = 77")
     holder.commit()
@@ -136,7 +142,9 @@ def test_a_store_with_a_log_beside_which_nothing_can_be_made_is_read_whole(path:
         ("ALTER TABLE experiences DROP COLUMN failure", r"lacks columns(.|\n)*without failure"),
     ],
 )
-def test_schemas_that_are_wrong_are_refused_and_left_alone(path: Path, statement: str, message: str) -> None:
+def test_schemas_that_are_wrong_are_refused_and_left_alone(
+    path: Path, statement: str, message: str
+) -> None:
     with sqlite3.connect(path) as database:
         database.execute(statement)
         before = database.execute("SELECT sql FROM sqlite_master ORDER BY name").fetchall()
@@ -195,7 +203,9 @@ SECRETIVE = [
 
 
 @pytest.mark.parametrize(("location", "message"), SECRETIVE)
-def test_locations_that_are_none_are_refused_without_the_password(location: str, message: str) -> None:
+def test_locations_that_are_none_are_refused_without_the_password(
+    location: str, message: str
+) -> None:
     with pytest.raises(StoreError, match=message) as caught:
         ExperienceStore(location)
     assert "secret" not in str(caught.value)
@@ -229,7 +239,10 @@ def test_a_server_that_does_not_answer_or_whose_driver_is_missing(location: str)
         ('connection to server at "h", port 5432 failed: Connection refused', "does not answer"),
         ("server closed the connection unexpectedly", "does not answer"),
         ("terminating connection due to administrator command", "does not answer"),
-        ('connection failed: FATAL:  password authentication failed for user "u"', "refuses the login"),
+        (
+            'connection failed: FATAL:  password authentication failed for user "u"',
+            "refuses the login",
+        ),
         ('could not extend file "base/1": No space left on device', "no room left"),
         ("permission denied for table experiences", "cannot be written to"),
         ("cannot execute INSERT in a read-only transaction", "cannot be written to"),
@@ -248,7 +261,9 @@ def test_what_postgresql_says_is_named(driver_message: str, sentence: str) -> No
     assert "secret" not in str(caught.value)
 
 
-@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="an administrator may write anywhere")
+@pytest.mark.skipif(
+    not hasattr(os, "geteuid") or os.geteuid() == 0, reason="an administrator may write anywhere"
+)
 def test_a_home_that_cannot_be_written_to_names_the_way_out(tmp_path: Path) -> None:
     home = tmp_path / "home"
     home.mkdir(mode=0o555)

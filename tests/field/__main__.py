@@ -25,7 +25,11 @@ def main() -> int:
             try:
                 verdict = judge(case, place)
             except Exception as error:
-                verdict = Verdict(case=case, outcome=f"crash: {type(error).__name__}: {error}", faults=("a traceback",))
+                verdict = Verdict(
+                    case=case,
+                    outcome=f"crash: {type(error).__name__}: {error}",
+                    faults=("a traceback",),
+                )
             wrong += bool(verdict.faults)
             status = "WRONG" if verdict.faults else "ok"
             outcome = verdict.outcome.replace(f"{place}{os.sep}", "")

@@ -93,7 +93,11 @@ def judge(case: Case, folder: Path) -> Verdict:
         dataset = act(data, case)
     except UsageError as error:
         message = str(error)
-        return Verdict(case=case, outcome=message.replace("\n", " | "), faults=_faults_of_message(message, case.expect))
+        return Verdict(
+            case=case,
+            outcome=message.replace("\n", " | "),
+            faults=_faults_of_message(message, case.expect),
+        )
     notes = f"; {'; '.join(dataset.notes)}" if dataset.notes else ""
     outcome = f"{len(_all_rows(dataset))} rows, {len(dataset.labels)} classes{notes}"
     return Verdict(case=case, outcome=outcome, faults=_faults_of_dataset(dataset, case.expect))

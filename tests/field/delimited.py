@@ -16,7 +16,9 @@ PROBE = ticket(7)[0]
 FINE = Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)})
 
 
-def unquoted(frame: pd.DataFrame, separator: str, columns: Sequence[str] = ("text", "label")) -> str:
+def unquoted(
+    frame: pd.DataFrame, separator: str, columns: Sequence[str] = ("text", "label")
+) -> str:
     """Return a file whose writer knows nothing of quotes."""
     lines = [separator.join(columns)]
     lines += [separator.join(row) for row in frame[list(columns)].itertuples(index=False)]
@@ -49,27 +51,40 @@ def line_end_cases() -> list[Case]:
         frame = with_text({5: text})
         cases.append(case(f"{name} in csv", "a.csv", csv_text(frame), expect))
         cases.append(case(f"{name} in tsv", "a.tsv", csv_text(frame, sep="\t"), expect))
-        cases.append(case(f"{name} in quotes", "a.csv", csv_text(frame, quoting=csv.QUOTE_ALL), expect))
+        cases.append(
+            case(f"{name} in quotes", "a.csv", csv_text(frame, quoting=csv.QUOTE_ALL), expect)
+        )
     return cases
 
 
 def quote_cases() -> list[Case]:
     """Return cases of quotes that open, close or do neither."""
     kept = Read(
-        rows=ROWS, classes=CLASSES, probes={"text": (f'"{ticket(4)[0]}', ticket(5)[0])}, notes=("line 6", "characters")
+        rows=ROWS,
+        classes=CLASSES,
+        probes={"text": (f'"{ticket(4)[0]}', ticket(5)[0])},
+        notes=("line 6", "characters"),
     )
     many = opened(4, 20, 21, 50)
     odd = opened(4)
     both_ends = with_text({4: f'"{ticket(4)[0]}', 9: 'the pipe of 5"'})
     begun = with_text({4: '"Late again" says the note'})
-    begun_read = Read(rows=ROWS, probes={"text": ('"Late again" says the note',)}, notes=("line 6",))
+    begun_read = Read(
+        rows=ROWS, probes={"text": ('"Late again" says the note',)}, notes=("line 6",)
+    )
     inside = with_text({4: 'a 5" pipe', 9: 'and one of 6"'})
     inside_read = Read(rows=ROWS, probes={"text": ('a 5" pipe', 'and one of 6"')})
     last = unquoted(opened(59), ",", ("label", "text"))
     all_quoted = csv_text(quoting=csv.QUOTE_ALL).replace("Ticket 7 is", 'Ticket 7 "is"')
     commas = with_text({3: "well, now", 8: "so, so"})
-    beside_quoted = csv_text(commas).replace(ticket(20)[0], f'"{ticket(20)[0]}').replace(ticket(30)[0], 'pipe of 5"')
-    backslashes = "text,label\n" + "".join(f'"He said \\"{text}\\", yes","{label}"\n' for text, label in tickets())
+    beside_quoted = (
+        csv_text(commas)
+        .replace(ticket(20)[0], f'"{ticket(20)[0]}')
+        .replace(ticket(30)[0], 'pipe of 5"')
+    )
+    backslashes = "text,label\n" + "".join(
+        f'"He said \\"{text}\\", yes","{label}"\n' for text, label in tickets()
+    )
     newline = with_text({5: 'one line\nand another, with "quotes"\r\nand a third'})
     greeting = with_text({5: "Dear all, thanks\nbye"})
     return [

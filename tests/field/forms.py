@@ -61,8 +61,17 @@ def doccano(number: int, text: str, label: str) -> dict[str, Any]:
 
 def label_studio(number: int, text: str, *choices: str, **annotation: Any) -> dict[str, Any]:
     """Return a task of Label Studio's JSON."""
-    result = {"from_name": "sentiment", "to_name": "text", "type": "choices", "value": {"choices": list(choices)}}
-    return {"id": number, "data": {"text": text}, "annotations": [{"id": number, "result": [result], **annotation}]}
+    result = {
+        "from_name": "sentiment",
+        "to_name": "text",
+        "type": "choices",
+        "value": {"choices": list(choices)},
+    }
+    return {
+        "id": number,
+        "data": {"text": text},
+        "annotations": [{"id": number, "result": [result], **annotation}],
+    }
 
 
 def with_second(task: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
@@ -82,30 +91,67 @@ def annotation_cases() -> list[Case]:
     spans = [{**row, "label": [[0, 6, "TICKET"]]} for row in plain]
     half_done = [{**row, "label": row["label"] if row["id"] % 10 else []} for row in plain]
     tasks = [label_studio(number, text, label) for number, (text, label) in TICKETS]
-    tasks_twice = [label_studio(number, text, *urgent(number, label)) for number, (text, label) in TICKETS]
-    disputed = [with_second(task, label_studio(0, "", "account")) if task["id"] < 3 else task for task in tasks]
+    tasks_twice = [
+        label_studio(number, text, *urgent(number, label)) for number, (text, label) in TICKETS
+    ]
+    disputed = [
+        with_second(task, label_studio(0, "", "account")) if task["id"] < 3 else task
+        for task in tasks
+    ]
     cancelled = [
-        with_second(label_studio(task["id"], "", "account", was_cancelled=True) | {"data": task["data"]}, task)
+        with_second(
+            label_studio(task["id"], "", "account", was_cancelled=True) | {"data": task["data"]},
+            task,
+        )
         for task in tasks
     ]
     taxonomy = [
-        {**task, "annotations": [{"result": [{"from_name": "label", "value": {"taxonomy": [["desk", label]]}}]}]}
+        {
+            **task,
+            "annotations": [
+                {"result": [{"from_name": "label", "value": {"taxonomy": [["desk", label]]}}]}
+            ],
+        }
         for task, (_, (_, label)) in zip(tasks, TICKETS, strict=True)
     ]
-    minimal = [{"id": n, "text": text, "sentiment": label, "annotator": 1} for n, (text, label) in TICKETS]
-    choices = [{**row, "sentiment": {"choices": urgent(row["id"], row["sentiment"])}} for row in minimal]
+    minimal = [
+        {"id": n, "text": text, "sentiment": label, "annotator": 1} for n, (text, label) in TICKETS
+    ]
+    choices = [
+        {**row, "sentiment": {"choices": urgent(row["id"], row["sentiment"])}} for row in minimal
+    ]
     cells = [
-        {**row, "sentiment": json.dumps(choice["sentiment"]) if row["id"] % 4 == 0 else row["sentiment"]}
+        {
+            **row,
+            "sentiment": json.dumps(choice["sentiment"])
+            if row["id"] % 4 == 0
+            else row["sentiment"],
+        }
         for row, choice in zip(minimal, choices, strict=True)
     ]
-    prodigy = [{"text": text, "label": label, "answer": "accept", "_input_hash": n} for n, (text, label) in TICKETS]
-    judged = [{**row, "answer": "reject" if row["_input_hash"] % 12 == 0 else "accept"} for row in prodigy]
-    chosen = [{"text": text, "accept": [label], "answer": "accept", "options": []} for _, (text, label) in TICKETS]
-    cats = [{"text": text, "cats": {name: float(name == label) for name in CLASSES}} for _, (text, label) in TICKETS]
+    prodigy = [
+        {"text": text, "label": label, "answer": "accept", "_input_hash": n}
+        for n, (text, label) in TICKETS
+    ]
+    judged = [
+        {**row, "answer": "reject" if row["_input_hash"] % 12 == 0 else "accept"} for row in prodigy
+    ]
+    chosen = [
+        {"text": text, "accept": [label], "answer": "accept", "options": []}
+        for _, (text, label) in TICKETS
+    ]
+    cats = [
+        {"text": text, "cats": {name: float(name == label) for name in CLASSES}}
+        for _, (text, label) in TICKETS
+    ]
     unsure = [*cats[:6], {"text": "Unsure", "cats": {"billing": 0.4}}, *cats[6:]]
     multilabel = {"task": "multilabel-classification"}
-    two = Read(rows=ROWS, classes=SEVERAL, probes={"text": (PROBE,), "label": (("account", "urgent"),)})
-    refused_two = Refused(value="['account', 'urgent']", place="1, column 'label'", cure="multilabel-classification")
+    two = Read(
+        rows=ROWS, classes=SEVERAL, probes={"text": (PROBE,), "label": (("account", "urgent"),)}
+    )
+    refused_two = Refused(
+        value="['account', 'urgent']", place="1, column 'label'", cure="multilabel-classification"
+    )
     return [
         Case(name="doccano", make=lines(plain), expect=FINE),
         Case(name="doccano in parquet", make=frame(plain, "a.parquet"), expect=FINE),
@@ -159,14 +205,26 @@ def conversation_cases() -> list[Case]:
     bare = [{"instruction": row["input"], "input": "", "output": row["output"]} for row in alpaca]
     system = [{**row, "system": "Be short.", "history": [["Hello", "Hi"]]} for row in alpaca]
     single = [{"messages": turns(text, f"It is {label}.")} for _, (text, label) in TICKETS]
-    with_system = [{"messages": turns(text, label, system="Be short.")} for _, (text, label) in TICKETS]
+    with_system = [
+        {"messages": turns(text, label, system="Be short.")} for _, (text, label) in TICKETS
+    ]
     longer = [{"messages": turns("Hello", "Hi", text, label)} for _, (text, label) in TICKETS]
     sharegpt = [
-        {"conversations": [{"from": "human", "value": text}, {"from": "gpt", "value": f"It is {label}."}]}
+        {
+            "conversations": [
+                {"from": "human", "value": text},
+                {"from": "gpt", "value": f"It is {label}."},
+            ]
+        }
         for _, (text, label) in TICKETS
     ]
     parts = [
-        {"messages": [{"role": "user", "content": [{"type": "text", "text": text}]}, *turns("", label)[1:]]}
+        {
+            "messages": [
+                {"role": "user", "content": [{"type": "text", "text": text}]},
+                *turns("", label)[1:],
+            ]
+        }
         for _, (text, label) in TICKETS
     ]
     in_cells = [{"messages": json.dumps(row["messages"])} for row in single]
@@ -182,7 +240,9 @@ def conversation_cases() -> list[Case]:
     answered = Read(rows=ROWS, probes={"text": (PROBE,), "target": (said,)})
     translation = [{"translation": {"en": text, "xx": text[::-1]}} for _, (text, _) in TICKETS]
     summaries = [{"conversation": f"A: {text}", "summary": label} for _, (text, label) in TICKETS]
-    only_text = [{"text": f"### Instruction: {text} ### Response: {label}"} for _, (text, label) in TICKETS]
+    only_text = [
+        {"text": f"### Instruction: {text} ### Response: {label}"} for _, (text, label) in TICKETS
+    ]
     return [
         Case(name="translations", make=lines(translation), options={"text": "en", "columns": {"target": "xx"}},
              expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (PROBE[::-1],)}), **generation),

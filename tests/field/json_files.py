@@ -25,9 +25,18 @@ def layout_cases() -> list[Case]:
     """Return cases of layouts that have rows."""
     splits = {"train": RECORDS, "test": table(30, first=ROWS).to_dict("records")}
     pretty = "\n".join(json.dumps(record, indent=2) for record in RECORDS)
-    rasa = {"rasa_nlu_data": {"common_examples": [{"text": r["text"], "intent": r["label"]} for r in RECORDS]}}
-    nested = "\n".join(json.dumps({"data": {"text": r["text"]}, "annotation": {"label": r["label"]}}) for r in RECORDS)
-    differing = "\n".join(json.dumps({**r, **({"id": n} if n % 3 else {})}) for n, r in enumerate(RECORDS))
+    rasa = {
+        "rasa_nlu_data": {
+            "common_examples": [{"text": r["text"], "intent": r["label"]} for r in RECORDS]
+        }
+    }
+    nested = "\n".join(
+        json.dumps({"data": {"text": r["text"]}, "annotation": {"label": r["label"]}})
+        for r in RECORDS
+    )
+    differing = "\n".join(
+        json.dumps({**r, **({"id": n} if n % 3 else {})}) for n, r in enumerate(RECORDS)
+    )
     trailing = "".join(f"{line},\n" for line in LINES)
     late = with_text({5: "It is late\u2028says\x85the courier"}).to_json(
         orient="records", lines=True, force_ascii=False
@@ -95,13 +104,23 @@ def surrogate_cases() -> list[Case]:
     """Return cases of halves of characters."""
     in_text = lines_with(5, f'{{"text": {half("Late")}, "label": "billing"}}')
     in_label = "\n".join(f'{{"text": "{r["text"]}", "label": {half(r["label"])}}}' for r in RECORDS)
-    in_name = "\n".join(f'{{"text": "{r["text"]}", "label": "{r["label"]}", "\\ud83d": 1}}' for r in RECORDS)
+    in_name = "\n".join(
+        f'{{"text": "{r["text"]}", "label": "{r["label"]}", "\\ud83d": 1}}' for r in RECORDS
+    )
     pair = lines_with(5, '{"text": "Late \\ud83d\\ude00", "label": "billing"}')
-    replaced = Read(rows=ROWS, classes=CLASSES, probes={"text": ("Late\ufffd",)}, notes=("surrogates", "line 5"))
-    rows: list[dict[str, object]] = [*RECORDS[:4], {"text": "Late\ud83d", "label": "billing"}, *RECORDS[5:]]
+    replaced = Read(
+        rows=ROWS, classes=CLASSES, probes={"text": ("Late\ufffd",)}, notes=("surrogates", "line 5")
+    )
+    rows: list[dict[str, object]] = [
+        *RECORDS[:4],
+        {"text": "Late\ud83d", "label": "billing"},
+        *RECORDS[5:],
+    ]
     columns = {name: [row[name] for row in rows] for name in ("text", "label")}
     frame = pd.DataFrame(columns, dtype=object)
-    noted = Read(rows=ROWS, classes=CLASSES, probes={"text": ("Late\ufffd",)}, notes=("surrogates", "row 4"))
+    noted = Read(
+        rows=ROWS, classes=CLASSES, probes={"text": ("Late\ufffd",)}, notes=("surrogates", "row 4")
+    )
     joined = columns | {"text": ["Late \ud83d\ude00", *columns["text"][1:]]}
     return [
         case("half a character in a text", "a.jsonl", in_text, replaced),

@@ -82,7 +82,9 @@ def hub_lists(feature: str, kind: str) -> Callable[[Path], Any]:
         lists = getattr(datasets, feature)(inner)
         features = datasets.Features({"text": datasets.Value("string"), "labels": lists})
         numbers = [[CLASSES.index(name) for name in names] for names in LABELS]
-        rows = datasets.Dataset.from_dict({"text": list(table()["text"]), "labels": numbers}, features=features)
+        rows = datasets.Dataset.from_dict(
+            {"text": list(table()["text"]), "labels": numbers}, features=features
+        )
         if kind == "memory":
             return rows
         if kind == "parquet":
@@ -103,20 +105,30 @@ READ = {
     "Python's lists in CSV": in_csv(LABELS),
     "JSON in CSV": in_csv([json.dumps(names) for names in LABELS]),
     "NumPy's arrays in CSV": in_csv([spelled(names) for names in LABELS]),
-    "NumPy's arrays, repr, in CSV": in_csv([repr(np.array(names, dtype=object)) for names in LABELS]),
+    "NumPy's arrays, repr, in CSV": in_csv(
+        [repr(np.array(names, dtype=object)) for names in LABELS]
+    ),
     "sets in CSV": in_csv([set(names) for names in LABELS]),
     "tuples in CSV": in_csv([tuple(names) for names in LABELS]),
     "lists without quotes in CSV": in_csv([f"[{', '.join(names)}]" for names in LABELS]),
     "PostgreSQL's arrays in CSV": in_csv([f"{{{','.join(names)}}}" for names in LABELS]),
     "a mapping with one list in CSV": in_csv([json.dumps({"choices": names}) for names in LABELS]),
     "commas in CSV": in_csv([",".join(names) for names in LABELS]),
-    "semicolons in a frame of texts": lambda folder: table().assign(label=[";".join(names) for names in LABELS]),
+    "semicolons in a frame of texts": lambda folder: table().assign(
+        label=[";".join(names) for names in LABELS]
+    ),
     "lists": in_frame(LABELS),
     "sets": in_frame([set(names) for names in LABELS]),
     "arrays in Parquet": in_parquet(LABELS),
-    "mappings to booleans": in_frame([{name: name in names for name in CLASSES} for names in LABELS]),
-    "mappings to 0.0 and 1.0": in_frame([{name: float(name in names) for name in CLASSES} for names in LABELS]),
-    "mappings to booleans in CSV": in_csv([{name: name in names for name in CLASSES} for names in LABELS]),
+    "mappings to booleans": in_frame(
+        [{name: name in names for name in CLASSES} for names in LABELS]
+    ),
+    "mappings to 0.0 and 1.0": in_frame(
+        [{name: float(name in names) for name in CLASSES} for names in LABELS]
+    ),
+    "mappings to booleans in CSV": in_csv(
+        [{name: name in names for name in CLASSES} for names in LABELS]
+    ),
     "mappings with gaps in Parquet": in_parquet([dict.fromkeys(names, True) for names in NAMED]),
     "Sequence(ClassLabel)": hub_lists("Sequence", "memory"),
     "Sequence(ClassLabel), saved": hub_lists("Sequence", "disk"),
@@ -136,13 +148,17 @@ VECTORS = {
     "0 1 0 in CSV": in_csv([" ".join(map(str, bits)) for bits in BITS]),
 }
 
-CASES = [Case(name=f"labels: {name}", make=make, task=TASK, expect=ALL) for name, make in READ.items()]
+CASES = [
+    Case(name=f"labels: {name}", make=make, task=TASK, expect=ALL) for name, make in READ.items()
+]
 CASES += [
     Case(
         name=f"labels: {name}",
         make=make,
         task=TASK,
-        expect=Refused(value="0/1 vectors without names", place="column 'label'", cure="--label name,name"),
+        expect=Refused(
+            value="0/1 vectors without names", place="column 'label'", cure="--label name,name"
+        ),
     )
     for name, make in VECTORS.items()
 ]
@@ -151,7 +167,9 @@ CASES += [
         name="labels: columns of 0 and 1, not named",
         make=columns_of_bits,
         task=TASK,
-        expect=Refused(value="columns text, account", place="label", cure="--label account,billing,delivery"),
+        expect=Refused(
+            value="columns text, account", place="label", cure="--label account,billing,delivery"
+        ),
     ),
     Case(
         name="labels: columns of 0 and 1, named",
@@ -171,14 +189,18 @@ CASES += [
         name="labels: blanks between",
         make=in_csv([" ".join(names) for names in LABELS]),
         task=TASK,
-        expect=Refused(value="'account billing'", place="column 'label'", cure="Separate labels by commas"),
+        expect=Refused(
+            value="'account billing'", place="column 'label'", cure="Separate labels by commas"
+        ),
     ),
     *(
         Case(
             name=f"labels: {sign!r} between",
             make=in_csv([sign.join(names) for names in LABELS]),
             task=TASK,
-            expect=Refused(value="account", place="column 'label'", cure="Separate labels by commas"),
+            expect=Refused(
+                value="account", place="column 'label'", cure="Separate labels by commas"
+            ),
         )
         for sign in ("\n", "/", " + ", "&")
     ),
@@ -190,7 +212,12 @@ CASES += [
     ),
     Case(
         name="labels: names with blanks in lists",
-        make=in_csv([[f"{name} account" if name == "billing" else name for name in names] for names in LABELS]),
+        make=in_csv(
+            [
+                [f"{name} account" if name == "billing" else name for name in names]
+                for names in LABELS
+            ]
+        ),
         task=TASK,
         expect=Read(rows=ROWS, classes=("account", "billing account", "delivery")),
     ),
@@ -237,7 +264,9 @@ CASES += [
     ),
     Case(
         name="labels: names with commas in lists",
-        make=in_csv([["Smith, Jr." if name == "account" else name for name in names] for names in LABELS]),
+        make=in_csv(
+            [["Smith, Jr." if name == "account" else name for name in names] for names in LABELS]
+        ),
         task=TASK,
         expect=Read(rows=ROWS, classes=("Smith, Jr.", "billing", "delivery")),
     ),

@@ -19,17 +19,26 @@ ANSWERS = [context.split()[1] for context in CONTEXTS]
 """The ticket's number, which the context holds."""
 QUESTIONS = [f"Which ticket is it, number {number}?" for number in range(ROWS)]
 STARTS = [context.index(answer) for context, answer in zip(CONTEXTS, ANSWERS, strict=True)]
-SQUAD = [{"text": [answer], "answer_start": [start]} for answer, start in zip(ANSWERS, STARTS, strict=True)]
+SQUAD = [
+    {"text": [answer], "answer_start": [start]}
+    for answer, start in zip(ANSWERS, STARTS, strict=True)
+]
 MANUAL = "The blue lamp means charging and the red lamp means a fault. " * 5
 
 
 def rows_of(answers: Sequence[Any], contexts: Sequence[str] = CONTEXTS) -> pd.DataFrame:
     """Return questions with these answers."""
-    columns = {"context": list(contexts), "question": QUESTIONS, "answers": pd.Series(list(answers), dtype=object)}
+    columns = {
+        "context": list(contexts),
+        "question": QUESTIONS,
+        "answers": pd.Series(list(answers), dtype=object),
+    }
     return pd.DataFrame(columns)
 
 
-def frame(answers: Sequence[Any], contexts: Sequence[str] = CONTEXTS) -> Callable[[Path], pd.DataFrame]:
+def frame(
+    answers: Sequence[Any], contexts: Sequence[str] = CONTEXTS
+) -> Callable[[Path], pd.DataFrame]:
     """Return what gives a frame of questions."""
     return lambda folder: rows_of(answers, contexts)
 
@@ -48,7 +57,11 @@ def in_csv(answers: Sequence[Any]) -> Callable[[Path], Path]:
 def manual_in_splits(folder: Path) -> Path:
     """Write training, validation and test questions about one document."""
     questions = rows_of(["charging"] * ROWS, [MANUAL] * ROWS)
-    for name, part in (("train", questions[:40]), ("validation", questions[40:50]), ("test", questions[50:])):
+    for name, part in (
+        ("train", questions[:40]),
+        ("validation", questions[40:50]),
+        ("test", questions[50:]),
+    ):
         part.to_parquet(folder / f"{name}.parquet")
     return folder
 
@@ -68,14 +81,21 @@ READ = {
     "SQuAD's mappings with arrays in CSV": in_csv(ARRAYS),
     "lists in CSV": in_csv([[answer] for answer in ANSWERS]),
     "lists as JSON in CSV": in_csv([json.dumps([answer]) for answer in ANSWERS]),
-    "lists of mappings in CSV": in_csv([[{"text": answer, "answer_start": 3}] for answer in ANSWERS]),
+    "lists of mappings in CSV": in_csv(
+        [[{"text": answer, "answer_start": 3}] for answer in ANSWERS]
+    ),
     "DROP's mappings": frame([{"spans": [answer], "types": ["number"]} for answer in ANSWERS]),
 }
 NONE_FOR_SOME = ["" if row % 10 == 0 else answer for row, answer in enumerate(ANSWERS)]
 
 
 CASES = [
-    Case(name=f"answers: {name}", make=make, task=TASK, expect=Read(rows=ROWS, probes={"answers": (("7",), ("59",))}))
+    Case(
+        name=f"answers: {name}",
+        make=make,
+        task=TASK,
+        expect=Read(rows=ROWS, probes={"answers": (("7",), ("59",))}),
+    )
     for name, make in READ.items()
 ]
 CASES += [
@@ -87,7 +107,9 @@ CASES += [
     ),
     Case(
         name="answers: an empty list of SQuAD's",
-        make=in_csv([{"text": [answer] if answer else [], "answer_start": []} for answer in NONE_FOR_SOME]),
+        make=in_csv(
+            [{"text": [answer] if answer else [], "answer_start": []} for answer in NONE_FOR_SOME]
+        ),
         task=TASK,
         expect=Read(rows=ROWS, probes={"answers": ((), ("7",))}),
     ),
@@ -95,13 +117,17 @@ CASES += [
         name="answers: none at all",
         make=in_csv(["[]"] * ROWS),
         task=TASK,
-        expect=Refused(value="empty lists of answers", place="training split", cure="--columns answers=NAME"),
+        expect=Refused(
+            value="empty lists of answers", place="training split", cure="--columns answers=NAME"
+        ),
     ),
     Case(
         name="answers: empty cells",
         make=in_csv(NONE_FOR_SOME),
         task=TASK,
-        expect=Read(rows=ROWS - 6, notes=("6 of 60 rows", "says their answers", "--unlabelled none")),
+        expect=Read(
+            rows=ROWS - 6, notes=("6 of 60 rows", "says their answers", "--unlabelled none")
+        ),
     ),
     Case(
         name="answers: empty cells mean none",
@@ -121,7 +147,9 @@ CASES += [
         name="answers: test split with none",
         make=lambda folder: {
             "train": rows_of(ANSWERS),
-            "test": rows_of([[]] * ROWS).assign(context=[f"More of {context}" for context in CONTEXTS]),
+            "test": rows_of([[]] * ROWS).assign(
+                context=[f"More of {context}" for context in CONTEXTS]
+            ),
         },
         task=TASK,
         expect=Read(rows=ROWS, notes=("test split left out",)),
@@ -142,19 +170,27 @@ CASES += [
         name="answers: one of two is empty",
         make=frame([[answer, " "] for answer in ANSWERS]),
         task=TASK,
-        expect=Refused(value="an answer is empty", place="row 0, column 'answers'", cure="an empty list"),
+        expect=Refused(
+            value="an answer is empty", place="row 0, column 'answers'", cure="an empty list"
+        ),
     ),
     Case(
         name="contexts that are empty",
-        make=frame(ANSWERS, ["" if row % 10 == 0 else context for row, context in enumerate(CONTEXTS)]),
+        make=frame(
+            ANSWERS, ["" if row % 10 == 0 else context for row, context in enumerate(CONTEXTS)]
+        ),
         task=TASK,
-        expect=Refused(value="the text is empty", place="row 0, column 'context'", cure="5 further cells"),
+        expect=Refused(
+            value="the text is empty", place="row 0, column 'context'", cure="5 further cells"
+        ),
     ),
     Case(
         name="one document",
         make=frame(["charging", "a fault"] * (ROWS // 2), [MANUAL] * ROWS),
         task=TASK,
-        expect=Read(rows=ROWS, notes=("context and question together", "1 different texts of context")),
+        expect=Read(
+            rows=ROWS, notes=("context and question together", "1 different texts of context")
+        ),
     ),
     Case(
         name="one document with most of the questions",
@@ -170,7 +206,9 @@ CASES += [
     ),
     Case(
         name="pairs: one text beside many",
-        make=lambda folder: table().rename(columns={"text": "text_pair"}).assign(text="Which team answers?"),
+        make=lambda folder: (
+            table().rename(columns={"text": "text_pair"}).assign(text="Which team answers?")
+        ),
         task="text-pair-classification",
         expect=Read(rows=ROWS, notes=("text and text_pair together",)),
     ),

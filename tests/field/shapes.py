@@ -35,11 +35,22 @@ def fit(data: Any, case: Case) -> Dataset:
 
 
 def case(
-    name: str, make: Callable[[], tuple[Any, Any]], expect: Read | Refused, task: str = "", **options: Any
+    name: str,
+    make: Callable[[], tuple[Any, Any]],
+    expect: Read | Refused,
+    task: str = "",
+    **options: Any,
 ) -> Case:
     """Return a case of `fit(X, y)`."""
     task = task or "text-classification"
-    return Case(name=f"shape: {name}", make=lambda _: make(), expect=expect, task=task, options=options, act=fit)
+    return Case(
+        name=f"shape: {name}",
+        make=lambda _: make(),
+        expect=expect,
+        task=task,
+        options=options,
+        act=fit,
+    )
 
 
 def written(folder: Path) -> tuple[str, str]:
@@ -51,22 +62,52 @@ def written(folder: Path) -> tuple[str, str]:
 
 CASES = [
     case("series and series", lambda: (pd.Series(TEXTS), pd.Series(LABELS)), READ),
-    case("series with another index", lambda: (TEXTS, pd.Series(LABELS, index=range(5, 5 + ROWS))), READ),
+    case(
+        "series with another index",
+        lambda: (TEXTS, pd.Series(LABELS, index=range(5, 5 + ROWS))),
+        READ,
+    ),
     case("array of objects", lambda: (np.asarray(TEXTS, dtype=object), np.asarray(LABELS)), READ),
-    case("two column vectors", lambda: (np.asarray(TEXTS)[:, None], np.asarray(LABELS)[:, None]), READ),
+    case(
+        "two column vectors",
+        lambda: (np.asarray(TEXTS)[:, None], np.asarray(LABELS)[:, None]),
+        READ,
+    ),
     case("frame of one column", lambda: (pd.DataFrame({"body": TEXTS}), LABELS), READ),
-    case("frame of more columns", lambda: (pd.DataFrame({"id": range(ROWS), "text": TEXTS}), LABELS), READ),
+    case(
+        "frame of more columns",
+        lambda: (pd.DataFrame({"id": range(ROWS), "text": TEXTS}), LABELS),
+        READ,
+    ),
     case("y a frame", lambda: (TEXTS, pd.DataFrame({"label": LABELS})), READ),
     case("y categorical", lambda: (TEXTS, pd.Categorical(LABELS)), READ),
     case("mapping and list", lambda: ({"text": TEXTS}, LABELS), READ),
     case("arrow arrays", lambda: (pyarrow.array(TEXTS), pyarrow.array(LABELS)), READ),
     case("y floats that are whole", lambda: (TEXTS, CODES.astype(float)), READ_CODES),
-    case("y the name of a column", lambda: (pd.DataFrame({"text": TEXTS, "kind": LABELS}), "kind"), READ),
-    Case(name="shape: a path and a column's name", make=written, expect=READ, act=fit),
-    case("columns 0 and 1", lambda: (pd.DataFrame({0: TEXTS, 1: LABELS}), None), READ, text="0", label="1"),
-    case("pairs in a list", lambda: (list(zip(TEXTS, LABELS, strict=True)), None), READ, text=0, label=1),
     case(
-        "labels in the index", lambda: (pd.DataFrame({"text": TEXTS, "label": LABELS}).set_index("label"), None), READ
+        "y the name of a column",
+        lambda: (pd.DataFrame({"text": TEXTS, "kind": LABELS}), "kind"),
+        READ,
+    ),
+    Case(name="shape: a path and a column's name", make=written, expect=READ, act=fit),
+    case(
+        "columns 0 and 1",
+        lambda: (pd.DataFrame({0: TEXTS, 1: LABELS}), None),
+        READ,
+        text="0",
+        label="1",
+    ),
+    case(
+        "pairs in a list",
+        lambda: (list(zip(TEXTS, LABELS, strict=True)), None),
+        READ,
+        text=0,
+        label=1,
+    ),
+    case(
+        "labels in the index",
+        lambda: (pd.DataFrame({"text": TEXTS, "label": LABELS}).set_index("label"), None),
+        READ,
     ),
     case(
         "levels of columns",
@@ -90,7 +131,9 @@ CASES = [
         Read(rows=ROWS, classes=("new", "old")),
         "multilabel-classification",
     ),
-    case("one-hot", lambda: (TEXTS, np.eye(3)[CODES]), Refused(value="shape (30, 3)", cure="argmax")),
+    case(
+        "one-hot", lambda: (TEXTS, np.eye(3)[CODES]), Refused(value="shape (30, 3)", cure="argmax")
+    ),
     case(
         "one-hot frame",
         lambda: (TEXTS, pd.get_dummies(pd.Series(LABELS))),
@@ -109,8 +152,14 @@ CASES = [
         Refused(value="0 and 29", place="row 0", cure="y.loc[X.index]"),
     ),
     case(
-        "texts without labels", lambda: (pd.Series(TEXTS), None), Refused(value="30 values", cure="fit(texts, labels)")
+        "texts without labels",
+        lambda: (pd.Series(TEXTS), None),
+        Refused(value="30 values", cure="fit(texts, labels)"),
     ),
     case("a set of texts", lambda: (set(TEXTS), LABELS), Refused(value="set", cure="list")),
-    case("a mapping among texts", lambda: ([{"text": "a"}, "b"], ["x", "y"]), Refused(value="'b'", place="row 1")),
+    case(
+        "a mapping among texts",
+        lambda: ([{"text": "a"}, "b"], ["x", "y"]),
+        Refused(value="'b'", place="row 1"),
+    ),
 ]

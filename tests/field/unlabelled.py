@@ -42,8 +42,12 @@ def hub_data(kind: str, test_labels: list[int]) -> Callable[[Path], Any]:
         train, test = table(), table(TEST_ROWS, first=ROWS)
         numbers = [NUMBERS[name] for name in train["label"]]
         splits = DatasetDict(
-            train=Dataset.from_dict({"text": list(train["text"]), "label": numbers}, features=features),
-            test=Dataset.from_dict({"text": list(test["text"]), "label": test_labels}, features=features),
+            train=Dataset.from_dict(
+                {"text": list(train["text"]), "label": numbers}, features=features
+            ),
+            test=Dataset.from_dict(
+                {"text": list(test["text"]), "label": test_labels}, features=features
+            ),
         )
         if kind == "memory":
             return splits
@@ -64,25 +68,55 @@ def some_other(frame: pd.DataFrame, column: str, cell: object) -> pd.DataFrame:
 
 
 NUMBERED = table().assign(label=[NUMBERS[name] for name in table()["label"]])
-NUMBERED_TEST = table(TEST_ROWS, first=ROWS).assign(label=[NUMBERS[name] for name in table(TEST_ROWS, ROWS)["label"]])
+NUMBERED_TEST = table(TEST_ROWS, first=ROWS).assign(
+    label=[NUMBERS[name] for name in table(TEST_ROWS, ROWS)["label"]]
+)
 TEST = table(TEST_ROWS, first=ROWS)
-LEFT_OUT = Read(rows=ROWS, classes=CLASSES, notes=("test split left out, there will be no test score",))
-FEWER = Read(rows=ROWS - 6, classes=CLASSES, notes=("6 of 60 rows of the train split left out", "'label'"))
+LEFT_OUT = Read(
+    rows=ROWS, classes=CLASSES, notes=("test split left out, there will be no test score",)
+)
+FEWER = Read(
+    rows=ROWS - 6, classes=CLASSES, notes=("6 of 60 rows of the train split left out", "'label'")
+)
 SCORES = pd.DataFrame({"text": table()["text"], "score": np.linspace(0, 5, ROWS)})
-PAIRS = pd.DataFrame({"premise": table()["text"], "hypothesis": table()["text"].str.upper(), "label": table()["label"]})
+PAIRS = pd.DataFrame(
+    {
+        "premise": table()["text"],
+        "hypothesis": table()["text"].str.upper(),
+        "label": table()["label"],
+    }
+)
 PAIR_COLUMNS = {"columns": "text=premise,text_pair=hypothesis"}
 
 
 CASES = [
-    Case(name="test without label column", make=folder_of(train=table(), test=TEST[["text"]]), expect=LEFT_OUT),
-    Case(name="test with empty labels", make=folder_of(train=table(), test=TEST.assign(label="")), expect=LEFT_OUT),
+    Case(
+        name="test without label column",
+        make=folder_of(train=table(), test=TEST[["text"]]),
+        expect=LEFT_OUT,
+    ),
+    Case(
+        name="test with empty labels",
+        make=folder_of(train=table(), test=TEST.assign(label="")),
+        expect=LEFT_OUT,
+    ),
     Case(name="hub: test labels -1", make=hub_data("memory", [-1] * TEST_ROWS), expect=LEFT_OUT),
-    Case(name="hub: test labels -1, saved", make=hub_data("disk", [-1] * TEST_ROWS), expect=LEFT_OUT),
-    Case(name="hub: test labels -1, Parquet", make=hub_data("parquet", [-1] * TEST_ROWS), expect=LEFT_OUT),
+    Case(
+        name="hub: test labels -1, saved", make=hub_data("disk", [-1] * TEST_ROWS), expect=LEFT_OUT
+    ),
+    Case(
+        name="hub: test labels -1, Parquet",
+        make=hub_data("parquet", [-1] * TEST_ROWS),
+        expect=LEFT_OUT,
+    ),
     Case(
         name="hub: some test labels -1",
         make=hub_data("memory", [0] * (TEST_ROWS - 5) + [-1] * 5),
-        expect=Read(rows=ROWS + TEST_ROWS - 5, test_rows=TEST_ROWS - 5, notes=("5 of 20 rows of the test split",)),
+        expect=Read(
+            rows=ROWS + TEST_ROWS - 5,
+            test_rows=TEST_ROWS - 5,
+            notes=("5 of 20 rows of the test split",),
+        ),
     ),
     Case(
         name="test labels -1 without class names",
@@ -91,21 +125,28 @@ CASES = [
     ),
     Case(
         name="another case in the header of the test split",
-        make=folder_of(train=table(), test=TEST.rename(columns={"label": "Label ", "text": "Text"})),
+        make=folder_of(
+            train=table(), test=TEST.rename(columns={"label": "Label ", "text": "Text"})
+        ),
         expect=Read(rows=ROWS + TEST_ROWS, test_rows=TEST_ROWS, classes=CLASSES),
     ),
     Case(
         name="leading zeros in the test split",
         make=folder_of(
-            train=NUMBERED.assign(label="0" + NUMBERED["label"].astype(str)), test=NUMBERED_TEST.astype({"label": str})
+            train=NUMBERED.assign(label="0" + NUMBERED["label"].astype(str)),
+            test=NUMBERED_TEST.astype({"label": str}),
         ),
-        expect=Refused(value="'1' where training has '01'", place="test split", cure="Write them alike"),
+        expect=Refused(
+            value="'1' where training has '01'", place="test split", cure="Write them alike"
+        ),
     ),
     Case(
         name="validation without labels",
         make=folder_of(train=table(), validation=TEST[["text"]]),
         expect=Read(
-            rows=ROWS, classes=CLASSES, notes=("validation split left out, one is made", "validation split made")
+            rows=ROWS,
+            classes=CLASSES,
+            notes=("validation split left out, one is made", "validation split made"),
         ),
     ),
     Case(
@@ -114,11 +155,25 @@ CASES = [
         options={"unlabelled": "error"},
         expect=Refused(value="no column 'label'", place="test split", cure="columns text"),
     ),
-    Case(name="empty labels in CSV", make=folder_of(train=some_other(table(), "label", "")), expect=FEWER),
-    Case(name="blank labels in CSV", make=folder_of(train=some_other(table(), "label", "  ")), expect=FEWER),
+    Case(
+        name="empty labels in CSV",
+        make=folder_of(train=some_other(table(), "label", "")),
+        expect=FEWER,
+    ),
+    Case(
+        name="blank labels in CSV",
+        make=folder_of(train=some_other(table(), "label", "  ")),
+        expect=FEWER,
+    ),
     Case(name="None among labels", make=frame_of(some_other(table(), "label", None)), expect=FEWER),
-    Case(name="NaN among labels", make=frame_of(some_other(table(), "label", float("nan"))), expect=FEWER),
-    Case(name="pd.NA among labels", make=frame_of(some_other(table(), "label", pd.NA)), expect=FEWER),
+    Case(
+        name="NaN among labels",
+        make=frame_of(some_other(table(), "label", float("nan"))),
+        expect=FEWER,
+    ),
+    Case(
+        name="pd.NA among labels", make=frame_of(some_other(table(), "label", pd.NA)), expect=FEWER
+    ),
     Case(
         name="pd.NA in a string column",
         make=frame_of(some_other(table(), "label", None).astype({"label": "string"})),
@@ -129,7 +184,9 @@ CASES = [
         make=frame_of(some_other(table(), "label", None).astype({"label": "category"})),
         expect=FEWER,
     ),
-    Case(name="empty lists as labels", make=frame_of(some_other(table(), "label", [])), expect=FEWER),
+    Case(
+        name="empty lists as labels", make=frame_of(some_other(table(), "label", [])), expect=FEWER
+    ),
     Case(name="gold label -", make=frame_of(some_other(table(), "label", "-")), expect=FEWER),
     Case(
         name="class numbers with some -1",
@@ -164,7 +221,9 @@ CASES = [
     ),
     Case(
         name="a trailing row of nothing",
-        make=frame_of(pd.concat([table(), pd.DataFrame({"text": [None], "label": [None]})], ignore_index=True)),
+        make=frame_of(
+            pd.concat([table(), pd.DataFrame({"text": [None], "label": [None]})], ignore_index=True)
+        ),
         expect=Read(rows=ROWS, classes=CLASSES, notes=("1 of 61 rows",)),
     ),
     Case(
@@ -181,7 +240,11 @@ CASES = [
     ),
     Case(
         name="numbers: commas for points",
-        make=folder_of(train=SCORES.assign(score=[str(number).replace(".", ",") for number in SCORES["score"] + 0.5])),
+        make=folder_of(
+            train=SCORES.assign(
+                score=[str(number).replace(".", ",") for number in SCORES["score"] + 0.5]
+            )
+        ),
         task="text-regression",
         expect=Refused(value=",5'", place="line 2, column 'score'", cure="such as 3.5"),
     ),
@@ -228,19 +291,30 @@ CASES = [
     Case(
         name="another case in the test split",
         make=folder_of(train=table(), test=TEST.assign(label=TEST["label"].str.title())),
-        expect=Refused(value="'Billing' where training has 'billing'", place="test split", cure="Write them alike"),
+        expect=Refused(
+            value="'Billing' where training has 'billing'",
+            place="test split",
+            cure="Write them alike",
+        ),
     ),
     Case(
         name="another case in the validation split",
         make=folder_of(train=table(), validation=TEST.assign(label=TEST["label"].str.upper())),
-        expect=Refused(value="'BILLING' where training has 'billing'", place="validation split", cure="Write them"),
+        expect=Refused(
+            value="'BILLING' where training has 'billing'",
+            place="validation split",
+            cure="Write them",
+        ),
     ),
     Case(
         name="hyphens for blanks in the test split",
         make=folder_of(
-            train=table().assign(label="class " + table()["label"]), test=TEST.assign(label="class-" + TEST["label"])
+            train=table().assign(label="class " + table()["label"]),
+            test=TEST.assign(label="class-" + TEST["label"]),
         ),
-        expect=Refused(value="'class-billing' where training has 'class billing'", place="test split"),
+        expect=Refused(
+            value="'class-billing' where training has 'class billing'", place="test split"
+        ),
     ),
     Case(
         name="an invisible character in the test split",
@@ -254,18 +328,25 @@ CASES = [
             rows=ROWS + TEST_ROWS - 1,
             test_rows=TEST_ROWS - 1,
             classes=CLASSES,
-            notes=("1 of 20 rows of the test split left out", "fraud; training has account, billing, delivery"),
+            notes=(
+                "1 of 20 rows of the test split left out",
+                "fraud; training has account, billing, delivery",
+            ),
         ),
     ),
     Case(
         name="a test split of unknown classes",
         make=folder_of(train=table(), test=TEST.assign(label=TEST["label"] + "!")),
-        expect=Refused(value="billing!", place="test split", cure="training has account, billing, delivery"),
+        expect=Refused(
+            value="billing!", place="test split", cure="training has account, billing, delivery"
+        ),
     ),
     Case(
         name="validation rows of an unknown class",
         make=folder_of(train=table(), validation=TEST.assign(label=["fraud", *TEST["label"][1:]])),
-        expect=Refused(value="fraud", place="validation split", cure="the training split has account, billing"),
+        expect=Refused(
+            value="fraud", place="validation split", cure="the training split has account, billing"
+        ),
     ),
     Case(
         name="labels of one split in two spellings",
@@ -275,7 +356,11 @@ CASES = [
     Case(
         name="two labels in a row of one",
         make=frame_of(some_other(table(), "label", ["account", "billing"])),
-        expect=Refused(value="['account', 'billing']", place="row 0, column 'label'", cure="multilabel-classification"),
+        expect=Refused(
+            value="['account', 'billing']",
+            place="row 0, column 'label'",
+            cure="multilabel-classification",
+        ),
     ),
     Case(
         name="lists of one label as text",
@@ -286,7 +371,9 @@ CASES = [
         name="a mapping for a label",
         make=folder_of(train=some_other(table(), "label", '{"choices": ["account", "billing"]}')),
         expect=Refused(
-            value="['account', 'billing']", place="line 2, column 'label'", cure="multilabel-classification"
+            value="['account', 'billing']",
+            place="line 2, column 'label'",
+            cure="multilabel-classification",
         ),
     ),
 ]

@@ -27,7 +27,9 @@ def written(name: str, content: str | bytes) -> Callable[[Path], Path]:
     return make
 
 
-def case(name: str, file: str, content: str | bytes, expect: Read | Refused, **options: object) -> Case:
+def case(
+    name: str, file: str, content: str | bytes, expect: Read | Refused, **options: object
+) -> Case:
     """Return the case of one file."""
     return Case(name=name, make=written(file, content), expect=expect, options=options)
 

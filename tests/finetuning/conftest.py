@@ -41,12 +41,26 @@ def order(tmp_path: Path) -> Order:
         table = support_tickets(rows, seed=1)
         if task.startswith("multilabel"):
             table = pd.DataFrame(
-                {"text": table["text"], "labels": [[label, f"not {label}"] for label in table["label"]]}
+                {
+                    "text": table["text"],
+                    "labels": [[label, f"not {label}"] for label in table["label"]],
+                }
             )
         data = prepare(table, data_needs(kind), columns={})
         (card,) = find_models([model], ZOO.things)
-        space = build_space(preset, kind, [card], [method], data.profile, system_profile("cpu"), ranges, export=export)
-        configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
+        space = build_space(
+            preset,
+            kind,
+            [card],
+            [method],
+            data.profile,
+            system_profile("cpu"),
+            ranges,
+            export=export,
+        )
+        configuration = space.walk(
+            lambda key, parameter: fixed.get(parameter.name, parameter.default)
+        )
         folder = tmp_path / "data"
         folder.mkdir(exist_ok=True)
         data.train.to_parquet(folder / "train.parquet")

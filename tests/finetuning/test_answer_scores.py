@@ -11,7 +11,9 @@ from xautolm.tasks import TASKS
 
 
 def test_numbers_are_scored_in_the_units_of_the_data() -> None:
-    settings = Answering(task="text-regression", form="regress", max_length=8, mean=1_000.0, deviation=50.0)
+    settings = Answering(
+        task="text-regression", form="regress", max_length=8, mean=1_000.0, deviation=50.0
+    )
     targets = in_own_units(np.asarray([-1.0, 0.0, 2.0], dtype=np.float32), settings)
     answers = in_own_units(np.asarray([[-1.0], [1.0], [2.0]], dtype=np.float32), settings)
     assert targets.tolist() == [950.0, 1_000.0, 1_100.0]
@@ -24,5 +26,7 @@ def test_classes_stay_what_they_are_and_log_loss_sees_probabilities() -> None:
     indices = np.asarray([0, 1])
     assert in_own_units(indices, settings) is indices
     logits = np.log(np.asarray([[0.8, 0.2], [0.5, 0.5]]))
-    metrics = answer_metrics(("accuracy", "log_loss"), TASKS.get("text-classification"), indices, logits)
+    metrics = answer_metrics(
+        ("accuracy", "log_loss"), TASKS.get("text-classification"), indices, logits
+    )
     assert metrics == pytest.approx({"accuracy": 0.5, "log_loss": -(np.log(0.8) + np.log(0.5)) / 2})

@@ -24,7 +24,9 @@ from xautolm.testing import FakeExecutor
 
 # What libraries say of themselves while they work.
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+    ),
     pytest.mark.timeout(300),
 ]
 
@@ -59,21 +61,37 @@ class InProcess(FakeExecutor):
 def said_without_xautolm(lines: str) -> list[str]:
     """Return what Python lines print in an interpreter that has no xautolm and sees no other path of ours."""
     done = subprocess.run(
-        [sys.executable, "-I", "-c", BLOCK + lines], capture_output=True, text=True, timeout=patience(200), check=False
+        [sys.executable, "-I", "-c", BLOCK + lines],
+        capture_output=True,
+        text=True,
+        timeout=patience(200),
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout.splitlines()
 
 
-@pytest.mark.parametrize(("export", "library"), [("pipeline", "transformers"), ("any", "sentence-transformers")])
+@pytest.mark.parametrize(
+    ("export", "library"), [("pipeline", "transformers"), ("any", "sentence-transformers")]
+)
 def test_the_cards_lines_run_without_xautolm_and_say_what_predict_says(
     tmp_path: Path, export: str, library: str
 ) -> None:
     if export == "any":
         pytest.importorskip("sentence_transformers")
-    options = {"models": "minilm-l6", "methods": "probe", "trials": 1, "device": "cpu", "export": export}
+    options = {
+        "models": "minilm-l6",
+        "methods": "probe",
+        "trials": 1,
+        "device": "cpu",
+        "export": export,
+    }
     auto = AutoLM(out=str(tmp_path / "run"), **options)
-    auto.fit(support_tickets(160, seed=1), screen=Quiet(), executor=InProcess(lambda spec: NotImplemented))
+    auto.fit(
+        support_tickets(160, seed=1),
+        screen=Quiet(),
+        executor=InProcess(lambda spec: NotImplemented),
+    )
     best = tmp_path / "run" / "best"
     card = (best / "README.md").read_text()
     assert f"library_name: {library}\n" in card and f"folder of {library}" in card
@@ -81,7 +99,9 @@ def test_the_cards_lines_run_without_xautolm_and_say_what_predict_says(
     assert ("pipeline(" in lines) == (export == "pipeline")
 
     labels = auto.classes_.tolist()
-    more = f"import json\nlabels, texts = {labels!r}, {TEXTS!r}\nprint(json.dumps({LOGITS[export]}))\n"
+    more = (
+        f"import json\nlabels, texts = {labels!r}, {TEXTS!r}\nprint(json.dumps({LOGITS[export]}))\n"
+    )
     *said, logits = said_without_xautolm(lines.replace("some text", TEXTS[0]) + more)
     ours = BestModel(RunFolder(tmp_path / "run")).predictor().answers(pd.DataFrame({"text": TEXTS}))
     assert np.allclose(json.loads(logits), ours, atol=1e-3 * np.abs(ours).max())

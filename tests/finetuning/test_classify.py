@@ -21,7 +21,9 @@ class Words:
 
     sep_token = "[SEP]"
 
-    def __call__(self, texts: Sequence[str], truncation: bool, max_length: int) -> dict[str, list[list[int]]]:
+    def __call__(
+        self, texts: Sequence[str], truncation: bool, max_length: int
+    ) -> dict[str, list[list[int]]]:
         return {"input_ids": [[len(word) for word in text.split()][:max_length] for text in texts]}
 
     def pad(self, encoded: dict[str, list[list[int]]], return_tensors: str) -> BatchEncoding:
@@ -46,16 +48,22 @@ class Counter:
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> SimpleNamespace:
         self.rows.append(len(input_ids))
         self.padding += int((attention_mask == 0).sum())
-        return SimpleNamespace(logits=torch.stack([input_ids.sum(dim=1), attention_mask.sum(dim=1)], dim=1))
+        return SimpleNamespace(
+            logits=torch.stack([input_ids.sum(dim=1), attention_mask.sum(dim=1)], dim=1)
+        )
 
 
 @pytest.mark.parametrize("at_once", [4_096, 2 * BATCH])
-def test_rows_with_as_many_tokens_are_answered_together(at_once: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_rows_with_as_many_tokens_are_answered_together(
+    at_once: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.finetuning.forms.classify.SORTED", at_once)
     # As many characters, but one word or ten: what counts for a model is the words.
     texts = ["internationalisation", "a b c d e f g h i j"] * BATCH * 2
     model = Counter()
-    answering = Answering(task="text-classification", form="classify", max_length=64, labels=("a", "b"))
+    answering = Answering(
+        task="text-classification", form="classify", max_length=64, labels=("a", "b")
+    )
     table = pd.DataFrame({"text": texts})
     logits = Classify().answers(model, Words(), table, TASKS.get("text-classification"), answering)  # type: ignore[arg-type]
     assert logits.tolist() == [[20.0, 1.0], [10.0, 10.0]] * BATCH * 2

@@ -41,7 +41,9 @@ def test_outputs_that_are_no_numbers_are_refused() -> None:
     check_outputs(np.zeros((3, 2)))
     check_outputs(np.zeros(3))
     outputs = np.array([[0.1, np.nan], [0.2, 0.3], [np.inf, 0.0]])
-    with pytest.raises(TrialError, match="outputs for 2 of 3 validation rows are not finite") as caught:
+    with pytest.raises(
+        TrialError, match="outputs for 2 of 3 validation rows are not finite"
+    ) as caught:
         check_outputs(outputs)
     assert caught.value.kind == FailureKind.DIVERGED
 
@@ -56,15 +58,21 @@ def test_weights_that_are_no_numbers_are_refused() -> None:
     assert caught.value.kind == FailureKind.DIVERGED
 
 
-def test_a_metric_that_is_no_number_ends_the_trial(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "answer_metrics", lambda names, *_: dict.fromkeys(names, float("nan")))
+def test_a_metric_that_is_no_number_ends_the_trial(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        training, "answer_metrics", lambda names, *_: dict.fromkeys(names, float("nan"))
+    )
     with pytest.raises(TrialError, match="eval_f1_macro is nan") as caught:
         run(order(epochs=1, rows=80), folder)
     assert caught.value.kind == FailureKind.DIVERGED
 
 
 @pytest.mark.timeout(300)
-def test_ordinary_trials_print_no_warning(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_ordinary_trials_print_no_warning(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join(filter(None, sys.path)))
     specs = [
         order("scratch-tiny", "full", epochs=1, rows=80),

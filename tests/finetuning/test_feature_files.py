@@ -50,7 +50,9 @@ def test_a_large_disk_is_not_filled(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize(("number", "largest"), [(np.float32, 1e6), (np.float16, 65504.0)])
-def test_features_are_read_as_they_were_written(tmp_path: Path, number: type, largest: float) -> None:
+def test_features_are_read_as_they_were_written(
+    tmp_path: Path, number: type, largest: float
+) -> None:
     write_features(tmp_path, "train", batches(), 3, number)
     own = read_features(tmp_path, "train", OWN)
     assert isinstance(own.values, np.memmap) and own.values.dtype == number

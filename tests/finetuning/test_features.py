@@ -18,12 +18,21 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from xautolm.finetuning import features as computed
 from xautolm.finetuning.feature_files import NOT_KEPT
-from xautolm.finetuning.features import MEAN, MEAN_OF_LAYERS, OWN, SplitFeatures, readouts_of, split_features
+from xautolm.finetuning.features import (
+    MEAN,
+    MEAN_OF_LAYERS,
+    OWN,
+    SplitFeatures,
+    readouts_of,
+    split_features,
+)
 from xautolm.finetuning.linear_head import open_head
 from xautolm.zoo import ZOO
 
 # What libraries say of themselves while they work.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 
 class Asked:
@@ -31,8 +40,15 @@ class Asked:
 
     def __init__(self, folder: Path) -> None:
         torch.manual_seed(0)
-        shape = {"hidden_size": 16, "intermediate_size": 32, "num_attention_heads": 2, "num_hidden_layers": 3}
-        head = open_head(BertForSequenceClassification(BertConfig(vocab_size=100, num_labels=2, **shape)).eval())
+        shape = {
+            "hidden_size": 16,
+            "intermediate_size": 32,
+            "num_attention_heads": 2,
+            "num_hidden_layers": 3,
+        }
+        head = open_head(
+            BertForSequenceClassification(BertConfig(vocab_size=100, num_labels=2, **shape)).eval()
+        )
         assert head is not None
         self.head = head
         self.card = ZOO.things["minilm-l3"]
@@ -42,7 +58,9 @@ class Asked:
         self.folder = folder / "features"
 
     def features(self, readout: Any) -> SplitFeatures:
-        return split_features(self.folder, readout, self.card, self.head, self.tokenizer, self.tokens)
+        return split_features(
+            self.folder, readout, self.card, self.head, self.tokenizer, self.tokens
+        )
 
 
 def made_up_tokens(rows: int) -> Dataset:
@@ -62,7 +80,9 @@ def reference(asked: Asked, split: str) -> dict[Any, np.ndarray]:
     rows: dict[Any, list[np.ndarray]] = {OWN: [], MEAN: [], MEAN_OF_LAYERS: []}
     for tokens in asked.tokens[split]["input_ids"]:
         with torch.inference_mode():
-            output = asked.head.model.base_model(input_ids=torch.tensor([tokens]), output_hidden_states=True)
+            output = asked.head.model.base_model(
+                input_ids=torch.tensor([tokens]), output_hidden_states=True
+            )
         layers = torch.stack(output.hidden_states)[:, 0]
         assert len(layers) == 4
         rows[OWN].append(layers[-1, 0].numpy())
@@ -80,12 +100,16 @@ def test_features_are_those_of_each_text_alone(asked: Asked) -> None:
             assert np.allclose(features.values, values[features.rows], atol=1e-4)
 
 
-def test_only_sampled_rows_go_through_the_body(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_only_sampled_rows_go_through_the_body(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(computed, "sampled_rows", lambda count: np.array([3, 7, 40]))
     features = asked.features(MEAN)
     assert sorted(features.train.rows) == [3, 7, 40] and len(features.train.values) == 3
     assert len(features.validation.rows) == len(asked.tokens["validation"])
-    assert np.allclose(features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-4)
+    assert np.allclose(
+        features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-4
+    )
 
 
 def test_long_texts_go_through_the_body_in_smaller_batches(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -94,7 +118,9 @@ def test_long_texts_go_through_the_body_in_smaller_batches(monkeypatch: pytest.M
     bounds = list(computed._bounds(lengths))
     sizes = [last - first for first, last in bounds]
     assert sum(sizes) == len(lengths) and max(sizes) == computed.BATCH
-    assert all(last - first == 1 or (last - first) * lengths[last - 1] <= 64 for first, last in bounds)
+    assert all(
+        last - first == 1 or (last - first) * lengths[last - 1] <= 64 for first, last in bounds
+    )
 
 
 def test_without_room_on_the_disk_the_body_is_run_again_by_each_probe(
@@ -105,7 +131,11 @@ def test_without_room_on_the_disk_the_body_is_run_again_by_each_probe(
         features = asked.features(MEAN_OF_LAYERS)
         assert features.notes == (NOT_KEPT,) and features.seconds > 0
     assert not asked.folder.exists()
-    assert np.allclose(features.train.values, reference(asked, "train")[MEAN_OF_LAYERS][features.train.rows], atol=1e-2)
+    assert np.allclose(
+        features.train.values,
+        reference(asked, "train")[MEAN_OF_LAYERS][features.train.rows],
+        atol=1e-2,
+    )
 
 
 def test_a_disk_that_fills_up_meanwhile_leaves_nothing_and_stops_nothing(
@@ -122,10 +152,14 @@ def test_a_disk_that_fills_up_meanwhile_leaves_nothing_and_stops_nothing(
     features = asked.features(MEAN)
     assert features.notes == (NOT_KEPT,) and features.seconds > 0
     assert list(asked.folder.parent.glob("*features*")) == []
-    assert np.allclose(features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-2)
+    assert np.allclose(
+        features.train.values, reference(asked, "train")[MEAN][features.train.rows], atol=1e-2
+    )
 
 
-def test_what_is_no_trouble_of_the_machine_is_raised(asked: Asked, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_no_trouble_of_the_machine_is_raised(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(*arguments: Any) -> None:
         raise IsADirectoryError("a bug of ours")
 

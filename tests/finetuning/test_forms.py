@@ -15,7 +15,14 @@ from xautolm.data.conversations import Speaker, Turn, conversation_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
-from xautolm.finetuning.forms.generate import IGNORED, Generate, generated, prompt_ids, target_ids, templated
+from xautolm.finetuning.forms.generate import (
+    IGNORED,
+    Generate,
+    generated,
+    prompt_ids,
+    target_ids,
+    templated,
+)
 from xautolm.finetuning.forms.label_words import label_scores
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.records import Answering, Form
@@ -46,9 +53,15 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     return found
 
 
-def settings(form: str, length: int, answer_tokens: int = 8, *, may_be_empty: bool = False) -> Answering:
+def settings(
+    form: str, length: int, answer_tokens: int = 8, *, may_be_empty: bool = False
+) -> Answering:
     return Answering(
-        task=TASK.name, form=form, max_length=length, answer_tokens=answer_tokens, may_be_empty=may_be_empty
+        task=TASK.name,
+        form=form,
+        max_length=length,
+        answer_tokens=answer_tokens,
+        may_be_empty=may_be_empty,
     )
 
 
@@ -65,13 +78,18 @@ def test_the_parts_of_a_form_agree(form: Form) -> None:
     # What says words is loaded with the head of the language model, which has an output for each word.
     forms = [item for task in TASKS.things.values() for item in task.forms.items()]
     architecture = next(architecture for architecture, names in forms if form.name in names)
-    assert part.auto_class(architecture).__name__.endswith(("ForCausalLM", "ForSeq2SeqLM")) == form.says_words
+    assert (
+        part.auto_class(architecture).__name__.endswith(("ForCausalLM", "ForSeq2SeqLM"))
+        == form.says_words
+    )
 
 
 def long_row() -> pd.DataFrame:
     filler = " ".join(TABLE["context"])
     context = f"{filler} Zed has the lamp. {filler}"
-    return pd.DataFrame({"context": [context], "question": ["What does Zed have?"], "answers": [["lamp"]]})
+    return pd.DataFrame(
+        {"context": [context], "question": ["What does Zed have?"], "answers": [["lamp"]]}
+    )
 
 
 def test_windows_overlap_and_every_answer_is_found_in_one(models: dict[str, Any]) -> None:
@@ -86,28 +104,43 @@ def test_windows_overlap_and_every_answer_is_found_in_one(models: dict[str, Any]
         assert tokenizer.decode(columns["input_ids"][index][span]).strip() == "lamp"
 
 
-def test_answers_that_are_not_in_the_context_are_left_out_of_training(models: dict[str, Any]) -> None:
+def test_answers_that_are_not_in_the_context_are_left_out_of_training(
+    models: dict[str, Any],
+) -> None:
     tokenizer, _ = models["bert"]
     table = TABLE.head(4).copy()
-    table["answers"] = [["nowhere"], ["NOWHERE", table["answers"][1][0].upper()], [], table["answers"][3]]
+    table["answers"] = [
+        ["nowhere"],
+        ["NOWHERE", table["answers"][1][0].upper()],
+        [],
+        table["answers"][3],
+    ]
     columns = Extract().columns(table, TASK, tokenizer, settings("extract", 96), "encoder")
     # The first is dropped; the second is found in another case; the third points at the first token.
     assert len(columns["input_ids"]) == 3
     assert [start > 0 for start in columns["start_positions"]] == [True, False, True]
-    assert answer_span("An Apple.", ["apple"]) == (3, 8) and answer_span("An apple.", ["pear"]) is None
+    assert (
+        answer_span("An Apple.", ["apple"]) == (3, 8) and answer_span("An apple.", ["pear"]) is None
+    )
 
 
 def test_best_span_by_hand() -> None:
     start, end = np.array([9.0, 1.0, 3.0, 0.0, 2.0]), np.array([9.0, 0.0, 1.0, 4.0, 5.0])
     offsets = [None, (0, 2), (3, 5), (6, 8), (9, 11)]
     assert best_span(start, end, offsets, longest=5) == (8.0, 3, 11)
-    assert best_span(start, end, offsets, longest=2) == (7.0, 3, 8)  # ties go to the higher start; 2 tokens at most
+    assert best_span(start, end, offsets, longest=2) == (
+        7.0,
+        3,
+        8,
+    )  # ties go to the higher start; 2 tokens at most
     assert best_span(start, end, [None] * 5, longest=5) is None
 
 
 def test_a_very_long_question_leaves_room_for_the_context(models: dict[str, Any]) -> None:
     tokenizer, model = models["bert"]
-    row = pd.DataFrame({"context": ["Zed has the lamp."], "question": ["Why? " * 200], "answers": [["lamp"]]})
+    row = pd.DataFrame(
+        {"context": ["Zed has the lamp."], "question": ["Why? " * 200], "answers": [["lamp"]]}
+    )
     given = Extract().answers(model, tokenizer, row, TASK, settings("extract", 64))
     assert len(given) == 1 and given[0] in row["context"][0]
 
@@ -118,15 +151,21 @@ def test_the_first_token_says_nothing_only_where_training_had_questions_without_
     tokenizer, model = models["bert"]
     row = TABLE.head(1)
     context = row["context"].iloc[0]
-    (window,) = Extract().windows(tokenizer, row["question"].iloc[0], context, settings("extract", 96))
+    (window,) = Extract().windows(
+        tokenizer, row["question"].iloc[0], context, settings("extract", 96)
+    )
     before = model.qa_outputs.weight.detach().clone()
     for sign, expects_nothing in ((1.0, True), (-1.0, False)):
         with torch.no_grad():
             # All hidden states are normalised to one length, so that none is more like the first than itself.
-            hidden = model.bert(**{name: torch.tensor([ids]) for name, ids in window.inputs.items()})[0]
+            hidden = model.bert(
+                **{name: torch.tensor([ids]) for name, ids in window.inputs.items()}
+            )[0]
             model.qa_outputs.weight.copy_(sign * hidden[0, 0].expand(2, -1))
         (span,) = Extract().answers(model, tokenizer, row, TASK, settings("extract", 96))
-        (answer,) = Extract().answers(model, tokenizer, row, TASK, settings("extract", 96, may_be_empty=True))
+        (answer,) = Extract().answers(
+            model, tokenizer, row, TASK, settings("extract", 96, may_be_empty=True)
+        )
         assert span and span in context
         assert answer == ("" if expects_nothing else span)
     with torch.no_grad():
@@ -153,11 +192,16 @@ TEMPLATE = (
 def conversation(*contents: str) -> dict[str, str]:
     """A row whose prompt is a system's turn and those of user and assistant in turn."""
     turns = [Turn(Speaker.SYSTEM, "Be short.")]
-    turns += [Turn((Speaker.USER, Speaker.ASSISTANT)[n % 2], content) for n, content in enumerate(contents)]
+    turns += [
+        Turn((Speaker.USER, Speaker.ASSISTANT)[n % 2], content)
+        for n, content in enumerate(contents)
+    ]
     return {"text": conversation_text(turns)}
 
 
-def test_turns_go_through_the_chat_template(models: dict[str, Any], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_turns_go_through_the_chat_template(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
     tokenizer, _ = models["llama"]
     monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE)
     turns = [Turn(Speaker.SYSTEM, "Be short."), Turn(Speaker.USER, "Who?")]
@@ -173,7 +217,9 @@ def test_of_a_long_conversation_the_oldest_turns_go_first(
     tokenizer, _ = models["llama"]
     monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE)
     task = TASKS.get("text-generation")
-    row = conversation("What does Zed have?", "The lamp.", "What does Ada have?", "The bell.", "Who has the lamp?")
+    row = conversation(
+        "What does Zed have?", "The lamp.", "What does Ada have?", "The bell.", "Who has the lamp?"
+    )
     whole = prompt_ids(task, row, tokenizer, 1000, chat=chat)
     cut = prompt_ids(task, row, tokenizer, len(whole or []) - 1, chat=chat)
     assert whole is not None and cut is not None and len(cut) < len(whole)
@@ -188,7 +234,9 @@ def test_the_loss_is_on_the_answer_only(models: dict[str, Any]) -> None:
     tokenizer, _ = models["llama"]
     table = TABLE.head(3)
     columns = Generate().columns(table, TASK, tokenizer, settings("generate", 128), "decoder")
-    for ids, labels, answers in zip(columns["input_ids"], columns["labels"], table["answers"], strict=True):
+    for ids, labels, answers in zip(
+        columns["input_ids"], columns["labels"], table["answers"], strict=True
+    ):
         learned = [label for label in labels if label != IGNORED]
         assert labels[-len(learned) :] == learned == ids[-len(learned) :]
         assert learned[-1] == tokenizer.eos_token_id
@@ -225,7 +273,10 @@ def test_a_tokenizer_without_padding_gets_a_token_of_its_own(tmp_path: Path) -> 
 @pytest.mark.parametrize("family", ["llama", "t5"])
 def test_scores_of_names_by_hand(models: dict[str, Any], family: str, names: list[str]) -> None:
     tokenizer, model = models[family]
-    prompts = [prompt_ids(TASK, row, tokenizer, 100)[index:] for index, row in enumerate(TABLE[:5].to_dict("records"))]
+    prompts = [
+        prompt_ids(TASK, row, tokenizer, 100)[index:]
+        for index, row in enumerate(TABLE[:5].to_dict("records"))
+    ]
     words = [target_ids(tokenizer, name, settings("label-words", 100)) for name in names]
     depth = next(n for n in range(1, 20) if len({tuple(one[:n]) for one in words}) == len(words))
     found = label_scores(model, tokenizer, prompts, words)
@@ -233,13 +284,18 @@ def test_scores_of_names_by_hand(models: dict[str, Any], family: str, names: lis
     for row, prompt in enumerate(prompts):
         for column, word in enumerate(words):
             total = 0.0
-            for step in range(depth):  # each token after the true ones before it, alone and unpadded
+            for step in range(
+                depth
+            ):  # each token after the true ones before it, alone and unpadded
                 said = word[:step]
                 if family == "llama":
                     inputs = {"input_ids": torch.tensor([prompt + said])}
                 else:
                     start = model.config.decoder_start_token_id
-                    inputs = {"input_ids": torch.tensor([prompt]), "decoder_input_ids": torch.tensor([[start, *said]])}
+                    inputs = {
+                        "input_ids": torch.tensor([prompt]),
+                        "decoder_input_ids": torch.tensor([[start, *said]]),
+                    }
                 with torch.inference_mode():
                     total += float(model(**inputs).logits[0, -1].log_softmax(dim=-1)[word[step]])
             assert found[row, column] == pytest.approx(total, abs=1e-4)

@@ -16,7 +16,9 @@ from xautolm.zoo import family_of
 from xautolm.zoo.base import Head
 
 # What libraries say of themselves while they work.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 TEXTS = list(support_tickets(40, seed=1)["text"])
 CLASSES = 5
@@ -67,4 +69,8 @@ def test_every_kind_of_head_has_its_form() -> None:
 
 
 def test_every_encoder_of_the_zoo_says_what_its_head_is() -> None:
-    assert all(family.head in HEAD_FORMS for family in KNOWN.things.values() if family.architecture != "decoder")
+    assert all(
+        family.head in HEAD_FORMS
+        for family in KNOWN.things.values()
+        if family.architecture != "decoder"
+    )

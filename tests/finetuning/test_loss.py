@@ -11,9 +11,13 @@ LOGITS = torch.tensor([[2.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
 def test_cross_entropy_with_weights_and_smoothing_by_hand() -> None:
     labels = torch.tensor([0, 1, 1])
     logs = LOGITS.log_softmax(dim=1)
-    plain = classification_loss("single_label_classification", 0.0, None)({"logits": LOGITS}, labels)
+    plain = classification_loss("single_label_classification", 0.0, None)(
+        {"logits": LOGITS}, labels
+    )
     assert plain.item() == pytest.approx(-(logs[0, 0] + logs[1, 1] + logs[2, 1]).item() / 3)
-    smooth = classification_loss("single_label_classification", 0.1, None)({"logits": LOGITS}, labels)
+    smooth = classification_loss("single_label_classification", 0.1, None)(
+        {"logits": LOGITS}, labels
+    )
     assert smooth.item() == pytest.approx(0.9 * plain.item() - 0.1 * logs.mean(dim=1).mean().item())
     weighted = classification_loss("single_label_classification", 0.0, torch.tensor([3.0, 1.0]))(
         {"logits": LOGITS}, labels
@@ -23,7 +27,9 @@ def test_cross_entropy_with_weights_and_smoothing_by_hand() -> None:
 
 def test_binary_cross_entropy_for_several_labels_by_hand() -> None:
     labels = torch.tensor([[1.0, 0.0]])
-    found = classification_loss("multi_label_classification", 0.0, None)({"logits": LOGITS[:1]}, labels)
+    found = classification_loss("multi_label_classification", 0.0, None)(
+        {"logits": LOGITS[:1]}, labels
+    )
     expected = -(torch.sigmoid(torch.tensor(2.0)).log() + torch.tensor(0.5).log()) / 2
     assert found.item() == pytest.approx(expected.item())
 

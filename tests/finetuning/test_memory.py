@@ -21,7 +21,10 @@ def test_whatever_is_classified_is_absorbed_too(message: str) -> None:
 
     assert with_smaller_batches(attempt, 8, adjustments) == 2
     first_line = message.split("\n")[0][:120]
-    assert adjustments == [f"per-device batch 8 to 4: {first_line}", f"per-device batch 4 to 2: {first_line}"]
+    assert adjustments == [
+        f"per-device batch 8 to 4: {first_line}",
+        f"per-device batch 4 to 2: {first_line}",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -55,7 +58,9 @@ def test_answers_are_given_in_smaller_batches_where_memory_runs_out() -> None:
         answered.append(batch)
 
     in_batches(list(range(10)), 4, answer)
-    assert [position for batch in answered for position in batch] == list(range(10)), "each once, in order"
+    assert [position for batch in answered for position in batch] == list(range(10)), (
+        "each once, in order"
+    )
     assert [len(batch) for batch in answered] == [4, 2, 2, 2]
 
 

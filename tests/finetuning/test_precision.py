@@ -17,7 +17,9 @@ from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 
 # What libraries say of themselves while they work.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 
 def test_only_a_processor_is_switched_to_bfloat16() -> None:
@@ -31,12 +33,17 @@ def test_only_a_processor_is_switched_to_bfloat16() -> None:
             assert (matrix @ matrix).dtype == expected
 
 
-def test_a_probe_in_bfloat16_has_nearly_the_same_features_and_score(order: Order, tmp_path: Path) -> None:
+def test_a_probe_in_bfloat16_has_nearly_the_same_features_and_score(
+    order: Order, tmp_path: Path
+) -> None:
     spec = order("minilm-l2", "probe", rows=200, pooling="mean")
     scores, features = [], []
     for name, is_bf16 in (("fp32", False), ("bf16", True)):
         (tmp_path / name).mkdir()
-        outcome = run(replace(spec, computes_in_bf16=is_bf16, tokens=str(tmp_path / f"{name}-tokens")), tmp_path / name)
+        outcome = run(
+            replace(spec, computes_in_bf16=is_bf16, tokens=str(tmp_path / f"{name}-tokens")),
+            tmp_path / name,
+        )
         scores.append(outcome.metrics["f1_macro"])
         (kept,) = (tmp_path / f"{name}-tokens").glob("features-*/validation-mean-last.npy")
         features.append(np.load(kept))
@@ -53,9 +60,13 @@ def test_a_training_in_bfloat16_scores_as_one_in_float32(
     for precision in ("fp32", "bf16"):
         folder = tmp_path / precision
         folder.mkdir()
-        spec = order("minilm-l6", "full", rows=120, epochs=1, precision=precision, head_init="probe")
+        spec = order(
+            "minilm-l6", "full", rows=120, epochs=1, precision=precision, head_init="probe"
+        )
         assert spec.configuration.values["precision"] == precision
-        spec = replace(spec, computes_in_bf16=precision == "bf16", tokens=str(tmp_path / f"{precision}-tokens"))
+        spec = replace(
+            spec, computes_in_bf16=precision == "bf16", tokens=str(tmp_path / f"{precision}-tokens")
+        )
         outcome = run(spec, folder)
         assert outcome.succeeded
         scores.append(outcome.metrics["f1_macro"])

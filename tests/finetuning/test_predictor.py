@@ -18,13 +18,17 @@ from xautolm.report.usage import usage_of
 from xautolm.tasks import TASKS
 
 pytestmark = [
-    pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"),
+    pytest.mark.filterwarnings(
+        "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+    ),
     pytest.mark.timeout(300),
 ]
 TEXT = "I was charged twice for order 4417."
 
 
-def test_the_lines_of_several_labels_name_all_that_predict_names(order: Order, folder: Path) -> None:
+def test_the_lines_of_several_labels_name_all_that_predict_names(
+    order: Order, folder: Path
+) -> None:
     spec = order(task="multilabel-classification", epochs=1)
     assert run(spec, folder).succeeded
     model = AutoModelForSequenceClassification.from_pretrained(folder / "model")

@@ -16,7 +16,13 @@ for stage in (sys.argv[1], sys.argv[2]):
         import_module(module)
     print(*sys.modules)
 """
-NEEDED_BY_PROBES = {"torch", "transformers.modeling_utils", "datasets", "sklearn.linear_model", "sklearn.metrics"}
+NEEDED_BY_PROBES = {
+    "torch",
+    "transformers.modeling_utils",
+    "datasets",
+    "sklearn.linear_model",
+    "sklearn.metrics",
+}
 NEEDED_BY_TRAININGS = {"transformers.trainer", "peft"}
 
 

@@ -50,13 +50,22 @@ def stranger(tmp_path: Path, marker: Path) -> Path:
     folder = tmp_path / "stranger"
     tiny_model("bert", folder, TEXTS)
     write_code(folder, "stranger.py", marker)
-    change(folder / "config.json", model_type="stranger", auto_map={"AutoConfig": "stranger.StrangerConfig"})
-    write_json(folder / ANSWERING, {"task": "text-classification", "form": "classify", "max_length": 8})
+    change(
+        folder / "config.json",
+        model_type="stranger",
+        auto_map={"AutoConfig": "stranger.StrangerConfig"},
+    )
+    write_json(
+        folder / ANSWERING, {"task": "text-classification", "form": "classify", "max_length": 8}
+    )
     return folder
 
 
 def test_predicting_never_runs_the_code_of_a_folder(stranger: Path, marker: Path) -> None:
-    with pytest.raises(ModelUnavailableError, match=r"Python code of its own, which xautolm never runs\.\nGot:.*auto_"):
+    with pytest.raises(
+        ModelUnavailableError,
+        match=r"Python code of its own, which xautolm never runs\.\nGot:.*auto_",
+    ):
         Predictor(stranger, "cpu")
     assert not marker.exists()
 
@@ -64,13 +73,17 @@ def test_predicting_never_runs_the_code_of_a_folder(stranger: Path, marker: Path
 def test_a_tokenizer_never_runs_the_code_of_a_folder(stranger: Path, marker: Path) -> None:
     auto_map = {"AutoTokenizer": ["stranger.StrangerTokenizer", None]}
     (stranger / "config.json").unlink()
-    change(stranger / "tokenizer_config.json", auto_map=auto_map, tokenizer_class="StrangerTokenizer")
+    change(
+        stranger / "tokenizer_config.json", auto_map=auto_map, tokenizer_class="StrangerTokenizer"
+    )
     with pytest.raises(ModelUnavailableError, match="Python code of its own"):
         read_tokenizer(stranger)
     assert not marker.exists()
 
 
-def test_a_known_architecture_is_read_without_the_code_beside_it(stranger: Path, marker: Path) -> None:
+def test_a_known_architecture_is_read_without_the_code_beside_it(
+    stranger: Path, marker: Path
+) -> None:
     change(stranger / "config.json", model_type="bert")
     assert read_config(stranger).model_type == "bert"
     assert not marker.exists()
@@ -104,7 +117,9 @@ def test_in_a_trial_it_is_a_load_error(stranger: Path, marker: Path, order) -> N
     ],
     ids=str,
 )
-def test_trouble_of_network_and_disk_is_not_the_models(tmp_path: Path, cause: BaseException, kind: FailureKind) -> None:
+def test_trouble_of_network_and_disk_is_not_the_models(
+    tmp_path: Path, cause: BaseException, kind: FailureKind
+) -> None:
     failure = load_failure("weights", tmp_path, cause)
     failure.__cause__ = cause
     assert kind_of(failure) == kind

@@ -89,7 +89,11 @@ def test_a_small_validation_split_does_not_choose_the_regularisation(validation_
 
     def weakest_on_validation(logits: np.ndarray, answers: np.ndarray) -> float:
         # On the validation split, the larger the logits the better, so that it would choose the weakest penalty.
-        return float(np.abs(logits).max()) if len(answers) == validation_rows else accuracy(logits, answers)
+        return (
+            float(np.abs(logits).max())
+            if len(answers) == validation_rows
+            else accuracy(logits, answers)
+        )
 
     probe = fit_probe(train, validation, weakest_on_validation, regression_of(2), seed=0)
     is_cross_validated = probe.strength != STRENGTHS[-1]
@@ -115,7 +119,9 @@ def test_less_than_two_validation_rows_a_class_are_a_small_split() -> None:
 def test_cross_validation_answers_only_rows_that_were_left_out() -> None:
     # Labels are chance, and forty features of forty rows fit any: who answers what it was fitted to is right.
     rng = np.random.default_rng(1)
-    examples = Examples(features=rng.normal(size=(40, 40)), targets=rng.permutation(np.arange(40) % 2))
+    examples = Examples(
+        features=rng.normal(size=(40, 40)), targets=rng.permutation(np.arange(40) % 2)
+    )
     scores: list[float] = []
 
     def judge(logits: np.ndarray, targets: np.ndarray) -> float:
@@ -138,7 +144,11 @@ def test_numbers_and_several_labels_are_cross_validated_too(kind: str) -> None:
 
     def judge(logits: np.ndarray, answers: np.ndarray) -> float:
         asked.append(len(answers))
-        return -float(np.abs(logits[:, 0] - answers).mean()) if is_number else float(((logits > 0) == answers).mean())
+        return (
+            -float(np.abs(logits[:, 0] - answers).mean())
+            if is_number
+            else float(((logits > 0) == answers).mean())
+        )
 
     probe = fit_probe(train, validation, judge, regression_of(1 if is_number else 3, kind), seed=0)
     assert set(asked[:-1]) == {50} and asked[-1] == 30

@@ -25,7 +25,9 @@ from xautolm.tasks import TASKS
 from xautolm.vocabulary import FailureKind
 
 # What libraries say of themselves while they work.
-pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
+)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +48,9 @@ def test_a_probe_answers_from_its_folder_as_it_was_scored(
     table = pd.read_parquet(Path(spec.data) / "validation.parquet")
     answers = Predictor(folder / "model", "cpu").answers(table)
     targets = kind.encode(list(table[kind.target]), spec.labels)
-    assert scores(spec.metrics, targets, kind.predictions(answers)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    assert scores(spec.metrics, targets, kind.predictions(answers)) == pytest.approx(
+        dict(outcome.metrics), abs=1e-6
+    )
     assert outcome.metrics["f1_macro"] > 0.6
 
 
@@ -74,16 +78,24 @@ def test_a_second_probe_on_the_same_body_runs_no_body(
 
     monkeypatch.setattr("xautolm.finetuning.features.write_features", refuse)
     monkeypatch.setattr("xautolm.finetuning.features.features_in_memory", refuse)
-    outcome = run(order("minilm-l2", "probe", pooling="own", class_weights=True), tmp_path / "second")
+    outcome = run(
+        order("minilm-l2", "probe", pooling="own", class_weights=True), tmp_path / "second"
+    )
     assert outcome.succeeded
     assert outcome.history[-1][BODY_SECONDS] == 0
 
 
 @pytest.mark.parametrize(
     ("task", "layers"),
-    [("text-classification", "last"), ("text-classification", "all"), ("multilabel-classification", "last")],
+    [
+        ("text-classification", "last"),
+        ("text-classification", "all"),
+        ("multilabel-classification", "last"),
+    ],
 )
-def test_the_mean_is_a_folder_of_sentence_transformers(order: Order, folder: Path, task: str, layers: str) -> None:
+def test_the_mean_is_a_folder_of_sentence_transformers(
+    order: Order, folder: Path, task: str, layers: str
+) -> None:
     sentence_transformers = pytest.importorskip("sentence_transformers")
     spec = order("minilm-l3", "probe", task=task, pooling="mean", layers=layers)
     run(spec, folder)
@@ -105,7 +117,9 @@ def test_a_training_on_the_mean_answers_from_its_folder_as_it_was_scored(
     logits = Predictor(folder / "model", "cpu").answers(table)
     task = TASKS.get(spec.task)
     targets = task.encode(list(table[task.target]), spec.labels)
-    assert scores(spec.metrics, targets, task.predictions(logits)) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+    assert scores(spec.metrics, targets, task.predictions(logits)) == pytest.approx(
+        dict(outcome.metrics), abs=1e-6
+    )
     model = sentence_transformers.SentenceTransformer(str(folder / "model"), device="cpu")
     theirs = model.encode(list(table["text"]))
     assert np.allclose(logits, theirs, atol=1e-3 * np.abs(logits).max())
@@ -167,7 +181,11 @@ def test_a_family_that_the_zoo_does_not_have_is_probed_and_trained_from_its_prob
     folders = [tmp_path / name for name in ("probe", "again", "trained")]
     for place in folders:
         place.mkdir()
-    values = [{"pooling": "own"}, {"pooling": "own", "class_weights": True}, {"pooling": "own", "epochs": 1}]
+    values = [
+        {"pooling": "own"},
+        {"pooling": "own", "class_weights": True},
+        {"pooling": "own", "epochs": 1},
+    ]
     methods = ["probe", "probe", "full"]
     for method, place, chosen in zip(methods, folders, values, strict=True):
         spec = replace(order(card.path, method, **chosen), tokens=str(tmp_path / "tokens"))
@@ -177,7 +195,9 @@ def test_a_family_that_the_zoo_does_not_have_is_probed_and_trained_from_its_prob
         targets = task.encode(list(table[task.target]), spec.labels)
         answers = task.predictions(Predictor(place / "model", "cpu").answers(table))
         # The second probe finds the features of the first on the disk: its dense layer has to be the same one.
-        assert scores(spec.metrics, targets, answers) == pytest.approx(dict(outcome.metrics), abs=1e-6)
+        assert scores(spec.metrics, targets, answers) == pytest.approx(
+            dict(outcome.metrics), abs=1e-6
+        )
     assert outcome.history[0]["train_loss"] < 3.0
     is_steady = family == "mpnet"
     assert any("head starts at random" in line for line in outcome.adjustments) is not is_steady
@@ -189,12 +209,16 @@ def test_a_mean_that_cannot_be_pooled_is_said(
     card = tiny_model("roformer", tmp_path / "body", list(support_tickets(160, seed=1)["text"]))
     # A body of random weights says nearly the same of every text.
     monkeypatch.setattr("xautolm.finetuning.probe.LARGEST_UNSTEADINESS", np.inf)
-    with pytest.raises(TrialError, match="between body and classifier of roformer is not known") as refused:
+    with pytest.raises(
+        TrialError, match="between body and classifier of roformer is not known"
+    ) as refused:
         run(order(card.path, "full", pooling="mean"), folder)
     assert refused.value.kind is FailureKind.INVALID_CONFIG
 
 
-def test_a_head_does_not_start_from_a_probe_that_dropout_drowns(order: Order, tmp_path: Path) -> None:
+def test_a_head_does_not_start_from_a_probe_that_dropout_drowns(
+    order: Order, tmp_path: Path
+) -> None:
     outcomes = {}
     for model in ("minilm-l6", "minilm-l2"):
         place = tmp_path / model

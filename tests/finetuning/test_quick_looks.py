@@ -25,7 +25,9 @@ from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
     # Two looks at half the price of training: 0.02 of the examples that a training sees.
     [(2000 * 3, 500, 120), (20_000 * 3, 5000, 200), (20_000 * 3, 90, 90), (1000, 500, 20)],
 )
-def test_looks_take_a_fiftieth_of_the_training(examples: int, validation_rows: int, rows: int) -> None:
+def test_looks_take_a_fiftieth_of_the_training(
+    examples: int, validation_rows: int, rows: int
+) -> None:
     assert quick_rows(examples, validation_rows, evaluation_share=0.5) == rows
 
 
@@ -81,17 +83,28 @@ def test_a_real_training_writes_them_and_chooses_its_epoch_without_them(
     outcome = run(spec, folder)
     curve = TrialFolder(folder).curve(spec.metrics)
     assert curve is not None
-    assert [evaluation.rows is None for evaluation in curve.evaluations] == [False, False, True, True]
+    assert [evaluation.rows is None for evaluation in curve.evaluations] == [
+        False,
+        False,
+        True,
+        True,
+    ]
     first, second = curve.evaluations[:2]
-    assert first.epoch == pytest.approx(0.1, abs=0.04) and second.epoch == pytest.approx(1 / 3, abs=0.04)
+    assert first.epoch == pytest.approx(0.1, abs=0.04) and second.epoch == pytest.approx(
+        1 / 3, abs=0.04
+    )
     assert [point["epoch"] for point in outcome.history] == [1.0, 2.0]
     assert all(PARTIAL_ROWS not in point for point in outcome.history)
-    steps = [json.loads(line)["step"] for line in (folder / "progress.jsonl").read_text().splitlines()]
+    steps = [
+        json.loads(line)["step"] for line in (folder / "progress.jsonl").read_text().splitlines()
+    ]
     assert steps == sorted(steps)
 
 
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
-def test_looking_changes_nothing_in_the_training(order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_looking_changes_nothing_in_the_training(
+    order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = order(rows=300, epochs=2, batch_size=8, dropout=0.1)
     losses = []
     for fewest_rows in (5, 10_000):
@@ -99,5 +112,7 @@ def test_looking_changes_nothing_in_the_training(order: Order, tmp_path: Path, m
         folder = tmp_path / f"fewest-{fewest_rows}"
         folder.mkdir()
         outcome = run(spec, folder)
-        losses.append([(point["train_loss"], point["validation_loss"]) for point in outcome.history])
+        losses.append(
+            [(point["train_loss"], point["validation_loss"]) for point in outcome.history]
+        )
     assert losses[0] == losses[1]

@@ -62,8 +62,13 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
     outcome = run(spec, folder)
     assert outcome.succeeded and 0 <= outcome.metrics["f1_macro"] <= 1
     model = AutoModelForSequenceClassification.from_pretrained(folder / "model")
-    assert model.config.num_hidden_layers == 2 and not any("lora" in name for name, _ in model.named_parameters())
-    assert AutoTokenizer.from_pretrained(folder / "model").model_max_length == spec.configuration.values["max_length"]
+    assert model.config.num_hidden_layers == 2 and not any(
+        "lora" in name for name, _ in model.named_parameters()
+    )
+    assert (
+        AutoTokenizer.from_pretrained(folder / "model").model_max_length
+        == spec.configuration.values["max_length"]
+    )
     # The saved weights give the score that was reported for the best epoch.
 
     from xautolm.metrics import scores
@@ -71,15 +76,23 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
 
     table, task = pd.read_parquet(Path(spec.data) / "validation.parquet"), TASKS.get(spec.task)
     logits = Predictor(folder / "model", "cpu").answers(table)
-    again = scores(spec.metrics, task.encode(list(table["label"]), spec.labels), task.predictions(logits))
+    again = scores(
+        spec.metrics, task.encode(list(table["label"]), spec.labels), task.predictions(logits)
+    )
     assert again == pytest.approx(dict(outcome.metrics), abs=1e-6)
 
 
 @pytest.mark.parametrize(
-    ("variant", "init", "targets"), [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")]
+    ("variant", "init", "targets"),
+    [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")],
 )
 def test_lora_variants(order: Order, folder: Path, variant: str, init: str, targets: str) -> None:
-    ranges = {"lora_variant": variant, "lora_init": init, "lora_targets": targets, "lora_bias": "lora_only"}
+    ranges = {
+        "lora_variant": variant,
+        "lora_init": init,
+        "lora_targets": targets,
+        "lora_bias": "lora_only",
+    }
     spec = order("minilm-l2", "lora", epochs=2, rows=80, ranges=ranges)
     assert ranges.items() <= spec.configuration.values.items()
     assert run(spec, folder).succeeded
@@ -91,7 +104,9 @@ def test_same_seed_same_result(order: Order, folder: Path) -> None:
 
 
 @pytest.mark.parametrize("family", ["scratch-tiny", "scratch-decoder"])
-def test_tokenizers_of_models_from_scratch_are_the_same_each_time(order: Order, tmp_path: Path, family: str) -> None:
+def test_tokenizers_of_models_from_scratch_are_the_same_each_time(
+    order: Order, tmp_path: Path, family: str
+) -> None:
     spec = order()
     (card,) = find_models([family], ZOO.things)
     written = []
@@ -102,17 +117,31 @@ def test_tokenizers_of_models_from_scratch_are_the_same_each_time(order: Order, 
     assert written[0] == written[1]
     if card.architecture == "encoder":
         tokens = json.loads(written[0])["added_tokens"]
-        assert [token["content"] for token in tokens] == ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+        assert [token["content"] for token in tokens] == [
+            "[PAD]",
+            "[UNK]",
+            "[CLS]",
+            "[SEP]",
+            "[MASK]",
+        ]
 
 
-def test_signs_that_are_words_by_themselves_never_go_on_with_one(order: Order, tmp_path: Path) -> None:
+def test_signs_that_are_words_by_themselves_never_go_on_with_one(
+    order: Order, tmp_path: Path
+) -> None:
     spec = order()
-    texts = [f"hello world ({chr(0x4E00 + number)}{chr(0x4E01 + number)})" for number in range(3000)]
+    texts = [
+        f"hello world ({chr(0x4E00 + number)}{chr(0x4E01 + number)})" for number in range(3000)
+    ]
     pd.DataFrame({"text": texts}).to_parquet(Path(spec.data) / "train.parquet")
     tokenizer = load_tokenizer(spec.card, Path(spec.data), tmp_path / "tokens")
     # Three thousand Chinese characters leave room for whole words.
     assert tokenizer.tokenize("hello world") == ["hello", "world"]
-    assert not [piece for piece in tokenizer.get_vocab() if piece.startswith("##") and not piece[2:].isalpha()]
+    assert not [
+        piece
+        for piece in tokenizer.get_vocab()
+        if piece.startswith("##") and not piece[2:].isalpha()
+    ]
     assert len(tokenizer) <= spec.card.vocabulary
 
 
@@ -120,14 +149,27 @@ def test_several_labels(order: Order, folder: Path) -> None:
     spec = order(task="multilabel-classification", epochs=8, class_weights=True)
     outcome = run(spec, folder)
     assert outcome.succeeded and outcome.metrics["f1_micro"] > 0.3
-    assert Predictor(folder / "model", "cpu").answers(pd.DataFrame({"text": ["a text"]})).shape == (1, len(spec.labels))
+    assert Predictor(folder / "model", "cpu").answers(pd.DataFrame({"text": ["a text"]})).shape == (
+        1,
+        len(spec.labels),
+    )
 
 
 @pytest.mark.parametrize("scheduler", PAPER_SCHEDULERS)
 def test_the_papers_schedulers_and_optimizers(order: Order, folder: Path, scheduler: str) -> None:
-    optimizer = dict(zip(PAPER_SCHEDULERS, ("adamw", "adam", "sgd", "adagrad", "adamw"), strict=True))[scheduler]
-    switches = {"early_stopping": "off", "gradient_clipping": "off"} if scheduler == "cosine" else {}
-    fixed = {"epochs": 1, "scheduler": scheduler, "optimizer": optimizer, "gradient_accumulation_steps": 2, **switches}
+    optimizer = dict(
+        zip(PAPER_SCHEDULERS, ("adamw", "adam", "sgd", "adagrad", "adamw"), strict=True)
+    )[scheduler]
+    switches = (
+        {"early_stopping": "off", "gradient_clipping": "off"} if scheduler == "cosine" else {}
+    )
+    fixed = {
+        "epochs": 1,
+        "scheduler": scheduler,
+        "optimizer": optimizer,
+        "gradient_accumulation_steps": 2,
+        **switches,
+    }
     outcome = run(order(preset="paper", batch_size=8, max_length=64, **fixed), folder)
     assert outcome.succeeded
 
@@ -163,9 +205,13 @@ def test_a_training_on_a_part_starts_from_the_probe_on_all_rows(order: Order, fo
     assert len(read_features(features, "train", MEAN).rows) == 129
 
 
-def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_no_number_is_a_divergence(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(
-        training, "classification_loss", lambda *_: lambda outputs, labels, **__: outputs["logits"].sum() * float("nan")
+        training,
+        "classification_loss",
+        lambda *_: lambda outputs, labels, **__: outputs["logits"].sum() * float("nan"),
     )
     with pytest.raises(TrialError, match="loss is nan") as caught:
         run(order(), folder)
@@ -173,7 +219,9 @@ def test_a_loss_that_is_no_number_is_a_divergence(order: Order, folder: Path, mo
 
 
 def test_the_time_limit_gives_a_shorter_but_valid_training(order: Order, folder: Path) -> None:
-    spec = order("minilm-l2", epochs=40, rows=900, export=Export.PIPELINE, limits=Limits(seconds=9.0))
+    spec = order(
+        "minilm-l2", epochs=40, rows=900, export=Export.PIPELINE, limits=Limits(seconds=9.0)
+    )
     outcome = run(spec, folder)
     assert outcome.succeeded and outcome.adjustments[0].startswith("epochs 40 to ")
     assert outcome.metrics and outcome.history[-1]["epoch"] < 40
@@ -197,7 +245,9 @@ def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
 
     def make(*args: object) -> object:
         trainer = original(*args)
-        made.append((trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps))
+        made.append(
+            (trainer.args.per_device_train_batch_size, trainer.args.gradient_accumulation_steps)
+        )
         if made[-1][0] > 4:
             trainer.train = lambda: (_ for _ in ()).throw(error)
         return trainer
@@ -243,7 +293,9 @@ def test_a_batch_of_one_that_does_not_fit_is_a_failure() -> None:
     assert len(adjustments) == 3 and adjustments[-1].startswith("gradient checkpointing")
 
 
-def test_weights_that_are_no_safetensors_are_not_loaded(order: Order, folder: Path, tmp_path: Path) -> None:
+def test_weights_that_are_no_safetensors_are_not_loaded(
+    order: Order, folder: Path, tmp_path: Path
+) -> None:
     from dataclasses import replace
 
     spec = order("minilm-l2", epochs=1, rows=80)
@@ -259,14 +311,21 @@ def test_weights_that_are_no_safetensors_are_not_loaded(order: Order, folder: Pa
     (copy / "tokenizer.json").write_text("{}")
     (copy / "vocab.txt").unlink()
     with pytest.raises(TrialError, match="tokenizer of minilm-l2"):
-        run(replace(spec, card=replace(spec.card, path=str(copy)), tokens=str(tmp_path / "other")), folder)
+        run(
+            replace(spec, card=replace(spec.card, path=str(copy)), tokens=str(tmp_path / "other")),
+            folder,
+        )
 
 
-def test_tokens_are_computed_once(order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_tokens_are_computed_once(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     spec = order(epochs=1)
     run(spec, folder)
     files = sorted(path.name for path in Path(spec.tokens).iterdir())
     assert len(files) == 2 and not any(name.startswith(".") for name in files)
     monkeypatch.setattr("xautolm.finetuning.tokens._build", lambda *_: pytest.fail("built twice"))
-    monkeypatch.setattr("datasets.DatasetDict.save_to_disk", lambda *_: pytest.fail("tokenised twice"))
+    monkeypatch.setattr(
+        "datasets.DatasetDict.save_to_disk", lambda *_: pytest.fail("tokenised twice")
+    )
     run(spec, folder)

@@ -41,7 +41,9 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
 class Training:
     """Plays a training of 3 epochs of 100 steps that take a second each, evaluations 5 seconds."""
 
-    def __init__(self, deadline: float | None, slower_from: int = 1000, slow_steps: int = 0) -> None:
+    def __init__(
+        self, deadline: float | None, slower_from: int = 1000, slow_steps: int = 0
+    ) -> None:
         self.time = 1000.0
         self.slower_from = slower_from
         self.slow_steps = slow_steps
@@ -83,7 +85,9 @@ def test_what_fits_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("deadline", [50.0, 120.0, 180.0, 250.0, 305.0])
-def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(monkeypatch: pytest.MonkeyPatch, deadline: float) -> None:
+def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(
+    monkeypatch: pytest.MonkeyPatch, deadline: float
+) -> None:
     training = Training(deadline)
     training.run(monkeypatch)
     assert training.plan.is_shortened and not training.clock.truncated
@@ -92,7 +96,9 @@ def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(monkeypatch: pytest.
     assert 0 < 1000.0 + deadline - training.time < 0.2 * deadline + 10
 
 
-def test_a_machine_that_becomes_busier_shortens_the_plan_again(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_becomes_busier_shortens_the_plan_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     training = Training(200.0, slower_from=40)
     training.run(monkeypatch)
     assert training.plan.is_shortened and not training.clock.truncated
@@ -100,14 +106,18 @@ def test_a_machine_that_becomes_busier_shortens_the_plan_again(monkeypatch: pyte
     assert training.time < 1200.0
 
 
-def test_a_machine_that_becomes_free_again_gives_the_steps_back(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_machine_that_becomes_free_again_gives_the_steps_back(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     whole = Training(600.0, slow_steps=20)
     whole.run(monkeypatch)
     # After 20 steps of 10 s, there was time for 40 more of them; after 40 steps, for all.
     assert whole.state.global_step == 300 and not whole.plan.is_shortened
     part = Training(400.0, slow_steps=20)
     part.run(monkeypatch)
-    assert 100 < part.state.global_step < 300 and part.plan.is_shortened and not part.clock.truncated
+    assert (
+        100 < part.state.global_step < 300 and part.plan.is_shortened and not part.clock.truncated
+    )
     for training in (whole, part):
         assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
     assert part.time < 1400.0

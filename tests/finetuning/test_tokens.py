@@ -18,7 +18,9 @@ def names(folder: Path) -> list[str]:
 def test_a_folder_is_made_once(tmp_path: Path) -> None:
     shared = tmp_path / "shared"
     for content in ("first", "second"):
-        made = once(shared / "tokens", lambda path, content=content: (path / "file").write_text(content))
+        made = once(
+            shared / "tokens", lambda path, content=content: (path / "file").write_text(content)
+        )
         assert (made / "file").read_text() == "first"
     assert names(shared) == ["tokens"]
 
@@ -81,14 +83,24 @@ def test_smaller_shares_lie_within_larger_ones_in_proportion_to_the_classes() ->
     assert [len(part) for part in parts] == [100, 300, 1000]
     assert set(parts[0]) < set(parts[1]) < set(parts[2])
     counts = [Counter(strata[position][0] for position in part.tolist()) for part in parts]
-    assert counts[0] == {"large": 90, "small": 9, "rare": 1} and counts[1] == {"large": 270, "small": 27, "rare": 3}
+    assert counts[0] == {"large": 90, "small": 9, "rare": 1} and counts[1] == {
+        "large": 270,
+        "small": 27,
+        "rare": 3,
+    }
     assert (
-        parts[0].tolist() == nested_sample(strata, 0.1, seed=7).tolist() != nested_sample(strata, 0.1, seed=8).tolist()
+        parts[0].tolist()
+        == nested_sample(strata, 0.1, seed=7).tolist()
+        != nested_sample(strata, 0.1, seed=8).tolist()
     )
 
 
-@pytest.mark.parametrize("strata", [[("a", "b"), ("b",), ("a",), ()] * 50, [()] * 200], ids=["several", "none"])
-def test_rows_in_several_strata_or_none_are_shared_out_as_well(strata: list[tuple[str, ...]]) -> None:
+@pytest.mark.parametrize(
+    "strata", [[("a", "b"), ("b",), ("a",), ()] * 50, [()] * 200], ids=["several", "none"]
+)
+def test_rows_in_several_strata_or_none_are_shared_out_as_well(
+    strata: list[tuple[str, ...]],
+) -> None:
     tenth, third = nested_sample(strata, 0.1, seed=0), nested_sample(strata, 0.3, seed=0)
     assert (len(tenth), len(third)) == (20, 60) and set(tenth) < set(third)
     # Drawn from all over the table, not from its beginning.

@@ -49,13 +49,17 @@ def forgotten() -> object:
     bf16_speedup.cache_clear()
 
 
-def test_without_the_instructions_nothing_is_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_instructions_nothing_is_measured(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = Child('{"speedup": 9.0}')
     assert speedup_on(WITHOUT, child, tmp_path, monkeypatch) == 0
     assert child.times == 0
 
 
-def test_with_them_it_is_measured_once_for_each_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_with_them_it_is_measured_once_for_each_machine(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     child = Child('{"speedup": 1.4}')
     assert speedup_on(WITH_FLAG, child, tmp_path, monkeypatch) == 1.4
     assert speedup_on(WITH_FLAG, child, tmp_path, monkeypatch) == 1.4
@@ -65,7 +69,9 @@ def test_with_them_it_is_measured_once_for_each_machine(tmp_path: Path, monkeypa
     assert child.times == 2
 
 
-@pytest.mark.parametrize("answer", ["", "{}", "[]", subprocess.TimeoutExpired("x", 1), OSError("no such program")])
+@pytest.mark.parametrize(
+    "answer", ["", "{}", "[]", subprocess.TimeoutExpired("x", 1), OSError("no such program")]
+)
 def test_a_measurement_that_fails_leaves_float32_and_is_tried_again(
     answer: str | Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,7 +79,9 @@ def test_a_measurement_that_fails_leaves_float32_and_is_tried_again(
     assert speedup_on(WITH_FLAG, Child('{"speedup": 1.3}'), tmp_path, monkeypatch) == 1.3
 
 
-def test_the_machine_says_it_and_records_from_before_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_machine_says_it_and_records_from_before_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert speedup_on(WITH_FLAG, Child('{"speedup": 1.4}'), tmp_path, monkeypatch) == 1.4
     machine = system_profile("cpu")
     assert machine.bf16_speedup == 1.4 and machine.computes_in_bf16

@@ -50,7 +50,8 @@ def past(tasks: int = 2, trials: int = 40, sign: float = 1.0) -> list[dict[str, 
     rows: list[dict[str, Any]] = []
     for task in range(tasks):
         study = optuna.create_study(
-            directions=["minimize", "minimize"], sampler=optuna.samplers.RandomSampler(seed=50 + task)
+            directions=["minimize", "minimize"],
+            sampler=optuna.samplers.RandomSampler(seed=50 + task),
         )
         study.optimize(objective, n_trials=trials, catch=OutOfMemoryError)
         for trial in study.trials:
@@ -130,10 +131,16 @@ def test_one_objective_in_either_direction(direction: str) -> None:
 
 def test_explanations_say_where_proposals_came_from() -> None:
     study = searched(experienced(0), 12)
-    explanations = [trial.user_attrs["explanation"] for trial in study.trials if "explanation" in trial.user_attrs]
+    explanations = [
+        trial.user_attrs["explanation"]
+        for trial in study.trials
+        if "explanation" in trial.user_attrs
+    ]
     assert len(explanations) == 11
     reasons = [one["because"] for one in explanations if one.get("because")]
-    assert reasons and all(one.startswith(("t0 trial", "t1 trial")) for three in reasons for one in three)
+    assert reasons and all(
+        one.startswith(("t0 trial", "t1 trial")) for three in reasons for one in three
+    )
 
 
 def test_the_space_is_read_from_the_trials() -> None:
@@ -146,7 +153,9 @@ def test_the_space_is_read_from_the_trials() -> None:
         values = learned.outward(Prior.plain(learned.space).sample(rng).values)
         assert ("rate" in values) == ("width" in values) == (values["kind"] == "net")
         assert ("depth" in values) == (values["kind"] == "trees")
-        assert isinstance(values["scale"], bool) and ("width" not in values or values["width"] % 32 == 0)
+        assert isinstance(values["scale"], bool) and (
+            "width" not in values or values["width"] % 32 == 0
+        )
 
 
 def test_a_table_becomes_a_store(tmp_path: Path) -> None:
@@ -155,7 +164,9 @@ def test_a_table_becomes_a_store(tmp_path: Path) -> None:
         store.add(rows)
         store.add(rows)
         kept = store.experiences(task=KIND)
-    assert {one.id: one.features for one in kept} == {one.id: one.features for one in rows} and len(kept) == 10
+    assert {one.id: one.features for one in kept} == {one.id: one.features for one in rows} and len(
+        kept
+    ) == 10
     sampler = XAutoLMSampler(kept, NOW, seed=1)
     assert len(searched(sampler, 3).trials) == 3
 

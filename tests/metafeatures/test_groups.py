@@ -29,14 +29,21 @@ def group(request: pytest.FixtureRequest) -> FeatureGroup:
 def sample(machine: SystemProfile) -> Sample:
     table = support_tickets(300, seed=2)
     return Sample(
-        texts=list(table["text"]), targets=list(table["label"]), examples=300, system=machine, limits=Limits(), seed=0
+        texts=list(table["text"]),
+        targets=list(table["label"]),
+        examples=300,
+        system=machine,
+        limits=Limits(),
+        seed=0,
     )
 
 
 def suited(sample: Sample, group: FeatureGroup) -> Sample:
     """The sample with targets of the kind that a group needs."""
     return (
-        replace(sample, targets=[float(len(text)) for text in sample.texts]) if group.targets == "numbers" else sample
+        replace(sample, targets=[float(len(text)) for text in sample.texts])
+        if group.targets == "numbers"
+        else sample
     )
 
 
@@ -54,7 +61,9 @@ def test_degenerate_texts_give_finite_numbers(group: FeatureGroup, sample: Sampl
 
 
 def test_the_papers_classification_features_by_hand(sample: Sample) -> None:
-    few = replace(sample, texts=["aaaa", "bb", "cccccc", "dddd"], targets=["x", "x", "x", "y"], examples=40)
+    few = replace(
+        sample, texts=["aaaa", "bb", "cccccc", "dddd"], targets=["x", "x", "x", "y"], examples=40
+    )
     found = dict(
         zip(
             FEATURES.get("classification-paper").features,
@@ -63,10 +72,14 @@ def test_the_papers_classification_features_by_hand(sample: Sample) -> None:
         )
     )
     assert found["samples"] == 40 and found["classes"] == 2
-    assert found["class_entropy_bits"] == pytest.approx(-0.75 * math.log2(0.75) - 0.25 * math.log2(0.25))
+    assert found["class_entropy_bits"] == pytest.approx(
+        -0.75 * math.log2(0.75) - 0.25 * math.log2(0.25)
+    )
     assert (found["smallest_class_probability"], found["largest_class_probability"]) == (0.25, 0.75)
     assert found["class_imbalance_ratio"] == pytest.approx(1 / 3)
-    assert found["document_length_mean"] == 4 and found["document_length_std"] == pytest.approx(math.sqrt(2))
+    assert found["document_length_mean"] == 4 and found["document_length_std"] == pytest.approx(
+        math.sqrt(2)
+    )
     assert found["document_length_variation"] == pytest.approx(math.sqrt(2) / 4)
 
 
@@ -79,22 +92,43 @@ def test_landmarkers_tell_learnable_from_random(sample: Sample) -> None:
 
 def test_texts_and_alphabets_by_hand(sample: Sample) -> None:
     few = replace(sample, texts=["ab ab", "да", "ab ab"], targets=["x", "y", "x"])
-    found = dict(zip(FEATURES.get("classification").features, FEATURES.get("classification").compute(few), strict=True))
+    found = dict(
+        zip(
+            FEATURES.get("classification").features,
+            FEATURES.get("classification").compute(few),
+            strict=True,
+        )
+    )
     assert found["type_token_ratio"] == pytest.approx(2 / 5)
     assert found["non_ascii_share"] == pytest.approx(2 / 12)
     assert found["non_latin_letter_share"] == pytest.approx(2 / 10)
     assert found["duplicate_share"] == pytest.approx(1 / 3)
-    assert found["majority_f1_macro"] == pytest.approx(0.8 / 2)  # F1 of the majority: 2 * (2/3) / (1 + 2/3)
+    assert found["majority_f1_macro"] == pytest.approx(
+        0.8 / 2
+    )  # F1 of the majority: 2 * (2/3) / (1 + 2/3)
 
 
 def test_regression_features_by_hand(sample: Sample) -> None:
     texts = [("good " * 3 + "film", 5.0), ("bad " * 3 + "film", 1.0)] * 50
-    there = replace(sample, texts=[text for text, _ in texts], targets=[number for _, number in texts], examples=900)
-    found = dict(zip(FEATURES.get("regression").features, FEATURES.get("regression").compute(there), strict=True))
+    there = replace(
+        sample,
+        texts=[text for text, _ in texts],
+        targets=[number for _, number in texts],
+        examples=900,
+    )
+    found = dict(
+        zip(
+            FEATURES.get("regression").features,
+            FEATURES.get("regression").compute(there),
+            strict=True,
+        )
+    )
     assert found["samples"] == 900 and found["document_length_mean"] == (19 + 16) / 2
     assert found["distinct_number_share"] == 0.02 and found["number_skewness"] == pytest.approx(0.0)
     assert found["type_token_ratio"] == 3 / 400 and found["linear_probe_r2"] > 0.9
-    skewed = replace(there, targets=[0.0] * 99 + [1.0])  # third moment of a Bernoulli: (1 - 2p) / sqrt(p (1 - p))
+    skewed = replace(
+        there, targets=[0.0] * 99 + [1.0]
+    )  # third moment of a Bernoulli: (1 - 2p) / sqrt(p (1 - p))
     assert FEATURES.get("regression").compute(skewed)[5] == pytest.approx(0.98 / math.sqrt(0.0099))
 
 
@@ -107,7 +141,11 @@ def test_rouge_by_hand() -> None:
 def test_generation_features_by_hand(sample: Sample) -> None:
     few = replace(sample, texts=["one two three", "one four"], targets=["two", "five six"])
     found = dict(
-        zip(FEATURES.get("generation-paper").features, FEATURES.get("generation-paper").compute(few), strict=True)
+        zip(
+            FEATURES.get("generation-paper").features,
+            FEATURES.get("generation-paper").compute(few),
+            strict=True,
+        )
     )
     assert (found["prompt_length_mean"], found["target_length_mean"]) == (10.5, 5.5)
     assert found["prompt_type_token_ratio"] == pytest.approx(4 / 5)
@@ -117,16 +155,22 @@ def test_generation_features_by_hand(sample: Sample) -> None:
 
 
 def test_like_texts_have_like_vectors() -> None:
-    one, like, unlike = embed(["the price of oil rose again", "oil price rose", "she sings in the choir"])
+    one, like, unlike = embed(
+        ["the price of oil rose again", "oil price rose", "she sings in the choir"]
+    )
     assert one @ like > one @ unlike and one @ one == pytest.approx(1.0)
 
 
-def test_a_sentence_encoder_hears_the_meaning(sample: Sample, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sentence_encoder_hears_the_meaning(
+    sample: Sample, monkeypatch: pytest.MonkeyPatch
+) -> None:
     assert Sentences().compute(sample) == ()  # turned off
     monkeypatch.delenv("XAUTOLM_SENTENCES")
     folder = sentence_encoder()
     assert folder is not None
-    one, like, unlike = _encoded(["Oil became dearer.", "Petrol prices went up.", "She sings in the choir."], folder, 1)
+    one, like, unlike = _encoded(
+        ["Oil became dearer.", "Petrol prices went up.", "She sings in the choir."], folder, 1
+    )
     assert one @ like > one @ unlike + 0.2 and one @ one == pytest.approx(1.0, abs=1e-4)
     few = replace(sample, texts=sample.texts[:3])
     vector = Sentences().compute(few)
@@ -161,7 +205,10 @@ def test_task_features_are_kept_by_fingerprint_and_the_machine_is_not(
         "system-paper.v1",
         "system.v1",
     }
-    monkeypatch.setattr("xautolm.metafeatures.classification._tree_accuracy", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(
+        "xautolm.metafeatures.classification._tree_accuracy",
+        lambda *_: pytest.fail("computed again"),
+    )
     other = replace(sample, system=replace(sample.system, memory=8 * 1024**3))
     again = measure(groups, other, "classes", tmp_path, "abc")
     assert again["classification-paper.v1"] == first["classification-paper.v1"]
@@ -174,7 +221,9 @@ def test_large_data_is_sampled_and_says_its_real_size(sample: Sample) -> None:
     assert found["classification-paper.v1"][0] == 120_000
 
 
-@pytest.mark.parametrize("key", ["../secret", "/etc/passwd", "..", "", "ABC", "a/b", "a\0b", "g" * 16, "a" * 65])
+@pytest.mark.parametrize(
+    "key", ["../secret", "/etc/passwd", "..", "", "ABC", "a/b", "a\0b", "g" * 16, "a" * 65]
+)
 def test_the_cache_is_asked_for_fingerprints_only(tmp_path: Path, key: str) -> None:
     cache = tmp_path / "cache"
     cache.mkdir()

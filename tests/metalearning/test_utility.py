@@ -29,7 +29,9 @@ Ended = Callable[..., Experience]
 def ended(profile: DataProfile, machine: SystemProfile) -> Ended:
     """Make a past trial by how it ended, its limits and its machine."""
 
-    def make(kind: FailureKind | None, limits: Limits | None = None, system: SystemProfile = machine) -> Experience:
+    def make(
+        kind: FailureKind | None, limits: Limits | None = None, system: SystemProfile = machine
+    ) -> Experience:
         failure = None if kind is None else Failure(kind=kind, message="")
         failed = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
         return Experience(
@@ -57,7 +59,9 @@ def gpu(gigabytes: int, machine: SystemProfile) -> SystemProfile:
 
 
 @pytest.mark.parametrize("kind", list(FailureKind))
-def test_every_kind_tells_what_its_evidence_says(kind: FailureKind, ended: Ended, machine: SystemProfile) -> None:
+def test_every_kind_tells_what_its_evidence_says(
+    kind: FailureKind, ended: Ended, machine: SystemProfile
+) -> None:
     small = Limits(seconds=60.0, memory=GIGABYTE)
     large = Limits(seconds=600.0, memory=10 * GIGABYTE)
     failure = ended(kind, small)
@@ -106,21 +110,33 @@ def test_lack_of_memory_counts_unless_there_is_clearly_more(
 
 def test_the_memory_that_counts_is_that_of_the_device(ended: Ended, machine: SystemProfile) -> None:
     small, large = gpu(8, machine), gpu(80, machine)
-    failure = ended(FailureKind.OUT_OF_MEMORY, Limits(memory=500 * GIGABYTE, gpu_memory=7 * GIGABYTE), small)
+    failure = ended(
+        FailureKind.OUT_OF_MEMORY, Limits(memory=500 * GIGABYTE, gpu_memory=7 * GIGABYTE), small
+    )
     assert still_tells(failure, Limits(memory=GIGABYTE), small), "8 GB are not clearly more than 7"
     assert not still_tells(failure, Limits(memory=GIGABYTE), large)
     assert still_tells(failure, Limits(gpu_memory=6 * GIGABYTE), large)
 
 
-def test_a_processor_that_was_too_slow_says_nothing_of_a_gpu(ended: Ended, machine: SystemProfile) -> None:
+def test_a_processor_that_was_too_slow_says_nothing_of_a_gpu(
+    ended: Ended, machine: SystemProfile
+) -> None:
     limits = Limits(seconds=60.0)
     assert not still_tells(ended(FailureKind.TIMEOUT, limits), limits, gpu(80, machine))
     assert still_tells(ended(FailureKind.TIMEOUT, limits, gpu(80, machine)), limits, machine)
 
 
-def test_what_tells_nothing_is_left_out_and_successes_stay(ended: Ended, machine: SystemProfile) -> None:
+def test_what_tells_nothing_is_left_out_and_successes_stay(
+    ended: Ended, machine: SystemProfile
+) -> None:
     small, large = Limits(seconds=60.0), Limits(seconds=600.0)
-    kinds = (None, FailureKind.TIMEOUT, FailureKind.CRASH, FailureKind.INFRASTRUCTURE, FailureKind.INTERRUPTED)
+    kinds = (
+        None,
+        FailureKind.TIMEOUT,
+        FailureKind.CRASH,
+        FailureKind.INFRASTRUCTURE,
+        FailureKind.INTERRUPTED,
+    )
     past = [ended(kind, small) for kind in kinds]
     assert telling(past, large, machine) == [past[0], past[2]]
     assert telling(past, small, machine) == past[:3]

@@ -11,11 +11,28 @@ import pytest
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, FeatureGroup
-from xautolm.metalearning import DISTANCES, PRESETS, SETTINGS, WarmStart, Weights, knn_start, measured, warm_start
+from xautolm.metalearning import (
+    DISTANCES,
+    PRESETS,
+    SETTINGS,
+    WarmStart,
+    Weights,
+    knn_start,
+    measured,
+    warm_start,
+)
 from xautolm.metalearning.similarity import normalised, standardised
 from xautolm.metalearning.utility import UTILITIES, utilities
 from xautolm.metalearning.warm_start import decay
-from xautolm.records import Configuration, DataProfile, Experience, Failure, Limits, SystemProfile, TrialOutcome
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Experience,
+    Failure,
+    Limits,
+    SystemProfile,
+    TrialOutcome,
+)
 from xautolm.space import Branch, Choice, Float, Int, Prior, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -29,7 +46,9 @@ SPACE = Space(
         Branch(
             name="model",
             branches={
-                name: Space(name, (Float(name="rate", low=1e-5, high=1e-3, default=1e-4, log=True),))
+                name: Space(
+                    name, (Float(name="rate", low=1e-5, high=1e-3, default=1e-4, log=True),)
+                )
                 for name in ("a", "b", "c", "d")
             },
             default="a",
@@ -56,7 +75,9 @@ def make(profile: DataProfile, machine: SystemProfile) -> Make:
         **values: object,
     ) -> Experience:
         number = next(count)
-        failed = TrialOutcome(status=TrialStatus.FAILED, failure=Failure(kind=FailureKind(kind), message=""))
+        failed = TrialOutcome(
+            status=TrialStatus.FAILED, failure=Failure(kind=FailureKind(kind), message="")
+        )
         return Experience(
             id=f"{number:024d}",
             created="2026-01-01T00:00:00+00:00",
@@ -65,7 +86,9 @@ def make(profile: DataProfile, machine: SystemProfile) -> Make:
             task="text-classification",
             data=profile,
             system=machine,
-            configuration=Configuration(values={"model": "a", "method": "full.v1", **values}, space="toy.v1"),
+            configuration=Configuration(
+                values={"model": "a", "method": "full.v1", **values}, space="toy.v1"
+            ),
             outcome=failed if f1 is None else success(seconds, f1_macro=f1),
             limits=Limits(),
             objectives=("f1_macro", "evaluation_time"),
@@ -78,14 +101,22 @@ def make(profile: DataProfile, machine: SystemProfile) -> Make:
 
 
 def test_normalisation_by_hand() -> None:
-    rows, row = normalised(np.array([[0.0, 5.0], [math.e - 1, 5.0]]), np.array([math.e**2 - 1, 5.0]))
+    rows, row = normalised(
+        np.array([[0.0, 5.0], [math.e - 1, 5.0]]), np.array([math.e**2 - 1, 5.0])
+    )
     assert rows.tolist() == [[0.0, 0.0], [0.5, 0.0]] and row.tolist() == [1.0, 0.0]
 
 
 def test_the_standard_scaler_by_hand() -> None:
-    rows, row = standardised(np.array([[0.0, 5.0, 0.1], [2.0, 5.0, 0.1]]), np.array([4.0, 5.0, 0.1]))
+    rows, row = standardised(
+        np.array([[0.0, 5.0, 0.1], [2.0, 5.0, 0.1]]), np.array([4.0, 5.0, 0.1])
+    )
     # Mean 2, deviation √(8/3); what is constant becomes 0, also where rounding makes its deviation 1e-17.
-    assert rows[0] == pytest.approx([-2 / math.sqrt(8 / 3), 0.0, 0.0]) and rows[1].tolist() == [0.0, 0.0, 0.0]
+    assert rows[0] == pytest.approx([-2 / math.sqrt(8 / 3), 0.0, 0.0]) and rows[1].tolist() == [
+        0.0,
+        0.0,
+        0.0,
+    ]
     assert row == pytest.approx([2 / math.sqrt(8 / 3), 0.0, 0.0])
 
 
@@ -97,7 +128,9 @@ def test_the_distance_of_what_is_identical_is_0(make: Make, metric: str, scaler:
     near, _ = measured([same, other], now, metric, scaler=scaler)
     assert near[0].experience is same and near[0].distance == pytest.approx(0.0, abs=1e-12)
     # Of the other, the machine and the texts are the same too: only the task's part counts.
-    only_task, _ = measured([same, other], now, metric, Weights(semantic=0.0, system=0.0), scaler=scaler)
+    only_task, _ = measured(
+        [same, other], now, metric, Weights(semantic=0.0, system=0.0), scaler=scaler
+    )
     assert near[1].distance == pytest.approx(only_task[1].distance)
     assert near[1].distance > 0
 
@@ -113,8 +146,13 @@ def test_every_group_enters_the_distance_that_it_says(make: Make, group: Feature
     beside = TASK if group.name != TASK else "regression.v1"
     now = {beside: (1.0,), group.name: (1.0, 0.0)}
     experience = make(features={beside: (1.0,), group.name: (0.0, 1.0)})
-    parts = {part: Weights(**{"task": 0.0, "semantic": 0.0, "system": 0.0, part: 1.0}) for part in PARTS}
-    distances = {part: measured([experience], now, weights=weights)[0][0].distance for part, weights in parts.items()}
+    parts = {
+        part: Weights(**{"task": 0.0, "semantic": 0.0, "system": 0.0, part: 1.0}) for part in PARTS
+    }
+    distances = {
+        part: measured([experience], now, weights=weights)[0][0].distance
+        for part, weights in parts.items()
+    }
     if group.part == "task" and group.aspect == "paper":  # stands beside another of its aspect
         assert measured([experience], {group.name: (1.0, 0.0)})[0][0].distance > 0
         return
@@ -164,12 +202,14 @@ def test_distances_by_hand() -> None:
     rows, row = np.array([[3.0, 0.0], [0.0, 4.0]]), np.array([0.0, 0.0])
     assert DISTANCES["euclidean"](rows, row).tolist() == [3.0, 4.0]
     assert DISTANCES["manhattan"](np.array([[1.0, 2.0]]), np.array([3.0, -1.0])).tolist() == [5.0]
-    assert DISTANCES["cosine"](np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0])) == pytest.approx(
-        [0, 1 - 1 / math.sqrt(2)]
-    )
+    assert DISTANCES["cosine"](
+        np.array([[1.0, 0.0], [1.0, 1.0]]), np.array([1.0, 0.0])
+    ) == pytest.approx([0, 1 - 1 / math.sqrt(2)])
     # Independent columns of variance v: the distance is the Euclidean one over the root of v (and of the ridge).
     grid = np.array([[1.0, 0.0], [-1.0, 0.0], [0.0, 1.0], [0.0, -1.0]])
-    assert DISTANCES["mahalanobis"](grid, np.zeros(2)) == pytest.approx([1 / math.sqrt(0.5 + 1e-3)] * 4)
+    assert DISTANCES["mahalanobis"](grid, np.zeros(2)) == pytest.approx(
+        [1 / math.sqrt(0.5 + 1e-3)] * 4
+    )
 
 
 def test_the_distance_is_the_weighted_sum_of_its_parts(make: Make) -> None:
@@ -177,7 +217,10 @@ def test_the_distance_is_the_weighted_sum_of_its_parts(make: Make) -> None:
     near = make(features={TASK: (99.0, 1.0), SYSTEM: (1.0,), SEMANTIC: (1.0, 0.0)})
     found, incomparable = measured([far, near], NOW)
     # Task: one of two features differs by its whole range, 1; semantic: orthogonal, 1; system: equal, 0.
-    assert [(one.experience.id, one.distance) for one in found] == [(near.id, 0.0), (far.id, pytest.approx(0.4 + 0.3))]
+    assert [(one.experience.id, one.distance) for one in found] == [
+        (near.id, 0.0),
+        (far.id, pytest.approx(0.4 + 0.3)),
+    ]
     assert incomparable == 0
     found, _ = measured([far, near], NOW, weights=Weights(task=1.0, semantic=0.0, system=0.0))
     assert found[1].distance == pytest.approx(1.0)
@@ -243,10 +286,19 @@ def test_learning_rates_by_hand(make: Make) -> None:
     rates = {one.experience.id: one.rate for one in found.influences}
     # Distances 0.3, 0, 0: mean 0.1, standard deviation 0.1414.
     beta = 1 / (0.1 + math.sqrt(0.02))
-    assert rates == pytest.approx({good.id: 0.05 * math.exp(-beta * 0.3), poor.id: 0.05 * 0.5, failed.id: -0.02})
-    assert [one.experience.id for one in found.influences] == [poor.id, good.id, failed.id]  # in order of the rate
+    assert rates == pytest.approx(
+        {good.id: 0.05 * math.exp(-beta * 0.3), poor.id: 0.05 * 0.5, failed.id: -0.02}
+    )
+    assert [one.experience.id for one in found.influences] == [
+        poor.id,
+        good.id,
+        failed.id,
+    ]  # in order of the rate
     adaptive = warm_start(
-        Prior.plain(SPACE), [good, poor, failed], NOW, WarmStart(positives="adaptive", negatives="adaptive", beta=0.0)
+        Prior.plain(SPACE),
+        [good, poor, failed],
+        NOW,
+        WarmStart(positives="adaptive", negatives="adaptive", beta=0.0),
     )
     rates = {one.experience.id: one.rate for one in adaptive.influences}
     assert rates == pytest.approx({good.id: 0.5, poor.id: 0.25, failed.id: -1.0})
@@ -272,19 +324,28 @@ def test_updates_of_a_choice_by_hand() -> None:
 
 def test_updates_of_the_method_by_hand() -> None:
     methods = ("full.v1", "partial.v1", "lora.v1", "head.v1", "x.v1")
-    space = Space("s.v1", (Branch(name="method", branches={m: Space(m, ()) for m in methods}, default="full.v1"),))
+    space = Space(
+        "s.v1",
+        (Branch(name="method", branches={m: Space(m, ()) for m in methods}, default="full.v1"),),
+    )
     prior = Prior.plain(space)
     assert prior.beliefs["method"].probabilities == (0.2,) * 5
     up = prior.nudged({"method": "lora.v1"}, 0.05).nudged({"method": "lora.v1"}, 0.05)
     # The weight of one production of five goes from 1 to 1.1; a distribution would have gone from .2 to about .3.
-    assert up.beliefs["method"].probabilities == pytest.approx((1 / 5.1, 1 / 5.1, 1.1 / 5.1, 1 / 5.1, 1 / 5.1))
+    assert up.beliefs["method"].probabilities == pytest.approx(
+        (1 / 5.1, 1 / 5.1, 1.1 / 5.1, 1 / 5.1, 1 / 5.1)
+    )
     down = prior.nudged({"method": "lora.v1"}, -0.02)
-    assert down.beliefs["method"].alternatives == pytest.approx((1, 1, 0.98, 1, 1))  # nothing goes to the others
+    assert down.beliefs["method"].alternatives == pytest.approx(
+        (1, 1, 0.98, 1, 1)
+    )  # nothing goes to the others
     gone = prior.nudged({"method": "lora.v1"}, -3.0)
     assert gone.beliefs["method"].alternatives == (1, 1, 0.001, 1, 1)
     assert Prior.from_plain(space, up.to_plain()) == up
     earlier = Prior.from_plain(space, {"method": {"weights": [0.1, 0.2, 0.3, 0.2, 0.2]}})
-    assert earlier.beliefs["method"].weights[2] == 0.3  # of a run folder that an earlier version wrote
+    assert (
+        earlier.beliefs["method"].weights[2] == 0.3
+    )  # of a run folder that an earlier version wrote
     moved = prior.toward([{"method": "lora.v1"}], 0.05)
     assert moved.beliefs["method"].probabilities == pytest.approx((0.19, 0.19, 0.24, 0.19, 0.19))
     draws = [up.sample(np.random.default_rng(seed)).values["method"] for seed in range(200)]
@@ -297,7 +358,9 @@ def test_updates_of_a_number_by_hand() -> None:
     # Mean 3, deviation 4 at first; the value is 2 away.
     assert (belief.mean, belief.deviation) == pytest.approx((3.2, 4 + 0.1 * (2 - 4)))
     away = prior.nudged({"epochs": 5}, -0.1).beliefs["epochs"]
-    assert (away.mean, away.deviation) == pytest.approx((2.8, 4.0))  # the deviation never exceeds the width
+    assert (away.mean, away.deviation) == pytest.approx(
+        (2.8, 4.0)
+    )  # the deviation never exceeds the width
     rate = prior.nudged({"rate": 1e-3}, 0.5).beliefs["rate"]
     assert math.exp(rate.mean) == pytest.approx(math.sqrt(1e-4 * 1e-3))
 
@@ -314,7 +377,10 @@ def test_configurations_of_other_spaces_map_by_name(make: Make) -> None:
 
 def test_a_store_of_failures_of_one_model_lowers_its_share(make: Make) -> None:
     found = warm_start(
-        Prior.plain(SPACE), [make(None, model="b", kind="out_of_memory") for _ in range(20)], NOW, WarmStart()
+        Prior.plain(SPACE),
+        [make(None, model="b", kind="out_of_memory") for _ in range(20)],
+        NOW,
+        WarmStart(),
     )
     weights = dict(zip("abcd", found.prior.beliefs["model"].weights, strict=True))
     assert weights["b"] < 0.02 and weights["a"] > 0.3
@@ -368,7 +434,13 @@ def test_the_settings_of_the_papers_runs() -> None:
     found = {}
     for name, setting in PRESETS.items():
         decays = decay([1.0, 3.0], setting) * 3.0  # mean 2, deviation 1
-        found[name] = (setting.positives, setting.negatives, setting.distance, decays, setting.utility)
+        found[name] = (
+            setting.positives,
+            setting.negatives,
+            setting.distance,
+            decays,
+            setting.utility,
+        )
         assert (setting.k_positive, setting.k_negative, setting.scaler) == (None, None, "standard")
         assert (setting.alpha_max, setting.alpha_min, setting.adaptive_sum) == (0.05, -0.02, 1.0)
     assert found == table
@@ -385,29 +457,50 @@ def test_all_experiences_by_hand(make: Make) -> None:
 
 
 def test_earlier_settings_are_still_known() -> None:
-    assert SETTINGS["moderate-linear"] == WarmStart(method_choice="distribution") and len(SETTINGS) == 18
+    assert (
+        SETTINGS["moderate-linear"] == WarmStart(method_choice="distribution")
+        and len(SETTINGS) == 18
+    )
     low = WarmStart(negatives="none", utility="weighted_sum", method_choice="distribution")
     assert SETTINGS["low-sum"] == low
 
 
 def test_the_method_moves_as_the_setting_says(make: Make) -> None:
     methods = ("full.v1", "partial.v1", "lora.v1", "head.v1")
-    space = Space("s.v1", (Branch(name="method", branches={m: Space(m, ()) for m in methods}, default="full.v1"),))
+    space = Space(
+        "s.v1",
+        (Branch(name="method", branches={m: Space(m, ()) for m in methods}, default="full.v1"),),
+    )
     success = make(0.9, 10.0)  # by full.v1; alone, so its utility is 1
-    theirs = warm_start(Prior.plain(space), [success], NOW, PRESETS["high-f-pos-f-neg"]).prior.beliefs["method"]
+    theirs = warm_start(
+        Prior.plain(space), [success], NOW, PRESETS["high-f-pos-f-neg"]
+    ).prior.beliefs["method"]
     assert theirs.probabilities[0] == pytest.approx(1.05 / 4.05)
-    ours = warm_start(Prior.plain(space), [success], NOW, SETTINGS["moderate-linear"]).prior.beliefs["method"]
+    ours = warm_start(
+        Prior.plain(space), [success], NOW, SETTINGS["moderate-linear"]
+    ).prior.beliefs["method"]
     assert ours.weights[0] == pytest.approx(0.30 / 1.05)
     # Where nothing moves it, a prior is the plain one, by which a search knows that the store says nothing.
-    assert warm_start(Prior.plain(space), [], NOW, SETTINGS["moderate-linear"]).prior == Prior.plain(space)
+    assert warm_start(
+        Prior.plain(space), [], NOW, SETTINGS["moderate-linear"]
+    ).prior == Prior.plain(space)
     knn = knn_start(Prior.plain(space), [success], NOW).prior.beliefs["method"]
     assert knn.probabilities[0] == pytest.approx(2 / 5)
 
 
 def test_knobs_as_texts() -> None:
-    changed = WarmStart().changed({"k_positive": "all", "beta": "0.5", "scaler": "standard", "task_weight": "1"})
-    assert changed == WarmStart(k_positive=None, beta=0.5, scaler="standard", weights=Weights(task=1.0))
-    for wrong in ({"k_negative": "2.5"}, {"k_positive": "-1"}, {"task_weight": "-1"}, {"semantic_weight": "nan"}):
+    changed = WarmStart().changed(
+        {"k_positive": "all", "beta": "0.5", "scaler": "standard", "task_weight": "1"}
+    )
+    assert changed == WarmStart(
+        k_positive=None, beta=0.5, scaler="standard", weights=Weights(task=1.0)
+    )
+    for wrong in (
+        {"k_negative": "2.5"},
+        {"k_positive": "-1"},
+        {"task_weight": "-1"},
+        {"semantic_weight": "nan"},
+    ):
         with pytest.raises(UsageError):
             WarmStart().changed(wrong)
 

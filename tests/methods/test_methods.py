@@ -35,7 +35,9 @@ BOUNDS = Bounds(
     form=CLASSIFY,
 )
 SHAPE = {"vocab_size": 1000, "num_labels": 3}
-BERT = BertConfig(hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE)
+BERT = BertConfig(
+    hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE
+)
 DISTILBERT = DistilBertConfig(dim=128, n_layers=4, n_heads=2, hidden_dim=512, **SHAPE)
 
 
@@ -67,8 +69,12 @@ def test_names_are_versioned(method: Method) -> None:
     assert METHODS.get(method.name.rpartition(".v")[0]) is method
 
 
-def test_the_head_is_always_trained_and_gradients_flow(method: Method, model: torch.nn.Module, card: ModelCard) -> None:
-    card = replace(card, lora_targets=("q_lin",) if model.config.model_type == "distilbert" else ("query",))
+def test_the_head_is_always_trained_and_gradients_flow(
+    method: Method, model: torch.nn.Module, card: ModelCard
+) -> None:
+    card = replace(
+        card, lora_targets=("q_lin",) if model.config.model_type == "distilbert" else ("query",)
+    )
     wrapped = method.wrap(model, card, defaults(method, card) | {"lora_targets": "attention"})
     if method.most_training_rows == 0:
         assert trained(wrapped) == set()
@@ -87,7 +93,9 @@ def test_claims_about_shares_hold(method: Method, model: torch.nn.Module, card: 
     claimed = method.trained_share(card, values)
     wrapped = method.wrap(model, card, values)
     head = {id(parameter) for parameter in head_parameters(model)}
-    really = sum(p.numel() for p in wrapped.parameters() if p.requires_grad and id(p) not in head) / body
+    really = (
+        sum(p.numel() for p in wrapped.parameters() if p.requires_grad and id(p) not in head) / body
+    )
     assert 0 <= method.backward_share(card, values) <= 1
     assert really <= claimed * 1.25 + 0.01 and claimed <= really * 2 + 0.03
 
@@ -108,24 +116,44 @@ def test_frozen_embeddings_get_no_gradient(model: torch.nn.Module, card: ModelCa
     card = replace(card, parameters=body)
     share = full.trained_share(card, {"freeze_embeddings": True})
     assert share == pytest.approx(1 - words.numel() / body, abs=0.01)
-    assert full.trained_share(card, {"freeze_embeddings": False}) == full.trained_share(card, {}) == 1.0
+    assert (
+        full.trained_share(card, {"freeze_embeddings": False})
+        == full.trained_share(card, {})
+        == 1.0
+    )
     wrapped = full.wrap(model, card, {"freeze_embeddings": True})
-    wrapped(input_ids=torch.arange(5, 21).reshape(2, 8), labels=torch.tensor([0, 2])).loss.backward()
+    wrapped(
+        input_ids=torch.arange(5, 21).reshape(2, 8), labels=torch.tensor([0, 2])
+    ).loss.backward()
     untrained = [name for name, parameter in wrapped.named_parameters() if parameter.grad is None]
-    assert untrained == [name for name, parameter in wrapped.named_parameters() if parameter is words]
+    assert untrained == [
+        name for name, parameter in wrapped.named_parameters() if parameter is words
+    ]
 
 
-def test_embeddings_that_are_narrower_than_the_body_are_no_more_than_its_layers_leave(card: ModelCard) -> None:
+def test_embeddings_that_are_narrower_than_the_body_are_no_more_than_its_layers_leave(
+    card: ModelCard,
+) -> None:
     # ALBERT: 30,000 words of 128 numbers in a body of width 768 with one layer's weights.
-    albert = replace(card, parameters=11_683_584, hidden_size=768, layers=12, vocabulary=30_000, shared_layers=True)
+    albert = replace(
+        card,
+        parameters=11_683_584,
+        hidden_size=768,
+        layers=12,
+        vocabulary=30_000,
+        shared_layers=True,
+    )
     share = METHODS.get("full").trained_share(albert, {"freeze_embeddings": True})
     assert 0.5 < share < 1 - 30_000 * 128 / 11_683_584 + 0.01
 
 
 @pytest.mark.parametrize(
-    ("form", "has_choice"), [("classify", True), ("regress", True), ("extract", True), ("generate", False)]
+    ("form", "has_choice"),
+    [("classify", True), ("regress", True), ("extract", True), ("generate", False)],
 )
-def test_embeddings_may_be_frozen_where_nothing_else_says_words(form: str, has_choice: bool, card: ModelCard) -> None:
+def test_embeddings_may_be_frozen_where_nothing_else_says_words(
+    form: str, has_choice: bool, card: ModelCard
+) -> None:
     bounds = replace(BOUNDS, form=FORMS.get(form))
     for method, expected in (("full", has_choice), ("partial", False), ("lora", False)):
         names = Space("s", METHODS.get(method).parameters("default", card, bounds)).sites()
@@ -133,10 +161,14 @@ def test_embeddings_may_be_frozen_where_nothing_else_says_words(form: str, has_c
 
 
 @pytest.mark.parametrize("method", ["full", "partial", "lora"])
-def test_a_random_head_gets_higher_rates_and_more_epochs_than_one_from_a_probe(method: str, card: ModelCard) -> None:
+def test_a_random_head_gets_higher_rates_and_more_epochs_than_one_from_a_probe(
+    method: str, card: ModelCard
+) -> None:
     space = Space("s", METHODS.get(method).parameters("default", card, BOUNDS))
     branch = next(parameter for parameter in space.parameters if parameter.name == "head_init")
-    probe, random = ({p.name: p for p in branch.branches[start].parameters} for start in ("probe", "random"))
+    probe, random = (
+        {p.name: p for p in branch.branches[start].parameters} for start in ("probe", "random")
+    )
     assert random["learning_rate"].low > probe["learning_rate"].low
     assert random["learning_rate"].default > probe["learning_rate"].default
     assert random["epochs"].low > probe["epochs"].low
@@ -180,14 +212,18 @@ def test_what_gains_nothing_is_searched_on_request_only(card: ModelCard) -> None
 def test_a_body_without_its_last_layers_starts_from_the_mean_of_its_tokens(card: ModelCard) -> None:
     cut = replace(card, is_cut=True)
     full = METHODS.get("full")
-    whole_starts, starts = (Space("s", full.parameters("default", body, BOUNDS)) for body in (card, cut))
+    whole_starts, starts = (
+        Space("s", full.parameters("default", body, BOUNDS)) for body in (card, cut)
+    )
     assert whole_starts.sites()["pooling"].options == ("own", "mean")
     assert starts.sites()["pooling"].options == ("mean",)
     assert whole_starts.sites()["head_init"].options == ("probe", "random")
     assert starts.sites()["head_init"].options == ("probe",)
     # A folder that a plain pipeline loads pools the first token, which a probe of such a body cannot begin with.
     plain = Space("s", full.parameters("default", cut, replace(BOUNDS, export=Export.PIPELINE)))
-    assert plain.default().values["head_init"] == "random" and plain.sites()["head_init"].options == ("random",)
+    assert plain.default().values["head_init"] == "random" and plain.sites()[
+        "head_init"
+    ].options == ("random",)
 
 
 def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCard) -> None:

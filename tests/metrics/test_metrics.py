@@ -44,24 +44,34 @@ def test_the_suite_finds_what_breaks_a_promise() -> None:
     with pytest.raises(AssertionError, match="out of range"):
         check_metric(replace(mae, high=2.0))
     with pytest.raises(AssertionError, match="nan"):
-        check_metric(replace(mae, compute=lambda right, given: 0.0 if np.array_equal(right, given) else math.nan))
+        check_metric(
+            replace(
+                mae, compute=lambda right, given: 0.0 if np.array_equal(right, given) else math.nan
+            )
+        )
 
 
 def test_errors_by_hand_and_in_double_precision() -> None:
     targets = np.asarray([1.0, 2.0, 6.0], dtype=np.float32)
     found = scores(("mae", "rmse"), targets, np.asarray([2.0, 2.0, 2.0], dtype=np.float32))
     assert found == pytest.approx({"mae": 5 / 3, "rmse": math.sqrt(17 / 3)})
-    assert scores(("rmse",), targets, np.full(3, 1e30, dtype=np.float32))["rmse"] == pytest.approx(1e30)
+    assert scores(("rmse",), targets, np.full(3, 1e30, dtype=np.float32))["rmse"] == pytest.approx(
+        1e30
+    )
 
 
 def test_log_loss_by_hand_for_classes_and_for_several_labels_a_row() -> None:
     targets = np.asarray([0, 1])
     probabilities = np.asarray([[0.8, 0.2], [0.5, 0.5]])
     expected = -(math.log(0.8) + math.log(0.5)) / 2
-    assert scores(("log_loss",), targets, targets, probabilities)["log_loss"] == pytest.approx(expected)
+    assert scores(("log_loss",), targets, targets, probabilities)["log_loss"] == pytest.approx(
+        expected
+    )
     indicators = np.asarray([[1, 0], [0, 0]])
     expected = -(math.log(0.8) + math.log(0.8) + 2 * math.log(0.5)) / 4
-    assert scores(("log_loss",), indicators, indicators, probabilities)["log_loss"] == pytest.approx(expected)
+    assert scores(("log_loss",), indicators, indicators, probabilities)[
+        "log_loss"
+    ] == pytest.approx(expected)
     with pytest.raises(ValueError, match="needs probabilities"):
         scores(("log_loss",), targets, targets)
     assert needs_probabilities(("accuracy", "log_loss")) and not needs_probabilities(("accuracy",))
@@ -70,7 +80,9 @@ def test_log_loss_by_hand_for_classes_and_for_several_labels_a_row() -> None:
 def test_a_constant_answer_has_a_log_loss_by_the_shares_of_the_classes() -> None:
     train = np.asarray([0, 0, 0, 1])
     found = constant_scores(("accuracy", "log_loss"), train, np.asarray([0, 1]))
-    assert found == pytest.approx({"accuracy": 0.5, "log_loss": -(math.log(0.75) + math.log(0.25)) / 2})
+    assert found == pytest.approx(
+        {"accuracy": 0.5, "log_loss": -(math.log(0.75) + math.log(0.25)) / 2}
+    )
     numbers = constant_scores(("mae",), np.asarray([1.0, 3.0]), np.asarray([2.0, 5.0]))
     assert numbers == {"mae": 1.5}
 
@@ -79,7 +91,9 @@ def test_directions_and_ranges() -> None:
     assert METRICS.get("mcc").objective.worst == -1.0
     errors = {name for name, metric in METRICS.things.items() if not metric.maximize}
     assert errors == {"mae", "rmse", "log_loss"}
-    assert METRICS.get("mae").objective.best == 0.0 and METRICS.get("mae").objective.worst == math.inf
+    assert (
+        METRICS.get("mae").objective.best == 0.0 and METRICS.get("mae").objective.worst == math.inf
+    )
     with pytest.raises(UnknownNameError, match="Did you mean 'f1_macro'"):
         metric_named("f1macro")
 
@@ -99,7 +113,9 @@ class EntryPoint:
     name, value = "their_metric", "theirs:METRIC"
 
     def load(self) -> Metric:
-        return Metric(name="their_metric", compute=lambda right, given: 1.0, targets=(Targets.NUMBERS,))
+        return Metric(
+            name="their_metric", compute=lambda right, given: 1.0, targets=(Targets.NUMBERS,)
+        )
 
 
 def test_another_package_adds_a_metric_by_entry_point(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -110,12 +126,20 @@ def test_another_package_adds_a_metric_by_entry_point(monkeypatch: pytest.Monkey
         return [EntryPoint()]
 
     monkeypatch.setattr(metadata, "entry_points", entry_points)
-    registry: Registry[Metric] = Registry("metric", xautolm.metrics.__name__, "METRICS", helpers=METRICS.helpers)
-    assert registry.get("their_metric").maximize and registry.get("mae") and asked == ["xautolm.metrics"]
+    registry: Registry[Metric] = Registry(
+        "metric", xautolm.metrics.__name__, "METRICS", helpers=METRICS.helpers
+    )
+    assert (
+        registry.get("their_metric").maximize
+        and registry.get("mae")
+        and asked == ["xautolm.metrics"]
+    )
 
 
 def test_the_docs_list_every_metric_with_its_direction() -> None:
-    rows = [line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")]
+    rows = [
+        line for line in DOCS.read_text(encoding="utf-8").splitlines() if line.startswith("| `")
+    ]
     for name, metric in METRICS.things.items():
         (row,) = [row for row in rows if f"`{name}`" in row.split("|")[1]]
         assert row.split("|")[3].strip() == ("larger" if metric.maximize else "smaller"), name

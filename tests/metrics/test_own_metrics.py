@@ -48,7 +48,9 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixt
     name = f"metrics_of_{abs(hash(request.node.nodeid))}"
     (tmp_path / f"{name}.py").write_text(CODE)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "path", [entry for entry in sys.path if entry not in ("", os.getcwd())])
+    monkeypatch.setattr(
+        sys, "path", [entry for entry in sys.path if entry not in ("", os.getcwd())]
+    )
     return name
 
 

@@ -24,7 +24,15 @@ from xautolm.records import (
     TrialOutcome,
     TrialSpec,
 )
-from xautolm.report import CardFacts, as_csv, duration, html_report, leaderboard, model_card, wide_leaderboard
+from xautolm.report import (
+    CardFacts,
+    as_csv,
+    duration,
+    html_report,
+    leaderboard,
+    model_card,
+    wide_leaderboard,
+)
 from xautolm.report.html import Winner
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
 from xautolm.run_folder import RunFolder
@@ -46,7 +54,8 @@ def trials(profile: DataProfile, machine: SystemProfile) -> list[Experience]:
         data=replace(profile, name=HOSTILE),
         system=machine,
         configuration=Configuration(
-            values={"model": HOSTILE, "method": "lora.v1", "learning_rate": 1e-4}, space="default.v1"
+            values={"model": HOSTILE, "method": "lora.v1", "learning_rate": 1e-4},
+            space="default.v1",
         ),
         outcome=success(12.5, f1_macro=0.7),
         limits=Limits(),
@@ -56,7 +65,10 @@ def trials(profile: DataProfile, machine: SystemProfile) -> list[Experience]:
     )
     failure = Failure(kind=FailureKind.CRASH, message=f"ValueError: {HOSTILE}", stderr_tail=HOSTILE)
     failed = replace(
-        first, id="b" * 24, trial=1, outcome=TrialOutcome(status=TrialStatus.FAILED, wall_time=3.0, failure=failure)
+        first,
+        id="b" * 24,
+        trial=1,
+        outcome=TrialOutcome(status=TrialStatus.FAILED, wall_time=3.0, failure=failure),
     )
     faster = replace(first, id="c" * 24, trial=2, outcome=success(2.0, f1_macro=0.6))
     return [first, failed, faster]
@@ -87,17 +99,31 @@ def test_the_page_escapes_text_and_loads_nothing(trials: list[Experience]) -> No
     assert HOSTILE not in page
     own = page.split("</script>", 1)[1]  # what comes after the inlined library
     assert "http://" not in own and "src=" not in own
-    for heading in ("Quality against time", "Best so far", "Failures by kind", "Learning curves", "Use the model"):
+    for heading in (
+        "Quality against time",
+        "Best so far",
+        "Failures by kind",
+        "Learning curves",
+        "Use the model",
+    ):
         assert heading in page
 
 
 def test_a_run_of_failures_still_has_a_page(trials: list[Experience]) -> None:
     page = html_report("t", [trials[1]], [], LEAD, None, [])
-    assert "Failures by kind" in page and "Quality against time" not in page and "Use the model" not in page
+    assert (
+        "Failures by kind" in page
+        and "Quality against time" not in page
+        and "Use the model" not in page
+    )
 
 
-def test_the_page_shows_the_test_score_and_how_this_model_is_asked(trials: list[Experience]) -> None:
-    winner = Winner(usage="print('the lines')", validation={"f1_macro": 0.7}, test={"f1_macro": 0.6543})
+def test_the_page_shows_the_test_score_and_how_this_model_is_asked(
+    trials: list[Experience],
+) -> None:
+    winner = Winner(
+        usage="print('the lines')", validation={"f1_macro": 0.7}, test={"f1_macro": 0.6543}
+    )
     page = html_report("t", trials, [0, 2], LEAD, winner, [])
     own = page.split("</script>", 1)[1]
     assert "<b>0.6543</b><span>test f1_macro</span>" in own and ">0.7000</td><td" in own
@@ -115,13 +141,18 @@ def test_the_leaderboard_survives_csv(trials: list[Experience]) -> None:
     rows = leaderboard(trials, LEAD, [0, 2])
     assert [row["trial"] for row in rows] == [0, 2, 1]
     read = list(csv.DictReader(io.StringIO(as_csv(rows))))
-    assert read[0]["f1_macro"] == "0.7" and read[2]["failure"] == "crash" and read[2]["f1_macro"] == ""
+    assert (
+        read[0]["f1_macro"] == "0.7" and read[2]["failure"] == "crash" and read[2]["f1_macro"] == ""
+    )
 
 
 def test_a_wide_leaderboard_has_a_column_for_each_hyperparameter(trials: list[Experience]) -> None:
     first, second, third = trials
     lora = replace(
-        first, configuration=replace(first.configuration, values={"model": "m", "method": "lora.v1", "r": 8})
+        first,
+        configuration=replace(
+            first.configuration, values={"model": "m", "method": "lora.v1", "r": 8}
+        ),
     )
     full = {"model": "m", "method": "full.v1", "rate": 1e-4, "trial": "not the number"}
     full_trial = replace(second, configuration=replace(second.configuration, values=full))
@@ -172,12 +203,21 @@ def test_the_hub_reads_the_card(trials: list[Experience], card: ModelCard) -> No
     metrics = {"f1_macro": 0.6, "mcc": float("nan")}
     best = replace(trials[0], outcome=replace(trials[0].outcome, metrics=metrics))
     data = HubCard(model_card(facts(best, card))).data
-    scores = [(result.dataset_split, result.metric_type, result.metric_value) for result in data.eval_results]
+    scores = [
+        (result.dataset_split, result.metric_type, result.metric_value)
+        for result in data.eval_results
+    ]
     assert scores == [("validation", "f1_macro", 0.6), ("test", "f1_macro", 0.65)]
     assert {result.dataset_name for result in data.eval_results} == {best.data.name}
-    assert {result.task_type for result in data.eval_results} == {data.pipeline_tag} == {"text-classification"}
+    assert (
+        {result.task_type for result in data.eval_results}
+        == {data.pipeline_tag}
+        == {"text-classification"}
+    )
     assert (data.base_model, data.library_name) == (card.hub_id, "transformers")
-    assert data.tags == ["xautolm", "text-classification"] and data.language == card.languages.split()
+    assert (
+        data.tags == ["xautolm", "text-classification"] and data.language == card.languages.split()
+    )
 
 
 def test_the_hub_is_told_no_licence_or_language_that_it_does_not_know(
@@ -189,12 +229,16 @@ def test_the_hub_is_told_no_licence_or_language_that_it_does_not_know(
     assert data_of(replace(card, licence="apache-2.0", languages="en fr")).language == ["en", "fr"]
     folder = data_of(replace(card, licence="unstated", languages="unstated", hub_id=""))
     assert (folder.license, folder.language, folder.base_model) == ("unknown", None, None)
-    scratch = data_of(replace(card, licence="your own", languages="multilingual", origin="scratch", hub_id=""))
+    scratch = data_of(
+        replace(card, licence="your own", languages="multilingual", origin="scratch", hub_id="")
+    )
     assert (scratch.license, scratch.language) == (None, None)
 
 
 @pytest.mark.parametrize("name", ["a: b", "- c", "'", '"', "---", "x\n---\n# y", "null"])
-def test_names_from_outside_stay_text_in_the_card(trials: list[Experience], card: ModelCard, name: str) -> None:
+def test_names_from_outside_stay_text_in_the_card(
+    trials: list[Experience], card: ModelCard, name: str
+) -> None:
     best = replace(trials[0], data=replace(trials[0].data, name=name))
     data = HubCard(model_card(facts(best, replace(card, hub_id=name, licence=name)))).data
     assert (data.base_model, data.license, data.eval_results[0].dataset_name) == (name, name, name)
@@ -222,9 +266,18 @@ def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: Mo
             screen.finished(one, standing)
         screen.update(standing)
         screen.close()
-    assert "trial 1: crash: ValueError" in plain.getvalue() and "best 0.7000 (trial 0)" in plain.getvalue()
+    assert (
+        "trial 1: crash: ValueError" in plain.getvalue()
+        and "best 0.7000 (trial 0)" in plain.getvalue()
+    )
     events = [json.loads(line) for line in lines.getvalue().splitlines()]
-    assert [event["event"] for event in events] == ["note", "started", "finished", "finished", "finished"]
+    assert [event["event"] for event in events] == [
+        "note",
+        "started",
+        "finished",
+        "finished",
+        "finished",
+    ]
     assert events[3]["failure"]["kind"] == "crash"
 
 
@@ -237,21 +290,33 @@ def drawn(standing: Standing) -> str:
     return console.file.getvalue()
 
 
-def standing_of(trials: list[Experience], run: RunFolder, card: ModelCard, progress: str) -> Standing:
+def standing_of(
+    trials: list[Experience], run: RunFolder, card: ModelCard, progress: str
+) -> Standing:
     """Return a search with a sixth of its time used, and one trial running that has left this progress."""
     run.trial(3).mkdir(parents=True)
     (run.trial(3) / "progress.jsonl").write_text(progress)
     running = {3: order(trials[0], card)}
-    return Standing(lead=LEAD, folder=run, used=10.0, left=50.0, experiences=trials, front=[0], running=running)
+    return Standing(
+        lead=LEAD, folder=run, used=10.0, left=50.0, experiences=trials, front=[0], running=running
+    )
 
 
 def test_the_live_table_shows_budget_best_failures_and_progress(
     trials: list[Experience], tmp_path: Path, card: ModelCard
 ) -> None:
-    standing = standing_of(trials, RunFolder(tmp_path), card, '{"epoch": 1.5, "step": 3, "steps": 6}\n')
+    standing = standing_of(
+        trials, RunFolder(tmp_path), card, '{"epoch": 1.5, "step": 3, "steps": 6}\n'
+    )
     standing.trials_left = 4
     shown = drawn(standing)
-    for fact in ("10 s used, 50 s left, 4 trials left", "best f1_macro: 0.7000", "1 crash", "epoch 1.5", "trial 3"):
+    for fact in (
+        "10 s used, 50 s left, 4 trials left",
+        "best f1_macro: 0.7000",
+        "1 crash",
+        "epoch 1.5",
+        "trial 3",
+    ):
         assert fact in shown
     assert "so far" not in shown
 
@@ -268,7 +333,12 @@ def test_the_live_table_shows_budget_best_failures_and_progress(
     ],
 )
 def test_the_bar_of_the_budget_is_of_what_is_used_up_first(
-    trials: list[Experience], tmp_path: Path, card: ModelCard, left: float, trials_left: int | None, expected: str
+    trials: list[Experience],
+    tmp_path: Path,
+    card: ModelCard,
+    left: float,
+    trials_left: int | None,
+    expected: str,
 ) -> None:
     standing = standing_of(trials, RunFolder(tmp_path), card, "")
     standing.left, standing.trials_left = left, trials_left
@@ -293,7 +363,10 @@ def test_without_a_budget_there_is_no_bar_and_before_the_first_trial_no_end(
             '{"step": 1, "steps": 9, "epoch": 0.1, "f1_macro": 0.4, "partial_rows": 40}\n',
             "f1_macro about 0.4000 so far",
         ),
-        ('{"epoch": 1.0, "f1_macro": 0.66}\n{"epoch": 1.5, "loss": 0.1}\n', "epoch 1.5, f1_macro 0.6600 so far"),
+        (
+            '{"epoch": 1.0, "f1_macro": 0.66}\n{"epoch": 1.5, "loss": 0.1}\n',
+            "epoch 1.5, f1_macro 0.6600 so far",
+        ),
         ('{"epoch": 1.0, "step": NaN, "steps": 1e999, "f1_macro": NaN}\n', "epoch 1.0"),
         ('{"step": 3, "steps": 0, "epoch": 1.0}\n{"ste', "epoch 1.0"),
     ],
@@ -306,10 +379,14 @@ def test_the_live_table_shows_the_score_so_far_of_what_runs(
     assert ("so far" in shown) == ("so far" in expected)
 
 
-def test_the_live_table_obeys_no_text_from_outside(trials: list[Experience], tmp_path: Path, card: ModelCard) -> None:
+def test_the_live_table_obeys_no_text_from_outside(
+    trials: list[Experience], tmp_path: Path, card: ModelCard
+) -> None:
     values = {"model": "[red]\x1b[2Jm", "method": "[bold]x"}
     hostile = replace(trials[0], configuration=Configuration(values=values, space="default.v1"))
-    standing = standing_of([hostile], RunFolder(tmp_path), card, '{"epoch": 1.0, "\\u001b[2J": 1}\n')
+    standing = standing_of(
+        [hostile], RunFolder(tmp_path), card, '{"epoch": 1.0, "\\u001b[2J": 1}\n'
+    )
     standing.running = {3: order(hostile, card)}
     shown = drawn(standing)
     assert "\x1b[2J" not in shown

@@ -32,11 +32,15 @@ CALLS = {
 
 
 def settings_of(task: str, form: str) -> Answering:
-    return Answering(task=task, form=form, answer_tokens=9, mean=30_000.0, deviation=500.0, max_length=64)
+    return Answering(
+        task=task, form=form, answer_tokens=9, mean=30_000.0, deviation=500.0, max_length=64
+    )
 
 
 @pytest.mark.parametrize(("task", "form", "architecture"), FORMS)
-def test_every_form_of_every_task_has_lines_of_its_own(task: str, form: str, architecture: str) -> None:
+def test_every_form_of_every_task_has_lines_of_its_own(
+    task: str, form: str, architecture: str
+) -> None:
     lines = usage(settings_of(task, form), architecture, "some prompt")
     compile(lines, "lines", "exec")
     assert CALLS[form] in lines
@@ -72,4 +76,6 @@ def test_the_next_command_is_understood_by_the_command_line(name: str, run: str)
     program, folder, *texts = said.splitlines()
     assert (program, folder.removeprefix("./")) == ("predict", run) and not folder.startswith("-")
     inputs = texts_asked(texts, InputOptions(task=TASKS.get(name))).inputs.to_dict("list")
-    assert {key: len(column) for key, column in inputs.items()} == dict.fromkeys(TASKS.get(name).inputs, 1)
+    assert {key: len(column) for key, column in inputs.items()} == dict.fromkeys(
+        TASKS.get(name).inputs, 1
+    )

@@ -7,7 +7,9 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.search import SAMPLERS, Memory, open_study
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning"
+)
 
 
 def proposals(name: str, *, is_late: bool, asked: list[int]) -> list[dict]:
@@ -18,7 +20,11 @@ def proposals(name: str, *, is_late: bool, asked: list[int]) -> list[dict]:
         return None
 
     def make(seed: int):
-        return strategy.make_late(SPACE, seed, remember) if is_late else strategy.make(SPACE, seed, None)
+        return (
+            strategy.make_late(SPACE, seed, remember)
+            if is_late
+            else strategy.make(SPACE, seed, None)
+        )
 
     values: list[dict] = []
     study = open_study(None, SPACE, OBJECTIVES, make, seed=3)

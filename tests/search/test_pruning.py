@@ -12,7 +12,13 @@ from xautolm.metrics import METRICS
 from xautolm.objectives import TIME, Objective
 from xautolm.records import Evaluation, LearningCurve
 from xautolm.search.evidence import standardised
-from xautolm.search.pruning import Rivals, learns_nothing, power_law_bound, reason_to_stop, standard_error
+from xautolm.search.pruning import (
+    Rivals,
+    learns_nothing,
+    power_law_bound,
+    reason_to_stop,
+    standard_error,
+)
 
 QUALITY = METRICS.get("f1_macro").objective
 BOTH = (QUALITY, TIME)
@@ -21,17 +27,25 @@ SECONDS = 50.0
 
 
 def curve(
-    points: Sequence[tuple[float, float]], planned: float = 3.0, seconds: float = SECONDS, quick: int | None = 120
+    points: Sequence[tuple[float, float]],
+    planned: float = 3.0,
+    seconds: float = SECONDS,
+    quick: int | None = 120,
 ) -> LearningCurve:
     """Return a curve from epochs and qualities; those before the first whole epoch are quick looks."""
     evaluations = []
     for epoch, quality in points:
         rows = quick if epoch < 1 else None
         values = {"f1_macro": quality, "accuracy": quality}
-        evaluations.append(Evaluation(epoch=epoch, seconds=epoch * seconds, values=values, rows=rows))
+        evaluations.append(
+            Evaluation(epoch=epoch, seconds=epoch * seconds, values=values, rows=rows)
+        )
     last = points[-1][0] if points else 0.05
     return LearningCurve(
-        evaluations=tuple(evaluations), epoch=last, seconds=last * seconds, planned_epochs=max(planned, last)
+        evaluations=tuple(evaluations),
+        epoch=last,
+        seconds=last * seconds,
+        planned_epochs=max(planned, last),
     )
 
 
@@ -40,7 +54,9 @@ TRAINED = curve([(0.1, 0.40), (0.33, 0.62), (1.0, 0.78), (2.0, 0.83), (3.0, 0.84
 PROBE = (0.75, 10.0)
 
 
-def rivals(trained: Sequence[LearningCurve] = (TRAINED,), front: Sequence[tuple[float, ...]] | None = None) -> Rivals:
+def rivals(
+    trained: Sequence[LearningCurve] = (TRAINED,), front: Sequence[tuple[float, ...]] | None = None
+) -> Rivals:
     values = [PROBE, (0.84, 150.0)] if front is None else front
     return Rivals(
         front=values,
@@ -59,7 +75,9 @@ STUCK = curve([(0.1, 0.02), (0.33, 0.02)])
 
 def test_a_trial_that_cannot_reach_the_front_is_stopped() -> None:
     reason = reason_to_stop(HOPELESS, rivals(), BOTH)
-    assert reason.startswith("its f1_macro is to end at 0.") and "others reach in less time" in reason
+    assert (
+        reason.startswith("its f1_macro is to end at 0.") and "others reach in less time" in reason
+    )
 
 
 @pytest.mark.parametrize("running", [PROMISING, LATE_BLOOMER], ids=["promising", "late bloomer"])
@@ -82,7 +100,12 @@ def test_a_second_quality_saves_a_trial_until_it_is_hopeless_too() -> None:
     objectives = (QUALITY, METRICS.get("accuracy").objective, TIME)
     good_in_both = [(0.84, 0.84, 150.0)]
     good_in_one = [(0.84, 0.10, 150.0)]
-    assert reason_to_stop(HOPELESS, rivals(front=[(*PROBE[:1], 0.75, 10.0), *good_in_both]), objectives) != ""
+    assert (
+        reason_to_stop(
+            HOPELESS, rivals(front=[(*PROBE[:1], 0.75, 10.0), *good_in_both]), objectives
+        )
+        != ""
+    )
     # Nobody on this front is better in accuracy.
     assert reason_to_stop(HOPELESS, rivals(front=good_in_one), objectives) == ""
 
@@ -94,7 +117,9 @@ def test_a_quality_of_which_smaller_is_better() -> None:
         evaluations = []
         for evaluation in run.evaluations:
             quality = evaluation.values["f1_macro"]
-            evaluations.append(replace(evaluation, values={"f1_macro": quality, "validation_loss": 1 - quality}))
+            evaluations.append(
+                replace(evaluation, values={"f1_macro": quality, "validation_loss": 1 - quality})
+            )
         return replace(run, evaluations=tuple(evaluations))
 
     known = rivals(trained=[with_loss(TRAINED)], front=[(0.84, 0.16)])
@@ -131,18 +156,24 @@ def test_an_error_without_bound_leads(running: LearningCurve, is_stopped: bool) 
 
 
 def test_one_that_errs_as_a_constant_answer_does_learns_nothing() -> None:
-    known = Rivals(front=[], trained=[as_error(TRAINED)], lead=MAE, constant={"mae": 98.0}, validation_rows=500)
+    known = Rivals(
+        front=[], trained=[as_error(TRAINED)], lead=MAE, constant={"mae": 98.0}, validation_rows=500
+    )
     stuck = curve([(0.1, 0.02), (0.33, 0.02), (1.0, 0.03)])
     assert learns_nothing(as_error(stuck), known) and not learns_nothing(as_error(PROMISING), known)
 
 
 def test_the_standard_error_follows_the_range_or_the_size_of_an_error() -> None:
     assert standard_error(QUALITY, 0.5, 100) == pytest.approx(0.05)
-    assert standard_error(MAE, 20.0, 100) == pytest.approx(2.0) and standard_error(MAE, 0.0, 100) > 0
+    assert (
+        standard_error(MAE, 20.0, 100) == pytest.approx(2.0) and standard_error(MAE, 0.0, 100) > 0
+    )
 
 
 @pytest.mark.parametrize("running", [HOPELESS, STUCK], ids=["hopeless", "stuck"])
-def test_nothing_is_stopped_before_another_was_trained_to_its_end_and_is_better(running: LearningCurve) -> None:
+def test_nothing_is_stopped_before_another_was_trained_to_its_end_and_is_better(
+    running: LearningCurve,
+) -> None:
     assert reason_to_stop(running, rivals(trained=[]), BOTH) == ""
     poor = curve([(1.0, 0.01), (2.0, 0.015), (3.0, 0.018)])
     assert reason_to_stop(running, rivals(trained=[poor]), BOTH) == ""
@@ -208,6 +239,8 @@ def test_half_of_a_stopped_trials_deficit_is_believed() -> None:
     scores = standardised(values, 1, is_censored)
     deviation = values[:, 0].std()
     # The mean is that of the two that ran to their end: 0.7.
-    assert scores[:, 0] == pytest.approx([0.1 / deviation, -0.1 / deviation, 0.5 * -0.6 / deviation, 0.2 / deviation])
+    assert scores[:, 0] == pytest.approx(
+        [0.1 / deviation, -0.1 / deviation, 0.5 * -0.6 / deviation, 0.2 / deviation]
+    )
     assert scores[:, 1] == pytest.approx(-np.log([100, 50, 150, 150]))
     assert standardised(values, 1)[:, 0] == pytest.approx((values[:, 0] - 0.6) / deviation)

@@ -21,12 +21,16 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning")
 STATES = optuna.trial.TrialState
 INTERRUPTED = TrialOutcome(
-    status=TrialStatus.FAILED, failure=Failure(kind=FailureKind.INTERRUPTED, message="the search ended")
+    status=TrialStatus.FAILED,
+    failure=Failure(kind=FailureKind.INTERRUPTED, message="the search ended"),
 )
 
 
 def opened(
-    path: Path, experiences: list[Experience] | None = None, said: list[str] | None = None, sampler: str = "random"
+    path: Path,
+    experiences: list[Experience] | None = None,
+    said: list[str] | None = None,
+    sampler: str = "random",
 ) -> SearchStudy:
     taken = {experience.trial for experience in experiences or []}
     return open_study(
@@ -112,7 +116,16 @@ def leave_the_log_of_another(path: Path, older: Path) -> None:
 
 @pytest.mark.parametrize(
     "spoil",
-    [delete, empty, halve, garble, garble_the_middle, drop_a_table, restore, leave_the_log_of_another],
+    [
+        delete,
+        empty,
+        halve,
+        garble,
+        garble_the_middle,
+        drop_a_table,
+        restore,
+        leave_the_log_of_another,
+    ],
     ids=lambda spoil: spoil.__name__,
 )
 def test_the_study_is_told_every_trial_that_it_lacks_and_no_number_comes_again(
@@ -129,11 +142,15 @@ def test_the_study_is_told_every_trial_that_it_lacks_and_no_number_comes_again(
     assert any("study.db" in line for line in said)
     asked = study.ask(lambda configuration: "")
     assert asked is not None and asked.number == 5
-    assert asked.configuration.digest not in {experience.configuration.digest for experience in experiences}
+    assert asked.configuration.digest not in {
+        experience.configuration.digest for experience in experiences
+    }
     study.close()
 
 
-def test_a_study_of_other_trials_is_set_aside(run: tuple[Path, list[Experience], Path], tmp_path: Path) -> None:
+def test_a_study_of_other_trials_is_set_aside(
+    run: tuple[Path, list[Experience], Path], tmp_path: Path
+) -> None:
     path, experiences, _ = run
     other = opened(tmp_path / "other.db", sampler="tpe")
     searched(other, 1)
@@ -144,7 +161,9 @@ def test_a_study_of_other_trials_is_set_aside(run: tuple[Path, list[Experience],
     ]
     said: list[str] = []
     study = opened(path, renumbered, said)
-    assert [trial.user_attrs[DIGEST] for trial in study.record.trials] == [e.configuration.digest for e in renumbered]
+    assert [trial.user_attrs[DIGEST] for trial in study.record.trials] == [
+        e.configuration.digest for e in renumbered
+    ]
     assert any("other trials" in line and "study.db.damaged" in line for line in said)
     assert (tmp_path / "study.db.damaged").exists()
     study.close()
@@ -153,7 +172,9 @@ def test_a_study_of_other_trials_is_set_aside(run: tuple[Path, list[Experience],
 
 def test_gaps_and_taken_numbers_are_filled(tmp_path: Path) -> None:
     """Folders 0, 2 and 5 are known; 3 and 6 are folders of which nothing can be read."""
-    values = [{"model": "good", "method": "full", "learning_rate": 1e-4, "epochs": n} for n in (1, 2, 3)]
+    values = [
+        {"model": "good", "method": "full", "learning_rate": 1e-4, "epochs": n} for n in (1, 2, 3)
+    ]
     experiences = [
         made_up_experience(number, Configuration(values=value, space=SPACE.name), play(value))
         for number, value in zip((0, 2, 5), values, strict=True)
@@ -161,7 +182,14 @@ def test_gaps_and_taken_numbers_are_filled(tmp_path: Path) -> None:
     study = opened(tmp_path / "study.db", experiences)
     study.is_taken = lambda number: number in {0, 2, 3, 5, 6}
     states = [trial.state for trial in study.record.trials]
-    assert states == [STATES.COMPLETE, STATES.FAIL, STATES.COMPLETE, STATES.FAIL, STATES.FAIL, STATES.COMPLETE]
+    assert states == [
+        STATES.COMPLETE,
+        STATES.FAIL,
+        STATES.COMPLETE,
+        STATES.FAIL,
+        STATES.FAIL,
+        STATES.COMPLETE,
+    ]
     asked = study.ask(lambda configuration: "")
     assert asked is not None and asked.number == 7
     study.close()
@@ -187,7 +215,9 @@ def test_an_interrupted_trial_is_proposed_again_until_it_was_run(tmp_path: Path)
         assert again.attributes["proposal"] == f"again after trial {done[-1].trial}"
         study.close()
         done.append(made_up_experience(again.number, again.configuration, INTERRUPTED))
-    done[-1] = made_up_experience(done[-1].trial, asked.configuration, play(dict(asked.configuration.values)))
+    done[-1] = made_up_experience(
+        done[-1].trial, asked.configuration, play(dict(asked.configuration.values))
+    )
     study = opened(tmp_path / "study.db", done)
     new = study.ask(lambda configuration: "")
     assert new is not None and new.configuration != asked.configuration
@@ -207,7 +237,9 @@ def test_a_trial_without_a_folder_is_proposed_again(tmp_path: Path) -> None:
     study.close()
 
 
-def test_proposals_that_are_passed_over_are_no_trials_and_are_not_made_again(tmp_path: Path) -> None:
+def test_proposals_that_are_passed_over_are_no_trials_and_are_not_made_again(
+    tmp_path: Path,
+) -> None:
     refused: list[str] = []
 
     def obstacle(configuration: Configuration) -> str:
@@ -233,10 +265,17 @@ def test_what_is_said_of_own_trials_names_the_numbers_of_the_folder(tmp_path: Pa
     refusing = [True, False] * 6
     for _ in range(4):
         study_answers = iter(refusing)
-        asked = study.ask(lambda configuration, answers=study_answers: "too large" if next(answers) else "")
+        asked = study.ask(
+            lambda configuration, answers=study_answers: "too large" if next(answers) else ""
+        )
         assert asked is not None
         study.tell(asked.number, play({**asked.configuration.values, "model": "good"}))
-    assert [trial.number for trial in study.proposals.trials if trial.state == STATES.COMPLETE] != [0, 1, 2, 3]
+    assert [trial.number for trial in study.proposals.trials if trial.state == STATES.COMPLETE] != [
+        0,
+        1,
+        2,
+        3,
+    ]
     names = {key: parameter.name for key, parameter in SPACE.sites().items()}
     trials = study.proposals.get_trials(states=(STATES.COMPLETE,))
     sources = [evidence.source for evidence in own_evidence(study.objectives, trials, names, 1)]
@@ -255,7 +294,9 @@ def test_attempts_end_with_the_time(tmp_path: Path) -> None:
 def test_a_study_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
     """Passed-over proposals lie in it as pruned trials, and what was queued as trials that wait."""
     path = tmp_path / "study.db"
-    old = optuna.create_study(storage=f"sqlite:///{path}", study_name="xautolm", directions=["maximize", "minimize"])
+    old = optuna.create_study(
+        storage=f"sqlite:///{path}", study_name="xautolm", directions=["maximize", "minimize"]
+    )
     old.set_user_attr("objectives", ["f1_macro", "evaluation_time"])
     default = SPACE.default()
     old.enqueue_trial(SPACE.site_values(default.values), user_attrs={"proposal": "default"})
@@ -267,9 +308,15 @@ def test_a_study_of_an_earlier_version_is_gone_on_with(tmp_path: Path) -> None:
     first.set_constraint("failed", 0.0)
     outcome = play(dict(default.values))
     old.tell(first, [outcome.metrics["f1_macro"], outcome.evaluation_time])
-    old.add_trial(optuna.trial.create_trial(state=STATES.PRUNED, user_attrs={"passed_over": "too large"}))
+    old.add_trial(
+        optuna.trial.create_trial(state=STATES.PRUNED, user_attrs={"passed_over": "too large"})
+    )
     study = opened(path, [made_up_experience(0, default, outcome)])
-    assert [trial.state for trial in study.record.trials] == [STATES.COMPLETE, STATES.FAIL, STATES.PRUNED]
+    assert [trial.state for trial in study.record.trials] == [
+        STATES.COMPLETE,
+        STATES.FAIL,
+        STATES.PRUNED,
+    ]
     asked = study.ask(lambda configuration: "")
     assert asked is not None and dict(asked.configuration.values) == queued
     assert asked.number == 3 and asked.attributes["proposal"] == "default"
@@ -316,7 +363,9 @@ def test_any_name_of_a_folder_will_do(tmp_path: Path, name: str) -> None:
     study.close()
 
 
-def test_a_locked_database_is_not_a_damaged_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_locked_database_is_not_a_damaged_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.search.database.LOCK_SECONDS", 0.1)
     study = opened(tmp_path / "study.db")
     done = searched(study, 1)

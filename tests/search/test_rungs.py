@@ -120,9 +120,16 @@ def test_several_objectives_are_ranked_by_fronts_and_then_by_quality() -> None:
         return success(seconds=seconds, f1_macro=quality)
 
     # 0 and 1 are the front; 2 is dominated by 1, though its quality is second.
-    trials = [trial(0, outcome(0.3, 1.0)), trial(1, outcome(0.9, 10.0)), trial(2, outcome(0.8, 20.0))]
+    trials = [
+        trial(0, outcome(0.3, 1.0)),
+        trial(1, outcome(0.9, 10.0)),
+        trial(2, outcome(0.8, 20.0)),
+    ]
     assert promoted(trials, objectives=OBJECTIVES) == (1, MIDDLE)
-    trials += [trial(1, outcome(0.95, 30.0), MIDDLE), *(trial(name, outcome(0.1, 40.0)) for name in (3, 4, 5))]
+    trials += [
+        trial(1, outcome(0.95, 30.0), MIDDLE),
+        *(trial(name, outcome(0.1, 40.0)) for name in (3, 4, 5)),
+    ]
     assert promoted(trials, objectives=OBJECTIVES) == (0, MIDDLE)
     assert promoted(trials, objectives=QUALITY) == (2, MIDDLE)
 
@@ -132,7 +139,9 @@ def test_every_sampler_proposes_on_the_lowest_rung(name: str) -> None:
     strategy = SAMPLERS.get(name)
     memory = Memory(prior=Prior.plain(RUNG_SPACE))
     first = [promoted_to(RUNG_SPACE.default(), MIDDLE)]
-    study = open_study(None, RUNG_SPACE, OBJECTIVES, lambda seed: strategy.make(RUNG_SPACE, seed, memory), 0, first)
+    study = open_study(
+        None, RUNG_SPACE, OBJECTIVES, lambda seed: strategy.make(RUNG_SPACE, seed, memory), 0, first
+    )
     proposals = []
     for number in range(14):
         asked = study.ask(no_obstacle)
@@ -148,6 +157,8 @@ def test_every_sampler_proposes_on_the_lowest_rung(name: str) -> None:
 
 def test_samplers_tell_a_result_on_a_part_from_one_on_all_rows() -> None:
     default = RUNG_SPACE.default()
-    rows = Encoder.of_space(RUNG_SPACE).rows(promoted_to(default, share).values for share in RUNG_SHARES)
+    rows = Encoder.of_space(RUNG_SPACE).rows(
+        promoted_to(default, share).values for share in RUNG_SHARES
+    )
     (column,) = np.flatnonzero(np.ptp(rows, axis=0))
     assert rows[:, column].tolist() == pytest.approx([0.0, 2 / 9, 1.0])

@@ -21,7 +21,9 @@ from xautolm.space import Int, Prior, Space
 from xautolm.testing import success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
-pytestmark = pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning")
+pytestmark = pytest.mark.filterwarnings(
+    "ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning"
+)
 
 
 def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0) -> list[dict]:
@@ -62,7 +64,9 @@ def test_failures_make_a_model_rarer(name: str) -> None:
     assert shares[name] < 17
 
 
-def test_a_resumed_study_goes_on_and_does_not_repeat_itself(strategy: Strategy, tmp_path: Path) -> None:
+def test_a_resumed_study_goes_on_and_does_not_repeat_itself(
+    strategy: Strategy, tmp_path: Path
+) -> None:
     storage = f"sqlite:///{tmp_path / 'study.db'}"
     first = searched(strategy, 6, storage)
     second = searched(strategy, 6, storage)
@@ -76,20 +80,30 @@ def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
 
     seen = []
     for objectives in (OBJECTIVES, OBJECTIVES[::-1]):
-        study = open_study(None, SPACE, objectives, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
+        study = open_study(
+            None, SPACE, objectives, lambda s: optuna.samplers.RandomSampler(seed=s), 0
+        )
         for _ in range(6):
             asked = study.ask(lambda one: "too large" if one.values["model"] == "broken" else "")
             study.tell(asked.number, play(dict(asked.configuration.values)))
         told = study.record.get_trials(states=(optuna.trial.TrialState.COMPLETE,))
         time = [objective.name for objective in objectives].index("evaluation_time")
         evidence = own_evidence(objectives, told, names, time)
-        seen.append([(one.values, one.scores and (one.scores[1 - time], one.scores[time])) for one in evidence])
+        seen.append(
+            [
+                (one.values, one.scores and (one.scores[1 - time], one.scores[time]))
+                for one in evidence
+            ]
+        )
     assert seen[0] == seen[1]
     assert len({scores[1] for _, scores in seen[0] if scores}) > 1
 
 
 def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
-    space = Space("small.v1", (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)))
+    space = Space(
+        "small.v1",
+        (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)),
+    )
     study = open_study(None, space, OBJECTIVES, lambda s: strategy.make(space, s, None), 0)
     found = []
     while (asked := study.ask(lambda configuration: "")) is not None:
@@ -103,7 +117,9 @@ def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -
     study = open_study(None, SPACE, OBJECTIVES, lambda s: optuna.samplers.RandomSampler(seed=s), 0)
     outcomes = [
         play({"model": "broken"}),
-        TrialOutcome(status=TrialStatus.FAILED, failure=Failure(kind=FailureKind.INTERRUPTED, message="")),
+        TrialOutcome(
+            status=TrialStatus.FAILED, failure=Failure(kind=FailureKind.INTERRUPTED, message="")
+        ),
         success(f1_macro=0.7),
     ]
     for outcome in outcomes:
@@ -122,7 +138,9 @@ def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else
     for _ in range(8):
         asked = study.ask(lambda one: "" if one.values["model"] == "bad" else "too large")
         assert asked is not None and asked.configuration.values["model"] == "bad"
-    assert any(trial.user_attrs.get("passed_over") == "too large" for trial in study.proposals.trials)
+    assert any(
+        trial.user_attrs.get("passed_over") == "too large" for trial in study.proposals.trials
+    )
     assert study.ask(lambda one: "too large") is None
 
 
@@ -137,14 +155,20 @@ def test_the_front_by_hand() -> None:
     assert pareto_front({3: outcomes[3]}, OBJECTIVES) == []
 
 
-def test_pge_moves_toward_the_best_fifth_of_each_population(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_pge_moves_toward_the_best_fifth_of_each_population(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(
         "xautolm.search.strategies.pge.explain", lambda *_: None
     )  # the trials asked for here are in no storage
-    study = optuna.create_study(directions=["maximize", "minimize"], sampler=PgeSampler(SPACE, seed=1))
+    study = optuna.create_study(
+        directions=["maximize", "minimize"], sampler=PgeSampler(SPACE, seed=1)
+    )
     for _ in range(POPULATION):
         trial = study.ask()
-        configuration = SPACE.walk(lambda key, parameter, trial=trial: trial._suggest(key, parameter.distribution()))
+        configuration = SPACE.walk(
+            lambda key, parameter, trial=trial: trial._suggest(key, parameter.distribution())
+        )
         outcome = play(dict(configuration.values))
         if outcome.succeeded:
             study.tell(trial, [outcome.metrics["f1_macro"], outcome.evaluation_time])
@@ -183,15 +207,25 @@ def test_gp_is_the_only_strategy_that_may_load_torch() -> None:
         "[SAMPLERS.get(n).make(s, 0, None) for n in SAMPLERS.names() if n != 'gp']; print('torch' in sys.modules)"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, env=dict(os.environ), check=True
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        env=dict(os.environ),
+        check=True,
     )
     assert done.stdout.strip() == "False"
 
 
-@pytest.mark.parametrize("metrics", [{"f1_macro": float("nan")}, {"f1_macro": float("inf")}, {"accuracy": 0.5}])
-def test_a_result_without_a_finite_objective_is_told_as_a_failure_and_on_no_front(metrics: dict[str, float]) -> None:
+@pytest.mark.parametrize(
+    "metrics", [{"f1_macro": float("nan")}, {"f1_macro": float("inf")}, {"accuracy": 0.5}]
+)
+def test_a_result_without_a_finite_objective_is_told_as_a_failure_and_on_no_front(
+    metrics: dict[str, float],
+) -> None:
     """As an earlier version, or a plug-in, may have left it in a run's folder."""
-    study = open_study(None, SPACE, OBJECTIVES, lambda seed: SAMPLERS.get("tpe").make(SPACE, seed, None), 0)
+    study = open_study(
+        None, SPACE, OBJECTIVES, lambda seed: SAMPLERS.get("tpe").make(SPACE, seed, None), 0
+    )
     outcomes = [success(seconds=1.0, **metrics), success(seconds=2.0, f1_macro=0.5)]
     for number, outcome in enumerate(outcomes):
         asked = study.ask(lambda configuration: "")
@@ -204,7 +238,10 @@ def test_a_result_without_a_finite_objective_is_told_as_a_failure_and_on_no_fron
 
 def test_two_settings_can_be_compared_in_one_process() -> None:
     configuration = SPACE.default()
-    store = [Evidence(values=configuration.values, scores=(1.0, 0.0), source=f"past {number}") for number in range(6)]
+    store = [
+        Evidence(values=configuration.values, scores=(1.0, 0.0), source=f"past {number}")
+        for number in range(6)
+    ]
     memory = Memory(prior=Prior.plain(SPACE), evidence=store)
     followed = Proposer(SPACE, 0, memory, SearchSettings(first_trust=1.0, largest_trust=1.0))
     doubted = Proposer(SPACE, 0, memory, SearchSettings(first_trust=0.0, trials_to_contradict=0))

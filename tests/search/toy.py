@@ -21,13 +21,19 @@ def leaf(name: str) -> Space:
 
 
 def model(name: str) -> Space:
-    return Space(name, (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),))
+    return Space(
+        name,
+        (Branch(name="method", branches={m: leaf(m) for m in ("full", "lora")}, default="full"),),
+    )
 
 
 MODELS = {name: model(name) for name in ("good", "bad", "broken")}
 SPACE = Space(
     "toy.v1",
-    (Branch(name="model", branches=MODELS, default="good"), Int(name="epochs", low=1, high=5, default=3)),
+    (
+        Branch(name="model", branches=MODELS, default="good"),
+        Int(name="epochs", low=1, high=5, default=3),
+    ),
 )
 
 

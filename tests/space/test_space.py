@@ -19,7 +19,10 @@ RECORDED = Path(__file__).with_name("recorded_0_1_0.json")
 def space() -> Space:
     small = Space(
         "small",
-        (Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True), Int(name="layers", low=1, high=3, default=2)),
+        (
+            Float(name="rate", low=1e-4, high=1e-2, default=1e-3, log=True),
+            Int(name="layers", low=1, high=3, default=2),
+        ),
     )
     large = Space("large", (Float(name="rate", low=1e-5, high=1e-3, default=1e-4, log=True),))
     return Space(
@@ -36,7 +39,13 @@ def test_default_follows_the_default_branch(space: Space) -> None:
 
 
 def test_names_with_different_ranges_get_keys_of_their_own(space: Space) -> None:
-    assert set(space.sites()) == {"model", "rate[0.0001..0.01 log]", "rate[1e-05..0.001 log]", "layers", "weights"}
+    assert set(space.sites()) == {
+        "model",
+        "rate[0.0001..0.01 log]",
+        "rate[1e-05..0.001 log]",
+        "layers",
+        "weights",
+    }
     values = space.site_values({"model": "large", "rate": 2e-5, "weights": True})
     assert values == {"model": "large", "rate[1e-05..0.001 log]": 2e-5, "weights": True}
 
@@ -52,7 +61,9 @@ def test_names_with_different_ranges_get_keys_of_their_own(space: Space) -> None
         ({"extra": 1}, "extra is not a parameter here"),
     ],
 )
-def test_every_problem_of_a_configuration_is_named(space: Space, change: dict, problem: str) -> None:
+def test_every_problem_of_a_configuration_is_named(
+    space: Space, change: dict, problem: str
+) -> None:
     values = {**space.default().values, **change}
     assert any(problem in found for found in space.problems(values))
     assert space.problems(space.default().values) == []
@@ -72,9 +83,15 @@ def test_survives_json(space: Space) -> None:
         ({"float": "a"}, "KeyError: 'low'"),
         ({"float": "a", "low": "one", "high": 2, "default": 1}, "low is 'one', no number"),
         ({"int": "a", "low": 3, "high": 2, "default": 1}, "3..2 is not a range"),
-        ({"float": "a", "low": 0.0, "high": 2.0, "default": 1.0, "log": True}, "0.0..2.0 is not a logarithmic range"),
+        (
+            {"float": "a", "low": 0.0, "high": 2.0, "default": 1.0, "log": True},
+            "0.0..2.0 is not a logarithmic range",
+        ),
         ({"choice": "a", "options": "b", "default": "b"}, "a list of options"),
-        ({"branch": "a", "branches": {"b": [{"ordinal": "c"}]}, "default": "b"}, "one with ordinal"),
+        (
+            {"branch": "a", "branches": {"b": [{"ordinal": "c"}]}, "default": "b"},
+            "one with ordinal",
+        ),
         ({"ordinal": "a", "levels": 3}, "one with ordinal, levels"),
     ],
 )
@@ -105,7 +122,9 @@ def test_files_of_0_1_0_are_read_as_before() -> None:
         ([0.5, 0.5], "0.5, 0.5"),
     ],
 )
-def test_beliefs_that_are_not_known_here_are_refused_by_name(space: Space, belief: object, message: str) -> None:
+def test_beliefs_that_are_not_known_here_are_refused_by_name(
+    space: Space, belief: object, message: str
+) -> None:
     with pytest.raises(ValueError, match=message):
         Prior.from_plain(space, {"weights": belief})
 
@@ -145,7 +164,10 @@ def test_values_outside_the_range_lie_outside_the_unit_and_come_back_clipped() -
 
 @pytest.fixture
 def models() -> Space:
-    inner = (Float(name="rate", low=0.1, high=1.0, default=0.5), Choice(name="size", options=(8, 16), default=8))
+    inner = (
+        Float(name="rate", low=0.1, high=1.0, default=0.5),
+        Choice(name="size", options=(8, 16), default=8),
+    )
     wide = (Float(name="rate", low=0.1, high=9.0, default=0.5),)
     branches = {"a": Space("a", inner), "b": Space("b", wide)}
     return Space("s", (Branch(name="model", branches=branches, default="a"),))
@@ -155,7 +177,9 @@ def test_a_foreign_configuration_is_completed_with_defaults(models: Space) -> No
     adoption = models.adopt({"model": "a", "rate": 0.2, "size": 64, "other": 1})
     assert adoption.by_site == {"model": "a", "rate[0.1..1]": 0.2}
     assert adoption.unplaced == ("size", "other")
-    assert adoption.completed() == Configuration(values={"model": "a", "rate": 0.2, "size": 8}, space="s")
+    assert adoption.completed() == Configuration(
+        values={"model": "a", "rate": 0.2, "size": 8}, space="s"
+    )
 
 
 def test_what_is_out_of_range_takes_its_default(models: Space) -> None:
@@ -163,7 +187,9 @@ def test_what_is_out_of_range_takes_its_default(models: Space) -> None:
     assert completed is not None and completed.values == {"model": "a", "rate": 0.5, "size": 16}
 
 
-def test_an_option_that_is_not_here_leaves_what_is_known_below_it_and_no_configuration(models: Space) -> None:
+def test_an_option_that_is_not_here_leaves_what_is_known_below_it_and_no_configuration(
+    models: Space,
+) -> None:
     adoption = models.adopt({"model": "c", "rate": 0.2, "size": 16})
     assert adoption.by_site == {"rate[0.1..1]": 0.2, "rate[0.1..9]": 0.2, "size": 16}
     assert adoption.unplaced == ("model",)
@@ -186,7 +212,10 @@ def test_a_configuration_of_the_space_itself_stays_as_it_is(space: Space) -> Non
 
 
 def test_a_users_ranges_replace_those_of_the_space(space: Space) -> None:
-    changed = narrowed(space, {"rate": {"low": "2e-4", "high": "4e-4"}, "small": {"layers": [1, 2]}, "weights": True})
+    changed = narrowed(
+        space,
+        {"rate": {"low": "2e-4", "high": "4e-4"}, "small": {"layers": [1, 2]}, "weights": True},
+    )
     sites = changed.sites()
     assert sites["layers"].options == (1, 2)
     assert sites["weights"].options == (True,)
@@ -217,8 +246,16 @@ def test_parameters_on_request_are_there_for_those_who_name_them() -> None:
     rank = Int(name="rank", low=1, high=8, default=4)
     branches = {"lora.v1": Space("lora.v1", (variant, rank)), "full.v1": Space("full.v1", (rank,))}
     space = Space("toy.v1", (Branch(name="method", branches=branches, default="lora.v1"),))
-    assert set(narrowed(space, {}).sites()) == set(narrowed(space, {"rank": 2}).sites()) == {"method", "rank"}
-    assert narrowed(space, {"variant": "b"}).default().values == {"method": "lora.v1", "variant": "b", "rank": 4}
+    assert (
+        set(narrowed(space, {}).sites())
+        == set(narrowed(space, {"rank": 2}).sites())
+        == {"method", "rank"}
+    )
+    assert narrowed(space, {"variant": "b"}).default().values == {
+        "method": "lora.v1",
+        "variant": "b",
+        "rank": 4,
+    }
     assert narrowed(space, {"lora": {"variant": ["b"]}}).sites()["variant"].options == ("b",)
     with pytest.raises(SpaceError, match="did you mean 'variant'"):
         narrowed(space, {"varaint": "b"})
@@ -241,10 +278,14 @@ def test_a_prior_samples_inside_the_space_and_is_seeded(space: Space) -> None:
 
 
 def test_moving_a_prior_by_hand(space: Space) -> None:
-    prior = Prior.plain(space).toward([{"model": "small", "layers": 3}, {"model": "small", "layers": 1}], 0.05)
+    prior = Prior.plain(space).toward(
+        [{"model": "small", "layers": 3}, {"model": "small", "layers": 1}], 0.05
+    )
     # Weights: 0.95 * 0.5 + 0.05 * 1; layers: mean stays 2, deviation 0.95 * (3 - 1) + 0.05 * 1.
     assert prior.beliefs["model"].weights == pytest.approx((0.525, 0.475))
-    assert (prior.beliefs["layers"].mean, prior.beliefs["layers"].deviation) == pytest.approx((2.0, 1.95))
+    assert (prior.beliefs["layers"].mean, prior.beliefs["layers"].deviation) == pytest.approx(
+        (2.0, 1.95)
+    )
     assert prior.beliefs["weights"] == Prior.plain(space).beliefs["weights"]
 
 

@@ -27,7 +27,9 @@ def models_of(form: Form) -> list[TrainedModel]:
     for task in TASKS.things.values():
         for architecture, names in task.forms.items():
             if form.name in names:
-                answering = Answering(task=task.name, form=form.name, max_length=64, labels=("a", "b"))
+                answering = Answering(
+                    task=task.name, form=form.name, max_length=64, labels=("a", "b")
+                )
                 model = TrainedModel(
                     answering=answering,
                     architecture=architecture,
@@ -41,7 +43,9 @@ def models_of(form: Form) -> list[TrainedModel]:
 
 def test_a_form_is_of_some_task_and_every_form_of_a_task_is_there(form: Form) -> None:
     assert models_of(form)
-    named = {name for task in TASKS.things.values() for names in task.forms.values() for name in names}
+    named = {
+        name for task in TASKS.things.values() for names in task.forms.values() for name in names
+    }
     assert named <= set(FORMS.things)
 
 

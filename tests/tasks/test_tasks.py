@@ -40,8 +40,12 @@ def test_labels_survive_encoding_and_decoding(classification: Classification) ->
 def test_probabilities_and_predictions_agree(classification: Classification) -> None:
     logits = np.random.default_rng(0).normal(size=(50, 3)) * 3
     probabilities = classification.probabilities(logits)
-    assert probabilities.shape == logits.shape and ((probabilities >= 0) & (probabilities <= 1)).all()
-    assert np.array_equal(classification.predictions(logits), classification.predictions(probabilities - 0.5))
+    assert (
+        probabilities.shape == logits.shape and ((probabilities >= 0) & (probabilities <= 1)).all()
+    )
+    assert np.array_equal(
+        classification.predictions(logits), classification.predictions(probabilities - 0.5)
+    )
 
 
 def test_perfect_predictions_score_the_best_of_each_metric(task: Task) -> None:
@@ -73,7 +77,9 @@ def test_numbers_are_refused_where_they_are_none_or_all_the_same() -> None:
     with pytest.raises(DataError, match="All numbers of the validation split"):
         task.check([1.0, 2.0], [3.0, 3.0])
     targets = task.encode([1.0, 2.0, 4.0], ())
-    assert scores(("spearman",), targets, np.array([-5.0, 0.0, 900.0])) == pytest.approx({"spearman": 1.0})
+    assert scores(("spearman",), targets, np.array([-5.0, 0.0, 900.0])) == pytest.approx(
+        {"spearman": 1.0}
+    )
     constant = {"spearman": 0.0, "pearson": 0.0, "mae": 4 / 3, "rmse": (10 / 3) ** 0.5}
     assert scores(task.metrics, targets, np.ones(3)) == pytest.approx(constant)
 

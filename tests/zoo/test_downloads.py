@@ -59,10 +59,26 @@ def test_the_size_is_said_first_and_the_folder_is_in_the_card(small_hub: SmallHu
 
 def test_only_what_is_needed_is_fetched(small_hub: SmallHub) -> None:
     files = small_hub.model_files()
-    shards = {f"model-0000{part}-of-00002.safetensors": files["model.safetensors"] for part in (1, 2)}
-    others = ("pytorch_model.bin", "tf_model.h5", "flax_model.msgpack", "onnx/model.onnx", "model-q4.gguf", "README.md")
-    others += ("modeling_own.py", "consolidated.safetensors", "adapter_model.safetensors", "original/tokenizer.model")
-    small_hub.add("org/odd", files | dict.fromkeys(others, b"not needed") | shards | {"vocab.txt": b"word0"})
+    shards = {
+        f"model-0000{part}-of-00002.safetensors": files["model.safetensors"] for part in (1, 2)
+    }
+    others = (
+        "pytorch_model.bin",
+        "tf_model.h5",
+        "flax_model.msgpack",
+        "onnx/model.onnx",
+        "model-q4.gguf",
+        "README.md",
+    )
+    others += (
+        "modeling_own.py",
+        "consolidated.safetensors",
+        "adapter_model.safetensors",
+        "original/tokenizer.model",
+    )
+    small_hub.add(
+        "org/odd", files | dict.fromkeys(others, b"not needed") | shards | {"vocab.txt": b"word0"}
+    )
     fetch_all("org/odd")
     names = {path.rpartition("/")[2] for path in small_hub.fetched()}
     assert names == {"config.json", "tokenizer.json", "model.safetensors", "vocab.txt"}
@@ -71,12 +87,16 @@ def test_only_what_is_needed_is_fetched(small_hub: SmallHub) -> None:
 def test_all_parts_of_a_model_in_parts_are_fetched() -> None:
     index = "model.safetensors.index.json"
     parts = ["model-00001-of-00002.safetensors", "model-00002-of-00002.safetensors"]
-    files = dict.fromkeys(["config.json", "tokenizer.model", "chat_template.jinja", index, *parts, "x.bin"], 1)
+    files = dict.fromkeys(
+        ["config.json", "tokenizer.model", "chat_template.jinja", index, *parts, "x.bin"], 1
+    )
     repository = Repository(name=HubName(hub_id="org/odd"), commit=COMMIT, files=files, config={})
     assert set(needed_files(repository)) == set(files) - {"x.bin"}
 
 
-def test_what_is_in_the_cache_is_not_asked_for_again(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_is_in_the_cache_is_not_asked_for_again(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_hub.add("org/odd")
     fetched, _ = fetch_all("org/odd")
     small_hub.requests.clear()
@@ -86,13 +106,17 @@ def test_what_is_in_the_cache_is_not_asked_for_again(small_hub: SmallHub, monkey
     assert small_hub.requests == []
 
 
-def test_what_lies_in_part_in_the_cache_is_completed(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_lies_in_part_in_the_cache_is_completed(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_hub.add("org/odd", small_hub.model_files(rows=250))
     fetched, _ = fetch_all("org/odd")
     folder = Path(fetched.cards["org/odd"].path)
     (folder / "model.safetensors").resolve().unlink()
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
-    with pytest.raises(ModelUnavailableError, match=r"only a part of it is in the hub cache.*HF_HUB_OFFLINE"):
+    with pytest.raises(
+        ModelUnavailableError, match=r"only a part of it is in the hub cache.*HF_HUB_OFFLINE"
+    ):
         find_models(["org/odd"], ZOO.things)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     small_hub.requests.clear()
@@ -125,7 +149,9 @@ def test_a_slow_hub_is_waited_for(small_hub: SmallHub, monkeypatch: pytest.Monke
     assert watcher.received == sorted(watcher.received)
 
 
-def test_a_hub_that_falls_silent_is_given_up(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_falls_silent_is_given_up(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.zoo.downloads.SILENCE_SECONDS", 3.0)
     small_hub.add("org/odd", small_hub.model_files(rows=250), stall_after=300_000)
     started = time.monotonic()
@@ -136,7 +162,9 @@ def test_a_hub_that_falls_silent_is_given_up(small_hub: SmallHub, monkeypatch: p
 
 def test_a_model_that_was_asked_for_is_an_error(small_hub: SmallHub) -> None:
     small_hub.add("org/odd", small_hub.model_files(rows=250), cut_after=300_000)
-    with pytest.raises(ModelUnavailableError, match=r"'org/odd' cannot be had from the hub.\nGot: the connection"):
+    with pytest.raises(
+        ModelUnavailableError, match=r"'org/odd' cannot be had from the hub.\nGot: the connection"
+    ):
         fetch_all("org/odd", required=("org/odd",))
 
 
@@ -151,20 +179,26 @@ def test_nothing_is_fetched_where_what_was_asked_for_is_gone(small_hub: SmallHub
     assert watcher.notes == [] and not small_hub.fetched(".safetensors")
 
 
-def test_what_the_disk_has_no_room_for_is_not_begun(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_the_disk_has_no_room_for_is_not_begun(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     small_hub.add("org/large", small_hub.model_files(rows=500))
     small_hub.add("org/small")
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=1_500_000))
     fetched, _ = fetch_all("org/large", "org/small")
     assert set(fetched.cards) == {"org/small"}
     trouble = fetched.troubles["org/large"]
-    assert trouble.reason.startswith("it needs 2.0 MB, and the disk of the hub cache has 1.5 MB free")
+    assert trouble.reason.startswith(
+        "it needs 2.0 MB, and the disk of the hub cache has 1.5 MB free"
+    )
     assert "HF_HOME" in trouble.cure
     assert not any("org/large" in path for path in small_hub.fetched(".safetensors"))
 
 
 def test_what_was_fetched_is_checked_as_any_folder(small_hub: SmallHub) -> None:
-    files = small_hub.model_files() | {"model.safetensors": b"version https://git-lfs.github.com/spec/v1\n"}
+    files = small_hub.model_files() | {
+        "model.safetensors": b"version https://git-lfs.github.com/spec/v1\n"
+    }
     small_hub.add("org/odd", files)
     fetched, _ = fetch_all("org/odd")
     assert "Git LFS pointer" in fetched.troubles["org/odd"].reason
@@ -174,7 +208,9 @@ def test_what_was_fetched_is_checked_as_any_folder(small_hub: SmallHub) -> None:
 
 def test_a_chat_template_is_known_before_anything_is_fetched(small_hub: SmallHub) -> None:
     files = small_hub.model_files()
-    small_hub.add("org/old", files | {"tokenizer_config.json": b'{"chat_template": "{{ messages }}"}'})
+    small_hub.add(
+        "org/old", files | {"tokenizer_config.json": b'{"chat_template": "{{ messages }}"}'}
+    )
     small_hub.add("org/new", files | {"chat_template.jinja": b"{{ messages }}"})
     small_hub.add("org/none", files | {"tokenizer_config.json": b"{}"})
     cards = find_models(["org/old", "org/new", "org/none"], ZOO.things)
@@ -191,7 +227,9 @@ def test_a_revision_is_fetched_under_its_own_name(small_hub: SmallHub) -> None:
     assert card.path == fetched.cards["org/odd@v1.0"].path
 
 
-@pytest.mark.parametrize(("size", "text"), [(0, "0 B"), (1500, "1.5 kB"), (268e6, "268.0 MB"), (5.04e9, "5.0 GB")])
+@pytest.mark.parametrize(
+    ("size", "text"), [(0, "0 B"), (1500, "1.5 kB"), (268e6, "268.0 MB"), (5.04e9, "5.0 GB")]
+)
 def test_sizes_for_people(size: float, text: str) -> None:
     assert sized(size) == text
 
@@ -207,7 +245,9 @@ def auto(families: tuple[str, ...] = ("encoder",)) -> tuple[list[ModelCard], lis
 
 
 def test_auto_takes_what_is_here_then_what_is_small_on_the_hub(small_hub: SmallHub) -> None:
-    automatic = [card for card in ZOO.things.values() if card.automatic and card.architecture == "encoder"]
+    automatic = [
+        card for card in ZOO.things.values() if card.automatic and card.architecture == "encoder"
+    ]
     for card in automatic:
         if card.origin == "hub":
             small_hub.add(card.hub_id)
@@ -219,7 +259,9 @@ def test_auto_takes_what_is_here_then_what_is_small_on_the_hub(small_hub: SmallH
     assert "xlm-roberta-base" not in hub_names
     assert 4 * sum(card.parameters for card in cards if card.origin == "hub") <= 2e9
     (note,) = notes
-    assert note.startswith("auto fetches up to 2.0 GB, and leaves out") and "xlm-roberta-base" in note
+    assert (
+        note.startswith("auto fetches up to 2.0 GB, and leaves out") and "xlm-roberta-base" in note
+    )
     assert not small_hub.fetched(".safetensors")
 
 
@@ -259,7 +301,9 @@ def test_a_model_is_asked_for_by_any_of_its_names(name: str) -> None:
     assert is_asked_for(cards["gpt2"], ("gpt2",), cards)
 
 
-def test_auto_asks_nobody_when_the_hub_is_turned_off(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_asks_nobody_when_the_hub_is_turned_off(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     cards, notes = auto()
     assert cards and notes == [] and small_hub.requests == []

@@ -103,7 +103,9 @@ def shape(**changes: Any) -> Callable[[Path], None]:
 def to_shards(folder: Path, *missing: str) -> None:
     (folder / "model.safetensors").unlink()
     write_weights(folder / "model-00001-of-00002.safetensors")
-    save_file({"pooler.dense.bias": np.zeros(8, np.float32)}, folder / "model-00002-of-00002.safetensors")
+    save_file(
+        {"pooler.dense.bias": np.zeros(8, np.float32)}, folder / "model-00002-of-00002.safetensors"
+    )
     places = {
         "embeddings.word_embeddings.weight": "model-00001-of-00002.safetensors",
         "pooler.dense.bias": "model-00002-of-00002.safetensors",
@@ -122,7 +124,9 @@ def lead_out(folder: Path) -> None:
 
 def to_adapter(folder: Path) -> None:
     (folder / "config.json").unlink()
-    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "someone/base"}))
+    (folder / "adapter_config.json").write_text(
+        json.dumps({"base_model_name_or_path": "someone/base"})
+    )
 
 
 def to_parent(folder: Path) -> None:
@@ -140,14 +144,29 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "tokenizer.save_pretrained",
     ),
     "settings of a tokenizer without its words": (
-        both(drop("tokenizer.json"), put("tokenizer_config.json", '{"tokenizer_class": "BertTokenizer"}')),
+        both(
+            drop("tokenizer.json"),
+            put("tokenizer_config.json", '{"tokenizer_class": "BertTokenizer"}'),
+        ),
         "there is no tokenizer",
         "tokenizer.save_pretrained",
     ),
-    "tokenizer is a pointer": (put("tokenizer.json", POINTER), "tokenizer.json is a Git LFS pointer", "git lfs pull"),
-    "half a tokenizer": (halve("tokenizer.json"), "tokenizer.json is damaged", "the tokenizer again"),
+    "tokenizer is a pointer": (
+        put("tokenizer.json", POINTER),
+        "tokenizer.json is a Git LFS pointer",
+        "git lfs pull",
+    ),
+    "half a tokenizer": (
+        halve("tokenizer.json"),
+        "tokenizer.json is damaged",
+        "the tokenizer again",
+    ),
     "empty tokenizer": (put("tokenizer.json", ""), "tokenizer.json is empty", "again"),
-    "damaged settings": (put("tokenizer_config.json", "{"), "tokenizer_config.json is not a JSON object", "again"),
+    "damaged settings": (
+        put("tokenizer_config.json", "{"),
+        "tokenizer_config.json is not a JSON object",
+        "again",
+    ),
     "another model's tokenizer": (
         lambda folder: write_tokenizer(folder, tokens=40),
         "tokenizer.json knows 40 tokens where config.json says 12",
@@ -158,19 +177,47 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "model.safetensors is a Git LFS pointer",
         "git lfs pull",
     ),
-    "half the weights": (halve("model.safetensors"), "model.safetensors is damaged", "weights again"),
+    "half the weights": (
+        halve("model.safetensors"),
+        "model.safetensors is damaged",
+        "weights again",
+    ),
     "empty weights": (put("model.safetensors", ""), "model.safetensors is empty", "again"),
-    "a page in place of weights": (put("model.safetensors", "<!DOCTYPE html><p>Not found</p>"), "damaged", "again"),
-    "no weights": (drop("model.safetensors"), "there is no model.safetensors", "download the weights"),
-    "pickled": (instead("pytorch_model.bin", b"PK"), "only pickled weights (pytorch_model.bin)", "save_pretrained"),
+    "a page in place of weights": (
+        put("model.safetensors", "<!DOCTYPE html><p>Not found</p>"),
+        "damaged",
+        "again",
+    ),
+    "no weights": (
+        drop("model.safetensors"),
+        "there is no model.safetensors",
+        "download the weights",
+    ),
+    "pickled": (
+        instead("pytorch_model.bin", b"PK"),
+        "only pickled weights (pytorch_model.bin)",
+        "save_pretrained",
+    ),
     "pickled in shards": (
         instead("pytorch_model-00001-of-00002.bin", b"PK"),
         "only pickled weights",
         "save_pretrained",
     ),
-    "TensorFlow's": (instead("tf_model.h5", b"HDF"), "only TensorFlow weights (tf_model.h5)", "save_pretrained"),
-    "GGUF": (instead("model-q4.gguf", b"GGUF"), "only GGUF weights (model-q4.gguf)", "safetensors from the hub"),
-    "ONNX": (instead("model.onnx", b"x"), "only ONNX weights (model.onnx)", "safetensors from the hub"),
+    "TensorFlow's": (
+        instead("tf_model.h5", b"HDF"),
+        "only TensorFlow weights (tf_model.h5)",
+        "save_pretrained",
+    ),
+    "GGUF": (
+        instead("model-q4.gguf", b"GGUF"),
+        "only GGUF weights (model-q4.gguf)",
+        "safetensors from the hub",
+    ),
+    "ONNX": (
+        instead("model.onnx", b"x"),
+        "only ONNX weights (model.onnx)",
+        "safetensors from the hub",
+    ),
     "GGUF alone": (
         both(instead("model-q4.gguf", b"GGUF"), drop("config.json")),
         "it holds GGUF weights (*.gguf) and no config.json",
@@ -181,7 +228,11 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "model-00002-of-00002.safetensors is missing",
         "download the weights",
     ),
-    "an index that leads out": (lead_out, "../elsewhere.safetensors is missing", "download the weights"),
+    "an index that leads out": (
+        lead_out,
+        "../elsewhere.safetensors is missing",
+        "download the weights",
+    ),
     "weights of another configuration": (
         shape(vocab_size=999),
         "embeddings of 12 tokens where config.json says 999",
@@ -192,16 +243,32 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "config.json is not a JSON object",
         "Copy config.json again",
     ),
-    "config is a list": (put("config.json", "[]"), "config.json is not a JSON object", "Copy config.json again"),
-    "config is in Latin-1": (put("config.json", b'{"a": "\xe9"}'), "not a JSON object", "Copy config.json again"),
-    "config is a pointer": (put("config.json", POINTER), "config.json is a Git LFS pointer", "git lfs pull"),
+    "config is a list": (
+        put("config.json", "[]"),
+        "config.json is not a JSON object",
+        "Copy config.json again",
+    ),
+    "config is in Latin-1": (
+        put("config.json", b'{"a": "\xe9"}'),
+        "not a JSON object",
+        "Copy config.json again",
+    ),
+    "config is a pointer": (
+        put("config.json", POINTER),
+        "config.json is a Git LFS pointer",
+        "git lfs pull",
+    ),
     "config is empty": (put("config.json", ""), "config.json is empty", "again"),
     "no layers": (shape(num_hidden_layers=0), "num_hidden_layers=0", "whole number from 1"),
     "negative size": (shape(hidden_size=-8), "hidden_size=-8", "whole number from 1"),
     "absurd size": (shape(hidden_size=10**12), "hidden_size=1000000000000", "whole number from 1"),
     "size as text": (shape(hidden_size="8"), "hidden_size='8'", "whole number from 1"),
     "size is true": (shape(vocab_size=True), "vocab_size=True", "whole number from 1"),
-    "no sizes": (put("config.json", '{"model_type": "odd"}'), "model_type 'odd'", "use another model"),
+    "no sizes": (
+        put("config.json", '{"model_type": "odd"}'),
+        "model_type 'odd'",
+        "use another model",
+    ),
     "code of its own": (
         shape(model_type="mine", auto_map={"AutoModel": "modeling_mine.Mine"}),
         "its architecture 'mine' is Python code beside the weights",
@@ -257,7 +324,9 @@ def test_all_faults_are_said_at_once(folder: Path) -> None:
         "code not needed",
     ],
 )
-def test_folders_in_other_forms_pass(folder: Path, files: list[str], change: Callable[[Path], None]) -> None:
+def test_folders_in_other_forms_pass(
+    folder: Path, files: list[str], change: Callable[[Path], None]
+) -> None:
     change(folder)
     for name in files:
         put(name, "content")(folder)

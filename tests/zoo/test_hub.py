@@ -42,11 +42,23 @@ def refusal(name: str) -> list[str]:
             "it is gated, and nobody has signed in",
             "Accept its terms at HUB/org/odd, then.*hf auth login",
         ),
-        ({"private": True}, "no such model, or it is private", "HUB/models.search=odd; for a private.*hf auth login"),
+        (
+            {"private": True},
+            "no such model, or it is private",
+            "HUB/models.search=odd; for a private.*hf auth login",
+        ),
         ({"status": 500}, r"the hub itself is in trouble \(HTTP 500\)", "Try again later"),
         ({"status": 503}, r"the hub itself is in trouble \(HTTP 503\)", "Try again later"),
-        ({"status": 429}, r"asked too often from here \(HTTP 429\)", "Wait some minutes.*hf auth login"),
-        ({"status": 403}, r"forbids it to the token that is set here \(HTTP 403\)", "right to read models"),
+        (
+            {"status": 429},
+            r"asked too often from here \(HTTP 429\)",
+            "Wait some minutes.*hf auth login",
+        ),
+        (
+            {"status": 403},
+            r"forbids it to the token that is set here \(HTTP 403\)",
+            "right to read models",
+        ),
         ({"status": 418}, "the hub answers HTTP 418", "HF_ENDPOINT"),
     ],
     ids=str,
@@ -66,7 +78,9 @@ def test_what_is_not_there_is_said_with_where_to_look(small_hub: SmallHub) -> No
     assert f"{small_hub.address}/models?search=misspelt" in fix
 
 
-def test_who_has_signed_in_is_not_told_to_sign_in(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_who_has_signed_in_is_not_told_to_sign_in(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_stranger")
     small_hub.add("org/odd", gated=True, members={"hf_member"})
     for name in ("org/odd", "org/misspelt"):
@@ -76,20 +90,26 @@ def test_who_has_signed_in_is_not_told_to_sign_in(small_hub: SmallHub, monkeypat
     assert refusal("org/busy")[1] == "Wait some minutes."
 
 
-def test_a_gated_model_is_given_to_its_members(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_gated_model_is_given_to_its_members(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_member")
     small_hub.add("org/odd", gated=True, members={"hf_member"})
     assert find("org/odd").family == "bert"
 
 
-def test_a_token_that_is_void_is_named(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_token_that_is_void_is_named(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("HF_TOKEN", "hf_void")
     small_hub.add("org/odd", status=401)
     got, fix = refusal("org/odd")
     assert "does not accept the token" in got and "unset HF_TOKEN" in fix
 
 
-def test_a_hub_that_hangs_is_given_up_in_seconds(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_hub_that_hangs_is_given_up_in_seconds(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.zoo.hub.ANSWER_SECONDS", 1.0)
     small_hub.add("org/odd", silent=300)
     started = time.monotonic()
@@ -98,7 +118,9 @@ def test_a_hub_that_hangs_is_given_up_in_seconds(small_hub: SmallHub, monkeypatc
     assert f"the hub does not answer ({small_hub.address})" in got and "HF_HUB_OFFLINE=1" in fix
 
 
-def test_a_client_that_hangs_is_given_up_too(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_hangs_is_given_up_too(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.zoo.hub.PROGRAM", "import time; time.sleep(600)")
     monkeypatch.setattr("xautolm.zoo.hub.INSPECTION_SECONDS", 0.5)
     started = time.monotonic()
@@ -107,19 +129,25 @@ def test_a_client_that_hangs_is_given_up_too(small_hub: SmallHub, monkeypatch: p
     assert "the hub does not answer within" in got
 
 
-def test_a_client_that_breaks_is_named(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_client_that_breaks_is_named(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.zoo.hub.PROGRAM", "raise ImportError('no such library')")
     got, _ = refusal("org/odd")
     assert "the program that asks the hub failed: ImportError: no such library" in got
 
 
-def test_an_address_where_nobody_listens_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_address_where_nobody_listens_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     go_online(monkeypatch, tmp_path / "home", "http://127.0.0.1:9")
     got, fix = refusal("org/odd")
     assert "cannot be reached at http://127.0.0.1:9 (" in got and "HF_ENDPOINT" in fix
 
 
-def test_one_that_hangs_does_not_hold_up_the_others(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_one_that_hangs_does_not_hold_up_the_others(
+    small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("xautolm.zoo.hub.ANSWER_SECONDS", 1.0)
     names = [HubName(hub_id=f"org/m{index}") for index in range(4)]
     for name in names:
@@ -210,20 +238,52 @@ def of_httpx(name: str, text: str) -> Exception:
 @pytest.mark.parametrize(
     ("error", "reason", "cure"),
     [
-        (OSError(errno.ENOSPC, "No space left on device"), "the disk of the hub cache is full", "HF_HOME"),
-        (OSError(errno.EDQUOT, "Disk quota exceeded"), "the disk of the hub cache is full", "HF_HOME"),
-        (PermissionError(errno.EACCES, "Permission denied"), "the hub cache cannot be written", "HF_HOME"),
+        (
+            OSError(errno.ENOSPC, "No space left on device"),
+            "the disk of the hub cache is full",
+            "HF_HOME",
+        ),
+        (
+            OSError(errno.EDQUOT, "Disk quota exceeded"),
+            "the disk of the hub cache is full",
+            "HF_HOME",
+        ),
+        (
+            PermissionError(errno.EACCES, "Permission denied"),
+            "the hub cache cannot be written",
+            "HF_HOME",
+        ),
         (
             of_httpx("ConnectError", "[Errno -2] Name or service not known"),
             "cannot be reached.*not known",
             "HF_ENDPOINT",
         ),
-        (of_httpx("ConnectError", "CERTIFICATE_VERIFY_FAILED"), "certificate of .* is not accepted", "SSL_CERT_FILE"),
-        (of_httpx("ProxyError", "403 Forbidden"), "the proxy does not reach the hub", "HTTPS_PROXY"),
+        (
+            of_httpx("ConnectError", "CERTIFICATE_VERIFY_FAILED"),
+            "certificate of .* is not accepted",
+            "SSL_CERT_FILE",
+        ),
+        (
+            of_httpx("ProxyError", "403 Forbidden"),
+            "the proxy does not reach the hub",
+            "HTTPS_PROXY",
+        ),
         (of_httpx("ConnectTimeout", "timed out"), "the hub does not answer", "HF_HUB_OFFLINE=1"),
-        (of_httpx("RemoteProtocolError", "peer closed connection"), "the connection to the hub broke off", "again"),
-        (OSError("Consistency check failed: file should be of size 9"), "the connection to the hub broke off", "again"),
-        (json.JSONDecodeError("Expecting value", "<html>", 0), "what answers at .* is no model hub", "sign in first"),
+        (
+            of_httpx("RemoteProtocolError", "peer closed connection"),
+            "the connection to the hub broke off",
+            "again",
+        ),
+        (
+            OSError("Consistency check failed: file should be of size 9"),
+            "the connection to the hub broke off",
+            "again",
+        ),
+        (
+            json.JSONDecodeError("Expecting value", "<html>", 0),
+            "what answers at .* is no model hub",
+            "sign in first",
+        ),
     ],
     ids=lambda value: type(value).__name__ if isinstance(value, Exception) else "",
 )

@@ -16,7 +16,13 @@ from xautolm.zoo.lookup import spelling
 
 @pytest.mark.parametrize("card", ZOO.things.values(), ids=lambda card: card.name)
 def test_every_card_is_found_by_each_of_its_names(card: ModelCard) -> None:
-    names = [card.name, card.hub_id, card.hub_id.lower(), spelling(card.name), spelling(card.hub_id)]
+    names = [
+        card.name,
+        card.hub_id,
+        card.hub_id.lower(),
+        spelling(card.name),
+        spelling(card.hub_id),
+    ]
     for name in filter(None, names):
         assert known_card(name, ZOO.things) is card
 

@@ -47,7 +47,14 @@ def test_the_papers_encoders_and_those_of_today_are_there() -> None:
 
 def test_auto_finds_what_needs_no_hub() -> None:
     names = [card.name for card in local_models(ZOO.things, ("encoder",))]
-    assert names == ["minilm-l6", "minilm-l4", "minilm-l3", "minilm-l2", "scratch-tiny", "scratch-small"]
+    assert names == [
+        "minilm-l6",
+        "minilm-l4",
+        "minilm-l3",
+        "minilm-l2",
+        "scratch-tiny",
+        "scratch-small",
+    ]
     assert {card.name for card in local_models(ZOO.things)} - set(names) == {
         "scratch-decoder",
         "scratch-encoder-decoder",
@@ -62,7 +69,9 @@ def test_packaged_models_are_found_on_disk() -> None:
 
 def test_an_unreachable_hub_is_said_with_what_can_be_used() -> None:
     for name in ("roberta-base", "FacebookAI/roberta-base"):
-        with pytest.raises(ModelUnavailableError, match=r"HF_HUB_OFFLINE.*\n.*you can use: minilm-l6"):
+        with pytest.raises(
+            ModelUnavailableError, match=r"HF_HUB_OFFLINE.*\n.*you can use: minilm-l6"
+        ):
             find_models([name], ZOO.things)
     with pytest.raises(ModelUnavailableError, match="neither a folder here nor on a hub"):
         find_models(["someone/some-model"], ZOO.things)

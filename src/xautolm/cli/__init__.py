@@ -45,7 +45,11 @@ app.command()(evaluate)
 app.command()(report)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
-app.add_typer(models, name="models", help="The models that can be fine-tuned, and the space of their hyperparameters.")
+app.add_typer(
+    models,
+    name="models",
+    help="The models that can be fine-tuned, and the space of their hyperparameters.",
+)
 give_verbosity(app)
 
 

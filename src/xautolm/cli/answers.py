@@ -51,9 +51,13 @@ def one_line(text: str) -> str:
     return text.translate(BREAKS) if has_breaks else text
 
 
-def json_lines(question: Question, predictions: Predictions, classes: tuple[str, ...]) -> Iterator[str]:
+def json_lines(
+    question: Question, predictions: Predictions, classes: tuple[str, ...]
+) -> Iterator[str]:
     """Yield a JSON object for each row: its columns, the prediction, and the probability of each class."""
-    for number, (row, value) in enumerate(zip(question.rows.to_dict("records"), predictions.values, strict=True)):
+    for number, (row, value) in enumerate(
+        zip(question.rows.to_dict("records"), predictions.values, strict=True)
+    ):
         answer: dict[str, Any] = {PREDICTION: value}
         if predictions.probabilities is not None:
             chances = predictions.probabilities[number].tolist()
@@ -69,13 +73,19 @@ def check_output(path: Path, source: Path | None) -> None:
         UsageError: An unknown ending, no such folder, or the very file that is read.
     """
     if path.suffix.lower() not in WRITERS:
-        raise UsageError("Unknown type of file for --output.", got=path, fix=f"Known: {', '.join(sorted(WRITERS))}.")
+        raise UsageError(
+            "Unknown type of file for --output.",
+            got=path,
+            fix=f"Known: {', '.join(sorted(WRITERS))}.",
+        )
     if not path.absolute().parent.is_dir():
         raise UsageError("There is no such folder for --output.", got=path.absolute().parent)
     if path.is_dir():
         raise UsageError("--output is a folder.", got=path, fix="Give a file's name.")
     if source is not None and path.exists() and source.exists() and path.samefile(source):
-        raise UsageError("--output would replace the file that is read.", got=path, fix="Give another name.")
+        raise UsageError(
+            "--output would replace the file that is read.", got=path, fix="Give another name."
+        )
 
 
 def check_columns(rows: pd.DataFrame) -> None:
@@ -93,7 +103,9 @@ def check_columns(rows: pd.DataFrame) -> None:
         )
 
 
-def write_answers(path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]) -> None:
+def write_answers(
+    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+) -> None:
     """Write a file with a row for each row that was asked about, in their order.
 
     Raises:
@@ -102,7 +114,9 @@ def write_answers(path: Path, question: Question, predictions: Predictions, clas
     try:
         WRITERS[path.suffix.lower()](path, question, predictions, classes)
     except OSError as error:
-        raise UsageError("The answers cannot be written.", got=f"{path}: {error.strerror or error}") from None
+        raise UsageError(
+            "The answers cannot be written.", got=f"{path}: {error.strerror or error}"
+        ) from None
 
 
 def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
@@ -114,22 +128,32 @@ def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
     return table
 
 
-def _write_delimited(delimiter: str) -> Callable[[Path, Question, Predictions, tuple[str, ...]], None]:
-    def write(path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]) -> None:
+def _write_delimited(
+    delimiter: str,
+) -> Callable[[Path, Question, Predictions, tuple[str, ...]], None]:
+    def write(
+        path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+    ) -> None:
         table = _table(question, predictions).map(_cell_text)
         # Every text is quoted: what breaks a line differs from reader to reader.
-        table.to_csv(path, sep=delimiter, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)
+        table.to_csv(
+            path, sep=delimiter, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
+        )
 
     return write
 
 
-def _write_json_lines(path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]) -> None:
+def _write_json_lines(
+    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+) -> None:
     with path.open("w", encoding="utf-8") as file:
         for line in json_lines(question, predictions, classes):
             file.write(f"{line}\n")
 
 
-def _write_parquet(path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]) -> None:
+def _write_parquet(
+    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+) -> None:
     import pyarrow
 
     try:
@@ -137,18 +161,28 @@ def _write_parquet(path: Path, question: Question, predictions: Predictions, cla
     except pyarrow.ArrowException as error:
         reason = str(error).partition("\n")[0]
         raise UsageError(
-            "The rows cannot be written as Parquet.", got=reason, fix="Write .jsonl, which takes any row."
+            "The rows cannot be written as Parquet.",
+            got=reason,
+            fix="Write .jsonl, which takes any row.",
         ) from None
 
 
-def _write_lines(path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]) -> None:
-    lines = [one_line(value if isinstance(value, str) else shown(value)) for value in predictions.values]
+def _write_lines(
+    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+) -> None:
+    lines = [
+        one_line(value if isinstance(value, str) else shown(value)) for value in predictions.values
+    ]
     path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
 
 
 def _cell_text(cell: Any) -> Any:
     """Return a cell for a delimited file: lists and mappings as JSON, which reads back as what it was."""
-    return json.dumps(cell, ensure_ascii=False, default=_json_value) if isinstance(cell, list | dict) else cell
+    return (
+        json.dumps(cell, ensure_ascii=False, default=_json_value)
+        if isinstance(cell, list | dict)
+        else cell
+    )
 
 
 def _json_value(cell: Any) -> Any:

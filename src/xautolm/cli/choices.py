@@ -34,7 +34,11 @@ def _names_in(module: ast.Module, attribute: str) -> list[str]:
     classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
     names = []
     for node in module.body:
-        if not isinstance(node, ast.Assign | ast.AnnAssign) or _assigned(node) != attribute or node.value is None:
+        if (
+            not isinstance(node, ast.Assign | ast.AnnAssign)
+            or _assigned(node) != attribute
+            or node.value is None
+        ):
             continue
         things = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
         for thing in things:
@@ -56,6 +60,10 @@ def _name_of(call: ast.Call, classes: dict[str, ast.ClassDef]) -> str:
             return str(ast.literal_eval(keyword.value))
     assert isinstance(call.func, ast.Name)
     for node in classes[call.func.id].body:
-        if isinstance(node, ast.Assign | ast.AnnAssign) and _assigned(node) == "name" and node.value is not None:
+        if (
+            isinstance(node, ast.Assign | ast.AnnAssign)
+            and _assigned(node) == "name"
+            and node.value is not None
+        ):
             return str(ast.literal_eval(node.value))
     raise AssertionError(f"{call.func.id} has no name")

@@ -6,7 +6,11 @@ from typing import Annotated
 
 import typer
 
-SENTENCES = ("I was charged twice for my order.", "The app crashes when I open the camera.", "Where is my parcel?")
+SENTENCES = (
+    "I was charged twice for my order.",
+    "The app crashes when I open the camera.",
+    "Where is my parcel?",
+)
 
 Out = Annotated[str, typer.Option(help="Folder of the run.")]
 Budget = Annotated[str, typer.Option(help="Wall time for the search.")]
@@ -26,7 +30,9 @@ def demo(out: Out = "runs/demo", budget: Budget = "1m30s") -> None:
 
     # With nothing to download, wherever it runs: `auto` would fetch what a hub that answers has.
     models = [card.name for card in local_models(ZOO.things, ("encoder",)) if card.origin != "hub"]
-    options = FitOptions.parse({"task": "text-classification", "models": models, "budget": budget, "out": out})
+    options = FitOptions.parse(
+        {"task": "text-classification", "models": models, "budget": budget, "out": out}
+    )
     with ending_in_order():
         folder = fit_run(support_tickets(), None, options)
         report_run(folder)

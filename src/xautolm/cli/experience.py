@@ -13,33 +13,56 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True)
 
-Store = Annotated[str | None, typer.Option(help="Experience store: a file or a database URL.", show_default=False)]
+Store = Annotated[
+    str | None, typer.Option(help="Experience store: a file or a database URL.", show_default=False)
+]
 Task = Annotated[str | None, typer.Option(help="Only this task type.", show_default=False)]
 Status = Annotated[
-    str | None, typer.Option(help="Only complete, truncated, pruned or failed ones.", show_default=False)
+    str | None,
+    typer.Option(help="Only complete, truncated, pruned or failed ones.", show_default=False),
 ]
 Limit = Annotated[int, typer.Option(help="At most so many, the newest first.")]
 Id = Annotated[str, typer.Argument(help="Beginning of an experience's id.", show_default=False)]
 File = Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.", show_default=False)]
 Source = Annotated[
-    Path, typer.Argument(help="A .jsonl or .parquet file; with --from autogoal, a folder.", show_default=False)
+    Path,
+    typer.Argument(
+        help="A .jsonl or .parquet file; with --from autogoal, a folder.", show_default=False
+    ),
 ]
-Origin = Annotated[str, typer.Option("--from", help="Who wrote it: xautolm, or autogoal for the paper's store.")]
+Origin = Annotated[
+    str, typer.Option("--from", help="Who wrote it: xautolm, or autogoal for the paper's store.")
+]
 GpuMemory = Annotated[
-    str | None, typer.Option(help="GPU memory of the paper's machine: 24GB; its files say 0.", show_default=False)
+    str | None,
+    typer.Option(
+        help="GPU memory of the paper's machine: 24GB; its files say 0.", show_default=False
+    ),
 ]
-DamagedFlag = Annotated[bool, typer.Option("--damaged", help="Only records that are damaged or mean nothing.")]
-Ids = Annotated[list[str] | None, typer.Argument(help="Beginnings of experiences' ids.", show_default=False)]
+DamagedFlag = Annotated[
+    bool, typer.Option("--damaged", help="Only records that are damaged or mean nothing.")
+]
+Ids = Annotated[
+    list[str] | None, typer.Argument(help="Beginnings of experiences' ids.", show_default=False)
+]
 Run = Annotated[str | None, typer.Option(help="Only those of this run.", show_default=False)]
 Alias = Annotated[str | None, typer.Option(help="Only those with this alias.", show_default=False)]
-DataName = Annotated[str | None, typer.Option("--data", help="Only those on data of this name.", show_default=False)]
+DataName = Annotated[
+    str | None, typer.Option("--data", help="Only those on data of this name.", show_default=False)
+]
 YesFlag = Annotated[bool, typer.Option("--yes", help="Do not ask.")]
-Other = Annotated[str, typer.Argument(help="Another store: a file or a database URL.", show_default=False)]
+Other = Annotated[
+    str, typer.Argument(help="Another store: a file or a database URL.", show_default=False)
+]
 
 
 @app.command("list")
 def list_(
-    store: Store = None, task: Task = None, status: Status = None, limit: Limit = 20, damaged: DamagedFlag = False
+    store: Store = None,
+    task: Task = None,
+    status: Status = None,
+    limit: Limit = 20,
+    damaged: DamagedFlag = False,
 ) -> None:
     """The newest experiences."""
     from xautolm.report.console import table_console
@@ -48,7 +71,9 @@ def list_(
     with existing(store) as opened:
         if damaged:
             rows = [row for row in opened.rows(task=task, status=status) if row.experience is None]
-            table = damaged_table([(row.id, row.run, row.data, row.problem) for row in rows[:limit]])
+            table = damaged_table(
+                [(row.id, row.run, row.data, row.problem) for row in rows[:limit]]
+            )
         else:
             table = experience_table(opened.experiences(task=task, status=status, limit=limit))
         table_console().print(table)
@@ -94,7 +119,9 @@ def export(path: File, store: Store = None, task: Task = None, status: Status = 
 
 
 @app.command("import")
-def import_(source: Source, store: Store = None, origin: Origin = "xautolm", gpu_memory: GpuMemory = None) -> None:
+def import_(
+    source: Source, store: Store = None, origin: Origin = "xautolm", gpu_memory: GpuMemory = None
+) -> None:
     """Add experiences from a file; those that do not fit are listed and skipped."""
     from xautolm.errors import UnknownNameError
     from xautolm.experience import ExperienceStore, import_autogoal, import_experiences
@@ -103,7 +130,11 @@ def import_(source: Source, store: Store = None, origin: Origin = "xautolm", gpu
 
     if origin not in {"xautolm", "autogoal"}:
         raise UnknownNameError("origin", origin, ("xautolm", "autogoal"))
-    read = import_autogoal(source, parse_size(gpu_memory)) if origin == "autogoal" else import_experiences(source)
+    read = (
+        import_autogoal(source, parse_size(gpu_memory))
+        if origin == "autogoal"
+        else import_experiences(source)
+    )
     with ExperienceStore(store) as opened:
         added = opened.add(read.experiences)
         known = len(read.experiences) - added
@@ -142,19 +173,26 @@ def delete(
 
     if not (ids or run or alias or data or damaged):
         raise UsageError(
-            "Nothing says which experiences to delete.", fix="Give ids, or --run, --alias, --data or --damaged."
+            "Nothing says which experiences to delete.",
+            fix="Give ids, or --run, --alias, --data or --damaged.",
         )
     with existing(store) as opened:
         candidates = [opened.row(start) for start in ids] if ids else opened.rows(run=run)
         chosen = [row.id for row in candidates if is_meant(row, run, alias, data, damaged=damaged)]
         if not chosen:
-            raise UsageError("No such experience.", got=opened.name, fix="See `xautolm experience list`.")
+            raise UsageError(
+                "No such experience.", got=opened.name, fix="See `xautolm experience list`."
+            )
         if not yes:
-            typer.confirm(f"Delete {len(chosen)} experiences for good from {opened.name}?", abort=True)
+            typer.confirm(
+                f"Delete {len(chosen)} experiences for good from {opened.name}?", abort=True
+            )
         say(f"{opened.delete(chosen)} experiences deleted; {opened.name}")
 
 
-def is_meant(row: Row, run: str | None, alias: str | None, data: str | None, *, damaged: bool) -> bool:
+def is_meant(
+    row: Row, run: str | None, alias: str | None, data: str | None, *, damaged: bool
+) -> bool:
     """Return whether all that was asked holds for a row; nothing is known of the alias in a damaged record."""
     has_alias = row.experience is not None and row.experience.alias == alias
     return (

@@ -24,16 +24,25 @@ EXAMPLE = (
 Data = Annotated[
     str | None,
     typer.Argument(
-        help="CSV, TSV, JSON Lines or Parquet file, folder with train.*, or hub data set.", show_default=False
+        help="CSV, TSV, JSON Lines or Parquet file, folder with train.*, or hub data set.",
+        show_default=False,
     ),
 ]
 Config = Annotated[Path | None, option("YAML file with these options; those given here win.")]
-SaveConfig = Annotated[Path | None, option("Write the options of this run to a YAML file for --config.", None, OUTPUT)]
+SaveConfig = Annotated[
+    Path | None, option("Write the options of this run to a YAML file for --config.", None, OUTPUT)
+]
 QuietFlag = Annotated[
-    bool, typer.Option("--quiet", help="Show nothing but errors and the result's folder.", rich_help_panel=OUTPUT)
+    bool,
+    typer.Option(
+        "--quiet", help="Show nothing but errors and the result's folder.", rich_help_panel=OUTPUT
+    ),
 ]
 JsonFlag = Annotated[
-    bool, typer.Option("--json", help="One JSON object a line on standard output.", rich_help_panel=OUTPUT)
+    bool,
+    typer.Option(
+        "--json", help="One JSON object a line on standard output.", rich_help_panel=OUTPUT
+    ),
 ]
 
 
@@ -76,7 +85,9 @@ def merged(config: Path | None, data: str | None, given: Given) -> tuple[str, Fi
     source = of_file.pop("data", None) if data is None else data
     of_file.pop("data", None)
     if source is None:
-        raise UsageError("No training data.", fix="Give a file, folder or hub name, or `data:` in --config.")
+        raise UsageError(
+            "No training data.", fix="Give a file, folder or hub name, or `data:` in --config."
+        )
     return source, FitOptions.parse({**of_file, **given})
 
 
@@ -93,7 +104,9 @@ def write_config(path: Path, data: str, options: FitOptions) -> None:
     try:
         write_text(path, config_text(data, options))
     except OSError as error:
-        raise UsageError("The configuration cannot be written.", got=f"{path}: {error.strerror or error}") from None
+        raise UsageError(
+            "The configuration cannot be written.", got=f"{path}: {error.strerror or error}"
+        ) from None
 
 
 def say_result(folder: RunFolder, *, as_json: bool, quiet: bool) -> None:

@@ -68,7 +68,10 @@ class InputOptions:
         if self.context is None:
             return roles
         if CONTEXT not in self.task.inputs:
-            raise UsageError(f"The run's task, {self.task.name}, has no context.", got=f"--context {self.context}")
+            raise UsageError(
+                f"The run's task, {self.task.name}, has no context.",
+                got=f"--context {self.context}",
+            )
         return [role for role in roles if role.name != CONTEXT]
 
     def named_columns(self) -> dict[str, str | None]:
@@ -86,7 +89,9 @@ class InputOptions:
             return {**named, names[0]: self.column}
         pairs = ",".join(f"{name}=NAME" for name in names)
         raise UsageError(
-            f"{self.task.name} reads several columns.", got=f"--column {self.column}", fix=f"Say --columns {pairs}."
+            f"{self.task.name} reads several columns.",
+            got=f"--column {self.column}",
+            fix=f"Say --columns {pairs}.",
         )
 
 
@@ -153,7 +158,9 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
     check_known(named, roles)
     source = read_file(path, options.encoding, every_row=True)
     if len(source.splits) > 1:
-        raise UsageError("--input holds several splits.", got=", ".join(source.splits), fix="Give a file of one.")
+        raise UsageError(
+            "--input holds several splits.", got=", ".join(source.splits), fix="Give a file of one."
+        )
     (rows,) = source.splits.values()
     inputs = input_table(rows, roles, named, used)
     inputs = _with_context(inputs, options.context)
@@ -182,7 +189,9 @@ def refuse_files(texts: Sequence[str], run: Path) -> None:
     for text in texts:
         if _is_file(text):
             command = f"xautolm predict {shlex.quote(str(run))} --input {shlex.quote(text)}"
-            raise UsageError(f"{text!r} is a file, not a text to predict for.", fix=f"For its rows: {command}")
+            raise UsageError(
+                f"{text!r} is a file, not a text to predict for.", fix=f"For its rows: {command}"
+            )
         has_ending = data_suffix(PurePath(text)) in {*READERS, LINES}
         if has_ending and not any(map(str.isspace, text)):
             raise UsageError(
@@ -210,9 +219,13 @@ def _with_context(inputs: pd.DataFrame, context: Path | None) -> pd.DataFrame:
     try:
         content = context.read_bytes()
     except OSError as error:
-        raise UsageError("The context cannot be read.", got=f"{context}: {error.strerror}") from None
+        raise UsageError(
+            "The context cannot be read.", got=f"{context}: {error.strerror}"
+        ) from None
     passage, _ = decoded(content, str(context))
-    return inputs.assign(**{CONTEXT: pd.Series([passage] * len(inputs), index=inputs.index, dtype=object)})
+    return inputs.assign(
+        **{CONTEXT: pd.Series([passage] * len(inputs), index=inputs.index, dtype=object)}
+    )
 
 
 def _parts(text: str, names: Sequence[str], task: Task, number: int) -> list[str]:
@@ -226,6 +239,8 @@ def _parts(text: str, names: Sequence[str], task: Task, number: int) -> list[str
     if len(parts) != len(names):
         fix = "For questions about one file, say --context FILE." if CONTEXT in names else ""
         raise UsageError(
-            f"{task.name} needs {' and '.join(names)} with a tab between.", got=f"{text!r}, text {number}", fix=fix
+            f"{task.name} needs {' and '.join(names)} with a tab between.",
+            got=f"{text!r}, text {number}",
+            fix=fix,
         )
     return parts

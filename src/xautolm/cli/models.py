@@ -14,10 +14,16 @@ Here = Annotated[
     typer.Option("--here", help="Only models on this machine: packaged, from scratch, or cached."),
 ]
 Name = Annotated[str, typer.Argument(help="Name of a model.", show_default=False)]
-Models = Annotated[str, typer.Option(help="Names, hub ids or folders, separated by commas; or auto.")]
+Models = Annotated[
+    str, typer.Option(help="Names, hub ids or folders, separated by commas; or auto.")
+]
 TaskOption = Annotated[str, typer.Option("--task", help="Task type.")]
-Methods = Annotated[str, typer.Option(help="Methods, separated by commas; all by default.", show_default=False)]
-SpaceOption = Annotated[str, typer.Option(help="Preset default or paper, or a YAML file of ranges.")]
+Methods = Annotated[
+    str, typer.Option(help="Methods, separated by commas; all by default.", show_default=False)
+]
+SpaceOption = Annotated[
+    str, typer.Option(help="Preset default or paper, or a YAML file of ranges.")
+]
 JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
@@ -64,7 +70,9 @@ def space(
     preset, changes = read_space_option(space)
     kind = TASKS.get(task)
     cards = find_models(parse_names(models), ZOO.things, kind.families)
-    built = build_space(preset, kind, cards, parse_names(methods), generic_data(), system_profile(), changes)
+    built = build_space(
+        preset, kind, cards, parse_names(methods), generic_data(), system_profile(), changes
+    )
     say(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
 
 
@@ -78,6 +86,7 @@ def matrix() -> None:
     from xautolm.zoo import ZOO
 
     page = families_page(
-        ZOO.things, lambda task, method, card: form_problems(TASKS.get(task), METHODS.get(method), card)
+        ZOO.things,
+        lambda task, method, card: form_problems(TASKS.get(task), METHODS.get(method), card),
     )
     typer.echo(page, nl=False)

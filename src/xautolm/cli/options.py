@@ -52,7 +52,11 @@ def takes_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
         signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
         for own_parameter in signature.parameters.values():
-            parameters += [_parameter(name) for name in names] if own_parameter.name == GIVEN else [own_parameter]
+            parameters += (
+                [_parameter(name) for name in names]
+                if own_parameter.name == GIVEN
+                else [own_parameter]
+            )
         keyword_only = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
         command_with_options.__signature__ = signature.replace(parameters=keyword_only)  # type: ignore[attr-defined]
         command_with_options.__annotations__ = {each.name: each.annotation for each in keyword_only}
@@ -90,7 +94,9 @@ def _parameter(name: str) -> inspect.Parameter:
         flag = name.replace("_", "-")
         info.param_decls = (f"--{flag}/--no-{flag}",)
     annotation = Annotated[_type_of(field) | None, info]  # type: ignore[valid-type]
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
 
 
 def _type_of(field: FieldInfo) -> type:

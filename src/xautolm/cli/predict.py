@@ -44,10 +44,19 @@ Output = Annotated[
 ]
 Column = Annotated[
     str | None,
-    typer.Option("--column", "--text", help="Column of the input file that holds the texts.", show_default=False),
+    typer.Option(
+        "--column",
+        "--text",
+        help="Column of the input file that holds the texts.",
+        show_default=False,
+    ),
 ]
-Context = Annotated[Path | None, typer.Option(help="Text file that the questions are about.", show_default=False)]
-JsonFlag = Annotated[bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")]
+Context = Annotated[
+    Path | None, typer.Option(help="Text file that the questions are about.", show_default=False)
+]
+JsonFlag = Annotated[
+    bool, typer.Option("--json", help="One JSON object a line, with all probabilities.")
+]
 
 
 @takes_options("columns", "encoding")
@@ -64,7 +73,13 @@ def predict(
 ) -> None:
     """Predict with the best model of a run: for texts, lines, or the rows of a file, as many rows out as in."""
     from xautolm.best_model import BestModel
-    from xautolm.cli.answers import check_columns, check_output, json_lines, shown_lines, write_answers
+    from xautolm.cli.answers import (
+        check_columns,
+        check_output,
+        json_lines,
+        shown_lines,
+        write_answers,
+    )
     from xautolm.cli.inputs import InputOptions
     from xautolm.report.console import for_output, say
     from xautolm.run_folder import RunFolder
@@ -97,7 +112,9 @@ def predict(
             typer.echo(for_output(line))
 
 
-def _question(model: BestModel, texts: list[str] | None, source: Path | None, options: InputOptions) -> Question:
+def _question(
+    model: BestModel, texts: list[str] | None, source: Path | None, options: InputOptions
+) -> Question:
     """Return what is asked: the rows of a file, texts, or the lines of standard input.
 
     Raises:

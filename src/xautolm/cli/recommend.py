@@ -12,7 +12,16 @@ from xautolm.cli.options import Given, takes_options
 NEAREST = 5
 """How many of the nearest data sets are named."""
 OF_DATA = ("task", "text", "label", "columns", "encoding", "max_train", "unlabelled")
-OF_SEARCH = ("models", "families", "methods", "space", "export", "warm_start", "warm_start_options", "hide")
+OF_SEARCH = (
+    "models",
+    "families",
+    "methods",
+    "space",
+    "export",
+    "warm_start",
+    "warm_start_options",
+    "hide",
+)
 OF_LIMITS = ("budget", "trial_time_limit", "trial_memory_limit", "device")
 
 Data = Annotated[str, typer.Argument(help="Data, as for fit.", show_default=False)]
@@ -36,4 +45,6 @@ def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, option
     say(f"\n{advice.note}")
     if advice.tasks:
         nearest = list(advice.tasks.items())[:NEAREST]
-        say("nearest tasks: " + ", ".join(f"{name} at {distance:.2f}" for name, distance in nearest))
+        say(
+            "nearest tasks: " + ", ".join(f"{name} at {distance:.2f}" for name, distance in nearest)
+        )

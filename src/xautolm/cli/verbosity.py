@@ -17,7 +17,10 @@ LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
 """Level of the log by the number of `-v`."""
 
 Verbosity = Annotated[
-    int, typer.Option("-v", "--verbose", count=True, help="Say more; twice for everything.", show_default=False)
+    int,
+    typer.Option(
+        "-v", "--verbose", count=True, help="Say more; twice for everything.", show_default=False
+    ),
 ]
 
 
@@ -49,7 +52,9 @@ def with_verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
 
     # Typer reads parameters from the signature, and types from the annotations.
     signature = inspect.signature(command, eval_str=True)
-    parameter = inspect.Parameter("verbose", inspect.Parameter.KEYWORD_ONLY, default=0, annotation=Verbosity)
+    parameter = inspect.Parameter(
+        "verbose", inspect.Parameter.KEYWORD_ONLY, default=0, annotation=Verbosity
+    )
     parameters = [*signature.parameters.values(), parameter]
     verbose_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     verbose_command.__annotations__ = {each.name: each.annotation for each in parameters}

@@ -67,7 +67,9 @@ def _label_studio(table: pd.DataFrame) -> NotedTable:
     notes = []
     if disputed:
         where = f"the first in {place_of(table, disputed[0])}"
-        notes.append(f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken")
+        notes.append(
+            f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken"
+        )
     return pd.DataFrame(rows, index=table.index, dtype=object), notes
 
 

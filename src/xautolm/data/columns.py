@@ -148,7 +148,9 @@ def _unclear_column(
     if switches:
         joined = ",".join(switches)
         return DataError(
-            question, got=got, fix=f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
+            question,
+            got=got,
+            fix=f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}",
         )
     return DataError(question, got=got, fix=_naming_advice(role, columns, by_role))
 
@@ -211,7 +213,9 @@ class Labelled:
     """What the index counts: `line` or `row`."""
 
 
-def extract(table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, str], name: str) -> pd.DataFrame:
+def extract(
+    table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, str], name: str
+) -> pd.DataFrame:
     """Return the columns of the roles under the roles' names, every cell parsed.
 
     Raises:
@@ -230,7 +234,12 @@ def extract(table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, st
 
 
 def extract_labelled(
-    table: pd.DataFrame, roles: Sequence[Role], columns: Mapping[str, str], name: str, *, empty: object = None
+    table: pd.DataFrame,
+    roles: Sequence[Role],
+    columns: Mapping[str, str],
+    name: str,
+    *,
+    empty: object = None,
 ) -> Labelled:
     """Return the columns of the roles, of the rows that have a label, the last role's; the others are kept apart.
 
@@ -274,7 +283,13 @@ def extract_labelled(
 
 
 def _parsed(
-    cells: pd.Series, role: Role, where: str, column: str, problems: list[str], *, missing: object = REFUSED
+    cells: pd.Series,
+    role: Role,
+    where: str,
+    column: str,
+    problems: list[str],
+    *,
+    missing: object = REFUSED,
 ) -> list[object]:
     """Return the values of cells; what cannot be parsed is added to the problems.
 

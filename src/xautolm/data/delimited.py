@@ -7,7 +7,15 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from xautolm.data.quoting import SEPARATORS, USUAL_COUNT, Lines, MalformedError, Record, lines_of, records_of
+from xautolm.data.quoting import (
+    SEPARATORS,
+    USUAL_COUNT,
+    Lines,
+    MalformedError,
+    Record,
+    lines_of,
+    records_of,
+)
 from xautolm.data.source import SAMPLE_OF_LINE, NotedTable, check_column_names, lined_table
 from xautolm.errors import DataError
 
@@ -19,7 +27,9 @@ WORDS_OF_PROSE = 3
 """Words from which on a column name looks like a text."""
 
 
-def read_delimited(text: str, place: str, usual_separator: str, *, every_row: bool = False) -> NotedTable:
+def read_delimited(
+    text: str, place: str, usual_separator: str, *, every_row: bool = False
+) -> NotedTable:
     """Return the table of a delimited file and what a person should know of how it was read.
 
     Args:
@@ -38,7 +48,9 @@ def read_delimited(text: str, place: str, usual_separator: str, *, every_row: bo
         usual_separator = stated[1]
         lines = lines_of("".join(lines.texts[1:]), lines.first + 1)
     if not lines.texts:
-        raise DataError(f"{place} is empty.", fix="It needs a line of column names and a line for each row.")
+        raise DataError(
+            f"{place} is empty.", fix="It needs a line of column names and a line for each row."
+        )
 
     try:
         records, separator, notes = _with_separator(lines, usual_separator)
@@ -117,9 +129,13 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTa
         notes.append(f"rows without any content left out: {len(empty)}, the first in line {first}")
     if repeated:
         first = repeated[0].first_line
-        notes.append(f"repetitions of the header left out: {len(repeated)}, the first in line {first}")
+        notes.append(
+            f"repetitions of the header left out: {len(repeated)}, the first in line {first}"
+        )
     if not rows:
-        raise DataError(f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}")
+        raise DataError(
+            f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}"
+        )
 
     header_place = f"{place}, line {records[0].first_line}"
     _check_header(header, rows, header_place)

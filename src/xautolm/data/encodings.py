@@ -104,7 +104,9 @@ def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, 
         # Latin-1 has control characters where Windows-1252 has quotes, dashes and the euro; browsers do the same.
         windows_text = _attempt(content, WINDOWS)
         if windows_text is not None:
-            return windows_text, (f"{place} read as Windows-1252 ({WINDOWS}): it has characters that Latin-1 lacks",)
+            return windows_text, (
+                f"{place} read as Windows-1252 ({WINDOWS}): it has characters that Latin-1 lacks",
+            )
     return text, ()
 
 

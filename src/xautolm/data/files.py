@@ -38,12 +38,18 @@ GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
 GIT_LFS_MAGIC = b"version https://git-lfs"
 NOT_DATA = {
-    GIT_LFS_MAGIC: ("a Git LFS pointer; the data itself is not here", "Fetch it with `git lfs pull`."),
+    GIT_LFS_MAGIC: (
+        "a Git LFS pointer; the data itself is not here",
+        "Fetch it with `git lfs pull`.",
+    ),
     b"<!DOCTYPE": ("a web page", "Download the file itself, not the page that shows it."),
     b"<!doctype": ("a web page", "Download the file itself, not the page that shows it."),
     b"<html": ("a web page", "Download the file itself, not the page that shows it."),
     b"\xd0\xcf\x11\xe0": ("an old Excel workbook", "Save the sheet as CSV UTF-8."),
-    b"PK\x03\x04": ("a zip archive or a workbook", "Name it .zip, or save the workbook's sheet as CSV UTF-8."),
+    b"PK\x03\x04": (
+        "a zip archive or a workbook",
+        "Name it .zip, or save the workbook's sheet as CSV UTF-8.",
+    ),
     PARQUET_MAGIC: ("a Parquet file", "Name it .parquet."),
 }
 """First bytes of files that are not what their name says: what they are, and what to do."""
@@ -120,7 +126,9 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     splits: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         if table.empty:
-            raise DataError(f"{place} has no rows.", got=f"split {split!r}" if len(tables) > 1 else None)
+            raise DataError(
+                f"{place} has no rows.", got=f"split {split!r}" if len(tables) > 1 else None
+            )
         check_column_names(table, place)
         splits[split], repairs = repaired_table(table, place)
         notes.extend(repairs)
@@ -162,7 +170,9 @@ def _unpacked(path: Path) -> tuple[bytes, str]:
         return decompress(data), str(path)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
-            f"{path} cannot be unpacked.", got=str(error), fix="Was it cut off? Fetch or write it again."
+            f"{path} cannot be unpacked.",
+            got=str(error),
+            fix="Was it cut off? Fetch or write it again.",
         ) from None
 
 
@@ -175,7 +185,11 @@ def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             # macOS puts a folder of its own beside the files that it packs.
-            names = [name for name in archive.namelist() if not name.endswith("/") and "__MACOSX" not in name]
+            names = [
+                name
+                for name in archive.namelist()
+                if not name.endswith("/") and "__MACOSX" not in name
+            ]
             if len(names) != 1:
                 first_names = ", ".join(names[:6])
                 ellipsis = " ..." if len(names) > 6 else ""
@@ -187,14 +201,18 @@ def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
             return archive.read(names[0]), str(path / names[0])
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise DataError(
-            f"{path} cannot be unpacked.", got=str(error), fix="Was it cut off, or is it locked by a password?"
+            f"{path} cannot be unpacked.",
+            got=str(error),
+            fix="Was it cut off, or is it locked by a password?",
         ) from None
 
 
 def _delimited(separator: str) -> Callable[[Content], Tables]:
     def read(content: Content) -> Tables:
         text, notes = content.text()
-        table, reading_notes = read_delimited(text, content.place, separator, every_row=content.every_row)
+        table, reading_notes = read_delimited(
+            text, content.place, separator, every_row=content.every_row
+        )
         return {TRAIN: table}, [*notes, *reading_notes]
 
     return read

@@ -27,7 +27,16 @@ NUMBERS = re.compile(r"\d+")
 SHOWN_FILES = 6
 """Files, or numbers of files, that a message lists."""
 NAMES_OF_NO_DATA = frozenset(
-    {"dataset_info", "dataset_infos", "dataset_dict", "state", "config", "metadata", "package", "requirements"}
+    {
+        "dataset_info",
+        "dataset_infos",
+        "dataset_dict",
+        "state",
+        "config",
+        "metadata",
+        "package",
+        "requirements",
+    }
 )
 """Stems of JSON and text files that describe a folder."""
 
@@ -205,7 +214,9 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> No
         split_names = list(part.splits)
         if split_names != [TRAIN]:
             raise DataError(
-                f"{folder / path} holds several splits of its own.", got=", ".join(split_names), fix="Give that file."
+                f"{folder / path} holds several splits of its own.",
+                got=", ".join(split_names),
+                fix="Give that file.",
             )
         table = part.splits[TRAIN]
         tables.append(table)
@@ -221,7 +232,9 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> No
     return pd.concat(tables), notes
 
 
-def _check_same_columns(table: pd.DataFrame, path: PurePath, first: pd.DataFrame, first_path: PurePath) -> None:
+def _check_same_columns(
+    table: pd.DataFrame, path: PurePath, first: pd.DataFrame, first_path: PurePath
+) -> None:
     """Refuse a part of a table that has other columns than the first.
 
     Raises:

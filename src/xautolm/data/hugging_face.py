@@ -71,7 +71,9 @@ def from_hub(name: str, *, any_split: bool = False) -> Source:
     return named_splits(name, dict(stored), any_split=any_split)
 
 
-def named_splits(name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *, any_split: bool = False) -> Source:
+def named_splits(
+    name: str, tables: Mapping[Hashable, pd.DataFrame | Tabular], *, any_split: bool = False
+) -> Source:
     """Return tables under our names of their splits; the usual name wins over others for the same split.
 
     Raises:
@@ -130,7 +132,9 @@ def as_frame(table: pd.DataFrame | Tabular) -> pd.DataFrame:
     return frame
 
 
-def with_stored_class_names(frame: pd.DataFrame, metadata: Mapping[bytes, bytes] | None) -> pd.DataFrame:
+def with_stored_class_names(
+    frame: pd.DataFrame, metadata: Mapping[bytes, bytes] | None
+) -> pd.DataFrame:
     """Return the table of a Parquet file of the hub with class names for numbers.
 
     Args:

@@ -18,7 +18,9 @@ CONVERSATIONS = ("messages", "conversations", "conversation")
 PROMPT, COMPLETION = "prompt", "completion"
 
 
-def instruction_columns(table: pd.DataFrame, named: str | None, text: str, target: str) -> NotedTable:
+def instruction_columns(
+    table: pd.DataFrame, named: str | None, text: str, target: str
+) -> NotedTable:
     """Return a table with instructions or conversations as columns of prompts and, of conversations, of answers.
 
     Args:
@@ -96,7 +98,9 @@ def _instruction_prompt(row: Mapping[str, object]) -> str:
         turns.append(Turn(Speaker.SYSTEM, system))
     for exchange in items_of(row.get(HISTORY)) or []:
         if not isinstance(exchange, Collection) or len(exchange) != 2:
-            raise ValueError(f"the history must list pairs of a question and an answer, got {shown(exchange)}")
+            raise ValueError(
+                f"the history must list pairs of a question and an answer, got {shown(exchange)}"
+            )
         question, answer = exchange
         turns.append(Turn(Speaker.USER, str(question)))
         turns.append(Turn(Speaker.ASSISTANT, str(answer)))
@@ -150,9 +154,13 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     prompted = with_columns(rest, {text: prompts})
     if target:
         prompted = with_columns(prompted, {target: answers})
-    notes = [f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"]
+    notes = [
+        f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"
+    ]
     if context_answers:
-        notes.append(f"earlier answers in them, which are read as context and not learned: {context_answers}")
+        notes.append(
+            f"earlier answers in them, which are read as context and not learned: {context_answers}"
+        )
     return prompted, notes
 
 
@@ -194,7 +202,9 @@ def _of_prompts_in_turns(table: pd.DataFrame) -> NotedTable:
     """
     prompts: list[str] = []
     completions: list[object] = []
-    for place, prompt, completion in zip(table.index, table[PROMPT], table[COMPLETION], strict=True):
+    for place, prompt, completion in zip(
+        table.index, table[PROMPT], table[COMPLETION], strict=True
+    ):
         try:
             prompts.append(conversation_text(turns_of(prompt)))
             if items_of(completion) is None:

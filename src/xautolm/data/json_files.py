@@ -107,7 +107,9 @@ def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) ->
         where = f"{place}, line {number}"
         for value in _values_of_line(line, where):
             if not isinstance(value, dict):
-                raise DataError(f"{where}: not a JSON object.", got=line[:SAMPLE_OF_LINE], fix=ONE_ROW_EACH)
+                raise DataError(
+                    f"{where}: not a JSON object.", got=line[:SAMPLE_OF_LINE], fix=ONE_ROW_EACH
+                )
             rows.append(value)
             places.append(number)
     return lined_table(rows, places)
@@ -191,7 +193,9 @@ def _not_json(error: json.JSONDecodeError, text: str, place: str) -> DataError:
         )
     start = max(error.pos - SAMPLE_OF_LINE // 2, 0)
     around = text[start : error.pos + SAMPLE_OF_LINE // 2]
-    return DataError(f"{where}: not valid JSON.", got=f"{error.msg} near {around!r}", fix=ONE_ROW_EACH)
+    return DataError(
+        f"{where}: not valid JSON.", got=f"{error.msg} near {around!r}", fix=ONE_ROW_EACH
+    )
 
 
 def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame]:
@@ -211,7 +215,9 @@ def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame
     return {TRAIN: _table_of_list(rows, place)}
 
 
-def _tables_of_splits(document: Mapping[str, Json], place: str) -> Mapping[str, pd.DataFrame] | None:
+def _tables_of_splits(
+    document: Mapping[str, Json], place: str
+) -> Mapping[str, pd.DataFrame] | None:
     """Return a table for each split, if the names of an object are those of splits and their values lists."""
     rows_by_split: dict[str, list[Json]] = {}
     name_by_split: dict[str, str] = {}
@@ -360,8 +366,14 @@ def _squad_rows(articles: Sequence[Mapping[str, Any]], place: str) -> list[dict[
             for paragraph in article["paragraphs"]:
                 for question in paragraph["qas"]:
                     answers = [answer["text"] for answer in question["answers"]]
-                    row = {"context": paragraph["context"], "question": question["question"], "answers": answers}
+                    row = {
+                        "context": paragraph["context"],
+                        "question": question["question"],
+                        "answers": answers,
+                    }
                     rows.append(row)
     except (KeyError, TypeError) as error:
-        raise DataError(f"{place} is not in SQuAD's format.", got=f"{type(error).__name__}: {error}") from None
+        raise DataError(
+            f"{place} is not in SQuAD's format.", got=f"{type(error).__name__}: {error}"
+        ) from None
     return rows

@@ -93,7 +93,9 @@ class SplitReader:
                 fix="Name the column that holds them with --label, or give labelled rows.",
             )
         if rows.table.empty:
-            self._say_left_out(name, f"none of its {missing} rows has a label in column {self.label_column!r}")
+            self._say_left_out(
+                name, f"none of its {missing} rows has a label in column {self.label_column!r}"
+            )
             return None
         if missing:
             self._say_rows_left_out(name, rows, len(raw))
@@ -197,7 +199,9 @@ def refuse_other_spellings(split: str, names: Sequence[str], train_names: Sequen
             continue
         twin = train_name_by_key.get(spelling_key(name))
         if twin is not None:
-            pairs.append(f"{ascii_if_alike(name, twin)} where training has {ascii_if_alike(twin, name)}")
+            pairs.append(
+                f"{ascii_if_alike(name, twin)} where training has {ascii_if_alike(twin, name)}"
+            )
     if pairs:
         raise DataError(
             f"Labels of the {split} are spelled otherwise than in training.",
@@ -242,7 +246,9 @@ def ascii_if_alike(name: str, twin: str) -> str:
     return repr(name)
 
 
-def without_unknown(table: pd.DataFrame, target: str, labels_of: ClassesOf, train_names: Sequence[str]) -> NotedTable:
+def without_unknown(
+    table: pd.DataFrame, target: str, labels_of: ClassesOf, train_names: Sequence[str]
+) -> NotedTable:
     """Return the rows of a test split whose labels training has, and a note on the others.
 
     Raises:

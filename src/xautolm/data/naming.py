@@ -7,12 +7,16 @@ from pathlib import Path
 
 from xautolm.data.split_names import ALIASES, PART_NUMBER
 
-EMPTY_WORDS = frozenset({"data", "default", "eval", "main", "plain", "raw", "split", "splits", "text"})
+EMPTY_WORDS = frozenset(
+    {"data", "default", "eval", "main", "plain", "raw", "split", "splits", "text"}
+)
 """Words in names of files and folders that say nothing of the data, besides those for splits."""
 PARTS = EMPTY_WORDS.union(*ALIASES.values())
 """Words that say which part of some data a file or folder holds, or nothing at all."""
 SHARD = re.compile(PART_NUMBER)
-SUFFIX = re.compile(r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|feather|arrow|gz|zip|bz2|xz))+$", re.IGNORECASE)
+SUFFIX = re.compile(
+    r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|feather|arrow|gz|zip|bz2|xz))+$", re.IGNORECASE
+)
 VERSION = re.compile(r"v?\d+")
 WORD = re.compile(r"[^\W_]+")
 

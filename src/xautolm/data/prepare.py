@@ -164,7 +164,9 @@ def labelled(
     unknown = sorted(set(classes) - set(known_classes))
     if unknown:
         raise DataError(
-            "The model does not know these classes.", got=", ".join(unknown[:8]), fix=f"It knows {known_classes}."
+            "The model does not know these classes.",
+            got=", ".join(unknown[:8]),
+            fix=f"It knows {known_classes}.",
         )
     return table
 
@@ -224,7 +226,9 @@ def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
     return similar_labels(train_names)
 
 
-def _profile(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels: tuple[str, ...]) -> DataProfile:
+def _profile(
+    train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, labels: tuple[str, ...]
+) -> DataProfile:
     """Return what is known of the data as numbers; its name and the fingerprint of its source are left empty."""
     sample = train.head(LENGTH_SAMPLE)
     # A model reads all inputs of a row one after the other.

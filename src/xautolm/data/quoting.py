@@ -115,7 +115,9 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if swallowing is None:
         line_ends = sum(record.last_line - record.first_line for record in spanning)
         where = f"the first in line {spanning[0].first_line}"
-        return records, [f"{len(records) - 1} rows; line ends inside quoted texts: {line_ends}, {where}"]
+        return records, [
+            f"{len(records) - 1} rows; line ends inside quoted texts: {line_ends}, {where}"
+        ]
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
@@ -125,7 +127,9 @@ def _over_several_lines(records: Sequence[Record]) -> list[Record]:
     return [record for record in records if record.last_line > record.first_line]
 
 
-def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tuple[list[Record], list[str]]:
+def _despite_quotes(
+    lines: Lines, separator: str, error: MalformedError
+) -> tuple[list[Record], list[str]]:
     """Return the records of a file that does not follow RFC 4180, if there is another way to read it.
 
     Raises:
@@ -146,7 +150,9 @@ def _despite_quotes(lines: Lines, separator: str, error: MalformedError) -> tupl
         if _swallowing(spanning, records, lines, separator, needs_evidence=True) is not None:
             continue
         if quoting is Quoting.ESCAPED:
-            return records, [f'quotes after a backslash (\\") taken as characters, as in line {error.line}']
+            return records, [
+                f'quotes after a backslash (\\") taken as characters, as in line {error.line}'
+            ]
         return records, []
     raise error
 
@@ -232,7 +238,9 @@ def _quotes_quote(records: Sequence[Record]) -> bool:
     """Return whether a file whose lines are records uses quotes to quote, and not as characters of its texts."""
     lines_in_quotes = 0
     for number, record in enumerate(records):
-        quoted = [cell[1:-1] for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"']
+        quoted = [
+            cell[1:-1] for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"'
+        ]
         # Only a program that quotes doubles a quote inside quotes, or puts a column name in quotes.
         if any('""' in text for text in quoted):
             return True
@@ -256,7 +264,12 @@ class _Usual:
 
 
 def _swallowing(
-    spanning: Sequence[Record], records: Sequence[Record], lines: Lines, separator: str, *, needs_evidence: bool
+    spanning: Sequence[Record],
+    records: Sequence[Record],
+    lines: Lines,
+    separator: str,
+    *,
+    needs_evidence: bool,
 ) -> Record | None:
     """Return the first record over several lines that has swallowed rows, if any has.
 

@@ -37,7 +37,9 @@ class TrainingData:
     """The names of columns by role: those that the user gave, and those that the shape itself says."""
 
 
-def training_data(inputs: object, targets: object, roles: Sequence[Role], columns: Columns) -> TrainingData:
+def training_data(
+    inputs: object, targets: object, roles: Sequence[Role], columns: Columns
+) -> TrainingData:
     """Return labelled data from inputs and targets as scikit-learn takes them, or from one table with both.
 
     Args:
@@ -73,7 +75,9 @@ def training_data(inputs: object, targets: object, roles: Sequence[Role], column
     return TrainingData(data=table, columns={**columns, target_role.name: target})
 
 
-def input_table(inputs: object, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]) -> pd.DataFrame:
+def input_table(
+    inputs: object, roles: Sequence[Role], columns: Columns, used: Mapping[str, str]
+) -> pd.DataFrame:
     """Return inputs to predict for as a table, a row for each, with columns named by role.
 
     Args:
@@ -145,11 +149,15 @@ def _with_target_named(data: object, name: str, target: Role, columns: Columns) 
         )
     earlier = columns.get(target.name)
     if earlier is not None and earlier != name:
-        raise DataError(f"Which column is the {target.name}?", got=f"{name!r} as y, {earlier!r} as an option")
+        raise DataError(
+            f"Which column is the {target.name}?", got=f"{name!r} as y, {earlier!r} as an option"
+        )
     return {**columns, target.name: name}
 
 
-def _inputs(inputs: object, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+def _inputs(
+    inputs: object, roles: Sequence[Role], columns: Columns
+) -> tuple[pd.DataFrame, Columns]:
     """Return a table of inputs in some columns, and what is known of their names."""
     if _is_table(inputs):
         return _inputs_of_table(inputs, roles, columns)
@@ -169,7 +177,9 @@ def _inputs(inputs: object, roles: Sequence[Role], columns: Columns) -> tuple[pd
     return table, {**columns, **names}
 
 
-def _inputs_of_table(data: object, roles: Sequence[Role], columns: Columns) -> tuple[pd.DataFrame, Columns]:
+def _inputs_of_table(
+    data: object, roles: Sequence[Role], columns: Columns
+) -> tuple[pd.DataFrame, Columns]:
     table = _only_table(data)
     # An index with a name is a column too, but not what a frame of one column is about.
     own_names = data.columns if isinstance(data, pd.DataFrame) else table.columns
@@ -219,7 +229,11 @@ def _only_table(data: object) -> pd.DataFrame:
         return _only_split(tables)
     if isinstance(data, Mapping):
         if data and all(isinstance(cell, str) for cell in data.values()):
-            raise DataError("A row by itself is no table.", got=str(data)[:SHOWN], fix="For one row, give [row].")
+            raise DataError(
+                "A row by itself is no table.",
+                got=str(data)[:SHOWN],
+                fix="For one row, give [row].",
+            )
         return frame_of_columns(data)
     source = load(data, any_split=True)
     for note in source.notes:
@@ -252,7 +266,9 @@ def _frame_of_mappings(rows: Sequence[object]) -> pd.DataFrame:
     for number, row in enumerate(rows):
         if not isinstance(row, Mapping):
             value = f"{type(row).__name__} {row!r}"
-            raise DataError(f"data, row {number}: expected a mapping as in other rows.", got=value[:SHOWN])
+            raise DataError(
+                f"data, row {number}: expected a mapping as in other rows.", got=value[:SHOWN]
+            )
         mappings.append(row)
     return pd.DataFrame(mappings, dtype=object)
 
@@ -280,7 +296,9 @@ def _check_same_order(inputs: object, targets: object) -> None:
     Raises:
         DataError: The first place where they differ.
     """
-    if not isinstance(inputs, pd.DataFrame | pd.Series) or not isinstance(targets, pd.DataFrame | pd.Series):
+    if not isinstance(inputs, pd.DataFrame | pd.Series) or not isinstance(
+        targets, pd.DataFrame | pd.Series
+    ):
         return
     of_inputs, of_targets = inputs.index, targets.index
     if of_inputs.equals(of_targets) or not of_inputs.is_unique or not of_targets.is_unique:

@@ -83,7 +83,9 @@ def made_validation(
     return train_positions, validation_positions
 
 
-def without_keys_of(table: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: Keys) -> pd.DataFrame:
+def without_keys_of(
+    table: pd.DataFrame, tables: Sequence[pd.DataFrame], keys: Keys
+) -> pd.DataFrame:
     """Return the rows whose key is in none of the other tables."""
     keys_elsewhere: set[Hashable] = set()
     for split in tables:

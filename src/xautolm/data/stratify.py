@@ -170,7 +170,11 @@ def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> n
 
 
 def _cover(
-    units: Sequence[Strata], side: np.ndarray, members: dict[Hashable, list[int]], *, keep_last: bool = True
+    units: Sequence[Strata],
+    side: np.ndarray,
+    members: dict[Hashable, list[int]],
+    *,
+    keep_last: bool = True,
 ) -> None:
     """Move a unit onto the side for each stratum that has none there, the rarest stratum first.
 

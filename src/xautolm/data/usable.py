@@ -32,7 +32,9 @@ class Parts:
     """How they came about, for people."""
 
 
-def usable_parts(tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: int | None, seed: int) -> Parts:
+def usable_parts(
+    tables: Mapping[str, pd.DataFrame], needs: Needs, max_train: int | None, seed: int
+) -> Parts:
     """Return training and validation rows of which the task can learn.
 
     Args:
@@ -93,7 +95,9 @@ def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> N
     notes = [keys.note] if keys.note else []
     dropped = len(train) - len(rest)
     if dropped:
-        compared = "their text is" if len(keys.columns) == 1 else f"their {' and '.join(keys.columns)} are"
+        compared = (
+            "their text is" if len(keys.columns) == 1 else f"their {' and '.join(keys.columns)} are"
+        )
         notes.append(f"{dropped} training rows dropped: {compared} in validation or test too")
     return rest, notes
 
@@ -140,7 +144,9 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
             # Beside `max_train` training rows, the validation rows have their share of both together.
             most_rows = max(1, round(max_train * VALIDATION_SHARE / (1 - VALIDATION_SHARE)))
             size = min(size, most_rows)
-        train_positions, validation_positions = made_validation(row_keys, strata, max(1, size), seed)
+        train_positions, validation_positions = made_validation(
+            row_keys, strata, max(1, size), seed
+        )
         rest = train.iloc[train_positions]
         held_out = train.iloc[validation_positions]
         try:
@@ -152,7 +158,11 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
             # The best keys come first, so their problem says most.
             first_problem = first_problem or error
             continue
-        rows = f"{len(validation)}" if len(validation) == len(held_out) else f"{len(validation)} of {len(held_out)}"
+        rows = (
+            f"{len(validation)}"
+            if len(validation) == len(held_out)
+            else f"{len(validation)} of {len(held_out)}"
+        )
         notes = [f"validation split made: {rows} rows, stratified by {needs.target}, seed {seed}"]
         if keys.note:
             notes.append(keys.note)
@@ -171,7 +181,9 @@ def _at_most(rows: pd.DataFrame, most: int, needs: Needs, seed: int) -> pd.DataF
     return rows.iloc[positions]
 
 
-def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:
+def _refuse_one_sided(
+    train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys
+) -> None:
     """Refuse a made split that has nothing on one side, or a class that has to be on both and is on one.
 
     Raises:
@@ -200,7 +212,9 @@ def _refuse_one_sided(train: pd.DataFrame, validation: pd.DataFrame, needs: Need
     )
 
 
-def _refuse_one_sided_classes(train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys) -> None:
+def _refuse_one_sided_classes(
+    train: pd.DataFrame, validation: pd.DataFrame, needs: Needs, keys: Keys
+) -> None:
     """Refuse classes that are on one side of a made split.
 
     Raises:
@@ -252,7 +266,9 @@ def _headline(error: DataError) -> str:
     return str(error).partition("\n")[0]
 
 
-def _refuse_lost_classes(train: pd.DataFrame, sampled: pd.DataFrame, needs: Needs, max_train: int) -> None:
+def _refuse_lost_classes(
+    train: pd.DataFrame, sampled: pd.DataFrame, needs: Needs, max_train: int
+) -> None:
     """Refuse a sample of training rows that lacks a class.
 
     Raises:

@@ -38,9 +38,13 @@ def failure_of(error: BaseException) -> Failure:
     return Failure(kind=kind_of(error), message=message[:500])
 
 
-def failed(failure: Failure, wall_time: float = 0.0, peak_memory: int | None = None) -> TrialOutcome:
+def failed(
+    failure: Failure, wall_time: float = 0.0, peak_memory: int | None = None
+) -> TrialOutcome:
     """Return the outcome of a failed trial."""
-    return TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=wall_time, peak_memory=peak_memory)
+    return TrialOutcome(
+        status=TrialStatus.FAILED, failure=failure, wall_time=wall_time, peak_memory=peak_memory
+    )
 
 
 def checked(outcome: TrialOutcome) -> TrialOutcome:
@@ -66,12 +70,18 @@ def failure_of_exit(code: int | None) -> Failure:
         return Failure(kind=FailureKind.INTERRUPTED, message=message)
     if code == -signal.SIGKILL:
         # We did not kill it, so in all likelihood the kernel did, to free memory.
-        return Failure(kind=FailureKind.OUT_OF_MEMORY, message="killed by the system, most likely for lack of memory")
+        return Failure(
+            kind=FailureKind.OUT_OF_MEMORY,
+            message="killed by the system, most likely for lack of memory",
+        )
     if code == UNWRITABLE:
         message = "the result could not be written: the disk is full, or fails"
         return Failure(kind=FailureKind.INFRASTRUCTURE, message=message)
     if code >= 0:
-        return Failure(kind=FailureKind.CRASH, message=f"the process ended with exit code {code} and left no result")
+        return Failure(
+            kind=FailureKind.CRASH,
+            message=f"the process ended with exit code {code} and left no result",
+        )
     number = signal.Signals(-code)
     message = f"the process ended with signal {number.name} and left no result"
     return Failure(kind=KINDS_OF_SIGNALS.get(number, FailureKind.CRASH), message=message)

@@ -139,7 +139,9 @@ class ForkServer:
         """Run a trial in its process, or in a new interpreter that takes this process over; returns the exit code."""
         if self.forks:
             return work(Path(folder), entry)
-        os.execv(sys.executable, [sys.executable, "-c", program_of("worker"), folder, entry, str(server)])
+        os.execv(
+            sys.executable, [sys.executable, "-c", program_of("worker"), folder, entry, str(server)]
+        )
 
     def reap(self) -> None:
         """Report the children that have ended, after nothing of them is left."""

@@ -112,7 +112,9 @@ class ServerLauncher:
             start_new_session=True,
             env={**self.environment, MARK: mark},
         )
-        self.listener = threading.Thread(target=_listen, args=(self.server, self.answers, mark), daemon=True)
+        self.listener = threading.Thread(
+            target=_listen, args=(self.server, self.answers, mark), daemon=True
+        )
         self.listener.start()
 
     def launch(self, folder: Path, entry: str) -> int:
@@ -143,7 +145,9 @@ class ServerLauncher:
         """Close the server's input: it kills its children and ends. What a lost server has left is killed too."""
         if self.server is None:
             return
-        assert self.server.stdin is not None and self.listener is not None and self.errors is not None
+        assert (
+            self.server.stdin is not None and self.listener is not None and self.errors is not None
+        )
         if not self.is_ready and self.server.poll() is None:
             # It has no child yet, and would not look at its input before it has loaded its modules.
             kill_group(self.server.pid)
@@ -196,9 +200,13 @@ class ServerLauncher:
             try:
                 answer = self.answers.get(timeout=max(0.0, deadline - time.monotonic()))
             except queue.Empty:
-                raise XAutoLMError(f"The server that starts trials did not answer in {START_TIMEOUT:.0f} s.") from None
+                raise XAutoLMError(
+                    f"The server that starts trials did not answer in {START_TIMEOUT:.0f} s."
+                ) from None
             if "ended" in answer:
-                raise ServerLost(f"The server that starts trials has ended.\n{self._last_words()}".rstrip())
+                raise ServerLost(
+                    f"The server that starts trials has ended.\n{self._last_words()}".rstrip()
+                )
             if event in answer:
                 return answer
             self._note(answer)
@@ -229,14 +237,18 @@ class SpawnLauncher(ServerLauncher):
         super().__init__((), threads)
 
 
-def default_launcher(preload: Sequence[str], threads: int, later: Sequence[str] = ()) -> ServerLauncher:
+def default_launcher(
+    preload: Sequence[str], threads: int, later: Sequence[str] = ()
+) -> ServerLauncher:
     """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
     if sys.platform == "linux":
         return ForkServerLauncher(preload, threads, later)
     return SpawnLauncher(threads)
 
 
-def _listen(server: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any]], mark: str) -> None:
+def _listen(
+    server: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any]], mark: str
+) -> None:
     """Pass on what the server says; when it has ended, in whatever way, kill at once what it has left."""
     assert server.stdout is not None
     with server.stdout:

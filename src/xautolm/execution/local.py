@@ -32,7 +32,9 @@ FILES_POLL = 2.0
 GRACE_SECONDS, GRACE_SHARE = 10.0, 0.1
 """A trial may pass its time limit by this much, to evaluate and save, before it is killed."""
 
-CANCELLED = Failure(kind=FailureKind.INTERRUPTED, message="it was stopped before its first evaluation")
+CANCELLED = Failure(
+    kind=FailureKind.INTERRUPTED, message="it was stopped before its first evaluation"
+)
 """What is said of a trial that was cancelled and leaves no score."""
 
 
@@ -149,13 +151,21 @@ class LocalExecutor:
             trial.looked = now
             written = stray_bytes(trial.folder)
             if written > RUNNING_BYTES:
-                self._kill(trial, FailureKind.CRASH, f"wrote {written / 1e9:.1f} GB of files that nobody reads")
+                self._kill(
+                    trial,
+                    FailureKind.CRASH,
+                    f"wrote {written / 1e9:.1f} GB of files that nobody reads",
+                )
         if now - trial.measured >= MEMORY_POLL:
             trial.measured = now
             memory = group_memory(trial.pid)
             trial.peak_memory = max(trial.peak_memory, memory)
             if trial.limits.memory is not None and memory > trial.limits.memory:
-                self._kill(trial, FailureKind.OUT_OF_MEMORY, f"{memory / 1e9:.2f} GB passed the memory limit")
+                self._kill(
+                    trial,
+                    FailureKind.OUT_OF_MEMORY,
+                    f"{memory / 1e9:.2f} GB passed the memory limit",
+                )
         if trial.limits.seconds is not None:
             limit = hard_limit(trial.limits.seconds)
             if now - trial.started > limit:
@@ -182,7 +192,9 @@ class LocalExecutor:
             failure = replace(failure, stderr_tail=tail(files.stderr))
         peak_memory = max(outcome.peak_memory or 0, trial.peak_memory)
         wall_time = time.monotonic() - trial.started
-        outcome = replace(outcome, failure=failure, wall_time=wall_time, peak_memory=peak_memory or None)
+        outcome = replace(
+            outcome, failure=failure, wall_time=wall_time, peak_memory=peak_memory or None
+        )
         files.write_outcome(outcome)
         return outcome
 

@@ -4,4 +4,10 @@ from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import Imported, export_experiences, import_experiences
 from xautolm.experience.store import ExperienceStore
 
-__all__ = ["ExperienceStore", "Imported", "export_experiences", "import_autogoal", "import_experiences"]
+__all__ = [
+    "ExperienceStore",
+    "Imported",
+    "export_experiences",
+    "import_autogoal",
+    "import_experiences",
+]

@@ -26,8 +26,20 @@ AUTOGOAL_SEMANTIC = "semantic-autogoal.v1"
 """The paper's vector where it is of no length that we know."""
 
 SAME_VALUES: Mapping[str, Mapping[Scalar, Scalar]] = {
-    "data_downsize": {"none": "none", "half": "half", "1/2": "half", "quarter": "quarter", "1/4": "quarter"},
-    "quantization": {"none": "none", "8bit": "8bit", "4bit": "4bit", "bnb-8bit": "8bit", "bnb-4bit": "4bit"},
+    "data_downsize": {
+        "none": "none",
+        "half": "half",
+        "1/2": "half",
+        "quarter": "quarter",
+        "1/4": "quarter",
+    },
+    "quantization": {
+        "none": "none",
+        "8bit": "8bit",
+        "4bit": "4bit",
+        "bnb-8bit": "8bit",
+        "bnb-4bit": "4bit",
+    },
 }
 """What stored values are called here, by parameter; a value that is not listed is dropped."""
 SWITCHED = {
@@ -70,7 +82,11 @@ def adopted(experiences: Iterable[Experience]) -> list[Experience]:
 def in_our_words(experience: Experience) -> Experience:
     """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
     is_imported = experience.provenance.startswith(IMPORTED)
-    configuration, outcome, objectives = experience.configuration, experience.outcome, experience.objectives
+    configuration, outcome, objectives = (
+        experience.configuration,
+        experience.outcome,
+        experience.objectives,
+    )
     values = completed(our_values(configuration.values), experience.task)
     if values != configuration.values:
         configuration = replace(configuration, values=values)

@@ -124,7 +124,14 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
     for path in paths:
         try:
             stored.append(_read(path, gpu_memory))
-        except (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError) as error:
+        except (
+            ValueError,
+            KeyError,
+            TypeError,
+            IndexError,
+            AttributeError,
+            RecursionError,
+        ) as error:
             first_line = str(error).partition("\n")[0]
             skipped.append(f"{path}: {type(error).__name__}: {first_line[:160]}")
 
@@ -281,7 +288,9 @@ def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> Tria
     metrics = {name: value for name, value in metrics.items() if not name.startswith("time_")}
     if not is_generation:
         metrics["f1_macro"] = metrics.pop("f1")
-    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=seconds, wall_time=seconds)
+    return TrialOutcome(
+        status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=seconds, wall_time=seconds
+    )
 
 
 def _is_value(value: object) -> bool:

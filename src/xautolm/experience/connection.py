@@ -126,7 +126,9 @@ def read_address(location: str) -> Address:
         StoreError: Neither; the message shows no password.
     """
     if not location.strip() or "\0" in location:
-        raise StoreError("This is no place for an experience store.", got=repr(location), fix=ANOTHER_STORE)
+        raise StoreError(
+            "This is no place for an experience store.", got=repr(location), fix=ANOTHER_STORE
+        )
     if "://" not in location:
         return _file_address(location)
     url = _parsed_url(location)
@@ -150,7 +152,9 @@ def _file_address(path: str, *, for_reading: bool = False) -> Address:
 def make_engine(address: Address) -> Engine:
     """Return the engine for a store; nothing is opened yet."""
     if address.url.drivername not in SQLITE_DRIVERS:
-        return create_engine(address.url, pool_pre_ping=True, connect_args=_server_patience(address.url))
+        return create_engine(
+            address.url, pool_pre_ping=True, connect_args=_server_patience(address.url)
+        )
     if address.file is None:
         engine = create_engine(address.url, connect_args={"timeout": LOCK_TIMEOUT})
     else:
@@ -190,7 +194,14 @@ def store_errors(address: Address) -> Iterator[None]:
             got=f"{address.shown} needs {error.name}",
             fix="Install it; for PostgreSQL, `pip install psycopg[binary]` and begin with postgresql+psycopg://",
         ) from None
-    except (SQLAlchemyError, sqlite3.Error, OSError, ValueError, TypeError, ArithmeticError) as error:
+    except (
+        SQLAlchemyError,
+        sqlite3.Error,
+        OSError,
+        ValueError,
+        TypeError,
+        ArithmeticError,
+    ) as error:
         raise _trouble(error, address) from None
 
 

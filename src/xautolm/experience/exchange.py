@@ -43,12 +43,16 @@ def export_experiences(experiences: Iterable[Experience], path: Path) -> int:
         else:
             write_text(path, "".join(f"{line}\n" for line in lines))
     except OSError as error:
-        raise StoreError("The file cannot be written.", got=error, fix="Choose another place.") from None
+        raise StoreError(
+            "The file cannot be written.", got=error, fix="Choose another place."
+        ) from None
     return len(lines)
 
 
 def _unknown_type(path: Path) -> StoreError:
-    return StoreError("Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}.")
+    return StoreError(
+        "Unknown file type for experiences.", got=path, fix=f"Known: {', '.join(SUFFIXES)}."
+    )
 
 
 def import_experiences(path: Path) -> Imported:

@@ -84,7 +84,9 @@ def prepare(engine: Engine, address: Address, *, must_exist: bool) -> None:
 def _check_file(file: Path, *, must_exist: bool) -> None:
     """Make an empty file where there is none."""
     if file.is_dir():
-        raise StoreError("The experience store is a file, and this is a folder.", got=file, fix=ANOTHER_STORE)
+        raise StoreError(
+            "The experience store is a file, and this is a folder.", got=file, fix=ANOTHER_STORE
+        )
     if file.exists():
         return
     if must_exist:
@@ -170,4 +172,8 @@ def _write_schema(connection: Connection, address: Address, version: int | None)
 
 
 def _no_store(place: str) -> StoreError:
-    return StoreError("There is no experience store here.", got=place, fix="Check the path or the URL of the store.")
+    return StoreError(
+        "There is no experience store here.",
+        got=place,
+        fix="Check the path or the URL of the store.",
+    )

@@ -77,7 +77,9 @@ class ExperienceStore:
         """Return what a person should know of the store, a sentence each; of damaged records once they were met."""
         notes = []
         if self.read_only:
-            notes.append(f"the experience store may not be written to, nothing will be added: {self.name}")
+            notes.append(
+                f"the experience store may not be written to, nothing will be added: {self.name}"
+            )
         if self.damaged_ids:
             notes.append(self.damage_note)
         return tuple(notes)
@@ -106,7 +108,12 @@ class ExperienceStore:
         return added
 
     def experiences(
-        self, *, task: str | None = None, run: str | None = None, status: str | None = None, limit: int | None = None
+        self,
+        *,
+        task: str | None = None,
+        run: str | None = None,
+        status: str | None = None,
+        limit: int | None = None,
     ) -> list[Experience]:
         """Return experiences, the newest first.
 
@@ -128,7 +135,9 @@ class ExperienceStore:
                 experiences.append(row.experience)
         return experiences
 
-    def rows(self, *, task: str | None = None, run: str | None = None, status: str | None = None) -> Iterator[Row]:
+    def rows(
+        self, *, task: str | None = None, run: str | None = None, status: str | None = None
+    ) -> Iterator[Row]:
         """Yield rows, the newest first; each says what is wrong with its record, if anything is.
 
         Args:
@@ -241,7 +250,9 @@ class ExperienceStore:
 
     def _check_writable(self) -> None:
         if self.read_only:
-            raise StoreError("The experience store may not be written to.", got=self.name, fix=ANOTHER_STORE)
+            raise StoreError(
+                "The experience store may not be written to.", got=self.name, fix=ANOTHER_STORE
+            )
 
     def _row(self, identity: str, run: object, data: object, record: object) -> Row:
         """Return a row of the database, in which anything may stand; a damaged record is counted."""
@@ -252,7 +263,12 @@ class ExperienceStore:
             problem = str(error)
         else:
             if experience.id == identity:
-                return Row(id=identity, run=experience.run, data=experience.data.name, experience=experience)
+                return Row(
+                    id=identity,
+                    run=experience.run,
+                    data=experience.data.name,
+                    experience=experience,
+                )
         self.damaged_ids.add(identity)
         return Row(id=identity, run=str(run), data=str(data), experience=None, problem=problem)
 

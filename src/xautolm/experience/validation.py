@@ -196,7 +196,11 @@ def _texts(experience: Experience) -> Iterator[str]:
         if len(text) > longest:
             yield f"{path} has {len(text)} characters, more than {longest}"
     failure = experience.outcome.failure
-    messages = [*experience.outcome.adjustments, *experience.versions, *experience.versions.values()]
+    messages = [
+        *experience.outcome.adjustments,
+        *experience.versions,
+        *experience.versions.values(),
+    ]
     if failure is not None:
         messages += [failure.message, failure.stderr_tail]
     for message in messages:
@@ -345,7 +349,9 @@ def _objectives(experience: Experience) -> Iterator[str]:
     for name in qualities:
         if name not in outcome.metrics:
             yield f"a success without a value of its objective {_short(name)}"
-    has_known_metric = any(name in METRICS.things or name in IMPORTED_METRICS for name in outcome.metrics)
+    has_known_metric = any(
+        name in METRICS.things or name in IMPORTED_METRICS for name in outcome.metrics
+    )
     if experience.task in TASKS.things and not has_known_metric:
         yield f"none of the metrics {_short(list(outcome.metrics))} is known"
 

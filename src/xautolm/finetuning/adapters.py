@@ -11,7 +11,9 @@ from transformers import PreTrainedModel
 from xautolm.finetuning.pretrained import read_adapters
 
 
-def without_adapters(model: PreTrainedModel, load_untrained: Callable[[], PreTrainedModel]) -> PreTrainedModel:
+def without_adapters(
+    model: PreTrainedModel, load_untrained: Callable[[], PreTrainedModel]
+) -> PreTrainedModel:
     """Return a trained model with its adapters merged into the weights.
 
     Quantised weights are loaded once more and given their full width first: merging into few bits would round the

@@ -16,7 +16,9 @@ from xautolm.records import Answering
 from xautolm.tasks import Classification, Task
 
 
-def answer_scores(model: PreTrainedModel, trial: PreparedTrial, table: pd.DataFrame) -> dict[str, float]:
+def answer_scores(
+    model: PreTrainedModel, trial: PreparedTrial, table: pd.DataFrame
+) -> dict[str, float]:
     """Return the metrics of a model's answers to a table's rows.
 
     Args:

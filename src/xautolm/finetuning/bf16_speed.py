@@ -23,7 +23,9 @@ def speedup() -> float:
 
     torch.manual_seed(0)
     matrix = torch.randn(SIZE, SIZE)
-    layer = torch.nn.TransformerEncoderLayer(SIZE, nhead=12, dim_feedforward=4 * SIZE, batch_first=True)
+    layer = torch.nn.TransformerEncoderLayer(
+        SIZE, nhead=12, dim_feedforward=4 * SIZE, batch_first=True
+    )
     texts = torch.randn(8, TOKENS, SIZE)
 
     def multiply() -> None:

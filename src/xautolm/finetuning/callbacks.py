@@ -20,7 +20,14 @@ SAFETY = 1.25
 """Factor on the time that an evaluation is expected to take."""
 EVALUATION = "eval_"
 """Begins the names that the Trainer gives to what it measures in an evaluation."""
-TIMINGS = frozenset({"eval_runtime", "eval_samples_per_second", "eval_steps_per_second", "eval_model_preparation_time"})
+TIMINGS = frozenset(
+    {
+        "eval_runtime",
+        "eval_samples_per_second",
+        "eval_steps_per_second",
+        "eval_model_preparation_time",
+    }
+)
 """What the Trainer says of an evaluation besides losses and metrics."""
 
 Logs: TypeAlias = Mapping[str, float] | None
@@ -40,7 +47,12 @@ class Progress(TrainerCallback):
         self.history: list[dict[str, float]] = []
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Logs = None, **_: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs = None,
+        **_: object,
     ) -> None:
         """Write a point of the training loss."""
         # Evaluations are logged too, under other names; `on_evaluate` writes them.
@@ -51,7 +63,12 @@ class Progress(TrainerCallback):
         self._write(state, {"loss": loss, "learning_rate": learning_rate})
 
     def on_evaluate(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, metrics: Logs = None, **_: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        metrics: Logs = None,
+        **_: object,
     ) -> None:
         """Write the validation metrics of an epoch, and add them to the history."""
         seconds = time.monotonic() - self.started
@@ -100,7 +117,12 @@ class NanGuard(TrainerCallback):
     """
 
     def on_log(
-        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, logs: Logs = None, **_: object
+        self,
+        args: TrainingArguments,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: Logs = None,
+        **_: object,
     ) -> None:
         """Look at the training loss, and at what an evaluation gave."""
         for name, value in (logs or {}).items():
@@ -124,7 +146,11 @@ class Deadline(TrainerCallback):
     """
 
     def __init__(
-        self, deadline: float | None, train_examples: int, validation_examples: int, evaluation_share: float = 0.5
+        self,
+        deadline: float | None,
+        train_examples: int,
+        validation_examples: int,
+        evaluation_share: float = 0.5,
     ) -> None:
         self.deadline = deadline
         # Time of an evaluation over that of an epoch's training.
@@ -140,7 +166,9 @@ class Deadline(TrainerCallback):
         """Start the clock."""
         self.training_since = time.monotonic()
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Stop if what must still follow would no longer fit."""
         # After the last step it ends by itself.
         if self.deadline is None or state.global_step >= state.max_steps:
@@ -152,13 +180,17 @@ class Deadline(TrainerCallback):
             self.truncated = True
             control.should_training_stop = True
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Stop the clock: from here to the evaluation's end is not training."""
         now = time.monotonic()
         self.training_seconds += now - self.training_since
         self.training_since = now
 
-    def on_evaluate(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+    def on_evaluate(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Note how long an evaluation takes, and start the clock again."""
         now = time.monotonic()
         self.evaluation_seconds = now - self.training_since

@@ -30,4 +30,6 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     answers = predictor.answers(table)
     metrics = answer_metrics(spec.metrics, task, targets, answers)
     evaluation_time = time.monotonic() - started
-    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=evaluation_time)
+    return TrialOutcome(
+        status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=evaluation_time
+    )

@@ -11,7 +11,9 @@ from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
 
 
-def save_model(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:
+def save_model(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
+) -> None:
     """Save model and tokenizer so that plain transformers loads them.
 
     The tokenizer remembers the trained length as its own, so that longer texts are cut in use as they were in training;

@@ -19,7 +19,9 @@ LARGEST_FILES = 4 * 1024**3
 """Most bytes for the features of one body, however large the disk is: the mean and the first token of a million rows of
 width 512 in float32."""
 IN_HALF = "features kept in float16: the disk has no room for float32"
-NOT_KEPT = "features not kept on the disk, which has no room for them: each probe runs the body again"
+NOT_KEPT = (
+    "features not kept on the disk, which has no room for them: each probe runs the body again"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def stored_type(folder: Path, count: int) -> Number | None:
     return None
 
 
-def write_features(folder: Path, split: str, batches: Iterable[Batch], count: int, number: Number) -> None:
+def write_features(
+    folder: Path, split: str, batches: Iterable[Batch], count: int, number: Number
+) -> None:
     """Write the features of a split to a file for each readout, and the order of its rows to another.
 
     Args:

@@ -158,7 +158,11 @@ def _in_memory(
 
 
 def _write_all(
-    folder: Path, body: _Body, readouts: Sequence[Readout], tokens: DatasetDict, rows: dict[str, np.ndarray]
+    folder: Path,
+    body: _Body,
+    readouts: Sequence[Readout],
+    tokens: DatasetDict,
+    rows: dict[str, np.ndarray],
 ) -> bool:
     """Compute all features and write them to the disk.
 
@@ -245,7 +249,9 @@ class _Body:
                 width += self.head.model.config.hidden_size
         return width
 
-    def batches(self, rows: Dataset, positions: np.ndarray, readouts: Sequence[Readout]) -> Iterator[Batch]:
+    def batches(
+        self, rows: Dataset, positions: np.ndarray, readouts: Sequence[Readout]
+    ) -> Iterator[Batch]:
         """Run the body over some rows, those of like length together; yield features batch by batch.
 
         Args:

@@ -18,7 +18,12 @@ from xautolm.finetuning.adapters import without_adapters
 from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.memory import memory_guard, peak_gpu_memory, release_memory, with_smaller_batches
+from xautolm.finetuning.memory import (
+    memory_guard,
+    peak_gpu_memory,
+    release_memory,
+    with_smaller_batches,
+)
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, save_started, started_model
@@ -66,7 +71,9 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
         order = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
         return _train(replace(trial, spec=order), start, deadline, folder)
 
-    training = with_smaller_batches(attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing)
+    training = with_smaller_batches(
+        attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing
+    )
     if training.plan.is_shortened:
         adjustments.append(training.plan.account)
     # Before merging and saving: a trial's time is that of training and validation, and nothing else.
@@ -116,7 +123,9 @@ def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedT
     return replace(trial, tokens=tokens)
 
 
-def _train(trial: PreparedTrial, start: Probe | None, deadline: float | None, folder: Path) -> Training:
+def _train(
+    trial: PreparedTrial, start: Probe | None, deadline: float | None, folder: Path
+) -> Training:
     """Train once, from the beginning, with the per-device batch of the order.
 
     Args:
@@ -154,7 +163,9 @@ def _train(trial: PreparedTrial, start: Probe | None, deadline: float | None, fo
     return Training(trainer=trainer, progress=progress, clock=clock, plan=plan)
 
 
-def _outcome(spec: TrialSpec, training: Training, evaluation_time: float, adjustments: list[str]) -> TrialOutcome:
+def _outcome(
+    spec: TrialSpec, training: Training, evaluation_time: float, adjustments: list[str]
+) -> TrialOutcome:
     """Return the outcome of a training: the metrics are those of its best epoch, whose weights were loaded again."""
     history = training.progress.history
     best = max(history, key=metric_named(spec.metric).objective.standing)

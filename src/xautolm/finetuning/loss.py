@@ -17,7 +17,9 @@ LARGEST_LABEL_WEIGHT = 20.0
 """Weight of the positive rows of a label at most, so that a rare one does not drown the others."""
 
 
-def classification_loss(problem_type: str, smoothing: float, weights: torch.Tensor | None) -> LossFunction:
+def classification_loss(
+    problem_type: str, smoothing: float, weights: torch.Tensor | None
+) -> LossFunction:
     """Return a loss for transformers' Trainer: the mean over a batch.
 
     Args:

@@ -39,7 +39,9 @@ class MeanPooledClassifier(nn.Module):
         layers: Which hidden states are pooled.
     """
 
-    def __init__(self, body: PreTrainedModel, weight: np.ndarray, bias: np.ndarray, layers: Layers) -> None:
+    def __init__(
+        self, body: PreTrainedModel, weight: np.ndarray, bias: np.ndarray, layers: Layers
+    ) -> None:
         super().__init__()
         self.body = body
         self.layers = layers
@@ -58,7 +60,10 @@ class MeanPooledClassifier(nn.Module):
         return self.linear.weight.device
 
     def forward(
-        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor | None = None
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor | None = None,
     ) -> SimpleNamespace:
         """Return `logits` of shape (batch, classes).
 
@@ -125,7 +130,9 @@ def _save_dense(folder: Path, linear: nn.Linear) -> None:
     }
     write_json(folder / "config.json", dense)
     # safetensors refuses tensors that are not contiguous.
-    weights = {f"linear.{name}": tensor.contiguous() for name, tensor in linear.state_dict().items()}
+    weights = {
+        f"linear.{name}": tensor.contiguous() for name, tensor in linear.state_dict().items()
+    }
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
@@ -183,7 +190,9 @@ def pool_by_mean(model: PreTrainedModel) -> None:
         # One at most, also where a pass before it was given up half-way.
         masks[:] = [keywords["attention_mask"]]
 
-    def replace_tokens(body: nn.Module, arguments: object, output: BaseModelOutput) -> BaseModelOutput:
+    def replace_tokens(
+        body: nn.Module, arguments: object, output: BaseModelOutput
+    ) -> BaseModelOutput:
         hidden = output.last_hidden_state
         mean = mean_over_tokens(hidden, masks.pop())
         # A view: no memory for the copies.

@@ -59,7 +59,9 @@ def memory_guard(model: nn.Module, limit: int | None) -> Iterator[None]:
 
     def check(module: nn.Module, inputs: object) -> None:
         if exceeded.is_set():
-            raise MemoryLimitReached(f"resident memory passed {SOFT_SHARE:.0%} of {limit / 1e9:.2f} GB")
+            raise MemoryLimitReached(
+                f"resident memory passed {SOFT_SHARE:.0%} of {limit / 1e9:.2f} GB"
+            )
 
     hooks = [module.register_forward_pre_hook(check) for module in model.modules()]
     watcher = threading.Thread(target=watch, daemon=True)
@@ -74,7 +76,11 @@ def memory_guard(model: nn.Module, limit: int | None) -> Iterator[None]:
 
 
 def with_smaller_batches(
-    attempt: Callable[[int, bool], T], size: int, adjustments: list[str], *, checkpointing: bool = False
+    attempt: Callable[[int, bool], T],
+    size: int,
+    adjustments: list[str],
+    *,
+    checkpointing: bool = False,
 ) -> T:
     """Return the result of the first attempt at a training that fits in memory.
 

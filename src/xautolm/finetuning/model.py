@@ -86,7 +86,9 @@ def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
         model.generation_config.pad_token_id = tokenizer.pad_token_id
 
 
-def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedTokenizerBase) -> PretrainedConfig:
+def _config(
+    spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedTokenizerBase
+) -> PretrainedConfig:
     """Return the configuration of a trial's model: its head, its number of layers, its dropout.
 
     Raises:
@@ -110,7 +112,10 @@ def _config(spec: TrialSpec, task: Task, form: TorchForm, tokenizer: PreTrainedT
 
 def _shape(card: ModelCard, tokenizer: PreTrainedTokenizerBase) -> dict[str, object]:
     """Return what the configuration of a model from scratch says: its shape, and its tokenizer's special tokens."""
-    shape: dict[str, object] = {"vocab_size": len(tokenizer), "pad_token_id": tokenizer.pad_token_id}
+    shape: dict[str, object] = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+    }
     shape |= family_of(card.family).config(card)
     if card.architecture == Architecture.ENCODER:
         return shape
@@ -133,7 +138,9 @@ def _set_dropout(config: PretrainedConfig, values: Mapping[str, Scalar]) -> None
             setattr(config, name, values["dropout"])
 
 
-def _quantization(spec: TrialSpec, config: PretrainedConfig, auto_class: AutoClass) -> dict[str, object]:
+def _quantization(
+    spec: TrialSpec, config: PretrainedConfig, auto_class: AutoClass
+) -> dict[str, object]:
     """Return what loading must know to store the body with 8 or 4 bits (Dettmers et al., 2022 and 2023)."""
     values = spec.configuration.values
     kind = values.get("quantization", Quantization.NONE)
@@ -192,7 +199,14 @@ def _load(spec: TrialSpec, config: PretrainedConfig, form: TorchForm) -> PreTrai
             ignore_mismatched_sizes=True,
             **_quantization(spec, config, auto_class),
         )
-    except (OSError, ValueError, RuntimeError, ImportError, KeyError, ModelUnavailableError) as error:
+    except (
+        OSError,
+        ValueError,
+        RuntimeError,
+        ImportError,
+        KeyError,
+        ModelUnavailableError,
+    ) as error:
         # Lack of memory says nothing of the weights, and has a cure of its own.
         if isinstance(error, torch.OutOfMemoryError):
             raise

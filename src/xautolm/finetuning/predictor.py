@@ -48,7 +48,9 @@ class Predictor:
             return load_mean_pooled(folder)
         config = read_config(folder)
         # Forms that say words have a class for each; to the others it makes no difference.
-        architecture = Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
+        architecture = (
+            Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
+        )
         auto_class = self.form.auto_class(architecture)
         return read_weights(auto_class, folder)
 

@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    AutoConfig,
+    AutoTokenizer,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.vocabulary import FailureKind
@@ -49,7 +55,9 @@ def read_config(source: str | Path, **changes: object) -> PretrainedConfig:
         ModelUnavailableError: It needs code of its own.
     """
     try:
-        return AutoConfig.from_pretrained(str(source), trust_remote_code=False, local_files_only=True, **changes)
+        return AutoConfig.from_pretrained(
+            str(source), trust_remote_code=False, local_files_only=True, **changes
+        )
     except ValueError as error:
         raise _explained(error, source) from error
 
@@ -96,7 +104,11 @@ def read_weights(auto_class: AutoClass, source: str | Path, **arguments: object)
     """
     try:
         return auto_class.from_pretrained(
-            str(source), use_safetensors=True, trust_remote_code=False, local_files_only=True, **arguments
+            str(source),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            **arguments,
         )
     except ValueError as error:
         raise _explained(error, source) from error

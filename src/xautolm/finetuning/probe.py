@@ -105,7 +105,9 @@ class Judge(Protocol):
         """Return the score."""
 
 
-def fit_probe(train: Examples, validation: Examples, judge: Judge, regression: Regression, seed: int) -> Probe:
+def fit_probe(
+    train: Examples, validation: Examples, judge: Judge, regression: Regression, seed: int
+) -> Probe:
     """Return the line whose strength of regularisation does best on the validation split.
 
     Where that split is small, the strength is chosen by cross-validation inside the training split; the score is the

@@ -185,7 +185,9 @@ def opened_head(trial: PreparedTrial) -> LinearHead:
     return head
 
 
-def probe_of(trial: PreparedTrial, head: LinearHead, readout: Readout) -> tuple[SplitFeatures, Probe]:
+def probe_of(
+    trial: PreparedTrial, head: LinearHead, readout: Readout
+) -> tuple[SplitFeatures, Probe]:
     """Return features and the probe on them; the first trial that needs them computes both.
 
     Args:
@@ -272,7 +274,9 @@ def read_probe(folder: Path) -> Probe:
         return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
-def write_probe(probe: Probe, head: LinearHead, features: SplitFeatures, trial: PreparedTrial, folder: Path) -> None:
+def write_probe(
+    probe: Probe, head: LinearHead, features: SplitFeatures, trial: PreparedTrial, folder: Path
+) -> None:
     """Leave a probe as a folder of transformers for the family's own pooling, else of sentence-transformers.
 
     Args:
@@ -325,7 +329,9 @@ def write_mean_pooled(classifier: MeanPooledClassifier, trial: PreparedTrial, fo
     save_answering(trial.tokenizer, settings, folder)
 
 
-def largest_feature(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset) -> float:
+def largest_feature(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, rows: Dataset
+) -> float:
     """Return the largest absolute value that reaches the head of a model whose classifier is open.
 
     Args:

@@ -45,7 +45,9 @@ class QuickLooks(TrainerCallback):
         seed: Of the sample.
     """
 
-    def __init__(self, progress: Progress, watches: Sequence[StopWatch], evaluation_share: float, seed: int) -> None:
+    def __init__(
+        self, progress: Progress, watches: Sequence[StopWatch], evaluation_share: float, seed: int
+    ) -> None:
         self.progress = progress
         self.watches = watches
         self.evaluation_share = evaluation_share
@@ -77,7 +79,9 @@ class QuickLooks(TrainerCallback):
         # The whole split is evaluated there.
         self.steps.discard(self.steps_per_epoch)
 
-    def on_step_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+    def on_step_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Look at the steps that were chosen, if the training is long enough to pay for it."""
         is_time = state.global_step in self.steps
         if self.sample is None or not is_time or control.should_training_stop:

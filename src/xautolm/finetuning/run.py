@@ -42,7 +42,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     shared = Path(spec.tokens)
     tokenizer = load_tokenizer(spec.card, Path(spec.data), shared)
     tokens, settings = tokenized(spec, task, tokenizer)
-    trial = PreparedTrial(spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings)
+    trial = PreparedTrial(
+        spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings
+    )
     method = METHODS.get(spec.configuration.method)
     if method.trains_by_gradient:
         # Not at the top: a search begins with trials that need no Trainer, and should not wait for it.
@@ -62,7 +64,9 @@ def _set_up_process(spec: TrialSpec) -> None:
     logging.set_verbosity_error()
     disable_progress_bars()
     # peft asks a model by the name that transformers 5 still knows; there is nothing that we, or a person, could do.
-    warnings.filterwarnings("ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning)
+    warnings.filterwarnings(
+        "ignore", message="`is_gradient_checkpointing` is deprecated", category=FutureWarning
+    )
     if spec.device.startswith(DeviceKind.CUDA):
         _set_up_gpu(spec)
 

@@ -82,7 +82,9 @@ class StepPlan(TrainerCallback):
         if lr_scheduler is not None and state.global_step % self.first_look == 0:
             self._plan(state, lr_scheduler)
 
-    def on_epoch_end(self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object) -> None:
+    def on_epoch_end(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
         """Stop the clock: from here to the evaluation's end is not training."""
         now = self.now()
         self.training_seconds += now - self.resumed_at

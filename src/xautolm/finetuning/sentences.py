@@ -19,7 +19,9 @@ def encode(texts: Sequence[str], folder: Path) -> np.ndarray:
     """Return embeddings of texts by the encoder in a folder, shape (texts, dimensions)."""
     from sentence_transformers import SentenceTransformer
 
-    encoder = SentenceTransformer(str(folder), device="cpu", local_files_only=True, trust_remote_code=False)
+    encoder = SentenceTransformer(
+        str(folder), device="cpu", local_files_only=True, trust_remote_code=False
+    )
     encoded = encoder.encode(list(texts), show_progress_bar=False)
     vectors = np.asarray(encoded, dtype=float)
     return np.round(vectors, DIGITS)

@@ -68,7 +68,9 @@ def load_tokenizer(card: ModelCard, data: Path, shared: Path) -> PreTrainedToken
     return tokenizer
 
 
-def tokenized(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) -> tuple[DatasetDict, Answering]:
+def tokenized(
+    spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase
+) -> tuple[DatasetDict, Answering]:
     """Return the splits as their form needs them, memory-mapped from disk, and the settings by which answers are given.
 
     Args:
@@ -119,7 +121,9 @@ def tokens_folder(spec: TrialSpec, settings: Answering) -> Path:
     return Path(spec.tokens) / name
 
 
-def _check_vocabulary(card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts: list[str]) -> None:
+def _check_vocabulary(
+    card: ModelCard, tokenizer: PreTrainedTokenizerBase, texts: list[str]
+) -> None:
     """Refuse a tokenizer that does not know the language of the data: all texts would look alike to the model.
 
     Raises:
@@ -279,7 +283,9 @@ def _word_pieces(card: ModelCard, texts: list[str], folder: Path) -> None:
     tokenizer.post_processor = processors.TemplateProcessing(
         single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=around
     )
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=card.positions, **special
+    )
     fast.save_pretrained(str(folder))
 
 
@@ -338,6 +344,10 @@ def _byte_pairs(card: ModelCard, texts: list[str], folder: Path) -> None:
         token = special["bos_token"]
         template = f"{token} $A"
     token_id = tokenizer.token_to_id(token)
-    tokenizer.post_processor = processors.TemplateProcessing(single=template, special_tokens=[(token, token_id)])
-    fast = PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=card.positions, **special)
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single=template, special_tokens=[(token, token_id)]
+    )
+    fast = PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, model_max_length=card.positions, **special
+    )
     fast.save_pretrained(str(folder))

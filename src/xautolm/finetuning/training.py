@@ -94,7 +94,10 @@ class AnsweringTrainer(Trainer):  # type: ignore[misc]
     """Returns the task's metrics of a model's answers on the validation split."""
 
     def evaluate(
-        self, eval_dataset: object = None, ignore_keys: object = None, metric_key_prefix: str = "eval"
+        self,
+        eval_dataset: object = None,
+        ignore_keys: object = None,
+        metric_key_prefix: str = "eval",
     ) -> dict[str, float]:
         """Return the task's metrics of the answers on the validation split.
 
@@ -114,7 +117,9 @@ class AnsweringTrainer(Trainer):  # type: ignore[misc]
         metrics = {f"{metric_key_prefix}_{name}": value for name, value in values.items()}
         # What the Trainer's own does at its end: callbacks learn of the metrics, and of the end of the evaluation.
         self.log(metrics)
-        self.control: TrainerControl = self.callback_handler.on_evaluate(self.args, self.state, self.control, metrics)
+        self.control: TrainerControl = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
         return metrics
 
 
@@ -131,7 +136,10 @@ def check_outputs(logits: np.ndarray) -> None:
     is_finite = by_row.all(axis=1)
     if not is_finite.all():
         count = int((~is_finite).sum())
-        raise TrialError(FailureKind.DIVERGED, f"outputs for {count} of {len(logits)} validation rows are not finite")
+        raise TrialError(
+            FailureKind.DIVERGED,
+            f"outputs for {count} of {len(logits)} validation rows are not finite",
+        )
 
 
 def check_weights(model: torch.nn.Module) -> None:

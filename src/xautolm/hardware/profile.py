@@ -78,10 +78,14 @@ def _device(device: str, gpus: tuple[Gpu, ...]) -> str:
         return _best_device(gpus)
     kind, _, index = device.partition(":")
     if kind not in set(DeviceKind) or (index and not index.isdecimal()):
-        raise UsageError("Unknown device.", got=device, fix="Known: auto, cpu, cuda, cuda:<index>, mps.")
+        raise UsageError(
+            "Unknown device.", got=device, fix="Known: auto, cpu, cuda, cuda:<index>, mps."
+        )
     if kind == DeviceKind.CUDA and (len(gpus) <= int(index or 0) or not _torch_has_cuda()):
         lack = "PyTorch was installed without CUDA" if gpus else "no NVIDIA driver answers"
-        raise UsageError("There is no such GPU.", got=f"{device}; {lack}", fix="Use --device cpu or auto.")
+        raise UsageError(
+            "There is no such GPU.", got=f"{device}; {lack}", fix="Use --device cpu or auto."
+        )
     if kind == DeviceKind.MPS and not _is_apple_silicon():
         raise UsageError("There is no Apple GPU here.", got=device, fix="Use --device cpu or auto.")
     return kind
@@ -108,7 +112,9 @@ def _gpus() -> tuple[Gpu, ...]:
     query = "--query-gpu=name,memory.total,compute_cap"
     command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
     try:
-        answer = subprocess.run(command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True)
+        answer = subprocess.run(
+            command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True
+        )
     except (OSError, subprocess.SubprocessError):
         return ()
     gpus: list[Gpu] = []

@@ -6,7 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
 from optuna.trial import FrozenTrial
 
 from xautolm.records import Scalar, as_float
@@ -33,14 +38,18 @@ class LearnedSpace:
         distributions: dict[str, BaseDistribution] = {}
         for trial in trials:
             distributions |= trial.distributions  # the latest, where a range has changed
-        parameters = _tree([trial.params for trial in trials if trial.params], distributions, frozenset())
+        parameters = _tree(
+            [trial.params for trial in trials if trial.params], distributions, frozenset()
+        )
         space = Space(NAME, tuple(parameters))
         branches = {one.name for one in space.sites().values() if isinstance(one, Branch)}
         return cls(space, distributions, frozenset(branches))
 
     def inward(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
         """Values of a trial as the space has them."""
-        return {name: str(value) if name in self.branches else value for name, value in params.items()}
+        return {
+            name: str(value) if name in self.branches else value for name, value in params.items()
+        }
 
     def outward(self, values: Mapping[str, Scalar]) -> dict[str, Any]:
         """A configuration as Optuna wants it."""
@@ -48,14 +57,22 @@ class LearnedSpace:
 
 
 def _tree(
-    trials: Sequence[Mapping[str, Any]], distributions: Mapping[str, BaseDistribution], above: frozenset[str]
+    trials: Sequence[Mapping[str, Any]],
+    distributions: Mapping[str, BaseDistribution],
+    above: frozenset[str],
 ) -> list[Parameter]:
     """The parameters of some trials that agree on everything above, as a tree."""
-    names = [name for name in distributions if name not in above and any(name in one for one in trials)]
+    names = [
+        name for name in distributions if name not in above and any(name in one for one in trials)
+    ]
     always = [name for name in names if all(name in one for one in trials)]
     parents = [name for name in always if isinstance(distributions[name], CategoricalDistribution)]
     split = min(parents, key=lambda name: _left_open(trials, name), default=None)
-    if len(names) == len(always) or split is None or _left_open(trials, split) >= len(names) - len(always):
+    if (
+        len(names) == len(always)
+        or split is None
+        or _left_open(trials, split) >= len(names) - len(always)
+    ):
         return [_parameter(name, distributions[name]) for name in names]
     below = above | set(always)
     branches = {}
@@ -92,16 +109,25 @@ def _parameter(name: str, distribution: BaseDistribution) -> Parameter:
             return Float(name=name, low=low, high=high, default=low, log=log)
         case IntDistribution(low=low, high=high, log=log):
             return Int(name=name, low=low, high=high, default=low, log=log)
-    return Choice(name=name, options=tuple(_options(distribution)), default=_options(distribution)[0])
+    return Choice(
+        name=name, options=tuple(_options(distribution)), default=_options(distribution)[0]
+    )
 
 
 def _fitted(value: Scalar, distribution: BaseDistribution) -> Any:
     """The value that a distribution has, or the one nearest to it on its steps."""
     match distribution:
         case CategoricalDistribution(choices=choices):
-            same = [one for one in choices if one == value and isinstance(one, bool) == isinstance(value, bool)]
+            same = [
+                one
+                for one in choices
+                if one == value and isinstance(one, bool) == isinstance(value, bool)
+            ]
             return (same or [one for one in choices if str(one) == value])[0]
-        case FloatDistribution(low=low, high=high, step=step) | IntDistribution(low=low, high=high, step=step):
+        case (
+            FloatDistribution(low=low, high=high, step=step)
+            | IntDistribution(low=low, high=high, step=step)
+        ):
             number = as_float(value)
             if step:
                 number = min(low + round((number - low) / step) * step, high)

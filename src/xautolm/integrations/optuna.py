@@ -84,9 +84,13 @@ class XAutoLMSampler(BaseSampler):
         self._evidence: list[Evidence] | None = None
         self._known: Known | None = None
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """Every parameter that any trial had; only those that the objective asks for get used."""
-        return dict(LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED)).distributions)
+        return dict(
+            LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED)).distributions
+        )
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -98,7 +102,9 @@ class XAutoLMSampler(BaseSampler):
         names = {name: name for name in search_space}
         trials = study.get_trials(deepcopy=False, states=ENDED)
         told = own_evidence(_objectives_of(study), trials, names, None)
-        target = [replace(one, values=known.learned.inward(one.values)) for one in told if one.values]
+        target = [
+            replace(one, values=known.learned.inward(one.values)) for one in told if one.values
+        ]
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         proposal = known.proposer.propose(
             target,
@@ -114,12 +120,18 @@ class XAutoLMSampler(BaseSampler):
         for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
             found = from_zero(study, trial, known.learned.space, search_space, seed)
-            if not known.proposer.is_likely_to_fail(target, known.learned.inward(found), proposal.failure_trust):
+            if not known.proposer.is_likely_to_fail(
+                target, known.learned.inward(found), proposal.failure_trust
+            ):
                 break
         return found
 
     def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         """A parameter that no trial has had yet: as in a past trial that agrees with what was chosen so far."""
         follows = np.random.default_rng([self.seed, trial.number]).random() < DEFAULTS.largest_trust
@@ -136,7 +148,9 @@ class XAutoLMSampler(BaseSampler):
         self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
     ) -> list[tuple[Any, float]]:
         """Values of past successes that agree on every text or switch chosen so far, with their weights."""
-        chosen = {key: value for key, value in trial.params.items() if isinstance(value, str | bool)}
+        chosen = {
+            key: value for key, value in trial.params.items() if isinstance(value, str | bool)
+        }
         return [
             (one.values[name], one.weight * float(np.exp(KEENNESS * one.scores[0])))
             for one in self._past(study)
@@ -182,7 +196,9 @@ class XAutoLMSampler(BaseSampler):
 
 def _objectives_of(study: Study) -> tuple[Objective, ...]:
     """Return the objectives of a study by number, as `experiences_from_rows` calls them."""
-    return numbered_objectives([Direction(direction.name.lower()) for direction in study.directions])
+    return numbered_objectives(
+        [Direction(direction.name.lower()) for direction in study.directions]
+    )
 
 
 def _described(objectives: Sequence[Objective]) -> str:

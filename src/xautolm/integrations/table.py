@@ -54,11 +54,16 @@ def experiences_from_rows(
     found = [(row, _problem(row, features, len(objectives))) for row in rows]
     problems = [f"row {number}: {problem}" for number, (_, problem) in enumerate(found) if problem]
     if problems:
-        shown = "; ".join(problems[:5]) + (f"; and {len(problems) - 5} more" if len(problems) > 5 else "")
+        shown = "; ".join(problems[:5]) + (
+            f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
+        )
         raise UsageError("The table of experiences is not valid.", got=shown)
     described = {task: own_features(values) for task, values in features.items()}
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return [_experience(row, number, objectives, described[str(row["task"])], now) for number, row in enumerate(rows)]
+    return [
+        _experience(row, number, objectives, described[str(row["task"])], now)
+        for number, row in enumerate(rows)
+    ]
 
 
 def _objectives(directions: Sequence[str]) -> tuple[Objective, ...]:
@@ -91,7 +96,9 @@ def _problem(row: Mapping[str, Any], features: Mapping[str, Any], objectives: in
         kinds = [kind.value for kind in FailureKind]
         return "" if failure in kinds else f"failure {failure!r} is none of {', '.join(kinds)}"
     numbers = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    good = len(numbers) == objectives and all(isinstance(one, int | float) and math.isfinite(one) for one in numbers)
+    good = len(numbers) == objectives and all(
+        isinstance(one, int | float) and math.isfinite(one) for one in numbers
+    )
     return "" if good else f"values must be {objectives} finite numbers, got {values!r:.80}"
 
 
@@ -121,7 +128,9 @@ def _experience(
             source_fingerprint=print_,
             name=task,
         ),
-        system=SystemProfile(physical_cores=0, logical_cores=0, cpu_frequency=0.0, memory=0, device=""),
+        system=SystemProfile(
+            physical_cores=0, logical_cores=0, cpu_frequency=0.0, memory=0, device=""
+        ),
         configuration=configuration,
         outcome=_outcome(row, objectives),
         limits=Limits(),
@@ -138,5 +147,7 @@ def _outcome(row: Mapping[str, Any], objectives: Sequence[Objective]) -> TrialOu
         failure = Failure(kind=FailureKind(row["failure"]), message="as the table says")
         return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
     values = row["values"] if isinstance(row["values"], Sequence) else [row["values"]]
-    metrics = {objective.name: float(value) for objective, value in zip(objectives, values, strict=True)}
+    metrics = {
+        objective.name: float(value) for objective, value in zip(objectives, values, strict=True)
+    }
     return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics)

@@ -5,6 +5,8 @@ from xautolm.metafeatures.measure import known_features, measure
 from xautolm.registry import Registry
 
 HELPERS = ("base", "measure", "statistics")
-FEATURES: Registry[FeatureGroup] = Registry("group of meta-features", __name__, "GROUPS", helpers=HELPERS)
+FEATURES: Registry[FeatureGroup] = Registry(
+    "group of meta-features", __name__, "GROUPS", helpers=HELPERS
+)
 
 __all__ = ["FEATURES", "FeatureGroup", "Part", "Sample", "known_features", "measure"]

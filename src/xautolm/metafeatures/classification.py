@@ -158,7 +158,9 @@ def _probe_f1(texts: Sequence[str], labels: Sequence[str], seed: int) -> float:
     return _cross_validated(model, texts, labels, "f1_macro", seed)
 
 
-def _cross_validated(model: object, texts: Sequence[str], labels: Sequence[str], scoring: str, seed: int) -> float:
+def _cross_validated(
+    model: object, texts: Sequence[str], labels: Sequence[str], scoring: str, seed: int
+) -> float:
     """Return the mean score over stratified folds; 0 where the data is too small or too empty for it."""
     from sklearn.model_selection import StratifiedKFold, cross_val_score
 
@@ -176,7 +178,9 @@ def _cross_validated(model: object, texts: Sequence[str], labels: Sequence[str],
         # A fold that cannot be fitted counts as 0, without a warning.
         warnings.simplefilter("ignore")
         try:
-            scores = cross_val_score(model, row_texts, row_labels, scoring=scoring, cv=splitter, error_score=0.0)
+            scores = cross_val_score(
+                model, row_texts, row_labels, scoring=scoring, cv=splitter, error_score=0.0
+            )
         except ValueError:
             # No fold could be fitted, as with texts that hold no word.
             return 0.0

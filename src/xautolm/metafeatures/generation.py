@@ -85,7 +85,14 @@ class GenerationSizes:
         prompt_mean, prompt_deviation = spread([len(prompt) for prompt in prompts])
         target_mean, target_deviation = spread([len(target) for target in targets])
         ratio = _length_ratio(prompts, targets)
-        return (float(sample.examples), prompt_mean, prompt_deviation, target_mean, target_deviation, ratio)
+        return (
+            float(sample.examples),
+            prompt_mean,
+            prompt_deviation,
+            target_mean,
+            target_deviation,
+            ratio,
+        )
 
 
 def sizes_of(eleven: Sequence[float]) -> tuple[float, ...]:

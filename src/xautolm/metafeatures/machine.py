@@ -23,7 +23,13 @@ class PaperSystem:
     aspect = "paper"
     noise = 0.0
     targets = "any"
-    features = ("physical_cores", "logical_cores", "cpu_frequency_ghz", "memory_gib", "gpu_memory_gib")
+    features = (
+        "physical_cores",
+        "logical_cores",
+        "cpu_frequency_ghz",
+        "memory_gib",
+        "gpu_memory_gib",
+    )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
         """Return sizes in GiB, and the frequency in GHz."""
@@ -46,7 +52,14 @@ class System:
     aspect = "limits"
     noise = NOISE
     targets = "any"
-    features = ("gpus", "compute_capability", "bf16", "cpu_gflops", "trial_memory_gib", "trial_seconds")
+    features = (
+        "gpus",
+        "compute_capability",
+        "bf16",
+        "cpu_gflops",
+        "trial_memory_gib",
+        "trial_seconds",
+    )
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
         """Return the numbers; without GPU the first three are 0, without time limit a day stands for it."""
@@ -57,7 +70,14 @@ class System:
         memory_limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
         memory = memory_limit or system.device_memory
         seconds = limits.seconds or UNLIMITED_SECONDS
-        return (float(len(system.gpus)), capability, float(has_bf16), system.gflops, memory / GIB, seconds)
+        return (
+            float(len(system.gpus)),
+            capability,
+            float(has_bf16),
+            system.gflops,
+            memory / GIB,
+            seconds,
+        )
 
 
 GROUPS = (PaperSystem(), System())

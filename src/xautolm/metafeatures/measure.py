@@ -21,7 +21,9 @@ SAMPLE = 4_000
 """Rows looked at, drawn with the seed."""
 
 
-def measure(groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Path | None, key: str) -> Features:
+def measure(
+    groups: Iterable[FeatureGroup], sample: Sample, kind: str, cache: Path | None, key: str
+) -> Features:
     """Return the meta-features of a task on a machine.
 
     Args:
@@ -90,7 +92,9 @@ def _keep(cache: Path, key: str, features: Features) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, features)
     except OSError as error:
-        _warn_once(f"meta-features cannot be kept in the cache ({error}); XAUTOLM_CACHE names another place")
+        _warn_once(
+            f"meta-features cannot be kept in the cache ({error}); XAUTOLM_CACHE names another place"
+        )
 
 
 @cache

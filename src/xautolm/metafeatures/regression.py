@@ -70,7 +70,9 @@ def _probe_r2(texts: Sequence[str], numbers: np.ndarray, seed: int) -> float:
     with warnings.catch_warnings():
         # A fold that cannot be scored counts as 0, without a warning.
         warnings.simplefilter("ignore")
-        scores = cross_val_score(model, list(texts), numbers, scoring="r2", cv=splitter, error_score=0.0)
+        scores = cross_val_score(
+            model, list(texts), numbers, scoring="r2", cv=splitter, error_score=0.0
+        )
     mean = float(np.nan_to_num(scores).mean())
     return max(mean, 0.0)
 

@@ -37,7 +37,12 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     from sklearn.feature_extraction.text import HashingVectorizer
 
     vectorizer = HashingVectorizer(
-        n_features=HASHES, ngram_range=(1, 2), token_pattern=r"\w+", alternate_sign=False, norm=None, binary=True
+        n_features=HASHES,
+        ngram_range=(1, 2),
+        token_pattern=r"\w+",
+        alternate_sign=False,
+        norm=None,
+        binary=True,
     )
     # Whether a text has an n-gram, shape (texts, HASHES), sparse.
     hashed = vectorizer.transform(texts)

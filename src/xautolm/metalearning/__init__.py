@@ -1,7 +1,15 @@
 """From past experiences to a prior for the task at hand."""
 
 from xautolm.metalearning.knn import knn_start
-from xautolm.metalearning.similarity import DISTANCES, SCALERS, Distances, Near, Weights, measured, own_features
+from xautolm.metalearning.similarity import (
+    DISTANCES,
+    SCALERS,
+    Distances,
+    Near,
+    Weights,
+    measured,
+    own_features,
+)
 from xautolm.metalearning.utility import still_tells, telling
 from xautolm.metalearning.warm_start import (
     PRESETS,

@@ -25,7 +25,9 @@ FEATURE_SHARE, METRIC_SHARE = 0.7, 0.3
 """Weights of the distance of features, and of that of objectives to the best of the store (paper)."""
 
 
-def knn_start(prior: Prior, experiences: Sequence[Experience], current: Features, k: int = 50) -> Warmed:
+def knn_start(
+    prior: Prior, experiences: Sequence[Experience], current: Features, k: int = 50
+) -> Warmed:
     """Shape a prior by the k nearest successes and k failures, each with the learning rate 1/k or -1/k.
 
     Successes are nearest by 0.7 of the distance of their features, min-max normalised over the successes, plus 0.3 of

@@ -35,7 +35,11 @@ class Weights:
 
     def of(self, part: str) -> float:
         """Return the weight of a part of the distance, by its name."""
-        weights: dict[str, float] = {Part.TASK: self.task, Part.SEMANTIC: self.semantic, Part.SYSTEM: self.system}
+        weights: dict[str, float] = {
+            Part.TASK: self.task,
+            Part.SEMANTIC: self.semantic,
+            Part.SYSTEM: self.system,
+        }
         return weights[part]
 
 
@@ -159,7 +163,9 @@ def _most_shared(names: Sequence[str], experiences: Sequence[Experience], curren
     best = names[0]
     most = (-1, -1)
     for name in names:
-        sharing = sum(is_comparable(experience.features, current, name) for experience in experiences)
+        sharing = sum(
+            is_comparable(experience.features, current, name) for experience in experiences
+        )
         count = (sharing, len(current[name]))
         if count >= most:
             best, most = name, count
@@ -176,7 +182,12 @@ def is_comparable(features: Features, current: Features, group: str) -> bool:
 
 
 def _part_distance(
-    experiences: Sequence[Experience], current: Features, groups: Sequence[str], part: str, metric: str, scaler: str
+    experiences: Sequence[Experience],
+    current: Features,
+    groups: Sequence[str],
+    part: str,
+    metric: str,
+    scaler: str,
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return one part of the distance and whether it is known, each of shape (experiences,); 0 where it is not."""
     total = np.zeros(len(experiences))

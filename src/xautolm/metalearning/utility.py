@@ -81,7 +81,9 @@ def as_of_all_rows(experience: Experience) -> Experience:
     return replace(experience, configuration=configuration, outcome=outcome)
 
 
-def telling(experiences: Sequence[Experience], limits: Limits, system: SystemProfile) -> list[Experience]:
+def telling(
+    experiences: Sequence[Experience], limits: Limits, system: SystemProfile
+) -> list[Experience]:
     """Return the experiences that say something of configurations under these limits on this machine.
 
     Args:

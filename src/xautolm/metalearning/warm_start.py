@@ -12,7 +12,13 @@ import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning.similarity import DISTANCES, SCALERS, Distances, Near, Weights, measured
-from xautolm.metalearning.utility import UTILITIES, as_of_all_rows, is_negative, is_positive, utilities
+from xautolm.metalearning.utility import (
+    UTILITIES,
+    as_of_all_rows,
+    is_negative,
+    is_positive,
+    utilities,
+)
 from xautolm.records import Experience, Features
 from xautolm.space import Prior
 
@@ -140,7 +146,9 @@ class Warmed:
     """Experiences whose meta-features cannot be compared with the task's."""
 
 
-def warm_start(prior: Prior, experiences: Sequence[Experience], current: Features, options: WarmStart) -> Warmed:
+def warm_start(
+    prior: Prior, experiences: Sequence[Experience], current: Features, options: WarmStart
+) -> Warmed:
     """Shape a prior by the experiences that matter for a task.
 
     The nearest `k_positive` successes and `k_negative` failures are taken. With d the distance, u the utility and
@@ -158,7 +166,9 @@ def warm_start(prior: Prior, experiences: Sequence[Experience], current: Feature
     return shaped(prior, distances, options)
 
 
-def distances_of(experiences: Sequence[Experience], current: Features, options: WarmStart) -> Distances:
+def distances_of(
+    experiences: Sequence[Experience], current: Features, options: WarmStart
+) -> Distances:
     """Return the distances of experiences to a task, as the knobs measure them."""
     comparable = [as_of_all_rows(experience) for experience in experiences]
     return measured(comparable, current, options.distance, options.weights, options.scaler)
@@ -220,7 +230,9 @@ def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int
         experience = neighbor.experience
         adoption = prior.space.adopt(experience.configuration.values)
         prior = prior.nudged(adoption.by_site, rate)
-        influence = Influence(experience=experience, distance=neighbor.distance, rate=rate, unmapped=adoption.unplaced)
+        influence = Influence(
+            experience=experience, distance=neighbor.distance, rate=rate, unmapped=adoption.unplaced
+        )
         influences.append(influence)
     return Warmed(prior=prior, influences=tuple(influences), incomparable=incomparable)
 
@@ -262,7 +274,9 @@ def _knob_value(name: str, text: str) -> str | float | None:
     except ValueError:
         expected = f"a whole number or `{ALL}`" if name in COUNTS else "a number"
         raise UsageError(
-            "Not a value for a knob of the warm start.", got=f"{name}={text}", fix=f"It takes {expected}."
+            "Not a value for a knob of the warm start.",
+            got=f"{name}={text}",
+            fix=f"It takes {expected}.",
         ) from None
 
 
@@ -293,10 +307,14 @@ def _release(
 
 PRESETS: Mapping[str, WarmStart] = {
     "low-f-pos-cosine-decay": _release(negatives=Mode.NONE, distance="cosine", has_decay=True),
-    "low-a-neg-decay": _release(positives=Mode.NONE, negatives=Mode.ADAPTIVE, utility="linear_front", has_decay=True),
+    "low-a-neg-decay": _release(
+        positives=Mode.NONE, negatives=Mode.ADAPTIVE, utility="linear_front", has_decay=True
+    ),
     "low-a-neg": _release(positives=Mode.NONE, negatives=Mode.ADAPTIVE),
     "moderate-f-pos-a-neg": _release(negatives=Mode.ADAPTIVE),
-    "moderate-a-pos-a-neg-decay": _release(positives=Mode.ADAPTIVE, negatives=Mode.ADAPTIVE, has_decay=True),
+    "moderate-a-pos-a-neg-decay": _release(
+        positives=Mode.ADAPTIVE, negatives=Mode.ADAPTIVE, has_decay=True
+    ),
     "moderate-f-neg-cosine-decay": _release(positives=Mode.NONE, distance="cosine", has_decay=True),
     "high-f-pos-f-neg": _release(),
     "high-f-neg-decay": _release(positives=Mode.NONE, utility="linear_front", has_decay=True),
@@ -311,7 +329,11 @@ BIASES: Mapping[str, tuple[Mode, Mode]] = {
     "high": (Mode.ADAPTIVE, Mode.ADAPTIVE),
 }
 """How successes and failures are limited in settings of ours, by strength of bias."""
-SHORT_UTILITIES = {"sum": "weighted_sum", "linear": "linear_front", "logarithmic": "logarithmic_front"}
+SHORT_UTILITIES = {
+    "sum": "weighted_sum",
+    "linear": "linear_front",
+    "logarithmic": "logarithmic_front",
+}
 """Utilities by what names of settings call them."""
 
 

@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 USUAL = Training(rates=(2e-5, 5e-4, 1e-4), epochs=Int(name="epochs", low=1, high=6, default=3))
 FROM_PROBE = Training(rates=(2e-5, 3e-4, 1e-4), epochs=Int(name="epochs", low=1, high=6, default=3))
-FROM_RANDOM = Training(rates=(1e-4, 5e-4, 2e-4), epochs=Int(name="epochs", low=3, high=8, default=4))
+FROM_RANDOM = Training(
+    rates=(1e-4, 5e-4, 2e-4), epochs=Int(name="epochs", low=3, high=8, default=4)
+)
 
 
 class Full(Method):
@@ -40,7 +42,9 @@ class Full(Method):
             rate = Float(name="learning_rate", low=1e-4, high=3e-3, default=1e-3, log=True)
             epochs = Int(name="epochs", low=3, high=12, default=8)
             return (rate, epochs)
-        training = trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM)
+        training = trainings(
+            card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM
+        )
         if bounds.form.says_words:
             # What says words is often the same matrix, which has to be trained.
             return training

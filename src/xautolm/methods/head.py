@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xautolm.methods.base import Method, freeze_all_but, head_parameters, is_from_scratch, learning_rate
+from xautolm.methods.base import (
+    Method,
+    freeze_all_but,
+    head_parameters,
+    is_from_scratch,
+    learning_rate,
+)
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Int, Parameter
 from xautolm.space.presets import Bounds

@@ -17,7 +17,10 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-STORED: Mapping[str, float] = {Quantization.EIGHT_BITS.value: 0.25, Quantization.FOUR_BITS.value: 0.13}
+STORED: Mapping[str, float] = {
+    Quantization.EIGHT_BITS.value: 0.25,
+    Quantization.FOUR_BITS.value: 0.13,
+}
 """Size of quantised matrices, constants for scaling included, as a share of float32."""
 SCALE = 2.0
 """Factor on what adapters add, at ranks up to `LARGEST_PLAIN_RANK`."""
@@ -35,9 +38,15 @@ OWN_INIT, PISSA = "default", "pissa"
 PLAIN, RANK_STABILISED, DECOMPOSED = "lora", "rslora", "dora"
 """Variants: LoRA; scaled by the root of the rank; with weights taken apart into magnitude and direction."""
 
-USUAL = Training(rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6)
-FROM_PROBE = Training(rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6)
-FROM_RANDOM = Training(rates=(5e-4, 3e-3, 1e-3), epochs=Int(name="epochs", low=3, high=8, default=5), shrink=0.6)
+USUAL = Training(
+    rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6
+)
+FROM_PROBE = Training(
+    rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6
+)
+FROM_RANDOM = Training(
+    rates=(5e-4, 3e-3, 1e-3), epochs=Int(name="epochs", low=3, high=8, default=5), shrink=0.6
+)
 
 ALPHA = Choice(name="lora_alpha", options=(8, 16, 32, 64), default=16)
 BIAS = Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none")
@@ -69,13 +78,23 @@ class Lora(Method):
         # A small model leaves room enough, and fewer bits only cost it time and quality.
         is_worth_fewer_bits = card.quantizable and card.parameters >= BASE
         quantizations = bounds.quantizations if is_worth_fewer_bits else ()
-        init = Choice(name="lora_init", options=(OWN_INIT, "gaussian", PISSA), default=OWN_INIT, on_request=True)
+        init = Choice(
+            name="lora_init",
+            options=(OWN_INIT, "gaussian", PISSA),
+            default=OWN_INIT,
+            on_request=True,
+        )
         return (
             Int(name="lora_r", low=2, high=64, default=8, log=True),
             # What follows the rank by itself, and variants that cost time before the first step or in each, are only
             # searched for those who ask.
             replace(ALPHA, on_request=True),
-            Choice(name="lora_variant", options=(PLAIN, RANK_STABILISED, DECOMPOSED), default=PLAIN, on_request=True),
+            Choice(
+                name="lora_variant",
+                options=(PLAIN, RANK_STABILISED, DECOMPOSED),
+                default=PLAIN,
+                on_request=True,
+            ),
             BIAS,
             Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
             Choice(name="lora_targets", options=targets, default=ALL_LINEAR),

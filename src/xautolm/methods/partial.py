@@ -27,7 +27,9 @@ PAPER_LAYERS = (1, 2, 4, 8, 16, 32, 64)
 """How many layers the paper trains; of those, a model has the ones below its own number."""
 USUAL = Training(rates=(3e-5, 1e-3, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
 FROM_PROBE = Training(rates=(3e-5, 6e-4, 2e-4), epochs=Int(name="epochs", low=1, high=8, default=4))
-FROM_RANDOM = Training(rates=(2e-4, 1e-3, 4e-4), epochs=Int(name="epochs", low=3, high=8, default=5))
+FROM_RANDOM = Training(
+    rates=(2e-4, 1e-3, 4e-4), epochs=Int(name="epochs", low=3, high=8, default=5)
+)
 
 
 class Partial(Method):
@@ -58,7 +60,9 @@ class Partial(Method):
         half = (card.layers + 1) // 2
         most = card.layers - 1
         layers = Int(name="trainable_layers", low=1, high=most, default=half)
-        training = trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM)
+        training = trainings(
+            card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM
+        )
         return (layers, *training)
 
     def trained_share(self, card: ModelCard, values: Values) -> float:
@@ -94,7 +98,9 @@ def layer_stack(model: PreTrainedModel, layers: int) -> torch.nn.ModuleList:
             stack: torch.nn.ModuleList = module
             return stack
     name = type(model).__name__
-    raise TrialError(FailureKind.INVALID_CONFIG, f"{name} has no stack of {layers} layers to train in part")
+    raise TrialError(
+        FailureKind.INVALID_CONFIG, f"{name} has no stack of {layers} layers to train in part"
+    )
 
 
 METHOD = Partial()

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from xautolm.methods.base import WithoutGradient, freeze_all_but, head_parameters, is_from_scratch, poolings_of
+from xautolm.methods.base import (
+    WithoutGradient,
+    freeze_all_but,
+    head_parameters,
+    is_from_scratch,
+    poolings_of,
+)
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Parameter, Space
 from xautolm.space.presets import Bounds, class_weights, default_length

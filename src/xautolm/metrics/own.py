@@ -36,11 +36,17 @@ def own_metric(name: str) -> Metric:
     if isinstance(function, Metric):
         return replace(function, name=name)
     if not callable(function):
-        raise UsageError("The metric is no function.", got=f"{name} is of type {type(function).__name__}", fix=FIX)
+        raise UsageError(
+            "The metric is no function.",
+            got=f"{name} is of type {type(function).__name__}",
+            fix=FIX,
+        )
     try:
         inspect.signature(function).bind(None, None)
     except TypeError as error:
-        raise UsageError("The metric does not take targets and predictions.", got=f"{name}: {error}", fix=FIX) from None
+        raise UsageError(
+            "The metric does not take targets and predictions.", got=f"{name}: {error}", fix=FIX
+        ) from None
     except ValueError:
         # Functions in C may not say what they take.
         pass

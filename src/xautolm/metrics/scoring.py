@@ -44,7 +44,9 @@ def needs_probabilities(names: Iterable[str]) -> bool:
     return any(metric_named(name).needs_probabilities for name in names)
 
 
-def constant_scores(names: Sequence[str], train: np.ndarray, validation: np.ndarray) -> dict[str, float]:
+def constant_scores(
+    names: Sequence[str], train: np.ndarray, validation: np.ndarray
+) -> dict[str, float]:
     """Return the metrics of one answer, made of the training targets alone, given to every validation row.
 
     The answer is the most frequent class, the labels that most rows have, or the mean number; the probabilities are the

@@ -19,9 +19,14 @@ def squad(name: str) -> Compute:
 
         targets: list[dict[str, str | dict[str, list[str] | list[int]]]] = []
         answers = []
-        for number, (texts, prediction) in enumerate(zip(non_empty(references), predictions, strict=True)):
+        for number, (texts, prediction) in enumerate(
+            zip(non_empty(references), predictions, strict=True)
+        ):
             # The function wants the place of each answer, and does not look at it.
-            right: dict[str, list[str] | list[int]] = {"text": texts, "answer_start": [0] * len(texts)}
+            right: dict[str, list[str] | list[int]] = {
+                "text": texts,
+                "answer_start": [0] * len(texts),
+            }
             targets.append({"id": str(number), "answers": right})
             answers.append({"id": str(number), "prediction_text": prediction})
         percentages = squad_scores(answers, targets)

@@ -12,7 +12,17 @@ from xautolm.records import Experience, Values
 from xautolm.report.console import add_cells, add_columns
 from xautolm.report.tables import duration, ending, hyperparameters
 
-HEADINGS = ("model", "method", "quality", "time", "memory", "risk", "because of", "comes from", "hyperparameters")
+HEADINGS = (
+    "model",
+    "method",
+    "quality",
+    "time",
+    "memory",
+    "risk",
+    "because of",
+    "comes from",
+    "hyperparameters",
+)
 NUMBERS = {"quality", "time", "memory", "risk"}
 """Headings of the columns that are aligned at the right."""
 UNKNOWN = "unknown"

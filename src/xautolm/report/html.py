@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING
 
 from xautolm.objectives import Objective
 from xautolm.records import Experience
-from xautolm.report.tables import best_first, duration, failures_by_kind, leaderboard, pruning_account, score_text
+from xautolm.report.tables import (
+    best_first,
+    duration,
+    failures_by_kind,
+    leaderboard,
+    pruning_account,
+    score_text,
+)
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
@@ -129,7 +136,9 @@ def _facts(
     return facts
 
 
-def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metric: str) -> go.Figure | None:
+def _front_picture(
+    experiences: Sequence[Experience], front: Sequence[int], metric: str
+) -> go.Figure | None:
     """Return the trials by evaluation time and score, the front as steps; None where no trial left a model."""
     dominated: list[Experience] = []
     optimal: list[Experience] = []
@@ -149,7 +158,13 @@ def _front_picture(experiences: Sequence[Experience], front: Sequence[int], metr
 
 
 def _add_points(
-    figure: go.Figure, trials: Sequence[Experience], metric: str, *, name: str, mode: str, colour: str
+    figure: go.Figure,
+    trials: Sequence[Experience],
+    metric: str,
+    *,
+    name: str,
+    mode: str,
+    colour: str,
 ) -> None:
     """Add trials to the picture of the front, in the order of their evaluation time.
 
@@ -170,7 +185,9 @@ def _add_points(
         configuration = trial.configuration
         times.append(trial.outcome.evaluation_time)
         scores.append(trial.outcome.metrics[metric])
-        texts.append(_escaped(f"trial {trial.trial}: {configuration.model}, {configuration.method}"))
+        texts.append(
+            _escaped(f"trial {trial.trial}: {configuration.model}, {configuration.method}")
+        )
     points = go.Scatter(
         x=times,
         y=scores,
@@ -209,7 +226,9 @@ def _progress_picture(experiences: Sequence[Experience], lead: Objective) -> go.
     # The last value holds until the last trial's end.
     times.append(spent)
     scores.append(scores[-1])
-    curve = go.Scatter(x=times, y=scores, mode="lines+markers", line={"shape": "hv"}, line_color=ACCENT)
+    curve = go.Scatter(
+        x=times, y=scores, mode="lines+markers", line={"shape": "hv"}, line_color=ACCENT
+    )
     figure.add_trace(curve)
     return figure
 
@@ -273,7 +292,9 @@ def _div(figure: go.Figure, index: int) -> str:
     figure.update_layout(showlegend=len(figure.data) > 1)
     options = {"responsive": True, "displayModeBar": False}
     # Left to itself, Plotly draws a random name for the element.
-    html = to_html(figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}")
+    html = to_html(
+        figure, full_html=False, include_plotlyjs=False, config=options, div_id=f"picture-{index}"
+    )
     return str(html)
 
 

@@ -21,7 +21,14 @@ from xautolm.printable import printable
 from xautolm.records import Configuration, Experience, TrialSpec
 from xautolm.report.console import add_cells, add_columns, cell, sentence
 from xautolm.report.download import Received, download_bar, tenths
-from xautolm.report.tables import best_first, duration, ending, failures_in_words, score_text, time_text
+from xautolm.report.tables import (
+    best_first,
+    duration,
+    ending,
+    failures_in_words,
+    score_text,
+    time_text,
+)
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
@@ -158,7 +165,9 @@ class Plain(Quiet):
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Print a line for each tenth."""
-        return tenths(total, lambda received: self.note(f"fetched {sized(received)} of {sized(total)}"))
+        return tenths(
+            total, lambda received: self.note(f"fetched {sized(received)} of {sized(total)}")
+        )
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Print what runs, and how long it is predicted to."""
@@ -197,7 +206,14 @@ class JsonLines(Quiet):
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Write `{"event": "started"}`."""
         values = dict(configuration.values)
-        self._write({"event": "started", "trial": number, "configuration": values, "predicted_seconds": seconds})
+        self._write(
+            {
+                "event": "started",
+                "trial": number,
+                "configuration": values,
+                "predicted_seconds": seconds,
+            }
+        )
 
     def finished(self, experience: Experience, standing: Standing) -> None:
         """Write `{"event": "finished"}`."""
@@ -294,7 +310,11 @@ def _trials(standing: Standing) -> Table:
     """Return the leading trials as a table; green ones are on the front, red ones failed."""
     metric = standing.lead.name
     table = Table(expand=True, header_style="dim", box=None, pad_edge=False)
-    add_columns(table, ("", "trial", "model", "method", metric, "time", "outcome"), numbers={"trial", metric, "time"})
+    add_columns(
+        table,
+        ("", "trial", "model", "method", metric, "time", "outcome"),
+        numbers={"trial", metric, "time"},
+    )
     leaders = best_first(standing.experiences, standing.lead)[:ROWS]
     for experience in leaders:
         outcome = experience.outcome

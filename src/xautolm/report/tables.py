@@ -38,7 +38,9 @@ def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Exper
     return sorted(experiences, key=place)
 
 
-def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[Row]:
+def leaderboard(
+    experiences: Iterable[Experience], lead: Objective, front: Sequence[int]
+) -> list[Row]:
     """Return one row for each trial, the best in an objective first, failures last, its hyperparameters in one text.
 
     Args:
@@ -54,7 +56,9 @@ def leaderboard(experiences: Iterable[Experience], lead: Objective, front: Seque
     return rows
 
 
-def wide_leaderboard(experiences: Iterable[Experience], lead: Objective, front: Sequence[int]) -> list[Row]:
+def wide_leaderboard(
+    experiences: Iterable[Experience], lead: Objective, front: Sequence[int]
+) -> list[Row]:
     """Return the rows of `leaderboard` with a column for each hyperparameter that any trial has.
 
     It is None where a trial has none. These columns come last; one that is called like a column that all leaderboards
@@ -91,7 +95,9 @@ def _row(experience: Experience, *, is_optimal: bool) -> Row:
     evaluation_time = outcome.evaluation_time
     row[EVALUATION_TIME] = None if evaluation_time is None else round(evaluation_time, 2)
     row["wall_time"] = round(outcome.wall_time, 2)
-    row["peak_memory_mb"] = None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6)
+    row["peak_memory_mb"] = (
+        None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6)
+    )
     failure = outcome.failure
     row["failure"] = failure.kind.value if failure else ""
     row["message"] = failure.message.partition("\n")[0] if failure else ""

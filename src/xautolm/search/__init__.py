@@ -17,7 +17,9 @@ from xautolm.search.study import (
     SearchStudy,
 )
 
-SAMPLERS: Registry[Strategy] = Registry("sampler", f"{__name__}.strategies", "STRATEGIES", group=__name__)
+SAMPLERS: Registry[Strategy] = Registry(
+    "sampler", f"{__name__}.strategies", "STRATEGIES", group=__name__
+)
 
 __all__ = [
     "AGAIN",

@@ -54,7 +54,9 @@ def acquisition(
     coordinates = []
     for objective in range(objectives):
         is_time = objective == time
-        reference = _reference(own_scores[:, objective], samples[:, objective], settings, is_time=is_time)
+        reference = _reference(
+            own_scores[:, objective], samples[:, objective], settings, is_time=is_time
+        )
         references.append(reference)
         # The evaluation time is known far better than any quality: its mean will do.
         values = prediction.scores[:, [objective]] if is_time else samples[:, objective]
@@ -72,7 +74,9 @@ def acquisition(
     return np.asarray(expected * success**2)
 
 
-def _reference(own: np.ndarray, samples: np.ndarray, settings: SearchSettings, *, is_time: bool) -> float:
+def _reference(
+    own: np.ndarray, samples: np.ndarray, settings: SearchSettings, *, is_time: bool
+) -> float:
     """Return the reference in one objective: below everything for the time, a quantile of the own qualities."""
     if is_time or not len(own):
         return float(min(samples.min(), own.min(initial=np.inf)))

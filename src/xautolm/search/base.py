@@ -25,7 +25,9 @@ class Strategy:
     memory: Recall = Recall.NONE
     """What it takes from past experiences."""
 
-    def make_late(self, space: Space, seed: int, remember: Callable[[], Memory | None]) -> BaseSampler:
+    def make_late(
+        self, space: Space, seed: int, remember: Callable[[], Memory | None]
+    ) -> BaseSampler:
         """Return the sampler; what it begins with is asked for when it is first asked itself.
 
         Args:

@@ -112,12 +112,17 @@ class Proposer:
         lead_trust = float(trust[lead])
         failure_trust = lead_trust**self.settings.failure_fade
         if self._begins_from_zero(target, lead_trust, rng):
-            explanation: dict[str, object] = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
+            explanation: dict[str, object] = {
+                "origin": FROM_ZERO,
+                "trust": round(lead_trust, DIGITS),
+            }
             return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
         if self.surrogates.score_forest is None:
             # The store has failures only: no model of quality, but a prior that leads away from them.
             values = self.prior.sample(rng).values
-            return Proposal(values=values, failure_trust=failure_trust, explanation={"origin": "prior"})
+            return Proposal(
+                values=values, failure_trust=failure_trust, explanation={"origin": "prior"}
+            )
         if time is not None:
             trust[time] = 1.0
 
@@ -127,7 +132,11 @@ class Proposer:
         candidates = [candidate for candidate in drawn if candidate.key not in tried]
         if not candidates:  # a small space of which everything was tried
             values = self.plain.sample(rng).values
-            return Proposal(values=values, failure_trust=failure_trust, explanation={"origin": "everything was tried"})
+            return Proposal(
+                values=values,
+                failure_trust=failure_trust,
+                explanation={"origin": "everything was tried"},
+            )
 
         rows = self.encoder.rows(candidate.values for candidate in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
@@ -136,11 +145,20 @@ class Proposer:
         largest_failure = max(self.settings.bearable_failure, float(prediction.failure.min()))
         worth = np.where(prediction.failure <= largest_failure, worth, -1.0)
         best = int(np.argmax(worth))
-        explanation = self._explanation(candidates[best], prediction, best, rows[best], float(trust[lead]))
-        return Proposal(values=candidates[best].values, failure_trust=failure_trust, explanation=explanation)
+        explanation = self._explanation(
+            candidates[best], prediction, best, rows[best], float(trust[lead])
+        )
+        return Proposal(
+            values=candidates[best].values, failure_trust=failure_trust, explanation=explanation
+        )
 
     def _explanation(
-        self, candidate: Candidate, prediction: Prediction, position: int, row: np.ndarray, trust: float
+        self,
+        candidate: Candidate,
+        prediction: Prediction,
+        position: int,
+        row: np.ndarray,
+        trust: float,
     ) -> dict[str, object]:
         """Return why a candidate was chosen, as JSON values; `row` is the candidate encoded, shape (columns,)."""
         scores = prediction.scores[position].tolist()
@@ -154,7 +172,9 @@ class Proposer:
             "because": reasons,
         }
 
-    def is_likely_to_fail(self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float) -> bool:
+    def is_likely_to_fail(
+        self, target: Sequence[Evidence], values: Mapping[str, Scalar], trust: float
+    ) -> bool:
         """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
         rows = self.encoder.rows([values])
         chance = self.surrogates.failure(target, rows, trust)[0]
@@ -172,7 +192,9 @@ class Proposer:
             return np.full(objectives, self.settings.prior_trust)
         return self.surrogates.trust_in_store(target, objectives)
 
-    def _begins_from_zero(self, target: Sequence[Evidence], trust: float, rng: np.random.Generator) -> bool:
+    def _begins_from_zero(
+        self, target: Sequence[Evidence], trust: float, rng: np.random.Generator
+    ) -> bool:
         """Return whether to leave a proposal to a search from zero.
 
         That is so with the chance that the store misleads: without a store, always; with one, not before the target's
@@ -212,7 +234,9 @@ class Proposer:
             candidates.append(Candidate(mutation, f"mutation of {parent.source}"))
         return candidates
 
-    def _mutated(self, parent: Mapping[str, Scalar], rng: np.random.Generator) -> Mapping[str, Scalar]:
+    def _mutated(
+        self, parent: Mapping[str, Scalar], rng: np.random.Generator
+    ) -> Mapping[str, Scalar]:
         """Return a configuration near another: most parameters as they are, some numbers moved, some options drawn."""
 
         def choose(key: str, parameter: Parameter) -> Scalar:

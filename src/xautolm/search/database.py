@@ -89,10 +89,14 @@ def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
     names = study.user_attrs.get(OBJECTIVES)
     if names is None or len(names) != len(objectives):
         return objectives
-    return tuple(replace(objective, name=name) for objective, name in zip(objectives, names, strict=True))
+    return tuple(
+        replace(objective, name=name) for objective, name in zip(objectives, names, strict=True)
+    )
 
 
-def open_checked(url: str | None, objectives: Sequence[Objective], say: Callable[[str], None]) -> optuna.Study:
+def open_checked(
+    url: str | None, objectives: Sequence[Objective], say: Callable[[str], None]
+) -> optuna.Study:
     """Open the study in a database; a damaged one is set aside, and a new one takes its place.
 
     Args:
@@ -113,9 +117,13 @@ def open_checked(url: str | None, objectives: Sequence[Objective], say: Callable
     except Exception as error:  # whatever a damaged file makes of SQLite, SQLAlchemy and Optuna
         reason = _reason(error)
         if path is None or not path.exists() or _is_machine_trouble(error):
-            raise RunFolderError("The study's database cannot be opened.", got=f"{path or url}: {reason}") from None
+            raise RunFolderError(
+                "The study's database cannot be opened.", got=f"{path or url}: {reason}"
+            ) from None
     damaged = set_aside(path)
-    say(f"{path.name} could not be read ({reason}); it is kept as {damaged.name}, and a new one is made of the trials")
+    say(
+        f"{path.name} could not be read ({reason}); it is kept as {damaged.name}, and a new one is made of the trials"
+    )
     return open_database(url, objectives)
 
 
@@ -173,7 +181,9 @@ def _durable_storage(url: str) -> optuna.storages.RDBStorage:
         return connection
 
     # SQLAlchemy would cut a path at a question mark, and read percent signs as escapes.
-    storage = optuna.storages.RDBStorage("sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool})
+    storage = optuna.storages.RDBStorage(
+        "sqlite://", engine_kwargs={"creator": connect, "poolclass": QueuePool}
+    )
     storage.url = url
     return storage
 

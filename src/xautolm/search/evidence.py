@@ -44,7 +44,9 @@ CENSORED_DEFICIT = 0.5
 to their end. At 1 it would pass for the configuration's peak; at 0 a hopeless one would be proposed again and again."""
 
 
-def standardised(values: np.ndarray, time: int | None, is_censored: np.ndarray | None = None) -> np.ndarray:
+def standardised(
+    values: np.ndarray, time: int | None, is_censored: np.ndarray | None = None
+) -> np.ndarray:
     """Oriented objectives as scores: qualities in standard deviations from their mean, the time as minus its logarithm.
 
     What a trial had reached when it was stopped is a lower bound. So it is no part of the mean that others are compared

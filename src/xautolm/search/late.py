@@ -31,7 +31,9 @@ class LateSampler(BaseSampler):
         """The sampler itself."""
         return self.make()
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """Return what the sampler would."""
         return self.sampler.infer_relative_search_space(study, trial)
 
@@ -42,7 +44,11 @@ class LateSampler(BaseSampler):
         return self.sampler.sample_relative(study, trial, search_space)
 
     def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         """Return what the sampler would."""
         return self.sampler.sample_independent(study, trial, param_name, param_distribution)

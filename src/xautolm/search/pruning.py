@@ -87,7 +87,9 @@ def reason_to_stop(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Ob
 
 def is_behind(curve: LearningCurve, rivals: Rivals) -> bool:
     """Return whether another trial, trained to its end, is better in the lead than all that this one showed so far."""
-    rival_standings = [best_standing(rival.whole_evaluations, rivals.lead) for rival in rivals.trained]
+    rival_standings = [
+        best_standing(rival.whole_evaluations, rivals.lead) for rival in rivals.trained
+    ]
     return best_standing(curve.evaluations, rivals.lead) < max(rival_standings, default=-math.inf)
 
 
@@ -126,7 +128,9 @@ def epoch_of_learning(curve: LearningCurve, rivals: Rivals) -> float | None:
     return None
 
 
-def possible_ends(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Objective]) -> list[tuple[float, ...]]:
+def possible_ends(
+    curve: LearningCurve, rivals: Rivals, objectives: Sequence[Objective]
+) -> list[tuple[float, ...]]:
     """Return the best objectives that a trial may have if it ends after each epoch to come, or as planned.
 
     Early stopping, or a time limit, may end a training before its plan: with less quality, in less time.
@@ -152,7 +156,9 @@ def least_seconds(curve: LearningCurve, epoch: float) -> float:
     return curve.seconds + SPEED_UP * per_epoch * (epoch - curve.epoch)
 
 
-def optimistic_value(curve: LearningCurve, epoch: float, rivals: Rivals, objective: Objective) -> float:
+def optimistic_value(
+    curve: LearningCurve, epoch: float, rivals: Rivals, objective: Objective
+) -> float:
     """Return the best value of a quality that a training may have at an epoch to come.
 
     It is the largest of: the best so far; what power laws give; and what this trial has now, with the gain of others
@@ -164,7 +170,9 @@ def optimistic_value(curve: LearningCurve, epoch: float, rivals: Rivals, objecti
         rivals: Other trials.
         objective: The quality.
     """
-    evaluations = [evaluation for evaluation in curve.evaluations if objective.name in evaluation.values]
+    evaluations = [
+        evaluation for evaluation in curve.evaluations if objective.name in evaluation.values
+    ]
     # Two quick looks inside the first epoch are too few: of made-up late bloomers they condemned one in seven.
     if len(evaluations) < 2 or all(evaluation.rows is not None for evaluation in evaluations):
         return objective.oriented(math.inf)
@@ -179,7 +187,9 @@ def optimistic_value(curve: LearningCurve, epoch: float, rivals: Rivals, objecti
     return objective.oriented(min(best, objective.oriented(objective.best)))
 
 
-def power_law_bound(epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, epoch: float) -> float:
+def power_law_bound(
+    epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, epoch: float
+) -> float:
     """Return the optimistic end of the interval in which power laws continue a curve.
 
     Each law is a + b (x^p - 1) / p (Box and Cox, 1964; the logarithm at p = 0) with b >= 0, fitted by weighted least
@@ -207,7 +217,9 @@ def power_law_bound(epochs: np.ndarray, values: np.ndarray, errors: np.ndarray, 
         bounds.append(expected + DEVIATIONS * deviation)
         misfits.append(float(residuals @ residuals))
     largest_misfit = min(misfits) + DEVIATIONS**2
-    return max(bound for bound, misfit in zip(bounds, misfits, strict=True) if misfit <= largest_misfit)
+    return max(
+        bound for bound, misfit in zip(bounds, misfits, strict=True) if misfit <= largest_misfit
+    )
 
 
 def likely_gain(objective: Objective, share: float, curves: Sequence[LearningCurve]) -> float:

@@ -56,14 +56,20 @@ def open_study(
         RunFolderError: The storage is locked or cannot be opened.
     """
     record = open_checked(storage, objectives, say)
-    inside = [experience for experience in experiences if not space.problems(experience.configuration.values)]
+    inside = [
+        experience
+        for experience in experiences
+        if not space.problems(experience.configuration.values)
+    ]
     by_number = {experience.trial: experience for experience in inside}
     if _contradictions(record, space, by_number):
         record = _set_apart(record, storage, objectives, say)
     retries = _end_running(record, space, objectives, by_number)
     _tell_lacking(record, space, objectives, by_number, say)
     retries += _interrupted(by_number)
-    return _begin(record, space, objectives, make, seed, [*first] or [space.default()], retries, is_taken)
+    return _begin(
+        record, space, objectives, make, seed, [*first] or [space.default()], retries, is_taken
+    )
 
 
 def _begin(
@@ -82,7 +88,9 @@ def _begin(
     proposals.add_trials(recorded)
     # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
     proposals.sampler = make(seed + len(recorded))
-    study = SearchStudy(space=space, objectives=objectives, record=record, proposals=proposals, is_taken=is_taken)
+    study = SearchStudy(
+        space=space, objectives=objectives, record=record, proposals=proposals, is_taken=is_taken
+    )
     begun = {trial.user_attrs[DIGEST] for trial in recorded if DIGEST in trial.user_attrs}
     for configuration, proposal in retries:
         study.enqueue(configuration, proposal)
@@ -94,7 +102,9 @@ def _begin(
     return study
 
 
-def _contradictions(record: optuna.Study, space: Space, experiences: Mapping[int, Experience]) -> list[int]:
+def _contradictions(
+    record: optuna.Study, space: Space, experiences: Mapping[int, Experience]
+) -> list[int]:
     """Return the numbers under which the record has another trial than the run: those cannot be mended in it."""
     import optuna
 
@@ -105,26 +115,37 @@ def _contradictions(record: optuna.Study, space: Space, experiences: Mapping[int
         if experience is None:
             continue
         is_other = trial.params != space.site_values(experience.configuration.values)
-        is_lost = experience.outcome.is_evidence and trial.state not in (states.COMPLETE, states.RUNNING)
+        is_lost = experience.outcome.is_evidence and trial.state not in (
+            states.COMPLETE,
+            states.RUNNING,
+        )
         if is_other or is_lost:
             numbers.append(trial.number)
     return numbers
 
 
 def _set_apart(
-    record: optuna.Study, storage: str | None, objectives: Sequence[Objective], say: Callable[[str], None]
+    record: optuna.Study,
+    storage: str | None,
+    objectives: Sequence[Objective],
+    say: Callable[[str], None],
 ) -> optuna.Study:
     """Begin a new record in place of one that contradicts the trials' folders."""
     close_database(record)
     path = file_of(storage)
     if path is not None:
         aside = set_aside(path)
-        say(f"{path.name} has other trials than the run's folder; it is kept as {aside.name}, and a new one is made")
+        say(
+            f"{path.name} has other trials than the run's folder; it is kept as {aside.name}, and a new one is made"
+        )
     return open_database(storage, objectives)
 
 
 def _end_running(
-    record: optuna.Study, space: Space, objectives: Sequence[Objective], experiences: Mapping[int, Experience]
+    record: optuna.Study,
+    space: Space,
+    objectives: Sequence[Objective],
+    experiences: Mapping[int, Experience],
 ) -> list[tuple[Configuration, str]]:
     """Tell the record what became of the trials that it believes to run.
 
@@ -171,16 +192,22 @@ def _tell_lacking(
         values = _values(record, experience, objectives)
         record.add_trial(finished_trial(space, experience, values))
     if lacking:
-        say(f"study.db lacked {len(lacking)} of {len(experiences)} trials; they were told from their folders")
+        say(
+            f"study.db lacked {len(lacking)} of {len(experiences)} trials; they were told from their folders"
+        )
 
 
-def _tell_record(record: optuna.Study, experience: Experience, objectives: Sequence[Objective]) -> None:
+def _tell_record(
+    record: optuna.Study, experience: Experience, objectives: Sequence[Objective]
+) -> None:
     """Tell a record what came of a trial that it believes to run."""
     handle = handle_on(record, experience.trial)
     finish_trial(record, handle, experience.outcome, _values(record, experience, objectives))
 
 
-def _values(record: optuna.Study, experience: Experience, objectives: Sequence[Objective]) -> list[float]:
+def _values(
+    record: optuna.Study, experience: Experience, objectives: Sequence[Objective]
+) -> list[float]:
     """Return what a record is told of a trial: its objectives, or for a failure the worst that others had."""
     recorded = [trial.values for trial in record.get_trials(deepcopy=False) if trial.values]
     values = told_values(experience.outcome, objectives)

@@ -43,7 +43,11 @@ class Rungs:
         return cls(shares=sorted(shares), objectives=objectives)
 
     def promotion(
-        self, experiences: Sequence[Experience], running: Iterable[Configuration], spent: float, obstacle: Obstacle
+        self,
+        experiences: Sequence[Experience],
+        running: Iterable[Configuration],
+        spent: float,
+        obstacle: Obstacle,
     ) -> Configuration | None:
         """Return the configuration to be trained next on a larger part of the rows; None if there is none.
 

@@ -31,15 +31,23 @@ class SpaceSampler(BaseSampler):
         self.seed = seed
         self.plain = Prior.plain(space)
 
-    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(
+        self, study: Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
         """Every site of the tree; only those on the chosen path get a value."""
         return {key: parameter.distribution() for key, parameter in self.space.sites().items()}
 
     def sample_independent(
-        self, study: Study, trial: FrozenTrial, param_name: str, param_distribution: BaseDistribution
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
     ) -> Any:
         """A site outside the space, or one that a fixed parent value opened: uniform."""
-        seed = int(np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31))
+        seed = int(
+            np.random.default_rng([self.seed, trial.number, len(trial.params)]).integers(2**31)
+        )
         sampler = optuna.samplers.RandomSampler(seed=seed)
         return sampler.sample_independent(study, trial, param_name, param_distribution)
 

@@ -81,7 +81,9 @@ class SearchStudy:
     handles: dict[int, optuna.Trial] = field(default_factory=dict)
     """Trials of `proposals` by their number in the record."""
 
-    def ask(self, obstacle: Obstacle, has_time: Callable[[], bool] = lambda: True) -> AskedTrial | None:
+    def ask(
+        self, obstacle: Obstacle, has_time: Callable[[], bool] = lambda: True
+    ) -> AskedTrial | None:
         """Return the next trial: its configuration is new and meets no obstacle.
 
         Args:
@@ -136,7 +138,9 @@ class SearchStudy:
         import optuna
 
         with database_errors(self.record):
-            trials = self.record.get_trials(deepcopy=False, states=(optuna.trial.TrialState.RUNNING,))
+            trials = self.record.get_trials(
+                deepcopy=False, states=(optuna.trial.TrialState.RUNNING,)
+            )
         return [trial.number for trial in trials]
 
     def enqueue(self, configuration: Configuration, proposal: str) -> None:
@@ -162,7 +166,9 @@ class SearchStudy:
         import optuna
 
         lowest = lowest_rung(self.space)
-        waiting = self.proposals.get_trials(deepcopy=False, states=(optuna.trial.TrialState.WAITING,))
+        waiting = self.proposals.get_trials(
+            deepcopy=False, states=(optuna.trial.TrialState.WAITING,)
+        )
         if lowest and not waiting:
             # Optuna asks the sampler for every value that a queued trial lacks.
             self.proposals.enqueue_trial(lowest)
@@ -210,14 +216,18 @@ class SearchStudy:
         values = told_values(outcome, self.objectives)
         if values is not None:
             return values
-        known = [trial.values for trial in self.proposals.get_trials(deepcopy=False) if trial.values]
+        known = [
+            trial.values for trial in self.proposals.get_trials(deepcopy=False) if trial.values
+        ]
         return worst_values(known, outcome, self.objectives)
 
 
 def next_number(record: optuna.Study, is_taken: Callable[[int], bool]) -> int:
     """Return the number of the next trial; numbers that are taken are filled with trials that say nothing."""
     while is_taken(number := len(record.get_trials(deepcopy=False))):
-        record.add_trial(unknown_trial("there is a folder of this number, and nothing is known of its trial"))
+        record.add_trial(
+            unknown_trial("there is a folder of this number, and nothing is known of its trial")
+        )
     return number
 
 
@@ -225,10 +235,14 @@ def unknown_trial(reason: str) -> optuna.trial.FrozenTrial:
     """Return a trial of which nothing is known, so that the numbers of the following ones are right."""
     import optuna
 
-    return optuna.trial.create_trial(state=optuna.trial.TrialState.FAIL, user_attrs={"unknown": reason})
+    return optuna.trial.create_trial(
+        state=optuna.trial.TrialState.FAIL, user_attrs={"unknown": reason}
+    )
 
 
-def finished_trial(space: Space, experience: Experience, values: Sequence[float]) -> optuna.trial.FrozenTrial:
+def finished_trial(
+    space: Space, experience: Experience, values: Sequence[float]
+) -> optuna.trial.FrozenTrial:
     """Return the trial of the study that an experience stands for.
 
     Args:
@@ -239,7 +253,10 @@ def finished_trial(space: Space, experience: Experience, values: Sequence[float]
     import optuna
 
     outcome = experience.outcome
-    attributes: dict[str, Any] = {DIGEST: experience.configuration.digest, **outcome_attributes(outcome)}
+    attributes: dict[str, Any] = {
+        DIGEST: experience.configuration.digest,
+        **outcome_attributes(outcome),
+    }
     if experience.proposal:
         attributes[PROPOSAL] = experience.proposal
     params = space.site_values(experience.configuration.values)
@@ -285,7 +302,9 @@ def handle_on(study: optuna.Study, number: int) -> optuna.Trial:
     return optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
 
 
-def finish_trial(study: optuna.Study, trial: optuna.Trial, outcome: TrialOutcome, values: Sequence[float]) -> None:
+def finish_trial(
+    study: optuna.Study, trial: optuna.Trial, outcome: TrialOutcome, values: Sequence[float]
+) -> None:
     """End a trial of a study."""
     import optuna
 

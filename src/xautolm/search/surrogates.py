@@ -153,7 +153,9 @@ class Surrogates:
             return np.zeros((len(rows), objectives))
         return np.asarray(self.score_forest.predict(rows)).reshape(-1, objectives)
 
-    def _successes(self, target: Sequence[Evidence], objectives: int) -> tuple[np.ndarray, np.ndarray]:
+    def _successes(
+        self, target: Sequence[Evidence], objectives: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """Return the encoded configurations and the scores of those trials of the target that have any."""
         configurations = []
         scores = []
@@ -164,14 +166,18 @@ class Surrogates:
         rows = self.encoder.rows(configurations)
         return rows, np.asarray(scores, dtype=float).reshape(-1, objectives)
 
-    def _forest(self, rows: np.ndarray, values: np.ndarray, weights: np.ndarray) -> ExtraTreesRegressor:
+    def _forest(
+        self, rows: np.ndarray, values: np.ndarray, weights: np.ndarray
+    ) -> ExtraTreesRegressor:
         """Train a forest; values have shape (experiences, outputs)."""
         from sklearn.ensemble import ExtraTreesRegressor
 
         # scikit-learn's seeds end at 2^32 - 1, and a single output has to be a vector.
         seed = self.seed % 2**31
         targets = values[:, 0] if values.shape[1] == 1 else values
-        forest = ExtraTreesRegressor(self.settings.trees, min_samples_leaf=2, max_features=0.7, random_state=seed)
+        forest = ExtraTreesRegressor(
+            self.settings.trees, min_samples_leaf=2, max_features=0.7, random_state=seed
+        )
         return forest.fit(rows, targets, sample_weight=weights)
 
     def _corrected(

@@ -145,7 +145,11 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
     """Return the space without the parameters on request that nobody named."""
     parameters: list[Parameter] = []
     for parameter in space.parameters:
-        if isinstance(parameter, Choice) and parameter.on_request and parameter.name not in requested:
+        if (
+            isinstance(parameter, Choice)
+            and parameter.on_request
+            and parameter.name not in requested
+        ):
             continue
         if isinstance(parameter, Branch):
             branches: dict[str, Space] = {}
@@ -175,7 +179,12 @@ def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:
 
 def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     """Return a number with the user's range, and its default inside."""
-    old = {"low": parameter.low, "high": parameter.high, "default": parameter.default, "log": parameter.log}
+    old = {
+        "low": parameter.low,
+        "high": parameter.high,
+        "default": parameter.default,
+        "log": parameter.log,
+    }
     new = old | dict(change)
     low = as_float(new["low"])
     high = as_float(new["high"])

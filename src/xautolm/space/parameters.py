@@ -312,7 +312,9 @@ def parameter_from_plain(plain: Mapping[str, object]) -> Parameter:
             return kind.from_plain(plain)
     keys = ", ".join(str(key) for key in plain)
     tags = ", ".join(KINDS)
-    raise SpaceError("Not a kind of parameter.", got=f"one with {keys}", fix=f"A parameter has one of {tags}.")
+    raise SpaceError(
+        "Not a kind of parameter.", got=f"one with {keys}", fix=f"A parameter has one of {tags}."
+    )
 
 
 def is_number(value: object) -> TypeGuard[int | float]:

@@ -75,7 +75,9 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
         default_length(bounds),
         Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
-        Choice(name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"),
+        Choice(
+            name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"
+        ),
     ]
     if bounds.form.chooses_class:
         parameters.append(Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0))
@@ -83,7 +85,9 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     if bounds.body_dropout:
         parameters.append(Float(name="dropout", low=0.0, high=0.3, default=0.1))
     # The format that the device prefers is the default; on most processors it is the only one.
-    parameters.append(Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0]))
+    parameters.append(
+        Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0])
+    )
     return tuple(parameters)
 
 
@@ -126,7 +130,9 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     sizes = [size for size in PAPER_BATCH_SIZES if size <= bounds.train_examples]
     all_lengths = PAPER_GENERATION_LENGTHS if generates else PAPER_LENGTHS
     # A model that reads less than the shortest of them reads what it can.
-    lengths = tuple(length for length in all_lengths if length <= bounds.positions) or (bounds.positions,)
+    lengths = tuple(length for length in all_lengths if length <= bounds.positions) or (
+        bounds.positions,
+    )
     # Without a second number format, mixed precision has no effect.
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
     parameters: list[Parameter] = [
@@ -160,7 +166,9 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
     parameters: list[Parameter] = []
     if bounds.body_dropout:
         parameters.append(Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1))
-    parameters.append(Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw"))
+    parameters.append(
+        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw")
+    )
     stopping = _early_stopping((0.0, 0.001, 0.005, 0.01))
     parameters.append(_switch("early_stopping", *stopping))
     largest_norm = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)

@@ -157,7 +157,11 @@ class Alternatives:
 Belief = Categorical | Alternatives | Normal
 """What is believed about a site."""
 
-BELIEFS: Mapping[str, type[Belief]] = {"weights": Categorical, "alternatives": Alternatives, "mean": Normal}
+BELIEFS: Mapping[str, type[Belief]] = {
+    "weights": Categorical,
+    "alternatives": Alternatives,
+    "mean": Normal,
+}
 """The kinds of belief by the field that tells them apart in JSON; files of early versions have no alternatives."""
 
 

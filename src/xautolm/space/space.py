@@ -138,7 +138,9 @@ class Space:
             name = str(plain["name"])
             return cls(name, tuple(parameter_from_plain(parameter) for parameter in parameters))
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SpaceError("Not a search space.", got=f"{type(error).__name__}: {error}") from None
+            raise SpaceError(
+                "Not a search space.", got=f"{type(error).__name__}: {error}"
+            ) from None
 
     def _path(self, choose: Choose, keys: Keys) -> Iterator[tuple[Parameter, Scalar]]:
         """Yield parameter and value along the way that `choose` takes through the tree.

@@ -163,7 +163,9 @@ Classification: TypeAlias = BaseClassification[Any]
 """A task type with classes."""
 
 
-def form_of(forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]) -> Form:
+def form_of(
+    forms: Mapping[str, tuple[str, ...]], architecture: str, values: Mapping[str, Scalar]
+) -> Form:
     """Return how a configuration casts a task: as its `form` says, else in the usual way for the architecture.
 
     Args:

@@ -10,7 +10,17 @@ from typing import ClassVar, TypeAlias
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, is_empty, is_missing, items_of, listed, name_of, shown, structure, truth
+from xautolm.cells import (
+    MissingCellError,
+    is_empty,
+    is_missing,
+    items_of,
+    listed,
+    name_of,
+    shown,
+    structure,
+    truth,
+)
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture
@@ -101,7 +111,9 @@ class MultilabelClassification(BaseClassification[LabelSet]):
                 fix="Give splits with the same labels.",
             )
         if len(train_names) < 2:
-            raise DataError("There are fewer than two labels.", got=", ".join(train_names) or "none")
+            raise DataError(
+                "There are fewer than two labels.", got=", ".join(train_names) or "none"
+            )
 
     def notes(self, rows: Sequence[Row]) -> list[str]:
         """Return which labels training shows once only."""

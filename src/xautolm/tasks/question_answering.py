@@ -44,7 +44,9 @@ class QuestionAnswering(BaseTask[References]):
     def parse_label(self, cell: object) -> References:
         """Return answers from a text, a list, SQuAD's mapping or a list of them, or a text that spells one of these."""
         if is_empty(cell):
-            raise MissingCellError("expected answers, got nothing; an empty list means that there is none")
+            raise MissingCellError(
+                "expected answers, got nothing; an empty list means that there is none"
+            )
         answers = _texts_of(_spelled(cell))
         if answers is None:
             raise ValueError(f"expected answers, got {shown(cell)}")
@@ -52,7 +54,9 @@ class QuestionAnswering(BaseTask[References]):
         if answers and not any(stripped):
             raise MissingCellError("the answer is empty; an empty list means that there is none")
         if not all(stripped):
-            raise ValueError(f"an answer is empty; an empty list means that there is none, got {shown(cell)}")
+            raise ValueError(
+                f"an answer is empty; an empty list means that there is none, got {shown(cell)}"
+            )
         return tuple(dict.fromkeys(stripped))
 
     def strata(self, labels: Sequence[References]) -> list[Stratum]:

@@ -49,7 +49,9 @@ class TextClassification(BaseClassification[str]):
         if not items:
             raise MissingCellError("the label is missing")
         if len(items) > 1:
-            raise ValueError(f"expected one label, got {shown(items)}; rows with several are multilabel-classification")
+            raise ValueError(
+                f"expected one label, got {shown(items)}; rows with several are multilabel-classification"
+            )
         return name_of(items[0])
 
     def stand_ins(self, labels: Sequence[str], train: Sequence[str]) -> frozenset[str]:
@@ -85,7 +87,9 @@ class TextClassification(BaseClassification[str]):
 
         counts = Counter(train) + Counter(validation)
         if len(counts) < 2:
-            raise DataError("There is only one class, so there is nothing to learn.", got=repr(train[0]))
+            raise DataError(
+                "There is only one class, so there is nothing to learn.", got=repr(train[0])
+            )
         single = sorted(label for label, count in counts.items() if count == 1)
         if single:
             raise DataError(
@@ -151,7 +155,9 @@ def _has_letters(name: str) -> bool:
     return any(character.isalnum() for character in name)
 
 
-def _refuse_absent(classes: set[str], split: str, reference: set[str], reference_split: str) -> None:
+def _refuse_absent(
+    classes: set[str], split: str, reference: set[str], reference_split: str
+) -> None:
     """Refuse classes that one split has and a reference split has not; the message shows both sides."""
     absent = sorted(classes - reference)
     if not absent:

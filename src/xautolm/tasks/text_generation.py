@@ -27,7 +27,15 @@ class TextGeneration(BaseTask[str]):
         "text": ("text", "prompt", "input", "source", "document", "article", "instruction")
     }
     target = "target"
-    target_guesses = ("target", "completion", "output", "summary", "response", "highlights", "translation")
+    target_guesses = (
+        "target",
+        "completion",
+        "output",
+        "summary",
+        "response",
+        "highlights",
+        "translation",
+    )
 
     def parse_label(self, cell: object) -> str:
         """Return a text that is not empty."""
@@ -53,7 +61,9 @@ class TextGeneration(BaseTask[str]):
         distinct = set(train)
         if len(distinct) < 2:
             beginning = repr(train[0])[:80]
-            raise DataError("All targets are the same, so there is nothing to learn.", got=beginning)
+            raise DataError(
+                "All targets are the same, so there is nothing to learn.", got=beginning
+            )
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> Sequence[tuple[str, ...]]:
         """Return each target as the only reference of its row."""

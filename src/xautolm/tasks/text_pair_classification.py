@@ -15,7 +15,15 @@ class TextPairClassification(TextClassification):
     name = "text-pair-classification"
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence1", "premise", "question1", "question", "text1"),
-        "text_pair": ("text_pair", "sentence2", "hypothesis", "question2", "sentence", "answer", "text2"),
+        "text_pair": (
+            "text_pair",
+            "sentence2",
+            "hypothesis",
+            "question2",
+            "sentence",
+            "answer",
+            "text2",
+        ),
     }
 
     def parts(self, row: Row) -> Prompt:

@@ -46,7 +46,9 @@ class TextRegression(BaseTask[float]):
         try:
             number = float(cast("SupportsFloat", cell))
         except (TypeError, ValueError):
-            raise ValueError(f"expected a number such as 3.5, without units or commas, got {shown(cell)}") from None
+            raise ValueError(
+                f"expected a number such as 3.5, without units or commas, got {shown(cell)}"
+            ) from None
         # Texts such as `nan` say that there is no number, as pandas writes them.
         if math.isnan(number):
             raise MissingCellError(f"expected a number, got {shown(cell)}")

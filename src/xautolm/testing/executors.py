@@ -99,7 +99,9 @@ class ExecutorContract:
         assert executor.running() == {}
 
 
-def started(executor: Executor, root: Path, number: int, what: str) -> tuple[TrialSpec, TrialFolder]:
+def started(
+    executor: Executor, root: Path, number: int, what: str
+) -> tuple[TrialSpec, TrialFolder]:
     """Start a trial of the contract; return its order and its folder."""
     spec = made_up_spec(number, play=what)
     folder = TrialFolder(root / f"{number:04d}")
@@ -118,7 +120,9 @@ def outcomes(executor: Executor, count: int) -> dict[int, TrialOutcome]:
     deadline = time.monotonic() + ANSWER_SECONDS
     while len(ended) < count:
         if time.monotonic() > deadline:
-            raise TimeoutError(f"of {count} trials, only {sorted(ended)} have ended after {ANSWER_SECONDS:.0f} s")
+            raise TimeoutError(
+                f"of {count} trials, only {sorted(ended)} have ended after {ANSWER_SECONDS:.0f} s"
+            )
         for number, outcome in executor.finished(0.5):
             assert number not in ended, f"trial {number} came twice"
             ended[number] = outcome

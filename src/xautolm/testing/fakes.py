@@ -81,7 +81,9 @@ class FakeExecutor:
         """Write what a trial leaves in its folder."""
         trial = TrialFolder(folder)
         trial.model.mkdir(exist_ok=True)
-        form = form_of(TASKS.get(spec.task).forms, spec.card.architecture, spec.configuration.values)
+        form = form_of(
+            TASKS.get(spec.task).forms, spec.card.architecture, spec.configuration.values
+        )
         answering = Answering(task=spec.task, form=form.name, max_length=8)
         write_json(trial.model / ANSWERING, to_plain(answering))
         trial.write_outcome(outcome)
@@ -118,7 +120,9 @@ class SteppingExecutor(FakeExecutor):
                 trial.add_progress(lines[written])
                 continue
             lead = metric_named(spec.metric).objective
-            outcome = pruned_outcome(trial, spec, lead) if number in self.cancelled else self.play(spec)
+            outcome = (
+                pruned_outcome(trial, spec, lead) if number in self.cancelled else self.play(spec)
+            )
             assert outcome is not None
             self._leave(spec, folder, outcome)
             del self.waiting[number]
@@ -179,7 +183,9 @@ def made_up_experience(
         source_fingerprint="s" * 16,
         name="made-up",
     )
-    machine = SystemProfile(physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu")
+    machine = SystemProfile(
+        physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu"
+    )
     return Experience(
         id=experience_id(run, trial, configuration),
         created="2025-01-01T00:00:00+00:00",
@@ -224,7 +230,9 @@ def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) ->
     """
     return TrialSpec(
         number=number,
-        configuration=Configuration(values={"model": "tiny", "method": "full.v1", **values}, space="toy.v1"),
+        configuration=Configuration(
+            values={"model": "tiny", "method": "full.v1", **values}, space="toy.v1"
+        ),
         task="text-classification",
         labels=("a", "b"),
         card=made_up_card(),
@@ -240,7 +248,9 @@ def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) ->
     )
 
 
-def trial_spec(folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration) -> TrialSpec:
+def trial_spec(
+    folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration
+) -> TrialSpec:
     """The order for a real trial on this machine's processor; the splits are written to `folder`."""
     data.train.to_parquet(split_path(folder, "train"))
     data.validation.to_parquet(split_path(folder, "validation"))
@@ -275,7 +285,9 @@ def lookup_questions(rows: int, seed: int, facts: int = 3) -> pd.DataFrame:
     for _ in range(rows):
         people, things = rng.sample(PEOPLE, facts), rng.sample(THINGS, facts)
         asked = rng.randrange(facts)
-        context = " ".join(f"{person} has the {thing}." for person, thing in zip(people, things, strict=True))
+        context = " ".join(
+            f"{person} has the {thing}." for person, thing in zip(people, things, strict=True)
+        )
         question = f"What does {people[asked]} have?"
         questions.append({"context": context, "question": question, "answers": [things[asked]]})
     return pd.DataFrame(questions)

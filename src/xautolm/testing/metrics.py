@@ -28,20 +28,30 @@ LARGE_NUMBERS = np.asarray([1e30, -1e30, 0.0], dtype=np.float32)
 """Their squares are infinite in single precision."""
 
 METRIC_CASES: Mapping[Targets, MetricCase] = {
-    Targets.CLASSES: MetricCase(RIGHT_CLASSES, RIGHT_CLASSES, [np.zeros(4, dtype=int), np.asarray([1, 0, 0, 2])]),
+    Targets.CLASSES: MetricCase(
+        RIGHT_CLASSES, RIGHT_CLASSES, [np.zeros(4, dtype=int), np.asarray([1, 0, 0, 2])]
+    ),
     Targets.INDICATORS: MetricCase(
         RIGHT_INDICATORS, RIGHT_INDICATORS, [1 - RIGHT_INDICATORS, np.zeros((3, 3), dtype=int)]
     ),
-    Targets.NUMBERS: MetricCase(RIGHT_NUMBERS, RIGHT_NUMBERS, [np.full(3, 7.0), -RIGHT_NUMBERS, LARGE_NUMBERS]),
+    Targets.NUMBERS: MetricCase(
+        RIGHT_NUMBERS, RIGHT_NUMBERS, [np.full(3, 7.0), -RIGHT_NUMBERS, LARGE_NUMBERS]
+    ),
     Targets.TEXTS: MetricCase(
-        (("the cat", "a dog"), ("red car",), ()), ["a dog", "red car", ""], [["", "", "x"], ["\n", "no", "no"]]
+        (("the cat", "a dog"), ("red car",), ()),
+        ["a dog", "red car", ""],
+        [["", "", "x"], ["\n", "no", "no"]],
     ),
 }
 PROBABILITY_CASES: Mapping[Targets, MetricCase] = {
     # Both have rows of which the model is sure, and wrong.
-    Targets.CLASSES: MetricCase(np.asarray([0, 1]), np.eye(2), [np.eye(2)[::-1], np.full((2, 2), 0.5)]),
+    Targets.CLASSES: MetricCase(
+        np.asarray([0, 1]), np.eye(2), [np.eye(2)[::-1], np.full((2, 2), 0.5)]
+    ),
     Targets.INDICATORS: MetricCase(
-        RIGHT_INDICATORS, RIGHT_INDICATORS.astype(float), [1.0 - RIGHT_INDICATORS, np.full((3, 3), 0.5)]
+        RIGHT_INDICATORS,
+        RIGHT_INDICATORS.astype(float),
+        [1.0 - RIGHT_INDICATORS, np.full((3, 3), 0.5)],
     ),
 }
 
@@ -61,10 +71,14 @@ def check_metric(metric: Metric) -> None:
         case = (PROBABILITY_CASES if metric.needs_probabilities else METRIC_CASES)[targets]
         best = metric.compute(case.right, case.perfect)
         if math.isfinite(objective.best):
-            assert math.isclose(best, objective.best, abs_tol=1e-6), f"{metric.name} of perfect {targets}: {best}"
+            assert math.isclose(best, objective.best, abs_tol=1e-6), (
+                f"{metric.name} of perfect {targets}: {best}"
+            )
         for answers in case.poorest:
             value = metric.compute(case.right, answers)
             assert math.isfinite(value), f"{metric.name} of poor {targets}: {value}"
-            assert metric.low <= value <= metric.high, f"{metric.name} of poor {targets} is out of range: {value}"
+            assert metric.low <= value <= metric.high, (
+                f"{metric.name} of poor {targets} is out of range: {value}"
+            )
             is_better = objective.oriented(value) > objective.oriented(best)
             assert not is_better, f"{metric.name} prefers poor {targets}: {value} to {best}"

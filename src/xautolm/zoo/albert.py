@@ -13,12 +13,32 @@ ALBERT = Family(
 FAMILIES = (ALBERT,)
 
 CARDS = (
-    ALBERT.card("albert-base-v1", hub_id="albert/albert-base-v1", parameters=11_683_584, hidden_size=768, layers=12),
-    ALBERT.card("albert-large-v1", hub_id="albert/albert-large-v1", parameters=17_683_968, hidden_size=1024, layers=24),
     ALBERT.card(
-        "albert-xlarge-v1", hub_id="albert/albert-xlarge-v1", parameters=58_724_864, hidden_size=2048, layers=24
+        "albert-base-v1",
+        hub_id="albert/albert-base-v1",
+        parameters=11_683_584,
+        hidden_size=768,
+        layers=12,
     ),
     ALBERT.card(
-        "albert-xxlarge-v1", hub_id="albert/albert-xxlarge-v1", parameters=222_595_584, hidden_size=4096, layers=12
+        "albert-large-v1",
+        hub_id="albert/albert-large-v1",
+        parameters=17_683_968,
+        hidden_size=1024,
+        layers=24,
+    ),
+    ALBERT.card(
+        "albert-xlarge-v1",
+        hub_id="albert/albert-xlarge-v1",
+        parameters=58_724_864,
+        hidden_size=2048,
+        layers=24,
+    ),
+    ALBERT.card(
+        "albert-xxlarge-v1",
+        hub_id="albert/albert-xxlarge-v1",
+        parameters=222_595_584,
+        hidden_size=4096,
+        layers=12,
     ),
 )

@@ -20,7 +20,18 @@ FAMILIES = (BART, MBART)
 
 CARDS = (
     BART.card(
-        "bart-base", hub_id="facebook/bart-base", parameters=139_420_416, hidden_size=768, layers=12, automatic=True
+        "bart-base",
+        hub_id="facebook/bart-base",
+        parameters=139_420_416,
+        hidden_size=768,
+        layers=12,
+        automatic=True,
     ),
-    BART.card("bart-large", hub_id="facebook/bart-large", parameters=406_291_456, hidden_size=1024, layers=24),
+    BART.card(
+        "bart-large",
+        hub_id="facebook/bart-large",
+        parameters=406_291_456,
+        hidden_size=1024,
+        layers=24,
+    ),
 )

@@ -143,7 +143,9 @@ class Family:
         return replace(card, **differences)
 
 
-def with_chat(cards: Iterable[ModelCard], siblings: Mapping[str, tuple[str, str]]) -> tuple[ModelCard, ...]:
+def with_chat(
+    cards: Iterable[ModelCard], siblings: Mapping[str, tuple[str, str]]
+) -> tuple[ModelCard, ...]:
     """Return cards, and those of their siblings of the same shape that were trained on conversations.
 
     Args:
@@ -155,5 +157,7 @@ def with_chat(cards: Iterable[ModelCard], siblings: Mapping[str, tuple[str, str]
     for card in base:
         if card.name in siblings:
             name, hub_id = siblings[card.name]
-            conversational.append(replace(card, name=name, hub_id=hub_id, chat=True, automatic=False))
+            conversational.append(
+                replace(card, name=name, hub_id=hub_id, chat=True, automatic=False)
+            )
     return (*base, *conversational)

@@ -5,7 +5,11 @@ from dataclasses import replace
 from xautolm.zoo.base import Family, Head
 
 BERT = Family(
-    name="bert", head=Head.BERT_POOLER, lora_targets=("query", "value"), vocabulary=30_522, licence="apache-2.0"
+    name="bert",
+    head=Head.BERT_POOLER,
+    lora_targets=("query", "value"),
+    vocabulary=30_522,
+    licence="apache-2.0",
 )
 ERNIE = replace(BERT, name="ernie")
 """Of the same shape; no model of it has a card."""

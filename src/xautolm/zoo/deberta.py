@@ -2,9 +2,21 @@
 
 from xautolm.zoo.base import Family, Head
 
-DEBERTA = Family(name="deberta", head=Head.CONTEXT_POOLER, lora_targets=("in_proj",), vocabulary=50_265, licence="mit")
+DEBERTA = Family(
+    name="deberta",
+    head=Head.CONTEXT_POOLER,
+    lora_targets=("in_proj",),
+    vocabulary=50_265,
+    licence="mit",
+)
 FAMILIES = (DEBERTA,)
 
 CARDS = (
-    DEBERTA.card("deberta-base", hub_id="microsoft/deberta-base", parameters=138_601_728, hidden_size=768, layers=12),
+    DEBERTA.card(
+        "deberta-base",
+        hub_id="microsoft/deberta-base",
+        parameters=138_601_728,
+        hidden_size=768,
+        layers=12,
+    ),
 )

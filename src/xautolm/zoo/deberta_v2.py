@@ -29,7 +29,11 @@ CARDS = (
         automatic=True,
     ),
     DEBERTA_V2.card(
-        "deberta-v3-large", hub_id="microsoft/deberta-v3-large", parameters=434_012_160, hidden_size=1024, layers=24
+        "deberta-v3-large",
+        hub_id="microsoft/deberta-v3-large",
+        parameters=434_012_160,
+        hidden_size=1024,
+        layers=24,
     ),
     DEBERTA_V2.card(
         "mdeberta-v3-base",

@@ -3,7 +3,11 @@
 from xautolm.zoo.base import Family, Head
 
 DISTILBERT = Family(
-    name="distilbert", head=Head.DENSE_RELU, lora_targets=("q_lin", "v_lin"), vocabulary=30_522, licence="apache-2.0"
+    name="distilbert",
+    head=Head.DENSE_RELU,
+    lora_targets=("q_lin", "v_lin"),
+    vocabulary=30_522,
+    licence="apache-2.0",
 )
 FAMILIES = (DISTILBERT,)
 

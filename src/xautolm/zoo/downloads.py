@@ -13,9 +13,24 @@ from pathlib import Path
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
 from xautolm.zoo.folders import card_of_folder
-from xautolm.zoo.hub import ANSWER_SECONDS, HubName, HubProcess, HubTrouble, Repository, look_up, read_trouble
+from xautolm.zoo.hub import (
+    ANSWER_SECONDS,
+    HubName,
+    HubProcess,
+    HubTrouble,
+    Repository,
+    look_up,
+    read_trouble,
+)
 from xautolm.zoo.hub_errors import OTHER_DISK, RESUME
-from xautolm.zoo.inspection import CONFIG, FOREIGN_WEIGHTS, INDEX, WEIGHTS, code_faults, missing_files
+from xautolm.zoo.inspection import (
+    CONFIG,
+    FOREIGN_WEIGHTS,
+    INDEX,
+    WEIGHTS,
+    code_faults,
+    missing_files,
+)
 
 SMALL_FILES = (
     CONFIG,
@@ -103,14 +118,18 @@ def is_partly_cached(name: HubName) -> bool:
 def _cached_file(name: HubName, file: str) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(name.hub_id, file, cache_dir=cache_root(), revision=name.revision or None)
+    path = try_to_load_from_cache(
+        name.hub_id, file, cache_dir=cache_root(), revision=name.revision or None
+    )
     # The answer is an object of its own kind where the hub is known not to have the file.
     return Path(path) if isinstance(path, str) and Path(path).is_file() else None
 
 
 def needed_files(repository: Repository) -> list[str]:
     """Return the files of a repository that fine-tuning reads: configuration, tokenizer, and weights as safetensors."""
-    files = [file for file in repository.files if any(fnmatch(file, pattern) for pattern in SMALL_FILES)]
+    files = [
+        file for file in repository.files if any(fnmatch(file, pattern) for pattern in SMALL_FILES)
+    ]
     # A pattern's star reaches into folders; what lies there is for other programs.
     needed = [file for file in files if "/" not in file]
     if WEIGHTS in repository.files:
@@ -137,9 +156,13 @@ def _unusable(repository: Repository) -> HubTrouble | None:
                 reason="it holds an adapter, not a model",
                 cure="Merge it into its base model (peft: merge_and_unload, save_pretrained), and give that folder.",
             )
-        return HubTrouble(reason=f"it holds no {CONFIG}", cure="Use a model that transformers can load.")
+        return HubTrouble(
+            reason=f"it holds no {CONFIG}", cure="Use a model that transformers can load."
+        )
     if repository.config is None:
-        return HubTrouble(reason=f"its {CONFIG} is no JSON object", cure="Use another revision, or another model.")
+        return HubTrouble(
+            reason=f"its {CONFIG} is no JSON object", cure="Use another revision, or another model."
+        )
     for fault in code_faults(repository.config):
         return HubTrouble(reason=fault.what, cure=fault.cure)
     has_weights = {WEIGHTS, INDEX} & set(needed_files(repository))
@@ -155,7 +178,10 @@ def _without_safetensors(files: Sequence[str]) -> HubTrouble:
     odd = [file for file in files if file.endswith(".safetensors")]
     if not formats:
         reason = f"it holds no {WEIGHTS}" if not odd else f"it holds no {WEIGHTS}, only {odd[0]}"
-        return HubTrouble(reason=reason, cure="Use a model whose safetensors have the names that transformers gives.")
+        return HubTrouble(
+            reason=reason,
+            cure="Use a model whose safetensors have the names that transformers gives.",
+        )
     named = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
     return HubTrouble(
         reason=f"it has no safetensors, only {named}, which are never loaded",
@@ -163,7 +189,9 @@ def _without_safetensors(files: Sequence[str]) -> HubTrouble:
     )
 
 
-def fetch(cards: Sequence[ModelCard], required: Collection[str], note: Note, meter: Meter) -> Fetched:
+def fetch(
+    cards: Sequence[ModelCard], required: Collection[str], note: Note, meter: Meter
+) -> Fetched:
     """Fetch what is not on this machine yet; the total size is said first.
 
     Args:
@@ -272,16 +300,27 @@ def sized(size: float) -> str:
     return f"{size:.0f} B"
 
 
-def _transfer(downloads: Sequence[Download], meter: Meter) -> tuple[dict[str, Path], dict[str, HubTrouble]]:
+def _transfer(
+    downloads: Sequence[Download], meter: Meter
+) -> tuple[dict[str, Path], dict[str, HubTrouble]]:
     """Fetch files until all are there, or the hub is silent for too long; returns folders and troubles by name."""
     by_name = {hub_name(download.card): download.card.name for download in downloads}
     folders: dict[str, Path] = {}
     troubles: dict[str, HubTrouble] = {}
     models = [
-        {"hub_id": download.card.hub_id, "revision": download.card.revision, "files": list(download.files)}
+        {
+            "hub_id": download.card.hub_id,
+            "revision": download.card.revision,
+            "files": list(download.files),
+        }
         for download in downloads
     ]
-    request = {"action": "fetch", "models": models, "cache": str(cache_root()), "seconds": ANSWER_SECONDS}
+    request = {
+        "action": "fetch",
+        "models": models,
+        "cache": str(cache_root()),
+        "seconds": ANSWER_SECONDS,
+    }
     total = sum(download.size for download in downloads)
     before = _bytes_in_cache(downloads)
     received, received_at = 0, time.monotonic()

@@ -3,7 +3,11 @@
 from xautolm.zoo.base import Family, Head
 
 ELECTRA = Family(
-    name="electra", head=Head.DENSE_GELU, lora_targets=("query", "value"), vocabulary=30_522, licence="apache-2.0"
+    name="electra",
+    head=Head.DENSE_GELU,
+    lora_targets=("query", "value"),
+    vocabulary=30_522,
+    licence="apache-2.0",
 )
 FAMILIES = (ELECTRA,)
 

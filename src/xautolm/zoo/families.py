@@ -22,7 +22,11 @@ WITHOUT_FAMILY = ("packaged_minilm", "scratch")
 """Files whose models are of a family that another file holds."""
 
 FAMILIES: Registry[Family] = Registry(
-    "family of models", "xautolm.zoo", "FAMILIES", helpers=(*HELPERS, *WITHOUT_FAMILY), group="xautolm.families"
+    "family of models",
+    "xautolm.zoo",
+    "FAMILIES",
+    helpers=(*HELPERS, *WITHOUT_FAMILY),
+    group="xautolm.families",
 )
 
 

@@ -25,9 +25,23 @@ GEMMA_3 = Family(
 FAMILIES = (GEMMA, GEMMA_3)
 
 BASE = (
-    GEMMA.card("gemma-2b", hub_id="google/gemma-2b", parameters=2_506_172_416, hidden_size=2048, layers=18),
-    GEMMA_3.card("gemma-3-270m", hub_id="google/gemma-3-270m", parameters=268_098_176, hidden_size=640, layers=18),
-    GEMMA_3.card("gemma-3-1b", hub_id="google/gemma-3-1b-pt", parameters=999_885_952, hidden_size=1152, layers=26),
+    GEMMA.card(
+        "gemma-2b", hub_id="google/gemma-2b", parameters=2_506_172_416, hidden_size=2048, layers=18
+    ),
+    GEMMA_3.card(
+        "gemma-3-270m",
+        hub_id="google/gemma-3-270m",
+        parameters=268_098_176,
+        hidden_size=640,
+        layers=18,
+    ),
+    GEMMA_3.card(
+        "gemma-3-1b",
+        hub_id="google/gemma-3-1b-pt",
+        parameters=999_885_952,
+        hidden_size=1152,
+        layers=26,
+    ),
 )
 INSTRUCTED = {
     "gemma-2b": ("gemma-2b-it", "google/gemma-2b-it"),

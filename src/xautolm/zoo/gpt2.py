@@ -16,13 +16,34 @@ FAMILIES = (GPT2,)
 
 CARDS = (
     GPT2.card(
-        "gpt2", hub_id="openai-community/gpt2", parameters=124_439_808, hidden_size=768, layers=12, automatic=True
+        "gpt2",
+        hub_id="openai-community/gpt2",
+        parameters=124_439_808,
+        hidden_size=768,
+        layers=12,
+        automatic=True,
     ),
     GPT2.card(
-        "gpt2-medium", hub_id="openai-community/gpt2-medium", parameters=354_823_168, hidden_size=1024, layers=24
+        "gpt2-medium",
+        hub_id="openai-community/gpt2-medium",
+        parameters=354_823_168,
+        hidden_size=1024,
+        layers=24,
     ),
-    GPT2.card("gpt2-large", hub_id="openai-community/gpt2-large", parameters=774_030_080, hidden_size=1280, layers=36),
-    GPT2.card("gpt2-xl", hub_id="openai-community/gpt2-xl", parameters=1_557_611_200, hidden_size=1600, layers=48),
+    GPT2.card(
+        "gpt2-large",
+        hub_id="openai-community/gpt2-large",
+        parameters=774_030_080,
+        hidden_size=1280,
+        layers=36,
+    ),
+    GPT2.card(
+        "gpt2-xl",
+        hub_id="openai-community/gpt2-xl",
+        parameters=1_557_611_200,
+        hidden_size=1600,
+        layers=48,
+    ),
     GPT2.card(
         "distilgpt2",
         hub_id="distilbert/distilgpt2",

@@ -29,7 +29,9 @@ PROGRAM = "from xautolm.zoo.hub_process import main; main()"
 """The program of the process; `python -m` would import its module a second time, and warn."""
 HUB_ID = r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*"
 NAME = re.compile(rf"({HUB_ID})(?:@([\w./-]+))?")
-ADDRESS = re.compile(rf"(?:https?://[^/]+|(?:www\.)?(?:huggingface\.co|hf\.co))/({HUB_ID})(?:/tree/([\w./-]+))?/?")
+ADDRESS = re.compile(
+    rf"(?:https?://[^/]+|(?:www\.)?(?:huggingface\.co|hf\.co))/({HUB_ID})(?:/tree/([\w./-]+))?/?"
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +73,8 @@ class HubTrouble:
 
 UNANSWERED = "the hub does not answer"
 NO_ANSWER_CURE = (
-    "Check the network, proxy and HF_ENDPOINT, try again later, or set HF_HUB_OFFLINE=1 to use what is on this machine."
+    "Check the network, proxy and HF_ENDPOINT, try again later, "
+    "or set HF_HUB_OFFLINE=1 to use what is on this machine."
 )
 
 
@@ -120,7 +123,11 @@ def read_trouble(reply: Mapping[str, Any]) -> HubTrouble | None:
 
 def _repository(name: HubName, reply: Mapping[str, Any]) -> Repository:
     return Repository(
-        name=name, commit=reply["commit"], files=reply["files"], config=reply["config"], chat=reply["chat"]
+        name=name,
+        commit=reply["commit"],
+        files=reply["files"],
+        config=reply["config"],
+        chat=reply["chat"],
     )
 
 
@@ -152,7 +159,10 @@ class HubProcess:
         return self
 
     def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
     ) -> None:
         self.process.kill()
         self.process.wait()
@@ -179,7 +189,9 @@ class HubProcess:
         self.log.seek(0)
         lines = self.log.read().decode("utf-8", "replace").strip().splitlines()
         reason = lines[-1][:200] if lines else f"it ended with code {code}"
-        return HubTrouble(reason=f"the program that asks the hub failed: {reason}", cure=NO_ANSWER_CURE)
+        return HubTrouble(
+            reason=f"the program that asks the hub failed: {reason}", cure=NO_ANSWER_CURE
+        )
 
     def _listen(self) -> None:
         assert self.process.stdout is not None

@@ -49,21 +49,35 @@ def _answer(error: BaseException, hub_id: str, revision: str) -> HubTrouble | No
 
     page = f"{constants.ENDPOINT}/{hub_id}"
     if isinstance(error, errors.OfflineModeIsEnabled):
-        return HubTrouble(reason="the hub is turned off (HF_HUB_OFFLINE)", cure="Unset HF_HUB_OFFLINE to fetch it.")
+        return HubTrouble(
+            reason="the hub is turned off (HF_HUB_OFFLINE)",
+            cure="Unset HF_HUB_OFFLINE to fetch it.",
+        )
     if isinstance(error, errors.GatedRepoError):
         return _gated(page, is_signed_in=get_token() is not None)
     if isinstance(error, errors.RevisionNotFoundError):
-        return HubTrouble(reason=f"it has no revision {revision!r}", cure=f"Choose one of those at {page}/tree/main.")
+        return HubTrouble(
+            reason=f"it has no revision {revision!r}",
+            cure=f"Choose one of those at {page}/tree/main.",
+        )
     if isinstance(error, errors.RepositoryNotFoundError):
         return _not_found(constants.ENDPOINT, hub_id, is_signed_in=get_token() is not None)
     if isinstance(error, errors.DisabledRepoError):
-        return HubTrouble(reason="the hub has disabled it", cure=f"Read why at {page}, or use another model.")
+        return HubTrouble(
+            reason="the hub has disabled it", cure=f"Read why at {page}, or use another model."
+        )
     if isinstance(error, errors.FileMetadataError):
-        return HubTrouble(reason=f"what answers at {constants.ENDPOINT} is no model hub", cure=NO_HUB_CURE)
+        return HubTrouble(
+            reason=f"what answers at {constants.ENDPOINT} is no model hub", cure=NO_HUB_CURE
+        )
     if isinstance(error, errors.HFValidationError):
-        return HubTrouble(reason="it is no name that the hub could have", cure="A hub id is owner/name.")
+        return HubTrouble(
+            reason="it is no name that the hub could have", cure="A hub id is owner/name."
+        )
     if isinstance(error, errors.HfHubHTTPError):
-        return _status(error.response.status_code, constants.ENDPOINT, is_signed_in=get_token() is not None)
+        return _status(
+            error.response.status_code, constants.ENDPOINT, is_signed_in=get_token() is not None
+        )
     return None
 
 
@@ -106,7 +120,10 @@ def _status(status: int, endpoint: str, *, is_signed_in: bool) -> HubTrouble:
         )
     if status == 429:
         more = "" if is_signed_in else " Who is signed in (`hf auth login`) may ask more often."
-        return HubTrouble(reason="the hub is asked too often from here (HTTP 429)", cure=f"Wait some minutes.{more}")
+        return HubTrouble(
+            reason="the hub is asked too often from here (HTTP 429)",
+            cure=f"Wait some minutes.{more}",
+        )
     if status >= 500:
         return HubTrouble(
             reason=f"the hub itself is in trouble (HTTP {status})",
@@ -135,10 +152,21 @@ def _network(error: BaseException) -> HubTrouble | None:
             cure="Behind a company's proxy, name a file with its certificates in SSL_CERT_FILE.",
         )
     if name == "ProxyError":
-        return HubTrouble(reason=f"the proxy does not reach the hub ({text})", cure="Check HTTPS_PROXY and NO_PROXY.")
-    if name in {"RemoteProtocolError", "ReadError", "WriteError", "CloseError", "ChunkedEncodingError"}:
+        return HubTrouble(
+            reason=f"the proxy does not reach the hub ({text})",
+            cure="Check HTTPS_PROXY and NO_PROXY.",
+        )
+    if name in {
+        "RemoteProtocolError",
+        "ReadError",
+        "WriteError",
+        "CloseError",
+        "ChunkedEncodingError",
+    }:
         return HubTrouble(reason="the connection to the hub broke off", cure=RESUME)
-    return HubTrouble(reason=f"the hub cannot be reached at {ENDPOINT} ({text})"[:200], cure=NO_ANSWER_CURE)
+    return HubTrouble(
+        reason=f"the hub cannot be reached at {ENDPOINT} ({text})"[:200], cure=NO_ANSWER_CURE
+    )
 
 
 def _disk(error: BaseException) -> HubTrouble | None:
@@ -148,7 +176,9 @@ def _disk(error: BaseException) -> HubTrouble | None:
     if not isinstance(error, OSError):
         return None
     if error.errno in {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}:
-        return HubTrouble(reason=f"the disk of the hub cache is full ({HF_HUB_CACHE})", cure=OTHER_DISK)
+        return HubTrouble(
+            reason=f"the disk of the hub cache is full ({HF_HUB_CACHE})", cure=OTHER_DISK
+        )
     if error.errno in {errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR, errno.EEXIST}:
         return HubTrouble(
             reason=f"the hub cache cannot be written ({HF_HUB_CACHE})",

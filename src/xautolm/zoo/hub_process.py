@@ -56,7 +56,9 @@ Send = Callable[[Mapping[str, Any]], None]
 
 def _inspect_all(request: Mapping[str, Any], send: Send) -> None:
     with ThreadPoolExecutor(max_workers=MODELS_AT_ONCE) as pool:
-        jobs = {pool.submit(_inspect, model, request["seconds"]): model for model in request["models"]}
+        jobs = {
+            pool.submit(_inspect, model, request["seconds"]): model for model in request["models"]
+        }
         for job in as_completed(jobs):
             model = jobs[job]
             error = job.exception()

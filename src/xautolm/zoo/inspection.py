@@ -85,7 +85,10 @@ def read_config(folder: Path, name: str) -> dict[str, Any]:
         config = _json_object(path)
         if config is not None:
             return config
-        fault = Fault(what=f"{CONFIG} is not a JSON object", cure=f"Copy {CONFIG} again from where the model is from.")
+        fault = Fault(
+            what=f"{CONFIG} is not a JSON object",
+            cure=f"Copy {CONFIG} again from where the model is from.",
+        )
     raise _refusal(folder, name, [fault])
 
 
@@ -100,7 +103,11 @@ def check_folder(folder: Path, name: str, config: Config) -> None:
     Raises:
         ModelUnavailableError: Everything that is wrong with it, and what to do.
     """
-    faults = [*code_faults(config), *_weight_faults(folder, config), *_tokenizer_faults(folder, config)]
+    faults = [
+        *code_faults(config),
+        *_weight_faults(folder, config),
+        *_tokenizer_faults(folder, config),
+    ]
     if faults:
         raise _refusal(folder, name, faults)
 
@@ -124,7 +131,9 @@ def _without_config(folder: Path) -> Fault:
             what=f"it is an adapter of {base}, not a model",
             cure="Merge it into its base model (peft: merge_and_unload, save_pretrained) and give that folder.",
         )
-    inner = sorted(path.parent.name for path in folder.glob(f"*/{CONFIG}") if _has_weights(path.parent))
+    inner = sorted(
+        path.parent.name for path in folder.glob(f"*/{CONFIG}") if _has_weights(path.parent)
+    )
     if inner:
         return Fault(
             what=f"it holds no {CONFIG}, but models in {', '.join(inner[:4])}",
@@ -150,7 +159,10 @@ def _damage(path: Path) -> Fault | None:
     if not start:
         return Fault(what=f"{path.name} is empty", cure="Copy or download it again.")
     if start == LFS_START:
-        return Fault(what=f"{path.name} is a Git LFS pointer, not the file", cure="Run `git lfs pull` in its folder.")
+        return Fault(
+            what=f"{path.name} is a Git LFS pointer, not the file",
+            cure="Run `git lfs pull` in its folder.",
+        )
     return None
 
 
@@ -172,7 +184,11 @@ def missing_files(folder: Path) -> list[str]:
         weights = [WEIGHTS]
     elif (folder / INDEX).is_file():
         shards = (_json_object(folder / INDEX) or {}).get("weight_map")
-        weights = sorted(map(str, set(shards.values()))) if isinstance(shards, dict) and shards else [WEIGHTS]
+        weights = (
+            sorted(map(str, set(shards.values())))
+            if isinstance(shards, dict) and shards
+            else [WEIGHTS]
+        )
     else:
         weights = [WEIGHTS]
     missing = [file for file in weights if not (folder / file).is_file()]
@@ -242,7 +258,9 @@ def _tensor_faults(folder: Path, file: str, config: Config) -> Iterator[Fault]:
             shapes = [tensors.get_slice(name).get_shape() for name in tables]
     except (SafetensorError, OSError) as error:
         reason = str(error).splitlines()[0].removeprefix("Error while deserializing header: ")
-        yield Fault(what=f"{file} is damaged ({reason})", cure="Copy or download the weights again.")
+        yield Fault(
+            what=f"{file} is damaged ({reason})", cure="Copy or download the weights again."
+        )
         return
     if not names:
         yield Fault(what=f"{file} holds no weights", cure="Copy or download the weights again.")
@@ -286,7 +304,9 @@ def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
 
 def _has_vocabulary(folder: Path, settings: Config, config: Config) -> bool:
     """Return whether a tokenizer's vocabulary is there, or none is needed."""
-    named = str(settings.get("tokenizer_class") or config.get("tokenizer_class") or "").removesuffix("Fast")
+    named = str(
+        settings.get("tokenizer_class") or config.get("tokenizer_class") or ""
+    ).removesuffix("Fast")
     if named in BYTE_TOKENIZERS:
         return True
     return bool(_vocabularies(folder)) or any(folder.glob("*.tiktoken"))
@@ -304,13 +324,17 @@ def _vocabulary_faults(path: Path, config: Config) -> Iterator[Fault]:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain exceptions
         reason = str(error).splitlines()[0][:120]
-        yield Fault(what=f"{path.name} is damaged ({reason})", cure="Copy or download the tokenizer again.")
+        yield Fault(
+            what=f"{path.name} is damaged ({reason})", cure="Copy or download the tokenizer again."
+        )
         return
     # Tokens that were added later may be beyond the embeddings: they get rows of their own.
     tokens = tokenizer.get_vocab_size(with_added_tokens=False)
     vocabulary = config.get("vocab_size")
     if tokens == 0:
-        yield Fault(what=f"{path.name} knows no tokens", cure="Copy or download the tokenizer again.")
+        yield Fault(
+            what=f"{path.name} knows no tokens", cure="Copy or download the tokenizer again."
+        )
     if isinstance(vocabulary, int) and tokens > vocabulary:
         yield Fault(
             what=f"{path.name} knows {tokens} tokens where {CONFIG} says {vocabulary}",

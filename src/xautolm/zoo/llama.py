@@ -17,7 +17,9 @@ LLAMA_32 = Family(
     gated=True,
 )
 LLAMA_31 = replace(LLAMA_32, licence="llama3.1")
-SMOLLM2 = replace(LLAMA_32, positions=8192, vocabulary=49_152, licence="apache-2.0", languages="en", gated=False)
+SMOLLM2 = replace(
+    LLAMA_32, positions=8192, vocabulary=49_152, licence="apache-2.0", languages="en", gated=False
+)
 FAMILIES = (LLAMA_32,)
 
 BASE = (
@@ -38,19 +40,39 @@ BASE = (
         automatic=True,
     ),
     SMOLLM2.card(
-        "smollm2-1.7b", hub_id="HuggingFaceTB/SmolLM2-1.7B", parameters=1_711_376_384, hidden_size=2048, layers=24
+        "smollm2-1.7b",
+        hub_id="HuggingFaceTB/SmolLM2-1.7B",
+        parameters=1_711_376_384,
+        hidden_size=2048,
+        layers=24,
     ),
     LLAMA_32.card(
-        "llama-3.2-1b", hub_id="meta-llama/Llama-3.2-1B", parameters=1_235_814_400, hidden_size=2048, layers=16
+        "llama-3.2-1b",
+        hub_id="meta-llama/Llama-3.2-1B",
+        parameters=1_235_814_400,
+        hidden_size=2048,
+        layers=16,
     ),
     LLAMA_32.card(
-        "llama-3.2-3b", hub_id="meta-llama/Llama-3.2-3B", parameters=3_212_749_824, hidden_size=3072, layers=28
+        "llama-3.2-3b",
+        hub_id="meta-llama/Llama-3.2-3B",
+        parameters=3_212_749_824,
+        hidden_size=3072,
+        layers=28,
     ),
     LLAMA_31.card(
-        "llama-3.1-8b", hub_id="meta-llama/Llama-3.1-8B", parameters=8_030_261_248, hidden_size=4096, layers=32
+        "llama-3.1-8b",
+        hub_id="meta-llama/Llama-3.1-8B",
+        parameters=8_030_261_248,
+        hidden_size=4096,
+        layers=32,
     ),
     LLAMA_31.card(
-        "llama-3.1-70b", hub_id="meta-llama/Llama-3.1-70B", parameters=70_553_706_496, hidden_size=8192, layers=80
+        "llama-3.1-70b",
+        hub_id="meta-llama/Llama-3.1-70B",
+        parameters=70_553_706_496,
+        hidden_size=8192,
+        layers=80,
     ),
 )
 INSTRUCTED = {

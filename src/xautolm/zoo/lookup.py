@@ -12,7 +12,9 @@ Names = tuple[tuple[str, str], ...]
 """Name and hub id of each card; hashable, so that the index is built once for a zoo."""
 
 
-def known_card(name: str, cards: Mapping[str, ModelCard], *, exactly: bool = False) -> ModelCard | None:
+def known_card(
+    name: str, cards: Mapping[str, ModelCard], *, exactly: bool = False
+) -> ModelCard | None:
     """Return the card of a model, or None if the zoo has none.
 
     Args:

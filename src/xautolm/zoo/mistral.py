@@ -18,7 +18,11 @@ FAMILIES = (MISTRAL, MIXTRAL)
 
 BASE = (
     MISTRAL.card(
-        "mistral-7b-v0.1", hub_id="mistralai/Mistral-7B-v0.1", parameters=7_241_732_096, hidden_size=4096, layers=32
+        "mistral-7b-v0.1",
+        hub_id="mistralai/Mistral-7B-v0.1",
+        parameters=7_241_732_096,
+        hidden_size=4096,
+        layers=32,
     ),
     MISTRAL.card(
         "mistral-7b-v0.2",

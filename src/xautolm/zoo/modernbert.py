@@ -22,6 +22,10 @@ CARDS = (
         automatic=True,
     ),
     MODERNBERT.card(
-        "modernbert-large", hub_id="answerdotai/ModernBERT-large", parameters=394_781_696, hidden_size=1024, layers=28
+        "modernbert-large",
+        hub_id="answerdotai/ModernBERT-large",
+        parameters=394_781_696,
+        hidden_size=1024,
+        layers=28,
     ),
 )

@@ -14,6 +14,10 @@ OPT = Family(
 FAMILIES = (OPT,)
 
 CARDS = (
-    OPT.card("opt-125m", hub_id="facebook/opt-125m", parameters=125_239_296, hidden_size=768, layers=12),
-    OPT.card("opt-350m", hub_id="facebook/opt-350m", parameters=331_196_416, hidden_size=1024, layers=24),
+    OPT.card(
+        "opt-125m", hub_id="facebook/opt-125m", parameters=125_239_296, hidden_size=768, layers=12
+    ),
+    OPT.card(
+        "opt-350m", hub_id="facebook/opt-350m", parameters=331_196_416, hidden_size=1024, layers=24
+    ),
 )

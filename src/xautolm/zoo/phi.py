@@ -23,8 +23,12 @@ PHI_3 = Family(
 FAMILIES = (PHI, PHI_3)
 
 CARDS = (
-    PHI.card("phi-1.5", hub_id="microsoft/phi-1_5", parameters=1_418_270_720, hidden_size=2048, layers=24),
-    PHI.card("phi-2", hub_id="microsoft/phi-2", parameters=2_779_683_840, hidden_size=2560, layers=32),
+    PHI.card(
+        "phi-1.5", hub_id="microsoft/phi-1_5", parameters=1_418_270_720, hidden_size=2048, layers=24
+    ),
+    PHI.card(
+        "phi-2", hub_id="microsoft/phi-2", parameters=2_779_683_840, hidden_size=2560, layers=32
+    ),
     PHI_3.card(
         "phi-3-mini-4k",
         hub_id="microsoft/Phi-3-mini-4k-instruct",

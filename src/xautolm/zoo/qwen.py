@@ -19,7 +19,12 @@ FAMILIES = (QWEN_25, QWEN_3)
 
 BASE = (
     QWEN_25.card(
-        "qwen2.5-0.5b", hub_id="Qwen/Qwen2.5-0.5B", parameters=494_032_768, hidden_size=896, layers=24, automatic=True
+        "qwen2.5-0.5b",
+        hub_id="Qwen/Qwen2.5-0.5B",
+        parameters=494_032_768,
+        hidden_size=896,
+        layers=24,
+        automatic=True,
     ),
     QWEN_25.card(
         "qwen2.5-1.5b",
@@ -30,9 +35,20 @@ BASE = (
         positions=131_072,
     ),
     QWEN_3.card(
-        "qwen3-0.6b", hub_id="Qwen/Qwen3-0.6B-Base", parameters=596_049_920, hidden_size=1024, layers=28, automatic=True
+        "qwen3-0.6b",
+        hub_id="Qwen/Qwen3-0.6B-Base",
+        parameters=596_049_920,
+        hidden_size=1024,
+        layers=28,
+        automatic=True,
     ),
-    QWEN_3.card("qwen3-1.7b", hub_id="Qwen/Qwen3-1.7B-Base", parameters=1_720_574_976, hidden_size=2048, layers=28),
+    QWEN_3.card(
+        "qwen3-1.7b",
+        hub_id="Qwen/Qwen3-1.7B-Base",
+        parameters=1_720_574_976,
+        hidden_size=2048,
+        layers=28,
+    ),
 )
 INSTRUCTED = {
     "qwen2.5-0.5b": ("qwen2.5-0.5b-instruct", "Qwen/Qwen2.5-0.5B-Instruct"),

@@ -11,7 +11,15 @@ from xautolm.errors import ModelUnavailableError, UnknownNameError
 from xautolm.records import ModelCard
 from xautolm.settings import hub_is_offline
 from xautolm.vocabulary import Architecture, Origin
-from xautolm.zoo.downloads import cached_folder, cannot_be_had, hub_name, is_partly_cached, sized, usable, with_folder
+from xautolm.zoo.downloads import (
+    cached_folder,
+    cannot_be_had,
+    hub_name,
+    is_partly_cached,
+    sized,
+    usable,
+    with_folder,
+)
 from xautolm.zoo.folders import card_of_config, card_of_folder
 from xautolm.zoo.hub import HubName, HubTrouble, Repository, look_up, read_hub_name
 from xautolm.zoo.lookup import known_card
@@ -71,9 +79,13 @@ def find_models(
     return list(models.values())
 
 
-def local_models(cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHITECTURES) -> list[ModelCard]:
+def local_models(
+    cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHITECTURES
+) -> list[ModelCard]:
     """Return the models that `auto` considers and that are on this machine: packaged, from scratch, or cached."""
-    considered = (card for card in cards.values() if card.automatic and card.architecture in families)
+    considered = (
+        card for card in cards.values() if card.automatic and card.architecture in families
+    )
     placed = (_placed(card) for card in considered)
     return [card for card in placed if card is not None]
 
@@ -136,7 +148,9 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
     raise UnknownNameError("model", name, cards)
 
 
-def _cached_stranger(repository: HubName, folder: Path, cards: Mapping[str, ModelCard]) -> ModelCard:
+def _cached_stranger(
+    repository: HubName, folder: Path, cards: Mapping[str, ModelCard]
+) -> ModelCard:
     """Return the card of a model in the hub cache that was named by hub id: the zoo's where it knows the model."""
     zoo_card = _known_repository(repository, cards)
     if zoo_card is not None:
@@ -181,7 +195,10 @@ def _on_the_hub(names: Iterable[str], cards: Mapping[str, ModelCard]) -> dict[st
             raise _without_hub(name, repository, cards)
         repositories[name] = repository
     answers = look_up(list(repositories.values()))
-    return {name: _fetchable(name, repository, answers[repository], cards) for name, repository in repositories.items()}
+    return {
+        name: _fetchable(name, repository, answers[repository], cards)
+        for name, repository in repositories.items()
+    }
 
 
 def _fetchable(
@@ -198,7 +215,9 @@ def _fetchable(
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
 
 
-def _without_hub(name: str, repository: HubName, cards: Mapping[str, ModelCard]) -> ModelUnavailableError:
+def _without_hub(
+    name: str, repository: HubName, cards: Mapping[str, ModelCard]
+) -> ModelUnavailableError:
     part = "only a part of it is" if is_partly_cached(repository) else f"{repository} is not"
     return ModelUnavailableError(
         f"The model {name!r} is neither a folder here nor on a hub that may be asked.",
@@ -212,7 +231,9 @@ def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
     return f"Without the hub you can use: {names}, or a model folder."
 
 
-def _automatic(cards: Mapping[str, ModelCard], families: Sequence[str], note: Note) -> list[ModelCard]:
+def _automatic(
+    cards: Mapping[str, ModelCard], families: Sequence[str], note: Note
+) -> list[ModelCard]:
     """Return what `auto` considers: all that is on this machine, then the smallest on the hub up to `AUTO_BYTES`."""
     local = local_models(cards, families)
     usable_cards: list[ModelCard] = []
@@ -261,5 +282,7 @@ def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelC
     if beyond and fetchable:
         names = ", ".join(card.name for card in beyond)
         more = sized(BYTES_PER_WEIGHT * sum(card.parameters for card in beyond))
-        note(f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {more}): name them to have them")
+        note(
+            f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {more}): name them to have them"
+        )
     return fetchable

@@ -14,7 +14,14 @@ ROBERTA = Family(
 )
 RELATIVES = tuple(
     replace(ROBERTA, name=name)
-    for name in ("camembert", "data2vec-text", "longformer", "mpnet", "roberta-prelayernorm", "xlm-roberta-xl")
+    for name in (
+        "camembert",
+        "data2vec-text",
+        "longformer",
+        "mpnet",
+        "roberta-prelayernorm",
+        "xlm-roberta-xl",
+    )
 )
 """Families that no model of the zoo is of."""
 FAMILIES = (ROBERTA, *RELATIVES)
@@ -29,7 +36,11 @@ CARDS = (
         automatic=True,
     ),
     ROBERTA.card(
-        "roberta-large", hub_id="FacebookAI/roberta-large", parameters=355_359_744, hidden_size=1024, layers=24
+        "roberta-large",
+        hub_id="FacebookAI/roberta-large",
+        parameters=355_359_744,
+        hidden_size=1024,
+        layers=24,
     ),
     ROBERTA.card(
         "robertuito-base-uncased",

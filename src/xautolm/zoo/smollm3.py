@@ -16,7 +16,11 @@ FAMILIES = (SMOLLM3,)
 
 BASE = (
     SMOLLM3.card(
-        "smollm3-3b", hub_id="HuggingFaceTB/SmolLM3-3B-Base", parameters=3_075_098_624, hidden_size=2048, layers=36
+        "smollm3-3b",
+        hub_id="HuggingFaceTB/SmolLM3-3B-Base",
+        parameters=3_075_098_624,
+        hidden_size=2048,
+        layers=36,
     ),
 )
 INSTRUCTED = {"smollm3-3b": ("smollm3-3b-chat", "HuggingFaceTB/SmolLM3-3B")}

@@ -37,8 +37,17 @@ FLAN_T5 = replace(T5, languages="multilingual")
 FAMILIES = (T5,)
 
 CARDS = (
-    T5.card("t5-small", hub_id="google-t5/t5-small", parameters=60_506_624, hidden_size=512, layers=12, automatic=True),
-    T5.card("t5-base", hub_id="google-t5/t5-base", parameters=222_903_552, hidden_size=768, layers=24),
+    T5.card(
+        "t5-small",
+        hub_id="google-t5/t5-small",
+        parameters=60_506_624,
+        hidden_size=512,
+        layers=12,
+        automatic=True,
+    ),
+    T5.card(
+        "t5-base", hub_id="google-t5/t5-base", parameters=222_903_552, hidden_size=768, layers=24
+    ),
     FLAN_T5.card(
         "flan-t5-small",
         hub_id="google/flan-t5-small",
@@ -47,13 +56,38 @@ CARDS = (
         layers=16,
         automatic=True,
     ),
-    T5.card("t5-large", hub_id="google-t5/t5-large", parameters=737_668_096, hidden_size=1024, layers=48),
-    FLAN_T5.card(
-        "flan-t5-base", hub_id="google/flan-t5-base", parameters=247_577_856, hidden_size=768, layers=24, automatic=True
+    T5.card(
+        "t5-large", hub_id="google-t5/t5-large", parameters=737_668_096, hidden_size=1024, layers=48
     ),
-    FLAN_T5.card("flan-t5-large", hub_id="google/flan-t5-large", parameters=783_150_080, hidden_size=1024, layers=48),
-    FLAN_T5.card("flan-t5-xl", hub_id="google/flan-t5-xl", parameters=2_849_757_184, hidden_size=2048, layers=48),
-    FLAN_T5.card("flan-t5-xxl", hub_id="google/flan-t5-xxl", parameters=11_135_332_352, hidden_size=4096, layers=48),
+    FLAN_T5.card(
+        "flan-t5-base",
+        hub_id="google/flan-t5-base",
+        parameters=247_577_856,
+        hidden_size=768,
+        layers=24,
+        automatic=True,
+    ),
+    FLAN_T5.card(
+        "flan-t5-large",
+        hub_id="google/flan-t5-large",
+        parameters=783_150_080,
+        hidden_size=1024,
+        layers=48,
+    ),
+    FLAN_T5.card(
+        "flan-t5-xl",
+        hub_id="google/flan-t5-xl",
+        parameters=2_849_757_184,
+        hidden_size=2048,
+        layers=48,
+    ),
+    FLAN_T5.card(
+        "flan-t5-xxl",
+        hub_id="google/flan-t5-xxl",
+        parameters=11_135_332_352,
+        hidden_size=4096,
+        layers=48,
+    ),
     FLAN_T5.card(
         "byt5-small",
         hub_id="google/byt5-small",

@@ -23,6 +23,10 @@ CARDS = (
         automatic=True,
     ),
     XLM_ROBERTA.card(
-        "xlm-roberta-large", hub_id="FacebookAI/xlm-roberta-large", parameters=559_890_432, hidden_size=1024, layers=24
+        "xlm-roberta-large",
+        hub_id="FacebookAI/xlm-roberta-large",
+        parameters=559_890_432,
+        hidden_size=1024,
+        layers=24,
     ),
 )

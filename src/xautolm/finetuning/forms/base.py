@@ -49,7 +49,9 @@ class TorchForm(Protocol):
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
         """Return what the model's configuration must know of the head."""
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return the settings of a trial.
 
         Args:
@@ -68,7 +70,9 @@ class TorchForm(Protocol):
     ) -> Columns:
         """Return tokenised rows to train on; rows that cannot be learned from are left out."""
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+    def collator(
+        self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None
+    ) -> Collator:
         """Return what makes batches of rows, padded to a multiple of so many tokens if one is named."""
 
     def answers(

@@ -52,11 +52,15 @@ class Classify:
             "problem_type": task.problem_type,
         }
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return the input's length, and how two texts are told apart."""
         length = as_int(spec.configuration.values["max_length"])
         joint = "\n" if tokenizer.sep_token is None else ""
-        return Answering(task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint)
+        return Answering(
+            task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint
+        )
 
     def columns(
         self,
@@ -79,7 +83,9 @@ class Classify:
         columns["labels"] = list(task.encode(labels, settings.labels))
         return columns
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+    def collator(
+        self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None
+    ) -> Collator:
         """Return what pads to the longest of a batch."""
         pad: Collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
         return pad
@@ -102,7 +108,11 @@ class Classify:
 
 
 def _sorted_logits(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    table: pd.DataFrame,
+    task: Task,
+    settings: Answering,
 ) -> np.ndarray:
     """Return logits of shape (rows, classes); rows with about as many tokens are answered together."""
     encoded = _encoded(tokenizer, table, task, settings)
@@ -124,7 +134,9 @@ def _sorted_logits(
     return logits
 
 
-def _encoded(tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering) -> Columns:
+def _encoded(
+    tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+) -> Columns:
     """Return the tokens of each row's text, or of its two texts."""
     texts = [list(table[name]) for name in task.inputs]
     if settings.joint:

@@ -62,7 +62,9 @@ class Extract:
         """Return a start and an end."""
         return {"num_labels": 2}
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return spans that may be somewhat longer than all but the longest hundredth of the training answers."""
         answers = list(targets) or [""]
         encoded = tokenizer(answers, add_special_tokens=False)
@@ -71,7 +73,11 @@ class Extract:
         longest = int(SLACK * usual_longest) + 2
         length = as_int(spec.configuration.values["max_length"])
         return Answering(
-            task=spec.task, form=self.name, max_length=length, answer_tokens=longest, may_be_empty="" in targets
+            task=spec.task,
+            form=self.name,
+            max_length=length,
+            answer_tokens=longest,
+            may_be_empty="" in targets,
         )
 
     def columns(
@@ -85,7 +91,9 @@ class Extract:
         """Return a row for each window: `input_ids`, segments if the tokenizer tells them, `length`, `start_positions`
         and `end_positions`. Questions whose answers are not in the context are left out."""
         columns: Columns = {}
-        for context, question, answers in zip(table["context"], table["question"], table["answers"], strict=True):
+        for context, question, answers in zip(
+            table["context"], table["question"], table["answers"], strict=True
+        ):
             span = answer_span(context, list(answers))
             if span is None and len(answers):
                 continue
@@ -108,7 +116,9 @@ class Extract:
         """Return overlapping windows of question and context; the question takes at most half of each."""
         # Four tokens are kept for the signs around and between the two texts.
         longest_question = settings.max_length // 2 - 4
-        cut = tokenizer(question, add_special_tokens=False, truncation=True, max_length=longest_question)["input_ids"]
+        cut = tokenizer(
+            question, add_special_tokens=False, truncation=True, max_length=longest_question
+        )["input_ids"]
         if len(cut) == longest_question:
             question = tokenizer.decode(cut)
         encoded = tokenizer(
@@ -126,11 +136,15 @@ class Extract:
             inputs = {name: encoded[name][number] for name in names}
             # 0 is the question, 1 the context, None what stands around them.
             parts = encoded.sequence_ids(number)
-            in_context = [pair if part == 1 else None for pair, part in zip(offsets, parts, strict=True)]
+            in_context = [
+                pair if part == 1 else None for pair, part in zip(offsets, parts, strict=True)
+            ]
             windows.append(Window(inputs=inputs, offsets=in_context))
         return windows
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+    def collator(
+        self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None
+    ) -> Collator:
         """Return what pads to the longest of a batch."""
         pad: Collator = DataCollatorWithPadding(tokenizer, pad_to_multiple_of=multiple)
         return pad
@@ -202,7 +216,9 @@ def answer_span(context: str, answers: Sequence[str]) -> Span | None:
     return None
 
 
-def best_span(start: np.ndarray, end: np.ndarray, offsets: Offsets, longest: int) -> tuple[float, int, int] | None:
+def best_span(
+    start: np.ndarray, end: np.ndarray, offsets: Offsets, longest: int
+) -> tuple[float, int, int] | None:
     """Return score and characters of the best span inside the context; None for a window without any of it.
 
     Args:

@@ -46,14 +46,18 @@ class Generate:
     def auto_class(self, architecture: str) -> AutoClass:
         """Return the class of models that say words, by architecture."""
         is_encoder_decoder = architecture == Architecture.ENCODER_DECODER
-        model_class: AutoClass = AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
+        model_class: AutoClass = (
+            AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
+        )
         return model_class
 
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
         """Return nothing: the head is the language model's own."""
         return {}
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return room for all but the longest hundredth of the training targets, and half of all room at most."""
         length = as_int(spec.configuration.values["max_length"])
         chat = spec.card.chat and tokenizer.chat_template is not None
@@ -98,7 +102,9 @@ class Generate:
             raise TrialError(FailureKind.INVALID_CONFIG, message)
         return columns
 
-    def collator(self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None) -> Collator:
+    def collator(
+        self, tokenizer: PreTrainedTokenizerBase, model: PreTrainedModel, multiple: int | None
+    ) -> Collator:
         """Return what pads inputs and labels; decoders' prompts are padded at the end while they are trained."""
         pad: Collator = DataCollatorForSeq2Seq(
             tokenizer, model=model, label_pad_token_id=IGNORED, pad_to_multiple_of=multiple
@@ -119,11 +125,17 @@ class Generate:
 
 
 def prompts_of(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    table: pd.DataFrame,
+    task: Task,
+    settings: Answering,
 ) -> list[Tokens]:
     """Return the tokens of a table's prompts, each cut to the room that it has."""
     is_encoder_decoder = model.config.is_encoder_decoder
-    budget = room(settings, Architecture.ENCODER_DECODER if is_encoder_decoder else Architecture.DECODER)
+    budget = room(
+        settings, Architecture.ENCODER_DECODER if is_encoder_decoder else Architecture.DECODER
+    )
     prompts = []
     for row in _rows(table):
         tokens = prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
@@ -135,7 +147,11 @@ def prompts_of(
 
 
 def generated(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], longest: int, batch_size: int
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Tokens],
+    longest: int,
+    batch_size: int,
 ) -> list[str]:
     """Return what a model says after each prompt, greedily.
 
@@ -190,7 +206,9 @@ def room(settings: Answering, architecture: str) -> int:
     return settings.max_length
 
 
-def turn_ids(text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earlier: Sequence[Turn] = ()) -> Tokens:
+def turn_ids(
+    text: str, tokenizer: PreTrainedTokenizerBase, *, chat: bool, earlier: Sequence[Turn] = ()
+) -> Tokens:
     """Return the tokens of a text, or of a user's turn that says it and the beginning of the answer.
 
     Args:
@@ -232,7 +250,9 @@ def _rendered(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
     messages = [{"role": turn.speaker.value, "content": turn.content} for turn in turns]
     # Templates that can think aloud are told not to; the others ignore it.
     return str(
-        tokenizer.apply_chat_template(messages, add_generation_prompt=True, tokenize=False, enable_thinking=False)
+        tokenizer.apply_chat_template(
+            messages, add_generation_prompt=True, tokenize=False, enable_thinking=False
+        )
     )
 
 
@@ -258,7 +278,9 @@ def prompt_ids(
             surplus = (len(tokens) - budget) / max(len(text_tokens), 1)
             share = max(1 - surplus, 0) * 0.99
             text = text[: int(len(text) * share)]
-        tokens = turn_ids(prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier)
+        tokens = turn_ids(
+            prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier
+        )
     return tokens
 
 
@@ -272,7 +294,9 @@ def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
     return [*system, *conversation]
 
 
-def whole_prompt_ids(task: Task, row: Row, tokenizer: PreTrainedTokenizerBase, *, chat: bool) -> Tokens:
+def whole_prompt_ids(
+    task: Task, row: Row, tokenizer: PreTrainedTokenizerBase, *, chat: bool
+) -> Tokens:
     """Return the tokens of a prompt, however long."""
     prompt = task.parts(row)
     *earlier, last = turns_of_text(prompt.text)

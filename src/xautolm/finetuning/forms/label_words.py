@@ -24,7 +24,9 @@ class LabelWords(Generate):
 
     name = "label-words"
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return room for the longest name, and the names."""
         settings = super().answering(spec, tokenizer, spec.labels)
         return replace(settings, labels=spec.labels)
@@ -47,7 +49,10 @@ class LabelWords(Generate):
 
 
 def label_scores(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], names: Sequence[Tokens]
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Tokens],
+    names: Sequence[Tokens],
 ) -> np.ndarray:
     """Return the log-probability of each name after each prompt, shape (prompts, names).
 
@@ -101,7 +106,10 @@ def _distinguishing_depth(names: Sequence[Tokens]) -> int | None:
 
 
 def _log_probabilities(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens], words: Tokens
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    prompts: Sequence[Tokens],
+    words: Tokens,
 ) -> list[torch.Tensor]:
     """Return log-probabilities of all tokens, shape (prompts, vocabulary), where each of some words could stand."""
     is_decoder = not model.config.is_encoder_decoder

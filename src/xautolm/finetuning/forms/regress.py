@@ -24,7 +24,9 @@ class Regress(Classify):
         """Return a single output."""
         return {"num_labels": 1, "problem_type": task.problem_type}
 
-    def answering(self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]) -> Answering:
+    def answering(
+        self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
+    ) -> Answering:
         """Return mean and deviation of the training numbers besides."""
         numbers = np.asarray(targets, dtype=float)
         mean = float(numbers.mean())

@@ -32,7 +32,9 @@ def tpe(seed: int) -> BaseSampler:
     with warnings.catch_warnings():
         # `group`, which a conditional space needs, is marked experimental since Optuna 2.8.
         warnings.simplefilter("ignore", ExperimentalWarning)
-        return TPESampler(seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True)
+        return TPESampler(
+            seed=seed, multivariate=True, group=True, n_startup_trials=STARTUP, constant_liar=True
+        )
 
 
 def _tpe(space: Space, seed: int, memory: Memory | None) -> BaseSampler:
@@ -56,5 +58,7 @@ STRATEGIES = (
     Strategy(name="random", title="independent draws", make=_random),
     Strategy(name="tpe", title="tree-structured Parzen estimator (Optuna)", make=_tpe),
     Strategy(name="nsga2", title="genetic algorithm NSGA-II (Optuna)", make=_nsga2),
-    Strategy(name="gp", title="Gaussian process (Optuna); ignores conditional parameters", make=_gp),
+    Strategy(
+        name="gp", title="Gaussian process (Optuna); ignores conditional parameters", make=_gp
+    ),
 )

@@ -67,7 +67,9 @@ class PgeSampler(SpaceSampler):
         return self.space.site_values(configuration.values)
 
 
-def best_samples(trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]) -> list[Mapping[str, Any]]:
+def best_samples(
+    trials: Sequence[FrozenTrial], directions: Sequence[StudyDirection]
+) -> list[Mapping[str, Any]]:
     """Return the parameters of the best fifth of a population; failed trials are never among them."""
     signs = []
     for direction in directions:

@@ -39,7 +39,11 @@ class LearningSampler(SpaceSampler):
     """
 
     def __init__(
-        self, space: Space, seed: int = 0, memory: Memory | None = None, settings: SearchSettings = DEFAULTS
+        self,
+        space: Space,
+        seed: int = 0,
+        memory: Memory | None = None,
+        settings: SearchSettings = DEFAULTS,
     ) -> None:
         super().__init__(space, seed)
         self.proposer = Proposer(space, seed, memory, settings)
@@ -68,7 +72,9 @@ class LearningSampler(SpaceSampler):
             return self.space.site_values(proposal.values)
         distributions = {key: parameter.distribution() for key, parameter in sites.items()}
         for attempt in range(self.proposer.settings.passed_over + 1):
-            values = from_zero(study, trial, self.space, distributions, [self.seed, trial.number, attempt])
+            values = from_zero(
+                study, trial, self.space, distributions, [self.seed, trial.number, attempt]
+            )
             if not self.proposer.is_likely_to_fail(target, values, proposal.failure_trust):
                 break
         return self.space.site_values(values)
@@ -103,7 +109,10 @@ def from_zero(
 
 
 def own_evidence(
-    objectives: Sequence[Objective], trials: Sequence[FrozenTrial], names: Mapping[str, str], time: int | None
+    objectives: Sequence[Objective],
+    trials: Sequence[FrozenTrial],
+    names: Mapping[str, str],
+    time: int | None,
 ) -> list[Evidence]:
     """Return a study's own trials as evidence; one without values or with a violated constraint is a failure.
 
@@ -117,7 +126,9 @@ def own_evidence(
     values = oriented([trial.values for trial in successes], objectives)
     is_stopped = [bool(trial.user_attrs.get(CENSORED)) for trial in successes]
     scores = standardised(values, time, np.asarray(is_stopped, dtype=bool))
-    scores_by_trial = {trial.number: tuple(row) for trial, row in zip(successes, scores.tolist(), strict=True)}
+    scores_by_trial = {
+        trial.number: tuple(row) for trial, row in zip(successes, scores.tolist(), strict=True)
+    }
     evidence = []
     for trial in trials:
         # A study in memory counts proposals that became no trial, too.
