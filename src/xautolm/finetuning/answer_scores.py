@@ -27,11 +27,13 @@ def answer_scores(
         table: Rows with the columns of the task, labels included.
     """
     task = trial.task
-    form = TORCH_FORMS.get(trial.settings.form)
-    answers = form.answers(model, trial.tokenizer, table, task, trial.settings)
+    spec = trial.spec
+    settings = trial.settings
+    form = TORCH_FORMS.get(settings.form)
+    answers = form.answers(model, trial.tokenizer, table, task, settings)
     labels = list(table[task.target])
-    targets = task.encode(labels, trial.spec.labels)
-    return answer_metrics(trial.spec.metrics, task, targets, answers)
+    targets = task.encode(labels, spec.labels)
+    return answer_metrics(spec.metrics, task, targets, answers)
 
 
 def answer_metrics(
@@ -65,5 +67,6 @@ def in_own_units(numbers: np.ndarray, settings: Answering) -> np.ndarray:
     if settings.mean == 0.0 and settings.deviation == 1.0:
         # Nothing was standardised, and class indices stay whole numbers.
         return numbers
+    # In float64: float32 has seven digits, of which a large mean leaves few to the differences from it.
     standardised = np.asarray(numbers, dtype=np.float64)
     return standardised * settings.deviation + settings.mean

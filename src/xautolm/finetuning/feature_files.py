@@ -62,9 +62,11 @@ def stored_type(folder: Path, count: int) -> Number | None:
     """
     free_bytes = shutil.disk_usage(folder).free
     room = min(LARGEST_FILES, DISK_SHARE * free_bytes)
+    # The most exact first.
     formats: tuple[Number, ...] = (np.float32, np.float16)
     for number in formats:
-        if count * np.dtype(number).itemsize <= room:
+        bytes_of_number = np.dtype(number).itemsize
+        if count * bytes_of_number <= room:
             return number
     return None
 
@@ -93,24 +95,36 @@ def write_features(
             for readout, features in by_readout.items():
                 if readout not in files:
                     # Only now is the width known, which the header of the file names.
-                    path = folder / f"{split}-{readout}.npy"
-                    files[readout] = open_files.enter_context(path.open("wb"))
                     width = features.shape[1]
+                    path = _features_path(folder, split, readout)
+                    files[readout] = open_files.enter_context(path.open("wb"))
                     _write_header(files[readout], (count, width), number)
                 numbers = _in_format(features, number)
                 files[readout].write(numbers.tobytes())
     # Which row of the split each row of the files is.
-    np.save(folder / f"{split}-rows.npy", np.asarray(order))
+    rows_path = _rows_path(folder, split)
+    np.save(rows_path, np.asarray(order))
 
 
 def read_features(folder: Path, split: str, readout: Readout) -> RowFeatures:
     """Return what `write_features` wrote, memory-mapped."""
-    features_path = folder / f"{split}-{readout}.npy"
-    rows_path = folder / f"{split}-rows.npy"
+    features_path = _features_path(folder, split, readout)
+    rows_path = _rows_path(folder, split)
     # Mapped, because features of a million rows are larger than many machines' memory.
     values = np.load(features_path, mmap_mode="r", allow_pickle=False)
+    # Without pickles, which can run code.
     rows = np.load(rows_path, allow_pickle=False)
     return RowFeatures(values=values, rows=rows)
+
+
+def _features_path(folder: Path, split: str, readout: Readout) -> Path:
+    """Return where the features of a split lie."""
+    return folder / f"{split}-{readout}.npy"
+
+
+def _rows_path(folder: Path, split: str) -> Path:
+    """Return where the positions of the rows of a split lie."""
+    return folder / f"{split}-rows.npy"
 
 
 def features_in_memory(batches: Iterable[Batch], readout: Readout) -> RowFeatures:
@@ -119,10 +133,13 @@ def features_in_memory(batches: Iterable[Batch], readout: Readout) -> RowFeature
     parts: list[np.ndarray] = []
     for positions, by_readout in batches:
         order += positions
-        numbers = _in_format(by_readout[readout], np.float16)
+        features = by_readout[readout]
+        # Half of what float32 takes: all of them are in memory at once.
+        numbers = _in_format(features, np.float16)
         parts.append(numbers)
     values = np.concatenate(parts)
-    return RowFeatures(values=values, rows=np.asarray(order))
+    rows = np.asarray(order)
+    return RowFeatures(values=values, rows=rows)
 
 
 def _in_format(features: np.ndarray, number: Number) -> np.ndarray:
@@ -135,6 +152,8 @@ def _in_format(features: np.ndarray, number: Number) -> np.ndarray:
 
 def _write_header(file: IO[bytes], shape: tuple[int, int], number: Number) -> None:
     """Begin a file of numpy whose rows are still to come."""
-    description = np.lib.format.dtype_to_descr(np.dtype(number))
+    dtype = np.dtype(number)
+    description = np.lib.format.dtype_to_descr(dtype)
+    # Not in Fortran's order, that is row after row, as batches come.
     header = {"descr": description, "fortran_order": False, "shape": shape}
     np.lib.format.write_array_header_1_0(file, header)

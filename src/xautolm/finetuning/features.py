@@ -94,25 +94,30 @@ def split_features(
     """
     body = _Body(head=head, tokenizer=tokenizer)
     # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
-    train_rows = sampled_rows(len(tokens["train"]))
-    validation_rows = np.arange(len(tokens["validation"]))
-    rows = {"train": train_rows, "validation": validation_rows}
+    train_count = len(tokens["train"])
+    validation_count = len(tokens["validation"])
+    rows = {"train": sampled_rows(train_count), "validation": np.arange(validation_count)}
+
     started = time.monotonic()
+    seconds = 0.0
     if folder.exists() and not are_whole(folder, readout, rows):
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
-    is_new = not folder.exists()
-    if is_new:
+    if not folder.exists():
         # One pass over the data gives what all later probes of this body may look at.
         is_written = _write_all(folder, body, readouts_of(card), tokens, rows)
         if not is_written:
             by_split = _in_memory(body, readout, tokens, rows)
             seconds = time.monotonic() - started
             return SplitFeatures(**by_split, seconds=seconds, notes=(NOT_KEPT,))
-    seconds = time.monotonic() - started if is_new else 0.0
+        seconds = time.monotonic() - started
+
     train = read_features(folder, "train", readout)
     validation = read_features(folder, "validation", readout)
-    notes = (IN_HALF,) if train.values.dtype == np.float16 else ()
+    notes: tuple[str, ...] = ()
+    # An earlier trial may have written them, when the disk had less room.
+    if train.values.dtype == np.float16:
+        notes = (IN_HALF,)
     return SplitFeatures(train=train, validation=validation, seconds=seconds, notes=notes)
 
 
@@ -130,8 +135,9 @@ def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bo
         except (OSError, ValueError, EOFError):
             return False
         # A file that was cut short, or belongs to another sample.
-        count = len(positions)
-        if len(features.values) != count or len(features.rows) != count:
+        has_values = len(features.values) == len(positions)
+        has_rows = len(features.rows) == len(positions)
+        if not (has_values and has_rows):
             return False
     return True
 
@@ -140,8 +146,11 @@ def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dat
     """Return what reaches a head, shape (rows, width), in the order of the rows."""
     body = _Body(head=head, tokenizer=tokenizer)
     count = len(rows)
-    features = np.zeros((count, head.linear.in_features), dtype=np.float32)
-    for positions, by_readout in body.batches(rows, np.arange(count), [OWN]):
+    width = head.linear.in_features
+    features = np.zeros((count, width), dtype=np.float32)
+    # Batches come in the order of their rows' lengths.
+    all_rows = np.arange(count)
+    for positions, by_readout in body.batches(rows, all_rows, [OWN]):
         features[positions] = by_readout[OWN]
     return features
 
@@ -184,6 +193,7 @@ def _write_all(
 
     def compute(path: Path) -> None:
         for split, positions in rows.items():
+            # One batch after the other is computed and written.
             batches = body.batches(tokens[split], positions, readouts)
             write_features(path, split, batches, len(positions), number)
 
@@ -217,7 +227,8 @@ class _Pass:
             return self._of_own_token(mask)
         # Both in float32: a mean in bfloat16 would lose digits that the passes have.
         if readout.layers is Layers.ALL:
-            return mean_over_tokens(mean_over_layers(self.hidden), mask)
+            all_layers = mean_over_layers(self.hidden)
+            return mean_over_tokens(all_layers, mask)
         last_layer = self.hidden[-1].float()
         return mean_over_tokens(last_layer, mask)
 
@@ -226,9 +237,11 @@ class _Pass:
         if self.head_input.ndim == 2:
             return self.head_input
         # Heads of decoders score every token; the last one that is no padding counts, on whichever side padding is.
-        places = torch.arange(mask.shape[1], device=mask.device)
-        last = (places * mask).argmax(dim=1)
-        texts = torch.arange(len(self.head_input), device=mask.device)
+        text_count, token_count = mask.shape
+        places = torch.arange(token_count, device=mask.device)
+        places_of_tokens = places * mask
+        last = places_of_tokens.argmax(dim=1)
+        texts = torch.arange(text_count, device=mask.device)
         return self.head_input[texts, last]
 
 
@@ -244,6 +257,7 @@ class _Body:
         width = 0
         for readout in readouts:
             if readout.pooling is Pooling.OWN:
+                # A family's own dense layer may make it another width than the body's.
                 width += self.head.linear.in_features
             else:
                 width += self.head.model.config.hidden_size
@@ -261,22 +275,26 @@ class _Body:
         """
         self.head.model.eval()
         # Rows of like length share a batch, which then needs little padding.
-        lengths = np.asarray(rows["length"])[positions]
+        all_lengths = np.asarray(rows["length"])
+        lengths = all_lengths[positions]
         order = np.argsort(lengths, kind="stable")
         positions = positions[order]
         lengths = lengths[order]
+        # The labels are of no interest here.
         names = [name for name in ("input_ids", SEGMENTS) if name in rows.column_names]
         columns = rows.select_columns(names)
+
         with self._watched() as watched:
             for start in range(0, len(positions), READ_ROWS):
                 # Many batches are read at once: `READ_ROWS` says why.
-                read_positions = positions[start : start + READ_ROWS]
-                read_lengths = lengths[start : start + READ_ROWS]
+                end = start + READ_ROWS
+                read_positions = positions[start:end]
                 tokens = columns.select(read_positions)[:]
-                for first, last in _bounds(read_lengths):
+                for first, last in _bounds(lengths[start:end]):
                     batch = {name: cells[first:last] for name, cells in tokens.items()}
                     features = self._features(batch, readouts, watched)
-                    yield read_positions[first:last].tolist(), features
+                    batch_positions = read_positions[first:last]
+                    yield batch_positions.tolist(), features
 
     def _features(
         self, batch: Mapping[str, list[list[int]]], readouts: Sequence[Readout], watched: _Pass
@@ -291,12 +309,16 @@ class _Body:
         model = self.head.model
         padded: BatchEncoding = self.tokenizer.pad(batch, return_tensors="pt")
         inputs = taken_by(model, padded).to(model.device)
+        # Hidden states of all layers take memory: only where they are looked at.
+        needs_all_layers = MEAN_OF_LAYERS in readouts
         with torch.inference_mode():
-            # Hidden states of all layers take memory: only where they are looked at.
-            model(**inputs, output_hidden_states=MEAN_OF_LAYERS in readouts)
+            # What it returns is not looked at: the hooks have noted what is wanted.
+            model(**inputs, output_hidden_states=needs_all_layers)
+
         features = {}
+        mask = inputs["attention_mask"]
         for readout in readouts:
-            tensor = watched.features(readout, inputs["attention_mask"])
+            tensor = watched.features(readout, mask)
             features[readout] = tensor.float().cpu().numpy()
         return features
 
@@ -312,8 +334,11 @@ class _Body:
 
         def note_body(module: nn.Module, inputs: object, output: ModelOutput) -> None:
             layers = output.get("hidden_states")
-            # Where only the last layer was asked for, it is the output itself.
-            watched.hidden = (output[0],) if layers is None else layers
+            if layers is None:
+                # Where only the last layer was asked for, it is the output itself.
+                last_layer = output[0]
+                layers = (last_layer,)
+            watched.hidden = layers
 
         body = self.head.model.base_model
         head_hook = self.head.linear.register_forward_pre_hook(note_head)
@@ -336,6 +361,7 @@ def _bounds(lengths: np.ndarray) -> Iterator[tuple[int, int]]:
         # All rows of a batch are padded to its longest, here to that of a full batch, which is no shorter.
         end_of_full = min(first + BATCH, len(lengths))
         longest = lengths[end_of_full - 1]
+        # A single row is run whatever its length is.
         fitting = max(1, BATCH_TOKENS // longest)
         size = int(min(BATCH, fitting))
         last = min(first + size, len(lengths))

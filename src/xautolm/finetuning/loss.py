@@ -36,9 +36,14 @@ def classification_loss(
         # In float32, also where passes run in fewer bits.
         logits = outputs["logits"].float()
         if problem_type == Targets.NUMBERS:
+            # A head for numbers has a single output.
             numbers = logits[:, 0]
             return functional.mse_loss(numbers, labels.float())
-        weight = None if weights is None else weights.to(logits.device)
+
+        weight = None
+        if weights is not None:
+            # Only here is it known where the Trainer has put the model.
+            weight = weights.to(logits.device)
         if problem_type == Targets.INDICATORS:
             # Of the two classes of each label, half of the share goes to either.
             indicators = labels.float()

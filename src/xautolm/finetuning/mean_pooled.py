@@ -77,7 +77,10 @@ class MeanPooledClassifier(nn.Module):
             inputs["token_type_ids"] = token_type_ids
         needs_all = self.layers is Layers.ALL
         output = self.body(**inputs, output_hidden_states=needs_all)
-        hidden = mean_over_layers(output.hidden_states) if needs_all else output[0]
+        # The first of the outputs is the last layer's hidden state.
+        hidden = output[0]
+        if needs_all:
+            hidden = mean_over_layers(output.hidden_states)
         features = mean_over_tokens(hidden, attention_mask)
         logits = self.linear(features)
         return SimpleNamespace(logits=logits)
@@ -89,27 +92,44 @@ class MeanPooledClassifier(nn.Module):
             folder: Made if it does not exist.
             max_length: Longest input in tokens.
         """
+        width = self.linear.in_features
+        config = self.body.config
         # The body's folder is the whole one's: plain transformers loads it from there.
-        modules = [("", "Transformer"), (POOLING, "Pooling"), (DENSE, "Dense")]
+        modules = [("", "Transformer")]
         if self.layers is Layers.ALL:
-            modules.insert(1, (LAYER_POOLING, "WeightedLayerPooling"))
-            self.body.config.output_hidden_states = True
+            # The configuration is saved with the body, which then hands over its hidden states wherever it is loaded.
+            config.output_hidden_states = True
+            modules.append((LAYER_POOLING, "WeightedLayerPooling"))
+        modules += [(POOLING, "Pooling"), (DENSE, "Dense")]
+
         self.body.save_pretrained(str(folder))
         lengths = {"max_seq_length": max_length, "do_lower_case": False}
         write_json(folder / "sentence_bert_config.json", lengths)
-        width = self.linear.in_features
         if self.layers is Layers.ALL:
-            _save_layer_pooling(folder / LAYER_POOLING, width, self.body.config.num_hidden_layers)
+            _save_layer_pooling(folder / LAYER_POOLING, width, config.num_hidden_layers)
         _save_pooling(folder / POOLING, width)
         _save_dense(folder / DENSE, self.linear)
         # Written last: with it the folder is whole.
-        listed = [_module(place, path, kind) for place, (path, kind) in enumerate(modules)]
-        write_json(folder / "modules.json", listed)
+        _save_modules(folder, modules)
 
 
-def _module(place: int, path: str, kind: str) -> dict[str, object]:
-    """Return a module's entry in `modules.json`."""
-    return {"idx": place, "name": str(place), "path": path, "type": f"{LIBRARY}.{kind}"}
+def _save_modules(folder: Path, modules: Sequence[tuple[str, str]]) -> None:
+    """Write the list of modules in the order in which sentence-transformers applies them.
+
+    Args:
+        folder: The whole classifier's.
+        modules: The folder of each, relative to the whole one's, and its class in the library.
+    """
+    entries = []
+    for place, (path, class_name) in enumerate(modules):
+        entry = {
+            "idx": place,
+            "name": str(place),
+            "path": path,
+            "type": f"{LIBRARY}.{class_name}",
+        }
+        entries.append(entry)
+    write_json(folder / "modules.json", entries)
 
 
 def _save_pooling(folder: Path, width: int) -> None:
@@ -129,10 +149,10 @@ def _save_dense(folder: Path, linear: nn.Linear) -> None:
         "activation_function": "torch.nn.modules.linear.Identity",
     }
     write_json(folder / "config.json", dense)
-    # safetensors refuses tensors that are not contiguous.
-    weights = {
-        f"linear.{name}": tensor.contiguous() for name, tensor in linear.state_dict().items()
-    }
+    weights = {}
+    for name, tensor in linear.state_dict().items():
+        # safetensors refuses tensors that are not contiguous.
+        weights[f"linear.{name}"] = tensor.contiguous()
     save_file(weights, folder / "model.safetensors", {"format": "pt"})
 
 
@@ -153,8 +173,10 @@ def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         hidden: Shape (batch, tokens, width).
         mask: 1 for tokens, 0 for padding, shape (batch, tokens).
     """
+    # One more dimension, so that a token's weight multiplies all its features.
     weights = mask.unsqueeze(-1).to(hidden.dtype)
-    total = (hidden * weights).sum(dim=1)
+    weighted = hidden * weights
+    total = weighted.sum(dim=1)
     # A text without tokens gives zeros, not a division by zero.
     count = weights.sum(dim=1).clamp(min=1)
     return total / count
@@ -210,9 +232,11 @@ def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
     config = read_config(folder)
     body = read_weights(AutoModel, folder, config=config)
-    weights = load_file(folder / DENSE / "model.safetensors")
-    weight = weights["linear.weight"].numpy()
-    bias = weights["linear.bias"].numpy()
-    pools_layers = (folder / LAYER_POOLING).is_dir()
-    layers = Layers.ALL if pools_layers else Layers.LAST
+    dense = load_file(folder / DENSE / "model.safetensors")
+    weight = dense["linear.weight"].numpy()
+    bias = dense["linear.bias"].numpy()
+    layers = Layers.LAST
+    # `save` makes this folder only where all layers are looked at.
+    if (folder / LAYER_POOLING).is_dir():
+        layers = Layers.ALL
     return MeanPooledClassifier(body, weight, bias, layers)

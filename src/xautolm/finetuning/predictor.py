@@ -46,11 +46,11 @@ class Predictor:
         # A head on the mean over the tokens is a folder of sentence-transformers, asked in the same way.
         if self.settings.pooling == Pooling.MEAN:
             return load_mean_pooled(folder)
-        config = read_config(folder)
         # Forms that say words have a class for each; to the others it makes no difference.
-        architecture = (
-            Architecture.ENCODER_DECODER if config.is_encoder_decoder else Architecture.DECODER
-        )
+        architecture = Architecture.DECODER
+        config = read_config(folder)
+        if config.is_encoder_decoder:
+            architecture = Architecture.ENCODER_DECODER
         auto_class = self.form.auto_class(architecture)
         return read_weights(auto_class, folder)
 
@@ -60,7 +60,8 @@ class Predictor:
         Args:
             table: The task's inputs, by their names.
         """
-        passes = arithmetic(self.device, is_bf16=computes_in_bf16())
+        is_bf16 = computes_in_bf16()
+        passes = arithmetic(self.device, is_bf16=is_bf16)
         with passes:
             return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 

@@ -11,7 +11,7 @@ import torch
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.pretrained import AutoClass
-from xautolm.records import Answering, TrialSpec
+from xautolm.records import Answering, TrialSpec, as_int
 from xautolm.tasks import Task
 from xautolm.tasks.base import Answers
 
@@ -33,6 +33,21 @@ def taken_by(model: PreTrainedModel, inputs: BatchEncoding) -> BatchEncoding:
     if SEGMENTS in inputs and SEGMENTS not in parameters:
         inputs.pop(SEGMENTS)
     return inputs
+
+
+def by_length(rows: Sequence[Sequence[int]]) -> list[int]:
+    """Return the positions of rows of tokens, the shortest row first.
+
+    Rows of like length then share a batch, which needs little padding.
+    """
+    lengths = [len(row) for row in rows]
+    return sorted(range(len(rows)), key=lengths.__getitem__)
+
+
+def longest_input(spec: TrialSpec) -> int:
+    """Return the most tokens that a trial's model reads at once, as the configuration says."""
+    max_length = spec.configuration.values["max_length"]
+    return as_int(max_length)
 
 
 class TorchForm(Protocol):

@@ -14,10 +14,17 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from xautolm.finetuning.forms.base import SEGMENTS, Collator, Columns, taken_by
+from xautolm.finetuning.forms.base import (
+    SEGMENTS,
+    Collator,
+    Columns,
+    by_length,
+    longest_input,
+    taken_by,
+)
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass
-from xautolm.records import Answering, TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -56,10 +63,16 @@ class Classify:
         self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
     ) -> Answering:
         """Return the input's length, and how two texts are told apart."""
-        length = as_int(spec.configuration.values["max_length"])
-        joint = "\n" if tokenizer.sep_token is None else ""
+        joint = ""
+        if tokenizer.sep_token is None:
+            # No sign separates the texts of a pair: they become one text of two lines.
+            joint = "\n"
         return Answering(
-            task=spec.task, form=self.name, max_length=length, labels=spec.labels, joint=joint
+            task=spec.task,
+            form=self.name,
+            max_length=longest_input(spec),
+            labels=spec.labels,
+            joint=joint,
         )
 
     def columns(
@@ -77,10 +90,13 @@ class Classify:
             rows = table.iloc[start:end]
             encoded = _encoded(tokenizer, rows, task, settings)
             for name, tokens in encoded.items():
-                columns.setdefault(name, []).extend(tokens)
+                column = columns.setdefault(name, [])
+                column.extend(tokens)
+        # Rows of like length will share a batch.
         columns["length"] = [len(tokens) for tokens in columns["input_ids"]]
         labels = list(table[task.target])
-        columns["labels"] = list(task.encode(labels, settings.labels))
+        targets = task.encode(labels, settings.labels)
+        columns["labels"] = list(targets)
         return columns
 
     def collator(
@@ -99,11 +115,12 @@ class Classify:
         settings: Answering,
     ) -> np.ndarray:
         """Return logits of shape (rows, classes)."""
-        logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
-        for start in range(0, len(table), SORTED):
-            place = slice(start, start + SORTED)
-            rows = table.iloc[place]
-            logits[place] = _sorted_logits(model, tokenizer, rows, task, settings)
+        row_count = len(table)
+        logits = np.zeros((row_count, model.config.num_labels), dtype=np.float32)
+        for start in range(0, row_count, SORTED):
+            end = start + SORTED
+            rows = table.iloc[start:end]
+            logits[start:end] = _sorted_logits(model, tokenizer, rows, task, settings)
         return logits
 
 
@@ -116,8 +133,6 @@ def _sorted_logits(
 ) -> np.ndarray:
     """Return logits of shape (rows, classes); rows with about as many tokens are answered together."""
     encoded = _encoded(tokenizer, table, task, settings)
-    lengths = [len(tokens) for tokens in encoded["input_ids"]]
-    order = np.argsort(lengths, kind="stable")
     logits = np.zeros((len(table), model.config.num_labels), dtype=np.float32)
 
     def answer(batch: list[int]) -> None:
@@ -128,9 +143,12 @@ def _sorted_logits(
         inputs = taken_by(model, padded).to(model.device)
         with torch.inference_mode():
             output = model(**inputs)
-        logits[batch] = output.logits.float().cpu().numpy()
+        # numpy has no bfloat16, in which a model may compute.
+        batch_logits = output.logits.float()
+        logits[batch] = batch_logits.cpu().numpy()
 
-    in_batches(order.tolist(), BATCH, answer)
+    order = by_length(encoded["input_ids"])
+    in_batches(order, BATCH, answer)
     return logits
 
 
@@ -138,13 +156,18 @@ def _encoded(
     tokenizer: PreTrainedTokenizerBase, table: pd.DataFrame, task: Task, settings: Answering
 ) -> Columns:
     """Return the tokens of each row's text, or of its two texts."""
+    # One column of texts, or two.
     texts = [list(table[name]) for name in task.inputs]
     if settings.joint:
         joined_texts = [settings.joint.join(row) for row in zip(*texts, strict=True)]
         texts = [joined_texts]
     encoded = tokenizer(*texts, truncation=True, max_length=settings.max_length)
+    columns: Columns = {}
     # No attention mask: padding makes one for each batch.
-    return {name: encoded[name] for name in ("input_ids", SEGMENTS) if name in encoded}
+    for name in ("input_ids", SEGMENTS):
+        if name in encoded:
+            columns[name] = encoded[name]
+    return columns
 
 
 FORM = Classify()

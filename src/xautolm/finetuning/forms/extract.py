@@ -17,10 +17,17 @@ from transformers import (
     PreTrainedTokenizerBase,
 )
 
-from xautolm.finetuning.forms.base import SEGMENTS, Collator, Columns, taken_by
+from xautolm.finetuning.forms.base import (
+    SEGMENTS,
+    Collator,
+    Columns,
+    by_length,
+    longest_input,
+    taken_by,
+)
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass
-from xautolm.records import Answering, TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 
 BATCH = 32
@@ -47,6 +54,50 @@ class Window:
     offsets: Offsets
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SpanScores:
+    """How well an answer would start and end at each token of a window."""
+
+    start: np.ndarray
+    """Shape (tokens,), as `end`; padding may follow."""
+    end: np.ndarray
+
+
+@dataclass(slots=True)
+class RowAnswer:
+    """The best span of a row over the windows that were looked at so far."""
+
+    text: str = ""
+    score: float = -np.inf
+    no_answer_score: float = np.inf
+    """That of the first token, in the window that is the surest of an answer."""
+
+    def look_at(self, window: Window, scores: SpanScores, context: str, longest: int) -> None:
+        """Take the best span of a window, if it is better than those of the windows before.
+
+        Args:
+            window: Question and part of the context.
+            scores: Of the window's tokens.
+            context: The whole context, whose characters the window's offsets count.
+            longest: Of spans, in tokens.
+        """
+        at_first_token = scores.start[0] + scores.end[0]
+        self.no_answer_score = min(self.no_answer_score, float(at_first_token))
+        span = best_span(scores.start, scores.end, window.offsets, longest)
+        if span is None:
+            return
+        score, first_character, end_character = span
+        if score > self.score:
+            self.score = score
+            self.text = context[first_character:end_character]
+
+    def settled(self, *, may_be_empty: bool) -> str:
+        """Return the text of the best span, or none where "no answer" is possible and better."""
+        if may_be_empty and self.score < self.no_answer_score:
+            return ""
+        return self.text
+
+
 class Extract:
     """A window without the answer, and a question that has none, point at the first token."""
 
@@ -66,16 +117,16 @@ class Extract:
         self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
     ) -> Answering:
         """Return spans that may be somewhat longer than all but the longest hundredth of the training answers."""
+        # Of no lengths there is no quantile.
         answers = list(targets) or [""]
         encoded = tokenizer(answers, add_special_tokens=False)
         lengths = [len(tokens) for tokens in encoded["input_ids"]]
         usual_longest = float(np.quantile(lengths, 0.99))
         longest = int(SLACK * usual_longest) + 2
-        length = as_int(spec.configuration.values["max_length"])
         return Answering(
             task=spec.task,
             form=self.name,
-            max_length=length,
+            max_length=longest_input(spec),
             answer_tokens=longest,
             may_be_empty="" in targets,
         )
@@ -95,11 +146,14 @@ class Extract:
             table["context"], table["question"], table["answers"], strict=True
         ):
             span = answer_span(context, list(answers))
-            if span is None and len(answers):
+            has_answers = len(answers) > 0
+            if has_answers and span is None:
                 continue
             for window in self.windows(tokenizer, question, context, settings):
                 # A question without an answer points at the first token in every window.
-                start, end = _token_span(window.offsets, span) if span else (0, 0)
+                start, end = 0, 0
+                if span is not None:
+                    start, end = _token_span(window.offsets, span)
                 row = {
                     **window.inputs,
                     "length": len(window.inputs["input_ids"]),
@@ -116,11 +170,13 @@ class Extract:
         """Return overlapping windows of question and context; the question takes at most half of each."""
         # Four tokens are kept for the signs around and between the two texts.
         longest_question = settings.max_length // 2 - 4
-        cut = tokenizer(
+        encoded_question = tokenizer(
             question, add_special_tokens=False, truncation=True, max_length=longest_question
-        )["input_ids"]
-        if len(cut) == longest_question:
-            question = tokenizer.decode(cut)
+        )
+        question_tokens = encoded_question["input_ids"]
+        if len(question_tokens) == longest_question:
+            question = tokenizer.decode(question_tokens)
+
         encoded = tokenizer(
             question,
             context,
@@ -136,9 +192,9 @@ class Extract:
             inputs = {name: encoded[name][number] for name in names}
             # 0 is the question, 1 the context, None what stands around them.
             parts = encoded.sequence_ids(number)
-            in_context = [
-                pair if part == 1 else None for pair, part in zip(offsets, parts, strict=True)
-            ]
+            in_context: list[Span | None] = []
+            for pair, part in zip(offsets, parts, strict=True):
+                in_context.append(pair if part == 1 else None)
             windows.append(Window(inputs=inputs, offsets=in_context))
         return windows
 
@@ -160,46 +216,48 @@ class Extract:
         """Return the best span over all windows of each row; the empty text where the first token is better."""
         contexts = list(table["context"])
         questions = list(table["question"])
-        rows: list[int] = []
         windows: list[Window] = []
+        # For each window, the row of the table that it is a part of.
+        rows: list[int] = []
         for row, context in enumerate(contexts):
-            of_row = self.windows(tokenizer, questions[row], context, settings)
-            windows.extend(of_row)
-            rows.extend([row] * len(of_row))
+            row_windows = self.windows(tokenizer, questions[row], context, settings)
+            windows.extend(row_windows)
+            rows.extend([row] * len(row_windows))
 
-        best_scores = [-np.inf] * len(contexts)
-        best_texts = [""] * len(contexts)
-        # The first token's score in the window that is the surest of an answer.
-        no_answer_scores = [np.inf] * len(contexts)
+        row_answers = [RowAnswer() for _ in contexts]
 
         def answer(batch: list[int]) -> None:
-            batch_inputs = [windows[index].inputs for index in batch]
-            padded = tokenizer.pad(batch_inputs, return_tensors="pt")
-            inputs = taken_by(model, padded).to(model.device)
-            with torch.inference_mode():
-                output = model(**inputs)
-            starts = output.start_logits.float().cpu().numpy()
-            ends = output.end_logits.float().cpu().numpy()
-            for index, start, end in zip(batch, starts, ends, strict=True):
+            batch_windows = [windows[index] for index in batch]
+            batch_scores = _span_scores(model, tokenizer, batch_windows)
+            for index, scores in zip(batch, batch_scores, strict=True):
                 row = rows[index]
-                no_answer_score = float(start[0] + end[0])
-                no_answer_scores[row] = min(no_answer_scores[row], no_answer_score)
-                span = best_span(start, end, windows[index].offsets, settings.answer_tokens)
-                if span is None:
-                    continue
-                score, first_character, end_character = span
-                if score > best_scores[row]:
-                    best_scores[row] = score
-                    best_texts[row] = contexts[row][first_character:end_character]
+                row_answer = row_answers[row]
+                row_answer.look_at(windows[index], scores, contexts[row], settings.answer_tokens)
 
-        lengths = [len(window.inputs["input_ids"]) for window in windows]
-        order = sorted(range(len(windows)), key=lengths.__getitem__)
-        in_batches(order, BATCH, answer)
-        if settings.may_be_empty:
-            for row, score in enumerate(best_scores):
-                if score < no_answer_scores[row]:
-                    best_texts[row] = ""
-        return best_texts
+        tokens = [window.inputs["input_ids"] for window in windows]
+        in_batches(by_length(tokens), BATCH, answer)
+        texts = []
+        for row_answer in row_answers:
+            texts.append(row_answer.settled(may_be_empty=settings.may_be_empty))
+        return texts
+
+
+def _span_scores(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, windows: Sequence[Window]
+) -> list[SpanScores]:
+    """Return a model's scores of starts and ends in each of some windows."""
+    batch_inputs = [window.inputs for window in windows]
+    padded = tokenizer.pad(batch_inputs, return_tensors="pt")
+    inputs = taken_by(model, padded).to(model.device)
+    with torch.inference_mode():
+        output = model(**inputs)
+    # numpy has no bfloat16, in which a model may compute.
+    starts = output.start_logits.float().cpu().numpy()
+    ends = output.end_logits.float().cpu().numpy()
+    scores = []
+    for start, end in zip(starts, ends, strict=True):
+        scores.append(SpanScores(start=start, end=end))
+    return scores
 
 
 def answer_span(context: str, answers: Sequence[str]) -> Span | None:
@@ -210,9 +268,11 @@ def answer_span(context: str, answers: Sequence[str]) -> Span | None:
             return start, start + len(answer)
     lower_context = context.lower()
     for answer in answers:
-        start = lower_context.find(answer.lower())
+        # Its own length: the lower case of some letters, as of "İ", is two characters long.
+        lower_answer = answer.lower()
+        start = lower_context.find(lower_answer)
         if start >= 0:
-            return start, start + len(answer.lower())
+            return start, start + len(lower_answer)
     return None
 
 
@@ -237,6 +297,7 @@ def best_span(
     starts = inside[starts_by_score[:BEST]]
     ends = inside[ends_by_score[:BEST]]
 
+    # All pairs of the best, but for those that end before they start, or are longer than answers are.
     spans = []
     for first in starts:
         for last in ends:
@@ -246,8 +307,10 @@ def best_span(
     if not spans:
         # The best starts and ends are far apart: the best start alone is a span.
         token = starts[0]
-        spans.append((start[token] + end[token], token, token))
+        score = start[token] + end[token]
+        spans.append((score, token, token))
 
+    # Of equal scores the first: the tokens are no part of the comparison.
     score, first, last = max(spans, key=itemgetter(0))
     first_characters = offsets[first]
     last_characters = offsets[last]
@@ -265,11 +328,13 @@ def _token_span(offsets: Offsets, span: Span) -> tuple[int, int]:
             continue
         in_context.append(pair)
         start, end = pair
+        # Tokens need not begin or end where the answer does.
         if start < end_character and end > first_character:
             touching.append(index)
     if not touching:
         return 0, 0
 
+    # A window that has only a part of the answer would teach a wrong start or end.
     window_start, _ = in_context[0]
     _, window_end = in_context[-1]
     begins_before = window_start > first_character

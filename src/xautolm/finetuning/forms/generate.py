@@ -20,10 +20,10 @@ from transformers import (
 
 from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms.base import Collator, Columns
+from xautolm.finetuning.forms.base import Collator, Columns, by_length, longest_input
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass
-from xautolm.records import Answering, TrialSpec, as_int
+from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 from xautolm.tasks.base import Answers, Row
 from xautolm.vocabulary import Architecture, FailureKind
@@ -45,10 +45,9 @@ class Generate:
 
     def auto_class(self, architecture: str) -> AutoClass:
         """Return the class of models that say words, by architecture."""
-        is_encoder_decoder = architecture == Architecture.ENCODER_DECODER
-        model_class: AutoClass = (
-            AutoModelForSeq2SeqLM if is_encoder_decoder else AutoModelForCausalLM
-        )
+        model_class: AutoClass = AutoModelForCausalLM
+        if architecture == Architecture.ENCODER_DECODER:
+            model_class = AutoModelForSeq2SeqLM
         return model_class
 
     def head(self, spec: TrialSpec, task: Task) -> dict[str, object]:
@@ -59,15 +58,22 @@ class Generate:
         self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
     ) -> Answering:
         """Return room for all but the longest hundredth of the training targets, and half of all room at most."""
-        length = as_int(spec.configuration.values["max_length"])
+        length = longest_input(spec)
+        # A model may be made for chats and still come without a template.
         chat = spec.card.chat and tokenizer.chat_template is not None
         settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
+
         lengths = []
         for text in targets:
             tokens = target_ids(tokenizer, text, settings)
             lengths.append(len(tokens))
-        usual_longest = int(np.quantile(lengths or [1], 0.99)) + 1
-        return replace(settings, answer_tokens=min(usual_longest, length // 2))
+        # Of no lengths there is no quantile.
+        if not lengths:
+            lengths = [1]
+        usual_longest = int(np.quantile(lengths, 0.99)) + 1
+        # Half of the room at least is the prompt's, which a decoder reads in the same window.
+        answer_tokens = min(usual_longest, length // 2)
+        return replace(settings, answer_tokens=answer_tokens)
 
     def columns(
         self,
@@ -86,17 +92,23 @@ class Generate:
         budget = room(settings, architecture)
         for row in _rows(table):
             prompt = prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
+            # A prompt that is cut where it may not be asks something else: nothing right is learned from it.
             if prompt is None:
                 continue
             text = task.words(row[task.target])
-            target = target_ids(tokenizer, text, settings)[: settings.answer_tokens]
+            target = target_ids(tokenizer, text, settings)
+            target = target[: settings.answer_tokens]
             if architecture == Architecture.ENCODER_DECODER:
-                tokens, labels = prompt, target
+                tokens = prompt
+                labels = target
             else:
-                tokens, labels = prompt + target, [IGNORED] * len(prompt) + target
+                # A decoder reads both; the loss is on the answer only.
+                tokens = prompt + target
+                labels = [IGNORED] * len(prompt) + target
             columns["input_ids"].append(tokens)
             columns["length"].append(len(tokens))
             columns["labels"].append(labels)
+
         if not columns["length"]:
             message = f"no prompt leaves room for an answer in {settings.max_length} tokens"
             raise TrialError(FailureKind.INVALID_CONFIG, message)
@@ -132,16 +144,17 @@ def prompts_of(
     settings: Answering,
 ) -> list[Tokens]:
     """Return the tokens of a table's prompts, each cut to the room that it has."""
-    is_encoder_decoder = model.config.is_encoder_decoder
-    budget = room(
-        settings, Architecture.ENCODER_DECODER if is_encoder_decoder else Architecture.DECODER
-    )
+    architecture = Architecture.DECODER
+    if model.config.is_encoder_decoder:
+        architecture = Architecture.ENCODER_DECODER
+    budget = room(settings, architecture)
     prompts = []
     for row in _rows(table):
         tokens = prompt_ids(task, row, tokenizer, budget, chat=settings.chat)
         if tokens is None:
             # A prompt whose uncuttable part is too long loses its beginning: it is answered, if not well.
-            tokens = whole_prompt_ids(task, row, tokenizer, chat=settings.chat)[-budget:]
+            whole = whole_prompt_ids(task, row, tokenizer, chat=settings.chat)
+            tokens = whole[-budget:]
         prompts.append(tokens)
     return prompts
 
@@ -163,19 +176,10 @@ def generated(
         batch_size: Prompts of like length that are continued together.
     """
     texts = [""] * len(prompts)
-    lengths = [len(prompt) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lengths.__getitem__)
 
     def continue_prompts(batch: list[int]) -> None:
         batch_prompts = [prompts[index] for index in batch]
-        width = max(map(len, batch_prompts))
-        rows = []
-        masks = []
-        for prompt in batch_prompts:
-            # On the left, so that every prompt ends where its continuation begins.
-            padding = width - len(prompt)
-            rows.append([tokenizer.pad_token_id] * padding + prompt)
-            masks.append([0] * padding + [1] * len(prompt))
+        rows, masks = _padded_on_the_left(batch_prompts, tokenizer.pad_token_id)
         with torch.inference_mode():
             output = model.generate(
                 input_ids=torch.tensor(rows, device=model.device),
@@ -184,19 +188,38 @@ def generated(
                 # Folders may come with lengths of their own, which would contradict ours.
                 min_new_tokens=None,
                 max_length=None,
+                # Greedily: the same prompt is answered alike each time.
                 do_sample=False,
                 num_beams=1,
                 pad_token_id=tokenizer.pad_token_id,
                 eos_token_id=tokenizer.eos_token_id,
             )
-        # What a decoder returns begins with the prompt.
-        continuations = output if model.config.is_encoder_decoder else output[:, width:]
-        decoded = tokenizer.batch_decode(continuations, skip_special_tokens=True)
+        if not model.config.is_encoder_decoder:
+            # What a decoder returns begins with the prompt.
+            width = len(rows[0])
+            output = output[:, width:]
+        decoded = tokenizer.batch_decode(output, skip_special_tokens=True)
         for index, text in zip(batch, decoded, strict=True):
             texts[index] = text.strip()
 
-    in_batches(order, batch_size, continue_prompts)
+    in_batches(by_length(prompts), batch_size, continue_prompts)
     return texts
+
+
+def _padded_on_the_left(
+    prompts: Sequence[Tokens], padding_token: int
+) -> tuple[list[Tokens], list[list[int]]]:
+    """Return prompts of one length and their attention masks: every prompt ends where its continuation begins."""
+    width = max(len(prompt) for prompt in prompts)
+    rows = []
+    masks = []
+    for prompt in prompts:
+        padding = width - len(prompt)
+        row = [padding_token] * padding + prompt
+        mask = [0] * padding + [1] * len(prompt)
+        rows.append(row)
+        masks.append(mask)
+    return rows, masks
 
 
 def room(settings: Answering, architecture: str) -> int:
@@ -218,11 +241,16 @@ def turn_ids(
         earlier: Turns before it.
     """
     if chat:
-        turn = templated([*earlier, Turn(Speaker.USER, text)], tokenizer)
-        return list(tokenizer(turn, add_special_tokens=False)["input_ids"])
+        last_turn = Turn(Speaker.USER, text)
+        conversation = templated([*earlier, last_turn], tokenizer)
+        # Templates write the special tokens themselves.
+        encoded = tokenizer(conversation, add_special_tokens=False)
+        return list(encoded["input_ids"])
     if _without_system(earlier):
+        # After other turns it is marked as they are; alone it stands as the task words it.
         text = f"User: {text}Assistant:"
-    return list(tokenizer(plain_text(earlier) + text)["input_ids"])
+    encoded = tokenizer(plain_text(earlier) + text)
+    return list(encoded["input_ids"])
 
 
 def templated(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
@@ -235,11 +263,13 @@ def templated(turns: Sequence[Turn], tokenizer: PreTrainedTokenizerBase) -> str:
     except TemplateError:
         instructions = [turn.content for turn in turns if turn.speaker is Speaker.SYSTEM]
         conversation = _without_system(turns)
+        # Without a system the template refuses something else; without a user nobody can say it instead.
         if not instructions or not conversation:
             raise
         first, *following = conversation
         content = "\n\n".join([*instructions, first.content])
-        return _rendered([Turn(first.speaker, content), *following], tokenizer)
+        instructed = Turn(first.speaker, content)
+        return _rendered([instructed, *following], tokenizer)
 
 
 def _without_system(turns: Sequence[Turn]) -> list[Turn]:
@@ -266,22 +296,29 @@ def prompt_ids(
     prompt = task.parts(row)
     *earlier, last = turns_of_text(prompt.text)
     text = last.content
-    tokens = turn_ids(prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier)
-    while len(tokens) > budget:
+    while True:
+        whole_text = prompt.before + text + prompt.after
+        tokens = turn_ids(whole_text, tokenizer, chat=chat, earlier=earlier)
+        surplus = len(tokens) - budget
+        if surplus <= 0:
+            return tokens
         if _without_system(earlier):
             earlier = _without_oldest_exchange(earlier)
-        elif not text:
-            return None
+        elif text:
+            text = _shortened(text, surplus, tokenizer)
         else:
-            # Tokens are spread evenly enough over a text for this to converge in two or three rounds.
-            text_tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
-            surplus = (len(tokens) - budget) / max(len(text_tokens), 1)
-            share = max(1 - surplus, 0) * 0.99
-            text = text[: int(len(text) * share)]
-        tokens = turn_ids(
-            prompt.before + text + prompt.after, tokenizer, chat=chat, earlier=earlier
-        )
-    return tokens
+            return None
+
+
+def _shortened(text: str, surplus: int, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the beginning of a text that has about so many tokens less."""
+    encoded = tokenizer(text, add_special_tokens=False)
+    token_count = max(len(encoded["input_ids"]), 1)
+    share = max(1 - surplus / token_count, 0)
+    # Cut as text, which works with any tokenizer. Tokens are spread evenly enough over a text for this to converge in
+    # two or three rounds.
+    characters = int(len(text) * (share * 0.99))
+    return text[:characters]
 
 
 def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
@@ -289,6 +326,7 @@ def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
     system = [turn for turn in turns if turn.speaker is Speaker.SYSTEM]
     conversation = _without_system(turns)
     del conversation[0]
+    # A conversation begins with the user, as templates demand.
     while conversation and conversation[0].speaker is Speaker.ASSISTANT:
         del conversation[0]
     return [*system, *conversation]
@@ -319,6 +357,7 @@ def target_ids(tokenizer: PreTrainedTokenizerBase, text: str, settings: Answerin
     if follows_prompt:
         text = f" {text}"
     encoded = tokenizer(text, add_special_tokens=False)
+    # A model that never saw the end would go on to the most tokens that an answer may have.
     return [*encoded["input_ids"], tokenizer.eos_token_id]
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xautolm.finetuning.forms.base import by_length
 from xautolm.finetuning.forms.generate import BATCH, Generate, Tokens, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
 from xautolm.records import Answering, TrialSpec
@@ -67,39 +68,46 @@ def label_scores(
     """
     depth = _distinguishing_depth(names)
     scores = np.zeros((len(prompts), len(names)), dtype=np.float32)
-    lengths = [len(prompt) for prompt in prompts]
-    order = sorted(range(len(prompts)), key=lengths.__getitem__)
-    longest_prompt = max(lengths, default=0)
-    longest_name = max(map(len, names))
-    logits_per_row = (longest_prompt + longest_name) * len(tokenizer)
-    rows_in_memory = LOGITS // logits_per_row
-    batch_size = max(1, min(BATCH, rows_in_memory))
 
     def score(batch: list[int]) -> None:
         batch_prompts = [prompts[index] for index in batch]
         if depth == 1:
-            first_tokens = [name[0] for name in names]
             # What is said first does not depend on the token that stands there, so that any name will do.
-            (log_probabilities,) = _log_probabilities(model, tokenizer, batch_prompts, names[0][:1])
+            any_word = names[0][:1]
+            (log_probabilities,) = _log_probabilities(model, tokenizer, batch_prompts, any_word)
+            first_tokens = [name[0] for name in names]
             of_names = log_probabilities[:, first_tokens]
             scores[batch] = of_names.cpu().numpy()
             return
+        # Later tokens depend on those before them: a pass over the prompts for each name.
         for column, name in enumerate(names):
             compared = name[:depth]
             steps = _log_probabilities(model, tokenizer, batch_prompts, compared)
             of_tokens = [step[:, token] for step, token in zip(steps, compared, strict=True)]
+            # The probability of a name is the product of its tokens'.
             of_name = torch.stack(of_tokens).sum(dim=0)
             scores[batch, column] = of_name.cpu().numpy()
 
-    in_batches(order, batch_size, score)
+    batch_size = _batch_size(prompts, names, len(tokenizer))
+    in_batches(by_length(prompts), batch_size, score)
     return scores
+
+
+def _batch_size(prompts: Sequence[Tokens], names: Sequence[Tokens], vocabulary: int) -> int:
+    """Return how many prompts are scored at once: each token of each has a score for every word of the vocabulary."""
+    longest_prompt = max((len(prompt) for prompt in prompts), default=0)
+    longest_name = max(len(name) for name in names)
+    logits_per_row = (longest_prompt + longest_name) * vocabulary
+    rows_in_memory = LOGITS // logits_per_row
+    return max(1, min(BATCH, rows_in_memory))
 
 
 def _distinguishing_depth(names: Sequence[Tokens]) -> int | None:
     """Return the fewest first tokens that no two names share; None if only the whole names, or nothing, differ."""
-    longest = max(map(len, names))
+    longest = max(len(name) for name in names)
     for depth in range(1, longest):
         beginnings = {tuple(name[:depth]) for name in names}
+        # As many beginnings as names: each name has its own.
         if len(beginnings) == len(names):
             return depth
     return None
@@ -112,20 +120,19 @@ def _log_probabilities(
     words: Tokens,
 ) -> list[torch.Tensor]:
     """Return log-probabilities of all tokens, shape (prompts, vocabulary), where each of some words could stand."""
-    is_decoder = not model.config.is_encoder_decoder
     # The last word is only predicted, and nothing is predicted after it.
     read_words = words[:-1]
-    rows = [[*prompt, *read_words] for prompt in prompts] if is_decoder else list(prompts)
-    width = max(map(len, rows))
-    inputs: dict[str, list[Tokens]] = {"input_ids": [], "attention_mask": []}
-    for row in rows:
-        # Padding on the right is seen by nothing before it, so positions are those of training.
-        padding = width - len(row)
-        inputs["input_ids"].append([*row, *[tokenizer.pad_token_id] * padding])
-        inputs["attention_mask"].append([1] * len(row) + [0] * padding)
-    if not is_decoder:
+    if model.config.is_encoder_decoder:
+        inputs = _padded_on_the_right(prompts, tokenizer.pad_token_id)
         decoder_row = [model.config.decoder_start_token_id, *read_words]
-        inputs["decoder_input_ids"] = [decoder_row] * len(rows)
+        inputs["decoder_input_ids"] = [decoder_row] * len(prompts)
+        # It predicts the first word at its decoder's first token.
+        first_positions = [0] * len(prompts)
+    else:
+        rows = [prompt + read_words for prompt in prompts]
+        inputs = _padded_on_the_right(rows, tokenizer.pad_token_id)
+        # It predicts the first word at a prompt's last token.
+        first_positions = [len(prompt) - 1 for prompt in prompts]
 
     tensors = {}
     for name, values in inputs.items():
@@ -133,15 +140,30 @@ def _log_probabilities(
     with torch.inference_mode():
         logits = model(**tensors).logits
 
-    # A decoder predicts the first word at a prompt's last token, an encoder-decoder at its decoder's first.
-    last_tokens = [len(prompt) - 1 for prompt in prompts]
-    first_positions = torch.tensor(last_tokens if is_decoder else [0] * len(prompts))
-    every_row = torch.arange(len(rows))
+    every_row = torch.arange(len(prompts))
+    positions = torch.tensor(first_positions)
     steps = []
     for step in range(len(words)):
-        step_logits = logits[every_row, first_positions + step]
-        steps.append(step_logits.float().log_softmax(dim=-1))
+        step_logits = logits[every_row, positions + step]
+        # In float32, also where the model computes in fewer bits.
+        log_probabilities = step_logits.float().log_softmax(dim=-1)
+        steps.append(log_probabilities)
     return steps
+
+
+def _padded_on_the_right(rows: Sequence[Tokens], padding_token: int) -> dict[str, list[Tokens]]:
+    """Return rows of one length as `input_ids`, and their `attention_mask`.
+
+    Padding on the right is seen by nothing before it, so that positions are those of training.
+    """
+    width = max(len(row) for row in rows)
+    padded_rows = []
+    masks = []
+    for row in rows:
+        padding = width - len(row)
+        padded_rows.append(row + [padding_token] * padding)
+        masks.append([1] * len(row) + [0] * padding)
+    return {"input_ids": padded_rows, "attention_mask": masks}
 
 
 FORM = LabelWords()

@@ -45,8 +45,11 @@ class Regress(Classify):
     ) -> Columns:
         """Return the columns of a classifier with standardised numbers as `labels`."""
         columns = super().columns(table, task, tokenizer, settings, architecture)
-        differences = [number - settings.mean for number in columns["labels"]]
-        columns["labels"] = [float(difference / settings.deviation) for difference in differences]
+        standardised = []
+        for number in columns["labels"]:
+            standard_score = (number - settings.mean) / settings.deviation
+            standardised.append(float(standard_score))
+        columns["labels"] = standardised
         return columns
 
     def answers(
@@ -59,6 +62,7 @@ class Regress(Classify):
     ) -> np.ndarray:
         """Return numbers in the data's own units, shape (rows,)."""
         logits = super().answers(model, tokenizer, table, task, settings)
+        # The head's only output, in units of the training numbers' deviation.
         standardised = logits[:, 0]
         return standardised * settings.deviation + settings.mean
 
