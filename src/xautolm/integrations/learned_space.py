@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna.distributions import (
     BaseDistribution,
@@ -14,10 +13,11 @@ from optuna.distributions import (
 )
 from optuna.trial import FrozenTrial
 
-from xautolm.records import Scalar, as_float
+from xautolm.records import Scalar, Values, as_float
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 
 NAME = "learned"
+"""Name of every space that is read from trials; it is never stored, so it needs no version."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,107 +29,179 @@ class LearnedSpace:
 
     space: Space
     distributions: Mapping[str, BaseDistribution]
+    """Those of the study, by the parameter's name."""
     branches: frozenset[str]
+    """Names of the parameters that open others."""
 
     @classmethod
     def of_trials(cls, trials: Sequence[FrozenTrial]) -> LearnedSpace:
-        """The space of some trials: a parameter that some of them lack stands under the option of another categorical
-        parameter that tells those with it from those without; if there is none, it stands beside the others."""
+        """Build the space of a study from its trials.
+
+        A parameter that only a part of the trials has stands under the option of another categorical parameter that
+        tells those with it from those without; where there is none, it stands beside the others.
+        """
         distributions: dict[str, BaseDistribution] = {}
         for trial in trials:
-            distributions |= trial.distributions  # the latest, where a range has changed
-        parameters = _tree(
-            [trial.params for trial in trials if trial.params], distributions, frozenset()
-        )
+            # An objective may change a range while the study runs; later trials go by the latest.
+            distributions |= trial.distributions
+        # A trial that ended before it asked for anything would make every parameter look conditional.
+        values_of_trials = [trial.params for trial in trials if trial.params]
+        parameters = _tree(values_of_trials, distributions, above=frozenset())
         space = Space(NAME, tuple(parameters))
-        branches = {one.name for one in space.sites().values() if isinstance(one, Branch)}
+
+        branches: set[str] = set()
+        for parameter in space.sites().values():
+            if isinstance(parameter, Branch):
+                branches.add(parameter.name)
         return cls(space, distributions, frozenset(branches))
 
-    def inward(self, params: Mapping[str, Any]) -> dict[str, Scalar]:
-        """Values of a trial as the space has them."""
-        return {
-            name: str(value) if name in self.branches else value for name, value in params.items()
-        }
+    def inward(self, params: Values) -> dict[str, Scalar]:
+        """Return the values of a trial as the space has them."""
+        values: dict[str, Scalar] = {}
+        for name, value in params.items():
+            if name in self.branches:
+                value = str(value)
+            values[name] = value
+        return values
 
-    def outward(self, values: Mapping[str, Scalar]) -> dict[str, Any]:
-        """A configuration as Optuna wants it."""
-        return {name: _fitted(value, self.distributions[name]) for name, value in values.items()}
+    def outward(self, values: Values) -> dict[str, Scalar]:
+        """Return a configuration of the space as Optuna wants it."""
+        params: dict[str, Scalar] = {}
+        for name, value in values.items():
+            distribution = self.distributions[name]
+            params[name] = _value_in(distribution, value)
+        return params
 
 
 def _tree(
-    trials: Sequence[Mapping[str, Any]],
+    trials: Sequence[Values],
     distributions: Mapping[str, BaseDistribution],
     above: frozenset[str],
 ) -> list[Parameter]:
-    """The parameters of some trials that agree on everything above, as a tree."""
-    names = [
-        name for name in distributions if name not in above and any(name in one for one in trials)
-    ]
-    always = [name for name in names if all(name in one for one in trials)]
-    parents = [name for name in always if isinstance(distributions[name], CategoricalDistribution)]
-    split = min(parents, key=lambda name: _left_open(trials, name), default=None)
-    if (
-        len(names) == len(always)
-        or split is None
-        or _left_open(trials, split) >= len(names) - len(always)
-    ):
-        return [_parameter(name, distributions[name]) for name in names]
-    below = above | set(always)
-    branches = {}
+    """Return the parameters of trials that agree on everything above, as a tree.
+
+    Args:
+        trials: Their values, by the parameter's name.
+        distributions: Of all parameters, by name.
+        above: Names of the parameters that stand higher in the tree.
+    """
+    names: list[str] = []
+    always: list[str] = []
+    for name in distributions:
+        count = sum(name in trial for trial in trials)
+        if name in above or count == 0:
+            continue
+        names.append(name)
+        if count == len(trials):
+            always.append(name)
+    conditional_count = len(names) - len(always)
+    split = _best_split(trials, always, distributions)
+
+    # A split is worth a branch only if it explains why some trials lack a parameter: if every option still has as many
+    # parameters that come and go as there are without the split, what stands below would be no simpler.
+    is_explained = split is not None and _open_count(trials, split) < conditional_count
+    if split is None or not is_explained:
+        parameters: list[Parameter] = []
+        for name in names:
+            parameter = _parameter(name, distributions[name])
+            parameters.append(parameter)
+        return parameters
+
+    below = above.union(always)
+    branches: dict[str, Space] = {}
     for option in _options(distributions[split]):
-        members = [one for one in trials if one[split] == option]
-        branches[str(option)] = Space(str(option), tuple(_tree(members, distributions, below)))
-    return [
-        Branch(name=name, branches=branches, default=next(iter(branches)))
-        if name == split
-        else _parameter(name, distributions[name])
-        for name in always
-    ]
+        members = [trial for trial in trials if trial[split] == option]
+        opened = _tree(members, distributions, below)
+        branches[str(option)] = Space(str(option), tuple(opened))
+
+    level: list[Parameter] = []
+    for name in always:
+        if name == split:
+            # Optuna states no default; a branch of ours has one, so the first option stands there.
+            first = next(iter(branches))
+            level.append(Branch(name=name, branches=branches, default=first))
+        else:
+            level.append(_parameter(name, distributions[name]))
+    return level
 
 
-def _left_open(trials: Sequence[Mapping[str, Any]], parent: str) -> int:
-    """How many parameters some, but not all, of the trials have that share a value of the parent; the most of any."""
-    groups: dict[Any, list[Mapping[str, Any]]] = {}
-    for one in trials:
-        groups.setdefault(str(one[parent]), []).append(one)
-    return max(
-        len({name for one in group for name in one if any(name not in other for other in group)})
-        for group in groups.values()
-    )
+def _best_split(
+    trials: Sequence[Values],
+    names: Sequence[str],
+    distributions: Mapping[str, BaseDistribution],
+) -> str | None:
+    """Return the categorical parameter whose value tells most about which others a trial has; None without any."""
+    candidates: list[str] = []
+    for name in names:
+        if isinstance(distributions[name], CategoricalDistribution):
+            candidates.append(name)
+
+    def open_count(name: str) -> int:
+        return _open_count(trials, name)
+
+    return min(candidates, key=open_count, default=None)
 
 
-def _options(distribution: BaseDistribution) -> Sequence[Any]:
+def _open_count(trials: Sequence[Values], parent: str) -> int:
+    """Return how many parameters come and go among trials that share a value of the parent; the most of any value."""
+    groups: dict[str, list[Values]] = {}
+    for trial in trials:
+        # By its text: an option may be anything in Optuna, also what cannot be a key.
+        group = groups.setdefault(str(trial[parent]), [])
+        group.append(trial)
+    most = 0
+    for group in groups.values():
+        in_any = set[str]().union(*group)
+        in_all = in_any.intersection(*group)
+        most = max(most, len(in_any - in_all))
+    return most
+
+
+def _options(distribution: BaseDistribution) -> Sequence[Scalar]:
+    """Return the options of a categorical distribution."""
     assert isinstance(distribution, CategoricalDistribution)
     return distribution.choices
 
 
 def _parameter(name: str, distribution: BaseDistribution) -> Parameter:
+    """Return a parameter with the range of a distribution; steps are left to `_value_in`.
+
+    Optuna states no default, and our parameters have one: the lower end, or the first option.
+    """
     match distribution:
         case FloatDistribution(low=low, high=high, log=log):
             return Float(name=name, low=low, high=high, default=low, log=log)
         case IntDistribution(low=low, high=high, log=log):
             return Int(name=name, low=low, high=high, default=low, log=log)
-    return Choice(
-        name=name, options=tuple(_options(distribution)), default=_options(distribution)[0]
-    )
+    options = _options(distribution)
+    return Choice(name=name, options=tuple(options), default=options[0])
 
 
-def _fitted(value: Scalar, distribution: BaseDistribution) -> Any:
-    """The value that a distribution has, or the one nearest to it on its steps."""
-    match distribution:
-        case CategoricalDistribution(choices=choices):
-            same = [
-                one
-                for one in choices
-                if one == value and isinstance(one, bool) == isinstance(value, bool)
-            ]
-            return (same or [one for one in choices if str(one) == value])[0]
-        case (
-            FloatDistribution(low=low, high=high, step=step)
-            | IntDistribution(low=low, high=high, step=step)
-        ):
-            number = as_float(value)
-            if step:
-                number = min(low + round((number - low) / step) * step, high)
-            return round(number) if isinstance(distribution, IntDistribution) else number
-    raise AssertionError(distribution)
+def _value_in(distribution: BaseDistribution, value: Scalar) -> Scalar:
+    """Return the value that a distribution has in place of one of ours, or the one nearest to it on its steps."""
+    if isinstance(distribution, CategoricalDistribution):
+        return _option(distribution.choices, value)
+    assert isinstance(distribution, FloatDistribution | IntDistribution)
+    number = as_float(value)
+    if distribution.step:
+        steps = round((number - distribution.low) / distribution.step)
+        number = distribution.low + steps * distribution.step
+        # The range need not be a whole number of steps, so the last one may lead beyond it.
+        number = min(number, distribution.high)
+    if isinstance(distribution, IntDistribution):
+        return round(number)
+    return number
+
+
+def _option(options: Sequence[Scalar], value: Scalar) -> Scalar:
+    """Return the option that a value of ours stands for."""
+    for option in options:
+        # To Python, 1 and True are equal; a switch and a count are not the same option.
+        is_same_kind = isinstance(option, bool) == isinstance(value, bool)
+        if is_same_kind and option == value:
+            return option
+    # Below a branch of ours, options are texts.
+    for option in options:
+        if str(option) == value:
+            return option
+    raise AssertionError(f"{value!r} is none of {options}")

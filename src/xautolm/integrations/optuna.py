@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
@@ -15,7 +15,7 @@ from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
-from xautolm.records import Experience
+from xautolm.records import Experience, Scalar, Values
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import DEFAULTS
@@ -29,15 +29,18 @@ if TYPE_CHECKING:
     from optuna.study import Study
 
 ENDED = (TrialState.COMPLETE, TrialState.FAIL)
+"""States of trials that say something; pruned and running ones have no final values."""
 KNOBS = SETTINGS[DEFAULT]
 """Of the warm start: those that the sampler `xautolm` begins with in a search."""
 KEENNESS = 2.0
 """How much likelier a past trial is followed for each standard deviation of its score: e to this power."""
+SEEDS = 2**31
+"""Number of seeds drawn from: Optuna hands them to numpy's older generator, which takes whole numbers below 2^32."""
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
-    """What is known when a trial begins."""
+class StudyModel:
+    """What is known of a study when a trial begins."""
 
     learned: LearnedSpace
     proposer: Proposer
@@ -72,6 +75,7 @@ class XAutoLMSampler(BaseSampler):
         *,
         seed: int = 0,
     ) -> None:
+        # Without features no distance can be measured, and the past trials would silently count for nothing.
         if experiences and not features:
             raise UsageError(
                 "Past trials without meta-features of the task at hand.",
@@ -82,33 +86,31 @@ class XAutoLMSampler(BaseSampler):
         self.seed = seed
         self._distances: Distances = ([], 0)
         self._evidence: list[Evidence] | None = None
-        self._known: Known | None = None
+        self._model: StudyModel | None = None
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        """Every parameter that any trial had; only those that the objective asks for get used."""
-        return dict(
-            LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED)).distributions
-        )
+        """Return every parameter that any trial had; only those that the objective asks for get used."""
+        learned = LearnedSpace.of_trials(_ended_trials(study))
+        return dict(learned.distributions)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
-        """Values of the parameters known so far."""
+    ) -> dict[str, Scalar]:
+        """Return values of the parameters that earlier trials had, chosen together."""
+        # The first trial: nothing is known of the space, and `sample_independent` is asked for each parameter.
         if not search_space:
             return {}
-        known = self._know(study)
-        names = {name: name for name in search_space}
-        trials = study.get_trials(deepcopy=False, states=ENDED)
-        told = own_evidence(_objectives_of(study), trials, names, None)
-        target = [
-            replace(one, values=known.learned.inward(one.values)) for one in told if one.values
-        ]
+        model = self._study_model(study)
+        learned = model.learned
+        target = _target_evidence(study, learned, search_space)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        proposal = known.proposer.propose(
+        pending = [learned.inward(running_trial.params) for running_trial in running]
+        # No objective of somebody else's is known to be seconds that mean the same on every task.
+        proposal = model.proposer.propose(
             target,
-            [known.learned.inward(one.params) for one in running],
+            pending,
             np.random.default_rng([self.seed, trial.number]),
             objectives=len(study.directions),
             lead=0,
@@ -116,15 +118,17 @@ class XAutoLMSampler(BaseSampler):
         )
         explain(study, trial, proposal.explanation)
         if proposal.values is not None:
-            return known.learned.outward(proposal.values)
+            return learned.outward(proposal.values)
+
+        # The proposer leaves this trial to a search from zero. What the store holds likely to fail is passed over, but
+        # not for ever: the last attempt is taken as it is.
         for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
-            found = from_zero(study, trial, known.learned.space, search_space, seed)
-            if not known.proposer.is_likely_to_fail(
-                target, known.learned.inward(found), proposal.failure_trust
-            ):
+            params = from_zero(study, trial, learned.space, search_space, seed)
+            values = learned.inward(params)
+            if not model.proposer.is_likely_to_fail(target, values, proposal.failure_trust):
                 break
-        return found
+        return params
 
     def sample_independent(
         self,
@@ -132,88 +136,161 @@ class XAutoLMSampler(BaseSampler):
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
-    ) -> Any:
-        """A parameter that no trial has had yet: as in a past trial that agrees with what was chosen so far."""
-        follows = np.random.default_rng([self.seed, trial.number]).random() < DEFAULTS.largest_trust
-        rng = np.random.default_rng([self.seed, trial.number, len(trial.params)])
-        if follows:
-            found = self._followed(study, trial, param_name, param_distribution)
-            if found:
-                values, weights = zip(*found, strict=True)
-                return values[int(rng.choice(len(values), p=np.asarray(weights) / sum(weights)))]
-        sampler = tpe(int(rng.integers(2**31)))
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+    ) -> Scalar:
+        """Return a value of a parameter that no trial has had yet.
 
-    def _followed(
+        It is that of a past trial which agrees with what was chosen so far, or Optuna's.
+        """
+        # Drawn once a trial, not once a parameter: a trial follows the past in all its parameters or in none.
+        whole_trial = np.random.default_rng([self.seed, trial.number])
+        follows_past = whole_trial.random() < DEFAULTS.largest_trust
+        # Each parameter of a trial has random numbers of its own: shared ones would tie the parameters together.
+        parameter_position = len(trial.params)
+        rng = np.random.default_rng([self.seed, trial.number, parameter_position])
+        values: list[Scalar] = []
+        if follows_past:
+            values, weights = self._agreeing(study, trial, param_name, param_distribution)
+        if values:
+            probabilities = np.asarray(weights) / sum(weights)
+            position = rng.choice(len(values), p=probabilities)
+            return values[int(position)]
+        sampler = tpe(int(rng.integers(SEEDS)))
+        value: Scalar = sampler.sample_independent(study, trial, param_name, param_distribution)
+        return value
+
+    def _agreeing(
         self, study: Study, trial: FrozenTrial, name: str, distribution: BaseDistribution
-    ) -> list[tuple[Any, float]]:
-        """Values of past successes that agree on every text or switch chosen so far, with their weights."""
-        chosen = {
-            key: value for key, value in trial.params.items() if isinstance(value, str | bool)
-        }
-        return [
-            (one.values[name], one.weight * float(np.exp(KEENNESS * one.scores[0])))
-            for one in self._past(study)
-            if one.scores is not None
-            and name in one.values
-            and _contains(distribution, one.values[name])
-            and all(one.values.get(key, value) == value for key, value in chosen.items())
-        ]
+    ) -> tuple[list[Scalar], list[float]]:
+        """Return the values that past successes gave to a parameter, and their weights.
+
+        Only those count that agree with the trial on every text or switch chosen so far, as far as they have it.
+        """
+        # Numbers are left out: two trials hardly ever have the same one.
+        choices: dict[str, str | bool] = {}
+        for key, value in trial.params.items():
+            if isinstance(value, str | bool):
+                choices[key] = value
+
+        values: list[Scalar] = []
+        weights: list[float] = []
+        for evidence in self._past(study):
+            if evidence.scores is None or name not in evidence.values:
+                continue
+            value = evidence.values[name]
+            if not _agrees(evidence, choices) or not _contains(distribution, value):
+                continue
+            # The first objective leads. Its score is in standard deviations within the past task.
+            lead_score = evidence.scores[0]
+            values.append(value)
+            factor = float(np.exp(KEENNESS * lead_score))
+            weights.append(evidence.weight * factor)
+        return values, weights
 
     def _past(self, study: Study) -> list[Evidence]:
-        """The past trials as the models see them.
+        """Return the past trials as the models see them.
 
         Raises:
             UsageError: They have other objectives than the study.
         """
-        if self._evidence is None:
-            objectives = _objectives_of(study)
-            for experience in self.experiences:
-                past_objectives = recorded_objectives(experience)
-                if past_objectives != objectives:
-                    data = experience.data.name
-                    raise UsageError(
-                        "The past trials have other objectives than the study.",
-                        got=f"{_described(past_objectives)} in {data}, {_described(objectives)} in the study",
-                        fix="Give experiences_from_rows the study's directions.",
-                    )
-            self._distances = distances_of(self.experiences, self.features, KNOBS)
-            self._evidence = weighed(self._distances, objectives, KNOBS)
+        if self._evidence is not None:
+            return self._evidence
+        objectives = _objectives_of(study)
+        for experience in self.experiences:
+            past_objectives = recorded_objectives(experience)
+            if past_objectives != objectives:
+                past_names = _described(past_objectives)
+                study_names = _described(objectives)
+                raise UsageError(
+                    "The past trials have other objectives than the study.",
+                    got=f"{past_names} in {experience.data.name}, {study_names} in the study",
+                    fix="Give experiences_from_rows the study's directions.",
+                )
+        self._distances = distances_of(self.experiences, self.features, KNOBS)
+        self._evidence = weighed(self._distances, objectives, KNOBS)
         return self._evidence
 
-    def _know(self, study: Study) -> Known:
-        """The space so far, and models over it; made anew when the space has changed."""
-        learned = LearnedSpace.of_trials(study.get_trials(deepcopy=False, states=ENDED))
-        if self._known is None or self._known.learned.space != learned.space:
-            past = [replace(one, values=learned.inward(one.values)) for one in self._past(study)]
-            near, incomparable = self._distances
-            inside = [Near(_inward(item.experience, learned), item.distance) for item in near]
-            prior = shaped(Prior.plain(learned.space), (inside, incomparable), KNOBS).prior
-            memory = Memory(prior=prior, evidence=past) if past else None
-            self._known = Known(learned, Proposer(learned.space, self.seed, memory))
-        return self._known
+    def _study_model(self, study: Study) -> StudyModel:
+        """Return the space so far, and models over it; made anew when the space has changed."""
+        learned = LearnedSpace.of_trials(_ended_trials(study))
+        if self._model is not None and self._model.learned.space == learned.space:
+            return self._model
+        past: list[Evidence] = []
+        for evidence in self._past(study):
+            values = learned.inward(evidence.values)
+            past.append(replace(evidence, values=values))
+
+        neighbors, incomparable = self._distances
+        neighbors_here: list[Near] = []
+        for neighbor in neighbors:
+            experience = _experience_in(learned, neighbor.experience)
+            neighbors_here.append(Near(experience, neighbor.distance))
+
+        plain = Prior.plain(learned.space)
+        warmed = shaped(plain, (neighbors_here, incomparable), KNOBS)
+        # Without past trials there is nothing to trust or to distrust: the search begins from zero.
+        memory = Memory(prior=warmed.prior, evidence=past) if past else None
+        proposer = Proposer(learned.space, self.seed, memory)
+        self._model = StudyModel(learned, proposer)
+        return self._model
+
+
+def _ended_trials(study: Study) -> list[FrozenTrial]:
+    """Return the trials of a study that succeeded or failed."""
+    return study.get_trials(deepcopy=False, states=ENDED)
+
+
+def _target_evidence(
+    study: Study, learned: LearnedSpace, search_space: Mapping[str, BaseDistribution]
+) -> list[Evidence]:
+    """Return the study's own trials as evidence, with values as the learned space has them."""
+    # A name has one range in an Optuna study, so the study's names are the plain ones.
+    names = {name: name for name in search_space}
+    objectives = _objectives_of(study)
+    target: list[Evidence] = []
+    for evidence in own_evidence(objectives, _ended_trials(study), names, time=None):
+        # A trial that failed before it asked for a value says nothing about any.
+        if evidence.values:
+            values = learned.inward(evidence.values)
+            target.append(replace(evidence, values=values))
+    return target
 
 
 def _objectives_of(study: Study) -> tuple[Objective, ...]:
     """Return the objectives of a study by number, as `experiences_from_rows` calls them."""
-    return numbered_objectives(
-        [Direction(direction.name.lower()) for direction in study.directions]
-    )
+    directions: list[Direction] = []
+    for study_direction in study.directions:
+        # Optuna's enum has numbers; ours has the words that users write.
+        word = study_direction.name.lower()
+        directions.append(Direction(word))
+    return numbered_objectives(directions)
 
 
 def _described(objectives: Sequence[Objective]) -> str:
-    return ", ".join(f"{objective.direction} {objective.name}" for objective in objectives)
+    """Return directions and names of objectives, for a person."""
+    descriptions = [f"{objective.direction} {objective.name}" for objective in objectives]
+    return ", ".join(descriptions)
 
 
-def _inward(experience: Experience, learned: LearnedSpace) -> Experience:
+def _experience_in(learned: LearnedSpace, experience: Experience) -> Experience:
     """Return an experience with its configuration as the learned space has it."""
     configuration = experience.configuration
     values = learned.inward(configuration.values)
-    return replace(experience, configuration=replace(configuration, values=values))
+    configuration = replace(configuration, values=values)
+    return replace(experience, configuration=configuration)
 
 
-def _contains(distribution: BaseDistribution, value: Any) -> bool:
+def _agrees(evidence: Evidence, choices: Values) -> bool:
+    """Return whether a past trial has the same options as these, as far as it has the parameters."""
+    # A parameter that the past trial never had does not speak against it.
+    common = [name for name in choices if name in evidence.values]
+    return all(evidence.values[name] == choices[name] for name in common)
+
+
+def _contains(distribution: BaseDistribution, value: Scalar) -> bool:
+    """Return whether a value of a past trial lies in the range that the study's objective asks for."""
+    # Optuna has no public test; the conversion refuses what is of another kind.
     try:
-        return bool(distribution._contains(distribution.to_internal_repr(value)))
+        internal = distribution.to_internal_repr(value)
+        return bool(distribution._contains(internal))
     except (ValueError, TypeError):
         return False

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning import own_features
@@ -16,8 +16,10 @@ from xautolm.records import (
     Experience,
     Failure,
     Limits,
+    Scalar,
     SystemProfile,
     TrialOutcome,
+    Values,
     digest_of,
     experience_id,
 )
@@ -25,14 +27,30 @@ from xautolm.vocabulary import FailureKind, TrialStatus
 
 KIND = "optuna"
 """Task type of experiences that come from a table."""
+KEYS = frozenset({"task", "params", "values", "failure"})
+"""What a row may say."""
+MOST_PROBLEMS = 5
+"""Problems that an error names: a table that is wrong in every row would fill the screen."""
+
+Row = Mapping[str, object]
+"""A past trial as the user has it, with some of `KEYS`."""
+Features = Mapping[str, Mapping[str, float]]
+"""Meta-features by name, of each task by its name."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _PastTrial:
+    """A row that was read."""
+
+    task: str
+    params: Values
+    outcome: TrialOutcome
 
 
 def experiences_from_rows(
-    rows: Iterable[Mapping[str, Any]],
-    features: Mapping[str, Mapping[str, float]],
-    directions: Sequence[str] = ("maximize",),
+    rows: Iterable[Row], features: Features, directions: Sequence[str] = ("maximize",)
 ) -> list[Experience]:
-    """Experiences from rows of earlier searches, ready for `XAutoLMSampler` and for an `ExperienceStore`.
+    """Return experiences from rows of earlier searches, ready for `XAutoLMSampler` and for an `ExperienceStore`.
 
     Args:
         rows: Each has `task`, `params` (a mapping of names to values), and either `values` (one number for each
@@ -46,24 +64,41 @@ def experiences_from_rows(
     Example:
         >>> rows = [{"task": "a", "params": {"rate": 0.1}, "values": [0.8]}, {"task": "a", "params": {"rate": 9.0},
         ...         "failure": "diverged"}]
-        >>> [one.outcome.status.value for one in experiences_from_rows(rows, {"a": {"examples": 1000}})]
+        >>> experiences = experiences_from_rows(rows, {"a": {"examples": 1000}})
+        >>> [experience.outcome.status.value for experience in experiences]
         ['complete', 'failed']
     """
     objectives = _objectives(directions)
-    rows = list(rows)
-    found = [(row, _problem(row, features, len(objectives))) for row in rows]
-    problems = [f"row {number}: {problem}" for number, (_, problem) in enumerate(found) if problem]
+    trials: list[_PastTrial] = []
+    problems: list[str] = []
+    for number, row in enumerate(rows):
+        try:
+            trial = _past_trial(row, features, objectives)
+        except ValueError as error:
+            problems.append(f"row {number}: {error}")
+        else:
+            trials.append(trial)
     if problems:
-        shown = "; ".join(problems[:5]) + (
-            f"; and {len(problems) - 5} more" if len(problems) > 5 else ""
-        )
-        raise UsageError("The table of experiences is not valid.", got=shown)
-    described = {task: own_features(values) for task, values in features.items()}
+        raise UsageError("The table of experiences is not valid.", got=_listed(problems))
+
+    features_of_tasks = {task: own_features(numbers) for task, numbers in features.items()}
+    # When the trials ran is not known: all get the moment in which they were read.
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return [
-        _experience(row, number, objectives, described[str(row["task"])], now)
-        for number, row in enumerate(rows)
-    ]
+    experiences: list[Experience] = []
+    for number, trial in enumerate(trials):
+        features_of_task = features_of_tasks[trial.task]
+        experience = _experience(trial, number, objectives, features_of_task, now)
+        experiences.append(experience)
+    return experiences
+
+
+def _listed(problems: Sequence[str]) -> str:
+    """Return the first problems, and how many there are besides."""
+    text = "; ".join(problems[:MOST_PROBLEMS])
+    hidden_count = len(problems) - MOST_PROBLEMS
+    if hidden_count > 0:
+        text += f"; and {hidden_count} more"
+    return text
 
 
 def _objectives(directions: Sequence[str]) -> tuple[Objective, ...]:
@@ -79,60 +114,120 @@ def _objectives(directions: Sequence[str]) -> tuple[Objective, ...]:
     return numbered_objectives([Direction(direction) for direction in directions])
 
 
-def _problem(row: Mapping[str, Any], features: Mapping[str, Any], objectives: int) -> str:
-    if unknown := set(row) - {"task", "params", "values", "failure"}:
-        return f"unknown keys {sorted(unknown)}"
-    if str(row.get("task")) not in features:
-        return f"task {row.get('task')!r} has no meta-features"
-    params = row.get("params")
-    if not isinstance(params, Mapping) or not all(
-        isinstance(value, str | int | float | bool | None) for value in params.values()
-    ):
-        return f"params must map names to plain values, got {params!r:.80}"
-    values, failure = row.get("values"), row.get("failure")
+def _past_trial(row: Row, tasks: Container[str], objectives: Sequence[Objective]) -> _PastTrial:
+    """Return what a row says.
+
+    Args:
+        row: Of the table.
+        tasks: Names of those that have meta-features.
+        objectives: Of the study.
+
+    Raises:
+        ValueError: It is not valid; the message says why.
+    """
+    unknown = set(row) - KEYS
+    if unknown:
+        raise ValueError(f"unknown keys {sorted(unknown)}")
+    # Only texts name tasks in our records; users number theirs.
+    task = str(row.get("task"))
+    if task not in tasks:
+        raise ValueError(f"task {row.get('task')!r} has no meta-features")
+    params = _params(row.get("params"))
+    outcome = _outcome(row, objectives)
+    return _PastTrial(task=task, params=params, outcome=outcome)
+
+
+def _params(params: object) -> dict[str, Scalar]:
+    """Return the parameters of a past trial.
+
+    Raises:
+        ValueError: They are no mapping of names to plain values.
+    """
+    if isinstance(params, Mapping):
+        are_plain = all(isinstance(value, Scalar) for value in params.values())
+        if are_plain:
+            return dict(params)
+    raise ValueError(f"params must map names to plain values, got {params!r:.80}")
+
+
+def _outcome(row: Row, objectives: Sequence[Objective]) -> TrialOutcome:
+    """Return what came of a past trial.
+
+    Raises:
+        ValueError: It has both values and a failure or neither, or what it has is not valid.
+    """
+    values = row.get("values")
+    failure = row.get("failure")
     if (values is None) == (failure is None):
-        return "needs either values or failure"
+        raise ValueError("needs either values or failure")
     if failure is not None:
         kinds = [kind.value for kind in FailureKind]
-        return "" if failure in kinds else f"failure {failure!r} is none of {', '.join(kinds)}"
-    numbers = values if isinstance(values, Sequence) and not isinstance(values, str) else [values]
-    good = len(numbers) == objectives and all(
-        isinstance(one, int | float) and math.isfinite(one) for one in numbers
-    )
-    return "" if good else f"values must be {objectives} finite numbers, got {values!r:.80}"
+        if failure not in kinds:
+            raise ValueError(f"failure {failure!r} is none of {', '.join(kinds)}")
+        kind = FailureKind(failure)
+        return TrialOutcome(
+            status=TrialStatus.FAILED, failure=Failure(kind=kind, message="as the table says")
+        )
+    metrics: dict[str, float] = {}
+    numbers = _finite_numbers(values, len(objectives))
+    for objective, number in zip(objectives, numbers, strict=True):
+        metrics[objective.name] = number
+    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics)
+
+
+def _finite_numbers(values: object, count: int) -> list[float]:
+    """Return the values of a past trial, of which a single one need not be in a list.
+
+    Raises:
+        ValueError: They are not as many finite numbers as there are objectives.
+    """
+    items: list[object] = [values]
+    if isinstance(values, Sequence) and not isinstance(values, str):
+        items = list(values)
+    numbers: list[float] = []
+    for item in items:
+        if isinstance(item, int | float) and math.isfinite(item):
+            numbers.append(float(item))
+    if len(items) != count or len(numbers) != count:
+        raise ValueError(f"values must be {count} finite numbers, got {values!r:.80}")
+    return numbers
 
 
 def _experience(
-    row: Mapping[str, Any],
+    trial: _PastTrial,
     number: int,
     objectives: Sequence[Objective],
     features: Mapping[str, tuple[float, ...]],
     now: str,
 ) -> Experience:
-    task = str(row["task"])
-    configuration = Configuration(values=dict(row["params"]), space=KIND)
-    print_ = digest_of(task)
+    """Return a past trial as a record, in which all that a table does not say is 0 or empty."""
+    configuration = Configuration(values=trial.params, space=KIND)
+    # The name is all that is known of the data, so data sets of one name count as the same.
+    fingerprint = digest_of(trial.task)
+    data = DataProfile(
+        train_examples=0,
+        validation_examples=0,
+        classes=0,
+        tokens_mean=0.0,
+        tokens_max=0,
+        fingerprint=fingerprint,
+        source_fingerprint=fingerprint,
+        name=trial.task,
+    )
+    system = SystemProfile(
+        physical_cores=0, logical_cores=0, cpu_frequency=0.0, memory=0, device=""
+    )
     return Experience(
-        id=experience_id(task, number, configuration),
+        # By task, row and parameters: the same table read twice adds nothing to a store.
+        id=experience_id(trial.task, number, configuration),
         created=now,
-        run=task,
+        run=trial.task,
         trial=number,
         task=KIND,
-        data=DataProfile(
-            train_examples=0,
-            validation_examples=0,
-            classes=0,
-            tokens_mean=0.0,
-            tokens_max=0,
-            fingerprint=print_,
-            source_fingerprint=print_,
-            name=task,
-        ),
-        system=SystemProfile(
-            physical_cores=0, logical_cores=0, cpu_frequency=0.0, memory=0, device=""
-        ),
+        data=data,
+        system=system,
         configuration=configuration,
-        outcome=_outcome(row, objectives),
+        outcome=trial.outcome,
         limits=Limits(),
         objectives=tuple(objective.name for objective in objectives),
         minimized=minimized_names(objectives),
@@ -140,14 +235,3 @@ def _experience(
         versions={},
         features=features,
     )
-
-
-def _outcome(row: Mapping[str, Any], objectives: Sequence[Objective]) -> TrialOutcome:
-    if row.get("failure") is not None:
-        failure = Failure(kind=FailureKind(row["failure"]), message="as the table says")
-        return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
-    values = row["values"] if isinstance(row["values"], Sequence) else [row["values"]]
-    metrics = {
-        objective.name: float(value) for objective, value in zip(objectives, values, strict=True)
-    }
-    return TrialOutcome(status=TrialStatus.COMPLETE, metrics=metrics)
