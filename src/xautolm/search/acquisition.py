@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import combinations
 
 import numpy as np
 
 from xautolm.objectives import hypervolume_improvement
-from xautolm.search.evidence import Evidence
+from xautolm.search.evidence import Scores, Trials, scores_of
 from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Prediction
 
@@ -16,11 +15,16 @@ QUANTILES = np.asarray([-1.4, -0.6, 0.0, 0.6, 1.4])
 """Points of the standard normal distribution at which the improvement is averaged."""
 HOPE = 1e-3
 """Weight of being near the best, where no candidate is expected to improve on anything: it only breaks ties."""
+FARTHEST_SHORTFALL = -20.0
+"""Distance to the best, in standard deviations, as which a larger one counts: exp(-20) is 2e-9 already."""
+
+Samples = np.ndarray
+"""Predicted objectives at each quantile, shape (candidates, objectives, quantiles)."""
 
 
 def acquisition(
     prediction: Prediction,
-    target: Sequence[Evidence],
+    target: Trials,
     *,
     lead: int,
     time: int | None,
@@ -30,7 +34,7 @@ def acquisition(
 
     The expected improvement of the lead objective, which counts most at first, plus the expected hypervolume
     improvement of each pair of objectives, both averaged over quantiles of what is predicted, times the square of the
-    chance of success. The square: a failure costs a trial, and teaches less than a success.
+    chance of success.
 
     Args:
         prediction: For the candidates.
@@ -40,44 +44,78 @@ def acquisition(
         settings: The tuned numbers.
     """
     objectives = prediction.scores.shape[1]
-    scored = [evidence.scores for evidence in target if evidence.scores is not None]
-    own_scores = np.asarray(scored, dtype=float).reshape(-1, objectives)
+    own_scores = scores_of(target, objectives)
+    means = prediction.scores[:, :, None]
+    deviations = prediction.deviation[:, :, None]
     # Shape (candidates, objectives, quantiles).
-    samples = prediction.scores[:, :, None] + prediction.deviation[:, :, None] * QUANTILES
+    samples = means + deviations * QUANTILES
 
-    best = own_scores[:, lead].max() if len(own_scores) else prediction.scores[:, lead].min()
-    early = settings.early_lead_share * np.exp(-len(own_scores) / settings.early_lead_fade)
-    lead_improvement = np.maximum(samples[:, lead] - best, 0).mean(axis=1)
-    expected = (settings.lead_share + early) * lead_improvement
+    # Expected improvement of the lead objective. Before the first success, the least promising candidate is the best.
+    lead_means = prediction.scores[:, lead]
+    best = lead_means.min()
+    if len(own_scores):
+        best = own_scores[:, lead].max()
+    lead_improvement = np.maximum(samples[:, lead] - best, 0)
+    # It counts most at first, for a budget may end after few trials. Counting as much in the whole search, it reached
+    # as good a quality on made-up tasks, but less hypervolume: 1.05 times that of a search from zero, fading 1.07.
+    fading = np.exp(-len(own_scores) / settings.early_lead_fade)
+    lead_weight = settings.lead_share + settings.early_lead_share * fading
+    expected = lead_weight * lead_improvement.mean(axis=1)
 
-    references = []
-    coordinates = []
-    for objective in range(objectives):
-        is_time = objective == time
-        reference = _reference(
-            own_scores[:, objective], samples[:, objective], settings, is_time=is_time
-        )
-        references.append(reference)
-        # The evaluation time is known far better than any quality: its mean will do.
-        values = prediction.scores[:, [objective]] if is_time else samples[:, objective]
-        coordinates.append(values)
+    # Expected improvement of the hypervolume, which is computed for two objectives: of more, each pair adds its own.
+    coordinates = coordinates_of(prediction, samples, time)
+    corner = reference_point(own_scores, samples, time, settings)
     for pair in combinations(range(objectives), 2):
-        first, second = np.broadcast_arrays(coordinates[pair[0]], coordinates[pair[1]])
-        points = own_scores[:, pair]
-        corner = np.asarray([references[pair[0]], references[pair[1]]])
-        improvement = hypervolume_improvement(first, second, points, corner)
+        first, second = pair
+        # Both of shape (candidates, quantiles); the time, of which only the mean is used, is repeated.
+        widths, heights = np.broadcast_arrays(coordinates[first], coordinates[second])
+        own_points = own_scores[:, pair]
+        own_corner = corner[[first, second]]
+        improvement = hypervolume_improvement(widths, heights, own_points, own_corner)
+        # Over the quantiles.
         expected = expected + improvement.mean(axis=1)
 
-    shortfall = prediction.scores[:, lead] + prediction.deviation[:, lead] - best
-    expected = expected + HOPE * np.exp(np.clip(shortfall, -20, 0))
+    # Late in a search nothing may be expected to improve: then the candidate that comes nearest to the best is first.
+    optimistic = lead_means + prediction.deviation[:, lead]
+    shortfall = np.clip(optimistic - best, FARTHEST_SHORTFALL, 0)
+    expected = expected + HOPE * np.exp(shortfall)
+
+    # The square, because a failure costs a trial, and teaches less than a success.
     success = 1 - prediction.failure
     return np.asarray(expected * success**2)
 
 
-def _reference(
-    own: np.ndarray, samples: np.ndarray, settings: SearchSettings, *, is_time: bool
-) -> float:
-    """Return the reference in one objective: below everything for the time, a quantile of the own qualities."""
-    if is_time or not len(own):
-        return float(min(samples.min(), own.min(initial=np.inf)))
-    return float(np.quantile(own, settings.reference_quantile))
+def coordinates_of(prediction: Prediction, samples: Samples, time: int | None) -> list[np.ndarray]:
+    """Return what is averaged over in each objective.
+
+    It has the shape (candidates, quantiles), but (candidates, 1) for the time.
+    """
+    objectives = samples.shape[1]
+    coordinates = [samples[:, objective] for objective in range(objectives)]
+    # The evaluation time is known far better than any quality: its mean will do.
+    if time is not None:
+        coordinates[time] = prediction.scores[:, [time]]
+    return coordinates
+
+
+def reference_point(
+    own_scores: Scores, samples: Samples, time: int | None, settings: SearchSettings
+) -> np.ndarray:
+    """Return the point above which hypervolume counts, shape (objectives,).
+
+    In a quality it is a quantile of what the target's own trials had. Without that floor, a candidate that is cheap
+    enough gains however poor it is: on made-up tasks, 15 of 40 trials went to the two cheapest models, with it 6.
+    In the time, and before there are own trials, it lies below everything.
+    """
+    reference: list[float] = []
+    for objective in range(samples.shape[1]):
+        own = own_scores[:, objective]
+        is_quality = objective != time
+        if is_quality and len(own):
+            floor = np.quantile(own, settings.reference_quantile)
+        else:
+            lowest_own = own.min(initial=np.inf)
+            lowest_sample = samples[:, objective].min()
+            floor = min(lowest_own, lowest_sample)
+        reference.append(float(floor))
+    return np.asarray(reference)

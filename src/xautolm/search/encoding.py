@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 
-from xautolm.records import Scalar
+from xautolm.records import Scalar, Values
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space, is_number
 
 WIDE = 20.0
@@ -19,11 +19,14 @@ FARTHEST = 0.5
 """How far a number of another space may stand outside the range here, in widths of the range: one that is far off must
 not press all others together."""
 
+Rows = np.ndarray
+"""Encoded configurations, shape (configurations, columns)."""
+
 
 class Column(Protocol):
     """One number of a row."""
 
-    def of(self, values: Mapping[str, Scalar]) -> float:
+    def of(self, values: Values) -> float:
         """Return the number for a configuration, given by plain parameter names."""
 
 
@@ -34,15 +37,18 @@ class NumberColumn:
     parameter: Float
     """The widest range that the number has in the space."""
 
-    def of(self, values: Mapping[str, Scalar]) -> float:
+    def of(self, values: Values) -> float:
         """Return where the number lies in its range, from 0 to 1; outside of it half a range farther at most."""
         value = values.get(self.parameter.name)
         if not is_number(value):
             return MISSING
+        # Another space may have a 0 where this one has a logarithmic scale, on which a 0 has no place.
         if self.parameter.log and value <= 0:
             return MISSING
         share = self.parameter.to_unit(value)
-        return min(max(share, -FARTHEST), 1 + FARTHEST)
+        lowest = -FARTHEST
+        highest = 1 + FARTHEST
+        return min(max(share, lowest), highest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +58,11 @@ class OptionColumn:
     name: str
     option: Scalar
 
-    def of(self, values: Mapping[str, Scalar]) -> float:
+    def of(self, values: Values) -> float:
         """Return 1 for a configuration that has the option, else 0."""
         value = values.get(self.name)
-        return float(value == self.option)
+        has_option = value == self.option
+        return float(has_option)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,41 +74,68 @@ class Encoder:
     @classmethod
     def of_space(cls, space: Space) -> Encoder:
         """Make the encoder for a space."""
+        # A name may stand at several sites of the tree, with another range at each: they share their columns, so that
+        # what is learned of a learning rate under one model is learned for all.
         by_name: dict[str, list[Parameter]] = {}
         for parameter in space.sites().values():
-            by_name.setdefault(parameter.name, []).append(parameter)
+            namesakes = by_name.setdefault(parameter.name, [])
+            namesakes.append(parameter)
         columns: list[Column] = []
-        for name, parameters in by_name.items():
-            columns += _columns(name, parameters)
+        for name, namesakes in by_name.items():
+            columns += _columns(name, namesakes)
         return cls(tuple(columns))
 
-    def rows(self, configurations: Iterable[Mapping[str, Scalar]]) -> np.ndarray:
-        """Return configurations as rows, shape (configurations, columns)."""
-        rows = [[column.of(values) for column in self.columns] for values in configurations]
-        return np.asarray(rows, dtype=float).reshape(len(rows), len(self.columns))
+    def rows(self, configurations: Iterable[Values]) -> Rows:
+        """Return encoded configurations."""
+        rows: list[list[float]] = []
+        for values in configurations:
+            row = [column.of(values) for column in self.columns]
+            rows.append(row)
+        # Of no configurations at all, NumPy would make an array without columns.
+        shape = (len(rows), len(self.columns))
+        return np.asarray(rows, dtype=float).reshape(shape)
 
 
-def _columns(name: str, parameters: Sequence[Parameter]) -> list[Column]:
-    """Return the columns of a name: one if it is a number at every site that has it, else one for each option."""
+def _columns(name: str, namesakes: Sequence[Parameter]) -> list[Column]:
+    """Return the columns of a name: one if it is a number at every site that has it, else one for each option.
+
+    Args:
+        name: The plain name.
+        namesakes: The parameters of that name, at whatever site.
+    """
     ranges: list[Float] = []
-    for parameter in parameters:
-        widest = _as_range(parameter)
-        if widest is not None:
-            ranges.append(widest)
-    if len(ranges) == len(parameters):
+    for parameter in namesakes:
+        numeric_range = _as_range(parameter)
+        if numeric_range is not None:
+            ranges.append(numeric_range)
+    is_number_everywhere = len(ranges) == len(namesakes)
+    if is_number_everywhere:
         return [NumberColumn(_widest(name, ranges))]
+
+    # A dictionary rather than a set: it keeps the order, on which the columns and so the proposals depend.
     options: dict[Scalar, None] = {}
-    for parameter in parameters:
+    for parameter in namesakes:
         if isinstance(parameter, Choice | Branch):
             options.update(dict.fromkeys(parameter.options))
-    return [OptionColumn(name, option) for option in options if option is not None]
+    columns: list[Column] = []
+    for option in options:
+        # None needs no column: it is where all others are 0, as for a configuration that lacks the name.
+        if option is not None:
+            columns.append(OptionColumn(name, option))
+    return columns
 
 
 def _widest(name: str, ranges: Sequence[Float]) -> Float:
     """Return the range that holds all of some ranges, logarithmic where one of them is or where it is wide."""
-    low = min(parameter.low for parameter in ranges)
-    high = max(parameter.high for parameter in ranges)
-    is_log = low > 0 and (any(parameter.log for parameter in ranges) or high / low >= WIDE)
+    lows = [parameter.low for parameter in ranges]
+    highs = [parameter.high for parameter in ranges]
+    low = min(lows)
+    high = max(highs)
+    # There is no logarithm of 0: a range that begins there stays linear, however wide.
+    is_log = False
+    if low > 0:
+        is_wide = high / low >= WIDE
+        is_log = is_wide or any(parameter.log for parameter in ranges)
     return Float(name=name, low=low, high=high, default=low, log=is_log)
 
 
@@ -109,9 +143,14 @@ def _as_range(parameter: Parameter) -> Float | None:
     """Return a parameter as a range of real numbers; None for options that are no numbers."""
     name = parameter.name
     if isinstance(parameter, Float | Int):
-        low, high = float(parameter.low), float(parameter.high)
+        low = float(parameter.low)
+        high = float(parameter.high)
         return Float(name=name, low=low, high=high, default=low, log=parameter.log)
-    numbers = [float(option) for option in parameter.options if is_number(option)]
-    if len(numbers) < len(parameter.options):
-        return None
-    return Float(name=name, low=min(numbers), high=max(numbers), default=numbers[0])
+    numbers: list[float] = []
+    for option in parameter.options:
+        if not is_number(option):
+            return None
+        numbers.append(float(option))
+    low = min(numbers)
+    high = max(numbers)
+    return Float(name=name, low=low, high=high, default=numbers[0])

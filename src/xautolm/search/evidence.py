@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from xautolm.records import Scalar
+from xautolm.records import Values
 from xautolm.space import Prior
 
 
@@ -15,7 +15,7 @@ from xautolm.space import Prior
 class Evidence:
     """What is known of one configuration."""
 
-    values: Mapping[str, Scalar]
+    values: Values
     """By plain parameter name."""
     scores: tuple[float, ...] | None
     """One number for each objective of the study at hand, larger is better; None for a failure. Qualities are in
@@ -39,14 +39,33 @@ class Memory:
     evidence: Sequence[Evidence] = ()
 
 
+Trials = Sequence[Evidence]
+"""Trials as evidence: the target's own, or those of a store."""
+
 CENSORED_DEFICIT = 0.5
 """Share of a stopped trial's deficit that is believed: half way between what it reached and the mean of those that ran
 to their end. At 1 it would pass for the configuration's peak; at 0 a hopeless one would be proposed again and again."""
 
+LEAST_DEVIATION = 1e-3
+"""Standard deviation of a quality as which a smaller one counts: trials that are all alike have none to divide by."""
+LEAST_SECONDS = 1e-3
+"""Evaluation time as which a smaller one counts: there is no logarithm of 0."""
+
+Scores = np.ndarray
+"""Objectives on the scale of `Evidence.scores`, shape (configurations, objectives)."""
+
+
+def scores_of(target: Trials, objectives: int) -> Scores:
+    """Return the scores of those trials that have any, shape (successes, objectives)."""
+    scores = [evidence.scores for evidence in target if evidence.scores is not None]
+    # Before the first success there are no rows, but still a column for each objective.
+    shape = (len(scores), objectives)
+    return np.asarray(scores, dtype=float).reshape(shape)
+
 
 def standardised(
     values: np.ndarray, time: int | None, is_censored: np.ndarray | None = None
-) -> np.ndarray:
+) -> Scores:
     """Oriented objectives as scores: qualities in standard deviations from their mean, the time as minus its logarithm.
 
     What a trial had reached when it was stopped is a lower bound. So it is no part of the mean that others are compared
@@ -62,10 +81,21 @@ def standardised(
         return values
     if is_censored is None:
         is_censored = np.zeros(len(values), dtype=bool)
-    whole = values if is_censored.all() else values[~is_censored]
-    scores = (values - whole.mean(axis=0)) / np.maximum(values.std(axis=0), 1e-3)
-    is_bound = is_censored[:, None] & (scores < 0)
-    scores = np.where(is_bound, CENSORED_DEFICIT * scores, scores)
+    whole = values[~is_censored]
+    # Where every trial was stopped, their own mean is all that there is to compare with.
+    if not len(whole):
+        whole = values
+    mean = whole.mean(axis=0)
+    deviation = np.maximum(values.std(axis=0), LEAST_DEVIATION)
+    scores = (values - mean) / deviation
+
+    is_below_mean = scores < 0
+    is_bound = is_censored[:, None] & is_below_mean
+    believed = CENSORED_DEFICIT * scores
+    scores = np.where(is_bound, believed, scores)
+
     if time is not None:
-        scores[:, time] = -np.log(np.maximum(-values[:, time], 1e-3))
+        # Neither centred nor scaled: the same seconds mean the same on every task.
+        seconds = np.maximum(-values[:, time], LEAST_SECONDS)
+        scores[:, time] = -np.log(seconds)
     return np.asarray(scores)

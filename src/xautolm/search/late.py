@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
+
+from xautolm.search.space_sampler import Distributions
 
 if TYPE_CHECKING:
     from optuna.study import Study
@@ -28,18 +30,17 @@ class LateSampler(BaseSampler):
 
     @cached_property
     def sampler(self) -> BaseSampler:
-        """The sampler itself."""
+        """Return the sampler itself."""
+        # Kept, because making it may wait for meta-features and trains the forests over the store.
         return self.make()
 
-    def infer_relative_search_space(
-        self, study: Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
+    def infer_relative_search_space(self, study: Study, trial: FrozenTrial) -> Distributions:
         """Return what the sampler would."""
         return self.sampler.infer_relative_search_space(study, trial)
 
     def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+        self, study: Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, object]:
         """Return what the sampler would."""
         return self.sampler.sample_relative(study, trial, search_space)
 
@@ -49,6 +50,6 @@ class LateSampler(BaseSampler):
         trial: FrozenTrial,
         param_name: str,
         param_distribution: BaseDistribution,
-    ) -> Any:
+    ) -> object:
         """Return what the sampler would."""
         return self.sampler.sample_independent(study, trial, param_name, param_distribution)

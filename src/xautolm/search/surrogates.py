@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xautolm.search.encoding import Encoder
-from xautolm.search.evidence import Evidence
+from xautolm.search.encoding import Encoder, Rows
+from xautolm.search.evidence import Evidence, Scores, Trials, scores_of
 from xautolm.search.settings import DEFAULTS, SearchSettings
 
 if TYPE_CHECKING:
@@ -29,18 +29,34 @@ FEWEST = 5
 """Experiences without which no forest is trained: fewer make leaves of what is chance."""
 UNRANKED = 2
 """Trials of the target that say nothing of a ranking."""
+LARGEST_SEED = 2**31
+"""Seeds of the forests lie below it: those of scikit-learn end at 2^32 - 1."""
+LEAF = 2
+"""Experiences in a leaf at least: a leaf of a single one would repeat it, chance included."""
+TRIED_COLUMNS = 0.7
+"""Share of the columns that each split of a tree chooses among."""
+INVERSE_PENALTY = 3.0
+"""Inverse of the strength with which the logistic regression is regularised; scikit-learn's `C`, there 1."""
+STEPS = 200
+"""Iterations of the logistic regression's solver at most; there 100."""
+
+
+Trust = np.ndarray
+"""How far the store's opinion of each objective counts, from 0 to 1, shape (objectives,)."""
+Chances = np.ndarray
+"""Chances of failure, from 0 to 1, shape (configurations,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
     """Opinions on some configurations."""
 
-    scores: np.ndarray
+    scores: Scores
     """Shape (configurations, objectives), as those of the evidence."""
-    deviation: np.ndarray
+    deviation: Scores
     """How uncertain they are, same shape."""
-    failure: np.ndarray
-    """Chance of failure, shape (configurations,)."""
+    failure: Chances
+    """How likely each is to fail."""
 
 
 def heaviest(store: Iterable[Evidence], settings: SearchSettings = DEFAULTS) -> list[Evidence]:
@@ -62,53 +78,69 @@ class Surrogates:
 
     encoder: Encoder
     seed: int
-    store: Sequence[Evidence]
+    store: Trials
     settings: SearchSettings = DEFAULTS
     score_forest: ExtraTreesRegressor | None = field(default=None, init=False)
     failure_forest: ExtraTreesRegressor | None = field(default=None, init=False)
-    heaviest: Sequence[Evidence] = field(default=(), init=False)
+    heaviest: Trials = field(default=(), init=False)
     """The experiences that the forests learned from."""
-    rows: np.ndarray = field(init=False)
+    rows: Rows = field(init=False)
     """Their encoded configurations, shape (experiences, columns)."""
     weights: np.ndarray = field(init=False)
     """Their weights, shape (experiences,)."""
 
     def __post_init__(self) -> None:
         self.heaviest = heaviest(self.store, self.settings)
-        self.rows = self.encoder.rows(evidence.values for evidence in self.heaviest)
-        weights = np.asarray([evidence.weight for evidence in self.heaviest], dtype=float)
-        self.weights = np.maximum(weights, LEAST_WEIGHT)
-        failed = np.asarray([evidence.failed for evidence in self.heaviest], dtype=bool)
-        succeeded = ~failed
-        if succeeded.sum() >= FEWEST:
-            scores = [evidence.scores for evidence in self.heaviest if evidence.scores is not None]
-            values = np.asarray(scores, dtype=float)
-            self.score_forest = self._forest(self.rows[succeeded], values, self.weights[succeeded])
-        if len(failed) >= FEWEST and failed.any() and succeeded.any():
-            values = failed[:, None].astype(float)
-            self.failure_forest = self._forest(self.rows, values, self.weights)
+        configurations = []
+        weights: list[float] = []
+        scores: list[tuple[float, ...]] = []
+        failures: list[bool] = []
+        for experience in self.heaviest:
+            configurations.append(experience.values)
+            weights.append(experience.weight)
+            failures.append(experience.failed)
+            if experience.scores is not None:
+                scores.append(experience.scores)
+        self.rows = self.encoder.rows(configurations)
+        self.weights = np.maximum(np.asarray(weights, dtype=float), LEAST_WEIGHT)
 
-    def predict(
-        self, target: Sequence[Evidence], rows: np.ndarray, trust: np.ndarray, failure_trust: float
-    ) -> Prediction:
+        # The scores are learned from successes, all objectives by one forest.
+        failed = np.asarray(failures, dtype=bool)
+        succeeded = ~failed
+        if len(scores) >= FEWEST:
+            values = np.asarray(scores, dtype=float)
+            rows_of_successes = self.rows[succeeded]
+            weights_of_successes = self.weights[succeeded]
+            self.score_forest = self._forest(rows_of_successes, values, weights_of_successes)
+
+        # The chance of failure is learned from all, as the mean of 1 for a failure and 0 for a success.
+        has_both = failed.any() and succeeded.any()
+        if len(failed) >= FEWEST and has_both:
+            outcomes = failed[:, None].astype(float)
+            self.failure_forest = self._forest(self.rows, outcomes, self.weights)
+
+    def predict(self, target: Trials, rows: Rows, trust: Trust, failure_trust: float) -> Prediction:
         """Return opinions on encoded configurations.
 
         Args:
             target: The target's own trials; their qualities in standard deviations among themselves.
-            rows: Shape (configurations, columns).
-            trust: How far the store's opinion of each objective counts, shape (objectives,).
+            rows: The configurations.
+            trust: How far the store's opinion of each objective counts.
             failure_trust: How far its opinion of failure counts.
         """
         objectives = len(trust)
         own_rows, own_scores = self._successes(target, objectives)
+        # The store's opinion, shrunk toward the mean, which is 0, as far as it is not trusted.
         own_opinion = trust * self._opinion(own_rows, objectives)
         opinion = trust * self._opinion(rows, objectives)
-        scores, deviation = self._corrected(own_rows, own_scores - own_opinion, rows, opinion)
+        # By how much the store is off on the target is learned from the target.
+        residuals = own_scores - own_opinion
+        scores, deviation = self._corrected(own_rows, residuals, rows, opinion)
         failure = self.failure(target, rows, failure_trust)
         return Prediction(scores=scores, deviation=deviation, failure=failure)
 
-    def trust_in_store(self, target: Sequence[Evidence], objectives: int) -> np.ndarray:
-        """Return how far the store's opinion of each objective counts, shape (objectives,).
+    def trust_in_store(self, target: Trials, objectives: int) -> Trust:
+        """Return how far the store's opinion of each objective counts.
 
         It is its rank correlation with the target's own trials, as far as there are enough of them, else the first
         trust.
@@ -117,17 +149,23 @@ class Surrogates:
             return np.zeros(objectives)
         rows, scores = self._successes(target, objectives)
         opinion = self._opinion(rows, objectives)
-        agreements = []
+        agreement = np.zeros(objectives)
         for objective in range(objectives):
-            agreements.append(_rank_correlation(opinion[:, objective], scores[:, objective]))
-        agreement = np.asarray(agreements)
-        count = max(len(scores) - UNRANKED, 0)
-        weight = self.settings.trust_weight
-        trust = (weight * self.settings.first_trust + count * agreement) / (weight + count)
+            expected = opinion[:, objective]
+            measured = scores[:, objective]
+            agreement[objective] = _rank_correlation(expected, measured)
+
+        # A weighted mean: the first trust counts as so many trials, the agreement as those that make a ranking.
+        first_weight = self.settings.trust_weight
+        own_weight = max(len(scores) - UNRANKED, 0)
+        first_trust = self.settings.first_trust
+        weighted_sum = first_weight * first_trust + own_weight * agreement
+        trust = weighted_sum / (first_weight + own_weight)
+        # A store that ranks the other way round is not trusted; its opinion is not turned round either.
         return np.asarray(np.clip(trust, 0.0, 1.0))
 
-    def failure(self, target: Sequence[Evidence], rows: np.ndarray, trust: float) -> np.ndarray:
-        """Return the chance of failure of encoded configurations, shape (configurations,).
+    def failure(self, target: Trials, rows: Rows, trust: float) -> Chances:
+        """Return the chance of failure of encoded configurations.
 
         It is the store's opinion as far as that is trusted, else the usual chance, and what the target's own trials
         say, weighed by their number.
@@ -138,51 +176,60 @@ class Surrogates:
         if self.failure_forest is not None:
             opinion = np.clip(self.failure_forest.predict(rows), 0, 1)
             before = before + trust * (opinion - settings.usual_failure)
+            # The more the store is trusted, the more own trials it takes to overrule it.
             weight += trust * (settings.store_failure_weight - settings.usual_failure_weight)
+
         failed = [evidence.failed for evidence in target]
         # What only failed, or only succeeded, has no boundary to be learned.
         if len(set(failed)) < 2:
             return before
         own_rows = self.encoder.rows(evidence.values for evidence in target)
-        own = _logistic(own_rows, failed).predict_proba(rows)[:, 1]
-        return np.asarray((weight * before + len(failed) * own) / (weight + len(failed)))
+        classifier = _logistic(own_rows, failed)
+        # Its columns are the classes in their order: success, failure.
+        own_opinion = classifier.predict_proba(rows)[:, 1]
+        own_weight = len(failed)
+        weighted_sum = weight * before + own_weight * own_opinion
+        return np.asarray(weighted_sum / (weight + own_weight))
 
-    def _opinion(self, rows: np.ndarray, objectives: int) -> np.ndarray:
+    def _opinion(self, rows: Rows, objectives: int) -> Scores:
         """Return the store's opinion of the scores, shape (configurations, objectives)."""
+        # Without an opinion, all are as good as the mean, which is 0. Forests refuse to predict for no rows.
         if self.score_forest is None or not len(rows):
             return np.zeros((len(rows), objectives))
-        return np.asarray(self.score_forest.predict(rows)).reshape(-1, objectives)
+        opinion = np.asarray(self.score_forest.predict(rows))
+        # A forest of one output returns a vector.
+        return opinion.reshape(-1, objectives)
 
-    def _successes(
-        self, target: Sequence[Evidence], objectives: int
-    ) -> tuple[np.ndarray, np.ndarray]:
+    def _successes(self, target: Trials, objectives: int) -> tuple[Rows, Scores]:
         """Return the encoded configurations and the scores of those trials of the target that have any."""
-        configurations = []
-        scores = []
-        for evidence in target:
-            if evidence.scores is not None:
-                configurations.append(evidence.values)
-                scores.append(evidence.scores)
-        rows = self.encoder.rows(configurations)
-        return rows, np.asarray(scores, dtype=float).reshape(-1, objectives)
+        successes = [evidence for evidence in target if not evidence.failed]
+        rows = self.encoder.rows(evidence.values for evidence in successes)
+        return rows, scores_of(successes, objectives)
 
-    def _forest(
-        self, rows: np.ndarray, values: np.ndarray, weights: np.ndarray
-    ) -> ExtraTreesRegressor:
-        """Train a forest; values have shape (experiences, outputs)."""
+    def _forest(self, rows: Rows, values: np.ndarray, weights: np.ndarray) -> ExtraTreesRegressor:
+        """Train a forest.
+
+        Args:
+            rows: Encoded experiences.
+            values: What is learned, shape (experiences, outputs).
+            weights: How much each counts, shape (experiences,).
+        """
         from sklearn.ensemble import ExtraTreesRegressor
 
-        # scikit-learn's seeds end at 2^32 - 1, and a single output has to be a vector.
-        seed = self.seed % 2**31
-        targets = values[:, 0] if values.shape[1] == 1 else values
         forest = ExtraTreesRegressor(
-            self.settings.trees, min_samples_leaf=2, max_features=0.7, random_state=seed
+            n_estimators=self.settings.trees,
+            min_samples_leaf=LEAF,
+            max_features=TRIED_COLUMNS,
+            random_state=self.seed % LARGEST_SEED,
         )
+        # scikit-learn warns of a single output that is no vector.
+        outputs = values.shape[1]
+        targets = values[:, 0] if outputs == 1 else values
         return forest.fit(rows, targets, sample_weight=weights)
 
     def _corrected(
-        self, own_rows: np.ndarray, residuals: np.ndarray, rows: np.ndarray, opinion: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
+        self, own_rows: Rows, residuals: Scores, rows: Rows, opinion: Scores
+    ) -> tuple[Scores, Scores]:
         """Correct an opinion by what a Gaussian process learned of its errors.
 
         Args:
@@ -200,7 +247,9 @@ class Surrogates:
         # One point says by how much the opinion is off, not where.
         if len(residuals) < 2:
             return opinion + residuals.sum(axis=0), np.ones_like(opinion)
+        # The process falls back to 0 far from all points: there the mean error is the best guess.
         offset = residuals.mean(axis=0)
+        # The length scale is not fitted: tens of trials in as many columns would not tell it.
         kernel = RBF(self.settings.length_scale)
         process = GaussianProcessRegressor(kernel, alpha=self.settings.noise, optimizer=None)
         with warnings.catch_warnings():
@@ -208,21 +257,29 @@ class Surrogates:
             warnings.simplefilter("ignore")
             process.fit(own_rows, residuals - offset)
             mean, deviation = process.predict(rows, return_std=True)
-        shape = opinion.shape
-        return opinion + offset + mean.reshape(shape), np.asarray(deviation).reshape(shape)
+        # Of one objective it returns vectors.
+        correction = mean.reshape(opinion.shape)
+        corrected = opinion + offset + correction
+        return corrected, np.asarray(deviation).reshape(opinion.shape)
 
 
-def _logistic(rows: np.ndarray, failed: Sequence[bool]) -> LogisticRegression:
+def _logistic(rows: Rows, failed: Sequence[bool]) -> LogisticRegression:
     """Fit the chance of failure to the target's own trials."""
     from sklearn.linear_model import LogisticRegression
 
-    return LogisticRegression(C=3.0, max_iter=200).fit(rows, np.asarray(failed, dtype=int))
+    classifier = LogisticRegression(C=INVERSE_PENALTY, max_iter=STEPS)
+    classes = np.asarray(failed, dtype=int)
+    return classifier.fit(rows, classes)
 
 
 def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Spearman's rank correlation; 0 where there is none, as for what does not vary."""
-    if len(first) <= UNRANKED or not np.ptp(first) or not np.ptp(second):
+    if len(first) <= UNRANKED:
+        return 0.0
+    # Values that are all equal have no ranks, and SciPy would warn of them.
+    if not np.ptp(first) or not np.ptp(second):
         return 0.0
     from scipy.stats import spearmanr
 
-    return float(np.nan_to_num(spearmanr(first, second).statistic))
+    correlation = spearmanr(first, second).statistic
+    return float(np.nan_to_num(correlation))

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.objectives import Objective, lead_position, oriented, time_position
-from xautolm.records import Scalar
+from xautolm.records import Scalar, Values
 from xautolm.search.base import Strategy
 from xautolm.search.candidates import Proposer
 from xautolm.search.database import objectives_of_study
 from xautolm.search.evidence import Evidence, Memory, standardised
 from xautolm.search.settings import DEFAULTS, SearchSettings
-from xautolm.search.space_sampler import SpaceSampler, explain
+from xautolm.search.space_sampler import (
+    LARGEST_SEED,
+    Distributions,
+    SpaceSampler,
+    distributions_of,
+    explain,
+)
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.study import CENSORED, NUMBER
 from xautolm.space import Parameter, Space
@@ -24,6 +30,9 @@ from xautolm.vocabulary import Recall
 
 if TYPE_CHECKING:
     from optuna.study import Study
+
+Names = Mapping[str, str]
+"""Plain parameter names by the names that a study has for them."""
 
 
 class LearningSampler(SpaceSampler):
@@ -49,35 +58,50 @@ class LearningSampler(SpaceSampler):
         self.proposer = Proposer(space, seed, memory, settings)
 
     def sample_relative(
-        self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+        self, study: Study, trial: FrozenTrial, search_space: Distributions
+    ) -> dict[str, Scalar]:
         """Return the best of some hundred candidates, or what TPE says."""
         sites = self.space.sites()
         names = {key: parameter.name for key, parameter in sites.items()}
-        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         objectives = objectives_of_study(study)
         time = time_position(objectives)
+
+        ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         target = own_evidence(objectives, ended, names, time)
+        running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
+        pending = [named(running_trial.params, names) for running_trial in running]
+
+        # From seed and number alone: a resumed study draws what it would have drawn.
+        rng = np.random.default_rng([self.seed, trial.number])
         proposal = self.proposer.propose(
             target,
-            [named(running_trial.params, names) for running_trial in running],
-            np.random.default_rng([self.seed, trial.number]),
-            objectives=len(study.directions),
+            pending,
+            rng,
+            objectives=len(objectives),
             lead=lead_position(objectives),
             time=time,
         )
         explain(study, trial, proposal.explanation)
-        if proposal.values is not None:
-            return self.space.site_values(proposal.values)
-        distributions = {key: parameter.distribution() for key, parameter in sites.items()}
-        for attempt in range(self.proposer.settings.passed_over + 1):
-            values = from_zero(
-                study, trial, self.space, distributions, [self.seed, trial.number, attempt]
-            )
-            if not self.proposer.is_likely_to_fail(target, values, proposal.failure_trust):
-                break
+        values = proposal.values
+        if values is None:
+            values = self._likely_to_succeed(study, trial, target, proposal.failure_trust)
         return self.space.site_values(values)
+
+    def _likely_to_succeed(
+        self, study: Study, trial: FrozenTrial, target: Sequence[Evidence], failure_trust: float
+    ) -> Values:
+        """Return the first proposal of TPE that is not likely to fail; the last one after a few attempts.
+
+        TPE makes its first proposals at random, and learns of a kind of failure only by failing.
+        """
+        distributions = distributions_of(self.space)
+        attempts = self.proposer.settings.passed_over + 1
+        for attempt in range(attempts):
+            seed = [self.seed, trial.number, attempt]
+            values = from_zero(study, trial, self.space, distributions, seed)
+            if not self.proposer.is_likely_to_fail(target, values, failure_trust):
+                break
+        return values
 
 
 def from_zero(
@@ -86,7 +110,7 @@ def from_zero(
     space: Space,
     distributions: Mapping[str, BaseDistribution],
     seed: Sequence[int],
-) -> dict[str, Any]:
+) -> dict[str, Scalar]:
     """Return what TPE proposes, by plain name.
 
     Args:
@@ -96,22 +120,27 @@ def from_zero(
         distributions: Of the study, by site.
         seed: Same seed and history, same values.
     """
-    sampler = tpe(int(np.random.default_rng(seed).integers(2**31)))
+    rng = np.random.default_rng(seed)
+    sampler = tpe(int(rng.integers(LARGEST_SEED)))
+    # TPE draws together what all trials of a group have; what the path opens besides is drawn one by one.
     relative_space = sampler.infer_relative_search_space(study, trial)
     relative_values = sampler.sample_relative(study, trial, relative_space)
 
-    def choose(key: str, parameter: Parameter) -> Any:
+    def choose(key: str, parameter: Parameter) -> Scalar:
         if key in relative_values:
-            return relative_values[key]
-        return sampler.sample_independent(study, trial, key, distributions[key])
+            value: Scalar = relative_values[key]
+            return value
+        value = sampler.sample_independent(study, trial, key, distributions[key])
+        return value
 
-    return dict(space.walk(choose).values)
+    configuration = space.walk(choose)
+    return dict(configuration.values)
 
 
 def own_evidence(
     objectives: Sequence[Objective],
     trials: Sequence[FrozenTrial],
-    names: Mapping[str, str],
+    names: Names,
     time: int | None,
 ) -> list[Evidence]:
     """Return a study's own trials as evidence; one without values or with a violated constraint is a failure.
@@ -119,38 +148,50 @@ def own_evidence(
     Args:
         objectives: Of the study.
         trials: Those that ended.
-        names: Plain parameter names by the study's own; parameters without one are left out.
+        names: Parameters without a plain name are left out.
         time: Position of the objective that counts as the evaluation time.
     """
     successes = [trial for trial in trials if not _has_failed(trial)]
+    # Shape (successes, objectives).
     values = oriented([trial.values for trial in successes], objectives)
-    is_stopped = [bool(trial.user_attrs.get(CENSORED)) for trial in successes]
-    scores = standardised(values, time, np.asarray(is_stopped, dtype=bool))
-    scores_by_trial = {
-        trial.number: tuple(row) for trial, row in zip(successes, scores.tolist(), strict=True)
-    }
-    evidence = []
+    stopped: list[bool] = []
+    for trial in successes:
+        is_stopped = bool(trial.user_attrs.get(CENSORED))
+        stopped.append(is_stopped)
+    is_censored = np.asarray(stopped, dtype=bool)
+    scores = standardised(values, time, is_censored)
+
+    scores_by_trial: dict[int, tuple[float, ...]] = {}
+    for trial, row in zip(successes, scores.tolist(), strict=True):
+        scores_by_trial[trial.number] = tuple(row)
+    evidence: list[Evidence] = []
     for trial in trials:
         # A study in memory counts proposals that became no trial, too.
         number = trial.user_attrs.get(NUMBER, trial.number)
-        evidence.append(
-            Evidence(
-                values=named(trial.params, names),
-                scores=scores_by_trial.get(trial.number),
-                source=f"trial {number}",
-            )
+        own = Evidence(
+            values=named(trial.params, names),
+            scores=scores_by_trial.get(trial.number),
+            source=f"trial {number}",
         )
+        evidence.append(own)
     return evidence
 
 
 def _has_failed(trial: FrozenTrial) -> bool:
     """Return whether a trial has no values, or violates a constraint."""
-    return trial.values is None or any(value > 0 for value in trial.constraints.values())
+    if trial.values is None:
+        return True
+    return any(value > 0 for value in trial.constraints.values())
 
 
-def named(params: Mapping[str, Any], names: Mapping[str, str]) -> Mapping[str, Scalar]:
+def named(params: Values, names: Names) -> Values:
     """Return the parameters of a trial by their plain names."""
-    return {names[key]: value for key, value in params.items() if key in names}
+    values: dict[str, Scalar] = {}
+    for key, value in params.items():
+        if key in names:
+            plain_name = names[key]
+            values[plain_name] = value
+    return values
 
 
 STRATEGIES = Strategy(
