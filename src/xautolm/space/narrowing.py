@@ -63,8 +63,10 @@ class _Narrowing:
                 parameter = self._narrowed_branch(parameter, changes)
             elif parameter.name in changes:
                 self.used.add(parameter.name)
+                change = changes[parameter.name]
+                # A person sees all problems at once, so the first does not end the search for others.
                 try:
-                    parameter = _replaced(parameter, changes[parameter.name])
+                    parameter = _replaced(parameter, change)
                 except (TypeError, ValueError, KeyError) as error:
                     self.problems.append(f"{parameter.name}: {error}")
             parameters.append(parameter)
@@ -75,7 +77,8 @@ class _Narrowing:
         options = branch.options
         if branch.name in changes:
             self.used.add(branch.name)
-            options = self._wanted_options(branch, changes[branch.name])
+            change = changes[branch.name]
+            options = self._wanted_options(branch, change)
         branches: dict[str, Space] = {}
         for option in options:
             opened = branch.branches[option]
@@ -83,6 +86,7 @@ class _Narrowing:
             parameters = self.parameters_of(opened, inside)
             branches[option] = Space(opened.name, parameters)
         default = branch.default
+        # The usual option may be among those that the user left out.
         if default not in branches:
             default = options[0]
         return replace(branch, branches=branches, default=default)
@@ -99,7 +103,8 @@ class _Narrowing:
                     self.problems.append(f"{branch.name}: {name!r} is not one of {branch.domain}")
         options: list[str] = []
         for option in branch.options:
-            if option in names or _unversioned(option) in names:
+            spellings = (option, _unversioned(option))
+            if any(spelling in names for spelling in spellings):
                 options.append(option)
         if options:
             return tuple(options)
@@ -110,7 +115,8 @@ class _Narrowing:
     def _changes_inside(self, option: str, opened: Space, changes: Changes) -> Changes:
         """Return the changes that count below an option: those for the whole space, and those under its name."""
         inside = dict(changes)
-        for name in (option, _unversioned(option)):
+        spellings = (option, _unversioned(option))
+        for name in spellings:
             own_changes = changes.get(name)
             if not isinstance(own_changes, Mapping):
                 continue
@@ -145,11 +151,8 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
     """Return the space without the parameters on request that nobody named."""
     parameters: list[Parameter] = []
     for parameter in space.parameters:
-        if (
-            isinstance(parameter, Choice)
-            and parameter.on_request
-            and parameter.name not in requested
-        ):
+        is_requested = parameter.name in requested
+        if isinstance(parameter, Choice) and parameter.on_request and not is_requested:
             continue
         if isinstance(parameter, Branch):
             branches: dict[str, Space] = {}
@@ -190,12 +193,14 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     high = as_float(new["high"])
     default = as_float(new["default"])
     is_log = bool(new["log"])
+    # A user who moves the range need not move the default too: it goes to the nearest end.
     if isinstance(parameter, Int):
-        changed = replace(parameter, low=int(low), high=int(high), log=is_log)
-        inside = changed.clip(int(default))
-        return replace(changed, default=inside)
-    ranged = replace(parameter, low=low, high=high, log=is_log)
-    return replace(ranged, default=ranged.clip(default))
+        whole_range = replace(parameter, low=int(low), high=int(high), log=is_log)
+        whole_default = whole_range.clip(int(default))
+        return replace(whole_range, default=whole_default)
+    real_range = replace(parameter, low=low, high=high, log=is_log)
+    real_default = real_range.clip(default)
+    return replace(real_range, default=real_default)
 
 
 def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> Choice:
@@ -204,9 +209,13 @@ def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> C
         raise ValueError("the list of values is empty")
     options = tuple(_as_value_of(parameter, value) for value in values)
     if isinstance(parameter, Choice) and parameter.closed:
-        problems = [parameter.problem(option) for option in options]
-        # What stands in front of the sign of equality is the parameter's name, which the caller says.
-        reasons = [problem.partition("=")[2] for problem in problems if problem]
+        reasons: list[str] = []
+        for option in options:
+            problem = parameter.problem(option)
+            # What stands in front of the sign of equality is the parameter's name, which the caller says.
+            _, _, reason = problem.partition("=")
+            if reason:
+                reasons.append(reason)
         if reasons:
             raise ValueError("; ".join(reasons))
     # Some values are a choice without order, also of what was a range.
@@ -226,12 +235,16 @@ def _as_value_of(parameter: Parameter, value: object) -> Scalar:
 
 
 def _as_list(change: object) -> list[object]:
-    return change if isinstance(change, list) else [change]
+    """Return the values of a change; a single one need not be in a list."""
+    if isinstance(change, list):
+        return change
+    return [change]
 
 
 def _unversioned(option: str) -> str:
     """Return the name of an option without its version: `lora` of `lora.v1`; empty where it has none."""
-    return option.rpartition(".v")[0]
+    unversioned, _, _ = option.rpartition(".v")
+    return unversioned
 
 
 def _all_names(space: Space) -> set[str]:
@@ -242,6 +255,7 @@ def _all_names(space: Space) -> set[str]:
         if not isinstance(parameter, Branch):
             continue
         for option, opened in parameter.branches.items():
-            names.update((option, _unversioned(option)))
+            names.add(option)
+            names.add(_unversioned(option))
             names |= _all_names(opened)
     return names

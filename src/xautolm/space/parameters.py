@@ -63,7 +63,8 @@ class Number:
         if not self.log:
             return self.clip(position)
         exponent = min(position, LARGEST_EXPONENT)
-        return self.clip(math.exp(exponent))
+        value = math.exp(exponent)
+        return self.clip(value)
 
     @property
     def scale(self) -> tuple[float, float]:
@@ -79,14 +80,17 @@ class Number:
         """
         low, high = self.scale
         width = high - low
+        # A range of a single value has no width to divide by.
         if width <= 0:
             return 0.5
-        return (self.to_scale(value) - low) / width
+        position = self.to_scale(value)
+        return (position - low) / width
 
     def from_unit(self, share: float) -> int | float:
         """Return the value below which a share of the range lies, on the parameter's scale; clipped to the range."""
         low, high = self.scale
-        position = low + (high - low) * share
+        width = high - low
+        position = low + width * share
         return self.from_scale(position)
 
     def clip(self, value: float) -> int | float:
@@ -110,13 +114,12 @@ class Number:
     @classmethod
     def from_plain(cls, plain: Mapping[str, object]) -> Self:
         """Build the parameter that `to_plain` described."""
-        return cls(
-            name=str(plain[cls.TAG]),
-            low=_number(plain, "low"),
-            high=_number(plain, "high"),
-            default=_number(plain, "default"),
-            log=bool(plain.get("log")),
-        )
+        name = str(plain[cls.TAG])
+        low = _number(plain, "low")
+        high = _number(plain, "high")
+        default = _number(plain, "default")
+        log = bool(plain.get("log"))
+        return cls(name=name, low=low, high=high, default=default, log=log)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,6 +136,7 @@ class Float(Number):
 
     def problem(self, value: object) -> str:
         """Return what is wrong with a value, or nothing."""
+        # NaN lies in no range: it is not equal to, above or below anything.
         if is_number(value) and self.low <= value <= self.high:
             return ""
         return f"{self.name}={value!r} is not a number in {self.domain}"
@@ -162,6 +166,7 @@ class Int(Number):
 
     def problem(self, value: object) -> str:
         """Return what is wrong with a value, or nothing."""
+        # To Python, True is the number 1; a switch in place of a count is a mistake.
         is_switch = isinstance(value, bool)
         if isinstance(value, int) and not is_switch and self.low <= value <= self.high:
             return ""
@@ -219,8 +224,10 @@ class Choice:
 
     def to_plain(self) -> Plain:
         """Return the parameter as JSON values."""
-        options = list(self.options)
-        return {self.TAG: self.name, "options": options, "default": self.default}
+        plain: Plain = {self.TAG: self.name}
+        plain["options"] = list(self.options)
+        plain["default"] = self.default
+        return plain
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, object]) -> Self:
@@ -273,8 +280,13 @@ class Branch:
         """Return the parameter, and everything that it opens, as JSON values."""
         opened: Plain = {}
         for option, space in self.branches.items():
-            opened[option] = [parameter.to_plain() for parameter in space.parameters]
-        return {self.TAG: self.name, "branches": opened, "default": self.default}
+            # The name of the space below is that of the option, so it is not written twice.
+            parameters = [parameter.to_plain() for parameter in space.parameters]
+            opened[option] = parameters
+        plain: Plain = {self.TAG: self.name}
+        plain["branches"] = opened
+        plain["default"] = self.default
+        return plain
 
     @classmethod
     def from_plain(cls, plain: Mapping[str, object]) -> Self:
@@ -287,7 +299,10 @@ class Branch:
             raise TypeError("a branch has its options by their names")
         branches: dict[str, Space] = {}
         for option, plain_parameters in opened.items():
-            parameters = [parameter_from_plain(inner) for inner in plain_parameters]
+            parameters: list[Parameter] = []
+            for plain_parameter in plain_parameters:
+                parameter = parameter_from_plain(plain_parameter)
+                parameters.append(parameter)
             branches[option] = Space(option, tuple(parameters))
         name = str(plain[cls.TAG])
         default = str(plain["default"])

@@ -95,8 +95,10 @@ def _default_batch_size(bounds: Bounds) -> Choice:
     """Return the choice of a batch size with which an epoch of the data still has enough steps."""
     # Data of fewer than 25 usual batches has the usual one all the same: smaller ones are offered beside it.
     usual = min(bounds.train_examples, USUAL_BATCH)
-    largest = max(usual, bounds.train_examples // FEWEST_STEPS)
-    return _batch_size([size for size in BATCH_SIZES if size <= largest])
+    largest_with_steps = bounds.train_examples // FEWEST_STEPS
+    largest = max(usual, largest_with_steps)
+    sizes = [size for size in BATCH_SIZES if size <= largest]
+    return _batch_size(sizes)
 
 
 def _batch_size(sizes: Sequence[int]) -> Choice:
@@ -111,6 +113,7 @@ def _batch_size(sizes: Sequence[int]) -> Choice:
 def default_length(bounds: Bounds) -> Choice:
     """Return the choice of the longest input in tokens, as the preset `default` has it."""
     lengths = _useful_lengths(bounds)
+    # Longer inputs cost time in every trial, and most texts would not fill them.
     default = _shortest_covering(lengths, bounds.usual_length)
     return Choice(name="max_length", options=lengths, default=default)
 
@@ -130,14 +133,14 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     sizes = [size for size in PAPER_BATCH_SIZES if size <= bounds.train_examples]
     all_lengths = PAPER_GENERATION_LENGTHS if generates else PAPER_LENGTHS
     # A model that reads less than the shortest of them reads what it can.
-    lengths = tuple(length for length in all_lengths if length <= bounds.positions) or (
-        bounds.positions,
-    )
+    lengths = [length for length in all_lengths if length <= bounds.positions]
+    if not lengths:
+        lengths = [bounds.positions]
     # Without a second number format, mixed precision has no effect.
     mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
     parameters: list[Parameter] = [
         _batch_size(sizes),
-        Choice(name="max_length", options=lengths, default=lengths[0]),
+        Choice(name="max_length", options=tuple(lengths), default=lengths[0]),
         Choice(name="learning_rate", options=PAPER_RATES, default=2e-5),
         Int(name="epochs", low=1, high=10, default=3),
         Choice(name="warmup_steps", options=(0, 100, 500, 1000, 1500, 2000), default=0),
@@ -155,10 +158,11 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
 
 def _paper_generation() -> list[Parameter]:
     """Return what only the paper's space for generation has."""
-    stopping = _early_stopping((0.001, 0.005, 0.01))
+    patience, delta = _early_stopping((0.001, 0.005, 0.01))
     clipping = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
-    downsize = Choice(name="data_downsize", options=tuple(DATA_SHARES), default="none")
-    return [*stopping, clipping, downsize]
+    shares = tuple(DATA_SHARES)
+    downsize = Choice(name="data_downsize", options=shares, default="none")
+    return [patience, delta, clipping, downsize]
 
 
 def _paper_classification(bounds: Bounds) -> list[Parameter]:
@@ -169,10 +173,12 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
     parameters.append(
         Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw")
     )
-    stopping = _early_stopping((0.0, 0.001, 0.005, 0.01))
-    parameters.append(_switch("early_stopping", *stopping))
+    patience, delta = _early_stopping((0.0, 0.001, 0.005, 0.01))
+    stopping = _switch("early_stopping", patience, delta)
+    parameters.append(stopping)
     largest_norm = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
-    parameters.append(_switch("gradient_clipping", largest_norm))
+    clipping = _switch("gradient_clipping", largest_norm)
+    parameters.append(clipping)
     if bounds.form.chooses_class:
         parameters.append(class_weights())
     return parameters
@@ -181,14 +187,16 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
 def _early_stopping(deltas: tuple[float, ...]) -> tuple[Int, Choice]:
     """Return after how many epochs without a gain training ends, and what counts as a gain of the metric."""
     patience = Int(name="early_stopping_patience", low=1, high=10, default=3)
-    least = deltas[0]
-    delta = Choice(name="early_stopping_delta", options=deltas, default=least)
+    smallest = deltas[0]
+    delta = Choice(name="early_stopping_delta", options=deltas, default=smallest)
     return patience, delta
 
 
 def _switch(name: str, *opened: Parameter) -> Branch:
     """Return a branch that opens parameters where it is on, as it is by default."""
-    branches = {"on": Space("on", opened), "off": Space("off", ())}
+    on = Space("on", opened)
+    off = Space("off", ())
+    branches = {on.name: on, off.name: off}
     return Branch(name=name, branches=branches, default="on")
 
 

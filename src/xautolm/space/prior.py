@@ -38,8 +38,10 @@ class Categorical:
     def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw an option."""
         assert isinstance(parameter, Choice | Branch)
-        position = rng.choice(len(self.weights), p=self.weights)
-        return parameter.options[int(position)]
+        count = len(self.weights)
+        # A position is drawn and not an option: numpy would make its own types of numbers and texts of the options.
+        position = int(rng.choice(count, p=self.weights))
+        return parameter.options[position]
 
     def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Categorical:
         """Return weights moved by `rate` of the way to the shares of the options among some values."""
@@ -54,17 +56,21 @@ class Categorical:
         over the other weights. Floored and normalised afterwards.
         """
         assert isinstance(parameter, Choice | Branch)
-        chosen = parameter.options.index(value)
+        position = parameter.options.index(value)
         weights = list(self.weights)
-        if rate >= 0 or len(weights) == 1:
-            weights[chosen] += max(rate, 0.0)
+        if rate >= 0:
+            weights[position] += rate
+            return _normalized(weights)
+        other_count = len(weights) - 1
+        # A single option has no others to spread its weight over, and stays certain.
+        if other_count == 0:
             return _normalized(weights)
         # No more than there is: a weight below 0 is no probability.
-        taken = min(-rate, weights[chosen])
-        share = taken / (len(weights) - 1)
+        taken = min(-rate, weights[position])
+        share = taken / other_count
         weights = [weight + share for weight in weights]
         # The share that the value's own weight got in the line before is taken back.
-        weights[chosen] -= taken + share
+        weights[position] -= taken + share
         return _normalized(weights)
 
 
@@ -78,20 +84,23 @@ class Normal:
     def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw a value, clipped to the range."""
         assert isinstance(parameter, Float | Int)
-        position = rng.normal(self.mean, self.deviation)
-        return parameter.from_scale(float(position))
+        # A normal distribution has no ends: what falls outside counts for the end of the range.
+        position = float(rng.normal(self.mean, self.deviation))
+        return parameter.from_scale(position)
 
     def toward(self, parameter: Parameter, values: Sequence[Scalar], rate: float) -> Normal:
         """Return the belief moved by `rate` of the way to mean and deviation of some values."""
         assert isinstance(parameter, Float | Int)
         positions: list[float] = []
         for value in values:
-            position = parameter.to_scale(as_float(value))
+            number = as_float(value)
+            position = parameter.to_scale(number)
             positions.append(position)
-        mean = float(np.mean(positions))
-        deviation = float(np.std(positions))
-        moved_mean, moved_deviation = _mixed((self.mean, self.deviation), (mean, deviation), rate)
-        return Normal(mean=moved_mean, deviation=moved_deviation)
+        goal_mean = float(np.mean(positions))
+        goal_deviation = float(np.std(positions))
+        mean = _moved(self.mean, goal_mean, rate)
+        deviation = _moved(self.deviation, goal_deviation, rate)
+        return Normal(mean=mean, deviation=deviation)
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Normal:
         """Return the belief after one experience of a value: both numbers move by `rate` of their distance to it.
@@ -102,13 +111,17 @@ class Normal:
         assert isinstance(parameter, Float | Int)
         low, high = parameter.scale
         width = max(high - low, SMALLEST_WIDTH)
-        position = parameter.to_scale(as_float(value))
+        number = as_float(value)
+        position = parameter.to_scale(number)
         offset = position - self.mean
         mean = self.mean + rate * offset
-        deviation = self.deviation + rate * (abs(offset) - self.deviation)
+        # A value nearer than the deviation narrows the belief, one that is farther widens it.
+        excess = abs(offset) - self.deviation
+        deviation = self.deviation + rate * excess
         # Failures push the mean away and widen the belief: without bounds, many of them would leave the range.
         mean = min(max(mean, low), high)
-        deviation = min(max(deviation, NARROWEST * width), width)
+        narrowest = NARROWEST * width
+        deviation = min(max(deviation, narrowest), width)
         return Normal(mean=mean, deviation=deviation)
 
 
@@ -130,6 +143,7 @@ class Alternatives:
 
     def sample(self, parameter: Parameter, rng: Generator) -> Scalar:
         """Draw an option."""
+        # Weights need not sum to 1 here, which numpy demands of probabilities.
         distribution = Categorical(weights=self.probabilities)
         return distribution.sample(parameter, rng)
 
@@ -142,15 +156,17 @@ class Alternatives:
         shares = _shares(parameter, values)
         goal = [share * total for share in shares]
         moved = _mixed(self.alternatives, goal, rate)
-        return Alternatives(alternatives=tuple(_floored(moved)))
+        floored = _floored(moved)
+        return Alternatives(alternatives=tuple(floored))
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Alternatives:
         """Return weights after one experience of a value (paper): `rate` is added to its weight, all others stay."""
         assert isinstance(parameter, Choice | Branch)
-        chosen = parameter.options.index(value)
+        position = parameter.options.index(value)
         weights = list(self.alternatives)
+        weight = weights[position] + rate
         # Not normalised: that is what makes an experience count less here than in a distribution.
-        weights[chosen] = max(weights[chosen] + rate, WEIGHT_FLOOR)
+        weights[position] = max(weight, WEIGHT_FLOOR)
         return Alternatives(alternatives=tuple(weights))
 
 
@@ -222,6 +238,7 @@ class Prior:
             for key, value in sample.items():
                 values = visited.setdefault(key, [])
                 values.append(value)
+        # Only what was visited is touched: below a branch that no sample took, nothing was learned.
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
         for key, values in visited.items():
@@ -236,7 +253,8 @@ class Prior:
         beliefs: dict[str, Belief] = {}
         for key, belief in self.beliefs.items():
             if isinstance(belief, Alternatives):
-                belief = Categorical(weights=belief.probabilities)
+                probabilities = belief.probabilities
+                belief = Categorical(weights=probabilities)
             beliefs[key] = belief
         return replace(self, beliefs=beliefs)
 
@@ -264,6 +282,7 @@ def _reader() -> TypeAdapter[dict[str, Belief]]:
     tagged = [Annotated[kind, Tag(tag)] for tag, kind in BELIEFS.items()]
     # Written out it would be `Categorical | Alternatives | Normal`, a second list of the kinds.
     union = reduce(or_, tagged)
+    # Told apart by the field that each kind has of its own: the files that we have carry no tag.
     belief: Any = Annotated[union, Discriminator(_tag_of)]
     adapter: TypeAdapter[dict[str, Belief]] = TypeAdapter(dict[str, belief])
     return adapter
@@ -276,6 +295,7 @@ def _tag_of(plain: object) -> str:
     for tag in BELIEFS:
         if tag in plain:
             return tag
+    # No kind has such a tag, so pydantic refuses it, and names it in the message.
     fields = [str(field) for field in plain]
     return ", ".join(fields)
 
@@ -285,10 +305,11 @@ def _plain_belief(parameter: Parameter) -> Belief:
     if isinstance(parameter, Float | Int):
         low, high = parameter.scale
         middle = (low + high) / 2
-        return Normal(mean=middle, deviation=high - low)
+        width = high - low
+        return Normal(mean=middle, deviation=width)
     count = len(parameter.options)
-    is_production = isinstance(parameter, Branch) and parameter.name in ALTERNATIVES
-    if is_production:
+    is_branch = isinstance(parameter, Branch)
+    if is_branch and parameter.name in ALTERNATIVES:
         ones = (1.0,) * count
         return Alternatives(alternatives=ones)
     equal = (1 / count,) * count
@@ -299,27 +320,36 @@ def _shares(parameter: Parameter, values: Sequence[Scalar]) -> list[float]:
     """Return the share of each option among some values."""
     assert isinstance(parameter, Choice | Branch)
     shares: list[float] = []
+    total = len(values)
     for option in parameter.options:
         count = values.count(option)
-        shares.append(count / len(values))
+        share = count / total
+        shares.append(share)
     return shares
 
 
 def _mixed(weights: Sequence[float], goal: Sequence[float], rate: float) -> list[float]:
-    """Return weights moved by `rate` of the way to others."""
+    """Return weights moved by `rate` of the way to those of a goal."""
     moved: list[float] = []
-    for weight, wished in zip(weights, goal, strict=True):
-        mean = (1 - rate) * weight + rate * wished
-        moved.append(mean)
+    for weight, goal_weight in zip(weights, goal, strict=True):
+        moved_weight = _moved(weight, goal_weight, rate)
+        moved.append(moved_weight)
     return moved
 
 
+def _moved(number: float, goal: float, rate: float) -> float:
+    """Return a number moved by `rate` of the way to a goal."""
+    return (1 - rate) * number + rate * goal
+
+
 def _floored(weights: Sequence[float]) -> list[float]:
+    """Return weights none of which is below the floor."""
     return [max(weight, WEIGHT_FLOOR) for weight in weights]
 
 
 def _normalized(weights: Sequence[float]) -> Categorical:
     """Return floored weights as probabilities."""
+    # Floored before and not after: the floor raises the sum, which has to be 1 for numpy to draw by it.
     floored = _floored(weights)
     total = sum(floored)
     probabilities = [weight / total for weight in floored]

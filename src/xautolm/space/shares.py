@@ -32,14 +32,18 @@ def rung_share(values: Mapping[str, Scalar]) -> float:
 
 def trained_share(values: Mapping[str, Scalar]) -> float:
     """Return the share of the training rows that a configuration is trained on, by its rung and its downsizing."""
-    downsizing = values.get("data_downsize", "none")
-    return rung_share(values) * DATA_SHARES[str(downsizing)]
+    # The preset `paper` cuts the data by a parameter of its own; with rungs, what is left of it is cut again.
+    downsizing = str(values.get("data_downsize", "none"))
+    share_of_downsizing = DATA_SHARES[downsizing]
+    return rung_share(values) * share_of_downsizing
 
 
 def lowest_rung(space: Space) -> dict[str, Scalar]:
     """Return the lowest rung at each site of a space that has rungs, by the site's key; nothing without rungs."""
     lowest: dict[str, Scalar] = {}
-    for key, shares in rungs_by_site(space).items():
+    rungs = rungs_by_site(space)
+    for key, shares in rungs.items():
+        # A person's own shares may stand in any order.
         lowest[key] = min(shares)
     return lowest
 
@@ -50,10 +54,14 @@ def rungs_by_site(space: Space) -> dict[str, list[float]]:
     They are as they stand there: a person's 1 is equal to our 1.0, but configurations with them have other digests.
     """
     rungs: dict[str, list[float]] = {}
-    for key, parameter in space.sites().items():
-        if not isinstance(parameter, Choice) or parameter.name != TRAIN_SHARE:
+    sites = space.sites()
+    for key, parameter in sites.items():
+        if parameter.name != TRAIN_SHARE or not isinstance(parameter, Choice):
             continue
-        shares = [option for option in parameter.options if isinstance(option, int | float)]
+        shares: list[float] = []
+        for option in parameter.options:
+            if isinstance(option, int | float):
+                shares.append(option)
         rungs[key] = shares
     return rungs
 

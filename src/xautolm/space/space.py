@@ -35,7 +35,9 @@ class Space:
     def walk(self, choose: Choose) -> Configuration:
         """Return the configuration that results when `choose` is asked at every site on the way."""
         values: dict[str, Scalar] = {}
-        for parameter, value in self._path(choose, self._keys):
+        # Of a branch only the chosen option is walked, so a name has one value here, also where branches share it.
+        path = self._path(choose, self._keys)
+        for parameter, value in path:
             values[parameter.name] = value
         return Configuration(values=values, space=self.name)
 
@@ -52,8 +54,9 @@ class Space:
         by_site: dict[str, Scalar] = {}
 
         def choose(key: str, parameter: Parameter) -> Scalar:
-            by_site[key] = values[parameter.name]
-            return by_site[key]
+            value = values[parameter.name]
+            by_site[key] = value
+            return value
 
         self.walk(choose)
         return by_site
@@ -81,7 +84,10 @@ class Space:
                 placed.add(name)
             if not isinstance(parameter, Branch):
                 continue
-            options = [str(values[name])] if has_place else parameter.options
+            # Without its option, what the configuration has below the branch may have a place under any of them.
+            options = parameter.options
+            if has_place:
+                options = (str(values[name]),)
             for option in options:
                 opened = parameter.branches[option]
                 pending += opened.parameters
@@ -106,17 +112,23 @@ class Space:
                 problems.append(problem)
             # Below an option that is not here nothing is expected: what would stand there is named as no parameter.
             elif isinstance(parameter, Branch):
-                opened = parameter.branches[str(value)]
+                option = str(value)
+                opened = parameter.branches[option]
                 pending += opened.parameters
-        unexpected = [name for name in values if name not in expected]
-        return problems + [f"{name} is not a parameter here" for name in unexpected]
+        for name in values:
+            if name not in expected:
+                problems.append(f"{name} is not a parameter here")
+        return problems
 
     def size(self) -> str:
         """Return how large the space is, in words: number of sites and of options at the branches."""
-        counts = [f"{len(self.sites())} parameters"]
+        site_count = len(self.sites())
+        counts = [f"{site_count} parameters"]
+        # Only those at the top, models and methods: further down, a branch is a detail of one option.
         for parameter in self.parameters:
             if isinstance(parameter, Branch):
-                counts.append(f"{len(parameter.options)} {parameter.name}s")
+                option_count = len(parameter.options)
+                counts.append(f"{option_count} {parameter.name}s")
         return ", ".join(counts)
 
     def to_plain(self) -> Plain:
@@ -132,15 +144,17 @@ class Space:
             SpaceError: The value does not describe a space, or has a kind of parameter that is not known here.
         """
         try:
-            parameters = plain["parameters"]
-            if not isinstance(parameters, list):
+            plain_parameters = plain["parameters"]
+            if not isinstance(plain_parameters, list):
                 raise TypeError("a space has a list of parameters")
             name = str(plain["name"])
-            return cls(name, tuple(parameter_from_plain(parameter) for parameter in parameters))
+            parameters = [parameter_from_plain(parameter) for parameter in plain_parameters]
+            return cls(name, tuple(parameters))
+        # A file of somebody else's may be damaged anywhere: a key that is missing, a list in place of a mapping, a text
+        # in place of a number.
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise SpaceError(
-                "Not a search space.", got=f"{type(error).__name__}: {error}"
-            ) from None
+            kind = type(error).__name__
+            raise SpaceError("Not a search space.", got=f"{kind}: {error}") from None
 
     def _path(self, choose: Choose, keys: Keys) -> Iterator[tuple[Parameter, Scalar]]:
         """Yield parameter and value along the way that `choose` takes through the tree.
@@ -154,7 +168,8 @@ class Space:
             value = choose(key, parameter)
             yield parameter, value
             if isinstance(parameter, Branch):
-                opened = parameter.branches[str(value)]
+                option = str(value)
+                opened = parameter.branches[option]
                 yield from opened._path(choose, keys)
 
     def _everywhere(self) -> Iterator[Parameter]:
@@ -177,15 +192,18 @@ class Space:
     @cached_property
     def _keys(self) -> Keys:
         """Return the key of every site by name and range."""
-        domains: dict[str, set[str]] = {}
+        domains_of_names: dict[str, set[str]] = {}
         for parameter in self._everywhere():
-            ranges = domains.setdefault(parameter.name, set())
-            ranges.add(parameter.domain)
+            domains = domains_of_names.setdefault(parameter.name, set())
+            domains.add(parameter.domain)
+
+        # The plain name is enough wherever it means one range, and reads better.
         keys: dict[tuple[str, str], str] = {}
-        for parameter in self._everywhere():
-            name, domain = parameter.name, parameter.domain
-            has_one_range = len(domains[name]) == 1
-            keys[name, domain] = name if has_one_range else f"{name}[{domain}]"
+        for name, domains in domains_of_names.items():
+            has_one_range = len(domains) == 1
+            for domain in domains:
+                key = name if has_one_range else f"{name}[{domain}]"
+                keys[name, domain] = key
         return keys
 
 
@@ -213,10 +231,13 @@ class Adoption:
             nonlocal chose_absent_option
             if key in self.by_site:
                 return self.by_site[key]
-            has_option = self.foreign.get(parameter.name) is not None
-            if isinstance(parameter, Branch) and has_option:
+            # The default would be another model or method, not a near value of the same one.
+            foreign_value = self.foreign.get(parameter.name)
+            if isinstance(parameter, Branch) and foreign_value is not None:
                 chose_absent_option = True
             return parameter.default
 
         configuration = self.space.walk(choose)
-        return None if chose_absent_option else configuration
+        if chose_absent_option:
+            return None
+        return configuration
