@@ -81,6 +81,9 @@ class Objective:
         return -math.inf if math.isnan(value) else self.oriented(value)
 
 
+Objectives = Sequence[Objective]
+"""What a search improves, in the order in which it names them."""
+
 TIME = Objective(name=EVALUATION_TIME, maximize=False, low=0.0)
 """The evaluation time as an objective."""
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from xautolm.errors import RunFolderError, SearchEndedError
-from xautolm.objectives import Direction, Objective, numbered_objectives
+from xautolm.objectives import Direction, Objective, Objectives, numbered_objectives
 
 if TYPE_CHECKING:
     import optuna
@@ -55,7 +55,7 @@ def file_of(url: str | None) -> Path | None:
     return Path(url.removeprefix(FILE_START))
 
 
-def open_database(url: str | None, objectives: Sequence[Objective]) -> optuna.Study:
+def open_database(url: str | None, objectives: Objectives) -> optuna.Study:
     """Open the study in a database, a new one if there is none; its sampler is one that never does anything.
 
     Args:
@@ -95,7 +95,7 @@ def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
 
 
 def open_checked(
-    url: str | None, objectives: Sequence[Objective], say: Callable[[str], None]
+    url: str | None, objectives: Objectives, say: Callable[[str], None]
 ) -> optuna.Study:
     """Open the study in a database; a damaged one is set aside, and a new one takes its place.
 
@@ -188,7 +188,7 @@ def _durable_storage(url: str) -> optuna.storages.RDBStorage:
     return storage
 
 
-def _check(study: optuna.Study, objectives: Sequence[Objective]) -> None:
+def _check(study: optuna.Study, objectives: Objectives) -> None:
     """Read a study to its end.
 
     Raises:

@@ -15,7 +15,7 @@ from statistics import median
 
 import numpy as np
 
-from xautolm.objectives import Objective, is_dominated, lead_position
+from xautolm.objectives import Objective, Objectives, is_dominated, lead_position
 from xautolm.records import Evaluation, LearningCurve
 
 EXPONENTS = np.linspace(-2.0, 1.0, 13)
@@ -39,6 +39,8 @@ TENTH = 0.1
 
 LENIENCE = 2.0
 """How many times the epochs that others needed to learn something a trial has for it."""
+NO_EXPONENT = 1e-9
+"""Exponent below which the power law is the logarithm."""
 ROUNDING = 1 + 1e-6
 """Factor within which two shares of a training are the same."""
 
@@ -61,7 +63,7 @@ class Rivals:
     """Rows of the whole validation split."""
 
 
-def reason_to_stop(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Objective]) -> str:
+def reason_to_stop(curve: LearningCurve, rivals: Rivals, objectives: Objectives) -> str:
     """Return why a running trial is hopeless, or nothing.
 
     No trial is stopped that is the first to be trained, or that is now as good as the best trained one.
@@ -71,32 +73,44 @@ def reason_to_stop(curve: LearningCurve, rivals: Rivals, objectives: Sequence[Ob
         rivals: What it has to stand up to.
         objectives: Names and directions.
     """
-    is_late = curve.epoch >= LATE * curve.planned_epochs
-    if not curve.evaluations or is_late or not is_behind(curve, rivals):
+    if not curve.evaluations:
         return ""
-    latest = curve.evaluations[-1]
+    is_late = curve.epoch >= LATE * curve.planned_epochs
+    if is_late or not is_behind(curve, rivals):
+        return ""
+    lead = rivals.lead.name
     if learns_nothing(curve, rivals):
-        score = latest.values[rivals.lead.name]
-        return f"its {rivals.lead.name} of {score:.3f} after {latest.epoch:.2g} epochs is that of a constant answer"
+        latest = curve.evaluations[-1]
+        score = latest.values[lead]
+        return f"its {lead} of {score:.3f} after {latest.epoch:.2g} epochs is that of a constant answer"
+    # One end that no other trial dominates is enough: the trial may come to belong to the Pareto front.
     ends = possible_ends(curve, rivals, objectives)
-    if all(is_dominated(end, rivals.front, objectives) for end in ends):
-        best = ends[-1][lead_position(objectives)]
-        return f"its {rivals.lead.name} is to end at {best:.3f} at best, which others reach in less time"
-    return ""
+    for end in ends:
+        if not is_dominated(end, rivals.front, objectives):
+            return ""
+    # The last end is that of the whole training, as planned.
+    best = ends[-1][lead_position(objectives)]
+    return f"its {lead} is to end at {best:.3f} at best, which others reach in less time"
 
 
 def is_behind(curve: LearningCurve, rivals: Rivals) -> bool:
     """Return whether another trial, trained to its end, is better in the lead than all that this one showed so far."""
-    rival_standings = [
-        best_standing(rival.whole_evaluations, rivals.lead) for rival in rivals.trained
-    ]
-    return best_standing(curve.evaluations, rivals.lead) < max(rival_standings, default=-math.inf)
+    own = best_standing(curve.evaluations, rivals.lead)
+    for rival in rivals.trained:
+        # Quick looks at a sample of the rows are no result.
+        standing = best_standing(rival.whole_evaluations, rivals.lead)
+        if own < standing:
+            return True
+    return False
 
 
 def best_standing(evaluations: Sequence[Evaluation], objective: Objective) -> float:
     """Return the best oriented value of an objective in some evaluations; minus infinity where there is none."""
-    standings = [objective.standing(evaluation.values) for evaluation in evaluations]
-    return max(standings, default=-math.inf)
+    best = -math.inf
+    for evaluation in evaluations:
+        standing = objective.standing(evaluation.values)
+        best = max(best, standing)
+    return best
 
 
 def learns_nothing(curve: LearningCurve, rivals: Rivals) -> bool:
@@ -109,12 +123,20 @@ def learns_nothing(curve: LearningCurve, rivals: Rivals) -> bool:
         return False
     if epoch_of_learning(curve, rivals) is not None:
         return False
-    epochs_of_rivals = [epoch_of_learning(rival, rivals) for rival in rivals.trained]
-    needed = [epoch for epoch in epochs_of_rivals if epoch is not None]
+    # Epochs after which each rival had left the constant answer behind; without those that never did.
+    needed: list[float] = []
+    trained: list[float] = []
+    for rival in rivals.trained:
+        trained.append(rival.epoch)
+        epoch = epoch_of_learning(rival, rivals)
+        if epoch is not None:
+            needed.append(epoch)
     if not needed:
         return False
-    patience = TENTH * median(rival.epoch for rival in rivals.trained)
-    return curve.evaluations[-1].epoch >= max(patience, LENIENCE * max(needed))
+    patience = TENTH * median(trained)
+    grace = LENIENCE * max(needed)
+    latest = curve.evaluations[-1]
+    return latest.epoch >= max(patience, grace)
 
 
 def epoch_of_learning(curve: LearningCurve, rivals: Rivals) -> float | None:
@@ -122,30 +144,36 @@ def epoch_of_learning(curve: LearningCurve, rivals: Rivals) -> float | None:
     lead = rivals.lead
     constant = rivals.constant[lead.name]
     for evaluation in curve.evaluations:
-        error = standard_error(lead, constant, evaluation.rows or rivals.validation_rows)
-        if lead.standing(evaluation.values) > lead.oriented(constant) + DEVIATIONS * error:
+        # Quick looks have fewer rows, and so a larger error.
+        rows = evaluation.rows or rivals.validation_rows
+        error = standard_error(lead, constant, rows)
+        threshold = lead.oriented(constant) + DEVIATIONS * error
+        if lead.standing(evaluation.values) > threshold:
             return evaluation.epoch
     return None
 
 
 def possible_ends(
-    curve: LearningCurve, rivals: Rivals, objectives: Sequence[Objective]
+    curve: LearningCurve, rivals: Rivals, objectives: Objectives
 ) -> list[tuple[float, ...]]:
     """Return the best objectives that a trial may have if it ends after each epoch to come, or as planned.
 
     Early stopping, or a time limit, may end a training before its plan: with less quality, in less time.
     """
-    first = math.floor(curve.epoch) + 1
-    epochs = [float(epoch) for epoch in range(first, math.ceil(curve.planned_epochs))]
+    next_epoch = math.floor(curve.epoch) + 1
+    last_epoch = math.ceil(curve.planned_epochs)
+    # Whole epochs, and the plan's end, which may lie within one.
+    epochs = [float(epoch) for epoch in range(next_epoch, last_epoch)]
     epochs.append(curve.planned_epochs)
-    ends = []
+    ends: list[tuple[float, ...]] = []
     for epoch in epochs:
-        end = []
+        end: list[float] = []
         for objective in objectives:
             if objective.is_time:
-                end.append(least_seconds(curve, epoch))
+                value = least_seconds(curve, epoch)
             else:
-                end.append(optimistic_value(curve, epoch, rivals, objective))
+                value = optimistic_value(curve, epoch, rivals, objective)
+            end.append(value)
         ends.append(tuple(end))
     return ends
 
@@ -153,7 +181,8 @@ def possible_ends(
 def least_seconds(curve: LearningCurve, epoch: float) -> float:
     """Return the seconds that a training takes at least until an epoch to come."""
     per_epoch = curve.seconds / curve.epoch
-    return curve.seconds + SPEED_UP * per_epoch * (epoch - curve.epoch)
+    rest = epoch - curve.epoch
+    return curve.seconds + SPEED_UP * per_epoch * rest
 
 
 def optimistic_value(
@@ -170,21 +199,36 @@ def optimistic_value(
         rivals: Other trials.
         objective: The quality.
     """
-    evaluations = [
-        evaluation for evaluation in curve.evaluations if objective.name in evaluation.values
-    ]
+    evaluations: list[Evaluation] = []
+    has_whole = False
+    for evaluation in curve.evaluations:
+        if objective.name in evaluation.values:
+            evaluations.append(evaluation)
+            has_whole = has_whole or evaluation.rows is None
     # Two quick looks inside the first epoch are too few: of made-up late bloomers they condemned one in seven.
-    if len(evaluations) < 2 or all(evaluation.rows is not None for evaluation in evaluations):
+    if len(evaluations) < 2 or not has_whole:
         return objective.oriented(math.inf)
-    values = np.asarray([objective.standing(evaluation.values) for evaluation in evaluations])
-    errors = np.asarray([error_of(evaluation, objective, rivals) for evaluation in evaluations])
-    epochs = np.asarray([evaluation.epoch for evaluation in evaluations])
+
+    # All of shape (evaluations,); the values are oriented.
+    epochs = np.zeros(len(evaluations))
+    values = np.zeros(len(evaluations))
+    errors = np.zeros(len(evaluations))
+    for index, evaluation in enumerate(evaluations):
+        epochs[index] = evaluation.epoch
+        values[index] = objective.standing(evaluation.values)
+        errors[index] = error_of(evaluation, objective, rivals)
+
+    # The best epoch is kept, whatever comes; it may have been measured too low by a standard error.
     so_far = float((values + errors).max())
     continued = power_law_bound(epochs, values, errors, epoch)
+    # How much trials gain late is not to be seen in this curve yet, but in those of others.
     share = evaluations[-1].epoch / curve.planned_epochs
-    gain = likely_gain(objective, share, [*rivals.trained, *rivals.past])
-    best = max(so_far, continued, float(values[-1]) + gain)
-    return objective.oriented(min(best, objective.oriented(objective.best)))
+    curves = [*rivals.trained, *rivals.past]
+    gained = float(values[-1]) + likely_gain(objective, share, curves)
+    best = max(so_far, continued, gained)
+    # No quality is better than its best value, such as a share of right answers of 1.
+    ceiling = objective.oriented(objective.best)
+    return objective.oriented(min(best, ceiling))
 
 
 def power_law_bound(
@@ -201,45 +245,66 @@ def power_law_bound(
         errors: Standard errors, same shape.
         epoch: Where it is continued to.
     """
-    bounds = []
-    misfits = []
+    bounds: list[float] = []
+    misfits: list[float] = []
     for exponent in EXPONENTS:
-        design = np.column_stack([np.ones(len(epochs)), _grown(epochs, exponent)])
-        weighted = design / errors[:, None]
-        covariance = np.linalg.pinv(weighted.T @ weighted)
-        coefficients = covariance @ weighted.T @ (values / errors)
+        # Ones for a, the power for b: shape (points, 2).
+        powers = box_cox(epochs, exponent)
+        design = np.column_stack([np.ones(len(epochs)), powers])
+
+        # Divided by its error, each point has the variance 1: weighted least squares become ordinary ones.
+        weighted_design = design / errors[:, None]
+        weighted_values = values / errors
+        # Shape (2, 2). A pseudo-inverse, because points that all lie at one epoch do not determine b.
+        covariance = np.linalg.pinv(weighted_design.T @ weighted_design)
+        coefficients = covariance @ weighted_design.T @ weighted_values
         residuals = (values - design @ coefficients) / errors
-        goal = np.asarray([1.0, float(_grown(np.asarray(epoch), exponent))])
-        deviation = math.sqrt(max(0.0, float(goal @ covariance @ goal)))
+        misfit = residuals @ residuals
+
+        # The law at the goal, and the standard error that those of the coefficients give it.
+        power_at_goal = float(box_cox(np.asarray(epoch), exponent))
+        goal = np.asarray([1.0, power_at_goal])
+        variance = float(goal @ covariance @ goal)
+        # Rounding can take it below 0.
+        deviation = math.sqrt(max(0.0, variance))
+        expected = float(goal @ coefficients)
         # A curve that falls is not continued downwards: its best epoch is kept.
-        is_rising = coefficients[1] > 0
-        expected = float(goal @ coefficients) if is_rising else float(values.max())
+        if coefficients[1] <= 0:
+            expected = float(values.max())
         bounds.append(expected + DEVIATIONS * deviation)
-        misfits.append(float(residuals @ residuals))
+        misfits.append(float(misfit))
+
+    # Misfits are sums of squares in units of the errors: 2 standard errors add 4 to that of the best law.
     largest_misfit = min(misfits) + DEVIATIONS**2
-    return max(
-        bound for bound, misfit in zip(bounds, misfits, strict=True) if misfit <= largest_misfit
-    )
+    fitting: list[float] = []
+    for bound, misfit in zip(bounds, misfits, strict=True):
+        if misfit <= largest_misfit:
+            fitting.append(bound)
+    return max(fitting)
 
 
 def likely_gain(objective: Objective, share: float, curves: Sequence[LearningCurve]) -> float:
     """Return what trials may still gain in a quality after a share of their training; 0 where no curve tells."""
-    gains = []
+    gains: list[float] = []
     for curve in curves:
+        # The last value before the share, and the best one of the whole curve.
         before = None
         end = -math.inf
+        latest_epoch = share * curve.epoch * ROUNDING
         for evaluation in curve.evaluations:
             value = objective.standing(evaluation.values)
             if not math.isfinite(value):
                 continue
-            if evaluation.epoch <= share * curve.epoch * ROUNDING:
+            if evaluation.epoch <= latest_epoch:
                 before = value
+            # Quick looks at few rows are lucky at times: none counts as what a trial reached.
             if evaluation.rows is None:
                 end = max(end, value)
         if before is not None and math.isfinite(end):
             gains.append(end - before)
     if not gains:
         return 0.0
+    # A gain that some trial made, not a mean of two: `higher` takes the larger neighbour.
     return float(np.quantile(gains, GAIN_QUANTILE, method="higher"))
 
 
@@ -254,20 +319,26 @@ def standard_error(objective: Objective, value: float, rows: int) -> float:
     width = objective.high - objective.low
     if not math.isfinite(width):
         # An error without bound: those of single rows spread about as widely as their mean, as if exponential.
-        return max(abs(value) / math.sqrt(rows), LEAST_ERROR)
-    # As for a share of right answers.
+        error = abs(value) / math.sqrt(rows)
+        return max(error, LEAST_ERROR)
+    # As for a share of right answers, which has a binomial distribution.
     share = (value - objective.low) / width
     share = min(max(share, LEAST_SPREAD), 1 - LEAST_SPREAD)
-    return width * math.sqrt(share * (1 - share) / rows)
+    variance = share * (1 - share) / rows
+    return width * math.sqrt(variance)
 
 
 def error_of(evaluation: Evaluation, objective: Objective, rivals: Rivals) -> float:
     """Return the standard error of a quality in an evaluation."""
     rows = evaluation.rows or rivals.validation_rows
-    return standard_error(objective, evaluation.values[objective.name], rows)
+    value = evaluation.values[objective.name]
+    return standard_error(objective, value, rows)
 
 
-def _grown(epochs: np.ndarray, exponent: float) -> np.ndarray:
-    if abs(exponent) < 1e-9:
+def box_cox(epochs: np.ndarray, exponent: float) -> np.ndarray:
+    """Return (x^p - 1) / p of epochs x and an exponent p: it tends to the logarithm as p goes to 0."""
+    # By rounding, a grid of exponents may miss its 0 by some 1e-16.
+    if abs(exponent) < NO_EXPONENT:
         return np.asarray(np.log(epochs))
-    return np.asarray((epochs**exponent - 1) / exponent)
+    powers = epochs**exponent
+    return np.asarray((powers - 1) / exponent)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xautolm.objectives import Objective, told_values, worst_values
-from xautolm.records import Configuration, Experience
+from xautolm.objectives import Objectives, told_values, worst_values
+from xautolm.records import Configuration, Experience, Scalar
 from xautolm.search.database import close_database, file_of, open_checked, open_database, set_aside
 from xautolm.search.study import (
     AGAIN,
@@ -18,6 +19,7 @@ from xautolm.search.study import (
     finish_trial,
     finished_trial,
     handle_on,
+    recorded_values,
     unknown_trial,
 )
 from xautolm.space import Space
@@ -27,17 +29,36 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+MakeSampler = Callable[[int], "optuna.samplers.BaseSampler"]
+"""Makes the sampler for a seed."""
+Say = Callable[[str], None]
+"""Told what is wrong with the storage."""
+ByNumber = Mapping[int, Experience]
+"""The run's trials by their number."""
+
+FIXED_PARAMS = "fixed_params"
+"""System attribute in which Optuna keeps the values of a trial that is queued."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """A configuration that has to be tried again."""
+
+    configuration: Configuration
+    proposal: str
+    """What the proposal is called, for people."""
+
 
 def open_study(
     storage: str | None,
     space: Space,
-    objectives: Sequence[Objective],
-    make: Callable[[int], optuna.samplers.BaseSampler],
+    objectives: Objectives,
+    make: MakeSampler,
     seed: int,
     first: Sequence[Configuration] = (),
     experiences: Sequence[Experience] = (),
     is_taken: Callable[[int], bool] = lambda number: False,
-    say: Callable[[str], None] = logger.warning,
+    say: Say = logger.warning,
 ) -> SearchStudy:
     """Open the study in a storage, brought up to what is known of the run's trials.
 
@@ -56,79 +77,82 @@ def open_study(
         RunFolderError: The storage is locked or cannot be opened.
     """
     record = open_checked(storage, objectives, say)
-    inside = [
-        experience
-        for experience in experiences
-        if not space.problems(experience.configuration.values)
-    ]
-    by_number = {experience.trial: experience for experience in inside}
-    if _contradictions(record, space, by_number):
+    by_number: dict[int, Experience] = {}
+    for experience in experiences:
+        # A trial outside the space has no place in a study, whose distributions are those of the space.
+        problems = space.problems(experience.configuration.values)
+        if not problems:
+            by_number[experience.trial] = experience
+
+    if contradicts(record, space, by_number):
         record = _set_apart(record, storage, objectives, say)
     retries = _end_running(record, space, objectives, by_number)
     _tell_lacking(record, space, objectives, by_number, say)
     retries += _interrupted(by_number)
-    return _begin(
-        record, space, objectives, make, seed, [*first] or [space.default()], retries, is_taken
+
+    study = SearchStudy(
+        space=space,
+        objectives=objectives,
+        record=record,
+        proposals=_proposals(record, objectives, make, seed),
+        is_taken=is_taken,
     )
+    openings = first or [space.default()]
+    _enqueue(study, openings, retries)
+    return study
 
 
-def _begin(
-    record: optuna.Study,
-    space: Space,
-    objectives: Sequence[Objective],
-    make: Callable[[int], optuna.samplers.BaseSampler],
-    seed: int,
-    openings: Sequence[Configuration],
-    retries: Sequence[tuple[Configuration, str]],
-    is_taken: Callable[[int], bool],
-) -> SearchStudy:
-    """Give the sampler its study in memory, and its first proposals."""
+def _proposals(
+    record: optuna.Study, objectives: Objectives, make: MakeSampler, seed: int
+) -> optuna.Study:
+    """Return the study in memory in which the sampler works, with the trials of the record."""
     proposals = open_database(None, objectives)
     recorded = record.get_trials(deepcopy=False)
     proposals.add_trials(recorded)
     # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
     proposals.sampler = make(seed + len(recorded))
-    study = SearchStudy(
-        space=space, objectives=objectives, record=record, proposals=proposals, is_taken=is_taken
-    )
-    begun = {trial.user_attrs[DIGEST] for trial in recorded if DIGEST in trial.user_attrs}
-    for configuration, proposal in retries:
-        study.enqueue(configuration, proposal)
+    return proposals
+
+
+def _enqueue(
+    study: SearchStudy, openings: Sequence[Configuration], retries: Sequence[Retry]
+) -> None:
+    """Queue what is tried again, and what a search begins with as far as it was not tried."""
+    begun: set[str] = set()
+    for trial in study.record.get_trials(deepcopy=False):
+        if DIGEST in trial.user_attrs:
+            begun.add(trial.user_attrs[DIGEST])
+    for retry in retries:
+        study.enqueue(retry.configuration, retry.proposal)
     # A run that has had as many trials as it should begin with has begun, whatever would be chosen today.
-    if len(begun) < len(openings):
-        for configuration in openings:
-            if configuration.digest not in begun:
-                study.enqueue(configuration, DEFAULT)
-    return study
+    if len(begun) >= len(openings):
+        return
+    for configuration in openings:
+        if configuration.digest not in begun:
+            study.enqueue(configuration, DEFAULT)
 
 
-def _contradictions(
-    record: optuna.Study, space: Space, experiences: Mapping[int, Experience]
-) -> list[int]:
-    """Return the numbers under which the record has another trial than the run: those cannot be mended in it."""
+def contradicts(record: optuna.Study, space: Space, experiences: ByNumber) -> bool:
+    """Return whether the record has another trial than the run under some number, which cannot be mended in it."""
     import optuna
 
     states = optuna.trial.TrialState
-    numbers = []
+    may_have_result = (states.COMPLETE, states.RUNNING)
     for trial in record.get_trials(deepcopy=False):
         experience = experiences.get(trial.number)
         if experience is None:
             continue
-        is_other = trial.params != space.site_values(experience.configuration.values)
-        is_lost = experience.outcome.is_evidence and trial.state not in (
-            states.COMPLETE,
-            states.RUNNING,
-        )
-        if is_other or is_lost:
-            numbers.append(trial.number)
-    return numbers
+        params = space.site_values(experience.configuration.values)
+        if trial.params != params:
+            return True
+        # Optuna lets nobody tell a result of a trial that has ended without one.
+        if experience.outcome.is_evidence and trial.state not in may_have_result:
+            return True
+    return False
 
 
 def _set_apart(
-    record: optuna.Study,
-    storage: str | None,
-    objectives: Sequence[Objective],
-    say: Callable[[str], None],
+    record: optuna.Study, storage: str | None, objectives: Objectives, say: Say
 ) -> optuna.Study:
     """Begin a new record in place of one that contradicts the trials' folders."""
     close_database(record)
@@ -142,86 +166,98 @@ def _set_apart(
 
 
 def _end_running(
-    record: optuna.Study,
-    space: Space,
-    objectives: Sequence[Objective],
-    experiences: Mapping[int, Experience],
-) -> list[tuple[Configuration, str]]:
+    record: optuna.Study, space: Space, objectives: Objectives, experiences: ByNumber
+) -> list[Retry]:
     """Tell the record what became of the trials that it believes to run.
 
     Returns:
-        Configurations of which nothing is known, to be tried again, and what to call those proposals.
+        Configurations of which nothing is known, to be tried again.
     """
     import optuna
 
     states = optuna.trial.TrialState
-    names = {key: parameter.name for key, parameter in space.sites().items()}
-    retries = []
-    for trial in record.get_trials(deepcopy=False, states=(states.RUNNING, states.WAITING)):
+    unfinished = (states.RUNNING, states.WAITING)
+    retries: list[Retry] = []
+    for trial in record.get_trials(deepcopy=False, states=unfinished):
         experience = experiences.get(trial.number)
         if experience is not None:
             _tell_record(record, experience, objectives)
             continue
-        # Earlier versions queued trials in the record: those wait under a number without a folder.
-        sites = trial.params or trial.system_attrs.get("fixed_params", {})
-        values = {names[key]: value for key, value in sites.items() if key in names}
+        # There is no folder of it, so nothing is known of it: it ends as FAIL, which no sampler reads.
         record._storage.set_trial_state_values(trial._trial_id, states.RUNNING)
         record._storage.set_trial_state_values(trial._trial_id, states.FAIL)
-        if values and not space.problems(values):
-            proposal = trial.user_attrs.get(PROPOSAL, f"{AGAIN} {trial.number}")
-            is_queued = trial.state == states.WAITING
-            name = proposal if is_queued else f"{AGAIN} {trial.number}"
-            retries.append((Configuration(values=values, space=space.name), name))
+        values = _plain_values(trial, space)
+        if not values or space.problems(values):
+            continue
+        proposal = f"{AGAIN} {trial.number}"
+        # One that was queued never ran: it is not tried again, but for the first time.
+        if trial.state == states.WAITING:
+            proposal = trial.user_attrs.get(PROPOSAL, proposal)
+        configuration = Configuration(values=values, space=space.name)
+        retries.append(Retry(configuration, proposal))
     return retries
 
 
+def _plain_values(trial: optuna.trial.FrozenTrial, space: Space) -> dict[str, Scalar]:
+    """Return the values of a trial that runs or is queued, by plain name, as far as the space has them."""
+    # Earlier versions queued trials in the record: those wait under a number without a folder.
+    params = trial.params or trial.system_attrs.get(FIXED_PARAMS, {})
+    sites = space.sites()
+    values: dict[str, Scalar] = {}
+    for key, value in params.items():
+        if key in sites:
+            name = sites[key].name
+            values[name] = value
+    return values
+
+
 def _tell_lacking(
-    record: optuna.Study,
-    space: Space,
-    objectives: Sequence[Objective],
-    experiences: Mapping[int, Experience],
-    say: Callable[[str], None],
+    record: optuna.Study, space: Space, objectives: Objectives, experiences: ByNumber, say: Say
 ) -> None:
     """Add the trials that the record lacks, under their numbers."""
     begun = len(record.get_trials(deepcopy=False))
-    lacking = sorted(number for number in experiences if number >= begun)
+    lacking = [number for number in sorted(experiences) if number >= begun]
     for number in lacking:
+        # Optuna numbers trials in the order in which they are added, so every gap has to be filled.
         while len(record.get_trials(deepcopy=False)) < number:
-            record.add_trial(unknown_trial("the run's folder has no trial of this number"))
+            filler = unknown_trial("the run's folder has no trial of this number")
+            record.add_trial(filler)
         experience = experiences[number]
         values = _values(record, experience, objectives)
-        record.add_trial(finished_trial(space, experience, values))
+        trial = finished_trial(space, experience, values)
+        record.add_trial(trial)
     if lacking:
         say(
             f"study.db lacked {len(lacking)} of {len(experiences)} trials; they were told from their folders"
         )
 
 
-def _tell_record(
-    record: optuna.Study, experience: Experience, objectives: Sequence[Objective]
-) -> None:
+def _tell_record(record: optuna.Study, experience: Experience, objectives: Objectives) -> None:
     """Tell a record what came of a trial that it believes to run."""
     handle = handle_on(record, experience.trial)
-    finish_trial(record, handle, experience.outcome, _values(record, experience, objectives))
+    values = _values(record, experience, objectives)
+    finish_trial(record, handle, experience.outcome, values)
 
 
-def _values(
-    record: optuna.Study, experience: Experience, objectives: Sequence[Objective]
-) -> list[float]:
+def _values(record: optuna.Study, experience: Experience, objectives: Objectives) -> list[float]:
     """Return what a record is told of a trial: its objectives, or for a failure the worst that others had."""
-    recorded = [trial.values for trial in record.get_trials(deepcopy=False) if trial.values]
     values = told_values(experience.outcome, objectives)
-    return values or worst_values(recorded, experience.outcome, objectives)
+    if values is not None:
+        return values
+    recorded = recorded_values(record)
+    return worst_values(recorded, experience.outcome, objectives)
 
 
-def _interrupted(experiences: Mapping[int, Experience]) -> list[tuple[Configuration, str]]:
-    """Return the configurations of interrupted trials that were not tried again, and what to call those proposals."""
+def _interrupted(experiences: ByNumber) -> list[Retry]:
+    """Return the configurations of interrupted trials that were not tried again."""
+    # The last trial of each configuration; an earlier one that was interrupted has been tried again since.
     last: dict[str, Experience] = {}
     for number in sorted(experiences):
         experience = experiences[number]
         last[experience.configuration.digest] = experience
-    retries = []
+    retries: list[Retry] = []
     for experience in last.values():
         if not experience.outcome.is_evidence:
-            retries.append((experience.configuration, f"{AGAIN} {experience.trial}"))
+            retry = Retry(experience.configuration, f"{AGAIN} {experience.trial}")
+            retries.append(retry)
     return retries

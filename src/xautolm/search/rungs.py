@@ -14,7 +14,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from xautolm.objectives import Objective, fronts, lead_of, objective_values, oriented
+from xautolm.objectives import Objectives, fronts, lead_of, objective_values, oriented
 from xautolm.records import Configuration, Experience
 from xautolm.search.study import Obstacle
 from xautolm.space import Space
@@ -31,11 +31,11 @@ class Rungs:
 
     shares: Sequence[float]
     """Shares of the training rows, rising; fewer than two where there is nothing to promote to."""
-    objectives: Sequence[Objective]
+    objectives: Objectives
     """The first quality among them decides within a front."""
 
     @classmethod
-    def of_space(cls, space: Space, objectives: Sequence[Objective]) -> Rungs:
+    def of_space(cls, space: Space, objectives: Objectives) -> Rungs:
         """Return the rungs of a space; none where its configurations are trained on all rows."""
         shares: set[float] = set()
         for shares_of_site in rungs_by_site(space).values():
@@ -57,19 +57,34 @@ class Rungs:
             spent: Share of the budget of time that is used; 0 where there is none.
             obstacle: Says why a configuration would be passed over: what is too large now may not be so later.
         """
-        begun = {experience.configuration.digest for experience in experiences}
-        begun |= {configuration.digest for configuration in running}
+        begun: set[str] = set()
+        for experience in experiences:
+            begun.add(experience.configuration.digest)
+        for configuration in running:
+            begun.add(configuration.digest)
+
         # From the highest rung down: the most that is known of any configuration comes first.
-        for rung in reversed(range(len(self.shares) - 1)):
+        highest = len(self.shares) - 1
+        for rung in reversed(range(highest)):
             ended = [experience for experience in experiences if self._is_on(experience, rung)]
-            entitled = len(ended) // REDUCTION
-            if spent >= (rung + 1) / len(self.shares):
-                entitled = max(entitled, 1)
+            entitled = self._entitled(rung, len(ended), spent)
             for experience in self.ranked(ended)[:entitled]:
                 promoted = promoted_to(experience.configuration, self.shares[rung + 1])
-                if promoted.digest not in begun and not obstacle(promoted):
+                if promoted.digest in begun:
+                    continue
+                if not obstacle(promoted):
                     return promoted
         return None
+
+    def _entitled(self, rung: int, ended: int, spent: float) -> int:
+        """Return how many trials of a rung may be promoted, of so many that have ended on it."""
+        entitled = ended // REDUCTION
+        # Each rung has an equal part of the budget. Once that of this rung is used, its best is promoted also where it
+        # is no third: of trials that take minutes, a small budget holds too few.
+        is_over = spent >= (rung + 1) / len(self.shares)
+        if is_over:
+            return max(entitled, 1)
+        return entitled
 
     def ranked(self, ended: Sequence[Experience]) -> list[Experience]:
         """Return the trials of a rung that left a model, the best first.
@@ -82,26 +97,31 @@ class Rungs:
         successes: list[Experience] = []
         values: list[list[float]] = []
         for experience in ended:
-            told = objective_values(experience.outcome, self.objectives)
-            if told is not None:
+            measured = objective_values(experience.outcome, self.objectives)
+            if measured is not None:
                 successes.append(experience)
-                values.append(told)
+                values.append(measured)
         if not successes:
             return []
         order: list[Experience] = []
-        for front in fronts(oriented(values, self.objectives)):
-            members = [successes[position] for position in front.tolist()]
+        points = oriented(values, self.objectives)
+        for front in fronts(points):
+            members = [successes[position] for position in front]
+            # Within a front no trial dominates another: there the first quality decides, and the time does not.
             members.sort(key=self._quality, reverse=True)
             order += members
         return order
 
     def _quality(self, experience: Experience) -> float:
-        return lead_of(self.objectives).standing(experience.outcome.metrics)
+        lead = lead_of(self.objectives)
+        return lead.standing(experience.outcome.metrics)
 
     def _is_on(self, experience: Experience, rung: int) -> bool:
         """Return whether a trial of which something is known was trained on the rows of a rung."""
         values = experience.configuration.values
-        if TRAIN_SHARE not in values or not experience.outcome.is_evidence:
+        # Probes and other methods without a gradient step see all rows: they are on no rung.
+        has_rung = TRAIN_SHARE in values
+        if not has_rung or not experience.outcome.is_evidence:
             return False
         return rung_share(values) == self.shares[rung]
 

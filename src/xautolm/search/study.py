@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from xautolm.objectives import Objective, told_values, worst_values
+from xautolm.objectives import Objectives, told_values, worst_values
 from xautolm.records import Configuration, Experience, Scalar, TrialOutcome
 from xautolm.search.database import close_database, database_errors
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
@@ -47,6 +47,8 @@ AGAIN = "again after trial"
 ATTEMPTS = 30
 """How many proposals may be passed over in a row before the search ends."""
 
+Attributes = Mapping[str, Any]
+"""What Optuna keeps of a trial besides its parameters and values, by name."""
 Obstacle = Callable[[Configuration], str]
 """Says why a configuration is to be passed over, or nothing."""
 
@@ -57,7 +59,7 @@ class AskedTrial:
 
     number: int
     configuration: Configuration
-    attributes: Mapping[str, Any]
+    attributes: Attributes
     """What sampler and study noted of it: `proposal`, `explanation`."""
 
 
@@ -71,7 +73,7 @@ class SearchStudy:
     """
 
     space: Space
-    objectives: Sequence[Objective]
+    objectives: Objectives
     record: optuna.Study
     """In the run's folder; one trial for each trial, under the same number."""
     proposals: optuna.Study
@@ -101,12 +103,18 @@ class SearchStudy:
             if not has_time():
                 return None
             proposal = self._next_proposal()
-            configuration = self.space.walk(_suggester(proposal))
-            reason = "tried before" if configuration.digest in tried else obstacle(configuration)
-            if not reason:
-                proposal.set_user_attr(DIGEST, configuration.digest)
-                return self._begin(proposal, configuration)
-            self._pass_over(proposal, reason)
+            suggest = _suggester(proposal)
+            configuration = self.space.walk(suggest)
+            digest = configuration.digest
+            if digest in tried:
+                self._pass_over(proposal, "tried before")
+                continue
+            reason = obstacle(configuration)
+            if reason:
+                self._pass_over(proposal, reason)
+                continue
+            proposal.set_user_attr(DIGEST, digest)
+            return self._begin(proposal, configuration)
         return None
 
     def tell(self, number: int, outcome: TrialOutcome) -> None:
@@ -121,17 +129,26 @@ class SearchStudy:
         """
         values = self._values(outcome)
         handle = self.handles.pop(number, None)
-        attributes: Mapping[str, Any] = {}
+        attributes: Attributes = {}
+        # Of a trial that an earlier process asked for, this one has no proposal.
         if handle is not None:
             finish_trial(self.proposals, handle, outcome, values)
             # The sampler keeps what it will want to know again, such as NSGA-II's generation, in system attributes.
-            attributes = self.proposals.get_trials(deepcopy=False)[handle.number].system_attrs
+            proposed = self.proposals.get_trials(deepcopy=False)[handle.number]
+            attributes = proposed.system_attrs
         with database_errors(self.record):
-            recorded = self.record.get_trials(deepcopy=False)[number]
-            for name, value in attributes.items():
-                if name not in recorded.system_attrs and not name.startswith(CONSTRAINTS):
-                    self.record._storage.set_trial_system_attr(recorded._trial_id, name, value)
-            finish_trial(self.record, handle_on(self.record, number), outcome, values)
+            self._note(number, attributes)
+            # Ended last: Optuna lets nobody change a trial that has ended.
+            recorded = handle_on(self.record, number)
+            finish_trial(self.record, recorded, outcome, values)
+
+    def _note(self, number: int, attributes: Attributes) -> None:
+        """Add to the record what the sampler has noted of a trial."""
+        recorded = self.record.get_trials(deepcopy=False)[number]
+        for name, value in attributes.items():
+            is_constraint = name.startswith(CONSTRAINTS)
+            if name not in recorded.system_attrs and not is_constraint:
+                self.record._storage.set_trial_system_attr(recorded._trial_id, name, value)
 
     def running(self) -> list[int]:
         """Return the numbers of the trials that have begun and were not told."""
@@ -179,6 +196,7 @@ class SearchStudy:
         import optuna
 
         drawn = self.proposals.get_trials(deepcopy=False)[proposal.number]
+        # A copy, because the number that is noted below belongs to the proposal alone.
         attributes = dict(drawn.user_attrs)
         trial = optuna.trial.create_trial(
             state=optuna.trial.TrialState.RUNNING,
@@ -188,6 +206,7 @@ class SearchStudy:
             system_attrs=drawn.system_attrs,
         )
         with database_errors(self.record):
+            # Optuna takes the next free number by itself, so numbers that are taken are filled first.
             number = next_number(self.record, self.is_taken)
             self.handles[number] = proposal
             self.record.add_trial(trial)
@@ -205,9 +224,11 @@ class SearchStudy:
         """Return the digests of all configurations that were tried, without those that were interrupted."""
         import optuna
 
-        digests = set()
+        interrupted = optuna.trial.TrialState.FAIL
+        digests: set[str] = set()
         for trial in self.proposals.get_trials(deepcopy=False):
-            if trial.state != optuna.trial.TrialState.FAIL and DIGEST in trial.user_attrs:
+            # A proposal that was passed over has no digest: what stood in its way may be gone by now.
+            if trial.state != interrupted and DIGEST in trial.user_attrs:
                 digests.add(trial.user_attrs[DIGEST])
         return digests
 
@@ -216,18 +237,25 @@ class SearchStudy:
         values = told_values(outcome, self.objectives)
         if values is not None:
             return values
-        known = [
-            trial.values for trial in self.proposals.get_trials(deepcopy=False) if trial.values
-        ]
-        return worst_values(known, outcome, self.objectives)
+        recorded = recorded_values(self.proposals)
+        return worst_values(recorded, outcome, self.objectives)
+
+
+def recorded_values(study: optuna.Study) -> list[list[float]]:
+    """Return the values of all trials of a study that have any."""
+    trials = study.get_trials(deepcopy=False)
+    return [trial.values for trial in trials if trial.values]
 
 
 def next_number(record: optuna.Study, is_taken: Callable[[int], bool]) -> int:
     """Return the number of the next trial; numbers that are taken are filled with trials that say nothing."""
-    while is_taken(number := len(record.get_trials(deepcopy=False))):
-        record.add_trial(
-            unknown_trial("there is a folder of this number, and nothing is known of its trial")
+    number = len(record.get_trials(deepcopy=False))
+    while is_taken(number):
+        filler = unknown_trial(
+            "there is a folder of this number, and nothing is known of its trial"
         )
+        record.add_trial(filler)
+        number = len(record.get_trials(deepcopy=False))
     return number
 
 
@@ -253,23 +281,37 @@ def finished_trial(
     import optuna
 
     outcome = experience.outcome
-    attributes: dict[str, Any] = {
-        DIGEST: experience.configuration.digest,
-        **outcome_attributes(outcome),
-    }
+    configuration = experience.configuration
+    attributes: dict[str, Any] = {DIGEST: configuration.digest}
+    attributes |= outcome_attributes(outcome)
     if experience.proposal:
         attributes[PROPOSAL] = experience.proposal
-    params = space.site_values(experience.configuration.values)
+    params = space.site_values(configuration.values)
     sites = space.sites()
-    states = optuna.trial.TrialState
+    distributions = {key: sites[key].distribution() for key in params}
+    if not outcome.is_evidence:
+        # An interrupted trial says nothing about its configuration, so it has neither values nor a constraint.
+        return optuna.trial.create_trial(
+            state=optuna.trial.TrialState.FAIL,
+            params=params,
+            distributions=distributions,
+            user_attrs=attributes,
+        )
     return optuna.trial.create_trial(
-        state=states.COMPLETE if outcome.is_evidence else states.FAIL,
-        values=list(values) if outcome.is_evidence else None,
+        state=optuna.trial.TrialState.COMPLETE,
+        values=list(values),
         params=params,
-        distributions={key: sites[key].distribution() for key in params},
+        distributions=distributions,
         user_attrs=attributes,
-        constraints={FAILED: 1.0 if outcome.failed else 0.0} if outcome.is_evidence else None,
+        constraints={FAILED: violation(outcome)},
     )
+
+
+def violation(outcome: TrialOutcome) -> float:
+    """Return the value of the constraint that a failure violates: Optuna takes what is above 0 for a violation."""
+    if outcome.failed:
+        return 1.0
+    return 0.0
 
 
 def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
@@ -299,7 +341,8 @@ def handle_on(study: optuna.Study, number: int) -> optuna.Trial:
     """Return a handle on a trial: Optuna has none for one that was added, or that an earlier process asked for."""
     import optuna
 
-    return optuna.trial.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
+    recorded = study.get_trials(deepcopy=False)[number]
+    return optuna.trial.Trial(study, recorded._trial_id)
 
 
 def finish_trial(
@@ -313,5 +356,5 @@ def finish_trial(
     if not outcome.is_evidence:
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         return
-    trial.set_constraint(FAILED, 1.0 if outcome.failed else 0.0)
+    trial.set_constraint(FAILED, violation(outcome))
     study.tell(trial.number, list(values))
