@@ -65,7 +65,7 @@ def name_of(cell: object) -> str:
     if is_empty(cell):
         raise MissingCellError("the label is missing")
     if isinstance(cell, bytes | Mapping | list | tuple | set | frozenset | np.ndarray):
-        raise ValueError(f"expected one label, got {shown(cell)}")
+        raise ValueError(f"expected one label, got {quoted(cell)}")
     if isinstance(cell, float | np.floating) and float(cell).is_integer():
         return str(int(cell))
     # The same letters in another encoding form are the same name.
@@ -149,10 +149,10 @@ def truth(cell: object) -> bool:
         return False
     if name == "-1":
         raise MissingCellError("the label is missing (-1)")
-    raise ValueError(f"expected 0 or 1, got {shown(cell)}")
+    raise ValueError(f"expected 0 or 1, got {quoted(cell)}")
 
 
-def shown(cell: object, width: int = 60) -> str:
+def quoted(cell: object, width: int = 60) -> str:
     """Return a cell as it is shown in a message: quoted, and cut to `width` characters."""
     # The list of an array's items has no `array(...)` around it and no line ends.
     plain = cell.tolist() if isinstance(cell, np.ndarray) else cell

@@ -8,7 +8,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from xautolm.cells import is_missing, items_of, shown
+from xautolm.cells import is_missing, items_of, quoted
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
@@ -173,7 +173,7 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
             raise DataError(
                 f"{place_of(table, place)}, column {column!r}: labels of parts of a text.",
-                got=shown(cell),
+                got=quoted(cell),
                 fix="No task here labels spans or tokens; give each text labels of its own.",
             )
         cells.append(choices)

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 import pandas as pd
 
-from xautolm.cells import is_empty, is_missing, items_of, shown
+from xautolm.cells import is_empty, is_missing, items_of, quoted
 from xautolm.data.conversations import Speaker, Turn, conversation_text, turns_of
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
@@ -99,7 +99,7 @@ def _instruction_prompt(row: Mapping[str, object]) -> str:
     for exchange in items_of(row.get(HISTORY)) or []:
         if not isinstance(exchange, Collection) or len(exchange) != 2:
             raise ValueError(
-                f"the history must list pairs of a question and an answer, got {shown(exchange)}"
+                f"the history must list pairs of a question and an answer, got {quoted(exchange)}"
             )
         question, answer = exchange
         turns.append(Turn(Speaker.USER, str(question)))
@@ -121,7 +121,7 @@ def _cell(row: Mapping[str, object], name: str) -> str:
     if is_empty(cell):
         return ""
     if not isinstance(cell, str):
-        raise ValueError(f"expected text in {name!r}, got {type(cell).__name__} {shown(cell)}")
+        raise ValueError(f"expected text in {name!r}, got {type(cell).__name__} {quoted(cell)}")
     return cell
 
 

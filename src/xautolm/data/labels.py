@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from xautolm.cells import NAMES_SHOWN, is_missing, listed, shown
+from xautolm.cells import NAMES_SHOWN, is_missing, listed, quoted
 from xautolm.data.columns import Labelled, column_of, extract_labelled
 from xautolm.data.needs import ClassesOf, Needs
 from xautolm.data.source import NotedTable
@@ -177,7 +177,7 @@ class SplitReader:
 def _first(rows: Labelled) -> str:
     """Return where the first row without a label stands, and what is in its cell."""
     place, cell = next(iter(rows.unlabelled.items()))
-    content = "nothing" if is_missing(cell) else shown(cell)
+    content = "nothing" if is_missing(cell) else quoted(cell)
     return f"{rows.where} {place} has {content}"
 
 

@@ -11,17 +11,22 @@ NUMBERS = (Targets.NUMBERS,)
 
 def mean_absolute_error(targets: np.ndarray, predictions: np.ndarray) -> float:
     """Return the mean of the absolute differences."""
-    return float(np.abs(differences(targets, predictions)).mean())
+    errors = np.abs(differences(targets, predictions))
+    return float(errors.mean())
 
 
 def root_mean_squared_error(targets: np.ndarray, predictions: np.ndarray) -> float:
     """Return the root of the mean of the squared differences."""
-    return float(np.sqrt(np.square(differences(targets, predictions)).mean()))
+    squares = np.square(differences(targets, predictions))
+    return float(np.sqrt(squares.mean()))
 
 
 def differences(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
-    """Return predictions minus targets; in double precision, because the squares of large float32 overflow."""
-    return np.asarray(predictions, dtype=np.float64) - np.asarray(targets, dtype=np.float64)
+    """Return predictions minus targets, shape (n,), in double precision."""
+    # In single precision, squares overflow from 1.8e19 on.
+    exact_targets = np.asarray(targets, dtype=np.float64)
+    exact_predictions = np.asarray(predictions, dtype=np.float64)
+    return exact_predictions - exact_targets
 
 
 METRICS = (

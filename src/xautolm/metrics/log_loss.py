@@ -21,10 +21,14 @@ def log_loss(targets: np.ndarray, probabilities: np.ndarray) -> float:
     targets = np.asarray(targets)
     probabilities = np.asarray(probabilities, dtype=np.float64)
     if targets.ndim == 2:
+        # Of a label that the row has not, the probability that it is absent.
         right = np.where(targets > 0, probabilities, 1 - probabilities)
     else:
-        right = probabilities[np.arange(len(targets)), targets]
-    return float(-np.log(np.clip(right, LEAST_PROBABILITY, 1.0)).mean())
+        rows = np.arange(len(targets))
+        right = probabilities[rows, targets]
+    clipped = np.clip(right, LEAST_PROBABILITY, 1.0)
+    losses = -np.log(clipped)
+    return float(losses.mean())
 
 
 METRICS = (

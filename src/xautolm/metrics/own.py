@@ -42,6 +42,7 @@ def own_metric(name: str) -> Metric:
             fix=FIX,
         )
     try:
+        # Whether it takes two arguments is asked before the search, which would only learn of it in its first trial.
         inspect.signature(function).bind(None, None)
     except TypeError as error:
         raise UsageError(

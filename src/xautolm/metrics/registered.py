@@ -22,7 +22,9 @@ def metric_named(name: str) -> Metric:
         UnknownNameError: No metric is registered by that name.
         UsageError: The function cannot be imported, or is no metric.
     """
-    return own_metric(name) if is_function_name(name) else METRICS.get(name)
+    if is_function_name(name):
+        return own_metric(name)
+    return METRICS.get(name)
 
 
 def offered_metrics(problem_type: str) -> list[str]:
@@ -31,4 +33,8 @@ def offered_metrics(problem_type: str) -> list[str]:
     Args:
         problem_type: As a task says it.
     """
-    return [metric.name for metric in METRICS.things.values() if problem_type in metric.targets]
+    names = []
+    for metric in METRICS.things.values():
+        if problem_type in metric.targets:
+            names.append(metric.name)
+    return names

@@ -32,10 +32,14 @@ def scores(
     values = {}
     for name in names:
         metric = metric_named(name)
-        if metric.needs_probabilities and probabilities is None:
+        answers: Answers | None = predictions
+        if metric.needs_probabilities:
+            answers = probabilities
+        if answers is None:
             raise ValueError(f"{name} needs probabilities of classes")
-        answers = probabilities if metric.needs_probabilities else predictions
-        values[name] = float(metric.compute(targets, answers))
+        value = metric.compute(targets, answers)
+        # A function of somebody's own may return a float32 of NumPy's, which JSON cannot hold.
+        values[name] = float(value)
     return values
 
 
@@ -60,13 +64,16 @@ def constant_scores(
     probabilities = None
     if train.ndim == 2:
         shares = train.mean(axis=0)
-        answer = (shares > 0.5).astype(train.dtype)
+        # A label is answered where more than half of the rows have it.
+        is_usual = shares > 0.5
+        answer = is_usual.astype(train.dtype)
         probabilities = np.broadcast_to(shares, validation.shape)
     elif np.issubdtype(train.dtype, np.integer):
         # Every class of the validation split is in the training split: tasks check that.
         counts = np.bincount(train)
         answer = counts.argmax()
-        probabilities = np.broadcast_to(counts / counts.sum(), (len(validation), len(counts)))
+        shares = counts / counts.sum()
+        probabilities = np.broadcast_to(shares, (len(validation), len(counts)))
     else:
         answer = train.mean()
     predictions = np.broadcast_to(answer, validation.shape)

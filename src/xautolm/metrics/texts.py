@@ -19,9 +19,8 @@ def squad(name: str) -> Compute:
 
         targets: list[dict[str, str | dict[str, list[str] | list[int]]]] = []
         answers = []
-        for number, (texts, prediction) in enumerate(
-            zip(non_empty(references), predictions, strict=True)
-        ):
+        pairs = zip(non_empty(references), predictions, strict=True)
+        for number, (texts, prediction) in enumerate(pairs):
             # The function wants the place of each answer, and does not look at it.
             right: dict[str, list[str] | list[int]] = {
                 "text": texts,
@@ -30,6 +29,7 @@ def squad(name: str) -> Compute:
             targets.append({"id": str(number), "answers": right})
             answers.append({"id": str(number), "prediction_text": prediction})
         percentages = squad_scores(answers, targets)
+        # SQuAD's script counts to 100, our metrics to 1.
         return float(percentages[name]) / 100
 
     return compute
@@ -40,18 +40,18 @@ def rouge_l(references: References, predictions: Sequence[str]) -> float:
     from torchmetrics.functional.text import rouge_score
 
     total = 0.0
-    said: list[str] = []
+    answers: list[str] = []
     right: list[list[str]] = []
     for texts, prediction in zip(references, predictions, strict=True):
         if texts:
-            said.append(prediction)
+            answers.append(prediction)
             right.append(list(texts))
         elif not prediction.strip():
             # ROUGE itself gives two empty texts 0.
             total += 1.0
-    if said:
-        rouge = rouge_score(said, right, rouge_keys="rougeL")
-        total += len(said) * float(rouge["rougeL_fmeasure"])
+    if answers:
+        rouge = rouge_score(answers, right, rouge_keys="rougeL")
+        total += len(answers) * float(rouge["rougeL_fmeasure"])
     return total / len(predictions)
 
 

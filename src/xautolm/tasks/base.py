@@ -88,7 +88,12 @@ class BaseTask(ABC, Generic[Label]):
             labels: Of the split.
             train: Of the training split, which may be the same.
         """
-        if self.empty_label is None or any(labels) or not any(train):
+        if self.empty_label is None:
+            return frozenset()
+        # A split with a label was labelled, and without any in training, no label at all may well be right.
+        is_labelled = any(labels)
+        training_is_labelled = any(train)
+        if is_labelled or not training_is_labelled:
             return frozenset()
         # All of them are the empty one.
         return frozenset(labels)
@@ -177,7 +182,8 @@ def form_of(
         KeyError: The task has no form for the architecture.
         UnknownNameError: There is no form of that name.
     """
-    usual_form, *_ = forms[architecture]
+    possible_forms = forms[architecture]
+    usual_form = possible_forms[0]
     # Only a choice among several forms is a parameter of the space.
     name = str(values.get("form", usual_form))
     return FORMS.get(name)

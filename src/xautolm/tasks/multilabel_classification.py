@@ -17,7 +17,7 @@ from xautolm.cells import (
     items_of,
     listed,
     name_of,
-    shown,
+    quoted,
     structure,
     truth,
 )
@@ -75,7 +75,8 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         joined = _joined_otherwise(present)
         if joined:
             return (
-                f"seems to hold several labels in one text, for example {shown(joined)}, whose parts are labels, too.\n"
+                f"seems to hold several labels in one text, for example {quoted(joined)}, "
+                "whose parts are labels, too.\n"
                 "Separate labels by commas, or give lists, in which a label may hold any sign."
             )
         vectors = [_vector(cell) for cell in present]
@@ -84,7 +85,7 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         if not are_all_vectors or len(widths) != 1:
             return ""
         return (
-            f"holds 0/1 vectors without names, for example {shown(present[0])}.\nGive each row a list of its labels' "
+            f"holds 0/1 vectors without names, for example {quoted(present[0])}.\nGive each row a list of its labels' "
             "names, or each class a column of 0 and 1, all of them named by --label name,name."
         )
 
@@ -120,20 +121,28 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         counts: Counter[str] = Counter()
         for row in rows:
             counts.update(row[self.target])
-        single = sorted(name for name, count in counts.items() if count == 1)
+        single = []
+        for name, count in counts.items():
+            if count == 1:
+                single.append(name)
         if not single:
             return []
         share = f"{len(single)} of {len(counts)} labels"
-        return [f"{share} have one training example each: {listed(single)}"]
+        names = listed(sorted(single))
+        return [f"{share} have one training example each: {names}"]
 
     def encode(self, labels: Sequence[LabelSet], names: Sequence[str]) -> np.ndarray:
         """Return 0/1 indicators, shape (rows, classes)."""
-        columns = {name: column for column, name in enumerate(names)}
-        indicators = np.zeros((len(labels), len(names)), dtype=np.float32)
+        columns = {}
+        for column, name in enumerate(names):
+            columns[name] = column
+        shape = len(labels), len(names)
+        indicators = np.zeros(shape, dtype=np.float32)
         for row, label in enumerate(labels):
             for name in label:
-                column = columns.get(name)
-                if column is not None:
+                # A label that training never showed has no column: no model can answer it.
+                if name in columns:
+                    column = columns[name]
                     indicators[row, column] = 1.0
         return indicators
 
@@ -179,6 +188,7 @@ def _joined_otherwise(cells: Sequence[object]) -> str:
             return ""
 
     for sign, fewest in OTHER_SEPARATORS.items():
+        # Sorted, so that a message always shows the same example.
         joined = sorted(text for text in texts if re.search(sign, text))
         parts: set[str] = set()
         for text in joined:
@@ -201,6 +211,7 @@ def _label_items(cell: object) -> list[object]:
         return _true_names(content)
     items = items_of(content)
     if items is not None:
+        # In a list or an array, a label may hold any sign.
         return items
     text = str(content)
     bracketed = BRACKETED.fullmatch(text.strip())
@@ -211,7 +222,7 @@ def _label_items(cell: object) -> list[object]:
     inside = bracketed[1] or bracketed[2] or ""
     # pandas and NumPy print long lists with dots in the middle.
     if "..." in inside:
-        raise ValueError(f"the list was cut when it was printed: {shown(cell)}")
+        raise ValueError(f"the list was cut when it was printed: {quoted(cell)}")
     parts = [part.strip().strip(QUOTES) for part in SEPARATOR.split(inside)]
     return [part for part in parts if part]
 
@@ -246,6 +257,7 @@ def _vector(cell: object) -> tuple[object, ...]:
     if len(items) > 1:
         is_vector = all(_is_bit(item) for item in items)
         return tuple(items) if is_vector else ()
+    # A text without separators is a single item, which may be a whole vector.
     for item in items:
         if isinstance(item, str) and VECTOR.fullmatch(item):
             return tuple(item.replace(" ", ""))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, TypeAlias
 
-from xautolm.cells import MissingCellError, is_empty, items_of, name_of, shown, structure
+from xautolm.cells import MissingCellError, is_empty, items_of, name_of, quoted, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture
@@ -49,20 +49,25 @@ class QuestionAnswering(BaseTask[References]):
             )
         answers = _texts_of(_spelled(cell))
         if answers is None:
-            raise ValueError(f"expected answers, got {shown(cell)}")
+            raise ValueError(f"expected answers, got {quoted(cell)}")
         stripped = [answer.strip() for answer in answers]
         if answers and not any(stripped):
             raise MissingCellError("the answer is empty; an empty list means that there is none")
         if not all(stripped):
             raise ValueError(
-                f"an answer is empty; an empty list means that there is none, got {shown(cell)}"
+                f"an answer is empty; an empty list means that there is none, got {quoted(cell)}"
             )
-        return tuple(dict.fromkeys(stripped))
+        # Annotators often agree: each answer once, in the order in which they were given.
+        distinct = dict.fromkeys(stripped)
+        return tuple(distinct)
 
     def strata(self, labels: Sequence[References]) -> list[Stratum]:
         """Return whether there is an answer."""
-        have_answer = map(bool, labels)
-        return [(has_answer,) for has_answer in have_answer]
+        strata: list[Stratum] = []
+        for answers in labels:
+            has_answer = bool(answers)
+            strata.append((has_answer,))
+        return strata
 
     def check(self, train: Sequence[References], validation: Sequence[References]) -> None:
         """Refuse splits without any answer."""
@@ -96,11 +101,14 @@ class QuestionAnswering(BaseTask[References]):
 
     def parts(self, row: Row) -> Prompt:
         """Return the question, which is never cut, and the context, which may be."""
-        return Prompt(f"Question: {row['question']}\nContext: ", row["context"], "\nAnswer:")
+        before = f"Question: {row['question']}\nContext: "
+        return Prompt(before, row["context"], "\nAnswer:")
 
     def words(self, label: References) -> str:
         """Return the first answer; nothing where there is none."""
-        return label[0] if label else ""
+        if not label:
+            return ""
+        return label[0]
 
 
 def _is_in_context(row: Row) -> bool:
@@ -116,6 +124,7 @@ def _spelled(cell: object) -> object:
     if not isinstance(cell, str):
         return content
     items = items_of(content) or ()
+    # A list of numbers is no list of answers: `[1, 2]` may be the answer itself.
     is_list_of_answers = all(isinstance(item, str | Mapping | list) for item in items)
     return content if is_list_of_answers else cell
 
@@ -135,6 +144,7 @@ def _texts_of(content: object) -> list[str] | None:
     texts: list[str] = []
     for item in items:
         if is_empty(item):
+            # As an empty text, for which there is a message that says what to do.
             texts.append("")
         elif isinstance(item, int | float):
             texts.append(name_of(item))

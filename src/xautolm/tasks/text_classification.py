@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, items_of, listed, name_of, shown, structure
+from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture
@@ -50,7 +50,7 @@ class TextClassification(BaseClassification[str]):
             raise MissingCellError("the label is missing")
         if len(items) > 1:
             raise ValueError(
-                f"expected one label, got {shown(items)}; rows with several are multilabel-classification"
+                f"expected one label, got {quoted(items)}; rows with several are multilabel-classification"
             )
         return name_of(items[0])
 
@@ -66,8 +66,11 @@ class TextClassification(BaseClassification[str]):
                 marks.add(NO_LABEL_NUMBER)
             return frozenset(marks.intersection(labels))
 
+        # Beside other signs, a dash or a question mark may be a class.
         are_words = all(_has_letters(name) for name in classes)
-        return NO_LABEL.intersection(labels) if are_words else frozenset()
+        if not are_words:
+            return frozenset()
+        return NO_LABEL.intersection(labels)
 
     def strata(self, labels: Sequence[str]) -> list[Stratum]:
         """Return the classes."""
@@ -76,8 +79,10 @@ class TextClassification(BaseClassification[str]):
     def labels_of(self, labels: Sequence[str]) -> tuple[str, ...]:
         """Return all classes; in numeric order if all are whole numbers, else alphabetically."""
         names = set(labels)
+        # As texts, 10 would come before 2.
         order = int if _are_numbers(names) else str
-        return tuple(sorted(names, key=order))
+        in_order = sorted(names, key=order)
+        return tuple(in_order)
 
     def check(self, train: Sequence[str], validation: Sequence[str]) -> None:
         """Refuse one class only, a class with one example, and splits with unequal classes."""
@@ -102,8 +107,10 @@ class TextClassification(BaseClassification[str]):
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
         """Return class indices, shape (rows,)."""
-        index_of = {name: index for index, name in enumerate(names)}
-        indices = [index_of[label] for label in labels]
+        index_by_name = {}
+        for index, name in enumerate(names):
+            index_by_name[name] = index
+        indices = [index_by_name[label] for label in labels]
         return np.asarray(indices, dtype=np.int64)
 
     def parts(self, row: Row) -> Prompt:
@@ -127,7 +134,10 @@ class TextClassification(BaseClassification[str]):
 
     def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[str]:
         """Return class names."""
-        return [names[index] for index in predictions]
+        decoded = []
+        for index in predictions:
+            decoded.append(names[index])
+        return decoded
 
 
 def _marks_no_label(number: str, names: set[str], classes: set[str]) -> bool:

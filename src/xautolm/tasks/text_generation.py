@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
-from xautolm.cells import MissingCellError, is_empty, is_missing, shown
+from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture
@@ -43,12 +43,13 @@ class TextGeneration(BaseTask[str]):
             content = "nothing" if is_missing(cell) else repr(cell)
             raise MissingCellError(f"expected a target text, got {content}")
         if not isinstance(cell, str):
-            raise ValueError(f"expected a target text, got {shown(cell)}")
+            raise ValueError(f"expected a target text, got {quoted(cell)}")
         return cell.strip()
 
     def strata(self, labels: Sequence[str]) -> list[Stratum]:
         """Return whether each target is the commonest: all alike where targets differ, as they mostly do."""
         counts = Counter(labels)
+        # A stratum for each target would hold most of them back from validation, where each occurs once.
         commonest, _ = counts.most_common(1)[0]
         strata: list[Stratum] = []
         for label in labels:
@@ -61,6 +62,7 @@ class TextGeneration(BaseTask[str]):
         distinct = set(train)
         if len(distinct) < 2:
             beginning = repr(train[0])[:80]
+
             raise DataError(
                 "All targets are the same, so there is nothing to learn.", got=beginning
             )

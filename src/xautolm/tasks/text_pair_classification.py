@@ -28,7 +28,8 @@ class TextPairClassification(TextClassification):
 
     def parts(self, row: Row) -> Prompt:
         """Return the second text, which is never cut, and the first, which may be."""
-        return Prompt(f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nLabel:")
+        before = f"Second: {row['text_pair']}\nFirst: "
+        return Prompt(before, row["text"], "\nLabel:")
 
 
 TASK = TextPairClassification()

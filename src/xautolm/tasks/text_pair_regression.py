@@ -15,7 +15,8 @@ class TextPairRegression(TextRegression):
 
     def parts(self, row: Row) -> Prompt:
         """Return the second text, which is never cut, and the first, which may be."""
-        return Prompt(f"Second: {row['text_pair']}\nFirst: ", row["text"], "\nScore:")
+        before = f"Second: {row['text_pair']}\nFirst: "
+        return Prompt(before, row["text"], "\nScore:")
 
 
 TASK = TextPairRegression()

@@ -8,7 +8,7 @@ from typing import ClassVar, SupportsFloat, cast
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, is_empty, is_missing, shown
+from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture
@@ -47,20 +47,23 @@ class TextRegression(BaseTask[float]):
             number = float(cast("SupportsFloat", cell))
         except (TypeError, ValueError):
             raise ValueError(
-                f"expected a number such as 3.5, without units or commas, got {shown(cell)}"
+                f"expected a number such as 3.5, without units or commas, got {quoted(cell)}"
             ) from None
         # Texts such as `nan` say that there is no number, as pandas writes them.
         if math.isnan(number):
-            raise MissingCellError(f"expected a number, got {shown(cell)}")
+            raise MissingCellError(f"expected a number, got {quoted(cell)}")
         is_truth_value = isinstance(cell, bool | np.bool_)
         if is_truth_value or not math.isfinite(number):
-            raise ValueError(f"expected a number, got {shown(cell)}")
+            raise ValueError(f"expected a number, got {quoted(cell)}")
         return number
 
     def stand_ins(self, labels: Sequence[float], train: Sequence[float]) -> frozenset[float]:
         """Return -1 where a split has nothing else and training has no number below 0."""
-        has_negative_numbers = min(train, default=0.0) < 0
-        if has_negative_numbers or set(labels) != {NO_LABEL_NUMBER}:
+        lowest = min(train, default=0.0)
+        # Where numbers may be negative, -1 is one of them.
+        if lowest < 0:
+            return frozenset()
+        if set(labels) != {NO_LABEL_NUMBER}:
             return frozenset()
         return frozenset({NO_LABEL_NUMBER})
 
@@ -68,7 +71,8 @@ class TextRegression(BaseTask[float]):
         """Return ranges with about as many numbers each; a number that is very common has one of its own."""
         numbers = np.asarray(labels, dtype=float)
         # With two rows or more in a range, each side can have a number of each.
-        ranges = min(MOST_RANGES, max(2, len(numbers) // 2))
+        pairs = len(numbers) // 2
+        ranges = min(MOST_RANGES, max(2, pairs))
         inner_quantiles = np.arange(1, ranges) / ranges
         edges = np.quantile(numbers, inner_quantiles)
         # A number on an edge has fewer edges below it than edges not above it, so that the sum of both counts puts all
@@ -81,7 +85,8 @@ class TextRegression(BaseTask[float]):
     def check(self, train: Sequence[float], validation: Sequence[float]) -> None:
         """Refuse splits whose numbers are all the same."""
         for name, numbers in (("training", train), ("validation", validation)):
-            if len(set(numbers)) < 2:
+            distinct = set(numbers)
+            if len(distinct) < 2:
                 raise DataError(
                     f"All numbers of the {name} split are the same, so there is nothing to learn.",
                     got=f"{len(numbers)} times {numbers[0]:g} as {self.target}",
@@ -90,6 +95,7 @@ class TextRegression(BaseTask[float]):
 
     def encode(self, labels: Sequence[float], names: Sequence[str]) -> np.ndarray:
         """Return the numbers, shape (rows,)."""
+
         return np.asarray(labels, dtype=np.float32)
 
     def parts(self, row: Row) -> Prompt:
@@ -102,7 +108,9 @@ class TextRegression(BaseTask[float]):
 
     def predictions(self, answers: Answers) -> np.ndarray:
         """Return the numbers as they are, shape (rows,)."""
-        return np.asarray(answers).reshape(-1)
+        numbers = np.asarray(answers)
+        # Heads with one output answer in a column, shape (rows, 1).
+        return numbers.reshape(-1)
 
 
 TASK = TextRegression()

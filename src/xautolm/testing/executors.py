@@ -54,7 +54,7 @@ class ExecutorContract:
         raise NotImplementedError
 
     def test_a_trial_gets_its_order_and_leaves_its_outcome(self, tmp_path: Path) -> None:
-        """The order lies in the folder from the start on, the outcome when it is returned."""
+        """Check that the order lies in the folder from the start on, the outcome when it is returned."""
         with closing(self.make()) as executor:
             spec, folder = started(executor, tmp_path, 7, SUCCEED)
             assert folder.read_spec() == spec
@@ -63,13 +63,15 @@ class ExecutorContract:
             assert outcome.status is TrialStatus.COMPLETE
             assert outcome.metrics == {"f1_macro": 0.25}
             assert folder.read_outcome() == outcome
+            # Each outcome is returned once: a second call has nothing more to say.
             assert executor.running() == {}
             assert executor.finished(0.0) == []
 
     def test_a_failure_is_an_outcome(self, tmp_path: Path) -> None:
-        """An error in a trial is no error of the executor, and other trials go on."""
+        """Check that an error in a trial is no error of the executor, and that other trials go on."""
         with closing(self.make()) as executor:
             _, folder = started(executor, tmp_path, 0, FAIL)
+            # Behind the one that fails, so that it shows whether the executor goes on.
             started(executor, tmp_path, 1, SUCCEED)
             ended = outcomes(executor, 2)
             assert ended[0].failure is not None
@@ -78,7 +80,8 @@ class ExecutorContract:
             assert ended[1].succeeded
 
     def test_a_trial_can_be_stopped(self, tmp_path: Path) -> None:
-        """A stopped trial comes back once, as no success; the others are let alone."""
+        """Check that a stopped trial comes back once, as no success, and that the others are let alone."""
+
         if not self.can_stop:
             return
         with closing(self.make()) as executor:
@@ -91,19 +94,20 @@ class ExecutorContract:
             assert executor.running() == {}
 
     def test_closing_stops_everything_and_may_be_repeated(self, tmp_path: Path) -> None:
-        """Nothing runs on after an executor was closed."""
+        """Check that nothing runs on after an executor was closed."""
         executor = self.make()
         started(executor, tmp_path, 0, WAIT if self.can_stop else SUCCEED)
         executor.close()
+
         executor.close()
         assert executor.running() == {}
 
 
 def started(
-    executor: Executor, root: Path, number: int, what: str
+    executor: Executor, root: Path, number: int, action: str
 ) -> tuple[TrialSpec, TrialFolder]:
     """Start a trial of the contract; return its order and its folder."""
-    spec = made_up_spec(number, play=what)
+    spec = made_up_spec(number, play=action)
     folder = TrialFolder(root / f"{number:04d}")
     folder.root.mkdir()
     executor.start(spec, folder.root)
@@ -123,6 +127,7 @@ def outcomes(executor: Executor, count: int) -> dict[int, TrialOutcome]:
             raise TimeoutError(
                 f"of {count} trials, only {sorted(ended)} have ended after {ANSWER_SECONDS:.0f} s"
             )
+        # Half a second at a time: an executor that never answers must not keep the deadline from being looked at.
         for number, outcome in executor.finished(0.5):
             assert number not in ended, f"trial {number} came twice"
             ended[number] = outcome

@@ -61,7 +61,7 @@ class FakeExecutor:
         self.waiting[spec.number] = (spec, folder)
 
     def running(self) -> dict[int, Path]:
-        """The folders of the noted trials."""
+        """Return the folders of the noted trials."""
         return {number: folder for number, (_, folder) in self.waiting.items()}
 
     def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
@@ -71,6 +71,7 @@ class FakeExecutor:
             try:
                 outcome = checked(self.play(spec))
             except Exception as error:
+                # Whatever a trial raises is a result, as it is in a process of its own.
                 outcome = failed(failure_of(error))
             self._leave(spec, folder, outcome)
             ended.append((number, outcome))
@@ -80,10 +81,10 @@ class FakeExecutor:
     def _leave(self, spec: TrialSpec, folder: Path, outcome: TrialOutcome) -> None:
         """Write what a trial leaves in its folder."""
         trial = TrialFolder(folder)
+        # No weights: what a search keeps as `best/` is this folder, of which it reads only how the model answers.
         trial.model.mkdir(exist_ok=True)
-        form = form_of(
-            TASKS.get(spec.task).forms, spec.card.architecture, spec.configuration.values
-        )
+        task = TASKS.get(spec.task)
+        form = form_of(task.forms, spec.card.architecture, spec.configuration.values)
         answering = Answering(task=spec.task, form=form.name, max_length=8)
         write_json(trial.model / ANSWERING, to_plain(answering))
         trial.write_outcome(outcome)
@@ -112,6 +113,7 @@ class SteppingExecutor(FakeExecutor):
     def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
         """Let each running trial write a line; those that are cancelled, or wrote their last one before, end."""
         ended = []
+        # A copy, since trials that end are taken out on the way.
         for number, (spec, folder) in list(self.waiting.items()):
             lines = self.curve(spec)
             trial = TrialFolder(folder)
@@ -119,11 +121,13 @@ class SteppingExecutor(FakeExecutor):
             if number not in self.cancelled and written < len(lines):
                 trial.add_progress(lines[written])
                 continue
-            lead = metric_named(spec.metric).objective
-            outcome = (
-                pruned_outcome(trial, spec, lead) if number in self.cancelled else self.play(spec)
-            )
-            assert outcome is not None
+            if number in self.cancelled:
+                lead = metric_named(spec.metric).objective
+                outcome = pruned_outcome(trial, spec, lead)
+                # Nobody cancels a trial before it has written a score, by which it is judged.
+                assert outcome is not None
+            else:
+                outcome = self.play(spec)
             self._leave(spec, folder, outcome)
             del self.waiting[number]
             ended.append((number, outcome))
@@ -135,15 +139,17 @@ class SteppingExecutor(FakeExecutor):
 
     def _outcome(self, spec: TrialSpec) -> TrialOutcome:
         lines = self.curve(spec)
+        # A look at a sample inside an epoch is an estimate, and no score of the trial.
         whole = [line for line in lines if PARTIAL_ROWS not in line]
-        best = max(whole, key=metric_named(spec.metric).objective.standing)
+        objective = metric_named(spec.metric).objective
+        best = max(whole, key=objective.standing)
         metrics = {name: best[name] for name in spec.metrics}
         seconds = lines[-1]["seconds"]
         return replace(success(seconds, **metrics), history=tuple(whole))
 
 
 def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
-    """A complete outcome with these metrics after one epoch."""
+    """Return a complete outcome with these metrics after one epoch."""
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
         metrics=metrics,
@@ -188,6 +194,7 @@ def made_up_experience(
     )
     return Experience(
         id=experience_id(run, trial, configuration),
+        # Always the same, so that experiences that are made up alike are equal.
         created="2025-01-01T00:00:00+00:00",
         run=run,
         trial=trial,
@@ -251,7 +258,7 @@ def made_up_spec(number: int, limits: Limits | None = None, **values: Scalar) ->
 def trial_spec(
     folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration
 ) -> TrialSpec:
-    """The order for a real trial on this machine's processor; the splits are written to `folder`."""
+    """Return the order for a real trial on this machine's processor; the splits are written to `folder`."""
     data.train.to_parquet(split_path(folder, "train"))
     data.validation.to_parquet(split_path(folder, "validation"))
     return TrialSpec(
@@ -265,6 +272,7 @@ def trial_spec(
         metric=task.metrics[0],
         metrics=task.metrics,
         limits=Limits(),
+        # A probe trains nothing in batches; it only computes features in them.
         micro_batch=as_int(configuration.values.get("batch_size", FEATURE_BATCH)),
         device="cpu",
         threads=2,
@@ -273,7 +281,7 @@ def trial_spec(
 
 
 def lookup_questions(rows: int, seed: int, facts: int = 3) -> pd.DataFrame:
-    """Made-up questions whose answers stand in their contexts: columns context, question, answers.
+    """Make up questions whose answers stand in their contexts: columns context, question, answers.
 
     Args:
         rows: Their number.
@@ -283,11 +291,16 @@ def lookup_questions(rows: int, seed: int, facts: int = 3) -> pd.DataFrame:
     rng = random.Random(seed)
     questions = []
     for _ in range(rows):
-        people, things = rng.sample(PEOPLE, facts), rng.sample(THINGS, facts)
-        asked = rng.randrange(facts)
-        context = " ".join(
-            f"{person} has the {thing}." for person, thing in zip(people, things, strict=True)
-        )
-        question = f"What does {people[asked]} have?"
-        questions.append({"context": context, "question": question, "answers": [things[asked]]})
+        people = rng.sample(PEOPLE, facts)
+        things = rng.sample(THINGS, facts)
+        fact = rng.randrange(facts)
+        sentences = []
+        for person, thing in zip(people, things, strict=True):
+            sentences.append(f"{person} has the {thing}.")
+        row = {
+            "context": " ".join(sentences),
+            "question": f"What does {people[fact]} have?",
+            "answers": [things[fact]],
+        }
+        questions.append(row)
     return pd.DataFrame(questions)

@@ -68,8 +68,10 @@ def check_metric(metric: Metric) -> None:
     assert metric.low < metric.high, f"{metric.name}: the range is empty"
     objective = metric.objective
     for targets in metric.targets:
-        case = (PROBABILITY_CASES if metric.needs_probabilities else METRIC_CASES)[targets]
+        cases = PROBABILITY_CASES if metric.needs_probabilities else METRIC_CASES
+        case = cases[targets]
         best = metric.compute(case.right, case.perfect)
+        # A metric without an end of its range has no best value to compare with.
         if math.isfinite(objective.best):
             assert math.isclose(best, objective.best, abs_tol=1e-6), (
                 f"{metric.name} of perfect {targets}: {best}"
@@ -80,5 +82,6 @@ def check_metric(metric: Metric) -> None:
             assert metric.low <= value <= metric.high, (
                 f"{metric.name} of poor {targets} is out of range: {value}"
             )
+            # No strict order: a poor answer may score as well where a metric tells little, but never better.
             is_better = objective.oriented(value) > objective.oriented(best)
             assert not is_better, f"{metric.name} prefers poor {targets}: {value} to {best}"

@@ -24,6 +24,7 @@ def usage(model: TrainedModel) -> str:
     has_many_labels = model.problem_type == "multi_label_classification"
     if model.answering.pooling is Pooling.MEAN:
         likeliest_class = "labels[logits.argmax()]"
+        # A logit above 0 is a probability above one half.
         all_labels = "[label for label, logit in zip(labels, logits) if logit > 0]"
         return mean_pooled_usage(model, all_labels if has_many_labels else likeliest_class)
     template = ALL_LABELS if has_many_labels else LIKELIEST_CLASS

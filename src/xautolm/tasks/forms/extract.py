@@ -23,7 +23,8 @@ print(context[offsets[start][0] : offsets[end][1]])"""
 
 def usage(model: TrainedModel) -> str:
     """Return Python that asks a model for the best span of one window of a context."""
-    return SPAN.format(answer_tokens=model.answering.answer_tokens)
+    answer_tokens = model.answering.answer_tokens
+    return SPAN.format(answer_tokens=answer_tokens)
 
 
 FORM = Form(

@@ -16,8 +16,10 @@ print(found["score"] * {deviation} + {mean})"""
 
 def usage(model: TrainedModel) -> str:
     """Return Python that asks a model for the number of a text, in the data's own units."""
-    mean, deviation = model.answering.mean, model.answering.deviation
-    if model.answering.pooling is Pooling.MEAN:
+    answering = model.answering
+    mean = answering.mean
+    deviation = answering.deviation
+    if answering.pooling is Pooling.MEAN:
         in_units = f"logits[0] * {deviation} + {mean}"
         return mean_pooled_usage(model, in_units)
     example = example_input(model)
