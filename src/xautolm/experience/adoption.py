@@ -82,11 +82,9 @@ def adopted(experiences: Iterable[Experience]) -> list[Experience]:
 def in_our_words(experience: Experience) -> Experience:
     """Return the experience with the names that models, values and meta-features have today; itself if it has them."""
     is_imported = experience.provenance.startswith(IMPORTED)
-    configuration, outcome, objectives = (
-        experience.configuration,
-        experience.outcome,
-        experience.objectives,
-    )
+    configuration = experience.configuration
+    outcome = experience.outcome
+    objectives = experience.objectives
     values = completed(our_values(configuration.values), experience.task)
     if values != configuration.values:
         configuration = replace(configuration, values=values)
@@ -100,6 +98,7 @@ def in_our_words(experience: Experience) -> Experience:
         outcome=outcome,
         objectives=objectives,
     )
+    # The same object, by which `adopted` tells what had today's words already.
     if renewed == experience:
         return experience
     return renewed
@@ -137,16 +136,21 @@ def completed(values: Mapping[str, Scalar], task: str) -> Mapping[str, Scalar]:
         values: In our words.
         task: Name of the task.
     """
-    method, model = str(values.get("method", "")), str(values.get("model", ""))
-    is_training = method.startswith(TRAINED_BODIES)
+    method = str(values.get("method", ""))
+    model = str(values.get("model", ""))
     card = known_card(model, ZOO.things)
+    # Probes train no body, and models from scratch have no probe that a head could start from.
+    is_training = method.startswith(TRAINED_BODIES)
     is_from_scratch = card is not None and card.origin == "scratch"
     if not is_training or is_from_scratch or task not in TASKS.things:
         return values
-    architecture = "encoder" if card is None else card.architecture
+    architecture = "encoder"
+    if card is not None:
+        architecture = card.architecture
     usual_form, *_ = TASKS.things[task].forms.get(architecture, ("",))
     # A record may name a form that this version does not know, or none that its model has.
-    form = FORMS.things.get(str(values.get("form", usual_form)))
+    form_name = str(values.get("form", usual_form))
+    form = FORMS.things.get(form_name)
     unsaid: dict[str, Scalar] = {}
     if form is not None and form.has_linear_head:
         unsaid["head_init"] = HeadStart.RANDOM.value
@@ -180,7 +184,8 @@ def our_features(features: Features, *, imported: bool) -> Features:
     # What the paper's system calls as we do was computed otherwise.
     if imported and OUR_GENERATION in result:
         result[AUTOGOAL_GENERATION] = result.pop(OUR_GENERATION)
-    if imported and len(result.get(AUTOGOAL_SEMANTIC, ())) == SENTENCE_DIMENSIONS:
+    semantic = result.get(AUTOGOAL_SEMANTIC, ())
+    if imported and len(semantic) == SENTENCE_DIMENSIONS:
         result[SENTENCES] = result.pop(AUTOGOAL_SEMANTIC)
     for name in (OUR_GENERATION, AUTOGOAL_GENERATION):
         # Sizes are among both systems' features, so earlier experiences have them too.

@@ -92,6 +92,10 @@ KINDS = (
 """Kinds of failure by what their error text says, looked for in this order, after lack of memory."""
 
 
+DAMAGES = (ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError)
+"""What reading a file raises that is cut short, or of another layout than the two."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stored:
     """A file that was read: its experience, and what is needed to find its twin."""
@@ -124,17 +128,11 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
     for path in paths:
         try:
             stored.append(_read(path, gpu_memory))
-        except (
-            ValueError,
-            KeyError,
-            TypeError,
-            IndexError,
-            AttributeError,
-            RecursionError,
-        ) as error:
+        except DAMAGES as error:
             first_line = str(error).partition("\n")[0]
             skipped.append(f"{path}: {type(error).__name__}: {first_line[:160]}")
 
+    # Times are whole seconds; of two files of one second, the path decides, so that each import gives the same ids.
     in_order = sorted(_in_units(stored), key=lambda item: (item.time, item.path))
     trials_of_run: Counter[str] = Counter()
     experiences: list[Experience] = []
@@ -169,13 +167,15 @@ def _without_twins(stored: Sequence[Stored]) -> list[Stored]:
     """Return files with one of two failures of one configuration within two seconds: the one with a reason."""
     unique: list[Stored] = []
     for item in stored:
-        twins = [earlier for earlier in unique[-TWIN_WINDOW:] if _are_twins(earlier, item)]
+        recent = unique[-TWIN_WINDOW:]
+        twins = [earlier for earlier in recent if _are_twins(earlier, item)]
         if not twins:
             unique.append(item)
             continue
         latest = twins[-1]
         if item.has_reason and not latest.has_reason:
-            unique[unique.index(latest)] = item
+            place = unique.index(latest)
+            unique[place] = item
     return unique
 
 
@@ -186,8 +186,11 @@ def _are_twins(first: Stored, second: Stored) -> bool:
         return False
     if first.has_reason and second.has_reason:
         return False
-    seconds = abs((second.time - first.time).total_seconds())
-    if seconds > TWIN_SECONDS or first.experience.alias != second.experience.alias:
+    distance = second.time - first.time
+    seconds = abs(distance.total_seconds())
+    if seconds > TWIN_SECONDS:
+        return False
+    if first.experience.alias != second.experience.alias:
         return False
     return first.experience.configuration == second.experience.configuration
 
@@ -199,10 +202,12 @@ def _read(path: Path, gpu_memory: int | None) -> Stored:
         ValueError, KeyError, TypeError, IndexError, AttributeError, RecursionError: It is damaged.
     """
     record = json.loads(path.read_text(encoding="utf-8"))
-    pipelines = record["algorithms"][0]
-    name, pipeline = next(iter(pipelines.items()))
+    algorithm = record["algorithms"][0]
+    name, pipeline = next(iter(algorithm.items()))
     alias = str(record["alias"])
-    time = datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+    time = datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S")
+    # The files say nothing of a time zone.
+    time = time.replace(tzinfo=UTC)
     is_generation = name.endswith("Task")
     features = _features(record, gpu_memory)
     error = str(record.get("error") or "")
@@ -242,11 +247,15 @@ def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
     for key, holder in pipeline.items():
         if key in IRRELEVANT:
             continue
+        value = holder["value"]
         if key in SWITCHES:
-            values[SWITCHES[key]] = "on" if holder["value"] else "off"
+            switch = SWITCHES[key]
+            values[switch] = "on" if value else "off"
         else:
-            values[NAMES.get(key, key)] = _scalar(holder["value"])
-    return Configuration(values=our_values(values), space="paper.v1")
+            our_name = NAMES.get(key, key)
+            values[our_name] = _scalar(value)
+    values_in_our_words = our_values(values)
+    return Configuration(values=values_in_our_words, space="paper.v1")
 
 
 def _scalar(value: object) -> Scalar:
@@ -257,8 +266,10 @@ def _scalar(value: object) -> Scalar:
 
 def _hub_id(class_name: str) -> str:
     """Return the model's name on the hub; of an unknown class, its own name in the hub's manner."""
-    plain = re.sub(r"^(WORD_EMB|TEXT_GEN|SENT_EMB)_", "", class_name).lower()
-    return MODELS.get(plain, plain.replace("_", "-"))
+    without_kind = re.sub(r"^(WORD_EMB|TEXT_GEN|SENT_EMB)_", "", class_name)
+    plain = without_kind.lower()
+    in_hub_manner = plain.replace("_", "-")
+    return MODELS.get(plain, in_hub_manner)
 
 
 def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> TrialOutcome:
@@ -274,22 +285,35 @@ def _outcome(record: Mapping[str, Any], error: str, is_generation: bool) -> Tria
         values = {metric["name"]: metric["value"] for metric in record["metrics"]}
     else:
         values = {name: record.get(name) for name in ("f1", "accuracy", EVALUATION_TIME)}
-    metrics = {name: float(value) for name, value in values.items() if _is_value(value)}
+    metrics: dict[str, float] = {}
+    for name, value in values.items():
+        if _is_value(value):
+            metrics[name] = float(value)
     if "f1" not in metrics or EVALUATION_TIME not in metrics:
-        first_line = error.strip().partition("\n")[0]
-        failure = Failure(
-            kind=failure_kind(error) if error else FailureKind.CRASH,
-            message=first_line[:500] or "no value and no reason recorded",
-            stderr_tail=error[-2000:],
-        )
+        failure = _failure(error)
         return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
     seconds = metrics.pop(EVALUATION_TIME)
-    # Times of single steps are no metrics of ours.
-    metrics = {name: value for name, value in metrics.items() if not name.startswith("time_")}
+    for name in list(metrics):
+        # Times of single steps are no metrics of ours.
+        if name.startswith("time_"):
+            del metrics[name]
     if not is_generation:
         metrics["f1_macro"] = metrics.pop("f1")
     return TrialOutcome(
         status=TrialStatus.COMPLETE, metrics=metrics, evaluation_time=seconds, wall_time=seconds
+    )
+
+
+def _failure(error: str) -> Failure:
+    """Return the failure that an error text tells of, which may be empty."""
+    if not error:
+        return Failure(kind=FailureKind.CRASH, message="no value and no reason recorded")
+    first_line = error.strip().partition("\n")[0]
+    return Failure(
+        kind=failure_kind(error),
+        message=first_line[:500] or "no value and no reason recorded",
+        # The end of a traceback says what went wrong.
+        stderr_tail=error[-2000:],
     )
 
 
@@ -307,7 +331,8 @@ def _in_units(stored: Sequence[Stored]) -> list[Stored]:
         data = item.experience.data.name
         metrics = item.experience.outcome.metrics
         for metric, value in metrics.items():
-            scores.setdefault((data, metric), []).append(value)
+            values = scores.setdefault((data, metric), [])
+            values.append(value)
 
     units: dict[tuple[str, str], float] = {}
     for (data, metric), values in scores.items():
@@ -346,7 +371,7 @@ def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
     Raises:
         ValueError: One is no number.
     """
-    system = [float(value) for value in record["system_features"]]
+    system = _numbers(record["system_features"])
     # The files say 0 of every GPU.
     if gpu_memory is not None:
         system[GPU_MEMORY_POSITION] = gpu_memory / GIB
@@ -357,15 +382,19 @@ def _features(record: Mapping[str, Any], gpu_memory: int | None) -> Features:
     data = nested["meta"] if nested else record["dataset_features"]
     features: dict[str, tuple[float, ...]] = {
         PaperSystem.name: tuple(system[: GPU_MEMORY_POSITION + 1]),
-        data_group: tuple(float(value) for value in data),
+        data_group: tuple(_numbers(data)),
     }
     if nested and nested.get("semantic"):
-        features[AUTOGOAL_SEMANTIC] = tuple(float(value) for value in nested["semantic"])
+        features[AUTOGOAL_SEMANTIC] = tuple(_numbers(nested["semantic"]))
 
     for values in features.values():
         if not all(math.isfinite(value) for value in values):
             raise ValueError("a meta-feature that is no number")
     return our_features(features, imported=True)
+
+
+def _numbers(values: Sequence[Any]) -> list[float]:
+    return [float(value) for value in values]
 
 
 def _data(alias: str, features: Mapping[str, tuple[float, ...]]) -> DataProfile:

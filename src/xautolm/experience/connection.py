@@ -248,7 +248,8 @@ def _parsed_url(location: str) -> URL:
 def _trouble(error: Exception, address: Address) -> StoreError:
     """Return what a person is told of a database's error."""
     # SQLAlchemy wraps the error of the driver, and some errors have no text.
-    cause = str(getattr(error, "orig", None) or error) or type(error).__name__
+    driver_error = getattr(error, "orig", None) or error
+    cause = str(driver_error) or type(error).__name__
     first_line = cause.strip().partition("\n")[0]
     reason = first_line[:300]
     if address.url.password:
@@ -263,7 +264,11 @@ def _trouble(error: Exception, address: Address) -> StoreError:
 
 def _may_write(path: Path) -> bool:
     any_permission = 0o222
-    return os.access(path, os.W_OK) and bool(path.stat().st_mode & any_permission)
+    if not os.access(path, os.W_OK):
+        return False
+    # Administrators pass that check whatever the permissions are.
+    permissions = path.stat().st_mode
+    return bool(permissions & any_permission)
 
 
 def _writer(file: Path) -> Callable[[], sqlite3.Connection]:
@@ -307,7 +312,9 @@ def _read_copy(file: Path, log: Path) -> sqlite3.Connection:
 
 
 def _connected(file: Path, mode: str) -> sqlite3.Connection:
-    uri = f"file:{quote(str(file))}?{mode}"
+    # A path may hold `?` and `#`, which would end it in a URI.
+    path = quote(str(file))
+    uri = f"file:{path}?{mode}"
     return sqlite3.connect(uri, uri=True, timeout=LOCK_TIMEOUT, check_same_thread=False)
 
 

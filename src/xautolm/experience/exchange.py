@@ -69,7 +69,8 @@ def import_experiences(path: Path) -> Imported:
     skipped: list[str] = []
     for place, text in _records(path):
         try:
-            experiences.append(_read_foreign(text, path.name))
+            experience = _read_foreign(text, path.name)
+            experiences.append(experience)
         except ValueError as error:
             first_line = str(error).partition(NEWLINE)[0]
             skipped.append(f"{path.name}, {place}: {first_line[:200]}")

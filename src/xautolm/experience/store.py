@@ -59,7 +59,8 @@ class ExperienceStore:
     """
 
     def __init__(self, location: str | Path | None = None, *, must_exist: bool = False) -> None:
-        self.address = read_address(store_location(None if location is None else str(location)))
+        named_location = None if location is None else str(location)
+        self.address = read_address(store_location(named_location))
         self.read_only = self.address.is_read_only
         self.damaged_ids: set[str] = set()
         """Ids of damaged records that were met while reading."""
@@ -104,7 +105,8 @@ class ExperienceStore:
         waiting = list(experiences)
         added = 0
         for start in range(0, len(waiting), CHUNK):
-            added += self._add_chunk(waiting[start : start + CHUNK])
+            chunk = waiting[start : start + CHUNK]
+            added += self._add_chunk(chunk)
         return added
 
     def experiences(
@@ -150,6 +152,7 @@ class ExperienceStore:
         """
         columns = EXPERIENCES.c
         query = select(columns.id, columns.run, columns.data, columns.record)
+        # Dates are texts of ISO 8601 in UTC, so they sort by time; trials of one second are in order of their numbers.
         query = query.order_by(columns.created.desc(), columns.trial.desc())
         conditions = {columns.task: task, columns.run: run, columns.status: status}
         for column, value in conditions.items():
@@ -208,9 +211,11 @@ class ExperienceStore:
         deleted = 0
         for start in range(0, len(ids), CHUNK):
             chunk = ids[start : start + CHUNK]
-            statement = delete(EXPERIENCES).where(EXPERIENCES.c.id.in_(chunk))
+            is_in_chunk = EXPERIENCES.c.id.in_(chunk)
+            statement = delete(EXPERIENCES).where(is_in_chunk)
             with self._errors(), self.engine.begin() as connection:
-                deleted += connection.execute(statement).rowcount
+                result = connection.execute(statement)
+                deleted += result.rowcount
         return deleted
 
     def counts(self) -> dict[str, Counter[str]]:
@@ -223,6 +228,7 @@ class ExperienceStore:
         for row in self.rows():
             if row.experience is None:
                 continue
+            # Of the record, not of the row: another program may have written something else into its columns.
             columns = _columns(row.experience)
             for name in COUNTED:
                 value = columns[name]
@@ -237,7 +243,8 @@ class ExperienceStore:
     def __len__(self) -> int:
         query = select(func.count()).select_from(EXPERIENCES)
         with self._errors(), self.engine.connect() as connection:
-            return int(connection.execute(query).scalar_one())
+            count = connection.execute(query).scalar_one()
+            return int(count)
 
     def __enter__(self) -> ExperienceStore:
         return self
@@ -282,14 +289,18 @@ class ExperienceStore:
                 # Another process added one of the same experiences in between. Alone, the others still go in.
                 if len(experiences) == 1:
                     return 0
-        return sum(self._add_chunk([experience]) for experience in experiences)
+        added = 0
+        for experience in experiences:
+            added += self._add_chunk([experience])
+        return added
 
 
 def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> int:
     """Add those that are not there yet; return how many."""
     new_by_id = {experience.id: experience for experience in experiences}
     column = EXPERIENCES.c.id
-    query = select(column).where(column.in_(list(new_by_id)))
+    ids = list(new_by_id)
+    query = select(column).where(column.in_(ids))
     for (identity,) in connection.execute(query):
         del new_by_id[identity]
     if not new_by_id:

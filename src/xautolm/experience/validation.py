@@ -108,7 +108,9 @@ def read_record(text: object) -> Experience:
         raise ValueError(f"the record has {len(text)} characters, more than {LARGEST_RECORD}")
     try:
         plain = json.loads(text)
-        experience = from_plain(Experience, _with_directions(_with_today_fingerprints(plain)))
+        plain = _with_today_fingerprints(plain)
+        plain = _with_directions(plain)
+        experience = from_plain(Experience, plain)
     except RecursionError:
         raise ValueError("the record is nested too deeply") from None
     except ValidationError as error:
@@ -124,7 +126,9 @@ def check(experience: Experience) -> None:
         ValueError: Why, in one line.
     """
     for find_problems in CHECKS:
-        for problem in find_problems(experience):
+        problem = next(find_problems(experience), None)
+        # One problem is enough to leave a record out.
+        if problem is not None:
             raise ValueError(problem)
 
 
@@ -135,8 +139,11 @@ def named_fingerprint(name: str) -> str:
 
 def _with_today_fingerprints(plain: Json) -> Json:
     """Return a record in which fingerprints of an earlier version, which were names, are digests."""
-    data = plain.get("data") if isinstance(plain, dict) else None
-    if not isinstance(plain, dict) or not isinstance(data, dict):
+    if not isinstance(plain, dict):
+        return plain
+    data = plain.get("data")
+    # What is no record at all is refused afterwards, by pydantic.
+    if not isinstance(data, dict):
         return plain
     renewed = dict(data)
     for key in ("fingerprint", "source_fingerprint"):
@@ -165,10 +172,15 @@ def _first_problem(error: ValidationError) -> str:
     # Without the input, which may have millions of characters.
     problems = error.errors(include_input=False, include_url=False)
     first = problems[0]
-    steps = [str(step)[:LONGEST_SHORT_NAME] for step in first["loc"]]
+    steps = []
+    for step in first["loc"]:
+        # A key of the record's own, of any length.
+        name = str(step)
+        steps.append(name[:LONGEST_SHORT_NAME])
     place = ".".join(steps)
     longest_message = 2 * LONGEST_SHORT_NAME
-    return f"{place}: {first['msg'][:longest_message]}"
+    message = first["msg"][:longest_message]
+    return f"{place}: {message}"
 
 
 def _numbers(experience: Experience) -> Iterator[str]:
@@ -179,6 +191,7 @@ def _numbers(experience: Experience) -> Iterator[str]:
         if value is not None and not low <= value <= high:
             yield f"{path} is {_short(value)}, out of bounds: {low:g} to {high:g}"
     task = TASKS.things.get(experience.task)
+    # Experiences of other searches, whose tasks are not ours, may leave numbers out.
     if task is None:
         return
     for path in NEVER_ZERO:
@@ -224,9 +237,11 @@ def _gpus(experience: Experience) -> Iterator[str]:
     for gpu in experience.system.gpus:
         # A GPU without memory is none; a compute capability of 0 means that it is not known.
         if not 0 < gpu.memory <= LARGEST_NUMBER:
-            yield f"the memory of a GPU is {_short(gpu.memory)}, out of bounds"
+            memory = _short(gpu.memory)
+            yield f"the memory of a GPU is {memory}, out of bounds"
         if not 0 <= gpu.compute_capability <= LARGEST_NUMBER:
-            yield f"the compute capability of a GPU is {_short(gpu.compute_capability)}, out of bounds"
+            capability = _short(gpu.compute_capability)
+            yield f"the compute capability of a GPU is {capability}, out of bounds"
         if len(gpu.name) > LONGEST_NAME:
             yield f"the name of a GPU has {len(gpu.name)} characters"
 
@@ -247,16 +262,21 @@ def _configuration(experience: Experience) -> Iterator[str]:
 
 def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
     """Yield why a value cannot be that of a hyperparameter."""
-    value_length = len(value) if isinstance(value, str) else 0
-    longest = max(len(name), value_length)
+    longest = len(name)
+    if isinstance(value, str):
+        longest = max(longest, len(value))
     if longest > LONGEST_NAME:
         yield f"a hyperparameter has a text of {longest} characters"
-    is_number = isinstance(value, int | float) and not isinstance(value, bool)
-    number = as_float(value) if is_number else None
+
+    number: float | None = None
+    # Yes and no are whole numbers for Python.
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        number = as_float(value)
     # Written so, the comparisons refuse NaN too.
     if number is not None and not abs(number) <= LARGEST_NUMBER:
         yield f"{_short(name)} is {_short(value)}, out of bounds"
     least = least_values().get(name)
+    # A name that no preset has is another space's own, and may be anything.
     if least is None or value is None:
         return
     if number is None:
@@ -285,15 +305,21 @@ def least_values() -> Mapping[str, float]:
     not_numbers: set[str] = set()
     for task in TASKS.things.values():
         suited = [card for card in cards if card.architecture in task.forms][:1]
-        for preset in PRESETS if suited else ():
+        if not suited:
+            continue
+        for preset in PRESETS:
             space = build_space(preset, task, suited, (), generic_data(), machine)
             for parameter in space.sites().values():
+                name = parameter.name
                 low = _lowest(parameter)
                 if low is None:
-                    not_numbers.add(parameter.name)
-                else:
-                    least[parameter.name] = min(low, least.get(parameter.name, low))
-    return {name: low for name, low in least.items() if name not in not_numbers}
+                    not_numbers.add(name)
+                    continue
+                least_so_far = least.get(name, low)
+                least[name] = min(low, least_so_far)
+    for name in not_numbers:
+        least.pop(name, None)
+    return least
 
 
 def _lowest(parameter: object) -> float | None:
@@ -305,29 +331,35 @@ def _lowest(parameter: object) -> float | None:
     # By the exact type: yes and no are whole numbers for Python.
     if any(type(option) not in {int, float} for option in parameter.options):
         return None
-    return min(as_float(option) for option in parameter.options)
+    numbers = [as_float(option) for option in parameter.options]
+    return min(numbers)
 
 
 def _outcome(experience: Experience) -> Iterator[str]:
     """Yield what contradicts itself or is out of bounds in how a trial ended."""
     outcome = experience.outcome
-    is_contradictory = outcome.failed != (outcome.failure is not None)
-    if is_contradictory or (not outcome.failed and not outcome.metrics):
+    has_reason = outcome.failure is not None
+    lacks_scores = not outcome.failed and not outcome.metrics
+    if outcome.failed != has_reason or lacks_scores:
         yield "status, failure and metrics contradict each other"
     for name, value in outcome.metrics.items():
         # Only what is registered: nothing is imported because a record names it.
         metric = METRICS.things.get(name)
         # Of a metric that is not known here, any number may be a value.
-        low, high = -LARGEST_NUMBER, LARGEST_NUMBER
+        low = -LARGEST_NUMBER
+        high = LARGEST_NUMBER
         if metric is not None:
-            low, high = max(low, metric.low - METRIC_SLACK), min(high, metric.high + METRIC_SLACK)
+            low = max(low, metric.low - METRIC_SLACK)
+            high = min(high, metric.high + METRIC_SLACK)
+        # Written so, the comparison refuses NaN too.
         if len(name) > LONGEST_NAME or not low <= value <= high:
             yield f"the metric {_short(name)} is {_short(value)}, out of bounds"
     for point in outcome.history:
         # A loss may be infinite where the trial ended well; these two are computed with.
         for name in ("epoch", "seconds"):
-            if not 0 <= point.get(name, 0.0) <= LARGEST_NUMBER:
-                yield f"{name} in the history is {_short(point[name])}, out of bounds"
+            value = point.get(name, 0.0)
+            if not 0 <= value <= LARGEST_NUMBER:
+                yield f"{name} in the history is {_short(value)}, out of bounds"
 
 
 def _objectives(experience: Experience) -> Iterator[str]:
@@ -349,11 +381,12 @@ def _objectives(experience: Experience) -> Iterator[str]:
     for name in qualities:
         if name not in outcome.metrics:
             yield f"a success without a value of its objective {_short(name)}"
-    has_known_metric = any(
-        name in METRICS.things or name in IMPORTED_METRICS for name in outcome.metrics
-    )
-    if experience.task in TASKS.things and not has_known_metric:
-        yield f"none of the metrics {_short(list(outcome.metrics))} is known"
+    if experience.task not in TASKS.things:
+        return
+    known_metrics = METRICS.things.keys() | IMPORTED_METRICS
+    if known_metrics.isdisjoint(outcome.metrics):
+        metric_names = list(outcome.metrics)
+        yield f"none of the metrics {_short(metric_names)} is known"
 
 
 def _features(experience: Experience) -> Iterator[str]:
@@ -362,7 +395,8 @@ def _features(experience: Experience) -> Iterator[str]:
             yield f"a group of meta-features has a name of {len(group)} characters"
         # One infinite number would spoil every distance that it enters.
         for value in values:
-            if not math.isfinite(value) or abs(value) > LARGEST_NUMBER:
+            is_usable = math.isfinite(value) and abs(value) <= LARGEST_NUMBER
+            if not is_usable:
                 yield f"a meta-feature in {_short(group)} is {_short(value)}, out of bounds"
 
 
