@@ -33,7 +33,9 @@ KINDS_OF_SIGNALS = {
 
 def failure_of(error: BaseException) -> Failure:
     """Return what an exception inside a trial means, with the first two lines of its text."""
-    lines = f"{type(error).__name__}: {error}".strip().split("\n")
+    text = f"{type(error).__name__}: {error}"
+    lines = text.strip().split("\n")
+    # The second line of our own errors says what was got instead.
     message = "\n".join(lines[:2])
     return Failure(kind=kind_of(error), message=message[:500])
 
@@ -99,6 +101,9 @@ def tail(path: Path) -> str:
 def last_lines(file: IO[bytes], count: int) -> str:
     """Return up to so many lines from the end of a file that is open for reading."""
     size = file.seek(0, os.SEEK_END)
-    file.seek(max(0, size - TAIL_BYTES))
+    start = max(0, size - TAIL_BYTES)
+    file.seek(start)
+    # The start may fall into the middle of a character.
     text = file.read().decode("utf-8", "replace")
-    return "\n".join(text.splitlines()[-count:])
+    lines = text.splitlines()
+    return "\n".join(lines[-count:])

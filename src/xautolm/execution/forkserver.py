@@ -75,6 +75,7 @@ class ForkServer:
             ready = [key for key, _ in self.selector.select()]
             for key in ready:
                 if key.fd == self.wake:
+                    # What wakes the server when a child has ended; only that there is something counts.
                     os.read(self.wake, 4096)
                 elif key.fd == REQUESTS:
                     is_open = self.receive()
@@ -139,9 +140,9 @@ class ForkServer:
         """Run a trial in its process, or in a new interpreter that takes this process over; returns the exit code."""
         if self.forks:
             return work(Path(folder), entry)
-        os.execv(
-            sys.executable, [sys.executable, "-c", program_of("worker"), folder, entry, str(server)]
-        )
+        program = program_of("worker")
+        arguments = [sys.executable, "-c", program, folder, entry, str(server)]
+        os.execv(sys.executable, arguments)
 
     def reap(self) -> None:
         """Report the children that have ended, after nothing of them is left."""
@@ -165,8 +166,9 @@ class ForkServer:
 
     def answer(self, message: dict[str, object]) -> None:
         """Tell the parent; if there is none any more, the closed input will end the server."""
+        line = f"{json.dumps(message)}\n"
         with contextlib.suppress(BrokenPipeError):
-            os.write(self.answers, json.dumps(message).encode() + b"\n")
+            os.write(self.answers, line.encode())
 
     def _close_logs(self, child: Child) -> None:
         for log in child.logs:
@@ -227,7 +229,7 @@ def load(modules: Sequence[str]) -> None:
 
 
 def main() -> None:
-    """The program of the server, with the arguments PARENT, FIRST and LATER.
+    """Run the program of the server, with the arguments PARENT, FIRST and LATER.
 
     FIRST are modules to load, separated by spaces, if trials are to be forks; LATER those that may wait.
     """

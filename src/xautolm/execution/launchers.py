@@ -133,7 +133,9 @@ class ServerLauncher:
     def exits(self) -> Mapping[Path, int | None]:
         """Return the children that have ended; if the server itself was lost, all of them."""
         self._note_all()
-        ended, self.ended = self.ended, {}
+        ended = self.ended
+        # Each end is told once.
+        self.ended = {}
         return ended
 
     def is_running(self, folder: Path) -> bool:
@@ -165,13 +167,15 @@ class ServerLauncher:
 
     def _launch(self, folder: Path, entry: str) -> int:
         assert self.server is not None and self.server.stdin is not None
-        request = json.dumps({"folder": str(folder), "entry": entry}).encode() + b"\n"
+        request = json.dumps({"folder": str(folder), "entry": entry})
+        line = f"{request}\n"
         try:
-            self.server.stdin.write(request)
+            self.server.stdin.write(line.encode())
             self.server.stdin.flush()
         except BrokenPipeError:
             raise ServerLost("The server that starts trials has ended.") from None
-        pid = int(self._wait_for("started")["pid"])
+        answer = self._wait_for("started")
+        pid = int(answer["pid"])
         self.running[folder] = pid
         return pid
 
@@ -197,8 +201,9 @@ class ServerLauncher:
     def _wait_for(self, event: str) -> dict[str, Any]:
         deadline = time.monotonic() + START_TIMEOUT
         while True:
+            seconds_left = deadline - time.monotonic()
             try:
-                answer = self.answers.get(timeout=max(0.0, deadline - time.monotonic()))
+                answer = self.answers.get(timeout=max(0.0, seconds_left))
             except queue.Empty:
                 raise XAutoLMError(
                     f"The server that starts trials did not answer in {START_TIMEOUT:.0f} s."
@@ -209,6 +214,7 @@ class ServerLauncher:
                 )
             if event in answer:
                 return answer
+            # Other trials may end meanwhile.
             self._note(answer)
 
     def _note(self, answer: dict[str, Any]) -> None:
@@ -240,7 +246,8 @@ class SpawnLauncher(ServerLauncher):
 def default_launcher(
     preload: Sequence[str], threads: int, later: Sequence[str] = ()
 ) -> ServerLauncher:
-    """A fork server, or spawning where a fork after loading frameworks is not safe (macOS) or unknown (Windows)."""
+    """Return a fork server, or a launcher of new interpreters where forks after loading frameworks are not safe."""
+    # On macOS they are not, of Windows it is not known.
     if sys.platform == "linux":
         return ForkServerLauncher(preload, threads, later)
     return SpawnLauncher(threads)
@@ -253,6 +260,7 @@ def _listen(
     assert server.stdout is not None
     with server.stdout:
         for line in server.stdout:
-            answers.put(json.loads(line))
+            answer = json.loads(line)
+            answers.put(answer)
     kill_marked(MARK, mark)
     answers.put({"ended": True})

@@ -101,28 +101,39 @@ class LocalExecutor:
         """Write the spec and start the process."""
         TrialFolder(folder).write_spec(spec)
         pid = self.launcher.launch(folder, self.entry)
+        # After the launch, which may have had to wait for the server: that is no time of the trial's.
+        started = time.monotonic()
         logger.info("trial %d is process %d; its files are in %s", spec.number, pid, folder)
-        self.trials[folder] = Running(spec, folder, pid, time.monotonic())
+        self.trials[folder] = Running(spec, folder, pid, started)
 
     def running(self) -> dict[int, Path]:
         """Return the folders of the running trials by number."""
-        return {trial.number: trial.folder for trial in self.trials.values()}
+        folders: dict[int, Path] = {}
+        for trial in self.trials.values():
+            folders[trial.number] = trial.folder
+        return folders
 
     def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
         """Return trials that ended; kill those beyond their limits meanwhile."""
         deadline = time.monotonic() + timeout
         while True:
             ended = self._conclude_ended()
-            if ended or not self.trials or time.monotonic() >= deadline:
+            is_late = time.monotonic() >= deadline
+            if ended or is_late or not self.trials:
                 return ended
             for trial in self.trials.values():
-                self._enforce(trial, time.monotonic())
+                # Read anew for each: to measure the memory of the one before takes time.
+                now = time.monotonic()
+                self._enforce(trial, now)
             time.sleep(POLL)
 
     def cancel(self, number: int) -> None:
         """Kill the process group of a trial that still runs within its limits."""
         for trial in self.trials.values():
-            if trial.number == number and trial.killed_for is None and not trial.is_cancelled:
+            if trial.number != number:
+                continue
+            # What was killed for a limit is a failure, and stays one.
+            if trial.killed_for is None and not trial.is_cancelled:
                 trial.is_cancelled = True
                 kill_group(trial.pid)
 
@@ -137,8 +148,10 @@ class LocalExecutor:
         ended = []
         for folder, code in self.launcher.exits().items():
             trial = self.trials.pop(folder, None)
-            if trial is not None:
-                ended.append((trial.number, self._conclude(trial, code)))
+            if trial is None:
+                continue
+            outcome = self._conclude(trial, code)
+            ended.append((trial.number, outcome))
         return ended
 
     def _enforce(self, trial: Running, now: float) -> None:
@@ -147,31 +160,30 @@ class LocalExecutor:
             # Once more: a process that has only just been started is not yet the group that can be killed.
             kill_group(trial.pid)
             return
+        limits = trial.limits
         if now - trial.looked >= FILES_POLL:
             trial.looked = now
             written = stray_bytes(trial.folder)
             if written > RUNNING_BYTES:
-                self._kill(
-                    trial,
-                    FailureKind.CRASH,
-                    f"wrote {written / 1e9:.1f} GB of files that nobody reads",
-                )
+                message = f"wrote {written / 1e9:.1f} GB of files that nobody reads"
+                self._kill(trial, FailureKind.CRASH, message)
+
         if now - trial.measured >= MEMORY_POLL:
             trial.measured = now
             memory = group_memory(trial.pid)
             trial.peak_memory = max(trial.peak_memory, memory)
-            if trial.limits.memory is not None and memory > trial.limits.memory:
-                self._kill(
-                    trial,
-                    FailureKind.OUT_OF_MEMORY,
-                    f"{memory / 1e9:.2f} GB passed the memory limit",
-                )
-        if trial.limits.seconds is not None:
-            limit = hard_limit(trial.limits.seconds)
+            if limits.memory is not None and memory > limits.memory:
+                message = f"{memory / 1e9:.2f} GB passed the memory limit"
+                self._kill(trial, FailureKind.OUT_OF_MEMORY, message)
+
+        if limits.seconds is not None:
+            limit = hard_limit(limits.seconds)
             if now - trial.started > limit:
-                self._kill(trial, FailureKind.TIMEOUT, f"no result {limit:.0f} s after its start")
+                message = f"no result {limit:.0f} s after its start"
+                self._kill(trial, FailureKind.TIMEOUT, message)
 
     def _kill(self, trial: Running, kind: FailureKind, message: str) -> None:
+        # The first limit that was passed is the reason that is told.
         if trial.killed_for is None:
             trial.killed_for = Failure(kind=kind, message=message)
             kill_group(trial.pid)
@@ -181,15 +193,21 @@ class LocalExecutor:
         # First of all: what a trial has filled the disk with could keep its result from being written.
         remove_strays(trial.folder)
         files = TrialFolder(trial.folder)
+        # What a trial has left counts, also if it was killed or cancelled right after it wrote that.
         outcome = left_outcome(files)
         if outcome is None and trial.is_cancelled:
             lead = metric_named(trial.spec.metric).objective
-            outcome = pruned_outcome(files, trial.spec, lead) or failed(CANCELLED)
+            outcome = pruned_outcome(files, trial.spec, lead)
+            if outcome is None:
+                outcome = failed(CANCELLED)
         if outcome is None:
-            outcome = failed(trial.killed_for or failure_of_exit(code))
+            reason = trial.killed_for or failure_of_exit(code)
+            outcome = failed(reason)
+
         failure = outcome.failure
         if failure is not None:
             failure = replace(failure, stderr_tail=tail(files.stderr))
+        # The trial measures itself only, we its descendants too, but only every now and then.
         peak_memory = max(outcome.peak_memory or 0, trial.peak_memory)
         wall_time = time.monotonic() - trial.started
         outcome = replace(
@@ -212,7 +230,8 @@ def left_outcome(folder: TrialFolder) -> TrialOutcome | None:
 
 def hard_limit(seconds: float) -> float:
     """Return when a trial is killed, in seconds after its start."""
-    return seconds + max(GRACE_SECONDS, GRACE_SHARE * seconds)
+    grace = max(GRACE_SECONDS, GRACE_SHARE * seconds)
+    return seconds + grace
 
 
 def group_memory(pid: int) -> int:

@@ -34,6 +34,7 @@ class BoundedLog:
         try:
             self.file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o644)
         except OSError:
+            # The pipe has to be read all the same, or the trial would wait for room in it.
             self.file = os.open(os.devnull, os.O_RDWR)
 
     def copy(self) -> bool:
@@ -41,17 +42,23 @@ class BoundedLog:
         try:
             chunk = os.read(self.pipe, CHUNK_BYTES)
         except BlockingIOError:
+            # Nothing is in it now, but something may come.
             return True
-        if chunk:
-            with suppress(OSError):
-                self._append(chunk)
-        return bool(chunk)
+        # Nothing at all can be read only when the last writer has closed its end.
+        if not chunk:
+            return False
+        with suppress(OSError):
+            self._append(chunk)
+        return True
 
     def close(self) -> None:
         """Copy what is still in the pipe, and close both ends."""
+        # Bounded, because whoever still has the other end may go on writing.
         for _ in range(DRAIN_CHUNKS):
             before = self.size
-            if not self.copy() or self.size == before:
+            may_go_on = self.copy()
+            has_grown = self.size != before
+            if not may_go_on or not has_grown:
                 break
         self.forget()
 
@@ -61,17 +68,23 @@ class BoundedLog:
         os.close(self.file)
 
     def _append(self, chunk: bytes) -> None:
-        self.size += os.pwrite(self.file, chunk, self.size)
-        if self.size > HEAD_BYTES + 2 * TAIL_BYTES + CHUNK_BYTES:
+        written = os.pwrite(self.file, chunk, self.size)
+        self.size += written
+        # Cut at twice the end's size, so that the end is copied once for each half megabyte and not for each line.
+        longest = HEAD_BYTES + 2 * TAIL_BYTES + CHUNK_BYTES
+        if self.size > longest:
             self._cut()
 
     def _cut(self) -> None:
         """Leave the beginning, a line that says how much is missing, and the end."""
-        tail = os.pread(self.file, TAIL_BYTES, self.size - TAIL_BYTES)
+        tail_start = self.size - TAIL_BYTES
+        tail = os.pread(self.file, TAIL_BYTES, tail_start)
+        # The line of an earlier cut is no output of the trial's, so it does not count as left out.
         note_size = len(self._note()) if self.omitted else 0
-        self.omitted += self.size - HEAD_BYTES - note_size - TAIL_BYTES
+        self.omitted += tail_start - HEAD_BYTES - note_size
         rest = self._note() + tail
         os.ftruncate(self.file, HEAD_BYTES)
+        # Should the disk be full, the log goes on behind the beginning.
         self.size = HEAD_BYTES
         self.size += os.pwrite(self.file, rest, HEAD_BYTES)
 

@@ -45,9 +45,11 @@ def _strays(folder: Path) -> Iterator[tuple[int, Path]]:
 def _files(path: Path) -> Iterator[tuple[int, Path]]:
     if path.is_dir() and not path.is_symlink():
         for parent, _, names in os.walk(path):
+            folder = Path(parent)
             for name in names:
-                yield from _files(Path(parent) / name)
+                yield from _files(folder / name)
         return
     # Files come and go while a trial runs.
     with suppress(OSError):
-        yield path.lstat().st_blocks * BLOCK_BYTES, path
+        blocks = path.lstat().st_blocks
+        yield blocks * BLOCK_BYTES, path

@@ -42,12 +42,14 @@ def work(folder: Path, entry: str) -> int:
         sys.path.extend(spec.import_folders)
         outcome = checked(run(spec, folder))
     except BaseException as error:
+        # `SystemExit` too: whatever ends a trial before it has an outcome is a failure.
         traceback.print_exc()
         outcome = failed(failure_of(error))
     wall_time = time.monotonic() - started
     code = 0
     try:
-        trial.write_outcome(replace(outcome, wall_time=wall_time, peak_memory=_peak_memory()))
+        outcome = replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())
+        trial.write_outcome(outcome)
     except OSError:
         traceback.print_exc()
         code = UNWRITABLE
@@ -85,14 +87,20 @@ def program_of(module: str) -> str:
 
 
 def _peak_memory() -> int:
-    """Largest resident memory of this process so far, in bytes."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024
+    """Return the largest resident memory of this process so far, in bytes."""
+    usage = resource.getrusage(resource.RUSAGE_SELF)
+    # macOS counts in bytes, Linux in units of 1,024.
+    if sys.platform == "darwin":
+        return usage.ru_maxrss
+    return usage.ru_maxrss * 1024
 
 
 def main() -> None:
-    """The program of a new interpreter, with the arguments FOLDER, ENTRY and the process id of the server."""
-    folder, entry, server = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+    """Run the program of a new interpreter, with the arguments FOLDER, ENTRY and the process id of the server."""
+    folder = Path(sys.argv[1])
+    entry = sys.argv[2]
+    server = int(sys.argv[3])
     # Once more: where a thread looks after the parent, it did not survive the change of program.
     end_with_parent(server)
-    sys.exit(work(folder, entry))
+    code = work(folder, entry)
+    sys.exit(code)
