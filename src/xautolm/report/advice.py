@@ -52,6 +52,7 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
     add_columns(table, HEADINGS, NUMBERS)
     for row in rows:
         configuration = row["configuration"]
+        # With a sign: the mean of a data set is 0, and a quality lies above or below it.
         quality = UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}"
         risk = UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}"
         memory = f"{row['memory'] / 1e9:.1f} GB"
@@ -78,4 +79,5 @@ def reason(experience: Experience) -> str:
     if outcome.failure is None:
         lead = lead_of(recorded_objectives(experience))
         result = f"{outcome.metrics[lead.name]:.3f}"
-    return f"{experience.data.name}/{experience.trial} {experience.configuration.model} {result}"
+    trial = f"{experience.data.name}/{experience.trial}"
+    return f"{trial} {experience.configuration.model} {result}"

@@ -39,13 +39,16 @@ def add_columns(table: Table, headings: Iterable[str], numbers: Collection[str] 
 
 def add_cells(table: Table, values: Iterable[object], style: str = "") -> None:
     """Add a row to a table; values that are no texts stand there as `str` writes them."""
-    cells = [cell(value) for value in values]
+    cells = []
+    for value in values:
+        cells.append(cell(value))
     table.add_row(*cells, style=style)
 
 
 def cell(text: object) -> Text:
     """Return the cell of a table, in one line: neither terminal escapes nor rich's markup work in it."""
-    return Text(printable_line(str(text)))
+    line = printable_line(str(text))
+    return Text(line)
 
 
 def sentence(text: str, style: str = "") -> Text:

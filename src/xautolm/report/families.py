@@ -60,7 +60,7 @@ def families_page(cards: Mapping[str, ModelCard], problems: Problems) -> str:
     headings = ["family", "architecture", "models", *TASKS.names()]
     rows = [headings, ["---"] * len(headings), *family_rows(cards, problems)]
     table = "\n".join(_line(row) for row in rows)
-    why = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
+    absences = "".join(f"- {reason}\n" for reason in reasons(cards, problems))
     forms = "".join(f"- `{form.name}` {form.title}\n" for form in FORMS.things.values())
     # Families whose weights cannot be stored with 8 or 4 bits.
     whole = {card.family for card in cards.values() if card.hub_id and not card.quantizable}
@@ -79,7 +79,7 @@ What a model does in each form:
 
 What is not there, and why:
 
-{why}"""
+{absences}"""
 
 
 def _cell(task: str, card: ModelCard, problems: Problems) -> str:

@@ -37,18 +37,23 @@ def print_result(
         console: Where to print; the terminal by default.
     """
     console = console or table_console()
-    console.print(_front_table(best, front))
+    table = _front_table(best, front)
+    console.print(table)
+
     validation = _scores(best.outcome.metrics)
-    console.print(sentence(f"\nbest: trial {best.trial}, validation {validation}"))
+    lines = [f"\nbest: trial {best.trial}, validation {validation}"]
     if test:
-        console.print(sentence(f"test (never seen by the search): {_scores(test)}"))
+        lines.append(f"test (never seen by the search): {_scores(test)}")
     if pruning:
-        console.print(sentence(pruning))
+        lines.append(pruning)
     root = shown_folder(folder.root)
     model = root / folder.best.name
     report = root / folder.report.name
     megabytes = disk_use(folder.root) / 1e6
-    console.print(sentence(f"model: {model}    report: {report}    disk: {megabytes:.0f} MB"))
+    lines.append(f"model: {model}    report: {report}    disk: {megabytes:.0f} MB")
+    for line in lines:
+        console.print(sentence(line))
+
     command = predict_command(root, inputs)
     # Not wrapped: it is there to be copied.
     console.print(sentence(f"next: {command}"), soft_wrap=True)
@@ -68,12 +73,16 @@ def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
     for experience in front:
         configuration = experience.configuration
         outcome = experience.outcome
-        scores = [score_text(outcome.metrics[metric]) for metric in metrics]
+        cells: list[object] = [experience.trial, configuration.model, configuration.method]
+        for metric in metrics:
+            score = outcome.metrics[metric]
+            cells.append(score_text(score))
         time = duration(outcome.evaluation_time or 0)
-        names = (configuration.model, configuration.method)
-        cells = (experience.trial, *names, *scores, time, hyperparameters(configuration.values))
+        cells.append(time)
+        cells.append(hyperparameters(configuration.values))
         is_best = experience.trial == best.trial
-        add_cells(table, cells, style="bold" if is_best else "")
+        style = "bold" if is_best else ""
+        add_cells(table, cells, style)
     return table
 
 
@@ -91,7 +100,8 @@ def disk_use(root: Path) -> int:
     sizes: dict[tuple[int, int], int] = {}
     for path, _, files in os.walk(root):
         for name in files:
-            status = os.stat(os.path.join(path, name))
+            place = os.path.join(path, name)
+            status = os.stat(place)
             file = status.st_dev, status.st_ino
             sizes[file] = status.st_size
     return sum(sizes.values())
@@ -99,5 +109,7 @@ def disk_use(root: Path) -> int:
 
 def _scores(scores: Mapping[str, float]) -> str:
     """Return scores in one line, such as `f1_macro 0.7000, mcc 0.5500`."""
-    parts = [f"{name} {score_text(value)}" for name, value in scores.items()]
+    parts = []
+    for name, score in scores.items():
+        parts.append(f"{name} {score_text(score)}")
     return ", ".join(parts)

@@ -171,8 +171,9 @@ class Plain(Quiet):
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Print what runs, and how long it is predicted to."""
+        model = configuration.model
         time = duration(seconds)
-        self.note(f"trial {number}: {configuration.model}, {configuration.method}, about {time}")
+        self.note(f"trial {number}: {model}, {configuration.method}, about {time}")
 
     def finished(self, experience: Experience, standing: Standing) -> None:
         """Print what came of the trial, and which one leads now."""
@@ -182,7 +183,8 @@ class Plain(Quiet):
         if best is not None:
             score = score_text(best.outcome.metrics[metric])
             leader = f"; best {score} (trial {best.trial})"
-        self.note(f"trial {experience.trial}: {summary(experience, metric)}{leader}")
+        ending = summary(experience, metric)
+        self.note(f"trial {experience.trial}: {ending}{leader}")
 
 
 class JsonLines(Quiet):
@@ -233,8 +235,9 @@ class JsonLines(Quiet):
         self._write(event)
 
     def _write(self, event: Mapping[str, object]) -> None:
+        line = json.dumps(event)
         # Flushed: a program reads an event when it happens, not when a buffer is full.
-        print(json.dumps(event), file=self.stream, flush=True)
+        print(line, file=self.stream, flush=True)
 
 
 class LiveTable(Quiet):
@@ -296,14 +299,16 @@ def _head(standing: Standing) -> Text:
     """Return the line at the top: the budget, the best score, and the failures."""
     metric = standing.lead.name
     failures = failures_in_words(standing.experiences) or "none"
-    score = "none yet"
+    leader = "none yet"
     best = standing.best
     if best is not None:
-        score = f"{score_text(best.outcome.metrics[metric])} by trial {best.trial}"
+        score = score_text(best.outcome.metrics[metric])
+        leader = f"{score} by trial {best.trial}"
     budget = f"{duration(standing.used)} used, {duration(standing.left)} left"
     if standing.trials_left is not None:
         budget += f", {standing.trials_left} trials left"
-    return sentence(f"{budget}   best {metric}: {score}   failures: {failures}", style="bold")
+    line = f"{budget}   best {metric}: {leader}   failures: {failures}"
+    return sentence(line, style="bold")
 
 
 def _trials(standing: Standing) -> Table:
@@ -315,8 +320,8 @@ def _trials(standing: Standing) -> Table:
         ("", "trial", "model", "method", metric, "time", "outcome"),
         numbers={"trial", metric, "time"},
     )
-    leaders = best_first(standing.experiences, standing.lead)[:ROWS]
-    for experience in leaders:
+    ordered = best_first(standing.experiences, standing.lead)
+    for experience in ordered[:ROWS]:
         outcome = experience.outcome
         configuration = experience.configuration
         is_optimal = experience.trial in standing.front
@@ -363,7 +368,9 @@ def _running(standing: Standing) -> list[Table]:
     """Return a line for each trial that runs: how far it is, and what it scores so far."""
     lines = []
     for number, spec in standing.running.items():
-        steps = TrialFolder(standing.folder.trial(number)).progress_lines()
+        folder = TrialFolder(standing.folder.trial(number))
+        steps = folder.progress_lines()
+        # A trial that is still loading has written nothing.
         last = steps[-1] if steps else {}
         configuration = spec.configuration
         title = f"trial {number}  {configuration.model} {configuration.method}"

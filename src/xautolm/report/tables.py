@@ -33,7 +33,8 @@ def best_first(experiences: Iterable[Experience], lead: Objective) -> list[Exper
 
     def place(experience: Experience) -> tuple[float, int]:
         # Of trials with the same value, or without any, the earlier one comes first.
-        return -lead.standing(experience.outcome.metrics), experience.trial
+        standing = lead.standing(experience.outcome.metrics)
+        return -standing, experience.trial
 
     return sorted(experiences, key=place)
 
@@ -92,15 +93,19 @@ def _row(experience: Experience, *, is_optimal: bool) -> Row:
     }
     for metric, score in outcome.metrics.items():
         row[metric] = round(score, SCORE_DECIMALS)
-    evaluation_time = outcome.evaluation_time
-    row[EVALUATION_TIME] = None if evaluation_time is None else round(evaluation_time, 2)
+    # The columns of numbers are empty where there is none, those of texts hold the empty text.
+    row[EVALUATION_TIME] = None
+    if outcome.evaluation_time is not None:
+        row[EVALUATION_TIME] = round(outcome.evaluation_time, 2)
     row["wall_time"] = round(outcome.wall_time, 2)
-    row["peak_memory_mb"] = (
-        None if outcome.peak_memory is None else round(outcome.peak_memory / 1e6)
-    )
-    failure = outcome.failure
-    row["failure"] = failure.kind.value if failure else ""
-    row["message"] = failure.message.partition("\n")[0] if failure else ""
+    row["peak_memory_mb"] = None
+    if outcome.peak_memory is not None:
+        row["peak_memory_mb"] = round(outcome.peak_memory / 1e6)
+    row["failure"] = ""
+    row["message"] = ""
+    if outcome.failure is not None:
+        row["failure"] = outcome.failure.kind.value
+        row["message"] = outcome.failure.message.partition("\n")[0]
     row["adjustments"] = "; ".join(outcome.adjustments)
     row["proposal"] = experience.proposal
     return row
@@ -108,7 +113,10 @@ def _row(experience: Experience, *, is_optimal: bool) -> Row:
 
 def hyperparameters(values: Values) -> str:
     """Return the hyperparameters of a configuration in one line, without its model and method."""
-    parts = [f"{name}={number(value)}" for name, value in values.items() if name not in HIDDEN]
+    parts = []
+    for name, value in values.items():
+        if name not in HIDDEN:
+            parts.append(f"{name}={number(value)}")
     return " ".join(parts)
 
 
@@ -121,7 +129,9 @@ def ending(outcome: TrialOutcome) -> str:
 
 def number(value: object) -> str:
     """Return a value as text; real numbers with three significant digits."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return f"{value:.3g}"
+    return str(value)
 
 
 def score_text(score: float) -> str:
@@ -160,7 +170,8 @@ def failures_by_kind(experiences: Iterable[Experience]) -> Counter[str]:
 def failures_in_words(experiences: Iterable[Experience]) -> str:
     """Return how many trials failed, by kind, such as `2 crash, 1 timeout`; nothing where none failed."""
     counts = failures_by_kind(experiences)
-    return ", ".join(f"{count} {kind}" for kind, count in counts.items())
+    parts = [f"{count} {kind}" for kind, count in counts.items()]
+    return ", ".join(parts)
 
 
 def pruning_account(experiences: Iterable[Experience]) -> str:
@@ -224,6 +235,8 @@ def explained(number: int, explanation: Mapping[str, Any]) -> str:
         parts.append(f"store trusted {explanation['trust']:.0%}")
     if "failure" in explanation:
         parts.append(f"chance of failure {explanation['failure']:.0%}")
-    if explanation.get("because"):
-        parts.append("most like " + "; ".join(explanation["because"]))
+    neighbors = explanation.get("because")
+    if neighbors:
+        names = "; ".join(neighbors)
+        parts.append(f"most like {names}")
     return ", ".join(parts)
