@@ -49,7 +49,9 @@ def _label_studio(table: pd.DataFrame) -> NotedTable:
     if not nested or DATA not in table.columns:
         return table, []
     tasks = list(table[DATA])
-    if not all(isinstance(task, Mapping) for task in tasks):
+    # Other data may have columns of these names too.
+    are_tasks = all(isinstance(task, Mapping) for task in tasks)
+    if not are_tasks:
         return table, []
 
     rows: list[dict[str, object]] = []
@@ -138,7 +140,11 @@ def _spacy(table: pd.DataFrame, label: str) -> pd.DataFrame:
     if CATEGORIES not in table.columns:
         return table
     rest = table.drop(columns=[CATEGORIES])
-    if label in rest.columns or not all(isinstance(cell, Mapping) for cell in table[CATEGORIES]):
+    # A column with labels goes before what a tool has nested.
+    if label in rest.columns:
+        return table
+    are_categories = all(isinstance(cell, Mapping) for cell in table[CATEGORIES])
+    if not are_categories:
         return table
     labels: list[list[str]] = []
     for place, categories in table[CATEGORIES].items():
@@ -190,6 +196,7 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
 def _choices(cell: object) -> object:
     """Return the choices in a cell of Label Studio's, which may be JSON text; any other cell as it is."""
     value = cell
+    # Looked at before it is read, since most cells are plain texts.
     if isinstance(cell, str) and cell.startswith("{") and f'"{CHOICES}"' in cell:
         try:
             value = json.loads(cell)

@@ -100,8 +100,10 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
     for role in roles:
         name = named.get(role.name)
         if name is not None:
-            if name not in columns and not _are_columns(name, role, columns):
-                raise DataError(f"No column {name!r}.", got=f"columns {listed_names(columns)}")
+            is_present = name in columns or _are_columns(name, role, columns)
+            if not is_present:
+                names = listed_names(columns)
+                raise DataError(f"No column {name!r}.", got=f"columns {names}")
             by_role[role.name] = name
             continue
         candidates = with_usual_name(table, role)
@@ -109,7 +111,8 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
         if len(candidates) != 1:
             raise _unclear_column(table, role, candidates, by_role)
         by_role[role.name] = candidates[0]
-    if len(set(by_role.values())) < len(by_role):
+    distinct = set(by_role.values())
+    if len(distinct) < len(by_role):
         raise DataError("One column cannot be two things.", got=by_role)
     return by_role
 
@@ -119,7 +122,9 @@ def with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:
     usual: list[str] = []
     for column in table.columns:
         name = str(column)
-        if name.strip().lower() in role.guesses:
+        # As people head their tables: `Text`, ` label`.
+        bare_name = name.strip().lower()
+        if bare_name in role.guesses:
             usual.append(name)
     return usual
 
@@ -137,26 +142,21 @@ def _unclear_column(
     """
     columns = [str(column) for column in table.columns]
     question = f"Which column is the {role.name}?"
+    advice = _naming_advice(role, columns, by_role)
     if candidates:
-        return DataError(
-            question,
-            got=f"both {' and '.join(candidates)} look like it",
-            fix=_naming_advice(role, columns, by_role),
-        )
-    got = f"columns {listed_names(columns)}"
-    switches = _switch_columns(table) if role.joins else []
-    if switches:
-        joined = ",".join(switches)
-        return DataError(
-            question,
-            got=got,
-            fix=f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}",
-        )
-    return DataError(question, got=got, fix=_naming_advice(role, columns, by_role))
+        names = " and ".join(candidates)
+        return DataError(question, got=f"both {names} look like it", fix=advice)
+    if role.joins:
+        switches = _switch_columns(table)
+        if switches:
+            joined = ",".join(switches)
+            advice = f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
+    return DataError(question, got=f"columns {listed_names(columns)}", fix=advice)
 
 
 def _naming_advice(role: Role, columns: Sequence[str], by_role: Mapping[str, str]) -> str:
-    if set(columns) <= set(by_role.values()):
+    taken = set(by_role.values())
+    if taken.issuperset(columns):
         return f"There is no other column; give the data one with the {role.name}."
     return f"Say so with {_option(role.name)}."
 
@@ -190,15 +190,20 @@ def _switch_columns(table: pd.DataFrame) -> list[str]:
     for name in table.columns:
         sample = table[name].head(SWITCH_SAMPLE)
         values = {str(cell) for cell in sample if not is_empty(cell)}
+        # An empty column says nothing at all.
         if values and values <= SWITCH_VALUES:
             names.append(str(name))
+    # A single column of yes and no has two classes; it is not several labels.
     if len(names) < 2:
         return []
     return names
 
 
 def _option(role: str) -> str:
-    return f"--{role} NAME" if role in {"text", "label"} else f"--columns {role}=NAME"
+    # The two roles that most tasks have are options of their own.
+    if role in {"text", "label"}:
+        return f"--{role} NAME"
+    return f"--columns {role}=NAME"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -256,6 +261,7 @@ def extract_labelled(
     *inputs, target = roles
     label_column = columns[target.name]
     label_cells = column_of(table, label_column, target, name)
+    # Before the cells one by one: what is wrong with all of them is said once.
     column_problem = target.column_problem(list(label_cells))
     if column_problem:
         raise DataError(f"{name}, column {label_column!r} {column_problem}")
@@ -264,7 +270,8 @@ def extract_labelled(
     problems: list[str] = []
     # Labels first: they decide which rows are looked at.
     labels = _parsed(label_cells, target, where, label_column, problems, missing=empty)
-    is_labelled = np.array([label is not None for label in labels], dtype=bool)
+    have_label = [label is not None for label in labels]
+    is_labelled = np.array(have_label, dtype=bool)
     values: dict[str, list[object]] = {}
     for role in inputs:
         column = columns[role.name]
@@ -274,10 +281,13 @@ def extract_labelled(
     _refuse(problems)
 
     values[target.name] = [label for label in labels if label is not None]
-    unlabelled = label_cells[~is_labelled]
+    # The index stays, by which later messages say where a row stands.
+    index = table.index[is_labelled]
+    labelled_rows = pd.DataFrame(values, index=index)
+    unlabelled_cells = label_cells[~is_labelled]
     return Labelled(
-        table=pd.DataFrame(values, index=table.index[is_labelled]),
-        unlabelled=dict(unlabelled.items()),
+        table=labelled_rows,
+        unlabelled=dict(unlabelled_cells.items()),
         where=counted_by(table),
     )
 
@@ -303,15 +313,18 @@ def _parsed(
     """
     values: list[object] = []
     for place, cell in cells.items():
+        problem = ""
         try:
             value = role.parse(cell)
         except MissingCellError as error:
             value = missing
             if missing is REFUSED:
-                problems.append(f"{where} {place}, column {column!r}: {error}.")
+                problem = str(error)
         except ValueError as error:
             value = REFUSED
-            problems.append(f"{where} {place}, column {column!r}: {error}.")
+            problem = str(error)
+        if value is REFUSED:
+            problems.append(f"{where} {place}, column {column!r}: {problem}.")
         values.append(value)
     return values
 
@@ -320,7 +333,10 @@ def _refuse(problems: Sequence[str]) -> None:
     if not problems:
         return
     further = len(problems) - 1
-    raise DataError(problems[0], fix=f"{further} further cells have problems." if further else "")
+    count = ""
+    if further:
+        count = f"{further} further cells have problems."
+    raise DataError(problems[0], fix=count)
 
 
 def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Series:
@@ -336,6 +352,7 @@ def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Ser
         parts = joined_names(column)
         absent = [part for part in parts if part not in table.columns]
         if len(parts) > 1 and not absent:
+            # A row is then a mapping of class names to 0 or 1, which the task reads as labels.
             rows = table[parts].to_dict("records")
             return pd.Series(rows, index=table.index, dtype=object)
         if absent:

@@ -68,7 +68,10 @@ def turns_of(cell: object) -> list[Turn]:
         cell = cell.tolist()
     if not isinstance(cell, list | tuple) or not cell:
         raise ValueError(f"expected a list of turns, got {cell!r}"[:100])
-    return [_turn(turn, number) for number, turn in enumerate(cell, start=1)]
+    turns: list[Turn] = []
+    for number, part in enumerate(cell, start=1):
+        turns.append(_turn(part, number))
+    return turns
 
 
 def _turn(turn: object, number: int) -> Turn:
@@ -105,10 +108,13 @@ def _text_of(content: object, number: int) -> str:
         return content
     if hasattr(content, "tolist"):
         content = content.tolist()
+    # What is no list either has no text, which is said below.
     parts = content if isinstance(content, list) else [None]
     texts: list[str] = []
     for part in parts:
-        text = part.get("text") if isinstance(part, Mapping) else None
+        text: object = None
+        if isinstance(part, Mapping):
+            text = part.get("text")
         if not isinstance(text, str):
             raise ValueError(f"turn {number} has no text but {content!r}"[:100])
         texts.append(text)
@@ -117,11 +123,14 @@ def _text_of(content: object, number: int) -> str:
 
 def conversation_text(turns: Sequence[Turn]) -> str:
     """Return a prompt as one text: that of a single user's turn, else the JSON text of all turns."""
-    if len(turns) == 1 and turns[0].speaker is Speaker.USER:
-        return turns[0].content
+    if len(turns) == 1:
+        (only_turn,) = turns
+        if only_turn.speaker is Speaker.USER:
+            return only_turn.content
     messages: list[dict[str, str]] = []
     for turn in turns:
-        messages.append({"role": turn.speaker, "content": turn.content})
+        message = {"role": turn.speaker, "content": turn.content}
+        messages.append(message)
     return json.dumps(messages, ensure_ascii=False)
 
 

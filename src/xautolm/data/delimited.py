@@ -56,7 +56,8 @@ def read_delimited(
         records, separator, notes = _with_separator(lines, usual_separator)
     except MalformedError as error:
         problem = f"{place}, line {error.line}: {error.problem}"
-        raise DataError(problem, got=repr(error.got[:SAMPLE_OF_LINE]), fix=error.fix) from None
+        beginning = error.got[:SAMPLE_OF_LINE]
+        raise DataError(problem, got=repr(beginning), fix=error.fix) from None
     if separator != usual_separator:
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
     table, row_notes = _as_table(records, place, every_row)
@@ -133,9 +134,8 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTa
             f"repetitions of the header left out: {len(repeated)}, the first in line {first}"
         )
     if not rows:
-        raise DataError(
-            f"{place} has no rows.", got=f"only column names: {', '.join(map(repr, header))}"
-        )
+        names = ", ".join(map(repr, header))
+        raise DataError(f"{place} has no rows.", got=f"only column names: {names}")
 
     header_place = f"{place}, line {records[0].first_line}"
     _check_header(header, rows, header_place)
@@ -184,7 +184,9 @@ def _check_header(header: Sequence[str], rows: Sequence[Record], place: str) -> 
     Raises:
         DataError: There is no header.
     """
-    longest_name = max((len(name.split()) for name in header), default=0)
+    word_counts = [len(name.split()) for name in header]
+    longest_name = max(word_counts, default=0)
+    # A first line of short words may be names, whatever stands below it.
     if longest_name < WORDS_OF_PROSE:
         return
     for position, name in enumerate(header):

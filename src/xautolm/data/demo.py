@@ -145,7 +145,9 @@ def _ticket(rng: np.random.Generator) -> tuple[str, str]:
     """Return a text and its label; the order of the draws is part of what a seed promises."""
     labels = list(COMPLAINTS)
     if rng.random() < AMBIGUOUS:
-        first, second, complaint = SHARED[rng.integers(len(SHARED))]
+        number = rng.integers(len(SHARED))
+        first, second, complaint = SHARED[number]
+        # Either class is as right, so that nobody can learn which.
         label = first if rng.random() < 0.5 else second
     else:
         position = rng.choice(len(labels), p=CLASS_SHARES)
@@ -156,6 +158,7 @@ def _ticket(rng: np.random.Generator) -> tuple[str, str]:
     product = rng.choice(PRODUCTS)
     time = rng.choice(TIMES)
     sentence = complaint.format(product=product, time=time)
+    # A product that begins the sentence is written in lower case.
     capitalized = sentence[0].upper() + sentence[1:]
     opening = str(rng.choice(OPENINGS))
     closing = str(rng.choice(CLOSINGS))
@@ -175,6 +178,8 @@ def _with_typo(text: str, rng: np.random.Generator) -> str:
     # Not the first one, and not the full stop.
     last = max(2, len(text) - 2)
     position = int(rng.integers(1, last))
+    following = position + 1
     letters = list(text)
-    letters[position : position + 2] = reversed(letters[position : position + 2])
+    # A ticket is a sentence at least, so there is always a letter that follows.
+    letters[position], letters[following] = letters[following], letters[position]
     return "".join(letters)

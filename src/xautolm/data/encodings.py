@@ -134,7 +134,9 @@ def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeE
     """Return an error that names the line and what the file looks like."""
     start = error.start
     # Line ends are \n, \r\n or \r; the larger count has all of a kind once.
-    line = max(content.count(b"\n", 0, start), content.count(b"\r", 0, start)) + 1
+    line_feeds = content.count(b"\n", 0, start)
+    carriage_returns = content.count(b"\r", 0, start)
+    line = max(line_feeds, carriage_returns) + 1
     where = f"{place}, line {line}"
     name = codec.upper().removesuffix("-SIG")
     around = content[max(start - CONTEXT_BYTES, 0) : start + CONTEXT_BYTES]

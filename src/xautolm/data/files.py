@@ -126,9 +126,8 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     splits: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         if table.empty:
-            raise DataError(
-                f"{place} has no rows.", got=f"split {split!r}" if len(tables) > 1 else None
-            )
+            got = f"split {split!r}" if len(tables) > 1 else None
+            raise DataError(f"{place} has no rows.", got=got)
         check_column_names(table, place)
         splits[split], repairs = repaired_table(table, place)
         notes.extend(repairs)
@@ -185,11 +184,11 @@ def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
     try:
         with zipfile.ZipFile(io.BytesIO(data)) as archive:
             # macOS puts a folder of its own beside the files that it packs.
-            names = [
-                name
-                for name in archive.namelist()
-                if not name.endswith("/") and "__MACOSX" not in name
-            ]
+            names: list[str] = []
+            for name in archive.namelist():
+                is_folder = name.endswith("/")
+                if not is_folder and "__MACOSX" not in name:
+                    names.append(name)
             if len(names) != 1:
                 first_names = ", ".join(names[:6])
                 ellipsis = " ..." if len(names) > 6 else ""
@@ -237,7 +236,7 @@ def _parquet(content: Content) -> Tables:
         content.check_is_data()
     try:
         table = pd.read_parquet(io.BytesIO(content.data))
-        metadata = parquet.read_schema(io.BytesIO(content.data)).metadata
+        schema = parquet.read_schema(io.BytesIO(content.data))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         first_line = str(error).splitlines()[0]
         raise DataError(
@@ -245,10 +244,12 @@ def _parquet(content: Content) -> Tables:
             got=first_line,
             fix="Was it cut off? Fetch or write it again.",
         ) from None
-    if any(name is not None for name in table.index.names):
+    is_column = any(name is not None for name in table.index.names)
+    if is_column:
         table = table.reset_index()
     table = table.reset_index(drop=True)
-    return {TRAIN: with_stored_class_names(table, metadata)}, []
+    named = with_stored_class_names(table, schema.metadata)
+    return {TRAIN: named}, []
 
 
 def _plain_text(content: Content) -> Tables:
@@ -267,8 +268,9 @@ def _plain_text(content: Content) -> Tables:
     if lines and FASTTEXT_LABEL.search(lines[0]):
         rows: list[dict[str, object]] = []
         for line in lines:
-            words = FASTTEXT_LABEL.sub("", line).strip()
-            rows.append({"text": words, "label": FASTTEXT_LABEL.findall(line)})
+            words = FASTTEXT_LABEL.sub("", line)
+            labels = FASTTEXT_LABEL.findall(line)
+            rows.append({"text": words.strip(), "label": labels})
         return {TRAIN: lined_table(rows, numbers)}, notes
     table, reading_notes = read_delimited(text, content.place, "\t")
     if len(table.columns) < 2:

@@ -18,7 +18,9 @@ def fingerprint(task: str, *tables: pd.DataFrame) -> str:
         for row in table.itertuples(index=False):
             # Texts hardly hold the unit separator, so cells do not run together; the same of tables below.
             text = "\x1f".join(map(str, row))
-            row_digests.append(hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest())
+            content = text.encode("utf-8", "surrogatepass")
+            row_digest = hashlib.sha256(content).digest()
+            row_digests.append(row_digest)
         digest.update(b"\x1e")
         for row_digest in sorted(row_digests):
             digest.update(row_digest)

@@ -63,10 +63,10 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
     files = data_files(folder)
     is_enough = TRAIN in files.splits or (any_split and files.splits)
     if not is_enough:
-        content = _listed_paths(_files_below(folder))
+        content = _listed_paths(_files_below(folder)) or "no file"
         raise DataError(
             "The folder has no training split.",
-            got=f"{folder} with {content or 'no file'}",
+            got=f"{folder} with {content}",
             fix="Name the file train.csv, .tsv, .jsonl or .parquet, or give a file.",
         )
     tables: dict[str, pd.DataFrame] = {}
@@ -76,7 +76,8 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
         tables[split], part_notes = _joined(folder, paths, encoding)
         notes.extend(part_notes)
     if files.nameless:
-        notes.append(f"not read, since no split is in the name: {_listed_paths(files.nameless)}")
+        unread = _listed_paths(files.nameless)
+        notes.append(f"not read, since no split is in the name: {unread}")
     return Source(folder.resolve().name, tables, tuple(notes))
 
 
@@ -93,8 +94,9 @@ def data_files(folder: Path) -> DataFiles:
             split = split or split_of(parent)
         if split is None:
             nameless.append(path)
-        else:
-            splits.setdefault(split, []).append(path)
+            continue
+        paths_of_split = splits.setdefault(split, [])
+        paths_of_split.append(path)
     paths_by_split = {split: tuple(paths) for split, paths in splits.items()}
     return DataFiles(paths_by_split, tuple(nameless))
 
@@ -117,7 +119,9 @@ def _files_below(folder: Path) -> list[PurePath]:
         place = Path(parent).relative_to(folder)
         subfolders: list[str] = []
         if len(place.parts) < DEEPEST:
-            subfolders = sorted(name for name in folders if not name.startswith((".", "__")))
+            # Folders such as `.git`, `__pycache__` and macOS' `__MACOSX` are made by programs.
+            visible = [name for name in folders if not name.startswith((".", "__"))]
+            subfolders = sorted(visible)
         # `os.walk` goes on into the folders that it finds in its own list.
         folders[:] = subfolders
         for name in sorted(names):
@@ -139,7 +143,11 @@ def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
     Raises:
         DataError: They are named.
     """
-    shards = [shard for shard in map(_shard, paths) if shard is not None]
+    shards: list[_Shard] = []
+    for path in paths:
+        shard = _shard(path)
+        if shard is not None:
+            shards.append(shard)
     tables = {(shard.table, shard.count) for shard in shards}
     if len(shards) == len(paths) and len(tables) == 1:
         _check_complete(folder, shards)
@@ -167,7 +175,9 @@ def _shard(path: PurePath) -> _Shard | None:
     if match is None:
         return None
     table = path.parent / match["stem"]
-    return _Shard(table, int(match["number"]), int(match["count"]))
+    number = int(match["number"])
+    count = int(match["count"])
+    return _Shard(table, number, count)
 
 
 def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
@@ -189,14 +199,15 @@ def _check_complete(folder: Path, shards: Sequence[_Shard]) -> None:
     count = shards[0].count
     table = shards[0].table
     present = {shard.number for shard in shards}
-    missing = sorted(set(range(count)) - present)
+    missing = [number for number in range(count) if number not in present]
     # As many files as there are parts, and all numbers: then none of them is there twice either.
     if not missing and len(shards) == count:
         return
-    numbers = ", ".join(map(str, missing[:SHOWN_FILES]))
+    numbers = ", ".join(map(str, missing[:SHOWN_FILES])) or "none"
+    place = folder / table.parent
     raise DataError(
         f"Of {count} parts of {table.name!r} only {count - len(missing)} are there.",
-        got=f"{len(shards)} files in {folder / table.parent}; missing: number {numbers or 'none'}",
+        got=f"{len(shards)} files in {place}; missing: number {numbers}",
         fix="Fetch the missing ones, for example with `hf download`.",
     )
 

@@ -33,6 +33,7 @@ def in_columns(source: Source, roles: Sequence[Role], named: Columns) -> Source:
     for split, table in source.splits.items():
         in_form, form_notes = table_in_columns(table, roles, named)
         splits[split] = in_form
+        # With the split's name, since several splits may have the same note.
         for note in form_notes:
             notes.append(f"{split} split: {note}")
     return replace(source, splits=splits, notes=tuple(notes))
@@ -59,6 +60,7 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
     table, notes = annotation_columns(table, named_label)
     table = _flat(table, text)
     label = named_label or _guess(table, target)
+    # Without such a column there is a message later, which asks for it.
     if label is not None and label in table.columns:
         cells = label_cells(table, label)
         table = with_columns(table, {label: cells})
@@ -108,8 +110,9 @@ def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
         uses_of_name.update(keys)
     for column, keys in keys_by_column.items():
         for key in keys:
-            is_clear = uses_of_name[key] == 1
-            name = key if is_clear else f"{column}.{key}"
+            name = key
+            if uses_of_name[key] > 1:
+                name = f"{column}.{key}"
             cells = [mapping.get(key) for mapping in table[column]]
             flat = with_columns(flat, {name: cells})
     return flat

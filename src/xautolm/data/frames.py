@@ -70,18 +70,24 @@ def frame_of_columns(columns: Mapping[Hashable, object]) -> pd.DataFrame:
         return frame.reset_index(drop=True)
 
     cells_by_name: dict[str, list[object]] = {}
+    lengths: set[int] = set()
+    counts: list[str] = []
     for name, values in columns.items():
+        text = column_name(name)
         cells = listed(values, f"column {name!r}")
-        cells_by_name[column_name(name)] = cells
-    lengths = {name: len(cells) for name, cells in cells_by_name.items()}
-    if len(set(lengths.values())) > 1:
-        counts = [f"{length} in {name!r}" for name, length in lengths.items()]
-        raise DataError("The columns do not form a table.", got=f"{', '.join(counts)} rows")
+        cells_by_name[text] = cells
+    for text, cells in cells_by_name.items():
+        lengths.add(len(cells))
+        counts.append(f"{len(cells)} in {text!r}")
+    if len(lengths) > 1:
+        all_counts = ", ".join(counts)
+        raise DataError("The columns do not form a table.", got=f"{all_counts} rows")
 
-    rows = max(lengths.values(), default=0)
+    rows = max(lengths, default=0)
     frame = pd.DataFrame(index=range(rows))
-    for name, cells in cells_by_name.items():
-        frame[name] = pd.Series(cells, index=frame.index, dtype=object)
+    for text, cells in cells_by_name.items():
+        # As objects: pandas would otherwise make floats of whole numbers beside a missing cell.
+        frame[text] = pd.Series(cells, index=frame.index, dtype=object)
     return frame
 
 
@@ -99,9 +105,12 @@ def plain_cells(column: pd.Series) -> pd.Series:
         # Types of pandas' own have several marks of what is missing; they know them.
         values = column.tolist()
         missing = column.isna().tolist()
-    elif column.dtype == object and any(cell is pd.NA for cell in column):
+    elif column.dtype == object:
         values = list(column)
         missing = [cell is pd.NA for cell in values]
+        # Most columns are plain; those need no copy.
+        if not any(missing):
+            return column
     else:
         return column
     cells: list[object] = []
@@ -128,12 +137,17 @@ def listed(values: object, name: str) -> list[object]:
     # In this order the names of Arrow, of NumPy, PyTorch and pandas, and of polars.
     for method in ("to_pylist", "tolist", "to_list"):
         if hasattr(values, method):
-            values = getattr(values, method)()
+            to_list = getattr(values, method)
+            values = to_list()
             break
     has_no_order = isinstance(values, str | bytes | Mapping | set | frozenset)
     if has_no_order or not isinstance(values, Iterable):
+        value_in_words = f"{type(values).__name__} {values!r}"
         raise DataError(
             f"{name}: expected a list, array or series, a value for each row.",
-            got=f"{type(values).__name__} {values!r}"[:80],
+            got=value_in_words[:80],
         )
-    return [None if value is pd.NA else value for value in values]
+    plain: list[object] = []
+    for value in values:
+        plain.append(None if value is pd.NA else value)
+    return plain

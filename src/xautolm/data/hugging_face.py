@@ -25,7 +25,8 @@ MARKS_OF_SAVED = ("dataset_info.json", "dataset_dict.json")
 
 def is_saved(folder: Path) -> bool:
     """Return whether `save_to_disk` wrote a folder."""
-    return any((folder / name).is_file() for name in MARKS_OF_SAVED)
+    marks = [folder / name for name in MARKS_OF_SAVED]
+    return any(mark.is_file() for mark in marks)
 
 
 def from_disk(folder: Path, *, any_split: bool = False) -> Source:
@@ -95,8 +96,9 @@ def named_splits(
             )
         candidates = usual or similar
         if candidates:
-            splits[split] = as_frame(named[candidates[0]])
-            del left_out[candidates[0]]
+            key = candidates[0]
+            splits[split] = as_frame(named[key])
+            del left_out[key]
 
     if TRAIN not in splits and not (any_split and splits):
         raise DataError("The data set has no training split.", got=", ".join(named))
@@ -168,9 +170,12 @@ class StoredClasses:
 
 def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Json]]:
     """Return what a file says of its columns; nothing where it says nothing, or in another form."""
-    text = (metadata or {}).get(HUB_KEY, b"{}")
+    if metadata is None:
+        return {}
+    text = metadata.get(HUB_KEY, b"{}")
     try:
-        features = dict(json.loads(text)["info"]["features"])
+        description = json.loads(text)
+        features = dict(description["info"]["features"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
     stored: dict[str, dict[str, Json]] = {}
@@ -200,6 +205,7 @@ def _class_names(numbers: Iterable[float], classes: ClassNames) -> list[str | No
     """Return the names of class numbers; below zero or missing, there is none."""
     names: list[str | None] = []
     for number in numbers:
+        # Data sets have -1 where nobody has said the class, as in the test splits of benchmarks.
         if is_missing(number) or number < 0:
             names.append(None)
         else:
@@ -220,4 +226,7 @@ def _class_name_lists(rows: pd.Series, classes: ClassNames) -> pd.Series:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
-    return lines[0] if lines else ""
+    # Some errors have no text at all.
+    if not lines:
+        return ""
+    return lines[0]

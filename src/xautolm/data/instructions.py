@@ -32,7 +32,7 @@ def instruction_columns(
     Raises:
         DataError: A conversation that cannot be learned from, by its row.
     """
-    columns = set(map(str, table.columns))
+    columns = {str(name) for name in table.columns}
     # Conversations first: they hold the answers too, whatever columns stand beside them.
     for name in CONVERSATIONS:
         may_be_read = name in columns and named in (None, name)
@@ -43,7 +43,8 @@ def instruction_columns(
     if {PROMPT, COMPLETION} <= columns and _holds_turns(table[PROMPT]):
         return _of_prompts_in_turns(table)
     # An instruction without anything beside it is a prompt as it is.
-    if INSTRUCTION in columns and columns & {INPUT, SYSTEM, HISTORY}:
+    has_more = not columns.isdisjoint({INPUT, SYSTEM, HISTORY})
+    if INSTRUCTION in columns and has_more:
         return _of_instructions(table, text)
     return table, []
 
@@ -53,6 +54,7 @@ def _holds_turns(column: pd.Series) -> bool:
     for cell in column:
         if is_missing(cell):
             continue
+        # One cell is enough to tell; where another one is not alike, reading it says so.
         if isinstance(cell, str):
             return cell.lstrip().startswith("[")
         return items_of(cell) is not None
@@ -82,7 +84,8 @@ def _of_instructions(table: pd.DataFrame, text: str) -> NotedTable:
         superseded.append(text)
     rest = table.drop(columns=superseded)
     joined = [name for name in parts if name in (INSTRUCTION, INPUT)]
-    note = f"{' and '.join(joined)} joined to the prompt"
+    names = " and ".join(joined)
+    note = f"{names} joined to the prompt"
     return with_columns(rest, {text: prompts}), [note]
 
 
@@ -105,8 +108,9 @@ def _instruction_prompt(row: Mapping[str, object]) -> str:
         turns.append(Turn(Speaker.USER, str(question)))
         turns.append(Turn(Speaker.ASSISTANT, str(answer)))
     # Of a row without an input, the instruction is the whole request.
-    parts = [_cell(row, INSTRUCTION), _cell(row, INPUT)]
-    request = "\n\n".join(part for part in parts if part)
+    cells = [_cell(row, INSTRUCTION), _cell(row, INPUT)]
+    parts = [cell for cell in cells if cell]
+    request = "\n\n".join(parts)
     turns.append(Turn(Speaker.USER, request))
     return conversation_text(turns)
 
@@ -121,7 +125,8 @@ def _cell(row: Mapping[str, object], name: str) -> str:
     if is_empty(cell):
         return ""
     if not isinstance(cell, str):
-        raise ValueError(f"expected text in {name!r}, got {type(cell).__name__} {quoted(cell)}")
+        kind = type(cell).__name__
+        raise ValueError(f"expected text in {name!r}, got {kind} {quoted(cell)}")
     return cell
 
 
@@ -131,6 +136,7 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     Raises:
         DataError: A row has no such turns.
     """
+    # ShareGPT keeps what the system says beside the turns, in a column of its own.
     systems = [None] * len(table)
     if SYSTEM in table.columns:
         systems = list(table[SYSTEM])
@@ -177,16 +183,19 @@ def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Tur
     Raises:
         ValueError: There is no question, or no answer where one is needed.
     """
-    answers = [position for position, turn in enumerate(turns) if turn.speaker is Speaker.ASSISTANT]
-    if needs_answer and not answers:
+    last_answer: int | None = None
+    for position, turn in enumerate(turns):
+        if turn.speaker is Speaker.ASSISTANT:
+            last_answer = position
+    if needs_answer and last_answer is None:
         raise ValueError("no turn is the assistant's, so there is nothing to learn")
-    last_turn = len(turns) - 1
-    ends_with_answer = bool(answers) and answers[-1] == last_turn
+
     prompt = list(turns)
     answer = ""
+    last_turn = len(turns) - 1
     # To predict for, a conversation that ends with a question is a prompt as it is.
-    if needs_answer or ends_with_answer:
-        last_answer = answers[-1]
+    takes_answer = needs_answer or last_answer == last_turn
+    if last_answer is not None and takes_answer:
         prompt = list(turns[:last_answer])
         answer = turns[last_answer].content
     if not prompt or prompt[-1].speaker is not Speaker.USER:
@@ -202,12 +211,13 @@ def _of_prompts_in_turns(table: pd.DataFrame) -> NotedTable:
     """
     prompts: list[str] = []
     completions: list[object] = []
-    for place, prompt, completion in zip(
-        table.index, table[PROMPT], table[COMPLETION], strict=True
-    ):
+    rows = zip(table.index, table[PROMPT], table[COMPLETION], strict=True)
+    for place, prompt, completion in rows:
         try:
-            prompts.append(conversation_text(turns_of(prompt)))
+            turns = turns_of(prompt)
+            prompts.append(conversation_text(turns))
             if items_of(completion) is None:
+                # A text, whatever the prompt is.
                 completions.append(completion)
             else:
                 last_turn = turns_of(completion)[-1]
@@ -218,4 +228,5 @@ def _of_prompts_in_turns(table: pd.DataFrame) -> NotedTable:
 
 
 def _row_error(table: pd.DataFrame, place: object, problem: str) -> DataError:
-    return DataError(f"{place_of(table, place)}: {problem}.", fix="Mend the row or leave it out.")
+    where = place_of(table, place)
+    return DataError(f"{where}: {problem}.", fix="Mend the row or leave it out.")

@@ -35,7 +35,8 @@ def read_json(text: str, place: str, *, has_lines: bool) -> Mapping[str, pd.Data
     numbers = [number for number, line in enumerate(lines, start=1) if line.strip()]
     if not numbers:
         raise DataError(f"{place} is empty.", fix=ONE_ROW_EACH)
-    first_line = lines[numbers[0] - 1]
+    first_number = numbers[0]
+    first_line = lines[first_number - 1]
     # What is in a file decides, not its name: an object in the first of several lines makes it JSON Lines.
     if _is_object(first_line) and (has_lines or len(numbers) > 1):
         return {TRAIN: _table_of_lines(lines, numbers, place)}
@@ -43,6 +44,7 @@ def read_json(text: str, place: str, *, has_lines: bool) -> Mapping[str, pd.Data
         document = _parsed(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
+            # A whole value, and then something: objects over several lines, one after the other.
             return {TRAIN: _table_of_values(text, place)}
         begins_a_value = first_line.lstrip()[0] in "[{"
         if has_lines and not begins_a_value:
@@ -85,8 +87,10 @@ def _is_object(text: str) -> bool:
         value, end = json.JSONDecoder().raw_decode(bare)
     except (ValueError, RecursionError):
         return False
+    if not isinstance(value, dict):
+        return False
     rest = bare[end:].lstrip()
-    return isinstance(value, dict) and (not rest or rest[0] in "{,")
+    return not rest or rest[0] in "{,"
 
 
 def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) -> pd.DataFrame:
@@ -124,9 +128,10 @@ def _values_of_line(line: str, where: str) -> list[Json]:
     try:
         return [_parsed(line)]
     except json.JSONDecodeError as error:
-        values = _several_values(line) if error.msg == "Extra data" else []
-        if values:
-            return values
+        if error.msg == "Extra data":
+            values = _several_values(line)
+            if values:
+                return values
         got = f"{error.msg} in {line[:SAMPLE_OF_LINE]!r}"
         raise DataError(f"{where}: not valid JSON.", got=got, fix=ONE_ROW_EACH) from None
     except ValueError as error:
@@ -159,9 +164,12 @@ def _table_of_values(text: str, place: str) -> pd.DataFrame:
     decoder = json.JSONDecoder(object_pairs_hook=_object)
     rows: list[dict[str, Json]] = []
     places: list[int] = []
-    position = len(text) - len(text.lstrip())
+    # The decoder does not pass over blanks by itself.
+    blanks = len(text) - len(text.lstrip())
+    position = blanks
     while position < len(text):
-        line = text.count("\n", 0, position) + 1
+        line_ends = text.count("\n", 0, position)
+        line = line_ends + 1
         where = f"{place}, line {line}"
         try:
             value, position = decoder.raw_decode(text, position)
@@ -182,6 +190,7 @@ def _table_of_values(text: str, place: str) -> pd.DataFrame:
 def _not_json(error: json.JSONDecodeError, text: str, place: str) -> DataError:
     """Return what is wrong with a text: it was cut off, or what stands around the place of the error."""
     where = f"{place}, line {error.lineno}, column {error.colno}"
+    # Blanks at the end of a file are no part of what was cut off.
     end = len(text.rstrip())
     is_cut_off = error.pos >= end or error.msg.startswith("Unterminated string")
     if is_cut_off:
@@ -191,11 +200,11 @@ def _not_json(error: json.JSONDecodeError, text: str, place: str) -> DataError:
             got=repr(last_characters),
             fix="Was it cut off? Fetch or write it again.",
         )
-    start = max(error.pos - SAMPLE_OF_LINE // 2, 0)
-    around = text[start : error.pos + SAMPLE_OF_LINE // 2]
-    return DataError(
-        f"{where}: not valid JSON.", got=f"{error.msg} near {around!r}", fix=ONE_ROW_EACH
-    )
+    half = SAMPLE_OF_LINE // 2
+    start = max(error.pos - half, 0)
+    around = text[start : error.pos + half]
+    got = f"{error.msg} near {around!r}"
+    return DataError(f"{where}: not valid JSON.", got=got, fix=ONE_ROW_EACH)
 
 
 def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame]:
@@ -258,10 +267,12 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     column_rows = _rows_of_columns(document)
     if column_rows is not None:
         return column_rows
+    first_names = [repr(name) for name in list(document)[:8]]
+    usual_names = [repr(name) for name in LISTS_OF_ROWS[:2]]
     raise DataError(
         f"{place} is an object without a list of rows.",
-        got=f"the names {', '.join(map(repr, list(document)[:8]))}",
-        fix=f"{ONE_ROW_EACH} An object may hold the list as {' or '.join(map(repr, LISTS_OF_ROWS[:2]))}.",
+        got=f"the names {', '.join(first_names)}",
+        fix=f"{ONE_ROW_EACH} An object may hold the list as {' or '.join(usual_names)}.",
     )
 
 
@@ -276,6 +287,7 @@ def _rows_in_split_layout(document: Mapping[str, Json], place: str) -> list[Json
     if not isinstance(columns, list) or not isinstance(data, list):
         return None
     value_lists = [row for row in data if isinstance(row, list)]
+    # Names of this layout may also hold something else, such as rows with names of their own.
     if len(value_lists) < len(data):
         return None
     names = [str(name) for name in columns]
@@ -309,8 +321,9 @@ def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
     lengths = {len(column) for column in lists.values()}
     if len(lengths) != 1:
         return None
+    (length,) = lengths
     rows: list[Json] = []
-    for number in range(lengths.pop()):
+    for number in range(length):
         row = {name: column[number] for name, column in lists.items()}
         rows.append(row)
     return rows
@@ -319,17 +332,24 @@ def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
 def _rows_of_objects(columns: Mapping[str, dict[str, Json]]) -> list[Json] | None:
     """Return the rows of columns that map the number of a row to its cell, if all have the same rows."""
     # All columns must have the same rows in the same order, or cells would be paired by chance.
-    keys = list(next(iter(columns.values())))
-    if any(list(column) != keys for column in columns.values()):
-        return None
+    objects = list(columns.values())
+    keys = list(objects[0])
+    for column in objects:
+        if list(column) != keys:
+            return None
+
     names_are_numbers = all(name.isdecimal() for name in columns)
     keys_are_numbers = all(key.isdecimal() for key in keys)
     if names_are_numbers and not keys_are_numbers:
         # The other way round (pandas' `orient="index"`): an object of rows by their numbers.
-        return list(columns.values())
+        return [*objects]
+
     rows: list[Json] = []
     for key in keys:
-        rows.append({name: column[key] for name, column in columns.items()})
+        row: dict[str, Json] = {}
+        for name, column in columns.items():
+            row[name] = column[key]
+        rows.append(row)
     return rows
 
 

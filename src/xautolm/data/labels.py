@@ -111,8 +111,10 @@ class SplitReader:
                 continue
             key = column.strip().casefold()
             twins = [name for name in raw.columns if name.strip().casefold() == key]
+            # With two of them a guess could be wrong.
             if len(twins) == 1:
-                renamed[twins[0]] = column
+                twin = twins[0]
+                renamed[twin] = column
         return raw.rename(columns=renamed)
 
     def _has_labels(self, raw: pd.DataFrame, name: str) -> bool:
@@ -128,7 +130,9 @@ class SplitReader:
             if self.unlabelled is Unlabelled.ERROR:
                 raise
             first_line = str(error).partition("\n")[0]
-            reason = first_line.removeprefix(f"{name} has ").rstrip(".")
+            # The message without its subject, since a note begins with the split's name.
+            reason = first_line.removeprefix(f"{name} has ")
+            reason = reason.rstrip(".")
             columns = ", ".join(map(str, raw.columns))
             self._say_left_out(name, f"it has {reason} (but {columns})")
             return False
@@ -145,11 +149,12 @@ class SplitReader:
         stand_ins = self.needs.stand_ins(labels, train_labels)
         if not stand_ins:
             return rows
-        is_stand_in = np.array([label in stand_ins for label in labels], dtype=bool)
-        without_label = rows.table[target][is_stand_in].to_dict()
+        mean_nothing = [label in stand_ins for label in labels]
+        is_stand_in = np.array(mean_nothing, dtype=bool)
+        stand_in_cells = rows.table[target][is_stand_in]
         return Labelled(
             table=rows.table[~is_stand_in],
-            unlabelled={**rows.unlabelled, **without_label},
+            unlabelled={**rows.unlabelled, **stand_in_cells.to_dict()},
             where=rows.where,
         )
 
@@ -163,14 +168,17 @@ class SplitReader:
         )
 
     def _say_rows_left_out(self, name: str, rows: Labelled, total: int) -> None:
-        note = f"{len(rows.unlabelled)} of {total} rows of the {name} left out: nothing in column "
+        missing = len(rows.unlabelled)
+        note = f"{missing} of {total} rows of the {name} left out: nothing in column "
         note += f"{self.label_column!r} says their {self.needs.target} (first: {_first(rows)})"
         if self.can_be_empty:
             note += f"; if none is right for them, say --unlabelled {Unlabelled.NONE}"
         self.notes.append(note)
 
     def _say_left_out(self, name: str, reason: str) -> None:
-        instead = "one is made" if name.startswith(VALIDATION) else "there will be no test score"
+        instead = "there will be no test score"
+        if name.startswith(VALIDATION):
+            instead = "one is made"
         self.notes.append(f"{name} left out, {instead}: {reason}")
 
 
@@ -192,16 +200,21 @@ def refuse_other_spellings(split: str, names: Sequence[str], train_names: Sequen
     Raises:
         DataError: There are some; both spellings are shown.
     """
-    train_name_by_key = {spelling_key(name): name for name in train_names}
+    train_name_by_key: dict[str, str] = {}
+    for name in train_names:
+        key = spelling_key(name)
+        train_name_by_key[key] = name
     pairs: list[str] = []
     for name in names:
         if name in train_names:
             continue
-        twin = train_name_by_key.get(spelling_key(name))
-        if twin is not None:
-            pairs.append(
-                f"{ascii_if_alike(name, twin)} where training has {ascii_if_alike(twin, name)}"
-            )
+        key = spelling_key(name)
+        twin = train_name_by_key.get(key)
+        if twin is None:
+            continue
+        spelling = ascii_if_alike(name, twin)
+        train_spelling = ascii_if_alike(twin, name)
+        pairs.append(f"{spelling} where training has {train_spelling}")
     if pairs:
         raise DataError(
             f"Labels of the {split} are spelled otherwise than in training.",
@@ -215,12 +228,13 @@ def similar_labels(names: Sequence[str]) -> list[str]:
     names_by_key: dict[str, list[str]] = {}
     for name in names:
         key = spelling_key(name)
-        names_by_key.setdefault(key, []).append(name)
+        spellings_of_key = names_by_key.setdefault(key, [])
+        spellings_of_key.append(name)
     groups: list[str] = []
     for spellings in names_by_key.values():
         if len(spellings) > 1:
-            quoted = map(repr, spellings)
-            groups.append(" and ".join(quoted))
+            in_quotes = map(repr, spellings)
+            groups.append(" and ".join(in_quotes))
     if not groups:
         return []
     first_groups = "; ".join(groups[:NAMES_SHOWN])
@@ -229,8 +243,11 @@ def similar_labels(names: Sequence[str]) -> list[str]:
 
 def spelling_key(name: str) -> str:
     """Return what two spellings of one label have in common."""
-    visible = INVISIBLE.sub("", unicodedata.normalize("NFKC", name))
-    key = SEPARATING.sub(" ", visible).strip().casefold()
+    # NFKC makes one of letters that look alike, such as full-width ones and ligatures.
+    normalized = unicodedata.normalize("NFKC", name)
+    visible = INVISIBLE.sub("", normalized)
+    spaced = SEPARATING.sub(" ", visible)
+    key = spaced.strip().casefold()
     # `01`, `1` and `1.00` are one number.
     if NUMBER.fullmatch(key):
         return str(float(key))
@@ -240,8 +257,9 @@ def spelling_key(name: str) -> str:
 
 def ascii_if_alike(name: str, twin: str) -> str:
     """Return a label in quotes, with escapes where it would look like the other one."""
-    same_letters = unicodedata.normalize("NFKC", name) == unicodedata.normalize("NFKC", twin)
-    if same_letters or INVISIBLE.search(name + twin):
+    letters = unicodedata.normalize("NFKC", name)
+    twin_letters = unicodedata.normalize("NFKC", twin)
+    if letters == twin_letters or INVISIBLE.search(name + twin):
         return ascii(name)
     return repr(name)
 
@@ -255,16 +273,22 @@ def without_unknown(
         DataError: Labels are spelled otherwise than in training, or most rows have a label that training has not.
     """
     names = labels_of(list(table[target]))
-    unknown = [name for name in names if name not in set(train_names)]
+    known_names = set(train_names)
+    unknown = [name for name in names if name not in known_names]
     if not unknown:
         return table, []
     # A class in another spelling is a mistake to mend, and no unknown class.
     refuse_other_spellings("test split", names, train_names)
-    is_usable = [set(unknown).isdisjoint(labels_of([label])) for label in table[target]]
+    unknown_names = set(unknown)
+    is_usable: list[bool] = []
+    for label in table[target]:
+        names_of_row = labels_of([label])
+        is_usable.append(unknown_names.isdisjoint(names_of_row))
     rest = table[is_usable]
 
     dropped = len(table) - len(rest)
     sides = f"{listed(unknown)}; training has {listed(train_names)}"
+    # A score on less than half of a split would say little of the whole.
     if 2 * len(rest) < len(table):
         raise DataError(
             "Most rows of the test split have classes that training does not have.",

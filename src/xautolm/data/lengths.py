@@ -22,6 +22,7 @@ def estimated_tokens(texts: Sequence[str]) -> np.ndarray:
     for text in texts:
         tokens = SPECIAL_TOKENS
         for unit in UNIT.findall(text):
-            tokens += 1 + (len(unit) - 1) // CHARACTERS_PER_PIECE
+            further_pieces = (len(unit) - 1) // CHARACTERS_PER_PIECE
+            tokens += 1 + further_pieces
         lengths.append(tokens)
     return np.asarray(lengths)

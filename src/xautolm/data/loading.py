@@ -48,7 +48,9 @@ def _from_memory(data: object, *, any_split: bool) -> Source:
         DataError: It is none of the kinds that are read, or its columns form no table.
     """
     if isinstance(data, pd.DataFrame):
-        return Source("data frame", {TRAIN: with_index_columns(data).reset_index(drop=True)})
+        frame = with_index_columns(data)
+        # Rows are told apart by position, whatever the index of a frame counts.
+        return Source("data frame", {TRAIN: frame.reset_index(drop=True)})
     if isinstance(data, Tabular):
         return Source("data set", {TRAIN: as_frame(data)})
     if isinstance(data, Mapping) and data:
@@ -61,7 +63,10 @@ def _from_memory(data: object, *, any_split: bool) -> Source:
             got=f"an object of type {type(data).__name__}",
             fix="Give a path, a hub name, a pandas DataFrame, a datasets.Dataset, or a mapping of columns.",
         )
-    columns = dict(data) if isinstance(data, Mapping) else data
+    columns = data
+    if isinstance(data, Mapping):
+        # Of all mappings, pandas takes dictionaries only.
+        columns = dict(data)
     try:
         table = pd.DataFrame(columns, dtype=object)
     except ValueError as error:
@@ -83,9 +88,11 @@ def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Sourc
             return _whole(from_disk(path, any_split=any_split))
         return read_folder(path, encoding, any_split=any_split)
     # A name with a known suffix is meant as a file, though the hub could have one of that name.
-    if data_suffix(path) in READERS or not HUB_NAME.fullmatch(location):
-        is_address = "://" in location
-        advice = "Download it and give the file." if is_address else f"Looked in {Path.cwd()}."
+    is_file_name = data_suffix(path) in READERS
+    if is_file_name or not HUB_NAME.fullmatch(location):
+        advice = f"Looked in {Path.cwd()}."
+        if "://" in location:
+            advice = "Download it and give the file."
         raise DataError("No such file.", got=location, fix=advice)
     return _whole(from_hub(location, any_split=any_split))
 

@@ -39,6 +39,7 @@ def data_name(data: object, name: str) -> str:
     if not path.exists():
         return name
     folders = path.resolve().parent.parts
+    # The root of the file system names nothing.
     for count in range(1, len(folders)):
         innermost = folders[-count:]
         if _says_more(innermost[0]):
@@ -54,8 +55,11 @@ def is_called(name: str, expected: str) -> bool:
     expected_letters = "".join(_words(expected))
     if not expected_letters:
         return False
-    pieces = ["".join(_words(piece)) for piece in name.split("/")]
-    return expected_letters in pieces
+    for piece in name.split("/"):
+        letters = "".join(_words(piece))
+        if letters == expected_letters:
+            return True
+    return False
 
 
 def _says_more(name: str) -> bool:

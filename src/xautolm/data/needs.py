@@ -40,13 +40,16 @@ class Needs:
     @property
     def inputs(self) -> tuple[str, ...]:
         """Return the names of the texts."""
+        # The last role is the label.
         *inputs, _ = self.roles
-        return tuple(role.name for role in inputs)
+        names = [role.name for role in inputs]
+        return tuple(names)
 
     @property
     def target(self) -> str:
         """Return the name of the label."""
-        return self.roles[-1].name
+        label = self.roles[-1]
+        return label.name
 
     def labels(self, table: pd.DataFrame) -> list[Any]:
         """Return the labels of a table whose columns are named by role."""

@@ -88,15 +88,17 @@ def prepare(
     notes += parts.notes
 
     # The classes are those that are trained on; what only a test split has cannot be learned.
-    labels = needs.labels_of(needs.labels(train))
+    train_labels = needs.labels(train)
+    labels = needs.labels_of(train_labels)
     test_table = tables.get(TEST)
     if test_table is not None:
         test_table, test_notes = without_unknown(test_table, needs.target, needs.labels_of, labels)
         test_table = test_table.reset_index(drop=True)
         notes += test_notes
 
+    profile = _profile(train, parts.validation, needs, labels)
     profile = replace(
-        _profile(train, parts.validation, needs, labels),
+        profile,
         # Of all rows, so that data is known again whatever share of it is used.
         source_fingerprint=fingerprint(needs.task, tables[TRAIN]),
         name=data_name(data, source.name),
@@ -200,7 +202,9 @@ def _with_splits(source: Source, additions: Mapping[str, object], encoding: str 
         addition = load(data, encoding, any_split=True)
         splits[name] = _split_for(addition.splits, name)
         notes.extend(addition.notes)
-    frames = {name: plain_frame(table) for name, table in splits.items()}
+    frames: dict[str, pd.DataFrame] = {}
+    for name, table in splits.items():
+        frames[name] = plain_frame(table)
     return replace(source, splits=frames, notes=tuple(notes))
 
 
@@ -212,6 +216,7 @@ def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]
         if split not in source.splits:
             continue
         table = reader.read(f"{split} split", source.splits[split])
+        # A split without labels is left out, which the reader has noted.
         if table is not None:
             tables[split] = table
     return tables
@@ -219,9 +224,11 @@ def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]
 
 def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
     """Refuse labels of a given validation split in another spelling; return notes on similar ones in training."""
-    train_names = needs.labels_of(needs.labels(tables[TRAIN]))
+    train_labels = needs.labels(tables[TRAIN])
+    train_names = needs.labels_of(train_labels)
     if VALIDATION in tables:
-        names = needs.labels_of(needs.labels(tables[VALIDATION]))
+        labels = needs.labels(tables[VALIDATION])
+        names = needs.labels_of(labels)
         refuse_other_spellings("validation split", names, train_names)
     return similar_labels(train_names)
 

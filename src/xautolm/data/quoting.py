@@ -115,9 +115,9 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if swallowing is None:
         line_ends = sum(record.last_line - record.first_line for record in spanning)
         where = f"the first in line {spanning[0].first_line}"
-        return records, [
-            f"{len(records) - 1} rows; line ends inside quoted texts: {line_ends}, {where}"
-        ]
+        # All but the header.
+        rows = len(records) - 1
+        return records, [f"{rows} rows; line ends inside quoted texts: {line_ends}, {where}"]
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
@@ -238,9 +238,10 @@ def _quotes_quote(records: Sequence[Record]) -> bool:
     """Return whether a file whose lines are records uses quotes to quote, and not as characters of its texts."""
     lines_in_quotes = 0
     for number, record in enumerate(records):
-        quoted = [
-            cell[1:-1] for cell in record.cells if len(cell) > 1 and cell[0] == cell[-1] == '"'
-        ]
+        quoted: list[str] = []
+        for cell in record.cells:
+            if len(cell) > 1 and cell[0] == cell[-1] == '"':
+                quoted.append(cell[1:-1])
         # Only a program that quotes doubles a quote inside quotes, or puts a column name in quotes.
         if any('""' in text for text in quoted):
             return True
@@ -283,18 +284,23 @@ def _swallowing(
     single_lines = [record for record in records[1:] if record.first_line == record.last_line]
     usual: list[_Usual] = []
     for column in range(columns):
-        usual.append(_usual([record.cells[column] for record in single_lines]))
+        values = [record.cells[column] for record in single_lines]
+        usual.append(_usual(values))
 
     for record in spanning:
-        texts = [lines.text(number) for number in range(record.first_line, record.last_line + 1)]
-        rows = [text.split(separator) for text in texts if text.strip()]
+        rows: list[list[str]] = []
+        for number in range(record.first_line, record.last_line + 1):
+            text = lines.text(number)
+            if text.strip():
+                rows.append(text.split(separator))
         # A line with more or fewer cells is no row: the quoted text really has several lines.
         if any(len(row) != columns for row in rows):
             continue
         if not needs_evidence:
             return record
         for column in range(columns):
-            if all(usual[column].fits(row[column]) for row in rows):
+            expected = usual[column]
+            if all(expected.fits(row[column]) for row in rows):
                 return record
     return None
 

@@ -102,7 +102,8 @@ def input_table(
     # A model can be asked about an empty text, though it cannot learn from one.
     text_roles: list[Role] = []
     for role in roles:
-        text_roles.append(Role(name=role.name, guesses=role.guesses, parse=any_text))
+        text_role = Role(name=role.name, guesses=role.guesses, parse=any_text)
+        text_roles.append(text_role)
     names = usual_columns(table, text_roles, columns, used)
     column_by_role = choose_columns(table, text_roles, names)
     return extract(table, text_roles, column_by_role, "inputs")
@@ -162,6 +163,7 @@ def _inputs(
     if _is_table(inputs):
         return _inputs_of_table(inputs, roles, columns)
     rows = listed(inputs, "data")
+    # One mapping is enough: a row beside it that is none is named in the message.
     if any(isinstance(row, Mapping) for row in rows):
         frame = _frame_of_mappings(rows)
         return _inputs_of_table(frame, roles, columns)
@@ -172,8 +174,10 @@ def _inputs(
         names[role.name] = columns.get(role.name) or role.name
     cells: list[list[object]] = []
     for number, row in enumerate(rows):
-        cells.append(_parts(row, number, roles))
-    table = pd.DataFrame(cells, columns=list(names.values()), dtype=object)
+        parts = _parts(row, number, roles)
+        cells.append(parts)
+    column_names = list(names.values())
+    table = pd.DataFrame(cells, columns=column_names, dtype=object)
     return table, {**columns, **names}
 
 
@@ -182,12 +186,16 @@ def _inputs_of_table(
 ) -> tuple[pd.DataFrame, Columns]:
     table = _only_table(data)
     # An index with a name is a column too, but not what a frame of one column is about.
-    own_names = data.columns if isinstance(data, pd.DataFrame) else table.columns
+    own_names = table.columns
+    if isinstance(data, pd.DataFrame):
+        own_names = data.columns
     text = roles[0].name
     has_one_choice = len(roles) == 1 and len(own_names) == 1
-    if has_one_choice and columns.get(text) is None:
+    is_named = columns.get(text) is not None
+    if has_one_choice and not is_named:
         # A single column can only be the single input, whatever it is called.
-        return table, {**columns, text: column_name(own_names[0])}
+        only_name = column_name(own_names[0])
+        return table, {**columns, text: only_name}
     return table, columns
 
 
@@ -195,7 +203,10 @@ def _is_table(data: object) -> bool:
     """Return whether something has columns, as opposed to a sequence of rows."""
     if isinstance(data, str | Path | pd.DataFrame | Mapping):
         return True
-    if isinstance(data, pd.Series | pd.Index) or not isinstance(data, Tabular):
+    # A series and an index of pandas' are columns, not tables.
+    if isinstance(data, pd.Series | pd.Index):
+        return False
+    if not isinstance(data, Tabular):
         return False
     # Arrow's arrays and polars' series have `to_pandas` too, but no columns.
     return hasattr(data, "column_names") or hasattr(data, "columns")
@@ -219,33 +230,39 @@ def _only_table(data: object) -> pd.DataFrame:
             return table
         return table.reset_index(drop=True)
     if isinstance(data, str | Path) and not Path(data).expanduser().exists():
+        beginning = str(data)[:SHOWN]
         raise DataError(
             "A text by itself is no data.",
-            got=f"{str(data)[:SHOWN]!r}, which is no file here",
+            got=f"{beginning!r}, which is no file here",
             fix="For one text, give [text].",
         )
     if _holds_splits(data):
-        tables = {name: _only_table(split) for name, split in data.items()}
+        tables: dict[str, pd.DataFrame] = {}
+        for name, split in data.items():
+            tables[name] = _only_table(split)
         return _only_split(tables)
     if isinstance(data, Mapping):
-        if data and all(isinstance(cell, str) for cell in data.values()):
+        # As columns, texts would have a character for each row.
+        is_row = bool(data) and all(isinstance(cell, str) for cell in data.values())
+        if is_row:
+            beginning = str(data)[:SHOWN]
             raise DataError(
-                "A row by itself is no table.",
-                got=str(data)[:SHOWN],
-                fix="For one row, give [row].",
+                "A row by itself is no table.", got=beginning, fix="For one row, give [row]."
             )
         return frame_of_columns(data)
     source = load(data, any_split=True)
     for note in source.notes:
         LOG.warning("%s", note)
-    return plain_frame(_only_split(source.splits))
+    table = _only_split(source.splits)
+    return plain_frame(table)
 
 
 def _only_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
     if len(splits) != 1:
         names = ", ".join(map(str, splits))
         raise DataError("Which split?", got=names, fix="Give one of them.")
-    return next(iter(splits.values()))
+    (table,) = splits.values()
+    return table
 
 
 def _holds_splits(data: object) -> TypeGuard[Mapping[str, object]]:
@@ -279,7 +296,9 @@ def _parts(row: object, number: int, roles: Sequence[Role]) -> list[object]:
     Raises:
         DataError: It has more or fewer parts than the task has inputs.
     """
-    parts = list(row) if isinstance(row, list | tuple) else [row]
+    parts = [row]
+    if isinstance(row, list | tuple):
+        parts = list(row)
     if len(parts) == len(roles):
         return parts
     names = " and ".join(role.name for role in roles)
@@ -300,12 +319,18 @@ def _check_same_order(inputs: object, targets: object) -> None:
         targets, pd.DataFrame | pd.Series
     ):
         return
-    of_inputs, of_targets = inputs.index, targets.index
-    if of_inputs.equals(of_targets) or not of_inputs.is_unique or not of_targets.is_unique:
+    of_inputs = inputs.index
+    of_targets = targets.index
+    if of_inputs.equals(of_targets):
+        return
+    # Where a value occurs twice, an index does not tell which rows belong together.
+    if not of_inputs.is_unique or not of_targets.is_unique:
         return
     # Indexes of different rows say nothing; rows belong together by position, as in scikit-learn.
-    if len(of_inputs.symmetric_difference(of_targets)):
+    unshared = of_inputs.symmetric_difference(of_targets)
+    if len(unshared):
         return
+
     number = 0
     while of_inputs[number] == of_targets[number]:
         number += 1

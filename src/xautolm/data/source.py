@@ -51,9 +51,11 @@ def check_column_names(table: pd.DataFrame, place: str) -> None:
     for position, column in enumerate(table.columns, start=1):
         name = str(column)
         if name in positions:
+            earlier = positions[name]
+            total = len(table.columns)
             raise DataError(
                 f"{place}: two columns have the name {name!r}.",
-                got=f"columns {positions[name]} and {position} of {len(table.columns)}",
+                got=f"columns {earlier} and {position} of {total}",
                 fix="Rename or remove one of them.",
             )
         positions[name] = position
@@ -64,15 +66,19 @@ def with_columns(table: pd.DataFrame, columns: Mapping[str, Sequence[object]]) -
     extended = table.copy()
     for name, cells in columns.items():
         # Told the type, pandas does not turn whole numbers beside an empty cell into floats.
-        extended[name] = pd.Series(list(cells), index=table.index, dtype=object)
+        column = pd.Series(list(cells), index=table.index, dtype=object)
+        extended[name] = column
     return extended
 
 
 def place_of(table: pd.DataFrame, place: object) -> str:
     """Return where a row stands, by its value in the index: `line 7`, or `row 5`."""
-    return f"{counted_by(table)} {place}"
+    counted = counted_by(table)
+    return f"{counted} {place}"
 
 
 def counted_by(table: pd.DataFrame) -> str:
     """Return what the index of a table counts: lines of a file, or rows."""
-    return str(table.index.name or ROW)
+    # An index without a name counts rows.
+    name = table.index.name or ROW
+    return str(name)

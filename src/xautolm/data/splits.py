@@ -29,7 +29,8 @@ class Keys:
         inputs = [list(table[column]) for column in self.columns]
         if len(inputs) == 1:
             return inputs[0]
-        return list(zip(*inputs, strict=True))
+        keys = zip(*inputs, strict=True)
+        return list(keys)
 
 
 def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
@@ -43,8 +44,11 @@ def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
     if len(inputs) == 1:
         return [by_first]
     counts = table[first].value_counts()
-    share = counts.iloc[0] / len(table)
-    note = f"rows with the same {first} may be in several splits, {' and '.join(inputs)} together are not: "
+    # `value_counts` puts the commonest first.
+    most_rows = counts.iloc[0]
+    share = most_rows / len(table)
+    names = " and ".join(inputs)
+    note = f"rows with the same {first} may be in several splits, {names} together are not: "
     note += f"there are {len(counts)} different texts of {first}, the commonest in {share:.0%} of the rows"
     by_all = Keys(columns=tuple(inputs), note=note)
     if share > DOMINANT_SHARE:
@@ -70,11 +74,12 @@ def made_validation(
     # The number of its key for each row; missing texts share one.
     codes, distinct = pd.factorize(key_series, use_na_sentinel=False)
     # Strata keep their order, which a set would not between processes.
-    strata_of_key: list[dict[Hashable, None]] = [{} for _ in distinct]
+    strata_by_code: list[dict[Hashable, None]] = [{} for _ in distinct]
     for code, row_strata in zip(codes.tolist(), strata, strict=True):
+        strata_of_key = strata_by_code[code]
         for stratum in row_strata:
-            strata_of_key[code][stratum] = None
-    units = [tuple(strata_of_unit) for strata_of_unit in strata_of_key]
+            strata_of_key[stratum] = None
+    units = [tuple(strata_of_key) for strata_of_key in strata_by_code]
 
     is_held_out = hold_out(units, size, seed)
     in_validation = is_held_out[codes]

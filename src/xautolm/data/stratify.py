@@ -43,7 +43,8 @@ def hold_out(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     # The only unit of a stratum stays in training: what was never learned cannot be validated.
     splittable = []
     for position, strata in enumerate(units):
-        if all(totals[stratum] > 1 for stratum in strata):
+        has_company = all(totals[stratum] > 1 for stratum in strata)
+        if has_company:
             splittable.append(position)
     if not splittable:
         return held_out
@@ -52,8 +53,10 @@ def hold_out(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     size = min(size, half)
     splittable_units = [units[position] for position in splittable]
     proposal = _proportional(splittable_units, size, seed)
-    held_out[np.asarray(splittable)[proposal]] = True
+    proposed_positions = np.asarray(splittable)[proposal]
+    held_out[proposed_positions] = True
 
+    # Each side in turn is given the strata that it lacks.
     members = _shuffled_members(units, seed)
     _cover(units, held_out, members)
     rest = ~held_out
@@ -74,7 +77,8 @@ def sample(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     if size >= len(units):
         return np.arange(len(units))
     in_sample = np.zeros(len(units), dtype=bool)
-    in_sample[_proportional(units, size, seed)] = True
+    proposal = _proportional(units, size, seed)
+    in_sample[proposal] = True
     # To cover every stratum may take more units than `size`; what is too much is dropped afterwards.
     members = _shuffled_members(units, seed)
     _cover(units, in_sample, members, keep_last=False)
@@ -88,7 +92,10 @@ def _proportional(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     if most_strata > 1:
         return iterative_stratification(units, size, seed)
     # Units in no stratum form one of their own.
-    single = [strata[0] if strata else None for strata in units]
+    single: list[Hashable] = []
+    for strata in units:
+        stratum = strata[0] if strata else None
+        single.append(stratum)
     return stratified_sample(single, size, seed)
 
 
@@ -106,16 +113,22 @@ def stratified_sample(strata: Sequence[Hashable], size: int, seed: int) -> np.nd
     if size >= len(strata):
         return np.arange(len(strata))
     rng = np.random.default_rng(seed)
-    codes, _ = pd.factorize(pd.Series(list(strata), dtype=object), use_na_sentinel=False)
+    # Not even None is left out: units in no stratum form one of their own.
+    strata_of_units = pd.Series(list(strata), dtype=object)
+    codes, _ = pd.factorize(strata_of_units, use_na_sentinel=False)
     order = rng.permutation(len(codes))
     shuffled = codes[order]
     # A unit's rank within its stratum over the stratum's size: the smallest of these form a proportional sample.
     # Rank 0 counts as 0 whatever the size, so that every stratum gives one before any gives two.
-    ranks = pd.Series(shuffled).groupby(shuffled).cumcount().to_numpy()
-    stratum_sizes = np.bincount(codes)[shuffled]
-    priority = (ranks + 0.5) / stratum_sizes * (ranks > 0)
+    groups = pd.Series(shuffled).groupby(shuffled)
+    ranks = groups.cumcount().to_numpy()
+    sizes = np.bincount(codes)
+    stratum_sizes = sizes[shuffled]
+    priority = (ranks + 0.5) / stratum_sizes
+    priority[ranks == 0] = 0.0
     # `lexsort` sorts by its last key first: by priority, and where that is equal by the unit's position.
-    by_priority = order[np.lexsort((order, priority))]
+    first_to_last = np.lexsort((order, priority))
+    by_priority = order[first_to_last]
     return np.sort(by_priority[:size])
 
 
@@ -132,9 +145,12 @@ def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> n
     """
     share = size / len(units)
     members = _shuffled_members(units, seed)
-    unassigned = {stratum: len(positions) for stratum, positions in members.items()}
+    unassigned: dict[Hashable, int] = {}
     # What the sample still wants of each stratum, in units; the other side wants the rest.
-    demand = {stratum: share * count for stratum, count in unassigned.items()}
+    demand: dict[Hashable, float] = {}
+    for stratum, positions in members.items():
+        unassigned[stratum] = len(positions)
+        demand[stratum] = share * len(positions)
     in_sample = np.zeros(len(units), dtype=bool)
     is_assigned = np.zeros(len(units), dtype=bool)
     room = size
@@ -164,7 +180,8 @@ def iterative_stratification(units: Sequence[Strata], size: int, seed: int) -> n
 
     # Units in no stratum fill what room is left.
     without_stratum = np.flatnonzero(~is_assigned)
-    shuffled = np.random.default_rng(seed).permutation(without_stratum)
+    rng = np.random.default_rng(seed)
+    shuffled = rng.permutation(without_stratum)
     in_sample[shuffled[:room]] = True
     return np.flatnonzero(in_sample)
 
@@ -249,7 +266,9 @@ def _trim(units: Sequence[Strata], in_sample: np.ndarray, size: int) -> None:
         return
 
     def units_of_rarest_stratum(position: int) -> int:
-        return min((counts[stratum] for stratum in units[position]), default=size)
+        sizes = [counts[stratum] for stratum in units[position]]
+        # A unit in no stratum is missed by none.
+        return min(sizes, default=size)
 
     candidates = np.flatnonzero(in_sample).tolist()
     candidates.sort(key=units_of_rarest_stratum, reverse=True)
@@ -273,14 +292,17 @@ def _counts(units: Sequence[Strata]) -> Counter[Hashable]:
 def _counts_on(side: np.ndarray, units: Sequence[Strata]) -> Counter[Hashable]:
     """Return how many units of each stratum are on a side."""
     positions = np.flatnonzero(side).tolist()
-    return _counts([units[position] for position in positions])
+    units_on_side = [units[position] for position in positions]
+    return _counts(units_on_side)
 
 
 def _shuffled_members(units: Sequence[Strata], seed: int) -> dict[Hashable, list[int]]:
     """Return the positions of the units of each stratum, in an order that the seed decides."""
-    order = np.random.default_rng(seed).permutation(len(units)).tolist()
+    rng = np.random.default_rng(seed)
+    order = rng.permutation(len(units)).tolist()
     members: dict[Hashable, list[int]] = {}
     for position in order:
         for stratum in units[position]:
-            members.setdefault(stratum, []).append(position)
+            positions = members.setdefault(stratum, [])
+            positions.append(position)
     return members

@@ -54,15 +54,18 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
     # A mapping keeps the order in which rows were met, and counts a row with two damaged cells once.
     damaged_rows: dict[Hashable, None] = {}
     for column in table.columns:
+        series = table[column]
+        may_hold_texts = series.dtype == object or pd.api.types.is_string_dtype(series)
         # Numbers and dates hold no characters.
-        if table[column].dtype != object and not pd.api.types.is_string_dtype(table[column]):
+        if not may_hold_texts:
             continue
-        cells = list(table[column])
+        cells = list(series)
         for position, cell in enumerate(cells):
             if not _is_damaged(cell):
                 continue
             cells[position] = repaired_cell(cell)
-            damaged_rows[table.index[position]] = None
+            place_of_row = table.index[position]
+            damaged_rows[place_of_row] = None
             changed_columns[column] = cells
     if not changed_columns:
         return table, ()
@@ -72,7 +75,8 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
         repaired[column] = pd.Series(cells, index=table.index, dtype=object)
     count = len(damaged_rows)
     rows = "row" if count == 1 else "rows"
-    first = place_of(table, next(iter(damaged_rows)))
+    first_place = next(iter(damaged_rows))
+    first = place_of(table, first_place)
     note = f"{place}: half characters (lone surrogates) in {count} {rows} replaced, the first in {first}"
     return repaired, (note,)
 

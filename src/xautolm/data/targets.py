@@ -52,7 +52,8 @@ def _with_class_names(y: object) -> object:
     if source is None or name is None or not hasattr(source, "select_columns"):
         return y
     only_column = source.select_columns([name])
-    return as_frame(only_column)[name]
+    frame = as_frame(only_column)
+    return frame[name]
 
 
 def takes_lists(target: Role) -> bool:
@@ -75,9 +76,10 @@ def _cells_of_frame(frame: pd.DataFrame, target: Role) -> list[object]:
         return list(frame.iloc[:, 0])
     names = [str(name) for name in frame.columns]
     if not takes_lists(target):
+        columns = f"columns {', '.join(names)}"
         raise DataError(
             f"y has {len(names)} columns, but one {target.name} a row is wanted.",
-            got=f"columns {', '.join(names)}"[:120],
+            got=columns[:120],
             fix="Give one column. If they are classes with 0 and 1, y.idxmax(axis=1) names the class of each row.",
         )
     cells: list[object] = []
@@ -99,10 +101,14 @@ def _refusal(rows: Sequence[Sequence[object]], widths: set[int], target: Role) -
     """Return why lists are no targets of a task with one target a row."""
     problem = f"One {target.name} a row is wanted, but y has several."
     if len(widths) > 1:
-        number = next(number for number, row in enumerate(rows) if len(row) != 1)
-        return DataError(problem, got=f"{rows[number]!r} in row {number}"[:80])
-    shape = f"an array of shape ({len(rows)}, {widths.pop()})"
-    if all(_is_one_hot(row) for row in rows):
+        numbers = [number for number, row in enumerate(rows) if len(row) != 1]
+        first = numbers[0]
+        row_in_words = f"{rows[first]!r} in row {first}"
+        return DataError(problem, got=row_in_words[:80])
+    (width,) = widths
+    shape = f"an array of shape ({len(rows)}, {width})"
+    are_one_hot = all(_is_one_hot(row) for row in rows)
+    if are_one_hot:
         return DataError(
             problem,
             got=f"{shape} of 0 and 1, which is one-hot",

@@ -58,11 +58,15 @@ def usable_parts(
                 parts = _make_validation(train, needs, max_train, seed)
 
     train = parts.train
-    # Both steps may say why rows are told apart by more than their first text.
-    notes.extend(note for note in parts.notes if note not in notes)
+    for note in parts.notes:
+        # Both steps may say why rows are told apart by more than their first text.
+        if note not in notes:
+            notes.append(note)
     if max_train is not None and len(train) > max_train:
-        strata = needs.strata(needs.labels(train))
-        sampled = train.iloc[sample(strata, max_train, seed)]
+        labels = needs.labels(train)
+        strata = needs.strata(labels)
+        positions = sample(strata, max_train, seed)
+        sampled = train.iloc[positions]
         _refuse_lost_classes(train, sampled, needs, max_train)
         with _blaming(max_train):
             _check(sampled, parts.validation, needs)
@@ -95,9 +99,10 @@ def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> N
     notes = [keys.note] if keys.note else []
     dropped = len(train) - len(rest)
     if dropped:
-        compared = (
-            "their text is" if len(keys.columns) == 1 else f"their {' and '.join(keys.columns)} are"
-        )
+        compared = "their text is"
+        if len(keys.columns) > 1:
+            columns = " and ".join(keys.columns)
+            compared = f"their {columns} are"
         notes.append(f"{dropped} training rows dropped: {compared} in validation or test too")
     return rest, notes
 
@@ -133,7 +138,8 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
     Raises:
         DataError: There are too few rows or classes for any such split; says which.
     """
-    strata = needs.strata(needs.labels(train))
+    labels = needs.labels(train)
+    strata = needs.strata(labels)
     first_problem: DataError | None = None
     for keys in possible_keys(train, needs.inputs):
         row_keys = keys.of(train)
@@ -142,11 +148,11 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
         most_rows = len(train)
         if max_train is not None:
             # Beside `max_train` training rows, the validation rows have their share of both together.
-            most_rows = max(1, round(max_train * VALIDATION_SHARE / (1 - VALIDATION_SHARE)))
+            rows_wanted = round(max_train * VALIDATION_SHARE / (1 - VALIDATION_SHARE))
+            most_rows = max(1, rows_wanted)
             size = min(size, most_rows)
-        train_positions, validation_positions = made_validation(
-            row_keys, strata, max(1, size), seed
-        )
+        size = max(1, size)
+        train_positions, validation_positions = made_validation(row_keys, strata, size, seed)
         rest = train.iloc[train_positions]
         held_out = train.iloc[validation_positions]
         try:
@@ -158,11 +164,9 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
             # The best keys come first, so their problem says most.
             first_problem = first_problem or error
             continue
-        rows = (
-            f"{len(validation)}"
-            if len(validation) == len(held_out)
-            else f"{len(validation)} of {len(held_out)}"
-        )
+        rows = str(len(validation))
+        if len(validation) < len(held_out):
+            rows = f"{len(validation)} of {len(held_out)}"
         notes = [f"validation split made: {rows} rows, stratified by {needs.target}, seed {seed}"]
         if keys.note:
             notes.append(keys.note)
@@ -195,7 +199,8 @@ def _refuse_one_sided(
         return
     table = pd.concat([train, validation])
     labels = needs.labels(table)
-    counts = Counter(chain.from_iterable(needs.strata(labels)))
+    strata = needs.strata(labels)
+    counts = Counter(chain.from_iterable(strata))
     single = [name for name in needs.labels_of(labels) if counts[name] == 1]
     if len(single) > len(table) / 2:
         raise DataError(
@@ -225,7 +230,9 @@ def _refuse_one_sided_classes(
     if min(counts.values()) == 1 or len(counts) == 1:
         # The task says itself what it needs of each class.
         needs.check(needs.labels(table), [])
-    one_sided = set(needs.labels(train)) ^ set(needs.labels(validation))
+    train_classes = set(needs.labels(train))
+    validation_classes = set(needs.labels(validation))
+    one_sided = train_classes ^ validation_classes
     counted: list[str] = []
     for name in sorted(one_sided):
         of_class = table[table[needs.target] == name]
@@ -274,8 +281,10 @@ def _refuse_lost_classes(
     Raises:
         DataError: The classes, and how many rows would have each.
     """
-    names = needs.labels_of(needs.labels(train))
-    sampled_names = needs.labels_of(needs.labels(sampled))
+    labels = needs.labels(train)
+    names = needs.labels_of(labels)
+    sampled_labels = needs.labels(sampled)
+    sampled_names = needs.labels_of(sampled_labels)
     lost = sorted(set(names) - set(sampled_names))
     if lost:
         raise DataError(
