@@ -117,6 +117,7 @@ def _prodigy(table: pd.DataFrame) -> NotedTable:
     # A column of this name may hold something else in other data.
     if not all(isinstance(answer, str) and answer in ANSWERS for answer in answers):
         return table, []
+    # Of choices, `accept` lists those that were accepted.
     if ACCEPT in columns and LABEL not in columns:
         table = table.rename(columns={ACCEPT: LABEL})
     counts = Counter(answers)
@@ -126,8 +127,10 @@ def _prodigy(table: pd.DataFrame) -> NotedTable:
     is_accepted = table[ANSWER] == ACCEPT
     accepted = table[is_accepted].drop(columns=[ANSWER])
     notes = []
-    for answer in sorted(counts.keys() - {ACCEPT}):
-        notes.append(f"rows left out, whose answer in Prodigy is {answer!r}: {counts[answer]}")
+    refusals = counts.keys() - {ACCEPT}
+    for answer in sorted(refusals):
+        count = counts[answer]
+        notes.append(f"rows left out, whose answer in Prodigy is {answer!r}: {count}")
     return accepted, notes
 
 

@@ -146,12 +146,16 @@ def _unclear_column(
     if candidates:
         names = " and ".join(candidates)
         return DataError(question, got=f"both {names} look like it", fix=advice)
+
+    # Columns of 0 and 1 may be the classes of a task with several labels a row.
+    switches: list[str] = []
     if role.joins:
         switches = _switch_columns(table)
-        if switches:
-            joined = ",".join(switches)
-            advice = f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
-    return DataError(question, got=f"columns {listed_names(columns)}", fix=advice)
+    if switches:
+        joined = ",".join(switches)
+        advice = f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
+    names = listed_names(columns)
+    return DataError(question, got=f"columns {names}", fix=advice)
 
 
 def _naming_advice(role: Role, columns: Sequence[str], by_role: Mapping[str, str]) -> str:
@@ -166,7 +170,10 @@ def listed_names(names: Sequence[str]) -> str:
     visible: list[str] = []
     for name in names:
         is_plain = name == name.strip() and name.isprintable()
-        visible.append(name if is_plain else repr(name))
+        if is_plain:
+            visible.append(name)
+        else:
+            visible.append(repr(name))
     return ", ".join(visible)
 
 
@@ -181,7 +188,9 @@ def _are_columns(joined: str, role: Role, columns: Sequence[str]) -> bool:
 def _is_present(table: pd.DataFrame, name: str, role: Role) -> bool:
     """Return whether a table has a column, or all of several that are named together."""
     columns = list(table.columns)
-    return name in columns or _are_columns(name, role, columns)
+    if name in columns:
+        return True
+    return _are_columns(name, role, columns)
 
 
 def _switch_columns(table: pd.DataFrame) -> list[str]:
@@ -226,13 +235,15 @@ def extract(
     Raises:
         DataError: Cells that cannot be parsed; the first is named by its line or row, the others are counted.
     """
+    counted = counted_by(table)
+    where = f"{name}, {counted}"
     problems: list[str] = []
     values: dict[str, list[object]] = {}
-    where = f"{name}, {counted_by(table)}"
     for role in roles:
         column = columns[role.name]
         cells = column_of(table, column, role, name)
-        values[role.name] = _parsed(cells, role, where, column, problems)
+        parsed = _parsed(cells, role, where, column, problems)
+        values[role.name] = parsed
     # All columns are looked at first, so that the message can count their problems.
     _refuse(problems)
     return pd.DataFrame(values)
@@ -266,7 +277,8 @@ def extract_labelled(
     if column_problem:
         raise DataError(f"{name}, column {label_column!r} {column_problem}")
 
-    where = f"{name}, {counted_by(table)}"
+    counted = counted_by(table)
+    where = f"{name}, {counted}"
     problems: list[str] = []
     # Labels first: they decide which rows are looked at.
     labels = _parsed(label_cells, target, where, label_column, problems, missing=empty)
@@ -277,7 +289,8 @@ def extract_labelled(
         column = columns[role.name]
         cells = column_of(table, column, role, name)
         # Rows without a label are left out, so it does not matter what their texts are.
-        values[role.name] = _parsed(cells[is_labelled], role, where, column, problems)
+        labelled_cells = cells[is_labelled]
+        values[role.name] = _parsed(labelled_cells, role, where, column, problems)
     _refuse(problems)
 
     values[target.name] = [label for label in labels if label is not None]
@@ -288,7 +301,7 @@ def extract_labelled(
     return Labelled(
         table=labelled_rows,
         unlabelled=dict(unlabelled_cells.items()),
-        where=counted_by(table),
+        where=counted,
     )
 
 

@@ -137,7 +137,9 @@ def support_tickets(count: int = 900, seed: int = 0) -> pd.DataFrame:
         seed: Same seed, same tickets.
     """
     rng = np.random.default_rng(seed)
-    rows = [_ticket(rng) for _ in range(count)]
+    rows: list[tuple[str, str]] = []
+    for _ in range(count):
+        rows.append(_ticket(rng))
     return pd.DataFrame(rows, columns=["text", "label"])
 
 
@@ -181,5 +183,7 @@ def _with_typo(text: str, rng: np.random.Generator) -> str:
     following = position + 1
     letters = list(text)
     # A ticket is a sentence at least, so there is always a letter that follows.
-    letters[position], letters[following] = letters[following], letters[position]
+    letter = letters[position]
+    letters[position] = letters[following]
+    letters[following] = letter
     return "".join(letters)

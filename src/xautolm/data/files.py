@@ -97,7 +97,8 @@ class Content:
         """
         for magic, (kind, advice) in NOT_DATA.items():
             if self.data.startswith(magic):
-                raise DataError(f"{self.place} is {kind}.", got=repr(self.data[:40]), fix=advice)
+                beginning = repr(self.data[:40])
+                raise DataError(f"{self.place} is {kind}.", got=beginning, fix=advice)
 
 
 def read_file(path: Path, encoding: str | None = None, *, every_row: bool = False) -> Source:
@@ -131,6 +132,7 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
         check_column_names(table, place)
         splits[split], repairs = repaired_table(table, place)
         notes.extend(repairs)
+
     named_notes: list[str] = []
     for note in notes:
         # Some notes begin with the whole path, which is too long for a list of notes.
@@ -265,6 +267,7 @@ def _plain_text(content: Content) -> Tables:
         if line.strip():
             numbers.append(number)
             lines.append(line.rstrip("\r\n"))
+    # The first line decides: fastText's files have a label in each.
     if lines and FASTTEXT_LABEL.search(lines[0]):
         rows: list[dict[str, object]] = []
         for line in lines:
@@ -272,6 +275,8 @@ def _plain_text(content: Content) -> Tables:
             labels = FASTTEXT_LABEL.findall(line)
             rows.append({"text": words.strip(), "label": labels})
         return {TRAIN: lined_table(rows, numbers)}, notes
+
+    # Not fastText's, so it can only be a table; the separator shows when it is read.
     table, reading_notes = read_delimited(text, content.place, "\t")
     if len(table.columns) < 2:
         raise DataError(

@@ -99,6 +99,7 @@ def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
     keys_by_column: dict[str, list[str]] = {}
     for column in table.columns:
         cells = list(table[column])
+        # Of a column without cells, `all` is true.
         holds_objects = all(isinstance(cell, Mapping) for cell in cells)
         if cells and holds_objects:
             keys_by_column[column] = _keys_of(cells)

@@ -69,8 +69,9 @@ def _of_instructions(table: pd.DataFrame, text: str) -> NotedTable:
     """
     parts = [name for name in (SYSTEM, HISTORY, INSTRUCTION, INPUT) if name in table.columns]
     columns = [table[name] for name in parts]
+    rows = zip(table.index, *columns, strict=True)
     prompts: list[str] = []
-    for place, *cells in zip(table.index, *columns, strict=True):
+    for place, *cells in rows:
         row = dict(zip(parts, cells, strict=True))
         try:
             prompt = _instruction_prompt(row)
@@ -99,7 +100,9 @@ def _instruction_prompt(row: Mapping[str, object]) -> str:
     system = _cell(row, SYSTEM)
     if system:
         turns.append(Turn(Speaker.SYSTEM, system))
-    for exchange in items_of(row.get(HISTORY)) or []:
+    history = items_of(row.get(HISTORY))
+    # A row without anything before it has no history, or an empty one.
+    for exchange in history or []:
         if not isinstance(exchange, Collection) or len(exchange) != 2:
             raise ValueError(
                 f"the history must list pairs of a question and an answer, got {quoted(exchange)}"
@@ -172,9 +175,12 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
 
 def _with_system(turns: list[Turn], system: object) -> list[Turn]:
     """Return turns that begin with what the system says, if a column of its own says so."""
-    if turns[0].speaker is Speaker.SYSTEM or is_empty(system):
+    first = turns[0]
+    # What the conversation itself says goes before.
+    if first.speaker is Speaker.SYSTEM or is_empty(system):
         return turns
-    return [Turn(Speaker.SYSTEM, str(system)), *turns]
+    system_turn = Turn(Speaker.SYSTEM, str(system))
+    return [system_turn, *turns]
 
 
 def _split_turns(turns: Sequence[Turn], *, needs_answer: bool) -> tuple[list[Turn], str]:

@@ -241,7 +241,8 @@ def _tables_of_splits(
         return None
     tables: dict[str, pd.DataFrame] = {}
     for split, rows_of_split in rows_by_split.items():
-        tables[split] = _table_of_list(rows_of_split, f"{place}, {name_by_split[split]!r}")
+        name = name_by_split[split]
+        tables[split] = _table_of_list(rows_of_split, f"{place}, {name!r}")
     return tables
 
 

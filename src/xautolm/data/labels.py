@@ -169,8 +169,10 @@ class SplitReader:
 
     def _say_rows_left_out(self, name: str, rows: Labelled, total: int) -> None:
         missing = len(rows.unlabelled)
+        target = self.needs.target
+        first = _first(rows)
         note = f"{missing} of {total} rows of the {name} left out: nothing in column "
-        note += f"{self.label_column!r} says their {self.needs.target} (first: {_first(rows)})"
+        note += f"{self.label_column!r} says their {target} (first: {first})"
         if self.can_be_empty:
             note += f"; if none is right for them, say --unlabelled {Unlabelled.NONE}"
         self.notes.append(note)
@@ -185,7 +187,9 @@ class SplitReader:
 def _first(rows: Labelled) -> str:
     """Return where the first row without a label stands, and what is in its cell."""
     place, cell = next(iter(rows.unlabelled.items()))
-    content = "nothing" if is_missing(cell) else quoted(cell)
+    content = "nothing"
+    if not is_missing(cell):
+        content = quoted(cell)
     return f"{rows.where} {place} has {content}"
 
 

@@ -108,6 +108,7 @@ def _whole(source: Source) -> Source:
     for split, table in source.splits.items():
         place = f"{split} split"
         check_column_names(table, f"{source.name}, {place}")
+        # Files are repaired when they are read; this is for what comes from memory and from the hub.
         repaired, repair_notes = repaired_table(table, place)
         tables[split] = repaired
         notes.extend(repair_notes)

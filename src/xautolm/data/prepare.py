@@ -199,6 +199,7 @@ def _with_splits(source: Source, additions: Mapping[str, object], encoding: str 
     for name, data in additions.items():
         if data is None:
             continue
+        # A file of test rows need not have a training split.
         addition = load(data, encoding, any_split=True)
         splits[name] = _split_for(addition.splits, name)
         notes.extend(addition.notes)
@@ -241,7 +242,8 @@ def _profile(
     # A model reads all inputs of a row one after the other.
     lengths = np.zeros(len(sample))
     for name in needs.inputs:
-        lengths += estimated_tokens(list(sample[name]))
+        texts = list(sample[name])
+        lengths += estimated_tokens(texts)
     return DataProfile(
         train_examples=len(train),
         validation_examples=len(validation),

@@ -106,6 +106,7 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     except MalformedError as error:
         return _despite_quotes(lines, separator, error)
     spanning = _over_several_lines(records)
+    # Where every record is a line, both counts agree.
     if not spanning:
         return records, []
     unquoted = _unquoted_or_none(lines, separator)
@@ -310,10 +311,12 @@ def _usual(values: Sequence[str]) -> _Usual:
     counts = Counter(values)
     frequent: set[str] = set()
     for value, count in counts.items():
+        # That cells are empty is no evidence.
         if value and count >= USUAL_COUNT:
             frequent.add(value)
-    are_numbers = bool(counts) and all(_is_number(value) for value in counts)
-    return _Usual(frozenset(frequent), are_numbers)
+    are_numbers = all(_is_number(value) for value in counts)
+    # Of no value at all, nothing is to be expected.
+    return _Usual(frozenset(frequent), are_numbers and bool(counts))
 
 
 def _is_number(text: str) -> bool:

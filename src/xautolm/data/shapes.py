@@ -128,7 +128,8 @@ def _with_targets_inside(data: object, roles: Sequence[Role]) -> object:
     assert isinstance(data, list)
     if _has_columns(data):
         return plain_frame(pd.DataFrame(data, dtype=object))
-    names = " and ".join(role.name for role in roles)
+    role_names = [role.name for role in roles]
+    names = " and ".join(role_names)
     raise DataError(
         "There are texts but no labels.",
         got=f"{len(data)} values without columns",
@@ -301,7 +302,8 @@ def _parts(row: object, number: int, roles: Sequence[Role]) -> list[object]:
         parts = list(row)
     if len(parts) == len(roles):
         return parts
-    names = " and ".join(role.name for role in roles)
+    role_names = [role.name for role in roles]
+    names = " and ".join(role_names)
     value = f"{len(parts)} values, {row!r}"
     advice = ""
     if len(roles) > 1:

@@ -34,6 +34,7 @@ class Source:
 def lined_table(rows: Sequence[object], lines: Sequence[int]) -> pd.DataFrame:
     """Return rows as a table of plain Python values whose index is the line on which each begins."""
     index = pd.Index(lines, name=LINE, dtype=int)
+    # Told the type, pandas leaves the cells as they were read.
     return pd.DataFrame(rows, index=index, dtype=object)
 
 

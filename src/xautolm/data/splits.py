@@ -79,7 +79,9 @@ def made_validation(
         strata_of_key = strata_by_code[code]
         for stratum in row_strata:
             strata_of_key[stratum] = None
-    units = [tuple(strata_of_key) for strata_of_key in strata_by_code]
+    units: list[Strata] = []
+    for strata_of_key in strata_by_code:
+        units.append(tuple(strata_of_key))
 
     is_held_out = hold_out(units, size, seed)
     in_validation = is_held_out[codes]
@@ -96,6 +98,8 @@ def without_keys_of(
     for split in tables:
         split_keys = keys.of(split)
         keys_elsewhere.update(split_keys)
-    table_keys = keys.of(table)
-    is_free = [key not in keys_elsewhere for key in table_keys]
+
+    is_free: list[bool] = []
+    for key in keys.of(table):
+        is_free.append(key not in keys_elsewhere)
     return table[is_free]

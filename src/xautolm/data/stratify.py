@@ -76,6 +76,7 @@ def sample(units: Sequence[Strata], size: int, seed: int) -> np.ndarray:
     """
     if size >= len(units):
         return np.arange(len(units))
+
     in_sample = np.zeros(len(units), dtype=bool)
     proposal = _proportional(units, size, seed)
     in_sample[proposal] = True
@@ -112,6 +113,7 @@ def stratified_sample(strata: Sequence[Hashable], size: int, seed: int) -> np.nd
     """
     if size >= len(strata):
         return np.arange(len(strata))
+
     rng = np.random.default_rng(seed)
     # Not even None is left out: units in no stratum form one of their own.
     strata_of_units = pd.Series(list(strata), dtype=object)
@@ -262,6 +264,7 @@ def _trim(units: Sequence[Strata], in_sample: np.ndarray, size: int) -> None:
     """Drop units of a sample down to `size`, first those whose strata have most others; changes it in place."""
     counts = _counts_on(in_sample, units)
     excess = int(in_sample.sum()) - size
+    # To cover the strata may have taken no unit beyond the size.
     if excess <= 0:
         return
 

@@ -180,6 +180,7 @@ def _at_most(rows: pd.DataFrame, most: int, needs: Needs, seed: int) -> pd.DataF
     labels = needs.labels(rows)
     strata = needs.strata(labels)
     different = set(chain.from_iterable(strata))
+    # One row of each stratum at least, so that each class is validated.
     size = max(most, len(different))
     positions = sample(strata, size, seed)
     return rows.iloc[positions]
