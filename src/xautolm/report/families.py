@@ -27,7 +27,10 @@ def family_rows(cards: Mapping[str, ModelCard], problems: Problems) -> list[list
     rows = []
     for family in sorted(families, key=place):
         members = families[family]
-        names = [f"{card.name} (gated)" if card.gated else card.name for card in members]
+        names = []
+        for card in members:
+            # The hub gives such a model only to those who have accepted its terms.
+            names.append(f"{card.name} (gated)" if card.gated else card.name)
         # A row has room for one of them: the family's first model.
         example = members[0]
         row = [family, example.architecture, ", ".join(names)]

@@ -70,7 +70,9 @@ class Standing:
         """Return the trial that leads; None before the first success."""
         successes = [experience for experience in self.experiences if experience.outcome.succeeded]
         leaders = best_first(successes, self.lead)
-        return leaders[0] if leaders else None
+        if not leaders:
+            return None
+        return leaders[0]
 
     @property
     def share_used(self) -> float | None:
@@ -80,15 +82,18 @@ class Standing:
         """
         shares = []
         if math.isfinite(self.left):
-            total = self.used + self.left
+            seconds = self.used + self.left
             # A budget of nothing is used up.
-            shares.append(self.used / total if total > 0 else 1.0)
+            share_of_time = self.used / seconds if seconds > 0 else 1.0
+            shares.append(share_of_time)
         if self.trials_left is not None:
             ended = self._trials_that_count
-            total = ended + len(self.running) + self.trials_left
-            shares.append(ended / total if total > 0 else 1.0)
+            trials = ended + len(self.running) + self.trials_left
+            share_of_trials = ended / trials if trials > 0 else 1.0
+            shares.append(share_of_trials)
         if not shares:
             return None
+        # Trials may end a little after the budget, so more than all of it may be used.
         return min(1.0, max(0.0, *shares))
 
     @property
@@ -165,9 +170,11 @@ class Plain(Quiet):
 
     def download(self, total: int) -> AbstractContextManager[Received]:
         """Print a line for each tenth."""
-        return tenths(
-            total, lambda received: self.note(f"fetched {sized(received)} of {sized(total)}")
-        )
+
+        def note(received: int) -> None:
+            self.note(f"fetched {sized(received)} of {sized(total)}")
+
+        return tenths(total, note)
 
     def started(self, number: int, configuration: Configuration, seconds: float) -> None:
         """Print what runs, and how long it is predicted to."""
@@ -183,8 +190,8 @@ class Plain(Quiet):
         if best is not None:
             score = score_text(best.outcome.metrics[metric])
             leader = f"; best {score} (trial {best.trial})"
-        ending = summary(experience, metric)
-        self.note(f"trial {experience.trial}: {ending}{leader}")
+        outcome = summary(experience, metric)
+        self.note(f"trial {experience.trial}: {outcome}{leader}")
 
 
 class JsonLines(Quiet):
@@ -350,10 +357,11 @@ def _budget_bar(standing: Standing) -> list[Table]:
     if share is None:
         return []
     seconds = standing.seconds_left
-    ending = "nothing says yet when it ends"
+    forecast = "nothing says yet when it ends"
     if math.isfinite(seconds):
-        ending = f"ends in about {duration(seconds)}"
-    return [_bar_line("budget", share, 1.0, f"{share:.0%}, {ending}")]
+        forecast = f"ends in about {duration(seconds)}"
+    state = f"{share:.0%}, {forecast}"
+    return [_bar_line("budget", share, 1.0, state)]
 
 
 def _bar_line(title: str, completed: float, total: float, state: str) -> Table:

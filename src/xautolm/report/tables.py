@@ -151,6 +151,7 @@ def as_csv(rows: Sequence[Mapping[str, Scalar]]) -> str:
     for row in rows:
         columns |= dict.fromkeys(row)
     buffer = io.StringIO()
+    # By itself, the library ends lines with a carriage return too.
     writer = csv.DictWriter(buffer, list(columns), lineterminator="\n")
     writer.writeheader()
     writer.writerows(rows)

@@ -104,6 +104,7 @@ class TextRegression(BaseTask[float]):
 
     def words(self, label: float) -> str:
         """Return the number."""
+        # With all of its digits, so that the text says the same number.
         return repr(float(label))
 
     def predictions(self, answers: Answers) -> np.ndarray:

@@ -109,6 +109,7 @@ def started(
     """Start a trial of the contract; return its order and its folder."""
     spec = made_up_spec(number, play=action)
     folder = TrialFolder(root / f"{number:04d}")
+    # An executor may count on the folder: whoever starts a trial makes it.
     folder.root.mkdir()
     executor.start(spec, folder.root)
     return spec, folder
