@@ -52,7 +52,9 @@ def ratio(slow: Callable[[], None], fast: Callable[[], None]) -> float:
     # The first calls choose kernels and allocate.
     slow()
     fast()
-    slow_seconds, fast_seconds = _seconds(slow), _seconds(fast)
+    slow_seconds = _seconds(slow)
+    fast_seconds = _seconds(fast)
+    # The shortest times, and in turns: what else the machine does lengthens single calls.
     deadline = time.perf_counter() + SECONDS
     while time.perf_counter() < deadline:
         slow_seconds = min(slow_seconds, _seconds(slow))

@@ -60,7 +60,8 @@ class Progress(TrainerCallback):
             return
         loss = float(logs["loss"])
         learning_rate = float(logs.get("learning_rate", 0.0))
-        self._write(state, {"loss": loss, "learning_rate": learning_rate})
+        point = {"loss": loss, "learning_rate": learning_rate}
+        self._write(state, point)
 
     def on_evaluate(
         self,
@@ -74,15 +75,18 @@ class Progress(TrainerCallback):
         seconds = time.monotonic() - self.started
         line = {"epoch": float(state.epoch or 0.0), "seconds": seconds}
         for name, value in (metrics or {}).items():
-            if not name.startswith(EVALUATION) or name in TIMINGS:
+            is_measured = name.startswith(EVALUATION) and name not in TIMINGS
+            if not is_measured:
                 continue
             plain_name = name.removeprefix(EVALUATION)
             if plain_name == "loss":
                 # `loss` alone is the training's, in the lines of `on_log`.
                 plain_name = "validation_loss"
             line[plain_name] = float(value)
+
         # The last point of the training loss: the mean over the steps since the one before.
         losses = [entry["loss"] for entry in state.log_history if "loss" in entry]
+        # A training shorter than the first point has none.
         if losses:
             line["train_loss"] = float(losses[-1])
         self.history.append(line)
@@ -96,7 +100,9 @@ class Progress(TrainerCallback):
             metrics: By their names.
             rows: Number of validation rows that they are about.
         """
-        self._write(state, {**metrics, PARTIAL_ROWS: rows})
+        # By the number of rows a reader tells it from the evaluation of an epoch.
+        line = {**metrics, PARTIAL_ROWS: rows}
+        self._write(state, line)
 
     def _write(self, state: TrainerState, values: Mapping[str, float]) -> None:
         """Append values to the progress, with how far the training has come; values of the same name win."""
@@ -130,9 +136,11 @@ class NanGuard(TrainerCallback):
             is_watched = name == "loss" or name.startswith(EVALUATION)
             if not is_watched:
                 continue
-            if not math.isfinite(float(value)):
+            number = float(value)
+            if not math.isfinite(number):
                 place = f"step {state.global_step} of {state.max_steps}"
-                raise TrialError(FailureKind.DIVERGED, f"{name} is {value} at {place}")
+                reason = f"{name} is {value} at {place}"
+                raise TrialError(FailureKind.DIVERGED, reason)
 
 
 class Deadline(TrainerCallback):
@@ -155,6 +163,7 @@ class Deadline(TrainerCallback):
         self.deadline = deadline
         # Time of an evaluation over that of an epoch's training.
         self.validation_share = evaluation_share * validation_examples / max(train_examples, 1)
+        # Whether the training was stopped before its end.
         self.truncated = False
         self.evaluation_seconds: float | None = None
         self.training_since = 0.0
@@ -178,6 +187,7 @@ class Deadline(TrainerCallback):
         end = now + self.reserve(now, epoch)
         if end > self.deadline:
             self.truncated = True
+            # The Trainer ends after this step, and still evaluates and saves.
             control.should_training_stop = True
 
     def on_epoch_end(
@@ -207,8 +217,10 @@ class Deadline(TrainerCallback):
             now: On the monotonic clock, in seconds.
             epoch: Epochs so far; looked at before the first evaluation, in the first epoch.
         """
-        if self.evaluation_seconds is not None:
-            return SAFETY * self.evaluation_seconds + SAVE_SECONDS
-        # Nothing was evaluated yet: an evaluation is taken for a share of an epoch at the present pace.
-        epoch_seconds = (now - self.training_since) / max(epoch, 1e-9)
-        return SAFETY * epoch_seconds * self.validation_share + SAVE_SECONDS
+        evaluation_seconds = self.evaluation_seconds
+        if evaluation_seconds is None:
+            # Nothing was evaluated yet: an evaluation is taken for a share of an epoch at the present pace.
+            seconds_so_far = now - self.training_since
+            epoch_seconds = seconds_so_far / max(epoch, 1e-9)
+            return SAFETY * epoch_seconds * self.validation_share + SAVE_SECONDS
+        return SAFETY * evaluation_seconds + SAVE_SECONDS

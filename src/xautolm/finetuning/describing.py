@@ -32,12 +32,16 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     torch.set_num_threads(spec.threads)
     logging.set_verbosity_error()
     logging.disable_progress_bar()
+
+    # The splits lie in a folder of their own inside the run's.
     run_folder = RunFolder(Path(spec.data).parent)
     info = run_folder.info()
     task = TASKS.get(spec.task)
     # Not by pandas, which makes arrays of lists: what is described must be what the parent would describe.
-    columns = parquet.read_table(run_folder.split("train")).to_pydict()
-    series = {name: pd.Series(cells, dtype=object) for name, cells in columns.items()}
+    stored = parquet.read_table(run_folder.split("train"))
+    series = {}
+    for name, cells in stored.to_pydict().items():
+        series[name] = pd.Series(cells, dtype=object)
     table = pd.DataFrame(series)
     describe(table, task, info.system, spec.limits, info.data.fingerprint, encode)
     evaluation_time = time.monotonic() - started

@@ -161,6 +161,7 @@ def _in_memory(
     """Compute the features of one readout, where the disk has no room for them; return them by split."""
     by_split = {}
     for split, positions in rows.items():
+        # Only the readout that is asked for: all of them would take several times the memory.
         batches = body.batches(tokens[split], positions, [readout])
         by_split[split] = features_in_memory(batches, readout)
     return by_split

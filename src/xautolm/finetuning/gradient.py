@@ -69,7 +69,8 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
 
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
         order = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
-        return _train(replace(trial, spec=order), start, deadline, folder)
+        attempted = replace(trial, spec=order)
+        return _train(attempted, start, deadline, folder)
 
     training = with_smaller_batches(
         attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing
@@ -83,14 +84,17 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
         # What a checkpoint lacks is drawn at random: with the same seed it is what was trained on.
         set_seed(spec.seed)
         order = replace(spec, device=DeviceKind.CPU.value)
-        return started_model(replace(trial, spec=order), start)
+        on_processor = replace(trial, spec=order)
+        return started_model(on_processor, start)
 
     model = without_adapters(training.trainer.model, load_untrained)
     trial_folder = TrialFolder(folder)
     if start is None:
         save_model(model, trial.tokenizer, trial.settings, trial_folder.model)
     else:
+        # Its head is still one linear layer, and not what the family's class would load.
         save_started(model, trial, trial_folder.model)
+    # The best of them is what was saved.
     shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
     return _outcome(spec, training, evaluation_time, adjustments)
 
@@ -102,8 +106,8 @@ def planned_time(training: Training, seconds: float) -> float:
         training: Stopped by its limit.
         seconds: How long it took until then.
     """
-    steps_done = max(1, int(training.trainer.state.global_step))
-    factor = training.plan.wanted_steps / steps_done
+    steps_done = int(training.trainer.state.global_step)
+    factor = training.plan.wanted_steps / max(1, steps_done)
     return seconds * max(1.0, factor)
 
 
@@ -116,9 +120,12 @@ def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedT
     """
     all_rows = trial.tokens["train"]
     rows = trained_rows(all_rows, trial.spec, trial.task)
-    if len(rows) == len(all_rows):
+    count = len(rows)
+    all_count = len(all_rows)
+    if count == all_count:
         return trial
-    adjustments.append(f"trained on {len(rows):,} of {len(all_rows):,} rows")
+    adjustments.append(f"trained on {count:,} of {all_count:,} rows")
+    # Validated on all rows, so that scores on parts can be compared.
     tokens = DatasetDict(train=rows, validation=trial.tokens["validation"])
     return replace(trial, tokens=tokens)
 
@@ -140,23 +147,26 @@ def _train(
     # What an attempt before this one held.
     release_memory()
     spec = trial.spec
+    # Before the model is loaded, whose head may be drawn at random: each attempt begins with the same weights.
     set_seed(spec.seed)
     model = started_model(trial, start)
     method = METHODS.get(spec.configuration.method)
     model = method.wrap(model, spec.card, spec.configuration.values)
 
     train_rows = len(trial.tokens["train"])
-    validation_rows = len(trial.tokens["validation"])
-    evaluation_share = FORMS.get(trial.settings.form).evaluation_share
+    validation = trial.tokens["validation"]
+    form = FORMS.get(trial.settings.form)
+    evaluation_share = form.evaluation_share
     progress = Progress(folder)
-    clock = Deadline(deadline, train_rows, validation_rows, evaluation_share)
+    clock = Deadline(deadline, train_rows, len(validation), evaluation_share)
     plan = StepPlan(clock)
     looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
     # The clock before the plan, which asks it how long an evaluation took.
     callbacks = [progress, NanGuard(), clock, plan, looks]
     trainer = make_trainer(trial, model, callbacks, folder)
+    # A look is the Trainer's own evaluation, which gives the answers of these forms only.
     if TORCH_FORMS.get(trial.settings.form).answers_by_logits:
-        looks.attach(trainer, train_rows, trial.tokens["validation"])
+        looks.attach(trainer, train_rows, validation)
 
     with memory_guard(model, spec.limits.memory):
         trainer.train()

@@ -67,7 +67,10 @@ class LinearClassifier(nn.Module):
 
     def forward(self, hidden: torch.Tensor, **_: object) -> torch.Tensor:
         """Return logits of shape (batch, classes)."""
-        features = hidden if self.pooled else hidden[:, 0]
+        features = hidden
+        if not self.pooled:
+            # The first token stands for the text.
+            features = hidden[:, 0]
         dropped = self.dropout(features)
         logits: torch.Tensor = self.out_proj(dropped)
         return logits
@@ -144,6 +147,7 @@ class LinearHead:
             weight: Shape (classes, width).
             bias: Shape (classes,); left out where the layer has none.
         """
+        # torch lets weights be changed in place only where no gradient is recorded.
         with torch.no_grad():
             self.linear.weight.copy_(torch.as_tensor(weight))
             if self.has_bias:
@@ -218,10 +222,11 @@ def _form_of(model: PreTrainedModel) -> HeadForm | None:
 
 def _last_linear(model: PreTrainedModel) -> str:
     """Return the name of the last linear layer outside the body with an output for each class, or nothing."""
-    inside = {id(module) for module in model.base_model.modules()}
+    body = {id(module) for module in model.base_model.modules()}
     name_of_last = ""
     for name, module in model.named_modules():
-        if id(module) in inside or not isinstance(module, nn.Linear):
+        is_outside = id(module) not in body
+        if not is_outside or not isinstance(module, nn.Linear):
             continue
         if module.out_features == model.config.num_labels:
             name_of_last = name
@@ -237,10 +242,12 @@ def _identity_dense(before: nn.Linear, *, scale: float, shift: float = 0.0) -> n
         shift: Added to each feature.
     """
     width = before.in_features
-    device, dtype = before.weight.device, before.weight.dtype
+    device = before.weight.device
+    dtype = before.weight.dtype
     dense = nn.Linear(width, width, device=device, dtype=dtype)
+    identity = torch.eye(width)
     with torch.no_grad():
-        dense.weight.copy_(scale * torch.eye(width))
+        dense.weight.copy_(scale * identity)
         dense.bias.fill_(shift)
     return dense
 
@@ -271,7 +278,8 @@ def _tanh_scale(largest: float) -> float:
 
 def _plain_copy(linear: nn.Linear) -> nn.Linear:
     """Return a linear layer with the same weights, whatever class the layer has."""
-    device, dtype = linear.weight.device, linear.weight.dtype
+    device = linear.weight.device
+    dtype = linear.weight.dtype
     copy = nn.Linear(linear.in_features, linear.out_features, device=device, dtype=dtype)
     # torch lets weights be changed in place only where no gradient is recorded.
     with torch.no_grad():
@@ -389,10 +397,12 @@ def _close_module(name: str, *, tanh: bool) -> Callable[[PreTrainedModel, float]
     def close(model: PreTrainedModel, largest: float) -> None:
         opened = getattr(model, name)
         # A tanh is next to the identity for small inputs, a GELU for large ones.
+        scale = 1.0
+        shift = 0.0
         if tanh:
-            scale, shift = _tanh_scale(largest), 0.0
+            scale = _tanh_scale(largest)
         else:
-            scale, shift = 1.0, largest + SHIFT_MARGIN
+            shift = largest + SHIFT_MARGIN
         # The family's module comes back, its dense layer an identity but for scale and shift.
         own = opened.own[0]
         own.dense = _identity_dense(opened.out_proj, scale=scale, shift=shift)

@@ -66,9 +66,11 @@ def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:
     """
     # Classes without rows count as one row: nothing may become infinite.
     if targets.ndim == 2:
-        positive = targets.float().sum(dim=0).clamp(min=1)
+        positive = targets.float().sum(dim=0)
+        positive = positive.clamp(min=1)
         negative = len(targets) - positive
-        return (negative / positive).clamp(max=LARGEST_LABEL_WEIGHT)
+        ratios = negative / positive
+        return ratios.clamp(max=LARGEST_LABEL_WEIGHT)
     counts = torch.bincount(targets, minlength=classes)
     counts = counts.clamp(min=1).float()
     return len(targets) / (classes * counts)

@@ -79,7 +79,8 @@ def precision_of(values: Mapping[str, Scalar]) -> Precision:
 def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
     """Tell a model which token pads: classifiers on decoders look for the last token before it."""
     # A token that was added for padding needs an embedding.
-    if len(tokenizer) > model.get_input_embeddings().num_embeddings:
+    embeddings = model.get_input_embeddings()
+    if len(tokenizer) > embeddings.num_embeddings:
         model.resize_token_embeddings(len(tokenizer))
     model.config.pad_token_id = tokenizer.pad_token_id
     if getattr(model, "generation_config", None) is not None:
@@ -227,6 +228,7 @@ def _has_head_for(card: ModelCard, head: Mapping[str, object]) -> bool:
         return True
     stored = stored_config(card.path or card.hub_id)
     stored_names = stored.get("id2label") or {}
+    # By their order: JSON has made texts of the indices.
     return list(stored_names.values()) == list(names.values())
 
 

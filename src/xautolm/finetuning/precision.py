@@ -17,6 +17,6 @@ def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
         is_bf16: Whether this machine's processor is faster in bfloat16.
     """
     # GPUs compute in the model's own format here: what was measured is this machine's processor.
-    on_processor = torch.device(device).type == DeviceKind.CPU
-    is_used = is_bf16 and on_processor
+    kind = torch.device(device).type
+    is_used = is_bf16 and kind == DeviceKind.CPU
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)

@@ -39,6 +39,7 @@ class Predictor:
         self.device = present_device(device)
         self.model = self._load(folder)
         self.model.to(self.device)
+        # Without dropout.
         self.model.eval()
         self.tokenizer = read_tokenizer(folder)
 

@@ -124,9 +124,12 @@ def read_weights_and_report(
     """
     model, loading = read_weights(auto_class, source, output_loading_info=True, **arguments)
     missing = frozenset(loading["missing_keys"])
+    mismatched = set()
     # Of each that has another shape: its name, the shape in the file, and the model's.
-    mismatched = frozenset(name for name, _, _ in loading["mismatched_keys"])
-    return model, LoadingReport(missing=missing, mismatched=mismatched)
+    for name, _, _ in loading["mismatched_keys"]:
+        mismatched.add(name)
+    report = LoadingReport(missing=missing, mismatched=frozenset(mismatched))
+    return model, report
 
 
 def fresh_weights(auto_class: AutoClass, config: PretrainedConfig) -> PreTrainedModel:
@@ -153,11 +156,13 @@ def load_failure(part: str, source: str | Path, error: BaseException) -> TrialEr
         error: What was raised.
     """
     # A file that cannot be read says something about the model; a folder that is gone does not.
+    kind = FailureKind.LOAD_ERROR
     path = Path(source)
     # A hub id is never absolute.
-    has_vanished = path.is_absolute() and not path.is_dir()
-    kind = FailureKind.INFRASTRUCTURE if has_vanished else FailureKind.LOAD_ERROR
-    return TrialError(kind, f"{part}: {type(error).__name__}: {error}")
+    if path.is_absolute() and not path.is_dir():
+        kind = FailureKind.INFRASTRUCTURE
+    error_name = type(error).__name__
+    return TrialError(kind, f"{part}: {error_name}: {error}")
 
 
 def _explained(error: ValueError, source: str | Path) -> ValueError | ModelUnavailableError:

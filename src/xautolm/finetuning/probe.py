@@ -88,9 +88,10 @@ class Probe:
         Args:
             features: Raw, shape (rows, width); may be memory-mapped.
         """
-        rows, classes = len(features), len(self.weight)
-        logits = np.empty((rows, classes), dtype=np.float32)
-        for start in range(0, rows, BLOCK):
+        row_count = len(features)
+        classes = len(self.weight)
+        logits = np.empty((row_count, classes), dtype=np.float32)
+        for start in range(0, row_count, BLOCK):
             end = start + BLOCK
             # Stored features may be in float16, in which sums over the width would lose digits.
             block = np.asarray(features[start:end], dtype=np.float32)
@@ -138,12 +139,16 @@ def fit_probe(
         raw_weight = weight / scale
         raw_bias = bias - raw_weight @ shift
         line = Probe(weight=raw_weight, bias=raw_bias, strength=strength, score=0.0, note=note)
-        score = judge(line.logits(validation.features), validation.targets)
+        logits = line.logits(validation.features)
+        score = judge(logits, validation.targets)
         # Of equals the first, which is regularised most.
         if best is None or score > best.score:
             best = replace(line, score=score)
     assert best is not None
-    return replace(best, unsteadiness=unsteadiness(best.weight, features, regression))
+
+    # Of the winner only: it is the one that a training may start from.
+    noise = unsteadiness(best.weight, features, regression)
+    return replace(best, unsteadiness=noise)
 
 
 def _strengths_to_try(
@@ -170,7 +175,8 @@ def _strengths_to_try(
             f"rows are too few to cross-validate {regression.classes} classes"
         )
         return regression.strengths, note
-    return [cross_validated_strength(standardised, judge, regression, fold_count, seed)], ""
+    strength = cross_validated_strength(standardised, judge, regression, fold_count, seed)
+    return [strength], ""
 
 
 def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regression) -> float:
@@ -190,14 +196,18 @@ def unsteadiness(weight: np.ndarray, features: np.ndarray, regression: Regressio
     # Dropout multiplies a feature by 0 with probability p, else by 1 / (1 - p): its variance is p / (1 - p) times the
     # feature's square, and those of all features add up, each by the square of its weight.
     # Summed in double precision without a copy in it: the features of a large body take gigabytes.
-    mean_squares = np.einsum("ij,ij->j", features, features, dtype=np.float64) / len(features)
-    variances = DROPOUT / (1 - DROPOUT) * (np.square(weight) @ mean_squares)
+    squares = np.einsum("ij,ij->j", features, features, dtype=np.float64)
+    mean_squares = squares / len(features)
+    factor = DROPOUT / (1 - DROPOUT)
+    # Of each class, shape (classes,).
+    variances = factor * (np.square(weight) @ mean_squares)
     return float(np.sqrt(variances.max()))
 
 
 def is_small(rows: int, classes: int) -> bool:
     """Return whether a split has too few rows to choose by: under a hundred, or under two a class on average."""
-    return rows < max(SMALL_SPLIT, 2 * classes)
+    enough = max(SMALL_SPLIT, 2 * classes)
+    return rows < enough
 
 
 def cross_validated_strength(
@@ -212,13 +222,15 @@ def cross_validated_strength(
         fold_count: At least 2.
         seed: Of the folds.
     """
-    shuffled = np.random.default_rng(seed).permutation(len(examples.targets))
+    generator = np.random.default_rng(seed)
+    shuffled = generator.permutation(len(examples.targets))
     folded = shuffled[:MOST_FOLDED]
     features = examples.features[folded]
     targets = examples.targets[folded]
     # Only class indices can be kept in proportion.
     splitter = StratifiedKFold if regression.problem_type == Targets.CLASSES else KFold
     folds = splitter(fold_count)
+
     # Of each row once, by the regression on the folds that it is not in.
     shape = (len(folded), regression.classes)
     logits = {strength: np.empty(shape) for strength in regression.strengths}
@@ -236,6 +248,7 @@ def cross_validated_strength(
     def score(strength: float) -> float:
         return judge(logits[strength], targets)
 
+    # Of equals the first, which is regularised most.
     return max(regression.strengths, key=score)
 
 
@@ -263,7 +276,8 @@ def sampled_rows(count: int) -> np.ndarray:
     if count <= LARGEST_SAMPLE:
         return np.arange(count)
     # Always seed 0: trials with other seeds share the features.
-    drawn = np.random.default_rng(0).choice(count, LARGEST_SAMPLE, replace=False)
+    generator = np.random.default_rng(0)
+    drawn = generator.choice(count, LARGEST_SAMPLE, replace=False)
     return np.sort(drawn)
 
 
@@ -313,6 +327,7 @@ class Regression:
         """Fit each label by itself: one row of weights, and one bias, each."""
         weights = []
         biases = []
+        # The columns of the targets: which rows have the label.
         for column in targets.T:
             weight, bias = self._fit_logistic(features, column, strength)
             weights.append(weight)
@@ -322,12 +337,15 @@ class Regression:
     def _fit_classes(self, features: np.ndarray, targets: np.ndarray, strength: float) -> Line:
         weight, bias = self._fit_logistic(features, targets, strength)
         if len(weight) == 1:
-            # Two classes: scikit-learn fits the difference of their logits.
+            # Two classes: scikit-learn fits the difference of their logits, of which each gets half.
             weight = np.vstack([-weight, weight]) / 2
             bias = np.concatenate([-bias, bias]) / 2
+
         # Classes that a sample has no row of stay out of reach.
-        all_weights = np.zeros((self.classes, features.shape[1]))
+        width = features.shape[1]
+        all_weights = np.zeros((self.classes, width))
         all_biases = np.full(self.classes, -CERTAIN)
+        # scikit-learn has a row of weights for each class that it saw, in the order of their indices.
         present = np.unique(targets)
         all_weights[present] = weight
         all_biases[present] = bias
@@ -338,8 +356,10 @@ class Regression:
         if len(np.unique(targets)) < 2:
             # A label that all or no training rows have: certain as far as the data goes.
             logit = CERTAIN if targets.any() else -CERTAIN
-            weight = np.zeros((1, features.shape[1]))
-            return weight, np.full(1, logit)
+            width = features.shape[1]
+            weight = np.zeros((1, width))
+            bias = np.full(1, logit)
+            return weight, bias
         model = LogisticRegression(
             C=strength,
             max_iter=STEPS,

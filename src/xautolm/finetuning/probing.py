@@ -9,6 +9,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -24,7 +25,7 @@ from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.precision import arithmetic
 from xautolm.finetuning.prepared import PreparedTrial
-from xautolm.finetuning.probe import Examples, Probe, Regression, fit_probe
+from xautolm.finetuning.probe import Examples, Judge, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import metric_named
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
@@ -50,10 +51,13 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     readout = readout_of(trial.spec)
     head = opened_head(trial)
     features, probe = probe_of(trial, head, readout)
+
     validation = examples_of(features.validation, trial.tokens["validation"])
+    logits = probe.logits(validation.features)
     targets = in_own_units(validation.targets, trial.settings)
-    answers = in_own_units(probe.logits(validation.features), trial.settings)
+    answers = in_own_units(logits, trial.settings)
     metrics = answer_metrics(trial.spec.metrics, trial.task, targets, answers)
+    # Before the model is written: a trial's time is that of training and validation, and nothing else.
     evaluation_time = time.monotonic() - started
 
     # The body has read the rows once, as in an epoch.
@@ -85,7 +89,8 @@ def head_start(trial: PreparedTrial, adjustments: list[str]) -> Probe | None:
         return None
     readout = readout_of(trial.spec)
     # An earlier trial's: the body is then loaded once, by the training itself.
-    probe = earlier_probe(probe_folder(trial.spec, trial.settings, readout))
+    folder = probe_folder(trial.spec, trial.settings, readout)
+    probe = earlier_probe(folder)
     if probe is None:
         head = opened_head(trial)
         features, probe = probe_of(trial, head, readout)
@@ -120,8 +125,10 @@ def pooling_of(spec: TrialSpec) -> Pooling:
 
 def readout_of(spec: TrialSpec) -> Readout:
     """Return which of the body's numbers a trial's probe, or the head that starts from it, looks at."""
+    pooling = pooling_of(spec)
+    # Configurations without the parameter look at the last layer, as heads that are trained do.
     layers = str(spec.configuration.values.get("layers", Layers.LAST))
-    return Readout(pooling_of(spec), Layers(layers))
+    return Readout(pooling, Layers(layers))
 
 
 def notes_of(features: SplitFeatures, probe: Probe) -> tuple[str, ...]:
@@ -200,36 +207,49 @@ def probe_of(
     passes = arithmetic(spec.device, is_bf16=spec.computes_in_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
         features = split_features(source, readout, spec.card, head, trial.tokenizer, trial.tokens)
+
+    # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
+    has_bias = readout.pooling is Pooling.MEAN or head.has_bias
     regression = Regression(
         problem_type=trial.task.problem_type,
         classes=head.linear.out_features,
         balanced=is_balanced(spec),
-        # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
-        has_bias=readout.pooling is Pooling.MEAN or head.has_bias,
+        has_bias=has_bias,
     )
-    lead = metric_named(spec.metric).objective
+
+    def fit(path: Path) -> None:
+        train = examples_of(features.train, trial.tokens["train"])
+        validation = examples_of(features.validation, trial.tokens["validation"])
+        judge = _judge_of(trial)
+        fitted = fit_probe(train, validation, judge, regression, spec.seed)
+        save_probe(fitted, path)
+
+    # Fitted by the first trial that asks for it; the others read what it saved.
+    folder = probe_folder(spec, trial.settings, readout)
+    probe = loaded(folder, fit, read_probe)
+    return features, probe
+
+
+def _judge_of(trial: PreparedTrial) -> Judge:
+    """Return what scores logits by the metric that leads, in the data's own units."""
+    lead = metric_named(trial.spec.metric).objective
 
     def judge(logits: np.ndarray, targets: np.ndarray) -> float:
         own_targets = in_own_units(targets, trial.settings)
         answers = in_own_units(logits, trial.settings)
         metrics = answer_metrics((lead.name,), trial.task, own_targets, answers)
+        # With its sign turned where less is better.
         return lead.standing(metrics)
 
-    def fit(path: Path) -> None:
-        train = examples_of(features.train, trial.tokens["train"])
-        validation = examples_of(features.validation, trial.tokens["validation"])
-        probe = fit_probe(train, validation, judge, regression, spec.seed)
-        save_probe(probe, path)
-
-    probe = loaded(probe_folder(spec, trial.settings, readout), fit, read_probe)
-    return features, probe
+    return judge
 
 
 def examples_of(features: RowFeatures, rows: Dataset) -> Examples:
     """Return features with the targets of their rows."""
     targets = np.asarray(rows["labels"])
     # Features lie in the order in which the body read the rows.
-    return Examples(features=features.values, targets=targets[features.rows])
+    own_targets = targets[features.rows]
+    return Examples(features=features.values, targets=own_targets)
 
 
 def is_balanced(spec: TrialSpec) -> bool:
@@ -239,6 +259,7 @@ def is_balanced(spec: TrialSpec) -> bool:
 
 def features_folder(spec: TrialSpec, settings: Answering) -> Path:
     """Return where the features of a trial's body are kept; bodies cut to few layers share tokens, not features."""
+    # Besides the layers, features depend on what tokens depend on: the model's files, the length and the data.
     tokens = tokens_folder(spec, settings)
     layers = spec.card.kept_layers or "all"
     return tokens.with_name(f"features-{layers}-{tokens.name}")
@@ -269,8 +290,9 @@ def read_probe(folder: Path) -> Probe:
     """Return what `save_probe` wrote."""
     text = (folder / "choice.json").read_text(encoding="utf-8")
     choice = json.loads(text)
+    weights_path = folder / "weights.npz"
     # Opened here, because numpy leaves a damaged archive open.
-    with (folder / "weights.npz").open("rb") as file, np.load(file, allow_pickle=False) as weights:
+    with weights_path.open("rb") as file, np.load(file, allow_pickle=False) as weights:
         return Probe(weight=weights["weight"], bias=weights["bias"], **choice)
 
 
@@ -289,9 +311,11 @@ def write_probe(
     readout = readout_of(trial.spec)
     if readout.pooling is Pooling.OWN:
         head.set_weights(probe.weight, probe.bias)
-        close_head(head.model, largest_of(features))
+        largest = largest_of(features)
+        close_head(head.model, largest)
         save_model(head.model, trial.tokenizer, trial.settings, folder)
         return
+    # A classifier on the mean over the tokens is loaded by sentence-transformers.
     body = head.model.base_model
     classifier = MeanPooledClassifier(body, probe.weight, probe.bias, readout.layers)
     write_mean_pooled(classifier, trial, folder)
@@ -312,13 +336,20 @@ def save_started(model: PreTrainedModel, trial: PreparedTrial, folder: Path) -> 
         save_model(model, trial.tokenizer, trial.settings, folder)
         return
     linear = head_of(model).linear
-    weight = linear.weight.detach().float().cpu().numpy()
+    weight = _as_array(linear.weight)
+    # Decoders' own layers have no bias; the folder's layer has one always.
     bias = np.zeros(len(weight))
     if linear.bias is not None:
-        bias = linear.bias.detach().float().cpu().numpy()
+        bias = _as_array(linear.bias)
     # A head that is trained looks at the last layer: `pool_by_mean` knows no other.
     classifier = MeanPooledClassifier(model.base_model, weight, bias, Layers.LAST)
     write_mean_pooled(classifier, trial, folder)
+
+
+def _as_array(weights: torch.Tensor) -> np.ndarray:
+    """Return weights as an array in float32, whatever device and number format they have."""
+    plain: np.ndarray = weights.detach().float().cpu().numpy()
+    return plain
 
 
 def write_mean_pooled(classifier: MeanPooledClassifier, trial: PreparedTrial, folder: Path) -> None:
@@ -341,7 +372,8 @@ def largest_feature(
     """
     count = min(len(rows), RANGE_SAMPLE)
     sample = rows.select(range(count))
-    features = own_features(head_of(model), tokenizer, sample)
+    head = head_of(model)
+    features = own_features(head, tokenizer, sample)
     largest = np.abs(features).max()
     return float(largest)
 

@@ -75,9 +75,12 @@ class QuickLooks(TrainerCallback):
     ) -> None:
         """Choose the steps."""
         self.steps_per_epoch = steps_per_epoch(args, state)
-        self.steps = {math.ceil(share * self.steps_per_epoch) for share in SHARES}
-        # The whole split is evaluated there.
-        self.steps.discard(self.steps_per_epoch)
+        self.steps = set()
+        for share in SHARES:
+            step = math.ceil(share * self.steps_per_epoch)
+            # At the end of the epoch the whole split is evaluated.
+            if step != self.steps_per_epoch:
+                self.steps.add(step)
 
     def on_step_end(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -103,6 +106,7 @@ class QuickLooks(TrainerCallback):
     def _scores(self, rows: int) -> dict[str, float]:
         """Return the metrics on the first rows of the sample, without telling any callback of an evaluation."""
         assert self.trainer is not None and self.sample is not None
+        # The first of the shuffled rows, so that looks of one size are at the same rows.
         sample = self.sample.select(range(rows))
         batches = self.trainer.get_eval_dataloader(sample)
         # A data loader draws a number from the generator that dropout draws from: a look would change the training.
@@ -128,5 +132,5 @@ def quick_rows(examples: float, validation_rows: int, evaluation_share: float) -
     """
     # A row in every look, in training examples: evaluating one takes `evaluation_share` of the time of training on one.
     cost_of_a_row = len(SHARES) * evaluation_share
-    affordable = COST * examples / cost_of_a_row
-    return min(MOST_ROWS, validation_rows, int(affordable))
+    affordable = int(COST * examples / cost_of_a_row)
+    return min(MOST_ROWS, validation_rows, affordable)

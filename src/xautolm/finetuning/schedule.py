@@ -79,7 +79,8 @@ class StepPlan(TrainerCallback):
         **_: object,
     ) -> None:
         """Plan as soon as the time of a step is known, and again as often: a machine may become busier, or free."""
-        if lr_scheduler is not None and state.global_step % self.first_look == 0:
+        is_time = state.global_step % self.first_look == 0
+        if lr_scheduler is not None and is_time:
             self._plan(state, lr_scheduler)
 
     def on_epoch_end(
@@ -112,19 +113,21 @@ class StepPlan(TrainerCallback):
         is_running = 0 < state.global_step < state.max_steps
         if self.clock.deadline is None or not is_running:
             return
+        done = state.global_step
         epoch = float(state.epoch or 0.0)
-        steps = self.affordable_steps(state.global_step, epoch)
+        steps = self.affordable_steps(done, epoch)
         if steps == state.max_steps:
             return
         # A few steps more are within what a measurement is off: not worth another schedule, unless it is whole then.
         more = steps - state.max_steps
-        if 0 < more < self.first_look and steps < self.wanted_steps:
+        is_whole = steps >= self.wanted_steps
+        if 0 < more < self.first_look and not is_whole:
             return
         # A step that fits makes no plan worse: the deadline itself stops what does not.
-        steps = max(steps, state.global_step + 1)
+        steps = max(steps, done + 1)
         if self.course is None:
             self.course = Course(lr_scheduler, self.wanted_steps)
-        self.course.end_at(state.global_step, steps)
+        self.course.end_at(done, steps)
         # The Trainer ends, evaluates and saves at this step.
         state.max_steps = steps
         self.planned_steps = steps
@@ -146,7 +149,9 @@ class StepPlan(TrainerCallback):
         evaluation_seconds = self.clock.evaluation_seconds
         if not evaluation_seconds:
             # None was measured yet: it is taken for a share of an epoch's training.
-            evaluation_seconds = step_seconds * self.steps_per_epoch * self.clock.validation_share
+            epoch_seconds = step_seconds * self.steps_per_epoch
+            evaluation_seconds = epoch_seconds * self.clock.validation_share
+
         # Epoch by epoch: the rest of each, and the evaluation at its end, as long as both fit.
         steps = done
         while available > 0:
@@ -187,6 +192,7 @@ class Course:
         """Steps of the schedule as it was made, for each step since then."""
         # torch asks for whole steps only; the factors of transformers take any number.
         factors = cast("list[Callable[[float], float]]", lr_scheduler.lr_lambdas)
+        # One for each group of parameters: those with weight decay, and those without.
         lr_scheduler.lr_lambdas = [self._followed(factor) for factor in factors]
 
     def end_at(self, done: int, steps: int) -> None:
@@ -198,11 +204,14 @@ class Course:
         """
         self.position = self.position_at(done)
         self.changed_at = done
-        self.pace = (self.steps - self.position) / (steps - done)
+        # What is to come of the course, over the steps that are to come.
+        course_to_come = self.steps - self.position
+        self.pace = course_to_come / (steps - done)
 
     def position_at(self, step: float) -> float:
         """Return where in the schedule as it was made a step lies."""
-        return self.position + self.pace * (step - self.changed_at)
+        steps_since_change = step - self.changed_at
+        return self.position + self.pace * steps_since_change
 
     def _followed(self, factor: Callable[[float], float]) -> Callable[[float], float]:
         """Return a factor that is asked for the place in its course."""

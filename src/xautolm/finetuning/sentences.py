@@ -29,10 +29,12 @@ def encode(texts: Sequence[str], folder: Path) -> np.ndarray:
 
 def main() -> None:
     """Encode the texts of the standard input; the arguments are the encoder's folder and the parent's process id."""
+    folder = Path(sys.argv[1])
+    parent = int(sys.argv[2])
     # Loading takes seconds, in which the parent may already end.
-    end_with_parent(int(sys.argv[2]))
+    end_with_parent(parent)
     texts = json.load(sys.stdin)
-    vectors = encode(texts, Path(sys.argv[1]))
+    vectors = encode(texts, folder)
     json.dump(vectors.tolist(), sys.stdout)
 
 

@@ -88,8 +88,8 @@ def tokenized(
     train = tables["train"]
 
     first_input = next(iter(task.inputs))
-    texts = list(train[first_input].iloc[:VOCABULARY_SAMPLE])
-    _check_vocabulary(spec.card, tokenizer, texts)
+    sample_texts = train[first_input].iloc[:VOCABULARY_SAMPLE]
+    _check_vocabulary(spec.card, tokenizer, list(sample_texts))
 
     labels = train[task.target].iloc[:TARGETS]
     targets = [task.words(label) for label in labels]
@@ -105,7 +105,8 @@ def tokenized(
     def load(folder: Path) -> DatasetDict:
         return DatasetDict.load_from_disk(str(folder))
 
-    return loaded(tokens_folder(spec, settings), make, load), settings
+    folder = tokens_folder(spec, settings)
+    return loaded(folder, make, load), settings
 
 
 def tokens_folder(spec: TrialSpec, settings: Answering) -> Path:
@@ -185,7 +186,8 @@ def nested_sample(strata: Sequence[Strata], share: float, seed: int) -> np.ndarr
     positions = np.arange(len(strata))
     # From the highest down, each drawn from the one above it: so a lower rung's rows are among a higher one's.
     for rung in sorted({share, *higher_rungs}, reverse=True):
-        size = max(1, round(rung * len(strata)))
+        rung_rows = round(rung * len(strata))
+        size = max(1, rung_rows)
         strata_of_rows = [strata[position] for position in positions.tolist()]
         drawn = sample(strata_of_rows, size, seed)
         positions = positions[drawn]

@@ -72,9 +72,13 @@ def make_trainer(
     }
     if not form.answers_by_logits:
         # Models that say words, or the ends of a span, have a loss of their own.
-        answering_trainer = AnsweringTrainer(**arguments)
         validation = read_split(spec.data, "validation")
-        answering_trainer.score = lambda trained: answer_scores(trained, trial, validation)
+
+        def score(trained: PreTrainedModel) -> dict[str, float]:
+            return answer_scores(trained, trial, validation)
+
+        answering_trainer = AnsweringTrainer(**arguments)
+        answering_trainer.score = score
         return answering_trainer
 
     trainer = Trainer(
@@ -132,13 +136,14 @@ def check_outputs(logits: np.ndarray) -> None:
     Raises:
         TrialError: Of kind `diverged`.
     """
-    by_row = np.isfinite(logits).reshape(len(logits), -1)
-    is_finite = by_row.all(axis=1)
+    row_count = len(logits)
+    numbers_of_row = np.isfinite(logits).reshape(row_count, -1)
+    is_finite = numbers_of_row.all(axis=1)
     if not is_finite.all():
         count = int((~is_finite).sum())
         raise TrialError(
             FailureKind.DIVERGED,
-            f"outputs for {count} of {len(logits)} validation rows are not finite",
+            f"outputs for {count} of {row_count} validation rows are not finite",
         )
 
 
@@ -174,6 +179,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
     examples_per_step = spec.micro_batch * accumulation
     # The last step of an epoch may have fewer examples.
     steps_per_epoch = max(1, math.ceil(examples / examples_per_step))
+    logging_steps = max(1, steps_per_epoch // LOGS_PER_EPOCH)
     precision = precision_of(values)
     # The Trainer takes a number below 1 for a share of all steps.
     warmup = values.get("warmup_ratio", values.get("warmup_steps", 0))
@@ -205,7 +211,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         save_only_model=True,
         # The best checkpoint is kept besides.
         save_total_limit=1,
-        logging_steps=max(1, steps_per_epoch // LOGS_PER_EPOCH),
+        logging_steps=logging_steps,
         # A loss that is no number is shown as it is, for `NanGuard` to see.
         logging_nan_inf_filter=False,
         # Rows of like length share a batch, which then needs little padding.
@@ -231,7 +237,8 @@ def _optimizer(
         "lr": _number(values, "learning_rate"),
         "weight_decay": _number(values, "weight_decay", 0.0),
     }
-    return optimizer_class, arguments | own_arguments
+    arguments |= own_arguments
+    return optimizer_class, arguments
 
 
 def _max_grad_norm(values: Mapping[str, Scalar]) -> float:
@@ -256,8 +263,9 @@ def _loss(trial: PreparedTrial) -> LossFunction:
     values = trial.spec.configuration.values
     weights = None
     if values.get("class_weights"):
-        targets = np.asarray(trial.tokens["train"]["labels"])
-        weights = class_weights(torch.as_tensor(targets), len(trial.spec.labels))
+        labels = np.asarray(trial.tokens["train"]["labels"])
+        targets = torch.as_tensor(labels)
+        weights = class_weights(targets, len(trial.spec.labels))
     smoothing = _number(values, "label_smoothing", 0.0)
     return classification_loss(trial.task.problem_type, smoothing, weights)
 
@@ -285,4 +293,5 @@ def _number(values: Mapping[str, Scalar], name: str, default: Scalar = None) -> 
     Raises:
         TypeError: The configuration lacks it, and there is no default.
     """
-    return as_float(values.get(name, default))
+    number = values.get(name, default)
+    return as_float(number)

@@ -46,11 +46,16 @@ class PaperClassification:
         """
         labels = [stratum(target) for target in sample.targets]
         counts = Counter(labels)
+        # Every class that was counted has a row: no share is zero, which has no logarithm.
         shares = np.asarray(list(counts.values()), dtype=float) / len(labels)
         entropy = -(shares * np.log2(shares)).sum()
-        smallest, largest = shares.min(), shares.max()
+        smallest = shares.min()
+        largest = shares.max()
         mean, deviation = spread([len(text) for text in sample.texts])
-        variation = deviation / mean if mean else 0.0
+        # All texts may be empty.
+        variation = 0.0
+        if mean > 0:
+            variation = deviation / mean
         return (
             float(sample.examples),
             float(len(shares)),
@@ -107,7 +112,10 @@ class Classification:
 
 def _non_ascii_share(text: str) -> float:
     """Return the share of characters beyond ASCII; 0 for no text."""
-    non_ascii = sum(not character.isascii() for character in text)
+    non_ascii = 0
+    for character in text:
+        if not character.isascii():
+            non_ascii += 1
     return non_ascii / max(len(text), 1)
 
 
@@ -116,6 +124,7 @@ def _non_latin_share(text: str) -> float:
     letters = [character for character in text if character.isalpha()]
     non_latin = 0
     for letter in letters:
+        # Python does not know the scripts of Unicode, but the name of a letter begins with its script.
         if not unicodedata.name(letter, "").startswith("LATIN"):
             non_latin += 1
     return non_latin / max(len(letters), 1)
@@ -171,6 +180,7 @@ def _cross_validated(
     row_labels = [labels[index] for index in rows]
     smallest_class = min(Counter(row_labels).values(), default=0)
     folds = min(FOLDS, smallest_class)
+    # A single class cannot be told from another.
     if folds < 2 or len(set(row_labels)) < 2:
         return 0.0
     splitter = StratifiedKFold(folds, shuffle=True, random_state=seed)

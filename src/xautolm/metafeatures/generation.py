@@ -8,7 +8,7 @@ import numpy as np
 
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.semantic import embed
-from xautolm.metafeatures.statistics import spread, type_token_ratio, words
+from xautolm.metafeatures.statistics import spread, type_token_ratio, vocabulary, words
 
 OUR_GENERATION = "generation-paper.v1"
 GENERATION_SIZES = "generation-sizes.v1"
@@ -51,8 +51,9 @@ class PaperGeneration:
         targets = [str(target) for target in sample.targets]
         prompt_mean, prompt_deviation = spread([len(prompt) for prompt in prompts])
         target_mean, target_deviation = spread([len(target) for target in targets])
-        # Embeddings have length 1, so that their product is the cosine.
-        similarities = (embed(prompts) * embed(targets)).sum(axis=1)
+        # Embeddings have length 1, so that the sum of their products is the cosine.
+        products = embed(prompts) * embed(targets)
+        similarities = products.sum(axis=1)
         return (
             float(sample.examples),
             prompt_mean,
@@ -106,40 +107,52 @@ def _length_ratio(prompts: Sequence[str], targets: Sequence[str]) -> float:
     """Return the mean over all pairs of the target's length over the prompt's."""
     ratios: list[float] = []
     for prompt, target in zip(prompts, targets, strict=True):
-        ratios.append(len(target) / max(len(prompt), 1))
+        # An empty prompt counts as one of a single character.
+        prompt_length = max(len(prompt), 1)
+        ratio = len(target) / prompt_length
+        ratios.append(ratio)
     return float(np.mean(ratios))
 
 
 def _novelty(prompts: Sequence[str], targets: Sequence[str]) -> float:
-    """Return the share of the targets' vocabulary that no prompt has."""
-    prompt_words = {word for prompt in prompts for word in words(prompt)}
-    target_words = {word for target in targets for word in words(target)}
-    return len(target_words - prompt_words) / max(len(target_words), 1)
+    """Return the share of the targets' vocabulary that no prompt has; 0 for targets without words."""
+    target_vocabulary = vocabulary(targets)
+    new_words = target_vocabulary - vocabulary(prompts)
+    return len(new_words) / max(len(target_vocabulary), 1)
 
 
 def _mean_rouge_l(prompts: Sequence[str], targets: Sequence[str]) -> float:
     """Return the mean ROUGE-L of the first pairs: it takes time by the product of a pair's lengths."""
     scores: list[float] = []
-    for prompt, target in zip(prompts[:ROUGE_PAIRS], targets[:ROUGE_PAIRS], strict=True):
-        scores.append(rouge_l(words(prompt), words(target)))
+    first_prompts = prompts[:ROUGE_PAIRS]
+    first_targets = targets[:ROUGE_PAIRS]
+    for prompt, target in zip(first_prompts, first_targets, strict=True):
+        reference = words(prompt)
+        candidate = words(target)
+        scores.append(rouge_l(reference, candidate))
     return float(np.mean(scores))
 
 
 def rouge_l(reference: list[str], candidate: list[str]) -> float:
     """Return the F1 of the longest common subsequence of two lists of words (Lin, 2004)."""
-    rows, columns = reference[:ROUGE_WORDS], candidate[:ROUGE_WORDS]
+    rows = reference[:ROUGE_WORDS]
+    columns = candidate[:ROUGE_WORDS]
     # Lengths for the rows so far and the first 0, 1, ... columns; only the row before is ever needed.
     previous = [0] * (len(columns) + 1)
     for row_word in rows:
         current = [0]
         for index, column_word in enumerate(columns):
-            length_without = max(previous[index + 1], current[index])
-            is_common = row_word == column_word
-            current.append(previous[index] + 1 if is_common else length_without)
+            # One of the two words is left out, or both are the next of the subsequence.
+            length = max(previous[index + 1], current[index])
+            if row_word == column_word:
+                length = previous[index] + 1
+            current.append(length)
         previous = current
     common = previous[-1]
+    if common == 0:
+        return 0.0
     # With precision common / columns and recall common / rows.
-    return 2 * common / (len(rows) + len(columns)) if common else 0.0
+    return 2 * common / (len(rows) + len(columns))
 
 
 GROUPS = (PaperGeneration(), GenerationSizes())

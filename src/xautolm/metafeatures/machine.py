@@ -63,11 +63,13 @@ class System:
 
     def compute(self, sample: Sample) -> tuple[float, ...]:
         """Return the numbers; without GPU the first three are 0, without time limit a day stands for it."""
-        system, limits = sample.system, sample.limits
+        system = sample.system
+        limits = sample.limits
         # Of several GPUs the oldest: a trial may come to any of them.
         capability = min((gpu.compute_capability for gpu in system.gpus), default=0.0)
         has_bf16 = capability >= FIRST_WITH_BF16
         memory_limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
+        # Without a limit a trial has the whole device.
         memory = memory_limit or system.device_memory
         seconds = limits.seconds or UNLIMITED_SECONDS
         return (

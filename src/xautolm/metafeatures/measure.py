@@ -46,9 +46,12 @@ def measure(
             continue
         # The machine may be another one by the next search, or busier.
         is_of_machine = group.part == Part.SYSTEM
-        values = () if is_of_machine else cached.get(group.name, ())
+        values: tuple[float, ...] = ()
+        if not is_of_machine:
+            values = cached.get(group.name, ())
         if not values:
             values = _finite(group.compute(rows))
+        # A group that cannot be had here, such as a sentence encoder that is not installed.
         if not values:
             continue
         features[group.name] = values
@@ -61,7 +64,9 @@ def measure(
 
 def _finite(values: Sequence[float]) -> tuple[float, ...]:
     """Return numbers with 0 in the place of what is not finite, which neither a store nor a distance can hold."""
-    return tuple(np.nan_to_num(np.asarray(values, dtype=float), posinf=0, neginf=0).tolist())
+    numbers = np.asarray(values, dtype=float)
+    finite = np.nan_to_num(numbers, posinf=0, neginf=0)
+    return tuple(finite.tolist())
 
 
 def known_features(cache: Path, key: str) -> Features:
@@ -76,10 +81,13 @@ def known_features(cache: Path, key: str) -> Features:
         return {}
     try:
         stored = read_json(path)
-        features = {str(name): tuple(map(float, values)) for name, values in stored.items()}
+        features = {}
+        for name, values in stored.items():
+            features[str(name)] = tuple(float(value) for value in values)
     except (DamagedFileError, AttributeError, TypeError, ValueError, OverflowError) as error:
         _warn_once(f"meta-features in the cache cannot be read and are left out: {path}: {error}")
         return {}
+    # What `measure` keeps is finite: anything else is damage, and its group is measured anew.
     return {name: values for name, values in features.items() if np.isfinite(values).all()}
 
 
@@ -105,15 +113,18 @@ def _warn_once(message: str) -> None:
 
 def _place(cache: Path, key: str) -> Path | None:
     """Return the file of some data's features; None for a key that is no fingerprint."""
-    return cache / f"{key}.json" if is_fingerprint(key) else None
+    if not is_fingerprint(key):
+        return None
+    return cache / f"{key}.json"
 
 
 def _sampled(sample: Sample) -> Sample:
     """Return at most `SAMPLE` of the rows, in their order; the same ones for the same seed."""
-    if len(sample.texts) <= SAMPLE:
+    row_count = len(sample.texts)
+    if row_count <= SAMPLE:
         return sample
     generator = np.random.default_rng(sample.seed)
-    drawn = generator.choice(len(sample.texts), SAMPLE, replace=False)
+    drawn = generator.choice(row_count, SAMPLE, replace=False)
     positions = np.sort(drawn).tolist()
     texts = [sample.texts[position] for position in positions]
     targets = [sample.targets[position] for position in positions]

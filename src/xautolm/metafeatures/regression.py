@@ -11,6 +11,7 @@ from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import spread, type_token_ratio
 
 FOLDS = 5
+"""Of the cross-validation of the landmarker; fewer where there are fewer than ten texts."""
 
 
 class Regression:
@@ -61,6 +62,7 @@ def _probe_r2(texts: Sequence[str], numbers: np.ndarray, seed: int) -> float:
     from sklearn.model_selection import KFold, cross_val_score
     from sklearn.pipeline import make_pipeline
 
+    # The R² of a single text is not defined: a fold has two at least.
     folds = min(FOLDS, len(texts) // 2)
     if folds < 2:
         return 0.0

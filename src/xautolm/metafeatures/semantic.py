@@ -11,7 +11,9 @@ from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import unit_vector
 
 HASHES = 2**14
+"""Columns that n-grams are hashed to."""
 DIMENSIONS = 64
+"""Length of the vector."""
 PROJECTION_SEED = 20_250_800
 """Part of the definition: another seed would be another version."""
 
@@ -48,6 +50,7 @@ def embed(texts: Sequence[str]) -> np.ndarray:
     hashed = vectorizer.transform(texts)
     embeddings = np.asarray(hashed @ _projection())
     lengths = np.linalg.norm(embeddings, axis=1, keepdims=True)
+    # A text without words stays at length zero, and is not divided by it.
     unit: np.ndarray = embeddings / np.maximum(lengths, 1e-12)
     return unit
 

@@ -47,8 +47,9 @@ class Sentences:
         if folder is None:
             return ()
         generator = np.random.default_rng(sample.seed)
-        drawn = generator.permutation(len(sample.texts))[:TEXTS]
-        texts = [sample.texts[index] for index in sorted(drawn.tolist())]
+        shuffled = generator.permutation(len(sample.texts))
+        drawn = shuffled[:TEXTS].tolist()
+        texts = [sample.texts[index] for index in sorted(drawn)]
         try:
             if sample.encode is not None:
                 vectors = sample.encode(texts, folder)
@@ -56,6 +57,7 @@ class Sentences:
                 vectors = _encoded(texts, folder, sample.system.physical_cores or 1)
             mean = np.mean(vectors, axis=0)
         except (OSError, subprocess.SubprocessError, ValueError) as error:
+            # A search goes on without it: tasks are then compared by the vector that needs no model.
             logger.warning("the sentence encoder in %s gave nothing: %s", folder, error)
             return ()
         return unit_vector(mean)
@@ -63,8 +65,10 @@ class Sentences:
 
 def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
     """Return embeddings, shape (texts, dimensions), that a child computes: this process never loads torch."""
+    # The number of this process lets the child end with it.
+    command = [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())]
     child = subprocess.run(
-        [sys.executable, "-m", PROGRAM, str(folder), str(os.getpid())],
+        command,
         input=json.dumps(list(texts)),
         capture_output=True,
         text=True,
@@ -72,7 +76,8 @@ def _encoded(texts: Sequence[str], folder: Path, threads: int) -> np.ndarray:
         timeout=SECONDS,
         env=child_environment(threads),
     )
-    return np.asarray(json.loads(child.stdout), dtype=float)
+    vectors = json.loads(child.stdout)
+    return np.asarray(vectors, dtype=float)
 
 
 GROUPS = Sentences()

@@ -16,6 +16,14 @@ def words(text: str) -> list[str]:
     return WORD.findall(text.lower())
 
 
+def vocabulary(texts: Iterable[str]) -> set[str]:
+    """Return the distinct words of some texts, in lower case."""
+    distinct: set[str] = set()
+    for text in texts:
+        distinct.update(words(text))
+    return distinct
+
+
 def type_token_ratio(texts: Sequence[str]) -> float:
     """Return distinct words over all words; 0 without any."""
     tokens: list[str] = []
@@ -30,13 +38,16 @@ def spread(values: Sequence[float]) -> tuple[float, float]:
     """Return mean and standard deviation; zeros for nothing."""
     if len(values) == 0:
         return 0.0, 0.0
-    return float(np.mean(values)), float(np.std(values))
+    mean = float(np.mean(values))
+    deviation = float(np.std(values))
+    return mean, deviation
 
 
 def stratum(target: object) -> str:
     """Return a target as one class name: several labels count as their combination."""
     if isinstance(target, str):
         return target
+    # A text is iterable too, and was returned above.
     labels = cast(Iterable[object], target)
     return "|".join(map(str, labels))
 
@@ -44,5 +55,7 @@ def stratum(target: object) -> str:
 def unit_vector(vector: np.ndarray) -> tuple[float, ...]:
     """Return a vector scaled to length 1; one of length 0 as it is."""
     length = float(np.linalg.norm(vector))
-    scaled = vector / length if length else vector
+    scaled = vector
+    if length != 0:
+        scaled = vector / length
     return tuple(float(value) for value in scaled)

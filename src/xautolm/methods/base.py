@@ -116,8 +116,12 @@ def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: fl
         factor *= shrink
     if card.parameters >= BASE:
         factor *= shrink
-    # Rates are part of the space's digest and of the keys of its sites: without the noise of multiplication.
-    low, high, default = [float(f"{rate * factor:.3g}") for rate in small]
+    rates = []
+    for rate in small:
+        # Rates are part of the space's digest and of the keys of its sites: without the noise of multiplication.
+        three_digits = f"{rate * factor:.3g}"
+        rates.append(float(three_digits))
+    low, high, default = rates
     return Float(name="learning_rate", low=low, high=high, default=default, log=True)
 
 
@@ -128,8 +132,9 @@ def is_from_scratch(card: ModelCard) -> bool:
 
 def layers_share(card: ModelCard, layers: int) -> float:
     """Return the weights of some of a body's layers as a share of all its weights, by its width."""
-    in_layer = SQUARES_OF_LAYER * card.hidden_size**2
-    return layers * in_layer / card.parameters
+    square = card.hidden_size**2
+    weights_of_layer = SQUARES_OF_LAYER * square
+    return layers * weights_of_layer / card.parameters
 
 
 def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
@@ -138,9 +143,11 @@ def poolings_of(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     The mean over an encoder-decoder's tokens would be the decoder's, which has read them shifted by one. And no class
     of transformers with a classifier pools the mean, but for ModernBERT's: it is a folder of sentence-transformers.
     """
-    own, mean = Pooling.OWN.value, Pooling.MEAN.value
+    own = Pooling.OWN.value
+    mean = Pooling.MEAN.value
     if card.architecture == Architecture.ENCODER_DECODER:
         return (own,)
+    # A plain pipeline of transformers does not load what sentence-transformers does.
     if bounds.export is Export.PIPELINE:
         return (own,)
     return (mean, own)
@@ -171,20 +178,26 @@ def trainings(
     if not bounds.form.has_linear_head:
         return usual.parameters(card)
     starts: dict[str, Space] = {}
+
     poolings = start_poolings(card, bounds)
     if poolings:
         training = from_probe or usual
         pooling = Choice(name="pooling", options=poolings, default=poolings[0], closed=True)
+        parameters = (pooling, *training.parameters(card))
         start = HeadStart.PROBE.value
-        starts[start] = Space(start, (pooling, *training.parameters(card)))
+        starts[start] = Space(start, parameters)
+
     # A random head keeps the family's own pooling: that is what everyone else trains, and stores are full of. On a body
     # without its last layers that is the first token again, from which few epochs learn nothing.
     if not card.is_cut or not poolings:
         training = from_random or usual
         start = HeadStart.RANDOM.value
         starts[start] = Space(start, training.parameters(card))
+
+    # The probe's, where there is one.
     default = next(iter(starts))
-    return (Branch(name="head_init", branches=starts, default=default),)
+    branch = Branch(name="head_init", branches=starts, default=default)
+    return (branch,)
 
 
 def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
@@ -196,6 +209,7 @@ def start_poolings(card: ModelCard, bounds: Bounds) -> tuple[str, ...]:
     drowns it (docs/experiments.md).
     """
     best_for_frozen = poolings_of(card, bounds)
+    # The family's own comes first here.
     poolings = tuple(reversed(best_for_frozen))
     if not card.is_cut:
         return poolings
@@ -213,11 +227,16 @@ def head_parameters(model: PreTrainedModel) -> list[torch.nn.Parameter]:
     for name, parameter in model.base_model.named_parameters():
         if "pooler" not in name:
             body.add(id(parameter))
-    return [parameter for parameter in model.parameters() if id(parameter) not in body]
+    head: list[torch.nn.Parameter] = []
+    for parameter in model.parameters():
+        if id(parameter) not in body:
+            head.append(parameter)
+    return head
 
 
 def freeze_all_but(model: PreTrainedModel, trained: Sequence[torch.nn.Parameter]) -> None:
     """Let only these parameters receive gradients."""
+    # By identity, as in `head_parameters`.
     identities = {id(parameter) for parameter in trained}
     for parameter in model.parameters():
         is_trained = id(parameter) in identities

@@ -78,7 +78,8 @@ def embeddings_share(card: ModelCard) -> float:
     """
     # ALBERT's layers are one and the same, whose weights are there once.
     distinct_layers = 1 if card.shared_layers else card.layers
-    outside_layers = max(0.0, 1.0 - layers_share(card, distinct_layers))
+    in_layers = layers_share(card, distinct_layers)
+    outside_layers = max(0.0, 1.0 - in_layers)
     as_wide_as_body = card.vocabulary * card.hidden_size / card.parameters
     return min(as_wide_as_body, outside_layers)
 

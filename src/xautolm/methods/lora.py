@@ -104,17 +104,21 @@ class Lora(Method):
 
     def trained_share(self, card: ModelCard, values: Values) -> float:
         """Return the share of the adapters: two thin matrices beside each adapted one."""
-        is_attention_only = values.get("lora_targets", ATTENTION) == ATTENTION
-        matrices = ATTENTION_MATRICES if is_attention_only else LAYER_MATRICES
+        matrices_of_layer = LAYER_MATRICES
+        # The preset `paper` has no such choice: its adapters are on attention.
+        if values.get("lora_targets", ATTENTION) == ATTENTION:
+            matrices_of_layer = ATTENTION_MATRICES
         rank = as_int(values["lora_r"])
-        of_matrix = 2 * card.hidden_size * rank
-        return card.layers * matrices * of_matrix / card.parameters
+        weights_of_adapter = 2 * card.hidden_size * rank
+        return card.layers * matrices_of_layer * weights_of_adapter / card.parameters
 
     def stored_share(self, card: ModelCard, values: Values) -> float:
         """Return 1, or less where the layers' matrices are quantised; embeddings stay as they are."""
-        of_matrix = STORED.get(str(values.get("quantization")), 1.0)
+        quantization = str(values.get("quantization"))
+        size_of_matrix = STORED.get(quantization, 1.0)
+        # Layers that share their weights, as ALBERT's, are counted as if each had its own.
         in_layers = min(1.0, layers_share(card, card.layers))
-        saved = in_layers * (1 - of_matrix)
+        saved = in_layers * (1 - size_of_matrix)
         return 1 - saved
 
     def backward_share(self, card: ModelCard, values: Values) -> float:
@@ -191,6 +195,7 @@ def _start_and_storage(init: Choice, quantizations: tuple[str, ...]) -> Paramete
     if len(quantizations) < 2:
         return init
     applicable = tuple(name for name in init.options if name != PISSA)
+    # Closed, so that a person's ranges do not bring it back.
     for_quantized = replace(init, options=applicable, closed=True)
     branches: dict[str, Space] = {}
     for name in quantizations:

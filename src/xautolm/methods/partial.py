@@ -57,6 +57,7 @@ class Partial(Method):
             fewer = [layers for layers in PAPER_LAYERS if layers < card.layers]
             choice = Choice(name="trainable_layers", options=tuple(fewer), default=fewer[0])
             return (choice,)
+        # Upwards: of three layers the top two.
         half = (card.layers + 1) // 2
         most = card.layers - 1
         layers = Int(name="trainable_layers", low=1, high=most, default=half)

@@ -42,14 +42,17 @@ class LinearProbe(WithoutGradient):
     def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
         """Return how tokens and layers are pooled; the regularisation is chosen inside the trial."""
         poolings = poolings_of(card, bounds)
-        opened: dict[str, Space] = {}
+        branches: dict[str, Space] = {}
         for pooling in poolings:
             layers: tuple[Parameter, ...] = ()
             if pooling == Pooling.MEAN:
                 layers = layers_of(card)
-            opened[pooling] = Space(pooling, layers)
-        branch = Branch(name="pooling", branches=opened, default=poolings[0], closed=True)
+            branches[pooling] = Space(pooling, layers)
+        # The best for a frozen body comes first.
+        default = poolings[0]
+        branch = Branch(name="pooling", branches=branches, default=default, closed=True)
         length = default_length(bounds)
+        # A number has no classes to weight.
         if bounds.form.chooses_class:
             return (branch, length, class_weights())
         return (branch, length)

@@ -52,6 +52,7 @@ class Classify:
         """Return the classes."""
         names = dict(enumerate(spec.labels))
         indices = {name: index for index, name in names.items()}
+        # The Trainer and a plain pipeline go by these: the loss, and what the classes are called.
         return {
             "num_labels": len(names),
             "id2label": names,
@@ -120,6 +121,7 @@ class Classify:
         for start in range(0, row_count, SORTED):
             end = start + SORTED
             rows = table.iloc[start:end]
+            # The rows of a block come back in their own order.
             logits[start:end] = _sorted_logits(model, tokenizer, rows, task, settings)
         return logits
 

@@ -337,9 +337,10 @@ def whole_prompt_ids(
 ) -> Tokens:
     """Return the tokens of a prompt, however long."""
     prompt = task.parts(row)
+    # Of a conversation, all turns but the last are said before.
     *earlier, last = turns_of_text(prompt.text)
-    text = prompt.before + last.content + prompt.after
-    return turn_ids(text, tokenizer, chat=chat, earlier=earlier)
+    whole_text = prompt.before + last.content + prompt.after
+    return turn_ids(whole_text, tokenizer, chat=chat, earlier=earlier)
 
 
 def _rows(table: pd.DataFrame) -> list[Row]:

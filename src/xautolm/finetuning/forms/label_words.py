@@ -29,6 +29,7 @@ class LabelWords(Generate):
         self, spec: TrialSpec, tokenizer: PreTrainedTokenizerBase, targets: Sequence[str]
     ) -> Answering:
         """Return room for the longest name, and the names."""
+        # All that can be said are the names, whatever of them occurs in the targets.
         settings = super().answering(spec, tokenizer, spec.labels)
         return replace(settings, labels=spec.labels)
 
@@ -44,7 +45,8 @@ class LabelWords(Generate):
         names = []
         for label in settings.labels:
             text = task.words(label)
-            names.append(target_ids(tokenizer, text, settings))
+            name = target_ids(tokenizer, text, settings)
+            names.append(name)
         prompts = prompts_of(model, tokenizer, table, task, settings)
         return label_scores(model, tokenizer, prompts, names)
 
@@ -83,7 +85,9 @@ def label_scores(
         for column, name in enumerate(names):
             compared = name[:depth]
             steps = _log_probabilities(model, tokenizer, batch_prompts, compared)
-            of_tokens = [step[:, token] for step, token in zip(steps, compared, strict=True)]
+            of_tokens = []
+            for token, log_probabilities in zip(compared, steps, strict=True):
+                of_tokens.append(log_probabilities[:, token])
             # The probability of a name is the product of its tokens'.
             of_name = torch.stack(of_tokens).sum(dim=0)
             scores[batch, column] = of_name.cpu().numpy()
@@ -97,8 +101,11 @@ def _batch_size(prompts: Sequence[Tokens], names: Sequence[Tokens], vocabulary: 
     """Return how many prompts are scored at once: each token of each has a score for every word of the vocabulary."""
     longest_prompt = max((len(prompt) for prompt in prompts), default=0)
     longest_name = max(len(name) for name in names)
-    logits_per_row = (longest_prompt + longest_name) * vocabulary
-    rows_in_memory = LOGITS // logits_per_row
+    # A decoder reads the name behind the prompt.
+    tokens_of_row = longest_prompt + longest_name
+    logits_of_row = tokens_of_row * vocabulary
+    rows_in_memory = LOGITS // logits_of_row
+    # A single row is scored whatever it takes.
     return max(1, min(BATCH, rows_in_memory))
 
 
@@ -161,8 +168,10 @@ def _padded_on_the_right(rows: Sequence[Tokens], padding_token: int) -> dict[str
     masks = []
     for row in rows:
         padding = width - len(row)
-        padded_rows.append(row + [padding_token] * padding)
-        masks.append([1] * len(row) + [0] * padding)
+        padded_row = row + [padding_token] * padding
+        mask = [1] * len(row) + [0] * padding
+        padded_rows.append(padded_row)
+        masks.append(mask)
     return {"input_ids": padded_rows, "attention_mask": masks}
 
 
