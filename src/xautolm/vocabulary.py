@@ -135,6 +135,13 @@ class Preset(StrEnum):
     """The sets of XAutoLM's two spaces (arXiv 2508.00924)."""
 
 
+class Switch(StrEnum):
+    """The options of a hyperparameter that opens others where it is on."""
+
+    ON = "on"
+    OFF = "off"
+
+
 class Unlabelled(StrEnum):
     """What becomes of rows and splits without labels."""
 

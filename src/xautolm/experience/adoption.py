@@ -17,7 +17,7 @@ from xautolm.methods.partial import PAPER_LAYERS
 from xautolm.records import Experience, Failure, Features, Scalar, TrialOutcome
 from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import FailureKind, HeadStart, TrialStatus
+from xautolm.vocabulary import FailureKind, HeadStart, Switch, TrialStatus
 from xautolm.zoo import ZOO, known_card, zoo_name
 
 IMPORTED = "autogoal: "
@@ -112,7 +112,7 @@ def our_values(values: Mapping[str, Scalar]) -> Mapping[str, Scalar]:
     if not method.startswith(QUANTIZED_METHOD):
         ineffective.add("quantization")
     for switch, opened in SWITCHED.items():
-        if values.get(switch) == "off":
+        if values.get(switch) == Switch.OFF:
             ineffective.update(opened)
     result: dict[str, Scalar] = {}
     for name, value in values.items():

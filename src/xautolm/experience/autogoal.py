@@ -41,7 +41,7 @@ from xautolm.records import (
     experience_id,
 )
 from xautolm.symptoms import says_lack_of_memory
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.vocabulary import FailureKind, Switch, TrialStatus
 
 TWIN_SECONDS = 2.0
 """Longest time between a failure and its twin."""
@@ -250,7 +250,8 @@ def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
         value = holder["value"]
         if key in SWITCHES:
             switch = SWITCHES[key]
-            values[switch] = "on" if value else "off"
+            option = Switch.ON if value else Switch.OFF
+            values[switch] = option.value
         else:
             our_name = NAMES.get(key, key)
             values[our_name] = _scalar(value)

@@ -28,7 +28,7 @@ from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import metric_named
 from xautolm.records import Scalar, TrialSpec, as_float
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import DeviceKind, FailureKind, Precision
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Switch
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -243,7 +243,7 @@ def _optimizer(
 
 def _max_grad_norm(values: Mapping[str, Scalar]) -> float:
     """Return the norm that gradients are clipped to; the Trainer takes 0 for no clipping."""
-    if values.get("gradient_clipping") == "off":
+    if values.get("gradient_clipping") == Switch.OFF:
         return 0.0
     return _number(values, "max_grad_norm", 1.0)
 
@@ -251,7 +251,7 @@ def _max_grad_norm(values: Mapping[str, Scalar]) -> float:
 def _early_stopping(spec: TrialSpec) -> list[TrainerCallback]:
     """Return the callback that stops a training which no longer improves; none where that is switched off."""
     values = spec.configuration.values
-    if values.get("early_stopping") == "off":
+    if values.get("early_stopping") == Switch.OFF:
         return []
     patience = int(_number(values, "early_stopping_patience", PATIENCE))
     least_improvement = _number(values, "early_stopping_delta", 0.0)

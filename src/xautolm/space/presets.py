@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xautolm.records import Form
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
-from xautolm.vocabulary import Export, Preset, Quantization
+from xautolm.vocabulary import Export, Preset, Quantization, Switch
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Longest inputs in tokens: powers of two, up to the longest that models of the zoo read."""
@@ -194,10 +194,11 @@ def _early_stopping(deltas: tuple[float, ...]) -> tuple[Int, Choice]:
 
 def _switch(name: str, *opened: Parameter) -> Branch:
     """Return a branch that opens parameters where it is on, as it is by default."""
-    on = Space("on", opened)
-    off = Space("off", ())
-    branches = {on.name: on, off.name: off}
-    return Branch(name=name, branches=branches, default="on")
+    # As plain texts, which the space's digest and stored configurations have.
+    on = Switch.ON.value
+    off = Switch.OFF.value
+    branches = {on: Space(on, opened), off: Space(off, ())}
+    return Branch(name=name, branches=branches, default=on)
 
 
 def _useful_lengths(bounds: Bounds) -> tuple[int, ...]:
