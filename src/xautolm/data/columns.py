@@ -96,6 +96,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
     """
     # Frames may have numbers as names; the user writes texts.
     columns = [str(column) for column in table.columns]
+
     by_role: dict[str, str] = {}
     for role in roles:
         name = named.get(role.name)
@@ -111,6 +112,7 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
         if len(candidates) != 1:
             raise _unclear_column(table, role, candidates, by_role)
         by_role[role.name] = candidates[0]
+
     distinct = set(by_role.values())
     if len(distinct) < len(by_role):
         raise DataError("One column cannot be two things.", got=by_role)
@@ -160,6 +162,7 @@ def _unclear_column(
 
 def _naming_advice(role: Role, columns: Sequence[str], by_role: Mapping[str, str]) -> str:
     taken = set(by_role.values())
+    # Every column is something else already, so there is none that could be named.
     if taken.issuperset(columns):
         return f"There is no other column; give the data one with the {role.name}."
     return f"Say so with {_option(role.name)}."
@@ -370,14 +373,20 @@ def column_of(table: pd.DataFrame, column: str, role: Role, name: str) -> pd.Ser
             return pd.Series(rows, index=table.index, dtype=object)
         if absent:
             missing = absent[0]
+
     columns = ", ".join(map(str, table.columns))
     raise DataError(f"{name} has no column {missing!r}.", got=f"columns {columns}")
 
 
 def joined_names(column: str) -> list[str]:
     """Return the names in a text such as `a,b,c`."""
-    names = [part.strip() for part in column.split(",")]
-    return [name for name in names if name]
+    names: list[str] = []
+    for part in column.split(","):
+        name = part.strip()
+        # A comma at the end adds no name.
+        if name:
+            names.append(name)
+    return names
 
 
 def check_known(named: Columns, roles: Sequence[Role]) -> None:

@@ -66,8 +66,10 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
         if name == "UTF-8":
             return text, ()
         return text, (f"{place} read as {name}, as its first bytes say",)
+
     if encoding is not None and not _is_surely_utf8(content):
         return _in_named_encoding(content, place, encoding)
+    # UTF-16 of ASCII letters is valid UTF-8 with a zero in every second place, so it is looked for first.
     codec = _utf16_without_mark(content)
     if codec is not None:
         raise DataError(
@@ -161,7 +163,11 @@ def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeE
 
 
 def _beyond_ascii(text: str) -> int:
-    return sum(ord(character) > 127 for character in text)
+    count = 0
+    for character in text:
+        if not character.isascii():
+            count += 1
+    return count
 
 
 def _attempt(content: bytes, codec: str) -> str | None:

@@ -132,9 +132,11 @@ def _files_below(folder: Path) -> list[PurePath]:
 
 def _stem(path: PurePath) -> str:
     """Return a file's name without what says how it is written: `train` for `train.csv.gz`."""
-    is_packed = path.suffix.lower() in {*DECOMPRESSORS, ARCHIVE}
-    unpacked = path.with_suffix("") if is_packed else path
-    return unpacked.stem
+    suffix = path.suffix.lower()
+    if suffix == ARCHIVE or suffix in DECOMPRESSORS:
+        # What was packed says how it is written: `train.csv` in `train.csv.gz`.
+        path = path.with_suffix("")
+    return path.stem
 
 
 def check_parts(folder: Path, split: str, paths: Sequence[PurePath]) -> None:
@@ -182,8 +184,11 @@ def _shard(path: PurePath) -> _Shard | None:
 
 def _are_numbered_parts(paths: Sequence[PurePath]) -> bool:
     """Return whether files lie in a folder named by the split and differ in a number only, as Spark writes them."""
-    parents = {path.parent for path in paths}
-    patterns = {NUMBERS.sub("#", path.name) for path in paths}
+    parents: set[PurePath] = set()
+    patterns: set[str] = set()
+    for path in paths:
+        parents.add(path.parent)
+        patterns.add(NUMBERS.sub("#", path.name))
     if len(parents) > 1 or len(patterns) > 1:
         return False
     # Then it is the folder that names the split, not the files.

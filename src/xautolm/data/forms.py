@@ -87,6 +87,7 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
     """Return the only column with a usual name of the role, if there is one."""
     matches = with_usual_name(table, role)
+    # Of several, the message later asks which one is meant.
     if len(matches) != 1:
         return None
     return matches[0]
@@ -114,6 +115,7 @@ def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
             name = key
             if uses_of_name[key] > 1:
                 name = f"{column}.{key}"
+            # Not every object has every key.
             cells = [mapping.get(key) for mapping in table[column]]
             flat = with_columns(flat, {name: cells})
     return flat

@@ -239,6 +239,7 @@ def _tables_of_splits(
         name_by_split[split] = name
     if TRAIN not in rows_by_split:
         return None
+
     tables: dict[str, pd.DataFrame] = {}
     for split, rows_of_split in rows_by_split.items():
         name = name_by_split[split]
@@ -268,6 +269,7 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     column_rows = _rows_of_columns(document)
     if column_rows is not None:
         return column_rows
+    # Only the first names, since there may be thousands.
     first_names = [repr(name) for name in list(document)[:8]]
     usual_names = [repr(name) for name in LISTS_OF_ROWS[:2]]
     raise DataError(
@@ -319,6 +321,7 @@ def _rows_of_columns(document: Mapping[str, Json]) -> list[Json] | None:
         return _rows_of_objects(objects)
     if len(lists) < len(document):
         return None
+
     lengths = {len(column) for column in lists.values()}
     if len(lengths) != 1:
         return None

@@ -53,4 +53,5 @@ class Needs:
 
     def labels(self, table: pd.DataFrame) -> list[Any]:
         """Return the labels of a table whose columns are named by role."""
-        return list(table[self.target])
+        column = table[self.target]
+        return list(column)

@@ -180,10 +180,12 @@ def _split_for(splits: Mapping[str, pd.DataFrame], purpose: str) -> pd.DataFrame
         DataError: There are several, and none has that name; a score on training data would say little.
     """
     if len(splits) == 1:
-        return next(iter(splits.values()))
+        (only_split,) = splits.values()
+        return only_split
     if purpose in splits:
         return splits[purpose]
-    raise DataError("Which split is to be scored?", got=", ".join(splits), fix="Give one of them.")
+    names = ", ".join(splits)
+    raise DataError("Which split is to be scored?", got=names, fix="Give one of them.")
 
 
 def _with_splits(source: Source, additions: Mapping[str, object], encoding: str | None) -> Source:
@@ -203,6 +205,7 @@ def _with_splits(source: Source, additions: Mapping[str, object], encoding: str 
         addition = load(data, encoding, any_split=True)
         splits[name] = _split_for(addition.splits, name)
         notes.extend(addition.notes)
+
     frames: dict[str, pd.DataFrame] = {}
     for name, table in splits.items():
         frames[name] = plain_frame(table)
@@ -231,6 +234,7 @@ def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
         labels = needs.labels(tables[VALIDATION])
         names = needs.labels_of(labels)
         refuse_other_spellings("validation split", names, train_names)
+    # Within one split, other spellings may be meant so; they are only said.
     return similar_labels(train_names)
 
 

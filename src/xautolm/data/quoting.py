@@ -125,7 +125,11 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
 
 
 def _over_several_lines(records: Sequence[Record]) -> list[Record]:
-    return [record for record in records if record.last_line > record.first_line]
+    spanning: list[Record] = []
+    for record in records:
+        if record.last_line > record.first_line:
+            spanning.append(record)
+    return spanning
 
 
 def _despite_quotes(
@@ -262,7 +266,9 @@ class _Usual:
 
     def fits(self, value: str) -> bool:
         """Return whether a value is no surprise."""
-        return value in self.values or (self.are_numbers and _is_number(value))
+        if value in self.values:
+            return True
+        return self.are_numbers and _is_number(value)
 
 
 def _swallowing(

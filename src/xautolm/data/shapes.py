@@ -230,6 +230,7 @@ def _only_table(data: object) -> pd.DataFrame:
         if any(table.index.names):
             return table
         return table.reset_index(drop=True)
+
     if isinstance(data, str | Path) and not Path(data).expanduser().exists():
         beginning = str(data)[:SHOWN]
         raise DataError(

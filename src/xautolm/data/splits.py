@@ -43,6 +43,7 @@ def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:
     by_first = Keys(columns=(first,))
     if len(inputs) == 1:
         return [by_first]
+
     counts = table[first].value_counts()
     # `value_counts` puts the commonest first.
     most_rows = counts.iloc[0]

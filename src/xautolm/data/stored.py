@@ -19,7 +19,8 @@ def split_path(folder: Path, name: str) -> Path:
 
 def read_split(folder: str | Path, name: str) -> pd.DataFrame:
     """Return a split as a table; see `split_path`."""
-    return pd.read_parquet(split_path(Path(folder), name))
+    path = split_path(Path(folder), name)
+    return pd.read_parquet(path)
 
 
 def split_problem(path: Path, rows: int) -> str:
