@@ -218,10 +218,12 @@ class ServerLauncher:
             self._note(answer)
 
     def _note(self, answer: dict[str, Any]) -> None:
-        if "exited" in answer:
-            folder = Path(answer["exited"])
-            self.running.pop(folder, None)
-            self.ended[folder] = int(answer["code"])
+        if "exited" not in answer:
+            return
+        folder = Path(answer["exited"])
+        code = int(answer["code"])
+        self.running.pop(folder, None)
+        self.ended[folder] = code
 
     def _last_words(self) -> str:
         """Return the last three lines that the server wrote to its standard error."""

@@ -19,13 +19,16 @@ BLOCK_BYTES = 512
 
 def stray_bytes(folder: Path) -> int:
     """Return what the unexpected files in a trial's folder take on the disk, in bytes."""
-    return sum(size for size, _ in _strays(folder))
+    sizes = [size for size, _ in _strays(folder)]
+    return sum(sizes)
 
 
 def remove_strays(folder: Path) -> None:
     """Delete unexpected files, the largest first, until what is left is small."""
-    files = sorted(_strays(folder), key=lambda file: file[0])
-    total = sum(size for size, _ in files)
+    files = list(_strays(folder))
+    files.sort(key=lambda file: file[0])
+    sizes = [size for size, _ in files]
+    total = sum(sizes)
     while total > ENDED_BYTES:
         size, path = files.pop()
         with suppress(OSError):

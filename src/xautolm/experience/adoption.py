@@ -90,7 +90,10 @@ def in_our_words(experience: Experience) -> Experience:
         configuration = replace(configuration, values=values)
     if is_imported:
         outcome = our_outcome(outcome)
-        objectives = tuple(OUR_METRIC if name == IMPORTED_METRIC else name for name in objectives)
+        names: list[str] = []
+        for name in objectives:
+            names.append(OUR_METRIC if name == IMPORTED_METRIC else name)
+        objectives = tuple(names)
     renewed = replace(
         experience,
         configuration=configuration,
@@ -156,7 +159,10 @@ def completed(values: Mapping[str, Scalar], task: str) -> Mapping[str, Scalar]:
         unsaid["head_init"] = HeadStart.RANDOM.value
     if method.startswith(FULL_METHOD) and (form is None or not form.says_words):
         unsaid["freeze_embeddings"] = False
-    missing = {name: value for name, value in unsaid.items() if name not in values}
+    missing: dict[str, Scalar] = {}
+    for name, value in unsaid.items():
+        if name not in values:
+            missing[name] = value
     if not missing:
         return values
     return {**values, **missing}

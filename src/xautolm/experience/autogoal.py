@@ -340,8 +340,13 @@ def _in_units(stored: Sequence[Stored]) -> list[Stored]:
         # What is no score in any unit must not decide the unit of the others.
         possible = [value for value in values if value <= HUNDREDTHS]
         largest = max(possible, default=1.0)
-        units[data, metric] = _unit(data, metric, largest)
-    return [_in_unit(item, units) for item in stored]
+        unit = _unit(data, metric, largest)
+        units[data, metric] = unit
+
+    in_units: list[Stored] = []
+    for item in stored:
+        in_units.append(_in_unit(item, units))
+    return in_units
 
 
 def _unit(data: str, metric: str, largest: float) -> float:
@@ -355,14 +360,16 @@ def _unit(data: str, metric: str, largest: float) -> float:
 
 def _in_unit(item: Stored, units: Mapping[tuple[str, str], float]) -> Stored:
     """Return an item with each score divided by the unit of its data set and metric."""
-    data = item.experience.data.name
-    outcome = item.experience.outcome
+    experience = item.experience
+    data = experience.data.name
+    outcome = experience.outcome
     metrics: dict[str, float] = {}
     for metric, value in outcome.metrics.items():
         unit = units[data, metric]
         metrics[metric] = value / unit
+
     outcome = replace(outcome, metrics=metrics)
-    experience = replace(item.experience, outcome=outcome)
+    experience = replace(experience, outcome=outcome)
     return replace(item, experience=experience)
 
 

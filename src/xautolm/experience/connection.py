@@ -252,8 +252,10 @@ def _trouble(error: Exception, address: Address) -> StoreError:
     cause = str(driver_error) or type(error).__name__
     first_line = cause.strip().partition("\n")[0]
     reason = first_line[:300]
-    if address.url.password:
-        reason = reason.replace(address.url.password, "***")
+    password = address.url.password
+    # An error may quote the address that the driver was given.
+    if password:
+        reason = reason.replace(password, "***")
     got = f"{address.shown}: {without_password(reason)}"
     # The first that fits, since some messages fit several.
     for pattern, sentence, advice in TROUBLES:

@@ -152,15 +152,16 @@ class ExperienceStore:
         """
         columns = EXPERIENCES.c
         query = select(columns.id, columns.run, columns.data, columns.record)
-        # Dates are texts of ISO 8601 in UTC, so they sort by time; trials of one second are in order of their numbers.
-        query = query.order_by(columns.created.desc(), columns.trial.desc())
+        # Dates are texts of ISO 8601, which sort as time does; of two trials of one second, the higher number is newer.
+        newest_first = columns.created.desc(), columns.trial.desc()
+        query = query.order_by(*newest_first)
         conditions = {columns.task: task, columns.run: run, columns.status: status}
         for column, value in conditions.items():
             if value is not None:
                 query = query.where(column == value)
         with self._errors(), self.engine.connect() as connection:
-            for stored in connection.execute(query):
-                yield self._row(*stored)
+            for identity, run_name, data, record in connection.execute(query):
+                yield self._row(identity, run_name, data, record)
 
     def get(self, start: str) -> Experience:
         """Return the experience whose id starts with `start`.

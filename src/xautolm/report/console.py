@@ -32,7 +32,9 @@ def add_columns(table: Table, headings: Iterable[str], numbers: Collection[str] 
         numbers: Headings of the columns of numbers, which are aligned at the right.
     """
     for heading in headings:
-        side: Literal["left", "right"] = "right" if heading in numbers else "left"
+        side: Literal["left", "right"] = "left"
+        if heading in numbers:
+            side = "right"
         # A cell, for the names of metrics of somebody's own are headings too.
         table.add_column(cell(heading), justify=side)
 
@@ -53,7 +55,8 @@ def cell(text: object) -> Text:
 
 def sentence(text: str, style: str = "") -> Text:
     """Return a text of one or more lines for a rich console, in which neither escapes nor markup work."""
-    return Text(printable(text), style=style)
+    harmless = printable(text)
+    return Text(harmless, style=style)
 
 
 def for_output(text: str) -> str:

@@ -56,14 +56,17 @@ def print_result(
 
     command = predict_command(root, inputs)
     # Not wrapped: it is there to be copied.
-    console.print(sentence(f"next: {command}"), soft_wrap=True)
+    next_step = sentence(f"next: {command}")
+    console.print(next_step, soft_wrap=True)
 
 
 def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
     """Return the Pareto-optimal trials as a table, the best one in bold."""
     # All trials of a run report the same metrics.
     metrics = list(best.outcome.metrics)
-    title = "Pareto front" if len(front) > 1 else "Best trial"
+    title = "Best trial"
+    if len(front) > 1:
+        title = "Pareto front"
     table = Table(title=title, title_justify="left", box=None)
     headings = ("trial", "model", "method", *metrics, "time", "hyperparameters")
     add_columns(table, headings, numbers={"trial", "time", *metrics})

@@ -110,7 +110,11 @@ class Standing:
     @property
     def _trials_that_count(self) -> int:
         """Return how many of the ended trials count against the budget: not those that were ended from outside."""
-        return sum(trial.outcome.is_evidence for trial in self.experiences)
+        count = 0
+        for experience in self.experiences:
+            if experience.outcome.is_evidence:
+                count += 1
+        return count
 
 
 class Screen(Protocol):

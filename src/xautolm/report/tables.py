@@ -51,8 +51,10 @@ def leaderboard(
     """
     rows = []
     for experience in best_first(experiences, lead):
-        row = _row(experience, is_optimal=experience.trial in front)
-        row["hyperparameters"] = hyperparameters(experience.configuration.values)
+        is_optimal = experience.trial in front
+        row = _row(experience, is_optimal=is_optimal)
+        values = experience.configuration.values
+        row["hyperparameters"] = hyperparameters(values)
         rows.append(row)
     return rows
 
@@ -72,7 +74,8 @@ def wide_leaderboard(
         names |= dict.fromkeys(experience.configuration.values)
     rows = []
     for experience in ordered:
-        row = _row(experience, is_optimal=experience.trial in front)
+        is_optimal = experience.trial in front
+        row = _row(experience, is_optimal=is_optimal)
         values = experience.configuration.values
         for name in names:
             row.setdefault(name, values.get(name))
@@ -213,8 +216,11 @@ def duration(seconds: float) -> str:
     if whole < MINUTE:
         return f"{whole} s"
     if whole < HOUR:
-        return f"{whole // MINUTE} min {whole % MINUTE} s"
-    return f"{whole // HOUR} h {whole % HOUR // MINUTE} min"
+        minutes, seconds_beyond = divmod(whole, MINUTE)
+        return f"{minutes} min {seconds_beyond} s"
+    hours, seconds_beyond = divmod(whole, HOUR)
+    minutes = seconds_beyond // MINUTE
+    return f"{hours} h {minutes} min"
 
 
 def time_text(seconds: float | None) -> str:

@@ -185,5 +185,5 @@ def form_of(
     possible_forms = forms[architecture]
     usual_form = possible_forms[0]
     # Only a choice among several forms is a parameter of the space.
-    name = str(values.get("form", usual_form))
-    return FORMS.get(name)
+    name = values.get("form", usual_form)
+    return FORMS.get(str(name))

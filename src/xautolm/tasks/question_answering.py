@@ -115,6 +115,7 @@ def _is_in_context(row: Row) -> bool:
     """Return whether any of a row's answers is in its context, in upper or lower case."""
     context = row["context"].lower()
     answers = [answer.lower() for answer in row["answers"]]
+    # Any of them is right, so one is enough to learn from.
     return any(answer in context for answer in answers)
 
 

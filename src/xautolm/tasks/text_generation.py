@@ -69,7 +69,10 @@ class TextGeneration(BaseTask[str]):
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> Sequence[tuple[str, ...]]:
         """Return each target as the only reference of its row."""
-        return [(label,) for label in labels]
+        references: list[tuple[str, ...]] = []
+        for label in labels:
+            references.append((label,))
+        return references
 
     def parts(self, row: Row) -> Prompt:
         """Return the prompt, which may be cut, and where the target begins."""

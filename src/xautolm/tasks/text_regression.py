@@ -79,8 +79,11 @@ class TextRegression(BaseTask[float]):
         # that lie on one edge, and no others, in a stratum of their own.
         edges_below = np.searchsorted(edges, numbers, side="left")
         edges_not_above = np.searchsorted(edges, numbers, side="right")
-        strata = edges_below + edges_not_above
-        return [(int(stratum),) for stratum in strata]
+        codes = edges_below + edges_not_above
+        strata: list[Stratum] = []
+        for code in codes.tolist():
+            strata.append((code,))
+        return strata
 
     def check(self, train: Sequence[float], validation: Sequence[float]) -> None:
         """Refuse splits whose numbers are all the same."""
