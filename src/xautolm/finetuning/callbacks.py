@@ -202,6 +202,7 @@ class Deadline(TrainerCallback):
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
     ) -> None:
         """Note how long an evaluation takes, and start the clock again."""
+        # `on_epoch_end` has set the clock to the beginning of the evaluation.
         now = time.monotonic()
         self.evaluation_seconds = now - self.training_since
         self.training_since = now

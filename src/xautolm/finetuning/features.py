@@ -31,6 +31,7 @@ from xautolm.finetuning.feature_files import (
 from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.linear_head import LinearHead
 from xautolm.finetuning.mean_pooled import mean_over_layers, mean_over_tokens
+from xautolm.finetuning.precision import as_array
 from xautolm.finetuning.probe import sampled_rows
 from xautolm.finetuning.tokens import once
 from xautolm.records import ModelCard
@@ -320,7 +321,7 @@ class _Body:
         mask = inputs["attention_mask"]
         for readout in readouts:
             tensor = watched.features(readout, mask)
-            features[readout] = tensor.float().cpu().numpy()
+            features[readout] = as_array(tensor)
         return features
 
     @contextmanager

@@ -1,9 +1,10 @@
-"""The number format in which a model computes where nothing is trained, or no configuration says it."""
+"""The number format in which a model computes where nothing is trained, and in which its outputs are looked at."""
 
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
 
+import numpy as np
 import torch
 
 from xautolm.vocabulary import DeviceKind
@@ -20,3 +21,11 @@ def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
     kind = torch.device(device).type
     is_used = is_bf16 and kind == DeviceKind.CPU
     return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)
+
+
+def as_array(tensor: torch.Tensor) -> np.ndarray:
+    """Return numbers in float32, whatever device and number format they have; of the same shape."""
+    # numpy has no bfloat16, and no gradients.
+    plain = tensor.detach().float().cpu()
+    array: np.ndarray = plain.numpy()
+    return array

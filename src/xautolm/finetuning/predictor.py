@@ -12,14 +12,19 @@ from transformers.utils import logging
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
 from xautolm.finetuning.precision import arithmetic
-from xautolm.finetuning.pretrained import read_config, read_tokenizer, read_weights
+from xautolm.finetuning.pretrained import (
+    generative_architecture,
+    read_config,
+    read_tokenizer,
+    read_weights,
+)
 from xautolm.hardware import computes_in_bf16
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS
 from xautolm.tasks.base import Answers
-from xautolm.vocabulary import Architecture, DeviceKind, Pooling
+from xautolm.vocabulary import DeviceKind, Pooling
 
 
 class Predictor:
@@ -47,11 +52,9 @@ class Predictor:
         # A head on the mean over the tokens is a folder of sentence-transformers, asked in the same way.
         if self.settings.pooling == Pooling.MEAN:
             return load_mean_pooled(folder)
-        # Forms that say words have a class for each; to the others it makes no difference.
-        architecture = Architecture.DECODER
+        # Forms that say words have a class for each architecture; to the others it makes no difference.
         config = read_config(folder)
-        if config.is_encoder_decoder:
-            architecture = Architecture.ENCODER_DECODER
+        architecture = generative_architecture(config)
         auto_class = self.form.auto_class(architecture)
         return read_weights(auto_class, folder)
 

@@ -15,7 +15,7 @@ from transformers import (
 )
 
 from xautolm.errors import ModelUnavailableError, TrialError
-from xautolm.vocabulary import FailureKind
+from xautolm.vocabulary import Architecture, FailureKind
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -71,6 +71,13 @@ def stored_config(source: str | Path) -> dict[str, Any]:
     # Without the class of the family, which would add its defaults.
     content, _ = PretrainedConfig.get_config_dict(str(source), local_files_only=True)
     return dict(content)
+
+
+def generative_architecture(config: PretrainedConfig) -> Architecture:
+    """Return the architecture of a model that says words, which is one of two."""
+    if config.is_encoder_decoder:
+        return Architecture.ENCODER_DECODER
+    return Architecture.DECODER
 
 
 def read_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:

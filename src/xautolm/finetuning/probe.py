@@ -309,6 +309,7 @@ class Regression:
             targets: As `Examples.targets`.
             strength: Of regularisation, out of `strengths`.
         """
+        # Strength is the inverse of a penalty but for numbers, where it is the penalty: `strengths` has both.
         if self.problem_type == Targets.NUMBERS:
             return self._fit_number(features, targets, strength)
         if self.problem_type == Targets.INDICATORS:

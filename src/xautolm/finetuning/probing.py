@@ -9,7 +9,6 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
-import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,7 +22,7 @@ from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model
-from xautolm.finetuning.precision import arithmetic
+from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Examples, Judge, Probe, Regression, fit_probe
 from xautolm.finetuning.tokens import loaded, tokens_folder
@@ -271,7 +270,8 @@ def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path
     weights = "balanced" if is_balanced(spec) else "plain"
     # The colon before the function's name, in a metric of somebody's own, is no sign for a file.
     metric = spec.metric.replace(":", "-")
-    return source.with_name(f"probe-{source.name}-{readout}-{metric}-{weights}")
+    name = f"probe-{source.name}-{readout}-{metric}-{weights}"
+    return source.with_name(name)
 
 
 def save_probe(probe: Probe, folder: Path) -> None:
@@ -336,20 +336,14 @@ def save_started(model: PreTrainedModel, trial: PreparedTrial, folder: Path) -> 
         save_model(model, trial.tokenizer, trial.settings, folder)
         return
     linear = head_of(model).linear
-    weight = _as_array(linear.weight)
+    weight = as_array(linear.weight)
     # Decoders' own layers have no bias; the folder's layer has one always.
     bias = np.zeros(len(weight))
     if linear.bias is not None:
-        bias = _as_array(linear.bias)
+        bias = as_array(linear.bias)
     # A head that is trained looks at the last layer: `pool_by_mean` knows no other.
     classifier = MeanPooledClassifier(model.base_model, weight, bias, Layers.LAST)
     write_mean_pooled(classifier, trial, folder)
-
-
-def _as_array(weights: torch.Tensor) -> np.ndarray:
-    """Return weights as an array in float32, whatever device and number format they have."""
-    plain: np.ndarray = weights.detach().float().cpu().numpy()
-    return plain
 
 
 def write_mean_pooled(classifier: MeanPooledClassifier, trial: PreparedTrial, folder: Path) -> None:

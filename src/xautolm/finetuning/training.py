@@ -59,12 +59,14 @@ def make_trainer(
         folder: The trial's.
     """
     spec = trial.spec
+    train = trial.tokens["train"]
     form = TORCH_FORMS.get(trial.settings.form)
+    # A processor has no tensor cores: there it would only compute more padding.
     multiple = None if spec.device == DeviceKind.CPU else PADDING_MULTIPLE
     arguments = {
         "model": model,
-        "args": _arguments(spec, len(trial.tokens["train"]), folder),
-        "train_dataset": trial.tokens["train"],
+        "args": _arguments(spec, len(train), folder),
+        "train_dataset": train,
         "eval_dataset": trial.tokens["validation"],
         "data_collator": form.collator(trial.tokenizer, model, multiple),
         "callbacks": callbacks + _early_stopping(spec),

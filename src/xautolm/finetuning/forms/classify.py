@@ -23,6 +23,7 @@ from xautolm.finetuning.forms.base import (
     taken_by,
 )
 from xautolm.finetuning.memory import in_batches
+from xautolm.finetuning.precision import as_array
 from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
@@ -145,9 +146,8 @@ def _sorted_logits(
         inputs = taken_by(model, padded).to(model.device)
         with torch.inference_mode():
             output = model(**inputs)
-        # numpy has no bfloat16, in which a model may compute.
-        batch_logits = output.logits.float()
-        logits[batch] = batch_logits.cpu().numpy()
+        # Into the places of the rows, whatever order they are answered in.
+        logits[batch] = as_array(output.logits)
 
     order = by_length(encoded["input_ids"])
     in_batches(order, BATCH, answer)

@@ -26,6 +26,7 @@ from xautolm.finetuning.forms.base import (
     taken_by,
 )
 from xautolm.finetuning.memory import in_batches
+from xautolm.finetuning.precision import as_array
 from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
@@ -81,6 +82,7 @@ class RowAnswer:
             context: The whole context, whose characters the window's offsets count.
             longest: Of spans, in tokens.
         """
+        # A span of the first token alone is how a model says that there is no answer here.
         at_first_token = scores.start[0] + scores.end[0]
         self.no_answer_score = min(self.no_answer_score, float(at_first_token))
         span = best_span(scores.start, scores.end, window.offsets, longest)
@@ -251,9 +253,8 @@ def _span_scores(
     inputs = taken_by(model, padded).to(model.device)
     with torch.inference_mode():
         output = model(**inputs)
-    # numpy has no bfloat16, in which a model may compute.
-    starts = output.start_logits.float().cpu().numpy()
-    ends = output.end_logits.float().cpu().numpy()
+    starts = as_array(output.start_logits)
+    ends = as_array(output.end_logits)
     scores = []
     for start, end in zip(starts, ends, strict=True):
         scores.append(SpanScores(start=start, end=end))

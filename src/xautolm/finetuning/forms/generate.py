@@ -22,7 +22,7 @@ from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms.base import Collator, Columns, by_length, longest_input
 from xautolm.finetuning.memory import in_batches
-from xautolm.finetuning.pretrained import AutoClass
+from xautolm.finetuning.pretrained import AutoClass, generative_architecture
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 from xautolm.tasks.base import Answers, Row
@@ -144,9 +144,7 @@ def prompts_of(
     settings: Answering,
 ) -> list[Tokens]:
     """Return the tokens of a table's prompts, each cut to the room that it has."""
-    architecture = Architecture.DECODER
-    if model.config.is_encoder_decoder:
-        architecture = Architecture.ENCODER_DECODER
+    architecture = generative_architecture(model.config)
     budget = room(settings, architecture)
     prompts = []
     for row in _rows(table):

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from xautolm.finetuning.forms.base import by_length
 from xautolm.finetuning.forms.generate import BATCH, Generate, Tokens, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
+from xautolm.finetuning.precision import as_array
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
 
@@ -79,7 +80,7 @@ def label_scores(
             (log_probabilities,) = _log_probabilities(model, tokenizer, batch_prompts, any_word)
             first_tokens = [name[0] for name in names]
             of_names = log_probabilities[:, first_tokens]
-            scores[batch] = of_names.cpu().numpy()
+            scores[batch] = as_array(of_names)
             return
         # Later tokens depend on those before them: a pass over the prompts for each name.
         for column, name in enumerate(names):
@@ -90,7 +91,7 @@ def label_scores(
                 of_tokens.append(log_probabilities[:, token])
             # The probability of a name is the product of its tokens'.
             of_name = torch.stack(of_tokens).sum(dim=0)
-            scores[batch, column] = of_name.cpu().numpy()
+            scores[batch, column] = as_array(of_name)
 
     batch_size = _batch_size(prompts, names, len(tokenizer))
     in_batches(by_length(prompts), batch_size, score)
