@@ -23,6 +23,7 @@ from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
 from xautolm.errors import XAutoLMError
 
 INTERRUPTED = 130
+"""Exit code after Ctrl-C: 128 and the signal's number, which is 2."""
 GARBAGE_THRESHOLD = 10_000
 """New objects after which Python looks for garbage, instead of 700.
 
@@ -53,8 +54,9 @@ app.add_typer(
 give_verbosity(app)
 
 
-def _version(wanted: bool) -> None:
-    if wanted:
+def _version(is_asked: bool) -> None:
+    """Print the version and end, where it is asked for."""
+    if is_asked:
         typer.echo(__version__)
         raise typer.Exit
 
@@ -66,7 +68,7 @@ def setup(
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
     ] = False,
 ) -> None:
-    """What all commands share."""
+    """Take the options that stand before a command."""
     raise_verbosity(verbose)
 
 
@@ -79,10 +81,13 @@ def main() -> None:
     gc.set_threshold(GARBAGE_THRESHOLD)
     try:
         app()
+    # Our own errors say what to do; a trace would only hide it. Any other error is a bug, and shows its trace.
     except XAutoLMError as error:
-        logging.getLogger("xautolm").debug("where the error arose", exc_info=error)
-        notes = getattr(error, "__notes__", [])
-        print("\n".join([f"error: {error}", *notes]), file=sys.stderr)
+        logger = logging.getLogger("xautolm")
+        logger.debug("where the error arose", exc_info=error)
+        notes: list[str] = getattr(error, "__notes__", [])
+        lines = [f"error: {error}", *notes]
+        print("\n".join(lines), file=sys.stderr)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import csv
 import json
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -24,46 +24,60 @@ PROBABILITIES = "probabilities"
 BREAKS = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 """What would make two lines or two cells of one."""
 
+Classes = tuple[str, ...]
+"""Names of a task's classes, in the order of the probabilities."""
+Writer = Callable[[Path, Question, Predictions, Classes], None]
+"""Writes a file with the answers to a question."""
+
 
 def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
     """Yield a line for each row: the prediction, the largest probability if there are any, and what was asked."""
+    # A context is the same long text in every row.
     names = [name for name in question.inputs.columns if name != CONTEXT]
-    asked = question.inputs[names].itertuples(index=False, name=None)
-    for number, (texts, value) in enumerate(zip(asked, predictions.values, strict=True)):
-        cells = [one_line(shown(value))]
+    texts_of_rows = question.inputs[names].itertuples(index=False, name=None)
+    answers = zip(texts_of_rows, predictions.values, strict=True)
+    for number, (texts, value) in enumerate(answers):
+        cells = [one_line(readable(value))]
         if predictions.probabilities is not None:
-            cells.append(f"{predictions.probabilities[number].max():.3f}")
-        cells.extend(map(one_line, texts))
+            largest = predictions.probabilities[number].max()
+            cells.append(f"{largest:.3f}")
+        for text in texts:
+            cells.append(one_line(text))
         yield "\t".join(cells)
 
 
-def shown(value: str | float | list[str]) -> str:
+def readable(value: str | float | list[str]) -> str:
     """Return a prediction for a person."""
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else ", ".join(value)
+    # An empty cell would read as if a row had no answer; a text of no labels is one.
     return text or "(none)"
 
 
 def one_line(text: str) -> str:
     """Return a text in which line ends and tabs are written as letters, if it has any."""
     has_breaks = any(character in text for character in "\n\r\t")
-    return text.translate(BREAKS) if has_breaks else text
+    # Backslashes are doubled only where some are ours: a path of Windows stays as it was.
+    if has_breaks:
+        return text.translate(BREAKS)
+    return text
 
 
-def json_lines(
-    question: Question, predictions: Predictions, classes: tuple[str, ...]
-) -> Iterator[str]:
+def json_lines(question: Question, predictions: Predictions, classes: Classes) -> Iterator[str]:
     """Yield a JSON object for each row: its columns, the prediction, and the probability of each class."""
-    for number, (row, value) in enumerate(
-        zip(question.rows.to_dict("records"), predictions.values, strict=True)
-    ):
-        answer: dict[str, Any] = {PREDICTION: value}
+    rows = question.rows.to_dict("records")
+    answers = zip(rows, predictions.values, strict=True)
+    for number, (row, value) in enumerate(answers):
+        answer: dict[str, object] = {}
+        for name, cell in row.items():
+            answer[str(name)] = _json_value(cell)
+        answer[PREDICTION] = value
         if predictions.probabilities is not None:
-            chances = predictions.probabilities[number].tolist()
-            answer[PROBABILITIES] = dict(zip(classes, chances, strict=True))
-        columns = {str(name): _json_value(cell) for name, cell in row.items()}
-        yield json.dumps({**columns, **answer}, ensure_ascii=False, default=_json_value)
+            probabilities = predictions.probabilities[number].tolist()
+            answer[PROBABILITIES] = dict(zip(classes, probabilities, strict=True))
+        # Letters of any script as they are: JSON is UTF-8, and escapes would be unreadable.
+        yield json.dumps(answer, ensure_ascii=False, default=_json_value)
 
 
 def check_output(path: Path, source: Path | None) -> None:
@@ -73,15 +87,14 @@ def check_output(path: Path, source: Path | None) -> None:
         UsageError: An unknown ending, no such folder, or the very file that is read.
     """
     if path.suffix.lower() not in WRITERS:
-        raise UsageError(
-            "Unknown type of file for --output.",
-            got=path,
-            fix=f"Known: {', '.join(sorted(WRITERS))}.",
-        )
-    if not path.absolute().parent.is_dir():
-        raise UsageError("There is no such folder for --output.", got=path.absolute().parent)
+        endings = ", ".join(sorted(WRITERS))
+        raise UsageError("Unknown type of file for --output.", got=path, fix=f"Known: {endings}.")
+    folder = path.absolute().parent
+    if not folder.is_dir():
+        raise UsageError("There is no such folder for --output.", got=folder)
     if path.is_dir():
         raise UsageError("--output is a folder.", got=path, fix="Give a file's name.")
+    # By what lies on the disk: two names, or links, may lead to one file.
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise UsageError(
             "--output would replace the file that is read.", got=path, fix="Give another name."
@@ -94,25 +107,27 @@ def check_columns(rows: pd.DataFrame) -> None:
     Raises:
         UsageError: It would be replaced.
     """
-    taken = [name for name in (PREDICTION, PROBABILITY, PROBABILITIES) if name in rows.columns]
-    if taken:
-        raise UsageError(
-            f"The input has a column {taken[0]!r} already, which the answers would replace.",
-            got=f"columns {', '.join(map(str, rows.columns))}",
-            fix="Rename or remove it.",
-        )
+    for name in (PREDICTION, PROBABILITY, PROBABILITIES):
+        if name in rows.columns:
+            columns = ", ".join(map(str, rows.columns))
+            raise UsageError(
+                f"The input has a column {name!r} already, which the answers would replace.",
+                got=f"columns {columns}",
+                fix="Rename or remove it.",
+            )
 
 
 def write_answers(
-    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+    path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
     """Write a file with a row for each row that was asked about, in their order.
 
     Raises:
         UsageError: The file cannot be written.
     """
+    write = WRITERS[path.suffix.lower()]
     try:
-        WRITERS[path.suffix.lower()](path, question, predictions, classes)
+        write(path, question, predictions, classes)
     except OSError as error:
         raise UsageError(
             "The answers cannot be written.", got=f"{path}: {error.strerror or error}"
@@ -123,18 +138,19 @@ def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
     """Return the rows with their predictions, and the predicted class's probability where a row has one class."""
     table = question.rows.copy()
     table[PREDICTION] = pd.Series(predictions.values, index=table.index, dtype=object)
-    if predictions.probabilities is not None and np.ndim(predictions.targets) == 1:
+    # With several labels a row, targets are a matrix, and no single probability is that of the answer.
+    has_one_class = np.ndim(predictions.targets) == 1
+    if predictions.probabilities is not None and has_one_class:
         table[PROBABILITY] = predictions.probabilities.max(axis=1)
     return table
 
 
-def _write_delimited(
-    delimiter: str,
-) -> Callable[[Path, Question, Predictions, tuple[str, ...]], None]:
-    def write(
-        path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
-    ) -> None:
-        table = _table(question, predictions).map(_cell_text)
+def _write_delimited(delimiter: str) -> Writer:
+    """Return what writes a file of cells with a sign between."""
+
+    def write(path: Path, question: Question, predictions: Predictions, classes: Classes) -> None:
+        table = _table(question, predictions)
+        table = table.map(_cell_text)
         # Every text is quoted: what breaks a line differs from reader to reader.
         table.to_csv(
             path, sep=delimiter, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
@@ -144,22 +160,29 @@ def _write_delimited(
 
 
 def _write_json_lines(
-    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+    path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
+    """Write an object for each row, with all probabilities."""
     with path.open("w", encoding="utf-8") as file:
         for line in json_lines(question, predictions, classes):
             file.write(f"{line}\n")
 
 
 def _write_parquet(
-    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+    path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
+    """Write a Parquet file.
+
+    Raises:
+        UsageError: A column holds values of several types, which Parquet has no place for.
+    """
     import pyarrow
 
+    table = _table(question, predictions)
     try:
-        _table(question, predictions).to_parquet(path, index=False)
+        table.to_parquet(path, index=False)
     except pyarrow.ArrowException as error:
-        reason = str(error).partition("\n")[0]
+        reason, _, _ = str(error).partition("\n")
         raise UsageError(
             "The rows cannot be written as Parquet.",
             got=reason,
@@ -168,35 +191,39 @@ def _write_parquet(
 
 
 def _write_lines(
-    path: Path, question: Question, predictions: Predictions, classes: tuple[str, ...]
+    path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
-    lines = [
-        one_line(value if isinstance(value, str) else shown(value)) for value in predictions.values
-    ]
-    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    """Write a line for each row, which holds the prediction only."""
+    lines: list[str] = []
+    for value in predictions.values:
+        # A program reads this file: an empty text stays empty, where a person would be told `(none)`.
+        text = value if isinstance(value, str) else readable(value)
+        line = one_line(text)
+        lines.append(f"{line}\n")
+    path.write_text("".join(lines), encoding="utf-8")
 
 
-def _cell_text(cell: Any) -> Any:
+def _cell_text(cell: object) -> object:
     """Return a cell for a delimited file: lists and mappings as JSON, which reads back as what it was."""
-    return (
-        json.dumps(cell, ensure_ascii=False, default=_json_value)
-        if isinstance(cell, list | dict)
-        else cell
-    )
+    if isinstance(cell, list | dict):
+        return json.dumps(cell, ensure_ascii=False, default=_json_value)
+    return cell
 
 
-def _json_value(cell: Any) -> Any:
+def _json_value(cell: object) -> object:
     """Return a cell as JSON has it: arrays as lists, what is missing as null, other objects as text."""
     if isinstance(cell, np.ndarray | np.generic):
         return cell.tolist()
-    if isinstance(cell, float) and cell != cell:
+    # Pandas writes NaN where a cell is missing, and JSON has no NaN.
+    is_missing = isinstance(cell, float) and math.isnan(cell)
+    if is_missing:
         return None
     if cell is None or isinstance(cell, str | int | float | bool | list | dict):
         return cell
     return str(cell)
 
 
-WRITERS: Mapping[str, Callable[[Path, Question, Predictions, tuple[str, ...]], None]] = {
+WRITERS: Mapping[str, Writer] = {
     ".csv": _write_delimited(","),
     ".tsv": _write_delimited("\t"),
     ".jsonl": _write_json_lines,

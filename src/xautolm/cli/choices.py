@@ -20,50 +20,63 @@ def names_declared_in(home: str) -> list[str]:
         home: The folder and what its modules call their things: `xautolm.tasks:TASK`.
     """
     package, _, attribute = home.partition(":")
-    folder = ROOT.joinpath(*package.split(".")[1:])
+    _, *parts = package.split(".")
+    folder = ROOT.joinpath(*parts)
     names: list[str] = []
     for path in folder.glob("*.py"):
-        names += _names_in(ast.parse(path.read_text(encoding="utf-8")), attribute)
+        source = path.read_text(encoding="utf-8")
+        module = ast.parse(source)
+        names += _names_in(module, attribute)
+    # Entry points of strategies are in a group that is named without their folder.
     for group in (package, package.removesuffix(".strategies")):
-        names += [entry.name for entry in metadata.entry_points(group=group)]
-    return sorted({VERSION.sub("", name) for name in names})
+        for entry in metadata.entry_points(group=group):
+            names.append(entry.name)
+    # A person names a method without its version, and gets the latest.
+    unversioned = {VERSION.sub("", name) for name in names}
+    return sorted(unversioned)
 
 
 def _names_in(module: ast.Module, attribute: str) -> list[str]:
     """Return the names of what a module assigns to an attribute: one object, or several in a tuple."""
     classes = {node.name: node for node in module.body if isinstance(node, ast.ClassDef)}
-    names = []
+    names: list[str] = []
     for node in module.body:
-        if (
-            not isinstance(node, ast.Assign | ast.AnnAssign)
-            or _assigned(node) != attribute
-            or node.value is None
-        ):
+        value = _value_of(node, attribute)
+        if value is None:
             continue
-        things = node.value.elts if isinstance(node.value, ast.Tuple) else [node.value]
+        # A module holds one thing, or several in a tuple.
+        things = [value]
+        if isinstance(value, ast.Tuple):
+            things = value.elts
         for thing in things:
             assert isinstance(thing, ast.Call), f"{attribute} is made by calls"
-            names.append(_name_of(thing, classes))
+            name = _name_of(thing, classes)
+            names.append(name)
     return names
 
 
-def _assigned(node: ast.Assign | ast.AnnAssign) -> str:
-    """Return the name that a statement gives a value to; empty where it is no plain name."""
+def _value_of(node: ast.stmt, name: str) -> ast.expr | None:
+    """Return what a statement assigns to a name, None if it assigns nothing to it."""
+    if not isinstance(node, ast.Assign | ast.AnnAssign):
+        return None
+    # With a type or without: `NAME: Type = value` or `NAME = value`.
     target = node.targets[0] if isinstance(node, ast.Assign) else node.target
-    return target.id if isinstance(target, ast.Name) else ""
+    if isinstance(target, ast.Name) and target.id == name:
+        return node.value
+    return None
 
 
 def _name_of(call: ast.Call, classes: dict[str, ast.ClassDef]) -> str:
     """Return the `name` of an object: an argument of the call that makes it, else of its class."""
     for keyword in call.keywords:
         if keyword.arg == "name":
-            return str(ast.literal_eval(keyword.value))
+            name = ast.literal_eval(keyword.value)
+            return str(name)
     assert isinstance(call.func, ast.Name)
-    for node in classes[call.func.id].body:
-        if (
-            isinstance(node, ast.Assign | ast.AnnAssign)
-            and _assigned(node) == "name"
-            and node.value is not None
-        ):
-            return str(ast.literal_eval(node.value))
-    raise AssertionError(f"{call.func.id} has no name")
+    kind = classes[call.func.id]
+    for node in kind.body:
+        value = _value_of(node, "name")
+        if value is not None:
+            name = ast.literal_eval(value)
+            return str(name)
+    raise AssertionError(f"{kind.name} has no name")

@@ -26,10 +26,12 @@ def demo(out: Out = "runs/demo", budget: Budget = "1m30s") -> None:
     from xautolm.data.demo import support_tickets
     from xautolm.operations import fit_run, report_run
     from xautolm.options import FitOptions
+    from xautolm.vocabulary import Architecture, Origin
     from xautolm.zoo import ZOO, local_models
 
     # With nothing to download, wherever it runs: `auto` would fetch what a hub that answers has.
-    models = [card.name for card in local_models(ZOO.things, ("encoder",)) if card.origin != "hub"]
+    encoders = local_models(ZOO.things, (Architecture.ENCODER,))
+    models = [card.name for card in encoders if card.origin != Origin.HUB]
     options = FitOptions.parse(
         {"task": "text-classification", "models": models, "budget": budget, "out": out}
     )
@@ -38,6 +40,8 @@ def demo(out: Out = "runs/demo", budget: Budget = "1m30s") -> None:
         report_run(folder)
     say_result(folder, as_json=False, quiet=False)
     typer.echo("")
-    answers = BestModel(folder).predictions(pd.DataFrame({"text": SENTENCES}))
+    # Loaded from the run's folder, as any program would do.
+    model = BestModel(folder)
+    answers = model.predictions(pd.DataFrame({"text": SENTENCES}))
     for sentence, label in zip(SENTENCES, answers.values, strict=True):
         typer.echo(f"{label:<10} {sentence}")

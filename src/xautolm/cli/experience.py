@@ -64,36 +64,39 @@ def list_(
     limit: Limit = 20,
     damaged: DamagedFlag = False,
 ) -> None:
-    """The newest experiences."""
+    """List the newest experiences."""
     from xautolm.report.console import table_console
     from xautolm.report.experiences import damaged_table, experience_table
 
     with existing(store) as opened:
         if damaged:
+            # All rows are read: what is wrong with a record is only found by reading it.
             rows = [row for row in opened.rows(task=task, status=status) if row.experience is None]
             table = damaged_table(
                 [(row.id, row.run, row.data, row.problem) for row in rows[:limit]]
             )
         else:
-            table = experience_table(opened.experiences(task=task, status=status, limit=limit))
+            experiences = opened.experiences(task=task, status=status, limit=limit)
+            table = experience_table(experiences)
         table_console().print(table)
         say_notes(opened)
 
 
 @app.command()
 def show(id: Id, store: Store = None) -> None:
-    """One experience with everything that is known of it, as JSON."""
+    """Print one experience with everything that is known of it, as JSON."""
     from xautolm.printable import printable_json
     from xautolm.report.console import say
     from xautolm.serialization import to_plain
 
     with existing(store) as opened:
-        say(printable_json(to_plain(opened.get(id))))
+        experience = opened.get(id)
+        say(printable_json(to_plain(experience)))
 
 
 @app.command()
 def stats(store: Store = None) -> None:
-    """How many experiences there are, by what."""
+    """Count the experiences, by what they are of."""
     from xautolm.printable import printable_line
     from xautolm.report.console import say
 
@@ -113,7 +116,8 @@ def export(path: File, store: Store = None, task: Task = None, status: Status = 
     from xautolm.report.console import say
 
     with existing(store) as opened:
-        count = export_experiences(opened.experiences(task=task, status=status), path)
+        experiences = opened.experiences(task=task, status=status)
+        count = export_experiences(experiences, path)
         say(f"{count} experiences in {path}")
         say_notes(opened)
 
@@ -130,15 +134,18 @@ def import_(
 
     if origin not in {"xautolm", "autogoal"}:
         raise UnknownNameError("origin", origin, ("xautolm", "autogoal"))
-    read = (
-        import_autogoal(source, parse_size(gpu_memory))
-        if origin == "autogoal"
-        else import_experiences(source)
-    )
+    # The file is read before the store is opened: where it cannot be read, no store is made.
+    if origin == "autogoal":
+        # The paper's files say 0 for the memory of the GPU, so a person has to.
+        memory = parse_size(gpu_memory)
+        read = import_autogoal(source, memory)
+    else:
+        read = import_experiences(source)
     with ExperienceStore(store) as opened:
         added = opened.add(read.experiences)
-        known = len(read.experiences) - added
-        say(f"{added} added, {known} known already, {len(read.skipped)} skipped; {opened.name}")
+        known_count = len(read.experiences) - added
+        skipped_count = len(read.skipped)
+        say(f"{added} added, {known_count} known already, {skipped_count} skipped; {opened.name}")
     for line in read.skipped:
         say(f"skipped {line}", is_error=True)
 
@@ -153,7 +160,8 @@ def merge(other: Other, store: Store = None) -> None:
         experiences = source.experiences()
         with ExperienceStore(store) as opened:
             added = opened.add(experiences)
-            say(f"{added} added, {len(experiences) - added} known already; {opened.name}")
+            known_count = len(experiences) - added
+            say(f"{added} added, {known_count} known already; {opened.name}")
         say_notes(source)
 
 
@@ -171,6 +179,7 @@ def delete(
     from xautolm.errors import UsageError
     from xautolm.report.console import say
 
+    # Without any, all experiences would be meant.
     if not (ids or run or alias or data or damaged):
         raise UsageError(
             "Nothing says which experiences to delete.",
@@ -178,36 +187,41 @@ def delete(
         )
     with existing(store) as opened:
         candidates = [opened.row(start) for start in ids] if ids else opened.rows(run=run)
-        chosen = [row.id for row in candidates if is_meant(row, run, alias, data, damaged=damaged)]
-        if not chosen:
+        meant_ids: list[str] = []
+        for row in candidates:
+            if is_meant(row, run, alias, data, damaged=damaged):
+                meant_ids.append(row.id)
+        if not meant_ids:
             raise UsageError(
                 "No such experience.", got=opened.name, fix="See `xautolm experience list`."
             )
         if not yes:
-            typer.confirm(
-                f"Delete {len(chosen)} experiences for good from {opened.name}?", abort=True
-            )
-        say(f"{opened.delete(chosen)} experiences deleted; {opened.name}")
+            question = f"Delete {len(meant_ids)} experiences for good from {opened.name}?"
+            typer.confirm(question, abort=True)
+        count = opened.delete(meant_ids)
+        say(f"{count} experiences deleted; {opened.name}")
 
 
 def is_meant(
     row: Row, run: str | None, alias: str | None, data: str | None, *, damaged: bool
 ) -> bool:
     """Return whether all that was asked holds for a row; nothing is known of the alias in a damaged record."""
+    is_damaged = row.experience is None
     has_alias = row.experience is not None and row.experience.alias == alias
-    return (
-        (run is None or row.run == run)
-        and (alias is None or has_alias)
-        and (data is None or row.data == data)
-        and (not damaged or row.experience is None)
-    )
+    is_of_run = run is None or row.run == run
+    is_of_alias = alias is None or has_alias
+    is_of_data = data is None or row.data == data
+    is_in_state = is_damaged or not damaged
+    return is_of_run and is_of_alias and is_of_data and is_in_state
 
 
 def existing(location: str | None) -> ExperienceStore:
     """Return a store to look into: one that was named is not made where there is none."""
     from xautolm.experience import ExperienceStore
 
-    return ExperienceStore(location, must_exist=location is not None)
+    # The usual store is made where there is none: a person who has run nothing yet is told that it is empty.
+    is_named = location is not None
+    return ExperienceStore(location, must_exist=is_named)
 
 
 def say_notes(store: ExperienceStore) -> None:

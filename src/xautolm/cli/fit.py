@@ -63,16 +63,18 @@ def fit(
     from xautolm.report import choose_screen
 
     source, fit_options = merged(config, data, options)
+    # Before the search: a search that is stopped leaves the file, too.
     if save_config is not None:
         write_config(save_config, source, fit_options)
     screen = choose_screen(quiet=quiet, as_json=as_json)
+    # The time that the program took to start counts as part of the budget.
     with ending_in_order():
         folder = fit_run(source, None, fit_options, screen=screen, started=process_started())
     report_run(folder)
     say_result(folder, as_json=as_json, quiet=quiet)
 
 
-def merged(config: Path | None, data: str | None, given: Given) -> tuple[str, FitOptions]:
+def merged(config: Path | None, data: str | None, options: Given) -> tuple[str, FitOptions]:
     """Return the training data's name and the options: those of the command line, then those of a file.
 
     Raises:
@@ -81,14 +83,17 @@ def merged(config: Path | None, data: str | None, given: Given) -> tuple[str, Fi
     from xautolm.errors import UsageError
     from xautolm.options import read_config
 
-    of_file: dict[str, Any] = read_config(config) if config else {}
-    source = of_file.pop("data", None) if data is None else data
-    of_file.pop("data", None)
+    options_of_file: dict[str, Any] = read_config(config) if config else {}
+    # `data` is an argument and no option; that of the command line goes before the file's.
+    source = options_of_file.pop("data", None)
+    if data is not None:
+        source = data
     if source is None:
         raise UsageError(
             "No training data.", fix="Give a file, folder or hub name, or `data:` in --config."
         )
-    return source, FitOptions.parse({**of_file, **given})
+    merged_options = {**options_of_file, **options}
+    return source, FitOptions.parse(merged_options)
 
 
 def write_config(path: Path, data: str, options: FitOptions) -> None:

@@ -64,6 +64,7 @@ class InputOptions:
         Raises:
             UsageError: A context is given to a task that has none.
         """
+        # The last role is the target, which is what the model is asked for.
         *roles, _ = data_needs(self.task).roles
         if self.context is None:
             return roles
@@ -80,13 +81,16 @@ class InputOptions:
         Raises:
             UsageError: `--column` where there are several inputs, or `--columns` that cannot be read.
         """
+        # Read as `fit` reads them, with the same messages.
         options = FitOptions.parse({"columns": self.columns or {}})
-        named: dict[str, str | None] = dict(options.columns)
+        columns: dict[str, str | None] = dict(options.columns)
         if self.column is None:
-            return named
+            return columns
         names = [role.name for role in self.open_roles()]
         if len(names) == 1:
-            return {**named, names[0]: self.column}
+            (name,) = names
+            columns[name] = self.column
+            return columns
         pairs = ",".join(f"{name}=NAME" for name in names)
         raise UsageError(
             f"{self.task.name} reads several columns.",
@@ -105,16 +109,21 @@ def texts_asked(texts: Sequence[str], options: InputOptions) -> Question:
     Raises:
         UsageError: The task has no context or it cannot be read, or a text has more or fewer parts than inputs.
     """
-    names = [role.name for role in options.open_roles()]
+    roles = options.open_roles()
+    names = [role.name for role in roles]
     # Arguments bring half characters for bytes that are not valid UTF-8.
-    whole, damaged = repaired_texts(texts)
-    notes = (f"half characters replaced in {damaged} texts",) if damaged else ()
+    valid_texts, repaired_count = repaired_texts(texts)
+    notes: tuple[str, ...] = ()
+    if repaired_count:
+        notes = (f"half characters replaced in {repaired_count} texts",)
     cells: list[list[str]] = []
-    for number, text in enumerate(whole, start=1):
-        cells.append(_parts(text, names, options.task, number))
+    for number, text in enumerate(valid_texts, start=1):
+        parts = _parts(text, names, options.task, number)
+        cells.append(parts)
     inputs = pd.DataFrame(cells, columns=names, dtype=object)
     inputs = _with_context(inputs, options.context)
-    rows = pd.DataFrame({"text": whole}, dtype=object)
+    # Answers stand beside the whole text, tabs included, as it was asked.
+    rows = pd.DataFrame({"text": valid_texts}, dtype=object)
     return Question(inputs=inputs, rows=rows, notes=notes)
 
 
@@ -130,9 +139,10 @@ def lines_asked(content: bytes, place: str, options: InputOptions) -> Question:
         UsageError: As of `lines_of` and `texts_asked`.
     """
     check_encoding(options.encoding)
-    lines, notes = lines_of(content, place, options.encoding)
+    lines, decoding_notes = lines_of(content, place, options.encoding)
     question = texts_asked(lines, options)
-    return replace(question, notes=(*notes, *question.notes))
+    notes = decoding_notes + question.notes
+    return replace(question, notes=notes)
 
 
 def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Question:
@@ -151,20 +161,22 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
     if not path.is_file():
         raise UsageError("No such file for --input.", got=path, fix=f"Looked in {Path.cwd()}.")
     if path.suffix.lower() == LINES:
-        return lines_asked(path.read_bytes(), str(path), options)
+        content = path.read_bytes()
+        return lines_asked(content, str(path), options)
     check_encoding(options.encoding)
     roles = options.open_roles()
-    named = options.named_columns()
-    check_known(named, roles)
+    columns = options.named_columns()
+    check_known(columns, roles)
+    # Every row, also an empty or a repeated one: answers stand beside the rows of the file.
     source = read_file(path, options.encoding, every_row=True)
     if len(source.splits) > 1:
-        raise UsageError(
-            "--input holds several splits.", got=", ".join(source.splits), fix="Give a file of one."
-        )
+        names = ", ".join(source.splits)
+        raise UsageError("--input holds several splits.", got=names, fix="Give a file of one.")
     (rows,) = source.splits.values()
-    inputs = input_table(rows, roles, named, used)
+    inputs = input_table(rows, roles, columns, used)
     inputs = _with_context(inputs, options.context)
-    return Question(inputs=inputs, rows=rows.reset_index(drop=True), notes=source.notes)
+    rows = rows.reset_index(drop=True)
+    return Question(inputs=inputs, rows=rows, notes=source.notes)
 
 
 def lines_of(content: bytes, place: str, encoding: str | None) -> tuple[list[str], tuple[str, ...]]:
@@ -175,6 +187,7 @@ def lines_of(content: bytes, place: str, encoding: str | None) -> tuple[list[str
     """
     text, notes = decoded(content, place, encoding)
     lines = LINE_END.split(text)
+    # What follows the last line end is no line, unless the file lacks that end.
     if not lines[-1]:
         lines.pop()
     return lines, notes
@@ -188,12 +201,14 @@ def refuse_files(texts: Sequence[str], run: Path) -> None:
     """
     for text in texts:
         if _is_file(text):
-            command = f"xautolm predict {shlex.quote(str(run))} --input {shlex.quote(text)}"
+            command = shlex.join(["xautolm", "predict", str(run), "--input", text])
             raise UsageError(
                 f"{text!r} is a file, not a text to predict for.", fix=f"For its rows: {command}"
             )
         has_ending = data_suffix(PurePath(text)) in {*READERS, LINES}
-        if has_ending and not any(map(str.isspace, text)):
+        has_blank = any(map(str.isspace, text))
+        # A sentence may end in the name of a file; a text of one word that does is hardly one to predict for.
+        if has_ending and not has_blank:
             raise UsageError(
                 f"{text!r} looks like a file, not like a text to predict for, and no such file is here.",
                 got=f"looked in {Path.cwd()}",
@@ -202,8 +217,10 @@ def refuse_files(texts: Sequence[str], run: Path) -> None:
 
 
 def _is_file(text: str) -> bool:
+    """Return whether a text names a file here."""
     try:
-        return os.path.isfile(os.path.expanduser(text))
+        path = os.path.expanduser(text)
+        return os.path.isfile(path)
     except ValueError:  # NUL is in no name
         return False
 
@@ -223,23 +240,26 @@ def _with_context(inputs: pd.DataFrame, context: Path | None) -> pd.DataFrame:
             "The context cannot be read.", got=f"{context}: {error.strerror}"
         ) from None
     passage, _ = decoded(content, str(context))
-    return inputs.assign(
-        **{CONTEXT: pd.Series([passage] * len(inputs), index=inputs.index, dtype=object)}
-    )
+    passages = [passage] * len(inputs)
+    column = pd.Series(passages, index=inputs.index, dtype=object)
+    return inputs.assign(**{CONTEXT: column})
 
 
 def _parts(text: str, names: Sequence[str], task: Task, number: int) -> list[str]:
     """Return the inputs in one text."""
     if len(names) == 1:
         return [text]
+    # An empty line keeps its place among the answers.
     if not text:
         return [""] * len(names)
+    # A real tab goes first: beside one, the letters \t are part of a text.
     separator = "\t" if "\t" in text else TAB_IN_LETTERS
     parts = text.split(separator)
     if len(parts) != len(names):
+        needs = " and ".join(names)
         fix = "For questions about one file, say --context FILE." if CONTEXT in names else ""
         raise UsageError(
-            f"{task.name} needs {' and '.join(names)} with a tab between.",
+            f"{task.name} needs {needs} with a tab between.",
             got=f"{text!r}, text {number}",
             fix=fix,
         )

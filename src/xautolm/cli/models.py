@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+if TYPE_CHECKING:
+    from xautolm.records import ModelCard
+
 app = typer.Typer(no_args_is_help=True)
 
-Here = Annotated[
+OnThisMachine = Annotated[
     bool,
     typer.Option("--here", help="Only models on this machine: packaged, from scratch, or cached."),
 ]
@@ -28,23 +32,27 @@ JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 
 @app.command("list")
-def list_(here: Here = False) -> None:
-    """The models of the zoo."""
+def list_(on_this_machine: OnThisMachine = False) -> None:
+    """List the models of the zoo."""
     from xautolm.report.console import table_console
     from xautolm.report.zoo import zoo_table
     from xautolm.zoo import ZOO, local_models
 
-    cards = ZOO.things
-    table_console().print(zoo_table(local_models(cards) if here else list(cards.values())))
+    cards = list(ZOO.things.values())
+    if on_this_machine:
+        cards = local_models(ZOO.things)
+    table = zoo_table(cards)
+    table_console().print(table)
 
 
 @app.command()
 def show(name: Name) -> None:
-    """Everything that is known of a model, as JSON."""
+    """Print everything that is known of a model, as JSON."""
     from xautolm.serialization import to_plain
     from xautolm.zoo import ZOO
 
-    typer.echo(json.dumps(to_plain(ZOO.get(name)), indent=1))
+    card = ZOO.get(name)
+    typer.echo(json.dumps(to_plain(card), indent=1))
 
 
 @app.command()
@@ -68,25 +76,32 @@ def space(
     from xautolm.zoo import ZOO, find_models
 
     preset, changes = read_space_option(space)
-    kind = TASKS.get(task)
-    cards = find_models(parse_names(models), ZOO.things, kind.families)
-    built = build_space(
-        preset, kind, cards, parse_names(methods), generic_data(), system_profile(), changes
-    )
-    say(json.dumps(built.to_plain(), indent=1) if as_json else "\n".join(space_lines(built)))
+    task_type = TASKS.get(task)
+    cards = find_models(parse_names(models), ZOO.things, task_type.families)
+    method_names = parse_names(methods)
+    data = generic_data()
+    system = system_profile()
+    built = build_space(preset, task_type, cards, method_names, data, system, changes)
+    # Ranges of the user's own and names of folders stand in it: `say` makes them harmless for a terminal.
+    if as_json:
+        say(json.dumps(built.to_plain(), indent=1))
+        return
+    lines = space_lines(built)
+    say("\n".join(lines))
 
 
 @app.command()
 def matrix() -> None:
-    """Which family does which task by which methods, and why not, as Markdown."""
+    """Print which family does which task by which methods, and why not, as Markdown."""
     from xautolm.methods import METHODS
     from xautolm.report.families import families_page
     from xautolm.search_space import form_problems
     from xautolm.tasks import TASKS
     from xautolm.zoo import ZOO
 
-    page = families_page(
-        ZOO.things,
-        lambda task, method, card: form_problems(TASKS.get(task), METHODS.get(method), card),
-    )
+    def problems(task: str, method: str, card: ModelCard) -> Mapping[str, str]:
+        return form_problems(TASKS.get(task), METHODS.get(method), card)
+
+    page = families_page(ZOO.things, problems)
+    # The page ends in a line end, and is compared with the one in the documentation letter by letter.
     typer.echo(page, nl=False)

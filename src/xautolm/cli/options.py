@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
 from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperOption
 
 from xautolm.options import FitOptions, Shown, shown
 
@@ -42,61 +42,88 @@ def takes_options(*names: str) -> Callable[[Callable[..., None]], Callable[..., 
 
     def decorate(command: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(command)
-        def command_with_options(**values: Any) -> None:
-            # What was not given is None; 0 and False were.
-            given = {name: values[name] for name in names if values[name] is not None}
-            own_values = {name: value for name, value in values.items() if name not in names}
-            command(**own_values, **{GIVEN: given})
+        def command_with_options(**values: object) -> None:
+            own_values: dict[str, object] = {}
+            options: dict[str, object] = {}
+            for name, value in values.items():
+                if name not in names:
+                    own_values[name] = value
+                # What was not given is None; 0 and False were.
+                elif value is not None:
+                    options[name] = value
+            own_values[GIVEN] = options
+            command(**own_values)
 
-        # Typer reads parameters from the signature, and types from the annotations.
         signature = inspect.signature(command, eval_str=True)
         parameters: list[inspect.Parameter] = []
         for own_parameter in signature.parameters.values():
-            parameters += (
-                [_parameter(name) for name in names]
-                if own_parameter.name == GIVEN
-                else [own_parameter]
-            )
-        keyword_only = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
-        command_with_options.__signature__ = signature.replace(parameters=keyword_only)  # type: ignore[attr-defined]
-        command_with_options.__annotations__ = {each.name: each.annotation for each in keyword_only}
+            if own_parameter.name == GIVEN:
+                parameters += [_parameter(name) for name in names]
+            else:
+                parameters.append(own_parameter)
+        set_parameters(command_with_options, parameters)
         return command_with_options
 
     return decorate
 
 
+def set_parameters(command: Callable[..., None], parameters: Sequence[inspect.Parameter]) -> None:
+    """Let Typer make options and arguments of other parameters than those that a function was written with.
+
+    Typer reads parameters from the signature, and their types from the annotations. As keywords only, those with a
+    default may stand before those without.
+    """
+    keyword_only: list[inspect.Parameter] = []
+    annotations: dict[str, object] = {}
+    for parameter in parameters:
+        parameter = parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)
+        keyword_only.append(parameter)
+        annotations[parameter.name] = parameter.annotation
+    command.__signature__ = inspect.Signature(keyword_only)  # type: ignore[attr-defined]
+    command.__annotations__ = annotations
+
+
 class CommandWithChoices(TyperCommand):
     """Shows the names of registries as choices, which are looked up only where somebody asks for the page."""
 
+    # Versions of Typer take these two from click or from a copy of their own, so their types have no lasting name.
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the page of `--help`."""
         for parameter in self.params:
-            name = parameter.name
-            choices = _choices(shown(name)) if name in FitOptions.model_fields else []
-            if choices:
-                parameter.help = f"{getattr(parameter, 'help', '')} One of: {', '.join(choices)}."  # type: ignore[attr-defined]
+            name = parameter.name or ""
+            # Arguments, and options of a command's own, have no field and no registry.
+            if not isinstance(parameter, TyperOption) or name not in FitOptions.model_fields:
+                continue
+            home = shown(name).choices
+            if home:
+                choices = ", ".join(_choices(home))
+                parameter.help = f"{parameter.help} One of: {choices}."
         super().format_help(ctx, formatter)
 
 
-def _choices(look: Shown) -> list[str]:
+def _choices(home: str) -> list[str]:
+    """Return the names in a registry, as `Shown.choices` names it."""
+    # Late: reading the sources of plug-ins takes its time, and only this page needs them.
     from xautolm.cli.choices import names_declared_in
 
-    return names_declared_in(look.choices) if look.choices else []
+    return names_declared_in(home)
 
 
 def _parameter(name: str) -> inspect.Parameter:
     """Return a field of `FitOptions` as a parameter that Typer makes an option from; None stands for not given."""
     field = FitOptions.model_fields[name]
     look = shown(name)
-    info = option(_text(field), _default(field, look), look.group.value)
+    text = _text(field)
+    default = _default(field, look)
+    info = option(text, default, look.group.value)
     if field.annotation is bool:
         # Both ways, so that it can overrule a file.
         flag = name.replace("_", "-")
         info.param_decls = (f"--{flag}/--no-{flag}",)
+    # Optional whatever the field is: None says that it was not given, so that a file's value or the default holds.
     annotation = Annotated[_type_of(field) | None, info]  # type: ignore[valid-type]
-    return inspect.Parameter(
-        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
-    )
+    kind = inspect.Parameter.KEYWORD_ONLY
+    return inspect.Parameter(name, kind, default=None, annotation=annotation)
 
 
 def _type_of(field: FieldInfo) -> type:
@@ -110,8 +137,10 @@ def _type_of(field: FieldInfo) -> type:
 
 
 def _text(field: FieldInfo) -> str:
+    """Return what an option does, in one line that ends with a stop."""
     assert field.description is not None, "every option has a docstring"
-    return field.description.replace("\n", " ").removesuffix(".") + "."
+    text = field.description.replace("\n", " ")
+    return text.removesuffix(".") + "."
 
 
 def _default(field: FieldInfo, look: Shown) -> str | None:
@@ -123,4 +152,7 @@ def _default(field: FieldInfo, look: Shown) -> str | None:
         return None
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return ",".join(value) if isinstance(value, tuple) else str(value)
+    # As a person would type it.
+    if isinstance(value, tuple):
+        return ",".join(value)
+    return str(value)

@@ -84,6 +84,7 @@ def predict(
     from xautolm.report.console import for_output, say
     from xautolm.run_folder import RunFolder
 
+    # Whatever can be refused is refused before the weights are loaded, which happens at the first question.
     model = BestModel(RunFolder(run.absolute()))
     reading = InputOptions(
         task=model.task,
@@ -95,6 +96,7 @@ def predict(
     if output is not None:
         check_output(output, source)
     question = _question(model, texts, source, reading)
+    # Notes go to standard error, so that standard output has nothing but answers.
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
@@ -128,13 +130,17 @@ def _question(
         raise UsageError("Texts or --input, not both.", got=value)
     if source not in (None, STANDARD_INPUT):
         return file_asked(source, options, model.info.columns)
+    # Texts and lines have no columns.
     if options.column is not None or options.columns is not None:
         name = options.column or options.columns
         raise UsageError("--column and --columns are of the file that --input names.", got=name)
-    if texts and texts != [str(STANDARD_INPUT)]:
+    is_standard_input = texts == [str(STANDARD_INPUT)]
+    if texts and not is_standard_input:
         refuse_files(texts, model.run.root)
         return texts_asked(texts, options)
-    return lines_asked(sys.stdin.buffer.read(), "standard input", options)
+    # As bytes: the encoding of the terminal need not be that of what is piped in.
+    content = sys.stdin.buffer.read()
+    return lines_asked(content, "standard input", options)
 
 
 @takes_options("objectives", "text", "label", "columns", "encoding", "unlabelled")
@@ -152,5 +158,6 @@ def evaluate(
 
     fit_options = FitOptions.parse(options)
     model = BestModel(RunFolder(run.absolute()))
-    for name, score in evaluate_run(model, data, None, fit_options).items():
+    scores = evaluate_run(model, data, None, fit_options)
+    for name, score in scores.items():
         typer.echo(f"{name}\t{score:.4f}")

@@ -38,13 +38,15 @@ def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, option
     from xautolm.report.console import say, table_console
 
     advice = recommend_for(data, None, FitOptions.parse(options), count)
+    plain = advice.to_plain()
     if as_json:
-        typer.echo(json.dumps(advice.to_plain()))
+        typer.echo(json.dumps(plain))
         return
-    table_console().print(advice_table(advice.to_plain()["recommendations"]))
+    table = advice_table(plain["recommendations"])
+    table_console().print(table)
     say(f"\n{advice.note}")
     if advice.tasks:
+        # They come in the order of their distance.
         nearest = list(advice.tasks.items())[:NEAREST]
-        say(
-            "nearest tasks: " + ", ".join(f"{name} at {distance:.2f}" for name, distance in nearest)
-        )
+        descriptions = [f"{name} at {distance:.2f}" for name, distance in nearest]
+        say("nearest tasks: " + ", ".join(descriptions))

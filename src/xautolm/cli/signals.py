@@ -7,7 +7,7 @@ import signal
 import stat
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import NoReturn
@@ -17,6 +17,8 @@ from xautolm.report.console import say
 ENDING = ("SIGINT", "SIGTERM", "SIGHUP")
 """Ctrl-C; what batch systems, containers and `kill` send; a terminal that is closed. Not all are there on Windows."""
 HANG_UP = "SIGHUP"
+Handler = Callable[[int, FrameType | None], object] | int | None
+"""What the signal module keeps for a signal: a function, a number for the system's way, None for a foreign handler."""
 FIRST_CODE = 128
 """Exit code of a program that a signal ended, less the signal's number."""
 
@@ -45,18 +47,24 @@ def ending_in_order() -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield  # Python allows handlers in the main thread only
         return
-    numbers = [getattr(signal, name) for name in ENDING if hasattr(signal, name)]
-    before = {number: signal.getsignal(number) for number in numbers}
-    heeded = [number for number in numbers if before[number] is not signal.SIG_IGN]
+    handlers_before: dict[int, Handler] = {}
+    for name in ENDING:
+        if not hasattr(signal, name):
+            continue
+        number = getattr(signal, name)
+        handler = signal.getsignal(number)
+        if handler is not signal.SIG_IGN:
+            handlers_before[number] = handler
 
     def end(number: int, frame: FrameType | None) -> NoReturn:
-        for each in heeded:
-            signal.signal(each, _end_at_once)
+        # A person who asks again does not want to wait for what is still being written.
+        for heeded_number in handlers_before:
+            signal.signal(heeded_number, _end_at_once)
         if signal.Signals(number).name == HANG_UP:
             _leave_terminal()
         raise Ended(number)
 
-    for number in heeded:
+    for number in handlers_before:
         signal.signal(number, end)
     try:
         yield
@@ -65,8 +73,8 @@ def ending_in_order() -> Iterator[None]:
         say_interrupted(f"interrupted by {ended}", ended)
         sys.exit(FIRST_CODE + ended.number)
     finally:
-        for number in heeded:
-            signal.signal(number, before[number])
+        for number, handler in handlers_before.items():
+            signal.signal(number, handler)
 
 
 def say_interrupted(headline: str, ended: BaseException) -> None:
@@ -76,20 +84,25 @@ def say_interrupted(headline: str, ended: BaseException) -> None:
         headline: What happened.
         ended: Carries as notes what the command has to say of it (`BaseException.add_note`).
     """
-    notes = getattr(ended, "__notes__", ["no trial had begun"])
-    say("\n".join([headline, *notes, "the same command goes on from here"]), is_error=True)
+    notes: list[str] = getattr(ended, "__notes__", ["no trial had begun"])
+    lines = [headline, *notes, "the same command goes on from here"]
+    say("\n".join(lines), is_error=True)
 
 
 def _leave_terminal() -> None:
     """Send what is still printed nowhere: writing to a terminal that was closed is an error."""
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for descriptor in (1, 2):
+        # A descriptor may be closed itself. One that leads to a file or a pipe still works, and keeps what is printed.
         with suppress(OSError):
-            if stat.S_ISCHR(os.fstat(descriptor).st_mode):
+            status = os.fstat(descriptor)
+            is_terminal = stat.S_ISCHR(status.st_mode)
+            if is_terminal:
                 os.dup2(nowhere, descriptor)
     os.close(nowhere)
 
 
 def _end_at_once(number: int, frame: FrameType | None) -> NoReturn:
+    """End the process without writing anything."""
     # Trials end with their parent, however it ends.
     os._exit(FIRST_CODE + number)

@@ -7,10 +7,11 @@ import inspect
 import logging
 import sys
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
+from xautolm.cli.options import set_parameters
 from xautolm.printable import printable
 
 LEVELS = (logging.WARNING, logging.INFO, logging.DEBUG)
@@ -29,7 +30,9 @@ class PrintableFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the message, and a traceback if it has one."""
-        return printable(super().format(record))
+        # Texts of data and names of files stand in messages, and may hold anything.
+        message = super().format(record)
+        return printable(message)
 
 
 def raise_verbosity(count: int) -> None:
@@ -37,27 +40,30 @@ def raise_verbosity(count: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(PrintableFormatter("%(levelname)s %(name)s: %(message)s"))
     logging.basicConfig(handlers=[handler])
+    # Our own log only: with -vv, every library would say everything.
     logger = logging.getLogger("xautolm")
-    wanted = LEVELS[min(count, len(LEVELS) - 1)]
-    logger.setLevel(min(wanted, logger.level or logging.WARNING))
+    position = min(count, len(LEVELS) - 1)
+    level = LEVELS[position]
+    # `-v` may stand before a command and after it: what the one asks for must not be taken back by the other. A logger
+    # whose level was never set has 0, which is none.
+    level_before = logger.level or logging.WARNING
+    logger.setLevel(min(level, level_before))
 
 
-def with_verbosity(command: Callable[..., Any]) -> Callable[..., Any]:
+def with_verbosity(command: Callable[..., None]) -> Callable[..., None]:
     """Return a command that takes `-v` besides its own options."""
 
     @functools.wraps(command)
-    def verbose_command(*, verbose: int, **options: Any) -> Any:
+    def verbose_command(*, verbose: int, **options: object) -> None:
         raise_verbosity(verbose)
-        return command(**options)
+        command(**options)
 
-    # Typer reads parameters from the signature, and types from the annotations.
     signature = inspect.signature(command, eval_str=True)
-    parameter = inspect.Parameter(
-        "verbose", inspect.Parameter.KEYWORD_ONLY, default=0, annotation=Verbosity
-    )
-    parameters = [*signature.parameters.values(), parameter]
-    verbose_command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
-    verbose_command.__annotations__ = {each.name: each.annotation for each in parameters}
+    kind = inspect.Parameter.KEYWORD_ONLY
+    verbose = inspect.Parameter("verbose", kind, default=0, annotation=Verbosity)
+    # The last of a command's options, in `--help` too.
+    parameters = [*signature.parameters.values(), verbose]
+    set_parameters(verbose_command, parameters)
     return verbose_command
 
 
