@@ -12,6 +12,7 @@ ALBERT = Family(
 )
 FAMILIES = (ALBERT,)
 
+# The one set of weights is counted once. Words have 128 dimensions, which a matrix leads to the width of the layers.
 CARDS = (
     ALBERT.card(
         "albert-base-v1",

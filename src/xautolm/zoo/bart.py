@@ -18,6 +18,7 @@ MBART = replace(BART, name="mbart")
 """Of the same head; no model of it has a card."""
 FAMILIES = (BART, MBART)
 
+# One table of words serves both stacks and the output layer, and is counted once.
 CARDS = (
     BART.card(
         "bart-base",

@@ -15,6 +15,7 @@ ERNIE = replace(BERT, name="ernie")
 """Of the same shape; no model of it has a card."""
 FAMILIES = (BERT, ERNIE)
 
+# The pooler is counted, too: it is a part of the body, and 768 x 768 weights in the base models.
 CARDS = (
     BERT.card(
         "bert-base-uncased",
@@ -47,6 +48,7 @@ CARDS = (
         layers=24,
         vocabulary=28_996,
     ),
+    # Half of the weights of these two are words, so they cost little more time than those for English.
     BERT.card(
         "bert-base-multilingual-cased",
         hub_id="google-bert/bert-base-multilingual-cased",
@@ -73,6 +75,7 @@ CARDS = (
         layers=12,
         licence="mit",
     ),
+    # From here on sentence encoders: their vectors of similar texts are near before any fine-tuning.
     BERT.card(
         "all-minilm-l6-v2",
         hub_id="sentence-transformers/all-MiniLM-L6-v2",
@@ -104,6 +107,7 @@ CARDS = (
         parameters=117_653_760,
         hidden_size=384,
         layers=12,
+        # Of XLM-RoBERTa's tokenizer.
         vocabulary=250_037,
         licence="mit",
         languages="multilingual",

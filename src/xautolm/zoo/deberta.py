@@ -5,6 +5,7 @@ from xautolm.zoo.base import Family, Head
 DEBERTA = Family(
     name="deberta",
     head=Head.CONTEXT_POOLER,
+    # Query, key and value are one matrix.
     lora_targets=("in_proj",),
     vocabulary=50_265,
     licence="mit",

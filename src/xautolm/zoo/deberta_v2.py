@@ -11,6 +11,7 @@ DEBERTA_V2 = Family(
 )
 FAMILIES = (DEBERTA_V2,)
 
+# The table of words alone has 98 million weights in the small and the base model (128,100 x 768).
 CARDS = (
     DEBERTA_V2.card(
         "deberta-v3-small",

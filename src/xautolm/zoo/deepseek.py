@@ -4,6 +4,7 @@ from xautolm.records import ModelCard
 from xautolm.vocabulary import Architecture
 from xautolm.zoo.base import Family
 
+# Mixtures of experts: the weights that they have and those that a token meets do not follow from a card's numbers.
 DEEPSEEK_V2 = Family(name="deepseek_v2", architecture=Architecture.DECODER)
 FAMILIES = (DEEPSEEK_V2,)
 

@@ -11,6 +11,7 @@ DISTILBERT = Family(
 )
 FAMILIES = (DISTILBERT,)
 
+# Without a pooler and without segments, unlike BERT.
 CARDS = (
     DISTILBERT.card(
         "distilbert-base-uncased",

@@ -11,6 +11,8 @@ ELECTRA = Family(
 )
 FAMILIES = (ELECTRA,)
 
+# Words of the small one have 128 dimensions, which a matrix leads to the 256 of its layers.
+# There is no pooler in the body; the classifier brings a dense layer of its own.
 CARDS = (
     ELECTRA.card(
         "electra-small-discriminator",

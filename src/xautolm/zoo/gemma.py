@@ -12,6 +12,7 @@ GEMMA = Family(
     licence="gemma",
     gated=True,
 )
+# Those that read text only; Gemma 3 models that read images are another architecture, `gemma3`.
 GEMMA_3 = Family(
     name="gemma3_text",
     architecture=Architecture.DECODER,
@@ -28,6 +29,7 @@ BASE = (
     GEMMA.card(
         "gemma-2b", hub_id="google/gemma-2b", parameters=2_506_172_416, hidden_size=2048, layers=18
     ),
+    # 168 million of its weights are words (262,144 x 640), more than all layers have.
     GEMMA_3.card(
         "gemma-3-270m",
         hub_id="google/gemma-3-270m",

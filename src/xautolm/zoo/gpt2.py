@@ -7,6 +7,7 @@ GPT2 = Family(
     name="gpt2",
     architecture=Architecture.DECODER,
     transposed=True,
+    # Query, key and value are one matrix.
     lora_targets=("c_attn",),
     positions=1024,
     vocabulary=50_257,
@@ -14,6 +15,7 @@ GPT2 = Family(
 )
 FAMILIES = (GPT2,)
 
+# The table of words serves as the output layer, too, and is counted once.
 CARDS = (
     GPT2.card(
         "gpt2",

@@ -20,8 +20,10 @@ LLAMA_31 = replace(LLAMA_32, licence="llama3.1")
 SMOLLM2 = replace(
     LLAMA_32, positions=8192, vocabulary=49_152, licence="apache-2.0", languages="en", gated=False
 )
+# To transformers all three are `llama`, and what holds for every model of a family is equal in them.
 FAMILIES = (LLAMA_32,)
 
+# The output layer of Llama 3.1 has weights of its own, which are counted; elsewhere it is the table of words.
 BASE = (
     SMOLLM2.card(
         "smollm2-135m",
@@ -87,6 +89,7 @@ INSTRUCTED = {
 """Name and hub id of the conversational siblings, by the base model's name."""
 CARDS = (
     *with_chat(BASE, INSTRUCTED),
+    # Published by DeepSeek, which asks for no agreement, unlike Meta for the model that it is made from.
     LLAMA_31.card(
         "deepseek-r1-distill-llama-8b",
         hub_id="deepseek-ai/DeepSeek-R1-Distill-Llama-8B",

@@ -13,9 +13,11 @@ MISTRAL = Family(
     vocabulary=32_000,
     licence="apache-2.0",
 )
+# A mixture of experts: the weights that it has and those that a token meets do not follow from a card's numbers.
 MIXTRAL = replace(MISTRAL, name="mixtral")
 FAMILIES = (MISTRAL, MIXTRAL)
 
+# The output layer has weights of its own, which are counted.
 BASE = (
     MISTRAL.card(
         "mistral-7b-v0.1",
@@ -26,6 +28,7 @@ BASE = (
     ),
     MISTRAL.card(
         "mistral-7b-v0.2",
+        # Mistral published this one outside the hub; the community put it there.
         hub_id="mistral-community/Mistral-7B-v0.2",
         parameters=7_241_732_096,
         hidden_size=4096,
@@ -37,6 +40,7 @@ BASE = (
         parameters=7_248_023_552,
         hidden_size=4096,
         layers=32,
+        # 768 more than before, for control tokens and calls of tools.
         vocabulary=32_768,
     ),
 )

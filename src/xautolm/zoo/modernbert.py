@@ -5,8 +5,10 @@ from xautolm.zoo.base import Family, Head
 MODERNBERT = Family(
     name="modernbert",
     head=Head.PRETRAINED_DENSE,
+    # Query, key and value are one matrix.
     lora_targets=("Wqkv",),
     positions=8192,
+    # A multiple of 64 with unused rows, for fast matrix products (paper).
     vocabulary=50_368,
     licence="apache-2.0",
 )

@@ -11,10 +11,13 @@ from xautolm.zoo.bert import BERT
 EMBEDDINGS = 11_918_592
 """Weights of the embeddings: 30,522 words, 512 positions, 2 segments, 384 dimensions, and their normalisation."""
 POOLER = 147_840
+"""Weights of the pooler: a matrix of 384 x 384, and 384 biases."""
 LAYER = 1_774_464
-"""Weights of one transformer layer."""
+"""Weights of one transformer layer: 12 x 384^2 in matrices, and 13 x 384 in biases and normalisations."""
 LAYERS = 6
 """Of the whole checkpoint."""
+KEPT_LAYERS = (LAYERS, 4, 3, 2)
+"""How many of them the four models have."""
 
 CARDS = tuple(
     ModelCard(
@@ -36,5 +39,5 @@ CARDS = tuple(
         is_cut=layers < LAYERS,
         automatic=True,
     )
-    for layers in (LAYERS, 4, 3, 2)
+    for layers in KEPT_LAYERS
 )

@@ -6,6 +6,7 @@ from xautolm.zoo.base import Family
 PHI = Family(
     name="phi",
     architecture=Architecture.DECODER,
+    # Of peft's default the attention only; it adapts the two matrices of the inner layer, too.
     lora_targets=("q_proj", "v_proj"),
     positions=2048,
     vocabulary=51_200,
@@ -14,6 +15,7 @@ PHI = Family(
 PHI_3 = Family(
     name="phi3",
     architecture=Architecture.DECODER,
+    # Query, key and value are one matrix.
     lora_targets=("qkv_proj", "o_proj"),
     positions=4096,
     vocabulary=32_064,
@@ -22,6 +24,7 @@ PHI_3 = Family(
 )
 FAMILIES = (PHI, PHI_3)
 
+# The output layer has weights of its own, which are counted; that of Phi-4-mini is the table of words.
 CARDS = (
     PHI.card(
         "phi-1.5", hub_id="microsoft/phi-1_5", parameters=1_418_270_720, hidden_size=2048, layers=24

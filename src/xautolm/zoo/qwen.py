@@ -10,6 +10,7 @@ QWEN_25 = Family(
     architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=32_768,
+    # Rows of the table of words, some of which stand for nothing.
     vocabulary=151_936,
     licence="apache-2.0",
     languages="multilingual",
@@ -17,6 +18,7 @@ QWEN_25 = Family(
 QWEN_3 = replace(QWEN_25, name="qwen3")
 FAMILIES = (QWEN_25, QWEN_3)
 
+# The output layer is the table of words, which is counted once.
 BASE = (
     QWEN_25.card(
         "qwen2.5-0.5b",

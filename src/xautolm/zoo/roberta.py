@@ -6,6 +6,7 @@ from xautolm.zoo.base import Family, Head
 
 ROBERTA = Family(
     name="roberta",
+    # The padding token is number 1, so that 512 of the 514 rows of positions are used.
     counts_from_padding=True,
     head=Head.DENSE_TANH,
     lora_targets=("query", "value"),
@@ -48,6 +49,7 @@ CARDS = (
         parameters=108_793_344,
         hidden_size=768,
         layers=12,
+        # Pretrained on tweets, cut at 128 tokens.
         positions=128,
         vocabulary=30_002,
         licence="unstated",

@@ -7,6 +7,7 @@ SMOLLM3 = Family(
     name="smollm3",
     architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
+    # What it was trained on; its makers reach further by scaling the positions, which nothing does here.
     positions=65_536,
     vocabulary=128_256,
     licence="apache-2.0",

@@ -29,10 +29,13 @@ T5 = Family(
     head=Head.SEQUENCE_TO_SEQUENCE,
     config=_config,
     lora_targets=("q", "v"),
+    # 32,100 tokens, rounded up to a multiple of 128.
     vocabulary=32_128,
     licence="apache-2.0",
     languages="en fr de ro",
 )
+# Fine-tuned on tasks in many languages. Its output layer has weights of its own, as ByT5's has, and cards count them;
+# that of T5 is the table of words.
 FLAN_T5 = replace(T5, languages="multilingual")
 FAMILIES = (T5,)
 
@@ -88,6 +91,7 @@ CARDS = (
         hidden_size=4096,
         layers=48,
     ),
+    # Tokens are bytes, so that 12 of its 16 layers are the encoder's. Pretrained on 1,024 bytes, T5 on 512 tokens.
     FLAN_T5.card(
         "byt5-small",
         hub_id="google/byt5-small",

@@ -4,6 +4,7 @@ from xautolm.zoo.base import Family, Head
 
 XLM_ROBERTA = Family(
     name="xlm-roberta",
+    # As in RoBERTa, whose architecture it has.
     counts_from_padding=True,
     head=Head.DENSE_TANH,
     lora_targets=("query", "value"),
@@ -13,6 +14,7 @@ XLM_ROBERTA = Family(
 )
 FAMILIES = (XLM_ROBERTA,)
 
+# Most of the base model's weights are words: 192 million (250,002 x 768) of 278.
 CARDS = (
     XLM_ROBERTA.card(
         "xlm-roberta-base",
