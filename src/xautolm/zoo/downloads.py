@@ -116,26 +116,32 @@ def is_partly_cached(name: HubName) -> bool:
 
 
 def _cached_file(name: HubName, file: str) -> Path | None:
+    """Return where a file of a model lies in the hub cache, None if it does not."""
     from huggingface_hub import try_to_load_from_cache
 
-    path = try_to_load_from_cache(
-        name.hub_id, file, cache_dir=cache_root(), revision=name.revision or None
-    )
+    revision = name.revision or None
+    path = try_to_load_from_cache(name.hub_id, file, cache_dir=cache_root(), revision=revision)
     # The answer is an object of its own kind where the hub is known not to have the file.
-    return Path(path) if isinstance(path, str) and Path(path).is_file() else None
+    if not isinstance(path, str):
+        return None
+    # The cache holds links to files that somebody may have deleted.
+    cached = Path(path)
+    return cached if cached.is_file() else None
 
 
 def needed_files(repository: Repository) -> list[str]:
     """Return the files of a repository that fine-tuning reads: configuration, tokenizer, and weights as safetensors."""
-    files = [
-        file for file in repository.files if any(fnmatch(file, pattern) for pattern in SMALL_FILES)
-    ]
     # A pattern's star reaches into folders; what lies there is for other programs.
-    needed = [file for file in files if "/" not in file]
-    if WEIGHTS in repository.files:
+    files = [file for file in repository.files if "/" not in file]
+    needed: list[str] = []
+    for file in files:
+        if any(fnmatch(file, pattern) for pattern in SMALL_FILES):
+            needed.append(file)
+    # Of a model that is there in one file and in several, one file is enough.
+    if WEIGHTS in files:
         return [*needed, WEIGHTS]
-    shards = [file for file in repository.files if fnmatch(file, SHARDS) and "/" not in file]
-    if INDEX in repository.files and shards:
+    shards = [file for file in files if fnmatch(file, SHARDS)]
+    if INDEX in files and shards:
         return [*needed, INDEX, *shards]
     return needed
 
@@ -144,7 +150,10 @@ def usable(answer: Repository | HubTrouble) -> Repository | HubTrouble:
     """Return a repository that can be fetched and may hold a model for fine-tuning, else why there is none."""
     if isinstance(answer, HubTrouble):
         return answer
-    return _unusable(answer) or answer
+    trouble = _unusable(answer)
+    if trouble is not None:
+        return trouble
+    return answer
 
 
 def _unusable(repository: Repository) -> HubTrouble | None:
@@ -165,26 +174,32 @@ def _unusable(repository: Repository) -> HubTrouble | None:
         )
     for fault in code_faults(repository.config):
         return HubTrouble(reason=fault.what, cure=fault.cure)
-    has_weights = {WEIGHTS, INDEX} & set(needed_files(repository))
-    return None if has_weights else _without_safetensors(files)
+    needed = needed_files(repository)
+    if WEIGHTS in needed or INDEX in needed:
+        return None
+    return _without_safetensors(files)
 
 
 def _without_safetensors(files: Sequence[str]) -> HubTrouble:
+    """Return why the weights of a repository cannot be loaded, by what lies in their place."""
     formats: dict[str, str] = {}
     for pattern, kind in FOREIGN_WEIGHTS.items():
         foreign = [file for file in files if fnmatch(file, pattern) and "/" not in file]
         if foreign:
             formats[kind] = foreign[0]
-    odd = [file for file in files if file.endswith(".safetensors")]
     if not formats:
-        reason = f"it holds no {WEIGHTS}" if not odd else f"it holds no {WEIGHTS}, only {odd[0]}"
+        reason = f"it holds no {WEIGHTS}"
+        # Adapters, and programs other than transformers, name their files differently.
+        misnamed = [file for file in files if file.endswith(".safetensors")]
+        if misnamed:
+            reason += f", only {misnamed[0]}"
         return HubTrouble(
             reason=reason,
             cure="Use a model whose safetensors have the names that transformers gives.",
         )
-    named = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
+    descriptions = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
     return HubTrouble(
-        reason=f"it has no safetensors, only {named}, which are never loaded",
+        reason=f"it has no safetensors, only {descriptions}, which are never loaded",
         cure=f"Convert it at {CONVERTER} and use the revision that this proposes (owner/name@refs/pr/1), or another.",
     )
 
@@ -214,22 +229,27 @@ def fetch(
             downloads.append(_download(card, answer))
     downloads, too_large = _within_disk(downloads)
     troubles |= too_large
+    # Before gigabytes are fetched for a search that cannot begin.
     _require(required, troubles)
     if not downloads:
         return Fetched(cards={}, troubles=troubles)
+
     note(_announcement(downloads))
     folders, broken = _transfer(downloads, meter)
     troubles |= broken
-    whole: dict[str, ModelCard] = {}
+    fetched: dict[str, ModelCard] = {}
     for download in downloads:
         card = download.card
-        if card.name in folders:
-            try:
-                whole[card.name] = with_folder(card, folders[card.name])
-            except ModelUnavailableError as error:
-                troubles[card.name] = _fault(error)
+        folder = folders.get(card.name)
+        if folder is None:
+            continue
+        # What the hub gave may be as damaged as any other folder.
+        try:
+            fetched[card.name] = with_folder(card, folder)
+        except ModelUnavailableError as error:
+            troubles[card.name] = _fault(error)
     _require(required, troubles)
-    return Fetched(cards=whole, troubles=troubles)
+    return Fetched(cards=fetched, troubles=troubles)
 
 
 def with_folder(card: ModelCard, folder: Path) -> ModelCard:
@@ -250,18 +270,28 @@ def cannot_be_had(name: str, trouble: HubTrouble) -> ModelUnavailableError:
 
 
 def _require(required: Collection[str], troubles: Mapping[str, HubTrouble]) -> None:
+    """Refuse to go on without a model that is required.
+
+    Raises:
+        ModelUnavailableError: One of them is in trouble.
+    """
     for name, trouble in troubles.items():
         if name in required:
             raise cannot_be_had(name, trouble)
 
 
 def _fault(error: ModelUnavailableError) -> HubTrouble:
-    what, *rest = str(error).splitlines()
-    reason = rest[0].removeprefix("Got: ") if rest else what
-    return HubTrouble(reason=reason, cure=" ".join(rest[1:]))
+    """Return an error of a folder as a trouble: its second line says what is wrong, the others what to do."""
+    headline, *details = str(error).splitlines()
+    if not details:
+        return HubTrouble(reason=headline, cure="")
+    reason, *cures = details
+    return HubTrouble(reason=reason.removeprefix("Got: "), cure=" ".join(cures))
 
 
 def _download(card: ModelCard, repository: Repository) -> Download:
+    """Return what is to be fetched of a model; files that lie in the cache take no further room."""
+    # By its commit: a branch may have moved on since something of it was fetched.
     at_commit = HubName(hub_id=card.hub_id, revision=repository.commit)
     files = needed_files(repository)
     missing = [file for file in files if _cached_file(at_commit, file) is None]
@@ -272,24 +302,33 @@ def _download(card: ModelCard, repository: Repository) -> Download:
 def _within_disk(downloads: Sequence[Download]) -> tuple[list[Download], dict[str, HubTrouble]]:
     """Divide downloads into those that the disk has room for, the smallest first, and the others by name."""
     root = cache_root()
+    # On a new machine there is no cache yet: it will lie on the disk of the folder above.
     place = next(folder for folder in (root, *root.parents) if folder.exists())
     free = shutil.disk_usage(place).free
     fitting: list[Download] = []
     too_large: dict[str, HubTrouble] = {}
-    for download in sorted(downloads, key=lambda download: download.size):
+    # The smallest first, so that as many models as possible fit.
+    by_size = sorted(downloads, key=lambda download: download.size)
+    for download in by_size:
         if download.size <= free:
             fitting.append(download)
             free -= download.size
-        else:
-            reason = f"it needs {sized(download.size)}, and the disk of the hub cache has {sized(free)} free ({root})"
-            too_large[download.card.name] = HubTrouble(reason=reason, cure=OTHER_DISK)
+            continue
+        needed = sized(download.size)
+        reason = f"it needs {needed}, and the disk of the hub cache has {sized(free)} free ({root})"
+        too_large[download.card.name] = HubTrouble(reason=reason, cure=OTHER_DISK)
     return fitting, too_large
 
 
 def _announcement(downloads: Sequence[Download]) -> str:
+    """Return what a person is told before anything is fetched: how much, where to, and of what."""
     total = sum(download.size for download in downloads)
-    models = ", ".join(f"{download.card.name} ({sized(download.size)})" for download in downloads)
-    return f"fetching {sized(total)} from the hub before the search, into {cache_root()}: {models}"
+    models: list[str] = []
+    for download in downloads:
+        size = sized(download.size)
+        models.append(f"{download.card.name} ({size})")
+    listed = ", ".join(models)
+    return f"fetching {sized(total)} from the hub before the search, into {cache_root()}: {listed}"
 
 
 def sized(size: float) -> str:
@@ -304,52 +343,61 @@ def _transfer(
     downloads: Sequence[Download], meter: Meter
 ) -> tuple[dict[str, Path], dict[str, HubTrouble]]:
     """Fetch files until all are there, or the hub is silent for too long; returns folders and troubles by name."""
-    by_name = {hub_name(download.card): download.card.name for download in downloads}
+    names = {hub_name(download.card): download.card.name for download in downloads}
     folders: dict[str, Path] = {}
     troubles: dict[str, HubTrouble] = {}
-    models = [
-        {
-            "hub_id": download.card.hub_id,
-            "revision": download.card.revision,
-            "files": list(download.files),
-        }
-        for download in downloads
-    ]
-    request = {
+    total = sum(download.size for download in downloads)
+    bytes_before = _bytes_in_cache(downloads)
+    received = 0
+    last_sign_of_life = time.monotonic()
+    with meter(total) as show, HubProcess(_fetch_request(downloads)) as process:
+        while len(folders) + len(troubles) < len(downloads):
+            reply = process.reply(LOOK_SECONDS)
+            # Somebody may clear the cache meanwhile: never less than nothing.
+            received_now = max(0, _bytes_in_cache(downloads) - bytes_before)
+            # Bytes on the disk, or a word of the client, which may collect for long before it writes.
+            if received_now != received or reply is not None:
+                received = received_now
+                last_sign_of_life = time.monotonic()
+            # Other programs fill the cache, too: never more than was announced.
+            show(min(received, total))
+            if reply is None:
+                silent_seconds = time.monotonic() - last_sign_of_life
+                if process.has_ended() or silent_seconds > SILENCE_SECONDS:
+                    break
+                continue
+            if "alive" in reply:
+                continue
+            name = names[HubName(hub_id=reply["hub_id"], revision=reply["revision"])]
+            trouble = read_trouble(reply)
+            if trouble is None:
+                folders[name] = Path(reply["folder"])
+            else:
+                troubles[name] = trouble
+        # Asked before the process is ended here, which would look like a failure.
+        failure = process.failure()
+    silence = failure or HubTrouble(
+        reason=f"the hub sent nothing for {SILENCE_SECONDS:.0f} s", cure=RESUME
+    )
+    for name in names.values():
+        if name not in folders:
+            troubles.setdefault(name, silence)
+    return folders, troubles
+
+
+def _fetch_request(downloads: Sequence[Download]) -> dict[str, object]:
+    """Return what the process is asked for; see `xautolm.zoo.hub_process`."""
+    models: list[dict[str, object]] = []
+    for download in downloads:
+        card = download.card
+        files = list(download.files)
+        models.append({"hub_id": card.hub_id, "revision": card.revision, "files": files})
+    return {
         "action": "fetch",
         "models": models,
         "cache": str(cache_root()),
         "seconds": ANSWER_SECONDS,
     }
-    total = sum(download.size for download in downloads)
-    before = _bytes_in_cache(downloads)
-    received, received_at = 0, time.monotonic()
-    with meter(total) as show, HubProcess(request) as process:
-        while len(folders) + len(troubles) < len(downloads):
-            reply = process.reply(LOOK_SECONDS)
-            now_received = max(0, _bytes_in_cache(downloads) - before)
-            if now_received != received or reply is not None:
-                received, received_at = now_received, time.monotonic()
-            show(min(received, total))
-            if reply is None:
-                if process.has_ended() or time.monotonic() - received_at > SILENCE_SECONDS:
-                    break
-                continue
-            if "alive" in reply:
-                continue
-            card_name = by_name[HubName(hub_id=reply["hub_id"], revision=reply["revision"])]
-            trouble = read_trouble(reply)
-            if trouble is None:
-                folders[card_name] = Path(reply["folder"])
-            else:
-                troubles[card_name] = trouble
-        silence = process.failure() or HubTrouble(
-            reason=f"the hub sent nothing for {SILENCE_SECONDS:.0f} s", cure=RESUME
-        )
-    for card_name in by_name.values():
-        if card_name not in folders:
-            troubles.setdefault(card_name, silence)
-    return folders, troubles
 
 
 def _bytes_in_cache(downloads: Sequence[Download]) -> int:
@@ -357,15 +405,19 @@ def _bytes_in_cache(downloads: Sequence[Download]) -> int:
     from huggingface_hub.file_download import repo_folder_name
 
     total = 0
-    for hub_id in {download.card.hub_id for download in downloads}:
-        blobs = cache_root() / repo_folder_name(repo_id=hub_id, repo_type="model") / "blobs"
-        for path in blobs.glob("*"):
+    # Two revisions of a model share a folder, which is counted once.
+    hub_ids = {download.card.hub_id for download in downloads}
+    for hub_id in hub_ids:
+        folder = cache_root() / repo_folder_name(repo_id=hub_id, repo_type="model")
+        for path in (folder / "blobs").glob("*"):
             try:
                 status = path.stat()
             except OSError:
                 # It was renamed from its incomplete name in between.
                 continue
             # A file may be given its full length before anything is in it: count what takes room on the disk.
-            blocks = getattr(status, "st_blocks", None)
-            total += status.st_size if blocks is None else min(status.st_size, BLOCK * blocks)
+            size = status.st_size
+            if hasattr(status, "st_blocks"):
+                size = min(size, BLOCK * status.st_blocks)
+            total += size
     return total

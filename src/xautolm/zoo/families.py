@@ -32,4 +32,7 @@ FAMILIES: Registry[Family] = Registry(
 
 def family_of(model_type: str) -> Family:
     """Return the family that `config.json` names; of one that no file holds, nothing but the name is known."""
-    return FAMILIES.things.get(model_type) or Family(name=model_type)
+    family = FAMILIES.things.get(model_type)
+    if family is None:
+        return Family(name=model_type)
+    return family

@@ -38,6 +38,7 @@ def card_of_folder(folder: Path, name: str) -> ModelCard:
     path = folder.resolve()
     config = read_config(path, name)
     card = card_of_config(config, name, path)
+    # After the card: a configuration that makes no sense would blame the weights for not fitting to it.
     check_folder(path, name, config)
     return card
 
@@ -121,7 +122,9 @@ def _count(config: Config, name: str, most: int, *keys: str) -> int:
         value = config.get(key)
         if value is None:
             continue
-        if isinstance(value, int) and not isinstance(value, bool) and 1 <= value <= most:
+        # To Python, `true` is the number 1.
+        is_switch = isinstance(value, bool)
+        if isinstance(value, int) and not is_switch and 1 <= value <= most:
             return value
         raise ModelUnavailableError(
             f"The configuration of {name!r} makes no sense.",
@@ -141,6 +144,7 @@ def _architecture(config: Config, family: Family) -> Architecture:
         return Architecture.ENCODER_DECODER
     if family.architecture == Architecture.DECODER:
         return Architecture.DECODER
+    # A family that no file of the zoo holds tells it by the class that it was saved from.
     class_names = " ".join(map(str, config.get("architectures") or ()))
     is_causal = any(part in class_names for part in CAUSAL_CLASSES)
     return Architecture.DECODER if is_causal else Architecture.ENCODER

@@ -25,9 +25,14 @@ ANSWER_SECONDS = 10.0
 """Seconds in which the hub must answer one request about a model."""
 INSPECTION_SECONDS = 30.0
 """Seconds for all that is asked about all models before a search: a few requests each, several models at a time."""
+Message = Mapping[str, Any]
+"""A line of JSON that the process reads or writes; see `xautolm.zoo.hub_process`."""
+MOST_LETTERS = 200
+"""Letters of a foreign message that a person is shown: some libraries put whole pages into one."""
 PROGRAM = "from xautolm.zoo.hub_process import main; main()"
 """The program of the process; `python -m` would import its module a second time, and warn."""
 HUB_ID = r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*"
+"""Owner and name; neither begins with a point, as paths like `../model` do."""
 NAME = re.compile(rf"({HUB_ID})(?:@([\w./-]+))?")
 ADDRESS = re.compile(
     rf"(?:https?://[^/]+|(?:www\.)?(?:huggingface\.co|hf\.co))/({HUB_ID})(?:/tree/([\w./-]+))?/?"
@@ -100,28 +105,36 @@ def look_up(names: Sequence[HubName]) -> dict[HubName, Repository | HubTrouble]:
     if not names:
         return answers
     models = [{"hub_id": name.hub_id, "revision": name.revision} for name in names]
+    request = {"action": "inspect", "models": models, "seconds": ANSWER_SECONDS}
+    # One deadline for all, however many there are: nobody waits longer for a search to begin.
     deadline = time.monotonic() + INSPECTION_SECONDS
-    with HubProcess({"action": "inspect", "models": models, "seconds": ANSWER_SECONDS}) as process:
+    with HubProcess(request) as process:
         while len(answers) < len(names):
-            reply = process.reply(deadline - time.monotonic())
+            seconds_left = deadline - time.monotonic()
+            reply = process.reply(seconds_left)
             if reply is None:
                 break
             name = HubName(hub_id=reply["hub_id"], revision=reply["revision"])
             answers[name] = read_trouble(reply) or _repository(name, reply)
-        silence = process.failure() or HubTrouble(
-            reason=f"{UNANSWERED} within {INSPECTION_SECONDS:.0f} s", cure=NO_ANSWER_CURE
-        )
-    return {name: answers.get(name, silence) for name in names}
+        # Asked before the process is ended here, which would look like a failure.
+        failure = process.failure()
+    silence = failure or HubTrouble(
+        reason=f"{UNANSWERED} within {INSPECTION_SECONDS:.0f} s", cure=NO_ANSWER_CURE
+    )
+    for name in names:
+        answers.setdefault(name, silence)
+    return answers
 
 
-def read_trouble(reply: Mapping[str, Any]) -> HubTrouble | None:
+def read_trouble(reply: Message) -> HubTrouble | None:
     """Return the trouble that a reply of the process tells of, if any."""
     if "reason" not in reply:
         return None
     return HubTrouble(reason=reply["reason"], cure=reply["cure"])
 
 
-def _repository(name: HubName, reply: Mapping[str, Any]) -> Repository:
+def _repository(name: HubName, reply: Message) -> Repository:
+    """Return what a reply of the process says of a model that can be fetched."""
     return Repository(
         name=name,
         commit=reply["commit"],
@@ -138,9 +151,9 @@ class HubProcess:
         request: What to do; see `xautolm.zoo.hub_process`.
     """
 
-    def __init__(self, request: Mapping[str, Any]) -> None:
-        self.replies: queue.Queue[Mapping[str, Any] | None] = queue.Queue()
-        # Closed at the end of the conversation.
+    def __init__(self, request: Mapping[str, object]) -> None:
+        self.replies: queue.Queue[Message | None] = queue.Queue()
+        # A file and no pipe, which would fill up unread. Closed at the end of the conversation.
         self.log = tempfile.TemporaryFile()  # noqa: SIM115
         self.process = subprocess.Popen(
             [sys.executable, "-c", PROGRAM],
@@ -152,7 +165,8 @@ class HubProcess:
         threading.Thread(target=self._listen, daemon=True).start()
         assert self.process.stdin is not None
         # The input stays open: when it closes, the process knows that its parent is gone, and ends.
-        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        line = json.dumps(request).encode() + b"\n"
+        self.process.stdin.write(line)
         self.process.stdin.flush()
 
     def __enter__(self) -> HubProcess:
@@ -164,36 +178,47 @@ class HubProcess:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        # Whatever it waits for: all that is wanted has come, or was given up.
         self.process.kill()
         self.process.wait()
         assert self.process.stdin is not None
         self.process.stdin.close()
         self.log.close()
 
-    def reply(self, seconds: float) -> Mapping[str, Any] | None:
+    def reply(self, seconds: float) -> Message | None:
         """Return the next reply; None if there was none in time, or if there will be none."""
+        # Python refuses to wait for a negative time, which a deadline in the past would be.
+        timeout = max(0.0, seconds)
         try:
-            return self.replies.get(timeout=max(0.0, seconds))
+            return self.replies.get(timeout=timeout)
         except queue.Empty:
             return None
 
     def has_ended(self) -> bool:
         """Return whether there will be no further reply."""
-        return self.process.poll() is not None and self.replies.empty()
+        is_running = self.process.poll() is None
+        # What it said before it ended may not be read yet.
+        return not is_running and self.replies.empty()
 
     def failure(self) -> HubTrouble | None:
         """Return what ended the process before its work was done, if anything did."""
         code = self.process.poll()
+        # None while it runs, 0 where it did all that was asked.
         if not code:
             return None
         self.log.seek(0)
-        lines = self.log.read().decode("utf-8", "replace").strip().splitlines()
-        reason = lines[-1][:200] if lines else f"it ended with code {code}"
+        text = self.log.read().decode("utf-8", "replace")
+        lines = text.strip().splitlines()
+        reason = f"it ended with code {code}"
+        if lines:
+            # A trace ends in the line that says what happened.
+            reason = lines[-1][:MOST_LETTERS]
         return HubTrouble(
             reason=f"the program that asks the hub failed: {reason}", cure=NO_ANSWER_CURE
         )
 
     def _listen(self) -> None:
+        """Put each reply in the queue as it comes, and None when there will be no more."""
         assert self.process.stdout is not None
         with self.process.stdout:
             for line in self.process.stdout:

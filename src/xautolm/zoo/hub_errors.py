@@ -5,10 +5,14 @@ from __future__ import annotations
 import errno
 from collections.abc import Iterator
 
-from xautolm.zoo.hub import NO_ANSWER_CURE, UNANSWERED, HubTrouble
+from xautolm.zoo.hub import MOST_LETTERS, NO_ANSWER_CURE, UNANSWERED, HubTrouble
 
 NETWORK_LIBRARIES = frozenset({"httpcore", "httpcore2", "httpx", "httpx2", "requests", "urllib3"})
 """What huggingface_hub has used to reach the hub, by version."""
+BROKEN_OFF = frozenset(
+    {"RemoteProtocolError", "ReadError", "WriteError", "CloseError", "ChunkedEncodingError"}
+)
+"""Errors of theirs that mean a connection which was there and is gone."""
 RESUME = "Run the same command again: files that came whole stay, and only the others are fetched."
 OTHER_DISK = "Free some space, or set HF_HOME to a folder on another disk."
 NO_HUB_CURE = "Check HF_ENDPOINT, the proxy, and whether this network wants you to sign in first."
@@ -27,16 +31,20 @@ def explained(error: BaseException, hub_id: str, revision: str) -> dict[str, str
 
 
 def _trouble(error: BaseException, hub_id: str, revision: str) -> HubTrouble:
+    """Return what an error means for a person; what nobody foresaw, in its own words."""
     # The client wraps some errors in one that names no reason.
     for cause in _causes(error):
         trouble = _answer(cause, hub_id, revision) or _network(cause) or _disk(cause)
         if trouble is not None:
             return trouble
-    text = str(error).strip().partition("\n")[0]
-    return HubTrouble(reason=f"{type(error).__name__}: {text}"[:200], cure=NO_ANSWER_CURE)
+    kind = type(error).__name__
+    headline, _, _ = str(error).strip().partition("\n")
+    reason = f"{kind}: {headline}"
+    return HubTrouble(reason=reason[:MOST_LETTERS], cure=NO_ANSWER_CURE)
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:
+    """Yield an error, what it was raised from, and so on."""
     link: BaseException | None = error
     while link is not None:
         yield link
@@ -53,6 +61,7 @@ def _answer(error: BaseException, hub_id: str, revision: str) -> HubTrouble | No
             reason="the hub is turned off (HF_HUB_OFFLINE)",
             cure="Unset HF_HUB_OFFLINE to fetch it.",
         )
+    # Before the repository that is not found, of which it is a kind.
     if isinstance(error, errors.GatedRepoError):
         return _gated(page, is_signed_in=get_token() is not None)
     if isinstance(error, errors.RevisionNotFoundError):
@@ -74,6 +83,7 @@ def _answer(error: BaseException, hub_id: str, revision: str) -> HubTrouble | No
         return HubTrouble(
             reason="it is no name that the hub could have", cure="A hub id is owner/name."
         )
+    # Last: most of the others are kinds of it.
     if isinstance(error, errors.HfHubHTTPError):
         return _status(
             error.response.status_code, constants.ENDPOINT, is_signed_in=get_token() is not None
@@ -82,6 +92,7 @@ def _answer(error: BaseException, hub_id: str, revision: str) -> HubTrouble | No
 
 
 def _gated(page: str, *, is_signed_in: bool) -> HubTrouble:
+    """Return what to do about a model for which the hub asks for an agreement."""
     if not is_signed_in:
         return HubTrouble(
             reason="it is gated, and nobody has signed in",
@@ -94,7 +105,9 @@ def _gated(page: str, *, is_signed_in: bool) -> HubTrouble:
 
 
 def _not_found(endpoint: str, hub_id: str, *, is_signed_in: bool) -> HubTrouble:
-    search = f"Look for the name at {endpoint}/models?search={hub_id.rpartition('/')[2]}"
+    """Return what to do about a model that the hub does not show; of a private one it says the same."""
+    _, _, model = hub_id.rpartition("/")
+    search = f"Look for the name at {endpoint}/models?search={model}"
     if not is_signed_in:
         return HubTrouble(
             reason="the hub has no such model, or it is private and nobody has signed in",
@@ -136,9 +149,12 @@ def _network(error: BaseException) -> HubTrouble | None:
     """Return what an error of the network means, if the error is one."""
     from huggingface_hub.constants import ENDPOINT
 
-    name, text = type(error).__name__, str(error).strip().partition("\n")[0]
+    name = type(error).__name__
+    text, _, _ = str(error).strip().partition("\n")
+    # By names: which of these libraries is installed depends on the version of huggingface_hub.
     packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    if type(error).__name__ == "JSONDecodeError":
+    # A page for people in place of an answer: an address that is no hub, or a network that wants a person to sign in.
+    if name == "JSONDecodeError":
         return HubTrouble(reason=f"what answers at {ENDPOINT} is no model hub", cure=NO_HUB_CURE)
     if "Consistency check failed" in text or isinstance(error, ConnectionError):
         return HubTrouble(reason="the connection to the hub broke off", cure=RESUME)
@@ -156,17 +172,10 @@ def _network(error: BaseException) -> HubTrouble | None:
             reason=f"the proxy does not reach the hub ({text})",
             cure="Check HTTPS_PROXY and NO_PROXY.",
         )
-    if name in {
-        "RemoteProtocolError",
-        "ReadError",
-        "WriteError",
-        "CloseError",
-        "ChunkedEncodingError",
-    }:
+    if name in BROKEN_OFF:
         return HubTrouble(reason="the connection to the hub broke off", cure=RESUME)
-    return HubTrouble(
-        reason=f"the hub cannot be reached at {ENDPOINT} ({text})"[:200], cure=NO_ANSWER_CURE
-    )
+    reason = f"the hub cannot be reached at {ENDPOINT} ({text})"
+    return HubTrouble(reason=reason[:MOST_LETTERS], cure=NO_ANSWER_CURE)
 
 
 def _disk(error: BaseException) -> HubTrouble | None:

@@ -13,13 +13,15 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from pathlib import Path
 from typing import Any
 
+from xautolm.zoo.hub import Message
 from xautolm.zoo.hub_errors import explained
 
+STANDARD_ERROR = 2
 REPLIES = 1
 """The standard output; what a library prints goes to the standard error instead."""
 MODELS_AT_ONCE = 8
@@ -30,16 +32,19 @@ BEAT_SECONDS = 1.0
 
 def main() -> None:
     """Read a request, and answer it."""
+    # Before anything is imported that may print: what it says would stand among the replies.
     replies = os.dup(REPLIES)
-    os.dup2(2, REPLIES)
+    os.dup2(STANDARD_ERROR, REPLIES)
     request = json.loads(sys.stdin.readline())
     threading.Thread(target=_end_with_the_parent, daemon=True).start()
 
-    def send(line: Mapping[str, Any]) -> None:
-        os.write(replies, json.dumps(line).encode() + b"\n")
+    def send(reply: Message) -> None:
+        line = json.dumps(reply).encode() + b"\n"
+        os.write(replies, line)
 
     actions = {"inspect": _inspect_all, "fetch": _fetch_all}
-    actions[request["action"]](request, send)
+    action = actions[request["action"]]
+    action(request, send)
     # Threads of the client may still wait for answers that nobody wants any more.
     os._exit(0)
 
@@ -50,48 +55,54 @@ def _end_with_the_parent() -> None:
     os._exit(1)
 
 
-Send = Callable[[Mapping[str, Any]], None]
+Send = Callable[[Message], None]
 """Sends a line."""
 
 
-def _inspect_all(request: Mapping[str, Any], send: Send) -> None:
+def _inspect_all(request: Message, send: Send) -> None:
+    """Answer what the hub has of each model, as soon as its answer is there."""
+    seconds = request["seconds"]
     with ThreadPoolExecutor(max_workers=MODELS_AT_ONCE) as pool:
-        jobs = {
-            pool.submit(_inspect, model, request["seconds"]): model for model in request["models"]
-        }
+        jobs = {pool.submit(_inspect, model, seconds): model for model in request["models"]}
         for job in as_completed(jobs):
             model = jobs[job]
             error = job.exception()
-            send(model | (job.result() if error is None else explained(error, **model)))
+            answer = job.result() if error is None else explained(error, **model)
+            send(model | answer)
 
 
-def _inspect(model: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def _inspect(model: Message, seconds: float) -> dict[str, object]:
     """Return commit, files and configuration of a model."""
     from huggingface_hub import HfApi, hf_hub_download
 
-    hub_id, revision = model["hub_id"], model["revision"] or None
+    hub_id = model["hub_id"]
+    revision = model["revision"] or None
     client = HfApi()
     info = client.model_info(hub_id, revision=revision, files_metadata=True, timeout=seconds)
-    files = {file.rfilename: file.size for file in info.siblings or ()}
-    if any(size is None for size in files.values()):
-        # Mirrors and older hubs say sizes in the listing only.
-        listing = client.list_repo_tree(hub_id, revision=info.sha)
-        files |= {file.path: getattr(file, "size", 0) for file in listing if file.path in files}
+    sizes = {file.rfilename: file.size for file in info.siblings or ()}
+    # Mirrors and older hubs say sizes in the listing only.
+    if None in sizes.values():
+        for file in client.list_repo_tree(hub_id, revision=info.sha):
+            if file.path in sizes:
+                sizes[file.path] = getattr(file, "size", 0)
 
     def text_of(file: str) -> str:
-        if file not in files:
+        if file not in sizes:
             return ""
-        path = Path(hf_hub_download(hub_id, file, revision=revision, etag_timeout=seconds))
+        cached = hf_hub_download(hub_id, file, revision=revision, etag_timeout=seconds)
+        path = Path(cached)
         return path.read_text(encoding="utf-8", errors="replace")
 
     # The list of files is public even where the files are gated: only fetching one of them tells.
     config = _json_object(text_of("config.json"))
-    chat = "chat_template.jinja" in files or "chat_template" in text_of("tokenizer_config.json")
-    sizes = {name: size or 0 for name, size in files.items()}
-    return {"commit": info.sha or "", "files": sizes, "config": config, "chat": chat}
+    # Newer tokenizers have the template in a file of its own, which need not be fetched to know that it is there.
+    chat = "chat_template.jinja" in sizes or "chat_template" in text_of("tokenizer_config.json")
+    files = {name: size or 0 for name, size in sizes.items()}
+    return {"commit": info.sha or "", "files": files, "config": config, "chat": chat}
 
 
-def _json_object(text: str) -> dict[str, Any] | None:
+def _json_object(text: str) -> dict[str, object] | None:
+    """Return the JSON object that a text is, None if it is none."""
     try:
         content = json.loads(text)
     except (ValueError, RecursionError):
@@ -99,12 +110,14 @@ def _json_object(text: str) -> dict[str, Any] | None:
     return content if isinstance(content, dict) else None
 
 
-def _fetch_all(request: Mapping[str, Any], send: Send) -> None:
+def _fetch_all(request: Message, send: Send) -> None:
+    """Fetch one model after the other, and say of each where it lies or what stood in the way."""
     bar = _beating_bar(send)
     for model in request["models"]:
         name = {"hub_id": model["hub_id"], "revision": model["revision"]}
         try:
             folder = _fetch(model, request["cache"], request["seconds"], bar)
+        # Whatever it is, the parent is told of it in a person's words, and the next model may still come.
         except Exception as error:
             send(name | explained(error, **name))
         else:
@@ -119,6 +132,7 @@ def _beating_bar(send: Send) -> type:
     from tqdm import tqdm
 
     class BeatingBar(tqdm):  # type: ignore[misc]
+        # Of the class: files that come at the same time have a bar each, and one beat is enough for all.
         beaten_at = 0.0
 
         def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -134,7 +148,7 @@ def _beating_bar(send: Send) -> type:
     return BeatingBar
 
 
-def _fetch(model: Mapping[str, Any], cache: str, seconds: float, bar: type) -> str:
+def _fetch(model: Message, cache: str, seconds: float, bar: type) -> str:
     """Fetch files of a model into the hub cache; returns the folder in which they lie together.
 
     Args:
@@ -157,7 +171,7 @@ def _fetch(model: Mapping[str, Any], cache: str, seconds: float, bar: type) -> s
         max_workers=FILES_AT_ONCE,
         tqdm_class=bar,
     )
-    missing = [file for file in model["files"] if not (Path(folder) / file).is_file()]
-    if missing:
-        raise ConnectionError(f"the hub fell silent before {missing[0]} came")
+    for file in model["files"]:
+        if not (Path(folder) / file).is_file():
+            raise ConnectionError(f"the hub fell silent before {file} came")
     return folder

@@ -60,6 +60,12 @@ EMBEDDINGS = (
 """How families call the weights that have one row for each token."""
 
 
+MOST_LETTERS = 120
+"""Letters of a library's message that a person is shown, so that a fault stays a line or two."""
+MOST_LISTED = 4
+"""Folders that a fault names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fault:
     """Something that is wrong with a folder."""
@@ -69,7 +75,7 @@ class Fault:
     cure: str
 
 
-def read_config(folder: Path, name: str) -> dict[str, Any]:
+def read_config(folder: Path, name: str) -> Config:
     """Read the `config.json` of a model's folder.
 
     Args:
@@ -103,6 +109,7 @@ def check_folder(folder: Path, name: str, config: Config) -> None:
     Raises:
         ModelUnavailableError: Everything that is wrong with it, and what to do.
     """
+    # All that is wrong is said at once, so that nobody mends one thing only to hear of the next.
     faults = [
         *code_faults(config),
         *_weight_faults(folder, config),
@@ -113,12 +120,13 @@ def check_folder(folder: Path, name: str, config: Config) -> None:
 
 
 def _refusal(folder: Path, name: str, faults: list[Fault]) -> ModelUnavailableError:
+    """Return the error that names all faults of a folder, and what to do about them."""
     place = "" if name == str(folder) else f" ({folder})"
+    problems = [fault.what for fault in faults]
+    # Several faults may have the same cure, which is said once.
     cures = dict.fromkeys(fault.cure for fault in faults)
     return ModelUnavailableError(
-        f"The model {name!r}{place} cannot be used.",
-        got="; ".join(fault.what for fault in faults),
-        fix=" ".join(cures),
+        f"The model {name!r}{place} cannot be used.", got="; ".join(problems), fix=" ".join(cures)
     )
 
 
@@ -131,12 +139,16 @@ def _without_config(folder: Path) -> Fault:
             what=f"it is an adapter of {base}, not a model",
             cure="Merge it into its base model (peft: merge_and_unload, save_pretrained) and give that folder.",
         )
-    inner = sorted(
-        path.parent.name for path in folder.glob(f"*/{CONFIG}") if _has_weights(path.parent)
-    )
+    # The folder of a training run holds checkpoints, each a model of its own.
+    inner: list[str] = []
+    for path in folder.glob(f"*/{CONFIG}"):
+        if _has_weights(path.parent):
+            inner.append(path.parent.name)
+    inner.sort()
     if inner:
+        listed = ", ".join(inner[:MOST_LISTED])
         return Fault(
-            what=f"it holds no {CONFIG}, but models in {', '.join(inner[:4])}",
+            what=f"it holds no {CONFIG}, but models in {listed}",
             cure=f"Give the model's own folder, for example {folder / inner[-1]}.",
         )
     for pattern, kind in FOREIGN_WEIGHTS.items():
@@ -149,6 +161,7 @@ def _without_config(folder: Path) -> Fault:
 
 
 def _has_weights(folder: Path) -> bool:
+    """Return whether a folder holds weights as safetensors, whatever their names."""
     return any(folder.glob("*.safetensors"))
 
 
@@ -166,12 +179,25 @@ def _damage(path: Path) -> Fault | None:
     return None
 
 
-def _json_object(path: Path) -> dict[str, Any] | None:
+def _json_object(path: Path) -> Config | None:
+    """Return the JSON object that a file holds, None if it holds none or cannot be read."""
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+    # Thousands of brackets in a damaged file lead the parser too deep.
     except (OSError, ValueError, RecursionError):
         return None
     return content if isinstance(content, dict) else None
+
+
+def _shards(folder: Path) -> list[str] | None:
+    """Return the files that the index of weights in several files names, sorted; None if it names none."""
+    index = _json_object(folder / INDEX) or {}
+    files_by_tensor = index.get("weight_map")
+    if not isinstance(files_by_tensor, dict) or not files_by_tensor:
+        return None
+    files = {str(file) for file in files_by_tensor.values()}
+    return sorted(files)
 
 
 def missing_files(folder: Path) -> list[str]:
@@ -180,17 +206,11 @@ def missing_files(folder: Path) -> list[str]:
     Args:
         folder: Holds `config.json`.
     """
-    if (folder / WEIGHTS).is_file():
-        weights = [WEIGHTS]
-    elif (folder / INDEX).is_file():
-        shards = (_json_object(folder / INDEX) or {}).get("weight_map")
-        weights = (
-            sorted(map(str, set(shards.values())))
-            if isinstance(shards, dict) and shards
-            else [WEIGHTS]
-        )
-    else:
-        weights = [WEIGHTS]
+    weights = [WEIGHTS]
+    is_in_parts = (folder / INDEX).is_file() and not (folder / WEIGHTS).is_file()
+    if is_in_parts:
+        # Nothing is known of the parts where the index is damaged: the model is not there.
+        weights = _shards(folder) or [WEIGHTS]
     missing = [file for file in weights if not (folder / file).is_file()]
     config = _json_object(folder / CONFIG) or {}
     settings = _json_object(folder / TOKENIZER_SETTINGS) or {}
@@ -201,12 +221,17 @@ def missing_files(folder: Path) -> list[str]:
 
 def code_faults(config: Config) -> Iterator[Fault]:
     """Find models whose architecture is a Python file beside the weights."""
-    family = str(config.get("model_type", ""))
-    transformers = find_spec("transformers")
-    if "auto_map" not in config or transformers is None or transformers.origin is None:
+    # Families that began as such code and were taken in later still carry the map of their classes.
+    if "auto_map" not in config:
         return
-    known = Path(transformers.origin).parent / "models" / family.replace("-", "_")
-    if not family or not known.is_dir():
+    transformers = find_spec("transformers")
+    if transformers is None or transformers.origin is None:
+        return
+    family = str(config.get("model_type", ""))
+    # By its folder: to import transformers takes seconds.
+    folder_of_family = family.replace("-", "_")
+    source = Path(transformers.origin).parent / "models" / folder_of_family
+    if not family or not source.is_dir():
         yield Fault(
             what=f"its architecture {family!r} is Python code beside the weights",
             cure="Remote code is never run: use a model that transformers knows itself.",
@@ -214,27 +239,28 @@ def code_faults(config: Config) -> Iterator[Fault]:
 
 
 def _weight_faults(folder: Path, config: Config) -> Iterator[Fault]:
-    index = folder / INDEX
-    if (folder / WEIGHTS).is_file():
-        files = [WEIGHTS]
-    elif index.is_file():
-        shards = (_json_object(index) or {}).get("weight_map")
-        if not isinstance(shards, dict) or not shards:
-            yield Fault(what=f"{INDEX} is damaged", cure="Copy or download it again.")
+    """Find weights that are missing, damaged, or not read here."""
+    files: list[str] | None = [WEIGHTS]
+    # transformers reads the single file first where both are there.
+    if not (folder / WEIGHTS).is_file():
+        if not (folder / INDEX).is_file():
+            yield _no_weights(folder)
             return
-        files = sorted({str(shard) for shard in shards.values()})
-    else:
-        yield _no_weights(folder)
+        files = _shards(folder)
+    if files is None:
+        yield Fault(what=f"{INDEX} is damaged", cure="Copy or download it again.")
         return
     for file in files:
         yield from _tensor_faults(folder, file, config)
 
 
 def _no_weights(folder: Path) -> Fault:
+    """Say what lies in a folder in place of weights that could be read."""
     for pattern, kind in FOREIGN_WEIGHTS.items():
         foreign = sorted(path.name for path in folder.glob(pattern))
         if foreign:
-            return Fault(what=f"there is no {WEIGHTS}, only {kind} ({foreign[0]})", cure=CONVERT)
+            first = foreign[0]
+            return Fault(what=f"there is no {WEIGHTS}, only {kind} ({first})", cure=CONVERT)
     return Fault(what=f"there is no {WEIGHTS}", cure="Copy or download the weights, too.")
 
 
@@ -251,13 +277,15 @@ def _tensor_faults(folder: Path, file: str, config: Config) -> Iterator[Fault]:
         return
     from safetensors import SafetensorError, safe_open
 
+    # The header only: a file of weights may have gigabytes.
     try:
         with safe_open(path, framework="numpy") as tensors:
             names = list(tensors.keys())
             tables = [name for name in names if name.endswith(EMBEDDINGS)]
             shapes = [tensors.get_slice(name).get_shape() for name in tables]
     except (SafetensorError, OSError) as error:
-        reason = str(error).splitlines()[0].removeprefix("Error while deserializing header: ")
+        headline = str(error).splitlines()[0]
+        reason = headline.removeprefix("Error while deserializing header: ")
         yield Fault(
             what=f"{file} is damaged ({reason})", cure="Copy or download the weights again."
         )
@@ -267,9 +295,11 @@ def _tensor_faults(folder: Path, file: str, config: Config) -> Iterator[Fault]:
     vocabulary = config.get("vocab_size")
     for shape in shapes:
         # Token type embeddings and the like have other names; packed weights have one dimension.
-        if len(shape) == 2 and isinstance(vocabulary, int) and shape[0] != vocabulary:
+        is_table = len(shape) == 2
+        if is_table and isinstance(vocabulary, int) and shape[0] != vocabulary:
+            rows = shape[0]
             yield Fault(
-                what=f"{file} has embeddings of {shape[0]} tokens where {CONFIG} says {vocabulary}",
+                what=f"{file} has embeddings of {rows} tokens where {CONFIG} says {vocabulary}",
                 cure=f"Take {CONFIG} and weights of the same model.",
             )
 
@@ -292,6 +322,7 @@ def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
             cure="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder).",
         )
         return
+    # Of several vocabularies `tokenizer.json` goes first, as in transformers.
     for files in _vocabularies(folder)[:1]:
         for file in files:
             fault = _damage(folder / file)
@@ -304,26 +335,34 @@ def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
 
 def _has_vocabulary(folder: Path, settings: Config, config: Config) -> bool:
     """Return whether a tokenizer's vocabulary is there, or none is needed."""
-    named = str(
-        settings.get("tokenizer_class") or config.get("tokenizer_class") or ""
-    ).removesuffix("Fast")
-    if named in BYTE_TOKENIZERS:
+    class_name = settings.get("tokenizer_class") or config.get("tokenizer_class") or ""
+    if str(class_name).removesuffix("Fast") in BYTE_TOKENIZERS:
         return True
-    return bool(_vocabularies(folder)) or any(folder.glob("*.tiktoken"))
+    if _vocabularies(folder):
+        return True
+    # These have names of their own, such as `qwen.tiktoken`.
+    return any(folder.glob("*.tiktoken"))
 
 
 def _vocabularies(folder: Path) -> list[tuple[str, ...]]:
     """Return the files of each vocabulary that is there whole."""
-    return [files for files in VOCABULARIES if all((folder / file).is_file() for file in files)]
+    whole: list[tuple[str, ...]] = []
+    for files in VOCABULARIES:
+        is_whole = all((folder / file).is_file() for file in files)
+        if is_whole:
+            whole.append(files)
+    return whole
 
 
 def _vocabulary_faults(path: Path, config: Config) -> Iterator[Fault]:
+    """Find what is wrong in a `tokenizer.json`: by itself, and beside the configuration."""
     from tokenizers import Tokenizer
 
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain exceptions
-        reason = str(error).splitlines()[0][:120]
+        headline = str(error).splitlines()[0]
+        reason = headline[:MOST_LETTERS]
         yield Fault(
             what=f"{path.name} is damaged ({reason})", cure="Copy or download the tokenizer again."
         )

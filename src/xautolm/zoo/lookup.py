@@ -25,17 +25,26 @@ def known_card(
     """
     if name in cards:
         return cards[name]
-    names = tuple((card.name, card.hub_id) for card in cards.values())
     if exactly:
-        by_hub_id = {hub_id: zoo_name for zoo_name, hub_id in names if hub_id}
-        return cards.get(by_hub_id.get(name, ""))
-    return cards.get(_names_by_spelling(names).get(spelling(name), ""))
+        for card in cards.values():
+            if card.hub_id and card.hub_id == name:
+                return card
+        return None
+    # A store asks once for each of thousands of experiences, and the zoo stays the same.
+    names = tuple((card.name, card.hub_id) for card in cards.values())
+    names_by_spelling = _names_by_spelling(names)
+    name_in_zoo = names_by_spelling.get(spelling(name))
+    if name_in_zoo is None:
+        return None
+    return cards.get(name_in_zoo)
 
 
 def zoo_name(name: str, cards: Mapping[str, ModelCard]) -> str:
     """Return what the zoo calls a model; the name itself if it has no such model."""
     card = known_card(name, cards)
-    return name if card is None else card.name
+    if card is None:
+        return name
+    return card.name
 
 
 def spelling(name: str) -> str:
@@ -45,18 +54,22 @@ def spelling(name: str) -> str:
         >>> spelling("meta-llama/Llama-3.2-1B")
         'meta_llama_llama_32_1b'
     """
-    return re.sub(r"[^a-z0-9]+", "_", name.lower().replace(".", ""))
+    without_points = name.lower().replace(".", "")
+    return re.sub(r"[^a-z0-9]+", "_", without_points)
 
 
 @lru_cache(maxsize=8)
 def _names_by_spelling(names: Names) -> Mapping[str, str]:
     """Return the zoo's names by every spelling; a model's own name goes before another's id."""
     index: dict[str, str] = {}
+    # First all own names, so that no hub id takes the place of one.
     for name, _ in names:
         index.setdefault(spelling(name), name)
     for name, hub_id in names:
         if not hub_id:
             continue
         index.setdefault(spelling(hub_id), name)
-        index.setdefault(spelling(hub_id.rpartition("/")[2]), name)
+        # Older libraries, and the paper's store, leave the owner out.
+        _, _, name_without_owner = hub_id.rpartition("/")
+        index.setdefault(spelling(name_without_owner), name)
     return index

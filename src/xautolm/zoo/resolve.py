@@ -73,8 +73,11 @@ def find_models(
     models: dict[str, ModelCard] = {}
     for name in names:
         # A model may be named twice, by different names or by `auto` as well.
-        cards_of_name = _automatic(cards, families, note) if name == AUTO else [cards_by_name[name]]
-        for card in cards_of_name:
+        if name != AUTO:
+            card = cards_by_name[name]
+            models.setdefault(card.name, card)
+            continue
+        for card in _automatic(cards, families, note):
             models.setdefault(card.name, card)
     return list(models.values())
 
@@ -83,11 +86,14 @@ def local_models(
     cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHITECTURES
 ) -> list[ModelCard]:
     """Return the models that `auto` considers and that are on this machine: packaged, from scratch, or cached."""
-    considered = (
-        card for card in cards.values() if card.automatic and card.architecture in families
-    )
-    placed = (_placed(card) for card in considered)
-    return [card for card in placed if card is not None]
+    models: list[ModelCard] = []
+    for card in cards.values():
+        if not card.automatic or card.architecture not in families:
+            continue
+        placed = _placed(card)
+        if placed is not None:
+            models.append(placed)
+    return models
 
 
 def is_asked_for(card: ModelCard, names: Sequence[str], cards: Mapping[str, ModelCard]) -> bool:
@@ -95,9 +101,12 @@ def is_asked_for(card: ModelCard, names: Sequence[str], cards: Mapping[str, Mode
     if AUTO not in names:
         return True
     for name in names:
-        zoo_card = known_card(name, cards)
-        if name == card.name or (zoo_card is not None and zoo_card.name == card.name):
+        if name == card.name:
             return True
+        zoo_card = known_card(name, cards)
+        if zoo_card is not None and zoo_card.name == card.name:
+            return True
+        # A model that the zoo does not know is called by its hub id, which a person may give as an address.
         if card.hub_id and read_hub_name(name) == hub_name(card):
             return True
     return False
@@ -105,12 +114,15 @@ def is_asked_for(card: ModelCard, names: Sequence[str], cards: Mapping[str, Mode
 
 def tell_left_out(troubles: Mapping[str, HubTrouble], note: Note) -> None:
     """Say which models `auto` leaves out, together where the reason is the same."""
-    names: dict[str, list[str]] = {}
+    names_by_reason: dict[str, list[str]] = {}
     for name, trouble in troubles.items():
-        names.setdefault(trouble.reason, []).append(name)
-    for reason, members in names.items():
+        names = names_by_reason.setdefault(trouble.reason, [])
+        names.append(name)
+    for reason, names in names_by_reason.items():
         # What to do about a single model is in its own words; one of several such is enough.
-        note(f"auto leaves out {', '.join(members)}: {reason}. {troubles[members[0]].cure}")
+        cure = troubles[names[0]].cure
+        listed = ", ".join(names)
+        note(f"auto leaves out {listed}: {reason}. {cure}")
 
 
 def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | None:
@@ -121,6 +133,7 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
         ModelUnavailableError: A folder without a model, or a package that is not installed.
     """
     folder = Path(name).expanduser()
+    # Where there is a folder of that name, only the zoo's exact names go before it.
     card = known_card(name, cards, exactly=folder.is_dir())
     if card is not None:
         placed = _placed(card)
@@ -130,6 +143,7 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
                 got=f"the package {card.distribution} is not installed",
                 fix=_what_is_here(cards),
             )
+        # Files in the cache may have been cut short or deleted since they were fetched.
         if placed is not None and placed.origin == Origin.HUB:
             return with_folder(placed, Path(placed.path))
         return placed
@@ -138,7 +152,10 @@ def _on_this_machine(name: str, cards: Mapping[str, ModelCard]) -> ModelCard | N
     repository = read_hub_name(name)
     if repository is not None:
         cached = cached_folder(repository)
-        return None if cached is None else _cached_stranger(repository, cached, cards)
+        if cached is None:
+            return None
+        return _cached_stranger(repository, cached, cards)
+    # What has a slash was meant as a place; anything else as a name, to which a similar one is suggested.
     if "/" in name or "\\" in name:
         raise ModelUnavailableError(
             f"There is no folder {name!r}, and no hub id has this form.",
@@ -156,6 +173,7 @@ def _cached_stranger(
     if zoo_card is not None:
         return with_folder(zoo_card, folder)
     card = card_of_folder(folder, str(repository))
+    # It was read from a folder, but it is a model of the hub: on another machine, the folder is another one.
     return replace(card, origin=Origin.HUB, hub_id=repository.hub_id, revision=repository.revision)
 
 
@@ -170,14 +188,18 @@ def _known_repository(repository: HubName, cards: Mapping[str, ModelCard]) -> Mo
 def _placed(card: ModelCard) -> ModelCard | None:
     """Return a card with the folder of its model, None if the model is not on this machine."""
     if card.origin == Origin.PACKAGED:
+        # Found and not imported: only its folder is needed.
         spec = find_spec(card.package)
         if spec is None or spec.origin is None:
             return None
-        return replace(card, path=str(Path(spec.origin).parent / card.path))
+        package_folder = Path(spec.origin).parent
+        return replace(card, path=str(package_folder / card.path))
     if card.origin == Origin.SCRATCH:
         return card
     folder = cached_folder(hub_name(card))
-    return None if folder is None else replace(card, path=str(folder))
+    if folder is None:
+        return None
+    return replace(card, path=str(folder))
 
 
 def _on_the_hub(names: Iterable[str], cards: Mapping[str, ModelCard]) -> dict[str, ModelCard]:
@@ -195,15 +217,21 @@ def _on_the_hub(names: Iterable[str], cards: Mapping[str, ModelCard]) -> dict[st
             raise _without_hub(name, repository, cards)
         repositories[name] = repository
     answers = look_up(list(repositories.values()))
-    return {
-        name: _fetchable(name, repository, answers[repository], cards)
-        for name, repository in repositories.items()
-    }
+    fetchable: dict[str, ModelCard] = {}
+    for name, repository in repositories.items():
+        answer = answers[repository]
+        fetchable[name] = _fetchable(name, repository, answer, cards)
+    return fetchable
 
 
 def _fetchable(
     name: str, repository: HubName, answer: Repository | HubTrouble, cards: Mapping[str, ModelCard]
 ) -> ModelCard:
+    """Return the card of a model that the hub was asked about: the zoo's, or one from its configuration.
+
+    Raises:
+        ModelUnavailableError: It cannot be had, or its configuration lacks what planning needs.
+    """
     answer = usable(answer)
     if isinstance(answer, HubTrouble):
         raise cannot_be_had(name, answer)
@@ -218,6 +246,7 @@ def _fetchable(
 def _without_hub(
     name: str, repository: HubName, cards: Mapping[str, ModelCard]
 ) -> ModelUnavailableError:
+    """Return the error for a model that only the hub could give, where it must not be asked."""
     part = "only a part of it is" if is_partly_cached(repository) else f"{repository} is not"
     return ModelUnavailableError(
         f"The model {name!r} is neither a folder here nor on a hub that may be asked.",
@@ -227,7 +256,9 @@ def _without_hub(
 
 
 def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
-    names = ", ".join(card.name for card in local_models(cards))
+    """Return a sentence that names the models on this machine."""
+    models = local_models(cards)
+    names = ", ".join(card.name for card in models)
     return f"Without the hub you can use: {names}, or a model folder."
 
 
@@ -241,11 +272,14 @@ def _automatic(
         if card.origin != Origin.HUB:
             usable_cards.append(card)
             continue
+        # Nobody asked for this one: where it is damaged, the search goes on without it.
         try:
-            usable_cards.append(with_folder(card, Path(card.path)))
+            checked_card = with_folder(card, Path(card.path))
         except ModelUnavailableError as error:
             reason = " ".join(str(error).splitlines())
             note(f"auto leaves out {card.name}: {reason}")
+        else:
+            usable_cards.append(checked_card)
     if hub_is_offline():
         return usable_cards
     # What lies in the cache damaged is not fetched again either: the note says why it is left out.
@@ -263,7 +297,8 @@ def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelC
     affordable: list[ModelCard] = []
     beyond: list[ModelCard] = []
     size = 0
-    for card in sorted(absent, key=lambda card: card.parameters):
+    by_size = sorted(absent, key=lambda card: card.parameters)
+    for card in by_size:
         size += BYTES_PER_WEIGHT * card.parameters
         if size <= AUTO_BYTES:
             affordable.append(card)
@@ -279,10 +314,13 @@ def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelC
         else:
             fetchable.append(card)
     tell_left_out(troubles, note)
+    # Where the hub gives nothing at all, nobody needs to hear of what it would give besides.
     if beyond and fetchable:
         names = ", ".join(card.name for card in beyond)
-        more = sized(BYTES_PER_WEIGHT * sum(card.parameters for card in beyond))
+        parameters = sum(card.parameters for card in beyond)
+        size_beyond = sized(BYTES_PER_WEIGHT * parameters)
         note(
-            f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {more}): name them to have them"
+            f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {size_beyond}): "
+            "name them to have them"
         )
     return fetchable
