@@ -14,7 +14,15 @@ from tests.conformance.tiny import tiny_model
 from xautolm.data.conversations import Speaker, Turn, conversation_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.forms.extract import Extract, answer_span, best_span
+from xautolm.finetuning.forms.base import by_length
+from xautolm.finetuning.forms.extract import (
+    Extract,
+    RowAnswer,
+    SpanScores,
+    Window,
+    answer_span,
+    best_span,
+)
 from xautolm.finetuning.forms.generate import (
     IGNORED,
     Generate,
@@ -134,6 +142,31 @@ def test_best_span_by_hand() -> None:
         8,
     )  # ties go to the higher start; 2 tokens at most
     assert best_span(start, end, [None] * 5, longest=5) is None
+
+
+def test_a_row_is_answered_by_its_best_window_unless_all_windows_say_that_there_is_no_answer() -> (
+    None
+):
+    context = "An apple and a pear."
+
+    def window(place: slice, no_answer: float, score: float) -> tuple[Window, SpanScores]:
+        offsets = [None, (place.start, place.stop)]
+        scores = np.array([no_answer / 2, score / 2])
+        return Window(inputs={}, offsets=offsets), SpanScores(start=scores, end=scores)
+
+    answer = RowAnswer()
+    for place, no_answer, score in ((slice(3, 8), 5.0, 2.0), (slice(15, 19), 4.0, 3.0)):
+        answer.look_at(*window(place, no_answer, score), context, longest=5)
+    # The second window is the surest of an answer, and even there "no answer" is better.
+    assert (answer.score, answer.no_answer_score) == (3.0, 4.0)
+    assert answer.settled(may_be_empty=False) == "pear"
+    assert answer.settled(may_be_empty=True) == ""
+    answer.look_at(*window(slice(3, 8), 2.0, 2.0), context, longest=5)
+    assert answer.settled(may_be_empty=True) == "pear"
+
+
+def test_short_rows_come_first_and_equal_ones_in_their_order() -> None:
+    assert by_length([[1, 2, 3], [1], [1, 2], [2]]) == [1, 3, 2, 0]
 
 
 def test_a_very_long_question_leaves_room_for_the_context(models: dict[str, Any]) -> None:

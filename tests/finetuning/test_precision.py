@@ -12,7 +12,7 @@ import torch
 
 from tests.finetuning.conftest import Order
 from xautolm.finetuning import bf16_speed
-from xautolm.finetuning.precision import arithmetic
+from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.run import run
 
@@ -31,6 +31,13 @@ def test_only_a_processor_is_switched_to_bfloat16() -> None:
     ):
         with arithmetic(device, is_bf16=is_bf16):
             assert (matrix @ matrix).dtype == expected
+
+
+def test_numbers_in_bfloat16_and_with_gradients_become_an_array() -> None:
+    weights = torch.tensor([[0.5, -2.0]], dtype=torch.bfloat16, requires_grad=True)
+    array = as_array(weights)
+    assert array.dtype == np.float32
+    np.testing.assert_array_equal(array, [[0.5, -2.0]])
 
 
 def test_a_probe_in_bfloat16_has_nearly_the_same_features_and_score(
