@@ -59,6 +59,7 @@ class _Narrowing:
         """Return the parameters of a space with the user's ranges."""
         parameters: list[Parameter] = []
         for parameter in space.parameters:
+            # A branch is walked also where it is not named: the changes may be for what it opens.
             if isinstance(parameter, Branch):
                 parameter = self._narrowed_branch(parameter, changes)
             elif parameter.name in changes:
@@ -157,7 +158,8 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
         if isinstance(parameter, Branch):
             branches: dict[str, Space] = {}
             for option, opened in parameter.branches.items():
-                branches[option] = _as_requested(opened, requested)
+                offered = _as_requested(opened, requested)
+                branches[option] = offered
             parameter = replace(parameter, branches=branches)
         parameters.append(parameter)
     return Space(space.name, tuple(parameters))
@@ -171,7 +173,9 @@ def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:
         ValueError: The same, or the range is none.
     """
     if not isinstance(change, Mapping):
-        return _with_values(parameter, _as_list(change))
+        values = _as_list(change)
+        return _with_values(parameter, values)
+    # Options have no order, so nothing lies between a lower and an upper end.
     if isinstance(parameter, Choice):
         raise ValueError("give a list of values")
     unknown = set(change) - set(RANGE_KEYS)
@@ -182,6 +186,7 @@ def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:
 
 def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     """Return a number with the user's range, and its default inside."""
+    # What the user does not say stays as it is.
     old = {
         "low": parameter.low,
         "high": parameter.high,

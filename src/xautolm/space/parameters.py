@@ -118,6 +118,7 @@ class Number:
         low = _number(plain, "low")
         high = _number(plain, "high")
         default = _number(plain, "default")
+        # Left out by `to_plain` where the range is not logarithmic.
         log = bool(plain.get("log"))
         return cls(name=name, low=low, high=high, default=default, log=log)
 
@@ -232,13 +233,13 @@ class Choice:
     @classmethod
     def from_plain(cls, plain: Mapping[str, object]) -> Self:
         """Build the parameter that `to_plain` described."""
+        name = str(plain[cls.TAG])
         options = plain["options"]
-        default = plain["default"]
         if not isinstance(options, list):
             raise TypeError("a choice has a list of options")
+        default = plain["default"]
         if not isinstance(default, Scalar):
             raise TypeError("the default of a choice is a plain value")
-        name = str(plain[cls.TAG])
         return cls(name=name, options=tuple(options), default=default)
 
 

@@ -79,15 +79,18 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
             name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"
         ),
     ]
+    # Both change the loss of a choice between classes, and mean nothing where a task has another loss.
     if bounds.form.chooses_class:
-        parameters.append(Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0))
+        smoothing = Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0)
+        parameters.append(smoothing)
         parameters.append(class_weights())
     if bounds.body_dropout:
-        parameters.append(Float(name="dropout", low=0.0, high=0.3, default=0.1))
+        dropout = Float(name="dropout", low=0.0, high=0.3, default=0.1)
+        parameters.append(dropout)
     # The format that the device prefers is the default; on most processors it is the only one.
-    parameters.append(
-        Choice(name="precision", options=bounds.precisions, default=bounds.precisions[0])
-    )
+    preferred = bounds.precisions[0]
+    precision = Choice(name="precision", options=bounds.precisions, default=preferred)
+    parameters.append(precision)
     return tuple(parameters)
 
 
@@ -169,10 +172,11 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
     """Return what only the paper's space for classification has."""
     parameters: list[Parameter] = []
     if bounds.body_dropout:
-        parameters.append(Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1))
-    parameters.append(
-        Choice(name="optimizer", options=("adamw", "adam", "sgd", "adagrad"), default="adamw")
-    )
+        dropout = Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1)
+        parameters.append(dropout)
+    optimizers = ("adamw", "adam", "sgd", "adagrad")
+    optimizer = Choice(name="optimizer", options=optimizers, default="adamw")
+    parameters.append(optimizer)
     patience, delta = _early_stopping((0.0, 0.001, 0.005, 0.01))
     stopping = _switch("early_stopping", patience, delta)
     parameters.append(stopping)

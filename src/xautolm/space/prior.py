@@ -47,6 +47,7 @@ class Categorical:
         """Return weights moved by `rate` of the way to the shares of the options among some values."""
         shares = _shares(parameter, values)
         moved = _mixed(self.weights, shares, rate)
+        # An option that no value has is not ruled out: the floor stays under its weight.
         return _normalized(moved)
 
     def nudged(self, parameter: Parameter, value: Scalar, rate: float) -> Categorical:
@@ -198,14 +199,17 @@ class Prior:
     def plain(cls, space: Space) -> Prior:
         """Return no knowledge: equal weights; the middle of a range as mean, its width as deviation (paper)."""
         beliefs: dict[str, Belief] = {}
-        for key, parameter in space.sites().items():
-            beliefs[key] = _plain_belief(parameter)
+        sites = space.sites()
+        for key, parameter in sites.items():
+            belief = _plain_belief(parameter)
+            beliefs[key] = belief
         return cls(space, beliefs)
 
     def to_plain(self) -> dict[str, Plain]:
         """Return the beliefs as JSON values."""
         plain: dict[str, Plain] = {}
         for key, belief in self.beliefs.items():
+            # Its fields tell the kinds apart, so no name of the kind is written.
             plain[key] = asdict(belief)
         return plain
 
@@ -236,8 +240,9 @@ class Prior:
         visited: dict[str, list[Scalar]] = {}
         for sample in samples:
             for key, value in sample.items():
-                values = visited.setdefault(key, [])
-                values.append(value)
+                values_at_site = visited.setdefault(key, [])
+                values_at_site.append(value)
+
         # Only what was visited is touched: below a branch that no sample took, nothing was learned.
         sites = self.space.sites()
         beliefs = dict(self.beliefs)
