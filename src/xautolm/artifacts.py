@@ -10,7 +10,6 @@ from dataclasses import replace
 from pathlib import Path
 
 from xautolm.best_folder import Results, best_of, front_of, read_results
-from xautolm.data.split_names import TEST
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
@@ -24,6 +23,7 @@ from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, war
 from xautolm.serialization import read_record, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
 
@@ -64,7 +64,7 @@ def complete(session: Session, best: Experience) -> None:
     """Score the model in `best/` on the test split, and let its card say that the search has ended."""
     results = session.best.results()
     assert results is not None
-    lacks_test = results.test is None and session.folder.split(TEST).exists()
+    lacks_test = results.test is None and session.folder.split(Split.TEST).exists()
     if results.is_final and not lacks_test:
         return
     test = results.test
@@ -78,14 +78,17 @@ def parting_words(folder: RunFolder, info: RunInfo) -> str:
     """Return what somebody should know who ends a search early: where its best model is, if there is one."""
     if not folder.best.is_dir():
         return "no trial has given a model yet"
-    results = read_results(folder)
     model = "the best model so far"
+    results = read_results(folder)
     if results is not None:
         score = results.validation.get(results.metric, math.nan)
         model += f" (trial {results.best}, validation {results.metric} {score_text(score)})"
+    # As a path that can be typed from where the person is.
     run = shown_folder(folder.root)
-    command = predict_command(run, tuple(TASKS.get(info.task).inputs))
-    return f"{model} is in {run / folder.best.name}; ask it with: {command}"
+    place = run / folder.best.name
+    task = TASKS.get(info.task)
+    command = predict_command(run, tuple(task.inputs))
+    return f"{model} is in {place}; ask it with: {command}"
 
 
 def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experience]) -> None:

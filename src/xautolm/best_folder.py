@@ -163,11 +163,12 @@ class BestFolder:
         A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
         the one that is there: without it, the next start places the best model once more.
         """
-        metric = lead_of(recorded_objectives(self.info)).name
+        lead = lead_of(recorded_objectives(self.info))
         validation = dict(best.outcome.metrics)
-        results = Results(best=best.trial, metric=metric, validation=validation, is_final=False)
+        results = Results(best=best.trial, metric=lead.name, validation=validation, is_final=False)
         model = self.folder.model(best.trial)
         fresh = self._fresh
+        # What a kill left of an earlier attempt.
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(model, fresh, copy_function=_link_or_copy)
         self._write_card(fresh, best, results)
@@ -217,9 +218,10 @@ class BestFolder:
 
 def front_of(info: RunInfo, experiences: Sequence[Experience]) -> list[Experience]:
     """Return the Pareto-optimal trials of a run, best in the first objective first."""
-    outcomes = {experience.trial: experience.outcome for experience in experiences}
     by_number = {experience.trial: experience for experience in experiences}
-    numbers = pareto_front(outcomes, recorded_objectives(info))
+    outcomes = {number: experience.outcome for number, experience in by_number.items()}
+    objectives = recorded_objectives(info)
+    numbers = pareto_front(outcomes, objectives)
     return [by_number[number] for number in numbers]
 
 

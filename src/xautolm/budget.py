@@ -44,16 +44,16 @@ class Clock:
     def __init__(
         self, path: Path, budget: Budget, before: float = 0.0, started: float | None = None
     ) -> None:
-        self.path = path
-        self.budget = budget
-        self.before = before
         now = time.monotonic()
+        if started is None:
+            started = now
         # What start-up took beyond half of the budget does not count: a search needs time for a model.
         earliest = now
         if budget.seconds is not None:
             earliest = now - START_SHARE * budget.seconds
-        if started is None:
-            started = now
+        self.path = path
+        self.budget = budget
+        self.before = before
         self.started = max(earliest, started)
         self.written = 0.0
 

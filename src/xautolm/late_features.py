@@ -48,7 +48,9 @@ class LateFeatures:
         Raises:
             XAutoLMError: No child can be started, and so no trial either.
         """
-        if self.features is not None or self.launcher is None or self.child is not None:
+        are_known = self.features is not None
+        has_begun = self.child is not None
+        if are_known or has_begun or self.launcher is None:
             return
         self.folder.mkdir(parents=True, exist_ok=True)
         TrialFolder(self.folder).write_spec(spec)
@@ -56,12 +58,15 @@ class LateFeatures:
 
     def are_ready(self) -> bool:
         """Return whether `get` has nothing to wait for; where no child was started, that is always so."""
-        return self.features is not None or not self._child_runs()
+        if self.features is not None:
+            return True
+        return not self._child_runs()
 
     def get(self) -> Features:
         """Return the meta-features; waits for the child, and computes what that could not."""
         if self.features is None:
             self.wait()
+            # One that still runs would measure the same as this process, which does not wait for it any longer.
             if self.child is not None and self._child_runs():
                 kill_group(self.child)
             self.features = self.measure()
@@ -75,8 +80,7 @@ class LateFeatures:
             time.sleep(POLL_SECONDS)
 
     def _child_runs(self) -> bool:
-        return (
-            self.child is not None
-            and self.launcher is not None
-            and self.launcher.is_running(self.folder)
-        )
+        """Return whether the child has been started and has not ended."""
+        if self.launcher is None or self.child is None:
+            return False
+        return self.launcher.is_running(self.folder)

@@ -30,15 +30,23 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
     seconds = options.trial_time_limit
     budget = options.spending.seconds
     if seconds is None and budget is not None:
-        usual = max(budget * TRIAL_SHARE, cheapest_seconds)
+        share = budget * TRIAL_SHARE
+        usual = max(share, cheapest_seconds)
         seconds = min(budget, usual)
+    # Trials that run at once share the main memory.
     host = int(MEMORY_SHARE * system.memory / options.parallel)
-    memory_limit = options.trial_memory_limit
+    asked = options.trial_memory_limit
     if system.device != DeviceKind.CUDA:
-        return Limits(seconds=seconds, memory=min(host, memory_limit or host))
+        memory = host
+        if asked is not None:
+            memory = min(host, asked)
+        return Limits(seconds=seconds, memory=memory)
+    # The limit that is asked for is one of the device that trials run on.
     trials_per_gpu = math.ceil(options.parallel / len(system.gpus))
     gpu = int(MEMORY_SHARE * system.device_memory / trials_per_gpu)
-    return Limits(seconds=seconds, memory=host, gpu_memory=min(gpu, memory_limit or gpu))
+    if asked is not None:
+        gpu = min(gpu, asked)
+    return Limits(seconds=seconds, memory=host, gpu_memory=gpu)
 
 
 def opening_limits(options: FitOptions, limits: Limits) -> Limits:
@@ -46,7 +54,9 @@ def opening_limits(options: FitOptions, limits: Limits) -> Limits:
 
     One training with its whole schedule is a better answer than three that are cut in the middle of theirs.
     """
-    return limits if options.trial_time_limit is not None else replace(limits, seconds=None)
+    if options.trial_time_limit is not None:
+        return limits
+    return replace(limits, seconds=None)
 
 
 def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> list[str]:
@@ -54,9 +64,14 @@ def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> li
 
     Where none does, all come back: who checks them says what is lacking.
     """
-    defaults = default_configurations(space)
-    fitting = [default.model for default in defaults if not resources.obstacle(default, limits)]
-    names = fitting or [default.model for default in defaults]
+    models = []
+    fitting = []
+    for default in default_configurations(space):
+        models.append(default.model)
+        if not resources.obstacle(default, limits):
+            fitting.append(default.model)
+    # A model stands there once for each method that fits.
+    names = fitting or models
     return list(dict.fromkeys(names))
 
 
@@ -70,12 +85,16 @@ def check_resources(
         ModelUnavailableError: None of the models fits into memory.
     """
     candidates = default_configurations(space)
-    cheapest = resources.cheapest(candidates).first_result_seconds
-    if limits.seconds is not None and cheapest > limits.seconds:
-        limit = "time limit" if options.trial_time_limit else "budget"
+    cheapest = resources.cheapest(candidates)
+    seconds = cheapest.first_result_seconds
+    if limits.seconds is not None and seconds > limits.seconds:
+        # Where no limit was given, it came from the budget, which is what can be changed.
+        limit = "budget"
+        if options.trial_time_limit is not None:
+            limit = "time limit"
         raise BudgetError(
             f"The {limit} is too small for one trial.",
-            got=f"{limits.seconds:.0f} s; the cheapest trial needs about {cheapest:.0f} s until its first epoch is "
+            got=f"{limits.seconds:.0f} s; the cheapest trial needs about {seconds:.0f} s until its first epoch is "
             "validated",
             fix=f"Give a larger {limit}, a smaller --max-train, or a smaller model.",
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -37,28 +38,25 @@ def search(session: Session) -> list[Experience]:
         SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
     """
     scenario = session.scenario
-    standing = Standing(
-        lead=scenario.lead, folder=session.folder, experiences=list(session.experiences)
-    )
+    experiences = list(session.experiences)
+    standing = Standing(lead=scenario.lead, folder=session.folder, experiences=experiences)
+    # What earlier sessions measured on this very machine and data corrects the predictions from the first trial on.
     for experience in standing.experiences:
         scenario.resources.observe(experience.configuration, experience.outcome)
+
     with folder_errors(session.folder.root):
         session.clock.note()
         session.best.restore(standing.experiences)
         session.measure_features()
         misfortunes = 0
         while True:
-            while len(standing.running) < scenario.options.parallel and start_next(
-                session, standing
-            ):
-                pass
+            start_trials(session, standing)
+            # Nothing runs and nothing could be started: the budget or the space is used up.
             if not standing.running:
                 break
-            if session.pruner is not None:
-                session.pruner.stop_hopeless(
-                    session.executor, standing.running, standing.experiences
-                )
-            for number, outcome in session.executor.finished(UPDATE_SECONDS):
+            stop_hopeless(session, standing)
+            ended = session.executor.finished(UPDATE_SECONDS)
+            for number, outcome in ended:
                 experience = conclude(session, standing, number, outcome)
                 session.screen.finished(experience, standing)
                 misfortunes = 0 if outcome.is_evidence else misfortunes + 1
@@ -68,6 +66,21 @@ def search(session: Session) -> list[Experience]:
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences
+
+
+def start_trials(session: Session, standing: Standing) -> None:
+    """Start trials until as many run as may run at once, or no further one can be started."""
+    most = session.scenario.options.parallel
+    while len(standing.running) < most:
+        has_started = start_next(session, standing)
+        if not has_started:
+            break
+
+
+def stop_hopeless(session: Session, standing: Standing) -> None:
+    """Stop the running trials that can no longer reach the front; nothing where pruning is turned off."""
+    if session.pruner is not None:
+        session.pruner.stop_hopeless(session.executor, standing.running, standing.experiences)
 
 
 def show(session: Session, standing: Standing) -> None:
@@ -83,19 +96,21 @@ def conclude(
     session: Session, standing: Standing, number: int, outcome: TrialOutcome
 ) -> Experience:
     """Tell study, resources and store what came of a trial."""
+    scenario = session.scenario
     spec = standing.running.pop(number)
+    configuration = spec.configuration
     session.study.tell(number, outcome)
-    session.scenario.resources.observe(spec.configuration, outcome)
+    scenario.resources.observe(configuration, outcome)
     # A trial that was ended from outside says nothing of its configuration, which is tried once more.
-    if not outcome.is_evidence and not spec.proposal.startswith(AGAIN):
-        session.study.enqueue(spec.configuration, f"{AGAIN} {number}")
-    experience = experience_of(
-        session.info, spec, outcome, TrialFolder(session.folder.trial(number))
-    )
+    is_second_attempt = spec.proposal.startswith(AGAIN)
+    if not outcome.is_evidence and not is_second_attempt:
+        session.study.enqueue(configuration, f"{AGAIN} {number}")
+    folder = TrialFolder(session.folder.trial(number))
+    experience = experience_of(session.info, spec, outcome, folder)
     session.record([experience])
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
-    standing.front = pareto_front(outcomes, session.scenario.objectives)
+    standing.front = pareto_front(outcomes, scenario.objectives)
     keep_weights(session, standing.experiences, standing.running)
     session.best.follow(standing.experiences)
     return experience
@@ -104,10 +119,12 @@ def conclude(
 def keep_weights(
     session: Session, experiences: Sequence[Experience], running: Iterable[int]
 ) -> None:
-    """Delete the weights that no longer matter: who is on the front counts, of those whose weights are there."""
+    """Delete the weights of trials that are not on the Pareto front, of those whose weights are there."""
     outcomes = {}
     for experience in experiences:
-        if session.folder.model(experience.trial).is_dir():
+        # A trial whose weights are gone, whatever took them, must not push another's off the front.
+        has_weights = session.folder.model(experience.trial).is_dir()
+        if has_weights:
             outcomes[experience.trial] = experience.outcome
     front = pareto_front(outcomes, session.scenario.objectives)
     session.folder.keep_weights(front, running)
@@ -116,11 +133,16 @@ def keep_weights(
 def start_next(session: Session, standing: Standing) -> bool:
     """Start the next trial; return False if budget or space hold no further one."""
     trials_left = session.trials_left(standing.experiences, len(standing.running))
-    if session.clock.left <= 0 or (trials_left is not None and trials_left <= 0):
+    if trials_left is not None and trials_left <= 0:
         return False
+    if session.clock.left <= 0:
+        return False
+    # What builds on the best so far may use all the time that is left; anything else has the limit of a trial.
     opening_limits = within(session.opening_limits, session.clock)
+    limits = within(session.scenario.limits, session.clock)
     is_opening = open_further(session, standing, opening_limits)
-    limits = opening_limits if is_opening else within(session.scenario.limits, session.clock)
+    if is_opening:
+        limits = opening_limits
     asked = ask(session, standing.experiences, limits)
     if asked is None:
         return False
@@ -131,25 +153,33 @@ def start_next(session: Session, standing: Standing) -> bool:
 def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limits) -> None:
     """Start a trial on the device that has the fewest."""
     scenario = session.scenario
-    number, configuration = asked.number, asked.configuration
+    number = asked.number
+    configuration = asked.configuration
     folder = session.folder.trial(number)
     # A folder that is there already belongs to a trial that ended: it is never written over.
     folder.mkdir(parents=True)
     busy = [spec.device for spec in standing.running.values()]
     device = min(session.devices(), key=busy.count)
+    # Samplers that do not tell where a proposal came from are named in its place.
     proposal = str(asked.attributes.get(PROPOSAL, scenario.options.sampler))
     spec = session.spec(number, configuration, limits, device, proposal)
     if scenario.options.explain:
         explain(session, asked)
     session.executor.start(spec, folder)
     standing.running[number] = spec
-    session.screen.started(number, configuration, scenario.resources.predict(configuration).seconds)
+    estimate = scenario.resources.predict(configuration)
+    session.screen.started(number, configuration, estimate.seconds)
 
 
 def within(limits: Limits, clock: Clock) -> Limits:
     """Return the limits of a trial that starts now: none lasts longer than the budget."""
-    seconds = min(limits.seconds or float("inf"), clock.left)
-    return replace(limits, seconds=None if seconds == float("inf") else seconds)
+    seconds = clock.left
+    if limits.seconds is not None:
+        seconds = min(limits.seconds, clock.left)
+    # The clock of a search without a time budget has infinitely many seconds; limits say that by None.
+    if math.isinf(seconds):
+        return replace(limits, seconds=None)
+    return replace(limits, seconds=seconds)
 
 
 def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
@@ -167,8 +197,10 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     def obstacle(configuration: Configuration) -> str:
         return scenario.resources.obstacle(configuration, limits)
 
-    for configuration in opening.after_probes(experiences, running, scenario.lead, obstacle):
+    trainings = opening.after_probes(experiences, running, scenario.lead, obstacle)
+    for configuration in trainings:
         session.study.enqueue(configuration, DEFAULT)
+    # As long as no training has begun, the sampler is not asked: what waits in the study comes next.
     if not opening.has_ended(experiences, running):
         return True
     promoted = session.rungs.promotion(experiences, running, session.clock.spent, obstacle)
@@ -187,8 +219,10 @@ def ask(session: Session, experiences: Sequence[Experience], limits: Limits) -> 
     scenario, clock = session.scenario, session.clock
 
     def obstacle(configuration: Configuration, epochs: float) -> str:
-        reason = session.opening.reason_to_wait(configuration, experiences, scenario.lead)
-        return reason or scenario.resources.obstacle(configuration, limits, epochs)
+        reason_to_wait = session.opening.reason_to_wait(configuration, experiences, scenario.lead)
+        if reason_to_wait:
+            return reason_to_wait
+        return scenario.resources.obstacle(configuration, limits, epochs)
 
     def fits(epochs: float) -> bool:
         return any(not obstacle(default, epochs) for default in session.defaults)
@@ -220,6 +254,7 @@ def end_early(session: Session) -> list[Experience]:
     Returns:
         The experiences of the run.
     """
+    # First of all, so that no trial writes into its folder while it is read.
     session.executor.close()
     info = session.whole_info()
     experiences = session.folder.trials(info).experiences
@@ -229,7 +264,8 @@ def end_early(session: Session) -> list[Experience]:
         experiences = settled(session.folder, info, session.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in session.study.running():
-            session.study.tell(number, outcomes.get(number, interrupted()))
+            outcome = outcomes.get(number, interrupted())
+            session.study.tell(number, outcome)
     session.store.add(experiences)
     keep_weights(session, experiences, ())
     return experiences
@@ -237,17 +273,23 @@ def end_early(session: Session) -> list[Experience]:
 
 def explain(session: Session, asked: AskedTrial) -> None:
     """Say and write where a proposal came from; samplers that do not tell are named."""
-    origin = asked.attributes.get(PROPOSAL, session.scenario.options.sampler)
-    explanation = asked.attributes.get(EXPLANATION) or {"origin": origin}
-    TrialFolder(session.folder.trial(asked.number)).write_explanation(explanation)
-    session.screen.note(explained(asked.number, explanation))
+    explanation = asked.attributes.get(EXPLANATION)
+    if not explanation:
+        origin = asked.attributes.get(PROPOSAL, session.scenario.options.sampler)
+        explanation = {"origin": origin}
+    folder = TrialFolder(session.folder.trial(asked.number))
+    folder.write_explanation(explanation)
+    text = explained(asked.number, explanation)
+    session.screen.note(text)
 
 
 def _too_many_misfortunes(outcome: TrialOutcome) -> SearchEndedError:
     """Return the error that ends a search whose trials are ended from outside one after the other."""
-    message = outcome.failure.headline if outcome.failure else ""
+    reason = ""
+    if outcome.failure is not None:
+        reason = outcome.failure.headline
     return SearchEndedError(
         f"{LARGEST_MISFORTUNE} trials in a row were ended from outside, so the search ends here.",
-        got=message,
+        got=reason,
         fix="Mend that; the same command goes on from here.",
     )

@@ -10,7 +10,6 @@ from functools import cached_property
 import numpy as np
 import pandas as pd
 
-from xautolm.data.split_names import TRAIN, VALIDATION
 from xautolm.execution import Executor
 from xautolm.metrics import constant_scores
 from xautolm.objectives import Objective, lead_of, objective_values
@@ -20,6 +19,7 @@ from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.space.shares import rung_share
 from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
+from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
 
@@ -84,7 +84,8 @@ class Pruner:
             running: Their orders, by number.
             experiences: The run's trials that have ended.
         """
-        for number, reason in self.hopeless(running, experiences).items():
+        reasons = self.hopeless(running, experiences)
+        for number, reason in reasons.items():
             executor.cancel(number)
             self.say(f"trial {number} is stopped: {reason}")
 
@@ -170,7 +171,7 @@ class Pruner:
             return {}
         targets: dict[str, np.ndarray] = {}
         try:
-            for split in (TRAIN, VALIDATION):
+            for split in (Split.TRAIN, Split.VALIDATION):
                 table = pd.read_parquet(self.folder.split(split), columns=[self.task.target])
                 labels = list(table[self.task.target])
                 targets[split] = np.asarray(self.task.encode(labels, self.labels))
@@ -179,7 +180,7 @@ class Pruner:
             logger.warning("what a constant answer scores cannot be said: %s", error)
             return {}
         try:
-            return constant_scores(self.metrics, targets[TRAIN], targets[VALIDATION])
+            return constant_scores(self.metrics, targets[Split.TRAIN], targets[Split.VALIDATION])
         except Exception as error:
             # A metric of somebody's own may refuse answers that are all the same: curves are judged all the same.
             logger.warning(

@@ -51,6 +51,8 @@ MINORITY_RATIO = 3.0
 """How far fewer past trials can move a prediction: one wrong record must not make everything look too slow to try."""
 FIXED_SECONDS = 3.0
 """Loading, tokenising and saving, in seconds."""
+MEMORY_TOLERANCE = 0.1
+"""Share of its memory by which a machine may differ from another that counts as the same."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,16 +123,19 @@ class ResourceModel:
         method = METHODS.get(configuration.method)
         form = form_of(self.forms, card.architecture, values)
         max_length = as_float(values["max_length"])
-        length = min(self.profile.tokens_read(max_length) * PADDING, max_length)
+        tokens = self.profile.tokens_read(max_length)
+        length = min(tokens * PADDING, max_length)
 
         # Operations of a forward pass: a multiplication and an addition for each weight of a layer (4 h^2 of attention
         # and 8 h^2 of the feed-forward network), and for each pair of tokens in attention.
-        layer = 12 * card.hidden_size**2 + 2 * length * card.hidden_size
-        per_token = 2 * card.layers * layer
+        weights_of_layer = 12 * card.hidden_size**2
+        attention = 2 * length * card.hidden_size
+        operations_per_token = 2 * card.layers * (weights_of_layer + attention)
         if form.says_words:
-            per_token += 2 * card.hidden_size * card.vocabulary
+            # The matrix that turns each token's hidden state into scores of all words.
+            operations_per_token += 2 * card.hidden_size * card.vocabulary
         speed = self._speed() / self._correction()
-        pass_seconds = length * per_token / speed
+        pass_seconds = length * operations_per_token / speed
 
         examples = self.profile.train_examples * trained_share(values)
         if method.most_training_rows is not None:
@@ -148,21 +153,28 @@ class ResourceModel:
         method = METHODS.get(configuration.method)
         form = form_of(self.forms, card.architecture, values)
 
-        # The longest batch decides, not the usual one. Attention has a score for each pair of tokens.
-        longest = min(self.profile.tokens_max, as_float(values["max_length"]))
-        layer = longest * (ACTIVATIONS * card.hidden_size + 2 * card.layers * longest)
+        # Activations, in numbers. The longest batch decides, not the usual one.
+        max_length = as_float(values["max_length"])
+        longest = min(self.profile.tokens_max, max_length)
+        # Attention has a score for each pair of tokens, so this part grows with the square of the length.
+        numbers_per_token = ACTIVATIONS * card.hidden_size + 2 * card.layers * longest
+        layer = longest * numbers_per_token
         logits = form.logit_copies * longest * card.vocabulary
-        layers_with_gradient = max(method.backward_share(card, values) * card.layers, 1)
-        activations = layers_with_gradient * layer + logits
+        layers_with_gradient = method.backward_share(card, values) * card.layers
+        # Where no layer has a gradient, one at a time is computed all the same.
+        activations = max(layers_with_gradient, 1) * layer + logits
         # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
         layer_inputs = card.layers * longest * card.hidden_size
         checkpointed = min(activations, layer + layer_inputs + logits)
 
+        # Weights, in numbers: those that are stored, and what training keeps for each that it changes.
         stored = method.stored_share(card, values) * card.parameters
         trained = method.trained_share(card, values) * card.parameters
         numbers = stored + OPTIMIZER_COPIES * trained
-        # On a GPU, what Python and the libraries take lies in main memory; the driver's context takes its place.
-        process = PROCESS_MEMORY // 2 if self.system.device == DeviceKind.CUDA else PROCESS_MEMORY
+        process = PROCESS_MEMORY
+        if self.system.device == DeviceKind.CUDA:
+            # What Python and the libraries take lies in main memory; the driver's context takes its place on the GPU.
+            process = PROCESS_MEMORY // 2
         return MemoryNeeds(
             weights=process + BYTES * numbers,
             activations=BYTES * activations,
@@ -180,10 +192,13 @@ class ResourceModel:
         """
         for experience in past:
             configuration = experience.configuration
-            if configuration.model not in self.cards or configuration.method not in METHODS.things:
+            has_model = configuration.model in self.cards
+            has_method = configuration.method in METHODS.things
+            if not has_model or not has_method:
                 continue
             if not _are_alike(experience.system, self.system):
                 continue
+            # The trial is predicted for the data that it ran on, and uncorrected by what was measured here.
             model_of_past = replace(self, profile=experience.data, ratios=[], past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
             with suppress(KeyError, ValueError, ArithmeticError, UnknownNameError):
@@ -193,19 +208,29 @@ class ResourceModel:
 
     def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
         """Return measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
-        last = outcome.history[-1] if outcome.history else {}
+        if not outcome.succeeded:
+            return []
+        last: Mapping[str, float] = {}
+        if outcome.history:
+            last = outcome.history[-1]
         epochs = last.get("epoch", 0.0)
+        # A probe says how long the frozen body ran, for the rest of its time is unlike any training's.
         seconds = last.get(BODY_SECONDS, outcome.evaluation_time)
-        if not outcome.succeeded or not seconds or not epochs > 0:
+        # Zero seconds: the features of the body lay in the cache already, and nothing was measured.
+        if not seconds or not epochs > 0:
             return []
-        epoch_seconds = self.predict(configuration).first_result_seconds - FIXED_SECONDS
+        estimate = self.predict(configuration)
+        epoch_seconds = estimate.first_result_seconds - FIXED_SECONDS
         uncorrected = epoch_seconds / self._correction()
-        if not uncorrected > 0:  # too short to be told from the fixed seconds
+        # Too short to be told from the fixed seconds.
+        if not uncorrected > 0:
             return []
-        return [seconds / epochs / uncorrected]
+        measured = seconds / epochs
+        return [measured / uncorrected]
 
     def _correction(self) -> float:
         """Return what predictions of time are multiplied by."""
+        # A trial of this search ran on this very data; past ones count only until there is one.
         if self.ratios:
             return median(self.ratios)
         if not self.past_ratios:
@@ -213,7 +238,8 @@ class ResourceModel:
         correction = median(self.past_ratios)
         if len(self.past_ratios) >= MAJORITY:
             return correction
-        return min(max(correction, 1 / MINORITY_RATIO), MINORITY_RATIO)
+        at_least = max(correction, 1 / MINORITY_RATIO)
+        return min(at_least, MINORITY_RATIO)
 
     def obstacle(self, configuration: Configuration, limits: Limits, epochs: float = 1.0) -> str:
         """Return why a configuration is predicted not to fit within limits, or nothing.
@@ -224,29 +250,41 @@ class ResourceModel:
             epochs: How much of the first epoch must fit, besides one evaluation.
         """
         estimate = self.predict(configuration)
-        memory = self.memory_limit(limits)
-        if estimate.least_memory > memory:
-            needs = f"needs about {estimate.least_memory / 1e9:.1f} GB of {memory / 1e9:.1f} GB"
-            return f"{FailureKind.OUT_OF_MEMORY}: {needs}"
+        memory_limit = self.memory_limit(limits)
+        # Checkpointing is tried where a batch of one does not fit without it, so its need is what decides.
+        if estimate.least_memory > memory_limit:
+            needed = estimate.least_memory / 1e9
+            available = memory_limit / 1e9
+            return f"{FailureKind.OUT_OF_MEMORY}: needs about {needed:.1f} GB of {available:.1f} GB"
         if limits.seconds is None:
             return ""
-        epoch_seconds = estimate.first_result_seconds - FIXED_SECONDS - estimate.validation_seconds
-        seconds = estimate.first_result_seconds - (1 - epochs) * epoch_seconds
+        first_result_seconds = estimate.first_result_seconds
+        epoch_seconds = first_result_seconds - FIXED_SECONDS - estimate.validation_seconds
+        left_out_seconds = (1 - epochs) * epoch_seconds
+        seconds = first_result_seconds - left_out_seconds
         if seconds <= limits.seconds:
             return ""
-        part = "its first epoch" if epochs == 1 else f"{epochs:.0%} of its first epoch"
-        return f"{FailureKind.TIMEOUT}: needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
+        part = f"{epochs:.0%} of its first epoch"
+        if epochs == 1:
+            part = "its first epoch"
+        needs = f"needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
+        return f"{FailureKind.TIMEOUT}: {needs}"
 
     def needs_checkpointing(self, configuration: Configuration, limits: Limits) -> bool:
         """Return whether not even a per-device batch of one is predicted to fit with all activations kept."""
-        return self.predict(configuration).memory > self.memory_limit(limits)
+        estimate = self.predict(configuration)
+        return estimate.memory > self.memory_limit(limits)
 
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
         """Return the largest per-device batch, a halving of the configured one, that is predicted to fit."""
         estimate = self.predict(configuration)
         limit = self.memory_limit(limits)
         size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
-        while size > 1 and estimate.memory + (size - 1) * estimate.memory_per_example > limit:
+        while size > 1:
+            memory = estimate.memory + (size - 1) * estimate.memory_per_example
+            if memory <= limit:
+                break
+            # Rounded up, so that the sizes tried are those that a trial itself would go down to.
             size = (size + 1) // 2
         return size
 
@@ -261,22 +299,31 @@ class ResourceModel:
 
     def _speed(self) -> float:
         """Return the assumed speed in operations per second."""
-        if self.system.device == DeviceKind.CPU:
-            return self.system.gflops * 1e9 * CPU_EFFICIENCY * self.threads_share
-        return GPU_GFLOPS * 1e9
+        if self.system.device != DeviceKind.CPU:
+            return GPU_GFLOPS * 1e9
+        # What was measured is a large matrix product; training reaches a share of that, and trials at once share it.
+        product_speed = self.system.gflops * 1e9
+        return product_speed * CPU_EFFICIENCY * self.threads_share
 
 
 def memory_within(limits: Limits, system: SystemProfile) -> float:
     """Return the memory that a trial may use on a machine's device, in bytes: the limit, or what the device has."""
-    limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
+    limit = limits.memory
+    if system.device == DeviceKind.CUDA:
+        limit = limits.gpu_memory
     return float(limit or system.device_memory)
 
 
 def _are_alike(first: SystemProfile, second: SystemProfile) -> bool:
     """Return whether two machines have the same device, cores and GPUs, and about the same memory."""
-    if first.device != second.device or first.physical_cores != second.physical_cores:
+    if first.device != second.device:
         return False
-    if [gpu.name for gpu in first.gpus] != [gpu.name for gpu in second.gpus]:
+    if first.physical_cores != second.physical_cores:
+        return False
+    gpus_of_first = [gpu.name for gpu in first.gpus]
+    gpus_of_second = [gpu.name for gpu in second.gpus]
+    if gpus_of_first != gpus_of_second:
         return False
     # What a kernel reserves, and the memory of a virtual machine, differ a little from start to start.
-    return abs(first.memory - second.memory) <= 0.1 * second.memory
+    difference = abs(first.memory - second.memory)
+    return difference <= MEMORY_TOLERANCE * second.memory

@@ -63,7 +63,10 @@ class SearchStore:
         if self.store is not None and self.store.read_only:
             return
         self.waiting += experiences
-        if self.store is None or time.monotonic() < self.closed_until or not self.waiting:
+        if self.store is None or not self.waiting:
+            return
+        # Not at every trial: a locked store makes every attempt wait for half a minute.
+        if time.monotonic() < self.closed_until:
             return
         try:
             self.store.add(self.waiting)
@@ -78,11 +81,15 @@ class SearchStore:
             self.store.close()
 
     def _trouble(self, error: StoreError) -> None:
+        """Leave the store alone for a while, and say why, the first time."""
         self.closed_until = time.monotonic() + RETRY_SECONDS
-        if not self.has_said:
-            self.has_said = True
-            reason = "; ".join(str(error).splitlines()[:2])
-            self.say(
-                f"the search goes on without the experience store: {reason}. What it lacks lies in the run's folder "
-                "and is added at the next start"
-            )
+        if self.has_said:
+            return
+        self.has_said = True
+        # What happened and why; the third line of an error is advice.
+        lines = str(error).splitlines()[:2]
+        reason = "; ".join(lines)
+        self.say(
+            f"the search goes on without the experience store: {reason}. What it lacks lies in the run's folder "
+            "and is added at the next start"
+        )
