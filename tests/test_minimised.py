@@ -20,11 +20,11 @@ from xautolm.errors import RunFolderError, UnknownNameError, UsageError
 from xautolm.metalearning.utility import utilities
 from xautolm.metrics import metric
 from xautolm.objectives import TIME
+from xautolm.past_evidence import standings_of
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Plain, Quiet
 from xautolm.run_folder import RunFolder
 from xautolm.testing import FakeExecutor, success
-from xautolm.warm_start import standings_of
 
 ERRORS = {"minilm-l6": 5.0, "minilm-l4": 2.0, "minilm-l3": 7.0, "minilm-l2": 9.0}
 """What each model is off by; the second largest is the best."""
@@ -239,6 +239,24 @@ def test_a_run_is_not_resumed_with_the_other_direction(fit: Fit, costs: ModuleTy
     metric(greater_is_better=False)(costs.cost)
     with pytest.raises(RunFolderError, match=f"{name} was maximised, and is minimised now"):
         fit(play=play_cost, **options)
+
+
+@pytest.mark.parametrize(("greater", "better"), [(True, "larger"), (False, "smaller")])
+def test_the_direction_of_a_function_is_said_when_a_search_begins(
+    fit: Fit, costs: ModuleType, capsys: pytest.CaptureFixture[str], greater: bool, better: str
+) -> None:
+    metric(greater_is_better=greater)(costs.cost)
+
+    def play_cost(spec: TrialSpec) -> TrialOutcome:
+        return success(seconds=1.0, **dict.fromkeys(spec.metrics, 0.5))
+
+    options = {"objectives": ["costs_of_mine:cost", "mae"], "trials": 1, "models": "minilm-l2"}
+    fit(play=play_cost, screen=Plain(sys.stdout), **options)
+    said = capsys.readouterr().out
+    assert f"costs_of_mine:cost: {better} is better" in said
+    assert f"greater_is_better={not greater}" in said
+    # That of a registered metric is known, and needs no word.
+    assert "mae: " not in said.partition("run folder")[0]
 
 
 def test_a_run_is_not_resumed_that_names_a_function_nobody_asked_for(

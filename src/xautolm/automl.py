@@ -38,12 +38,23 @@ from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.scenario import given_columns
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import Split, Targets
 
-ONE_CLASS = "single_label_classification"
-SEVERAL_CLASSES = "multi_label_classification"
-REGRESSION = "regression"
-"""Problem types of tasks, as transformers calls them."""
-CLASSIFICATION = {ONE_CLASS, SEVERAL_CLASSES}
+CLASSIFICATION = {Targets.CLASSES, Targets.INDICATORS}
+"""Problem types of tasks whose answers are classes."""
+
+Names = Sequence[str] | str
+"""Names, or a text that separates them by commas."""
+Pairs = Mapping[str, str] | str
+"""Texts by name, or one text such as `a=1,b=2`."""
+Function = Callable[..., float]
+"""A metric of a person's own."""
+Objectives = Sequence[str | Function] | Function | str
+"""Names of metrics and functions, or one of them."""
+Column = str | int
+"""Name of a column; a number in tables without a header."""
+Duration = str | float
+"""Seconds, or a text such as `30m`."""
 
 
 class AutoLMNotFittedError(UsageError, NotFittedError):
@@ -92,30 +103,30 @@ class AutoLM(BaseEstimator):
         self,
         *,
         task: str = "text-classification",
-        text: str | int | None = None,
-        label: str | int | None = None,
-        columns: Mapping[str, str] | str | None = None,
+        text: Column | None = None,
+        label: Column | None = None,
+        columns: Pairs | None = None,
         encoding: str | None = None,
-        validation: Any = None,
-        test: Any = None,
+        validation: object = None,
+        test: object = None,
         max_train: int | None = None,
         unlabelled: str = "drop",
-        objectives: Sequence[str | Callable[..., float]] | Callable[..., float] | str = (),
-        models: Sequence[str] | str = ("auto",),
-        families: Sequence[str] | str = ("auto",),
-        methods: Sequence[str] | str = (),
+        objectives: Objectives = (),
+        models: Names = ("auto",),
+        families: Names = ("auto",),
+        methods: Names = (),
         space: str = "default",
         export: str = "any",
         sampler: str = "xautolm",
         warm_start: str | None = None,
-        warm_start_options: Mapping[str, str] | str | None = None,
-        hide: Sequence[str] | str = (),
+        warm_start_options: Pairs | None = None,
+        hide: Names = (),
         pruning: bool = True,
         rungs: bool = False,
         seed: int = 0,
-        budget: str | float | None = None,
+        budget: Duration | None = None,
         trials: int | None = None,
-        trial_time_limit: str | float | None = None,
+        trial_time_limit: Duration | None = None,
         trial_memory_limit: str | int | None = None,
         parallel: int = 1,
         device: str = "auto",
@@ -166,10 +177,10 @@ class AutoLM(BaseEstimator):
 
     def fit(
         self,
-        X: Any,
-        y: Any = None,
+        X: object,
+        y: object = None,
         *,
-        validation: Any = None,
+        validation: object = None,
         screen: Screen | None = None,
         executor: Executor | None = None,
         started: float | None = None,
@@ -193,12 +204,11 @@ class AutoLM(BaseEstimator):
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
-        options = (
-            self.options
-            if validation is None
-            else self.options.model_copy(update={"validation": validation})
-        )
+        options = self.options
+        if validation is not None:
+            options = options.model_copy(update={Split.VALIDATION: validation})
         self.run_ = fit_run(X, y, options, screen=screen, executor=executor, started=started)
+        # The winner of an earlier fit is another model.
         self._model = None
         task = TASKS.get(options.task)
         self._values = ClassValues.of_targets(y, task.parse_label, self.info_.labels)
@@ -209,10 +219,10 @@ class AutoLM(BaseEstimator):
         cls,
         folder: str | Path,
         *,
-        objectives: Sequence[str | Callable[..., float]] | Callable[..., float] | str = (),
-        text: str | int | None = None,
-        label: str | int | None = None,
-        columns: Mapping[str, str] | str | None = None,
+        objectives: Objectives = (),
+        text: Column | None = None,
+        label: Column | None = None,
+        columns: Pairs | None = None,
         encoding: str | None = None,
         unlabelled: str = "drop",
         device: str = "auto",
@@ -232,7 +242,8 @@ class AutoLM(BaseEstimator):
         Raises:
             RunFolderError: There is no run.
         """
-        run = RunFolder(Path(folder).absolute())
+        path = Path(folder).absolute()
+        run = RunFolder(path)
         model = BestModel(run, device)
         auto = cls(
             task=model.info.task,
@@ -243,6 +254,7 @@ class AutoLM(BaseEstimator):
             encoding=encoding,
             unlabelled=unlabelled,
             device=device,
+            # A `fit` of what was loaded goes on with the run.
             out=str(run.root),
         )
         auto.run_ = run
@@ -275,24 +287,25 @@ class AutoLM(BaseEstimator):
 
     @property
     def leaderboard_(self) -> pd.DataFrame:
-        """One row for each trial, the best first, with a column for each hyperparameter."""
+        """Return one row for each trial, the best first, with a column for each hyperparameter."""
         front = [experience.trial for experience in self.pareto_front_]
         lead = lead_of(recorded_objectives(self.info_))
-        return pd.DataFrame(wide_leaderboard(self.experiences_, lead, front))
+        rows = wide_leaderboard(self.experiences_, lead, front)
+        return pd.DataFrame(rows)
 
     @property
     def classes_(self) -> np.ndarray:
-        """The classes, sorted, in the order of `predict_proba`'s columns.
+        """Return the classes, sorted, in the order of `predict_proba`'s columns.
 
         Raises:
             NoClassesError: The task has none.
         """
-        labels = self.info_.labels
-        if not labels:
-            raise NoClassesError(self.info_.task)
-        return self._values.sorted(labels)
+        info = self.info_
+        if not info.labels:
+            raise NoClassesError(info.task)
+        return self._values.sorted(info.labels)
 
-    def predict(self, X: Any) -> list[Any]:
+    def predict(self, X: object) -> list[Any]:
         """Return what the best model says.
 
         Args:
@@ -305,20 +318,22 @@ class AutoLM(BaseEstimator):
         Raises:
             DataError: An input that is no text, named by its row, or a shape without the task's inputs.
         """
-        return self._values.of_names(self._predictions(X).values)
+        predictions = self._predictions(X)
+        return self._values.of_names(predictions.values)
 
     @property
-    def predict_proba(self) -> Callable[[Any], np.ndarray]:
-        """A method like `predict` that returns probabilities of shape (rows, classes), in the order of `classes_`.
+    def predict_proba(self) -> Callable[[object], np.ndarray]:
+        """Return a method like `predict` that gives probabilities of shape (rows, classes), in the order of `classes_`.
 
         Raises:
             NoClassesError: The task has none, so the method is not there.
         """
+        # A property, so that `hasattr` tells scikit-learn whether this estimator has probabilities.
         if self._problem() not in CLASSIFICATION:
             raise NoClassesError(self.task)
         return self._probabilities
 
-    def score(self, X: Any, y: Any = None) -> float:
+    def score(self, X: object, y: object = None) -> float:
         """Return the score that scikit-learn's own estimators have, so that numbers can be compared with theirs.
 
         Accuracy for classification (the share of rows with all labels right, where a row has several), R² for
@@ -335,16 +350,18 @@ class AutoLM(BaseEstimator):
 
         model = self._best_model()
         answered = answer(model, X, y, self.options)
-        if model.task.problem_type in CLASSIFICATION:
-            return float(accuracy_score(answered.targets, answered.predictions))
-        if model.task.problem_type == REGRESSION:
-            return float(r2_score(answered.targets, answered.predictions))
+        targets = answered.targets
+        predictions = answered.predictions
+        problem = model.task.problem_type
+        if problem in CLASSIFICATION:
+            return float(accuracy_score(targets, predictions))
+        if problem == Targets.NUMBERS:
+            return float(r2_score(targets, predictions))
         first = model.task.metrics[0]
-        return scores((first,), answered.targets, answered.predictions, answered.probabilities)[
-            first
-        ]
+        values = scores((first,), targets, predictions, answered.probabilities)
+        return values[first]
 
-    def evaluate(self, X: Any, y: Any = None) -> dict[str, float]:
+    def evaluate(self, X: object, y: object = None) -> dict[str, float]:
         """Return the task's metrics on data that the search never saw.
 
         Args:
@@ -356,7 +373,7 @@ class AutoLM(BaseEstimator):
         """
         return evaluate_run(self._best_model(), X, y, self.options)
 
-    def describe(self, X: Any, y: Any = None) -> Features:
+    def describe(self, X: object, y: object = None) -> Features:
         """Return the meta-features of data on this machine, by the versioned names of their groups.
 
         Args:
@@ -368,7 +385,7 @@ class AutoLM(BaseEstimator):
         """
         return describe_data(X, y, self.options)
 
-    def recommend(self, X: Any, y: Any = None, *, count: int = 8) -> Advice:
+    def recommend(self, X: object, y: object = None, *, count: int = 8) -> Advice:
         """Return what experience says of configurations for some data, before any training.
 
         Args:
@@ -388,7 +405,8 @@ class AutoLM(BaseEstimator):
             NoModelError: No trial has ended yet.
             RunFolderError: The page cannot be written there.
         """
-        return report_run(self._fitted(), Path(path) if path else None)
+        target = Path(path) if path else None
+        return report_run(self._fitted(), target)
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn whether there is a run."""
@@ -397,6 +415,7 @@ class AutoLM(BaseEstimator):
     def __sklearn_tags__(self) -> Tags:
         """Tell scikit-learn what kind of estimator the task makes of this one."""
         tags = super().__sklearn_tags__()
+        # scikit-learn asks for tags before `fit`, also where the task's name is wrong: that is an error of `fit`.
         task = TASKS.things.get(self.task)
         has_pairs = task is not None and len(task.inputs) > 1
         tags.input_tags.one_d_array = not has_pairs
@@ -406,24 +425,29 @@ class AutoLM(BaseEstimator):
         tags.non_deterministic = True
         problem = self._problem()
         if problem in CLASSIFICATION:
+            has_several = problem == Targets.INDICATORS
             tags.estimator_type = "classifier"
-            tags.classifier_tags = ClassifierTags(multi_label=problem == SEVERAL_CLASSES)
-        elif problem == REGRESSION:
+            tags.classifier_tags = ClassifierTags(multi_label=has_several)
+        elif problem == Targets.NUMBERS:
             tags.estimator_type = "regressor"
             tags.regressor_tags = RegressorTags()
         return tags
 
     def __deepcopy__(self, memo: dict[int, Any]) -> AutoLM:
         """Return a copy with the same run; the loaded model is not copied."""
-        other = type(self)(**copy.deepcopy(self.get_params(deep=False), memo))
+        arguments = self.get_params(deep=False)
+        copied_arguments = copy.deepcopy(arguments, memo)
+        duplicate = type(self)(**copied_arguments)
         if hasattr(self, "run_"):
-            other.run_ = self.run_
-            other._values = self._values
-        return other
+            duplicate.run_ = self.run_
+            duplicate._values = self._values
+        return duplicate
 
     def __getstate__(self) -> dict[str, Any]:
         """Return the arguments and, if fitted, what the run's folder holds of the winner and the trials' records."""
-        state = {**super().__getstate__(), "_model": None}
+        state = dict(super().__getstate__())
+        # A loaded model has gigabytes, on a device that need not be where the pickle is read.
+        state["_model"] = None
         if hasattr(self, "run_"):
             state["run_"] = PackedRun.of_folder(self.run_)
         return state
@@ -438,13 +462,18 @@ class AutoLM(BaseEstimator):
     def _problem(self) -> str:
         """Return the problem type of the task; empty also for a task that is not there, which is an error of `fit`."""
         task = TASKS.things.get(self.task)
-        return task.problem_type if task is not None else ""
+        if task is None:
+            return Targets.TEXTS
+        return task.problem_type
 
-    def _probabilities(self, X: Any) -> np.ndarray:
+    def _probabilities(self, X: object) -> np.ndarray:
         """Return probabilities of shape (rows, classes), in the order of `classes_`."""
-        probabilities = self._predictions(X).probabilities
+        predictions = self._predictions(X)
+        probabilities = predictions.probabilities
         assert probabilities is not None
-        return probabilities[:, self._values.order(self.info_.labels)]
+        # The model's columns have the order of the run's labels; `classes_` are sorted by what they were in Python.
+        order = self._values.order(self.info_.labels)
+        return probabilities[:, order]
 
     def _fitted(self) -> RunFolder:
         """Return the run.
@@ -465,9 +494,12 @@ class AutoLM(BaseEstimator):
             self._model = BestModel(run, self.device)
         return self._model
 
-    def _predictions(self, X: Any) -> Predictions:
+    def _predictions(self, X: object) -> Predictions:
         """Return what the best model says of inputs in any shape; it runs once."""
         model = self._best_model()
-        *roles, _ = data_needs(model.task).roles
-        table = input_table(X, roles, given_columns(self.options), model.info.columns)
+        roles = data_needs(model.task).roles
+        # The last role is the target's, which need not be there.
+        input_roles = roles[:-1]
+        columns = given_columns(self.options)
+        table = input_table(X, input_roles, columns, model.info.columns)
         return model.predictions(table)

@@ -6,7 +6,6 @@ Without scikit-learn, whose loading would take a second of every command.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ import numpy as np
 
 from xautolm.artifacts import finish, parting_words, write_report, write_tables
 from xautolm.best_model import BestModel
-from xautolm.data import Role, labelled, training_data
+from xautolm.data import labelled, training_data
 from xautolm.errors import DataError, NoModelError, SearchEndedError
 from xautolm.execution import Executor
 from xautolm.importable import is_function_name
@@ -31,6 +30,7 @@ from xautolm.scenario import described, given_columns
 from xautolm.search_space import data_needs
 from xautolm.session import open_session
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import Split
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +46,8 @@ class Answered:
 
 
 def fit_run(
-    X: Any,
-    y: Any,
+    X: object,
+    y: object,
     options: FitOptions,
     *,
     screen: Screen | None = None,
@@ -69,12 +69,16 @@ def fit_run(
         NoModelError: No trial gave a model.
         SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
     """
-    started = time.monotonic() if started is None else started
-    screen = screen or choose_screen(quiet=False, as_json=False)
+    # Reading the data is of the budget's time already.
+    if started is None:
+        started = time.monotonic()
+    if screen is None:
+        screen = choose_screen(quiet=False, as_json=False)
     data, options = shaped(X, y, options)
     with open_session(data, options, screen, executor, started) as session:
         try:
-            finish(session, search(session))
+            experiences = search(session)
+            finish(session, experiences)
         except (KeyboardInterrupt, SearchEndedError) as ended:
             session.screen.close()
             experiences = end_early(session)
@@ -87,7 +91,7 @@ def fit_run(
     return session.folder
 
 
-def answer(model: BestModel, X: Any, y: Any, options: FitOptions) -> Answered:
+def answer(model: BestModel, X: object, y: object, options: FitOptions) -> Answered:
     """Return what is right for labelled data, and what a model says of it.
 
     Args:
@@ -100,27 +104,34 @@ def answer(model: BestModel, X: Any, y: Any, options: FitOptions) -> Answered:
         DataError: The data cannot be read, or has classes that the model does not know.
     """
     info = model.info
-    rows, options = shaped(X, y, options.model_copy(update={"task": info.task}))
+    task = model.task
+    # A run is asked in its own task, whatever the options say of one.
+    options_of_task = options.model_copy(update={"task": info.task})
+    rows, options_of_data = shaped(X, y, options_of_task)
     table = labelled(
         rows,
-        data_needs(model.task),
-        given_columns(options),
+        data_needs(task),
+        given_columns(options_of_data),
         info.labels,
         info.columns,
         unlabelled=options.unlabelled,
         encoding=options.encoding,
     )
-    targets = model.task.encode(list(table[model.task.target]), info.labels)
+    labels = list(table[task.target])
+    targets = task.encode(labels, info.labels)
     predictions = model.predictions(table)
     return Answered(
         targets=targets, predictions=predictions.targets, probabilities=predictions.probabilities
     )
 
 
-def evaluate_run(model: BestModel, X: Any, y: Any, options: FitOptions) -> dict[str, float]:
+def evaluate_run(model: BestModel, X: object, y: object, options: FitOptions) -> dict[str, float]:
     """Return the metrics of a run's winner on labelled data; arguments and errors are those of `answer`."""
     answered = answer(model, X, y, options)
-    names = [name for name in model.info.metrics if _may_score(name, options)]
+    names = []
+    for name in model.info.metrics:
+        if _may_score(name, options):
+            names.append(name)
     return scores(names, answered.targets, answered.predictions, answered.probabilities)
 
 
@@ -135,22 +146,24 @@ def _may_score(name: str, options: FitOptions) -> bool:
     return False
 
 
-def describe_data(X: Any, y: Any, options: FitOptions) -> Features:
+def describe_data(X: object, y: object, options: FitOptions) -> Features:
     """Return the meta-features of data on this machine, by the versioned names of their groups.
 
     Raises:
         DataError: The data cannot be read or learned from.
     """
-    return described(*shaped(X, y, options))
+    data, options_of_data = shaped(X, y, options)
+    return described(data, options_of_data)
 
 
-def recommend_for(X: Any, y: Any, options: FitOptions, count: int) -> Advice:
+def recommend_for(X: object, y: object, options: FitOptions, count: int) -> Advice:
     """Return what experience says of at most `count` configurations for some data, before any training.
 
     Raises:
         UsageError: As for `fit_run`.
     """
-    return recommend(*shaped(X, y, options), count)
+    data, options_of_data = shaped(X, y, options)
+    return recommend(data, options_of_data, count)
 
 
 def report_run(folder: RunFolder, path: Path | None = None) -> Path:
@@ -160,42 +173,51 @@ def report_run(folder: RunFolder, path: Path | None = None) -> Path:
         NoModelError: No trial has ended yet.
         RunFolderError: The page cannot be written there.
     """
+    info = folder.info()
+    experiences = folder.experiences()
     try:
-        write_tables(folder, folder.info(), folder.experiences())
+        write_tables(folder, info, experiences)
     except OSError as error:
         # A run that may only be read has its tables since it ended; the page may go elsewhere.
-        warn_once(f"the tables of the run cannot be written: {error.filename}: {error.strerror}")
+        reason = f"{error.filename}: {error.strerror}"
+        warn_once(f"the tables of the run cannot be written: {reason}")
     return write_report(folder, path)
 
 
-def shaped(X: Any, y: Any, options: FitOptions) -> tuple[Any, FitOptions]:
+def shaped(X: object, y: object, options: FitOptions) -> tuple[object, FitOptions]:
     """Return data in a shape that `load` reads, and the options with the names of its columns.
 
     Raises:
         DataError: The shapes of inputs and targets do not fit together, or not the task.
     """
-    roles = data_needs(TASKS.get(options.task)).roles
+    task = TASKS.get(options.task)
+    roles = data_needs(task).roles
     training = training_data(X, y, roles, given_columns(options))
-    named = {role: column for role, column in training.columns.items() if column is not None}
-    changes: dict[str, Any] = {"columns": named, "text": None, "label": None}
-    for split in ("validation", "test"):
+    columns = {}
+    for role, column in training.columns.items():
+        if column is not None:
+            columns[role] = column
+    # The columns of text and label are among those by role now, and stand nowhere else.
+    changes: dict[str, object] = {"columns": columns, "text": None, "label": None}
+    for split in (Split.VALIDATION, Split.TEST):
         data = getattr(options, split)
+        if data is None:
+            continue
+        targets = None
         if isinstance(data, tuple):
-            changes[split] = _pair(data, split, roles, training.columns)
-        elif data is not None:
-            changes[split] = training_data(data, None, roles, training.columns).data
+            data, targets = _pair(data, split)
+        # A split has the columns of the training data, and its shapes are checked in the same way.
+        changes[split] = training_data(data, targets, roles, training.columns).data
     return training.data, options.model_copy(update=changes)
 
 
-def _pair(
-    data: tuple[Any, ...], split: str, roles: Sequence[Role], columns: Mapping[str, str | None]
-) -> Any:
-    """Return a split that is given as `(X, y)`, with the columns of the training data.
+def _pair(data: tuple[object, ...], split: Split) -> tuple[object, object]:
+    """Return inputs and targets of a split that is given as `(X, y)`.
 
     Raises:
-        DataError: It is no pair, or its shapes do not fit together.
+        DataError: It is no pair.
     """
     if len(data) != 2:
         raise DataError(f"{split}: expected data, or a pair (X, y).", got=f"{len(data)} values")
     X, y = data
-    return training_data(X, y, roles, columns).data
+    return X, y

@@ -14,7 +14,7 @@ from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_
 from xautolm.run_folder import RunFolder, RunInfo, Say
 from xautolm.scenario import Scenario
 from xautolm.search_space import methods_by_model
-from xautolm.vocabulary import Export, FailureKind, TrialStatus
+from xautolm.vocabulary import Export, FailureKind, Split, TrialStatus
 
 PACKAGES = ("xautolm", "torch", "transformers", "peft", "optuna", "datasets", "tokenizers")
 """Whose versions a run notes: what its results depend on."""
@@ -87,7 +87,11 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
     In a run that is resumed, splits that are gone or damaged are written anew: they are the same ones.
     """
     is_new = not folder.is_run()
-    splits = {"train": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    splits = {
+        Split.TRAIN: dataset.train,
+        Split.VALIDATION: dataset.validation,
+        Split.TEST: dataset.test,
+    }
     for name, table in splits.items():
         if table is None:
             continue

@@ -31,6 +31,7 @@ from xautolm.records import (
 )
 from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, TrialFolder
+from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
 
@@ -182,9 +183,9 @@ class RunFolder:
         """The weights of a trial, while they are kept."""
         return TrialFolder(self.trial(number)).model
 
-    def split(self, name: str) -> Path:
-        """Where a split lies, by its name among `SPLITS`."""
-        return split_path(self.data, name)
+    def split(self, split: Split) -> Path:
+        """Return the file of a split."""
+        return split_path(self.data, split)
 
     def info(self, say: Say = warn_once) -> RunInfo:
         """Return what the run is about.

@@ -16,7 +16,7 @@ from xautolm.errors import UnknownNameError, UsageError
 from xautolm.hardware import system_profile
 from xautolm.importable import is_function_name
 from xautolm.limits import check_resources, fitting_models, trial_limits
-from xautolm.metrics import metric_named, offered_metrics
+from xautolm.metrics import direction_note, metric_named, offered_metrics
 from xautolm.objectives import EVALUATION_TIME, TIME, Objective, lead_of
 from xautolm.options import FitOptions
 from xautolm.records import Features, Limits, ModelCard, SystemProfile, digest_of
@@ -31,12 +31,12 @@ from xautolm.search_space import (
 )
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
+from xautolm.vocabulary import Architecture, Origin, Split, Targets
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
 logger = logging.getLogger(__name__)
 DIGEST_LENGTH = 8
 """Hexadecimal digits that tell folders of runs apart: of 1,000 runs two have the same with a chance of 1 in 8,000."""
-ARCHITECTURES = ("encoder", "decoder", "encoder-decoder")
 AUTO = ("auto",)
 """Asks for the models that suit task, machine and budget."""
 
@@ -69,8 +69,12 @@ class Scenario:
     @property
     def metrics(self) -> tuple[str, ...]:
         """Return the names of the metrics that every trial reports: the task's own, and the objectives."""
-        qualities = [objective.name for objective in self.objectives if not objective.is_time]
-        return tuple(dict.fromkeys([*self.task.metrics, *qualities]))
+        names = list(self.task.metrics)
+        for objective in self.objectives:
+            # The time is measured, not computed from answers.
+            if not objective.is_time and objective.name not in names:
+                names.append(objective.name)
+        return tuple(names)
 
     def features(self) -> Features:
         """Measure the meta-features of the task on this machine."""
@@ -79,9 +83,8 @@ class Scenario:
 
     def known_features(self) -> Features:
         """Return those of the meta-features that need not be measured."""
-        return known_description(
-            self.task, self.system, self.limits, self.dataset.profile.fingerprint
-        )
+        fingerprint = self.dataset.profile.fingerprint
+        return known_description(self.task, self.system, self.limits, fingerprint)
 
 
 def make_scenario(data: object, options: FitOptions) -> Scenario:
@@ -96,25 +99,31 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     read_space_option(options.space)
     system = system_profile(options.device)
     dataset = read_data(data, options, task)
-    folder = RunFolder(Path(options.out or default_folder(data, dataset, options)).absolute())
+    place = options.out or default_folder(data, dataset, options)
+    folder = RunFolder(Path(place).absolute())
 
-    models = _wanted_models(options, folder)
+    names = _wanted_models(options, folder)
     notes: list[str] = []
-    cards = find_models(models, ZOO.things, chosen_families(options, task), notes.append)
-    required = frozenset(card.name for card in cards if is_asked_for(card, models, ZOO.things))
+    families = chosen_families(options, task)
+    cards = find_models(names, ZOO.things, families, notes.append)
+    required = frozenset(card.name for card in cards if is_asked_for(card, names, ZOO.things))
     notes.extend(length_notes(dataset, cards, task))
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
     cards_by_name = {card.name: card for card in cards}
+    # Trials that run at once share the processor.
+    threads_share = 1 / options.parallel
     resources = ResourceModel(
-        cards_by_name, dataset.profile, system, forms=task.forms, threads_share=1 / options.parallel
+        cards_by_name, dataset.profile, system, forms=task.forms, threads_share=threads_share
     )
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))
     limits = trial_limits(options, system, cheapest.seconds)
-    if models == AUTO:
-        fitting = [cards_by_name[name] for name in fitting_models(space, resources, limits)]
-        space = _space(options, task, fitting, dataset, system)
+    # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
+    if names == AUTO:
+        fitting_names = fitting_models(space, resources, limits)
+        fitting_cards = [cards_by_name[name] for name in fitting_names]
+        space = _space(options, task, fitting_cards, dataset, system)
     check_resources(space, resources, limits, options)
     return Scenario(
         options=options,
@@ -137,7 +146,9 @@ def _wanted_models(options: FitOptions, folder: RunFolder) -> tuple[str, ...]:
     What `auto` finds depends on the hub and on measured speed; a resumed run keeps the models that it began with.
     """
     earlier = folder.earlier()
-    if earlier is not None and earlier.models and options.models == AUTO:
+    is_open_choice = options.models == AUTO
+    # Runs from before the models were written down name none.
+    if is_open_choice and earlier is not None and earlier.models:
         return earlier.models
     return options.models
 
@@ -179,19 +190,22 @@ def with_weights(scenario: Scenario, note: Callable[[str], None], meter: Meter) 
     absent = []
     for name in names:
         card = scenario.cards[name]
-        if card.origin == "hub" and not card.path:
+        # A card of the hub has a folder once its model lies in the cache.
+        if card.origin == Origin.HUB and not card.path:
             absent.append(card)
     if not absent:
         return scenario
     fetched = fetch(absent, scenario.required, note, meter)
     cards = {**scenario.cards, **fetched.cards}
-    if not fetched.troubles:
+    troubles = fetched.troubles
+    if not troubles:
         return replace(scenario, cards=cards)
-    tell_left_out(fetched.troubles, note)
-    remaining = [cards[name] for name in names if name not in fetched.troubles]
+    tell_left_out(troubles, note)
+    remaining = [cards[name] for name in names if name not in troubles]
     if not remaining:
-        first_trouble = next(iter(fetched.troubles.items()))
-        raise cannot_be_had(*first_trouble)
+        # Why the first did not come stands for all of them, which were told just now.
+        name, trouble = next(iter(troubles.items()))
+        raise cannot_be_had(name, trouble)
     space = _space(scenario.options, scenario.task, remaining, scenario.dataset, scenario.system)
     return replace(scenario, cards=cards, space=space)
 
@@ -209,11 +223,12 @@ def read_data(data: object, options: FitOptions, task: Task) -> Dataset:
         seed=options.seed,
         encoding=options.encoding,
     )
-    # Columns of a table without a header have numbers as names.
-    rows = [
-        {str(name): cell for name, cell in row.items()} for row in dataset.train.to_dict("records")
-    ]
-    return replace(dataset, notes=(*dataset.notes, *task.notes(rows)))
+    rows = []
+    for row in dataset.train.to_dict("records"):
+        # Columns of a table without a header have numbers as names.
+        rows.append({str(name): cell for name, cell in row.items()})
+    notes = task.notes(rows)
+    return replace(dataset, notes=(*dataset.notes, *notes))
 
 
 def given_columns(options: FitOptions) -> dict[str, str | None]:
@@ -245,15 +260,18 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[Objective, ...]:
         UnknownNameError: The task has no such metric.
     """
     names = options.objectives or (task.metrics[0], EVALUATION_TIME)
-    objectives = tuple(_objective(name, task) for name in names)
+    objectives = [_objective(name, task) for name in names]
+    # Without a quality, the fastest trial would win: one that has learned nothing.
     has_quality = any(not objective.is_time for objective in objectives)
-    if not has_quality or len(set(names)) < len(names):
+    has_repeated = len(set(names)) < len(names)
+    if not has_quality or has_repeated:
+        offered = ", ".join(offered_metrics(task.problem_type))
         raise UsageError(
             "The objectives need at least one quality metric, and none twice.",
             got=", ".join(names),
-            fix=f"This task has {', '.join(offered_metrics(task.problem_type))}.",
+            fix=f"This task has {offered}.",
         )
-    return objectives
+    return tuple(objectives)
 
 
 def _objective(name: str, task: Task) -> Objective:
@@ -271,16 +289,31 @@ def _objective(name: str, task: Task) -> Objective:
     return metric.objective
 
 
+def direction_notes(objectives: Sequence[Objective]) -> list[str]:
+    """Return which values of functions of the user's own are taken for better, one line each."""
+    notes = []
+    for objective in objectives:
+        # That of a function may be a guess from its name, and a search in the wrong direction is lost.
+        if is_function_name(objective.name):
+            notes.append(direction_note(objective))
+    return notes
+
+
 def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> list[str]:
     """Return a note where inputs are longer than what some of the models read, by estimate."""
+    # A head on top, of classes or a number, reads the beginning of a text; that is what everyone expects.
+    if task.problem_type != Targets.TEXTS:
+        return []
     longest = dataset.profile.tokens_max
     short = [card for card in cards if card.positions < longest]
-    # A head on top, of classes or a number, reads the beginning of a text; that is what everyone expects.
-    if not short or task.problem_type:
+    if not short:
         return []
     shortest = min(short, key=lambda card: card.positions)
-    lengths_by_column = [estimated_tokens(list(dataset.train[name])) for name in task.inputs]
-    lengths = np.sum(lengths_by_column, axis=0)
+    # An input may have several parts, such as a question and its context.
+    lengths = np.zeros(len(dataset.train), dtype=int)
+    for name in task.inputs:
+        texts = list(dataset.train[name])
+        lengths += np.asarray(estimated_tokens(texts))
     beyond = int((lengths > shortest.positions).sum())
     names = ", ".join(card.name for card in short)
     return [
@@ -300,9 +333,10 @@ def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
     """
     if options.families == AUTO:
         return task.families
+    architectures = [architecture.value for architecture in Architecture]
     for name in options.families:
-        if name not in ARCHITECTURES:
-            raise UnknownNameError("architecture", name, ARCHITECTURES)
+        if name not in architectures:
+            raise UnknownNameError("architecture", name, architectures)
     if not set(options.families) & set(task.forms):
         raise UsageError(
             f"{task.name} is not for these architectures.",
@@ -318,15 +352,18 @@ def default_folder(data: object, dataset: Dataset, options: FitOptions) -> str:
     A file or a data set of the hub has a name, and one run. Tables in memory have none, and there are many of them in a
     cross-validation or a grid search, also at once: each table with each setting gets a folder of its own.
     """
-    name = f"runs/{_slug(dataset.profile.name)}"
+    profile = dataset.profile
+    name = f"runs/{_slug(profile.name)}"
     if isinstance(data, str | Path):
         return name
-    profile = dataset.profile
-    settings = options.model_dump(mode="json", exclude={"out", "validation", "test"})
+    # The splits are in the fingerprint, and tables cannot be written as JSON.
+    settings = options.model_dump(mode="json", exclude={"out", Split.VALIDATION, Split.TEST})
     digest = digest_of([profile.fingerprint, profile.source_fingerprint, settings])
     return f"{name}-{digest[:DIGEST_LENGTH]}"
 
 
 def _slug(name: str) -> str:
     """Return what a folder can be called on any file system."""
-    return re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"
+    stem = Path(name).stem
+    slug = re.sub(r"[^\w.-]+", "-", stem)
+    return slug or "run"

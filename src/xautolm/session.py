@@ -12,7 +12,7 @@ from types import TracebackType
 
 from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
-from xautolm.description import is_whole
+from xautolm.description import feature_cache, is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.hardware import devices, system_profile
 from xautolm.importable import import_folders
@@ -26,11 +26,10 @@ from xautolm.records import Configuration, Experience, Features, Limits, SystemP
 from xautolm.report import Screen
 from xautolm.resuming import run_info, settled, write_run
 from xautolm.run_folder import RunFolder, RunInfo, folder_errors
-from xautolm.scenario import Scenario, make_scenario, with_weights
+from xautolm.scenario import Scenario, direction_notes, make_scenario, with_weights
 from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_study
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
-from xautolm.settings import cache_folder
 from xautolm.space.shares import LARGE_DATA
 from xautolm.vocabulary import Recall
 from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
@@ -133,11 +132,18 @@ class Session:
     @property
     def defaults(self) -> Sequence[Configuration]:
         """Return the defaults of every model and training method: the cheapest says what a trial needs at least."""
-        return self.opening.trained_defaults() or default_configurations(self.scenario.space)
+        trainings = self.opening.trained_defaults()
+        if trainings:
+            return trainings
+        # In a space of probes alone.
+        return default_configurations(self.scenario.space)
 
     def whole_info(self) -> RunInfo:
         """Return what the run is about, with its meta-features if they are measured by now."""
-        return replace(self.info, features=self.features.features or self.info.features)
+        features = self.features.features
+        if features is None:
+            return self.info
+        return replace(self.info, features=features)
 
     def measure_features(self) -> None:
         """Let a child measure the meta-features that are not known, beside the trials."""
@@ -159,10 +165,13 @@ class Session:
         if self.features.are_ready():
             features = self.features.get()
         elif are_last:
+            # They were not measured in time: the machine's, which are known from the start, are kept all the same.
             features = self.info.features
         else:
             return
-        self.store.add([replace(experience, features=features) for experience in self.unrecorded])
+        # What other searches compare tasks by is the same for all trials of a run.
+        described = [replace(experience, features=features) for experience in self.unrecorded]
+        self.store.add(described)
         self.unrecorded.clear()
 
     def devices(self) -> Sequence[str]:
@@ -243,12 +252,14 @@ def open_session(
     Raises:
         UsageError: Anything that would make the search fail or its result meaningless.
     """
-    started = time.monotonic() if started is None else started
+    if started is None:
+        started = time.monotonic()
     # What costs nothing to check is checked first.
     strategy = SAMPLERS.get(options.sampler)
     warm_start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     if options.out:
-        RunFolder(Path(options.out).absolute()).check_place()
+        place = Path(options.out).absolute()
+        RunFolder(place).check_place()
     with ExitStack() as handles:
         handles.callback(screen.close)
         if executor is None:
@@ -256,6 +267,7 @@ def open_session(
         handles.callback(executor.close)
         scenario = make_scenario(data, options)
         folder = scenario.folder
+        # The name of a folder that was not given is known only now.
         folder.check_place()
         # A run that has begun goes on without its store: what the store lacks lies in the run's folder.
         store = SearchStore(options.store, screen.note, must_open=not folder.is_run())
@@ -264,7 +276,9 @@ def open_session(
         before_fetching = time.monotonic()
         scenario = with_weights(scenario, screen.note, screen.download)
         started += time.monotonic() - before_fetching
-        info = folder.open(run_info(scenario, warm_start, scenario.known_features()), screen.note)
+        new_info = run_info(scenario, warm_start, scenario.known_features())
+        # In a folder with a run of the same settings, it is that run's, and the search goes on.
+        info = folder.open(new_info, screen.note)
         lock = folder.lock()
         handles.callback(lock.release)
         run = OpenedRun(
@@ -308,31 +322,38 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     scenario, folder, info, say = run.scenario, run.folder, run.info, run.screen.note
     options = scenario.options
     write_run(folder, info, scenario.dataset, say)
-    for note in scenario.dataset.notes:
+    for note in (*direction_notes(scenario.objectives), *scenario.dataset.notes):
         say(note)
+
     stored = run.store.experiences(scenario.task.name)
+    # Trials of this run that the store has and the folder lost are had from there.
     experiences = settled(folder, info, say, stored)
     past = _past(run, stored)
     scenario.resources.learn(past)
     opening = _opening(run, past)
     features = _late_features(run)
-    study = _study(run, opening, experiences, _remembering(run, past, features))
+    remember = _remembering(run, past, features)
+    study = _study(run, opening, experiences, remember)
     handles.callback(study.close)
-    say(
-        f"{scenario.space.size()}; sampler {options.sampler}; device {scenario.system.device}; run folder {folder.root}"
-    )
+
+    size = scenario.space.size()
+    device = scenario.system.device
+    say(f"{size}; sampler {options.sampler}; device {device}; run folder {folder.root}")
     used = seconds_used(folder.clock, experiences, options.parallel, say)
+    clock = Clock(folder.clock, options.spending, used, started)
+    pruner = _pruner(run, past) if options.pruning else None
     return Session(
         run=run,
         study=study,
-        clock=Clock(folder.clock, options.spending, used, started),
+        clock=clock,
         opening=opening,
         rungs=_rungs(run),
         opening_limits=opening_limits(options, scenario.limits),
-        pruner=_pruner(run, past) if options.pruning else None,
+        pruner=pruner,
         experiences=experiences,
         features=features,
         handles=handles.pop_all(),
+        # The store may lack those of a session that was killed before it knew the meta-features.
         unrecorded=list(experiences),
     )
 
@@ -340,9 +361,9 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
 def _past(run: OpenedRun, stored: Sequence[Experience]) -> list[Experience]:
     """Return the past trials that the search may learn from."""
     scenario = run.scenario
-    past = visible(
-        stored, scenario.task.name, scenario.dataset.profile, run.info.id, scenario.options.hide
-    )
+    data = scenario.dataset.profile
+    past = visible(stored, scenario.task.name, data, run.info.id, scenario.options.hide)
+    # What lacked memory or time somewhere smaller says nothing of this machine.
     return telling(past, scenario.limits, scenario.system)
 
 
@@ -350,13 +371,13 @@ def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
     """Return what the search begins with."""
     scenario = run.scenario
     strategy = SAMPLERS.get(scenario.options.sampler)
-    begins_from_zero = strategy.memory == Recall.EVIDENCE and (run.warm_start == NONE or not past)
-    # A sampler that follows a store knows better what to try than the best training's neighbourhood.
-    return Opening(
-        space=scenario.space,
-        cards=scenario.cards,
-        refinements=REFINEMENTS if begins_from_zero else 0,
-    )
+    follows_store = strategy.memory == Recall.EVIDENCE
+    knows_nothing = run.warm_start == NONE or not past
+    refinements = 0
+    # A sampler that knows other tasks knows better what to try than the best training's neighbourhood.
+    if follows_store and knows_nothing:
+        refinements = REFINEMENTS
+    return Opening(space=scenario.space, cards=scenario.cards, refinements=refinements)
 
 
 def _rungs(run: OpenedRun) -> Rungs:
@@ -376,18 +397,23 @@ def _late_features(run: OpenedRun) -> LateFeatures:
     scenario, info, folder = run.scenario, run.info, run.folder
 
     def measure() -> Features:
-        return {**scenario.features(), **info.features}
+        measured = scenario.features()
+        # What `run.json` says already is not changed by another measurement.
+        return {**measured, **info.features}
 
     def note(features: Features) -> None:
         if features != info.features:
             folder.write_info(replace(info, features=features))
 
+    launcher = None
+    # Only our own executor has a server that a child can be forked from.
+    if isinstance(run.executor, LocalExecutor):
+        launcher = run.executor.launcher
+    features = None
+    if is_whole(info.features, scenario.task):
+        features = info.features
     return LateFeatures(
-        measure=measure,
-        note=note,
-        launcher=run.executor.launcher if isinstance(run.executor, LocalExecutor) else None,
-        folder=folder.features,
-        features=info.features if is_whole(info.features, scenario.task) else None,
+        measure=measure, note=note, launcher=launcher, folder=folder.features, features=features
     )
 
 
@@ -404,9 +430,8 @@ def _remembering(
     def remember() -> Memory | None:
         if run.warm_start == NONE:
             return None
-        described = [
-            with_features(experience, cache_folder() / "metafeatures") for experience in past
-        ]
+        cache = feature_cache()
+        described = [with_features(experience, cache) for experience in past]
         return remembered(
             run.warm_start,
             scenario.options.warm_start_options,

@@ -67,6 +67,29 @@ class TrialStatus(StrEnum):
     """There is no result; see its failure."""
 
 
+class Split(StrEnum):
+    """The parts of a data set; the values are the names of files, options and columns of records."""
+
+    TRAIN = "train"
+    VALIDATION = "validation"
+    """What trials are scored on, and the search decides by."""
+    TEST = "test"
+    """What the search never sees; the winner is scored on it once, at the end."""
+
+
+class Targets(StrEnum):
+    """Shapes of right answers; the values are the problem types of tasks, which transformers has names for."""
+
+    CLASSES = "single_label_classification"
+    """Class indices of shape (n,), and predictions of the same shape."""
+    INDICATORS = "multi_label_classification"
+    """0/1 of shape (n, classes), and predictions of the same shape."""
+    NUMBERS = "regression"
+    """Numbers of shape (n,) in the data's own units, and predictions of the same shape."""
+    TEXTS = ""
+    """For each row the texts that are right (none where no answer is), and one text each as predictions."""
+
+
 class Architecture(StrEnum):
     """Which stacks of layers a language model has; says how a task can be cast for it."""
 

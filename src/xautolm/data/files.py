@@ -21,9 +21,9 @@ from xautolm.data.hugging_face import with_stored_class_names
 from xautolm.data.json_files import read_json
 from xautolm.data.quoting import LINE
 from xautolm.data.source import SAMPLE_OF_LINE, Source, check_column_names, lined_table
-from xautolm.data.split_names import TRAIN
 from xautolm.data.surrogates import repaired_table
 from xautolm.errors import DataError
+from xautolm.vocabulary import Split
 
 Tables = tuple[Mapping[str, pd.DataFrame], list[str]]
 """Tables by split, and notes."""
@@ -127,7 +127,7 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     splits: dict[str, pd.DataFrame] = {}
     for split, table in tables.items():
         if table.empty:
-            got = f"split {split!r}" if len(tables) > 1 else None
+            got = f"split {str(split)!r}" if len(tables) > 1 else None
             raise DataError(f"{place} has no rows.", got=got)
         check_column_names(table, place)
         splits[split], repairs = repaired_table(table, place)
@@ -214,7 +214,7 @@ def _delimited(separator: str) -> Callable[[Content], Tables]:
         table, reading_notes = read_delimited(
             text, content.place, separator, every_row=content.every_row
         )
-        return {TRAIN: table}, [*notes, *reading_notes]
+        return {Split.TRAIN: table}, [*notes, *reading_notes]
 
     return read
 
@@ -251,7 +251,7 @@ def _parquet(content: Content) -> Tables:
         table = table.reset_index()
     table = table.reset_index(drop=True)
     named = with_stored_class_names(table, schema.metadata)
-    return {TRAIN: named}, []
+    return {Split.TRAIN: named}, []
 
 
 def _plain_text(content: Content) -> Tables:
@@ -274,7 +274,7 @@ def _plain_text(content: Content) -> Tables:
             words = FASTTEXT_LABEL.sub("", line)
             labels = FASTTEXT_LABEL.findall(line)
             rows.append({"text": words.strip(), "label": labels})
-        return {TRAIN: lined_table(rows, numbers)}, notes
+        return {Split.TRAIN: lined_table(rows, numbers)}, notes
 
     # Not fastText's, so it can only be a table; the separator shows when it is read.
     table, reading_notes = read_delimited(text, content.place, "\t")
@@ -284,7 +284,7 @@ def _plain_text(content: Content) -> Tables:
             got=repr(lines[0][:SAMPLE_OF_LINE]),
             fix="Write a CSV, TSV or JSON Lines file with a column for texts and one for labels.",
         )
-    return {TRAIN: table}, [*notes, *reading_notes]
+    return {Split.TRAIN: table}, [*notes, *reading_notes]
 
 
 READERS: Mapping[str, Callable[[Content], Tables]] = {

@@ -13,8 +13,9 @@ import pandas as pd
 from xautolm.cells import listed
 from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
 from xautolm.data.source import FILE, NotedTable, Source, place_of
-from xautolm.data.split_names import PART_NUMBER, TRAIN, split_of
+from xautolm.data.split_names import PART_NUMBER, split_of
 from xautolm.errors import DataError
+from xautolm.vocabulary import Split
 
 DEEPEST = 3
 """Levels of folders that are looked into: the hub's are `data/` or `NAME/`, and a folder for each split."""
@@ -61,7 +62,7 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
         DataError: No training file, two of one split, or a part is missing; all that matter are named.
     """
     files = data_files(folder)
-    is_enough = TRAIN in files.splits or (any_split and files.splits)
+    is_enough = Split.TRAIN in files.splits or (any_split and files.splits)
     if not is_enough:
         content = _listed_paths(_files_below(folder)) or "no file"
         raise DataError(
@@ -228,13 +229,13 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> No
     for path in paths:
         part = read_file(folder / path, encoding)
         split_names = list(part.splits)
-        if split_names != [TRAIN]:
+        if split_names != [Split.TRAIN]:
             raise DataError(
                 f"{folder / path} holds several splits of its own.",
                 got=", ".join(split_names),
                 fix="Give that file.",
             )
-        table = part.splits[TRAIN]
+        table = part.splits[Split.TRAIN]
         tables.append(table)
         notes.extend(part.notes)
         _check_same_columns(table, path, tables[0], paths[0])

@@ -13,9 +13,10 @@ import pandas as pd
 from xautolm.cells import is_missing
 from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.source import Source
-from xautolm.data.split_names import ALIASES, TRAIN, split_of
+from xautolm.data.split_names import ALIASES, split_of
 from xautolm.errors import DataError
 from xautolm.serialization import Json
+from xautolm.vocabulary import Split
 
 HUB_KEY = b"huggingface"
 """Where the schema of a Parquet file says what `datasets` knows of its columns, as JSON."""
@@ -49,7 +50,7 @@ def from_disk(folder: Path, *, any_split: bool = False) -> Source:
     name = folder.resolve().name
     if isinstance(stored, DatasetDict):
         return named_splits(name, dict(stored), any_split=any_split)
-    return Source(name, {TRAIN: as_frame(stored)})
+    return Source(name, {Split.TRAIN: as_frame(stored)})
 
 
 def from_hub(name: str, *, any_split: bool = False) -> Source:
@@ -100,7 +101,7 @@ def named_splits(
             splits[split] = as_frame(named[key])
             del left_out[key]
 
-    if TRAIN not in splits and not (any_split and splits):
+    if Split.TRAIN not in splits and not (any_split and splits):
         raise DataError("The data set has no training split.", got=", ".join(named))
     notes = []
     for key, table in left_out.items():

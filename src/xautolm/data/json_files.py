@@ -10,10 +10,11 @@ import pandas as pd
 
 from xautolm.data.quoting import LINE
 from xautolm.data.source import SAMPLE_OF_LINE, lined_table
-from xautolm.data.split_names import TRAIN, split_of
+from xautolm.data.split_names import split_of
 from xautolm.data.surrogates import whole_characters
 from xautolm.errors import DataError
 from xautolm.serialization import Json
+from xautolm.vocabulary import Split
 
 LISTS_OF_ROWS = ("data", "rows", "examples", "records", "items")
 """Names under which a document keeps its rows."""
@@ -39,16 +40,16 @@ def read_json(text: str, place: str, *, has_lines: bool) -> Mapping[str, pd.Data
     first_line = lines[first_number - 1]
     # What is in a file decides, not its name: an object in the first of several lines makes it JSON Lines.
     if _is_object(first_line) and (has_lines or len(numbers) > 1):
-        return {TRAIN: _table_of_lines(lines, numbers, place)}
+        return {Split.TRAIN: _table_of_lines(lines, numbers, place)}
     try:
         document = _parsed(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data":
             # A whole value, and then something: objects over several lines, one after the other.
-            return {TRAIN: _table_of_values(text, place)}
+            return {Split.TRAIN: _table_of_values(text, place)}
         begins_a_value = first_line.lstrip()[0] in "[{"
         if has_lines and not begins_a_value:
-            return {TRAIN: _table_of_lines(lines, numbers, place)}
+            return {Split.TRAIN: _table_of_lines(lines, numbers, place)}
         raise _not_json(error, text, place) from None
     except ValueError as error:
         raise DataError(f"{place}: not valid JSON.", got=error) from None
@@ -221,15 +222,15 @@ def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame
         rows = _rows_of_object(document, place)
     if not isinstance(rows, list):
         raise DataError(f"{place} holds no rows.", got=type(rows).__name__, fix=ONE_ROW_EACH)
-    return {TRAIN: _table_of_list(rows, place)}
+    return {Split.TRAIN: _table_of_list(rows, place)}
 
 
 def _tables_of_splits(
     document: Mapping[str, Json], place: str
 ) -> Mapping[str, pd.DataFrame] | None:
     """Return a table for each split, if the names of an object are those of splits and their values lists."""
-    rows_by_split: dict[str, list[Json]] = {}
-    name_by_split: dict[str, str] = {}
+    rows_by_split: dict[Split, list[Json]] = {}
+    name_by_split: dict[Split, str] = {}
     for name, rows in document.items():
         split = split_of(name)
         # Two names for one split are no names of splits.
@@ -237,13 +238,13 @@ def _tables_of_splits(
             return None
         rows_by_split[split] = rows
         name_by_split[split] = name
-    if TRAIN not in rows_by_split:
+    if Split.TRAIN not in rows_by_split:
         return None
 
     tables: dict[str, pd.DataFrame] = {}
-    for split, rows_of_split in rows_by_split.items():
-        name = name_by_split[split]
-        tables[split] = _table_of_list(rows_of_split, f"{place}, {name!r}")
+    for split_of_rows, rows_of_split in rows_by_split.items():
+        name = name_by_split[split_of_rows]
+        tables[split_of_rows] = _table_of_list(rows_of_split, f"{place}, {name!r}")
     return tables
 
 

@@ -13,9 +13,8 @@ from xautolm.cells import NAMES_SHOWN, is_missing, listed, quoted
 from xautolm.data.columns import Labelled, column_of, extract_labelled
 from xautolm.data.needs import ClassesOf, Needs
 from xautolm.data.source import NotedTable
-from xautolm.data.split_names import TRAIN, VALIDATION
 from xautolm.errors import DataError, UsageError
-from xautolm.vocabulary import Unlabelled
+from xautolm.vocabulary import Split, Unlabelled
 
 SEPARATING = re.compile(r"(?<=\w)[\s_-]+(?=\w)")
 """What may stand between the words of a label: blanks, underscores and hyphens."""
@@ -23,7 +22,7 @@ NUMBER = re.compile(r"[+-]?[0-9]{1,15}(\.[0-9]+)?")
 """A number that a float holds exactly enough to compare it: at most 15 digits before the point."""
 INVISIBLE = re.compile("[\u200b-\u200f\u2060\ufeff\u00ad]")
 """Characters that nobody sees: of no width, marks of direction and of byte order, soft hyphens."""
-TRAINING = f"{TRAIN} split"
+TRAINING = f"{Split.TRAIN} split"
 """What messages call the split that is read first."""
 LEAVE_OUT = f"--unlabelled {Unlabelled.DROP}"
 
@@ -179,7 +178,7 @@ class SplitReader:
 
     def _say_left_out(self, name: str, reason: str) -> None:
         instead = "there will be no test score"
-        if name.startswith(VALIDATION):
+        if name.startswith(Split.VALIDATION):
             instead = "one is made"
         self.notes.append(f"{name} left out, {instead}: {reason}")
 

@@ -15,9 +15,9 @@ from xautolm.data.folders import read_folder
 from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.hugging_face import as_frame, from_disk, from_hub, is_saved, named_splits
 from xautolm.data.source import Source, check_column_names
-from xautolm.data.split_names import TRAIN
 from xautolm.data.surrogates import repaired_table
 from xautolm.errors import DataError
+from xautolm.vocabulary import Split
 
 HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
 """The name of a data set on the hub, with or without its owner."""
@@ -50,9 +50,9 @@ def _from_memory(data: object, *, any_split: bool) -> Source:
     if isinstance(data, pd.DataFrame):
         frame = with_index_columns(data)
         # Rows are told apart by position, whatever the index of a frame counts.
-        return Source("data frame", {TRAIN: frame.reset_index(drop=True)})
+        return Source("data frame", {Split.TRAIN: frame.reset_index(drop=True)})
     if isinstance(data, Tabular):
-        return Source("data set", {TRAIN: as_frame(data)})
+        return Source("data set", {Split.TRAIN: as_frame(data)})
     if isinstance(data, Mapping) and data:
         tables = data.values()
         if all(isinstance(table, pd.DataFrame | Tabular) for table in tables):
@@ -71,7 +71,7 @@ def _from_memory(data: object, *, any_split: bool) -> Source:
         table = pd.DataFrame(columns, dtype=object)
     except ValueError as error:
         raise DataError("The columns do not form a table.", got=error) from None
-    return Source("data", {TRAIN: table})
+    return Source("data", {Split.TRAIN: table})
 
 
 def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Source:

@@ -19,11 +19,10 @@ from xautolm.data.loading import load
 from xautolm.data.naming import data_name
 from xautolm.data.needs import Needs
 from xautolm.data.source import Source
-from xautolm.data.split_names import TEST, TRAIN, VALIDATION
 from xautolm.data.usable import usable_parts
 from xautolm.errors import DataError
 from xautolm.records import DataProfile
-from xautolm.vocabulary import Unlabelled
+from xautolm.vocabulary import Split, Unlabelled
 
 LOG = logging.getLogger(__name__)
 LENGTH_SAMPLE = 20_000
@@ -74,10 +73,10 @@ def prepare(
         DataError: Anything that would make training fail or its result meaningless.
     """
     source = load(data, encoding)
-    source = _with_splits(source, {VALIDATION: validation, TEST: test}, encoding)
+    source = _with_splits(source, {Split.VALIDATION: validation, Split.TEST: test}, encoding)
     check_known(columns, needs.roles)
     source = in_columns(source, needs.roles, columns)
-    column_by_role = choose_columns(source.splits[TRAIN], needs.roles, columns)
+    column_by_role = choose_columns(source.splits[Split.TRAIN], needs.roles, columns)
 
     reader = SplitReader(needs, column_by_role, unlabelled)
     tables = _read_splits(source, reader)
@@ -90,7 +89,7 @@ def prepare(
     # The classes are those that are trained on; what only a test split has cannot be learned.
     train_labels = needs.labels(train)
     labels = needs.labels_of(train_labels)
-    test_table = tables.get(TEST)
+    test_table = tables.get(Split.TEST)
     if test_table is not None:
         test_table, test_notes = without_unknown(test_table, needs.target, needs.labels_of, labels)
         test_table = test_table.reset_index(drop=True)
@@ -100,7 +99,7 @@ def prepare(
     profile = replace(
         profile,
         # Of all rows, so that data is known again whatever share of it is used.
-        source_fingerprint=fingerprint(needs.task, tables[TRAIN]),
+        source_fingerprint=fingerprint(needs.task, tables[Split.TRAIN]),
         name=data_name(data, source.name),
     )
     return Dataset(
@@ -139,7 +138,7 @@ def labelled(
         DataError: A class that is not among the known ones, cells that cannot be parsed, or no rows with a label.
     """
     source = load(data, encoding, any_split=True)
-    frame = plain_frame(_split_for(source.splits, TEST))
+    frame = plain_frame(_split_for(source.splits, Split.TEST))
     raw, form_notes = table_in_columns(frame, needs.roles, columns)
     for note in (*source.notes, *form_notes):
         LOG.warning("%s", note)
@@ -216,7 +215,7 @@ def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]
     """Return the labelled rows of each split that has some."""
     tables: dict[str, pd.DataFrame] = {}
     # Training comes first: what its labels are decides what is no label elsewhere.
-    for split in (TRAIN, VALIDATION, TEST):
+    for split in (Split.TRAIN, Split.VALIDATION, Split.TEST):
         if split not in source.splits:
             continue
         table = reader.read(f"{split} split", source.splits[split])
@@ -228,10 +227,10 @@ def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]
 
 def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
     """Refuse labels of a given validation split in another spelling; return notes on similar ones in training."""
-    train_labels = needs.labels(tables[TRAIN])
+    train_labels = needs.labels(tables[Split.TRAIN])
     train_names = needs.labels_of(train_labels)
-    if VALIDATION in tables:
-        labels = needs.labels(tables[VALIDATION])
+    if Split.VALIDATION in tables:
+        labels = needs.labels(tables[Split.VALIDATION])
         names = needs.labels_of(labels)
         refuse_other_spellings("validation split", names, train_names)
     # Within one split, other spellings may be meant so; they are only said.

@@ -6,20 +6,22 @@ from pathlib import Path
 
 import pandas as pd
 
+from xautolm.vocabulary import Split
 
-def split_path(folder: Path, name: str) -> Path:
+
+def split_path(folder: Path, split: Split) -> Path:
     """Return where a split lies.
 
     Args:
         folder: Of a run's data.
-        name: `train`, `validation` or `test`.
+        split: Which of them.
     """
-    return folder / f"{name}.parquet"
+    return folder / f"{split}.parquet"
 
 
-def read_split(folder: str | Path, name: str) -> pd.DataFrame:
+def read_split(folder: str | Path, split: Split) -> pd.DataFrame:
     """Return a split as a table; see `split_path`."""
-    path = split_path(Path(folder), name)
+    path = split_path(Path(folder), split)
     return pd.read_parquet(path)
 
 

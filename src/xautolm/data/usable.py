@@ -13,10 +13,10 @@ import pandas as pd
 from xautolm.cells import listed
 from xautolm.data.needs import Needs
 from xautolm.data.source import NotedTable
-from xautolm.data.split_names import TEST, TRAIN, VALIDATION
 from xautolm.data.splits import Keys, made_validation, possible_keys, without_keys_of
 from xautolm.data.stratify import sample
 from xautolm.errors import DataError
+from xautolm.vocabulary import Split
 
 VALIDATION_SHARE = 0.2
 """Share of the data that becomes the validation split where none is given."""
@@ -47,9 +47,9 @@ def usable_parts(
         DataError: There are none; what the data lacks and what `max_train` did is told apart.
     """
     train, notes = _without_shared_texts(tables, needs)
-    if VALIDATION in tables:
-        parts = Parts(train=train, validation=tables[VALIDATION])
-        _check_given(parts, tables[TRAIN], needs)
+    if Split.VALIDATION in tables:
+        parts = Parts(train=train, validation=tables[Split.VALIDATION])
+        _check_given(parts, tables[Split.TRAIN], needs)
     else:
         parts = _make_validation(train, needs, None, seed)
         if max_train is not None:
@@ -81,8 +81,8 @@ def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> N
     Raises:
         DataError: There are none.
     """
-    train = tables[TRAIN]
-    splits = [tables[split] for split in (VALIDATION, TEST) if split in tables]
+    train = tables[Split.TRAIN]
+    splits = [tables[split] for split in (Split.VALIDATION, Split.TEST) if split in tables]
     if not splits:
         return train, []
     for keys in possible_keys(train, needs.inputs):

@@ -13,7 +13,7 @@ from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.records import TrialOutcome
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Split, TrialStatus
 
 
 def run_untrained(trial: PreparedTrial, folder: Path) -> TrialOutcome:
@@ -32,7 +32,7 @@ def run_untrained(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     model.eval()
     # Loading is no part of a trial's time.
     started = time.monotonic()
-    table = read_split(spec.data, "validation")
+    table = read_split(spec.data, Split.VALIDATION)
     with memory_guard(model, spec.limits.memory):
         metrics = answer_scores(model, trial, table)
     evaluation_time = time.monotonic() - started

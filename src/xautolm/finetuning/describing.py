@@ -16,7 +16,7 @@ from xautolm.processes import give_way
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Split, TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -38,7 +38,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     info = run_folder.info()
     task = TASKS.get(spec.task)
     # Not by pandas, which makes arrays of lists: what is described must be what the parent would describe.
-    stored = parquet.read_table(run_folder.split("train"))
+    stored = parquet.read_table(run_folder.split(Split.TRAIN))
     series = {}
     for name, cells in stored.to_pydict().items():
         series[name] = pd.Series(cells, dtype=object)

@@ -10,7 +10,7 @@ from xautolm.finetuning.answer_scores import answer_metrics
 from xautolm.finetuning.predictor import Predictor
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Split, TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -22,7 +22,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     """
     started = time.monotonic()
     task = TASKS.get(spec.task)
-    table = read_split(spec.data, "test")
+    table = read_split(spec.data, Split.TEST)
     labels = list(table[task.target])
     targets = task.encode(labels, spec.labels)
     predictor = Predictor(Path(spec.card.path), spec.device)

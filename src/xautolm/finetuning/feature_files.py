@@ -11,7 +11,7 @@ from typing import IO, TypeAlias
 
 import numpy as np
 
-from xautolm.vocabulary import Layers, Pooling
+from xautolm.vocabulary import Layers, Pooling, Split
 
 DISK_SHARE = 0.1
 """Largest share of the free space that the features of one body may take: models and checkpoints need the rest."""
@@ -72,7 +72,7 @@ def stored_type(folder: Path, count: int) -> Number | None:
 
 
 def write_features(
-    folder: Path, split: str, batches: Iterable[Batch], count: int, number: Number
+    folder: Path, split: Split, batches: Iterable[Batch], count: int, number: Number
 ) -> None:
     """Write the features of a split to a file for each readout, and the order of its rows to another.
 
@@ -106,7 +106,7 @@ def write_features(
     np.save(rows_path, np.asarray(order))
 
 
-def read_features(folder: Path, split: str, readout: Readout) -> RowFeatures:
+def read_features(folder: Path, split: Split, readout: Readout) -> RowFeatures:
     """Return what `write_features` wrote, memory-mapped."""
     features_path = _features_path(folder, split, readout)
     rows_path = _rows_path(folder, split)

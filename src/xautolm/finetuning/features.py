@@ -36,7 +36,7 @@ from xautolm.finetuning.probe import sampled_rows
 from xautolm.finetuning.tokens import once
 from xautolm.records import ModelCard
 from xautolm.symptoms import is_trouble
-from xautolm.vocabulary import Architecture, Layers, Pooling
+from xautolm.vocabulary import Architecture, Layers, Pooling, Split
 
 logger = logging.getLogger(__name__)
 
@@ -95,9 +95,10 @@ def split_features(
     """
     body = _Body(head=head, tokenizer=tokenizer)
     # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
-    train_count = len(tokens["train"])
-    validation_count = len(tokens["validation"])
-    rows = {"train": sampled_rows(train_count), "validation": np.arange(validation_count)}
+    train_count = len(tokens[Split.TRAIN])
+    validation_count = len(tokens[Split.VALIDATION])
+    train_rows = sampled_rows(train_count)
+    rows = {Split.TRAIN: train_rows, Split.VALIDATION: np.arange(validation_count)}
 
     started = time.monotonic()
     seconds = 0.0
@@ -113,8 +114,8 @@ def split_features(
             return SplitFeatures(**by_split, seconds=seconds, notes=(NOT_KEPT,))
         seconds = time.monotonic() - started
 
-    train = read_features(folder, "train", readout)
-    validation = read_features(folder, "validation", readout)
+    train = read_features(folder, Split.TRAIN, readout)
+    validation = read_features(folder, Split.VALIDATION, readout)
     notes: tuple[str, ...] = ()
     # An earlier trial may have written them, when the disk had less room.
     if train.values.dtype == np.float16:
@@ -122,7 +123,7 @@ def split_features(
     return SplitFeatures(train=train, validation=validation, seconds=seconds, notes=notes)
 
 
-def are_whole(folder: Path, readout: Readout, rows: dict[str, np.ndarray]) -> bool:
+def are_whole(folder: Path, readout: Readout, rows: dict[Split, np.ndarray]) -> bool:
     """Return whether a folder has the features of these rows; a run that is resumed may find damaged files.
 
     Args:
@@ -157,8 +158,8 @@ def own_features(head: LinearHead, tokenizer: PreTrainedTokenizerBase, rows: Dat
 
 
 def _in_memory(
-    body: _Body, readout: Readout, tokens: DatasetDict, rows: dict[str, np.ndarray]
-) -> dict[str, RowFeatures]:
+    body: _Body, readout: Readout, tokens: DatasetDict, rows: dict[Split, np.ndarray]
+) -> dict[Split, RowFeatures]:
     """Compute the features of one readout, where the disk has no room for them; return them by split."""
     by_split = {}
     for split, positions in rows.items():
@@ -173,7 +174,7 @@ def _write_all(
     body: _Body,
     readouts: Sequence[Readout],
     tokens: DatasetDict,
-    rows: dict[str, np.ndarray],
+    rows: dict[Split, np.ndarray],
 ) -> bool:
     """Compute all features and write them to the disk.
 

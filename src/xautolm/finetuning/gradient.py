@@ -36,7 +36,7 @@ from xautolm.metrics import metric_named
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks.forms import FORMS
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import DeviceKind, TrialStatus
+from xautolm.vocabulary import DeviceKind, Split, TrialStatus
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +118,7 @@ def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedT
         trial: The trial, with all training rows.
         adjustments: A line is added if not all are trained on.
     """
-    all_rows = trial.tokens["train"]
+    all_rows = trial.tokens[Split.TRAIN]
     rows = trained_rows(all_rows, trial.spec, trial.task)
     count = len(rows)
     all_count = len(all_rows)
@@ -126,7 +126,7 @@ def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedT
         return trial
     adjustments.append(f"trained on {count:,} of {all_count:,} rows")
     # Validated on all rows, so that scores on parts can be compared.
-    tokens = DatasetDict(train=rows, validation=trial.tokens["validation"])
+    tokens = DatasetDict(train=rows, validation=trial.tokens[Split.VALIDATION])
     return replace(trial, tokens=tokens)
 
 
@@ -153,8 +153,8 @@ def _train(
     method = METHODS.get(spec.configuration.method)
     model = method.wrap(model, spec.card, spec.configuration.values)
 
-    train_rows = len(trial.tokens["train"])
-    validation = trial.tokens["validation"]
+    train_rows = len(trial.tokens[Split.TRAIN])
+    validation = trial.tokens[Split.VALIDATION]
     form = FORMS.get(trial.settings.form)
     evaluation_share = form.evaluation_share
     progress = Progress(folder)

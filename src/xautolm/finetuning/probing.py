@@ -30,7 +30,7 @@ from xautolm.metrics import metric_named
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
 from xautolm.serialization import write_json
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, TrialStatus
+from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, Split, TrialStatus
 
 RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
@@ -51,7 +51,7 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     head = opened_head(trial)
     features, probe = probe_of(trial, head, readout)
 
-    validation = examples_of(features.validation, trial.tokens["validation"])
+    validation = examples_of(features.validation, trial.tokens[Split.VALIDATION])
     logits = probe.logits(validation.features)
     targets = in_own_units(validation.targets, trial.settings)
     answers = in_own_units(logits, trial.settings)
@@ -217,8 +217,8 @@ def probe_of(
     )
 
     def fit(path: Path) -> None:
-        train = examples_of(features.train, trial.tokens["train"])
-        validation = examples_of(features.validation, trial.tokens["validation"])
+        train = examples_of(features.train, trial.tokens[Split.TRAIN])
+        validation = examples_of(features.validation, trial.tokens[Split.VALIDATION])
         judge = _judge_of(trial)
         fitted = fit_probe(train, validation, judge, regression, spec.seed)
         save_probe(fitted, path)
@@ -331,7 +331,7 @@ def save_started(model: PreTrainedModel, trial: PreparedTrial, folder: Path) -> 
     """
     if pooling_of(trial.spec) is Pooling.OWN:
         # Training has moved the features: their range is measured anew.
-        largest = largest_feature(model, trial.tokenizer, trial.tokens["validation"])
+        largest = largest_feature(model, trial.tokenizer, trial.tokens[Split.VALIDATION])
         close_head(model, largest)
         save_model(model, trial.tokenizer, trial.settings, folder)
         return

@@ -23,7 +23,7 @@ from xautolm.serialization import to_plain
 from xautolm.space.shares import RUNG_SHARES, trained_share
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
-from xautolm.vocabulary import Architecture, FailureKind, Origin
+from xautolm.vocabulary import Architecture, FailureKind, Origin, Split
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -84,8 +84,8 @@ def tokenized(
     architecture = spec.card.architecture
     form_name = form_of(task.forms, architecture, spec.configuration.values).name
     form = TORCH_FORMS.get(form_name)
-    tables = {name: read_split(spec.data, name) for name in ("train", "validation")}
-    train = tables["train"]
+    tables = {name: read_split(spec.data, name) for name in (Split.TRAIN, Split.VALIDATION)}
+    train = tables[Split.TRAIN]
 
     first_input = next(iter(task.inputs))
     sample_texts = train[first_input].iloc[:VOCABULARY_SAMPLE]
@@ -160,7 +160,7 @@ def trained_rows(rows: Dataset, spec: TrialSpec, task: Task) -> Dataset:
     share = trained_share(spec.configuration.values)
     if share == 1:
         return rows
-    table = read_split(spec.data, "train")
+    table = read_split(spec.data, Split.TRAIN)
     if len(table) == len(rows):
         labels = []
         for cell in table[task.target]:
@@ -249,7 +249,7 @@ def tokenizer_name(card: ModelCard) -> str:
 
 def _build(card: ModelCard, data: Path, folder: Path) -> None:
     """Train a tokenizer on the training texts: lower-casing WordPiece for encoders, bytes for models that write."""
-    table = read_split(data, "train")
+    table = read_split(data, Split.TRAIN)
     texts: list[str] = []
     for column in table.columns:
         texts += [str(cell) for cell in table[column]]

@@ -28,7 +28,7 @@ from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import metric_named
 from xautolm.records import Scalar, TrialSpec, as_float
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Switch
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Split, Switch
 
 PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
@@ -59,7 +59,7 @@ def make_trainer(
         folder: The trial's.
     """
     spec = trial.spec
-    train = trial.tokens["train"]
+    train = trial.tokens[Split.TRAIN]
     form = TORCH_FORMS.get(trial.settings.form)
     # A processor has no tensor cores: there it would only compute more padding.
     multiple = None if spec.device == DeviceKind.CPU else PADDING_MULTIPLE
@@ -67,14 +67,14 @@ def make_trainer(
         "model": model,
         "args": _arguments(spec, len(train), folder),
         "train_dataset": train,
-        "eval_dataset": trial.tokens["validation"],
+        "eval_dataset": trial.tokens[Split.VALIDATION],
         "data_collator": form.collator(trial.tokenizer, model, multiple),
         "callbacks": callbacks + _early_stopping(spec),
         "optimizer_cls_and_kwargs": _optimizer(spec.configuration.values),
     }
     if not form.answers_by_logits:
         # Models that say words, or the ends of a span, have a loss of their own.
-        validation = read_split(spec.data, "validation")
+        validation = read_split(spec.data, Split.VALIDATION)
 
         def score(trained: PreTrainedModel) -> dict[str, float]:
             return answer_scores(trained, trial, validation)
@@ -265,7 +265,7 @@ def _loss(trial: PreparedTrial) -> LossFunction:
     values = trial.spec.configuration.values
     weights = None
     if values.get("class_weights"):
-        labels = np.asarray(trial.tokens["train"]["labels"])
+        labels = np.asarray(trial.tokens[Split.TRAIN]["labels"])
         targets = torch.as_tensor(labels)
         weights = class_weights(targets, len(trial.spec.labels))
     smoothing = _number(values, "label_smoothing", 0.0)

@@ -1,14 +1,17 @@
 """Measures of quality: one file for each family of metrics, every metric with its direction and range."""
 
-from xautolm.metrics.base import Metric, Targets, metric
+from xautolm.metrics.base import Metric, metric
+from xautolm.metrics.own import direction_note
 from xautolm.metrics.registered import METRICS, metric_named, offered_metrics
 from xautolm.metrics.scoring import constant_scores, needs_probabilities, scores
+from xautolm.vocabulary import Targets
 
 __all__ = [
     "METRICS",
     "Metric",
     "Targets",
     "constant_scores",
+    "direction_note",
     "metric",
     "metric_named",
     "needs_probabilities",

@@ -5,28 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import TypeVar
 
 from xautolm.objectives import Objective
+from xautolm.vocabulary import Targets
 
 Compute = Callable[..., float]
 """Targets and answers to a value; see `Targets` for their shapes."""
 
 Function = TypeVar("Function", bound=Compute)
-
-
-class Targets(StrEnum):
-    """Shapes of right answers; the values are the problem types of tasks, which transformers has names for."""
-
-    CLASSES = "single_label_classification"
-    """Class indices of shape (n,), and predictions of the same shape."""
-    INDICATORS = "multi_label_classification"
-    """0/1 of shape (n, classes), and predictions of the same shape."""
-    NUMBERS = "regression"
-    """Numbers of shape (n,) in the data's own units, and predictions of the same shape."""
-    TEXTS = ""
-    """For each row the texts that are right (none where no answer is), and one text each as predictions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

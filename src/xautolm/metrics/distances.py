@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xautolm.metrics.base import Metric, Targets
+from xautolm.metrics.base import Metric
+from xautolm.vocabulary import Targets
 
 NUMBERS = (Targets.NUMBERS,)
 

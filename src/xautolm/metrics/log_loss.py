@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from xautolm.metrics.base import Metric, Targets
+from xautolm.metrics.base import Metric
+from xautolm.vocabulary import Targets
 
 LEAST_PROBABILITY = 1e-7
 """As which a smaller probability counts, about float32's precision: one row of which a model is sure and wrong adds 16,

@@ -8,7 +8,9 @@ from dataclasses import replace
 
 from xautolm.errors import UsageError
 from xautolm.importable import object_named, search_here
-from xautolm.metrics.base import Metric, Targets
+from xautolm.metrics.base import Metric
+from xautolm.objectives import Objective
+from xautolm.vocabulary import Targets
 
 ERRORS = ("_error", "_loss", "_deviance")
 """How the names of scikit-learn's functions end of which smaller is better."""
@@ -64,4 +66,14 @@ def own_metric(name: str) -> Metric:
         low=float(low),
         high=float(high),
         needs_probabilities=bool(needs_probabilities),
+    )
+
+
+def direction_note(objective: Objective) -> str:
+    """Return which values of a function of somebody's own count as better, and how to say otherwise."""
+    better = "larger" if objective.maximize else "smaller"
+    otherwise = f"greater_is_better={not objective.maximize}"
+    return (
+        f"{objective.name}: {better} is better; if that is wrong, say {otherwise} where it is defined, "
+        "by the decorator xautolm.metrics.metric"
     )

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from xautolm.metrics.base import Compute, Metric, Targets
+from xautolm.metrics.base import Compute, Metric
+from xautolm.vocabulary import Targets
 
 References = Sequence[Sequence[str]]
 """For each row the texts that are right; none where no answer is right."""

@@ -8,12 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xautolm.data.split_names import TEST, VALIDATION
 from xautolm.records import Answering, Experience, ModelCard
 from xautolm.report.tables import millions, score_text
 from xautolm.report.usage import folder_kind, library_of, usage
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import Origin
+from xautolm.vocabulary import Origin, Split
 
 if TYPE_CHECKING:
     from huggingface_hub import EvalResult
@@ -168,7 +167,7 @@ def _results(facts: CardFacts) -> list[EvalResult]:
             task_type=_pipeline_tag(facts),
             dataset_type=name,
             dataset_name=name,
-            dataset_split=split,
+            dataset_split=split.value,
             metric_type=metric,
             metric_name=f"{split} {metric}",
             metric_value=float(score),
@@ -177,15 +176,15 @@ def _results(facts: CardFacts) -> list[EvalResult]:
     return results
 
 
-def _scores(facts: CardFacts) -> list[tuple[str, str, float]]:
+def _scores(facts: CardFacts) -> list[tuple[Split, str, float]]:
     """Return split, metric and value of all scores."""
     validation = facts.experience.outcome.metrics
     test = facts.test or {}
     scores = []
     for metric, score in validation.items():
-        scores.append((VALIDATION, metric, score))
+        scores.append((Split.VALIDATION, metric, score))
     for metric, score in test.items():
-        scores.append((TEST, metric, score))
+        scores.append((Split.TEST, metric, score))
     return scores
 
 

@@ -23,7 +23,7 @@ from xautolm.cells import (
 )
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture
+from xautolm.vocabulary import Architecture, Targets
 
 SEPARATOR = re.compile(r"[,;|]")
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
@@ -43,7 +43,7 @@ class MultilabelClassification(BaseClassification[LabelSet]):
     bar."""
 
     name = "multilabel-classification"
-    problem_type = "multi_label_classification"
+    problem_type = Targets.INDICATORS
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         Architecture.ENCODER: ("classify",),
         Architecture.DECODER: ("classify",),

@@ -11,7 +11,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture
+from xautolm.vocabulary import Architecture, Targets
 
 NO_LABEL_NUMBER = "-1"
 """How data sets of numbered classes write that nobody has labelled a row."""
@@ -25,7 +25,7 @@ class TextClassification(BaseClassification[str]):
     """Binary and multi-class classification of single texts."""
 
     name = "text-classification"
-    problem_type = "single_label_classification"
+    problem_type = Targets.CLASSES
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         Architecture.ENCODER: ("classify",),
         Architecture.DECODER: ("classify", "label-words"),

@@ -11,7 +11,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture
+from xautolm.vocabulary import Architecture, Targets
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
@@ -23,7 +23,7 @@ class TextRegression(BaseTask[float]):
     """Models learn numbers in standard deviations from their mean; what is predicted is in the data's own units."""
 
     name = "text-regression"
-    problem_type = "regression"
+    problem_type = Targets.NUMBERS
     forms: ClassVar[Mapping[str, tuple[str, ...]]] = {
         Architecture.ENCODER: ("regress",),
         Architecture.DECODER: ("regress",),

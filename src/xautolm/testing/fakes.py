@@ -32,7 +32,7 @@ from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
 from xautolm.tasks import TASKS, Task, form_of
 from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder, pruned_outcome
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Split, TrialStatus
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
 THINGS = ("apple", "book", "chair", "drum", "egg", "fork", "glove", "hat")
@@ -259,8 +259,8 @@ def trial_spec(
     folder: Path, task: Task, data: Dataset, card: ModelCard, configuration: Configuration
 ) -> TrialSpec:
     """Return the order for a real trial on this machine's processor; the splits are written to `folder`."""
-    data.train.to_parquet(split_path(folder, "train"))
-    data.validation.to_parquet(split_path(folder, "validation"))
+    data.train.to_parquet(split_path(folder, Split.TRAIN))
+    data.validation.to_parquet(split_path(folder, Split.VALIDATION))
     return TrialSpec(
         number=0,
         configuration=configuration,

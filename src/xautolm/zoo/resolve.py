@@ -31,7 +31,6 @@ AUTO_BYTES = 2e9
 All hub encoders that it considers are 5 GB."""
 BYTES_PER_WEIGHT = 4
 """What a weight takes on the hub at most: older models lie there in float32, newer ones in half of it."""
-ARCHITECTURES = tuple(Architecture)
 
 Note = Callable[[str], None]
 
@@ -83,7 +82,7 @@ def find_models(
 
 
 def local_models(
-    cards: Mapping[str, ModelCard], families: Sequence[str] = ARCHITECTURES
+    cards: Mapping[str, ModelCard], families: Sequence[str] = tuple(Architecture)
 ) -> list[ModelCard]:
     """Return the models that `auto` considers and that are on this machine: packaged, from scratch, or cached."""
     models: list[ModelCard] = []

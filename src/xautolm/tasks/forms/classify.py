@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xautolm.records import Form, TrainedModel
 from xautolm.tasks.forms.base import example_input, mean_pooled_usage
-from xautolm.vocabulary import Pooling
+from xautolm.vocabulary import Pooling, Targets
 
 LIKELIEST_CLASS = """from transformers import pipeline
 
@@ -21,7 +21,7 @@ print([found["label"] for found in classes if found["score"] > 0.5])"""
 
 def usage(model: TrainedModel) -> str:
     """Return Python that asks a classifier for the class of a text, or for all of its labels."""
-    has_many_labels = model.problem_type == "multi_label_classification"
+    has_many_labels = model.problem_type == Targets.INDICATORS
     if model.answering.pooling is Pooling.MEAN:
         likeliest_class = "labels[logits.argmax()]"
         # A logit above 0 is a probability above one half.
