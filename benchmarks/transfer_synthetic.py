@@ -31,10 +31,10 @@ from benchmarks.synthetic import (
 from xautolm.metalearning import PRESETS, SETTINGS, knn_start, warm_start
 from xautolm.metrics import METRICS
 from xautolm.objectives import TIME, hypervolume
+from xautolm.past_evidence import evidence_of
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.search import SAMPLERS, Memory, open_study
 from xautolm.space import Prior
-from xautolm.warm_start import evidence_of
 
 TRIALS = 40
 EARLY = 10

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -13,8 +17,18 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 
 from xautolm.data.demo import support_tickets
 from xautolm.hardware import bf16_speedup
-from xautolm.records import Configuration, DataProfile, Experience, Limits, ModelCard, SystemProfile
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Experience,
+    Failure,
+    Limits,
+    ModelCard,
+    SystemProfile,
+    TrialOutcome,
+)
 from xautolm.testing import made_up_card, success
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 PATIENCE_VARIABLE = "XAUTOLM_TEST_PATIENCE"
 """Environment variable: a factor on every limit of wall time in the tests, for slow or busy machines."""
@@ -129,3 +143,38 @@ def data_set(name: str) -> Path:
     if not folder.is_dir():
         pytest.skip("XAUTOLM_TEST_DATA names no folder with the data sets")
     return folder
+
+
+@pytest.fixture
+def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Experience]:
+    """Experiences of question answering, as the importer makes them."""
+
+    def build(
+        score: float | None, run: str, data: str = "squad", *, alias: bool = True, **more: Any
+    ) -> Experience:
+        failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="")
+        failed = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+        fields = {
+            "id": f"{run}-{score}-{data}",
+            "created": "2026-01-01T00:00:00+00:00",
+            "run": run,
+            "trial": 0,
+            "task": "question-answering",
+            "data": replace(
+                profile, name=data, source_fingerprint=f"{data}-content", fingerprint=f"{run}-split"
+            ),
+            "system": machine,
+            "configuration": Configuration(
+                values={"model": "gpt2", "method": "full.v1"}, space="paper.v1"
+            ),
+            "outcome": failed if score is None else success(math.e, token_f1=score),
+            "limits": Limits(),
+            "objectives": ("token_f1", "evaluation_time"),
+            "seed": 0,
+            "versions": {},
+            "features": {"generation-sizes.v1": (5.0,) * 6},
+            "alias": run if alias else "",
+        }
+        return Experience(**{**fields, **more})
+
+    return build

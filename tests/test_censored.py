@@ -8,14 +8,14 @@ from dataclasses import replace
 import pytest
 
 from xautolm.experience.validation import check
-from xautolm.metalearning import own_features
+from xautolm.metalearning import SETTINGS, own_features
 from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, utilities
 from xautolm.metrics import METRICS
 from xautolm.objectives import TIME, pareto_front, told_values
+from xautolm.past_evidence import evidence_of, standings_of
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import TrialStatus
-from xautolm.warm_start import evidence_of, standings_of
 
 OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)
 
@@ -117,7 +117,7 @@ def test_a_search_on_all_rows_is_warm_started_by_trials_on_a_part_as_bounds() ->
     features = own_features({"words": 12.0})
     whole = replace(on_part(1.0, success(100.0, f1_macro=0.8)), id="whole", features=features)
     part = replace(on_part(0.1, success(10.0, f1_macro=0.6)), id="part", features=features)
-    evidence = evidence_of([whole, part], features, OBJECTIVES)
+    evidence = evidence_of([whole, part], features, OBJECTIVES, SETTINGS["moderate-linear"])
     assert all("train_share" not in past.values for past in evidence)
     scores = sorted(past.scores for past in evidence if past.scores is not None)
     # As long as all rows would take; and half of the deficit of two standard deviations is believed.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,16 +17,11 @@ import xautolm.warm_start
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.metalearning import PRESETS, WarmStart, Weights
-from xautolm.metrics import METRICS
-from xautolm.objectives import TIME
+from xautolm.metalearning import PRESETS, WarmStart
 from xautolm.records import (
     Configuration,
     DataProfile,
     Experience,
-    Failure,
-    Limits,
-    SystemProfile,
     TrialOutcome,
     TrialSpec,
 )
@@ -35,8 +29,7 @@ from xautolm.report.screen import Plain
 from xautolm.search.settings import SearchSettings
 from xautolm.search.surrogates import heaviest
 from xautolm.testing import FakeExecutor, success
-from xautolm.vocabulary import FailureKind, TrialStatus
-from xautolm.warm_start import evidence_of, knobs_of, standings_of, visible
+from xautolm.warm_start import knobs_of, visible
 
 
 class Heard(Plain):
@@ -198,105 +191,6 @@ def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
     ):
         with pytest.raises(error):
             fit("bad", SECOND, trials=1, **options)
-
-
-@pytest.fixture
-def answered(profile: DataProfile, machine: SystemProfile) -> Callable[..., Experience]:
-    """Experiences of question answering, as the importer makes them."""
-
-    def build(
-        score: float | None, run: str, data: str = "squad", *, alias: bool = True, **more: Any
-    ) -> Experience:
-        failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="")
-        failed = TrialOutcome(status=TrialStatus.FAILED, failure=failure)
-        fields = {
-            "id": f"{run}-{score}-{data}",
-            "created": "2026-01-01T00:00:00+00:00",
-            "run": run,
-            "trial": 0,
-            "task": "question-answering",
-            "data": replace(
-                profile, name=data, source_fingerprint=f"{data}-content", fingerprint=f"{run}-split"
-            ),
-            "system": machine,
-            "configuration": Configuration(
-                values={"model": "gpt2", "method": "full.v1"}, space="paper.v1"
-            ),
-            "outcome": failed if score is None else success(math.e, token_f1=score),
-            "limits": Limits(),
-            "objectives": ("token_f1", "evaluation_time"),
-            "seed": 0,
-            "versions": {},
-            "features": {"generation-sizes.v1": (5.0,) * 6},
-            "alias": run if alias else "",
-        }
-        return Experience(**{**fields, **more})
-
-    return build
-
-
-GOALS = (METRICS.get("token_f1").objective, TIME)
-
-
-@pytest.mark.parametrize("alias", [True, False])
-def test_quality_is_judged_within_a_data_set_over_its_runs(
-    answered: Callable[..., Experience], alias: bool
-) -> None:
-    squad = [
-        answered(score, f"run {at}", alias=alias) for at, score in enumerate((0.857, 0.380, 0.175))
-    ]
-    drop = [
-        answered(0.2, "run 9", "drop", alias=alias),
-        answered(0.1, "run 10", "drop", alias=alias),
-    ]
-    standings = standings_of([*squad, *drop], GOALS)
-    # SQuAD: mean .4707, deviation .2857. DROP: mean .15, deviation .05. The time is e seconds, minus its logarithm -1.
-    expected = [(1.352, -1), (-0.317, -1), (-1.035, -1), (1.0, -1), (-1.0, -1)]
-    for experience, scores in zip([*squad, *drop], expected, strict=True):
-        assert standings[experience.id] == pytest.approx(scores, abs=2e-3)
-
-
-def test_what_is_measured_differently_is_never_compared(
-    answered: Callable[..., Experience],
-) -> None:
-    ours = [answered(0.9, "a"), answered(0.7, "b")]
-    outcome = success(10.0, rouge=0.2)
-    other = answered(0.2, "c", outcome=outcome, objectives=("rouge", "evaluation_time"))
-    standings = standings_of([*ours, other], GOALS)
-    assert standings[other.id][0] == 0.0  # alone with its measure
-    assert [standings[one.id][0] for one in ours] == pytest.approx([1.0, -1.0])
-
-
-def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> None:
-    sizes, system = "generation-sizes.v1", "system-paper.v1"
-    now = {sizes: (5.0,) * 6, system: (1.0,)}
-    here = answered(0.9, "here", features={sizes: (5.0,) * 6, system: (2.0,)})
-    there = answered(0.5, "there", "drop", features={sizes: (9.0,) + (5.0,) * 5, system: (1.0,)})
-    lost = answered(None, "lost", features=now)
-
-    def weights(**knobs: Any) -> dict[str, float]:
-        evidence = evidence_of(
-            [here, there, lost], now, GOALS, replace(WarmStart(beta=1.0), **knobs)
-        )
-        return {
-            one.source.partition(" trial")[0] + (" failed" if one.failed else ""): one.weight
-            for one in evidence
-        }
-
-    # One feature of each part differs by its whole range: .4 for the task, .3 for the system.
-    assert weights() == pytest.approx(
-        {"squad": math.exp(-0.3), "drop": math.exp(-0.4), "squad failed": 1.0}
-    )
-    assert weights(beta=0.0) == {"squad": 1.0, "drop": 1.0, "squad failed": 1.0}
-    only_system = Weights(task=0.0, semantic=0.0, system=1.0)
-    assert weights(weights=only_system) == pytest.approx(
-        {"squad": math.exp(-1), "drop": 1.0, "squad failed": 1.0}
-    )
-    # 2, 1, 1 and 1: their deviation is √3 / 4, so 2 and 1 are 4 / √3 apart.
-    apart = weights(weights=only_system, scaler="standard")["squad"]
-    assert apart == pytest.approx(math.exp(-4 / math.sqrt(3)))
-    assert set(weights(negatives="none")) == {"squad", "drop"}
-    assert set(weights(positives="none")) == {"squad failed"}
 
 
 def test_distances_are_measured_once(fit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:

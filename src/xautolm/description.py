@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pandas as pd
 
 from xautolm.metafeatures import FEATURES, FeatureGroup, Part, Sample, known_features, measure
@@ -34,7 +36,9 @@ def describe(
         fingerprint: The data's.
         encode: Embeds texts where a sentence encoder can run in this process; by default it runs in one of its own.
     """
-    texts = list(table.iloc[:, :-1].agg("\n".join, axis=1))
+    inputs = table.iloc[:, :-1]
+    # Several texts of a row (a question and its context) are described as one, a line each.
+    texts = list(inputs.agg("\n".join, axis=1))
     targets = list(table.iloc[:, -1])
     if task.target_kind == "texts":
         targets = [task.words(target) for target in targets]
@@ -47,17 +51,22 @@ def describe(
         seed=SEED,
         encode=encode,
     )
-    return measure(
-        FEATURES.things.values(), sample, task.target_kind, cache_folder() / CACHE, fingerprint
-    )
+    groups = FEATURES.things.values()
+    return measure(groups, sample, task.target_kind, feature_cache(), fingerprint)
+
+
+def feature_cache() -> Path:
+    """Return the folder that keeps features of data by its fingerprint."""
+    return cache_folder() / CACHE
 
 
 def known_description(
     task: Task, system: SystemProfile, limits: Limits, fingerprint: str
 ) -> Features:
     """Return the meta-features that are known without a look at the data: the machine's, and what the cache has."""
+    # Groups of the system look at the machine and the limits only, so a sample without texts will do.
     machine = Sample(texts=(), targets=(), examples=0, system=system, limits=limits, seed=SEED)
-    cached = known_features(cache_folder() / CACHE, fingerprint)
+    cached = known_features(feature_cache(), fingerprint)
     features: dict[str, tuple[float, ...]] = {}
     for name, group in groups_for(task).items():
         if group.part == Part.SYSTEM:

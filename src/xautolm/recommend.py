@@ -4,23 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
+from xautolm.description import feature_cache
 from xautolm.experience import ExperienceStore
 from xautolm.metafeatures import FEATURES, Part
-from xautolm.metalearning import Distances, Near, distances_of, telling
+from xautolm.metalearning import Near, distances_of, telling
 from xautolm.metalearning.similarity import OWN
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
+from xautolm.past_evidence import weighed
 from xautolm.records import Configuration, Experience, Features
-from xautolm.report.advice import reason
+from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
-from xautolm.settings import cache_folder
 from xautolm.space import Prior, Space
 from xautolm.warm_start import (
     DEFAULT,
@@ -29,7 +29,6 @@ from xautolm.warm_start import (
     knobs_of,
     visible,
     warmed_prior,
-    weighed,
     with_features,
 )
 
@@ -65,8 +64,9 @@ class Recommendation:
     because: tuple[Near, ...]
     """The most similar past trials of near tasks; none where nothing is known."""
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> AdviceRow:
         """Return the recommendation as JSON has it, with the past trials in a few words each."""
+        because = [reason(neighbor.experience) for neighbor in self.because]
         return {
             "configuration": dict(self.configuration.values),
             "origin": self.origin,
@@ -74,7 +74,7 @@ class Recommendation:
             "seconds": self.seconds,
             "memory": self.memory,
             "failure": self.failure,
-            "because": [reason(near.experience) for near in self.because],
+            "because": because,
         }
 
 
@@ -90,10 +90,11 @@ class Advice:
     note: str
     """What a person must know of the basis of this advice."""
 
-    def to_plain(self) -> dict[str, Any]:
+    def to_plain(self) -> dict[str, object]:
         """Return the advice as `xautolm recommend --json` prints it."""
         recommendations = [recommendation.to_plain() for recommendation in self.recommendations]
-        return {"recommendations": recommendations, "tasks": dict(self.tasks), "note": self.note}
+        tasks = dict(self.tasks)
+        return {"recommendations": recommendations, "tasks": tasks, "note": self.note}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,7 +107,7 @@ class Candidate:
     """Whether it succeeded before."""
 
 
-def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
+def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     """Return a ranked list of configurations, at most one for each model and method, without training anything.
 
     Args:
@@ -121,36 +122,48 @@ def recommend(data: Any, options: FitOptions, count: int = 8) -> Advice:
     check_choice(choice)
     knobs = knobs_of(choice, options.warm_start_options)
     # Advice is about trainings on all rows.
-    sight = make_scenario(data, options.model_copy(update={"rungs": False}))
-    say_notes(sight.dataset)
-    features = sight.features()
-    past, left_out = _past(sight, options)
-    sight.resources.learn(past)
+    options_of_scenario = options.model_copy(update={"rungs": False})
+    scenario = make_scenario(data, options_of_scenario)
+    say_notes(scenario.dataset)
+
+    features = scenario.features()
+    past, damage_note = _past(scenario, options)
+    scenario.resources.learn(past)
     distances = distances_of(past, features, knobs)
     comparable, _ = distances
-    near = near_ones(comparable, features)
-    prior = _prior(sight.space, past, features, choice, distances, options) if near else None
-    candidates = _candidates(sight, near, prior, options.seed)
-    evidence = weighed(distances, (lead_of(sight.objectives),), knobs)
-    surrogates = Surrogates(Encoder.of_space(sight.space), options.seed, evidence)
+    near = near_neighbors(comparable, features)
+    prior = None
+    # What shapes a prior must be near as such: of far tasks, the nearest would stand for this one.
+    if near and choice != NONE:
+        warmed = warmed_prior(choice, scenario.space, past, features, distances, knobs)
+        prior = warmed.prior
+
+    candidates = _candidates(scenario, near, prior, options.seed)
+    evidence = weighed(distances, (lead_of(scenario.objectives),), knobs)
+    encoder = Encoder.of_space(scenario.space)
+    surrogates = Surrogates(encoder, options.seed, evidence)
+    recommendations = _ranked(scenario, candidates, surrogates, near, count)
+    note = _note(len(comparable), len(past), is_near=bool(near))
     return Advice(
-        recommendations=tuple(_chosen(sight, candidates, surrogates, near, count)),
+        recommendations=tuple(recommendations),
         tasks=_nearest_data(comparable),
         experiences=len(comparable),
-        note=_note(len(comparable), len(past), is_near=bool(near)) + left_out,
+        note=note + damage_note,
     )
 
 
-def near_ones(comparable: Sequence[Near], current: Features) -> list[Near]:
+def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
     """Return the experiences of tasks that are near as such, however near the others of the store are."""
     gaps: dict[str, float] = {}
     near = []
-    for item in comparable:
-        data = f"{item.experience.data.fingerprint} {item.experience.data.name}"
-        if data not in gaps:
-            gaps[data] = gap(item.experience.features, current)
-        if gaps[data] <= FAR:
-            near.append(item)
+    for neighbor in comparable:
+        experience = neighbor.experience
+        # A store may have thousands of trials on one data set, whose features are compared once.
+        data_set = f"{experience.data.fingerprint} {experience.data.name}"
+        if data_set not in gaps:
+            gaps[data_set] = gap(experience.features, current)
+        if gaps[data_set] <= FAR:
+            near.append(neighbor)
     return near
 
 
@@ -162,77 +175,93 @@ def gap(features: Features, current: Features) -> float:
     """
     gaps = []
     for name, numbers in current.items():
-        group = FEATURES.things.get(name)
-        is_of_task = name.startswith(OWN) if group is None else group.part == Part.TASK
-        if not is_of_task or len(features.get(name, ())) != len(numbers):
+        past_numbers = features.get(name, ())
+        # Groups of different lengths cannot be compared number by number.
+        if not _is_of_task(name) or len(past_numbers) != len(numbers):
             continue
-        names = () if group is None else group.features
-        compared = [
-            position
-            for position in range(len(numbers))
-            if names[position : position + 1] != (AMOUNT,)
-        ]
-        ours, theirs = (
-            np.log1p(np.maximum(np.asarray(values)[compared], 0))
-            for values in (numbers, features[name])
-        )
-        gaps.append(float(np.abs(ours - theirs).mean()))
+        positions = _compared_positions(name, len(numbers))
+        ours = _logarithms(numbers, positions)
+        theirs = _logarithms(past_numbers, positions)
+        mean_difference = np.abs(ours - theirs).mean()
+        gaps.append(float(mean_difference))
     return max(gaps, default=np.inf)
 
 
-def _past(sight: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
+def _is_of_task(name: str) -> bool:
+    """Return whether a group of meta-features is about the task rather than the machine."""
+    group = FEATURES.things.get(name)
+    if group is None:
+        return name.startswith(OWN)
+    return group.part == Part.TASK
+
+
+def _compared_positions(name: str, length: int) -> list[int]:
+    """Return the positions of a group's numbers that tell tasks apart: all but the amount of data."""
+    group = FEATURES.things.get(name)
+    if group is None:
+        return list(range(length))
+    positions = []
+    for position in range(length):
+        # A group of a plug-in may return more numbers than it names.
+        is_named = position < len(group.features)
+        if not is_named or group.features[position] != AMOUNT:
+            positions.append(position)
+    return positions
+
+
+def _logarithms(numbers: Sequence[float], positions: Sequence[int]) -> np.ndarray:
+    """Return the logarithms of some of a group's numbers, shape (positions,)."""
+    compared = np.asarray(numbers)[positions]
+    # Of log(1 + x), which is not defined for all numbers below zero.
+    at_least_zero = np.maximum(compared, 0)
+    return np.asarray(np.log1p(at_least_zero))
+
+
+def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
     """Return the experiences that may be seen and say something here, with the meta-features that can be had, and a
     line on records that are damaged, if any are.
     """
-    name, profile = sight.task.name, sight.dataset.profile
+    task = scenario.task.name
+    damage_note = ""
     with ExperienceStore(options.store) as store:
-        seen = visible(store.experiences(task=name), name, profile, "", options.hide)
-        left_out = f"\n{store.damage_note}" if store.damaged_ids else ""
-    cache = cache_folder() / "metafeatures"
+        stored = store.experiences(task=task)
+        if store.damaged_ids:
+            damage_note = f"\n{store.damage_note}"
+    past = visible(stored, task, scenario.dataset.profile, "", options.hide)
     # What lacked memory or time somewhere smaller says nothing of this machine.
-    past = telling(seen, sight.limits, sight.system)
-    return [with_features(experience, cache) for experience in past], left_out
-
-
-def _prior(
-    space: Space,
-    past: Sequence[Experience],
-    features: Features,
-    choice: str,
-    distances: Distances,
-    options: FitOptions,
-) -> Prior | None:
-    """Return the prior that a search would begin with; None where it begins with none."""
-    if choice == NONE:
-        return None
-    knobs = knobs_of(choice, options.warm_start_options)
-    return warmed_prior(choice, space, past, features, distances, knobs).prior
+    telling_here = telling(past, scenario.limits, scenario.system)
+    cache = feature_cache()
+    described = [with_features(experience, cache) for experience in telling_here]
+    return described, damage_note
 
 
 def _candidates(
-    sight: Scenario, near: Sequence[Near], prior: Prior | None, seed: int
+    scenario: Scenario, near: Sequence[Near], prior: Prior | None, seed: int
 ) -> list[Candidate]:
     """Return past successes that have a place in this space, defaults, and draws from the prior; only what fits."""
-    space = sight.space
-    candidates = [
-        candidate for item in near if (candidate := _tried(item.experience, space)) is not None
-    ]
-    candidates += [
-        Candidate(configuration=each, origin="default") for each in default_configurations(space)
-    ]
+    space = scenario.space
+    candidates: list[Candidate] = []
+    for neighbor in near:
+        tried = _tried(neighbor.experience, space)
+        if tried is not None:
+            candidates.append(tried)
+    for configuration in default_configurations(space):
+        candidates.append(Candidate(configuration=configuration, origin="default"))
     if prior is not None:
         rng = np.random.default_rng(seed)
-        candidates += [
-            Candidate(configuration=prior.sample(rng), origin="prior") for _ in range(DRAWN)
-        ]
+        for _ in range(DRAWN):
+            configuration = prior.sample(rng)
+            candidates.append(Candidate(configuration=configuration, origin="prior"))
+    # What is the same configuration keeps the origin that says most: it was tried, or it is a default.
     distinct: dict[str, Candidate] = {}
     for candidate in candidates:
         distinct.setdefault(candidate.configuration.digest, candidate)
-    return [
-        each
-        for each in distinct.values()
-        if not sight.resources.obstacle(each.configuration, sight.limits)
-    ]
+    fitting = []
+    for candidate in distinct.values():
+        obstacle = scenario.resources.obstacle(candidate.configuration, scenario.limits)
+        if not obstacle:
+            fitting.append(candidate)
+    return fitting
 
 
 def _tried(experience: Experience, space: Space) -> Candidate | None:
@@ -242,21 +271,22 @@ def _tried(experience: Experience, space: Space) -> Candidate | None:
     """
     if not experience.outcome.succeeded:
         return None
-    called = f"{experience.data.name} trial {experience.trial}"
+    origin = f"as {experience.data.name} trial {experience.trial}"
     values = experience.configuration.values
     configuration = space.adopt(values).completed()
     if configuration is not None:
-        return Candidate(configuration=configuration, origin=f"as {called}", was_tried=True)
+        return Candidate(configuration=configuration, origin=origin, was_tried=True)
     without_method = {name: value for name, value in values.items() if name != "method"}
     configuration = space.adopt(without_method).completed()
     if configuration is None:
         return None
-    origin = f"as {called}, but {configuration.method} instead of {experience.configuration.method}"
+    past_method = experience.configuration.method
+    origin = f"{origin}, but {configuration.method} instead of {past_method}"
     return Candidate(configuration=configuration, origin=origin, was_tried=True)
 
 
-def _chosen(
-    sight: Scenario,
+def _ranked(
+    scenario: Scenario,
     candidates: Sequence[Candidate],
     surrogates: Surrogates,
     near: Sequence[Near],
@@ -271,65 +301,98 @@ def _chosen(
     quality = prediction.scores[:, 0]
     order = np.arange(len(candidates))
     if near:
-        tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
-        order = np.argsort(
-            -(quality - FAILURE_WEIGHT * prediction.failure + TRIED * tried), kind="stable"
-        )
-    chosen: dict[tuple[str, str], Recommendation] = {}
+        was_tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
+        promise = quality - FAILURE_WEIGHT * prediction.failure + TRIED * was_tried
+        order = np.argsort(-promise, kind="stable")
+
+    recommendations: dict[tuple[str, str], Recommendation] = {}
     for index in order.tolist():
+        if len(recommendations) == count:
+            break
         candidate = candidates[index]
         configuration = candidate.configuration
-        if (configuration.model, configuration.method) in chosen or len(chosen) == count:
+        pair = (configuration.model, configuration.method)
+        # The order is from best to worst, so the first of each pair is its best.
+        if pair in recommendations:
             continue
-        estimate = sight.resources.predict(configuration)
-        batch = sight.resources.micro_batch(configuration, sight.limits)
         because = reasons(surrogates.encoder, configuration, near)
-        chosen[configuration.model, configuration.method] = Recommendation(
+        # Where no forest could be fitted, or no near trial is like this, a number would rest on nothing.
+        predicted_quality = None
+        if because and surrogates.score_forest is not None:
+            predicted_quality = float(quality[index])
+        predicted_failure = None
+        if because and surrogates.failure_forest is not None:
+            predicted_failure = float(prediction.failure[index])
+        estimate = scenario.resources.predict(configuration)
+        recommendations[pair] = Recommendation(
             configuration=configuration,
             origin=candidate.origin,
-            quality=float(quality[index])
-            if because and surrogates.score_forest is not None
-            else None,
+            quality=predicted_quality,
             seconds=estimate.seconds,
-            memory=estimate.memory + (batch - 1) * estimate.memory_per_example,
-            failure=float(prediction.failure[index])
-            if because and surrogates.failure_forest is not None
-            else None,
+            memory=_memory_at_start(scenario, configuration),
+            failure=predicted_failure,
             because=because,
         )
-    return list(chosen.values())
+    return list(recommendations.values())
+
+
+def _memory_at_start(scenario: Scenario, configuration: Configuration) -> float:
+    """Return the predicted peak memory in bytes, with the per-device batch that a trial begins with."""
+    estimate = scenario.resources.predict(configuration)
+    batch = scenario.resources.micro_batch(configuration, scenario.limits)
+    # The estimate holds one example of the batch already.
+    further_examples = batch - 1
+    return estimate.memory + further_examples * estimate.memory_per_example
 
 
 def reasons(
     encoder: Encoder, configuration: Configuration, near: Sequence[Near]
 ) -> tuple[Near, ...]:
     """Return the past trials that are most like a configuration, among those of the same method or model."""
-    alike = [
-        item
-        for item in near
-        if item.experience.configuration.method == configuration.method
-        or item.experience.configuration.model == configuration.model
-    ]
+    alike: list[Near] = []
+    values_of_alike = []
+    for neighbor in near:
+        past = neighbor.experience.configuration
+        if past.method == configuration.method or past.model == configuration.model:
+            alike.append(neighbor)
+            values_of_alike.append(past.values)
     if not alike:
         return ()
-    rows = encoder.rows(item.experience.configuration.values for item in alike)
-    gaps = np.linalg.norm(rows - encoder.rows([configuration.values]), axis=1)
-    gaps = gaps + np.asarray([item.distance for item in alike])
-    return tuple(alike[index] for index in np.argsort(gaps, kind="stable")[:REASONS].tolist())
+    rows = encoder.rows(values_of_alike)
+    row = encoder.rows([configuration.values])
+    differences = np.linalg.norm(rows - row, axis=1)
+    distances = np.asarray([neighbor.distance for neighbor in alike])
+    # How unlike the configurations are, and how far the tasks.
+    unlikeness = differences + distances
+    most_alike = np.argsort(unlikeness, kind="stable")[:REASONS]
+    return tuple(alike[index] for index in most_alike.tolist())
 
 
-def _nearest_data(near: Sequence[Near]) -> dict[str, float]:
+def _nearest_data(neighbors: Sequence[Near]) -> dict[str, float]:
     """Return the distance of each data set by its name, the nearest first."""
     distances: dict[str, float] = {}
-    for item in near:
-        distances.setdefault(item.experience.data.name, item.distance)
+    for neighbor in neighbors:
+        name = neighbor.experience.data.name
+        # Neighbours come the nearest first: a data set counts with its first.
+        distances.setdefault(name, neighbor.distance)
     return distances
 
 
-def _note(comparable: int, seen: int, *, is_near: bool) -> str:
+def _note(comparable: int, past: int, *, is_near: bool) -> str:
+    """Return what a person must know of the basis of the advice.
+
+    Args:
+        comparable: How many past trials can be compared.
+        past: How many there are.
+        is_near: Whether any is of a near task.
+    """
     if not comparable:
-        what = f"{seen} past trials, none of which can be compared" if seen else "no past trials"
-        return f"The store has {what}: quality and failure are not predicted, only time and memory."
+        content = "no past trials"
+        if past:
+            content = f"{past} past trials, none of which can be compared"
+        return (
+            f"The store has {content}: quality and failure are not predicted, only time and memory."
+        )
     if not is_near:
         return (
             "The store has nothing near this task: quality and failure are not predicted, only time and memory; "

@@ -1,14 +1,11 @@
-"""The way from the store to the prior of a search: experiences that may be seen, their evidence, and the account."""
+"""The way from the store to what a search begins with: experiences that may be seen, the prior, and the account."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
 
 from xautolm.data.naming import is_called
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
@@ -24,17 +21,10 @@ from xautolm.metalearning import (
     knn_start,
     shaped,
 )
-from xautolm.metalearning.utility import is_negative, is_scored
-from xautolm.metalearning.warm_start import Mode, decay
-from xautolm.objectives import (
-    Objective,
-    lead_of,
-    oriented_value,
-    recorded_objectives,
-    time_position,
-)
+from xautolm.objectives import Objective
+from xautolm.past_evidence import weighed
 from xautolm.records import DataProfile, Experience, Features
-from xautolm.search import Evidence, Memory, Strategy, standardised
+from xautolm.search import Evidence, Memory, Strategy
 from xautolm.search.surrogates import heaviest
 from xautolm.serialization import from_plain, read_json, to_plain, write_text
 from xautolm.space import Prior, Space
@@ -48,8 +38,6 @@ DEFAULT = "moderate-linear"
 """The setting of a search that does not name one."""
 SELF = "self"
 """Stands for the data at hand among the names of data to hide."""
-LARGEST_SCORE = 3.0
-"""Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
 SHOWN = 3
 """Data sets that the summary names, the nearest."""
 LISTED = 200
@@ -90,7 +78,8 @@ def check_choice(choice: str) -> None:
 
 def knobs_of(choice: str, changes: Mapping[str, str]) -> WarmStart:
     """Return the knobs of a warm start; those of the default where the choice (`none`, `knn`) has none of its own."""
-    setting = SETTINGS.get(choice, SETTINGS[DEFAULT])
+    default = SETTINGS[DEFAULT]
+    setting = SETTINGS.get(choice, default)
     return setting.changed(changes)
 
 
@@ -139,13 +128,15 @@ def _is_same_data(experience: Experience, data: DataProfile) -> bool:
 def _is_called(experience: Experience, name: str) -> bool:
     """Return whether an experience, its search or its data has a name, as it stands or by its folders."""
     data = experience.data
-    names = {data.fingerprint, data.source_fingerprint, experience.alias, experience.run, data.name}
+    names = {data.fingerprint, data.source_fingerprint, data.name}
+    names |= {experience.alias, experience.run}
     # An experience without an alias is not called by the empty name.
     names.discard("")
     if name in names:
         return True
-    file = data.name.rpartition("/")[2]
-    return name == file or is_called(data.name, name)
+    # A file is also called by its own name, wherever it lies.
+    _, _, file_name = data.name.rpartition("/")
+    return name == file_name or is_called(data.name, name)
 
 
 def with_features(experience: Experience, cache: Path) -> Experience:
@@ -154,14 +145,15 @@ def with_features(experience: Experience, cache: Path) -> Experience:
     Those of the task come from the cache, if that data was described on this machine; the machine's from its record.
     """
     features: dict[str, tuple[float, ...]] = {}
-    features.update(known_features(cache, experience.data.fingerprint))
+    cached = known_features(cache, experience.data.fingerprint)
+    features.update(cached)
     features.update(experience.features)
     # Groups of the system look at the machine and the limits only, so a sample without texts will do.
     sample = Sample(
         texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0
     )
     for name, group in FEATURES.things.items():
-        if name not in features and group.part == Part.SYSTEM:
+        if group.part == Part.SYSTEM and name not in features:
             features[name] = group.compute(sample)
     renamed = our_features(features, imported=False)
     return replace(experience, features=renamed)
@@ -264,146 +256,14 @@ def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> No
     write_text(path, json.dumps(content, ensure_ascii=False))
 
 
-def evidence_of(
-    experiences: Sequence[Experience],
-    current: Features,
-    objectives: Sequence[Objective],
-    options: WarmStart = SETTINGS[DEFAULT],
-) -> list[Evidence]:
-    """Return past trials as a sampler's models see them; see `weighed`.
-
-    Args:
-        experiences: Past trials; those that cannot be compared are left out.
-        current: Meta-features of the task at hand.
-        objectives: Of the search at hand.
-        options: The knobs of the warm start.
-    """
-    distances = distances_of(experiences, current, options)
-    return weighed(distances, objectives, options)
-
-
-def weighed(
-    distances: Distances, objectives: Sequence[Objective], options: WarmStart
-) -> list[Evidence]:
-    """Return past trials as a sampler's models see them.
-
-    Qualities are in standard deviations within their data set, weights fall with the distance as the learning rates of
-    the warm start do. All comparable experiences are evidence, however many shape the prior; of successes or failures
-    that a setting takes none of, there is none here either.
-
-    Args:
-        distances: As `distances_of` returns them.
-        objectives: Of the search at hand. An experience that lacks one stands in it as in the quality that
-            led its own search.
-        options: The knobs of the warm start.
-    """
-    neighbors, _ = distances
-    experiences = [neighbor.experience for neighbor in neighbors]
-    beta = decay([neighbor.distance for neighbor in neighbors], options)
-    takes_successes = options.positives != Mode.NONE
-    takes_failures = options.negatives != Mode.NONE
-    standings: dict[str, tuple[float, ...]] = {}
-    if takes_successes:
-        standings = standings_of(experiences, objectives)
-    evidence = []
-    for neighbor in neighbors:
-        experience = neighbor.experience
-        is_failure = takes_failures and is_negative(experience)
-        # Neither scores nor a failure of its configuration: nothing can be learned from it.
-        if experience.id not in standings and not is_failure:
-            continue
-        values = experience.configuration.values
-        scores = standings.get(experience.id)
-        weight = math.exp(-beta * neighbor.distance)
-        item = Evidence(values=values, scores=scores, weight=weight, source=title(experience))
-        evidence.append(item)
-    return evidence
-
-
-def title(experience: Experience) -> str:
-    """Return a past trial in a few words."""
-    outcome = experience.outcome
-    values = experience.configuration.values
-    # Evidence may be of other searches than ours, whose configurations have neither model nor method.
-    words = [str(values[name]) for name in ("model", "method") if name in values]
-    if outcome.failure is not None:
-        words.append(outcome.failure.kind.value)
-    else:
-        lead = lead_of(recorded_objectives(experience)).name
-        score = outcome.metrics[lead]
-        words.append(f"{lead} {score:.3g}")
-    text = " ".join(words)
-    return f"{experience.data.name} trial {experience.trial}: {text}"
-
-
-def standings_of(
-    experiences: Sequence[Experience], objectives: Sequence[Objective]
-) -> dict[str, tuple[float, ...]]:
-    """Return the scores of every trial that did not fail, by its id.
-
-    Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
-    Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
-    it is. Scores end at three standard deviations; the time is minus its logarithm.
-    """
-    groups: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
-    for experience in experiences:
-        if not is_scored(experience):
-            continue
-        # What is measured differently (F1 here, accuracy there) is never compared.
-        measures = tuple(_measure(experience, objective) for objective in objectives)
-        group = (_data_set(experience), measures)
-        groups.setdefault(group, []).append(experience)
-    time = time_position(objectives)
-    standings: dict[str, tuple[float, ...]] = {}
-    for (_, measures), members in groups.items():
-        rows = _scores(members, measures, time).tolist()
-        for experience, row in zip(members, rows, strict=True):
-            standings[experience.id] = tuple(row)
-    return standings
-
-
-def _scores(
-    members: Sequence[Experience], measures: Sequence[Objective], time: int | None
-) -> np.ndarray:
-    """Return the scores of experiences of one data set, shape (experiences, objectives).
-
-    Args:
-        members: The experiences; all have a value of every measure.
-        measures: What is compared, in the order of the search's objectives.
-        time: Position of the evaluation time among them.
-    """
-    rows = []
-    for experience in members:
-        row = [oriented_value(experience.outcome, measure) for measure in measures]
-        rows.append(row)
-    values = np.asarray(rows)
-    is_stopped = np.asarray([experience.outcome.is_censored for experience in members], dtype=bool)
-    scores = standardised(values, time, is_stopped)
-    limited: np.ndarray = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
-    if time is not None:
-        # A logarithm of seconds is no number of standard deviations: it is taken as it is.
-        limited[:, time] = scores[:, time]
-    return limited
-
-
-def _data_set(experience: Experience) -> str:
-    """Return what tells data sets apart: the content of the whole source, or the name where there is no content."""
-    if experience.alias:
-        return f"name {experience.data.name}"
-    return experience.data.source_fingerprint
-
-
-def _measure(experience: Experience, objective: Objective) -> Objective:
-    """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
-    value = oriented_value(experience.outcome, objective)
-    if math.isfinite(value):
-        return objective
-    return lead_of(recorded_objectives(experience))
-
-
 def account(warmed: Warmed) -> list[Mapping[str, object]]:
     """Return every influence as JSON values, the strongest first."""
-    by_strength = sorted(warmed.influences, key=lambda influence: -abs(influence.rate))
+
+    def strength(influence: Influence) -> float:
+        # A failure's learning rate is below zero, and as strong as it is far from zero.
+        return abs(influence.rate)
+
+    by_strength = sorted(warmed.influences, key=strength, reverse=True)
     return [_row(influence) for influence in by_strength]
 
 
@@ -427,24 +287,31 @@ def summary(warmed: Warmed) -> str:
 
 def _nearest_data(influences: Sequence[Influence]) -> list[str]:
     """Return the names of the data sets with their smallest distances, the nearest first."""
-    distances: dict[str, float] = {}
     nearest_first = sorted(influences, key=lambda influence: influence.distance)
+    smallest: dict[str, float] = {}
     for influence in nearest_first:
-        name = influence.experience.data.name
+        data = influence.experience.data
         # A data set counts with its first, which is its nearest.
-        distances.setdefault(name, influence.distance)
-    return [f"{name} at {distance:.2f}" for name, distance in distances.items()]
+        smallest.setdefault(data.name, influence.distance)
+    texts = []
+    for name, distance in smallest.items():
+        texts.append(f"{name} at {distance:.2f}")
+    return texts
 
 
 def _row(influence: Influence) -> Mapping[str, object]:
+    """Return an influence as JSON values: which trial, how far its task is, and how strongly it counts."""
     experience = influence.experience
-    failure = experience.outcome.failure
+    configuration = experience.configuration
+    outcome = "success"
+    if experience.outcome.failure is not None:
+        outcome = experience.outcome.failure.kind.value
     return {
         "experience": experience.id,
         "data": experience.data.name,
-        "model": experience.configuration.model,
-        "method": experience.configuration.method,
-        "outcome": failure.kind if failure else "success",
+        "model": configuration.model,
+        "method": configuration.method,
+        "outcome": outcome,
         "distance": influence.distance,
         "rate": influence.rate,
         "unmapped": list(influence.unmapped),

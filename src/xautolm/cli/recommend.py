@@ -38,12 +38,11 @@ def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, option
     from xautolm.report.console import say, table_console
 
     advice = recommend_for(data, None, FitOptions.parse(options), count)
-    plain = advice.to_plain()
     if as_json:
-        typer.echo(json.dumps(plain))
+        typer.echo(json.dumps(advice.to_plain()))
         return
-    table = advice_table(plain["recommendations"])
-    table_console().print(table)
+    rows = [recommendation.to_plain() for recommendation in advice.recommendations]
+    table_console().print(advice_table(rows))
     say(f"\n{advice.note}")
     if advice.tasks:
         # They come in the order of their distance.

@@ -15,6 +15,7 @@ from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
+from xautolm.past_evidence import weighed
 from xautolm.records import Experience, Scalar, Values
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import Proposer
@@ -23,7 +24,7 @@ from xautolm.search.space_sampler import explain
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.strategies.xautolm import from_zero, own_evidence
 from xautolm.space import Prior
-from xautolm.warm_start import DEFAULT, weighed
+from xautolm.warm_start import DEFAULT
 
 if TYPE_CHECKING:
     from optuna.study import Study

@@ -1,0 +1,171 @@
+"""Past trials as evidence about the task at hand: their scores within their data set, weighted by its distance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from xautolm.metalearning import Distances, WarmStart, distances_of
+from xautolm.metalearning.utility import is_negative, is_scored
+from xautolm.metalearning.warm_start import Mode, decay
+from xautolm.objectives import (
+    Objective,
+    lead_of,
+    oriented_value,
+    recorded_objectives,
+    time_position,
+)
+from xautolm.records import Experience, Features
+from xautolm.search import Evidence, standardised
+
+LARGEST_SCORE = 3.0
+"""Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
+
+
+def evidence_of(
+    experiences: Sequence[Experience],
+    current: Features,
+    objectives: Sequence[Objective],
+    options: WarmStart,
+) -> list[Evidence]:
+    """Return past trials as a sampler's models see them; see `weighed`.
+
+    Args:
+        experiences: Past trials; those that cannot be compared are left out.
+        current: Meta-features of the task at hand.
+        objectives: Of the search at hand.
+        options: The knobs of the warm start.
+    """
+    distances = distances_of(experiences, current, options)
+    return weighed(distances, objectives, options)
+
+
+def weighed(
+    distances: Distances, objectives: Sequence[Objective], options: WarmStart
+) -> list[Evidence]:
+    """Return past trials as a sampler's models see them.
+
+    Qualities are in standard deviations within their data set, weights fall with the distance as the learning rates of
+    the warm start do. All comparable experiences are evidence, however many shape the prior; of successes or failures
+    that a setting takes none of, there is none here either.
+
+    Args:
+        distances: As `distances_of` returns them.
+        objectives: Of the search at hand. An experience that lacks one stands in it as in the quality that
+            led its own search.
+        options: The knobs of the warm start.
+    """
+    neighbors, _ = distances
+    experiences = [neighbor.experience for neighbor in neighbors]
+    beta = decay([neighbor.distance for neighbor in neighbors], options)
+    takes_successes = options.positives != Mode.NONE
+    takes_failures = options.negatives != Mode.NONE
+    standings: dict[str, tuple[float, ...]] = {}
+    if takes_successes:
+        standings = standings_of(experiences, objectives)
+    evidence = []
+    for neighbor in neighbors:
+        experience = neighbor.experience
+        scores = standings.get(experience.id)
+        is_failure = takes_failures and is_negative(experience)
+        # Neither scores nor a failure of its configuration: nothing can be learned from it.
+        if scores is None and not is_failure:
+            continue
+        values = experience.configuration.values
+        weight = math.exp(-beta * neighbor.distance)
+        source = title(experience)
+        item = Evidence(values=values, scores=scores, weight=weight, source=source)
+        evidence.append(item)
+    return evidence
+
+
+def title(experience: Experience) -> str:
+    """Return a past trial in a few words."""
+    outcome = experience.outcome
+    values = experience.configuration.values
+    words = []
+    for name in ("model", "method"):
+        # Evidence may be of other searches than ours, whose configurations have neither model nor method.
+        if name in values:
+            words.append(str(values[name]))
+    if outcome.failure is not None:
+        words.append(outcome.failure.kind.value)
+    else:
+        objectives = recorded_objectives(experience)
+        lead = lead_of(objectives)
+        score = outcome.metrics[lead.name]
+        words.append(f"{lead.name} {score:.3g}")
+    text = " ".join(words)
+    return f"{experience.data.name} trial {experience.trial}: {text}"
+
+
+def standings_of(
+    experiences: Sequence[Experience], objectives: Sequence[Objective]
+) -> dict[str, tuple[float, ...]]:
+    """Return the scores of every trial that did not fail, by its id.
+
+    Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
+    Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
+    it is. Scores end at three standard deviations; the time is minus its logarithm.
+    """
+    groups: dict[tuple[str, tuple[Objective, ...]], list[Experience]] = {}
+    for experience in experiences:
+        if not is_scored(experience):
+            continue
+        # What is measured differently (F1 here, accuracy there) is never compared.
+        measures = tuple(_measure(experience, objective) for objective in objectives)
+        group = (_data_set(experience), measures)
+        members = groups.setdefault(group, [])
+        members.append(experience)
+    time = time_position(objectives)
+    standings: dict[str, tuple[float, ...]] = {}
+    for (_, measures), members in groups.items():
+        scores = _scores(members, measures, time)
+        for experience, row in zip(members, scores.tolist(), strict=True):
+            standings[experience.id] = tuple(row)
+    return standings
+
+
+def _scores(
+    members: Sequence[Experience], measures: Sequence[Objective], time: int | None
+) -> np.ndarray:
+    """Return the scores of experiences of one data set, shape (experiences, objectives).
+
+    Args:
+        members: The experiences; all have a value of every measure.
+        measures: What is compared, in the order of the search's objectives.
+        time: Position of the evaluation time among them.
+    """
+    rows = []
+    is_stopped = []
+    for experience in members:
+        outcome = experience.outcome
+        rows.append([oriented_value(outcome, measure) for measure in measures])
+        is_stopped.append(outcome.is_censored)
+    values = np.asarray(rows)
+    scores = standardised(values, time, np.asarray(is_stopped, dtype=bool))
+    limited: np.ndarray = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
+    if time is not None:
+        # A logarithm of seconds is no number of standard deviations: it is taken as it is.
+        limited[:, time] = scores[:, time]
+    return limited
+
+
+def _data_set(experience: Experience) -> str:
+    """Return what tells data sets apart: the content of the whole source, or the name where there is no content."""
+    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
+    if experience.alias:
+        return f"name {experience.data.name}"
+    return experience.data.source_fingerprint
+
+
+def _measure(experience: Experience, objective: Objective) -> Objective:
+    """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
+    value = oriented_value(experience.outcome, objective)
+    if math.isfinite(value):
+        return objective
+    # A store holds searches for other metrics: standing high in its own says of a trial that it was good.
+    own_objectives = recorded_objectives(experience)
+    return lead_of(own_objectives)
