@@ -113,10 +113,16 @@ class BestModel:
         return status.st_ino, status.st_mtime_ns
 
     def _nothing(self) -> Predictions:
+        """Return what a model says of no rows."""
         labels = self.info.labels
-        probabilities = np.zeros((0, len(labels)), dtype=np.float32) if labels else None
+        probabilities = None
+        if labels:
+            probabilities = np.zeros((0, len(labels)), dtype=np.float32)
         return Predictions(values=[], probabilities=probabilities, targets=[])
 
-    def __getstate__(self) -> dict[str, Any]:
+    def __getstate__(self) -> dict[str, object]:
         """Return what a copy or a pickle needs: not the loaded model, which comes from the folder again."""
-        return {**self.__dict__, "_predictor": None, "_loaded": None}
+        state = dict(self.__dict__)
+        state["_predictor"] = None
+        state["_loaded"] = None
+        return state

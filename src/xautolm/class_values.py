@@ -22,7 +22,9 @@ class ClassValues:
     by_name: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_targets(cls, y: Any, parse: Callable[[Any], Any], names: Sequence[str]) -> ClassValues:
+    def of_targets(
+        cls, y: object, parse: Callable[[Any], str], names: Sequence[str]
+    ) -> ClassValues:
         """Return the values behind class names, where labels were given apart and are no texts.
 
         Args:
@@ -30,21 +32,29 @@ class ClassValues:
             parse: Returns the class name of a label; the task's.
             names: Of the classes.
         """
+        # Labels are a column of `X`, and come back as the names that they have in the data.
         if y is None or isinstance(y, str | int):
             return cls()
         cells = np.asarray(y, dtype=object)
         is_column = cells.ndim == 1 or (cells.ndim == 2 and cells.shape[1] == 1)
+        # Several labels a row are lists of names, or columns with names.
         if not is_column:
             return cls()
-        by_name: dict[str, Any] = {}
+        label_by_name: dict[str, object] = {}
         for label in cells.ravel().tolist():
-            if not isinstance(label, int | float | np.number | np.bool_) or label != label:
+            if not _is_number(label):
                 continue
-            by_name.setdefault(parse(label), label)
-        # Numbers may also mark rows without a label (-1, -100), which were left out.
-        of_classes = {name: label for name, label in by_name.items() if name in names}
+            name = parse(label)
+            label_by_name.setdefault(name, label)
+        label_by_class = {}
+        for name, label in label_by_name.items():
+            # Numbers may also mark rows without a label (-1, -100), which were left out.
+            if name in names:
+                label_by_class[name] = label
         # Labels that are texts, or numbers that stand for names (`datasets.ClassLabel`), are given back as names.
-        return cls(of_classes) if len(of_classes) == len(names) else cls()
+        if len(label_by_class) < len(names):
+            return cls()
+        return cls(label_by_class)
 
     def of_names(self, names: Sequence[Any]) -> list[Any]:
         """Return the label of each name; what is no class comes back as it is."""
@@ -54,9 +64,18 @@ class ClassValues:
 
     def order(self, names: Sequence[str]) -> np.ndarray:
         """Return the positions that sort the classes by their labels, as scikit-learn's metrics expect."""
-        return np.argsort(np.asarray(self.of_names(names)), kind="stable")
+        labels = np.asarray(self.of_names(names))
+        return np.argsort(labels, kind="stable")
 
     def sorted(self, names: Sequence[str]) -> np.ndarray:
         """Return the labels of the classes, sorted."""
         labels = np.asarray(self.of_names(names))
         return labels.take(self.order(names))
+
+
+def _is_number(label: object) -> bool:
+    """Return whether a label is a number or a truth value; NaN is none."""
+    if not isinstance(label, int | float | np.number | np.bool_):
+        return False
+    # NaN is not equal to itself.
+    return bool(label == label)

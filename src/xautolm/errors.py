@@ -70,10 +70,15 @@ class UnknownNameError(UsageError):
     def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
         names = list(known)
         likely = _likely_meant(name, names)
-        hint = f"Did you mean {likely!r}? " if likely else ""
-        listed = ", ".join(sorted(names)[:SHOWN_NAMES])
-        if len(names) > SHOWN_NAMES:
-            listed += f" and {len(names) - SHOWN_NAMES} more"
+        hint = ""
+        if likely:
+            hint = f"Did you mean {likely!r}? "
+        # The zoo has more names than anybody reads in a message.
+        shown_names = sorted(names)[:SHOWN_NAMES]
+        listed = ", ".join(shown_names)
+        further = len(names) - SHOWN_NAMES
+        if further > 0:
+            listed += f" and {further} more"
         super().__init__(f"Unknown {kind}: {name!r}.", fix=f"{hint}Known: {listed}.")
 
 
@@ -82,15 +87,18 @@ def _likely_meant(name: str, names: Sequence[str]) -> str:
     spelling = name.casefold()
     if not spelling:
         return ""
+    # Who leaves out the end of a name (`bert` for `bert-base`) means that, however alike another name is (`albert`).
     for candidate in names:
         if candidate.casefold().startswith(spelling):
             return candidate
-    by_spelling = {}
+    name_by_spelling = {}
     # Of names that differ in case only, the first in the alphabet stays.
     for candidate in sorted(names, reverse=True):
-        by_spelling[candidate.casefold()] = candidate
-    close = difflib.get_close_matches(spelling, by_spelling, n=1, cutoff=0.5)
-    return by_spelling[close[0]] if close else ""
+        name_by_spelling[candidate.casefold()] = candidate
+    close = difflib.get_close_matches(spelling, name_by_spelling, n=1, cutoff=0.5)
+    if not close:
+        return ""
+    return name_by_spelling[close[0]]
 
 
 class DataError(UsageError):

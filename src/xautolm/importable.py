@@ -83,16 +83,25 @@ def import_folders(names: Iterable[str]) -> tuple[str, ...]:
     Args:
         names: Of functions that were imported here, among others.
     """
-    folders = []
+    folders: list[str] = []
     for name in names:
-        module_name = name.partition(SEPARATOR)[0]
-        package = sys.modules.get(module_name.partition(".")[0])
+        if not is_function_name(name):
+            continue
+        module_name, _, _ = name.partition(SEPARATOR)
+        # The folder to search is that of the outermost package.
+        package_name, _, _ = module_name.partition(".")
+        package = sys.modules.get(package_name)
         file = getattr(package, "__file__", None)
-        if is_function_name(name) and file is not None:
-            path = Path(file)
-            folder = path.parent.parent if path.stem == "__init__" else path.parent
+        # Modules that are built in lie in no file.
+        if file is None:
+            continue
+        path = Path(file)
+        folder = path.parent
+        if path.stem == "__init__":
+            folder = folder.parent
+        if str(folder) not in folders:
             folders.append(str(folder))
-    return tuple(dict.fromkeys(folders))
+    return tuple(folders)
 
 
 def search_here() -> None:

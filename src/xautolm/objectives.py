@@ -78,7 +78,9 @@ class Objective:
             scores: Values as measured, by name.
         """
         value = scores.get(self.name, math.nan)
-        return -math.inf if math.isnan(value) else self.oriented(value)
+        if math.isnan(value):
+            return -math.inf
+        return self.oriented(value)
 
 
 Objectives = Sequence[Objective]
@@ -106,7 +108,8 @@ def recorded_objectives(record: NamesObjectives) -> tuple[Objective, ...]:
     The record alone says the directions, so that it can be read where a metric of somebody's own is not installed, and
     so that nothing is ever imported because a record names it. Records do not say the ranges.
     """
-    return tuple(recorded_objective(name, record.minimized) for name in record.objectives)
+    minimized = record.minimized
+    return tuple(recorded_objective(name, minimized) for name in record.objectives)
 
 
 def recorded_objective(name: str, minimized: Sequence[str]) -> Objective:
@@ -114,12 +117,14 @@ def recorded_objective(name: str, minimized: Sequence[str]) -> Objective:
     # Records from before directions were written down leave the time out; it was always minimised.
     if name == EVALUATION_TIME:
         return TIME
-    return Objective(name=name, maximize=name not in minimized)
+    maximize = name not in minimized
+    return Objective(name=name, maximize=maximize)
 
 
 def minimized_names(objectives: Sequence[Objective]) -> tuple[str, ...]:
     """Return the names of the objectives of which smaller is better, as records keep them."""
-    return tuple(objective.name for objective in objectives if not objective.maximize)
+    minimized = [objective.name for objective in objectives if not objective.maximize]
+    return tuple(minimized)
 
 
 def without_signs(names: Sequence[str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -145,7 +150,8 @@ def numbered_objectives(directions: Sequence[Direction]) -> tuple[Objective, ...
 
 def lead_of(objectives: Sequence[Objective]) -> Objective:
     """Return the first quality among the objectives: it chooses the best epoch, and the winner."""
-    return objectives[lead_position(objectives)]
+    position = lead_position(objectives)
+    return objectives[position]
 
 
 def lead_position(objectives: Sequence[Objective]) -> int:
@@ -189,11 +195,18 @@ def told_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[
 def _finite_values(
     metrics: Mapping[str, float], seconds: float | None, objectives: Sequence[Objective]
 ) -> list[float] | None:
+    """Return the values of the objectives, as measured; None where one of them is missing or not finite."""
     if seconds is None:
         return None
     measured = {**metrics, EVALUATION_TIME: seconds}
-    values = [measured.get(objective.name, math.nan) for objective in objectives]
-    return values if all(map(math.isfinite, values)) else None
+    values = []
+    for objective in objectives:
+        value = measured.get(objective.name, math.nan)
+        # Samplers and fronts cannot place what is not a number, so a trial with one such value has none at all.
+        if not math.isfinite(value):
+            return None
+        values.append(value)
+    return values
 
 
 def worst_values(
@@ -227,17 +240,23 @@ def oriented_value(outcome: TrialOutcome, objective: Objective) -> float:
 
     A training that was cut is not a fast one: its time is that of the whole training.
     """
-    if objective.is_time:
-        return -math.inf if outcome.whole_time is None else -outcome.whole_time
-    return objective.standing(outcome.metrics)
+    if not objective.is_time:
+        return objective.standing(outcome.metrics)
+    seconds = outcome.whole_time
+    if seconds is None:
+        return -math.inf
+    return objective.oriented(seconds)
 
 
 def oriented(values: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> np.ndarray:
     """Return measured values so that larger is better, shape (points, objectives)."""
+    # The orientation of 1 is the sign by which a whole column is multiplied.
     signs = np.asarray([objective.oriented(1.0) for objective in objectives])
+    columns = len(signs)
     # No points at all still have a column for each objective.
-    rows = np.reshape(values, (-1, len(signs)))
-    return np.asarray(rows * signs, dtype=float)
+    rows = np.reshape(values, (-1, columns))
+    oriented_rows = rows * signs
+    return np.asarray(oriented_rows, dtype=float)
 
 
 def pareto_front(
@@ -257,9 +276,13 @@ def pareto_front(
     if not measured:
         return []
     numbers = list(measured)
-    points = oriented(list(measured.values()), objectives)
-    best_first = sorted(fronts(points)[0], key=lambda position: -points[position, 0])
-    return [numbers[position] for position in best_first]
+    rows = list(measured.values())
+    points = oriented(rows, objectives)
+    front = fronts(points)[0]
+    # A stable order: of trials that are equal in the first objective, the earlier stands first.
+    in_first_objective = points[front, 0]
+    best_first = np.argsort(-in_first_objective, kind="stable")
+    return [numbers[position] for position in front[best_first]]
 
 
 def is_dominated(
@@ -272,11 +295,13 @@ def is_dominated(
         rivals: As measured.
         objectives: Names and directions.
     """
-    oriented_point = oriented([point], objectives)[0]
-    oriented_rivals = oriented(rivals, objectives)
-    at_least = (oriented_rivals >= oriented_point).all(axis=1)
-    better = (oriented_rivals > oriented_point).any(axis=1)
-    return bool((at_least & better).any())
+    rows = oriented(rivals, objectives)
+    row = oriented([point], objectives)
+    is_as_good = np.all(rows >= row, axis=1)
+    # What is equal in all objectives dominates nothing.
+    is_better = np.any(rows > row, axis=1)
+    dominates = is_as_good & is_better
+    return bool(np.any(dominates))
 
 
 def fronts(values: np.ndarray) -> list[np.ndarray]:
@@ -290,14 +315,16 @@ def fronts(values: np.ndarray) -> list[np.ndarray]:
     columns = values[None, :, :]
     is_as_good = np.all(rows >= columns, axis=2)
     is_better = np.any(rows > columns, axis=2)
+    # Row i, column j: whether point i dominates point j.
     dominates = is_as_good & is_better
     remaining = np.arange(len(values))
     layers = []
     while len(remaining):
         # Whoever no remaining point dominates is the next front; without it, the one behind becomes visible.
         among_remaining = dominates[np.ix_(remaining, remaining)]
-        is_behind = among_remaining.any(axis=0)
-        layers.append(remaining[~is_behind])
+        is_behind = np.any(among_remaining, axis=0)
+        front = remaining[~is_behind]
+        layers.append(front)
         remaining = remaining[is_behind]
     return layers
 
@@ -318,11 +345,14 @@ def crowding(values: np.ndarray) -> np.ndarray:
         ends = order[[0, -1]]
         distance[ends] = np.inf
         width = ascending[-1] - ascending[0]
-        # All equal in this objective: it tells no point from another.
-        if width > 0 and len(order) > 2:
-            gaps = ascending[2:] - ascending[:-2]
-            inner = order[1:-1]
-            distance[inner] += gaps / width
+        # All equal in this objective: it tells no point from another. One or two points are ends, with none between.
+        if width == 0 or len(order) <= 2:
+            continue
+        # The gap around the point at position i is from position i - 1 to position i + 1.
+        before = ascending[:-2]
+        after = ascending[2:]
+        inner = order[1:-1]
+        distance[inner] += (after - before) / width
     return distance
 
 
@@ -332,6 +362,7 @@ def ranked(values: np.ndarray) -> np.ndarray:
     Args:
         values: Oriented, shape (points, objectives).
     """
+    # An empty array in front: no points at all have an order too.
     order = [np.zeros(0, dtype=int)]
     for front in fronts(values):
         distances = crowding(values[front])
@@ -354,18 +385,21 @@ def hypervolume(values: np.ndarray, reference: np.ndarray) -> float:
     Raises:
         ValueError: More than two objectives.
     """
-    is_above = (values > reference).all(axis=1)
+    is_above = np.all(values > reference, axis=1)
+    # Distances from the reference point, which becomes the origin.
     above = values[is_above] - reference
     if not len(above):
         return 0.0
-    if above.shape[1] == 1:
+    objectives = above.shape[1]
+    if objectives == 1:
         return float(above.max())
-    if above.shape[1] != 2:
-        raise ValueError(f"hypervolume of {above.shape[1]} objectives is not implemented")
+    if objectives != 2:
+        raise ValueError(f"hypervolume of {objectives} objectives is not implemented")
+    widths = above[:, 0]
+    widest_first = np.argsort(-widths, kind="stable")
     volume = 0.0
     covered = 0.0
-    widest_first = np.argsort(-above[:, 0], kind="stable")
-    # Each point adds a box on top of what the wider ones cover.
+    # Each point adds a box on top of what the wider ones cover; a point below their top is dominated and adds none.
     for width, height in above[widest_first]:
         if height > covered:
             volume += width * (height - covered)
@@ -384,21 +418,32 @@ def hypervolume_improvement(
         points: Those whose hypervolume it is added to; oriented, shape (points, 2).
         reference: The reference point, shape (2,).
     """
-    is_counted = (points > reference).all(axis=1)
-    staircase: list[tuple[float, float]] = []
-    for width, height in sorted(map(tuple, points[is_counted].tolist()), reverse=True):
-        # From the widest on, only a point higher than all before it is on the front.
-        if not staircase or height > staircase[-1][1]:
-            staircase.append((width, height))
     reference_width, reference_height = reference.tolist()
+    staircase = _staircase(points, reference)
     # Above the highest point there is nothing but the reference, however high a new point reaches.
     staircase.append((reference_width, np.inf))
     improvement = np.zeros_like(first)
     bottom = reference_height
     # Strips of the second objective, from below: in each, the front is as wide as its widest point that reaches so far.
     for width, top in staircase:
-        height_in_strip = np.clip(np.minimum(second, top) - bottom, 0, None)
+        # A new point adds a box in each strip that it reaches: as high as it reaches, as wide as it passes the front.
+        reached = np.minimum(second, top)
+        height_in_strip = np.clip(reached - bottom, 0, None)
         width_beyond = np.clip(first - width, 0, None)
         improvement += height_in_strip * width_beyond
         bottom = top
     return improvement
+
+
+def _staircase(points: np.ndarray, reference: np.ndarray) -> list[tuple[float, float]]:
+    """Return the non-dominated points above a reference point, the widest and lowest first."""
+    is_counted = np.all(points > reference, axis=1)
+    counted = [(width, height) for width, height in points[is_counted].tolist()]
+    staircase: list[tuple[float, float]] = []
+    highest = -np.inf
+    for width, height in sorted(counted, reverse=True):
+        # From the widest on, only a point higher than all before it is on the front.
+        if height > highest:
+            staircase.append((width, height))
+            highest = height
+    return staircase

@@ -45,8 +45,13 @@ class Opening:
     def first(self, obstacle: Obstacle) -> list[Configuration]:
         """Return what to begin with: probes of whole bodies, the cheapest first; without any, what `trained` says."""
         probes = self.probes(obstacle)
-        whole = [probe for probe in probes if not self.is_cut(probe.model)]
-        return whole or probes or self.trained(obstacle, ())
+        whole_bodies = [probe for probe in probes if not self.is_cut(probe.model)]
+        if whole_bodies:
+            return whole_bodies
+        if probes:
+            return probes
+        # Models from scratch have nothing to probe: their bodies know no language before they are trained.
+        return self.trained(obstacle, ())
 
     def probes(self, obstacle: Obstacle) -> list[Configuration]:
         """Return a probe of every body, the cheapest first.
@@ -56,9 +61,17 @@ class Opening:
         """
         probes = []
         for configuration in default_configurations(self.space):
-            if not is_trained(configuration) and not obstacle(configuration):
-                probes.append(configuration)
-        return sorted(probes, key=lambda probe: self.cards[probe.model].parameters)
+            if is_trained(configuration) or obstacle(configuration):
+                continue
+            probes.append(configuration)
+        # A forward pass costs in proportion to the weights, so the smallest body is the cheapest.
+        probes.sort(key=self._parameters)
+        return probes
+
+    def _parameters(self, configuration: Configuration) -> int:
+        """Return the number of weights in the body of a configuration's model."""
+        card = self.cards[configuration.model]
+        return card.parameters
 
     def is_cut(self, model: str) -> bool:
         """Return whether a body is another body of the space without its top layers.
@@ -70,6 +83,7 @@ class Opening:
             return False
         for name in methods_by_model(self.space):
             body = self.cards[name]
+            # The same checkpoint, of which more is kept.
             if body.path == card.path and body.layers > card.layers:
                 return True
         return False
@@ -89,22 +103,30 @@ class Opening:
             lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
-        if not experiences or running or self.has_ended(experiences, running):
+        # While a probe runs, nobody knows yet which body is the best.
+        if not experiences or running:
+            return []
+        if self.has_ended(experiences, running):
             return []
         ended = [experience.configuration for experience in experiences]
         for probe in self.first(obstacle):
             if probe not in ended:
                 return []
+
+        def standing(experience: Experience) -> float:
+            return lead.standing(experience.outcome.metrics)
+
         probed = [experience for experience in experiences if experience.outcome.succeeded]
-        probed.sort(key=lambda experience: lead.standing(experience.outcome.metrics), reverse=True)
-        best_models = [experience.configuration.model for experience in probed]
-        return self.trained(obstacle, best_models)
+        best_first = sorted(probed, key=standing, reverse=True)
+        models = [experience.configuration.model for experience in best_first]
+        return self.trained(obstacle, models)
 
     def has_ended(
         self, experiences: Sequence[Experience], running: Sequence[Configuration]
     ) -> bool:
         """Return whether a training has begun: from then on the sampler is asked."""
-        return any(is_trained(configuration) for configuration in _begun(experiences, running))
+        begun = _begun(experiences, running)
+        return any(is_trained(configuration) for configuration in begun)
 
     def refinement(
         self,
@@ -123,15 +145,18 @@ class Opening:
             lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
+        if not self.refinements:
+            return None
         successes = []
         for experience in experiences:
             if is_trained(experience.configuration) and experience.outcome.succeeded:
                 successes.append(experience)
-        if not successes or not self.refinements:
+        if not successes:
             return None
         begun = _begun(experiences, running)
         candidates: list[Configuration] = []
         if self.count_varied(begun) < self.refinements:
+            # The best may change from trial to trial: neighbours are always those of the best so far.
             best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
             candidates = variations(self.space, best.configuration)
         # What is left to probe are bodies without their top layers: quick, and hardly ever better.
@@ -182,14 +207,18 @@ class Opening:
         model = configuration.model
         if model not in standings:
             return f"{model} was not probed, others reach {best_score:.3f} without training"
+        standing = standings[model]
         # A correlation, or an error that is turned, may be below zero: the share is of its size.
-        if standings[model] < best - FAR_BEHIND * abs(best):
-            return f"the probe of {model} is far behind: {lead.oriented(standings[model]):.3f} of {best_score:.3f}"
-        return ""
+        lowest = best - FAR_BEHIND * abs(best)
+        if standing >= lowest:
+            return ""
+        score = lead.oriented(standing)
+        return f"the probe of {model} is far behind: {score:.3f} of {best_score:.3f}"
 
     def trained_defaults(self) -> list[Configuration]:
         """Return the default of every model with every method that takes gradient steps."""
-        return [default for default in default_configurations(self.space) if is_trained(default)]
+        defaults = default_configurations(self.space)
+        return [configuration for configuration in defaults if is_trained(configuration)]
 
     def trained(self, obstacle: Obstacle, best: Sequence[str]) -> list[Configuration]:
         """Return the default on the best body, and a short trial of each other architecture.
@@ -204,40 +233,41 @@ class Opening:
         defaults = self.trained_defaults()
         if not defaults:
             return []
-        own_order = list(dict.fromkeys(default.model for default in defaults))
+        own_order = [default.model for default in defaults]
         ranked = [model for model in best if model in own_order]
+        # Each model once, where it stands first: those that were probed, then the others as the space has them.
         models = list(dict.fromkeys([*ranked, *own_order]))
         methods = list(dict.fromkeys(default.method for default in defaults))
         architecture = self.cards[models[0]].architecture
 
         def promise(default: Configuration) -> tuple[int, int]:
             """Return a place in the order: the space's first method on each body before the second on any."""
-            return methods.index(default.method), models.index(default.model)
+            rank_of_method = methods.index(default.method)
+            rank_of_body = models.index(default.model)
+            return rank_of_method, rank_of_body
 
-        same_architecture = [
-            default
-            for default in defaults
-            if self.cards[default.model].architecture == architecture
-        ]
-        by_promise = sorted(same_architecture, key=promise)
-        fitting = [default for default in by_promise if not obstacle(default)]
-        first = fitting[0] if fitting else by_promise[0]
+        candidates = []
+        for default in defaults:
+            card = self.cards[default.model]
+            if card.architecture == architecture:
+                candidates.append(default)
+        candidates.sort(key=promise)
+        fitting = [default for default in candidates if not obstacle(default)]
+        first = fitting[0] if fitting else candidates[0]
         return [first, *self._short_trials(besides=architecture)]
 
     def _short_trials(self, besides: str) -> list[Configuration]:
         """Return the default with the fewest epochs on the smallest body of each architecture besides one."""
-        shortest = [
-            configuration
-            for configuration in default_configurations(self.space, fewest_epochs=True)
-            if is_trained(configuration)
-        ]
-        shortest.sort(key=lambda configuration: self.cards[configuration.model].parameters)
+        defaults = default_configurations(self.space, fewest_epochs=True)
+        shortest = [configuration for configuration in defaults if is_trained(configuration)]
+        shortest.sort(key=self._parameters)
         covered = {besides}
         trials = []
         for configuration in shortest:
-            architecture = self.cards[configuration.model].architecture
-            if architecture not in covered:
-                covered.add(architecture)
+            card = self.cards[configuration.model]
+            # The smallest comes first, so that each architecture is covered by its cheapest body.
+            if card.architecture not in covered:
+                covered.add(card.architecture)
                 trials.append(configuration)
         return trials
 
@@ -246,18 +276,22 @@ def _begun(
     experiences: Sequence[Experience], running: Sequence[Configuration]
 ) -> list[Configuration]:
     """Return the configurations of all trials that have begun."""
-    return [*(experience.configuration for experience in experiences), *running]
+    ended = [experience.configuration for experience in experiences]
+    return [*ended, *running]
 
 
 def _probe_standings(experiences: Sequence[Experience], lead: Objective) -> dict[str, float]:
     """Return the best oriented score of each model without training."""
     standings: dict[str, float] = {}
     for experience in experiences:
-        if not experience.outcome.succeeded or is_trained(experience.configuration):
-            continue
-        standing = lead.standing(experience.outcome.metrics)
+        outcome = experience.outcome
         model = experience.configuration.model
-        standings[model] = max(standing, standings.get(model, standing))
+        if not outcome.succeeded or is_trained(experience.configuration):
+            continue
+        standing = lead.standing(outcome.metrics)
+        best = standings.get(model, standing)
+        # A body may be probed in several ways: by its last layer, or by all.
+        standings[model] = max(standing, best)
     return standings
 
 
@@ -289,7 +323,9 @@ def _changed_value(
         # The configuration may have been promoted; what is new begins on the lowest rung.
         return parameter.default
     value = configuration.values.get(parameter.name, parameter.default)
-    return change(parameter, value) if parameter.name == name else value
+    if parameter.name == name:
+        return change(parameter, value)
+    return value
 
 
 def _another_option(parameter: Parameter, value: Scalar) -> Scalar:
@@ -303,11 +339,13 @@ def _another_option(parameter: Parameter, value: Scalar) -> Scalar:
 
 def _scaled(parameter: Parameter, value: Scalar, *, factor: float) -> Scalar:
     """Return a multiple of a number, within the parameter's range."""
-    if isinstance(parameter, Float | Int):
-        return parameter.clip(as_float(value) * factor)
-    return value
+    if not isinstance(parameter, Float | Int):
+        return value
+    multiple = as_float(value) * factor
+    return parameter.clip(multiple)
 
 
 def is_trained(configuration: Configuration) -> bool:
     """Return whether a configuration takes gradient steps, rather than probe a frozen body."""
-    return METHODS.get(configuration.method).trains_by_gradient
+    method = METHODS.get(configuration.method)
+    return method.trains_by_gradient

@@ -123,7 +123,10 @@ def parse_size(text: str | None) -> int | None:
 
 def parse_names(text: str) -> tuple[str, ...]:
     """Return the names in a text that separates them by commas."""
-    return tuple(part.strip() for part in text.split(",") if part.strip())
+    parts = [part.strip() for part in text.split(",")]
+    # A comma at the end, or two in a row, names nothing.
+    names_in_text = [part for part in parts if part]
+    return tuple(names_in_text)
 
 
 def names(value: object) -> object:
@@ -167,6 +170,7 @@ def objective_names(value: object) -> object:
         value = (value,)
     if not isinstance(value, list | tuple):
         return names(value)
+    # A trial is a process of its own, which is told names and given no functions.
     return tuple(name_of_function(entry) if callable(entry) else entry for entry in value)
 
 
@@ -314,10 +318,13 @@ class FitOptions(BaseModel):
         Raises:
             ValueError: A truth value for an option that is none.
         """
-        is_switch = (
-            info.field_name is not None and cls.model_fields[info.field_name].annotation is bool
-        )
-        if isinstance(value, bool) and not is_switch:
+        if not isinstance(value, bool):
+            return value
+        is_switch = False
+        if info.field_name is not None:
+            option = cls.model_fields[info.field_name]
+            is_switch = option.annotation is bool
+        if not is_switch:
             raise ValueError("true and false are values of switches only")
         return value
 
@@ -340,11 +347,12 @@ class FitOptions(BaseModel):
 
     @property
     def spending(self) -> Budget:
-        """The budget, with its default."""
-        default = DEFAULT_BUDGET if self.trials is None else None
-        return Budget(
-            seconds=self.budget if self.budget is not None else default, trials=self.trials
-        )
+        """Return the budget, with its default."""
+        seconds = self.budget
+        # Who counts trials has said how long a search takes.
+        if seconds is None and self.trials is None:
+            seconds = DEFAULT_BUDGET
+        return Budget(seconds=seconds, trials=self.trials)
 
 
 def shown(name: str) -> Shown:

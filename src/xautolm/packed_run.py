@@ -37,9 +37,11 @@ class PackedRun:
             raise RunFolderError(
                 "The run of this AutoLM is gone, so it cannot be pickled.", got=run.root
             )
-        return cls(
-            {path.relative_to(run.root).as_posix(): path.read_bytes() for path in _files(run)}
-        )
+        files = {}
+        for path in _files(run):
+            name = path.relative_to(run.root).as_posix()
+            files[name] = path.read_bytes()
+        return cls(files)
 
     def restore(self) -> RunFolder:
         """Write the files to a temporary folder, which goes when the process ends; return it as a run.
@@ -78,6 +80,8 @@ def _files(run: RunFolder) -> Iterator[Path]:
     for number in run.numbers():
         trial = TrialFolder(run.trial(number))
         records += [trial.spec, trial.result]
-    for path in [*records, *run.best.rglob("*")]:
-        if path.is_file() and path.suffix.lower() not in NO_PICKLES:
+    weights = run.best.rglob("*")
+    for path in (*records, *weights):
+        is_unsafe = path.suffix.lower() in NO_PICKLES
+        if path.is_file() and not is_unsafe:
             yield path

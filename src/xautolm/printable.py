@@ -39,6 +39,7 @@ def printable_line(text: str) -> str:
 
 def printable_json(value: object) -> str:
     """Return a value as JSON that says the same and can be printed: control characters are written as escapes."""
+    # Letters of all languages stay letters; only what a terminal could obey is escaped.
     text = json.dumps(value, indent=1, ensure_ascii=False)
     without_controls = CONTROLS.sub(_escaped, text)
     return UNENCODABLE.sub(_escaped, without_controls)

@@ -39,8 +39,11 @@ def end_with_parent(parent: int, number: int = signal.SIGKILL) -> None:
         parent: Process id of the parent, which the caller knows from before.
         number: The signal. Linux sends it also when only the thread ends that started this process.
     """
-    if not _prctl(PR_SET_PDEATHSIG, number):
-        threading.Thread(target=_watch_parent, args=(parent, number), daemon=True).start()
+    is_told_by_system = _prctl(PR_SET_PDEATHSIG, number)
+    if not is_told_by_system:
+        watch = threading.Thread(target=_watch_parent, args=(parent, number), daemon=True)
+        watch.start()
+    # The parent may have ended before the system was asked, and then nothing would tell of it.
     if os.getppid() != parent:
         os.kill(os.getpid(), number)
 
@@ -56,11 +59,10 @@ def adopt_orphans() -> bool:
 
 def usable_cores() -> int:
     """Return the logical cores that this process may use: batch systems and `taskset` give fewer than there are."""
-    return (
-        len(os.sched_getaffinity(0))
-        if hasattr(os, "sched_getaffinity")
-        else psutil.cpu_count() or 1
-    )
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    # macOS and Windows do not say which cores are ours.
+    return psutil.cpu_count() or 1
 
 
 def give_way() -> None:
@@ -86,15 +88,17 @@ def kill_descendants(spared: Collection[int] = ()) -> None:
     deadline = time.monotonic() + KILL_SECONDS
     while time.monotonic() < deadline:
         # Killing a parent hands its children to us where we adopt orphans, so one round may not be enough.
-        children = [
-            child for child in psutil.Process().children() if not _is_spared(child.pid, spared)
-        ]
+        children = []
+        for child in psutil.Process().children():
+            if not _is_spared(child.pid, spared):
+                children.append(child)
         if not children:
             return
         for child in children:
             for descendant in _tree(child):
                 with suppress(psutil.Error):
                     descendant.kill()
+            # An entry that nobody reaps stays in the table of processes, and would count as running.
             _reap(child.pid)
         time.sleep(KILL_POLL_SECONDS)
 
@@ -104,17 +108,24 @@ def kill_marked(variable: str, mark: str) -> None:
 
     It finds what ran away from its parents, in a session of its own too, on every system.
     """
+    own = os.getpid()
     for process in psutil.process_iter():
+        # Processes of others do not show their environment, and any may end meanwhile.
         with suppress(psutil.Error, OSError):
-            if process.pid != os.getpid() and process.environ().get(variable) == mark:
+            if process.pid == own:
+                continue
+            if process.environ().get(variable) == mark:
                 process.kill()
 
 
 def _prctl(option: int, value: int) -> bool:
+    """Set a property of this process; return whether the system could do it."""
     if sys.platform != "linux":
         return False
     with suppress(OSError, AttributeError):
-        return bool(ctypes.CDLL(None).prctl(option, value, 0, 0, 0) == 0)
+        library = ctypes.CDLL(None)
+        status = library.prctl(option, value, 0, 0, 0)
+        return bool(status == 0)
     return False
 
 

@@ -7,7 +7,6 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 from xautolm.vocabulary import (
     Architecture,
@@ -64,8 +63,9 @@ class Configuration:
 
     @property
     def digest(self) -> str:
-        """Twelve hexadecimal digits that two configurations share only if their values are equal."""
-        return digest_of(dict(self.values))[:12]
+        """Return twelve hexadecimal digits that two configurations share only if their values are equal."""
+        plain = dict(self.values)
+        return digest_of(plain)[:12]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,8 +80,9 @@ class Failure:
 
     @property
     def headline(self) -> str:
-        """The kind, and the first line of the message."""
-        return f"{self.kind.value}: {self.message.partition(chr(10))[0]}"
+        """Return the kind, and the first line of the message."""
+        first_line, _, _ = self.message.partition("\n")
+        return f"{self.kind.value}: {first_line}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,13 +131,18 @@ class TrialOutcome:
 
     @property
     def whole_time(self) -> float | None:
-        """Return the seconds of the whole training: by estimate where it was stopped, else the evaluation time."""
-        return self.evaluation_time if self.planned_time is None else self.planned_time
+        """Return the seconds of the whole training where it was stopped, else the evaluation time."""
+        if self.planned_time is not None:
+            return self.planned_time
+        return self.evaluation_time
 
     @property
     def is_evidence(self) -> bool:
-        """Whether the outcome says anything about the configuration."""
-        return self.failure is None or self.failure.kind.evidence is not Evidence.NOTHING
+        """Return whether the outcome says anything about the configuration."""
+        if self.failure is None:
+            return True
+        evidence = self.failure.kind.evidence
+        return evidence is not Evidence.NOTHING
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,12 +175,15 @@ class LearningCurve:
         """Return the seconds that the whole training takes at its present speed."""
         if self.epoch <= 0:
             return self.seconds
-        return self.seconds * max(1.0, self.planned_epochs / self.epoch)
+        # Never less than has passed already.
+        whole_over_past = max(1.0, self.planned_epochs / self.epoch)
+        return self.seconds * whole_over_past
 
     @property
     def whole_evaluations(self) -> tuple[Evaluation, ...]:
         """Return the evaluations on the whole validation split."""
-        return tuple(evaluation for evaluation in self.evaluations if evaluation.rows is None)
+        whole = [evaluation for evaluation in self.evaluations if evaluation.rows is None]
+        return tuple(whole)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -228,15 +237,20 @@ class SystemProfile:
 
     @property
     def computes_in_bf16(self) -> bool:
-        """Whether trials run on a processor that is worth using in bfloat16."""
-        return self.device == DeviceKind.CPU and self.bf16_speedup >= LEAST_BF16_SPEEDUP
+        """Return whether trials run on a processor that is worth using in bfloat16."""
+        # Whether a GPU has bfloat16 is told by its compute capability, which the space looks at.
+        if self.device != DeviceKind.CPU:
+            return False
+        return self.bf16_speedup >= LEAST_BF16_SPEEDUP
 
     @property
     def device_memory(self) -> int:
-        """Memory that a model must fit in, in bytes: the smallest GPU's, or the main memory."""
+        """Return the memory that a model must fit in, in bytes: the smallest GPU's, or the main memory."""
         if self.device != DeviceKind.CUDA:
             return self.memory
-        return min((gpu.memory for gpu in self.gpus), default=self.memory)
+        # A trial may get any of the GPUs, so what fits must fit into the smallest.
+        memories = [gpu.memory for gpu in self.gpus]
+        return min(memories, default=self.memory)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,14 +276,20 @@ class DataProfile:
     @property
     def tokens_typical(self) -> float:
         """Return the mean number of tokens, unless few very long texts carry it beyond what nine of ten texts have."""
-        return min(self.tokens_mean, self.tokens_p90 or self.tokens_mean)
+        # Zero in records from before it was measured.
+        if not self.tokens_p90:
+            return self.tokens_mean
+        return min(self.tokens_mean, self.tokens_p90)
 
     def tokens_read(self, longest: float) -> float:
         """Return the mean number of tokens of texts cut to a length, rather too many than too few.
 
         Nine of ten texts have at most `tokens_p90` tokens, the tenth at most the length.
         """
-        bound = 0.9 * self.tokens_p90 + 0.1 * longest if self.tokens_p90 else self.tokens_mean
+        # Records from before the 90th percentile was measured have the mean only.
+        if not self.tokens_p90:
+            return self.tokens_mean
+        bound = 0.9 * self.tokens_p90 + 0.1 * longest
         return min(self.tokens_mean, bound)
 
 
@@ -500,11 +520,15 @@ def is_fingerprint(text: str) -> bool:
     return FINGERPRINT.fullmatch(text) is not None
 
 
-def digest_of(value: Any) -> str:
-    """SHA-256 of a JSON value, independent of the order of its keys."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True, default=str).encode()).hexdigest()
+def digest_of(value: object) -> str:
+    """Return the SHA-256 of a JSON value, independent of the order of its keys."""
+    text = json.dumps(value, sort_keys=True, default=str)
+    digest = hashlib.sha256(text.encode())
+    return digest.hexdigest()
 
 
 def experience_id(run: str, trial: int, configuration: Configuration) -> str:
-    """The id of an experience: a digest of what it is about, so that writing it twice changes nothing."""
-    return digest_of([run, trial, dict(configuration.values)])[:24]
+    """Return the id of an experience: a digest of what it is about, so that writing it twice changes nothing."""
+    values = dict(configuration.values)
+    digest = digest_of([run, trial, values])
+    return digest[:24]

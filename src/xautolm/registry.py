@@ -74,7 +74,8 @@ class Registry(Generic[T]):
 
     def names(self) -> list[str]:
         """Return all names without version, sorted."""
-        return sorted({_unversioned(name) for name in self.things})
+        names = {_unversioned(name) for name in self.things}
+        return sorted(names)
 
     def get(self, name: str) -> T:
         """Return the thing of that name; a name without version means the newest version.
@@ -84,17 +85,21 @@ class Registry(Generic[T]):
         """
         if name in self.things:
             return self.things[name]
-        versions = [full_name for full_name in self.things if _unversioned(full_name) == name]
+        versions = []
+        for full_name in self.things:
+            if _unversioned(full_name) == name:
+                versions.append(full_name)
         if not versions:
             # In the order of the modules, in which the usual thing of a kind comes before its variants.
-            names = dict.fromkeys(_unversioned(full_name) for full_name in self.things)
-            raise UnknownNameError(self.kind, name, names)
+            names = [_unversioned(full_name) for full_name in self.things]
+            raise UnknownNameError(self.kind, name, dict.fromkeys(names))
         newest = max(versions, key=_version)
         return self.things[newest]
 
-    def _values(self) -> Iterator[tuple[str, Any]]:
+    def _values(self) -> Iterator[tuple[str, object]]:
         """Find what modules of the folder and entry points hold, each with the name of its home."""
-        for info in iter_modules(import_module(self.package).__path__):
+        folder = import_module(self.package)
+        for info in iter_modules(folder.__path__):
             if info.name in self.helpers:
                 continue
             home = f"{self.package}.{info.name}"
@@ -106,15 +111,20 @@ class Registry(Generic[T]):
                     fix=f"Define {self.attribute} there, or name {info.name!r} among the helpers of its registry.",
                 )
             yield home, getattr(module, self.attribute)
+        # Behind our own, whose order says what is usual.
         for entry in metadata.entry_points(group=self.group):
-            yield f"{entry.value} (entry point {entry.name!r} of {self.group})", entry.load()
+            home = f"{entry.value} (entry point {entry.name!r} of {self.group})"
+            yield home, entry.load()
 
-    def _things_in(self, value: Any, home: str) -> list[T]:
+    def _things_in(self, value: object, home: str) -> list[T]:
         """Return the thing, or the several things, that one home holds."""
-        is_thing = hasattr(value, "name")
-        things = list(value) if isinstance(value, Iterable) and not is_thing else [value]
+        things: list[Any] = [value]
+        # A thing may itself be iterable: whatever has a name is one.
+        if isinstance(value, Iterable) and not hasattr(value, "name"):
+            things = list(value)
         for thing in things:
-            if not isinstance(getattr(thing, "name", None), str):
+            name = getattr(thing, "name", None)
+            if not isinstance(name, str):
                 raise RegistryError(
                     f"What is no {self.kind} takes the place of one.",
                     got=f"{thing!r} without a name, in {home}",
@@ -125,9 +135,15 @@ class Registry(Generic[T]):
 
 def _version(name: str) -> int:
     """Return the number behind `.v`; 0 for a name without version."""
-    tail = name.rpartition(".v")[2]
-    return int(tail) if tail.isdigit() else 0
+    _, _, tail = name.rpartition(".v")
+    if not tail.isdigit():
+        return 0
+    return int(tail)
 
 
 def _unversioned(name: str) -> str:
-    return name.rpartition(".v")[0] if _version(name) else name
+    """Return a name without its version."""
+    if not _version(name):
+        return name
+    stem, _, _ = name.rpartition(".v")
+    return stem

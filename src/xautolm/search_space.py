@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -25,22 +26,22 @@ BF16_CAPABILITY = 8.0
 
 
 def data_needs(task: Task) -> Needs:
-    """What a task demands of its data."""
+    """Return what a task demands of its data."""
+    roles = []
+    for name, guesses in task.inputs.items():
+        roles.append(Role(name=name, guesses=guesses, parse=text_cell))
+    target = Role(
+        name=task.target,
+        guesses=task.target_guesses,
+        parse=task.parse_label,
+        column_problem=task.column_problem,
+        joins=task.joins_columns,
+    )
+    # The target is the last column wherever a table has the task's columns.
+    roles.append(target)
     return Needs(
         task=task.name,
-        roles=(
-            *(
-                Role(name=name, guesses=guesses, parse=text_cell)
-                for name, guesses in task.inputs.items()
-            ),
-            Role(
-                name=task.target,
-                guesses=task.target_guesses,
-                parse=task.parse_label,
-                column_problem=task.column_problem,
-                joins=task.joins_columns,
-            ),
-        ),
+        roles=tuple(roles),
         strata=task.strata,
         labels_of=task.labels_of,
         check=task.check,
@@ -81,36 +82,44 @@ def build_space(
     """
     if preset not in PRESETS:
         raise UnknownNameError("space preset", preset, PRESETS)
-    preset_methods = _methods(preset, methods)
+    methods_of_preset = _methods(preset, methods)
     has_rungs = rungs and profile.train_examples >= LARGE_DATA
+
     spaces_of_models: list[Space] = []
     reasons: list[str] = []
     for card in cards:
         spaces_of_methods: list[Space] = []
-        for method in preset_methods:
+        for method in methods_of_preset:
             problems = form_problems(task, method, card)
+            # Several forms may have the same problem; it is said once.
             for problem in dict.fromkeys(problems.values()):
                 if problem:
                     reasons.append(f"{method.name} on {card.name}: {problem}")
-            forms = [form for form, problem in problems.items() if not problem]
-            if not forms:
+            spaces: list[Space] = []
+            for form, problem in problems.items():
+                if not problem:
+                    space_of_form = _form_space(preset, form, method, card, profile, system, export)
+                    spaces.append(space_of_form)
+            if not spaces:
                 continue
-            spaces = [
-                _form_space(preset, form, method, card, profile, system, export) for form in forms
-            ]
             if has_rungs and method.trains_by_gradient:
                 spaces = [_with_rungs(space) for space in spaces]
             # The usual form alone is no choice, and stores are full of configurations that do not name it.
-            is_usual = forms == [task.forms[card.architecture][0]]
-            parameters = spaces[0].parameters if is_usual else (_branch("form", spaces),)
+            usual_form = task.forms[card.architecture][0]
+            parameters: tuple[Parameter, ...] = (_branch("form", spaces),)
+            if [space.name for space in spaces] == [usual_form]:
+                parameters = spaces[0].parameters
             spaces_of_methods.append(Space(method.name, parameters))
         if spaces_of_methods:
-            spaces_of_models.append(Space(card.name, (_branch("method", spaces_of_methods),)))
+            choice_of_method = _branch("method", spaces_of_methods)
+            spaces_of_models.append(Space(card.name, (choice_of_method,)))
+
     if not spaces_of_models:
         raise SpaceError(
             "No method can be applied to any model.", got="; ".join(reasons) or "no model"
         )
-    space = Space(f"{preset}.{SPACE_VERSION}", (_branch("model", spaces_of_models),))
+    choice_of_model = _branch("model", spaces_of_models)
+    space = Space(f"{preset}.{SPACE_VERSION}", (choice_of_model,))
     return narrowed(space, changes or {})
 
 
@@ -120,9 +129,11 @@ def _methods(preset: str, names: Sequence[str]) -> list[Method]:
     Raises:
         UnknownNameError: No such method.
     """
+    # A method that is named is taken whatever the preset: whoever names it wants it.
     if names:
         return [METHODS.get(name) for name in names]
-    return [method for method in METHODS.things.values() if preset in method.presets]
+    methods = METHODS.things.values()
+    return [method for method in methods if preset in method.presets]
 
 
 def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]:
@@ -130,7 +141,11 @@ def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]
     forms = task.forms.get(card.architecture, ())
     if not forms:
         return {"": f"{task.name} is not for an {card.architecture}"}
-    return {form: method.problem(card, FORMS.get(form)) for form in forms}
+    problems = {}
+    for name in forms:
+        form = FORMS.get(name)
+        problems[name] = method.problem(card, form)
+    return problems
 
 
 def _form_space(
@@ -142,6 +157,7 @@ def _form_space(
     system: SystemProfile,
     export: Export,
 ) -> Space:
+    """Return the hyperparameters of a method on a model in a form, under the form's name."""
     bounds = Bounds(
         positions=card.positions,
         tokens_max=profile.tokens_max,
@@ -154,9 +170,11 @@ def _form_space(
         form=FORMS.get(form),
         export=export,
     )
-    own = method.parameters(preset, card, bounds)
-    shared = PRESETS[preset](bounds) if method.trains_by_gradient else ()
-    return Space(form, own + shared)
+    parameters = method.parameters(preset, card, bounds)
+    if method.trains_by_gradient:
+        # What every training has, whichever weights it changes.
+        parameters += PRESETS[preset](bounds)
+    return Space(form, parameters)
 
 
 def _with_rungs(space: Space) -> Space:
@@ -166,9 +184,9 @@ def _with_rungs(space: Space) -> Space:
 
 def _branch(name: str, spaces: Sequence[Space]) -> Branch:
     """Return a choice between spaces by their names; the first is the default."""
-    return Branch(
-        name=name, branches={space.name: space for space in spaces}, default=spaces[0].name
-    )
+    branches = {space.name: space for space in spaces}
+    first = spaces[0]
+    return Branch(name=name, branches=branches, default=first.name)
 
 
 def precisions(system: SystemProfile) -> tuple[str, ...]:
@@ -178,8 +196,11 @@ def precisions(system: SystemProfile) -> tuple[str, ...]:
     they have instructions for it.
     """
     if system.device == DeviceKind.CUDA:
-        has_bf16 = all(gpu.compute_capability >= BF16_CAPABILITY for gpu in system.gpus)
-        half = Precision.BFLOAT16 if has_bf16 else Precision.FLOAT16
+        # A trial may get any of the GPUs.
+        capabilities = [gpu.compute_capability for gpu in system.gpus]
+        half = Precision.BFLOAT16
+        if min(capabilities, default=BF16_CAPABILITY) < BF16_CAPABILITY:
+            half = Precision.FLOAT16
         return (half.value, Precision.FLOAT32.value)
     if system.computes_in_bf16:
         return (Precision.BFLOAT16.value, Precision.FLOAT32.value)
@@ -223,14 +244,16 @@ def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
 
 def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
     """Return the models of a space that `build_space` made, each with its methods."""
-    models = space.parameters[0]
-    assert isinstance(models, Branch) and models.name == "model"
-    result = {}
-    for model, opened in models.branches.items():
-        methods = opened.parameters[0]
-        assert isinstance(methods, Branch) and methods.name == "method"
-        result[model] = methods.options
-    return result
+    choice_of_model = space.parameters[0]
+    assert isinstance(choice_of_model, Branch)
+    assert choice_of_model.name == "model"
+    methods: dict[str, tuple[str, ...]] = {}
+    for model, space_of_model in choice_of_model.branches.items():
+        choice_of_method = space_of_model.parameters[0]
+        assert isinstance(choice_of_method, Branch)
+        assert choice_of_method.name == "method"
+        methods[model] = choice_of_method.options
+    return methods
 
 
 def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list[Configuration]:
@@ -238,15 +261,18 @@ def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list
     defaults = []
     for model, methods in methods_by_model(space).items():
         for method in methods:
-            fixed: dict[str, Scalar] = {"model": model, "method": method}
-
-            def choose(key: str, parameter: Parameter, fixed: dict[str, Scalar] = fixed) -> Scalar:
-                if fewest_epochs and parameter.name == "epochs" and isinstance(parameter, Int):
-                    return parameter.low
-                return fixed.get(parameter.name, parameter.default)
-
+            choose = partial(_default_value, {"model": model, "method": method}, fewest_epochs)
             defaults.append(space.walk(choose))
     return defaults
+
+
+def _default_value(
+    fixed: Mapping[str, Scalar], fewest_epochs: bool, key: str, parameter: Parameter
+) -> Scalar:
+    """Return the value that a default configuration has of a parameter."""
+    if fewest_epochs and parameter.name == "epochs" and isinstance(parameter, Int):
+        return parameter.low
+    return fixed.get(parameter.name, parameter.default)
 
 
 def generic_data() -> DataProfile:

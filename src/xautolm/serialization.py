@@ -176,6 +176,8 @@ def read_record(kind: type[T], path: Path) -> T:
     try:
         return from_plain(kind, value)
     except ValidationError as error:
+        # One of them is enough to find the place.
         first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "the value"
+        steps = [str(step) for step in first["loc"]]
+        field = ".".join(steps) or "the value"
         raise DamagedFileError(path, f"{field}: {first['msg']}") from None

@@ -68,15 +68,21 @@ def has_password(location: str) -> bool:
 
     In doubt it has one: what is no valid URL may still hold it.
     """
-    names = [name for name, _ in parse_qsl(location.partition("?")[2])]
-    if any(SECRET_KEYS.search(name) for name in names):
-        return True
-    return re.search(r"://.*:.*@", location, flags=re.DOTALL) is not None
+    _, _, query = location.partition("?")
+    for name, _ in parse_qsl(query):
+        if SECRET_KEYS.search(name):
+            return True
+    # `user:password@`, also with line breaks, which no valid URL has.
+    before_host = re.search(r"://.*:.*@", location, flags=re.DOTALL)
+    return before_host is not None
 
 
 def hub_is_offline() -> bool:
     """Return whether the user forbids access to the model hub (`HF_HUB_OFFLINE`, or `TRANSFORMERS_OFFLINE`)."""
-    switch = os.environ.get(HUB_OFFLINE_VARIABLE) or os.environ.get("TRANSFORMERS_OFFLINE") or ""
+    switch = os.environ.get(HUB_OFFLINE_VARIABLE)
+    if not switch:
+        switch = os.environ.get("TRANSFORMERS_OFFLINE", "")
+    # What huggingface_hub itself takes for yes.
     return switch.strip().lower() in {"1", "true", "yes", "on"}
 
 

@@ -114,14 +114,21 @@ def kind_of(error: BaseException) -> FailureKind:
     chain = list(causes(error))
     if any(isinstance(link, KeyboardInterrupt) for link in chain):
         return FailureKind.INTERRUPTED
-    named = next((FailureKind(link.kind) for link in chain if isinstance(link, TrialError)), None)
-    if named is not None and named is not FailureKind.LOAD_ERROR:
-        return named
+    kind_by_name = None
+    for link in chain:
+        # The outermost knows most: it saw what the inner one was in the middle of.
+        if isinstance(link, TrialError):
+            kind_by_name = FailureKind(link.kind)
+            break
+    if kind_by_name is not None and kind_by_name is not FailureKind.LOAD_ERROR:
+        return kind_by_name
     if any(lacks_memory(link) for link in chain):
         return FailureKind.OUT_OF_MEMORY
     if any(is_trouble(link) for link in chain):
         return FailureKind.INFRASTRUCTURE
-    if named is not None or any(is_broken_file(link) for link in chain):
+    if kind_by_name is FailureKind.LOAD_ERROR:
+        return FailureKind.LOAD_ERROR
+    if any(is_broken_file(link) for link in chain):
         return FailureKind.LOAD_ERROR
     return FailureKind.CRASH
 
@@ -130,16 +137,23 @@ def causes(error: BaseException) -> Iterator[BaseException]:
     """Yield an exception, what caused it, what caused that, and so on."""
     passed: set[int] = set()
     link: BaseException | None = error
+    # Exceptions may cause each other in a circle.
     while link is not None and id(link) not in passed:
         passed.add(id(link))
         yield link
-        context = None if link.__suppress_context__ else link.__context__
-        link = link.__cause__ or context
+        cause = link.__cause__
+        # `raise ... from None` hides what was handled meanwhile, and a traceback shows none of it.
+        if cause is None and not link.__suppress_context__:
+            cause = link.__context__
+        link = cause
 
 
 def lacks_memory(error: BaseException) -> bool:
     """Return whether an exception says that memory ran out, of the processor or of a GPU."""
-    if isinstance(error, MemoryError) or type(error).__name__ == "OutOfMemoryError":
+    if isinstance(error, MemoryError):
+        return True
+    # torch's class is told by its name: this module loads no torch.
+    if type(error).__name__ == "OutOfMemoryError":
         return True
     if isinstance(error, OSError) and error.errno == errno.ENOMEM:
         return True
@@ -162,13 +176,18 @@ def is_trouble(error: BaseException) -> bool:
         return True
     if _is_of_the_network(error):
         return _may_pass(error)
+    if not _speaks_for_the_system(error):
+        return False
     lowered = str(error).lower()
-    return _speaks_for_the_system(error) and any(sign in lowered for sign in TROUBLE)
+    return any(sign in lowered for sign in TROUBLE)
 
 
 def is_broken_file(error: BaseException) -> bool:
     """Return whether an exception tells of weights that are cut short, damaged or no safetensors at all."""
-    return type(error).__name__ == "SafetensorError" and "while serializing" not in str(error)
+    if type(error).__name__ != "SafetensorError":
+        return False
+    # While weights are written, it is the disk that fails.
+    return "while serializing" not in str(error)
 
 
 def _speaks_for_the_system(error: BaseException) -> bool:
@@ -184,13 +203,19 @@ def _speaks_for_the_system(error: BaseException) -> bool:
 
 
 def _is_of_the_network(error: BaseException) -> bool:
-    packages = {kind.__module__.partition(".")[0] for kind in type(error).__mro__}
-    return bool(packages & NETWORK_LIBRARIES)
+    """Return whether an exception's class, or one that it derives from, is of a library that talks to servers."""
+    packages = set()
+    for kind in type(error).__mro__:
+        package, _, _ = kind.__module__.partition(".")
+        packages.add(package)
+    return not packages.isdisjoint(NETWORK_LIBRARIES)
 
 
 def _may_pass(error: BaseException) -> bool:
     """Return whether an error of the network is no definite answer, such as 404 for a file that is not there."""
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    response = getattr(error, "response", None)
+    status = getattr(response, "status_code", None)
+    # Without an answer, nobody knows whether the file is there.
     if not isinstance(status, int):
         return True
     return status >= 500 or status in PASSING_STATUS

@@ -28,6 +28,8 @@ MEMBERS = frozenset({SPEC, RESULT, PROGRESS, STDOUT, STDERR, EXPLANATION, MODEL,
 """All that is meant to be in the folder."""
 PARTIAL_ROWS = "partial_rows"
 """In a line of progress: how many validation rows its scores are of, where they are not all; an estimate then."""
+COUNTERS = frozenset({"epoch", "step", "steps", "seconds", PARTIAL_ROWS})
+"""In a line of progress: what counts, and is neither a loss nor a metric."""
 PROGRESS_BYTES = 2**17
 """Bytes at the end of a progress file that are read, about a thousand lines: it is read twice a second."""
 
@@ -104,7 +106,8 @@ class TrialFolder:
 
     def ended(self) -> datetime:
         """Return when the result was written."""
-        return datetime.fromtimestamp(self.result.stat().st_mtime, UTC)
+        status = self.result.stat()
+        return datetime.fromtimestamp(status.st_mtime, UTC)
 
     def write_explanation(self, explanation: Mapping[str, object]) -> None:
         """Write where the proposal came from."""
@@ -112,32 +115,43 @@ class TrialFolder:
 
     def add_progress(self, line: Mapping[str, float]) -> None:
         """Append what a training says of itself."""
+        text = json.dumps(line)
         with self.progress.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+            file.write(text + "\n")
 
     def progress_lines(self) -> list[dict[str, float]]:
         """Return what the last lines of the progress say in numbers, the newest last; nothing without progress.
 
         A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
         """
-        try:
-            with self.progress.open("rb") as file:
-                size = file.seek(0, 2)
-                file.seek(max(0, size - PROGRESS_BYTES))
-                text = file.read().decode("utf-8", errors="replace")
-        except OSError:
-            return []
         steps = []
-        for line in text.splitlines():
+        for line in self._progress_tail().splitlines():
             try:
                 values = json.loads(line)
             except (ValueError, RecursionError):
                 continue
             if not isinstance(values, dict):
                 continue
-            numbers = {name: value for name, value in values.items() if _is_number(value)}
+            numbers = {}
+            for name, value in values.items():
+                if _is_number(value):
+                    numbers[name] = value
             steps.append(numbers)
         return steps
+
+    def _progress_tail(self) -> str:
+        """Return the end of the progress file, whose first line may be cut; empty where there is no such file."""
+        try:
+            with self.progress.open("rb") as file:
+                size = file.seek(0, 2)
+                # A long training writes more than is worth reading twice a second.
+                start = max(0, size - PROGRESS_BYTES)
+                file.seek(start)
+                content = file.read()
+        except OSError:
+            return ""
+        # The cut may go through the middle of a character.
+        return content.decode("utf-8", errors="replace")
 
     def curve(self, metrics: Sequence[str]) -> LearningCurve | None:
         """Return the learning curve of the trial, running or ended; None where it has not said anything yet.
@@ -150,17 +164,23 @@ class TrialFolder:
             return None
         evaluations = []
         for line in lines:
-            if all(math.isfinite(line.get(name, math.nan)) for name in metrics):
+            # Other lines say how far the training has come, without scores.
+            scores = [line.get(name, math.nan) for name in metrics]
+            if all(math.isfinite(score) for score in scores):
                 evaluations.append(_evaluation(line))
         last = lines[-1]
         epoch = last.get("epoch", 0.0)
         step = last.get("step", 0.0)
         steps = last.get("steps", step)
+        planned_epochs = epoch
+        # The plan is in steps, and may have been shortened since training began.
+        if step > 0:
+            planned_epochs = epoch * steps / step
         return LearningCurve(
             evaluations=tuple(evaluations),
             epoch=epoch,
             seconds=last.get("seconds", 0.0),
-            planned_epochs=epoch * steps / step if step > 0 else epoch,
+            planned_epochs=planned_epochs,
         )
 
     def remove_weights(self) -> None:
@@ -171,7 +191,10 @@ class TrialFolder:
 
 def _is_number(value: object) -> bool:
     """Return whether a value can be shown and drawn: JSON as Python reads it has NaN, and numbers without bound."""
-    return isinstance(value, int | float) and abs(value) <= sys.float_info.max
+    if not isinstance(value, int | float):
+        return False
+    # NaN is not less than anything, and an int may be larger than any float.
+    return abs(value) <= sys.float_info.max
 
 
 def score_so_far(
@@ -188,17 +211,23 @@ def score_so_far(
         return None
     whole = [step for step in scored if not step.get(PARTIAL_ROWS)]
     if not whole:
-        return scored[-1][lead.name], True
+        newest = scored[-1]
+        return newest[lead.name], True
     # As at the end: the epoch that scores best gives the model.
-    return max(whole, key=lead.standing)[lead.name], False
+    best = max(whole, key=lead.standing)
+    return best[lead.name], False
 
 
 def last_attempt(lines: Sequence[Mapping[str, float]]) -> list[Mapping[str, float]]:
     """Return the lines since a training began for the last time: with smaller batches it begins again."""
     start = 0
-    for position in range(1, len(lines)):
-        if lines[position].get("epoch", 0.0) < lines[position - 1].get("epoch", 0.0):
+    previous_epoch = 0.0
+    for position, line in enumerate(lines):
+        epoch = line.get("epoch", 0.0)
+        # Epochs only grow within an attempt.
+        if epoch < previous_epoch:
             start = position
+        previous_epoch = epoch
     return list(lines[start:])
 
 
@@ -216,16 +245,19 @@ def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> Tri
     curve = folder.curve(spec.metrics)
     if curve is None or not curve.evaluations:
         return None
-    history = curve.whole_evaluations or curve.evaluations[-1:]
+    history = curve.whole_evaluations
+    # A quick look is of a sample of the rows: the last one has seen the most training.
+    if not history:
+        history = curve.evaluations[-1:]
     best = max(history, key=lambda evaluation: lead.standing(evaluation.values))
     points = []
     for evaluation in history:
-        points.append(
-            {"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values}
-        )
+        point = {"epoch": evaluation.epoch, "seconds": evaluation.seconds, **evaluation.values}
+        points.append(point)
+    metrics = {name: best.values[name] for name in spec.metrics}
     return TrialOutcome(
         status=TrialStatus.PRUNED,
-        metrics={name: best.values[name] for name in spec.metrics},
+        metrics=metrics,
         history=tuple(points),
         evaluation_time=curve.seconds,
         planned_time=curve.planned_seconds,
@@ -233,11 +265,12 @@ def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> Tri
 
 
 def _evaluation(line: Mapping[str, float]) -> Evaluation:
-    counters = ("epoch", "step", "steps", "seconds", PARTIAL_ROWS)
+    """Return what a line of progress says as an evaluation: all that counts nothing is a loss or a metric."""
+    values = {name: value for name, value in line.items() if name not in COUNTERS}
     rows = line.get(PARTIAL_ROWS)
     return Evaluation(
         epoch=line.get("epoch", 0.0),
         seconds=line.get("seconds", 0.0),
-        values={name: value for name, value in line.items() if name not in counters},
+        values=values,
         rows=None if rows is None else int(rows),
     )
