@@ -168,7 +168,7 @@ class AutoLM(BaseEstimator):
 
     @property
     def options(self) -> FitOptions:
-        """The arguments, checked.
+        """Return the arguments, checked.
 
         Raises:
             UsageError: Values that are not valid; all of them in one message.
@@ -263,7 +263,7 @@ class AutoLM(BaseEstimator):
 
     @property
     def info_(self) -> RunInfo:
-        """What the run is about.
+        """Return what the run is about.
 
         Raises:
             AutoLMNotFittedError: Not fitted yet.
@@ -272,17 +272,17 @@ class AutoLM(BaseEstimator):
 
     @property
     def experiences_(self) -> list[Experience]:
-        """All trials of the run, failed ones included."""
+        """Return all trials of the run, failed ones included."""
         return self._fitted().experiences()
 
     @property
     def best_(self) -> Experience:
-        """The trial that leads in the first quality metric."""
+        """Return the trial that leads in the first quality metric."""
         return best_of(self.info_, self.experiences_)
 
     @property
     def pareto_front_(self) -> list[Experience]:
-        """The trials that no other dominates, best in the first objective first."""
+        """Return the trials that no other dominates, best in the first objective first."""
         return front_of(self.info_, self.experiences_)
 
     @property

@@ -131,19 +131,19 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     scenario.resources.learn(past)
     distances = distances_of(past, features, knobs)
     comparable, _ = distances
-    near = near_neighbors(comparable, features)
+    neighbors = near_neighbors(comparable, features)
     prior = None
     # What shapes a prior must be near as such: of far tasks, the nearest would stand for this one.
-    if near and choice != NONE:
+    if neighbors and choice != NONE:
         warmed = warmed_prior(choice, scenario.space, past, features, distances, knobs)
         prior = warmed.prior
 
-    candidates = _candidates(scenario, near, prior, options.seed)
+    candidates = _candidates(scenario, neighbors, prior, options.seed)
     evidence = weighed(distances, (lead_of(scenario.objectives),), knobs)
     encoder = Encoder.of_space(scenario.space)
     surrogates = Surrogates(encoder, options.seed, evidence)
-    recommendations = _ranked(scenario, candidates, surrogates, near, count)
-    note = _note(len(comparable), len(past), is_near=bool(near))
+    recommendations = _ranked(scenario, candidates, surrogates, neighbors, count)
+    note = _note(len(comparable), len(past), is_near=bool(neighbors))
     return Advice(
         recommendations=tuple(recommendations),
         tasks=_nearest_data(comparable),
@@ -155,7 +155,7 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
 def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
     """Return the experiences of tasks that are near as such, however near the others of the store are."""
     gaps: dict[str, float] = {}
-    near = []
+    neighbors = []
     for neighbor in comparable:
         experience = neighbor.experience
         # A store may have thousands of trials on one data set, whose features are compared once.
@@ -163,8 +163,8 @@ def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
         if data_set not in gaps:
             gaps[data_set] = gap(experience.features, current)
         if gaps[data_set] <= FAR:
-            near.append(neighbor)
-    return near
+            neighbors.append(neighbor)
+    return neighbors
 
 
 def gap(features: Features, current: Features) -> float:
@@ -236,12 +236,12 @@ def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], st
 
 
 def _candidates(
-    scenario: Scenario, near: Sequence[Near], prior: Prior | None, seed: int
+    scenario: Scenario, neighbors: Sequence[Near], prior: Prior | None, seed: int
 ) -> list[Candidate]:
     """Return past successes that have a place in this space, defaults, and draws from the prior; only what fits."""
     space = scenario.space
     candidates: list[Candidate] = []
-    for neighbor in near:
+    for neighbor in neighbors:
         tried = _tried(neighbor.experience, space)
         if tried is not None:
             candidates.append(tried)
@@ -289,7 +289,7 @@ def _ranked(
     scenario: Scenario,
     candidates: Sequence[Candidate],
     surrogates: Surrogates,
-    near: Sequence[Near],
+    neighbors: Sequence[Near],
     count: int,
 ) -> list[Recommendation]:
     """Return the best candidate of each model and method, the most promising first.
@@ -300,7 +300,7 @@ def _ranked(
     prediction = surrogates.predict((), rows, trust=np.ones(1), failure_trust=1.0)
     quality = prediction.scores[:, 0]
     order = np.arange(len(candidates))
-    if near:
+    if neighbors:
         was_tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
         promise = quality - FAILURE_WEIGHT * prediction.failure + TRIED * was_tried
         order = np.argsort(-promise, kind="stable")
@@ -315,7 +315,7 @@ def _ranked(
         # The order is from best to worst, so the first of each pair is its best.
         if pair in recommendations:
             continue
-        because = reasons(surrogates.encoder, configuration, near)
+        because = reasons(surrogates.encoder, configuration, neighbors)
         # Where no forest could be fitted, or no near trial is like this, a number would rest on nothing.
         predicted_quality = None
         if because and surrogates.score_forest is not None:
@@ -346,26 +346,26 @@ def _memory_at_start(scenario: Scenario, configuration: Configuration) -> float:
 
 
 def reasons(
-    encoder: Encoder, configuration: Configuration, near: Sequence[Near]
+    encoder: Encoder, configuration: Configuration, neighbors: Sequence[Near]
 ) -> tuple[Near, ...]:
     """Return the past trials that are most like a configuration, among those of the same method or model."""
-    alike: list[Near] = []
-    values_of_alike = []
-    for neighbor in near:
+    similar: list[Near] = []
+    values_of_similar = []
+    for neighbor in neighbors:
         past = neighbor.experience.configuration
         if past.method == configuration.method or past.model == configuration.model:
-            alike.append(neighbor)
-            values_of_alike.append(past.values)
-    if not alike:
+            similar.append(neighbor)
+            values_of_similar.append(past.values)
+    if not similar:
         return ()
-    rows = encoder.rows(values_of_alike)
+    rows = encoder.rows(values_of_similar)
     row = encoder.rows([configuration.values])
     differences = np.linalg.norm(rows - row, axis=1)
-    distances = np.asarray([neighbor.distance for neighbor in alike])
+    distances = np.asarray([neighbor.distance for neighbor in similar])
     # How unlike the configurations are, and how far the tasks.
     unlikeness = differences + distances
-    most_alike = np.argsort(unlikeness, kind="stable")[:REASONS]
-    return tuple(alike[index] for index in most_alike.tolist())
+    most_similar = np.argsort(unlikeness, kind="stable")[:REASONS]
+    return tuple(similar[index] for index in most_similar.tolist())
 
 
 def _nearest_data(neighbors: Sequence[Near]) -> dict[str, float]:

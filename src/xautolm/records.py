@@ -53,12 +53,12 @@ class Configuration:
 
     @property
     def model(self) -> str:
-        """The model's name in the zoo, hub id or folder."""
+        """Return the model's name in the zoo, hub id or folder."""
         return str(self.values.get("model", ""))
 
     @property
     def method(self) -> str:
-        """The versioned name of the fine-tuning method, for example `lora.v1`."""
+        """Return the versioned name of the fine-tuning method, for example `lora.v1`."""
         return str(self.values.get("method", ""))
 
     @property

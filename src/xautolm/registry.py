@@ -53,7 +53,7 @@ class Registry(Generic[T]):
 
     @cached_property
     def things(self) -> dict[str, T]:
-        """All things by full name, in the order of their modules.
+        """Return all things by full name, in the order of their modules.
 
         Raises:
             RegistryError: Two things have one name, or a module or an entry point holds none.

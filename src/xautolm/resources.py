@@ -183,7 +183,9 @@ class ResourceModel:
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
         """Learn from a finished trial of this search how far predictions of time are off."""
-        self.ratios += self._ratio(configuration, outcome)
+        ratio = self._ratio(configuration, outcome)
+        if ratio is not None:
+            self.ratios.append(ratio)
 
     def learn(self, past: Iterable[Experience]) -> None:
         """Learn from past trials on such a machine how far predictions of time are off; the data may be any.
@@ -202,14 +204,14 @@ class ResourceModel:
             model_of_past = replace(self, profile=experience.data, ratios=[], past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
             with suppress(KeyError, ValueError, ArithmeticError, UnknownNameError):
-                for ratio in model_of_past._ratio(configuration, experience.outcome):
-                    if 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
-                        self.past_ratios.append(ratio)
+                ratio = model_of_past._ratio(configuration, experience.outcome)
+                if ratio is not None and 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
+                    self.past_ratios.append(ratio)
 
-    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> list[float]:
-        """Return measured over uncorrected predicted time of an epoch; nothing for a trial that says nothing of it."""
+    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> float | None:
+        """Return measured over uncorrected predicted time of an epoch; None for a trial that says nothing of it."""
         if not outcome.succeeded:
-            return []
+            return None
         last: Mapping[str, float] = {}
         if outcome.history:
             last = outcome.history[-1]
@@ -218,15 +220,15 @@ class ResourceModel:
         seconds = last.get(BODY_SECONDS, outcome.evaluation_time)
         # Zero seconds: the features of the body lay in the cache already, and nothing was measured.
         if not seconds or not epochs > 0:
-            return []
+            return None
         estimate = self.predict(configuration)
         epoch_seconds = estimate.first_result_seconds - FIXED_SECONDS
         uncorrected = epoch_seconds / self._correction()
         # Too short to be told from the fixed seconds.
         if not uncorrected > 0:
-            return []
+            return None
         measured = seconds / epochs
-        return [measured / uncorrected]
+        return measured / uncorrected
 
     def _correction(self) -> float:
         """Return what predictions of time are multiplied by."""

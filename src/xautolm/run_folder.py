@@ -117,27 +117,27 @@ class RunFolder:
 
     @property
     def study(self) -> Path:
-        """The database of the Optuna study."""
+        """Return the database of the Optuna study."""
         return self.root / "study.db"
 
     @property
     def clock(self) -> Path:
-        """Says how much of the budget is used."""
+        """Return the file that says how much of the budget is used."""
         return self.root / "clock.json"
 
     @property
     def warm_start(self) -> Path:
-        """Says what the search began with."""
+        """Return the file that says what the search began with."""
         return self.root / "warm_start.json"
 
     @property
     def results(self) -> Path:
-        """Says which trial `best/` is, and what it scored on the test split."""
+        """Return the file that says which trial `best/` is, and what it scored on the test split."""
         return self.root / "results.json"
 
     @property
     def features(self) -> Path:
-        """The folder of the child that measures the meta-features: its order and its logs."""
+        """Return the folder of the child that measures the meta-features: its order and its logs."""
         return self.root / "features"
 
     @property
@@ -162,25 +162,25 @@ class RunFolder:
 
     @property
     def data(self) -> Path:
-        """The splits, as Parquet."""
+        """Return the folder of the splits, as Parquet."""
         return self.root / "data"
 
     @property
     def tokens(self) -> Path:
-        """Tokenised splits, shared by trials."""
+        """Return the folder of tokenised splits, shared by trials."""
         return self.root / "tokens"
 
     @property
     def best(self) -> Path:
-        """The best model so far as a Hugging Face folder, at the end the winner."""
+        """Return the folder of the best model so far, in the layout of Hugging Face; at the end the winner's."""
         return self.root / "best"
 
     def trial(self, number: int) -> Path:
-        """The folder of a trial."""
+        """Return the folder of a trial."""
         return self.root / "trials" / f"{number:04d}"
 
     def model(self, number: int) -> Path:
-        """The weights of a trial, while they are kept."""
+        """Return the folder of a trial's weights, while they are kept."""
         return TrialFolder(self.trial(number)).model
 
     def split(self, split: Split) -> Path:
@@ -217,7 +217,7 @@ class RunFolder:
             return info
 
     def is_run(self) -> bool:
-        """Whether a run lies here."""
+        """Return whether a run lies here."""
         return (self.root / RUN_FILE).exists() or (self.root / COPY).exists()
 
     def earlier(self) -> RunInfo | None:
@@ -302,7 +302,7 @@ class RunFolder:
         ) from None
 
     def lock(self) -> FileLock:
-        """The lock that only one search may hold, acquired.
+        """Acquire and return the lock that only one search may hold.
 
         Raises:
             RunFolderError: Another process works on this run, or the folder cannot be written to.

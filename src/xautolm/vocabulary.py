@@ -38,7 +38,7 @@ class FailureKind(StrEnum):
 
     @property
     def evidence(self) -> Evidence:
-        """What a failure of this kind says something about."""
+        """Return what a failure of this kind says something about."""
         return EVIDENCE[self]
 
 
