@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from xautolm.vocabulary import (
@@ -484,6 +484,10 @@ class Experience:
     """Where it was imported from; empty for our own."""
     minimized: tuple[str, ...] = ()
     """Names of the objectives of which smaller is better; records without it maximise all but the evaluation time."""
+
+
+Experiences = Sequence[Experience]
+"""Trials of past searches, or those of a run."""
 
 
 def as_float(value: object) -> float:

@@ -11,23 +11,23 @@ from xautolm.metalearning.similarity import (
     PAPER,
     Distances,
     Near,
+    PerExperience,
+    Row,
     compared_groups,
     is_comparable,
     nearest_first,
 )
 from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, oriented_values
 from xautolm.metalearning.warm_start import Warmed, applied
-from xautolm.objectives import Objective, recorded_objectives
-from xautolm.records import Experience, Features
+from xautolm.objectives import Objectives, recorded_objectives
+from xautolm.records import Experiences, Features
 from xautolm.space import Prior
 
 FEATURE_SHARE, METRIC_SHARE = 0.7, 0.3
 """Weights of the distance of features, and of that of objectives to the best of the store (paper)."""
 
 
-def knn_start(
-    prior: Prior, experiences: Sequence[Experience], current: Features, k: int = 50
-) -> Warmed:
+def knn_start(prior: Prior, experiences: Experiences, current: Features, k: int = 50) -> Warmed:
     """Shape a prior by the k nearest successes and k failures, each with the learning rate 1/k or -1/k.
 
     Successes are nearest by 0.7 of the distance of their features, min-max normalised over the successes, plus 0.3 of
@@ -39,20 +39,29 @@ def knn_start(
     successes = [neighbor for neighbor in neighbors if is_positive(neighbor.experience)]
     failures = [neighbor for neighbor in neighbors if is_negative(neighbor.experience)]
 
-    feature_gaps = _min_max([neighbor.distance for neighbor in successes])
-    metric_gaps = np.asarray(_gaps_to_best(successes))
+    # All of shape (successes,), and the smaller the better.
+    distances = np.zeros(len(successes))
+    for position, neighbor in enumerate(successes):
+        distances[position] = neighbor.distance
+    feature_gaps = _min_max(distances)
+    metric_gaps = _gaps_to_best(successes)
     scores = FEATURE_SHARE * feature_gaps + METRIC_SHARE * metric_gaps
+    # Stable: of equals, the one whose features are nearer comes first.
     order = np.argsort(scores, kind="stable")
-    positives = [successes[position] for position in order[:k].tolist()]
+    positives = [successes[position] for position in order[:k]]
+    # Neighbors come nearest first, so the farthest failures are the last.
     negatives = failures[::-1][:k]
 
     # Where there are fewer than k, the rates of those that are there have the same sum.
-    rates = [(neighbor, 1 / len(positives)) for neighbor in positives]
-    rates += [(neighbor, -1 / len(negatives)) for neighbor in negatives]
+    rates: list[tuple[Near, float]] = []
+    for neighbor in positives:
+        rates.append((neighbor, 1 / len(positives)))
+    for neighbor in negatives:
+        rates.append((neighbor, -1 / len(negatives)))
     return applied(prior, rates, incomparable)
 
 
-def raw_distances(experiences: Sequence[Experience], current: Features) -> Distances:
+def raw_distances(experiences: Experiences, current: Features) -> Distances:
     """Return Euclidean distances over the paper's features of task and machine as they are, without normalising any.
 
     So the number of samples decides nearly alone, as it does in the paper's baseline. An experience that lacks one of
@@ -61,58 +70,68 @@ def raw_distances(experiences: Sequence[Experience], current: Features) -> Dista
     parts = compared_groups(experiences, current, aspect=PAPER)
     if Part.TASK not in parts:
         return [], len(experiences)
-    groups = [*parts[Part.TASK], *parts.get(Part.SYSTEM, ())]
+    task_groups = parts[Part.TASK]
+    system_groups = parts.get(Part.SYSTEM, ())
+    groups = (*task_groups, *system_groups)
     row = _joined(current, groups)
     neighbors: list[Near] = []
     for experience in experiences:
         features = experience.features
-        if all(is_comparable(features, current, group) for group in groups):
-            difference = _joined(features, groups) - row
-            distance = float(np.linalg.norm(difference))
-            neighbors.append(Near(experience, distance))
+        lacking = [group for group in groups if not is_comparable(features, current, group)]
+        if lacking:
+            continue
+        difference = _joined(features, groups) - row
+        distance = float(np.linalg.norm(difference))
+        neighbor = Near(experience, distance)
+        neighbors.append(neighbor)
     incomparable = len(experiences) - len(neighbors)
     return nearest_first(neighbors), incomparable
 
 
-def _joined(features: Features, groups: Sequence[str]) -> np.ndarray:
+def _joined(features: Features, groups: Sequence[str]) -> Row:
     """Return the numbers of some groups in a row."""
-    numbers = [features[group] for group in groups]
+    numbers: list[tuple[float, ...]] = []
+    for group in groups:
+        numbers.append(features[group])
     return np.concatenate(numbers)
 
 
-def _min_max(values: Sequence[float]) -> np.ndarray:
+def _min_max(values: PerExperience) -> PerExperience:
     """Return values between 0 for the smallest and 1 for the largest; zeros where all are equal."""
-    array = np.asarray(values, dtype=float)
-    if len(array) == 0:
-        return array
-    low, high = array.min(), array.max()
+    if not len(values):
+        return values
+    low = values.min()
+    high = values.max()
     if low == high:
-        return np.zeros(len(array))
-    scaled: np.ndarray = (array - low) / (high - low)
-    return scaled
+        return np.zeros(len(values))
+    scaled = (values - low) / (high - low)
+    return np.asarray(scaled)
 
 
-def _gaps_to_best(successes: Sequence[Near]) -> list[float]:
+def _gaps_to_best(successes: Sequence[Near]) -> PerExperience:
     """Return the Euclidean distance of the objectives of each to the best of each, min-max normalised.
 
     Searches with different objectives cannot be compared; each is normalised among its like.
     """
-    members: dict[tuple[Objective, ...], list[int]] = {}
-    for index, neighbor in enumerate(successes):
+    # Positions among the successes by what their search improved.
+    positions: dict[Objectives, list[int]] = {}
+    for position, neighbor in enumerate(successes):
         objectives = recorded_objectives(neighbor.experience)
-        positions = members.setdefault(objectives, [])
-        positions.append(index)
-    gaps = [0.0] * len(successes)
-    for positions in members.values():
-        rows: list[list[float]] = []
-        for index in positions:
-            experience = successes[index].experience
-            rows.append(oriented_values(experience))
-        values = np.asarray(rows)
+        members = positions.setdefault(objectives, [])
+        members.append(position)
+
+    gaps = np.zeros(len(successes))
+    for members in positions.values():
+        points: list[list[float]] = []
+        for position in members:
+            experience = successes[position].experience
+            points.append(oriented_values(experience))
+        # Shape (members, objectives), larger is better.
+        values = np.asarray(points)
+        # Both of shape (objectives,). An objective in which all are equal adds nothing to the gap.
         best = values.max(axis=0)
         width = np.ptp(values, axis=0)
-        scaled = np.divide(best - values, width, out=np.zeros_like(values), where=width > 0)
-        distances = np.linalg.norm(scaled, axis=1)
-        for index, gap in zip(positions, distances.tolist(), strict=True):
-            gaps[index] = gap
+        scaled = np.zeros_like(values)
+        np.divide(best - values, width, out=scaled, where=width > 0)
+        gaps[members] = np.linalg.norm(scaled, axis=1)
     return gaps

@@ -10,12 +10,18 @@ import numpy as np
 
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metafeatures import FEATURES, Part
-from xautolm.records import Experience, Features
+from xautolm.records import Experience, Experiences, Features
 
-Distance = Callable[[np.ndarray, np.ndarray], np.ndarray]
-"""Rows of shape (n, features) and one row of shape (features,) to n distances."""
-Scaler = Callable[[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]
-"""Rows of shape (n, features) and one row of shape (features,) to both, normalised over all of them together."""
+Rows = np.ndarray
+"""A group of features of past experiences, shape (experiences, features)."""
+Row = np.ndarray
+"""The same group of the current task, shape (features,)."""
+PerExperience = np.ndarray
+"""A number for each experience, shape (experiences,)."""
+Distance = Callable[[Rows, Row], PerExperience]
+"""Measures how far each experience is from the current task."""
+Scaler = Callable[[Rows, Row], tuple[Rows, Row]]
+"""Normalises features over experiences and current task together."""
 
 PAPER = "paper"
 """The aspect that the paper compares."""
@@ -56,7 +62,7 @@ Distances = tuple[list[Near], int]
 
 
 def measured(
-    experiences: Sequence[Experience],
+    experiences: Experiences,
     current: Features,
     metric: str = "euclidean",
     weights: Weights | None = None,
@@ -89,12 +95,15 @@ def measured(
         raise UnknownNameError("scaler", scaler, SCALERS)
     groups = compared_groups(experiences, current)
     task_groups = groups.get(Part.TASK, ())
+    # Without the task's own features nothing says whether an experience matters, however alike the machines are.
     comparable: list[Experience] = []
     for experience in experiences:
         features = experience.features
         if any(is_comparable(features, current, group) for group in task_groups):
             comparable.append(experience)
+
     shares = weights or Weights()
+    # The weighted sum of the parts, and the sum of the weights of those that are known, both for each experience.
     total = np.zeros(len(comparable))
     known_share = np.zeros(len(comparable))
     for part, names in groups.items():
@@ -102,12 +111,16 @@ def measured(
         # A weight of 0 leaves a part out, also out of what other parts are scaled up to.
         if share == 0:
             continue
-        part_distance, is_known = _part_distance(comparable, current, names, part, metric, scaler)
+        distance_of_group = _distance_of_groups(part, metric, scaler)
+        part_distance, is_known = _mean_distance(comparable, current, names, distance_of_group)
         total += share * part_distance
         known_share += share * is_known
+
     # What an experience lacks is left out, and what it has is scaled up to the same sum of weights as all others'.
     largest_share = known_share.max(initial=0.0)
-    total *= np.divide(largest_share, known_share, out=np.zeros_like(total), where=known_share > 0)
+    zeros = np.zeros_like(total)
+    factor = np.divide(largest_share, known_share, out=zeros, where=known_share > 0)
+    total *= factor
     neighbors: list[Near] = []
     for experience, distance in zip(comparable, total.tolist(), strict=True):
         neighbors.append(Near(experience, distance))
@@ -125,7 +138,7 @@ def nearest_first(neighbors: Sequence[Near]) -> list[Near]:
 
 
 def compared_groups(
-    experiences: Sequence[Experience], current: Features, *, aspect: str | None = None
+    experiences: Experiences, current: Features, *, aspect: str | None = None
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the groups of features to compare, by part of the distance: one for each aspect.
 
@@ -137,25 +150,44 @@ def compared_groups(
         current: Meta-features of the task at hand.
         aspect: Only this one, and groups that a person brought; all by default.
     """
-    by_aspect: dict[tuple[str, str], list[str]] = {}
+    by_part: dict[str, tuple[str, ...]] = {}
+    versions_of_aspects = _versions(current, aspect)
+    for (part, _), versions in versions_of_aspects.items():
+        # Two versions of one feature would count it twice, so the aspect has one group.
+        group = _most_shared(versions, experiences, current)
+        chosen = by_part.get(part, ())
+        by_part[part] = (*chosen, group)
+    return by_part
+
+
+def _versions(current: Features, aspect: str | None) -> dict[tuple[str, str], list[str]]:
+    """Return the groups of features of the current task by part of the distance and aspect.
+
+    Groups of one aspect measure the same in another way, such as two versions of a sentence encoder.
+
+    Args:
+        current: Meta-features of the task at hand.
+        aspect: Only this one, and groups that a person brought; all if None.
+    """
+    versions: dict[tuple[str, str], list[str]] = {}
     for name, group in FEATURES.things.items():
-        is_compared = aspect is None or group.aspect == aspect
-        if name in current and is_compared:
+        if name not in current:
+            continue
+        if aspect is None or group.aspect == aspect:
             key = (group.part, group.aspect)
-            by_aspect.setdefault(key, []).append(name)
+            names = versions.setdefault(key, [])
+            names.append(name)
     # Groups that a person brought are in no registry; whatever they measure, they stand for the task.
+    own: list[str] = []
     for name in current:
         if name.startswith(OWN):
-            key = (Part.TASK, OWN)
-            by_aspect.setdefault(key, []).append(name)
-    by_part: dict[str, list[str]] = {}
-    for (part, _), names in by_aspect.items():
-        best = _most_shared(names, experiences, current)
-        by_part.setdefault(part, []).append(best)
-    return {part: tuple(names) for part, names in by_part.items()}
+            own.append(name)
+    if own:
+        versions[Part.TASK, OWN] = own
+    return versions
 
 
-def _most_shared(names: Sequence[str], experiences: Sequence[Experience], current: Features) -> str:
+def _most_shared(names: Sequence[str], experiences: Experiences, current: Features) -> str:
     """Return the group that most experiences share with the current task; of equals the longest, then the last."""
     if len(names) == 1:
         # Counting takes a look at every experience of the store.
@@ -163,107 +195,144 @@ def _most_shared(names: Sequence[str], experiences: Sequence[Experience], curren
     best = names[0]
     most = (-1, -1)
     for name in names:
-        sharing = sum(
-            is_comparable(experience.features, current, name) for experience in experiences
-        )
-        count = (sharing, len(current[name]))
-        if count >= most:
-            best, most = name, count
+        sharing = 0
+        for experience in experiences:
+            sharing += is_comparable(experience.features, current, name)
+        length = len(current[name])
+        if (sharing, length) >= most:
+            best = name
+            most = (sharing, length)
     return best
 
 
 def is_comparable(features: Features, current: Features, group: str) -> bool:
     """Return whether a group of features has as many finite numbers as that of the current task."""
     values = features.get(group, ())
+    # Of another length, it comes from another version of what measures it.
     if len(values) != len(current[group]):
         return False
+    # A single number that is not finite would make every distance to the experience so.
     is_finite = np.isfinite(values)
     return bool(is_finite.all())
 
 
-def _part_distance(
-    experiences: Sequence[Experience],
+def _distance_of_groups(part: str, metric: str, scaler: str) -> Distance:
+    """Return what measures the distance of each group of a part, by names of `DISTANCES` and `SCALERS`."""
+    # Embeddings are compared by their direction; normalised feature by feature, they would lose it.
+    if part == Part.SEMANTIC:
+        return _cosine
+    scale = SCALERS[scaler]
+    measure = DISTANCES[metric]
+
+    def scaled_distance(rows: Rows, row: Row) -> PerExperience:
+        scaled_rows, scaled_row = scale(rows, row)
+        return measure(scaled_rows, scaled_row)
+
+    return scaled_distance
+
+
+def _mean_distance(
+    experiences: Experiences,
     current: Features,
     groups: Sequence[str],
-    part: str,
-    metric: str,
-    scaler: str,
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return one part of the distance and whether it is known, each of shape (experiences,); 0 where it is not."""
+    distance_of_group: Distance,
+) -> tuple[PerExperience, PerExperience]:
+    """Return the mean distance over some groups, and whether there is any; 0 where there is none.
+
+    The mean of each experience is that over the groups that it shares with the current task.
+    """
     total = np.zeros(len(experiences))
     count = np.zeros(len(experiences))
     for group in groups:
-        having: list[int] = []
-        for index, experience in enumerate(experiences):
-            if is_comparable(experience.features, current, group):
-                having.append(index)
-        if not having:
+        # Positions and features of the experiences that have the group.
+        positions: list[int] = []
+        features: list[tuple[float, ...]] = []
+        for position, experience in enumerate(experiences):
+            has_group = is_comparable(experience.features, current, group)
+            if has_group:
+                positions.append(position)
+                features.append(experience.features[group])
+        if not positions:
             continue
+        # Scaled over those that have the group, so that the others change nothing.
         row = np.asarray(current[group])
-        rows = np.asarray([experiences[index].features[group] for index in having])
+        rows = np.asarray(features)
         rows = _without_noise(rows, row, group)
-        # Embeddings are compared by their direction; normalised feature by feature, they would lose it.
-        if part == Part.SEMANTIC:
-            distance = _cosine(rows, row)
-        else:
-            scaled_rows, scaled_row = SCALERS[scaler](rows, row)
-            distance = DISTANCES[metric](scaled_rows, scaled_row)
-        total[having] += distance
-        count[having] += 1
+        total[positions] += distance_of_group(rows, row)
+        count[positions] += 1
     is_known = count > 0
     mean = np.divide(total, count, out=total, where=is_known)
     return mean, is_known
 
 
-def _without_noise(rows: np.ndarray, row: np.ndarray, group: str) -> np.ndarray:
+def _without_noise(rows: Rows, row: Row, group: str) -> Rows:
     """Return rows with the current task's number wherever all differ by no more than what measuring alone can do."""
     noise = 0.0
+    # Groups that a person brought are in no registry, which says how noisy a group is.
     if group in FEATURES.things:
         noise = FEATURES.things[group].noise
     if noise == 0:
         return rows
     together = np.vstack([rows, row])
-    logarithms = np.log1p(np.maximum(together, 0.0))
+    logarithms = _logarithms(together)
+    # Shape (features,). Normalised, a feature that differs by noise alone would weigh as much as any other.
     width = np.ptp(logarithms, axis=0)
-    return np.where(width <= noise, row, rows)
+    is_noise = width <= noise
+    return np.where(is_noise, row, rows)
 
 
-def normalised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _logarithms(features: Rows) -> Rows:
+    """Return log(1 + x) of features x, as which those below 0 count as 0."""
+    positive = np.maximum(features, 0.0)
+    return np.asarray(np.log1p(positive))
+
+
+def normalised(rows: Rows, row: Row) -> tuple[Rows, Row]:
     """Return log1p, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
     together = np.vstack([rows, row])
     # Counts span magnitudes: on their own scale, one huge data set would press all others together.
-    logarithms = np.log1p(np.maximum(together, 0.0))
+    logarithms = _logarithms(together)
+    # Both of shape (features,).
     low = logarithms.min(axis=0)
     width = np.ptp(logarithms, axis=0)
-    zeros = np.zeros_like(logarithms)
-    scaled = np.divide(logarithms - low, width, out=zeros, where=width > 0)
+    scaled = np.zeros_like(logarithms)
+    np.divide(logarithms - low, width, out=scaled, where=width > 0)
+    # The current task was stacked below the experiences.
     return scaled[:-1], scaled[-1]
 
 
-def standardised(rows: np.ndarray, row: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def standardised(rows: Rows, row: Row) -> tuple[Rows, Row]:
     """Scale to zero mean and unit deviation together, feature by feature; a constant feature becomes 0."""
     together = np.vstack([rows, row])
+    # All of shape (features,).
+    mean = together.mean(axis=0)
+    deviation = together.std(axis=0)
+    width = np.ptp(together, axis=0)
     # Of equal numbers, rounding can make a deviation that is not quite 0.
-    is_constant = np.ptp(together, axis=0) == 0
-    deviation = np.where(is_constant, 0.0, together.std(axis=0))
-    centered = together - together.mean(axis=0)
-    zeros = np.zeros_like(together)
-    scaled = np.divide(centered, deviation, out=zeros, where=deviation > 0)
+    deviation[width == 0] = 0.0
+    centered = together - mean
+    scaled = np.zeros_like(together)
+    np.divide(centered, deviation, out=scaled, where=deviation > 0)
+    # The current task was stacked below the experiences.
     return scaled[:-1], scaled[-1]
 
 
 def own_features(values: Mapping[str, float]) -> Features:
-    """Meta-features of somebody's own as a group that takes the place of the task's; comparable by their names.
+    """Return meta-features of somebody's own as a group that takes the place of the task's; comparable by their names.
 
     Raises:
         UsageError: A value that is no finite number, or no value at all.
     """
-    unusable = {name: value for name, value in values.items() if not _is_number(value)}
+    unusable: dict[str, object] = {}
+    for name, value in values.items():
+        if not _is_number(value):
+            unusable[name] = value
     if unusable or not values:
         raise UsageError("Meta-features must be finite numbers by name.", got=unusable or "none")
+    # In the order of their names: two dictionaries with the same keys are then the same group.
     names = sorted(values)
-    group = OWN + ",".join(names)
     numbers = [float(values[name]) for name in names]
+    group = OWN + ",".join(names)
     return {group: tuple(numbers)}
 
 
@@ -271,35 +340,45 @@ def _is_number(value: object) -> bool:
     return isinstance(value, int | float) and math.isfinite(value)
 
 
-def _euclidean(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+# These are written in NumPy rather than taken from SciPy's `cdist`: it sums in another order, and of distances over 12
+# features about a fifth would change in the last digit, and with them what a recorded run was given to begin with.
+
+
+def _euclidean(rows: Rows, row: Row) -> PerExperience:
     difference = rows - row
     return np.asarray(np.linalg.norm(difference, axis=1))
 
 
-def _manhattan(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+def _manhattan(rows: Rows, row: Row) -> PerExperience:
     gaps = np.abs(rows - row)
     return np.asarray(gaps.sum(axis=1))
 
 
-def _cosine(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+def _cosine(rows: Rows, row: Row) -> PerExperience:
     """Return one minus the cosine; 0 between equal vectors of length 0, such as those of features all constant."""
-    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(row)
+    # All of shape (experiences,).
     products = rows @ row
-    zeros = np.zeros(len(rows))
-    similarity = np.divide(products, lengths, out=zeros, where=lengths > 0)
+    length_of_row = np.linalg.norm(row)
+    lengths = np.linalg.norm(rows, axis=1) * length_of_row
+    similarity = np.zeros(len(rows))
+    np.divide(products, lengths, out=similarity, where=lengths > 0)
     # Rounding can take it below 0, which no distance is.
     distance = np.maximum(1 - similarity, 0.0)
+    # Rounding can take it above 0 too, and two vectors of length 0 have no cosine.
     is_equal = (rows == row).all(axis=1)
     return np.where(is_equal, 0.0, distance)
 
 
-def _mahalanobis(rows: np.ndarray, row: np.ndarray) -> np.ndarray:
+def _mahalanobis(rows: Rows, row: Row) -> PerExperience:
     """Return Mahalanobis distances with the covariance of rows and row together."""
     together = np.vstack([rows, row])
+    # Shape (features, features), as all that follows until the precision.
     covariance = np.cov(together, rowvar=False)
     # Regularised: stores have fewer tasks than features, and such a covariance has no inverse.
-    precision = np.linalg.inv(covariance + COVARIANCE_RIDGE * np.eye(len(row)))
+    ridge = COVARIANCE_RIDGE * np.eye(len(row))
+    precision = np.linalg.inv(covariance + ridge)
     difference = rows - row
+    # For each experience i, the sum over features j and k of difference_j precision_jk difference_k.
     squared = np.einsum("ij,jk,ik->i", difference, precision, difference)
     return np.asarray(np.sqrt(squared))
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 
 from xautolm.objectives import fronts, oriented_value, recorded_objectives
-from xautolm.records import Experience, Limits, SystemProfile
+from xautolm.records import Experience, Experiences, Limits, SystemProfile
 from xautolm.resources import memory_within
 from xautolm.space.shares import TRAIN_SHARE, rung_share, without_rung
 from xautolm.vocabulary import DeviceKind, Evidence, FailureKind, TrialStatus
@@ -21,13 +21,18 @@ and memory, and the free memory of one machine by as much from day to day."""
 ACCELERATION = 10.0
 """How many times the work of a processor a GPU does at least in the same time."""
 
-Utility = Callable[[np.ndarray], np.ndarray]
-"""Values of shape (experiences, objectives), larger is better, to utilities in [0, 1] of shape (experiences,)."""
+Values = np.ndarray
+"""Oriented objectives, shape (experiences, objectives)."""
+Utility = Callable[[Values], np.ndarray]
+"""Returns utilities in [0, 1], shape (experiences,)."""
+Amount = Callable[[Limits, SystemProfile], float]
+"""Returns how much of something a trial has under its limits on a machine."""
 
 
-def utilities(experiences: Sequence[Experience], kind: str) -> dict[str, float]:
+def utilities(experiences: Experiences, kind: str) -> dict[str, float]:
     """Return the utility of every positive experience by its id, computed within its own run."""
     utility = UTILITIES[kind]
+    # By run, because a success is compared with those of its own search (paper).
     runs: dict[str, list[Experience]] = {}
     for experience in experiences:
         if is_positive(experience):
@@ -35,10 +40,11 @@ def utilities(experiences: Sequence[Experience], kind: str) -> dict[str, float]:
             members.append(experience)
     utility_by_id: dict[str, float] = {}
     for members in runs.values():
+        # Shape (members, objectives).
         values = np.asarray([oriented_values(member) for member in members])
         utilities_of_run = utility(values).tolist()
-        for member, value in zip(members, utilities_of_run, strict=True):
-            utility_by_id[member.id] = value
+        for member, utility_of_member in zip(members, utilities_of_run, strict=True):
+            utility_by_id[member.id] = utility_of_member
     return utility_by_id
 
 
@@ -75,15 +81,14 @@ def as_of_all_rows(experience: Experience) -> Experience:
     outcome = experience.outcome
     is_of_part = share < 1 and not outcome.failed
     if is_of_part and outcome.whole_time is not None:
-        status = TrialStatus.TRUNCATED if outcome.succeeded else outcome.status
         time_of_all_rows = outcome.whole_time / share
-        outcome = replace(outcome, status=status, planned_time=time_of_all_rows)
+        outcome = replace(outcome, planned_time=time_of_all_rows)
+        if outcome.succeeded:
+            outcome = replace(outcome, status=TrialStatus.TRUNCATED)
     return replace(experience, configuration=configuration, outcome=outcome)
 
 
-def telling(
-    experiences: Sequence[Experience], limits: Limits, system: SystemProfile
-) -> list[Experience]:
+def telling(experiences: Experiences, limits: Limits, system: SystemProfile) -> list[Experience]:
     """Return the experiences that say something of configurations under these limits on this machine.
 
     Args:
@@ -91,7 +96,11 @@ def telling(
         limits: Of the trials to come.
         system: The machine that they will run on.
     """
-    return [experience for experience in experiences if still_tells(experience, limits, system)]
+    heeded: list[Experience] = []
+    for experience in experiences:
+        if still_tells(experience, limits, system):
+            heeded.append(experience)
+    return heeded
 
 
 def still_tells(experience: Experience, limits: Limits, system: SystemProfile) -> bool:
@@ -103,13 +112,16 @@ def still_tells(experience: Experience, limits: Limits, system: SystemProfile) -
     failure = experience.outcome.failure
     if failure is None:
         return True
-    if failure.kind.evidence is not Evidence.LIMITS:
-        return failure.kind.evidence is Evidence.CONFIGURATION
+    evidence = failure.kind.evidence
+    if evidence is not Evidence.LIMITS:
+        return evidence is Evidence.CONFIGURATION
     amount = AMOUNTS[failure.kind]
     before = amount(experience.limits, experience.system)
     today = amount(limits, system)
     # Without a limit there was as much as there can be.
-    return math.isinf(before) or today <= CLEARLY_LARGER * before
+    if math.isinf(before):
+        return True
+    return today <= CLEARLY_LARGER * before
 
 
 def seconds_within(limits: Limits, system: SystemProfile) -> float:
@@ -123,42 +135,54 @@ def seconds_within(limits: Limits, system: SystemProfile) -> float:
 
 def oriented_values(experience: Experience) -> list[float]:
     """Return the objectives of an experience with larger as better; not finite where there is no value."""
-    objectives = recorded_objectives(experience)
-    return [oriented_value(experience.outcome, objective) for objective in objectives]
+    values: list[float] = []
+    for objective in recorded_objectives(experience):
+        value = oriented_value(experience.outcome, objective)
+        values.append(value)
+    return values
 
 
-def weighted_sum(values: np.ndarray) -> np.ndarray:
+def weighted_sum(values: Values) -> np.ndarray:
     """Return the mean of the min-max normalised objectives; a constant objective counts as fully met."""
+    # Both of shape (objectives,).
     low = values.min(axis=0)
     width = np.ptp(values, axis=0)
-    fully_met = np.ones_like(values)
-    scaled = np.divide(values - low, width, out=fully_met, where=width > 0)
+    # Shape (experiences, objectives): 0 for the worst of the run, 1 for the best.
+    scaled = np.ones_like(values)
+    above_low = values - low
+    np.divide(above_low, width, out=scaled, where=width > 0)
     return np.asarray(scaled.mean(axis=1))
 
 
-def linear_front(values: np.ndarray) -> np.ndarray:
+def linear_front(values: Values) -> np.ndarray:
     """Return (F - f) / F, where f counts the fronts from 0 and F is their number."""
     index, count = _front_indices(values)
-    return (count - index) / count
+    # How many fronts lie behind that of each success, its own included.
+    behind = count - index
+    return behind / count
 
 
-def logarithmic_front(values: np.ndarray) -> np.ndarray:
+def logarithmic_front(values: Values) -> np.ndarray:
     """Return ln(F - f + 1) / ln(F + 1), with f and F as of `linear_front`."""
     index, count = _front_indices(values)
-    logarithms = np.log(count - index + 1)
-    return np.asarray(logarithms / math.log(count + 1))
+    behind = count - index
+    logarithms = np.log(behind + 1)
+    # That of the best front, so that its utility is 1.
+    largest = math.log(count + 1)
+    return np.asarray(logarithms / largest)
 
 
-def _front_indices(values: np.ndarray) -> tuple[np.ndarray, int]:
+def _front_indices(values: Values) -> tuple[np.ndarray, int]:
     """Return the front of each point, of which the best is 0, and the number of fronts."""
-    index = np.zeros(len(values))
     layers = fronts(values)
+    index = np.zeros(len(values))
+    # Each layer has the positions of its points.
     for number, members in enumerate(layers):
         index[members] = number
     return index, len(layers)
 
 
-AMOUNTS: Mapping[FailureKind, Callable[[Limits, SystemProfile], float]] = {
+AMOUNTS: Mapping[FailureKind, Amount] = {
     FailureKind.OUT_OF_MEMORY: memory_within,
     FailureKind.TIMEOUT: seconds_within,
 }

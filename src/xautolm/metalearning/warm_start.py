@@ -19,7 +19,7 @@ from xautolm.metalearning.utility import (
     is_positive,
     utilities,
 )
-from xautolm.records import Experience, Features
+from xautolm.records import Experience, Experiences, Features
 from xautolm.space import Prior
 
 
@@ -88,8 +88,10 @@ class WarmStart:
             UnknownNameError: No such knob, or no such mode, distance or utility.
             UsageError: A value that is not one of its kind.
         """
-        knobs = [each.name for each in fields(self) if each.name != "weights"]
-        weight_knobs = [each.name + WEIGHT_ENDING for each in fields(self.weights)]
+        # The weights are knobs of their own, one for each part of the distance.
+        weight_knobs = [part.name + WEIGHT_ENDING for part in fields(self.weights)]
+        knobs = [knob.name for knob in fields(self)]
+        knobs.remove("weights")
         values: dict[str, Any] = {}
         weights: dict[str, Any] = {}
         for name, text in changes.items():
@@ -100,7 +102,8 @@ class WarmStart:
                 weights[part] = _knob_value(name, text)
             else:
                 raise UnknownNameError("knob of the warm start", name, [*knobs, *weight_knobs])
-        return replace(self, **values, weights=replace(self.weights, **weights))
+        changed_weights = replace(self.weights, **weights)
+        return replace(self, **values, weights=changed_weights)
 
     def __post_init__(self) -> None:
         _check_name("distance", self.distance, DISTANCES)
@@ -109,6 +112,7 @@ class WarmStart:
         _check_name("mode of a warm start", self.positives, list(Mode))
         _check_name("mode of a warm start", self.negatives, list(Mode))
         _check_name("utility", self.utility, UTILITIES)
+        # alpha_min is the rate of failures, which move a prior away: it is negative.
         numbers = [self.alpha_max, -self.alpha_min, self.adaptive_sum, self.beta_scale]
         numbers += [self.weights.task, self.weights.semantic, self.weights.system]
         for optional in (self.k_positive, self.k_negative, self.beta):
@@ -147,7 +151,7 @@ class Warmed:
 
 
 def warm_start(
-    prior: Prior, experiences: Sequence[Experience], current: Features, options: WarmStart
+    prior: Prior, experiences: Experiences, current: Features, options: WarmStart
 ) -> Warmed:
     """Shape a prior by the experiences that matter for a task.
 
@@ -166,11 +170,12 @@ def warm_start(
     return shaped(prior, distances, options)
 
 
-def distances_of(
-    experiences: Sequence[Experience], current: Features, options: WarmStart
-) -> Distances:
+def distances_of(experiences: Experiences, current: Features, options: WarmStart) -> Distances:
     """Return the distances of experiences to a task, as the knobs measure them."""
-    comparable = [as_of_all_rows(experience) for experience in experiences]
+    comparable: list[Experience] = []
+    for experience in experiences:
+        # In a store, trials of a search with rungs stand beside those on all rows.
+        comparable.append(as_of_all_rows(experience))
     return measured(comparable, current, options.distance, options.weights, options.scaler)
 
 
@@ -184,17 +189,27 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
     """
     neighbors, incomparable = distances
     positives: list[Near] = []
-    if options.positives != Mode.NONE:
-        successes = [neighbor for neighbor in neighbors if is_positive(neighbor.experience)]
-        positives = successes[: options.k_positive]
     negatives: list[Near] = []
-    if options.negatives != Mode.NONE:
-        failures = [neighbor for neighbor in neighbors if is_negative(neighbor.experience)]
-        negatives = failures[: options.k_negative]
+    for neighbor in neighbors:
+        # What is neither was stopped, interrupted, or has no finite score.
+        if is_positive(neighbor.experience):
+            positives.append(neighbor)
+        elif is_negative(neighbor.experience):
+            negatives.append(neighbor)
+    # Neighbors come nearest first.
+    positives = positives[: options.k_positive]
+    negatives = negatives[: options.k_negative]
+    if options.positives == Mode.NONE:
+        positives = []
+    if options.negatives == Mode.NONE:
+        negatives = []
 
     # The utility of a success is its standing in its own run, of which all trials count, not only those taken.
-    utility_by_id = utilities([neighbor.experience for neighbor in neighbors], options.utility)
-    beta = decay([neighbor.distance for neighbor in (*positives, *negatives)], options)
+    experiences = [neighbor.experience for neighbor in neighbors]
+    utility_by_id = utilities(experiences, options.utility)
+    # Over those that are taken, not over the whole store.
+    distances_taken = [neighbor.distance for neighbor in (*positives, *negatives)]
+    beta = decay(distances_taken, options)
     highest = options.alpha_max
     if options.positives == Mode.ADAPTIVE:
         # So their sum is limited, however many the store has.
@@ -228,6 +243,7 @@ def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int
     influences: list[Influence] = []
     for neighbor, rate in sorted(rates, key=order):
         experience = neighbor.experience
+        # What has no place in the space moves nothing, and is named in the account.
         adoption = prior.space.adopt(experience.configuration.values)
         prior = prior.nudged(adoption.by_site, rate)
         influence = Influence(
@@ -246,7 +262,9 @@ def decay(distances: Sequence[float], options: WarmStart) -> float:
         return options.beta
     if not distances:
         return 0.0
-    spread = float(np.mean(distances) + np.std(distances))
+    mean = np.mean(distances)
+    deviation = np.std(distances)
+    spread = float(mean + deviation)
     if spread <= 0:
         return 0.0
     return options.beta_scale / spread
@@ -254,9 +272,12 @@ def decay(distances: Sequence[float], options: WarmStart) -> float:
 
 def _check_name(kind: str, name: str, known_names: Mapping[str, object] | Sequence[str]) -> None:
     """Raise `UnknownNameError` for a name that is not known."""
-    if name not in known_names:
-        listed = [str(known_name) for known_name in known_names]
-        raise UnknownNameError(kind, name, listed)
+    if name in known_names:
+        return
+    listed: list[str] = []
+    for known_name in known_names:
+        listed.append(str(known_name))
+    raise UnknownNameError(kind, name, listed)
 
 
 def _knob_value(name: str, text: str) -> str | float | None:
@@ -266,13 +287,17 @@ def _knob_value(name: str, text: str) -> str | float | None:
         UsageError: It is not of the knob's kind.
     """
     try:
-        if name in COUNTS:
-            return None if text == ALL else int(text)
         if name in WORDS:
             return text
-        return float(text)
+        if name not in COUNTS:
+            return float(text)
+        if text == ALL:
+            return None
+        return int(text)
     except ValueError:
-        expected = f"a whole number or `{ALL}`" if name in COUNTS else "a number"
+        expected = "a number"
+        if name in COUNTS:
+            expected = f"a whole number or `{ALL}`"
         raise UsageError(
             "Not a value for a knob of the warm start.",
             got=f"{name}={text}",

@@ -95,7 +95,8 @@ class Proposer:
             adoption = self.space.adopt(evidence.values)
             configuration = adoption.completed()
             if configuration is not None:
-                adopted.append(replace(evidence, values=configuration.values))
+                inside = replace(evidence, values=configuration.values)
+                adopted.append(inside)
         return adopted
 
     def propose(
@@ -118,6 +119,7 @@ class Proposer:
             lead: Position of the first quality among them.
             time: Position of the evaluation time, if it is one of them.
         """
+        # How far the store is followed in each objective, shape (objectives,).
         trust = self._trust(target, objectives)
         lead_trust = float(trust[lead])
         # Causes of failure carry over from task to task better than qualities do: that trust fades more slowly.
@@ -141,8 +143,8 @@ class Proposer:
         # The time may be the lead itself, where it is the only objective.
         lead_trust = float(trust[lead])
 
-        drawn_candidates = self._candidates(target, lead_trust, lead, rng)
-        candidates = untried(drawn_candidates, target, pending)
+        candidates = self._candidates(target, lead_trust, lead, rng)
+        candidates = untried(candidates, target, pending)
         if not candidates:
             # In a small space everything may have been tried; the study ends the search after some such proposals.
             drawn = self.plain.sample(rng)
@@ -151,6 +153,7 @@ class Proposer:
                 values=drawn.values, failure_trust=failure_trust, explanation=explanation
             )
 
+        # One row for each candidate, in their order, as in all that is computed of them.
         rows = self.encoder.rows(candidate.values for candidate in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
         worth = acquisition(prediction, target, lead=lead, time=time, settings=self.settings)
@@ -168,8 +171,9 @@ class Proposer:
     def is_likely_to_fail(self, target: Trials, values: Values, trust: float) -> bool:
         """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
         rows = self.encoder.rows([values])
-        chance = self.surrogates.failure(target, rows, trust)[0]
-        return bool(chance > self.settings.largest_failure)
+        chances = self.surrogates.failure(target, rows, trust)
+        chance = float(chances[0])
+        return chance > self.settings.largest_failure
 
     def reasons(self, row: np.ndarray) -> list[str]:
         """Return the past trials most like a configuration, which is encoded, shape (columns,)."""
@@ -188,6 +192,7 @@ class Proposer:
 
     def _trust(self, target: Trials, objectives: int) -> np.ndarray:
         """Return how far the store is followed in each objective, shape (objectives,)."""
+        # A prior that knows something, and no success of which to learn: what moved it were failures.
         has_failures_only = self.surrogates.score_forest is None and self.prior != self.plain
         if has_failures_only:
             # There is no opinion of quality that could agree or disagree with the target's trials.
@@ -261,9 +266,10 @@ class Proposer:
             # Options have no neighbours, so a changed one is drawn anew.
             if isinstance(parameter, Choice | Branch):
                 return belief.sample(parameter, rng)
-            position = parameter.to_unit(as_float(value))
-            step = rng.normal(0, self.settings.mutation_step)
-            return parameter.from_unit(position + float(step))
+            share = parameter.to_unit(as_float(value))
+            step = float(rng.normal(0, self.settings.mutation_step))
+            # A step beyond the range ends at its border.
+            return parameter.from_unit(share + step)
 
         configuration = self.space.walk(choose)
         return configuration.values
@@ -278,7 +284,11 @@ def untried(
         tried.add(_key(trial.values))
     for values in pending:
         tried.add(_key(values))
-    return [candidate for candidate in candidates if _key(candidate.values) not in tried]
+    remaining: list[Candidate] = []
+    for candidate in candidates:
+        if _key(candidate.values) not in tried:
+            remaining.append(candidate)
+    return remaining
 
 
 def most_worth(worth: np.ndarray, failure: np.ndarray, bearable: float) -> int:
@@ -298,10 +308,11 @@ def most_worth(worth: np.ndarray, failure: np.ndarray, bearable: float) -> int:
 
 def expectation(prediction: Prediction, position: int) -> dict[str, object]:
     """Return what is expected of the candidate at a position, as JSON values."""
-    scores = prediction.scores[position].tolist()
+    expected: list[float] = []
+    for score in prediction.scores[position].tolist():
+        expected.append(round(score, DIGITS))
     failure = float(prediction.failure[position])
-    rounded = [round(score, DIGITS) for score in scores]
-    return {"expected": rounded, "failure": round(failure, DIGITS)}
+    return {"expected": expected, "failure": round(failure, DIGITS)}
 
 
 def best_first(trials: Trials, lead: int) -> list[Evidence]:
@@ -311,15 +322,18 @@ def best_first(trials: Trials, lead: int) -> list[Evidence]:
         assert success.scores is not None
         return success.scores[lead] * success.weight
 
-    successes = [evidence for evidence in trials if not evidence.failed]
+    successes: list[Evidence] = []
+    for evidence in trials:
+        if not evidence.failed:
+            successes.append(evidence)
     return sorted(successes, key=weighted_lead, reverse=True)
 
 
 def _uniform(parameter: Parameter, rng: Generator) -> Scalar:
     """Return any value, as likely as any other on the parameter's own scale."""
     if isinstance(parameter, Choice | Branch):
-        position = rng.integers(len(parameter.options))
-        return parameter.options[int(position)]
+        position = int(rng.integers(len(parameter.options)))
+        return parameter.options[position]
     share = float(rng.uniform())
     return parameter.from_unit(share)
 

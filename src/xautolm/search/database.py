@@ -87,11 +87,13 @@ def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
     directions = [Direction(direction.name.lower()) for direction in study.directions]
     objectives = numbered_objectives(directions)
     names = study.user_attrs.get(OBJECTIVES)
+    # A study of another program has directions only.
     if names is None or len(names) != len(objectives):
         return objectives
-    return tuple(
-        replace(objective, name=name) for objective, name in zip(objectives, names, strict=True)
-    )
+    named: list[Objective] = []
+    for objective, name in zip(objectives, names, strict=True):
+        named.append(replace(objective, name=name))
+    return tuple(named)
 
 
 def open_checked(
@@ -174,6 +176,7 @@ def _durable_storage(url: str) -> optuna.storages.RDBStorage:
         return optuna.storages.RDBStorage(url)
 
     def connect() -> sqlite3.Connection:
+        # SQLAlchemy's pool hands a connection on from one thread to another, one at a time.
         connection = sqlite3.connect(path, timeout=LOCK_SECONDS, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         # With NORMAL, a power cut may take the last trials along. A trial needs some ten commits, which is little.
@@ -199,7 +202,8 @@ def _check(study: optuna.Study, objectives: Objectives) -> None:
 
     ended = [trial for trial in study.get_trials(deepcopy=False) if trial.state.is_finished()]
     # Adding a trial to a study is the check that Optuna offers.
-    optuna.create_study(directions=study.directions).add_trials(ended)
+    scratch = optuna.create_study(directions=study.directions)
+    scratch.add_trials(ended)
     if len(study.directions) != len(objectives):
         raise ValueError(f"a study of {len(study.directions)} objectives")
     engine = getattr(_backend(study), "engine", None)
@@ -221,15 +225,19 @@ def _remove_companions(path: Path) -> None:
 
 
 def _is_machine_trouble(error: BaseException) -> bool:
-    """Whether SQLite complains of the machine, not of what the file holds."""
+    """Return whether SQLite complains of the machine, not of what the file holds."""
     code = getattr(_origin(error), "sqlite_errorcode", None)
-    return code is not None and code & PRIMARY_CODE in MACHINE_TROUBLE
+    if code is None:
+        return False
+    primary_code = code & PRIMARY_CODE
+    return primary_code in MACHINE_TROUBLE
 
 
 def _origin(error: BaseException) -> BaseException:
     """Return the driver's error below those of Optuna and SQLAlchemy."""
     below = error
     while True:
+        # SQLAlchemy keeps the driver's error as `orig`, Optuna raises its own from SQLAlchemy's.
         deeper = getattr(below, "orig", None) or below.__cause__
         if deeper is None:
             return below

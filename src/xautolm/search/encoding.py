@@ -80,6 +80,7 @@ class Encoder:
         for parameter in space.sites().values():
             namesakes = by_name.setdefault(parameter.name, [])
             namesakes.append(parameter)
+
         columns: list[Column] = []
         for name, namesakes in by_name.items():
             columns += _columns(name, namesakes)

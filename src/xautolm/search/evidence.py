@@ -57,7 +57,10 @@ Scores = np.ndarray
 
 def scores_of(target: Trials, objectives: int) -> Scores:
     """Return the scores of those trials that have any, shape (successes, objectives)."""
-    scores = [evidence.scores for evidence in target if evidence.scores is not None]
+    scores: list[tuple[float, ...]] = []
+    for evidence in target:
+        if evidence.scores is not None:
+            scores.append(evidence.scores)
     # Before the first success there are no rows, but still a column for each objective.
     shape = (len(scores), objectives)
     return np.asarray(scores, dtype=float).reshape(shape)

@@ -182,7 +182,8 @@ def least_seconds(curve: LearningCurve, epoch: float) -> float:
     """Return the seconds that a training takes at least until an epoch to come."""
     per_epoch = curve.seconds / curve.epoch
     rest = epoch - curve.epoch
-    return curve.seconds + SPEED_UP * per_epoch * rest
+    least_rest = SPEED_UP * per_epoch * rest
+    return curve.seconds + least_rest
 
 
 def optimistic_value(

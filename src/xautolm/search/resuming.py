@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xautolm.objectives import Objectives, told_values, worst_values
-from xautolm.records import Configuration, Experience, Scalar
+from xautolm.records import Configuration, Experience, Experiences, Scalar
 from xautolm.search.database import close_database, file_of, open_checked, open_database, set_aside
 from xautolm.search.study import (
     AGAIN,
@@ -56,7 +56,7 @@ def open_study(
     make: MakeSampler,
     seed: int,
     first: Sequence[Configuration] = (),
-    experiences: Sequence[Experience] = (),
+    experiences: Experiences = (),
     is_taken: Callable[[int], bool] = lambda number: False,
     say: Say = logger.warning,
 ) -> SearchStudy:

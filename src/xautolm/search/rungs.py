@@ -15,7 +15,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from xautolm.objectives import Objectives, fronts, lead_of, objective_values, oriented
-from xautolm.records import Configuration, Experience
+from xautolm.records import Configuration, Experience, Experiences
 from xautolm.search.study import Obstacle
 from xautolm.space import Space
 from xautolm.space.shares import TRAIN_SHARE, rung_share, rungs_by_site
@@ -44,7 +44,7 @@ class Rungs:
 
     def promotion(
         self,
-        experiences: Sequence[Experience],
+        experiences: Experiences,
         running: Iterable[Configuration],
         spent: float,
         obstacle: Obstacle,
@@ -86,7 +86,7 @@ class Rungs:
             return max(entitled, 1)
         return entitled
 
-    def ranked(self, ended: Sequence[Experience]) -> list[Experience]:
+    def ranked(self, ended: Experiences) -> list[Experience]:
         """Return the trials of a rung that left a model, the best first.
 
         A trial that failed is never promoted, and one that was stopped had no prospect of being the best of its rung.

@@ -51,7 +51,8 @@ class SpaceSampler(BaseSampler):
         rng = np.random.default_rng([self.seed, trial.number, len(trial.params)])
         seed = int(rng.integers(LARGEST_SEED))
         sampler = RandomSampler(seed=seed)
-        return sampler.sample_independent(study, trial, param_name, param_distribution)
+        value: object = sampler.sample_independent(study, trial, param_name, param_distribution)
+        return value
 
 
 def distributions_of(space: Space) -> Distributions:

@@ -168,7 +168,8 @@ class SearchStudy:
             proposal: Where it comes from, for people.
         """
         values = self.space.site_values(configuration.values)
-        self.proposals.enqueue_trial(values, user_attrs={PROPOSAL: proposal})
+        attributes = {PROPOSAL: proposal}
+        self.proposals.enqueue_trial(values, user_attrs=attributes)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -218,6 +219,7 @@ class SearchStudy:
 
         logger.info("a proposal was passed over: %s", reason)
         proposal.set_user_attr(PASSED_OVER, reason)
+        # Pruned, which samplers read: they look elsewhere.
         self.proposals.tell(proposal, state=optuna.trial.TrialState.PRUNED)
 
     def _tried(self) -> set[str]:
@@ -243,8 +245,11 @@ class SearchStudy:
 
 def recorded_values(study: optuna.Study) -> list[list[float]]:
     """Return the values of all trials of a study that have any."""
-    trials = study.get_trials(deepcopy=False)
-    return [trial.values for trial in trials if trial.values]
+    values: list[list[float]] = []
+    for trial in study.get_trials(deepcopy=False):
+        if trial.values:
+            values.append(trial.values)
+    return values
 
 
 def next_number(record: optuna.Study, is_taken: Callable[[int], bool]) -> int:
@@ -316,7 +321,8 @@ def violation(outcome: TrialOutcome) -> float:
 
 def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
     """Return what a trial of the study says of its outcome."""
-    attributes = {STATUS: outcome.status.value, CENSORED: outcome.is_censored}
+    attributes: dict[str, str | bool] = {STATUS: outcome.status.value}
+    attributes[CENSORED] = outcome.is_censored
     if outcome.failure is not None:
         attributes["failure"] = outcome.failure.kind.value
     return attributes

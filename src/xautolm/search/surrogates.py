@@ -129,6 +129,7 @@ class Surrogates:
             failure_trust: How far its opinion of failure counts.
         """
         objectives = len(trust)
+        # Of the target's successes; shapes (successes, columns) and (successes, objectives).
         own_rows, own_scores = self._successes(target, objectives)
         # The store's opinion, shrunk toward the mean, which is 0, as far as it is not trusted.
         own_opinion = trust * self._opinion(own_rows, objectives)
@@ -202,7 +203,10 @@ class Surrogates:
 
     def _successes(self, target: Trials, objectives: int) -> tuple[Rows, Scores]:
         """Return the encoded configurations and the scores of those trials of the target that have any."""
-        successes = [evidence for evidence in target if not evidence.failed]
+        successes: list[Evidence] = []
+        for evidence in target:
+            if not evidence.failed:
+                successes.append(evidence)
         rows = self.encoder.rows(evidence.values for evidence in successes)
         return rows, scores_of(successes, objectives)
 
@@ -260,7 +264,8 @@ class Surrogates:
         # Of one objective it returns vectors.
         correction = mean.reshape(opinion.shape)
         corrected = opinion + offset + correction
-        return corrected, np.asarray(deviation).reshape(opinion.shape)
+        uncertainty = np.asarray(deviation).reshape(opinion.shape)
+        return corrected, uncertainty
 
 
 def _logistic(rows: Rows, failed: Sequence[bool]) -> LogisticRegression:

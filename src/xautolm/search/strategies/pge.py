@@ -53,7 +53,7 @@ class PgeSampler(SpaceSampler):
     ) -> dict[str, Scalar]:
         """Draw one configuration from the model of the current generation."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
-        # A trial without parameters comes from another program, and moves no belief.
+        # Failures are complete trials too, and fill a population. One without parameters moves no belief.
         ended = [complete_trial for complete_trial in complete if complete_trial.params]
         generations, position = divmod(len(ended), POPULATION)
         model = self.prior

@@ -66,6 +66,7 @@ class LearningSampler(SpaceSampler):
         objectives = objectives_of_study(study)
         time = time_position(objectives)
 
+        # Failures are complete trials with a violated constraint; what ended as FAIL was interrupted and says nothing.
         ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         target = own_evidence(objectives, ended, names, time)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
@@ -99,7 +100,8 @@ class LearningSampler(SpaceSampler):
         for attempt in range(attempts):
             seed = [self.seed, trial.number, attempt]
             values = from_zero(study, trial, self.space, distributions, seed)
-            if not self.proposer.is_likely_to_fail(target, values, failure_trust):
+            is_likely = self.proposer.is_likely_to_fail(target, values, failure_trust)
+            if not is_likely:
                 break
         return values
 
@@ -164,6 +166,7 @@ def own_evidence(
     scores_by_trial: dict[int, tuple[float, ...]] = {}
     for trial, row in zip(successes, scores.tolist(), strict=True):
         scores_by_trial[trial.number] = tuple(row)
+
     evidence: list[Evidence] = []
     for trial in trials:
         # A study in memory counts proposals that became no trial, too.
