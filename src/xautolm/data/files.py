@@ -276,7 +276,7 @@ def _plain_text(content: Content) -> Tables:
             rows.append({"text": words.strip(), "label": labels})
         return {Split.TRAIN: lined_table(rows, numbers)}, notes
 
-    # Not fastText's, so it can only be a table; the separator shows when it is read.
+    # Anything else can only be a table, with whatever separator.
     table, reading_notes = read_delimited(text, content.place, "\t")
     if len(table.columns) < 2:
         raise DataError(

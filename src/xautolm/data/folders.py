@@ -74,8 +74,10 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
     notes: list[str] = []
     for split, paths in files.splits.items():
         check_parts(folder, split, paths)
-        tables[split], part_notes = _joined(folder, paths, encoding)
+        table, part_notes = _joined(folder, paths, encoding)
+        tables[split] = table
         notes.extend(part_notes)
+
     if files.nameless:
         unread = _listed_paths(files.nameless)
         notes.append(f"not read, since no split is in the name: {unread}")
@@ -98,7 +100,9 @@ def data_files(folder: Path) -> DataFiles:
             continue
         paths_of_split = splits.setdefault(split, [])
         paths_of_split.append(path)
-    paths_by_split = {split: tuple(paths) for split, paths in splits.items()}
+    paths_by_split: dict[str, tuple[PurePath, ...]] = {}
+    for split_name, paths in splits.items():
+        paths_by_split[split_name] = tuple(paths)
     return DataFiles(paths_by_split, tuple(nameless))
 
 
@@ -135,7 +139,7 @@ def _stem(path: PurePath) -> str:
     """Return a file's name without what says how it is written: `train` for `train.csv.gz`."""
     suffix = path.suffix.lower()
     if suffix == ARCHIVE or suffix in DECOMPRESSORS:
-        # What was packed says how it is written: `train.csv` in `train.csv.gz`.
+        # Of `train.csv.gz`, `train.csv` is left.
         path = path.with_suffix("")
     return path.stem
 
@@ -244,7 +248,10 @@ def _joined(folder: Path, paths: Sequence[PurePath], encoding: str | None) -> No
 
     for path, table in zip(paths, tables, strict=True):
         # A line says where a row stands only together with its file.
-        places = [f"{path.name}, {place_of(table, place)}" for place in table.index]
+        places: list[str] = []
+        for place in table.index:
+            row = place_of(table, place)
+            places.append(f"{path.name}, {row}")
         table.index = pd.Index(places, name=FILE)
     return pd.concat(tables), notes
 

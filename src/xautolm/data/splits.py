@@ -74,6 +74,7 @@ def made_validation(
     key_series = pd.Series(list(keys), dtype=object)
     # The number of its key for each row; missing texts share one.
     codes, distinct = pd.factorize(key_series, use_na_sentinel=False)
+
     # Strata keep their order, which a set would not between processes.
     strata_by_code: list[dict[Hashable, None]] = [{} for _ in distinct]
     for code, row_strata in zip(codes.tolist(), strata, strict=True):

@@ -101,7 +101,7 @@ def in_our_words(experience: Experience) -> Experience:
         outcome=outcome,
         objectives=objectives,
     )
-    # The same object, by which `adopted` tells what had today's words already.
+
     if renewed == experience:
         return experience
     return renewed

@@ -66,7 +66,7 @@ class TextClassification(BaseClassification[str]):
                 marks.add(NO_LABEL_NUMBER)
             return frozenset(marks.intersection(labels))
 
-        # Beside other signs, a dash or a question mark may be a class.
+        # Beside classes that are signs themselves, a dash or a question mark may be one too.
         are_words = all(_has_letters(name) for name in classes)
         if not are_words:
             return frozenset()
