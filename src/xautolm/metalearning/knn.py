@@ -17,10 +17,10 @@ from xautolm.metalearning.similarity import (
     is_comparable,
     nearest_first,
 )
-from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, oriented_values
-from xautolm.metalearning.warm_start import Warmed, applied
+from xautolm.metalearning.utility import as_of_all_rows, oriented_values
+from xautolm.metalearning.warm_start import Warmed, applied, by_outcome
 from xautolm.objectives import Objectives, recorded_objectives
-from xautolm.records import Experiences, Features
+from xautolm.records import Experience, Experiences, Features
 from xautolm.space import Prior
 
 FEATURE_SHARE, METRIC_SHARE = 0.7, 0.3
@@ -34,10 +34,11 @@ def knn_start(prior: Prior, experiences: Experiences, current: Features, k: int 
     the distance of their objectives to the best ones of the store; failures, which have no objectives, are taken
     farthest first.
     """
-    comparable = [as_of_all_rows(experience) for experience in experiences]
+    comparable: list[Experience] = []
+    for experience in experiences:
+        comparable.append(as_of_all_rows(experience))
     neighbors, incomparable = raw_distances(comparable, current)
-    successes = [neighbor for neighbor in neighbors if is_positive(neighbor.experience)]
-    failures = [neighbor for neighbor in neighbors if is_negative(neighbor.experience)]
+    successes, failures = by_outcome(neighbors)
 
     # All of shape (successes,), and the smaller the better.
     distances = np.zeros(len(successes))
@@ -45,7 +46,9 @@ def knn_start(prior: Prior, experiences: Experiences, current: Features, k: int 
         distances[position] = neighbor.distance
     feature_gaps = _min_max(distances)
     metric_gaps = _gaps_to_best(successes)
-    scores = FEATURE_SHARE * feature_gaps + METRIC_SHARE * metric_gaps
+    features_part = FEATURE_SHARE * feature_gaps
+    metrics_part = METRIC_SHARE * metric_gaps
+    scores = features_part + metrics_part
     # Stable: of equals, the one whose features are nearer comes first.
     order = np.argsort(scores, kind="stable")
     positives = [successes[position] for position in order[:k]]
@@ -55,9 +58,11 @@ def knn_start(prior: Prior, experiences: Experiences, current: Features, k: int 
     # Where there are fewer than k, the rates of those that are there have the same sum.
     rates: list[tuple[Near, float]] = []
     for neighbor in positives:
-        rates.append((neighbor, 1 / len(positives)))
+        rate = 1 / len(positives)
+        rates.append((neighbor, rate))
     for neighbor in negatives:
-        rates.append((neighbor, -1 / len(negatives)))
+        rate = -1 / len(negatives)
+        rates.append((neighbor, rate))
     return applied(prior, rates, incomparable)
 
 
@@ -71,6 +76,7 @@ def raw_distances(experiences: Experiences, current: Features) -> Distances:
     if Part.TASK not in parts:
         return [], len(experiences)
     task_groups = parts[Part.TASK]
+    # Where the machine is not described, the task's features alone are compared.
     system_groups = parts.get(Part.SYSTEM, ())
     groups = (*task_groups, *system_groups)
     row = _joined(current, groups)
@@ -132,6 +138,7 @@ def _gaps_to_best(successes: Sequence[Near]) -> PerExperience:
         best = values.max(axis=0)
         width = np.ptp(values, axis=0)
         scaled = np.zeros_like(values)
-        np.divide(best - values, width, out=scaled, where=width > 0)
+        below_best = best - values
+        np.divide(below_best, width, out=scaled, where=width > 0)
         gaps[members] = np.linalg.norm(scaled, axis=1)
     return gaps

@@ -123,18 +123,19 @@ def measured(
     total *= factor
     neighbors: list[Near] = []
     for experience, distance in zip(comparable, total.tolist(), strict=True):
-        neighbors.append(Near(experience, distance))
+        neighbor = Near(experience, distance)
+        neighbors.append(neighbor)
     incomparable = len(experiences) - len(comparable)
     return nearest_first(neighbors), incomparable
 
 
 def nearest_first(neighbors: Sequence[Near]) -> list[Near]:
     """Return neighbors by their distance; equal ones by their id, so that a store's order changes nothing."""
+    return sorted(neighbors, key=_distance_and_id)
 
-    def order(neighbor: Near) -> tuple[float, str]:
-        return neighbor.distance, neighbor.experience.id
 
-    return sorted(neighbors, key=order)
+def _distance_and_id(neighbor: Near) -> tuple[float, str]:
+    return neighbor.distance, neighbor.experience.id
 
 
 def compared_groups(
@@ -155,8 +156,8 @@ def compared_groups(
     for (part, _), versions in versions_of_aspects.items():
         # Two versions of one feature would count it twice, so the aspect has one group.
         group = _most_shared(versions, experiences, current)
-        chosen = by_part.get(part, ())
-        by_part[part] = (*chosen, group)
+        groups_so_far = by_part.get(part, ())
+        by_part[part] = (*groups_so_far, group)
     return by_part
 
 
@@ -173,10 +174,11 @@ def _versions(current: Features, aspect: str | None) -> dict[tuple[str, str], li
     for name, group in FEATURES.things.items():
         if name not in current:
             continue
-        if aspect is None or group.aspect == aspect:
-            key = (group.part, group.aspect)
-            names = versions.setdefault(key, [])
-            names.append(name)
+        if aspect is not None and group.aspect != aspect:
+            continue
+        key = (group.part, group.aspect)
+        names = versions.setdefault(key, [])
+        names.append(name)
     # Groups that a person brought are in no registry; whatever they measure, they stand for the task.
     own: list[str] = []
     for name in current:
@@ -258,7 +260,8 @@ def _mean_distance(
         row = np.asarray(current[group])
         rows = np.asarray(features)
         rows = _without_noise(rows, row, group)
-        total[positions] += distance_of_group(rows, row)
+        distance = distance_of_group(rows, row)
+        total[positions] += distance
         count[positions] += 1
     is_known = count > 0
     mean = np.divide(total, count, out=total, where=is_known)
@@ -332,7 +335,8 @@ def own_features(values: Mapping[str, float]) -> Features:
     # In the order of their names: two dictionaries with the same keys are then the same group.
     names = sorted(values)
     numbers = [float(values[name]) for name in names]
-    group = OWN + ",".join(names)
+    joined_names = ",".join(names)
+    group = OWN + joined_names
     return {group: tuple(numbers)}
 
 
@@ -359,7 +363,8 @@ def _cosine(rows: Rows, row: Row) -> PerExperience:
     # All of shape (experiences,).
     products = rows @ row
     length_of_row = np.linalg.norm(row)
-    lengths = np.linalg.norm(rows, axis=1) * length_of_row
+    lengths_of_rows = np.linalg.norm(rows, axis=1)
+    lengths = lengths_of_rows * length_of_row
     similarity = np.zeros(len(rows))
     np.divide(products, lengths, out=similarity, where=lengths > 0)
     # Rounding can take it below 0, which no distance is.

@@ -40,8 +40,11 @@ def utilities(experiences: Experiences, kind: str) -> dict[str, float]:
             members.append(experience)
     utility_by_id: dict[str, float] = {}
     for members in runs.values():
+        points: list[list[float]] = []
+        for member in members:
+            points.append(oriented_values(member))
         # Shape (members, objectives).
-        values = np.asarray([oriented_values(member) for member in members])
+        values = np.asarray(points)
         utilities_of_run = utility(values).tolist()
         for member, utility_of_member in zip(members, utilities_of_run, strict=True):
             utility_by_id[member.id] = utility_of_member
@@ -64,6 +67,7 @@ def is_scored(experience: Experience) -> bool:
 def is_negative(experience: Experience) -> bool:
     """Return whether it failed in a way that says something about its configuration."""
     outcome = experience.outcome
+    # What was interrupted, or failed for trouble of the machine, says nothing.
     return outcome.failed and outcome.is_evidence
 
 
@@ -81,6 +85,7 @@ def as_of_all_rows(experience: Experience) -> Experience:
     outcome = experience.outcome
     is_of_part = share < 1 and not outcome.failed
     if is_of_part and outcome.whole_time is not None:
+        # The time of a training grows with its rows.
         time_of_all_rows = outcome.whole_time / share
         outcome = replace(outcome, planned_time=time_of_all_rows)
         if outcome.succeeded:

@@ -101,7 +101,8 @@ class WarmStart:
                 part = name.removesuffix(WEIGHT_ENDING)
                 weights[part] = _knob_value(name, text)
             else:
-                raise UnknownNameError("knob of the warm start", name, [*knobs, *weight_knobs])
+                every_knob = [*knobs, *weight_knobs]
+                raise UnknownNameError("knob of the warm start", name, every_knob)
         changed_weights = replace(self.weights, **weights)
         return replace(self, **values, weights=changed_weights)
 
@@ -188,17 +189,9 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
         options: The knobs.
     """
     neighbors, incomparable = distances
-    positives: list[Near] = []
-    negatives: list[Near] = []
-    for neighbor in neighbors:
-        # What is neither was stopped, interrupted, or has no finite score.
-        if is_positive(neighbor.experience):
-            positives.append(neighbor)
-        elif is_negative(neighbor.experience):
-            negatives.append(neighbor)
-    # Neighbors come nearest first.
-    positives = positives[: options.k_positive]
-    negatives = negatives[: options.k_negative]
+    successes, failures = by_outcome(neighbors)
+    positives = successes[: options.k_positive]
+    negatives = failures[: options.k_negative]
     if options.positives == Mode.NONE:
         positives = []
     if options.negatives == Mode.NONE:
@@ -222,26 +215,38 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
     for neighbor in positives:
         utility = utility_by_id[neighbor.experience.id]
         closeness = math.exp(-beta * neighbor.distance)
-        rates.append((neighbor, highest * utility * closeness))
+        rate = highest * utility * closeness
+        rates.append((neighbor, rate))
     for neighbor in negatives:
+        # A failure has no utility: one is as bad as another.
         closeness = math.exp(-beta * neighbor.distance)
-        rates.append((neighbor, lowest * closeness))
+        rate = lowest * closeness
+        rates.append((neighbor, rate))
     # Without any experience the prior stays the plain one, with which searches from zero begin.
     if rates and options.method_choice == MethodChoice.DISTRIBUTION:
         prior = prior.with_distributions()
     return applied(prior, rates, incomparable)
 
 
+def by_outcome(neighbors: Sequence[Near]) -> tuple[list[Near], list[Near]]:
+    """Return the neighbors that succeeded, and those that failed, in their order.
+
+    What was stopped or interrupted, or has no finite score, is neither.
+    """
+    successes: list[Near] = []
+    failures: list[Near] = []
+    for neighbor in neighbors:
+        if is_positive(neighbor.experience):
+            successes.append(neighbor)
+        elif is_negative(neighbor.experience):
+            failures.append(neighbor)
+    return successes, failures
+
+
 def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int) -> Warmed:
     """Return the prior after each experience has moved it by its learning rate, the largest rate first."""
-
-    def order(pair: tuple[Near, float]) -> tuple[float, str]:
-        neighbor, rate = pair
-        # Moves do not commute, so equal rates need an order of their own.
-        return -rate, neighbor.experience.id
-
     influences: list[Influence] = []
-    for neighbor, rate in sorted(rates, key=order):
+    for neighbor, rate in sorted(rates, key=_largest_rate_first):
         experience = neighbor.experience
         # What has no place in the space moves nothing, and is named in the account.
         adoption = prior.space.adopt(experience.configuration.values)
@@ -251,6 +256,13 @@ def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int
         )
         influences.append(influence)
     return Warmed(prior=prior, influences=tuple(influences), incomparable=incomparable)
+
+
+def _largest_rate_first(pair: tuple[Near, float]) -> tuple[float, str]:
+    """Return what neighbors and their learning rates are sorted by."""
+    neighbor, rate = pair
+    # Moves do not commute, so equal rates need an order of their own.
+    return -rate, neighbor.experience.id
 
 
 def decay(distances: Sequence[float], options: WarmStart) -> float:

@@ -69,6 +69,7 @@ def acquisition(
         first, second = pair
         # Both of shape (candidates, quantiles); the time, of which only the mean is used, is repeated.
         widths, heights = np.broadcast_arrays(coordinates[first], coordinates[second])
+        # What is improved on: the target's own trials in these two objectives, shape (successes, 2).
         own_points = own_scores[:, pair]
         own_corner = corner[[first, second]]
         improvement = hypervolume_improvement(widths, heights, own_points, own_corner)
@@ -94,7 +95,8 @@ def coordinates_of(prediction: Prediction, samples: Samples, time: int | None) -
     coordinates = [samples[:, objective] for objective in range(objectives)]
     # The evaluation time is known far better than any quality: its mean will do.
     if time is not None:
-        coordinates[time] = prediction.scores[:, [time]]
+        mean_time = prediction.scores[:, [time]]
+        coordinates[time] = mean_time
     return coordinates
 
 
@@ -109,13 +111,15 @@ def reference_point(
     """
     reference: list[float] = []
     for objective in range(samples.shape[1]):
+        # Shapes (successes,) and (candidates, quantiles).
         own = own_scores[:, objective]
+        predicted = samples[:, objective]
         is_quality = objective != time
         if is_quality and len(own):
             floor = np.quantile(own, settings.reference_quantile)
         else:
             lowest_own = own.min(initial=np.inf)
-            lowest_sample = samples[:, objective].min()
-            floor = min(lowest_own, lowest_sample)
+            lowest_predicted = predicted.min()
+            floor = min(lowest_own, lowest_predicted)
         reference.append(float(floor))
     return np.asarray(reference)

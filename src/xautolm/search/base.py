@@ -37,6 +37,11 @@ class Strategy:
         """
         if self.memory == Recall.NONE:
             return self.make(space, seed, None)
+        # Imported here, because it loads Optuna, which a mere list of the strategies does not need.
         from xautolm.search.late import LateSampler
 
-        return LateSampler(lambda: self.make(space, seed, remember()))
+        def make() -> BaseSampler:
+            memory = remember()
+            return self.make(space, seed, memory)
+
+        return LateSampler(make)

@@ -76,6 +76,7 @@ class Proposer:
     """The store's successes as configurations of the space, as far as they can be."""
 
     def __post_init__(self) -> None:
+        # Without a store, the prior is the plain one, and the models have nothing to learn from.
         self.plain = Prior.plain(self.space)
         self.prior = self.plain
         store: Trials = ()
@@ -144,6 +145,7 @@ class Proposer:
         lead_trust = float(trust[lead])
 
         candidates = self._candidates(target, lead_trust, lead, rng)
+        # A configuration that was tried, or runs now, would teach nothing new.
         candidates = untried(candidates, target, pending)
         if not candidates:
             # In a small space everything may have been tried; the study ends the search after some such proposals.
@@ -157,7 +159,8 @@ class Proposer:
         rows = self.encoder.rows(candidate.values for candidate in candidates)
         prediction = self.surrogates.predict(target, rows, trust, failure_trust)
         worth = acquisition(prediction, target, lead=lead, time=time, settings=self.settings)
-        best = most_worth(worth, prediction.failure, self.settings.bearable_failure)
+        bearable = self.settings.bearable_failure
+        best = most_worth(worth, prediction.failure, bearable)
         chosen = candidates[best]
 
         explanation = {"origin": chosen.origin, "trust": round(lead_trust, DIGITS)}
@@ -183,7 +186,8 @@ class Proposer:
         distances = np.linalg.norm(differences, axis=1)
         # An experience that weighs e times as much may be one unit farther away.
         allowance = np.log(self.surrogates.weights)
-        nearest_first = np.argsort(distances - allowance, kind="stable")
+        penalized = distances - allowance
+        nearest_first = np.argsort(penalized, kind="stable")
         sources: list[str] = []
         for position in nearest_first[:REASONS]:
             experience = self.surrogates.heaviest[position]
@@ -205,7 +209,9 @@ class Proposer:
         That is so with the chance that the store misleads: without a store, always; with one, not before the target's
         own trials could contradict it.
         """
-        chance = 1 - min(trust, self.settings.largest_trust)
+        # However far the store is trusted, some proposals are not its own: only those can show that it misleads.
+        largest_trust = self.settings.largest_trust
+        chance = 1 - min(trust, largest_trust)
         # Drawn in any case, so that what is drawn after it does not depend on the number of trials.
         is_drawn = rng.random() < chance
         has_store = trust > 0
@@ -226,53 +232,65 @@ class Proposer:
         uniform_count = settings.uniform_candidates + settings.prior_candidates - prior_count
         for _ in range(prior_count):
             configuration = self.prior.sample(rng)
-            candidates.append(Candidate(configuration.values, "prior"))
+            candidate = Candidate(configuration.values, "prior")
+            candidates.append(candidate)
 
         def uniform(key: str, parameter: Parameter) -> Scalar:
             return _uniform(parameter, rng)
 
         for _ in range(uniform_count):
             configuration = self.space.walk(uniform)
-            candidates.append(Candidate(configuration.values, "uniform"))
+            candidate = Candidate(configuration.values, "uniform")
+            candidates.append(candidate)
 
         # The store's best as they were, and as parents: on made-up tasks F1 after 2 trials rose from 0.527 to 0.592.
-        past_best = best_first(self.past, lead)[: settings.past_candidates]
+        past_best = best_first(self.past, lead)
+        past_best = past_best[: settings.past_candidates]
         for evidence in past_best:
-            candidates.append(Candidate(evidence.values, f"as {evidence.source}"))
+            candidate = Candidate(evidence.values, f"as {evidence.source}")
+            candidates.append(candidate)
 
         # The target's own best come first as parents; the store's stand in while there are too few.
-        own_best = best_first(target, lead)[: settings.parents]
-        parents = (own_best + past_best)[: settings.parents]
+        own_best = best_first(target, lead)
+        parents = own_best + past_best
+        parents = parents[: settings.parents]
         if not parents:
             return candidates
         for index in range(settings.mutations):
             # In turn, so that each parent has about as many mutations.
             parent = parents[index % len(parents)]
             values = self._mutated(parent.values, rng)
-            candidates.append(Candidate(values, f"mutation of {parent.source}"))
+            candidate = Candidate(values, f"mutation of {parent.source}")
+            candidates.append(candidate)
         return candidates
 
     def _mutated(self, parent: Values, rng: Generator) -> Values:
         """Return a configuration near another: most parameters as they are, some numbers moved, some options drawn."""
 
-        def choose(key: str, parameter: Parameter) -> Scalar:
-            belief = self.prior.beliefs[key]
+        def mutate(key: str, parameter: Parameter) -> Scalar:
             value = parent.get(parameter.name)
-            # Another option of a branch above may open parameters that the parent does not have.
-            if value is None or parameter.problem(value):
-                return belief.sample(parameter, rng)
-            if rng.random() < self.settings.mutation_keeps:
-                return value
-            # Options have no neighbours, so a changed one is drawn anew.
-            if isinstance(parameter, Choice | Branch):
-                return belief.sample(parameter, rng)
-            share = parameter.to_unit(as_float(value))
-            step = float(rng.normal(0, self.settings.mutation_step))
-            # A step beyond the range ends at its border.
-            return parameter.from_unit(share + step)
+            return self._mutated_value(key, parameter, value, rng)
 
-        configuration = self.space.walk(choose)
+        configuration = self.space.walk(mutate)
         return configuration.values
+
+    def _mutated_value(
+        self, key: str, parameter: Parameter, value: Scalar, rng: Generator
+    ) -> Scalar:
+        """Return the value of a mutation at a site, given that of its parent; None where the parent has none."""
+        belief = self.prior.beliefs[key]
+        # Another option of a branch above may open parameters that the parent does not have.
+        if value is None or parameter.problem(value):
+            return belief.sample(parameter, rng)
+        if rng.random() < self.settings.mutation_keeps:
+            return value
+        # Options have no neighbours, so a changed one is drawn anew.
+        if isinstance(parameter, Choice | Branch):
+            return belief.sample(parameter, rng)
+        share = parameter.to_unit(as_float(value))
+        step = float(rng.normal(0, self.settings.mutation_step))
+        # A step beyond the range ends at its border.
+        return parameter.from_unit(share + step)
 
 
 def untried(
@@ -302,7 +320,8 @@ def most_worth(worth: np.ndarray, failure: np.ndarray, bearable: float) -> int:
     # Where every candidate is likely to fail, the least likely one is still bearable.
     least = float(failure.min())
     largest = max(bearable, least)
-    worth_if_bearable = np.where(failure <= largest, worth, UNBEARABLE)
+    is_bearable = failure <= largest
+    worth_if_bearable = np.where(is_bearable, worth, UNBEARABLE)
     return int(np.argmax(worth_if_bearable))
 
 
@@ -310,7 +329,8 @@ def expectation(prediction: Prediction, position: int) -> dict[str, object]:
     """Return what is expected of the candidate at a position, as JSON values."""
     expected: list[float] = []
     for score in prediction.scores[position].tolist():
-        expected.append(round(score, DIGITS))
+        rounded = round(score, DIGITS)
+        expected.append(rounded)
     failure = float(prediction.failure[position])
     return {"expected": expected, "failure": round(failure, DIGITS)}
 
@@ -334,6 +354,7 @@ def _uniform(parameter: Parameter, rng: Generator) -> Scalar:
     if isinstance(parameter, Choice | Branch):
         position = int(rng.integers(len(parameter.options)))
         return parameter.options[position]
+    # A share of the range on its own scale: a learning rate is drawn evenly over its orders of magnitude.
     share = float(rng.uniform())
     return parameter.from_unit(share)
 

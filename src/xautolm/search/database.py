@@ -50,7 +50,10 @@ def file_url(path: Path) -> str:
 
 def file_of(url: str | None) -> Path | None:
     """Return the file that a URL names, or nothing for a database in memory or on a server."""
-    if url is None or not url.startswith(FILE_START) or url == FILE_START:
+    if url is None or not url.startswith(FILE_START):
+        return None
+    # Without a path it is SQLite's database in memory.
+    if url == FILE_START:
         return None
     return Path(url.removeprefix(FILE_START))
 
@@ -84,7 +87,10 @@ def open_database(url: str | None, objectives: Objectives) -> optuna.Study:
 
 def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
     """Return the objectives of a study, by number where it does not name them."""
-    directions = [Direction(direction.name.lower()) for direction in study.directions]
+    directions: list[Direction] = []
+    for direction in study.directions:
+        # Optuna's enum has numbers as values, ours the names.
+        directions.append(Direction(direction.name.lower()))
     objectives = numbered_objectives(directions)
     names = study.user_attrs.get(OBJECTIVES)
     # A study of another program has directions only.
@@ -207,6 +213,7 @@ def _check(study: optuna.Study, objectives: Objectives) -> None:
     if len(study.directions) != len(objectives):
         raise ValueError(f"a study of {len(study.directions)} objectives")
     engine = getattr(_backend(study), "engine", None)
+    # Optuna has read the trials; pages of the file that it did not need are left to SQLite's own check.
     if engine is not None and engine.dialect.name == "sqlite":
         with engine.connect() as connection:
             verdict = connection.execute(text("PRAGMA quick_check")).scalar()

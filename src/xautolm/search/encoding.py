@@ -90,7 +90,10 @@ class Encoder:
         """Return encoded configurations."""
         rows: list[list[float]] = []
         for values in configurations:
-            row = [column.of(values) for column in self.columns]
+            row: list[float] = []
+            for column in self.columns:
+                number = column.of(values)
+                row.append(number)
             rows.append(row)
         # Of no configurations at all, NumPy would make an array without columns.
         shape = (len(rows), len(self.columns))

@@ -325,12 +325,14 @@ def standard_error(objective: Objective, value: float, rows: int) -> float:
     # As for a share of right answers, which has a binomial distribution.
     share = (value - objective.low) / width
     share = min(max(share, LEAST_SPREAD), 1 - LEAST_SPREAD)
-    variance = share * (1 - share) / rows
+    variance_of_row = share * (1 - share)
+    variance = variance_of_row / rows
     return width * math.sqrt(variance)
 
 
 def error_of(evaluation: Evaluation, objective: Objective, rivals: Rivals) -> float:
     """Return the standard error of a quality in an evaluation."""
+    # Quick looks say how many rows they are on; all others are on the whole split.
     rows = evaluation.rows or rivals.validation_rows
     value = evaluation.values[objective.name]
     return standard_error(objective, value, rows)

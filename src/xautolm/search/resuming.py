@@ -184,8 +184,9 @@ def _end_running(
             _tell_record(record, experience, objectives)
             continue
         # There is no folder of it, so nothing is known of it: it ends as FAIL, which no sampler reads.
-        record._storage.set_trial_state_values(trial._trial_id, states.RUNNING)
-        record._storage.set_trial_state_values(trial._trial_id, states.FAIL)
+        storage = record._storage
+        storage.set_trial_state_values(trial._trial_id, states.RUNNING)
+        storage.set_trial_state_values(trial._trial_id, states.FAIL)
         values = _plain_values(trial, space)
         if not values or space.problems(values):
             continue
@@ -201,7 +202,9 @@ def _end_running(
 def _plain_values(trial: optuna.trial.FrozenTrial, space: Space) -> dict[str, Scalar]:
     """Return the values of a trial that runs or is queued, by plain name, as far as the space has them."""
     # Earlier versions queued trials in the record: those wait under a number without a folder.
-    params = trial.params or trial.system_attrs.get(FIXED_PARAMS, {})
+    params = trial.params
+    if not params:
+        params = trial.system_attrs.get(FIXED_PARAMS, {})
     sites = space.sites()
     values: dict[str, Scalar] = {}
     for key, value in params.items():
@@ -258,6 +261,7 @@ def _interrupted(experiences: ByNumber) -> list[Retry]:
     retries: list[Retry] = []
     for experience in last.values():
         if not experience.outcome.is_evidence:
-            retry = Retry(experience.configuration, f"{AGAIN} {experience.trial}")
+            proposal = f"{AGAIN} {experience.trial}"
+            retry = Retry(experience.configuration, proposal)
             retries.append(retry)
     return retries

@@ -38,7 +38,8 @@ class Rungs:
     def of_space(cls, space: Space, objectives: Objectives) -> Rungs:
         """Return the rungs of a space; none where its configurations are trained on all rows."""
         shares: set[float] = set()
-        for shares_of_site in rungs_by_site(space).values():
+        sites = rungs_by_site(space)
+        for shares_of_site in sites.values():
             shares.update(shares_of_site)
         return cls(shares=sorted(shares), objectives=objectives)
 
@@ -66,10 +67,11 @@ class Rungs:
         # From the highest rung down: the most that is known of any configuration comes first.
         highest = len(self.shares) - 1
         for rung in reversed(range(highest)):
+            next_share = self.shares[rung + 1]
             ended = [experience for experience in experiences if self._is_on(experience, rung)]
             entitled = self._entitled(rung, len(ended), spent)
             for experience in self.ranked(ended)[:entitled]:
-                promoted = promoted_to(experience.configuration, self.shares[rung + 1])
+                promoted = promoted_to(experience.configuration, next_share)
                 if promoted.digest in begun:
                     continue
                 if not obstacle(promoted):

@@ -48,7 +48,8 @@ class SpaceSampler(BaseSampler):
     ) -> object:
         """Draw a site outside the space, or one that a fixed parent value opened: uniform."""
         # From seed and history alone, as everything here, so that a resumed study draws what it would have drawn.
-        rng = np.random.default_rng([self.seed, trial.number, len(trial.params)])
+        chosen_before = len(trial.params)
+        rng = np.random.default_rng([self.seed, trial.number, chosen_before])
         seed = int(rng.integers(LARGEST_SEED))
         sampler = RandomSampler(seed=seed)
         value: object = sampler.sample_independent(study, trial, param_name, param_distribution)
@@ -66,4 +67,5 @@ def distributions_of(space: Space) -> Distributions:
 def explain(study: Study, trial: FrozenTrial, explanation: Mapping[str, object]) -> None:
     """Keep with a trial where it came from; the way that Optuna's own samplers keep what they know of a trial."""
     # A frozen trial has no method for it: Optuna lets samplers write to the storage.
-    study._storage.set_trial_user_attr(trial._trial_id, EXPLANATION, dict(explanation))
+    storage = study._storage
+    storage.set_trial_user_attr(trial._trial_id, EXPLANATION, dict(explanation))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from xautolm.objectives import Objectives, told_values, worst_values
@@ -103,7 +104,7 @@ class SearchStudy:
             if not has_time():
                 return None
             proposal = self._next_proposal()
-            suggest = _suggester(proposal)
+            suggest = partial(_suggested, proposal)
             configuration = self.space.walk(suggest)
             digest = configuration.digest
             if digest in tried:
@@ -113,6 +114,7 @@ class SearchStudy:
             if reason:
                 self._pass_over(proposal, reason)
                 continue
+            # The mark of what becomes a trial: what was passed over may be proposed again.
             proposal.set_user_attr(DIGEST, digest)
             return self._begin(proposal, configuration)
         return None
@@ -145,10 +147,13 @@ class SearchStudy:
     def _note(self, number: int, attributes: Attributes) -> None:
         """Add to the record what the sampler has noted of a trial."""
         recorded = self.record.get_trials(deepcopy=False)[number]
+        storage = self.record._storage
         for name, value in attributes.items():
+            is_noted = name in recorded.system_attrs
             is_constraint = name.startswith(CONSTRAINTS)
-            if name not in recorded.system_attrs and not is_constraint:
-                self.record._storage.set_trial_system_attr(recorded._trial_id, name, value)
+            if is_noted or is_constraint:
+                continue
+            storage.set_trial_system_attr(recorded._trial_id, name, value)
 
     def running(self) -> list[int]:
         """Return the numbers of the trials that have begun and were not told."""
@@ -324,23 +329,20 @@ def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
     attributes: dict[str, str | bool] = {STATUS: outcome.status.value}
     attributes[CENSORED] = outcome.is_censored
     if outcome.failure is not None:
-        attributes["failure"] = outcome.failure.kind.value
+        kind = outcome.failure.kind
+        attributes["failure"] = kind.value
     return attributes
 
 
-def _suggester(trial: optuna.Trial) -> Callable[[str, Parameter], Scalar]:
-    """Return what asks a trial for the value at a site."""
-
-    def suggest(key: str, parameter: Parameter) -> Scalar:
-        match parameter:
-            case Float():
-                return trial.suggest_float(key, parameter.low, parameter.high, log=parameter.log)
-            case Int():
-                return trial.suggest_int(key, parameter.low, parameter.high, log=parameter.log)
-            case Choice() | Branch():
-                return trial.suggest_categorical(key, parameter.options)
-
-    return suggest
+def _suggested(trial: optuna.Trial, key: str, parameter: Parameter) -> Scalar:
+    """Ask a trial for the value at a site."""
+    match parameter:
+        case Float():
+            return trial.suggest_float(key, parameter.low, parameter.high, log=parameter.log)
+        case Int():
+            return trial.suggest_int(key, parameter.low, parameter.high, log=parameter.log)
+        case Choice() | Branch():
+            return trial.suggest_categorical(key, parameter.options)
 
 
 def handle_on(study: optuna.Study, number: int) -> optuna.Trial:
@@ -362,5 +364,6 @@ def finish_trial(
     if not outcome.is_evidence:
         study.tell(trial.number, state=optuna.trial.TrialState.FAIL)
         return
+    # Before the values: Optuna lets nobody change a trial that has them.
     trial.set_constraint(FAILED, violation(outcome))
     study.tell(trial.number, list(values))

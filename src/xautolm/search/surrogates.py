@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from xautolm.records import Values
 from xautolm.search.encoding import Encoder, Rows
 from xautolm.search.evidence import Evidence, Scores, Trials, scores_of
 from xautolm.search.settings import DEFAULTS, SearchSettings
@@ -91,7 +92,7 @@ class Surrogates:
 
     def __post_init__(self) -> None:
         self.heaviest = heaviest(self.store, self.settings)
-        configurations = []
+        configurations: list[Values] = []
         weights: list[float] = []
         scores: list[tuple[float, ...]] = []
         failures: list[bool] = []
@@ -102,7 +103,8 @@ class Surrogates:
             if experience.scores is not None:
                 scores.append(experience.scores)
         self.rows = self.encoder.rows(configurations)
-        self.weights = np.maximum(np.asarray(weights, dtype=float), LEAST_WEIGHT)
+        weights_by_distance = np.asarray(weights, dtype=float)
+        self.weights = np.maximum(weights_by_distance, LEAST_WEIGHT)
 
         # The scores are learned from successes, all objectives by one forest.
         failed = np.asarray(failures, dtype=bool)
@@ -115,7 +117,8 @@ class Surrogates:
 
         # The chance of failure is learned from all, as the mean of 1 for a failure and 0 for a success.
         has_both = failed.any() and succeeded.any()
-        if len(failed) >= FEWEST and has_both:
+        has_enough = len(failed) >= FEWEST
+        if has_enough and has_both:
             outcomes = failed[:, None].astype(float)
             self.failure_forest = self._forest(self.rows, outcomes, self.weights)
 
@@ -131,9 +134,11 @@ class Surrogates:
         objectives = len(trust)
         # Of the target's successes; shapes (successes, columns) and (successes, objectives).
         own_rows, own_scores = self._successes(target, objectives)
-        # The store's opinion, shrunk toward the mean, which is 0, as far as it is not trusted.
-        own_opinion = trust * self._opinion(own_rows, objectives)
-        opinion = trust * self._opinion(rows, objectives)
+        own_opinion = self._opinion(own_rows, objectives)
+        opinion = self._opinion(rows, objectives)
+        # Shrunk toward the mean, which is 0, as far as the store is not trusted.
+        own_opinion = trust * own_opinion
+        opinion = trust * opinion
         # By how much the store is off on the target is learned from the target.
         residuals = own_scores - own_opinion
         scores, deviation = self._corrected(own_rows, residuals, rows, opinion)
@@ -146,6 +151,7 @@ class Surrogates:
         It is its rank correlation with the target's own trials, as far as there are enough of them, else the first
         trust.
         """
+        # Without a forest there is no opinion that could be trusted.
         if self.score_forest is None:
             return np.zeros(objectives)
         rows, scores = self._successes(target, objectives)
@@ -172,17 +178,21 @@ class Surrogates:
         say, weighed by their number.
         """
         settings = self.settings
+        # What is expected before the target's own trials are heard, and how many of them it counts as.
         before = np.full(len(rows), settings.usual_failure)
         weight = settings.usual_failure_weight
         if self.failure_forest is not None:
             opinion = np.clip(self.failure_forest.predict(rows), 0, 1)
-            before = before + trust * (opinion - settings.usual_failure)
+            correction = opinion - settings.usual_failure
+            before = before + trust * correction
             # The more the store is trusted, the more own trials it takes to overrule it.
-            weight += trust * (settings.store_failure_weight - settings.usual_failure_weight)
+            added_weight = settings.store_failure_weight - settings.usual_failure_weight
+            weight += trust * added_weight
 
         failed = [evidence.failed for evidence in target]
         # What only failed, or only succeeded, has no boundary to be learned.
-        if len(set(failed)) < 2:
+        has_both = any(failed) and not all(failed)
+        if not has_both:
             return before
         own_rows = self.encoder.rows(evidence.values for evidence in target)
         classifier = _logistic(own_rows, failed)
@@ -203,12 +213,13 @@ class Surrogates:
 
     def _successes(self, target: Trials, objectives: int) -> tuple[Rows, Scores]:
         """Return the encoded configurations and the scores of those trials of the target that have any."""
-        successes: list[Evidence] = []
+        configurations: list[Values] = []
         for evidence in target:
             if not evidence.failed:
-                successes.append(evidence)
-        rows = self.encoder.rows(evidence.values for evidence in successes)
-        return rows, scores_of(successes, objectives)
+                configurations.append(evidence.values)
+        rows = self.encoder.rows(configurations)
+        scores = scores_of(target, objectives)
+        return rows, scores
 
     def _forest(self, rows: Rows, values: np.ndarray, weights: np.ndarray) -> ExtraTreesRegressor:
         """Train a forest.
@@ -226,7 +237,7 @@ class Surrogates:
             max_features=TRIED_COLUMNS,
             random_state=self.seed % LARGEST_SEED,
         )
-        # scikit-learn warns of a single output that is no vector.
+        # To scikit-learn, a single output has to be a vector.
         outputs = values.shape[1]
         targets = values[:, 0] if outputs == 1 else values
         return forest.fit(rows, targets, sample_weight=weights)
@@ -253,13 +264,14 @@ class Surrogates:
             return opinion + residuals.sum(axis=0), np.ones_like(opinion)
         # The process falls back to 0 far from all points: there the mean error is the best guess.
         offset = residuals.mean(axis=0)
-        # The length scale is not fitted: tens of trials in as many columns would not tell it.
+        # The length scale is a setting, chosen over many tasks, and not fitted to the few trials of one.
         kernel = RBF(self.settings.length_scale)
         process = GaussianProcessRegressor(kernel, alpha=self.settings.noise, optimizer=None)
         with warnings.catch_warnings():
             # It warns of variances that rounding leaves below 0, and takes them for 0.
             warnings.simplefilter("ignore")
-            process.fit(own_rows, residuals - offset)
+            centered = residuals - offset
+            process.fit(own_rows, centered)
             mean, deviation = process.predict(rows, return_std=True)
         # Of one objective it returns vectors.
         correction = mean.reshape(opinion.shape)

@@ -54,7 +54,11 @@ class PgeSampler(SpaceSampler):
         """Draw one configuration from the model of the current generation."""
         complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         # Failures are complete trials too, and fill a population. One without parameters moves no belief.
-        ended = [complete_trial for complete_trial in complete if complete_trial.params]
+        ended: list[FrozenTrial] = []
+        for complete_trial in complete:
+            if complete_trial.params:
+                ended.append(complete_trial)
+        # The second is the position in the population that is being filled.
         generations, position = divmod(len(ended), POPULATION)
         model = self.prior
         # Each whole population moves the model; the one that is still being filled does not.

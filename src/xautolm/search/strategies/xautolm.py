@@ -70,7 +70,9 @@ class LearningSampler(SpaceSampler):
         ended = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
         target = own_evidence(objectives, ended, names, time)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        pending = [named(running_trial.params, names) for running_trial in running]
+        pending: list[Values] = []
+        for running_trial in running:
+            pending.append(named(running_trial.params, names))
 
         # From seed and number alone: a resumed study draws what it would have drawn.
         rng = np.random.default_rng([self.seed, trial.number])
@@ -96,6 +98,7 @@ class LearningSampler(SpaceSampler):
         TPE makes its first proposals at random, and learns of a kind of failure only by failing.
         """
         distributions = distributions_of(self.space)
+        # The last attempt is taken as it is.
         attempts = self.proposer.settings.passed_over + 1
         for attempt in range(attempts):
             seed = [self.seed, trial.number, attempt]
@@ -156,6 +159,7 @@ def own_evidence(
     successes = [trial for trial in trials if not _has_failed(trial)]
     # Shape (successes, objectives).
     values = oriented([trial.values for trial in successes], objectives)
+    # What a trial had reached when it was stopped is a lower bound on its quality.
     stopped: list[bool] = []
     for trial in successes:
         is_stopped = bool(trial.user_attrs.get(CENSORED))
@@ -171,8 +175,9 @@ def own_evidence(
     for trial in trials:
         # A study in memory counts proposals that became no trial, too.
         number = trial.user_attrs.get(NUMBER, trial.number)
+        values_by_name = named(trial.params, names)
         own = Evidence(
-            values=named(trial.params, names),
+            values=values_by_name,
             scores=scores_by_trial.get(trial.number),
             source=f"trial {number}",
         )
