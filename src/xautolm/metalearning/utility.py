@@ -21,9 +21,9 @@ and memory, and the free memory of one machine by as much from day to day."""
 ACCELERATION = 10.0
 """How many times the work of a processor a GPU does at least in the same time."""
 
-Values = np.ndarray
+Points = np.ndarray
 """Oriented objectives, shape (experiences, objectives)."""
-Utility = Callable[[Values], np.ndarray]
+Utility = Callable[[Points], np.ndarray]
 """Returns utilities in [0, 1], shape (experiences,)."""
 Amount = Callable[[Limits, SystemProfile], float]
 """Returns how much of something a trial has under its limits on a machine."""
@@ -147,7 +147,7 @@ def oriented_values(experience: Experience) -> list[float]:
     return values
 
 
-def weighted_sum(values: Values) -> np.ndarray:
+def weighted_sum(values: Points) -> np.ndarray:
     """Return the mean of the min-max normalised objectives; a constant objective counts as fully met."""
     # Both of shape (objectives,).
     low = values.min(axis=0)
@@ -159,7 +159,7 @@ def weighted_sum(values: Values) -> np.ndarray:
     return np.asarray(scaled.mean(axis=1))
 
 
-def linear_front(values: Values) -> np.ndarray:
+def linear_front(values: Points) -> np.ndarray:
     """Return (F - f) / F, where f counts the fronts from 0 and F is their number."""
     index, count = _front_indices(values)
     # How many fronts lie behind that of each success, its own included.
@@ -167,7 +167,7 @@ def linear_front(values: Values) -> np.ndarray:
     return behind / count
 
 
-def logarithmic_front(values: Values) -> np.ndarray:
+def logarithmic_front(values: Points) -> np.ndarray:
     """Return ln(F - f + 1) / ln(F + 1), with f and F as of `linear_front`."""
     index, count = _front_indices(values)
     behind = count - index
@@ -177,7 +177,7 @@ def logarithmic_front(values: Values) -> np.ndarray:
     return np.asarray(logarithms / largest)
 
 
-def _front_indices(values: Values) -> tuple[np.ndarray, int]:
+def _front_indices(values: Points) -> tuple[np.ndarray, int]:
     """Return the front of each point, of which the best is 0, and the number of fronts."""
     layers = fronts(values)
     index = np.zeros(len(values))
