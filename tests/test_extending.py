@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from xautolm.records import Answering, Form, TrainedModel
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS, BaseTask
@@ -15,12 +17,12 @@ PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 
 
 def example(heading: str) -> dict[str, Any]:
-    """Run the example of a section of the page, and return the names that it defines."""
+    """Run the examples of a section of the page in order, and return the names that they define."""
     sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (section,) = [section for section in sections if section.startswith(heading)]
-    (source,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     names: dict[str, Any] = {}
-    exec(compile(source, f"{PAGE.name}: {heading}", "exec"), names)
+    for source in re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL):
+        exec(compile(source, f"{PAGE.name}: {heading}", "exec"), names)
     return names
 
 
@@ -51,6 +53,24 @@ def test_the_form_is_whole_and_new() -> None:
     lines = form.usage(model)
     compile(lines, "lines", "exec")
     assert '"PATH_TO_THIS_FOLDER"' in lines
+
+
+@pytest.mark.parametrize(
+    ("heading", "test"),
+    [
+        ("A task type", "test_the_task"),
+        ("A form", "test_the_form"),
+        ("A fine-tuning method", "test_the_method"),
+        ("A metric", "test_the_metric"),
+        ("A group of meta-features", "test_the_group"),
+    ],
+)
+def test_the_example_keeps_the_contract_of_its_kind(heading: str, test: str) -> None:
+    example(heading)[test]()
+
+
+def test_the_strategy_keeps_its_contract(tmp_path: Path) -> None:
+    example("A search strategy")["test_the_strategy"](tmp_path)
 
 
 def test_the_executor_keeps_its_contract(tmp_path: Path) -> None:

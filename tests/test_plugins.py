@@ -14,6 +14,7 @@ from xautolm.description import groups_for
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.metafeatures import FEATURES
 from xautolm.methods import METHODS
+from xautolm.metrics import METRICS, offered_metrics
 from xautolm.records import DataProfile, ModelCard, SystemProfile
 from xautolm.registry import Registry
 from xautolm.search import SAMPLERS
@@ -94,6 +95,11 @@ TORCH_FORM = """
 
     THING = Toy()
 """
+METRIC = """
+    from xautolm.metrics import Metric, Targets
+
+    THING = Metric(name="toy", compute=lambda right, answers: 0.5, targets=(Targets.CLASSES,))
+"""
 GROUP = """
     class Toy:
         name = "toy.v1"
@@ -138,6 +144,7 @@ KINDS = {
     "what a form does": Kind(
         TORCH_FORMS, TORCH_FORM, "toy-form", lambda _: TORCH_FORMS.get("toy-form")
     ),
+    "metric": Kind(METRICS, METRIC, "toy", lambda _: "toy" in offered_metrics(TASK.problem_type)),
     "group of meta-features": Kind(
         FEATURES, GROUP, "toy.v1", lambda _: "toy.v1" in groups_for(TASK)
     ),

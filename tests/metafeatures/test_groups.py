@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import os
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,12 +14,13 @@ import pytest
 
 from xautolm.data.demo import support_tickets
 from xautolm.hardware import system_profile
-from xautolm.metafeatures import FEATURES, FeatureGroup, Sample, known_features, measure
+from xautolm.metafeatures import FEATURES, FeatureGroup, Part, Sample, known_features, measure
 from xautolm.metafeatures.generation import rouge_l
 from xautolm.metafeatures.semantic import embed
 from xautolm.metafeatures.sentences import Sentences, _encoded
 from xautolm.records import Gpu, Limits, SystemProfile
 from xautolm.settings import sentence_encoder
+from xautolm.testing import check_group
 
 
 @pytest.fixture(params=list(FEATURES.things.values()), ids=lambda group: group.name)
@@ -38,26 +41,41 @@ def sample(machine: SystemProfile) -> Sample:
     )
 
 
-def suited(sample: Sample, group: FeatureGroup) -> Sample:
-    """The sample with targets of the kind that a group needs."""
-    return (
-        replace(sample, targets=[float(len(text)) for text in sample.texts])
-        if group.targets == "numbers"
-        else sample
-    )
+def test_a_group_keeps_its_contract(group: FeatureGroup, sample: Sample) -> None:
+    check_group(group, sample)
 
 
-def test_names_are_versioned_and_match_the_numbers(group: FeatureGroup, sample: Sample) -> None:
-    assert group.name.rpartition(".v")[2].isdigit() and group.part in {"task", "semantic", "system"}
-    sample = suited(sample, group)
-    values = group.compute(sample)
-    assert all(math.isfinite(value) for value in values) and values == group.compute(sample)
-    assert not group.features or len(group.features) == len(values)
+class Letters:
+    """A group that keeps its contract, as far as nothing is changed."""
+
+    name = "letters.v1"
+    part = Part.TASK
+    aspect = "letters"
+    noise = 0.0
+    targets = "classes"
+    features: tuple[str, ...] = ("letters",)
+    numbers: Iterator[float] | None = None
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        return (float(sum(map(len, sample.texts))) if self.numbers is None else next(self.numbers),)
 
 
-def test_degenerate_texts_give_finite_numbers(group: FeatureGroup, sample: Sample) -> None:
-    odd = replace(sample, texts=["?", "?", "!", ""], targets=["a", "a", "b", "b"], examples=4)
-    assert all(math.isfinite(value) for value in group.compute(suited(odd, group)))
+@pytest.mark.parametrize(
+    ("name", "value", "promise"),
+    [
+        ("name", "letters", "does not end in a version"),
+        ("part", "none", "no part of the distance"),
+        ("features", ("letters", "words"), "1 numbers for 2 names"),
+        ("numbers", itertools.count(1.0), "other numbers for the same sample"),
+        ("numbers", itertools.repeat(math.nan), "nan"),
+    ],
+)
+def test_the_contract_finds_what_breaks_a_promise(name: str, value: object, promise: str) -> None:
+    group = Letters()
+    check_group(group)
+    setattr(group, name, value)
+    with pytest.raises(AssertionError, match=promise):
+        check_group(group)
 
 
 def test_the_papers_classification_features_by_hand(sample: Sample) -> None:

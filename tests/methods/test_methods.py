@@ -3,42 +3,27 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
 from peft.tuners.lora import LoraLayer
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-)
 
 from xautolm.methods import METHODS, Method
-from xautolm.methods.base import head_parameters
+from xautolm.methods.full import Full
 from xautolm.records import ModelCard
 from xautolm.space import Space, narrowed
-from xautolm.space.presets import Bounds
 from xautolm.tasks.forms import FORMS
+from xautolm.testing import check_method
+from xautolm.testing.methods import (
+    CLASSIFIER_BOUNDS as BOUNDS,
+)
+from xautolm.testing.methods import TINY_FAMILIES, tiny_classifier, trained_names
 from xautolm.vocabulary import Export
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
 CLASSIFY = FORMS.get("classify")
-BOUNDS = Bounds(
-    positions=512,
-    tokens_max=100,
-    tokens_typical=30.0,
-    train_examples=500,
-    precisions=("fp32",),
-    body_dropout=True,
-    form=CLASSIFY,
-)
-SHAPE = {"vocab_size": 1000, "num_labels": 3}
-BERT = BertConfig(
-    hidden_size=128, num_hidden_layers=4, num_attention_heads=2, intermediate_size=512, **SHAPE
-)
-DISTILBERT = DistilBertConfig(dim=128, n_layers=4, n_heads=2, hidden_dim=512, **SHAPE)
 
 
 @pytest.fixture(params=list(METHODS.things.values()), ids=lambda method: method.name)
@@ -46,67 +31,44 @@ def method(request: pytest.FixtureRequest) -> Method:
     return request.param
 
 
-@pytest.fixture(params=["bert", "distilbert"])
+@pytest.fixture(params=TINY_FAMILIES)
 def model(request: pytest.FixtureRequest) -> torch.nn.Module:
-    torch.manual_seed(0)
-    return (
-        BertForSequenceClassification(BERT)
-        if request.param == "bert"
-        else DistilBertForSequenceClassification(DISTILBERT)
-    )
+    return tiny_classifier(request.param)
 
 
-def defaults(method: Method, card: ModelCard) -> dict:
-    return dict(Space("s", method.parameters("default", card, BOUNDS)).default().values)
-
-
-def trained(model: torch.nn.Module) -> set[str]:
-    return {name for name, parameter in model.named_parameters() if parameter.requires_grad}
-
-
-def test_names_are_versioned(method: Method) -> None:
-    assert method.name.rpartition(".v")[2].isdigit()
+def test_a_method_keeps_its_contract(method: Method) -> None:
+    check_method(method)
     assert METHODS.get(method.name.rpartition(".v")[0]) is method
 
 
-def test_the_head_is_always_trained_and_gradients_flow(
-    method: Method, model: torch.nn.Module, card: ModelCard
-) -> None:
-    card = replace(
-        card, lora_targets=("q_lin",) if model.config.model_type == "distilbert" else ("query",)
-    )
-    wrapped = method.wrap(model, card, defaults(method, card) | {"lora_targets": "attention"})
-    if method.most_training_rows == 0:
-        assert trained(wrapped) == set()
-        return
-    loss = wrapped(input_ids=torch.arange(5, 21).reshape(2, 8), labels=torch.tensor([0, 2])).loss
-    loss.backward()
-    names = {name for name, parameter in wrapped.named_parameters() if parameter.grad is not None}
-    assert names == trained(wrapped)
-    assert any("classifier" in name for name in names)
+class Boastful(Full):
+    """Breaks one promise of methods."""
+
+    def __init__(self, **changes: object) -> None:
+        self.__dict__.update(changes)
 
 
-def test_claims_about_shares_hold(method: Method, model: torch.nn.Module, card: ModelCard) -> None:
-    values = defaults(method, card)
-    body = sum(parameter.numel() for parameter in model.base_model.parameters())
-    card = replace(card, parameters=body)
-    claimed = method.trained_share(card, values)
-    wrapped = method.wrap(model, card, values)
-    head = {id(parameter) for parameter in head_parameters(model)}
-    really = (
-        sum(p.numel() for p in wrapped.parameters() if p.requires_grad and id(p) not in head) / body
-    )
-    assert 0 <= method.backward_share(card, values) <= 1
-    assert really <= claimed * 1.25 + 0.01 and claimed <= really * 2 + 0.03
+@pytest.mark.parametrize(
+    ("changes", "promise"),
+    [
+        ({"name": "full"}, "does not end in a version"),
+        ({"trained_share": lambda card, values: 0.2}, "claims to train 0.200"),
+        ({"backward_share": lambda card, values: 1.5}, "backward pass"),
+        ({"most_training_rows": 0}, "looks at no training row"),
+    ],
+)
+def test_the_contract_finds_what_breaks_a_promise(changes: dict[str, Any], promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_method(Boastful(**changes))
 
 
 def test_what_each_trains(model: torch.nn.Module, card: ModelCard) -> None:
     partial = METHODS.get("partial").wrap(model, card, {"trainable_layers": 1})
-    layers = {name for name in trained(partial) if "layer." in name}
+    layers = {name for name in trained_names(partial) if "layer." in name}
     assert layers and all(".3." in name for name in layers)
-    assert not any("embeddings" in name for name in trained(partial))
+    assert not any("embeddings" in name for name in trained_names(partial))
     head = METHODS.get("head").wrap(model, card, {})
-    assert all("classifier" in name or "pooler" in name for name in trained(head))
+    assert all("classifier" in name or "pooler" in name for name in trained_names(head))
 
 
 def test_frozen_embeddings_get_no_gradient(model: torch.nn.Module, card: ModelCard) -> None:
@@ -224,12 +186,6 @@ def test_a_body_without_its_last_layers_starts_from_the_mean_of_its_tokens(card:
     assert plain.default().values["head_init"] == "random" and plain.sites()[
         "head_init"
     ].options == ("random",)
-
-
-def test_own_parameters_are_valid_in_both_presets(method: Method, card: ModelCard) -> None:
-    for preset in ("default", "paper"):
-        space = Space("s", method.parameters(preset, card, BOUNDS))
-        assert space.problems(space.default().values) == []
 
 
 def test_refusals(card: ModelCard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -17,8 +18,9 @@ from xautolm.search import SAMPLERS, Evidence, Memory, Strategy, open_study
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
-from xautolm.space import Int, Prior, Space
-from xautolm.testing import success
+from xautolm.space import Prior
+from xautolm.testing import check_strategy, success
+from xautolm.testing.strategies import toy_search
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 pytestmark = pytest.mark.filterwarnings(
@@ -26,51 +28,40 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def searched(strategy: Strategy, trials: int, storage: str | None, seed: int = 0) -> list[dict]:
-    study = open_study(storage, SPACE, OBJECTIVES, lambda s: strategy.make(SPACE, s, None), seed)
-    found = []
-    for _ in range(trials):
-        asked = study.ask(lambda configuration: "")
-        assert asked is not None
-        configuration = asked.configuration
-        study.tell(asked.number, play(dict(configuration.values)))
-        found.append(dict(configuration.values))
-    return found
-
-
 @pytest.fixture(params=list(SAMPLERS.things.values()), ids=lambda strategy: strategy.name)
 def strategy(request: pytest.FixtureRequest) -> Strategy:
     return request.param
 
 
-def test_proposals_lie_in_the_space_and_begin_with_the_default(strategy: Strategy) -> None:
-    found = searched(strategy, 11, None)
-    assert found[0] == dict(SPACE.default().values)
-    assert all(SPACE.problems(values) == [] for values in found)
+def test_a_strategy_keeps_its_contract(strategy: Strategy, tmp_path: Path) -> None:
+    check_strategy(strategy, tmp_path)
 
 
-def test_same_seed_same_proposals(strategy: Strategy) -> None:
-    assert searched(strategy, 10, None, seed=3) == searched(strategy, 10, None, seed=3)
-    assert searched(strategy, 10, None, seed=3) != searched(strategy, 10, None, seed=4)
+@pytest.mark.parametrize(
+    ("make", "promise"),
+    [
+        (lambda space, seed, memory: optuna.samplers.RandomSampler(), "one seed, other proposals"),
+        (
+            lambda space, seed, memory: optuna.samplers.RandomSampler(seed=1),
+            "the seed makes no difference",
+        ),
+    ],
+)
+def test_the_contract_finds_what_breaks_a_promise(
+    make: Callable[..., optuna.samplers.BaseSampler], promise: str, tmp_path: Path
+) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_strategy(Strategy(name="broken", title="breaks a promise", make=make), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "pge", "xautolm"])
 def test_failures_make_a_model_rarer(name: str) -> None:
     shares = Counter()
     for seed in range(3):
-        found = searched(SAMPLERS.get(name), 90 if name == "pge" else 50, None, seed)
+        found = toy_search(SAMPLERS.get(name), 90 if name == "pge" else 50, None, seed)
         shares[name] += sum(values["model"] == "broken" for values in found[-20:])
     # A third of 60 would be 20.
     assert shares[name] < 17
-
-
-def test_a_resumed_study_goes_on_and_does_not_repeat_itself(
-    strategy: Strategy, tmp_path: Path
-) -> None:
-    storage = f"sqlite:///{tmp_path / 'study.db'}"
-    first = searched(strategy, 6, storage)
-    second = searched(strategy, 6, storage)
-    assert len({str(values) for values in first + second}) == 12
 
 
 def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
@@ -97,20 +88,6 @@ def test_the_order_of_the_objectives_does_not_change_what_is_learned() -> None:
         )
     assert seen[0] == seen[1]
     assert len({scores[1] for _, scores in seen[0] if scores}) > 1
-
-
-def test_a_small_space_is_searched_to_its_end(strategy: Strategy) -> None:
-    space = Space(
-        "small.v1",
-        (Int(name="a", low=1, high=3, default=2), Int(name="b", low=1, high=2, default=1)),
-    )
-    study = open_study(None, space, OBJECTIVES, lambda s: strategy.make(space, s, None), 0)
-    found = []
-    while (asked := study.ask(lambda configuration: "")) is not None:
-        configuration = asked.configuration
-        found.append(tuple(configuration.values.values()))
-        study.tell(asked.number, success(f1_macro=0.1 * len(found)))
-    assert len(found) == len(set(found)) >= 3
 
 
 def test_an_interrupted_trial_teaches_nothing_and_a_failed_one_is_infeasible() -> None:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
 from xautolm.errors import DataError
-from xautolm.metrics import METRICS, scores
-from xautolm.tasks import TASKS, Classification, Task
+from xautolm.metrics import scores
+from xautolm.tasks import TASKS, Task
+from xautolm.tasks.base import Prompt, Row
+from xautolm.tasks.text_classification import TextClassification
+from xautolm.testing import check_task
 
 
 @pytest.fixture(params=list(TASKS.things.values()), ids=lambda task: task.name)
@@ -15,58 +20,48 @@ def task(request: pytest.FixtureRequest) -> Task:
     return request.param
 
 
-CLASSIFICATIONS = [task for task in TASKS.things.values() if task.target_kind == "classes"]
-CELLS = {
-    "numbers": ("1", 2.5, -3, "1"),
-    "classes": ("b", "a", "c", "b"),
-    "texts": ("apple tart", "bread roll", "cider vinegar", "apple tart"),
-}
+def test_a_task_keeps_its_contract(task: Task) -> None:
+    check_task(task)
 
 
-@pytest.fixture(params=CLASSIFICATIONS, ids=lambda task: task.name)
-def classification(request: pytest.FixtureRequest) -> Classification:
-    return request.param
+class Forgetful(TextClassification):
+    """Breaks one promise of tasks."""
+
+    def __init__(self, broken: str) -> None:
+        self.broken = broken
+
+    def parse_label(self, cell: object) -> str:
+        return "none" if self.broken == "missing" and cell is None else super().parse_label(cell)
+
+    def labels_of(self, labels: Sequence[str]) -> tuple[str, ...]:
+        names = super().labels_of(labels)
+        return names[::-1] if self.broken == "order" else names
+
+    def decode(self, predictions: np.ndarray, names: Sequence[str]) -> list[str]:
+        decoded = super().decode(predictions, names)
+        return decoded[::-1] if self.broken == "decoding" else decoded
+
+    def parts(self, row: Row) -> Prompt:
+        before, text, after = super().parts(row)
+        return (
+            Prompt(before + text, "", after)
+            if self.broken == "prompt"
+            else Prompt(before, text, after)
+        )
 
 
-def test_labels_survive_encoding_and_decoding(classification: Classification) -> None:
-    labels = [classification.parse_label(cell) for cell in CELLS["classes"]]
-    names = classification.labels_of(labels)
-    targets = classification.encode(labels, names)
-    assert names == ("a", "b", "c") and len(targets) == 4
-    decoded = classification.decode(targets, names)
-    assert [classification.parse_label(item) for item in decoded] == labels
-
-
-def test_probabilities_and_predictions_agree(classification: Classification) -> None:
-    logits = np.random.default_rng(0).normal(size=(50, 3)) * 3
-    probabilities = classification.probabilities(logits)
-    assert (
-        probabilities.shape == logits.shape and ((probabilities >= 0) & (probabilities <= 1)).all()
-    )
-    assert np.array_equal(
-        classification.predictions(logits), classification.predictions(probabilities - 0.5)
-    )
-
-
-def test_perfect_predictions_score_the_best_of_each_metric(task: Task) -> None:
-    labels = [task.parse_label(cell) for cell in CELLS[task.target_kind]]
-    targets = task.encode(labels, task.labels_of(labels))
-    perfect = targets if task.problem_type else [task.words(label) for label in labels]
-    best = {name: METRICS.get(name).objective.best for name in task.metrics}
-    assert scores(task.metrics, targets, perfect) == pytest.approx(best)
-
-
-def test_missing_labels_are_refused(task: Task) -> None:
-    for cell in (None, float("nan")):
-        with pytest.raises(ValueError, match=r"missing|expected"):
-            task.parse_label(cell)
-
-
-def test_prompts_hold_every_input_and_only_one_part_may_be_cut(task: Task) -> None:
-    row = {name: f"<{name}>" for name in task.inputs}
-    parts = task.parts(row)
-    assert len(parts) == 3 and all("".join(parts).count(text) == 1 for text in row.values())
-    assert parts[1] == row[next(iter(task.inputs))]
+@pytest.mark.parametrize(
+    ("broken", "promise"),
+    [
+        ("missing", "takes None for the label"),
+        ("order", "not sorted"),
+        ("decoding", "by encoding and decoding"),
+        ("prompt", "what may be cut is"),
+    ],
+)
+def test_the_contract_finds_what_breaks_a_promise(broken: str, promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_task(Forgetful(broken))
 
 
 def test_numbers_are_refused_where_they_are_none_or_all_the_same() -> None:

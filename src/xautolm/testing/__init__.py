@@ -11,13 +11,23 @@ from xautolm.testing.fakes import (
     success,
     trial_spec,
 )
+from xautolm.testing.forms import check_form
+from xautolm.testing.groups import check_group
+from xautolm.testing.methods import check_method
 from xautolm.testing.metrics import check_metric
+from xautolm.testing.strategies import check_strategy
+from xautolm.testing.tasks import check_task
 
 __all__ = [
     "ExecutorContract",
     "FakeExecutor",
     "SteppingExecutor",
+    "check_form",
+    "check_group",
+    "check_method",
     "check_metric",
+    "check_strategy",
+    "check_task",
     "lookup_questions",
     "made_up_card",
     "made_up_experience",
