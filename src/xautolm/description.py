@@ -11,6 +11,7 @@ from xautolm.metafeatures.base import Encode
 from xautolm.records import Features, Limits, SystemProfile
 from xautolm.settings import cache_folder
 from xautolm.tasks import Task
+from xautolm.vocabulary import TargetKind
 
 SEED = 0
 """Of the sample that is described: the same data gives the same numbers in every search."""
@@ -40,7 +41,7 @@ def describe(
     # Several texts of a row (a question and its context) are described as one, a line each.
     texts = list(inputs.agg("\n".join, axis=1))
     targets = list(table.iloc[:, -1])
-    if task.target_kind == "texts":
+    if task.target_kind == TargetKind.TEXTS:
         targets = [task.words(target) for target in targets]
     sample = Sample(
         texts=texts,
@@ -85,6 +86,6 @@ def groups_for(task: Task) -> dict[str, FeatureGroup]:
     """Return the groups that apply to a task, by name."""
     groups: dict[str, FeatureGroup] = {}
     for name, group in FEATURES.things.items():
-        if group.targets in {task.target_kind, "any"}:
+        if group.targets in {task.target_kind, TargetKind.ANY}:
             groups[name] = group
     return groups

@@ -19,7 +19,7 @@ from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.space.shares import rung_share
 from xautolm.tasks import Task
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import Split
+from xautolm.vocabulary import Split, TargetKind
 
 logger = logging.getLogger(__name__)
 
@@ -167,7 +167,7 @@ class Pruner:
     @cached_property
     def constant(self) -> Mapping[str, float]:
         """Return the scores of a constant answer, by metric; nothing for texts: none is right for the most rows."""
-        if self.task.target_kind == "texts":
+        if self.task.target_kind == TargetKind.TEXTS:
             return {}
         targets: dict[str, np.ndarray] = {}
         try:

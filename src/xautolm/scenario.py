@@ -31,7 +31,7 @@ from xautolm.search_space import (
 )
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
-from xautolm.vocabulary import Architecture, Origin, Split, Targets
+from xautolm.vocabulary import Architecture, Origin, Split, TargetKind, Targets
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
 logger = logging.getLogger(__name__)
@@ -282,7 +282,7 @@ def _objective(name: str, task: Task) -> Objective:
     if name not in offered and not is_function_name(name):
         raise UnknownNameError("metric for this task", name, [*offered, EVALUATION_TIME])
     metric = metric_named(name)
-    if metric.needs_probabilities and task.target_kind != "classes":
+    if metric.needs_probabilities and task.target_kind != TargetKind.CLASSES:
         raise UsageError(
             "The metric needs probabilities of classes.", got=f"{name} for {task.name}"
         )

@@ -90,6 +90,16 @@ class Targets(StrEnum):
     """For each row the texts that are right (none where no answer is), and one text each as predictions."""
 
 
+class TargetKind(StrEnum):
+    """Which meta-features of right answers apply to a task."""
+
+    CLASSES = "classes"
+    NUMBERS = "numbers"
+    TEXTS = "texts"
+    ANY = "any"
+    """Of a group of meta-features that does not look at the answers."""
+
+
 class Architecture(StrEnum):
     """Which stacks of layers a language model has; says how a task can be cast for it."""
 

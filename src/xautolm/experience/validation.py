@@ -21,6 +21,7 @@ from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_
 from xautolm.serialization import Json, from_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import TargetKind
 
 LARGEST_NUMBER = 1e15
 """No quantity of ours is larger: in bytes it is a petabyte."""
@@ -198,7 +199,7 @@ def _numbers(experience: Experience) -> Iterator[str]:
         value = attrgetter(path)(experience)
         if not value:
             yield f"{path} is 0"
-    if task.target_kind == "classes" and not experience.data.classes:
+    if task.target_kind == TargetKind.CLASSES and not experience.data.classes:
         yield "data.classes is 0"
 
 

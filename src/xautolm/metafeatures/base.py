@@ -60,7 +60,7 @@ class FeatureGroup(Protocol):
     """Range of log1p of one of its numbers, over all tasks compared, that may come of measuring alone: such a number
     counts as equal everywhere. 0 where the same task always gives the same numbers."""
     targets: str
-    """Which targets it needs: `classes`, `numbers`, `texts` or `any`."""
+    """A `TargetKind`: which targets it needs."""
     features: tuple[str, ...]
     """Names of the numbers, in order; empty for a vector without named parts."""
 

@@ -11,6 +11,7 @@ import numpy as np
 
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import spread, stratum, type_token_ratio, words
+from xautolm.vocabulary import TargetKind
 
 FOLDS = 5
 """Of the cross-validation of landmarkers; fewer where the smallest class has fewer texts."""
@@ -25,7 +26,7 @@ class PaperClassification:
     part = Part.TASK
     aspect = "paper"
     noise = 0.0
-    targets = "classes"
+    targets = TargetKind.CLASSES
     features = (
         "samples",
         "classes",
@@ -77,7 +78,7 @@ class Classification:
     part = Part.TASK
     aspect = "language"
     noise = 0.0
-    targets = "classes"
+    targets = TargetKind.CLASSES
     features = (
         "token_length_mean",
         "token_length_std",

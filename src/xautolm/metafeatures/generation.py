@@ -9,6 +9,7 @@ import numpy as np
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.semantic import embed
 from xautolm.metafeatures.statistics import spread, type_token_ratio, vocabulary, words
+from xautolm.vocabulary import TargetKind
 
 OUR_GENERATION = "generation-paper.v1"
 GENERATION_SIZES = "generation-sizes.v1"
@@ -30,7 +31,7 @@ class PaperGeneration:
     part = Part.TASK
     aspect = "paper"
     noise = 0.0
-    targets = "texts"
+    targets = TargetKind.TEXTS
     features = (
         "samples",
         "prompt_length_mean",
@@ -76,7 +77,7 @@ class GenerationSizes:
     part = Part.TASK
     aspect = "paper"
     noise = 0.0
-    targets = "texts"
+    targets = TargetKind.TEXTS
     features = tuple(PaperGeneration.features[position] for position in SIZES)
 
     def compute(self, sample: Sample) -> tuple[float, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from xautolm.metafeatures.base import Part, Sample
-from xautolm.vocabulary import DeviceKind
+from xautolm.vocabulary import DeviceKind, TargetKind
 
 GIB = 1024**3
 NOISE = 0.25
@@ -22,7 +22,7 @@ class PaperSystem:
     part = Part.SYSTEM
     aspect = "paper"
     noise = 0.0
-    targets = "any"
+    targets = TargetKind.ANY
     features = (
         "physical_cores",
         "logical_cores",
@@ -51,7 +51,7 @@ class System:
     part = Part.SYSTEM
     aspect = "limits"
     noise = NOISE
-    targets = "any"
+    targets = TargetKind.ANY
     features = (
         "gpus",
         "compute_capability",

@@ -9,6 +9,7 @@ import numpy as np
 
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import spread, type_token_ratio
+from xautolm.vocabulary import TargetKind
 
 FOLDS = 5
 """Of the cross-validation of the landmarker; fewer where there are fewer than ten texts."""
@@ -21,7 +22,7 @@ class Regression:
     part = Part.TASK
     aspect = "paper"
     noise = 0.0
-    targets = "numbers"
+    targets = TargetKind.NUMBERS
     features = (
         "samples",
         "document_length_mean",

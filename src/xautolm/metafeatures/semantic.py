@@ -9,6 +9,7 @@ import numpy as np
 
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import unit_vector
+from xautolm.vocabulary import TargetKind
 
 HASHES = 2**14
 """Columns that n-grams are hashed to."""
@@ -25,7 +26,7 @@ class Semantic:
     part = Part.SEMANTIC
     aspect = "topic"
     noise = 0.0
-    targets = "any"
+    targets = TargetKind.ANY
     features = ()
 
     def compute(self, sample: Sample) -> tuple[float, ...]:

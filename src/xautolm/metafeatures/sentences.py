@@ -15,6 +15,7 @@ import numpy as np
 from xautolm.metafeatures.base import Part, Sample
 from xautolm.metafeatures.statistics import unit_vector
 from xautolm.settings import child_environment, sentence_encoder
+from xautolm.vocabulary import TargetKind
 
 logger = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ class Sentences:
     part = Part.SEMANTIC
     aspect = "topic"
     noise = 0.0
-    targets = "any"
+    targets = TargetKind.ANY
     features = ()
 
     def compute(self, sample: Sample) -> tuple[float, ...]:

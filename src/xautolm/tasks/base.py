@@ -10,6 +10,7 @@ import numpy as np
 
 from xautolm.records import Form, Scalar
 from xautolm.tasks.forms import FORMS
+from xautolm.vocabulary import TargetKind, Targets
 
 Label = TypeVar("Label", bound=Hashable)
 """A label as a value: a class name, a tuple of names or of reference answers, a number, or a text."""
@@ -17,7 +18,7 @@ Row: TypeAlias = Mapping[str, Any]
 """The cells of a row by the names of their columns."""
 Stratum: TypeAlias = tuple[Hashable, ...]
 """What a split keeps in proportion of one row: the strata that its label belongs to."""
-Targets: TypeAlias = np.ndarray | Sequence[tuple[str, ...]]
+EncodedLabels: TypeAlias = np.ndarray | Sequence[tuple[str, ...]]
 """Labels as metrics take them: class indices or numbers of shape (rows,), 0/1 indicators of shape (rows, classes), or
 the reference texts of each row."""
 Answers: TypeAlias = np.ndarray | Sequence[str]
@@ -40,15 +41,14 @@ class BaseTask(ABC, Generic[Label]):
     """
 
     name: ClassVar[str]
-    problem_type: ClassVar[str] = ""
-    """What transformers calls the loss of a head: `single_label_classification`, `multi_label_classification` or
-    `regression`; empty for tasks whose answers are texts."""
+    problem_type: ClassVar[str] = Targets.TEXTS
+    """A member of `Targets`: what transformers calls the loss of a head; empty for tasks whose answers are texts."""
     forms: ClassVar[Mapping[str, tuple[str, ...]]]
     """Names of the forms that the task can be cast in, for each architecture that can do it, the usual one first."""
     families: ClassVar[tuple[str, ...]]
     """Architectures that `--families auto` considers."""
     target_kind: ClassVar[str]
-    """Which meta-features apply: those of `classes`, `numbers` or `texts`."""
+    """A `TargetKind`: which meta-features apply."""
     metrics: ClassVar[tuple[str, ...]]
     """The metrics that mean something here; the first is the default objective."""
     inputs: ClassVar[Mapping[str, tuple[str, ...]]]
@@ -119,7 +119,7 @@ class BaseTask(ABC, Generic[Label]):
         return []
 
     @abstractmethod
-    def encode(self, labels: Sequence[Label], names: Sequence[str]) -> Targets:
+    def encode(self, labels: Sequence[Label], names: Sequence[str]) -> EncodedLabels:
         """Return labels as targets of training and metrics.
 
         Args:
@@ -143,7 +143,7 @@ class BaseTask(ABC, Generic[Label]):
 class BaseClassification(BaseTask[Label]):
     """A task type whose models give a score to each class."""
 
-    target_kind = "classes"
+    target_kind = TargetKind.CLASSES
 
     @abstractmethod
     def labels_of(self, labels: Sequence[Label]) -> tuple[str, ...]:

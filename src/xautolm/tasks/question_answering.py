@@ -8,7 +8,7 @@ from typing import ClassVar, TypeAlias
 from xautolm.cells import MissingCellError, is_empty, items_of, name_of, quoted, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture
+from xautolm.vocabulary import Architecture, TargetKind
 
 ANSWER_KEYS = ("text", "spans")
 """Where mappings hold answers: SQuAD's and DROP's."""
@@ -31,7 +31,7 @@ class QuestionAnswering(BaseTask[References]):
         Architecture.ENCODER_DECODER: ("generate",),
     }
     families = (Architecture.ENCODER, Architecture.DECODER, Architecture.ENCODER_DECODER)
-    target_kind = "texts"
+    target_kind = TargetKind.TEXTS
     metrics = ("token_f1", "exact_match")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "context": ("context", "passage", "paragraph", "document"),

@@ -9,7 +9,7 @@ from typing import ClassVar
 from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture
+from xautolm.vocabulary import Architecture, TargetKind
 
 
 class TextGeneration(BaseTask[str]):
@@ -21,7 +21,7 @@ class TextGeneration(BaseTask[str]):
         Architecture.ENCODER_DECODER: ("generate",),
     }
     families = (Architecture.DECODER, Architecture.ENCODER_DECODER)
-    target_kind = "texts"
+    target_kind = TargetKind.TEXTS
     metrics = ("rouge_l", "token_f1", "exact_match", "chrf")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "prompt", "input", "source", "document", "article", "instruction")

@@ -11,7 +11,7 @@ import numpy as np
 from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
-from xautolm.vocabulary import Architecture, Targets
+from xautolm.vocabulary import Architecture, TargetKind, Targets
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
@@ -30,7 +30,7 @@ class TextRegression(BaseTask[float]):
         Architecture.ENCODER_DECODER: ("regress",),
     }
     families = (Architecture.ENCODER,)
-    target_kind = "numbers"
+    target_kind = TargetKind.NUMBERS
     metrics = ("spearman", "pearson", "mae", "rmse")
     inputs: ClassVar[Mapping[str, tuple[str, ...]]] = {
         "text": ("text", "sentence", "content", "review", "document", "utterance", "statement")
