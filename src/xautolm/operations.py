@@ -128,11 +128,13 @@ def answer(model: BestModel, X: object, y: object, options: FitOptions) -> Answe
 def evaluate_run(model: BestModel, X: object, y: object, options: FitOptions) -> dict[str, float]:
     """Return the metrics of a run's winner on labelled data; arguments and errors are those of `answer`."""
     answered = answer(model, X, y, options)
+    targets = answered.targets
+    predictions = answered.predictions
     names = []
     for name in model.info.metrics:
         if _may_score(name, options):
             names.append(name)
-    return scores(names, answered.targets, answered.predictions, answered.probabilities)
+    return scores(names, targets, predictions, answered.probabilities)
 
 
 def _may_score(name: str, options: FitOptions) -> bool:

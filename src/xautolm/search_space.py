@@ -209,9 +209,11 @@ def precisions(system: SystemProfile) -> tuple[str, ...]:
 
 def quantizations(system: SystemProfile) -> tuple[str, ...]:
     """Return how frozen weights can be stored while adapters are trained: fewer bits need a GPU and bitsandbytes."""
-    if system.device == DeviceKind.CUDA and find_spec("bitsandbytes"):
-        return tuple(quantization.value for quantization in Quantization)
-    return (Quantization.NONE.value,)
+    # Looked for without importing it, for it loads torch.
+    has_library = find_spec("bitsandbytes") is not None
+    if system.device != DeviceKind.CUDA or not has_library:
+        return (Quantization.NONE.value,)
+    return tuple(quantization.value for quantization in Quantization)
 
 
 def read_space_option(option: str) -> tuple[str, Mapping[str, Any]]:
