@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow test-data test-conformance check benchmark clean
+.PHONY: install demo test test-slow test-data test-conformance check docs benchmark clean
 
 install: $(VENV)/.installed
 
@@ -32,6 +32,9 @@ check: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: install
+	$(BIN)/python -m tests.levels
 
 benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead

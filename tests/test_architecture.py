@@ -7,32 +7,7 @@ from pathlib import Path
 
 import pytest
 
-import xautolm
-
-ROOT = Path(xautolm.__file__).parent
-
-LEVELS = {
-    "vocabulary": 0, "printable": 0, "importable": 0,
-    "errors": 1, "records": 1, "settings": 1,
-    "objectives": 2, "processes": 2, "symptoms": 2, "registry": 2, "serialization": 2, "cells": 2, "space": 2,
-    "options": 2,
-    "trial_folder": 3, "budget": 3, "data": 3, "tasks": 3, "metafeatures": 3, "hardware": 3, "zoo": 3,
-    "methods": 3, "metrics": 3,
-    "class_values": 3,
-    "run_folder": 4, "search_space": 4, "resources": 4, "description": 4,
-    "experience": 5, "search": 5, "execution": 5, "limits": 5, "metalearning": 5, "finetuning": 5, "report": 5,
-    "opening": 5,
-    "past_evidence": 6,
-    "search_store": 6, "scenario": 6, "late_features": 6, "testing": 6, "best_folder": 6, "pruner": 6,
-    "packed_run": 5,
-    "resuming": 7, "warm_start": 7,
-    "recommend": 8, "integrations": 8, "session": 8,
-    "loop": 9, "artifacts": 9, "best_model": 9,
-    "operations": 10,
-    "automl": 11,
-    "cli": 12,
-    "__main__": 13,
-}  # fmt: skip
+from tests.levels import LEVEL_OF, PAGE, ROOT, page
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
@@ -55,12 +30,21 @@ def imports(path: Path) -> set[str]:
     return found
 
 
+def test_the_page_has_the_levels() -> None:
+    assert PAGE.read_text(encoding="utf-8") == page(), "`make docs` writes the table anew"
+
+
+def test_every_level_is_of_something_that_is_there() -> None:
+    there = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES}
+    assert set(LEVEL_OF) == there
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_imports_only_go_down(path: Path) -> None:
     own = path.relative_to(ROOT).parts[0].removesuffix(".py")
-    assert own in LEVELS, f"{own} has no level"
-    wrong = {other for other in imports(path) if other != own and LEVELS[other] >= LEVELS[own]}
-    assert not wrong, f"{own} (level {LEVELS[own]}) imports {wrong}"
+    assert own in LEVEL_OF, f"{own} has no level"
+    wrong = {other for other in imports(path) if other != own and LEVEL_OF[other] >= LEVEL_OF[own]}
+    assert not wrong, f"{own} (level {LEVEL_OF[own]}) imports {wrong}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
