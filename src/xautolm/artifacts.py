@@ -14,10 +14,16 @@ from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, Usage
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits, TrialOutcome
-from xautolm.report import as_csv, failures_by_kind, html_report, wide_leaderboard
-from xautolm.report.html import Winner
+from xautolm.report import (
+    Winner,
+    as_csv,
+    failures_by_kind,
+    html_report,
+    pruning_savings,
+    score_text,
+    wide_leaderboard,
+)
 from xautolm.report.result import shown_folder
-from xautolm.report.tables import pruning_savings, score_text
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
 from xautolm.serialization import read_record, write_json, write_text

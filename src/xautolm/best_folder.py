@@ -13,8 +13,7 @@ from pathlib import Path
 from xautolm.errors import DamagedFileError, NoModelError
 from xautolm.objectives import TIME, lead_of, pareto_front, recorded_objectives
 from xautolm.records import Answering, Experience, ModelCard
-from xautolm.report import CardFacts, model_card
-from xautolm.report.tables import failures_in_words
+from xautolm.report import CardFacts, failures_in_words, model_card
 from xautolm.report.usage import example_prompt
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, Say
 from xautolm.serialization import (

@@ -6,8 +6,15 @@ from pathlib import Path
 
 import pandas as pd
 
-from xautolm.metafeatures import FEATURES, FeatureGroup, Part, Sample, known_features, measure
-from xautolm.metafeatures.base import Encode
+from xautolm.metafeatures import (
+    FEATURES,
+    Encode,
+    FeatureGroup,
+    Part,
+    Sample,
+    known_features,
+    measure,
+)
 from xautolm.records import Features, Limits, SystemProfile
 from xautolm.settings import cache_folder
 from xautolm.tasks import Task

@@ -11,8 +11,7 @@ from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
 from xautolm.objectives import pareto_front
 from xautolm.records import Configuration, Experience, Limits, TrialOutcome
-from xautolm.report.screen import Standing
-from xautolm.report.tables import explained
+from xautolm.report import Standing, explained
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial

@@ -7,9 +7,15 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from xautolm.metalearning import Distances, WarmStart, distances_of
-from xautolm.metalearning.utility import is_negative, is_scored
-from xautolm.metalearning.warm_start import Mode, decay
+from xautolm.metalearning import (
+    Distances,
+    Mode,
+    WarmStart,
+    decay,
+    distances_of,
+    is_negative,
+    is_scored,
+)
 from xautolm.objectives import (
     Objective,
     lead_of,

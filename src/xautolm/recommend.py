@@ -10,8 +10,7 @@ import numpy as np
 from xautolm.description import feature_cache
 from xautolm.experience import ExperienceStore
 from xautolm.metafeatures import FEATURES, Part
-from xautolm.metalearning import Near, distances_of, telling
-from xautolm.metalearning.similarity import OWN
+from xautolm.metalearning import OWN, Near, distances_of, telling
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed

@@ -22,6 +22,8 @@ from xautolm.cli.report import report
 from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
 from xautolm.errors import XAutoLMError
 
+__all__ = ["main"]
+
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the signal's number, which is 2."""
 GARBAGE_THRESHOLD = 10_000

@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from xautolm.experience import ExperienceStore
-    from xautolm.experience.store import Row
+    from xautolm.experience import ExperienceStore, Row
 
 app = typer.Typer(no_args_is_help=True)
 

@@ -118,8 +118,8 @@ def say_result(folder: RunFolder, *, as_json: bool, quiet: bool) -> None:
     """Print a run's winner, its scores, and what lies where."""
     from xautolm.artifacts import summary
     from xautolm.best_folder import best_of, front_of, read_results
+    from xautolm.report import pruning_account
     from xautolm.report.result import print_result
-    from xautolm.report.tables import pruning_account
     from xautolm.tasks import TASKS
 
     info = folder.info()

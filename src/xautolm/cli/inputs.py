@@ -11,8 +11,7 @@ from pathlib import Path, PurePath
 
 import pandas as pd
 
-from xautolm.data import Role, input_table
-from xautolm.data.columns import check_known
+from xautolm.data import Role, check_known, input_table
 from xautolm.data.encodings import check_encoding, decoded
 from xautolm.data.files import READERS, data_suffix, read_file
 from xautolm.data.surrogates import repaired_texts

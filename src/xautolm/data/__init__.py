@@ -1,6 +1,6 @@
 """Data in: reading, choosing columns, checking, splitting, fingerprinting."""
 
-from xautolm.data.columns import Role, text_cell
+from xautolm.data.columns import Role, check_known, text_cell
 from xautolm.data.lengths import estimated_tokens
 from xautolm.data.loading import load
 from xautolm.data.needs import Needs
@@ -12,11 +12,20 @@ __all__ = [
     "Needs",
     "Role",
     "TrainingData",
+    "check_known",
+    "conversations",
+    "demo",
+    "encodings",
     "estimated_tokens",
+    "files",
     "input_table",
     "labelled",
     "load",
+    "naming",
     "prepare",
+    "stored",
+    "stratify",
+    "surrogates",
     "text_cell",
     "training_data",
 ]

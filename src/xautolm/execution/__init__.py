@@ -17,6 +17,7 @@ __all__ = [
     "ServerLauncher",
     "SpawnLauncher",
     "default_launcher",
+    "failures",
     "hard_limit",
     "left_outcome",
 ]

@@ -2,11 +2,13 @@
 
 from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import Imported, export_experiences, import_experiences
-from xautolm.experience.store import ExperienceStore
+from xautolm.experience.store import ExperienceStore, Row
 
 __all__ = [
     "ExperienceStore",
     "Imported",
+    "Row",
+    "adoption",
     "export_experiences",
     "import_autogoal",
     "import_experiences",

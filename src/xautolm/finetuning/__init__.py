@@ -1,1 +1,5 @@
 """What a trial's process runs: tokens, model, training, score. The only folder that imports torch."""
+
+__all__ = [
+    "predictor",
+]

@@ -19,8 +19,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
-from xautolm.zoo import family_of
-from xautolm.zoo.base import Head
+from xautolm.zoo import Head, family_of
 
 TANH_RANGE = 0.01
 """Largest input of a closed head's tanh: there it differs from the identity by a 30,000th."""

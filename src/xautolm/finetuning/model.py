@@ -17,7 +17,7 @@ from xautolm.finetuning.pretrained import (
     read_weights_and_report,
     stored_config,
 )
-from xautolm.methods.base import head_parameters
+from xautolm.methods import head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.tasks import Task, form_of
 from xautolm.vocabulary import Architecture, FailureKind, Origin, Precision, Quantization

@@ -22,8 +22,7 @@ from xautolm.hardware import computes_in_bf16
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
-from xautolm.tasks import TASKS
-from xautolm.tasks.base import Answers
+from xautolm.tasks import TASKS, Answers
 from xautolm.vocabulary import DeviceKind, Pooling
 
 

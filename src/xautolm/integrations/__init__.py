@@ -1,1 +1,5 @@
 """What plugs into other people's programs."""
+
+__all__ = [
+    "optuna",
+]

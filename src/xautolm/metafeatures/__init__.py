@@ -1,6 +1,6 @@
 """Numbers that describe a task or the machine: one file per group, each group versioned."""
 
-from xautolm.metafeatures.base import FeatureGroup, Part, Sample
+from xautolm.metafeatures.base import Encode, FeatureGroup, Part, Sample
 from xautolm.metafeatures.measure import known_features, measure
 from xautolm.registry import Registry
 
@@ -9,4 +9,16 @@ FEATURES: Registry[FeatureGroup] = Registry(
     "group of meta-features", __name__, "GROUPS", helpers=HELPERS
 )
 
-__all__ = ["FEATURES", "FeatureGroup", "Part", "Sample", "known_features", "measure"]
+__all__ = [
+    "FEATURES",
+    "Encode",
+    "FeatureGroup",
+    "Part",
+    "Sample",
+    "classification",
+    "generation",
+    "known_features",
+    "machine",
+    "measure",
+    "sentences",
+]

@@ -3,6 +3,7 @@
 from xautolm.metalearning.knn import knn_start
 from xautolm.metalearning.similarity import (
     DISTANCES,
+    OWN,
     SCALERS,
     Distances,
     Near,
@@ -10,13 +11,15 @@ from xautolm.metalearning.similarity import (
     measured,
     own_features,
 )
-from xautolm.metalearning.utility import still_tells, telling
+from xautolm.metalearning.utility import is_negative, is_scored, still_tells, telling
 from xautolm.metalearning.warm_start import (
     PRESETS,
     SETTINGS,
     Influence,
+    Mode,
     Warmed,
     WarmStart,
+    decay,
     distances_of,
     shaped,
     warm_start,
@@ -24,16 +27,21 @@ from xautolm.metalearning.warm_start import (
 
 __all__ = [
     "DISTANCES",
+    "OWN",
     "PRESETS",
     "SCALERS",
     "SETTINGS",
     "Distances",
     "Influence",
+    "Mode",
     "Near",
     "WarmStart",
     "Warmed",
     "Weights",
+    "decay",
     "distances_of",
+    "is_negative",
+    "is_scored",
     "knn_start",
     "measured",
     "own_features",

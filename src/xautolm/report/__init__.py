@@ -1,19 +1,45 @@
 """Experiences as tables, pictures, cards, and as what a person sees while they are made."""
 
 from xautolm.report.card import CardFacts, model_card
-from xautolm.report.html import html_report
-from xautolm.report.screen import Screen, choose_screen
-from xautolm.report.tables import as_csv, duration, failures_by_kind, leaderboard, wide_leaderboard
+from xautolm.report.html import Winner, html_report
+from xautolm.report.screen import Screen, Standing, choose_screen
+from xautolm.report.tables import (
+    as_csv,
+    duration,
+    explained,
+    failures_by_kind,
+    failures_in_words,
+    leaderboard,
+    pruning_account,
+    pruning_savings,
+    score_text,
+    wide_leaderboard,
+)
 
 __all__ = [
     "CardFacts",
     "Screen",
+    "Standing",
+    "Winner",
+    "advice",
     "as_csv",
     "choose_screen",
+    "console",
     "duration",
+    "experiences",
+    "explained",
     "failures_by_kind",
+    "failures_in_words",
+    "families",
+    "features",
     "html_report",
     "leaderboard",
     "model_card",
+    "pruning_account",
+    "pruning_savings",
+    "result",
+    "score_text",
+    "usage",
     "wide_leaderboard",
+    "zoo",
 ]

@@ -32,7 +32,7 @@ from xautolm.report.tables import (
 from xautolm.run_folder import RunFolder
 from xautolm.trial_folder import TrialFolder, score_so_far
 from xautolm.vocabulary import TrialStatus
-from xautolm.zoo.downloads import sized
+from xautolm.zoo import sized
 
 REMARKS = {
     TrialStatus.TRUNCATED: " (stopped at the time limit)",

@@ -17,4 +17,6 @@ __all__ = [
     "Space",
     "is_number",
     "narrowed",
+    "presets",
+    "shares",
 ]

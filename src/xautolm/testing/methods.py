@@ -6,8 +6,7 @@ import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from xautolm.methods import Method
-from xautolm.methods.base import head_parameters
+from xautolm.methods import Method, head_parameters
 from xautolm.records import ModelCard, Scalar
 from xautolm.space import Space
 from xautolm.space.presets import Bounds

@@ -2,7 +2,8 @@
 
 from xautolm.records import ModelCard
 from xautolm.registry import Registry
-from xautolm.zoo.downloads import Fetched, Meter, cannot_be_had, fetch
+from xautolm.zoo.base import Head
+from xautolm.zoo.downloads import Fetched, Meter, cannot_be_had, fetch, sized
 from xautolm.zoo.families import FAMILIES, HELPERS, family_of
 from xautolm.zoo.lookup import known_card, zoo_name
 from xautolm.zoo.resolve import find_models, is_asked_for, local_models, tell_left_out
@@ -13,6 +14,7 @@ __all__ = [
     "FAMILIES",
     "ZOO",
     "Fetched",
+    "Head",
     "Meter",
     "cannot_be_had",
     "family_of",
@@ -21,6 +23,7 @@ __all__ = [
     "is_asked_for",
     "known_card",
     "local_models",
+    "sized",
     "tell_left_out",
     "zoo_name",
 ]

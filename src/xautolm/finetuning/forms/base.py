@@ -12,8 +12,7 @@ from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec, as_int
-from xautolm.tasks import Task
-from xautolm.tasks.base import Answers
+from xautolm.tasks import Answers, Task
 
 Columns: TypeAlias = dict[str, list[Any]]
 """Rows to train on, by the names that the model's `forward` has for them; besides them `length`, in tokens."""

@@ -24,8 +24,7 @@ from xautolm.finetuning.forms.base import Collator, Columns, by_length, longest_
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass, generative_architecture
 from xautolm.records import Answering, TrialSpec
-from xautolm.tasks import Task
-from xautolm.tasks.base import Answers, Row
+from xautolm.tasks import Answers, Row, Task
 from xautolm.vocabulary import Architecture, FailureKind
 
 BATCH = 32
