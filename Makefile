@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow test-data test-conformance check docs benchmark clean
+.PHONY: install demo test test-slow test-data test-conformance lint check docs benchmark clean
 
 install: $(VENV)/.installed
 
@@ -28,10 +28,13 @@ test-data: install
 test-conformance: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/conformance -m "conformance or not conformance"
 
-check: install
+lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+check: lint
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --cov --cov-report=term --cov-fail-under=90
 
 docs: install
 	$(BIN)/python -m tests.levels
