@@ -19,17 +19,16 @@ import json
 import shutil
 import tempfile
 import time
-import zlib
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import f1_score
 
 from benchmarks.first_minute.processes import ROOT
 from benchmarks.first_minute.rows import stratified
+from benchmarks.random_configurations import random_configuration
 from xautolm.data import Dataset, prepare
 from xautolm.errors import TrialError
 from xautolm.finetuning.run import run
@@ -37,7 +36,7 @@ from xautolm.hardware import system_profile
 from xautolm.methods import METHODS
 from xautolm.records import Configuration, ModelCard, Scalar, TrialSpec
 from xautolm.search_space import build_space, data_needs
-from xautolm.space import Branch, Choice, Parameter, Space
+from xautolm.space import Parameter, Space
 from xautolm.tasks import TASKS
 from xautolm.testing import trial_spec
 from xautolm.zoo import ZOO, find_models
@@ -210,30 +209,6 @@ def score_of(material: Material, configuration: Configuration) -> float:
 def fixed_or_default(fixed: dict[str, Scalar]) -> Callable[[str, Parameter], Scalar]:
     """Return what walks a space along some values, and its defaults elsewhere."""
     return lambda key, parameter: fixed.get(parameter.name, parameter.default)
-
-
-def random_configuration(space: Space, seed: int, number: int) -> Configuration:
-    """Draw a configuration, uniformly along each parameter's own scale; by name, whatever else the space has."""
-
-    def drawn(key: str, parameter: Parameter) -> Scalar:
-        stream = zlib.crc32(parameter.name.encode())
-        share = float(np.random.default_rng([seed, number, stream]).random())
-        return value_at(parameter, share)
-
-    return space.walk(drawn)
-
-
-def value_at(parameter: Parameter, share: float) -> Scalar:
-    """Return the value at a share, from 0 to 1, of a parameter's range."""
-    if isinstance(parameter, Choice | Branch):
-        return parameter.options[int(share * len(parameter.options))]
-    is_whole = isinstance(parameter.low, int)
-    low, high = float(parameter.low), float(parameter.high)
-    if is_whole:
-        # Half a step on both sides, so that the ends are as likely as the rest.
-        low, high = low - 0.499, high + 0.499
-    value = low * (high / low) ** share if parameter.log else low + share * (high - low)
-    return round(value) if is_whole else value
 
 
 def read_trials(results: Path) -> list[RangeTrial]:

@@ -6,7 +6,8 @@ from dataclasses import replace
 
 import pytest
 
-from benchmarks.ranges import RangeTrial, random_configuration, table, value_at
+from benchmarks.random_configurations import random_configuration, value_at
+from benchmarks.ranges import RangeTrial, table
 from xautolm.space import Branch, Choice, Float, Int, Space
 
 TRIAL = RangeTrial(
