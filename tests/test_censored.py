@@ -85,7 +85,7 @@ def test_the_stores_opinion_of_a_stopped_trial_is_a_bound(
     experiences: dict[str, Experience],
 ) -> None:
     scores = {
-        name: standings_of(list(experiences.values()), OBJECTIVES)[one.id]
+        name: standings_of(list(experiences.values()), OBJECTIVES)[one.id].scores
         for name, one in experiences.items()
     }
     # Half as far below the mean of the whole ones, 0.7, as it was when it was stopped.

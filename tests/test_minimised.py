@@ -104,7 +104,9 @@ def test_the_study_and_the_store_know_the_direction(fit: Fit, tmp_path: Path) ->
     worth = utilities(past, "linear_front")
     assert worth[auto.best_.id] == 1.0 == max(worth.values()) and min(worth.values()) < 1.0
     (mae,) = (objective for objective in _objectives(auto) if objective is not TIME)
-    quality = {one.configuration.model: standings_of(past, (mae,))[one.id][0] for one in past}
+    quality = {
+        one.configuration.model: standings_of(past, (mae,))[one.id].scores[0] for one in past
+    }
     assert max(quality, key=lambda model: quality[model]) == "minilm-l4"
 
 

@@ -34,7 +34,7 @@ def test_quality_is_judged_within_a_data_set_over_its_runs(
     # SQuAD: mean .4707, deviation .2857. DROP: mean .15, deviation .05. The time is e seconds, minus its logarithm -1.
     expected = [(1.352, -1), (-0.317, -1), (-1.035, -1), (1.0, -1), (-1.0, -1)]
     for experience, scores in zip([*squad, *drop], expected, strict=True):
-        assert standings[experience.id] == pytest.approx(scores, abs=2e-3)
+        assert standings[experience.id].scores == pytest.approx(scores, abs=2e-3)
 
 
 def test_what_is_measured_differently_is_never_compared(
@@ -44,8 +44,8 @@ def test_what_is_measured_differently_is_never_compared(
     outcome = success(10.0, rouge=0.2)
     other = answered(0.2, "c", outcome=outcome, objectives=("rouge", "evaluation_time"))
     standings = standings_of([*ours, other], GOALS)
-    assert standings[other.id][0] == 0.0  # alone with its measure
-    assert [standings[one.id][0] for one in ours] == pytest.approx([1.0, -1.0])
+    assert standings[other.id].scores[0] == 0.0  # alone with its measure
+    assert [standings[one.id].scores[0] for one in ours] == pytest.approx([1.0, -1.0])
 
 
 def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -28,6 +29,22 @@ from xautolm.search import Evidence, standardised
 
 LARGEST_SCORE = 3.0
 """Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """Where a past trial stands among those on the same data."""
+
+    scores: tuple[float, ...] | None
+    """As evidence has them; None for a failure."""
+    data: str
+    """Which trials it was compared with."""
+    units: tuple[float, ...]
+    """By what each score was divided."""
+
+
+NO_STANDING = Standing(scores=None, data="", units=())
+"""Of a failure."""
 
 
 def evidence_of(
@@ -68,21 +85,25 @@ def weighed(
     beta = decay([neighbor.distance for neighbor in neighbors], options)
     takes_successes = options.positives != Mode.NONE
     takes_failures = options.negatives != Mode.NONE
-    standings: dict[str, tuple[float, ...]] = {}
+    standings: dict[str, Standing] = {}
     if takes_successes:
         standings = standings_of(experiences, objectives)
     evidence = []
     for neighbor in neighbors:
         experience = neighbor.experience
-        scores = standings.get(experience.id)
         is_failure = takes_failures and is_negative(experience)
         # Neither scores nor a failure of its configuration: nothing can be learned from it.
-        if scores is None and not is_failure:
+        if experience.id not in standings and not is_failure:
             continue
-        values = experience.configuration.values
-        weight = math.exp(-beta * neighbor.distance)
-        source = title(experience)
-        item = Evidence(values=values, scores=scores, weight=weight, source=source)
+        standing = standings.get(experience.id, NO_STANDING)
+        item = Evidence(
+            values=experience.configuration.values,
+            scores=standing.scores,
+            weight=math.exp(-beta * neighbor.distance),
+            source=title(experience),
+            data=standing.data,
+            units=standing.units,
+        )
         evidence.append(item)
     return evidence
 
@@ -109,8 +130,8 @@ def title(experience: Experience) -> str:
 
 def standings_of(
     experiences: Sequence[Experience], objectives: Sequence[Objective]
-) -> dict[str, tuple[float, ...]]:
-    """Return the scores of every trial that did not fail, by its id.
+) -> dict[str, Standing]:
+    """Return the standing of every trial that did not fail, by its id.
 
     Qualities are in standard deviations from the mean of the data set; those of stopped trials are bounds.
     Runs of one data set are compared with each other: within a run with one success, that would stand at 0 however good
@@ -126,18 +147,20 @@ def standings_of(
         members = groups.setdefault(group, [])
         members.append(experience)
     time = time_position(objectives)
-    standings: dict[str, tuple[float, ...]] = {}
-    for (_, measures), members in groups.items():
-        scores = _scores(members, measures, time)
+    standings: dict[str, Standing] = {}
+    for (data, measures), members in groups.items():
+        scores, units = _scores(members, measures, time)
+        names = " ".join(measure.name for measure in measures)
         for experience, row in zip(members, scores.tolist(), strict=True):
-            standings[experience.id] = tuple(row)
+            standing = Standing(scores=tuple(row), data=f"{data} {names}", units=units)
+            standings[experience.id] = standing
     return standings
 
 
 def _scores(
     members: Sequence[Experience], measures: Sequence[Objective], time: int | None
-) -> np.ndarray:
-    """Return the scores of experiences of one data set, shape (experiences, objectives).
+) -> tuple[np.ndarray, tuple[float, ...]]:
+    """Return the scores of experiences of one data set, shape (experiences, objectives), and by what they were divided.
 
     Args:
         members: The experiences; all have a value of every measure.
@@ -151,12 +174,12 @@ def _scores(
         rows.append([oriented_value(outcome, measure) for measure in measures])
         is_stopped.append(outcome.is_censored)
     values = np.asarray(rows)
-    scores = standardised(values, time, np.asarray(is_stopped, dtype=bool))
+    scores, units = standardised(values, time, np.asarray(is_stopped, dtype=bool))
     limited: np.ndarray = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
     if time is not None:
         # A logarithm of seconds is no number of standard deviations: it is taken as it is.
         limited[:, time] = scores[:, time]
-    return limited
+    return limited, units
 
 
 def _data_set(experience: Experience) -> str:

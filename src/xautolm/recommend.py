@@ -296,12 +296,12 @@ def _ranked(
     Where nothing is near, none is better than another: past successes and defaults stand as they came.
     """
     rows = surrogates.encoder.rows(candidate.configuration.values for candidate in candidates)
-    prediction = surrogates.predict((), rows, trust=np.ones(1), failure_trust=1.0)
-    quality = prediction.scores[:, 0]
+    quality = surrogates.past_quality(rows)
+    failure = surrogates.failure((), rows, trust=1.0)
     order = np.arange(len(candidates))
     if neighbors:
         was_tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
-        promise = quality - FAILURE_WEIGHT * prediction.failure + TRIED * was_tried
+        promise = quality - FAILURE_WEIGHT * failure + TRIED * was_tried
         order = np.argsort(-promise, kind="stable")
 
     recommendations: dict[tuple[str, str], Recommendation] = {}
@@ -317,11 +317,11 @@ def _ranked(
         because = reasons(surrogates.encoder, configuration, neighbors)
         # Where no forest could be fitted, or no near trial is like this, a number would rest on nothing.
         predicted_quality = None
-        if because and surrogates.score_forest is not None:
+        if because and surrogates.past is not None:
             predicted_quality = float(quality[index])
         predicted_failure = None
         if because and surrogates.failure_forest is not None:
-            predicted_failure = float(prediction.failure[index])
+            predicted_failure = float(failure[index])
         estimate = scenario.resources.predict(configuration)
         recommendations[pair] = Recommendation(
             configuration=configuration,

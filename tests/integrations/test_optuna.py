@@ -90,9 +90,10 @@ def test_experience_finds_better_trials_with_fewer_failures() -> None:
     without = [searched(XAutoLMSampler(seed=seed)) for seed in range(4)]
     assert statistics.mean(map(best, with_store)) < statistics.mean(map(best, without))
     assert sum(map(failures, with_store)) < sum(map(failures, without))
-    # From the first proposals on, the model that was best elsewhere.
-    early = [trial.params["kind"] for study in with_store for trial in study.trials[:5]]
-    assert early.count("net") > len(early) / 2
+    # Of two objectives none counts more: the first proposals hold the fastest kind elsewhere, and the best.
+    for study in with_store:
+        early = {trial.params["kind"] for trial in study.trials[:3]}
+        assert {"net", "linear"} <= early
 
 
 @pytest.mark.slow
@@ -136,7 +137,7 @@ def test_explanations_say_where_proposals_came_from() -> None:
         for trial in study.trials
         if "explanation" in trial.user_attrs
     ]
-    assert len(explanations) == 11
+    assert len(explanations) == 12
     reasons = [one["because"] for one in explanations if one.get("because")]
     assert reasons and all(
         one.startswith(("t0 trial", "t1 trial")) for three in reasons for one in three
@@ -202,3 +203,30 @@ def test_bad_features_directions_and_objectives() -> None:
     )
     with pytest.raises(UsageError, match="other objectives"):
         study.ask().suggest_float("x", 0, 1)
+
+
+def test_the_first_trial_is_a_whole_configuration_of_the_past() -> None:
+    """Each parameter drawn by itself would be a mixture that nobody ever tried."""
+    experiences = experiences_from_rows(past(), FEATURES, ("minimize", "minimize"))
+    tried = [dict(experience.configuration.values) for experience in experiences]
+    for seed in range(3):
+        study = searched(XAutoLMSampler(experiences, NOW, seed=seed), 1)
+        (first,) = study.trials
+        assert first.user_attrs["explanation"]["trust"] > 0.5
+        choices = {name: first.params[name] for name in ("kind", "scale")}
+        alike = [one for one in tried if choices.items() <= one.items()]
+        assert set(first.params) == set(alike[0])
+
+
+def test_a_parameter_of_the_past_that_is_not_asked_for_is_forgotten() -> None:
+    def simple(trial: optuna.Trial) -> tuple[float, float]:
+        kind = trial.suggest_categorical("kind", ["net", "trees", "linear"])
+        return {"net": 0.1, "trees": 0.4, "linear": 0.6}[kind], 1.0
+
+    experiences = experiences_from_rows(past(), FEATURES, ("minimize", "minimize"))
+    sampler = XAutoLMSampler(experiences, NOW, seed=0)
+    study = optuna.create_study(directions=["minimize", "minimize"], sampler=sampler)
+    study.optimize(simple, n_trials=12)
+    assert len(study.trials) == 12
+    assert all(set(trial.params) == {"kind"} for trial in study.trials)
+    assert min(trial.values[0] for trial in study.trials) == 0.1

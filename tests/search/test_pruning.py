@@ -236,11 +236,13 @@ def test_a_falling_curve_is_not_continued_downwards() -> None:
 def test_half_of_a_stopped_trials_deficit_is_believed() -> None:
     values = np.asarray([[0.8, -100.0], [0.6, -50.0], [0.1, -150.0], [0.9, -150.0]])
     is_censored = np.asarray([False, False, True, True])
-    scores = standardised(values, 1, is_censored)
+    scores, units = standardised(values, 1, is_censored)
     deviation = values[:, 0].std()
     # The mean is that of the two that ran to their end: 0.7.
     assert scores[:, 0] == pytest.approx(
         [0.1 / deviation, -0.1 / deviation, 0.5 * -0.6 / deviation, 0.2 / deviation]
     )
     assert scores[:, 1] == pytest.approx(-np.log([100, 50, 150, 150]))
-    assert standardised(values, 1)[:, 0] == pytest.approx((values[:, 0] - 0.6) / deviation)
+    assert units == pytest.approx((deviation, 1.0))
+    scores, _ = standardised(values, 1)
+    assert scores[:, 0] == pytest.approx((values[:, 0] - 0.6) / deviation)

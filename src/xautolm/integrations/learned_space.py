@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from optuna.distributions import (
@@ -14,7 +14,8 @@ from optuna.distributions import (
 from optuna.trial import FrozenTrial
 
 from xautolm.records import Scalar, Values, as_float
-from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
+from xautolm.search.encoding import WIDE
+from xautolm.space import Branch, Choice, Float, Int, Parameter, Space, is_number
 
 NAME = "learned"
 """Name of every space that is read from trials; it is never stored, so it needs no version."""
@@ -34,19 +35,22 @@ class LearnedSpace:
     """Names of the parameters that open others."""
 
     @classmethod
-    def of_trials(cls, trials: Sequence[FrozenTrial]) -> LearnedSpace:
-        """Build the space of a study from its trials.
+    def of_trials(cls, trials: Sequence[FrozenTrial], past: Sequence[Values] = ()) -> LearnedSpace:
+        """Build the space of a study from its trials, and from what past ones asked for that these have not met yet.
 
-        A parameter that only a part of the trials has stands under the option of another categorical parameter that
-        tells those with it from those without; where there is none, it stands beside the others.
+        The range of a parameter that only past trials had is not stated: it is as wide as their values. A parameter
+        that only a part of the trials has stands under the option of another categorical parameter that tells those
+        with it from those without; where there is none, it stands beside the others.
         """
-        distributions: dict[str, BaseDistribution] = {}
+        # A trial that ended before it asked for anything would make every parameter look conditional.
+        values_of_trials = [trial.params for trial in trials if trial.params]
+        past_values = _still_possible(past, values_of_trials)
+        distributions = _past_distributions(past_values)
         for trial in trials:
             # An objective may change a range while the study runs; later trials go by the latest.
             distributions |= trial.distributions
-        # A trial that ended before it asked for anything would make every parameter look conditional.
-        values_of_trials = [trial.params for trial in trials if trial.params]
-        parameters = _tree(values_of_trials, distributions, above=frozenset())
+        shapes = [*values_of_trials, *_shapes(past_values)]
+        parameters = _tree(shapes, distributions, above=frozenset())
         space = Space(NAME, tuple(parameters))
 
         branches: set[str] = set()
@@ -71,6 +75,77 @@ class LearnedSpace:
             distribution = self.distributions[name]
             params[name] = _value_in(distribution, value)
         return params
+
+
+def _still_possible(past: Sequence[Values], trials: Sequence[Values]) -> list[Values]:
+    """Return past configurations without the parameters that the study's objective does not ask for.
+
+    That it does not is known from a trial that made the same choices as a past one and lacks the parameter.
+    """
+    # Past trials made few different choices, however many they are.
+    choices_by_name: dict[str, set[frozenset[tuple[str, Scalar]]]] = {}
+    for values in past:
+        choices = frozenset(_choices(values).items())
+        for name in values:
+            choices_by_name.setdefault(name, set()).add(choices)
+    lacking: set[str] = set()
+    for name, choices_of_past in choices_by_name.items():
+        for values in trials:
+            if name not in values and _agree_with_any(_choices(values), choices_of_past):
+                lacking.add(name)
+                break
+    possible: list[Values] = []
+    for values in past:
+        possible.append({name: value for name, value in values.items() if name not in lacking})
+    return possible
+
+
+def _shapes(past: Sequence[Values]) -> list[Values]:
+    """Return one configuration of each choice of options and set of parameters: a tree depends on no number."""
+    shapes: dict[tuple[frozenset[tuple[str, Scalar]], frozenset[str]], Values] = {}
+    for values in past:
+        shape = frozenset(_choices(values).items()), frozenset(values)
+        shapes.setdefault(shape, values)
+    return list(shapes.values())
+
+
+def _choices(values: Values) -> dict[str, Scalar]:
+    """Return the texts and switches of a configuration: what other parameters may stand under."""
+    return {name: value for name, value in values.items() if isinstance(value, str | bool)}
+
+
+def _agree_with_any(
+    choices: Mapping[str, Scalar], others: Iterable[frozenset[tuple[str, Scalar]]]
+) -> bool:
+    """Return whether some choices are those of another configuration, as far as both have them."""
+    for other in others:
+        other_choices = dict(other)
+        common = choices.keys() & other_choices.keys()
+        if all(choices[name] == other_choices[name] for name in common):
+            return True
+    return False
+
+
+def _past_distributions(past: Sequence[Values]) -> dict[str, BaseDistribution]:
+    """Return for each parameter a distribution that holds its past values, and no more than it has to."""
+    values_by_name: dict[str, list[Scalar]] = {}
+    for configuration in past:
+        for name, value in configuration.items():
+            values_by_name.setdefault(name, []).append(value)
+    return {name: _range_of(values) for name, values in values_by_name.items()}
+
+
+def _range_of(values: Sequence[Scalar]) -> BaseDistribution:
+    """Return a distribution that holds some values."""
+    numbers = [value for value in values if is_number(value)]
+    if len(numbers) < len(values):
+        # In the order of their first appearance, so that the same past gives the same space.
+        return CategoricalDistribution(tuple(dict.fromkeys(values)))
+    low, high = min(numbers), max(numbers)
+    is_log = low > 0 and high >= WIDE * low
+    if all(isinstance(number, int) for number in numbers):
+        return IntDistribution(int(low), int(high), log=is_log)
+    return FloatDistribution(low, high, log=is_log)
 
 
 def _tree(

@@ -19,7 +19,7 @@ from xautolm.past_evidence import weighed
 from xautolm.records import Experience, Scalar, Values
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import Proposer
-from xautolm.search.settings import DEFAULTS
+from xautolm.search.settings import DEFAULTS, HYPERVOLUME_ONLY
 from xautolm.search.space_sampler import explain
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.strategies.xautolm import from_zero, own_evidence
@@ -87,24 +87,28 @@ class XAutoLMSampler(BaseSampler):
         self.seed = seed
         self._distances: Distances = ([], 0)
         self._evidence: list[Evidence] | None = None
+        self._learned: tuple[int, LearnedSpace] | None = None
+        """How many trials had ended, and the space that was known then."""
         self._model: StudyModel | None = None
+        self._unmet: dict[int, Values] = {}
+        """What is proposed for parameters that no trial of the study has asked for yet, by the trial's number."""
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Return every parameter that any trial had; only those that the objective asks for get used."""
-        learned = LearnedSpace.of_trials(_ended_trials(study))
-        return dict(learned.distributions)
+        # What only past trials had is left out: the study's range of it is not known, and Optuna refuses another.
+        return dict(LearnedSpace.of_trials(_ended_trials(study)).distributions)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Scalar]:
-        """Return values of the parameters that earlier trials had, chosen together."""
-        # The first trial: nothing is known of the space, and `sample_independent` is asked for each parameter.
-        if not search_space:
-            return {}
+        """Return values of the parameters that earlier trials had, chosen together with what only past ones had."""
         model = self._study_model(study)
         learned = model.learned
+        if not learned.distributions:
+            # Neither trials nor a past: nothing is known, and `sample_independent` is asked for each parameter.
+            return {}
         target = _target_evidence(study, learned, search_space)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         pending = [learned.inward(running_trial.params) for running_trial in running]
@@ -118,16 +122,35 @@ class XAutoLMSampler(BaseSampler):
             time=None,
         )
         explain(study, trial, proposal.explanation)
-        if proposal.values is not None:
-            return learned.outward(proposal.values)
+        if proposal.values is None:
+            return self._from_zero(study, trial, model, target, proposal.failure_trust)
+        params = learned.outward(proposal.values)
+        running_numbers = {running_trial.number for running_trial in running}
+        for number in self._unmet.keys() - running_numbers:
+            del self._unmet[number]
+        self._unmet[trial.number] = {
+            name: value for name, value in params.items() if name not in search_space
+        }
+        return {name: value for name, value in params.items() if name in search_space}
 
-        # The proposer leaves this trial to a search from zero. What the store holds likely to fail is passed over, but
-        # not for ever: the last attempt is taken as it is.
+    def _from_zero(
+        self,
+        study: Study,
+        trial: FrozenTrial,
+        model: StudyModel,
+        target: Sequence[Evidence],
+        failure_trust: float,
+    ) -> dict[str, Scalar]:
+        """Return what a search without a past proposes.
+
+        What the store holds likely to fail is passed over, but not for ever: the last attempt is taken as it is.
+        """
+        met = LearnedSpace.of_trials(_ended_trials(study))
         for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
-            params = from_zero(study, trial, learned.space, search_space, seed)
-            values = learned.inward(params)
-            if not model.proposer.is_likely_to_fail(target, values, proposal.failure_trust):
+            params = from_zero(study, trial, met.space, met.distributions, seed)
+            values = model.learned.inward(met.inward(params))
+            if not model.proposer.is_likely_to_fail(target, values, failure_trust):
                 break
         return params
 
@@ -140,8 +163,12 @@ class XAutoLMSampler(BaseSampler):
     ) -> Scalar:
         """Return a value of a parameter that no trial has had yet.
 
-        It is that of a past trial which agrees with what was chosen so far, or Optuna's.
+        It is what was proposed with the trial's other values; else that of a past trial which agrees with what was
+        chosen so far, or Optuna's.
         """
+        proposed = self._unmet.get(trial.number, {})
+        if param_name in proposed and _contains(param_distribution, proposed[param_name]):
+            return proposed[param_name]
         # Drawn once a trial, not once a parameter: a trial follows the past in all its parameters or in none.
         whole_trial = np.random.default_rng([self.seed, trial.number])
         follows_past = whole_trial.random() < DEFAULTS.largest_trust
@@ -210,9 +237,17 @@ class XAutoLMSampler(BaseSampler):
         self._evidence = weighed(self._distances, objectives, KNOBS)
         return self._evidence
 
+    def _learned_space(self, study: Study) -> LearnedSpace:
+        """Return the space so far: what the study's trials asked for, and past ones where these have not been yet."""
+        ended = _ended_trials(study)
+        if self._learned is None or self._learned[0] != len(ended):
+            past = [evidence.values for evidence in self._past(study)]
+            self._learned = len(ended), LearnedSpace.of_trials(ended, past)
+        return self._learned[1]
+
     def _study_model(self, study: Study) -> StudyModel:
         """Return the space so far, and models over it; made anew when the space has changed."""
-        learned = LearnedSpace.of_trials(_ended_trials(study))
+        learned = self._learned_space(study)
         if self._model is not None and self._model.learned.space == learned.space:
             return self._model
         past: list[Evidence] = []
@@ -230,7 +265,7 @@ class XAutoLMSampler(BaseSampler):
         warmed = shaped(plain, (neighbors_here, incomparable), KNOBS)
         # Without past trials there is nothing to trust or to distrust: the search begins from zero.
         memory = Memory(prior=warmed.prior, evidence=past) if past else None
-        proposer = Proposer(learned.space, self.seed, memory)
+        proposer = Proposer(learned.space, self.seed, memory, HYPERVOLUME_ONLY)
         self._model = StudyModel(learned, proposer)
         return self._model
 

@@ -7,7 +7,7 @@ from itertools import combinations
 import numpy as np
 
 from xautolm.objectives import hypervolume_improvement
-from xautolm.search.evidence import Scores, Trials, scores_of
+from xautolm.search.evidence import Scores
 from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Prediction
 
@@ -24,7 +24,6 @@ Samples = np.ndarray
 
 def acquisition(
     prediction: Prediction,
-    target: Trials,
     *,
     lead: int,
     time: int | None,
@@ -38,13 +37,12 @@ def acquisition(
 
     Args:
         prediction: For the candidates.
-        target: The target's own trials.
         lead: Position of the first quality.
         time: Position of the evaluation time, if it is an objective.
         settings: The tuned numbers.
     """
     objectives = prediction.scores.shape[1]
-    own_scores = scores_of(target, objectives)
+    own_scores = prediction.own
     means = prediction.scores[:, :, None]
     deviations = prediction.deviation[:, :, None]
     # Shape (candidates, objectives, quantiles).
@@ -60,6 +58,8 @@ def acquisition(
     # as good a quality on made-up tasks, but less hypervolume: 1.05 times that of a search from zero, fading 1.07.
     fading = np.exp(-len(own_scores) / settings.early_lead_fade)
     lead_weight = settings.lead_share + settings.early_lead_share * fading
+    if objectives == 1:
+        lead_weight = 1.0
     expected = lead_weight * lead_improvement.mean(axis=1)
 
     # Expected improvement of the hypervolume, which is computed for two objectives: of more, each pair adds its own.
@@ -67,14 +67,16 @@ def acquisition(
     corner = reference_point(own_scores, samples, time, settings)
     for pair in combinations(range(objectives), 2):
         first, second = pair
-        # Both of shape (candidates, quantiles); the time, of which only the mean is used, is repeated.
-        widths, heights = np.broadcast_arrays(coordinates[first], coordinates[second])
+        # Errors in two objectives are independent: each quantile of one meets each of the other. Both have the shape
+        # (candidates, quantiles of the first, quantiles of the second); the time has one quantile, its mean.
+        widths, heights = np.broadcast_arrays(
+            coordinates[first][:, :, None], coordinates[second][:, None, :]
+        )
         # What is improved on: the target's own trials in these two objectives, shape (successes, 2).
         own_points = own_scores[:, pair]
         own_corner = corner[[first, second]]
         improvement = hypervolume_improvement(widths, heights, own_points, own_corner)
-        # Over the quantiles.
-        expected = expected + improvement.mean(axis=1)
+        expected = expected + improvement.mean(axis=(1, 2))
 
     # Late in a search nothing may be expected to improve: then the candidate that comes nearest to the best is first.
     optimistic = lead_means + prediction.deviation[:, lead]
@@ -115,7 +117,7 @@ def reference_point(
         own = own_scores[:, objective]
         predicted = samples[:, objective]
         is_quality = objective != time
-        if is_quality and len(own):
+        if is_quality and len(own) and settings.reference_quantile is not None:
             floor = np.quantile(own, settings.reference_quantile)
         else:
             lowest_own = own.min(initial=np.inf)

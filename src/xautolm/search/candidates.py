@@ -4,16 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import combinations
 
 import numpy as np
 from numpy.random import Generator
 
+from xautolm.objectives import hypervolume_improvement
 from xautolm.records import Scalar, Values, as_float
 from xautolm.search.acquisition import acquisition
 from xautolm.search.encoding import Encoder
-from xautolm.search.evidence import Evidence, Memory, Trials
+from xautolm.search.evidence import Evidence, Memory, Trials, scores_of
+from xautolm.search.past_runs import normal_scores
 from xautolm.search.settings import DEFAULTS, SearchSettings
-from xautolm.search.surrogates import Prediction, Surrogates
+from xautolm.search.surrogates import Prediction, Surrogates, Target, Trust
 from xautolm.space import Branch, Choice, Parameter, Prior, Space
 
 FROM_ZERO = "search from zero"
@@ -22,6 +25,10 @@ REASONS = 3
 """Past trials that an explanation names."""
 DIGITS = 3
 """Decimals of the numbers in an explanation."""
+CORNER_GAP = 0.1
+"""Distance of the reference point to the worst trials, in normal scores."""
+TIE_BREAK = 1e-6
+"""Weight of the plain sum of objectives where trials add nothing to the hypervolume."""
 UNBEARABLE = -1.0
 """Worth of a candidate that is too likely to fail: below that of any other, which is 0 at least."""
 
@@ -72,8 +79,8 @@ class Proposer:
     prior: Prior = field(init=False)
     encoder: Encoder = field(init=False)
     surrogates: Surrogates = field(init=False)
-    past: Trials = field(init=False)
-    """The store's successes as configurations of the space, as far as they can be."""
+    past_best: list[Evidence] = field(init=False)
+    """The best trials of each past data set, as configurations of the space; the nearest data set's first."""
 
     def __post_init__(self) -> None:
         # Without a store, the prior is the plain one, and the models have nothing to learn from.
@@ -85,7 +92,7 @@ class Proposer:
             store = self.memory.evidence
         self.encoder = Encoder.of_space(self.space)
         self.surrogates = Surrogates(self.encoder, self.seed, store, self.settings)
-        self.past = self._adopted(self.surrogates.heaviest)
+        self.past_best = self._past_best()
 
     def _adopted(self, store: Trials) -> list[Evidence]:
         """Return past successes as configurations of this space; those without a place in it are left out."""
@@ -99,6 +106,17 @@ class Proposer:
                 inside = replace(evidence, values=configuration.values)
                 adopted.append(inside)
         return adopted
+
+    def _past_best(self) -> list[Evidence]:
+        """Return the trials that lead in their data set, as far as they have a place in this space."""
+        by_data: dict[str, list[Evidence]] = {}
+        for evidence in self._adopted(self.surrogates.heaviest):
+            by_data.setdefault(evidence.data, []).append(evidence)
+        nearest_first = sorted(by_data.values(), key=lambda trials: -trials[0].weight)
+        best: list[Evidence] = []
+        for trials in nearest_first:
+            best += leaders(trials, self.settings.leaders)
+        return best[: self.settings.past_candidates]
 
     def propose(
         self,
@@ -120,8 +138,9 @@ class Proposer:
             lead: Position of the first quality among them.
             time: Position of the evaluation time, if it is one of them.
         """
+        view = self.surrogates.look_at(target, objectives)
         # How far the store is followed in each objective, shape (objectives,).
-        trust = self._trust(target, objectives)
+        trust = self._trust(view)
         lead_trust = float(trust[lead])
         # Causes of failure carry over from task to task better than qualities do: that trust fades more slowly.
         failure_trust = lead_trust**self.settings.failure_fade
@@ -130,7 +149,7 @@ class Proposer:
             explanation = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
             return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
 
-        if self.surrogates.score_forest is None:
+        if self.surrogates.past is None:
             # The store has failures only: no model of quality, but a prior that leads away from them.
             drawn = self.prior.sample(rng)
             explanation = {"origin": "prior"}
@@ -138,13 +157,7 @@ class Proposer:
                 values=drawn.values, failure_trust=failure_trust, explanation=explanation
             )
 
-        # What the store says of the time is believed throughout: the same seconds mean the same on every task.
-        if time is not None:
-            trust[time] = 1.0
-        # The time may be the lead itself, where it is the only objective.
-        lead_trust = float(trust[lead])
-
-        candidates = self._candidates(target, lead_trust, lead, rng)
+        candidates = self._candidates(target, lead_trust, rng)
         # A configuration that was tried, or runs now, would teach nothing new.
         candidates = untried(candidates, target, pending)
         if not candidates:
@@ -157,8 +170,8 @@ class Proposer:
 
         # One row for each candidate, in their order, as in all that is computed of them.
         rows = self.encoder.rows(candidate.values for candidate in candidates)
-        prediction = self.surrogates.predict(target, rows, trust, failure_trust)
-        worth = acquisition(prediction, target, lead=lead, time=time, settings=self.settings)
+        prediction = self.surrogates.predict(view, rows, failure_trust)
+        worth = acquisition(prediction, lead=lead, time=time, settings=self.settings)
         bearable = self.settings.bearable_failure
         best = most_worth(worth, prediction.failure, bearable)
         chosen = candidates[best]
@@ -194,14 +207,14 @@ class Proposer:
             sources.append(experience.source)
         return sources
 
-    def _trust(self, target: Trials, objectives: int) -> np.ndarray:
+    def _trust(self, target: Target) -> Trust:
         """Return how far the store is followed in each objective, shape (objectives,)."""
         # A prior that knows something, and no success of which to learn: what moved it were failures.
-        has_failures_only = self.surrogates.score_forest is None and self.prior != self.plain
+        has_failures_only = self.surrogates.past is None and self.prior != self.plain
         if has_failures_only:
             # There is no opinion of quality that could agree or disagree with the target's trials.
-            return np.full(objectives, self.settings.prior_trust)
-        return self.surrogates.trust_in_store(target, objectives)
+            return np.full(target.scores.shape[1], self.settings.prior_trust)
+        return self.surrogates.trust_in_store(target)
 
     def _begins_from_zero(self, target: Trials, trust: float, rng: Generator) -> bool:
         """Return whether to leave a proposal to a search from zero.
@@ -220,9 +233,7 @@ class Proposer:
             return False
         return is_drawn
 
-    def _candidates(
-        self, target: Trials, trust: float, lead: int, rng: Generator
-    ) -> list[Candidate]:
+    def _candidates(self, target: Trials, trust: float, rng: Generator) -> list[Candidate]:
         """Return candidates: from the prior as far as the store is trusted, from the plain space, the store's best, and
         near the target's best."""
         settings = self.settings
@@ -244,15 +255,13 @@ class Proposer:
             candidates.append(candidate)
 
         # The store's best as they were, and as parents: on made-up tasks F1 after 2 trials rose from 0.527 to 0.592.
-        past_best = best_first(self.past, lead)
-        past_best = past_best[: settings.past_candidates]
-        for evidence in past_best:
+        for evidence in self.past_best:
             candidate = Candidate(evidence.values, f"as {evidence.source}")
             candidates.append(candidate)
 
         # The target's own best come first as parents; the store's stand in while there are too few.
-        own_best = best_first(target, lead)
-        parents = own_best + past_best
+        own_best = leaders(target, settings.parents)
+        parents = own_best + self.past_best
         parents = parents[: settings.parents]
         if not parents:
             return candidates
@@ -335,18 +344,32 @@ def expectation(prediction: Prediction, position: int) -> dict[str, object]:
     return {"expected": expected, "failure": round(failure, DIGITS)}
 
 
-def best_first(trials: Trials, lead: int) -> list[Evidence]:
-    """Return the successes, those first that lead in the first quality on the nearest tasks."""
+def leaders(trials: Trials, count: int) -> list[Evidence]:
+    """Return the successes that lead, at most so many: each adds most to the hypervolume of those before it.
 
-    def weighted_lead(success: Evidence) -> float:
-        assert success.scores is not None
-        return success.scores[lead] * success.weight
-
-    successes: list[Evidence] = []
-    for evidence in trials:
-        if not evidence.failed:
-            successes.append(evidence)
-    return sorted(successes, key=weighted_lead, reverse=True)
+    Of one objective these are simply the best. Objectives count as ranks, for their units cannot be compared.
+    """
+    successes = [evidence for evidence in trials if evidence.scores is not None]
+    if not successes:
+        return []
+    scores = scores_of(successes, len(successes[0].scores or ()))
+    ranks = normal_scores(scores)
+    objectives = ranks.shape[1]
+    # Slightly below the worst, so that the best in one objective gain something even if they are the worst in another.
+    corner = ranks.min(axis=0) - CORNER_GAP
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(successes)):
+        gains = (ranks - corner).sum(axis=1) * TIE_BREAK
+        if objectives == 1:
+            gains = ranks[:, 0] - corner[0]
+        for first, second in combinations(range(objectives), 2):
+            pair = [first, second]
+            gains = gains + hypervolume_improvement(
+                ranks[:, first], ranks[:, second], ranks[chosen][:, pair], corner[pair]
+            )
+        gains[chosen] = -np.inf
+        chosen.append(int(np.argmax(gains)))
+    return [successes[position] for position in chosen]
 
 
 def _uniform(parameter: Parameter, rng: Generator) -> Scalar:

@@ -22,6 +22,12 @@ class Evidence:
     standard deviations from their run's mean, the evaluation time is minus its natural logarithm."""
     weight: float = 1.0
     """How much it counts: falls with the distance of its task."""
+    data: str = ""
+    """Which trials it is compared with: those on the same data, measured alike. Empty in files from before it was
+    kept."""
+    units: tuple[float, ...] = ()
+    """By what each score was divided: standard deviations of the qualities among those trials, 1 for the time. Empty
+    where they are not known."""
     source: str = ""
     """Which trial it was, for people."""
 
@@ -68,8 +74,10 @@ def scores_of(target: Trials, objectives: int) -> Scores:
 
 def standardised(
     values: np.ndarray, time: int | None, is_censored: np.ndarray | None = None
-) -> Scores:
-    """Oriented objectives as scores: qualities in standard deviations from their mean, the time as minus its logarithm.
+) -> tuple[Scores, tuple[float, ...]]:
+    """Return oriented objectives as scores, and by what each was divided.
+
+    Qualities are in standard deviations from their mean, the time is minus its logarithm.
 
     What a trial had reached when it was stopped is a lower bound. So it is no part of the mean that others are compared
     with, and if it is below that mean, only half of its deficit counts: it is at most that much worse. What is above
@@ -81,7 +89,7 @@ def standardised(
         is_censored: Which trials were stopped before their end, shape (trials,); none if not given.
     """
     if not len(values):
-        return values
+        return values, ()
     if is_censored is None:
         is_censored = np.zeros(len(values), dtype=bool)
     whole = values[~is_censored]
@@ -101,4 +109,5 @@ def standardised(
         # Neither centred nor scaled: the same seconds mean the same on every task.
         seconds = np.maximum(-values[:, time], LEAST_SECONDS)
         scores[:, time] = -np.log(seconds)
-    return np.asarray(scores)
+        deviation[time] = 1.0
+    return np.asarray(scores), tuple(deviation.tolist())

@@ -21,8 +21,10 @@ class SearchSettings:
     """Drawn from the plain space besides."""
     mutations: int = 70
     """Made from the best trials."""
-    past_candidates: int = 30
-    """Of the store's best configurations, as they are."""
+    leaders: int = 8
+    """Of each past data set's best configurations, how many are candidates as they are."""
+    past_candidates: int = 80
+    """Of these in all, those of the nearest data sets."""
     parents: int = 6
     """Of the best trials, how many are mutated; the store's best stand in while the target has fewer."""
     mutation_keeps: float = 0.75
@@ -34,9 +36,11 @@ class SearchSettings:
 
     first_trust: float = 0.9
     """Trust in the store's opinion of quality before any trial of the target."""
-    trust_weight: float = 4.0
-    """How many trials of the target that counts as."""
-    largest_trust: float = 0.85
+    opposite_trials: float = 4.0
+    """How many trials of the target it takes until half of their rank correlation with the store's opinion counts."""
+    opposite_tolerance: float = 0.3
+    """Rank correlation below 0 at which a store is not trusted at all: it ranks the other way round."""
+    largest_trust: float = 0.95
     """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can
     show that it misleads."""
     prior_trust: float = 0.5
@@ -67,13 +71,21 @@ class SearchSettings:
     # Surrogates
 
     trees: int = 48
-    """In each forest over the store."""
-    largest_store: int = 1_500
+    """In the forest that learns failure."""
+    past_trees: int = 240
+    """In the forests of single past data sets, which share them evenly."""
+    pooled_weight: float = 10.0
+    """How many trials of a data set the forest over all data sets counts as, in what the data set expects."""
+    largest_store: int = 3_000
     """Experiences that the forests learn from, those of the largest weight."""
     length_scale: float = 0.9
     """Of the Gaussian process over the target's own trials, in units of the encoded columns, which are 0 to 1."""
     noise: float = 0.1
-    """Variance of the noise that the Gaussian process assumes, in squared standard deviations of a quality."""
+    """Variance of the noise that the Gaussian process assumes, in squared normal scores."""
+    slope_variance: float = 0.25
+    """Doubt in the size of what past data sets say: a variance, in shares of their mean opinion squared."""
+    smooth_variances: tuple[float, ...] = (0.1, 0.5, 2.0)
+    """How far the target may deviate from the past on its own: variances that are tried, in squared normal scores."""
 
     # Acquisition function
 
@@ -83,9 +95,12 @@ class SearchSettings:
     """What that weight has besides before any success: a budget may end after few trials, which should be good ones."""
     early_lead_fade: float = 5.0
     """Successes after which that has fallen to a third (1 / e)."""
-    reference_quantile: float = 0.5
+    reference_quantile: float | None = 0.5
     """Quantile of the target's own qualities that a candidate must pass to gain hypervolume: without it, a candidate
-    that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials."""
+    that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials. None takes the
+    worst that is predicted or was seen."""
 
 
 DEFAULTS = SearchSettings()
+HYPERVOLUME_ONLY = SearchSettings(lead_share=0.0, early_lead_share=0.0, reference_quantile=None)
+"""For studies of other people's own, which name no lead: no objective counts more than another."""

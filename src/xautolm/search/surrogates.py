@@ -1,13 +1,12 @@
 """What past and present trials say of a configuration: its quality, its seconds, the chance that it fails.
 
-The store's experiences train forests once. The target's own trials correct them: a Gaussian process learns the
-residuals of quality and of time, a logistic regression the chance of failure. How far the store is believed is learned
-too: its opinion of quality counts as much as it agrees with the target's own trials, so a store that misleads fades.
+The store's experiences train forests once: one for each past data set (`past_runs`), and one for failure. The target's
+own trials correct them: a Gaussian process that takes the target for one more draw from the tasks of the past
+(`transfer`), and a logistic regression of the chance of failure.
 """
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -17,25 +16,24 @@ import numpy as np
 from xautolm.records import Values
 from xautolm.search.encoding import Encoder, Rows
 from xautolm.search.evidence import Evidence, Scores, Trials, scores_of
+from xautolm.search.past_runs import (
+    FEWEST,
+    LARGEST_SEED,
+    LEAF,
+    LEAST_WEIGHT,
+    TRIED_COLUMNS,
+    Opinions,
+    PastRuns,
+    learn_past_runs,
+)
 from xautolm.search.settings import DEFAULTS, SearchSettings
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
     from sklearn.linear_model import LogisticRegression
 
-LEAST_WEIGHT = 1e-20
-"""Of an experience, however far: it counts for nothing beside any other, but forests cannot learn where all weights are
-0, and there is no logarithm of 0."""
-FEWEST = 5
-"""Experiences without which no forest is trained: fewer make leaves of what is chance."""
-UNRANKED = 2
-"""Trials of the target that say nothing of a ranking."""
-LARGEST_SEED = 2**31
-"""Seeds of the forests lie below it: those of scikit-learn end at 2^32 - 1."""
-LEAF = 2
-"""Experiences in a leaf at least: a leaf of a single one would repeat it, chance included."""
-TRIED_COLUMNS = 0.7
-"""Share of the columns that each split of a tree chooses among."""
+    from xautolm.search.transfer import Belief
+
 INVERSE_PENALTY = 3.0
 """Inverse of the strength with which the logistic regression is regularised; scikit-learn's `C`, there 1."""
 STEPS = 200
@@ -53,11 +51,26 @@ class Prediction:
     """Opinions on some configurations."""
 
     scores: Scores
-    """Shape (configurations, objectives), as those of the evidence."""
+    """Shape (configurations, objectives), larger is better; in units of each objective's usual spread."""
     deviation: Scores
     """How uncertain they are, same shape."""
+    own: Scores
+    """What the target's own successes reached, on the same scale, shape (trials, objectives)."""
     failure: Chances
     """How likely each is to fail."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """The target's own trials as the models see them."""
+
+    trials: Trials
+    rows: Rows
+    """Encoded configurations of the successes."""
+    scores: Scores
+    """What the successes reached, in the objectives' own units less a constant."""
+    opinions: Opinions
+    """What the models of past data sets expect of the successes."""
 
 
 def heaviest(store: Iterable[Evidence], settings: SearchSettings = DEFAULTS) -> list[Evidence]:
@@ -81,7 +94,8 @@ class Surrogates:
     seed: int
     store: Trials
     settings: SearchSettings = DEFAULTS
-    score_forest: ExtraTreesRegressor | None = field(default=None, init=False)
+    past: PastRuns | None = field(default=None, init=False)
+    """Models of the objectives; None where there are too few successes to learn from."""
     failure_forest: ExtraTreesRegressor | None = field(default=None, init=False)
     heaviest: Trials = field(default=(), init=False)
     """The experiences that the forests learned from."""
@@ -94,27 +108,18 @@ class Surrogates:
         self.heaviest = heaviest(self.store, self.settings)
         configurations: list[Values] = []
         weights: list[float] = []
-        scores: list[tuple[float, ...]] = []
         failures: list[bool] = []
         for experience in self.heaviest:
             configurations.append(experience.values)
             weights.append(experience.weight)
             failures.append(experience.failed)
-            if experience.scores is not None:
-                scores.append(experience.scores)
         self.rows = self.encoder.rows(configurations)
         weights_by_distance = np.asarray(weights, dtype=float)
         self.weights = np.maximum(weights_by_distance, LEAST_WEIGHT)
+        self.past = learn_past_runs(self.encoder, self.heaviest, self.seed, self.settings)
 
-        # The scores are learned from successes, all objectives by one forest.
         failed = np.asarray(failures, dtype=bool)
         succeeded = ~failed
-        if len(scores) >= FEWEST:
-            values = np.asarray(scores, dtype=float)
-            rows_of_successes = self.rows[succeeded]
-            weights_of_successes = self.weights[succeeded]
-            self.score_forest = self._forest(rows_of_successes, values, weights_of_successes)
-
         # The chance of failure is learned from all, as the mean of 1 for a failure and 0 for a success.
         has_both = failed.any() and succeeded.any()
         has_enough = len(failed) >= FEWEST
@@ -122,54 +127,73 @@ class Surrogates:
             outcomes = failed[:, None].astype(float)
             self.failure_forest = self._forest(self.rows, outcomes, self.weights)
 
-    def predict(self, target: Trials, rows: Rows, trust: Trust, failure_trust: float) -> Prediction:
+    def look_at(self, trials: Trials, objectives: int) -> Target:
+        """Return the target's own trials as the models see them."""
+        successes = [evidence for evidence in trials if not evidence.failed]
+        rows = self.encoder.rows(evidence.values for evidence in successes)
+        scores = scores_of(successes, objectives)
+        if successes and successes[0].units:
+            scores = scores * np.asarray(successes[0].units)
+        opinions = np.zeros((0, len(rows), objectives))
+        if self.past is not None:
+            opinions = self.past.opinions(rows)
+        return Target(trials=trials, rows=rows, scores=scores, opinions=opinions)
+
+    def predict(self, target: Target, rows: Rows, failure_trust: float) -> Prediction:
         """Return opinions on encoded configurations.
 
         Args:
-            target: The target's own trials; their qualities in standard deviations among themselves.
+            target: The target's own trials.
             rows: The configurations.
-            trust: How far the store's opinion of each objective counts.
-            failure_trust: How far its opinion of failure counts.
+            failure_trust: How far the store's opinion of failure counts.
         """
-        objectives = len(trust)
-        # Of the target's successes; shapes (successes, columns) and (successes, objectives).
-        own_rows, own_scores = self._successes(target, objectives)
-        own_opinion = self._opinion(own_rows, objectives)
-        opinion = self._opinion(rows, objectives)
-        # Shrunk toward the mean, which is 0, as far as the store is not trusted.
-        own_opinion = trust * own_opinion
-        opinion = trust * opinion
-        # By how much the store is off on the target is learned from the target.
-        residuals = own_scores - own_opinion
-        scores, deviation = self._corrected(own_rows, residuals, rows, opinion)
-        failure = self.failure(target, rows, failure_trust)
-        return Prediction(scores=scores, deviation=deviation, failure=failure)
+        beliefs = self._beliefs(target, rows)
+        levels = np.asarray([belief.level for belief in beliefs])
+        units = np.asarray([belief.unit for belief in beliefs])
+        means = np.stack([belief.mean for belief in beliefs], axis=1)
+        deviations = np.stack([belief.deviation for belief in beliefs], axis=1)
+        return Prediction(
+            scores=(means - levels) / units,
+            deviation=deviations / units,
+            own=(target.scores - levels) / units,
+            failure=self.failure(target.trials, rows, failure_trust),
+        )
 
-    def trust_in_store(self, target: Trials, objectives: int) -> Trust:
-        """Return how far the store's opinion of each objective counts.
+    def past_quality(self, rows: Rows) -> np.ndarray:
+        """Return the normal scores that the store expects in the first objective, shape (configurations,).
 
-        It is its rank correlation with the target's own trials, as far as there are enough of them, else the first
-        trust.
+        0, which is the middle, where it says nothing.
         """
-        # Without a forest there is no opinion that could be trusted.
-        if self.score_forest is None:
+        if self.past is None:
+            return np.zeros(len(rows))
+        return np.asarray(self.past.weights @ self.past.opinions(rows)[:, :, 0])
+
+    def trust_in_store(self, target: Target) -> Trust:
+        """Return how probable it is that the store says something of the target, in each objective."""
+        objectives = target.scores.shape[1]
+        if self.past is None:
             return np.zeros(objectives)
-        rows, scores = self._successes(target, objectives)
-        opinion = self._opinion(rows, objectives)
-        agreement = np.zeros(objectives)
-        for objective in range(objectives):
-            expected = opinion[:, objective]
-            measured = scores[:, objective]
-            agreement[objective] = _rank_correlation(expected, measured)
+        nothing = self.encoder.rows(())
+        return np.asarray([belief.trust for belief in self._beliefs(target, nothing)])
 
-        # A weighted mean: the first trust counts as so many trials, the agreement as those that make a ranking.
-        first_weight = self.settings.trust_weight
-        own_weight = max(len(scores) - UNRANKED, 0)
-        first_trust = self.settings.first_trust
-        weighted_sum = first_weight * first_trust + own_weight * agreement
-        trust = weighted_sum / (first_weight + own_weight)
-        # A store that ranks the other way round is not trusted; its opinion is not turned round either.
-        return np.asarray(np.clip(trust, 0.0, 1.0))
+    def _beliefs(self, target: Target, rows: Rows) -> list[Belief]:
+        """Return what is believed of encoded configurations in each objective."""
+        # Loads SciPy, which a search without a store does not need.
+        from xautolm.search.transfer import StoreOpinion, believe
+
+        assert self.past is not None
+        opinions = self.past.opinions(rows)
+        beliefs = []
+        for objective in range(target.scores.shape[1]):
+            store = StoreOpinion(
+                own=target.opinions[:, :, objective],
+                candidates=opinions[:, :, objective],
+                weights=self.past.weights,
+                spreads=self.past.spreads[:, objective],
+            )
+            own_scores = target.scores[:, objective]
+            beliefs.append(believe(store, target.rows, own_scores, rows, self.settings))
+        return beliefs
 
     def failure(self, target: Trials, rows: Rows, trust: float) -> Chances:
         """Return the chance of failure of encoded configurations.
@@ -202,25 +226,6 @@ class Surrogates:
         weighted_sum = weight * before + own_weight * own_opinion
         return np.asarray(weighted_sum / (weight + own_weight))
 
-    def _opinion(self, rows: Rows, objectives: int) -> Scores:
-        """Return the store's opinion of the scores, shape (configurations, objectives)."""
-        # Without an opinion, all are as good as the mean, which is 0. Forests refuse to predict for no rows.
-        if self.score_forest is None or not len(rows):
-            return np.zeros((len(rows), objectives))
-        opinion = np.asarray(self.score_forest.predict(rows))
-        # A forest of one output returns a vector.
-        return opinion.reshape(-1, objectives)
-
-    def _successes(self, target: Trials, objectives: int) -> tuple[Rows, Scores]:
-        """Return the encoded configurations and the scores of those trials of the target that have any."""
-        configurations: list[Values] = []
-        for evidence in target:
-            if not evidence.failed:
-                configurations.append(evidence.values)
-        rows = self.encoder.rows(configurations)
-        scores = scores_of(target, objectives)
-        return rows, scores
-
     def _forest(self, rows: Rows, values: np.ndarray, weights: np.ndarray) -> ExtraTreesRegressor:
         """Train a forest.
 
@@ -242,43 +247,6 @@ class Surrogates:
         targets = values[:, 0] if outputs == 1 else values
         return forest.fit(rows, targets, sample_weight=weights)
 
-    def _corrected(
-        self, own_rows: Rows, residuals: Scores, rows: Rows, opinion: Scores
-    ) -> tuple[Scores, Scores]:
-        """Correct an opinion by what a Gaussian process learned of its errors.
-
-        Args:
-            own_rows: Encoded configurations of the target's own trials, shape (trials, columns).
-            residuals: Their scores less the opinion of them, shape (trials, objectives).
-            rows: Encoded configurations, shape (configurations, columns).
-            opinion: Of those, shape (configurations, objectives).
-
-        Returns:
-            Mean and standard deviation, both of the opinion's shape.
-        """
-        from sklearn.gaussian_process import GaussianProcessRegressor
-        from sklearn.gaussian_process.kernels import RBF
-
-        # One point says by how much the opinion is off, not where.
-        if len(residuals) < 2:
-            return opinion + residuals.sum(axis=0), np.ones_like(opinion)
-        # The process falls back to 0 far from all points: there the mean error is the best guess.
-        offset = residuals.mean(axis=0)
-        # The length scale is a setting, chosen over many tasks, and not fitted to the few trials of one.
-        kernel = RBF(self.settings.length_scale)
-        process = GaussianProcessRegressor(kernel, alpha=self.settings.noise, optimizer=None)
-        with warnings.catch_warnings():
-            # It warns of variances that rounding leaves below 0, and takes them for 0.
-            warnings.simplefilter("ignore")
-            centered = residuals - offset
-            process.fit(own_rows, centered)
-            mean, deviation = process.predict(rows, return_std=True)
-        # Of one objective it returns vectors.
-        correction = mean.reshape(opinion.shape)
-        corrected = opinion + offset + correction
-        uncertainty = np.asarray(deviation).reshape(opinion.shape)
-        return corrected, uncertainty
-
 
 def _logistic(rows: Rows, failed: Sequence[bool]) -> LogisticRegression:
     """Fit the chance of failure to the target's own trials."""
@@ -287,16 +255,3 @@ def _logistic(rows: Rows, failed: Sequence[bool]) -> LogisticRegression:
     classifier = LogisticRegression(C=INVERSE_PENALTY, max_iter=STEPS)
     classes = np.asarray(failed, dtype=int)
     return classifier.fit(rows, classes)
-
-
-def _rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Return Spearman's rank correlation; 0 where there is none, as for what does not vary."""
-    if len(first) <= UNRANKED:
-        return 0.0
-    # Values that are all equal have no ranks, and SciPy would warn of them.
-    if not np.ptp(first) or not np.ptp(second):
-        return 0.0
-    from scipy.stats import spearmanr
-
-    correlation = spearmanr(first, second).statistic
-    return float(np.nan_to_num(correlation))

@@ -165,7 +165,7 @@ def own_evidence(
         is_stopped = bool(trial.user_attrs.get(CENSORED))
         stopped.append(is_stopped)
     is_censored = np.asarray(stopped, dtype=bool)
-    scores = standardised(values, time, is_censored)
+    scores, units = standardised(values, time, is_censored)
 
     scores_by_trial: dict[int, tuple[float, ...]] = {}
     for trial, row in zip(successes, scores.tolist(), strict=True):
@@ -180,6 +180,7 @@ def own_evidence(
             values=values_by_name,
             scores=scores_by_trial.get(trial.number),
             source=f"trial {number}",
+            units=units,
         )
         evidence.append(own)
     return evidence

@@ -1,0 +1,287 @@
+"""The target as one more draw from the tasks of the past: a Gaussian process whose mean and covariance they give.
+
+For each objective y = s (a + m(x) + e(x)): m is the mean of what the models of past data sets say, in normal scores; a
+an offset; s the unit, near the spreads that past data sets had. e is a Gaussian process: its covariance is how past
+data sets differ from their mean, doubt in the size of m, a smooth deviation of the target's own, and noise. A second
+hypothesis has no m: there the store says nothing of the target. The marginal likelihood of the target's own trials
+weighs hypotheses, so a store that misleads fades, and says by how much. One that ranks the target's trials the other
+way round is not trusted in the first place.
+
+The nearest published relative is RGPE (Feurer et al. 2018, arXiv 1802.02219), which weighs past models by how they rank
+the target's trials.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.linalg import cho_factor, cho_solve
+from scipy.spatial.distance import cdist
+from scipy.special import softmax
+from scipy.stats import spearmanr
+
+from xautolm.search.settings import SearchSettings
+
+OFFSET_VARIANCE = 4.0
+"""Of a, in squared normal scores: the target's own trials are selected, so their mean lies well above the usual."""
+UNRANKED = 2
+"""Trials of the target that say nothing of a ranking."""
+LEAST_TRUST = 1e-3
+"""Prior probability that a store says something at least, and that it does not."""
+UNIT_POINTS = 7
+"""Values of s that are tried, over two standard deviations of its logarithm to both sides."""
+UNIT_SIGMA = 0.5
+"""Standard deviation of log s at least: past data sets may by chance have had the same spread."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreOpinion:
+    """What the models of past data sets say of the target's own trials and of candidates, of one objective."""
+
+    own: np.ndarray
+    """Normal scores, shape (data sets, trials)."""
+    candidates: np.ndarray
+    """Normal scores, shape (data sets, candidates)."""
+    weights: np.ndarray
+    """Of the data sets, with the sum 1, shape (data sets,)."""
+    spreads: np.ndarray
+    """Standard deviations of the objective in the data sets, in its own unit, shape (data sets,)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Belief:
+    """What is believed of candidates in one objective, in its own unit."""
+
+    mean: np.ndarray
+    """Shape (candidates,)."""
+    deviation: np.ndarray
+    """Shape (candidates,)."""
+    level: float
+    """The mean of the target's own trials, 0 before the first."""
+    unit: float
+    """What one normal score is in the objective's own unit: differences of objectives are compared in it."""
+    trust: float
+    """Probability that the store says something of the target."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Hypothesis:
+    """One way in which the target may be related to the past; all in normal scores."""
+
+    own_mean: np.ndarray
+    """Shape (trials,)."""
+    mean: np.ndarray
+    """Shape (candidates,)."""
+    factor: np.ndarray
+    """Own trials' part of a low-rank covariance, shape (trials, factors)."""
+    candidate_factor: np.ndarray
+    """Candidates' part, shape (candidates, factors)."""
+    smooth: float
+    """Variance of the smooth deviation."""
+    log_prior: float
+    uses_store: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    """What a hypothesis says, for each value of the unit."""
+
+    means: np.ndarray
+    """Shape (units, candidates)."""
+    variances: np.ndarray
+    """Shape (units, candidates)."""
+    log_weights: np.ndarray
+    """Logarithms of prior times marginal likelihood, up to a constant, shape (units,)."""
+
+
+def believe(
+    opinion: StoreOpinion,
+    own_rows: np.ndarray,
+    own_scores: np.ndarray,
+    rows: np.ndarray,
+    settings: SearchSettings,
+) -> Belief:
+    """Return what store and own trials together say of candidates, in one objective.
+
+    Args:
+        opinion: Of the models of past data sets.
+        own_rows: Encoded configurations of the target's own trials, shape (trials, columns).
+        own_scores: What they reached, larger is better, shape (trials,).
+        rows: Encoded candidates, shape (candidates, columns).
+        settings: The tuned numbers.
+    """
+    level = float(own_scores.mean()) if len(own_scores) else 0.0
+    centred = own_scores - level
+    units, unit_priors = _units(opinion.spreads, centred)
+    hypotheses = _hypotheses(opinion, own_scores, settings)
+    # Configurations of which each number is the same part of its range are one length scale apart.
+    kernel_own = _smooth_kernel(own_rows, own_rows, settings)
+    kernel_cross = _smooth_kernel(own_rows, rows, settings)
+    answers = []
+    for hypothesis in hypotheses:
+        answers.append(
+            _answer(hypothesis, centred, kernel_own, kernel_cross, units, unit_priors, settings)
+        )
+    # Shape (hypotheses, units).
+    weights = softmax(np.asarray([answer.log_weights for answer in answers]))
+    means = np.asarray([answer.means for answer in answers])
+    variances = np.asarray([answer.variances for answer in answers])
+    mean = np.einsum("hu,huc->c", weights, means)
+    second_moment = np.einsum("hu,huc->c", weights, variances + means**2)
+    variance = np.maximum(second_moment - mean**2, 1e-12)
+    uses_store = np.asarray([hypothesis.uses_store for hypothesis in hypotheses])
+    return Belief(
+        mean=mean + level,
+        level=level,
+        deviation=np.sqrt(variance),
+        unit=float(np.exp((weights * np.log(units)).sum())),
+        trust=float(weights[uses_store].sum()),
+    )
+
+
+def _units(spreads: np.ndarray, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return values of the unit on a grid, and the logarithms of their log-normal prior, both of shape (units,)."""
+    known = spreads[np.isfinite(spreads)]
+    if not len(known):
+        # Nothing is known of the unit but what the target's own trials show.
+        own = float(centred.std()) if len(centred) > 1 else 0.0
+        known = np.asarray([own if own > 0 else 1.0])
+    logarithms = np.log(known)
+    sigma = max(UNIT_SIGMA, float(logarithms.std()))
+    standard = np.linspace(-2.0, 2.0, UNIT_POINTS)
+    units = np.exp(logarithms.mean() + sigma * standard)
+    return units, -0.5 * standard**2
+
+
+def _trust_before(own_mean: np.ndarray, own_scores: np.ndarray, settings: SearchSettings) -> float:
+    """Return the prior probability that the store says something of the target.
+
+    It falls where the store ranks the target's trials the other way round: the likelihood alone is slow to see that,
+    for a smooth deviation explains the opposite of an opinion about as well as no opinion does. That trials do not
+    agree with the store is no sign: the store chose most of them, so that its opinions of them hardly differ.
+
+    Args:
+        own_mean: The store's mean opinion of the target's trials, shape (trials,).
+        own_scores: What they reached, shape (trials,).
+        settings: The tuned numbers.
+    """
+    further_trials = len(own_scores) - UNRANKED
+    # What does not vary has no ranks, and SciPy would warn of it.
+    if further_trials <= 0 or not np.ptp(own_mean) or not np.ptp(own_scores):
+        return _possible(settings.first_trust)
+    correlation = float(spearmanr(own_mean, own_scores).statistic)
+    believed = correlation * further_trials / (further_trials + settings.opposite_trials)
+    opposition = np.clip(-believed / settings.opposite_tolerance, 0.0, 1.0)
+    trust = settings.first_trust * (1 - float(opposition))
+    return _possible(trust)
+
+
+def _possible(trust: float) -> float:
+    """Return a probability that is neither 0 nor 1: there is no logarithm of what is impossible."""
+    return min(max(trust, LEAST_TRUST), 1 - LEAST_TRUST)
+
+
+def _hypotheses(
+    opinion: StoreOpinion, own_scores: np.ndarray, settings: SearchSettings
+) -> list[_Hypothesis]:
+    """Return the hypotheses: with the store, for each size of the target's own deviation; and without it."""
+    weights = opinion.weights
+    own_mean = weights @ opinion.own
+    mean = weights @ opinion.candidates
+    # The weighted sample covariance between data sets, as a product of factors; one data set has none.
+    spread = 1.0 - float((weights**2).sum())
+    shares = np.sqrt(weights / spread) if spread > 1e-9 else np.zeros_like(weights)
+    slope = np.sqrt(settings.slope_variance)
+    own_factor = np.column_stack([(shares[:, None] * (opinion.own - own_mean)).T, slope * own_mean])
+    candidate_factor = np.column_stack(
+        [(shares[:, None] * (opinion.candidates - mean)).T, slope * mean]
+    )
+    # The fewer data sets there were, the less is known of how far a task may be off.
+    sizes = (*settings.smooth_variances, 1.0 / len(weights))
+    trust = _trust_before(own_mean, own_scores, settings)
+    hypotheses = []
+    for size in sizes:
+        hypotheses.append(
+            _Hypothesis(
+                own_mean=own_mean,
+                mean=mean,
+                factor=own_factor,
+                candidate_factor=candidate_factor,
+                smooth=size,
+                log_prior=float(np.log(trust / len(sizes))),
+                uses_store=True,
+            )
+        )
+    hypotheses.append(
+        _Hypothesis(
+            own_mean=np.zeros_like(own_mean),
+            mean=np.zeros_like(mean),
+            factor=np.zeros((len(own_mean), 0)),
+            candidate_factor=np.zeros((len(mean), 0)),
+            smooth=1.0,
+            log_prior=float(np.log(1 - trust)),
+            uses_store=False,
+        )
+    )
+    return hypotheses
+
+
+def _answer(
+    hypothesis: _Hypothesis,
+    centred: np.ndarray,
+    kernel_own: np.ndarray,
+    kernel_cross: np.ndarray,
+    units: np.ndarray,
+    unit_priors: np.ndarray,
+    settings: SearchSettings,
+) -> _Answer:
+    """Return what a hypothesis says of the candidates, and how well it explains the own trials.
+
+    Args:
+        hypothesis: The hypothesis.
+        centred: Own scores less their mean, shape (trials,).
+        kernel_own: Of the smooth deviation, with variance 1, shape (trials, trials).
+        kernel_cross: The same between trials and candidates, shape (trials, candidates).
+        units: Values of s, shape (units,).
+        unit_priors: Logarithms of their prior, shape (units,).
+        settings: The tuned numbers.
+    """
+    own_factor, candidate_factor = hypothesis.factor, hypothesis.candidate_factor
+    before = hypothesis.smooth + (candidate_factor**2).sum(axis=1)
+    if not len(centred):
+        means = units[:, None] * hypothesis.mean
+        variances = units[:, None] ** 2 * before
+        return _Answer(
+            means=means, variances=variances, log_weights=hypothesis.log_prior + unit_priors
+        )
+    count = len(centred)
+    smooth = hypothesis.smooth * kernel_own
+    covariance = own_factor @ own_factor.T + smooth + OFFSET_VARIANCE
+    covariance[np.diag_indices(count)] += settings.noise
+    cross = own_factor @ candidate_factor.T + hypothesis.smooth * kernel_cross + OFFSET_VARIANCE
+    factor = cho_factor(covariance, lower=True)
+    solved_scores = cho_solve(factor, centred)
+    solved_mean = cho_solve(factor, hypothesis.own_mean)
+    solved_cross = cho_solve(factor, cross)
+    after = before + OFFSET_VARIANCE - (cross * solved_cross).sum(axis=0)
+    variances = units[:, None] ** 2 * np.maximum(after, 1e-9)
+    from_scores = cross.T @ solved_scores
+    from_mean = hypothesis.mean - cross.T @ solved_mean
+    means = from_scores + units[:, None] * from_mean
+    # With r = y / s - m, the quadratic form r' K^-1 r is a polynomial in 1 / s.
+    misfit = (
+        centred @ solved_scores / units**2
+        - 2 * (centred @ solved_mean) / units
+        + hypothesis.own_mean @ solved_mean
+    )
+    log_determinant = 2 * np.log(np.diag(factor[0])).sum()
+    log_likelihood = -0.5 * (misfit + log_determinant) - count * np.log(units)
+    log_weights = hypothesis.log_prior + unit_priors + log_likelihood
+    return _Answer(means=means, variances=variances, log_weights=log_weights)
+
+
+def _smooth_kernel(first: np.ndarray, second: np.ndarray, settings: SearchSettings) -> np.ndarray:
+    """Return the squared-exponential kernel between encoded configurations, shape (first, second)."""
+    squared = cdist(first, second, "sqeuclidean") / settings.length_scale**2
+    return np.asarray(np.exp(-0.5 * squared))
