@@ -159,7 +159,10 @@ def test_the_kind_is_read_from_the_error(text: str, kind: FailureKind) -> None:
     "change",
     [
         {"algorithms": []},
+        {"algorithms": [{}]},
         {"algorithms": [{"Strange": {}}]},
+        {"algorithms": [{"StrangeClassifier": OLD["algorithms"][0]["LoraLLMEmbeddingClassifier"]}]},
+        {"algorithms": [{"LoraLLMEmbeddingClassifier": {"inner_model": {"value": {}}}}]},
         {"timestamp": "yesterday"},
         {"system_features": ["many"]},
         {"dataset_features": [float("nan")] * 10},

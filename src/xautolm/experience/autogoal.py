@@ -203,7 +203,7 @@ def _read(path: Path, gpu_memory: int | None) -> Stored:
     """
     record = json.loads(path.read_text(encoding="utf-8"))
     algorithm = record["algorithms"][0]
-    name, pipeline = next(iter(algorithm.items()))
+    (name, pipeline), *_ = algorithm.items()
     alias = str(record["alias"])
     time = datetime.strptime(record["timestamp"], "%Y-%m-%d %H:%M:%S")
     # The files say nothing of a time zone.
@@ -241,9 +241,8 @@ def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
         pipeline: Its hyperparameters, each a mapping with a `value`.
     """
     # The value is a mapping with one key, the class of the model.
-    model_class = next(iter(pipeline["inner_model"]["value"]))
-    method = next(version for beginning, version in METHODS if name.startswith(beginning))
-    values: dict[str, Scalar] = {"model": _hub_id(model_class), "method": method}
+    model_class, *_ = pipeline["inner_model"]["value"]
+    values: dict[str, Scalar] = {"model": _hub_id(model_class), "method": _method(name)}
     for key, holder in pipeline.items():
         if key in IRRELEVANT:
             continue
@@ -257,6 +256,18 @@ def _configuration(name: str, pipeline: Mapping[str, Any]) -> Configuration:
             values[our_name] = _scalar(value)
     values_in_our_words = our_values(values)
     return Configuration(values=values_in_our_words, space="paper.v1")
+
+
+def _method(name: str) -> str:
+    """Return the method that a class of the paper's system stands for.
+
+    Raises:
+        ValueError: It is of none that we know.
+    """
+    for beginning, version in METHODS:
+        if name.startswith(beginning):
+            return version
+    raise ValueError(f"no fine-tuning method of ours is called {name}")
 
 
 def _scalar(value: object) -> Scalar:
