@@ -34,6 +34,8 @@ if TYPE_CHECKING:
 
     from xautolm.search.transfer import Belief
 
+LARGEST_TARGET = 400
+"""Of the target's own successes, the latest that the models of quality and time learn from."""
 INVERSE_PENALTY = 3.0
 """Inverse of the strength with which the logistic regression is regularised; scikit-learn's `C`, there 1."""
 STEPS = 200
@@ -183,16 +185,19 @@ class Surrogates:
 
         assert self.past is not None
         opinions = self.past.opinions(rows)
+        # The time that a Gaussian process takes grows with the cube of the number of trials.
+        latest = slice(-LARGEST_TARGET, None)
         beliefs = []
         for objective in range(target.scores.shape[1]):
             store = StoreOpinion(
-                own=target.opinions[:, :, objective],
+                own=target.opinions[:, latest, objective],
                 candidates=opinions[:, :, objective],
                 weights=self.past.weights,
                 spreads=self.past.spreads[:, objective],
             )
-            own_scores = target.scores[:, objective]
-            beliefs.append(believe(store, target.rows, own_scores, rows, self.settings))
+            own_scores = target.scores[latest, objective]
+            belief = believe(store, target.rows[latest], own_scores, rows, self.settings)
+            beliefs.append(belief)
         return beliefs
 
     def failure(self, target: Trials, rows: Rows, trust: float) -> Chances:

@@ -13,6 +13,7 @@ the target's trials.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +32,8 @@ LEAST_TRUST = 1e-3
 """Prior probability that a store says something at least, and that it does not."""
 UNIT_POINTS = 7
 """Values of s that are tried, over two standard deviations of its logarithm to both sides."""
+LEAST_VARIANCE = 1e-9
+"""Variance as which a smaller one counts, which rounding may even leave below 0."""
 UNIT_SIGMA = 0.5
 """Standard deviation of log s at least: past data sets may by chance have had the same spread."""
 
@@ -70,17 +73,33 @@ class _Hypothesis:
     """One way in which the target may be related to the past; all in normal scores."""
 
     own_mean: np.ndarray
-    """Shape (trials,)."""
+    """What is expected of the target's own trials, shape (trials,)."""
     mean: np.ndarray
-    """Shape (candidates,)."""
-    factor: np.ndarray
+    """What is expected of the candidates, shape (candidates,)."""
+    own_factor: np.ndarray
     """Own trials' part of a low-rank covariance, shape (trials, factors)."""
-    candidate_factor: np.ndarray
+    factor: np.ndarray
     """Candidates' part, shape (candidates, factors)."""
     smooth: float
     """Variance of the smooth deviation."""
     log_prior: float
     uses_store: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Observed:
+    """The target's own trials, and what is to be found out."""
+
+    centred: np.ndarray
+    """Own scores less their mean, in the objective's unit, shape (trials,)."""
+    kernel: np.ndarray
+    """Of a smooth deviation with variance 1 between own trials, shape (trials, trials)."""
+    cross_kernel: np.ndarray
+    """The same between own trials and candidates, shape (trials, candidates)."""
+    units: np.ndarray
+    """Values of s that are tried, shape (units,)."""
+    unit_log_priors: np.ndarray
+    """Logarithms of their prior, up to a constant, shape (units,)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,33 +130,48 @@ def believe(
         rows: Encoded candidates, shape (candidates, columns).
         settings: The tuned numbers.
     """
-    level = float(own_scores.mean()) if len(own_scores) else 0.0
+    level = 0.0
+    if len(own_scores):
+        level = float(own_scores.mean())
     centred = own_scores - level
-    units, unit_priors = _units(opinion.spreads, centred)
+    units, unit_log_priors = _units(opinion.spreads, centred)
+    observed = _Observed(
+        centred=centred,
+        kernel=_smooth_kernel(own_rows, own_rows, settings),
+        cross_kernel=_smooth_kernel(own_rows, rows, settings),
+        units=units,
+        unit_log_priors=unit_log_priors,
+    )
     hypotheses = _hypotheses(opinion, own_scores, settings)
-    # Configurations of which each number is the same part of its range are one length scale apart.
-    kernel_own = _smooth_kernel(own_rows, own_rows, settings)
-    kernel_cross = _smooth_kernel(own_rows, rows, settings)
-    answers = []
-    for hypothesis in hypotheses:
-        answers.append(
-            _answer(hypothesis, centred, kernel_own, kernel_cross, units, unit_priors, settings)
-        )
-    # Shape (hypotheses, units).
-    weights = softmax(np.asarray([answer.log_weights for answer in answers]))
-    means = np.asarray([answer.means for answer in answers])
-    variances = np.asarray([answer.variances for answer in answers])
-    mean = np.einsum("hu,huc->c", weights, means)
-    second_moment = np.einsum("hu,huc->c", weights, variances + means**2)
-    variance = np.maximum(second_moment - mean**2, 1e-12)
+    answers = [_answer(hypothesis, observed, settings) for hypothesis in hypotheses]
+    mean, variance, weights = _mixture(answers)
     uses_store = np.asarray([hypothesis.uses_store for hypothesis in hypotheses])
+    # The geometric mean, for the prior of the unit is log-normal.
+    log_unit = float((weights * np.log(units)).sum())
     return Belief(
         mean=mean + level,
         level=level,
         deviation=np.sqrt(variance),
-        unit=float(np.exp((weights * np.log(units)).sum())),
+        unit=float(np.exp(log_unit)),
         trust=float(weights[uses_store].sum()),
     )
+
+
+def _mixture(answers: Sequence[_Answer]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return mean and variance over all hypotheses and units, both of shape (candidates,), and the weights.
+
+    The weights have the sum 1 and the shape (hypotheses, units).
+    """
+    weights = softmax(np.asarray([answer.log_weights for answer in answers]))
+    # Shape (hypotheses, units, candidates), both.
+    means = np.asarray([answer.means for answer in answers])
+    variances = np.asarray([answer.variances for answer in answers])
+    mean = np.einsum("hu,huc->c", weights, means)
+    # The variance of a mixture: that within its parts, and that between them.
+    second_moments = variances + means**2
+    second_moment = np.einsum("hu,huc->c", weights, second_moments)
+    variance = np.maximum(second_moment - mean**2, LEAST_VARIANCE)
+    return mean, variance, weights
 
 
 def _units(spreads: np.ndarray, centred: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -145,8 +179,8 @@ def _units(spreads: np.ndarray, centred: np.ndarray) -> tuple[np.ndarray, np.nda
     known = spreads[np.isfinite(spreads)]
     if not len(known):
         # Nothing is known of the unit but what the target's own trials show.
-        own = float(centred.std()) if len(centred) > 1 else 0.0
-        known = np.asarray([own if own > 0 else 1.0])
+        own = float(centred.std()) if len(centred) else 0.0
+        known = np.asarray([own or 1.0])
     logarithms = np.log(known)
     sigma = max(UNIT_SIGMA, float(logarithms.std()))
     standard = np.linspace(-2.0, 2.0, UNIT_POINTS)
@@ -189,96 +223,99 @@ def _hypotheses(
     weights = opinion.weights
     own_mean = weights @ opinion.own
     mean = weights @ opinion.candidates
-    # The weighted sample covariance between data sets, as a product of factors; one data set has none.
-    spread = 1.0 - float((weights**2).sum())
-    shares = np.sqrt(weights / spread) if spread > 1e-9 else np.zeros_like(weights)
-    slope = np.sqrt(settings.slope_variance)
-    own_factor = np.column_stack([(shares[:, None] * (opinion.own - own_mean)).T, slope * own_mean])
-    candidate_factor = np.column_stack(
-        [(shares[:, None] * (opinion.candidates - mean)).T, slope * mean]
-    )
+    own_factor = _factor(opinion.own, own_mean, weights, settings)
+    factor = _factor(opinion.candidates, mean, weights, settings)
+    trust = _trust_before(own_mean, own_scores, settings)
     # The fewer data sets there were, the less is known of how far a task may be off.
     sizes = (*settings.smooth_variances, 1.0 / len(weights))
-    trust = _trust_before(own_mean, own_scores, settings)
     hypotheses = []
     for size in sizes:
-        hypotheses.append(
-            _Hypothesis(
-                own_mean=own_mean,
-                mean=mean,
-                factor=own_factor,
-                candidate_factor=candidate_factor,
-                smooth=size,
-                log_prior=float(np.log(trust / len(sizes))),
-                uses_store=True,
-            )
+        with_store = _Hypothesis(
+            own_mean=own_mean,
+            mean=mean,
+            own_factor=own_factor,
+            factor=factor,
+            smooth=size,
+            log_prior=float(np.log(trust / len(sizes))),
+            uses_store=True,
         )
-    hypotheses.append(
-        _Hypothesis(
-            own_mean=np.zeros_like(own_mean),
-            mean=np.zeros_like(mean),
-            factor=np.zeros((len(own_mean), 0)),
-            candidate_factor=np.zeros((len(mean), 0)),
-            smooth=1.0,
-            log_prior=float(np.log(1 - trust)),
-            uses_store=False,
-        )
+        hypotheses.append(with_store)
+    without_store = _Hypothesis(
+        own_mean=np.zeros_like(own_mean),
+        mean=np.zeros_like(mean),
+        own_factor=np.zeros((len(own_mean), 0)),
+        factor=np.zeros((len(mean), 0)),
+        smooth=1.0,
+        log_prior=float(np.log(1 - trust)),
+        uses_store=False,
     )
-    return hypotheses
+    return [*hypotheses, without_store]
 
 
-def _answer(
-    hypothesis: _Hypothesis,
-    centred: np.ndarray,
-    kernel_own: np.ndarray,
-    kernel_cross: np.ndarray,
-    units: np.ndarray,
-    unit_priors: np.ndarray,
-    settings: SearchSettings,
-) -> _Answer:
-    """Return what a hypothesis says of the candidates, and how well it explains the own trials.
+def _factor(
+    opinions: np.ndarray, mean: np.ndarray, weights: np.ndarray, settings: SearchSettings
+) -> np.ndarray:
+    """Return F, of which F F' is the covariance that the past gives, shape (configurations, data sets + 1).
+
+    It is the weighted sample covariance between data sets, and doubt in the size of their mean.
 
     Args:
-        hypothesis: The hypothesis.
-        centred: Own scores less their mean, shape (trials,).
-        kernel_own: Of the smooth deviation, with variance 1, shape (trials, trials).
-        kernel_cross: The same between trials and candidates, shape (trials, candidates).
-        units: Values of s, shape (units,).
-        unit_priors: Logarithms of their prior, shape (units,).
+        opinions: Shape (data sets, configurations).
+        mean: Their weighted mean, shape (configurations,).
+        weights: Of the data sets, shape (data sets,).
         settings: The tuned numbers.
     """
-    own_factor, candidate_factor = hypothesis.factor, hypothesis.candidate_factor
-    before = hypothesis.smooth + (candidate_factor**2).sum(axis=1)
-    if not len(centred):
-        means = units[:, None] * hypothesis.mean
-        variances = units[:, None] ** 2 * before
+    # 1 - 1 / n for n equal weights: what makes the sample covariance unbiased. One data set has no covariance.
+    unbiased = 1.0 - float((weights**2).sum())
+    shares = np.zeros_like(weights)
+    if unbiased > LEAST_VARIANCE:
+        shares = np.sqrt(weights / unbiased)
+    differences = shares[:, None] * (opinions - mean)
+    slope = np.sqrt(settings.slope_variance) * mean
+    return np.column_stack([differences.T, slope])
+
+
+def _answer(hypothesis: _Hypothesis, observed: _Observed, settings: SearchSettings) -> _Answer:
+    """Return what a hypothesis says of the candidates, and how well it explains the own trials."""
+    units = observed.units[:, None]
+    # Variances of the candidates before the trials are heard, less that of the offset, shape (candidates,).
+    before = hypothesis.smooth + (hypothesis.factor**2).sum(axis=1)
+    count = len(observed.centred)
+    if not count:
         return _Answer(
-            means=means, variances=variances, log_weights=hypothesis.log_prior + unit_priors
+            means=units * hypothesis.mean,
+            variances=units**2 * before,
+            log_weights=hypothesis.log_prior + observed.unit_log_priors,
         )
-    count = len(centred)
-    smooth = hypothesis.smooth * kernel_own
-    covariance = own_factor @ own_factor.T + smooth + OFFSET_VARIANCE
+    own_factor = hypothesis.own_factor
+    covariance = own_factor @ own_factor.T + hypothesis.smooth * observed.kernel + OFFSET_VARIANCE
     covariance[np.diag_indices(count)] += settings.noise
-    cross = own_factor @ candidate_factor.T + hypothesis.smooth * kernel_cross + OFFSET_VARIANCE
-    factor = cho_factor(covariance, lower=True)
-    solved_scores = cho_solve(factor, centred)
-    solved_mean = cho_solve(factor, hypothesis.own_mean)
-    solved_cross = cho_solve(factor, cross)
-    after = before + OFFSET_VARIANCE - (cross * solved_cross).sum(axis=0)
-    variances = units[:, None] ** 2 * np.maximum(after, 1e-9)
+    cross = own_factor @ hypothesis.factor.T
+    cross = cross + hypothesis.smooth * observed.cross_kernel + OFFSET_VARIANCE
+    # Products with the inverse of the covariance.
+    cholesky = cho_factor(covariance, lower=True)
+    solved_scores = cho_solve(cholesky, observed.centred)
+    solved_mean = cho_solve(cholesky, hypothesis.own_mean)
+    solved_cross = cho_solve(cholesky, cross)
+
+    # Mean and variance of a Gaussian process; the mean is linear in the unit.
     from_scores = cross.T @ solved_scores
     from_mean = hypothesis.mean - cross.T @ solved_mean
-    means = from_scores + units[:, None] * from_mean
-    # With r = y / s - m, the quadratic form r' K^-1 r is a polynomial in 1 / s.
-    misfit = (
-        centred @ solved_scores / units**2
-        - 2 * (centred @ solved_mean) / units
-        + hypothesis.own_mean @ solved_mean
+    learned = (cross * solved_cross).sum(axis=0)
+    after = np.maximum(before + OFFSET_VARIANCE - learned, LEAST_VARIANCE)
+
+    # With r = y / s - m, the quadratic form r' K^-1 r of the likelihood is a polynomial in 1 / s.
+    quadratic = observed.centred @ solved_scores / observed.units**2
+    linear = -2 * (observed.centred @ solved_mean) / observed.units
+    constant = hypothesis.own_mean @ solved_mean
+    log_determinant = 2 * np.log(np.diag(cholesky[0])).sum()
+    misfit = quadratic + linear + constant + log_determinant
+    log_likelihoods = -0.5 * misfit - count * np.log(observed.units)
+    return _Answer(
+        means=from_scores + units * from_mean,
+        variances=units**2 * after,
+        log_weights=hypothesis.log_prior + observed.unit_log_priors + log_likelihoods,
     )
-    log_determinant = 2 * np.log(np.diag(factor[0])).sum()
-    log_likelihood = -0.5 * (misfit + log_determinant) - count * np.log(units)
-    log_weights = hypothesis.log_prior + unit_priors + log_likelihood
-    return _Answer(means=means, variances=variances, log_weights=log_weights)
 
 
 def _smooth_kernel(first: np.ndarray, second: np.ndarray, settings: SearchSettings) -> np.ndarray:
