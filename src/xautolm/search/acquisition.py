@@ -41,6 +41,9 @@ def acquisition(
         time: Position of the evaluation time, if it is an objective.
         settings: The tuned numbers.
     """
+    if time is not None:
+        # Logarithms of seconds are compared as they are: the same factor is worth the same on every task.
+        prediction = prediction.with_own_unit(time)
     objectives = prediction.scores.shape[1]
     own_scores = prediction.own
     means = prediction.scores[:, :, None]

@@ -219,8 +219,8 @@ class Proposer:
     def _begins_from_zero(self, target: Trials, trust: float, rng: Generator) -> bool:
         """Return whether to leave a proposal to a search from zero.
 
-        That is so with the chance that the store misleads: without a store, always; with one, not before the target's
-        own trials could contradict it.
+        That is the likelier, the less the store is trusted: without a store, it is certain; with one, it never happens
+        before the target's own trials could contradict it.
         """
         # However far the store is trusted, some proposals are not its own: only those can show that it misleads.
         largest_trust = self.settings.largest_trust

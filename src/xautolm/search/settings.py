@@ -36,10 +36,8 @@ class SearchSettings:
 
     first_trust: float = 0.9
     """Trust in the store's opinion of quality before any trial of the target."""
-    opposite_trials: float = 4.0
-    """How many trials of the target it takes until half of their rank correlation with the store's opinion counts."""
-    opposite_tolerance: float = 0.3
-    """Rank correlation below 0 at which a store is not trusted at all: it ranks the other way round."""
+    trust_weight: float = 4.0
+    """How many trials of the target that counts as, against their rank correlation with the store's opinion."""
     largest_trust: float = 0.95
     """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can
     show that it misleads."""

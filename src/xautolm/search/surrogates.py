@@ -8,7 +8,7 @@ own trials correct them: a Gaussian process that takes the target for one more d
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -58,8 +58,22 @@ class Prediction:
     """How uncertain they are, same shape."""
     own: Scores
     """What the target's own successes reached, on the same scale, shape (trials, objectives)."""
+    units: np.ndarray
+    """What 1 is in each objective's own unit, shape (objectives,)."""
     failure: Chances
     """How likely each is to fail."""
+
+    def with_own_unit(self, objective: int) -> Prediction:
+        """Return the same with one objective in its own unit."""
+        factors = np.ones_like(self.units)
+        factors[objective] = self.units[objective]
+        return replace(
+            self,
+            scores=self.scores * factors,
+            deviation=self.deviation * factors,
+            own=self.own * factors,
+            units=self.units / factors,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,6 +172,7 @@ class Surrogates:
             scores=(means - levels) / units,
             deviation=deviations / units,
             own=(target.scores - levels) / units,
+            units=units,
             failure=self.failure(target.trials, rows, failure_trust),
         )
 

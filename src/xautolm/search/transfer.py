@@ -4,8 +4,7 @@ For each objective y = s (a + m(x) + e(x)): m is the mean of what the models of 
 an offset; s the unit, near the spreads that past data sets had. e is a Gaussian process: its covariance is how past
 data sets differ from their mean, doubt in the size of m, a smooth deviation of the target's own, and noise. A second
 hypothesis has no m: there the store says nothing of the target. The marginal likelihood of the target's own trials
-weighs hypotheses, so a store that misleads fades, and says by how much. One that ranks the target's trials the other
-way round is not trusted in the first place.
+weighs hypotheses, and so does their rank correlation with what the past expects: a store that misleads fades.
 
 The nearest published relative is RGPE (Feurer et al. 2018, arXiv 1802.02219), which weighs past models by how they rank
 the target's trials.
@@ -191,9 +190,9 @@ def _units(spreads: np.ndarray, centred: np.ndarray) -> tuple[np.ndarray, np.nda
 def _trust_before(own_mean: np.ndarray, own_scores: np.ndarray, settings: SearchSettings) -> float:
     """Return the prior probability that the store says something of the target.
 
-    It falls where the store ranks the target's trials the other way round: the likelihood alone is slow to see that,
-    for a smooth deviation explains the opposite of an opinion about as well as no opinion does. That trials do not
-    agree with the store is no sign: the store chose most of them, so that its opinions of them hardly differ.
+    It is the store's rank correlation with the target's own trials, as far as there are enough of them, else the first
+    trust. The likelihood alone is slow to see that a store ranks the other way round: a smooth deviation explains the
+    opposite of an opinion about as well as no opinion does.
 
     Args:
         own_mean: The store's mean opinion of the target's trials, shape (trials,).
@@ -201,14 +200,15 @@ def _trust_before(own_mean: np.ndarray, own_scores: np.ndarray, settings: Search
         settings: The tuned numbers.
     """
     further_trials = len(own_scores) - UNRANKED
-    # What does not vary has no ranks, and SciPy would warn of it.
-    if further_trials <= 0 or not np.ptp(own_mean) or not np.ptp(own_scores):
+    if further_trials <= 0:
         return _possible(settings.first_trust)
-    correlation = float(spearmanr(own_mean, own_scores).statistic)
-    believed = correlation * further_trials / (further_trials + settings.opposite_trials)
-    opposition = np.clip(-believed / settings.opposite_tolerance, 0.0, 1.0)
-    trust = settings.first_trust * (1 - float(opposition))
-    return _possible(trust)
+    correlation = 0.0
+    # What does not vary has no ranks, and SciPy would warn of it.
+    if np.ptp(own_mean) and np.ptp(own_scores):
+        correlation = float(spearmanr(own_mean, own_scores).statistic)
+    # A weighted mean: the first trust counts as so many trials, the agreement as those that make a ranking.
+    weighted_sum = settings.trust_weight * settings.first_trust + further_trials * correlation
+    return _possible(weighted_sum / (settings.trust_weight + further_trials))
 
 
 def _possible(trust: float) -> float:
