@@ -10,7 +10,8 @@ class SearchSettings:
     """Say how the strategy `xautolm` draws candidates, models them, and weighs a store against the target's own trials.
 
     The values were chosen on made-up tasks (docs/experiments.md, "Transfer on made-up tasks"); which others were tried
-    was not kept.
+    was not kept. Those that say how past data sets and the target are related were chosen in a simulation of a public
+    table (there, "A public table"), where they are therefore no independent result.
     """
 
     # Candidates
