@@ -230,3 +230,84 @@ def test_a_parameter_of_the_past_that_is_not_asked_for_is_forgotten() -> None:
     assert len(study.trials) == 12
     assert all(set(trial.params) == {"kind"} for trial in study.trials)
     assert min(trial.values[0] for trial in study.trials) == 0.1
+
+
+def single(params: dict[str, Any], value: float) -> dict[str, Any]:
+    """Return a row of a task with one objective."""
+    return {"task": "t0", "params": params, "values": [value]}
+
+
+@pytest.mark.parametrize(
+    ("rows", "ask"),
+    [
+        pytest.param(
+            [single({"kind": "svm", "C": 10.0**power}, 0.1 * power) for power in range(6)]
+            + [single({"kind": "tree", "depth": depth}, 0.1) for depth in range(1, 7)],
+            lambda trial: (
+                float(trial.suggest_int("depth", 1, 9))
+                if trial.suggest_categorical("kind", ["tree", "linear"]) == "tree"
+                else 0.0
+            ),
+            id="an option that is not here, and what stands under it",
+        ),
+        pytest.param(
+            [single({"batch": size}, size / 64) for size in (16, 32, 64) * 3],
+            lambda trial: trial.suggest_categorical("batch", [16, 32, 64]) / 64,
+            id="numbers that are options here",
+        ),
+        pytest.param(
+            [single({"batch": size}, size / 64) for size in (17, 33, 65) * 3],
+            lambda trial: trial.suggest_int("batch", 8, 128, step=8) / 64,
+            id="numbers between the steps",
+        ),
+        pytest.param(
+            [single({"x": x}, -abs(x)) for x in (-100.0, 0.0, 1000.0) * 3],
+            lambda trial: -abs(trial.suggest_float("x", -1.0, 1.0)),
+            id="numbers beyond the range",
+        ),
+        pytest.param(
+            [single({"cap": cap}, 1.0) for cap in (None, 3, "all") * 3],
+            lambda trial: 1.0 if trial.suggest_categorical("cap", [None, 3, "all"]) else 0.0,
+            id="values of several kinds, all as good",
+        ),
+        pytest.param(
+            [{"task": "t0", "params": {"x": float(x)}, "failure": "diverged"} for x in range(6)],
+            lambda trial: trial.suggest_float("x", 0.0, 9.0),
+            id="failures only",
+        ),
+    ],
+)
+def test_a_past_that_does_not_fit_the_study_stops_nothing(
+    rows: list[dict[str, Any]], ask: Callable[[optuna.Trial], float]
+) -> None:
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+    study.optimize(ask, n_trials=10)
+    assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 10
+
+
+def test_one_sampler_serves_several_studies() -> None:
+    rows = [single({"x": x}, x) for x in np.linspace(0, 10, 9).tolist()]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    shared = XAutoLMSampler(experiences, NOW, seed=1)
+
+    def first(trial: optuna.Trial) -> float:
+        return trial.suggest_float("x", 0.0, 10.0)
+
+    def second(trial: optuna.Trial) -> float:
+        return trial.suggest_float("y", 0.0, 1.0)
+
+    # In turn, so that both have as many trials when they are asked.
+    studies = [optuna.create_study(direction="maximize", sampler=shared) for _ in range(2)]
+    for _ in range(6):
+        for study, objective_here in zip(studies, (first, second), strict=True):
+            study.optimize(objective_here, n_trials=1)
+    alone = optuna.create_study(
+        direction="maximize", sampler=XAutoLMSampler(experiences, NOW, seed=1)
+    )
+    alone.optimize(first, n_trials=6)
+    assert [trial.params for trial in studies[0].trials] == [trial.params for trial in alone.trials]
+    assert all(set(trial.params) == {"y"} for trial in studies[1].trials)
+    other = optuna.create_study(direction="minimize", sampler=shared)
+    with pytest.raises(UsageError, match="other objectives"):
+        other.optimize(first, n_trials=1)

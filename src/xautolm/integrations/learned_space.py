@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from optuna.distributions import (
@@ -85,13 +85,14 @@ def _still_possible(past: Sequence[Values], trials: Sequence[Values]) -> list[Va
     # Past trials made few different choices, however many they are.
     choices_by_name: dict[str, set[frozenset[tuple[str, Scalar]]]] = {}
     for values in past:
-        choices = frozenset(_choices(values).items())
+        choices = frozenset(choices_of(values).items())
         for name in values:
             choices_by_name.setdefault(name, set()).add(choices)
     lacking: set[str] = set()
     for name, choices_of_past in choices_by_name.items():
-        for values in trials:
-            if name not in values and _agree_with_any(_choices(values), choices_of_past):
+        without = [choices_of(values) for values in trials if name not in values]
+        for choices in choices_of_past:
+            if any(agree(dict(choices), own_choices) for own_choices in without):
                 lacking.add(name)
                 break
     possible: list[Values] = []
@@ -104,26 +105,24 @@ def _shapes(past: Sequence[Values]) -> list[Values]:
     """Return one configuration of each choice of options and set of parameters: a tree depends on no number."""
     shapes: dict[tuple[frozenset[tuple[str, Scalar]], frozenset[str]], Values] = {}
     for values in past:
-        shape = frozenset(_choices(values).items()), frozenset(values)
+        shape = frozenset(choices_of(values).items()), frozenset(values)
         shapes.setdefault(shape, values)
     return list(shapes.values())
 
 
-def _choices(values: Values) -> dict[str, Scalar]:
-    """Return the texts and switches of a configuration: what other parameters may stand under."""
+def choices_of(values: Values) -> dict[str, Scalar]:
+    """Return the texts and switches of a configuration: what other parameters may stand under.
+
+    Numbers are left out: two trials hardly ever have the same one.
+    """
     return {name: value for name, value in values.items() if isinstance(value, str | bool)}
 
 
-def _agree_with_any(
-    choices: Mapping[str, Scalar], others: Iterable[frozenset[tuple[str, Scalar]]]
-) -> bool:
-    """Return whether some choices are those of another configuration, as far as both have them."""
-    for other in others:
-        other_choices = dict(other)
-        common = choices.keys() & other_choices.keys()
-        if all(choices[name] == other_choices[name] for name in common):
-            return True
-    return False
+def agree(first: Values, second: Values) -> bool:
+    """Return whether two configurations have the same values, as far as both have them."""
+    # A parameter that one of them never had does not speak against it.
+    common = first.keys() & second.keys()
+    return all(first[name] == second[name] for name in common)
 
 
 def _past_distributions(past: Sequence[Values]) -> dict[str, BaseDistribution]:

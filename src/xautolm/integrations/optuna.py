@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.errors import UsageError
-from xautolm.integrations.learned_space import LearnedSpace
+from xautolm.integrations.learned_space import LearnedSpace, agree, choices_of
 from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
 from xautolm.past_evidence import weighed
@@ -45,6 +45,18 @@ class StudyModel:
 
     learned: LearnedSpace
     proposer: Proposer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StudySpaces:
+    """What is known of a study's space."""
+
+    state: tuple[str, int]
+    """The study's name, and how many of its trials had ended."""
+    met: LearnedSpace
+    """What its trials asked for."""
+    whole: LearnedSpace
+    """The same, and what past trials asked for that these have not met yet."""
 
 
 class XAutoLMSampler(BaseSampler):
@@ -86,19 +98,20 @@ class XAutoLMSampler(BaseSampler):
         self.features = own_features(features) if features else {}
         self.seed = seed
         self._distances: Distances = ([], 0)
-        self._evidence: list[Evidence] | None = None
-        self._learned: tuple[int, LearnedSpace] | None = None
-        """How many trials had ended, and the space that was known then."""
+        self._evidence: dict[tuple[Objective, ...], list[Evidence]] = {}
+        """By the objectives of a study: one sampler may serve several."""
+        self._spaces: StudySpaces | None = None
         self._model: StudyModel | None = None
-        self._unmet: dict[int, Values] = {}
-        """What is proposed for parameters that no trial of the study has asked for yet, by the trial's number."""
+        self._unmet: dict[tuple[str, int], Values] = {}
+        """What is proposed for parameters that no trial of a study has asked for yet, by the study's name and the
+        trial's number."""
 
     def infer_relative_search_space(
         self, study: Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
         """Return every parameter that any trial had; only those that the objective asks for get used."""
         # What only past trials had is left out: the study's range of it is not known, and Optuna refuses another.
-        return dict(LearnedSpace.of_trials(_ended_trials(study)).distributions)
+        return dict(self._known_spaces(study).met.distributions)
 
     def sample_relative(
         self, study: Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
@@ -125,13 +138,21 @@ class XAutoLMSampler(BaseSampler):
         if proposal.values is None:
             return self._from_zero(study, trial, model, target, proposal.failure_trust)
         params = learned.outward(proposal.values)
-        running_numbers = {running_trial.number for running_trial in running}
-        for number in self._unmet.keys() - running_numbers:
-            del self._unmet[number]
-        self._unmet[trial.number] = {
-            name: value for name, value in params.items() if name not in search_space
-        }
-        return {name: value for name, value in params.items() if name in search_space}
+        self._forget_ended(study, running)
+        met: dict[str, Scalar] = {}
+        unmet: dict[str, Scalar] = {}
+        for name, value in params.items():
+            part = met if name in search_space else unmet
+            part[name] = value
+        self._unmet[study.study_name, trial.number] = unmet
+        return met
+
+    def _forget_ended(self, study: Study, running: Sequence[FrozenTrial]) -> None:
+        """Forget what was proposed for trials of a study that have ended."""
+        numbers = {running_trial.number for running_trial in running}
+        for name, number in list(self._unmet):
+            if name == study.study_name and number not in numbers:
+                del self._unmet[name, number]
 
     def _from_zero(
         self,
@@ -145,7 +166,7 @@ class XAutoLMSampler(BaseSampler):
 
         What the store holds likely to fail is passed over, but not for ever: the last attempt is taken as it is.
         """
-        met = LearnedSpace.of_trials(_ended_trials(study))
+        met = self._known_spaces(study).met
         for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
             params = from_zero(study, trial, met.space, met.distributions, seed)
@@ -166,7 +187,7 @@ class XAutoLMSampler(BaseSampler):
         It is what was proposed with the trial's other values; else that of a past trial which agrees with what was
         chosen so far, or Optuna's.
         """
-        proposed = self._unmet.get(trial.number, {})
+        proposed = self._unmet.get((study.study_name, trial.number), {})
         if param_name in proposed and _contains(param_distribution, proposed[param_name]):
             return proposed[param_name]
         # Drawn once a trial, not once a parameter: a trial follows the past in all its parameters or in none.
@@ -193,19 +214,14 @@ class XAutoLMSampler(BaseSampler):
 
         Only those count that agree with the trial on every text or switch chosen so far, as far as they have it.
         """
-        # Numbers are left out: two trials hardly ever have the same one.
-        choices: dict[str, str | bool] = {}
-        for key, value in trial.params.items():
-            if isinstance(value, str | bool):
-                choices[key] = value
-
+        choices = choices_of(trial.params)
         values: list[Scalar] = []
         weights: list[float] = []
         for evidence in self._past(study):
             if evidence.scores is None or name not in evidence.values:
                 continue
             value = evidence.values[name]
-            if not _agrees(evidence, choices) or not _contains(distribution, value):
+            if not agree(evidence.values, choices) or not _contains(distribution, value):
                 continue
             # The first objective leads. Its score is in standard deviations within the past task.
             lead_score = evidence.scores[0]
@@ -220,9 +236,9 @@ class XAutoLMSampler(BaseSampler):
         Raises:
             UsageError: They have other objectives than the study.
         """
-        if self._evidence is not None:
-            return self._evidence
         objectives = _objectives_of(study)
+        if objectives in self._evidence:
+            return self._evidence[objectives]
         for experience in self.experiences:
             past_objectives = recorded_objectives(experience)
             if past_objectives != objectives:
@@ -234,20 +250,25 @@ class XAutoLMSampler(BaseSampler):
                     fix="Give experiences_from_rows the study's directions.",
                 )
         self._distances = distances_of(self.experiences, self.features, KNOBS)
-        self._evidence = weighed(self._distances, objectives, KNOBS)
-        return self._evidence
+        self._evidence[objectives] = weighed(self._distances, objectives, KNOBS)
+        return self._evidence[objectives]
 
-    def _learned_space(self, study: Study) -> LearnedSpace:
-        """Return the space so far: what the study's trials asked for, and past ones where these have not been yet."""
+    def _known_spaces(self, study: Study) -> StudySpaces:
+        """Return the spaces of a study as its trials show them by now."""
         ended = _ended_trials(study)
-        if self._learned is None or self._learned[0] != len(ended):
+        state = study.study_name, len(ended)
+        if self._spaces is None or self._spaces.state != state:
             past = [evidence.values for evidence in self._past(study)]
-            self._learned = len(ended), LearnedSpace.of_trials(ended, past)
-        return self._learned[1]
+            self._spaces = StudySpaces(
+                state=state,
+                met=LearnedSpace.of_trials(ended),
+                whole=LearnedSpace.of_trials(ended, past),
+            )
+        return self._spaces
 
     def _study_model(self, study: Study) -> StudyModel:
         """Return the space so far, and models over it; made anew when the space has changed."""
-        learned = self._learned_space(study)
+        learned = self._known_spaces(study).whole
         if self._model is not None and self._model.learned.space == learned.space:
             return self._model
         past: list[Evidence] = []
@@ -313,13 +334,6 @@ def _experience_in(learned: LearnedSpace, experience: Experience) -> Experience:
     values = learned.inward(configuration.values)
     configuration = replace(configuration, values=values)
     return replace(experience, configuration=configuration)
-
-
-def _agrees(evidence: Evidence, choices: Values) -> bool:
-    """Return whether a past trial has the same options as these, as far as it has the parameters."""
-    # A parameter that the past trial never had does not speak against it.
-    common = [name for name in choices if name in evidence.values]
-    return all(evidence.values[name] == choices[name] for name in common)
 
 
 def _contains(distribution: BaseDistribution, value: Scalar) -> bool:

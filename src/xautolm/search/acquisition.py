@@ -62,6 +62,7 @@ def acquisition(
     fading = np.exp(-len(own_scores) / settings.early_lead_fade)
     lead_weight = settings.lead_share + settings.early_lead_share * fading
     if objectives == 1:
+        # It is all that there is, whatever it counts beside others.
         lead_weight = 1.0
     expected = lead_weight * lead_improvement.mean(axis=1)
 
@@ -112,7 +113,7 @@ def reference_point(
 
     In a quality it is a quantile of what the target's own trials had. Without that floor, a candidate that is cheap
     enough gains however poor it is: on made-up tasks, 15 of 40 trials went to the two cheapest models, with it 6.
-    In the time, and before there are own trials, it lies below everything.
+    In the time, before there are own trials, and without a quantile, it lies below everything.
     """
     reference: list[float] = []
     for objective in range(samples.shape[1]):

@@ -10,26 +10,18 @@ import numpy as np
 
 from xautolm.search.encoding import Encoder, Rows
 from xautolm.search.evidence import LEAST_DEVIATION, Evidence, Trials, scores_of
+from xautolm.search.forests import FEWEST, predicted, train_forest
 from xautolm.search.settings import SearchSettings
 
 if TYPE_CHECKING:
     from sklearn.ensemble import ExtraTreesRegressor
 
-FEWEST = 5
-"""Successes without which a data set has no model of its own: fewer make leaves of what is chance."""
 REST = ""
 """The group that data sets with fewer successes share, and what was written before data sets were kept apart."""
 LEAST_WEIGHT = 1e-20
 """Of a data set, however far: weights must have a sum other than 0."""
 FEWEST_TREES = 10
 """In a forest at least, however many data sets share the trees."""
-LARGEST_SEED = 2**31
-"""Seeds of the forests lie below it: those of scikit-learn end at 2^32 - 1."""
-LEAF = 2
-"""Experiences in a leaf at least: a leaf of a single one would repeat it, chance included."""
-TRIED_COLUMNS = 0.7
-"""Share of the columns that each split of a tree chooses among."""
-
 Opinions = np.ndarray
 """Normal scores that the model of each data set expects, shape (data sets, configurations, objectives)."""
 
@@ -57,11 +49,8 @@ class PastRuns:
 
     def opinions(self, rows: Rows) -> Opinions:
         """Return what each data set expects of encoded configurations."""
-        objectives = self.spreads.shape[1]
-        # Trees take single precision only.
-        inputs = np.ascontiguousarray(rows, dtype=np.float32)
-        own = [_predicted(forest, inputs, objectives) for forest in self.forests]
-        pooled = _predicted(self.pooled, inputs, objectives)
+        own = [predicted(forest, rows) for forest in self.forests]
+        pooled = predicted(self.pooled, rows)
         shares = self.own_shares[:, None, None]
         return np.asarray(shares * np.asarray(own) + (1 - shares) * pooled)
 
@@ -83,7 +72,7 @@ def learn_past_runs(
         rows = encoder.rows(evidence.values for evidence in members)
         scores = scores_of(members, len(members[0].scores or ()))
         ranks = normal_scores(scores)
-        forests.append(_forest(rows, ranks, trees, seed))
+        forests.append(train_forest(rows, ranks, trees=trees, seed=seed))
         weights.append(np.mean([evidence.weight for evidence in members]))
         spreads.append(_spreads(members, scores))
         rows_by_group.append(rows)
@@ -93,7 +82,7 @@ def learn_past_runs(
     sizes = np.asarray([len(members) for members in groups], dtype=float)
     bounded_weights = np.maximum(np.asarray(weights), LEAST_WEIGHT)
     return PastRuns(
-        pooled=_forest(all_rows, all_scores, settings.trees, seed),
+        pooled=train_forest(all_rows, all_scores, trees=settings.trees, seed=seed),
         forests=forests,
         own_shares=sizes / (sizes + settings.pooled_weight),
         weights=bounded_weights / bounded_weights.sum(),
@@ -102,7 +91,7 @@ def learn_past_runs(
 
 
 def by_data(store: Trials) -> Mapping[str, list[Evidence]]:
-    """Return the successes of each data set; those of data sets that have few share a group."""
+    """Return the successes of each data set; those of data sets with fewer than `FEWEST` share a group."""
     groups: dict[str, list[Evidence]] = {}
     for evidence in store:
         if not evidence.failed:
@@ -138,32 +127,3 @@ def _spreads(members: Trials, scores: np.ndarray) -> np.ndarray:
         return np.full(scores.shape[1], np.nan)
     spreads = scores.std(axis=0) * np.asarray(units)
     return np.asarray(np.maximum(spreads, LEAST_DEVIATION))
-
-
-def _forest(rows: Rows, values: np.ndarray, trees: int, seed: int) -> ExtraTreesRegressor:
-    """Train a forest; values have shape (experiences, objectives)."""
-    from sklearn.ensemble import ExtraTreesRegressor
-
-    forest = ExtraTreesRegressor(
-        n_estimators=trees,
-        min_samples_leaf=LEAF,
-        max_features=TRIED_COLUMNS,
-        random_state=seed % LARGEST_SEED,
-    )
-    # scikit-learn warns of a single output that is no vector.
-    targets = values[:, 0] if values.shape[1] == 1 else values
-    return forest.fit(rows, targets)
-
-
-def _predicted(forest: ExtraTreesRegressor, inputs: np.ndarray, objectives: int) -> np.ndarray:
-    """Return the mean of a forest's trees, shape (configurations, objectives).
-
-    As `forest.predict` does, without its checks and threads, which take longer than some hundred rows in small trees.
-    """
-    total = np.zeros((len(inputs), objectives))
-    # Trees refuse to predict for no rows.
-    if not len(inputs):
-        return total
-    for tree in forest.estimators_:
-        total += tree.tree_.predict(inputs).reshape(total.shape)
-    return total / len(forest.estimators_)

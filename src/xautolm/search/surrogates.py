@@ -16,16 +16,8 @@ import numpy as np
 from xautolm.records import Values
 from xautolm.search.encoding import Encoder, Rows
 from xautolm.search.evidence import Evidence, Scores, Trials, scores_of
-from xautolm.search.past_runs import (
-    FEWEST,
-    LARGEST_SEED,
-    LEAF,
-    LEAST_WEIGHT,
-    TRIED_COLUMNS,
-    Opinions,
-    PastRuns,
-    learn_past_runs,
-)
+from xautolm.search.forests import FEWEST, predicted, train_forest
+from xautolm.search.past_runs import LEAST_WEIGHT, Opinions, PastRuns, learn_past_runs
 from xautolm.search.settings import DEFAULTS, SearchSettings
 
 if TYPE_CHECKING:
@@ -141,7 +133,13 @@ class Surrogates:
         has_enough = len(failed) >= FEWEST
         if has_enough and has_both:
             outcomes = failed[:, None].astype(float)
-            self.failure_forest = self._forest(self.rows, outcomes, self.weights)
+            self.failure_forest = train_forest(
+                self.rows,
+                outcomes,
+                trees=self.settings.trees,
+                seed=self.seed,
+                weights=self.weights,
+            )
 
     def look_at(self, trials: Trials, objectives: int) -> Target:
         """Return the target's own trials as the models see them."""
@@ -226,7 +224,7 @@ class Surrogates:
         before = np.full(len(rows), settings.usual_failure)
         weight = settings.usual_failure_weight
         if self.failure_forest is not None:
-            opinion = np.clip(self.failure_forest.predict(rows), 0, 1)
+            opinion = np.clip(predicted(self.failure_forest, rows)[:, 0], 0, 1)
             correction = opinion - settings.usual_failure
             before = before + trust * correction
             # The more the store is trusted, the more own trials it takes to overrule it.
@@ -245,27 +243,6 @@ class Surrogates:
         own_weight = len(failed)
         weighted_sum = weight * before + own_weight * own_opinion
         return np.asarray(weighted_sum / (weight + own_weight))
-
-    def _forest(self, rows: Rows, values: np.ndarray, weights: np.ndarray) -> ExtraTreesRegressor:
-        """Train a forest.
-
-        Args:
-            rows: Encoded experiences.
-            values: What is learned, shape (experiences, outputs).
-            weights: How much each counts, shape (experiences,).
-        """
-        from sklearn.ensemble import ExtraTreesRegressor
-
-        forest = ExtraTreesRegressor(
-            n_estimators=self.settings.trees,
-            min_samples_leaf=LEAF,
-            max_features=TRIED_COLUMNS,
-            random_state=self.seed % LARGEST_SEED,
-        )
-        # To scikit-learn, a single output has to be a vector.
-        outputs = values.shape[1]
-        targets = values[:, 0] if outputs == 1 else values
-        return forest.fit(rows, targets, sample_weight=weights)
 
 
 def _logistic(rows: Rows, failed: Sequence[bool]) -> LogisticRegression:

@@ -290,10 +290,10 @@ def _answer(hypothesis: _Hypothesis, observed: _Observed, settings: SearchSettin
     own_factor = hypothesis.own_factor
     covariance = own_factor @ own_factor.T + hypothesis.smooth * observed.kernel + OFFSET_VARIANCE
     covariance[np.diag_indices(count)] += settings.noise
-    cross = own_factor @ hypothesis.factor.T
-    cross = cross + hypothesis.smooth * observed.cross_kernel + OFFSET_VARIANCE
-    # Products with the inverse of the covariance.
     cholesky = cho_factor(covariance, lower=True)
+    low_rank = own_factor @ hypothesis.factor.T
+    cross = low_rank + hypothesis.smooth * observed.cross_kernel + OFFSET_VARIANCE
+    # Products of the inverse covariance with scores, with what was expected of them, and with the cross-covariance.
     solved_scores = cho_solve(cholesky, observed.centred)
     solved_mean = cho_solve(cholesky, hypothesis.own_mean)
     solved_cross = cho_solve(cholesky, cross)
@@ -303,19 +303,43 @@ def _answer(hypothesis: _Hypothesis, observed: _Observed, settings: SearchSettin
     from_mean = hypothesis.mean - cross.T @ solved_mean
     learned = (cross * solved_cross).sum(axis=0)
     after = np.maximum(before + OFFSET_VARIANCE - learned, LEAST_VARIANCE)
-
-    # With r = y / s - m, the quadratic form r' K^-1 r of the likelihood is a polynomial in 1 / s.
-    quadratic = observed.centred @ solved_scores / observed.units**2
-    linear = -2 * (observed.centred @ solved_mean) / observed.units
-    constant = hypothesis.own_mean @ solved_mean
-    log_determinant = 2 * np.log(np.diag(cholesky[0])).sum()
-    misfit = quadratic + linear + constant + log_determinant
-    log_likelihoods = -0.5 * misfit - count * np.log(observed.units)
+    log_determinant = 2 * float(np.log(np.diag(cholesky[0])).sum())
+    log_likelihoods = _log_likelihoods(
+        hypothesis, observed, solved_scores, solved_mean, log_determinant
+    )
     return _Answer(
         means=from_scores + units * from_mean,
         variances=units**2 * after,
         log_weights=hypothesis.log_prior + observed.unit_log_priors + log_likelihoods,
     )
+
+
+def _log_likelihoods(
+    hypothesis: _Hypothesis,
+    observed: _Observed,
+    solved_scores: np.ndarray,
+    solved_mean: np.ndarray,
+    log_determinant: float,
+) -> np.ndarray:
+    """Return the logarithm of the own trials' marginal likelihood for each unit, up to a constant, shape (units,).
+
+    With r = y / s - m, the quadratic form r' K^-1 r is a polynomial in 1 / s.
+
+    Args:
+        hypothesis: Has m.
+        observed: Has y, and the values of s.
+        solved_scores: K^-1 y, shape (trials,).
+        solved_mean: K^-1 m, shape (trials,).
+        log_determinant: Of K.
+    """
+    units = observed.units
+    quadratic = observed.centred @ solved_scores / units**2
+    linear = -2 * (observed.centred @ solved_mean) / units
+    constant = hypothesis.own_mean @ solved_mean
+    misfit = quadratic + linear + constant + log_determinant
+    # y / s has a density in y that is s^-n times that in y / s.
+    count = len(observed.centred)
+    return np.asarray(-0.5 * misfit - count * np.log(units))
 
 
 def _smooth_kernel(first: np.ndarray, second: np.ndarray, settings: SearchSettings) -> np.ndarray:
