@@ -138,3 +138,8 @@ def test_records_say_the_directions_and_earlier_ones_by_a_minus() -> None:
         ("objective_0", "objective_1"),
         ("objective_0",),
     )
+
+
+def test_an_objective_in_which_all_points_are_infinite_crowds_none() -> None:
+    values = np.asarray([[1.0, -np.inf], [2.0, -np.inf], [3.0, -np.inf], [4.0, -np.inf]])
+    assert crowding(values) == pytest.approx([np.inf, 2 / 3, 2 / 3, np.inf])

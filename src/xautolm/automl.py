@@ -38,7 +38,7 @@ from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.scenario import given_columns
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import Split, Targets
+from xautolm.vocabulary import Targets
 
 CLASSIFICATION = {Targets.CLASSES, Targets.INDICATORS}
 """Problem types of tasks whose answers are classes."""
@@ -206,7 +206,7 @@ class AutoLM(BaseEstimator):
         """
         options = self.options
         if validation is not None:
-            options = options.model_copy(update={Split.VALIDATION: validation})
+            options = options.model_copy(update={"validation": validation})
         self.run_ = fit_run(X, y, options, screen=screen, executor=executor, started=started)
         # The winner of an earlier fit is another model.
         self._model = None

@@ -344,10 +344,10 @@ def crowding(values: np.ndarray) -> np.ndarray:
         ascending = column[order]
         ends = order[[0, -1]]
         distance[ends] = np.inf
-        width = ascending[-1] - ascending[0]
         # All equal in this objective: it tells no point from another. One or two points are ends, with none between.
-        if width == 0 or len(order) <= 2:
+        if ascending[-1] == ascending[0] or len(order) <= 2:
             continue
+        width = ascending[-1] - ascending[0]
         # The gap around the point at position i is from position i - 1 to position i + 1.
         before = ascending[:-2]
         after = ascending[2:]

@@ -16,6 +16,7 @@ from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
 from xautolm.records import Configuration, Experience, Features
 from xautolm.report.advice import AdviceRow, reason
+from xautolm.resources import Estimate
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
@@ -328,16 +329,15 @@ def _ranked(
             origin=candidate.origin,
             quality=predicted_quality,
             seconds=estimate.seconds,
-            memory=_memory_at_start(scenario, configuration),
+            memory=_memory_at_start(scenario, configuration, estimate),
             failure=predicted_failure,
             because=because,
         )
     return list(recommendations.values())
 
 
-def _memory_at_start(scenario: Scenario, configuration: Configuration) -> float:
+def _memory_at_start(scenario: Scenario, configuration: Configuration, estimate: Estimate) -> float:
     """Return the predicted peak memory in bytes, with the per-device batch that a trial begins with."""
-    estimate = scenario.resources.predict(configuration)
     batch = scenario.resources.micro_batch(configuration, scenario.limits)
     # The estimate holds one example of the batch already.
     further_examples = batch - 1

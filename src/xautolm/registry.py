@@ -133,6 +133,11 @@ class Registry(Generic[T]):
         return things
 
 
+def is_versioned(name: str) -> bool:
+    """Return whether a name ends in a version, such as `.v1`."""
+    return _version(name) > 0
+
+
 def _version(name: str) -> int:
     """Return the number behind `.v`; 0 for a name without version."""
     _, _, tail = name.rpartition(".v")

@@ -31,7 +31,7 @@ from xautolm.search_space import (
 )
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
-from xautolm.vocabulary import Architecture, Origin, Split, TargetKind, Targets
+from xautolm.vocabulary import Architecture, Origin, TargetKind, Targets
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
 logger = logging.getLogger(__name__)
@@ -313,7 +313,7 @@ def length_notes(dataset: Dataset, cards: Sequence[ModelCard], task: Task) -> li
     lengths = np.zeros(len(dataset.train), dtype=int)
     for name in task.inputs:
         texts = list(dataset.train[name])
-        lengths += np.asarray(estimated_tokens(texts))
+        lengths += estimated_tokens(texts)
     beyond = int((lengths > shortest.positions).sum())
     names = ", ".join(card.name for card in short)
     return [
@@ -357,7 +357,7 @@ def default_folder(data: object, dataset: Dataset, options: FitOptions) -> str:
     if isinstance(data, str | Path):
         return name
     # The splits are in the fingerprint, and tables cannot be written as JSON.
-    settings = options.model_dump(mode="json", exclude={"out", Split.VALIDATION, Split.TEST})
+    settings = options.model_dump(mode="json", exclude={"out", "validation", "test"})
     digest = digest_of([profile.fingerprint, profile.source_fingerprint, settings])
     return f"{name}-{digest[:DIGEST_LENGTH]}"
 

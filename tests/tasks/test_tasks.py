@@ -24,6 +24,11 @@ def test_a_task_keeps_its_contract(task: Task) -> None:
     check_task(task)
 
 
+def test_classes_that_are_numbers_stand_in_the_order_of_numbers() -> None:
+    check_task(TASKS.get("text-classification"), ("10", "9", "2", "9"))
+    check_task(TASKS.get("text-classification"), ("-1", "x", "10", "9"))
+
+
 class Forgetful(TextClassification):
     """Breaks one promise of tasks."""
 

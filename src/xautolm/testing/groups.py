@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-import re
 from dataclasses import replace
 
 from xautolm.data.demo import support_tickets
 from xautolm.metafeatures import FeatureGroup, Part, Sample
 from xautolm.records import Limits, SystemProfile
+from xautolm.registry import is_versioned
+from xautolm.vocabulary import TargetKind
 
 EXAMPLES = 300
-TARGET_KINDS = ("classes", "numbers", "texts", "any")
-VERSIONED = re.compile(r".+\.v\d+")
-"""A name that ends in a version."""
 
 
 def check_group(group: FeatureGroup, sample: Sample | None = None) -> None:
@@ -30,11 +28,11 @@ def check_group(group: FeatureGroup, sample: Sample | None = None) -> None:
         AssertionError: It does not; says which promise.
     """
     name = group.name
-    assert VERSIONED.fullmatch(name), f"{name} does not end in a version, such as `.v1`"
+    assert is_versioned(name), f"{name} does not end in a version, such as `.v1`"
     assert group.part in set(Part), f"{name}: no part of the distance: {group.part}"
     assert group.aspect, f"{name} does not say what it describes"
     assert group.noise >= 0, f"{name}: a noise of {group.noise}"
-    assert group.targets in TARGET_KINDS, f"{name}: no kind of targets: {group.targets}"
+    assert group.targets in set(TargetKind), f"{name}: no kind of targets: {group.targets}"
     suited = _suited(sample or made_up_sample(), group)
     numbers = _computed(group, suited)
     assert numbers == group.compute(suited), f"{name}: other numbers for the same sample"

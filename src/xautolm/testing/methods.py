@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from xautolm.methods import Method, head_parameters
 from xautolm.records import ModelCard, Scalar
+from xautolm.registry import is_versioned
 from xautolm.space import Space
 from xautolm.space.presets import Bounds
 from xautolm.tasks.forms import FORMS
@@ -29,8 +29,6 @@ CLASSIFIER_BOUNDS = Bounds(
 """A classifier on a processor, with 500 short texts to learn from."""
 TINY_FAMILIES = ("bert", "distilbert")
 """The first has a pooler in front of its classifier, the second a dense layer in its place."""
-VERSIONED = re.compile(r".+\.v\d+")
-"""A name that ends in a version."""
 
 
 def check_method(method: Method) -> None:
@@ -43,7 +41,7 @@ def check_method(method: Method) -> None:
         AssertionError: It does not; says which promise.
     """
     name = method.name
-    assert VERSIONED.fullmatch(name), f"{name} does not end in a version, such as `.v1`"
+    assert is_versioned(name), f"{name} does not end in a version, such as `.v1`"
     assert method.title, f"{name} does not say what it is"
     card = made_up_card()
     for preset in (Preset.DEFAULT, Preset.PAPER):

@@ -10,11 +10,12 @@ import numpy as np
 from xautolm.metrics import METRICS, scores
 from xautolm.tasks import BaseClassification, Classification, Task
 from xautolm.tasks.forms import FORMS
+from xautolm.vocabulary import TargetKind
 
 TARGET_CELLS: Mapping[str, Sequence[object]] = {
-    "numbers": ("1", 2.5, -3, "1"),
-    "classes": ("b", "a", "c", "b"),
-    "texts": ("apple tart", "bread roll", "cider vinegar", "apple tart"),
+    TargetKind.NUMBERS: ("1", 2.5, -3, "1"),
+    TargetKind.CLASSES: ("b", "a", "c", "b"),
+    TargetKind.TEXTS: ("apple tart", "bread roll", "cider vinegar", "apple tart"),
 }
 """Cells of a target column, by the kind of targets."""
 MISSING_CELLS = (None, math.nan)
@@ -97,7 +98,12 @@ def _check_prompt(task: Task) -> None:
 def _check_classes(task: Classification, cells: Sequence[object]) -> None:
     labels = [task.parse_label(cell) for cell in cells]
     names = task.labels_of(labels)
-    assert list(names) == sorted(set(names)), f"{task.name}: the classes are not sorted: {names}"
+    assert len(set(names)) == len(names), f"{task.name}: a class is there twice: {names}"
+    # One order, whatever row comes first: classes that are numbers may stand as such, 9 before 10.
+    orders = [sorted(names)]
+    if all(name.lstrip("-").isdigit() for name in names):
+        orders.append(sorted(names, key=int))
+    assert list(names) in orders, f"{task.name}: the classes are not sorted: {names}"
     targets = np.asarray(task.encode(labels, names))
     decoded = task.decode(targets, names)
     again = [task.parse_label(item) for item in decoded]

@@ -60,7 +60,7 @@ EMBEDDINGS = (
 """How families call the weights that have one row for each token."""
 
 
-MOST_LETTERS = 120
+LETTERS_OF_REASON = 120
 """Letters of a library's message that a person is shown, so that a fault stays a line or two."""
 MOST_LISTED = 4
 """Folders that a fault names."""
@@ -361,8 +361,8 @@ def _vocabulary_faults(path: Path, config: Config) -> Iterator[Fault]:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # the library raises plain exceptions
-        headline = str(error).splitlines()[0]
-        reason = headline[:MOST_LETTERS]
+        headline, _, _ = str(error).partition("\n")
+        reason = headline[:LETTERS_OF_REASON]
         yield Fault(
             what=f"{path.name} is damaged ({reason})", cure="Copy or download the tokenizer again."
         )
