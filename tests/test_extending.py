@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
+from unittest import SkipTest
 
 import pytest
 
@@ -80,4 +82,6 @@ def test_the_executor_keeps_its_contract(tmp_path: Path) -> None:
     for name in checks:
         folder = tmp_path / name
         folder.mkdir()
-        getattr(contract, name)(folder)
+        # Its trials cannot be stopped, and the checks of that skip themselves.
+        with suppress(SkipTest):
+            getattr(contract, name)(folder)

@@ -51,7 +51,10 @@ class Executor(Protocol):
         """Return the folders of the running trials by number."""
 
     def cancel(self, number: int) -> None:
-        """Stop a running trial; `finished` then returns it as pruned, or as what it had become meanwhile."""
+        """Stop a running trial; `finished` then returns it as pruned, or as what it had become meanwhile.
+
+        One that has no score yet comes back as interrupted.
+        """
 
     def close(self) -> None:
         """Stop everything that still runs."""
