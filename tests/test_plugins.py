@@ -10,6 +10,7 @@ from textwrap import dedent
 
 import pytest
 
+from tests.test_architecture import problems_of_imports
 from xautolm.description import groups_for
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.metafeatures import FEATURES
@@ -54,13 +55,13 @@ class Material:
 
 
 MODEL = """
-    from xautolm.zoo.base import Family
+    from xautolm.zoo import Family
 
     FAMILY = Family(name="toynet", licence="mit")
     THING = (FAMILY.card("toy-model", hub_id="me/toy", parameters=1_000_000, hidden_size=64, layers=2),)
 """
 FAMILY = """
-    from xautolm.zoo.base import Family
+    from xautolm.zoo import Family
 
     THING = Family(name="toynet", architecture="decoder")
 """
@@ -181,6 +182,11 @@ def kind(
     kind.registry.__dict__["things"] = before
     for module in (PACKAGE, f"{PACKAGE}.thing"):
         sys.modules.pop(module, None)
+
+
+@pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+def test_a_thing_imports_what_is_offered(kind: Kind) -> None:
+    assert problems_of_imports(dedent(kind.source)) == []
 
 
 def test_a_package_adds_a_thing(

@@ -7,9 +7,7 @@ import re
 from importlib import metadata
 from pathlib import Path
 
-import xautolm
-
-ROOT = Path(xautolm.__file__).parent
+ROOT = Path(__file__).parents[1]
 VERSION = re.compile(r"\.v\d+$")
 
 

@@ -1,5 +1,6 @@
 """What a trial's process runs: tokens, model, training, score. The only folder that imports torch."""
 
 __all__ = [
+    "forms",
     "predictor",
 ]

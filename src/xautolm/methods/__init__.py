@@ -8,6 +8,7 @@ METHODS: Registry[Method] = Registry("method", __name__, "METHOD", helpers=("bas
 __all__ = [
     "METHODS",
     "Method",
+    "head",
     "head_parameters",
     "partial",
     "probe",

@@ -28,6 +28,7 @@ __all__ = [
     "check_metric",
     "check_strategy",
     "check_task",
+    "executors",
     "lookup_questions",
     "made_up_card",
     "made_up_experience",

@@ -2,7 +2,7 @@
 
 from xautolm.records import ModelCard
 from xautolm.registry import Registry
-from xautolm.zoo.base import Head
+from xautolm.zoo.base import Family, Head
 from xautolm.zoo.downloads import Fetched, Meter, cannot_be_had, fetch, sized
 from xautolm.zoo.families import FAMILIES, HELPERS, family_of
 from xautolm.zoo.lookup import known_card, zoo_name
@@ -13,6 +13,7 @@ ZOO: Registry[ModelCard] = Registry("model", __name__, "CARDS", helpers=HELPERS)
 __all__ = [
     "FAMILIES",
     "ZOO",
+    "Family",
     "Fetched",
     "Head",
     "Meter",
