@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -49,6 +51,66 @@ def test_the_suite_finds_what_breaks_a_promise() -> None:
                 mae, compute=lambda right, given: 0.0 if np.array_equal(right, given) else math.nan
             )
         )
+
+
+def emptied(right: np.ndarray, answers: np.ndarray) -> float:
+    """Leave nothing of the targets, as a careless difference in place does."""
+    error = float(np.abs(right - answers).max())
+    right -= right
+    return error
+
+
+def relative_error(right: np.ndarray, answers: np.ndarray) -> float:
+    """Divide by the deviation of the targets, which may be zero."""
+    return float(np.abs(right - answers).mean() / np.std(right))
+
+
+def no_number(right: np.ndarray, answers: np.ndarray) -> None:
+    """Return nothing."""
+
+
+def errors_of_rows(right: np.ndarray, answers: np.ndarray) -> np.ndarray:
+    return np.abs(right - answers)
+
+
+def refused(right: np.ndarray, answers: np.ndarray) -> float:
+    raise KeyError("classes")
+
+
+@pytest.mark.parametrize(
+    ("changes", "promise"),
+    [
+        ({"name": ""}, "no name"),
+        ({"targets": ()}, "of no targets"),
+        ({"targets": ("numbers",)}, "no kind of targets: 'numbers'"),
+        ({"needs_probabilities": True}, "needs probabilities, which NUMBERS have none of"),
+        ({"compute": emptied}, "changes the perfect NUMBERS"),
+        ({"compute": relative_error}, "NUMBERS that are all the same"),
+        ({"compute": no_number}, "perfect NUMBERS is no number: None"),
+        ({"compute": errors_of_rows}, "perfect NUMBERS is no number"),
+        ({"compute": lambda right, answers: "0.0"}, "is no number: '0.0'"),
+        ({"compute": refused}, "perfect NUMBERS raises KeyError"),
+    ],
+)
+def test_the_suite_says_what_an_author_has_to_change(changes: dict[str, Any], promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_metric(replace(METRICS.get("mae"), **changes))
+
+
+def test_a_message_names_texts_though_their_problem_type_is_empty() -> None:
+    with pytest.raises(AssertionError, match="perfect TEXTS"):
+        check_metric(replace(METRICS.get("chrf"), compute=lambda right, answers: 0.5))
+
+
+def bleu(references: Sequence[Sequence[str]], answers: Sequence[str]) -> float:
+    """Return BLEU-4 without smoothing, which needs four words in a row."""
+    from torchmetrics.functional.text import bleu_score
+
+    return float(bleu_score(answers, [list(texts) or [""] for texts in references]))
+
+
+def test_a_metric_of_four_words_in_a_row_keeps_what_it_promises() -> None:
+    check_metric(Metric(name="bleu", compute=bleu, targets=(Targets.TEXTS,), low=0.0, high=1.0))
 
 
 def test_errors_by_hand_and_in_double_precision() -> None:
