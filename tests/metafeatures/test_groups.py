@@ -60,6 +60,13 @@ class Letters:
         return (float(sum(map(len, sample.texts))) if self.numbers is None else next(self.numbers),)
 
 
+def sorted_in_place(sample: Sample) -> tuple[float, ...]:
+    texts = sample.texts
+    assert isinstance(texts, list)
+    texts.sort()
+    return (float(len(texts)),)
+
+
 @pytest.mark.parametrize(
     ("name", "value", "promise"),
     [
@@ -68,6 +75,9 @@ class Letters:
         ("features", ("letters", "words"), "1 numbers for 2 names"),
         ("numbers", itertools.count(1.0), "other numbers for the same sample"),
         ("numbers", itertools.repeat(math.nan), "nan"),
+        ("features", ("letters", "letters"), "a name is there twice"),
+        ("compute", lambda sample: [1.0], "list in place of a tuple"),
+        ("compute", sorted_in_place, "changes the sample"),
     ],
 )
 def test_the_contract_finds_what_breaks_a_promise(name: str, value: object, promise: str) -> None:
@@ -76,6 +86,47 @@ def test_the_contract_finds_what_breaks_a_promise(name: str, value: object, prom
     setattr(group, name, value)
     with pytest.raises(AssertionError, match=promise):
         check_group(group)
+
+
+class Lengths(Letters):
+    """A vector of the texts' lengths, which has no names."""
+
+    name = "lengths.v1"
+    features = ()
+    targets = "any"
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        return tuple(float(len(text)) for text in sample.texts)
+
+
+class Sums(Letters):
+    """Adds up targets, whatever they are."""
+
+    name = "sums.v1"
+    targets = "any"
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        return (float(sum(len(target) for target in sample.targets)),)
+
+
+class Rows(Letters):
+    """Counts rows, for any targets."""
+
+    name = "rows.v1"
+    targets = "any"
+
+    def compute(self, sample: Sample) -> tuple[float, ...]:
+        return (float(sample.examples),)
+
+
+def test_the_contract_finds_a_length_that_follows_the_sample_and_targets_that_are_not_taken() -> (
+    None
+):
+    check_group(Rows())
+    with pytest.raises(AssertionError, match=r"lengths.v1: \[4, 12, 300\] numbers"):
+        check_group(Lengths())
+    with pytest.raises(AssertionError, match=r"sums.v1 raises TypeError.*targets such as \d"):
+        check_group(Sums())
 
 
 def test_the_papers_classification_features_by_hand(sample: Sample) -> None:

@@ -11,15 +11,16 @@ from peft.tuners.lora import LoraLayer
 
 from xautolm.methods import METHODS, Method
 from xautolm.methods.full import Full
-from xautolm.records import ModelCard
-from xautolm.space import Space, narrowed
+from xautolm.records import Form, ModelCard, Values
+from xautolm.space import Parameter, Space, narrowed
+from xautolm.space.presets import Bounds
 from xautolm.tasks.forms import FORMS
 from xautolm.testing import check_method
 from xautolm.testing.methods import (
     CLASSIFIER_BOUNDS as BOUNDS,
 )
 from xautolm.testing.methods import TINY_FAMILIES, tiny_classifier, trained_names
-from xautolm.vocabulary import Export
+from xautolm.vocabulary import Export, Preset
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -48,6 +49,14 @@ class Boastful(Full):
         self.__dict__.update(changes)
 
 
+def refused(card: ModelCard, form: Form) -> str:
+    raise KeyError(card.family)
+
+
+def frozen(model: torch.nn.Module, card: ModelCard, values: Values) -> torch.nn.Module:
+    return model.requires_grad_(False)
+
+
 @pytest.mark.parametrize(
     ("changes", "promise"),
     [
@@ -55,11 +64,56 @@ class Boastful(Full):
         ({"trained_share": lambda card, values: 0.2}, "claims to train 0.200"),
         ({"backward_share": lambda card, values: 1.5}, "backward pass"),
         ({"most_training_rows": 0}, "looks at no training row"),
+        ({"presets": ()}, "is in no preset"),
+        ({"presets": ("default", "fast")}, "presets that are not there: .'fast'"),
+        (
+            {"problem": refused},
+            r"problem\(\) raises KeyError.'bert'. for a bert that does classify",
+        ),
+        ({"problem": lambda card, form: None}, "returns no text: None"),
+        ({"problem": lambda card, form: "too small"}, "refuses every tiny model: bert: too small"),
+        ({"stored_share": lambda card, values: 1.5}, "takes 1.5 of its memory"),
+        ({"backward_share": lambda card, values: 0.0}, "without a backward pass"),
+        ({"trains_body": False}, "trains_body = True"),
+        ({"trains_by_gradient": False}, "takes no gradient step, and trains"),
+        ({"wrap": frozen, "trained_share": lambda card, values: 0.0}, "trains nothing of a bert"),
     ],
 )
 def test_the_contract_finds_what_breaks_a_promise(changes: dict[str, Any], promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):
         check_method(Boastful(**changes))
+
+
+class OnlyInPaper(Full):
+    """Knows its own preset, and no other."""
+
+    presets = (Preset.PAPER,)
+
+    def parameters(self, preset: str, card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
+        return {Preset.PAPER: ()}[Preset(preset)]
+
+
+class OnlyWords(Full):
+    """Refuses all that says no words."""
+
+    def problem(self, card: ModelCard, form: Form) -> str:
+        return "" if form.says_words else "there are no words"
+
+
+class OnlyDistilBert(Full):
+    """Knows the insides of one family."""
+
+    def problem(self, card: ModelCard, form: Form) -> str:
+        return "" if card.family == "distilbert" else f"its layers are not known: {card.family}"
+
+    def wrap(self, model: Any, card: ModelCard, values: Values) -> Any:
+        model.distilbert.transformer.layer.requires_grad_(True)
+        return super().wrap(model, card, values)
+
+
+@pytest.mark.parametrize("method", [OnlyInPaper(), OnlyWords(), OnlyDistilBert()])
+def test_a_method_of_few_presets_or_models_keeps_its_contract(method: Method) -> None:
+    check_method(method)
 
 
 def test_what_each_trains(model: torch.nn.Module, card: ModelCard) -> None:

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import optuna
@@ -18,10 +19,10 @@ from xautolm.search import SAMPLERS, Evidence, Memory, Strategy, open_study
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
-from xautolm.space import Prior
+from xautolm.space import Prior, Space
 from xautolm.testing import check_strategy, success
 from xautolm.testing.strategies import toy_search
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.vocabulary import FailureKind, Recall, TrialStatus
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore::optuna.exceptions.ExperimentalWarning", "ignore::FutureWarning"
@@ -52,6 +53,76 @@ def test_the_contract_finds_what_breaks_a_promise(
 ) -> None:
     with pytest.raises(AssertionError, match=promise):
         check_strategy(Strategy(name="broken", title="breaks a promise", make=make), tmp_path)
+
+
+class OutOfSpace(optuna.samplers.RandomSampler):
+    """Proposes a learning rate of seven."""
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        value = super().sample_independent(study, trial, name, distribution)
+        return 7.0 if isinstance(value, float) else value
+
+
+class OneByOne(optuna.samplers.RandomSampler):
+    """Waits for what it has asked for."""
+
+    def before_trial(self, study: optuna.Study, trial: Any) -> None:
+        running = study.get_trials(states=(optuna.trial.TrialState.RUNNING,))
+        if len(running) > 1:
+            raise RuntimeError("one is running")
+
+
+class TwoObjectives(optuna.samplers.RandomSampler):
+    """Looks at the second objective, whether or not there is one."""
+
+    def before_trial(self, study: optuna.Study, trial: Any) -> None:
+        assert study.directions[1] is not None
+
+
+class Stubborn(optuna.samplers.RandomSampler):
+    """Proposes the first of everything."""
+
+    def sample_independent(self, study: Any, trial: Any, name: str, distribution: Any) -> Any:
+        is_choice = isinstance(distribution, optuna.distributions.CategoricalDistribution)
+        return distribution.choices[0] if is_choice else distribution.low
+
+
+def forgetful(space: Space, seed: int, memory: Memory | None) -> optuna.samplers.BaseSampler:
+    if memory is not None:
+        raise KeyError("prior")
+    return optuna.samplers.RandomSampler(seed=seed)
+
+
+@pytest.mark.parametrize(
+    ("sampler", "promise"),
+    [
+        (OutOfSpace, "raises where it proposes: .*7.0"),
+        (OneByOne, "raises where it is asked twice before it is told: .*one is running"),
+        (TwoObjectives, "raises where it has a single objective: IndexError"),
+        (Stubborn, "ends after"),
+    ],
+)
+def test_the_contract_finds_a_sampler_that_fails(
+    sampler: type[optuna.samplers.RandomSampler], promise: str, tmp_path: Path
+) -> None:
+    def make(space: Space, seed: int, memory: Memory | None) -> optuna.samplers.BaseSampler:
+        return sampler(seed=seed)
+
+    with pytest.raises(AssertionError, match=promise):
+        check_strategy(Strategy(name="broken", title="breaks a promise", make=make), tmp_path)
+
+
+@pytest.mark.parametrize("memory", [Recall.PRIOR, Recall.EVIDENCE])
+def test_the_contract_finds_a_strategy_that_cannot_begin_with_what_it_takes(
+    memory: Recall, tmp_path: Path
+) -> None:
+    strategy = Strategy(name="broken", title="breaks a promise", make=forgetful, memory=memory)
+    with pytest.raises(AssertionError, match="begins with past experiences: KeyError"):
+        check_strategy(strategy, tmp_path)
+
+
+def test_a_strategy_that_takes_nothing_is_handed_nothing(tmp_path: Path) -> None:
+    check_strategy(Strategy(name="sound", title="keeps its promises", make=forgetful), tmp_path)
 
 
 @pytest.mark.parametrize("name", ["tpe", "nsga2", "pge", "xautolm"])

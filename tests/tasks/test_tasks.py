@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from xautolm.metrics import scores
 from xautolm.tasks import TASKS, Task
 from xautolm.tasks.base import Prompt, Row
 from xautolm.tasks.text_classification import TextClassification
+from xautolm.tasks.text_regression import TextRegression
 from xautolm.testing import check_task
 
 
@@ -67,6 +69,77 @@ class Forgetful(TextClassification):
 def test_the_contract_finds_what_breaks_a_promise(broken: str, promise: str) -> None:
     with pytest.raises(AssertionError, match=promise):
         check_task(Forgetful(broken))
+
+
+class Changed(TextClassification):
+    """Breaks one promise of tasks by another attribute or method."""
+
+    def __init__(self, **changes: object) -> None:
+        self.__dict__.update(changes)
+
+
+class ChangedNumbers(TextRegression):
+    """Breaks one promise of tasks of numbers."""
+
+    def __init__(self, **changes: object) -> None:
+        self.__dict__.update(changes)
+
+
+def listed_label(cell: object) -> list[str]:
+    return [TASKS.get("text-classification").parse_label(cell)]
+
+
+def refuse(train: Sequence[str], validation: Sequence[str]) -> None:
+    raise DataError("There are too many.")
+
+
+def sigmoid(logits: np.ndarray) -> np.ndarray:
+    return 1 / (1 + np.exp(-logits))
+
+
+@pytest.mark.parametrize(
+    ("changes", "promise"),
+    [
+        ({"forms": {"coder": ("classify",)}}, "forms for no architecture: .'coder'"),
+        ({"metrics": ("f1_macro", "mae")}, "a metric that CLASSES do not have: mae"),
+        ({"problem_type": "ranking"}, "no targets: 'ranking'"),
+        (
+            {"parse_label": lambda cell: TASKS.get("text-regression").parse_label(cell)},
+            "cells that it takes",
+        ),
+        ({"parse_label": listed_label}, "cannot be hashed"),
+        ({"strata": lambda labels: [(label,) for label in set(labels)]}, "3 strata of 4 rows"),
+        ({"check": refuse}, "in both splits: There are too many"),
+        ({"words": lambda label: "one of them"}, "said alike"),
+        ({"probabilities": sigmoid}, "classes add up to"),
+    ],
+)
+def test_the_contract_finds_another_broken_promise(changes: dict[str, Any], promise: str) -> None:
+    with pytest.raises(AssertionError, match=promise):
+        check_task(Changed(**changes))
+
+
+@pytest.mark.parametrize(
+    "encode", [np.abs, np.negative, np.round, lambda labels: np.asarray(labels) + 3.5]
+)
+def test_the_contract_finds_numbers_of_another_order_or_sign(
+    encode: Callable[[Sequence[float]], np.ndarray],
+) -> None:
+    with pytest.raises(AssertionError, match="of another order or sign"):
+        check_task(
+            ChangedNumbers(encode=lambda labels, names: encode(labels)), ("1", 2.5, 2.4, -3, "1")
+        )
+
+
+def test_a_task_that_encodes_numbers_on_another_scale_keeps_its_contract() -> None:
+    def encode(labels: Sequence[float], names: Sequence[str]) -> np.ndarray:
+        return np.sign(labels) * np.log1p(np.abs(labels))
+
+    check_task(ChangedNumbers(encode=encode))
+
+
+def test_a_task_whose_classes_nobody_says_may_have_them_all_alike() -> None:
+    check_task(Changed(words=lambda label: "", forms={"encoder": ("classify",)}))
 
 
 def test_numbers_are_refused_where_they_are_none_or_all_the_same() -> None:

@@ -189,9 +189,6 @@ def made_up_experience(
         source_fingerprint="s" * 16,
         name="made-up",
     )
-    machine = SystemProfile(
-        physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu"
-    )
     return Experience(
         id=experience_id(run, trial, configuration),
         # Always the same, so that experiences that are made up alike are equal.
@@ -200,13 +197,20 @@ def made_up_experience(
         trial=trial,
         task="text-classification",
         data=data,
-        system=machine,
+        system=made_up_machine(),
         configuration=configuration,
         outcome=outcome or success(seconds=wall_time, f1_macro=0.5),
         limits=Limits(),
         objectives=("f1_macro", "evaluation_time"),
         seed=0,
         versions={},
+    )
+
+
+def made_up_machine() -> SystemProfile:
+    """Build the profile of a small machine that does not exist."""
+    return SystemProfile(
+        physical_cores=2, logical_cores=4, cpu_frequency=3.0, memory=16 * 10**9, device="cpu"
     )
 
 

@@ -37,7 +37,7 @@ def check_form(form: Form, tasks: Iterable[Task] = ()) -> None:
     assert form.has_linear_head or not form.chooses_class, f"{form.name}: classes without a head"
     assert form.says_words or not form.is_open_ended, f"{form.name}: any text, but no words"
     assert form.validation_passes > 0, f"{form.name}: validation costs nothing"
-    # Where nothing is said there is no vocabulary of logits; a form that says words may compute its loss without copies.
+    # What says words may compute its loss without a copy of the logits; what does not has none.
     assert form.logit_copies >= 0, f"{form.name}: {form.logit_copies} copies of the logits"
     assert form.says_words or form.logit_copies == 0, (
         f"{form.name}: {form.logit_copies} copies of the logits of words, but it says none"

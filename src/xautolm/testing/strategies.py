@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from xautolm.metrics import METRICS
-from xautolm.objectives import TIME
+from xautolm.objectives import TIME, Objectives
 from xautolm.records import Failure, Scalar, TrialOutcome, Values, as_float
-from xautolm.search import Strategy, open_study
-from xautolm.space import Branch, Float, Int, Space
+from xautolm.search import AskedTrial, Evidence, Memory, Strategy, open_study
+from xautolm.space import Branch, Float, Int, Prior, Space
 from xautolm.testing.fakes import success
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.vocabulary import FailureKind, Recall, TrialStatus
 
 TOY_OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)
 SHORT_SEARCH = 6
@@ -68,8 +70,10 @@ def play_toy(values: Values) -> TrialOutcome:
 def check_strategy(strategy: Strategy, folder: Path) -> None:
     """Check that a search strategy keeps what every strategy promises.
 
-    Proposals lie in the space, the default first; a seed repeats them, and another one does not; a study that is
-    resumed goes on and repeats nothing; a small space is searched without asking for anything twice.
+    A seed repeats its proposals, and another one does not. It goes on where a study is resumed, and in a small space
+    until most of it was searched. It can be asked again before it is told, and searches for a single objective as for
+    several. If it takes anything from past experiences, it begins with some. That a search begins with the default, and
+    tries nothing twice, is kept by the study, whatever the strategy.
 
     Args:
         strategy: The strategy.
@@ -81,13 +85,54 @@ def check_strategy(strategy: Strategy, folder: Path) -> None:
     with warnings.catch_warnings():
         # Of samplers that Optuna calls experimental, and of libraries on their way.
         warnings.simplefilter("ignore")
-        _check_proposals(strategy)
-        _check_resuming(strategy, folder)
-        _check_small_space(strategy)
+        with _works(strategy, "proposes"):
+            _check_proposals(strategy)
+        with _works(strategy, "goes on with a study"):
+            _check_resuming(strategy, folder)
+        with _works(strategy, "searches a small space"):
+            _check_small_space(strategy)
+        with _works(strategy, "is asked twice before it is told"):
+            toy_search(strategy, SHORT_SEARCH, at_once=2)
+        with _works(strategy, "has a single objective"):
+            toy_search(strategy, LONG_SEARCH, objectives=TOY_OBJECTIVES[:1])
+        if strategy.memory != Recall.NONE:
+            with _works(strategy, "begins with past experiences"):
+                toy_search(strategy, SHORT_SEARCH, memory=toy_memory(strategy))
+
+
+@contextmanager
+def _works(strategy: Strategy, situation: str) -> Iterator[None]:
+    """Say of an exception where a strategy has raised it."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        raise AssertionError(f"{strategy.name} raises where it {situation}: {error!r}") from error
+
+
+def toy_memory(strategy: Strategy) -> Memory:
+    """Return what a strategy takes of two past trials of `TOY_SPACE`, of which one failed."""
+    good = dict(TOY_SPACE.default().values)
+    # Half a deviation better than the mean of its run, after 20 seconds.
+    success_of_past = Evidence(
+        values=good, scores=(0.5, -math.log(20.0)), data="past", units=(0.1, 1.0)
+    )
+    failure_of_past = Evidence(values={**good, "model": "broken"}, scores=None, data="past")
+    evidence: tuple[Evidence, ...] = ()
+    if strategy.memory == Recall.EVIDENCE:
+        evidence = (success_of_past, failure_of_past)
+    return Memory(prior=Prior.plain(TOY_SPACE), evidence=evidence)
 
 
 def toy_search(
-    strategy: Strategy, trials: int, storage: str | None = None, seed: int = 0
+    strategy: Strategy,
+    trials: int,
+    storage: str | None = None,
+    seed: int = 0,
+    objectives: Objectives = TOY_OBJECTIVES,
+    memory: Memory | None = None,
+    at_once: int = 1,
 ) -> list[dict[str, Scalar]]:
     """Search `TOY_SPACE`, and return the configurations that were proposed, in order.
 
@@ -96,21 +141,28 @@ def toy_search(
         trials: How many.
         storage: URL of the study's database, which may hold trials already; in memory by default.
         seed: The sampler's.
+        objectives: Of the search.
+        memory: What the sampler begins with.
+        at_once: How many trials are asked for before any of them is told.
     """
     study = open_study(
         storage,
         TOY_SPACE,
-        TOY_OBJECTIVES,
-        lambda its_seed: strategy.make(TOY_SPACE, its_seed, None),
+        objectives,
+        lambda its_seed: strategy.make(TOY_SPACE, its_seed, memory),
         seed,
     )
     proposals: list[dict[str, Scalar]] = []
+    running: list[AskedTrial] = []
     for _ in range(trials):
         asked = study.ask(lambda configuration: "")
         assert asked is not None, f"{strategy.name} ends after {len(proposals)} trials"
-        values = dict(asked.configuration.values)
-        study.tell(asked.number, play_toy(values))
-        proposals.append(values)
+        proposals.append(dict(asked.configuration.values))
+        running.append(asked)
+        if len(running) == at_once:
+            for trial in running:
+                study.tell(trial.number, play_toy(trial.configuration.values))
+            running.clear()
     return proposals
 
 
