@@ -93,6 +93,6 @@ TASKS = _tasks(
     BenchmarkTask(name="tweet_offensive", seconds=45, memory=900 * MEGABYTE),
     BenchmarkTask(name="tweet_emoji", seconds=60, memory=750 * MEGABYTE),
     BenchmarkTask(name="hwu64", seconds=45, memory=800 * MEGABYTE),
-    BenchmarkTask(name="squad", task="question-answering", seconds=150, memory=1100 * MEGABYTE),
-    BenchmarkTask(name="drop", task="question-answering", seconds=150, memory=1000 * MEGABYTE),
+    BenchmarkTask(name="squad", task="question-answering", seconds=90, memory=1100 * MEGABYTE),
+    BenchmarkTask(name="drop", task="question-answering", seconds=90, memory=1000 * MEGABYTE),
 )
