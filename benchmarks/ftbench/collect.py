@@ -1,10 +1,11 @@
 """Collect the table: real trials on real tasks, each an experience of a store.
 
-    python -m benchmarks.ftbench.collect --data FOLDER --work FOLDER [--core 1] [--tasks liar,...] [--hours 2]
+    python -m benchmarks.ftbench.collect --data FOLDER --work FOLDER [--core 1] [--tasks liar,...]
+        [--presets default,paper] [--trials 20] [--hours 2]
 
 FOLDER of `--data` holds a folder for each task, with `train.parquet`. Trials are run by our own executor under the
 task's limits, which are not planned for. First come the linear probe of each body and the default configuration, then
-random configurations, of the presets `default` and `paper` in turn. Nothing is refused because it is predicted to fail:
+random configurations, of the presets in turn. Nothing is refused because it is predicted to fail:
 failures belong to the table.
 
 What was collected lies in `--work`, a store and the folders of the runs; the same command goes on where it ended.
@@ -33,7 +34,6 @@ from xautolm.session import Session, open_session
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Preset
 
-PRESETS = (Preset.DEFAULT, Preset.PAPER)
 SHARED_CONFIGURATIONS = 10
 """So many draws of a preset are the same on all tasks, so that tasks can be compared; the others are a task's own."""
 TRIALS_PER_TURN = 4
@@ -53,6 +53,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True, help="where store and runs lie")
     parser.add_argument("--core", type=int, help="the only core that trials may use")
     parser.add_argument("--tasks", default=",".join(TASKS))
+    parser.add_argument("--presets", default=f"{Preset.DEFAULT},{Preset.PAPER}")
     parser.add_argument("--trials", type=int, default=20, help="of a task and preset, at least")
     parser.add_argument("--hours", type=float, default=float("inf"), help="no turn begins later")
     parser.add_argument("--export", type=Path, help="write the table, collect nothing")
@@ -71,8 +72,9 @@ def main() -> None:
 def collect(tasks: Sequence[BenchmarkTask], options: argparse.Namespace) -> None:
     """Let tasks and presets take turns of a few trials until each has as many as asked for."""
     end = time.monotonic() + options.hours * 3600
+    presets = [Preset(name) for name in options.presets.split(",")]
     for wanted in range(TRIALS_PER_TURN, options.trials + TRIALS_PER_TURN, TRIALS_PER_TURN):
-        for preset in PRESETS:
+        for preset in presets:
             for task in tasks:
                 if time.monotonic() > end:
                     return
