@@ -1,0 +1,393 @@
+"""Let meta-learning TPE for several objectives play, written anew for conditional spaces.
+
+Watanabe, Awad, Onishi and Hutter: Speeding up multi-objective hyperparameter optimization by task similarity-based
+meta-learning for the tree-structured Parzen estimator, IJCAI 2023, arXiv 2212.06751. Numbers are those of the authors'
+code (nabenabe0928/meta-learn-tpe) where nothing else is said.
+
+Each task, the target among them, has two densities: one of its best trials, one of the others. Those of all tasks are
+mixed, by how much the best trials of a task overlap with the target's. The candidate wins whose density among the best
+is largest relative to that among the others. What the paper does not speak of: failures belong to the others, and a
+kernel says nothing of a site that its trial does not have.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from scipy.special import logsumexp
+from scipy.stats import norm
+
+from benchmarks.ftbench.contestants import Contestant, PastTask, TaskFeatures, Told
+from benchmarks.ftbench.peers.past import adopted, leading, log_seconds
+from benchmarks.ftbench.peers.sites import Site, configuration_at, sites_of
+from xautolm.objectives import ranked
+from xautolm.records import Scalar, Values
+from xautolm.space import Branch, Choice, Space
+
+BEST_SHARE = 0.1
+"""Of a task's trials, how many count as its best."""
+CANDIDATES = 24
+"""Drawn from the best trials of each task."""
+WARM_START = 5
+"""Configurations that lead past tasks, tried first; as in the authors' experiments."""
+LEAST_BANDWIDTH = 0.1
+"""Standard deviation of a kernel, in widths of the parameter's range, as which a smaller one counts."""
+OWN_OPTION = 0.8
+"""Probability that a kernel gives its own option. The authors' code has 1, at which no candidate could combine the
+options of two trials."""
+DIMENSION_FACTOR = 5.0
+"""Similarity is measured over the logarithm, to this base, of the number of the target's trials: so many sites, the
+most important ones. Over all sites no two sets of trials would overlap."""
+SIMILARITY_SAMPLES = 100
+"""Drawn from each of the two densities that are compared; uniform points, the authors' way, need ten times as many."""
+GRID = 32
+"""Points of a range at which the density of a number is compared."""
+
+Units = np.ndarray
+"""Configurations by site, shape (configurations, sites): a number's place in its range, from 0 to 1; an option's
+position; NaN where the site is not opened."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SiteTable:
+    """Turn configurations into rows of numbers and back.
+
+    The logarithm of a kernel's density at a configuration is a sum over sites, and each part a product of something
+    known of the configuration and something known of the kernel. So all of them are one product of two matrices.
+    """
+
+    space: Space
+    sites: Sequence[Site]
+
+    def units(self, configurations: Sequence[Values]) -> Units:
+        """Encode configurations of the space."""
+        table = np.full((len(configurations), len(self.sites)), np.nan)
+        for row, values in enumerate(configurations):
+            by_site = self.space.site_values(values)
+            for column, site in enumerate(self.sites):
+                if site.key in by_site:
+                    table[row, column] = unit_of(site, by_site[site.key])
+        return table
+
+    def configuration(self, unit: np.ndarray) -> Values:
+        """Decode one row; what nothing opens may be anything there."""
+        by_site: dict[str, Scalar] = {}
+        for site, number in zip(self.sites, unit.tolist(), strict=True):
+            if not math.isnan(number):
+                by_site[site.key] = value_at(site, number)
+        return configuration_at(self.space, by_site).values
+
+    def close_unopened(self, units: Units) -> Units:
+        """Put NaN where nothing opens a site; an opening names every branch on its way, so that any order will do."""
+        column_of = {site.key: column for column, site in enumerate(self.sites)}
+        for column, site in enumerate(self.sites):
+            is_open = np.zeros(len(units), dtype=bool)
+            for opening in site.openings:
+                holds = np.ones(len(units), dtype=bool)
+                for key, positions in opening.items():
+                    holds &= np.isin(units[:, column_of[key]], list(positions))
+                is_open |= holds
+            units[~is_open, column] = np.nan
+        return units
+
+    def factors(self, units: Units) -> list[np.ndarray]:
+        """Return what the densities need of configurations, a block of columns for each site."""
+        blocks = []
+        for site, column in zip(self.sites, units.T, strict=True):
+            is_open = ~np.isnan(column)
+            place = np.where(is_open, column, 0.0)
+            if site.options:
+                positions = np.arange(len(site.options))
+                block = (place[:, None] == positions) & is_open[:, None]
+                blocks.append(block.astype(float))
+            else:
+                blocks.append(np.column_stack([place**2, place, is_open]))
+        return blocks
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Density:
+    """Estimate a density by one kernel for each trial, and one that is uniform."""
+
+    table: SiteTable
+    units: Units
+    """Of the trials."""
+    bandwidths: np.ndarray
+    """Of each site, shape (sites,)."""
+    weights: Sequence[np.ndarray]
+    """What `SiteTable.factors` are multiplied with, a block of shape (kernels, columns) for each site."""
+
+    @classmethod
+    def of(cls, table: SiteTable, units: Units) -> Density:
+        """Fit kernels to trials."""
+        # Without trials or sites that are open, the mean of nothing is no bandwidth; the least one is taken then.
+        counts = np.sum(~np.isnan(units), axis=0)
+        filled = np.where(np.isnan(units), 0.0, units)
+        means = filled.sum(axis=0) / np.maximum(counts, 1)
+        gaps = np.where(np.isnan(units), 0.0, units - means)
+        deviations = np.sqrt((gaps**2).sum(axis=0) / np.maximum(counts, 1))
+        # Scott's rule in one dimension.
+        bandwidths = deviations * np.maximum(counts, 1) ** -0.2
+        bandwidths = np.maximum(bandwidths, LEAST_BANDWIDTH)
+        # The uniform kernel has no site.
+        uniform = np.full((1, len(table.sites)), np.nan)
+        centers = np.vstack([units, uniform])
+        weights = []
+        for site, column, bandwidth in zip(table.sites, centers.T, bandwidths, strict=True):
+            if site.options:
+                weights.append(_option_weights(column, len(site.options)))
+            else:
+                weights.append(_number_weights(column, float(bandwidth)))
+        return cls(table=table, units=units, bandwidths=bandwidths, weights=weights)
+
+    @property
+    def kernels(self) -> int:
+        """Return their number, the uniform one included."""
+        return len(self.units) + 1
+
+    def log(self, factors: Sequence[np.ndarray], columns: Sequence[int]) -> np.ndarray:
+        """Return the logarithm of the density, shape (configurations,), as far as some sites are concerned."""
+        configurations = np.hstack([factors[column] for column in columns])
+        kernels = np.hstack([self.weights[column] for column in columns])
+        return np.asarray(logsumexp(configurations @ kernels.T, axis=1) - math.log(self.kernels))
+
+    def draw(self, count: int, rng: np.random.Generator) -> Units:
+        """Draw configurations."""
+        kernels = rng.integers(self.kernels, size=count)
+        centers = np.vstack([self.units, np.full((1, len(self.table.sites)), np.nan)])[kernels]
+        units = np.empty_like(centers)
+        for column, site in enumerate(self.table.sites):
+            center = centers[:, column]
+            if site.options:
+                units[:, column] = _drawn_options(center, len(site.options), rng)
+            else:
+                units[:, column] = _drawn_numbers(center, float(self.bandwidths[column]), rng)
+        return self.table.close_unopened(units)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskDensities:
+    """Hold the densities of a task's best trials and of all others."""
+
+    best: Density
+    others: Density
+
+    @classmethod
+    def of(cls, table: SiteTable, trials: Sequence[Told]) -> TaskDensities:
+        """Split trials into the best and the others, and fit both."""
+        order = ranked_trials(trials)
+        units = table.units([trials[position].values for position in order])
+        # At least one, so that a task with few trials has a best one; a failure is never among them.
+        successes = sum(not told.failed for told in trials)
+        count = min(math.ceil(BEST_SHARE * len(trials)), successes)
+        best = Density.of(table, units[:count])
+        others = Density.of(table, units[count:])
+        return cls(best=best, others=others)
+
+    def importance(self) -> np.ndarray:
+        """Return Pearson's divergence of the best trials from all, for each site by itself, shape (sites,).
+
+        It is the local importance of PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255).
+        """
+        table = self.best.table
+        everything = Density.of(table, np.vstack([self.best.units, self.others.units]))
+        importance = np.zeros(len(table.sites))
+        for column, site in enumerate(table.sites):
+            places = np.linspace(0.0, 1.0, GRID)
+            if site.options:
+                places = np.arange(len(site.options), dtype=float)
+            units = np.full((len(places), len(table.sites)), np.nan)
+            units[:, column] = places
+            factors = table.factors(units)
+            density_of_best = np.exp(self.best.log(factors, [column]))
+            density_of_all = np.exp(everything.log(factors, [column]))
+            ratio = density_of_best / density_of_all
+            shares = density_of_all / density_of_all.sum()
+            importance[column] = float(np.sum(shares * (ratio - 1) ** 2))
+        return importance
+
+
+@dataclass(slots=True, kw_only=True)
+class MetaLearnTpe:
+    """Search by the mixed densities of the target and of past tasks."""
+
+    table: SiteTable
+    sources: Sequence[TaskDensities]
+    source_samples: Sequence[Units]
+    """Drawn once from the best trials of each past task, for the similarity."""
+    by_importance: Sequence[int]
+    """Sites, by how much they matter on the past tasks, the most important first."""
+    rng: np.random.Generator
+    opening: list[Values]
+    """Configurations that are still to be tried first."""
+    trials: list[Told] = field(default_factory=list)
+
+    def ask(self) -> Values:
+        """Return the next configuration."""
+        if self.opening:
+            return self.opening.pop(0)
+        target = TaskDensities.of(self.table, self.trials)
+        tasks = [target, *self.sources]
+        candidates = np.vstack([task.best.draw(CANDIDATES, self.rng) for task in tasks])
+        factors = self.table.factors(candidates)
+        columns = range(len(self.table.sites))
+        log_weights = np.log(self._weights(target))
+        best = [task.best.log(factors, columns) + math.log(task.best.kernels) for task in tasks]
+        others = [
+            task.others.log(factors, columns) + math.log(task.others.kernels) for task in tasks
+        ]
+        log_best = logsumexp(np.asarray(best) + log_weights[:, None], axis=0)
+        log_others = logsumexp(np.asarray(others) + log_weights[:, None], axis=0)
+        winner = int(np.argmax(log_best - log_others))
+        return self.table.configuration(candidates[winner])
+
+    def tell(self, told: Told) -> None:
+        """Take a trial in."""
+        self.trials.append(told)
+
+    def close(self) -> None:
+        """Do nothing: there is nothing to free."""
+
+    def _weights(self, target: TaskDensities) -> np.ndarray:
+        """Return the weight of each task, the target's first: similarity over the number of tasks."""
+        count = len(self.sources) + 1
+        similarities = [
+            self._similarity(target, source, samples)
+            for source, samples in zip(self.sources, self.source_samples, strict=True)
+        ]
+        shares = np.asarray(similarities) / count
+        # Tasks that overlap entirely leave the target the weight of one of them.
+        return np.concatenate([[1.0 - shares.sum()], np.maximum(shares, 1e-12)])
+
+    def _similarity(self, target: TaskDensities, source: TaskDensities, samples: Units) -> float:
+        """Return how much the best trials of two tasks overlap: (1 - d) / (1 + d) of their total variation d."""
+        columns = self._important_sites()
+        drawn = target.best.draw(SIMILARITY_SAMPLES, self.rng)
+        factors = self.table.factors(np.vstack([drawn, samples]))
+        here = np.exp(target.best.log(factors, columns))
+        far = np.exp(source.best.log(factors, columns))
+        # Half of the points are drawn from each density, so the mean of this ratio is their total variation.
+        variation = float(np.mean(np.abs(here - far) / (here + far)))
+        return (1 - variation) / (1 + variation)
+
+    def _important_sites(self) -> Sequence[int]:
+        """Return the sites that are compared: more of them, the more trials the target has."""
+        count = int(math.log(max(len(self.trials), 1), DIMENSION_FACTOR))
+        return self.by_importance[: max(1, count)]
+
+
+def meta_learn_tpe(
+    space: Space, seed: int, past: Sequence[PastTask], features: TaskFeatures
+) -> Contestant:
+    """Begin a search; meta-features are not used, as in the paper."""
+    table = SiteTable(space=space, sites=sites_of(space))
+    rng = np.random.default_rng(seed)
+    trials_by_task = [trials for task in past if (trials := adopted(task.trials, space))]
+    sources = [TaskDensities.of(table, trials) for trials in trials_by_task]
+    samples = [source.best.draw(SIMILARITY_SAMPLES, rng) for source in sources]
+    return MetaLearnTpe(
+        table=table,
+        sources=sources,
+        source_samples=samples,
+        by_importance=by_importance(sources),
+        rng=rng,
+        opening=opening_of(space, trials_by_task, rng),
+    )
+
+
+def by_importance(sources: Sequence[TaskDensities]) -> Sequence[int]:
+    """Return the positions of sites by their mean importance on past tasks, the most important first."""
+    if not sources:
+        return []
+    importance = np.mean([source.importance() for source in sources], axis=0)
+    order = np.argsort(-importance, kind="stable")
+    return [int(column) for column in order]
+
+
+def opening_of(
+    space: Space, trials_by_task: Sequence[Sequence[Told]], rng: np.random.Generator
+) -> list[Values]:
+    """Return configurations that lead past tasks, drawn from the leaders of all; without a past, the default."""
+    of_each = math.ceil(WARM_START / max(len(trials_by_task), 1))
+    leaders: list[Values] = []
+    for trials in trials_by_task:
+        leaders += [values for values in leading(trials, of_each) if values not in leaders]
+    if not leaders:
+        return [space.default().values]
+    order = rng.permutation(len(leaders))[:WARM_START]
+    return [leaders[position] for position in order]
+
+
+def ranked_trials(trials: Sequence[Told]) -> list[int]:
+    """Return the positions of trials from best to worst, by front and crowding distance; failures last."""
+    successes = [position for position, told in enumerate(trials) if not told.failed]
+    failures = [position for position, told in enumerate(trials) if told.failed]
+    values = [(trials[row].quality, -log_seconds(trials[row])) for row in successes]
+    order = ranked(np.asarray(values, dtype=float).reshape(len(successes), 2))
+    return [successes[position] for position in order] + failures
+
+
+def unit_of(site: Site, value: Scalar) -> float:
+    """Return a number's place in its range, or an option's position."""
+    if isinstance(site.parameter, Choice | Branch):
+        return float(site.position(value))
+    assert isinstance(value, int | float)
+    return site.parameter.to_unit(value)
+
+
+def value_at(site: Site, unit: float) -> Scalar:
+    """Return the value at a place of a range, or the option at a position."""
+    if isinstance(site.parameter, Choice | Branch):
+        return site.options[int(unit)]
+    return site.parameter.from_unit(unit)
+
+
+def _number_weights(centers: np.ndarray, bandwidth: float) -> np.ndarray:
+    """Return the coefficients of place², place and 1 in the logarithm of normal kernels that are cut at 0 and 1."""
+    has_site = ~np.isnan(centers)
+    place = np.where(has_site, centers, 0.5)
+    mass = norm.cdf((1 - place) / bandwidth) - norm.cdf(-place / bandwidth)
+    precision = 1 / bandwidth**2
+    constant = -0.5 * precision * place**2 - np.log(bandwidth * math.sqrt(2 * math.pi) * mass)
+    square = np.full_like(place, -0.5 * precision)
+    weights = np.column_stack([square, precision * place, constant])
+    # The density of the uniform distribution over the range is 1, its logarithm 0.
+    return np.where(has_site[:, None], weights, 0.0)
+
+
+def _option_weights(centers: np.ndarray, count: int) -> np.ndarray:
+    """Return the logarithms of the probabilities that kernels give each option."""
+    probabilities = np.full((len(centers), count), 1 / count)
+    # A single option has the whole probability whatever the kernel.
+    if count > 1:
+        rest = (1 - OWN_OPTION) / (count - 1)
+        for row, center in enumerate(centers.tolist()):
+            if not math.isnan(center):
+                probabilities[row] = rest
+                probabilities[row, int(center)] = OWN_OPTION
+    return np.log(probabilities)
+
+
+def _drawn_numbers(centers: np.ndarray, bandwidth: float, rng: np.random.Generator) -> np.ndarray:
+    """Draw a place from each of some kernels."""
+    shares = rng.random(len(centers))
+    place = np.where(np.isnan(centers), 0.5, centers)
+    lowest = norm.cdf(-place / bandwidth)
+    highest = norm.cdf((1 - place) / bandwidth)
+    drawn = place + bandwidth * norm.ppf(lowest + shares * (highest - lowest))
+    return np.where(np.isnan(centers), shares, np.clip(drawn, 0.0, 1.0))
+
+
+def _drawn_options(centers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+    """Draw an option's position from each of some kernels."""
+    anything = rng.integers(count, size=len(centers)).astype(float)
+    if count == 1:
+        return anything
+    # One of the others: a step of 1 to count - 1 around the circle of options.
+    steps = rng.integers(1, count, size=len(centers))
+    is_own = rng.random(len(centers)) < OWN_OPTION
+    moved = np.where(is_own, centers, (np.nan_to_num(centers) + steps) % count)
+    return np.where(np.isnan(centers), anything, moved)
