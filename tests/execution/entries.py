@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import psutil
@@ -86,6 +87,15 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             )
         case "say whether late is loaded":
             return success(is_loaded=float("late" in sys.modules))
+        case "import what starts CUDA":
+            adapters = sys.modules["adapters"]
+            was_imported = adapters.bitsandbytes is not None or "bitsandbytes" in sys.modules
+            can_be_imported = import_module("bitsandbytes") is not None
+            return success(
+                was_imported=float(was_imported),
+                is_installed=float(adapters.is_installed),
+                can_be_imported=float(can_be_imported),
+            )
         case "train for ever":
             lines = '{"epoch": 1.0, "step": 10, "steps": 30, "seconds": 8.0, "f1_macro": 0.25}\n'
             (folder / "partial").write_text(lines)

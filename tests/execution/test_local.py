@@ -262,6 +262,49 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 STARTED_CUDA = "class cuda:\n    is_initialized = staticmethod(lambda: True)\n"
 """The module `torch` of a process that has created a CUDA context."""
+ASKED_CUDA = """
+import os
+
+SERVER = os.getpid()
+
+
+class cuda:
+    is_initialized = staticmethod(lambda: False)
+    _is_in_bad_fork = staticmethod(lambda: os.getpid() != SERVER)
+"""
+"""The module `torch` of a process that has asked the CUDA runtime for the number of GPUs: only its forks are told."""
+
+
+def test_a_fork_that_cannot_use_the_gpu_becomes_a_new_interpreter(
+    tmp_path: Path, fakes: Path
+) -> None:
+    (fakes / "torch.py").write_text(ASKED_CUDA)
+    executor = LocalExecutor(ForkServerLauncher(["torch"], 1), ENTRY)
+    try:
+        assert run(executor, tmp_path, order(1, "name its program")).metrics == {"is_worker": 1.0}
+    finally:
+        executor.close()
+
+
+def test_what_starts_cuda_when_it_is_imported_is_left_to_the_trials(
+    tmp_path: Path, fakes: Path
+) -> None:
+    # As peft's helpers do: import it where that is possible, and ask whether it is installed.
+    (fakes / "bitsandbytes.py").write_text("import torch; torch.cuda.is_initialized = lambda: True")
+    (fakes / "torch.py").write_text(ASKED_CUDA.replace("!= SERVER", "< 0"))
+    (fakes / "adapters.py").write_text(
+        "from importlib.util import find_spec\n"
+        "is_installed = find_spec('bitsandbytes') is not None\n"
+        "try:\n    import bitsandbytes\nexcept ImportError:\n    bitsandbytes = None\n"
+    )
+    executor = LocalExecutor(ForkServerLauncher(["torch", "adapters"], 1), ENTRY)
+    try:
+        outcome = run(executor, tmp_path, order(1, "import what starts CUDA"))
+        assert outcome.metrics == {"was_imported": 0.0, "is_installed": 1.0, "can_be_imported": 1.0}
+        program = run(executor, tmp_path, order(2, "name its program"))
+        assert program.metrics == {"is_worker": 0.0}, "the server itself has not started CUDA"
+    finally:
+        executor.close()
 
 
 def test_where_loading_has_started_cuda_trials_are_not_forked(tmp_path: Path, fakes: Path) -> None:

@@ -23,7 +23,10 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.abc import Loader, MetaPathFinder
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from xautolm.execution.logs import BoundedLog
@@ -32,6 +35,8 @@ from xautolm.processes import adopt_orphans, end_with_parent, kill_descendants, 
 from xautolm.trial_folder import TrialFolder
 
 REQUESTS, ANSWERS = 0, 1
+LEFT_TO_TRIALS = frozenset({"bitsandbytes"})
+"""Packages that the server never imports: they start CUDA while they are imported, and no fork could use a GPU then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,7 +143,7 @@ class ForkServer:
 
     def _run(self, folder: str, entry: str, server: int) -> int:
         """Run a trial in its process, or in a new interpreter that takes this process over; returns the exit code."""
-        if self.forks:
+        if self.forks and not is_cut_off_from_cuda():
             return work(Path(folder), entry)
         program = program_of("worker")
         arguments = [sys.executable, "-c", program, folder, entry, str(server)]
@@ -206,10 +211,50 @@ def end_with(parent: int) -> None:
     end_with_parent(parent, signal.SIGHUP)
 
 
+class LeftToTrials(MetaPathFinder, Loader):
+    """Refuse to import `LEFT_TO_TRIALS`, and still say that they are installed.
+
+    peft imports bitsandbytes where it can, and does without where that fails; whether it is installed, peft and
+    transformers ask once and remember, and trials need the true answer.
+    """
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None, target: ModuleType | None = None
+    ) -> ModuleSpec | None:
+        """Return a spec that cannot be loaded for packages that are installed and left to trials; None for others."""
+        if name not in LEFT_TO_TRIALS:
+            return None
+        spec = PathFinder.find_spec(name, path)
+        if spec is None:
+            return None
+        return ModuleSpec(name, self, origin=spec.origin)
+
+    def create_module(self, spec: ModuleSpec) -> None:
+        """Refuse.
+
+        Raises:
+            ImportError: Always.
+        """
+        raise ImportError(f"{spec.name} is not imported before trials are forked", name=spec.name)
+
+    def exec_module(self, module: ModuleType) -> None:
+        """Do nothing: no module comes so far."""
+
+
 def cuda_has_started() -> bool:
-    """Return whether a loaded module has created a CUDA context: bitsandbytes does, while it is imported."""
+    """Return whether a loaded module has created a CUDA context in this process."""
     torch = sys.modules.get("torch")
     return torch is not None and bool(torch.cuda.is_initialized())
+
+
+def is_cut_off_from_cuda() -> bool:
+    """Return whether this process is a fork that cannot use a GPU.
+
+    Besides a context, it is enough that what forked it has asked the CUDA runtime for the number of GPUs; torch notes
+    that, but tells it in the fork only.
+    """
+    torch = sys.modules.get("torch")
+    return torch is not None and bool(torch.cuda._is_in_bad_fork())
 
 
 def load(modules: Sequence[str]) -> None:
@@ -219,11 +264,14 @@ def load(modules: Sequence[str]) -> None:
     and transformers (4.7 instead of 5.8 processor seconds). Objects that exist now are never collected afterwards
     either, so that children do not copy their memory just to look at them.
     """
+    refusal = LeftToTrials()
+    sys.meta_path.insert(0, refusal)
     gc.disable()
     try:
         for module in modules:
             import_module(module)
     finally:
+        sys.meta_path.remove(refusal)
         gc.freeze()
         gc.enable()
 
