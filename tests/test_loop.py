@@ -21,9 +21,9 @@ from xautolm.errors import (
     UnknownNameError,
     UsageError,
 )
-from xautolm.records import Gpu, SystemProfile, TrialOutcome, TrialSpec
+from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
-from xautolm.testing import FakeExecutor, success
+from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
 from xautolm.vocabulary import FailureKind
 
 SCORES = {
@@ -278,22 +278,38 @@ def test_several_labels_and_several_quality_metrics(fit: Callable, tickets: pd.D
     assert auto.best_.trial == 0 and [one.trial for one in auto.pareto_front_] == [0, 1, 2, 3]
 
 
-def test_trials_spread_over_the_gpus(
-    fit: Callable, monkeypatch: pytest.MonkeyPatch, machine: SystemProfile
-) -> None:
-    gpu = Gpu(name="H100", memory=80_000_000_000, compute_capability=9.0)
-    two = replace(machine, device="cuda", gpus=(gpu, gpu))
-    monkeypatch.setattr("xautolm.scenario.system_profile", lambda device: two)
-    _, executor = fit(trials=6, parallel=2, device="auto")
-    pairs = [{executor.specs[i].device, executor.specs[i + 1].device} for i in (0, 2, 4)]
-    assert pairs == [{"cuda:0", "cuda:1"}] * 3
-    assert all(spec.limits.gpu_memory == 72_000_000_000 for spec in executor.specs)
+def test_trials_spread_over_the_gpus(fit: Callable) -> None:
+    with faked_driver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b", taken=30_000_000_000)):
+        _, executor = fit(trials=6, device="auto")
+    # As many at once as there are GPUs, unless a number is given; each sees its own as the only one.
+    pairs = [{executor.specs[i].gpu, executor.specs[i + 1].gpu} for i in (0, 2, 4)]
+    assert pairs == [{"GPU-a", "GPU-b"}] * 3
+    assert {spec.device for spec in executor.specs} == {"cuda:0"}
+    # What fits must fit into the memory that the fuller one has left.
+    assert all(spec.limits.gpu_memory == 45_000_000_000 for spec in executor.specs)
     trained = [
         spec.configuration.values
         for spec in executor.specs
         if spec.configuration.method != "probe.v1"
     ]
     assert trained and {values["precision"] for values in trained} <= {"bf16", "fp32"}
+
+
+def test_trials_that_share_a_gpu_share_its_memory(fit: Callable) -> None:
+    with faked_driver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b")):
+        _, executor = fit(trials=4, parallel=4, device="auto")
+    gpus = [spec.gpu for spec in executor.specs]
+    assert sorted(gpus) == ["GPU-a", "GPU-a", "GPU-b", "GPU-b"]
+    assert {spec.limits.gpu_memory for spec in executor.specs} == {36_000_000_000}
+
+
+def test_a_gpu_that_others_fill_is_said_to_be_full(fit: Callable) -> None:
+    filled = FakeGpu(uuid="GPU-a", taken=79_900_000_000)
+    with (
+        faked_driver(filled),
+        pytest.raises(ModelUnavailableError, match=r"other processes hold 79\.9 of 80\.0 GB"),
+    ):
+        fit(trials=1, device="cuda")
 
 
 def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(

@@ -174,8 +174,8 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     Returns:
         None where that failed; the screen is told why.
     """
-    device = session.devices()[0]
-    spec = session.spec(best.trial, best.configuration, Limits(), device, best.proposal)
+    place = session.scenario.places[0]
+    spec = session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
     # What is scored is what people get: the model in `best/`.
     placed_card = replace(spec.card, path=str(session.folder.best))
     spec = replace(spec, card=placed_card)

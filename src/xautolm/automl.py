@@ -128,7 +128,7 @@ class AutoLM(BaseEstimator):
         trials: int | None = None,
         trial_time_limit: Duration | None = None,
         trial_memory_limit: str | int | None = None,
-        parallel: int = 1,
+        parallel: int | str | None = None,
         device: str = "auto",
         explain: bool = False,
         store: str | None = None,

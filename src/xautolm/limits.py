@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 
 from xautolm.errors import BudgetError, ModelUnavailableError
 from xautolm.options import FitOptions
-from xautolm.records import Limits, SystemProfile
+from xautolm.records import Limits, Place, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.search_space import default_configurations
 from xautolm.space import Space
@@ -17,16 +18,37 @@ TRIAL_SHARE = 1 / 3
 """Share of the time budget that one trial may use, where no limit is given."""
 MEMORY_SHARE = 0.9
 """Share of the machine's memory that trials may use, where no limit is given."""
+OTHERS_SHARE = 0.1
+"""Share of a GPU's memory from which on it is worth saying that other processes hold it: a driver takes 1 to 2 %."""
+LESS_MEMORY = (
+    "Choose a smaller model, texts cut to fewer tokens (`max_length` in --space), --methods lora, which on a GPU with "
+    "bitsandbytes stores weights in 4 bits, or raise --trial-memory-limit."
+)
+"""What makes a search fit that does not."""
 
 
-def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: float) -> Limits:
+def parallel_trials(options: FitOptions, system: SystemProfile) -> int:
+    """Return how many trials run at once: what the user asked for, else one on each GPU, and one without."""
+    if options.parallel is not None:
+        return options.parallel
+    return max(1, len(system.gpus))
+
+
+def trial_limits(
+    options: FitOptions,
+    system: SystemProfile,
+    cheapest_seconds: float,
+    places: Sequence[Place] = (),
+) -> Limits:
     """Return the limits of each trial: those given, else a share of the budget's time and of the machine's memory.
 
     Args:
         options: What the user asked for.
         system: The machine.
         cheapest_seconds: What the cheapest trial is predicted to take; it gets as much even of a small budget.
+        places: Where trials run; without them, all of a GPU's memory is taken to be free.
     """
+    parallel = parallel_trials(options, system)
     seconds = options.trial_time_limit
     budget = options.spending.seconds
     if seconds is None and budget is not None:
@@ -34,7 +56,7 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
         usual = max(share, cheapest_seconds)
         seconds = min(budget, usual)
     # Trials that run at once share the main memory.
-    host = int(MEMORY_SHARE * system.memory / options.parallel)
+    host = int(MEMORY_SHARE * system.memory / parallel)
     asked = options.trial_memory_limit
     if system.device != DeviceKind.CUDA:
         memory = host
@@ -42,8 +64,13 @@ def trial_limits(options: FitOptions, system: SystemProfile, cheapest_seconds: f
             memory = min(host, asked)
         return Limits(seconds=seconds, memory=memory)
     # The limit that is asked for is one of the device that trials run on.
-    trials_per_gpu = math.ceil(options.parallel / len(system.gpus))
-    gpu = int(MEMORY_SHARE * system.device_memory / trials_per_gpu)
+    trials_per_gpu = math.ceil(parallel / len(system.gpus))
+    available = system.device_memory
+    for place in places:
+        # A trial may come to any GPU, so the one that others have left least of decides.
+        if place.free_memory is not None:
+            available = min(available, place.free_memory)
+    gpu = int(MEMORY_SHARE * available / trials_per_gpu)
     if asked is not None:
         gpu = min(gpu, asked)
     return Limits(seconds=seconds, memory=host, gpu_memory=gpu)
@@ -76,9 +103,20 @@ def fitting_models(space: Space, resources: ResourceModel, limits: Limits) -> li
 
 
 def check_resources(
-    space: Space, resources: ResourceModel, limits: Limits, options: FitOptions
+    space: Space,
+    resources: ResourceModel,
+    limits: Limits,
+    options: FitOptions,
+    places: Sequence[Place] = (),
 ) -> None:
     """Refuse limits within which nothing can run.
+
+    Args:
+        space: Of the search.
+        resources: Predicts what its configurations need.
+        limits: Of each trial.
+        options: What the user asked for.
+        places: Where trials run.
 
     Raises:
         BudgetError: Not even the cheapest configuration would give a result in time; the message has the estimate.
@@ -101,8 +139,21 @@ def check_resources(
     memory_only = replace(limits, seconds=None)
     obstacles = [resources.obstacle(candidate, memory_only) for candidate in candidates]
     if all(obstacles):
+        got = obstacles[0]
+        taken = _taken_by_others(places, resources.system)
+        if taken:
+            got = f"{got}; {taken}"
         raise ModelUnavailableError(
-            "None of the models fits into memory.",
-            got=obstacles[0],
-            fix="Choose a smaller model, or raise --trial-memory-limit.",
+            "None of the models fits into memory.", got=got, fix=LESS_MEMORY
         )
+
+
+def _taken_by_others(places: Sequence[Place], system: SystemProfile) -> str:
+    """Return how much of the GPU other processes hold, where that is more than a driver takes for itself."""
+    free_memories = [place.free_memory for place in places if place.free_memory is not None]
+    total = system.device_memory
+    free = min(free_memories, default=total)
+    taken = total - free
+    if taken < OTHERS_SHARE * total:
+        return ""
+    return f"other processes hold {taken / 1e9:.1f} of {total / 1e9:.1f} GB of the GPU (nvidia-smi)"

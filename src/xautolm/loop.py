@@ -69,7 +69,7 @@ def search(session: Session) -> list[Experience]:
 
 def start_trials(session: Session, standing: Standing) -> None:
     """Start trials until as many run as may run at once, or no further one can be started."""
-    most = session.scenario.options.parallel
+    most = session.scenario.parallel
     while len(standing.running) < most:
         has_started = start_next(session, standing)
         if not has_started:
@@ -150,18 +150,18 @@ def start_next(session: Session, standing: Standing) -> bool:
 
 
 def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limits) -> None:
-    """Start a trial on the device that has the fewest."""
+    """Start a trial where the fewest run."""
     scenario = session.scenario
     number = asked.number
     configuration = asked.configuration
     folder = session.folder.trial(number)
     # A folder that is there already belongs to a trial that ended: it is never written over.
     folder.mkdir(parents=True)
-    busy = [spec.device for spec in standing.running.values()]
-    device = min(session.devices(), key=busy.count)
+    busy = [spec.gpu for spec in standing.running.values()]
+    place = min(scenario.places, key=lambda place: busy.count(place.gpu))
     # Samplers that do not tell where a proposal came from are named in its place.
     proposal = str(asked.attributes.get(PROPOSAL, scenario.options.sampler))
-    spec = session.spec(number, configuration, limits, device, proposal)
+    spec = session.spec(number, configuration, limits, place, proposal)
     if scenario.options.explain:
         explain(session, asked)
     session.executor.start(spec, folder)

@@ -109,6 +109,12 @@ def memory_of_trial(value: object) -> int | None:
     return size
 
 
+def trials_at_once(value: object) -> object:
+    """Return None, which stands for as many trials as there are GPUs, from `auto`; anything else as it is."""
+    is_auto = isinstance(value, str) and value.strip().lower() == "auto"
+    return None if is_auto else value
+
+
 def parse_size(text: str | None) -> int | None:
     """Return the bytes that an option of the command line says.
 
@@ -296,8 +302,13 @@ class FitOptions(BaseModel):
         TrialMemory, Shown(group=Group.LIMITS, default="what the machine has")
     ] = None
     """Memory for one trial, on the device that it runs on: `8GB`."""
-    parallel: Annotated[int, Field(ge=1), IN_LIMITS] = 1
-    """How many trials run at once."""
+    parallel: Annotated[
+        int | None,
+        Field(ge=1),
+        BeforeValidator(trials_at_once),
+        Shown(group=Group.LIMITS, default="auto, one on each GPU"),
+    ] = None
+    """How many trials run at once: a number, or `auto` for one on each GPU, and one at a time without."""
     device: Annotated[str, IN_LIMITS] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     explain: Annotated[bool, IN_OUTPUT] = False

@@ -218,6 +218,18 @@ class Gpu:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Place:
+    """Where a trial can run on this machine while others run elsewhere."""
+
+    device: str
+    """What torch calls it in the trial's process: `cpu`, `mps` or `cuda:0`."""
+    gpu: str = ""
+    """UUID of the GPU, or slice of one (MIG), that the trial's process sees as its only one; empty without."""
+    free_memory: int | None = None
+    """Bytes of the GPU that nobody had taken when the search began; None without a GPU."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SystemProfile:
     """The machine that trials run on."""
 
@@ -439,7 +451,7 @@ class TrialSpec:
     micro_batch: int
     """Per-device batch to start with; gradients are accumulated up to the configured batch size."""
     device: str
-    """`cpu`, `mps` or `cuda:<index>`."""
+    """What torch calls the device in the trial's process: `cpu`, `mps` or `cuda:0`."""
     threads: int
     """Threads for numerical libraries."""
     seed: int
@@ -451,6 +463,8 @@ class TrialSpec:
     """Folders that metrics of somebody's own are imported from, besides those that every process searches."""
     computes_in_bf16: bool = False
     """Whether passes that train nothing run in bfloat16 on this machine's processor."""
+    gpu: str = ""
+    """UUID of the only GPU that the trial's process sees; empty where it computes on something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

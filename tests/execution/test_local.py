@@ -7,6 +7,7 @@ import signal
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
@@ -262,6 +263,27 @@ def fakes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 STARTED_CUDA = "class cuda:\n    is_initialized = staticmethod(lambda: True)\n"
 """The module `torch` of a process that has created a CUDA context."""
+FILLED_GPU = STARTED_CUDA + "    max_memory_reserved = staticmethod(lambda: 4_000_000_000)\n"
+"""The module `torch` of a process that has taken 4 GB of a GPU."""
+
+
+def test_a_trial_sees_its_own_gpu_only(
+    executor: LocalExecutor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "GPU-own,GPU-another")
+    spec = replace(order(1, "say which GPU it sees"), gpu="GPU-own")
+    assert run(executor, tmp_path, spec).metrics == {"sees_its_own": 1.0}
+
+
+def test_what_a_failed_trial_took_of_a_gpu_is_known(
+    fakes: Path, executor: LocalExecutor, tmp_path: Path
+) -> None:
+    (fakes / "torch.py").write_text(FILLED_GPU)
+    outcome = run(executor, tmp_path, order(1, "fill the GPU"))
+    assert outcome.failure.kind is FailureKind.OUT_OF_MEMORY
+    assert outcome.peak_gpu_memory == 4_000_000_000
+
+
 ASKED_CUDA = """
 import os
 

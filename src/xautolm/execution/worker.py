@@ -16,6 +16,7 @@ from xautolm.execution.failures import UNWRITABLE, checked, failed, failure_of
 from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.serialization import from_plain, read_json, validator
+from xautolm.settings import see_only_gpu
 from xautolm.trial_folder import TrialFolder
 
 Entry = Callable[[TrialSpec, Path], TrialOutcome]
@@ -35,9 +36,13 @@ def work(folder: Path, entry: str) -> int:
     started = time.monotonic()
     trial = TrialFolder(folder)
     try:
+        spec = from_plain(TrialSpec, read_json(trial.spec))
+        if spec.gpu:
+            # Before anything is imported that may start CUDA. Where a process sees several GPUs, the Trainer spreads a
+            # batch over all of them, whichever it was told to use.
+            see_only_gpu(spec.gpu)
         module, _, name = entry.partition(":")
         run: Entry = getattr(import_module(module), name)
-        spec = from_plain(TrialSpec, read_json(trial.spec))
         # The program searches the folder of its script, which is no folder of this process.
         sys.path.extend(spec.import_folders)
         outcome = checked(run(spec, folder))
@@ -49,6 +54,9 @@ def work(folder: Path, entry: str) -> int:
     code = 0
     try:
         outcome = replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())
+        if outcome.peak_gpu_memory is None:
+            # Of a failure: what it took says what the next must not take.
+            outcome = replace(outcome, peak_gpu_memory=_peak_gpu_memory())
         trial.write_outcome(outcome)
     except OSError:
         traceback.print_exc()
@@ -93,6 +101,15 @@ def _peak_memory() -> int:
     if sys.platform == "darwin":
         return usage.ru_maxrss
     return usage.ru_maxrss * 1024
+
+
+def _peak_gpu_memory() -> int | None:
+    """Return the most bytes of a GPU that torch has reserved in this process; None where it has used none."""
+    # Not imported here: a trial that fails before it loads torch needs none.
+    torch = sys.modules.get("torch")
+    if torch is None or not torch.cuda.is_initialized():
+        return None
+    return int(torch.cuda.max_memory_reserved())
 
 
 def main() -> None:

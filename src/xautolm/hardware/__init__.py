@@ -1,6 +1,6 @@
 """What this process may use: cores, memory, GPUs, and how fast the processor computes."""
 
 from xautolm.hardware.bf16 import bf16_speedup, computes_in_bf16
-from xautolm.hardware.profile import devices, system_profile
+from xautolm.hardware.profile import system_profile, trial_places
 
-__all__ = ["bf16_speedup", "computes_in_bf16", "devices", "system_profile"]
+__all__ = ["bf16_speedup", "computes_in_bf16", "gpus", "system_profile", "trial_places"]

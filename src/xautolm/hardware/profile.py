@@ -2,30 +2,40 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import platform
-import subprocess
 import time
 from collections.abc import Sequence
 from functools import cache
-from importlib import metadata
 
 import numpy as np
 import psutil
 
 from xautolm.errors import UsageError
-from xautolm.hardware import bf16_speedup
+from xautolm.hardware.bf16 import bf16_speedup
+from xautolm.hardware.gpus import (
+    Card,
+    Driver,
+    is_too_old,
+    read_driver,
+    torch_cuda,
+    visible_cards,
+    worth_using,
+)
 from xautolm.processes import usable_cores
-from xautolm.records import Gpu, SystemProfile
+from xautolm.records import Place, SystemProfile
+from xautolm.settings import visible_gpus
 from xautolm.vocabulary import DeviceKind
+
+logger = logging.getLogger(__name__)
 
 MATRIX = 768
 """Rows and columns of the matrices that are multiplied: 2.4 MB each."""
 REPEATS = 8
 """Products that are timed; the best counts, because other programs can only slow one down."""
-MIB = 1024**2
-ANSWER_SECONDS = 20
-"""Seconds that the driver of the GPUs has to answer."""
+AUTO = "auto"
+"""Asks for the fastest device that there is."""
 MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
 """Where Linux says how many bytes a container may use: its second and its first version of control groups."""
 
@@ -39,91 +49,114 @@ def system_profile(device: str = "auto") -> SystemProfile:
     Raises:
         UsageError: A device that is not here.
     """
-    gpus = _gpus()
-    kind = _device(device, gpus)
-    _, _, index = device.partition(":")
-    if kind == DeviceKind.CUDA and index:
-        gpus = (gpus[int(index)],)
+    cards = chosen_cards(device)
     # A container may use fewer cores than the machine has.
     logical_cores = usable_cores()
     physical_cores = min(psutil.cpu_count(logical=False) or 1, logical_cores)
+    kind = DeviceKind.CUDA.value if cards else _kind_without_gpu(device)
     return SystemProfile(
         physical_cores=physical_cores,
         logical_cores=logical_cores,
         cpu_frequency=_gigahertz(),
         memory=_memory(),
         device=kind,
-        gpus=gpus if kind == DeviceKind.CUDA else (),
+        gpus=tuple(card.gpu for card in cards),
         gflops=_gflops(),
         bf16_speedup=bf16_speedup() if kind == DeviceKind.CPU else 0.0,
     )
 
 
-def devices(system: SystemProfile, device: str) -> Sequence[str]:
-    """Return the devices that trials are spread over."""
-    if system.device != DeviceKind.CUDA:
-        return (system.device,)
-    if ":" in device:
-        return (device,)
-    return tuple(f"cuda:{index}" for index in range(len(system.gpus)))
+def trial_places(device: str = "auto") -> tuple[Place, ...]:
+    """Return where trials may run at the same time: each GPU that is worth using, else the one device that there is.
 
-
-def _device(device: str, gpus: tuple[Gpu, ...]) -> str:
-    """Return the kind of device that is meant: `cpu`, `cuda` or `mps`.
+    Args:
+        device: As that of `system_profile`.
 
     Raises:
-        UsageError: There is none, or its name makes no sense.
+        UsageError: A device that is not here.
     """
-    if device == "auto":
-        return _best_device(gpus)
+    places = []
+    for card in chosen_cards(device):
+        # Of the one GPU that a trial's process sees, the index is 0.
+        place = Place(device=f"{DeviceKind.CUDA}:0", gpu=card.uuid, free_memory=card.free_memory)
+        places.append(place)
+    if not places:
+        places.append(Place(device=_kind_without_gpu(device)))
+    return tuple(places)
+
+
+def chosen_cards(device: str) -> tuple[Card, ...]:
+    """Return the GPUs that trials are spread over; none where they run on something else.
+
+    Args:
+        device: As that of `system_profile`.
+
+    Raises:
+        UsageError: A GPU that is not here, or no name of a device.
+    """
     kind, _, index = device.partition(":")
-    if kind not in set(DeviceKind) or (index and not index.isdecimal()):
+    is_known = device == AUTO or kind in set(DeviceKind)
+    if not is_known or (index and not index.isdecimal()):
         raise UsageError(
             "Unknown device.", got=device, fix="Known: auto, cpu, cuda, cuda:<index>, mps."
         )
-    if kind == DeviceKind.CUDA and (len(gpus) <= int(index or 0) or not _torch_has_cuda()):
-        lack = "PyTorch was installed without CUDA" if gpus else "no NVIDIA driver answers"
+    if kind not in (AUTO, DeviceKind.CUDA):
+        return ()
+    driver = read_driver()
+    cards = visible_cards(driver)
+    obstacle = _obstacle(driver, cards)
+    if kind == AUTO:
+        # A machine without GPUs is the usual one, and no trouble; GPUs that lie idle are.
+        if driver.cards and obstacle and visible_gpus() is None:
+            logger.warning("the GPUs of this machine are not used: %s", obstacle)
+        return () if obstacle else worth_using(cards)
+    if not obstacle and int(index or 0) >= len(cards):
+        obstacle = f"there are {len(cards)}, counted from 0"
+    if obstacle:
         raise UsageError(
-            "There is no such GPU.", got=f"{device}; {lack}", fix="Use --device cpu or auto."
+            "There is no such GPU.", got=f"{device}; {obstacle}", fix="Use --device cpu or auto."
         )
+    return (cards[int(index)],) if index else worth_using(cards)
+
+
+def _obstacle(driver: Driver, cards: Sequence[Card]) -> str:
+    """Return why trials cannot run on a GPU of NVIDIA here; nothing if they can.
+
+    Args:
+        driver: What the driver says.
+        cards: The GPUs that this process may see.
+    """
+    if not driver.cards:
+        return "no NVIDIA driver answers, or it knows no GPU"
+    if not torch_cuda():
+        return "PyTorch was installed without CUDA"
+    if is_too_old(driver):
+        newest = f"{driver.cuda // 1000}.{driver.cuda % 1000 // 10}"
+        return (
+            f"the driver runs CUDA {newest} at most, and PyTorch was built for {torch_cuda()}: "
+            "update the driver, or install a PyTorch for its version"
+        )
+    if not cards:
+        return f"CUDA_VISIBLE_DEVICES={visible_gpus()!r} leaves none of {len(driver.cards)}"
+    return ""
+
+
+def _kind_without_gpu(device: str) -> str:
+    """Return the kind of device that is meant where it is no GPU of NVIDIA.
+
+    Raises:
+        UsageError: There is none.
+    """
+    kind, _, _ = device.partition(":")
+    if kind == AUTO:
+        return DeviceKind.MPS.value if _is_apple_silicon() else DeviceKind.CPU.value
     if kind == DeviceKind.MPS and not _is_apple_silicon():
         raise UsageError("There is no Apple GPU here.", got=device, fix="Use --device cpu or auto.")
     return kind
 
 
-def _best_device(gpus: tuple[Gpu, ...]) -> str:
-    if gpus and _torch_has_cuda():
-        return DeviceKind.CUDA
-    return DeviceKind.MPS if _is_apple_silicon() else DeviceKind.CPU
-
-
-def _torch_has_cuda() -> bool:
-    """Return whether the installed PyTorch is a CUDA build, by its version: the parent never loads torch."""
-    return not metadata.version("torch").endswith("+cpu")
-
-
 def _is_apple_silicon() -> bool:
     return platform.system() == "Darwin" and platform.machine() == "arm64"
-
-
-@cache
-def _gpus() -> tuple[Gpu, ...]:
-    """Return the NVIDIA GPUs that the driver knows, in its order."""
-    query = "--query-gpu=name,memory.total,compute_cap"
-    command = ["nvidia-smi", query, "--format=csv,noheader,nounits"]
-    try:
-        answer = subprocess.run(
-            command, capture_output=True, text=True, timeout=ANSWER_SECONDS, check=True
-        )
-    except (OSError, subprocess.SubprocessError):
-        return ()
-    gpus: list[Gpu] = []
-    for line in answer.stdout.splitlines():
-        # From the right: a name may hold commas.
-        name, mebibytes, capability = line.rsplit(",", 2)
-        memory = int(float(mebibytes)) * MIB
-        gpus.append(Gpu(name=name.strip(), memory=memory, compute_capability=float(capability)))
-    return tuple(gpus)
 
 
 def _gigahertz() -> float:

@@ -12,6 +12,7 @@ from xautolm.testing.fakes import (
     trial_spec,
 )
 from xautolm.testing.forms import check_form
+from xautolm.testing.gpus import FakeGpu, faked_cuda, faked_driver
 from xautolm.testing.groups import check_group
 from xautolm.testing.methods import check_method
 from xautolm.testing.metrics import check_metric
@@ -21,6 +22,7 @@ from xautolm.testing.tasks import check_task
 __all__ = [
     "ExecutorContract",
     "FakeExecutor",
+    "FakeGpu",
     "SteppingExecutor",
     "check_form",
     "check_group",
@@ -29,6 +31,8 @@ __all__ = [
     "check_strategy",
     "check_task",
     "executors",
+    "faked_cuda",
+    "faked_driver",
     "lookup_questions",
     "made_up_card",
     "made_up_experience",

@@ -1,0 +1,257 @@
+"""The GPUs that trials may run on, as the library of NVIDIA's driver (NVML) sees them: asking it starts no CUDA.
+
+A process that has asked CUDA itself keeps some hundred megabytes of a GPU, and what it forks cannot use any.
+"""
+
+from __future__ import annotations
+
+import ast
+import json
+import logging
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from types import ModuleType
+
+import psutil
+
+from xautolm.processes import usable_cores
+from xautolm.records import Gpu
+from xautolm.settings import child_environment, gpus_count_by_bus, visible_gpus
+
+logger = logging.getLogger(__name__)
+
+LEAST_SHARE = 0.5
+"""Share of the largest free memory of a GPU that another must have free to be used beside it: the least of them decides
+what every trial may be. A card for a display, or one that another process fills, would make all of them small."""
+PROGRAM = "xautolm.finetuning.cuda_order"
+SECONDS = 60.0
+"""A child that does not say in which order CUDA counts is given up: it loads torch and starts CUDA."""
+NO_GPU = "-1"
+"""An index that people write into CUDA_VISIBLE_DEVICES so that nothing is seen."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Card:
+    """Hold a GPU, or a slice of one (MIG), as the driver describes it."""
+
+    gpu: Gpu
+    uuid: str
+    """By which `CUDA_VISIBLE_DEVICES` names it: `GPU-...` or `MIG-...`."""
+    free_memory: int
+    """Bytes that no process has taken."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Driver:
+    """Hold what the driver says of this machine."""
+
+    places: tuple[tuple[Card, ...], ...] = ()
+    """For each GPU, in the order of the bus: itself or its slices; nothing for one that does not answer."""
+    cuda: int = 0
+    """The newest version of CUDA that it runs, 1,000 times the major and 10 times the minor; 0 without a driver."""
+
+    @property
+    def cards(self) -> tuple[Card, ...]:
+        """Return all GPUs and slices."""
+        return tuple(card for cards in self.places for card in cards)
+
+
+def read_driver() -> Driver:
+    """Ask the driver; it answers in milliseconds."""
+    with _nvml() as nvml:
+        if nvml is None:
+            return Driver()
+        places = []
+        for index in range(nvml.nvmlDeviceGetCount()):
+            cards = _cards_at(nvml, index)
+            places.append(cards)
+        return Driver(places=tuple(places), cuda=nvml.nvmlSystemGetCudaDriverVersion())
+
+
+@contextmanager
+def _nvml() -> Iterator[ModuleType | None]:
+    """Give the driver's library, opened; None where there is no driver, or it does not answer."""
+    try:
+        import pynvml
+    except ImportError:
+        # It is no dependency where NVIDIA has no drivers.
+        yield None
+        return
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        yield None
+        return
+    try:
+        yield pynvml
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _cards_at(nvml: ModuleType, index: int) -> tuple[Card, ...]:
+    """Return a GPU, or its slices if it is divided; nothing if it does not answer, as one that was lost."""
+    try:
+        whole = nvml.nvmlDeviceGetHandleByIndex(index)
+        # Only the whole has a compute capability.
+        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
+        capability = float(f"{major}.{minor}")
+        slices = _slices(nvml, whole)
+        handles = [whole] if slices is None else slices
+        return tuple(_card(nvml, handle, capability) for handle in handles)
+    except nvml.NVMLError as error:
+        logger.warning("GPU %d does not answer and is left out: %s", index, error)
+        return ()
+
+
+def _slices(nvml: ModuleType, whole: object) -> list[object] | None:
+    """Return the slices of a GPU; None for one that is not divided."""
+    try:
+        mode, _ = nvml.nvmlDeviceGetMigMode(whole)
+    except nvml.NVMLError:
+        # Most GPUs cannot be divided.
+        return None
+    if mode != nvml.NVML_DEVICE_MIG_ENABLE:
+        return None
+    slices = []
+    for number in range(nvml.nvmlDeviceGetMaxMigDeviceCount(whole)):
+        try:
+            part = nvml.nvmlDeviceGetMigDeviceHandleByIndex(whole, number)
+        except nvml.NVMLError:
+            # A number without a slice: they are not in a row.
+            continue
+        slices.append(part)
+    return slices
+
+
+def _card(nvml: ModuleType, handle: object, capability: float) -> Card:
+    total_memory, free_memory = _memory(nvml, handle)
+    gpu = Gpu(
+        name=nvml.nvmlDeviceGetName(handle), memory=total_memory, compute_capability=capability
+    )
+    return Card(gpu=gpu, uuid=nvml.nvmlDeviceGetUUID(handle), free_memory=free_memory)
+
+
+def _memory(nvml: ModuleType, handle: object) -> tuple[int, int]:
+    """Return the whole and the free memory of a GPU, in bytes."""
+    try:
+        memory = nvml.nvmlDeviceGetMemoryInfo(handle)
+    except nvml.NVMLError as error:
+        if error.value != nvml.NVML_ERROR_NOT_SUPPORTED:
+            raise
+        # It has none of its own, but shares the processor's, as on DGX Spark and Jetson.
+        shared_memory = psutil.virtual_memory()
+        return shared_memory.total, shared_memory.available
+    return int(memory.total), int(memory.free)
+
+
+def visible_cards(driver: Driver) -> tuple[Card, ...]:
+    """Return the GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, in its order; without it, all.
+
+    As CUDA reads it: names are cut at the first that means nothing, or stands there twice.
+    """
+    setting = visible_gpus()
+    if setting is None:
+        return driver.cards
+    places = _in_order_of_cuda(driver)
+    cards: list[Card] = []
+    for name in setting.split(","):
+        card = _named(name.strip(), places, driver.cards)
+        if card is None or card in cards:
+            break
+        cards.append(card)
+    return tuple(cards)
+
+
+def _named(name: str, places: Sequence[tuple[Card, ...]], cards: Sequence[Card]) -> Card | None:
+    """Return the GPU that a part of `CUDA_VISIBLE_DEVICES` means; None if it means none.
+
+    Args:
+        name: An index, or the beginning of a UUID.
+        places: GPUs or their slices, in the order in which CUDA counts.
+        cards: All of them.
+    """
+    if name.isdecimal():
+        index = int(name)
+        has_cards = index < len(places) and len(places[index]) > 0
+        # Of a GPU in slices, CUDA takes the first.
+        return places[index][0] if has_cards else None
+    if not name or name == NO_GPU:
+        return None
+    matching = [card for card in cards if card.uuid.startswith(name)]
+    return matching[0] if len(matching) == 1 else None
+
+
+def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
+    """Return the GPUs in the order of CUDA's indices: the fastest first, unless it is told to count along the bus."""
+    names = {card.gpu.name for card in driver.cards}
+    # Which of different cards is the fastest is CUDA's own secret.
+    if gpus_count_by_bus() or len(names) < 2:
+        return driver.places
+    order = _uuids_of_cuda()
+
+    def rank(cards: tuple[Card, ...]) -> int:
+        uuids = [card.uuid for card in cards]
+        ranks = [order.index(uuid) for uuid in uuids if uuid in order]
+        return min(ranks, default=len(order))
+
+    return sorted(driver.places, key=rank)
+
+
+@cache
+def _uuids_of_cuda() -> tuple[str, ...]:
+    """Return the UUIDs of all GPUs in the order of CUDA, which a child asks; empty if that fails."""
+    environment = child_environment(usable_cores())
+    # All of them: indices count before anything is hidden.
+    environment.pop("CUDA_VISIBLE_DEVICES", None)
+    try:
+        child = subprocess.run(
+            [sys.executable, "-m", PROGRAM, str(os.getpid())],
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=SECONDS,
+            env=environment,
+        )
+        uuids = json.loads(child.stdout)
+    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        logger.warning(
+            "CUDA does not say how it counts the GPUs, so their order is the bus's: %s", error
+        )
+        return ()
+    return tuple(str(uuid) for uuid in uuids)
+
+
+def worth_using(cards: Sequence[Card]) -> tuple[Card, ...]:
+    """Return the GPUs that trials are spread over: those with about as much free memory as the best."""
+    most = max((card.free_memory for card in cards), default=0)
+    return tuple(card for card in cards if card.free_memory >= LEAST_SHARE * most)
+
+
+@cache
+def torch_cuda() -> str:
+    """Return the version of CUDA that the installed PyTorch was built for, such as `13.0`; empty without CUDA."""
+    package = find_spec("torch")
+    if package is None or package.origin is None:
+        return ""
+    # Read, not imported: the parent never loads torch.
+    source = Path(package.origin).with_name("version.py").read_text(encoding="utf-8")
+    for statement in ast.parse(source).body:
+        if not isinstance(statement, ast.AnnAssign) or statement.value is None:
+            continue
+        if ast.unparse(statement.target) == "cuda":
+            value = ast.literal_eval(statement.value)
+            return str(value or "")
+    return ""
+
+
+def is_too_old(driver: Driver) -> bool:
+    """Return whether the driver cannot run what PyTorch was built for: within a major version any driver can."""
+    major, _, _ = torch_cuda().partition(".")
+    return driver.cuda // 1000 < int(major or 0)

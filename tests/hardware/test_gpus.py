@@ -1,0 +1,165 @@
+"""Which GPUs are found, by a driver that does not exist: what is visible, free, divided, old or lost."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from types import SimpleNamespace
+
+import psutil
+import pytest
+
+from xautolm.errors import UsageError
+from xautolm.hardware import gpus, system_profile, trial_places
+from xautolm.testing import FakeGpu, faked_driver
+
+GB = 10**9
+A = FakeGpu(uuid="GPU-aa11")
+B = FakeGpu(uuid="GPU-bb22")
+C = FakeGpu(uuid="GPU-cc33")
+DISPLAY = FakeGpu(uuid="GPU-dd44", name="NVIDIA T400", memory=4 * GB, capability=(7, 5))
+SLICES = (
+    FakeGpu(uuid="MIG-11", name="NVIDIA A100 MIG 1g.10gb", memory=10 * GB),
+    FakeGpu(uuid="MIG-22", name="NVIDIA A100 MIG 1g.10gb", memory=10 * GB),
+)
+DIVIDED = FakeGpu(uuid="GPU-ee55", name="NVIDIA A100", capability=(8, 0), slices=SLICES)
+
+
+def uuids(device: str = "auto") -> list[str]:
+    return [place.gpu for place in trial_places(device)]
+
+
+def test_without_a_driver_trials_run_on_the_processor() -> None:
+    with faked_driver():
+        assert system_profile().device == "cpu"
+        assert [place.device for place in trial_places()] == ["cpu"]
+
+
+def test_each_gpu_is_a_place_and_index_0_of_what_its_trial_sees() -> None:
+    with faked_driver(A, B):
+        system = system_profile()
+        assert system.device == "cuda"
+        assert [gpu.compute_capability for gpu in system.gpus] == [9.0, 9.0]
+        assert system.device_memory == 80 * GB
+        places = trial_places()
+        assert [place.device for place in places] == ["cuda:0", "cuda:0"]
+        assert [place.gpu for place in places] == ["GPU-aa11", "GPU-bb22"]
+
+
+@pytest.mark.parametrize(
+    ("visible", "expected"),
+    [
+        ("0,2", ["GPU-aa11", "GPU-cc33"]),
+        ("2,0", ["GPU-cc33", "GPU-aa11"]),
+        ("GPU-bb22", ["GPU-bb22"]),
+        ("GPU-b", ["GPU-bb22"]),
+        # Two begin so.
+        ("GPU-", [""]),
+        # Behind what means nothing, nothing is seen.
+        ("1,7,0", ["GPU-bb22"]),
+        ("1,1", ["GPU-bb22"]),
+        ("", [""]),
+        ("-1", [""]),
+        ("NoDevFiles", [""]),
+    ],
+)
+def test_what_cuda_may_see_is_all_that_is_found(visible: str, expected: list[str]) -> None:
+    with faked_driver(A, B, C, visible=visible):
+        assert uuids() == expected
+        assert len(system_profile().gpus) == len([uuid for uuid in expected if uuid])
+
+
+def test_slices_are_places_of_their_own_with_their_own_memory() -> None:
+    with faked_driver(DIVIDED):
+        assert uuids() == ["MIG-11", "MIG-22"]
+        assert system_profile().device_memory == 10 * GB
+        assert [gpu.compute_capability for gpu in system_profile().gpus] == [8.0, 8.0]
+    with faked_driver(DIVIDED, visible="MIG-22"):
+        assert uuids() == ["MIG-22"]
+    # Of a divided GPU that is named by its index, CUDA sees the first slice.
+    with faked_driver(DIVIDED, visible="0"):
+        assert uuids() == ["MIG-11"]
+
+
+def test_a_card_for_the_display_does_not_make_the_large_one_small() -> None:
+    with faked_driver(DISPLAY, A):
+        assert uuids() == ["GPU-aa11"]
+        assert [gpu.compute_capability for gpu in system_profile().gpus] == [9.0]
+        # Whoever names it gets it.
+        assert uuids("cuda:0") == ["GPU-dd44"]
+
+
+def test_a_gpu_that_others_fill_is_left_to_them() -> None:
+    filled = FakeGpu(uuid="GPU-ff66", taken=70 * GB)
+    with faked_driver(filled, A):
+        assert uuids() == ["GPU-aa11"]
+    with faked_driver(filled):
+        (place,) = trial_places()
+        assert place.free_memory == 10 * GB
+
+
+def test_a_gpu_without_memory_of_its_own_has_the_processors() -> None:
+    shared = FakeGpu(uuid="GPU-5a", name="NVIDIA GB10", memory=0, capability=(12, 1))
+    with faked_driver(shared):
+        assert system_profile().device_memory == psutil.virtual_memory().total
+        assert system_profile("cpu").device == "cpu"
+
+
+def test_a_gpu_that_is_lost_is_left_out_and_keeps_its_index(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    lost = FakeGpu(uuid="GPU-0", is_lost=True)
+    with faked_driver(lost, B):
+        assert uuids() == ["GPU-bb22"]
+        assert "GPU 0 does not answer" in caplog.text
+    with faked_driver(lost, B, visible="1"):
+        assert uuids() == ["GPU-bb22"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        ({"cuda": 12_080}, "the driver runs CUDA 12.8 at most, and PyTorch was built for 13.0"),
+        ({"torch_cuda": ""}, "PyTorch was installed without CUDA"),
+        ({"visible": ""}, "CUDA_VISIBLE_DEVICES='' leaves none of 2"),
+    ],
+)
+def test_a_gpu_that_cannot_be_used_is_refused_with_the_reason(
+    arguments: dict[str, str | int], reason: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faked_driver(A, B, **arguments):
+        with pytest.raises(UsageError, match=reason):
+            system_profile("cuda")
+        assert system_profile("auto").device == "cpu"
+        # Whoever hides them knows; whoever has an old driver may not.
+        assert (reason in caplog.text) == ("visible" not in arguments)
+
+
+@pytest.mark.parametrize(
+    ("device", "reason"), [("cuda:2", "there are 2, counted from 0"), ("gpu", "Unknown device")]
+)
+def test_devices_that_are_not_there(device: str, reason: str) -> None:
+    with faked_driver(A, B), pytest.raises(UsageError, match=reason):
+        system_profile(device)
+
+
+def test_no_driver_where_a_gpu_is_asked_for() -> None:
+    with faked_driver(), pytest.raises(UsageError, match="no NVIDIA driver answers"):
+        system_profile("cuda")
+
+
+def test_indices_of_different_cards_count_as_cuda_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    def answer(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        assert "CUDA_VISIBLE_DEVICES" not in options["env"]
+        fastest_first = json.dumps(["GPU-aa11", "GPU-dd44"])
+        return subprocess.CompletedProcess(command, 0, stdout=fastest_first, stderr="")
+
+    child = SimpleNamespace(run=answer, SubprocessError=subprocess.SubprocessError)
+    monkeypatch.setattr(gpus, "subprocess", child)
+    gpus._uuids_of_cuda.cache_clear()
+    with faked_driver(DISPLAY, A, visible="0"):
+        assert uuids() == ["GPU-aa11"]
+    monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+    with faked_driver(DISPLAY, A, visible="0"):
+        assert uuids() == ["GPU-dd44"]
+    gpus._uuids_of_cuda.cache_clear()
