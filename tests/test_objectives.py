@@ -37,6 +37,46 @@ def test_fronts_by_hand() -> None:
     assert [front.tolist() for front in fronts(np.array([[1.0, 1.0], [1.0, 1.0]]))] == [[0, 1]]
 
 
+@pytest.mark.parametrize("values", [3, 40, 10_000])
+def test_fronts_of_two_objectives_are_those_of_the_definition(values: int) -> None:
+    rng = np.random.default_rng(values)
+    # The fewer values there are, the more points are equal in one objective, or in both.
+    points = rng.integers(0, values, size=(300, 2)).astype(float)
+    points[:5, 0] = -np.inf
+    remaining = list(range(len(points)))
+    for front in fronts(points):
+        best = [
+            position
+            for position in remaining
+            if not any(dominates(points[rival], points[position]) for rival in remaining)
+        ]
+        assert front.tolist() == best
+        remaining = [position for position in remaining if position not in best]
+    assert remaining == []
+
+
+def test_fronts_of_no_points_and_of_three_objectives() -> None:
+    assert fronts(np.zeros((0, 2))) == []
+    points = np.array([[1.0, 1.0, 0.0], [1.0, 1.0, 1.0], [0.0, 2.0, 0.0]])
+    assert [front.tolist() for front in fronts(points)] == [[1, 2], [0]]
+
+
+def test_a_point_that_is_no_number_is_on_the_first_front() -> None:
+    points = np.array([[1.0, 1.0], [np.nan, 0.0], [0.0, 0.0]])
+    assert [front.tolist() for front in fronts(points)] == [[0, 1], [2]]
+
+
+def test_fronts_of_many_points_need_no_table_of_pairs() -> None:
+    # Compared in pairs, 30,000 points would need gigabytes.
+    rng = np.random.default_rng(0)
+    points = rng.random((30_000, 2))
+    assert sum(len(front) for front in fronts(points)) == len(points)
+
+
+def dominates(point: np.ndarray, rival: np.ndarray) -> bool:
+    return bool((point >= rival).all() and (point > rival).any())
+
+
 def test_crowding_by_hand() -> None:
     # Three points on a line: the middle one's neighbours are the whole width apart in both objectives.
     assert crowding(POINTS[:3]).tolist() == [np.inf, np.inf, 2.0]
