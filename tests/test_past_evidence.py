@@ -9,11 +9,13 @@ from typing import Any
 
 import pytest
 
-from xautolm.metalearning import WarmStart, Weights
+from xautolm.metalearning import SETTINGS, WarmStart, Weights, distances_of
 from xautolm.metrics import METRICS
 from xautolm.objectives import TIME
-from xautolm.past_evidence import evidence_of, standings_of
+from xautolm.past_evidence import evidence_of, standings_of, weighed
 from xautolm.records import Experience
+from xautolm.search.settings import SearchSettings
+from xautolm.search.surrogates import heaviest
 from xautolm.testing import success
 
 GOALS = (METRICS.get("token_f1").objective, TIME)
@@ -46,6 +48,25 @@ def test_what_is_measured_differently_is_never_compared(
     standings = standings_of([*ours, other], GOALS)
     assert standings[other.id].scores[0] == 0.0  # alone with its measure
     assert [standings[one.id].scores[0] for one in ours] == pytest.approx([1.0, -1.0])
+
+
+@pytest.mark.parametrize("setting", ["moderate-linear", "low-linear", "low-a-neg"])
+def test_the_evidence_of_most_weight_is_the_same_without_the_rest(
+    answered: Callable[..., Experience], setting: str
+) -> None:
+    name = "generation-sizes.v1"
+    past = []
+    for trial in range(60):
+        # Five tasks, each farther than the one before; every fourth trial failed.
+        task = trial % 5
+        score = None if trial % 4 == 0 else 0.5 + 0.005 * trial
+        features = {name: (float(2**task),) * 6}
+        past.append(answered(score, f"run {trial}", f"data {task}", features=features))
+    distances = distances_of(past, {name: (1.0,) * 6}, SETTINGS[setting])
+    everything = weighed(distances, GOALS, SETTINGS[setting])
+    for most in (0, 1, 7, 60):
+        part = weighed(distances, GOALS, SETTINGS[setting], most=most)
+        assert part == heaviest(everything, SearchSettings(largest_store=most))
 
 
 def test_the_knobs_reach_the_evidence(answered: Callable[..., Experience]) -> None:

@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +26,6 @@ from xautolm.records import (
 )
 from xautolm.report.screen import Plain
 from xautolm.search.settings import SearchSettings
-from xautolm.search.surrogates import heaviest
 from xautolm.testing import FakeExecutor, success
 from xautolm.warm_start import knobs_of, visible
 
@@ -293,8 +291,7 @@ def test_what_a_search_begins_with_does_not_grow_with_the_store(
     fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xautolm.warm_start.LISTED", 5)
-    ten_heaviest = partial(heaviest, settings=SearchSettings(largest_store=10))
-    monkeypatch.setattr("xautolm.warm_start.heaviest", ten_heaviest)
+    monkeypatch.setattr("xautolm.warm_start.DEFAULTS", SearchSettings(largest_store=10))
     fit("first", FIRST)
     fit("few", SECOND, trials=6, warm_start="low-linear")
     fit("another", support_tickets(180, seed=9), trials=40)

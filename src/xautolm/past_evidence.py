@@ -11,6 +11,7 @@ import numpy as np
 from xautolm.metalearning import (
     Distances,
     Mode,
+    Near,
     WarmStart,
     decay,
     distances_of,
@@ -66,7 +67,10 @@ def evidence_of(
 
 
 def weighed(
-    distances: Distances, objectives: Sequence[Objective], options: WarmStart
+    distances: Distances,
+    objectives: Sequence[Objective],
+    options: WarmStart,
+    most: int | None = None,
 ) -> list[Evidence]:
     """Return past trials as a sampler's models see them.
 
@@ -79,22 +83,23 @@ def weighed(
         objectives: Of the search at hand. An experience that lacks one stands in it as in the quality that
             led its own search.
         options: The knobs of the warm start.
+        most: Only so many, those of the largest weight; all if None.
     """
     neighbors, _ = distances
-    experiences = [neighbor.experience for neighbor in neighbors]
     beta = decay([neighbor.distance for neighbor in neighbors], options)
-    takes_successes = options.positives != Mode.NONE
-    takes_failures = options.negatives != Mode.NONE
+    informative = _informative(neighbors, options, most)
     standings: dict[str, Standing] = {}
-    if takes_successes:
-        standings = standings_of(experiences, objectives)
+    if options.positives != Mode.NONE:
+        # Their standing is that among all trials on their data, not only among those that are evidence.
+        data_sets = {_data_set(neighbor.experience) for neighbor in informative}
+        comparable = [neighbor.experience for neighbor in neighbors]
+        on_same_data = [
+            experience for experience in comparable if _data_set(experience) in data_sets
+        ]
+        standings = standings_of(on_same_data, objectives)
     evidence = []
-    for neighbor in neighbors:
+    for neighbor in informative:
         experience = neighbor.experience
-        is_failure = takes_failures and is_negative(experience)
-        # Neither scores nor a failure of its configuration: nothing can be learned from it.
-        if experience.id not in standings and not is_failure:
-            continue
         standing = standings.get(experience.id, NO_STANDING)
         item = Evidence(
             values=experience.configuration.values,
@@ -106,6 +111,28 @@ def weighed(
         )
         evidence.append(item)
     return evidence
+
+
+def _informative(neighbors: Sequence[Near], options: WarmStart, most: int | None) -> list[Near]:
+    """Return the nearest neighbors from which something can be learned: they have scores, or failed by themselves.
+
+    Args:
+        neighbors: The nearest first.
+        options: Whether successes and failures are taken.
+        most: So many at most.
+    """
+    takes_successes = options.positives != Mode.NONE
+    takes_failures = options.negatives != Mode.NONE
+    informative: list[Near] = []
+    for neighbor in neighbors:
+        if len(informative) == most:
+            break
+        experience = neighbor.experience
+        is_success = takes_successes and is_scored(experience)
+        is_failure = takes_failures and is_negative(experience)
+        if is_success or is_failure:
+            informative.append(neighbor)
+    return informative
 
 
 def title(experience: Experience) -> str:

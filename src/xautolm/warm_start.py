@@ -25,7 +25,7 @@ from xautolm.objectives import Objective
 from xautolm.past_evidence import weighed
 from xautolm.records import DataProfile, Experience, Features
 from xautolm.search import Evidence, Memory, Strategy
-from xautolm.search.surrogates import heaviest
+from xautolm.search.settings import DEFAULTS
 from xautolm.serialization import from_plain, read_json, to_plain, write_text
 from xautolm.space import Prior, Space
 from xautolm.vocabulary import Recall
@@ -193,9 +193,9 @@ def remembered(
     options = knobs_of(choice, changes)
     distances = distances_of(experiences, current, options)
     warmed = warmed_prior(choice, space, experiences, current, distances, options)
-    evidence = weighed(distances, objectives, options)
     # The surrogates look at no more than these, and a store may have 100,000 experiences.
-    memory = Memory(prior=warmed.prior, evidence=heaviest(evidence))
+    evidence = weighed(distances, objectives, options, most=DEFAULTS.largest_store)
+    memory = Memory(prior=warmed.prior, evidence=evidence)
     _write_memory(path, choice, warmed, memory)
     say(summary(warmed))
     return memory

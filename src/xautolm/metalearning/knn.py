@@ -10,6 +10,7 @@ from xautolm.metafeatures import Part
 from xautolm.metalearning.similarity import (
     PAPER,
     Distances,
+    FeatureTable,
     Near,
     PerExperience,
     Row,
@@ -72,7 +73,8 @@ def raw_distances(experiences: Experiences, current: Features) -> Distances:
     So the number of samples decides nearly alone, as it does in the paper's baseline. An experience that lacks one of
     the groups cannot be compared.
     """
-    parts = compared_groups(experiences, current, aspect=PAPER)
+    table = FeatureTable.of(experiences)
+    parts = compared_groups(table, current, aspect=PAPER)
     if Part.TASK not in parts:
         return [], len(experiences)
     task_groups = parts[Part.TASK]
@@ -80,16 +82,19 @@ def raw_distances(experiences: Experiences, current: Features) -> Distances:
     system_groups = parts.get(Part.SYSTEM, ())
     groups = (*task_groups, *system_groups)
     row = _joined(current, groups)
+    # Of each distinct features; None where a group cannot be compared.
+    distances: list[float | None] = []
+    for features in table.distinct:
+        distance = None
+        if all(is_comparable(features, current, group) for group in groups):
+            difference = _joined(features, groups) - row
+            distance = float(np.linalg.norm(difference))
+        distances.append(distance)
     neighbors: list[Near] = []
-    for experience in experiences:
-        features = experience.features
-        lacking = [group for group in groups if not is_comparable(features, current, group)]
-        if lacking:
-            continue
-        difference = _joined(features, groups) - row
-        distance = float(np.linalg.norm(difference))
-        neighbor = Near(experience, distance)
-        neighbors.append(neighbor)
+    for experience, position in zip(experiences, table.position_of.tolist(), strict=True):
+        distance = distances[position]
+        if distance is not None:
+            neighbors.append(Near(experience, distance))
     incomparable = len(experiences) - len(neighbors)
     return nearest_first(neighbors), incomparable
 

@@ -20,6 +20,8 @@ PerExperience = np.ndarray
 """A number for each experience, shape (experiences,)."""
 Distance = Callable[[Rows, Row], PerExperience]
 """Measures how far each experience is from the current task."""
+GroupDistance = Callable[[Rows, Row, np.ndarray], PerExperience]
+"""Measures the same from distinct rows, and which of them each experience has, shape (experiences,)."""
 Scaler = Callable[[Rows, Row], tuple[Rows, Row]]
 """Normalises features over experiences and current task together."""
 
@@ -55,6 +57,50 @@ class Near:
 
     experience: Experience
     distance: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureTable:
+    """Hold the distinct meta-features of experiences.
+
+    A store has up to a hundred thousand trials and a few thousand searches, and the trials of a search share their
+    features: what is looked at once for each distinct ones costs little.
+    """
+
+    distinct: Sequence[Features]
+    position_of: np.ndarray
+    """Position among the distinct features of those that each experience has, shape (experiences,)."""
+
+    @classmethod
+    def of(cls, experiences: Experiences) -> FeatureTable:
+        """Return the table of some experiences."""
+        by_content: dict[tuple[tuple[str, tuple[float, ...]], ...], int] = {}
+        distinct: list[Features] = []
+        position_of: list[int] = []
+        for experience in experiences:
+            features = experience.features
+            content = tuple(features.items())
+            position = by_content.setdefault(content, len(distinct))
+            if position == len(distinct):
+                distinct.append(features)
+            position_of.append(position)
+        return cls(distinct=distinct, position_of=np.asarray(position_of, dtype=int))
+
+    def narrowed(self, is_kept: np.ndarray) -> FeatureTable:
+        """Return the table of the experiences with some of the features.
+
+        Args:
+            is_kept: Which of the distinct features, shape (distinct,).
+        """
+        new_position = np.cumsum(is_kept) - 1
+        remaining = self.position_of[is_kept[self.position_of]]
+        distinct = [self.distinct[position] for position in np.flatnonzero(is_kept).tolist()]
+        return FeatureTable(distinct=distinct, position_of=new_position[remaining])
+
+    def comparable(self, current: Features, group: str) -> np.ndarray:
+        """Return of which distinct features a group can be compared with the current task's, shape (distinct,)."""
+        shared = [is_comparable(features, current, group) for features in self.distinct]
+        return np.asarray(shared, dtype=bool)
 
 
 Distances = tuple[list[Near], int]
@@ -93,14 +139,17 @@ def measured(
         raise UnknownNameError("distance", metric, DISTANCES)
     if scaler not in SCALERS:
         raise UnknownNameError("scaler", scaler, SCALERS)
-    groups = compared_groups(experiences, current)
-    task_groups = groups.get(Part.TASK, ())
+    table = FeatureTable.of(experiences)
+    groups = compared_groups(table, current)
     # Without the task's own features nothing says whether an experience matters, however alike the machines are.
+    shares_task = np.zeros(len(table.distinct), dtype=bool)
+    for group in groups.get(Part.TASK, ()):
+        shares_task |= table.comparable(current, group)
     comparable: list[Experience] = []
-    for experience in experiences:
-        features = experience.features
-        if any(is_comparable(features, current, group) for group in task_groups):
+    for experience, position in zip(experiences, table.position_of.tolist(), strict=True):
+        if shares_task[position]:
             comparable.append(experience)
+    table = table.narrowed(shares_task)
 
     shares = weights or Weights()
     # The weighted sum of the parts, and the sum of the weights of those that are known, both for each experience.
@@ -112,7 +161,7 @@ def measured(
         if share == 0:
             continue
         distance_of_group = _distance_of_groups(part, metric, scaler)
-        part_distance, is_known = _mean_distance(comparable, current, names, distance_of_group)
+        part_distance, is_known = _mean_distance(table, current, names, distance_of_group)
         total += share * part_distance
         known_share += share * is_known
 
@@ -139,7 +188,7 @@ def _distance_and_id(neighbor: Near) -> tuple[float, str]:
 
 
 def compared_groups(
-    experiences: Experiences, current: Features, *, aspect: str | None = None
+    table: FeatureTable, current: Features, *, aspect: str | None = None
 ) -> Mapping[str, tuple[str, ...]]:
     """Return the groups of features to compare, by part of the distance: one for each aspect.
 
@@ -147,7 +196,7 @@ def compared_groups(
     numbers.
 
     Args:
-        experiences: Past experiences.
+        table: Meta-features of past experiences.
         current: Meta-features of the task at hand.
         aspect: Only this one, and groups that a person brought; all by default.
     """
@@ -155,7 +204,7 @@ def compared_groups(
     versions_of_aspects = _versions(current, aspect)
     for (part, _), versions in versions_of_aspects.items():
         # Two versions of one feature would count it twice, so the aspect has one group.
-        group = _most_shared(versions, experiences, current)
+        group = _most_shared(versions, table, current)
         groups_so_far = by_part.get(part, ())
         by_part[part] = (*groups_so_far, group)
     return by_part
@@ -189,17 +238,13 @@ def _versions(current: Features, aspect: str | None) -> dict[tuple[str, str], li
     return versions
 
 
-def _most_shared(names: Sequence[str], experiences: Experiences, current: Features) -> str:
+def _most_shared(names: Sequence[str], table: FeatureTable, current: Features) -> str:
     """Return the group that most experiences share with the current task; of equals the longest, then the last."""
-    if len(names) == 1:
-        # Counting takes a look at every experience of the store.
-        return names[0]
     best = names[0]
     most = (-1, -1)
     for name in names:
-        sharing = 0
-        for experience in experiences:
-            sharing += is_comparable(experience.features, current, name)
+        is_shared = table.comparable(current, name)[table.position_of]
+        sharing = int(is_shared.sum())
         length = len(current[name])
         if (sharing, length) >= most:
             best = name
@@ -218,51 +263,52 @@ def is_comparable(features: Features, current: Features, group: str) -> bool:
     return bool(is_finite.all())
 
 
-def _distance_of_groups(part: str, metric: str, scaler: str) -> Distance:
+def _distance_of_groups(part: str, metric: str, scaler: str) -> GroupDistance:
     """Return what measures the distance of each group of a part, by names of `DISTANCES` and `SCALERS`."""
-    # Embeddings are compared by their direction; normalised feature by feature, they would lose it.
-    if part == Part.SEMANTIC:
-        return _cosine
     scale = SCALERS[scaler]
     measure = DISTANCES[metric]
 
-    def scaled_distance(rows: Rows, row: Row) -> PerExperience:
-        scaled_rows, scaled_row = scale(rows, row)
+    def direction_distance(rows: Rows, row: Row, position_of: np.ndarray) -> PerExperience:
+        # Before it is spread over the experiences: 384 numbers for each of 100,000 would need 300 MB.
+        distances = _cosine(rows, row)
+        return np.asarray(distances[position_of])
+
+    def scaled_distance(rows: Rows, row: Row, position_of: np.ndarray) -> PerExperience:
+        # A mean or covariance over the store counts each experience, not each of the distinct features.
+        scaled_rows, scaled_row = scale(rows[position_of], row)
         return measure(scaled_rows, scaled_row)
 
+    # Embeddings are compared by their direction; normalised feature by feature, they would lose it.
+    if part == Part.SEMANTIC:
+        return direction_distance
     return scaled_distance
 
 
 def _mean_distance(
-    experiences: Experiences,
+    table: FeatureTable,
     current: Features,
     groups: Sequence[str],
-    distance_of_group: Distance,
+    distance_of_group: GroupDistance,
 ) -> tuple[PerExperience, PerExperience]:
     """Return the mean distance over some groups, and whether there is any; 0 where there is none.
 
     The mean of each experience is that over the groups that it shares with the current task.
     """
-    total = np.zeros(len(experiences))
-    count = np.zeros(len(experiences))
+    experiences = len(table.position_of)
+    total = np.zeros(experiences)
+    count = np.zeros(experiences)
     for group in groups:
-        # Positions and features of the experiences that have the group.
-        positions: list[int] = []
-        features: list[tuple[float, ...]] = []
-        for position, experience in enumerate(experiences):
-            has_group = is_comparable(experience.features, current, group)
-            if has_group:
-                positions.append(position)
-                features.append(experience.features[group])
-        if not positions:
-            continue
+        has_group = table.comparable(current, group)
         # Scaled over those that have the group, so that the others change nothing.
+        sharing = table.narrowed(has_group)
+        if not sharing.distinct:
+            continue
         row = np.asarray(current[group])
-        rows = np.asarray(features)
+        rows = np.asarray([features[group] for features in sharing.distinct])
         rows = _without_noise(rows, row, group)
-        distance = distance_of_group(rows, row)
-        total[positions] += distance
-        count[positions] += 1
+        is_measured = has_group[table.position_of]
+        total[is_measured] += distance_of_group(rows, row, sharing.position_of)
+        count[is_measured] += 1
     is_known = count > 0
     mean = np.divide(total, count, out=total, where=is_known)
     return mean, is_known

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -189,16 +190,17 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
         options: The knobs.
     """
     neighbors, incomparable = distances
-    successes, failures = by_outcome(neighbors)
-    positives = successes[: options.k_positive]
-    negatives = failures[: options.k_negative]
+    positives, negatives = by_outcome(neighbors, options.k_positive, options.k_negative)
     if options.positives == Mode.NONE:
         positives = []
     if options.negatives == Mode.NONE:
         negatives = []
 
     # The utility of a success is its standing in its own run, of which all trials count, not only those taken.
-    experiences = [neighbor.experience for neighbor in neighbors]
+    runs_taken = {neighbor.experience.run for neighbor in positives}
+    experiences = [
+        neighbor.experience for neighbor in neighbors if neighbor.experience.run in runs_taken
+    ]
     utility_by_id = utilities(experiences, options.utility)
     # Over those that are taken, not over the whole store.
     distances_taken = [neighbor.distance for neighbor in (*positives, *negatives)]
@@ -228,19 +230,30 @@ def shaped(prior: Prior, distances: Distances, options: WarmStart) -> Warmed:
     return applied(prior, rates, incomparable)
 
 
-def by_outcome(neighbors: Sequence[Near]) -> tuple[list[Near], list[Near]]:
+def by_outcome(
+    neighbors: Sequence[Near], most_successes: int | None = None, most_failures: int | None = None
+) -> tuple[list[Near], list[Near]]:
     """Return the neighbors that succeeded, and those that failed, in their order.
 
     What was stopped or interrupted, or has no finite score, is neither.
+
+    Args:
+        neighbors: The nearest first.
+        most_successes: Only the first so many of those that succeeded; all if None.
+        most_failures: Only the first so many of those that failed; all if None.
     """
-    successes: list[Near] = []
-    failures: list[Near] = []
-    for neighbor in neighbors:
-        if is_positive(neighbor.experience):
-            successes.append(neighbor)
-        elif is_negative(neighbor.experience):
-            failures.append(neighbor)
-    return successes, failures
+    # A store may have 100,000, of which 20 of each are looked for.
+    successes = itertools.islice(filter(_succeeded, neighbors), most_successes)
+    failures = itertools.islice(filter(_failed, neighbors), most_failures)
+    return list(successes), list(failures)
+
+
+def _succeeded(neighbor: Near) -> bool:
+    return is_positive(neighbor.experience)
+
+
+def _failed(neighbor: Near) -> bool:
+    return is_negative(neighbor.experience)
 
 
 def applied(prior: Prior, rates: Sequence[tuple[Near, float]], incomparable: int) -> Warmed:
