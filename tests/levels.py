@@ -52,6 +52,7 @@ LEVELS = (
     Level(
         (
             "class_values",
+            "forecasts",
             "trial_folder",
             "budget",
             "metrics",
@@ -80,8 +81,10 @@ LEVELS = (
             "limits",
             "packed_run",
             "opening",
+            "forecaster",
         ),
-        "engines; none imports another; a run inside a pickle; what a search begins with, in order",
+        "engines; none imports another; a run inside a pickle; what a search begins with, in order; "
+        "what is predicted of a trial when it begins",
     ),
     Level(
         (

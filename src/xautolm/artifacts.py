@@ -12,6 +12,7 @@ from pathlib import Path
 from xautolm.best_folder import Results, best_of, front_of, read_results
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
+from xautolm.forecasts import check_forecasts
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits, TrialOutcome
 from xautolm.report import (
@@ -134,7 +135,8 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     front = [experience.trial for experience in front_of(info, experiences)]
     title = f"{info.data.name}: {info.task}"
     lead = lead_of(recorded_objectives(info))
-    page = html_report(title, experiences, front, lead, winner_of(folder), info.notes)
+    check = check_forecasts(folder.forecasts(), experiences)
+    page = html_report(title, experiences, front, lead, winner_of(folder), info.notes, check)
     target = path or folder.report
     try:
         write_text(target, page)

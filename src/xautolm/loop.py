@@ -9,7 +9,7 @@ from dataclasses import replace
 
 from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
-from xautolm.objectives import pareto_front
+from xautolm.objectives import lead_position, pareto_front
 from xautolm.records import Configuration, Experience, Limits, TrialOutcome
 from xautolm.report import Standing, explained
 from xautolm.resuming import interrupted, settled
@@ -42,6 +42,7 @@ def search(session: Session) -> list[Experience]:
     # What earlier sessions measured on this very machine and data corrects the predictions from the first trial on.
     for experience in standing.experiences:
         scenario.resources.observe(experience.configuration, experience.outcome)
+        session.forecaster.observe(experience)
 
     with folder_errors(session.folder.root):
         session.clock.note()
@@ -106,6 +107,7 @@ def conclude(
         session.study.enqueue(configuration, f"{AGAIN} {number}")
     folder = TrialFolder(session.folder.trial(number))
     experience = experience_of(session.info, spec, outcome, folder)
+    session.forecaster.observe(experience)
     session.record([experience])
     standing.experiences.append(experience)
     outcomes = {ended.trial: ended.outcome for ended in standing.experiences}
@@ -162,6 +164,14 @@ def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limit
     # Samplers that do not tell where a proposal came from are named in its place.
     proposal = str(asked.attributes.get(PROPOSAL, scenario.options.sampler))
     spec = session.spec(number, configuration, limits, place, proposal)
+    forecast = session.forecaster.forecast(
+        configuration,
+        limits,
+        asked.attributes.get(EXPLANATION),
+        lead_position(scenario.objectives),
+    )
+    # Before the trial can tell anything, so that the two can be compared when it has ended.
+    TrialFolder(folder).write_forecast(forecast)
     if scenario.options.explain:
         explain(session, asked)
     session.executor.start(spec, folder)

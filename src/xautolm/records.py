@@ -468,6 +468,33 @@ class TrialSpec:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Range:
+    """A predicted amount, and the interval that nine of ten measured ones are meant to lie in."""
+
+    expected: float
+    low: float
+    high: float
+
+    def holds(self, measured: float) -> bool:
+        """Return whether a measured amount lies in the interval."""
+        return self.low <= measured <= self.high
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Forecast:
+    """What was predicted of a trial when it began; written as `forecast.json`."""
+
+    seconds: Range
+    """Wall time of the trial, if its training is not stopped."""
+    memory: Range
+    """Peak memory of the device's kind, in bytes, with the per-device batch that the trial begins with."""
+    failure: float | None = None
+    """Chance of failure, 0 to 1; None where the sampler said none."""
+    quality: float | None = None
+    """Score of the first quality on the sampler's own scale, of which larger is better; None where it said none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Experience:
     """One evaluated configuration, with what is needed to judge later whether it matters for another task."""
 

@@ -51,6 +51,8 @@ MINORITY_RATIO = 3.0
 """How far fewer past trials can move a prediction: one wrong record must not make everything look too slow to try."""
 FIXED_SECONDS = 3.0
 """Loading, tokenising and saving, in seconds."""
+UNPREDICTABLE = (KeyError, ValueError, ArithmeticError, UnknownNameError)
+"""Raised where a configuration of another space lacks what a prediction needs, or has it as something else."""
 MEMORY_TOLERANCE = 0.1
 """Share of its memory by which a machine may differ from another that counts as the same."""
 
@@ -193,20 +195,30 @@ class ResourceModel:
         Trials of models that are not here, or without what a prediction needs, are passed over.
         """
         for experience in past:
-            configuration = experience.configuration
-            has_model = configuration.model in self.cards
-            has_method = configuration.method in METHODS.things
-            if not has_model or not has_method:
+            model_of_past = self.of_past(experience)
+            if model_of_past is None:
                 continue
-            if not _are_alike(experience.system, self.system):
-                continue
-            # The trial is predicted for the data that it ran on, and uncorrected by what was measured here.
-            model_of_past = replace(self, profile=experience.data, ratios=[], past_ratios=[])
+            # Uncorrected by what was measured here so far, which is what the trial is to correct.
+            uncorrected = replace(model_of_past, past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
-            with suppress(KeyError, ValueError, ArithmeticError, UnknownNameError):
-                ratio = model_of_past._ratio(configuration, experience.outcome)
+            with suppress(*UNPREDICTABLE):
+                ratio = uncorrected._ratio(experience.configuration, experience.outcome)
                 if ratio is not None and 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
                     self.past_ratios.append(ratio)
+
+    def of_past(self, experience: Experience) -> ResourceModel | None:
+        """Return this model for the data of a past trial, corrected by past trials alone.
+
+        None for trials of another machine, and of models or methods that are not here.
+        """
+        configuration = experience.configuration
+        has_model = configuration.model in self.cards
+        has_method = configuration.method in METHODS.things
+        if not has_model or not has_method:
+            return None
+        if not _are_alike(experience.system, self.system):
+            return None
+        return replace(self, profile=experience.data, ratios=[])
 
     def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> float | None:
         """Return measured over uncorrected predicted time of an epoch; None for a trial that says nothing of it."""
@@ -289,6 +301,15 @@ class ResourceModel:
             # Rounded up, so that the sizes tried are those that a trial itself would go down to.
             size = (size + 1) // 2
         return size
+
+    def peak_memory(self, configuration: Configuration, limits: Limits) -> float:
+        """Return the predicted peak memory in bytes, with the per-device batch that a trial begins with."""
+        if self.needs_checkpointing(configuration, limits):
+            return self.predict(configuration).least_memory
+        estimate = self.predict(configuration)
+        # The estimate holds one example of the batch already.
+        further_examples = self.micro_batch(configuration, limits) - 1
+        return estimate.memory + further_examples * estimate.memory_per_example
 
     def cheapest(self, configurations: Sequence[Configuration]) -> Estimate:
         """Return the estimate of the configuration whose first result comes soonest."""

@@ -24,6 +24,7 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Features,
+    Forecast,
     SystemProfile,
     TrialOutcome,
     TrialSpec,
@@ -346,6 +347,24 @@ class RunFolder:
                 continue
             trials.experiences.append(experience_of(info, spec, outcome, folder))
         return trials
+
+    def forecasts(self) -> dict[int, Forecast]:
+        """Return what was predicted of the trials, by their number; a file that cannot be read is warned of.
+
+        Trials from before it was kept have none.
+        """
+        forecasts: dict[int, Forecast] = {}
+        for number in self.numbers():
+            folder = TrialFolder(self.trial(number))
+            try:
+                forecast = folder.read_forecast()
+            except DamagedFileError as error:
+                path = error.path.relative_to(self.root)
+                warn_once(f"{path} cannot be read ({error.reason}): its trial has no forecast")
+                continue
+            if forecast is not None:
+                forecasts[number] = forecast
+        return forecasts
 
     def numbers(self) -> list[int]:
         """Return the numbers that have a folder, in order."""

@@ -14,6 +14,7 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.description import feature_cache, is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.forecaster import Forecaster
 from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
 from xautolm.late_features import LateFeatures
@@ -94,6 +95,8 @@ class Session:
     """Says which running trials are hopeless; None where none is to be stopped."""
     experiences: Sequence[Experience]
     """The trials of earlier sessions."""
+    forecaster: Forecaster
+    """Says what is to be expected of a trial that begins."""
     features: LateFeatures
     handles: ExitStack
     """Closes what is open, the last first."""
@@ -336,6 +339,8 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     experiences = settled(folder, info, say, stored)
     past = _past(run, stored)
     scenario.resources.learn(past)
+    forecaster = Forecaster(scenario.resources)
+    forecaster.learn(past)
     opening = _opening(run, past)
     features = _late_features(run)
     remember = _remembering(run, past, features)
@@ -357,6 +362,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
         opening_limits=opening_limits(options, scenario.limits),
         pruner=pruner,
         experiences=experiences,
+        forecaster=forecaster,
         features=features,
         handles=handles.pop_all(),
         # The store may lack those of a session that was killed before it knew the meta-features.

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xautolm.objectives import Objective
-from xautolm.records import Evaluation, LearningCurve, TrialOutcome, TrialSpec
+from xautolm.records import Evaluation, Forecast, LearningCurve, TrialOutcome, TrialSpec
 from xautolm.serialization import read_record, to_plain, write_json
 from xautolm.vocabulary import TrialStatus
 
@@ -22,9 +22,12 @@ PROGRESS = "progress.jsonl"
 STDOUT = "stdout.log"
 STDERR = "stderr.log"
 EXPLANATION = "explanation.json"
+FORECAST = "forecast.json"
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
-MEMBERS = frozenset({SPEC, RESULT, PROGRESS, STDOUT, STDERR, EXPLANATION, MODEL, CHECKPOINTS})
+MEMBERS = frozenset(
+    {SPEC, RESULT, PROGRESS, STDOUT, STDERR, EXPLANATION, FORECAST, MODEL, CHECKPOINTS}
+)
 """All that is meant to be in the folder."""
 PARTIAL_ROWS = "partial_rows"
 """In a line of progress: how many validation rows its scores are of, where they are not all; an estimate then."""
@@ -39,8 +42,8 @@ class TrialFolder:
     """Name and read the files of a trial.
 
     Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
-    (what came of it), `stdout.log`, `stderr.log`, `explanation.json` (where the proposal came from), `model/` (while
-    its weights matter) and `checkpoints/` (while it trains).
+    (what came of it), `stdout.log`, `stderr.log`, `forecast.json` (what was predicted of it), `explanation.json` (where
+    the proposal came from), `model/` (while its weights matter) and `checkpoints/` (while it trains).
     """
 
     root: Path
@@ -112,6 +115,21 @@ class TrialFolder:
     def write_explanation(self, explanation: Mapping[str, object]) -> None:
         """Write where the proposal came from."""
         write_json(self.root / EXPLANATION, explanation)
+
+    def write_forecast(self, forecast: Forecast) -> None:
+        """Write what is predicted of the trial."""
+        write_json(self.root / FORECAST, to_plain(forecast))
+
+    def read_forecast(self) -> Forecast | None:
+        """Return what was predicted of the trial; None in a folder from before that was kept.
+
+        Raises:
+            DamagedFileError: It cannot be read.
+        """
+        path = self.root / FORECAST
+        if not path.exists():
+            return None
+        return read_record(Forecast, path)
 
     def add_progress(self, line: Mapping[str, float]) -> None:
         """Append what a training says of itself."""

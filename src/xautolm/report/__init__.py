@@ -32,6 +32,7 @@ __all__ = [
     "failures_in_words",
     "families",
     "features",
+    "forecasts",
     "html_report",
     "leaderboard",
     "model_card",

@@ -6,8 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xautolm.forecasts import ForecastCheck
 from xautolm.objectives import Objective
 from xautolm.records import Experience
+from xautolm.report.forecasts import forecast_section
 from xautolm.report.tables import (
     best_first,
     duration,
@@ -48,6 +50,7 @@ def html_report(
     lead: Objective,
     winner: Winner | None,
     notes: Sequence[str],
+    check: ForecastCheck | None = None,
 ) -> str:
     """Return the page.
 
@@ -58,6 +61,7 @@ def html_report(
         lead: The first quality among the objectives.
         winner: What is said of the best trial, if any gave a model.
         notes: What was done to the data.
+        check: How forecasts compare with what happened, if any were kept.
 
     Everything that comes from data, models or errors is escaped by the template or, inside pictures, by Plotly's
     JSON; the page loads nothing from anywhere.
@@ -88,6 +92,7 @@ def html_report(
         metric=lead.name,
         winner=winner,
         notes=notes,
+        forecasts=forecast_section(check),
         data=experiences[0].data,
         system=experiences[0].system,
         ink=INK,

@@ -1,0 +1,265 @@
+"""Intervals around what is predicted of trials, and how forecasts compare with what happened."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+
+import numpy as np
+
+from xautolm.objectives import lead_of, recorded_objectives
+from xautolm.records import Experience, Forecast, Range, TrialOutcome
+from xautolm.vocabulary import DeviceKind
+
+TAIL = 20
+"""One of so many measured amounts may lie below an interval, and one above: nine of ten lie inside."""
+FEWEST_RATIOS = TAIL - 1
+"""Ratios from which on an interval rests on them alone: among 20 equally likely places of the next ratio, one is below
+all 19, and one above."""
+FAILURE_BINS = 5
+"""Bins of equal width between chances of failure of 0 and 1."""
+FEWEST_RANKED = 3
+"""Trials from which on predicted and reached qualities are compared by their ranks."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spread:
+    """How far measured amounts lie from predicted ones, as ratios of measured to predicted."""
+
+    low: float
+    middle: float
+    high: float
+
+    def around(self, estimate: float) -> Range:
+        """Return the range of what will be measured where so much is predicted."""
+        return Range(
+            expected=estimate * self.middle, low=estimate * self.low, high=estimate * self.high
+        )
+
+
+def spread_of(ratios: Sequence[float], default: Spread) -> Spread:
+    """Return the spread in which the next ratio lies nine times of ten, if it is of the kind of the given ones.
+
+    These are the quantiles of split conformal prediction (Vovk et al., Algorithmic Learning in a Random World), each
+    end by itself. Of too few ratios it is the default, widened until it holds them.
+    """
+    ordered = sorted(ratios)
+    count = len(ordered)
+    # The next ratio is as likely to fall into each of the `count + 1` places between those that are there.
+    beyond = (count + 1) // TAIL
+    if beyond:
+        return Spread(low=ordered[beyond - 1], middle=median(ordered), high=ordered[-beyond])
+    low = min([default.low, *ordered])
+    high = max([default.high, *ordered])
+    return Spread(low=low, middle=default.middle, high=high)
+
+
+def measured_seconds(outcome: TrialOutcome) -> float | None:
+    """Return the wall time of a whole trial, in seconds; None for one that does not say it.
+
+    A training that was stopped counts with the rest that was planned, if an epoch of it was measured.
+    """
+    if outcome.failed or not outcome.wall_time:
+        return None
+    whole = outcome.whole_time
+    evaluation = outcome.evaluation_time
+    if whole is None or evaluation is None:
+        return None
+    epochs = 0.0
+    if outcome.history:
+        epochs = outcome.history[-1].get("epoch", 0.0)
+    # The rest is extrapolated: from the first few steps, which also warm up, it came out up to 770 times too long.
+    if outcome.is_censored and epochs < 1:
+        return None
+    return outcome.wall_time + whole - evaluation
+
+
+def measured_memory(outcome: TrialOutcome, device: str) -> float | None:
+    """Return the peak memory of a trial on a kind of device, in bytes; None for one that does not say it.
+
+    A failed trial did not come to its peak, or was ended for it.
+    """
+    if outcome.failed:
+        return None
+    if device == DeviceKind.CUDA:
+        return outcome.peak_gpu_memory
+    return outcome.peak_memory
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AmountCheck:
+    """How forecasts of an amount compare with what was measured."""
+
+    trials: int
+    median_ratio: float
+    """Measured over expected."""
+    share_inside: float
+    """Share of the trials inside their intervals; 0.9 is meant."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureBin:
+    """The trials whose chance of failure lay between two bounds."""
+
+    low: float
+    high: float
+    trials: int
+    predicted: float
+    """Mean chance of failure."""
+    failed: float
+    """Share of them that failed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FailureCheck:
+    """How chances of failure compare with failures."""
+
+    trials: int
+    failures: int
+    brier: float
+    """Mean squared difference between the chance and 1 for a failure, 0 for a success; 0 is perfect."""
+    brier_of_share: float
+    """The same for a forecast that says of each trial what share of them failed."""
+    auc: float | None
+    """Chance that a failure was given a larger one than a success; None where all failed, or none."""
+    bins: tuple[FailureBin, ...]
+    """Those that are not empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ForecastCheck:
+    """How the forecasts of some trials compare with what happened; None stands for what no trial tells."""
+
+    seconds: AmountCheck | None
+    memory: AmountCheck | None
+    failure: FailureCheck | None
+    quality: float | None = None
+    """Rank correlation of predicted and reached quality."""
+
+    @property
+    def is_empty(self) -> bool:
+        """Return whether there is nothing to compare."""
+        return self.seconds is None and self.memory is None and self.failure is None
+
+
+def check_forecasts(
+    forecasts: Mapping[int, Forecast], experiences: Sequence[Experience]
+) -> ForecastCheck:
+    """Return how the forecasts of a run's trials compare with what happened.
+
+    Args:
+        forecasts: By number of the trial.
+        experiences: Trials of the run; those without a forecast, and interrupted ones, are passed over.
+    """
+    seconds: list[tuple[Range, float]] = []
+    memory: list[tuple[Range, float]] = []
+    chances: list[float] = []
+    failed: list[bool] = []
+    qualities: list[tuple[float, float]] = []
+    for experience in experiences:
+        forecast = forecasts.get(experience.trial)
+        outcome = experience.outcome
+        if forecast is None or not outcome.is_evidence:
+            continue
+        wall_time = measured_seconds(outcome)
+        if wall_time is not None:
+            seconds.append((forecast.seconds, wall_time))
+        peak = measured_memory(outcome, experience.system.device)
+        if peak is not None:
+            memory.append((forecast.memory, peak))
+        if forecast.failure is not None:
+            chances.append(forecast.failure)
+            failed.append(outcome.failed)
+        lead = lead_of(recorded_objectives(experience))
+        if forecast.quality is not None and outcome.succeeded:
+            standing = lead.standing(outcome.metrics)
+            qualities.append((forecast.quality, standing))
+    return ForecastCheck(
+        seconds=check_amounts(seconds),
+        memory=check_amounts(memory),
+        failure=check_failures(chances, failed),
+        quality=_rank_correlation(qualities),
+    )
+
+
+def check_amounts(pairs: Sequence[tuple[Range, float]]) -> AmountCheck | None:
+    """Return how predicted and measured amounts compare; None where there are none."""
+    ratios: list[float] = []
+    inside = 0
+    for predicted, measured in pairs:
+        inside += predicted.holds(measured)
+        if predicted.expected > 0:
+            ratios.append(measured / predicted.expected)
+    if not ratios:
+        return None
+    share_inside = inside / len(pairs)
+    return AmountCheck(trials=len(pairs), median_ratio=median(ratios), share_inside=share_inside)
+
+
+def check_failures(chances: Sequence[float], failed: Sequence[bool]) -> FailureCheck | None:
+    """Return how chances of failure compare with failures; None where there are none.
+
+    Args:
+        chances: Predicted, one for each trial.
+        failed: Whether each trial failed.
+    """
+    if not chances:
+        return None
+    # Loaded here: scikit-learn takes a second, and most commands compare nothing.
+    from sklearn.metrics import brier_score_loss, roc_auc_score
+
+    # Both of shape (trials,).
+    predicted = np.clip(np.asarray(chances, dtype=float), 0, 1)
+    happened = np.asarray(failed, dtype=int)
+    share = float(happened.mean())
+    auc = None
+    if 0 < share < 1:
+        auc = float(roc_auc_score(happened, predicted))
+    return FailureCheck(
+        trials=len(happened),
+        failures=int(happened.sum()),
+        brier=float(brier_score_loss(happened, predicted, pos_label=1)),
+        brier_of_share=share * (1 - share),
+        auc=auc,
+        bins=_failure_bins(predicted, happened),
+    )
+
+
+def _failure_bins(predicted: np.ndarray, happened: np.ndarray) -> tuple[FailureBin, ...]:
+    """Return the bins that are not empty; scikit-learn's calibration curve does not say how many trials are in each.
+
+    Args:
+        predicted: Chances of failure, shape (trials,).
+        happened: 1 for a failure, shape (trials,).
+    """
+    edges = np.linspace(0, 1, FAILURE_BINS + 1)
+    positions = np.searchsorted(edges[1:-1], predicted)
+    bins: list[FailureBin] = []
+    for position in range(FAILURE_BINS):
+        members = positions == position
+        if not members.any():
+            continue
+        filled = FailureBin(
+            low=float(edges[position]),
+            high=float(edges[position + 1]),
+            trials=int(members.sum()),
+            predicted=fmean(predicted[members]),
+            failed=fmean(happened[members]),
+        )
+        bins.append(filled)
+    return tuple(bins)
+
+
+def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
+    """Return Spearman's rank correlation; None for few pairs, and where one side is constant."""
+    if len(pairs) < FEWEST_RANKED:
+        return None
+    # Shape (pairs, 2).
+    table = np.asarray(pairs)
+    if (np.ptp(table, axis=0) == 0).any():
+        return None
+    # Loaded here, as scikit-learn above.
+    from scipy.stats import spearmanr
+
+    return float(spearmanr(table[:, 0], table[:, 1]).statistic)
