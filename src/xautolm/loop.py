@@ -172,8 +172,7 @@ def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limit
     )
     # Before the trial can tell anything, so that the two can be compared when it has ended.
     TrialFolder(folder).write_forecast(forecast)
-    if scenario.options.explain:
-        explain(session, asked)
+    explain(session, asked)
     session.executor.start(spec, folder)
     standing.running[number] = spec
     estimate = scenario.resources.predict(configuration)
@@ -281,15 +280,16 @@ def end_early(session: Session) -> list[Experience]:
 
 
 def explain(session: Session, asked: AskedTrial) -> None:
-    """Say and write where a proposal came from; samplers that do not tell are named."""
+    """Write where a proposal came from, and say it where that is asked for; samplers that do not tell are named."""
     explanation = asked.attributes.get(EXPLANATION)
     if not explanation:
         origin = asked.attributes.get(PROPOSAL, session.scenario.options.sampler)
         explanation = {"origin": origin}
     folder = TrialFolder(session.folder.trial(asked.number))
     folder.write_explanation(explanation)
-    text = explained(asked.number, explanation)
-    session.screen.note(text)
+    if session.scenario.options.explain:
+        text = explained(asked.number, explanation)
+        session.screen.note(text)
 
 
 def _too_many_misfortunes(outcome: TrialOutcome) -> SearchEndedError:

@@ -21,16 +21,17 @@ from xautolm.execution import Executor
 from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
 from xautolm.metrics import scores
-from xautolm.options import FitOptions
+from xautolm.options import FitOptions, config_text
 from xautolm.recommend import Advice, recommend
 from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
-from xautolm.run_folder import RunFolder, warn_once
+from xautolm.run_folder import RunFolder, folder_errors, warn_once
 from xautolm.scenario import described, given_columns
 from xautolm.search_space import data_needs
-from xautolm.session import open_session
+from xautolm.serialization import write_text
+from xautolm.session import Session, open_session
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import Split
+from xautolm.vocabulary import Split, Stage
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,10 +75,16 @@ def fit_run(
         started = time.monotonic()
     if screen is None:
         screen = choose_screen(quiet=False, as_json=False)
+    as_asked = options
     data, options = shaped(X, y, options)
     with open_session(data, options, screen, executor, started) as session:
+        folder = session.folder
+        with folder_errors(folder.root):
+            _note_start(session, X, as_asked, started)
         try:
+            folder.mark(Stage.SEARCH)
             experiences = search(session)
+            folder.mark(Stage.SCORING)
             finish(session, experiences)
         except (KeyboardInterrupt, SearchEndedError) as ended:
             session.screen.close()
@@ -88,7 +95,20 @@ def fit_run(
                     finish(session, experiences, is_early=True)
             ended.add_note(parting_words(session.folder, session.info))
             raise
-    return session.folder
+        finally:
+            # Where the disk is full, the page does without.
+            with suppress(OSError):
+                folder.mark(Stage.END)
+    return folder
+
+
+def _note_start(session: Session, X: object, options: FitOptions, started: float) -> None:
+    """Write when an invocation began, and its options where its data has a name to give again."""
+    since_start = time.monotonic() - started
+    budget = session.clock.budget
+    session.folder.mark(Stage.START_UP, seconds_ago=since_start, budget=budget)
+    if isinstance(X, str | Path):
+        write_text(session.folder.options, config_text(str(X), options))
 
 
 def answer(model: BestModel, X: object, y: object, options: FitOptions) -> Answered:

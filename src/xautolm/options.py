@@ -312,7 +312,7 @@ class FitOptions(BaseModel):
     device: Annotated[str, IN_LIMITS] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     explain: Annotated[bool, IN_OUTPUT] = False
-    """Say of each proposal where it came from, and write it to the trial's folder as `explanation.json`."""
+    """Say of each proposal where it came from; the trial's folder has it as `explanation.json` in any case."""
     store: Annotated[
         str | None,
         Shown(group=Group.OUTPUT, default="XAUTOLM_STORE, else in the user's data folder"),

@@ -15,6 +15,8 @@ from xautolm.vocabulary import (
     FailureKind,
     Origin,
     Pooling,
+    Split,
+    Stage,
     TrialStatus,
 )
 
@@ -492,6 +494,37 @@ class Forecast:
     """Chance of failure, 0 to 1; None where the sampler said none."""
     quality: float | None = None
     """Score of the first quality on the sampler's own scale, of which larger is better; None where it said none."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assessment:
+    """What was measured of a winner after the search; written as `assessment.json`, beside its answers."""
+
+    split: Split
+    """The test split; validation, which also chose the winner, where there is none."""
+    rows: int
+    scores: Mapping[str, float]
+    """Of the answers to the split, by metric."""
+    interval: tuple[float, float] | None
+    """Bootstrap interval at 95 % of the leading quality; None where the metric takes too long."""
+    constant: Mapping[str, float]
+    """Scores of one answer to all rows, made of the training labels alone; empty for answers that are texts."""
+    seconds_per_text: float
+    """Median time to answer one text alone, tokenising included."""
+    device: str
+    """On which it was measured."""
+    threads: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """When a stage of a search began; a line of `timeline.jsonl`."""
+
+    stage: Stage
+    time: str
+    """ISO 8601, UTC."""
+    budget: Budget | None = None
+    """Of the invocation; said once, at its start-up."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

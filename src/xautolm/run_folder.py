@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import errno
+import json
 import logging
 import math
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
@@ -21,18 +23,20 @@ from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.importable import is_function_name
 from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import (
+    Budget,
     DataProfile,
     Experience,
     Features,
     Forecast,
+    Mark,
     SystemProfile,
     TrialOutcome,
     TrialSpec,
     experience_id,
 )
-from xautolm.serialization import read_record, to_plain, write_json
+from xautolm.serialization import from_plain, read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, TrialFolder
-from xautolm.vocabulary import Split
+from xautolm.vocabulary import Split, Stage
 
 logger = logging.getLogger(__name__)
 
@@ -107,7 +111,8 @@ class RunTrials:
 class RunFolder:
     """Paths of a run.
 
-    Layout: `run.json`, `study.db` (Optuna), `clock.json`, `warm_start.json`, `data/`, `tokens/`,
+    Layout: `run.json`, `fit.yaml` (its options), `study.db` (Optuna), `clock.json`, `timeline.jsonl`,
+    `warm_start.json`, `data/`, `tokens/`,
     `features/`, `trials/0007/` (see `TrialFolder`); from the first success on `best/` and `results.json`; at the end
     `test/`, `pareto.json`, `leaderboard.csv`, `report.html`.
 
@@ -125,6 +130,16 @@ class RunFolder:
     def clock(self) -> Path:
         """Return the file that says how much of the budget is used."""
         return self.root / "clock.json"
+
+    @property
+    def options(self) -> Path:
+        """Return the file of the options of the last invocation, for `fit --config`."""
+        return self.root / "fit.yaml"
+
+    @property
+    def timeline(self) -> Path:
+        """Return the file that says when the stages of each invocation began, one JSON object a line."""
+        return self.root / "timeline.jsonl"
 
     @property
     def warm_start(self) -> Path:
@@ -301,6 +316,27 @@ class RunFolder:
             got=f"{printable_root}: {reason}",
             fix="Choose another with --out.",
         ) from None
+
+    def mark(self, stage: Stage, *, seconds_ago: float = 0.0, budget: Budget | None = None) -> None:
+        """Note when a stage of this invocation began."""
+        time = datetime.now(UTC) - timedelta(seconds=seconds_ago)
+        mark = Mark(stage=stage, time=time.isoformat(timespec="milliseconds"), budget=budget)
+        text = json.dumps(to_plain(mark))
+        with self.timeline.open("a", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def marks(self) -> list[Mark]:
+        """Return when the stages of all invocations began; lines that cannot be read are passed over."""
+        try:
+            content = self.timeline.read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return []
+        marks = []
+        for line in content.splitlines():
+            # A kill may have cut the last line. pydantic's error is a ValueError, as JSON's is.
+            with suppress(ValueError, RecursionError):
+                marks.append(from_plain(Mark, json.loads(line)))
+        return marks
 
     def lock(self) -> FileLock:
         """Acquire and return the lock that only one search may hold.

@@ -10,11 +10,23 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from xautolm.errors import DamagedFileError
 from xautolm.objectives import Objective
-from xautolm.records import Evaluation, Forecast, LearningCurve, TrialOutcome, TrialSpec
-from xautolm.serialization import read_record, to_plain, write_json
+from xautolm.records import (
+    Assessment,
+    Evaluation,
+    Forecast,
+    LearningCurve,
+    TrialOutcome,
+    TrialSpec,
+)
+from xautolm.serialization import read_json, read_record, to_plain, write_json
 from xautolm.vocabulary import TrialStatus
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SPEC = "spec.json"
 RESULT = "result.json"
@@ -25,10 +37,26 @@ EXPLANATION = "explanation.json"
 FORECAST = "forecast.json"
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
+ASSESSMENT = "assessment.json"
+PREDICTIONS = "predictions.parquet"
 MEMBERS = frozenset(
-    {SPEC, RESULT, PROGRESS, STDOUT, STDERR, EXPLANATION, FORECAST, MODEL, CHECKPOINTS}
+    {
+        SPEC,
+        RESULT,
+        PROGRESS,
+        STDOUT,
+        STDERR,
+        EXPLANATION,
+        FORECAST,
+        MODEL,
+        CHECKPOINTS,
+        ASSESSMENT,
+        PREDICTIONS,
+    }
 )
 """All that is meant to be in the folder."""
+PREDICTION_COLUMNS = ("prediction", "confidence")
+"""Columns of the answers of a winner."""
 PARTIAL_ROWS = "partial_rows"
 """In a line of progress: how many validation rows its scores are of, where they are not all; an estimate then."""
 COUNTERS = frozenset({"epoch", "step", "steps", "seconds", PARTIAL_ROWS})
@@ -43,7 +71,9 @@ class TrialFolder:
 
     Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
     (what came of it), `stdout.log`, `stderr.log`, `forecast.json` (what was predicted of it), `explanation.json` (where
-    the proposal came from), `model/` (while its weights matter) and `checkpoints/` (while it trains).
+    the proposal came from), `model/` (while its weights matter) and `checkpoints/` (while it trains). The child that
+    scores the winner has such a folder too, with `assessment.json` (what it measured) and `predictions.parquet` (the
+    answers).
     """
 
     root: Path
@@ -130,6 +160,49 @@ class TrialFolder:
         if not path.exists():
             return None
         return read_record(Forecast, path)
+
+    def read_explanation(self) -> Mapping[str, Any]:
+        """Return where the proposal came from; nothing where that was not written, or is damaged."""
+        path = self.root / EXPLANATION
+        if not path.exists():
+            return {}
+        try:
+            explanation = read_json(path)
+        except DamagedFileError:
+            return {}
+        return explanation if isinstance(explanation, dict) else {}
+
+    def write_assessment(self, assessment: Assessment, predictions: pd.DataFrame) -> None:
+        """Write what was measured of a winner, and its answers.
+
+        Args:
+            assessment: What was measured.
+            predictions: A row for each row of the split, in its order, with the columns `prediction`, as a person
+                reads it, and `confidence`, the probability of the class that is answered (NaN without one).
+        """
+        predictions.to_parquet(self.root / PREDICTIONS)
+        # Last, so that whoever finds it finds the answers too.
+        write_json(self.root / ASSESSMENT, to_plain(assessment))
+
+    def read_assessment(self) -> tuple[Assessment, pd.DataFrame] | None:
+        """Return what was measured of a winner and its answers; None where that was not done.
+
+        Raises:
+            DamagedFileError: One of the files cannot be read.
+        """
+        if not (self.root / ASSESSMENT).exists():
+            return None
+        assessment = read_record(Assessment, self.root / ASSESSMENT)
+        path = self.root / PREDICTIONS
+        import pandas as pd
+
+        try:
+            predictions = pd.read_parquet(path, columns=list(PREDICTION_COLUMNS))
+        except (OSError, ValueError) as error:
+            # pyarrow's errors are of these kinds, whatever is wrong with the file.
+            reason = str(error).partition("\n")[0]
+            raise DamagedFileError(path, reason) from None
+        return assessment, predictions
 
     def add_progress(self, line: Mapping[str, float]) -> None:
         """Append what a training says of itself."""

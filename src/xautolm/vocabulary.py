@@ -77,6 +77,19 @@ class Split(StrEnum):
     """What the search never sees; the winner is scored on it once, at the end."""
 
 
+class Stage(StrEnum):
+    """The stages of a search's time, each from its mark in the run's folder to the next."""
+
+    START_UP = "start-up"
+    """Loading of libraries, data and models, and every check."""
+    SEARCH = "search"
+    """From the first proposal on."""
+    SCORING = "scoring"
+    """The winner is scored on rows that no trial was trained on."""
+    END = "end"
+    """Everything is written."""
+
+
 class Targets(StrEnum):
     """Shapes of right answers; the values are the problem types of tasks, which transformers has names for."""
 

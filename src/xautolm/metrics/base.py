@@ -33,6 +33,8 @@ class Metric:
     """The largest value that it can have."""
     needs_probabilities: bool = False
     """Whether it takes the probabilities of the classes, shape (n, classes), in place of predictions."""
+    title: str = ""
+    """What people call it, such as macro F1; the name in words where it is empty."""
 
     @property
     def objective(self) -> Objective:

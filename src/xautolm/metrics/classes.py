@@ -37,9 +37,23 @@ def mcc(targets: np.ndarray, predictions: np.ndarray) -> float:
 
 
 METRICS = (
-    Metric(name="f1_macro", compute=f1("macro"), targets=BOTH, low=0.0, high=1.0),
-    Metric(name="f1_micro", compute=f1("micro"), targets=BOTH, low=0.0, high=1.0),
-    Metric(name="f1_weighted", compute=f1("weighted"), targets=BOTH, low=0.0, high=1.0),
-    Metric(name="accuracy", compute=accuracy, targets=BOTH, low=0.0, high=1.0),
-    Metric(name="mcc", compute=mcc, targets=(Targets.CLASSES,), low=-1.0, high=1.0),
+    Metric(name="f1_macro", title="macro F1", compute=f1("macro"), targets=BOTH, low=0.0, high=1.0),
+    Metric(name="f1_micro", title="micro F1", compute=f1("micro"), targets=BOTH, low=0.0, high=1.0),
+    Metric(
+        name="f1_weighted",
+        title="weighted F1",
+        compute=f1("weighted"),
+        targets=BOTH,
+        low=0.0,
+        high=1.0,
+    ),
+    Metric(name="accuracy", title="accuracy", compute=accuracy, targets=BOTH, low=0.0, high=1.0),
+    Metric(
+        name="mcc",
+        title="Matthews correlation",
+        compute=mcc,
+        targets=(Targets.CLASSES,),
+        low=-1.0,
+        high=1.0,
+    ),
 )

@@ -25,6 +25,20 @@ def correlation(name: str) -> Compute:
 
 
 METRICS = (
-    Metric(name="spearman", compute=correlation("spearmanr"), targets=NUMBERS, low=-1.0, high=1.0),
-    Metric(name="pearson", compute=correlation("pearsonr"), targets=NUMBERS, low=-1.0, high=1.0),
+    Metric(
+        name="spearman",
+        title="Spearman correlation",
+        compute=correlation("spearmanr"),
+        targets=NUMBERS,
+        low=-1.0,
+        high=1.0,
+    ),
+    Metric(
+        name="pearson",
+        title="Pearson correlation",
+        compute=correlation("pearsonr"),
+        targets=NUMBERS,
+        low=-1.0,
+        high=1.0,
+    ),
 )

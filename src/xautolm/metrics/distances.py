@@ -31,6 +31,20 @@ def differences(targets: np.ndarray, predictions: np.ndarray) -> np.ndarray:
 
 
 METRICS = (
-    Metric(name="mae", compute=mean_absolute_error, targets=NUMBERS, maximize=False, low=0.0),
-    Metric(name="rmse", compute=root_mean_squared_error, targets=NUMBERS, maximize=False, low=0.0),
+    Metric(
+        name="mae",
+        title="mean absolute error",
+        compute=mean_absolute_error,
+        targets=NUMBERS,
+        maximize=False,
+        low=0.0,
+    ),
+    Metric(
+        name="rmse",
+        title="root mean squared error",
+        compute=root_mean_squared_error,
+        targets=NUMBERS,
+        maximize=False,
+        low=0.0,
+    ),
 )

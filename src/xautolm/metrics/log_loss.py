@@ -35,6 +35,7 @@ def log_loss(targets: np.ndarray, probabilities: np.ndarray) -> float:
 METRICS = (
     Metric(
         name="log_loss",
+        title="log loss",
         compute=log_loss,
         targets=(Targets.CLASSES, Targets.INDICATORS),
         maximize=False,

@@ -8,7 +8,10 @@ from xautolm.metrics.own import own_metric
 from xautolm.registry import Registry
 
 METRICS: Registry[Metric] = Registry(
-    "metric", "xautolm.metrics", "METRICS", helpers=("base", "own", "registered", "scoring")
+    "metric",
+    "xautolm.metrics",
+    "METRICS",
+    helpers=("base", "own", "registered", "intervals", "scoring"),
 )
 
 

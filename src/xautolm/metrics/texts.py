@@ -72,8 +72,17 @@ def non_empty(references: References) -> list[list[str]]:
 
 
 METRICS = (
-    Metric(name="token_f1", compute=squad("f1"), targets=TEXTS, low=0.0, high=1.0),
-    Metric(name="exact_match", compute=squad("exact_match"), targets=TEXTS, low=0.0, high=1.0),
-    Metric(name="rouge_l", compute=rouge_l, targets=TEXTS, low=0.0, high=1.0),
-    Metric(name="chrf", compute=chrf, targets=TEXTS, low=0.0, high=1.0),
+    Metric(
+        name="token_f1", title="token F1", compute=squad("f1"), targets=TEXTS, low=0.0, high=1.0
+    ),
+    Metric(
+        name="exact_match",
+        title="exact match",
+        compute=squad("exact_match"),
+        targets=TEXTS,
+        low=0.0,
+        high=1.0,
+    ),
+    Metric(name="rouge_l", title="ROUGE-L", compute=rouge_l, targets=TEXTS, low=0.0, high=1.0),
+    Metric(name="chrf", title="chrF", compute=chrf, targets=TEXTS, low=0.0, high=1.0),
 )

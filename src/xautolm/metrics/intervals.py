@@ -1,0 +1,70 @@
+"""How far a score on a sample of rows may be from the score on all texts of the kind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from xautolm.metrics.scoring import Answers, scores
+
+CONFIDENCE = 0.95
+"""Share of such intervals that hold the score on all texts."""
+MOST_RESAMPLES = 500
+"""Bootstrap samples: the ends of a 95 % interval then move by less than a tenth of its width from seed to seed."""
+LEAST_RESAMPLES = 100
+"""Below that, two or three samples would decide where each end lies."""
+SECONDS = 4.0
+"""For an interval; what cannot be had in that time has none. Metrics of texts are the slow ones."""
+
+
+def bootstrap_interval(
+    name: str,
+    targets: np.ndarray | Sequence[Sequence[str]],
+    predictions: Answers,
+    probabilities: np.ndarray | None,
+    seed: int,
+) -> tuple[float, float] | None:
+    """Return the percentile bootstrap interval of a metric at `CONFIDENCE`, over the rows.
+
+    Args:
+        name: The metric.
+        targets: What is right.
+        predictions: The answers.
+        probabilities: Of the classes, shape (rows, classes), for the metrics that need them.
+        seed: Of the samples.
+
+    Returns:
+        None where the metric takes too long for `LEAST_RESAMPLES`, or there are fewer than two rows.
+    """
+    rows = len(targets)
+    if rows < 2:
+        return None
+    before = time.perf_counter()
+    scores([name], targets, predictions, probabilities)
+    seconds = time.perf_counter() - before
+    resamples = min(MOST_RESAMPLES, int(SECONDS / max(seconds, 1e-6)))
+    if resamples < LEAST_RESAMPLES:
+        return None
+
+    generator = np.random.default_rng(seed)
+    values = []
+    for _ in range(resamples):
+        chosen = generator.integers(0, rows, rows)
+        drawn_probabilities = None if probabilities is None else probabilities[chosen]
+        drawn = scores(
+            [name], _rows(targets, chosen), _rows(predictions, chosen), drawn_probabilities
+        )
+        values.append(drawn[name])
+    tail = (1 - CONFIDENCE) / 2
+    low, high = np.quantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def _rows(values: np.ndarray | Sequence[Any], chosen: np.ndarray) -> Any:
+    """Return the chosen rows of an array or a list."""
+    if isinstance(values, np.ndarray):
+        return values[chosen]
+    return [values[row] for row in chosen]
