@@ -7,15 +7,20 @@ import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import replace
+from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 from xautolm.best_folder import Results, best_of, front_of, read_results
+from xautolm.data.stored import read_split
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.forecasts import check_forecasts
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits, TrialOutcome
 from xautolm.report import (
+    Answers,
+    PageContent,
     Winner,
     as_csv,
     failures_by_kind,
@@ -24,12 +29,13 @@ from xautolm.report import (
     score_text,
     wide_leaderboard,
 )
-from xautolm.report.result import shown_folder
+from xautolm.report.result import disk_use, shown_folder
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
-from xautolm.serialization import read_record, write_json, write_text
+from xautolm.serialization import read_json, read_record, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
@@ -68,15 +74,18 @@ def finish(
 
 
 def complete(session: Session, best: Experience) -> None:
-    """Score the model in `best/` on the test split, and let its card say that the search has ended."""
+    """Score the model in `best/` and keep its answers, and let its card say that the search has ended."""
     results = session.best.results()
     assert results is not None
-    lacks_test = results.test is None and session.folder.split(Split.TEST).exists()
+    has_test = session.folder.split(Split.TEST).exists()
+    lacks_test = has_test and results.test is None
     if results.is_final and not lacks_test:
         return
     test = results.test
+    # Without a test split the answers to validation are kept: a person wants to see where the winner errs.
+    scores = _scores(session, best)
     if lacks_test:
-        test = _test_scores(session, best)
+        test = scores
     final_results = replace(results, test=test, is_final=True)
     session.best.describe(best, final_results)
 
@@ -126,17 +135,7 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
         NoModelError: No trial has ended yet.
         RunFolderError: The page cannot be written there.
     """
-    info = folder.info()
-    experiences = folder.experiences()
-    if not experiences:
-        raise NoModelError(
-            f"No trial of {folder.root} has ended yet, so there is nothing to report."
-        )
-    front = [experience.trial for experience in front_of(info, experiences)]
-    title = f"{info.data.name}: {info.task}"
-    lead = lead_of(recorded_objectives(info))
-    check = check_forecasts(folder.forecasts(), experiences)
-    page = html_report(title, experiences, front, lead, winner_of(folder), info.notes, check)
+    page = html_report(page_content(folder))
     target = path or folder.report
     try:
         write_text(target, page)
@@ -147,6 +146,50 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
             fix="Choose a file with --out.",
         ) from None
     return target
+
+
+def page_content(folder: RunFolder) -> PageContent:
+    """Return what a run's folder says, for its page.
+
+    Raises:
+        NoModelError: No trial has ended yet.
+        RunFolderError: There is no run, or nobody can say what it is about.
+    """
+    info = folder.info()
+    trials = folder.trials(info)
+    experiences = trials.experiences
+    troubles = [f"{folder.described(error)}." for error in trials.damaged]
+    for trouble in troubles:
+        warn_once(trouble)
+    if not experiences:
+        raise NoModelError(
+            f"No trial of {folder.root} has ended yet, so there is nothing to report."
+        )
+    explanations = {}
+    for experience in experiences:
+        explanation = TrialFolder(folder.trial(experience.trial)).read_explanation()
+        if explanation:
+            explanations[experience.trial] = explanation
+    winner = winner_of(folder)
+    run = shown_folder(folder.root)
+    task = TASKS.things.get(info.task)
+    return PageContent(
+        info=info,
+        experiences=experiences,
+        front=[experience.trial for experience in front_of(info, experiences)],
+        lead=lead_of(recorded_objectives(info)),
+        winner=winner,
+        answers=answers_of(folder, info, winner),
+        warm_start=_warm_start_of(folder),
+        explanations=explanations,
+        marks=folder.marks(),
+        forecasts=check_forecasts(folder.forecasts(), experiences),
+        options=_options_of(folder),
+        root=str(run),
+        predict="" if task is None else predict_command(run, tuple(task.inputs)),
+        troubles=troubles,
+        version=metadata.version("xautolm"),
+    )
 
 
 def winner_of(folder: RunFolder) -> Winner | None:
@@ -166,16 +209,73 @@ def winner_of(folder: RunFolder) -> Winner | None:
         # Such as the name of a task or form of a plug-in that is not installed.
         warn_once(f"{path} does not say how the model is asked ({type(error).__name__})")
         return None
-    test = results.test or {}
-    return Winner(usage=lines, validation=results.validation, test=test, kind=kind)
+    return Winner(
+        trial=results.best,
+        usage=lines,
+        validation=results.validation,
+        test=results.test or {},
+        kind=kind,
+        disk_bytes=disk_use(folder.best),
+    )
 
 
-def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
-    """Score the winner on the test split, in a child process.
+def answers_of(folder: RunFolder, info: RunInfo, winner: Winner | None) -> Answers | None:
+    """Return the recorded answers of the model in `best/`; None where they are another's, or were not recorded."""
+    child = TrialFolder(folder.test)
+    task = TASKS.things.get(info.task)
+    if winner is None or task is None:
+        return None
+    try:
+        recorded = child.read_assessment()
+        if recorded is None or child.read_spec().number != winner.trial:
+            return None
+        assessment, predictions = recorded
+        split = read_split(folder.data, assessment.split)
+    except (DamagedFileError, OSError, ValueError) as error:
+        warn_once(f"the answers of the winner cannot be read ({error})")
+        return None
+    # The split was written anew, or is another's.
+    if len(split) != len(predictions) or task.target not in split:
+        warn_once("the answers of the winner are not those to the split that lies here")
+        return None
+    inputs = [name for name in task.inputs if name in split]
+    texts = split[inputs].astype(str).agg("\n".join, axis=1)
+    rows = predictions.reset_index(drop=True)
+    rows["text"] = list(texts)
+    rows["target"] = list(split[task.target])
+    return Answers(assessment=assessment, rows=rows)
+
+
+def _warm_start_of(folder: RunFolder) -> dict[str, Any]:
+    """Return what the search began with; nothing where it began from zero, or that is damaged."""
+    if not folder.warm_start.exists():
+        return {}
+    try:
+        content = read_json(folder.warm_start)
+    except DamagedFileError as error:
+        warn_once(f"{error.path} cannot be read ({error.reason})")
+        return {}
+    return content if isinstance(content, dict) else {}
+
+
+def _options_of(folder: RunFolder) -> str:
+    """Return the options of the last invocation; nothing where they were not written, as for tables in memory."""
+    try:
+        return folder.options.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError):
+        return ""
+
+
+def _scores(session: Session, best: Experience) -> dict[str, float] | None:
+    """Score the winner on the test split, or on validation where there is none, in a child process.
 
     Returns:
         None where that failed; the screen is told why.
     """
+    has_weights = any(session.folder.best.rglob("*.safetensors"))
+    # An executor of somebody else's may leave its models elsewhere: there is nothing here that could be asked.
+    if not has_weights and not session.folder.split(Split.TEST).exists():
+        return None
     place = session.scenario.places[0]
     spec = session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
     # What is scored is what people get: the model in `best/`.
@@ -203,7 +303,7 @@ def _test_scores(session: Session, best: Experience) -> dict[str, float] | None:
     _, outcome = ended[0]
     if outcome.failure is not None:
         session.screen.note(
-            f"the test split could not be scored: {outcome.failure.message} (see {folder})"
+            f"the winner could not be scored: {outcome.failure.message} (see {folder})"
         )
         return None
     return dict(outcome.metrics)

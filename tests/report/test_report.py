@@ -28,12 +28,10 @@ from xautolm.report import (
     CardFacts,
     as_csv,
     duration,
-    html_report,
     leaderboard,
     model_card,
     wide_leaderboard,
 )
-from xautolm.report.html import Winner
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
 from xautolm.run_folder import RunFolder
 from xautolm.testing import success
@@ -91,50 +89,6 @@ def order(experience: Experience, card: ModelCard) -> TrialSpec:
         threads=1,
         seed=0,
     )
-
-
-def test_the_page_escapes_text_and_loads_nothing(trials: list[Experience]) -> None:
-    winner = Winner(usage=HOSTILE, validation={"f1_macro": 0.7}, test={})
-    page = html_report(HOSTILE, trials, [0, 2], LEAD, winner, [HOSTILE])
-    assert HOSTILE not in page
-    own = page.split("</script>", 1)[1]  # what comes after the inlined library
-    assert "http://" not in own and "src=" not in own
-    for heading in (
-        "Quality against time",
-        "Best so far",
-        "Failures by kind",
-        "Learning curves",
-        "Use the model",
-    ):
-        assert heading in page
-
-
-def test_a_run_of_failures_still_has_a_page(trials: list[Experience]) -> None:
-    page = html_report("t", [trials[1]], [], LEAD, None, [])
-    assert (
-        "Failures by kind" in page
-        and "Quality against time" not in page
-        and "Use the model" not in page
-    )
-
-
-def test_the_page_shows_the_test_score_and_how_this_model_is_asked(
-    trials: list[Experience],
-) -> None:
-    winner = Winner(
-        usage="print('the lines')", validation={"f1_macro": 0.7}, test={"f1_macro": 0.6543}
-    )
-    page = html_report("t", trials, [0, 2], LEAD, winner, [])
-    own = page.split("</script>", 1)[1]
-    assert "<b>0.6543</b><span>test f1_macro</span>" in own and ">0.7000</td><td" in own
-    assert "print(&#39;the lines&#39;)" in own and "pipeline(" not in own
-    assert "3 classes" in own
-
-
-def test_a_task_without_classes_has_none_to_count(trials: list[Experience]) -> None:
-    numbers = replace(trials[0], data=replace(trials[0].data, classes=0))
-    page = html_report("t", [numbers], [0], LEAD, None, [])
-    assert " classes" not in page.split("</script>", 1)[1]
 
 
 def test_the_leaderboard_survives_csv(trials: list[Experience]) -> None:

@@ -24,7 +24,7 @@ class Full(Method):
     """Every weight is trained; also the way to train a model from scratch."""
 
     name = "full.v1"
-    title = "all weights"
+    title = "full fine-tuning"
     trains_body = True
 
     def problem(self, card: ModelCard, form: Form) -> str:

@@ -59,7 +59,7 @@ class Lora(Method):
     """
 
     name = "lora.v1"
-    title = "low-rank adapters and head"
+    title = "LoRA"
 
     def problem(self, card: ModelCard, form: Form) -> str:
         """Return that the body does not know anything yet."""

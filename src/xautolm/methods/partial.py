@@ -36,7 +36,7 @@ class Partial(Method):
     """The top `trainable_layers` layers and the head are trained."""
 
     name = "partial.v1"
-    title = "top layers and head"
+    title = "top-layer fine-tuning"
     trains_body = True
 
     def problem(self, card: ModelCard, form: Form) -> str:

@@ -27,7 +27,7 @@ class LinearProbe(WithoutGradient):
     """The quickest method: one pass over the data, then logistic or ridge regression."""
 
     name = "probe.v1"
-    title = "linear probe on a frozen body"
+    title = "linear probe"
     most_training_rows = LARGEST_SAMPLE
     presets = (Preset.DEFAULT,)
 

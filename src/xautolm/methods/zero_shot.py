@@ -18,7 +18,7 @@ class ZeroShot(WithoutGradient):
     """No training at all: one pass over the validation split."""
 
     name = "zero_shot.v1"
-    title = "the model as it is"
+    title = "no training (zero-shot)"
     most_training_rows = 0
     presets = (Preset.DEFAULT,)
 

@@ -1,7 +1,7 @@
 """Experiences as tables, pictures, cards, and as what a person sees while they are made."""
 
 from xautolm.report.card import CardFacts, model_card
-from xautolm.report.html import Winner, html_report
+from xautolm.report.page import Answers, PageContent, Winner, html_report
 from xautolm.report.screen import Screen, Standing, choose_screen
 from xautolm.report.tables import (
     as_csv,
@@ -17,7 +17,9 @@ from xautolm.report.tables import (
 )
 
 __all__ = [
+    "Answers",
     "CardFacts",
+    "PageContent",
     "Screen",
     "Standing",
     "Winner",

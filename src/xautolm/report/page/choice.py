@@ -1,0 +1,330 @@
+"""Why this one: what was tried, how it compares, and which hyperparameters mattered."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from xautolm.records import Experience, TrialOutcome
+from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
+from xautolm.report.page.content import PageContent
+from xautolm.report.page.figures import ACCENT, MUTED, SERIES, escaped, figure
+from xautolm.report.page.parameters import importance_chart, parallel_chart
+from xautolm.report.page.words import (
+    anchor_of,
+    configuration_name,
+    counted,
+    hyperparameter_pairs,
+    in_bytes,
+    method_name,
+    trial_name,
+)
+from xautolm.report.tables import best_first, ending, number, score_text, time_text
+from xautolm.vocabulary import TrialStatus
+
+DRAWN_CURVES = 8
+"""Learning curves, of the best trials: more of them cover each other."""
+VISIBLE_TRIALS = 15
+"""Rows of the table of trials that are shown at once."""
+
+
+def choice_section(content: PageContent) -> Section:
+    """Return what speaks for the winner."""
+    blocks: list[Block] = [Text(text=_reason(content))]
+    charts = (
+        front_chart(content),
+        curves_chart(content),
+        importance_chart(content.scored, content.lead),
+        parallel_chart(content.scored, content.lead),
+    )
+    front, *others = charts
+    if front is not None:
+        blocks.append(front)
+    if content.scored:
+        blocks.append(_grid(content))
+    for chart in others:
+        if chart is not None:
+            blocks.append(chart)
+    blocks.append(_trials(content))
+    return Section(anchor="choice", title="Why this one?", blocks=blocks)
+
+
+def _reason(content: PageContent) -> str:
+    """Return in a few sentences how the winner compares with the others."""
+    tried = counted(len(content.experiences), "trial")
+    models = {experience.configuration.model for experience in content.experiences}
+    methods = {experience.configuration.method for experience in content.experiences}
+    text = f"{tried} of {counted(len(models), 'model')} and {counted(len(methods), 'method')}."
+    best = content.best
+    if best is None:
+        return text
+    metric = content.lead.name
+    score = best.outcome.metrics[metric]
+    text += f" {trial_name(best).capitalize()} has the best validation {content.metric}, {score_text(score)}"
+    rivals = [
+        experience
+        for experience in content.scored
+        if experience.trial != best.trial and experience.outcome.succeeded
+    ]
+    if rivals:
+        rival = rivals[0]
+        rival_score = rival.outcome.metrics[metric]
+        gap = score_text(abs(score - rival_score))
+        text += f"; next is {trial_name(rival)} with {score_text(rival_score)}, {gap} behind"
+    text += "."
+    fastest = _fastest(content)
+    if fastest is not None and fastest.trial != best.trial:
+        seconds = time_text(fastest.outcome.evaluation_time)
+        text += (
+            f" The fastest on the Pareto front, {trial_name(fastest)}, takes {seconds} instead of "
+            f"{time_text(best.outcome.evaluation_time)} and reaches "
+            f"{score_text(fastest.outcome.metrics[metric])}."
+        )
+    return text
+
+
+def _fastest(content: PageContent) -> Experience | None:
+    """Return the trial of the front that took the least time."""
+    optimal = [
+        experience
+        for experience in content.scored
+        if experience.trial in content.front and experience.outcome.evaluation_time is not None
+    ]
+    return min(optimal, key=lambda trial: trial.outcome.evaluation_time or 0.0, default=None)
+
+
+def front_chart(content: PageContent) -> Chart | None:
+    """Return the trials by evaluation time and score, the front as steps; None where no trial left a model."""
+    dominated: list[Experience] = []
+    optimal: list[Experience] = []
+    for experience in content.experiences:
+        outcome = experience.outcome
+        # A trial that was stopped has spent less than its configuration takes, so it is no point of this picture.
+        if not outcome.evaluation_time or not outcome.succeeded:
+            continue
+        members = optimal if experience.trial in content.front else dominated
+        members.append(experience)
+    trials = [*dominated, *optimal]
+    if not trials:
+        return None
+    picture = figure("seconds to train and validate", content.metric)
+    _add_trials(picture, content, dominated, "dominated", "markers", MUTED)
+    _add_trials(picture, content, optimal, "Pareto front", "lines+markers", ACCENT)
+    times = [trial.outcome.evaluation_time or 1.0 for trial in trials]
+    # Probes take seconds and trainings minutes: on an even axis all but the slowest would be one heap.
+    if max(times) > 10 * min(times):
+        picture.update_xaxes(type="log", dtick=1 if max(times) > 100 * min(times) else "D2")
+    names = ", ".join(str(number) for number in content.front)
+    caption = (
+        f"On the front, where nothing is both better and faster: trial {names}. Each point shows its "
+        "hyperparameters; a click goes to its row."
+    )
+    return Chart(
+        name="front", title="Quality against time", figure=picture, caption=caption, height=360
+    )
+
+
+def _add_trials(
+    picture: object,
+    content: PageContent,
+    trials: Sequence[Experience],
+    name: str,
+    mode: str,
+    colour: str,
+) -> None:
+    """Add trials to the picture of the front, in the order of their evaluation time.
+
+    Args:
+        picture: Of Plotly's.
+        content: Of the page.
+        trials: Those that left a model.
+        name: Of the trials together, in the legend.
+        mode: Plotly's: `markers`, or `lines+markers` for a curve of steps.
+        colour: Of points and lines.
+    """
+    import plotly.graph_objects as go
+
+    assert isinstance(picture, go.Figure)
+    if not trials:
+        return
+    by_time = sorted(trials, key=lambda trial: trial.outcome.evaluation_time or 0.0)
+    times = [trial.outcome.evaluation_time for trial in by_time]
+    scores = [trial.outcome.metrics[content.lead.name] for trial in by_time]
+    texts = [_hover(trial) for trial in by_time]
+    anchors = [anchor_of(trial.trial) for trial in by_time]
+    picture.add_scatter(
+        x=times,
+        y=scores,
+        text=texts,
+        customdata=anchors,
+        hovertemplate="%{text}<extra></extra>",
+        mode=mode,
+        # Steps, horizontal first: between two points of a front, the faster one is the best that there is.
+        line={"shape": "hv", "color": colour},
+        marker={"size": 9, "color": colour},
+        name=name,
+    )
+
+
+def _hover(trial: Experience) -> str:
+    """Return what a point says, as the small HTML that Plotly knows."""
+    lines = [f"<b>{escaped(trial_name(trial))}</b>"]
+    for metric, score in trial.outcome.metrics.items():
+        lines.append(f"{escaped(metric)}: {score_text(score)}")
+    for name, value in hyperparameter_pairs(trial.configuration.values):
+        lines.append(f"{escaped(name)}: {escaped(value)}")
+    return "<br>".join(lines)
+
+
+def curves_chart(content: PageContent) -> Chart | None:
+    """Return the learning curves of the best trials; None where no trial was scored more than once."""
+    metric = content.lead.name
+    trained = []
+    for experience in content.scored:
+        points = [point for point in experience.outcome.history if metric in point]
+        if len(points) > 1:
+            trained.append((experience, points))
+    if not trained:
+        return None
+    picture = figure("epoch", content.metric)
+    drawn = trained[:DRAWN_CURVES]
+    for place, (experience, points) in enumerate(drawn):
+        colour = SERIES[place % len(SERIES)]
+        is_stopped = experience.outcome.status is TrialStatus.PRUNED
+        name = f"{experience.trial}: {configuration_name(experience.configuration)}"
+        epochs = [point["epoch"] for point in points]
+        scores = [point[metric] for point in points]
+        picture.add_scatter(
+            x=epochs,
+            y=scores,
+            mode="lines+markers",
+            name=escaped(name),
+            line={"color": colour, "dash": "dash" if is_stopped else "solid"},
+            marker={"size": 5},
+            legendgroup=name,
+        )
+        if is_stopped:
+            continue
+        kept = max(points, key=content.lead.standing)
+        picture.add_scatter(
+            x=[kept["epoch"]],
+            y=[kept[metric]],
+            mode="markers",
+            marker={"symbol": "star", "size": 13, "color": colour},
+            hovertemplate=f"kept: epoch %{{x:.2f}}, %{{y:.4f}}<extra>{experience.trial}</extra>",
+            legendgroup=name,
+            showlegend=False,
+        )
+    picture.update_layout(showlegend=True)
+    shown = (
+        "" if len(drawn) == len(trained) else f" The best {len(drawn)} of {len(trained)} are shown."
+    )
+    caption = f"A star marks the epoch whose weights were kept; stopped trials are dashed.{shown}"
+    height = 300 + 20 * len(drawn)
+    return Chart(
+        name="curves", title="Learning curves", figure=picture, caption=caption, height=height
+    )
+
+
+def _grid(content: PageContent) -> Table:
+    """Return the best score of each model with each method."""
+    metric = content.lead.name
+    models = sorted({experience.configuration.model for experience in content.experiences})
+    methods = sorted({experience.configuration.method for experience in content.experiences})
+    scores = [experience.outcome.metrics[metric] for experience in content.scored]
+    low = min(scores)
+    spread = max(scores) - low or 1.0
+    rows = []
+    for model in models:
+        cells: list[Cell | str] = [model]
+        for method in methods:
+            cells.append(_grid_cell(content, model, method, low, spread))
+        rows.append(Row(cells=cells))
+    names = [method_name(method) for method in methods]
+    return Table(
+        title=f"Best {content.metric} by model and method",
+        headings=("model", *names),
+        rows=rows,
+        numbers=frozenset(names),
+        is_wide=len(methods) > 4,
+        note="In brackets how many trials there were; empty where none was.",
+    )
+
+
+def _grid_cell(content: PageContent, model: str, method: str, low: float, spread: float) -> Cell:
+    """Return the best score of a model with a method."""
+    trials = [
+        experience
+        for experience in content.experiences
+        if (experience.configuration.model, experience.configuration.method) == (model, method)
+    ]
+    if not trials:
+        return Cell(text="")
+    leader = best_first(trials, content.lead)[0]
+    score = leader.outcome.metrics.get(content.lead.name)
+    if score is None:
+        return Cell(text=f"failed ({len(trials)})", link=anchor_of(leader.trial))
+    shade = (score - low) / spread
+    if not content.lead.maximize:
+        shade = 1 - shade
+    return Cell(
+        text=f"{score_text(score)} ({len(trials)})", shade=shade, link=anchor_of(leader.trial)
+    )
+
+
+def _trials(content: PageContent) -> Table:
+    """Return all trials, the best first."""
+    rows = []
+    for experience in best_first(content.experiences, content.lead):
+        outcome = experience.outcome
+        configuration = experience.configuration
+        score = outcome.metrics.get(content.lead.name)
+        memory = outcome.peak_gpu_memory or outcome.peak_memory
+        values = [f"{name} {value}" for name, value in hyperparameter_pairs(configuration.values)]
+        mark = ""
+        if experience.trial in content.front:
+            mark = "front"
+        if outcome.failed:
+            mark = "failed"
+        cells: list[Cell | str] = [
+            str(experience.trial),
+            configuration.model,
+            method_name(configuration.method),
+            "" if score is None else score_text(score),
+            "" if outcome.evaluation_time is None else number(outcome.evaluation_time),
+            "" if not memory else in_bytes(memory),
+            Cell(text=_end(outcome), is_long=bool(outcome.failure)),
+            Cell(text=", ".join(values), is_long=True),
+        ]
+        rows.append(Row(cells=cells, anchor=anchor_of(experience.trial), mark=mark))
+    headings = (
+        "trial",
+        "model",
+        "method",
+        content.metric,
+        "seconds",
+        "memory",
+        "end",
+        "hyperparameters",
+    )
+    return Table(
+        title="All trials",
+        headings=headings,
+        rows=rows,
+        numbers=frozenset({"trial", content.metric, "seconds", "memory"}),
+        visible=VISIBLE_TRIALS,
+        is_wide=True,
+        note="A bar at the left marks the Pareto front. leaderboard.csv has a column for each hyperparameter.",
+    )
+
+
+def _end(outcome: TrialOutcome) -> str:
+    """Return how a trial ended, and what was changed to keep it within limits."""
+    text = ending(outcome).replace("_", " ")
+    if outcome.status is TrialStatus.PRUNED:
+        text = "stopped as hopeless"
+    if outcome.failure is not None:
+        message, _, _ = outcome.failure.message.partition("\n")
+        text = f"{text}: {message}"
+    if outcome.adjustments:
+        text += f" ({'; '.join(outcome.adjustments)})"
+    return text

@@ -1,0 +1,255 @@
+"""The page of a run: what it says, of runs of all kinds."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from tests.report.pages import (
+    BEGIN,
+    assessment,
+    classified,
+    content_of,
+    info_of,
+    made_up_run,
+)
+from tests.report.questions import QUESTIONS, text_of, unanswered
+from xautolm.records import Configuration, Failure, Mark, TrialOutcome
+from xautolm.report import Answers, PageContent, html_report
+from xautolm.report.page.cost import Spent, stretches_of
+from xautolm.report.page.next_steps import outlook
+from xautolm.report.page.parameters import study_of, varied
+from xautolm.testing import made_up_experience, success
+from xautolm.vocabulary import FailureKind, Split, Stage, TrialStatus
+
+HOSTILE = "<script>alert('x')</script>"
+LARGEST_PAGE = 3_000_000
+"""Bytes."""
+
+
+@pytest.fixture(scope="module")
+def run() -> PageContent:
+    return made_up_run()
+
+
+@pytest.fixture(scope="module")
+def page(run: PageContent) -> str:
+    return html_report(run)
+
+
+def own_part(page: str) -> str:
+    """Return a page without Plotly's library."""
+    return re.sub(r'(?s)<script type="text/plain".*?</script>', "", page)
+
+
+def test_a_stranger_finds_twelve_answers(run: PageContent, page: str) -> None:
+    assert len(QUESTIONS) == 12
+    assert unanswered(run, page) == {}
+
+
+def test_a_page_that_lacks_its_sections_answers_nothing(run: PageContent) -> None:
+    bare = content_of(list(run.experiences))
+    with_answers = replace(run, warm_start={}, explanations={})
+    assert "What did the store contribute?" in unanswered(run, html_report(with_answers))
+    assert len(unanswered(run, html_report(bare))) > 6
+
+
+def test_the_reading_order_is_that_of_a_reader(page: str) -> None:
+    sections = re.findall(r'<section id="(\w+)"', page)
+    assert sections == ["answer", "quality", "choice", "cost", "experience", "next", "provenance"]
+
+
+def test_the_page_is_whole_and_small(page: str) -> None:
+    assert len(page.encode()) < LARGEST_PAGE
+    own = own_part(page)
+    assert "src=" not in own and "@import" not in own and "<link" not in own
+    assert "http://" not in own and "https://" not in own
+
+
+def test_text_from_outside_stays_text() -> None:
+    content = made_up_run()
+    answers = classified(("a", HOSTILE))
+    rows = answers.rows.assign(text=HOSTILE)
+    hostile_trials = []
+    for experience in content.experiences:
+        values = {**experience.configuration.values, "model": HOSTILE}
+        outcome = experience.outcome
+        if outcome.failure is not None:
+            failure = replace(outcome.failure, message=HOSTILE)
+            outcome = replace(outcome, failure=failure)
+        hostile_trials.append(
+            replace(
+                experience,
+                configuration=Configuration(values=values, space=HOSTILE),
+                outcome=outcome,
+                proposal=HOSTILE,
+                data=replace(experience.data, name=HOSTILE),
+            )
+        )
+    assert content.winner is not None
+    page = html_report(
+        replace(
+            content,
+            info=replace(info_of(hostile_trials), notes=(HOSTILE,), models=(HOSTILE,)),
+            experiences=hostile_trials,
+            winner=replace(content.winner, usage=HOSTILE, kind=HOSTILE),
+            answers=replace(answers, rows=rows),
+            explanations={3: {"origin": HOSTILE, "because": [HOSTILE], "trust": HOSTILE}},
+            warm_start={"influences": [{"data": HOSTILE, "distance": 1.0, "model": HOSTILE}]},
+            options=HOSTILE,
+            root=HOSTILE,
+            predict=HOSTILE,
+            troubles=[HOSTILE],
+        )
+    )
+    assert HOSTILE not in page and "alert(" in page
+
+
+def test_a_run_without_models_says_so() -> None:
+    failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="9 GB of 8 GB", stderr_tail="")
+    outcome = TrialOutcome(status=TrialStatus.FAILED, wall_time=3.0, failure=failure)
+    text = text_of(html_report(content_of([made_up_experience(0, outcome=outcome)])))
+    assert "There is no model: of 1 trial, none succeeded (1 out_of_memory)" in text
+    assert "9 GB of 8 GB" in text and "Failures by kind" in text
+    assert "Load the model" not in text and "Best so far" not in text
+
+
+def test_an_old_run_says_what_was_not_recorded(run: PageContent) -> None:
+    old = replace(run, answers=None, marks=(), explanations={}, warm_start={}, options="")
+    text = text_of(html_report(old))
+    for sentence in (
+        "The answers of the winner were not recorded",
+        "when start-up and scoring began was not recorded",
+        "Where each proposal came from was not recorded",
+        "this search began from zero",
+        "per text not recorded",
+    ):
+        assert sentence in text
+
+
+def test_a_search_that_goes_on_another_version_and_damage_are_said_first(run: PageContent) -> None:
+    content = replace(
+        run, marks=run.marks[:2], version="0.2.0", troubles=["trials/0003/result.json is damaged."]
+    )
+    text = text_of(html_report(content))
+    text, _, _ = text.rpartition("Scores")
+    assert "The search had not ended when this page was made" in text
+    assert "made by xautolm 0.1.0, this page by 0.2.0" in text
+    assert "trials/0003/result.json is damaged." in text
+
+
+def test_without_a_test_split_the_page_warns_of_its_score(run: PageContent) -> None:
+    assert run.winner is not None and run.answers is not None
+    validated = replace(run.answers, assessment=assessment(Split.VALIDATION))
+    content = replace(run, winner=replace(run.winner, test={}), answers=validated)
+    text = text_of(html_report(content))
+    assert "There is no test split: these rows also chose the winner" in text
+    assert "constant answer, validation" in text
+
+
+def test_a_test_score_far_below_validation_is_a_warning(run: PageContent) -> None:
+    assert run.answers is not None
+    low = replace(run.answers.assessment, interval=(0.40, 0.45))
+    content = replace(run, answers=replace(run.answers, assessment=low))
+    assert "Validation promised" in text_of(html_report(content))
+    assert "Validation promised" not in text_of(html_report(run))
+
+
+@pytest.mark.parametrize(
+    ("task", "target", "prediction", "expected"),
+    [
+        (
+            "text-regression",
+            list(np.linspace(0, 9, 10)),
+            list(np.linspace(1, 10, 10)),
+            "Half of the answers are within 1 of the right number; on average they lie 1 above it",
+        ),
+        (
+            "multilabel-classification",
+            [["a", "b"]] * 9 + [["a"]],
+            [["a"]] * 10,
+            "All labels of 10.0% of the rows are answered rightly. The weakest class is b: F1 0.000",
+        ),
+        (
+            "question-answering",
+            [("Paris", "in Paris")] * 5 + [()] * 5,
+            ["Paris"] * 10,
+            "50.0% of the answers are a reference, word for word",
+        ),
+    ],
+)
+def test_each_kind_of_task_is_judged_in_its_own_way(
+    task: str, target: list[object], prediction: list[object], expected: str
+) -> None:
+    run = made_up_run(6)
+    rows = pd.DataFrame({"prediction": prediction, "confidence": np.nan, "text": "Some text."})
+    rows["target"] = target
+    answers = Answers(assessment=assessment(rows=10), rows=rows)
+    content = replace(run, info=info_of(list(run.experiences), task), answers=answers)
+    assert expected in text_of(html_report(content))
+
+
+def test_many_classes_are_shown_by_the_pairs_that_are_confused() -> None:
+    labels = tuple(f"intent {number}" for number in range(30))
+    content = replace(made_up_run(6), answers=classified(labels, rows=300))
+    text = text_of(html_report(content))
+    assert "Confused most often" in text and "The matrix of 30 classes would not fit" in text
+    assert "Confusion matrix" not in text
+
+
+def test_the_time_of_a_search_is_all_accounted_for(run: PageContent) -> None:
+    stretches = stretches_of(run)
+    spent = {kind: sum(s.seconds for s in stretches if s.spent is kind) for kind in Spent}
+    assert all(spent.values())
+    assert spent[Spent.START_UP] == 9.0 and spent[Spent.SCORING] == 11.0
+    in_trials = sum(experience.outcome.wall_time for experience in run.experiences)
+    assert sum(spent.values()) == pytest.approx(in_trials + 20.0)
+
+
+def test_a_killed_invocation_does_not_last_until_the_next_one(run: PageContent) -> None:
+    later = (BEGIN.replace(day=9)).isoformat()
+    marks = (
+        run.marks[0],
+        Mark(stage=Stage.START_UP, time=later),
+        Mark(stage=Stage.SEARCH, time=later),
+    )
+    spent = [
+        stretch for stretch in stretches_of(replace(run, marks=marks)) if stretch.seconds > 3600
+    ]
+    assert spent == []
+
+
+@pytest.mark.parametrize(
+    ("scores", "expected"),
+    [
+        ([0.5, 0.6, 0.6, 0.6], "improved validation macro F1 by 0.0000"),
+        ([0.5, 0.5, 0.5, 0.7], "by 0.2000 (from 0.5000 to 0.7000). Another 2 s may bring as much"),
+    ],
+)
+def test_the_outlook_is_what_the_later_half_brought(scores: list[float], expected: str) -> None:
+    trials = [
+        made_up_experience(number, outcome=success(1.0, f1_macro=score))
+        for number, score in enumerate(scores)
+    ]
+    assert expected in outlook(content_of(trials))
+
+
+def test_only_what_all_trials_have_and_what_differs_is_compared(run: PageContent) -> None:
+    first = made_up_experience(0)
+    second = made_up_experience(1)
+    assert varied([first, second]) == ["n"]
+    assert varied([first, first]) == [] and varied([]) == []
+    study = study_of([first, second], ["n"], run.lead)
+    assert [trial.params for trial in study.trials] == [{"n": 0}, {"n": 1}]
+
+
+def test_five_hundred_trials_have_a_page(tmp_path: Path) -> None:
+    content = made_up_run(500)
+    page = html_report(content)
+    assert len(page.encode()) < LARGEST_PAGE
+    assert page.count('id="trial-') == 500
