@@ -18,7 +18,7 @@ from xautolm import AutoLM, ExperienceStore
 from xautolm.cli import main
 from xautolm.errors import UnknownNameError
 from xautolm.experience import import_autogoal
-from xautolm.recommend import gap
+from xautolm.metalearning import gap
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, lookup_questions
 from xautolm.zoo import ZOO
@@ -45,6 +45,10 @@ def test_advice_follows_experience(taught: dict[str, str]) -> None:
     assert risk["scratch-tiny", "full.v1"] < 0.3 < 0.7 < risk["minilm-l6", "full.v1"]
     assert risk["minilm-l6", "probe.v1"] < 0.3
     assert all(row["seconds"] > 0 and row["memory"] > 5e8 for row in rows)
+    for amount in ("seconds", "memory"):
+        for row in rows:
+            low, high = row[f"{amount}_interval"]
+            assert low <= row[amount] <= high
     assert any("data frame/" in reason for reason in rows[0]["because"])
     assert advice["tasks"].keys() == {"data frame"} and "Judged by 40 past trials" in advice["note"]
 

@@ -114,6 +114,21 @@ def test_an_empty_store_is_said_once(fit: Callable) -> None:
     assert [line for line in said if "no past experience applies" in line]
 
 
+def test_a_search_says_first_of_all_where_nothing_near_is_known(fit: Callable) -> None:
+    fit("first", FIRST, trials=10)
+    texts = [f"{number} " + "word " * 900 for number in range(60)]
+    far = pd.DataFrame({"text": texts, "label": ["yes", "no"] * 30})
+    _, said = fit("far", far, trials=2, warm_start="moderate-linear")
+    line = next(line for line in said if line.startswith("warm start"))
+    assert line.startswith(
+        "warm start: nothing near is known (its nearest data set, data frame, is"
+    )
+    assert "failures, from data frame" in line, "the prior is shaped all the same"
+    _, said = fit("near", SECOND, trials=2, warm_start="moderate-linear")
+    assert any("warm start: " in line for line in said)
+    assert not any("nothing near" in line for line in said)
+
+
 def test_a_resumed_search_keeps_the_prior_that_it_began_with(fit: Callable, tmp_path: Path) -> None:
     fit("first", FIRST)
     fit("warm", SECOND, trials=3, warm_start="moderate-linear")

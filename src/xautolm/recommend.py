@@ -9,14 +9,20 @@ import numpy as np
 
 from xautolm.description import feature_cache
 from xautolm.experience import ExperienceStore
-from xautolm.metafeatures import FEATURES, Part
-from xautolm.metalearning import OWN, Near, distances_of, telling
+from xautolm.forecaster import Forecaster
+from xautolm.metalearning import (
+    Near,
+    Nearness,
+    distances_of,
+    near_neighbors,
+    nearness,
+    telling,
+)
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
-from xautolm.records import Configuration, Experience, Features
+from xautolm.records import Configuration, Experience
 from xautolm.report.advice import AdviceRow, reason
-from xautolm.resources import Estimate
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
@@ -34,11 +40,6 @@ from xautolm.warm_start import (
 
 DRAWN = 300
 """Candidates drawn from the prior, besides past configurations and defaults."""
-FAR = 0.7
-"""Mean difference of the logarithms of task features from which on no task counts as near: about a factor of two each.
-The distance of the warm start cannot say that: it is normalised over the tasks at hand, however alike they are."""
-AMOUNT = "samples"
-"""The feature that says how much data there is. A sample of a task is as near to it as can be."""
 FAILURE_WEIGHT = 2.0
 """Standard deviations of quality that the certainty of failure outweighs."""
 TRIED = 0.1
@@ -56,9 +57,13 @@ class Recommendation:
     quality: float | None
     """Predicted, in standard deviations from the mean of what was tried on a data set; None where nothing near says."""
     seconds: float
-    """Predicted wall time of the trial."""
+    """Predicted wall time of the trial, if its training is not stopped."""
+    seconds_interval: tuple[float, float]
+    """What nine of ten such trials take."""
     memory: float
     """Predicted peak memory in bytes, with the per-device batch that it would begin with."""
+    memory_interval: tuple[float, float]
+    """What nine of ten such trials need, in bytes."""
     failure: float | None
     """Chance of failure, 0 to 1; None where nothing near says."""
     because: tuple[Near, ...]
@@ -72,7 +77,9 @@ class Recommendation:
             "origin": self.origin,
             "quality": self.quality,
             "seconds": self.seconds,
+            "seconds_interval": self.seconds_interval,
             "memory": self.memory,
+            "memory_interval": self.memory_interval,
             "failure": self.failure,
             "because": because,
         }
@@ -129,9 +136,15 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     features = scenario.features()
     past, damage_note = _past(scenario, options)
     scenario.resources.learn(past)
+    forecaster = Forecaster(scenario.resources)
+    forecaster.learn(past)
     distances = distances_of(past, features, knobs)
     comparable, _ = distances
-    neighbors = near_neighbors(comparable, features)
+    closeness = nearness(past, features)
+    neighbors: list[Near] = []
+    # A store whose data sets lie close together says less of a task beside them than its models would.
+    if closeness.is_near:
+        neighbors = near_neighbors(comparable, features)
     prior = None
     # What shapes a prior must be near as such: of far tasks, the nearest would stand for this one.
     if neighbors and choice != NONE:
@@ -142,79 +155,14 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     evidence = weighed(distances, (lead_of(scenario.objectives),), knobs)
     encoder = Encoder.of_space(scenario.space)
     surrogates = Surrogates(encoder, options.seed, evidence)
-    recommendations = _ranked(scenario, candidates, surrogates, neighbors, count)
-    note = _note(len(comparable), len(past), is_near=bool(neighbors))
+    recommendations = _ranked(scenario, forecaster, candidates, surrogates, neighbors, count)
+    note = _note(len(comparable), len(past), closeness)
     return Advice(
         recommendations=tuple(recommendations),
         tasks=_nearest_data(comparable),
         experiences=len(comparable),
         note=note + damage_note,
     )
-
-
-def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
-    """Return the experiences of tasks that are near as such, however near the others of the store are."""
-    gaps: dict[str, float] = {}
-    neighbors = []
-    for neighbor in comparable:
-        experience = neighbor.experience
-        # A store may have thousands of trials on one data set, whose features are compared once.
-        data_set = f"{experience.data.fingerprint} {experience.data.name}"
-        if data_set not in gaps:
-            gaps[data_set] = gap(experience.features, current)
-        if gaps[data_set] <= FAR:
-            neighbors.append(neighbor)
-    return neighbors
-
-
-def gap(features: Features, current: Features) -> float:
-    """Return how far two tasks are apart as such: the mean difference of the logarithms of their features.
-
-    Of several groups that both have, the largest counts; how many samples there are counts in none. Infinite where the
-    two share no group.
-    """
-    gaps = []
-    for name, numbers in current.items():
-        past_numbers = features.get(name, ())
-        # Groups of different lengths cannot be compared number by number.
-        if not _is_of_task(name) or len(past_numbers) != len(numbers):
-            continue
-        positions = _compared_positions(name, len(numbers))
-        ours = _logarithms(numbers, positions)
-        theirs = _logarithms(past_numbers, positions)
-        mean_difference = np.abs(ours - theirs).mean()
-        gaps.append(float(mean_difference))
-    return max(gaps, default=np.inf)
-
-
-def _is_of_task(name: str) -> bool:
-    """Return whether a group of meta-features is about the task rather than the machine."""
-    group = FEATURES.things.get(name)
-    if group is None:
-        return name.startswith(OWN)
-    return group.part == Part.TASK
-
-
-def _compared_positions(name: str, length: int) -> list[int]:
-    """Return the positions of a group's numbers that tell tasks apart: all but the amount of data."""
-    group = FEATURES.things.get(name)
-    if group is None:
-        return list(range(length))
-    positions = []
-    for position in range(length):
-        # A group of a plug-in may return more numbers than it names.
-        is_named = position < len(group.features)
-        if not is_named or group.features[position] != AMOUNT:
-            positions.append(position)
-    return positions
-
-
-def _logarithms(numbers: Sequence[float], positions: Sequence[int]) -> np.ndarray:
-    """Return the logarithms of some of a group's numbers, shape (positions,)."""
-    compared = np.asarray(numbers)[positions]
-    # Of log(1 + x), which is not defined for all numbers below zero.
-    at_least_zero = np.maximum(compared, 0)
-    return np.asarray(np.log1p(at_least_zero))
 
 
 def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
@@ -287,6 +235,7 @@ def _tried(experience: Experience, space: Space) -> Candidate | None:
 
 def _ranked(
     scenario: Scenario,
+    forecaster: Forecaster,
     candidates: Sequence[Candidate],
     surrogates: Surrogates,
     neighbors: Sequence[Near],
@@ -323,25 +272,19 @@ def _ranked(
         predicted_failure = None
         if because and surrogates.failure_forest is not None:
             predicted_failure = float(failure[index])
-        estimate = scenario.resources.predict(configuration)
+        forecast = forecaster.forecast(configuration, scenario.limits)
         recommendations[pair] = Recommendation(
             configuration=configuration,
             origin=candidate.origin,
             quality=predicted_quality,
-            seconds=estimate.seconds,
-            memory=_memory_at_start(scenario, configuration, estimate),
+            seconds=forecast.seconds.expected,
+            seconds_interval=forecast.seconds.interval,
+            memory=forecast.memory.expected,
+            memory_interval=forecast.memory.interval,
             failure=predicted_failure,
             because=because,
         )
     return list(recommendations.values())
-
-
-def _memory_at_start(scenario: Scenario, configuration: Configuration, estimate: Estimate) -> float:
-    """Return the predicted peak memory in bytes, with the per-device batch that a trial begins with."""
-    batch = scenario.resources.micro_batch(configuration, scenario.limits)
-    # The estimate holds one example of the batch already.
-    further_examples = batch - 1
-    return estimate.memory + further_examples * estimate.memory_per_example
 
 
 def reasons(
@@ -377,13 +320,13 @@ def _nearest_data(neighbors: Sequence[Near]) -> dict[str, float]:
     return distances
 
 
-def _note(comparable: int, past: int, *, is_near: bool) -> str:
+def _note(comparable: int, past: int, closeness: Nearness) -> str:
     """Return what a person must know of the basis of the advice.
 
     Args:
         comparable: How many past trials can be compared.
         past: How many there are.
-        is_near: Whether any is of a near task.
+        closeness: How near the nearest of their data sets is.
     """
     if not comparable:
         content = "no past trials"
@@ -392,9 +335,9 @@ def _note(comparable: int, past: int, *, is_near: bool) -> str:
         return (
             f"The store has {content}: quality and failure are not predicted, only time and memory."
         )
-    if not is_near:
+    if not closeness.is_near:
         return (
-            "The store has nothing near this task: quality and failure are not predicted, only time and memory; "
-            "the order is that of the space."
+            f"The store has nothing near this task ({closeness.in_words}): quality and failure are not predicted, "
+            "only time and memory; the order is that of the space."
         )
     return f"Judged by {comparable} past trials; quality is in standard deviations from a data set's mean."

@@ -477,6 +477,11 @@ class Range:
     low: float
     high: float
 
+    @property
+    def interval(self) -> tuple[float, float]:
+        """Return both ends."""
+        return self.low, self.high
+
     def holds(self, measured: float) -> bool:
         """Return whether a measured amount lies in the interval."""
         return self.low <= measured <= self.high

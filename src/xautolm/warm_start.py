@@ -15,10 +15,12 @@ from xautolm.metalearning import (
     SETTINGS,
     Distances,
     Influence,
+    Nearness,
     Warmed,
     WarmStart,
     distances_of,
     knn_start,
+    nearness,
     shaped,
 )
 from xautolm.objectives import Objective
@@ -197,7 +199,7 @@ def remembered(
     evidence = weighed(distances, objectives, options, most=DEFAULTS.largest_store)
     memory = Memory(prior=warmed.prior, evidence=evidence)
     _write_memory(path, choice, warmed, memory)
-    say(summary(warmed))
+    say(summary(warmed, nearness(experiences, current)))
     return memory
 
 
@@ -267,8 +269,8 @@ def account(warmed: Warmed) -> list[Mapping[str, object]]:
     return [_row(influence) for influence in by_strength]
 
 
-def summary(warmed: Warmed) -> str:
-    """Return in one line how many experiences shaped the prior, and from where."""
+def summary(warmed: Warmed, closeness: Nearness) -> str:
+    """Return in one line how many experiences shaped the prior, and from where; first of all if none of it is near."""
     if not warmed.influences:
         reason = ""
         if warmed.incomparable:
@@ -279,8 +281,11 @@ def summary(warmed: Warmed) -> str:
     failures = len(warmed.influences) - successes
     mapped_in_part = sum(bool(influence.unmapped) for influence in warmed.influences)
     nearest = ", ".join(_nearest_data(warmed.influences)[:SHOWN])
+    beginning = "warm start: "
+    if not closeness.is_near:
+        beginning += f"nothing near is known ({closeness.in_words}); "
     return (
-        f"warm start: {successes} successes and {failures} failures, from {nearest}; "
+        f"{beginning}{successes} successes and {failures} failures, from {nearest}; "
         f"{mapped_in_part} map in part, {warmed.incomparable} cannot be compared"
     )
 

@@ -1,6 +1,7 @@
 """From past experiences to a prior for the task at hand."""
 
 from xautolm.metalearning.knn import knn_start
+from xautolm.metalearning.nearness import Nearness, gap, near_neighbors, nearness
 from xautolm.metalearning.similarity import (
     DISTANCES,
     OWN,
@@ -35,15 +36,19 @@ __all__ = [
     "Influence",
     "Mode",
     "Near",
+    "Nearness",
     "WarmStart",
     "Warmed",
     "Weights",
     "decay",
     "distances_of",
+    "gap",
     "is_negative",
     "is_scored",
     "knn_start",
     "measured",
+    "near_neighbors",
+    "nearness",
     "own_features",
     "shaped",
     "still_tells",

@@ -38,8 +38,12 @@ class AdviceRow(TypedDict):
     quality: float | None
     """In standard deviations from the mean of a data set."""
     seconds: float
+    seconds_interval: tuple[float, float]
+    """What nine of ten such trials take."""
     memory: float
     """Bytes."""
+    memory_interval: tuple[float, float]
+    """What nine of ten such trials need, in bytes."""
     failure: float | None
     """Chance of failure, 0 to 1."""
     because: Sequence[str]
@@ -55,14 +59,17 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
         # With a sign: the mean of a data set is 0, and a quality lies above or below it.
         quality = UNKNOWN if row["quality"] is None else f"{row['quality']:+.2f}"
         risk = UNKNOWN if row["failure"] is None else f"{row['failure']:.0%}"
-        memory = f"{row['memory'] / 1e9:.1f} GB"
+        time = duration(row["seconds"])
+        least_time, most_time = row["seconds_interval"]
+        least_memory, most_memory = row["memory_interval"]
+        memory = gigabytes(row["memory"])
         reasons = "; ".join(row["because"]) or NOTHING
         cells = (
             configuration["model"],
             configuration["method"],
             quality,
-            duration(row["seconds"]),
-            memory,
+            f"{time} ({duration(least_time)} to {duration(most_time)})",
+            f"{memory} ({gigabytes(least_memory)} to {gigabytes(most_memory)})",
             risk,
             reasons,
             row["origin"],
@@ -70,6 +77,11 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
         )
         add_cells(table, cells)
     return table
+
+
+def gigabytes(memory: float) -> str:
+    """Return bytes in a person's unit."""
+    return f"{memory / 1e9:.1f} GB"
 
 
 def reason(experience: Experience) -> str:

@@ -1,0 +1,186 @@
+"""Whether a store knows anything near the task at hand, judged by how far apart its own data sets are.
+
+The distance of the warm start cannot say that: it is normalised over the tasks at hand, however alike they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from xautolm.metafeatures import FEATURES, Part
+from xautolm.metalearning.similarity import OWN, Near
+from xautolm.records import Experience, Experiences, Features
+
+FAR = 0.7
+"""Mean difference of the logarithms of task features from which on no task counts as near, in whatever store: about a
+factor of two each."""
+SAMPLING = 0.1
+"""The same up to which every task counts as near: twice the largest gap (0.047) between samples of 400 and 1,000 rows
+of one data set, of three."""
+USUAL = 0.95
+"""Share of a store's data sets that are no farther from their nearest than what is usual there."""
+FEWEST_DATA_SETS = 5
+"""Data sets from which on a store tells what is usual; before that, `FAR` alone decides."""
+MOST_DATA_SETS = 500
+"""Data sets of a store that are compared with each other, the last that it lists: the time grows with their square."""
+AMOUNT = "samples"
+"""The feature that says how much data there is. A sample of a task is as near to it as can be."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearness:
+    """How far the nearest data set of a store is from the task at hand."""
+
+    data: str
+    """What the nearest is called; empty where none can be compared."""
+    gap: float
+    """How far it is, as `gap` says; infinite where none can be compared."""
+    usual: float
+    """The gap up to which a data set counts as near in this store."""
+    data_sets: int
+    """How many the store has."""
+
+    @property
+    def is_near(self) -> bool:
+        """Return whether the store knows anything near."""
+        return self.gap <= self.usual
+
+    @property
+    def in_words(self) -> str:
+        """Return how far it is, and what is usual, in a few words."""
+        if not self.data:
+            return "none of its data sets can be compared"
+        return (
+            f"its nearest data set, {self.data}, is {self.gap:.2f} away, "
+            f"and what is more than {self.usual:.2f} away is not near in this store"
+        )
+
+
+def nearness(experiences: Experiences, current: Features) -> Nearness:
+    """Return how far the nearest data set of a store is from the task at hand, and what is usual in the store.
+
+    Usual is what 95 % of its data sets are at most from their own nearest, each compared with all others; never less
+    than samples of one data set differ by, nor more than a factor of two in each feature.
+
+    Args:
+        experiences: The store.
+        current: Meta-features of the task at hand.
+    """
+    names: dict[str, str] = {}
+    described: dict[str, Features] = {}
+    # A data set is described by the last of its experiences.
+    for experience in experiences:
+        key = _data_set(experience)
+        described[key] = experience.features
+        names[key] = experience.data.name
+    nearest = ""
+    smallest = np.inf
+    for key, features in described.items():
+        distance = gap(features, current)
+        if distance < smallest:
+            smallest = distance
+            nearest = names[key]
+    usual = usual_gap(list(described.values()))
+    return Nearness(data=nearest, gap=float(smallest), usual=usual, data_sets=len(described))
+
+
+def usual_gap(data_sets: Sequence[Features]) -> float:
+    """Return the gap up to which a data set counts as near in a store.
+
+    Args:
+        data_sets: Meta-features of the store's data sets.
+    """
+    compared = data_sets[-MOST_DATA_SETS:]
+    gaps = _gaps_between(compared)
+    nearest = gaps.min(axis=1, initial=np.inf)
+    # A data set that shares no group of features with another says nothing of what is usual.
+    nearest = nearest[np.isfinite(nearest)]
+    if len(nearest) < FEWEST_DATA_SETS:
+        return FAR
+    # Of fewer than 20 data sets, this is the largest.
+    usual = float(np.quantile(nearest, USUAL, method="higher"))
+    return float(np.clip(usual, SAMPLING, FAR))
+
+
+def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
+    """Return the experiences of tasks that are near as such, however near the others of the store are."""
+    gaps: dict[str, float] = {}
+    neighbors = []
+    for neighbor in comparable:
+        experience = neighbor.experience
+        # A store may have thousands of trials on one data set, whose features are compared once.
+        data_set = f"{experience.data.fingerprint} {experience.data.name}"
+        if data_set not in gaps:
+            gaps[data_set] = gap(experience.features, current)
+        if gaps[data_set] <= FAR:
+            neighbors.append(neighbor)
+    return neighbors
+
+
+def gap(features: Features, current: Features) -> float:
+    """Return how far two tasks are apart as such: the mean difference of the logarithms of their features.
+
+    Of several groups that both have, the largest counts; how many samples there are counts in none. Infinite where the
+    two share no group.
+    """
+    gaps = _gaps_between([features, current])
+    return float(gaps[0, 1])
+
+
+def _gaps_between(data_sets: Sequence[Features]) -> np.ndarray:
+    """Return the gap between each two data sets, shape (data sets, data sets); infinite on the diagonal."""
+    largest = np.full((len(data_sets), len(data_sets)), -np.inf)
+    # The members of each group of numbers: those of one length, for others cannot be compared number by number.
+    groups: dict[tuple[str, int], list[int]] = {}
+    for position, features in enumerate(data_sets):
+        for name, numbers in features.items():
+            if _is_of_task(name):
+                members = groups.setdefault((name, len(numbers)), [])
+                members.append(position)
+    for (name, length), members in groups.items():
+        compared = _compared_positions(name, length)
+        # A group that one of them has alone compares nothing; nor does one that only counts the samples.
+        if len(members) == 1 or not compared:
+            continue
+        rows = np.asarray([data_sets[member][name] for member in members])[:, compared]
+        # Of log(1 + x), which is not defined for all numbers below zero.
+        logarithms = np.log1p(np.maximum(rows, 0))
+        differences = np.abs(logarithms[:, None] - logarithms[None]).mean(axis=2)
+        places = np.ix_(members, members)
+        largest[places] = np.maximum(largest[places], differences)
+    # No group in common, a number that is not finite, and a data set and itself: none of these is near.
+    is_gap = np.isfinite(largest) & ~np.eye(len(data_sets), dtype=bool)
+    return np.where(is_gap, largest, np.inf)
+
+
+def _data_set(experience: Experience) -> str:
+    """Return what tells data sets apart: the content of the whole source, or the name where nobody has the content."""
+    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
+    if experience.alias:
+        return f"name {experience.data.name}"
+    return experience.data.source_fingerprint
+
+
+def _is_of_task(name: str) -> bool:
+    """Return whether a group of meta-features is about the task rather than the machine."""
+    group = FEATURES.things.get(name)
+    if group is None:
+        return name.startswith(OWN)
+    return group.part == Part.TASK
+
+
+def _compared_positions(name: str, length: int) -> list[int]:
+    """Return the positions of a group's numbers that tell tasks apart: all but the amount of data."""
+    group = FEATURES.things.get(name)
+    if group is None:
+        return list(range(length))
+    positions = []
+    for position in range(length):
+        # A group of a plug-in may return more numbers than it names.
+        is_named = position < len(group.features)
+        if not is_named or group.features[position] != AMOUNT:
+            positions.append(position)
+    return positions
