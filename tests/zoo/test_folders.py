@@ -368,3 +368,19 @@ def test_matrices_that_lie_transposed_are_not_quantised(folder: Path) -> None:
     assert card_of(folder).quantizable
     write_config(folder, model_type="gpt2")
     assert not card_of(folder).quantizable
+
+
+def test_the_numbers_of_a_model_that_reads_images_too_are_its_language_models(folder: Path) -> None:
+    numbers = ("hidden_size", "num_hidden_layers", "vocab_size", "max_position_embeddings")
+    config = {name: value for name, value in SHAPE.items() if name not in numbers}
+    config |= {"model_type": "gemma3", "architectures": ["Gemma3ForConditionalGeneration"]}
+    config["text_config"] = {"model_type": "gemma3_text", **{name: SHAPE[name] for name in numbers}}
+    config["vision_config"] = {"hidden_size": 99}
+    (folder / "config.json").write_text(json.dumps(config))
+    card = card_of(folder)
+    assert (card.family, card.architecture) == ("gemma3", "decoder")
+    assert (card.hidden_size, card.layers, card.vocabulary, card.positions) == (8, 2, 12, 130)
+    # Weights are compared with the same numbers.
+    write_weights(folder / "model.safetensors", tokens=11)
+    with pytest.raises(ModelUnavailableError, match="embeddings of 11 tokens where"):
+        card_of(folder)

@@ -9,7 +9,14 @@ from xautolm.records import ModelCard
 from xautolm.vocabulary import Architecture, Origin
 from xautolm.zoo.base import Family
 from xautolm.zoo.families import family_of
-from xautolm.zoo.inspection import CONFIG, TOKENIZER_SETTINGS, Config, check_folder, read_config
+from xautolm.zoo.inspection import (
+    CONFIG,
+    TOKENIZER_SETTINGS,
+    Config,
+    check_folder,
+    read_config,
+    text_part,
+)
 
 MOST_HIDDEN, MOST_LAYERS, MOST_TOKENS = 2**17, 2**10, 2**24
 """Beyond what any model has (53,248; 126; and 10 million positions as of Llama 4): such a configuration is damaged."""
@@ -54,6 +61,7 @@ def card_of_config(config: Config, name: str, path: Path | None) -> ModelCard:
     Raises:
         ModelUnavailableError: A number that planning needs is missing.
     """
+    config = text_part(config)
     family = family_of(str(config.get("model_type", "unknown")))
     hidden_size = _count(config, name, MOST_HIDDEN, *WIDTH_KEYS)
     layers = _layers(config, name)
@@ -143,6 +151,9 @@ def _architecture(config: Config, family: Family) -> Architecture:
     if config.get("is_encoder_decoder"):
         return Architecture.ENCODER_DECODER
     if family.architecture == Architecture.DECODER:
+        return Architecture.DECODER
+    # What reads images as well and says words does so as a decoder.
+    if isinstance(config.get("text_config"), dict):
         return Architecture.DECODER
     # A family that no file of the zoo holds tells it by the class that it was saved from.
     class_names = " ".join(map(str, config.get("architectures") or ()))

@@ -98,6 +98,17 @@ def read_config(folder: Path, name: str) -> Config:
     raise _refusal(folder, name, [fault])
 
 
+def text_part(config: Config) -> Config:
+    """Return a configuration with the numbers of its language model beside the others.
+
+    Models that read images as well keep them under `text_config`; what the file calls the whole model stays.
+    """
+    numbers = config.get("text_config")
+    if not isinstance(numbers, dict):
+        return config
+    return {**numbers, **config}
+
+
 def check_folder(folder: Path, name: str, config: Config) -> None:
     """Refuse a folder that cannot be loaded or would be trained on without sense.
 
@@ -109,6 +120,7 @@ def check_folder(folder: Path, name: str, config: Config) -> None:
     Raises:
         ModelUnavailableError: Everything that is wrong with it, and what to do.
     """
+    config = text_part(config)
     # All that is wrong is said at once, so that nobody mends one thing only to hear of the next.
     faults = [
         *code_faults(config),
