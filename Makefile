@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow test-data test-conformance lint check docs benchmark clean
+.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark clean
 
 install: $(VENV)/.installed
 
@@ -27,6 +27,9 @@ test-data: install
 
 test-conformance: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest tests/conformance -m "conformance or not conformance"
+
+test-gpu: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m gpu --timeout 600 tests/finetuning/test_gpu.py
 
 lint: install
 	$(BIN)/ruff check .
