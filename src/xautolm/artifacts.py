@@ -17,7 +17,7 @@ from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, Usage
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.forecasts import check_forecasts
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
-from xautolm.records import Answering, Experience, Limits, TrialOutcome
+from xautolm.records import Answering, Experience, Limits, TrialOutcome, TrialSpec
 from xautolm.report import (
     Answers,
     PageContent,
@@ -31,7 +31,14 @@ from xautolm.report import (
 )
 from xautolm.report.result import disk_use, shown_folder
 from xautolm.report.usage import folder_kind, predict_command, usage_of
-from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, warn_once
+from xautolm.run_folder import (
+    ANSWERING,
+    RunFolder,
+    RunInfo,
+    folder_errors,
+    holds_adapters,
+    warn_once,
+)
 from xautolm.serialization import read_json, read_record, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
@@ -40,6 +47,8 @@ from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
 
+MERGE_ENTRY = "xautolm.finetuning.merging:run"
+"""The function of the child that merges the winner's adapters."""
 TEST_ENTRY = "xautolm.finetuning.evaluate:run"
 """The function of the child that scores the winner; named, because the parent never imports torch."""
 WAIT_SECONDS = 60.0
@@ -67,10 +76,29 @@ def finish(
             placed = session.best.keep(experiences)
             # Everything is in its place by now: a search that is killed while its winner is scored has lost nothing.
             if placed is not None and not is_early:
+                merge(session, placed)
                 complete(session, placed)
         finally:
             write_tables(session.folder, session.info, experiences)
     return best
+
+
+def merge(session: Session, best: Experience) -> None:
+    """Let the winner be a whole model, where its trial has left adapters.
+
+    Where that fails, the screen is told why: `predict` and the next start have the adapters and the untrained model.
+    """
+    folder = session.folder
+    if holds_adapters(folder.model(best.trial)):
+        spec = _last_order(session, best)
+        outcome = _outcome_of_child(session, spec, folder.merging, MERGE_ENTRY)
+        if outcome.failure is not None:
+            session.screen.note(
+                f"the winner's adapters could not be merged: {outcome.failure.message} (see {folder.merging})"
+            )
+            return
+    if holds_adapters(folder.best):
+        session.best.place(best)
 
 
 def complete(session: Session, best: Experience) -> None:
@@ -276,12 +304,35 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
     # An executor of somebody else's may leave its models elsewhere: there is nothing here that could be asked.
     if not has_weights and not session.folder.split(Split.TEST).exists():
         return None
-    place = session.scenario.places[0]
-    spec = session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
+    spec = _last_order(session, best)
     # What is scored is what people get: the model in `best/`.
     placed_card = replace(spec.card, path=str(session.folder.best))
     spec = replace(spec, card=placed_card)
     folder = session.folder.test
+    outcome = _outcome_of_child(session, spec, folder, TEST_ENTRY)
+    if outcome.failure is not None:
+        session.screen.note(
+            f"the winner could not be scored: {outcome.failure.message} (see {folder})"
+        )
+        return None
+    return dict(outcome.metrics)
+
+
+def _last_order(session: Session, best: Experience) -> TrialSpec:
+    """Return the order of the winner's trial once more, without limits: no other trial runs any more."""
+    place = session.scenario.places[0]
+    return session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
+
+
+def _outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+    """Run a child and wait for it.
+
+    Args:
+        session: The search, whose server starts the child where it has one.
+        spec: What the child is told.
+        folder: The child's.
+        entry: The function that it runs.
+    """
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(exist_ok=True)
@@ -291,7 +342,7 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
         session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
     )
     launcher = trials_launcher or SpawnLauncher(spec.threads)
-    executor = LocalExecutor(launcher, TEST_ENTRY)
+    executor = LocalExecutor(launcher, entry)
     ended: Sequence[tuple[int, TrialOutcome]] = ()
     try:
         executor.start(spec, folder)
@@ -301,12 +352,7 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
         if trials_launcher is None:
             executor.close()
     _, outcome = ended[0]
-    if outcome.failure is not None:
-        session.screen.note(
-            f"the winner could not be scored: {outcome.failure.message} (see {folder})"
-        )
-        return None
-    return dict(outcome.metrics)
+    return outcome
 
 
 def summary(

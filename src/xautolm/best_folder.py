@@ -69,7 +69,7 @@ class BestFolder:
             best = self._leader(experiences, results)
             is_placed = best is not None and results is not None and results.best == best.trial
             if best is not None and not is_placed:
-                self._replace(best)
+                self.place(best)
 
     def restore(self, experiences: Sequence[Experience]) -> None:
         """Bring `best/` in order after an earlier session that ended in whatever way."""
@@ -97,10 +97,29 @@ class BestFolder:
             assert results is not None
             self.say(f"best/ stays the model of trial {results.best}, whose own files are lost")
         elif results is None or results.best != best.trial:
-            self._replace(best)
+            self.place(best)
         else:
             self._mend(best, results)
         return best
+
+    def place(self, best: Experience) -> None:
+        """Let `best/` be a trial's model, as the trial's folder holds it now.
+
+        A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
+        the one that is there: without it, the next start places the best model once more.
+        """
+        lead = lead_of(recorded_objectives(self.info))
+        validation = dict(best.outcome.metrics)
+        results = Results(best=best.trial, metric=lead.name, validation=validation, is_final=False)
+        model = self.folder.model(best.trial)
+        fresh = self._fresh
+        # What a kill left of an earlier attempt.
+        shutil.rmtree(fresh, ignore_errors=True)
+        shutil.copytree(model, fresh, copy_function=_link_or_copy)
+        self._write_card(fresh, best, results)
+        self.folder.results.unlink(missing_ok=True)
+        replace_folder(fresh, self.folder.best)
+        write_json(self.folder.results, to_plain(results))
 
     def results(self) -> Results | None:
         """Return what is known of the model in `best/`; None if there is none."""
@@ -155,25 +174,6 @@ class BestFolder:
         if best is None:
             raise NoModelError(f"The weights of all trials in {self.folder.root} are gone.")
         return best
-
-    def _replace(self, best: Experience) -> None:
-        """Let `best/` be a trial's model.
-
-        A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
-        the one that is there: without it, the next start places the best model once more.
-        """
-        lead = lead_of(recorded_objectives(self.info))
-        validation = dict(best.outcome.metrics)
-        results = Results(best=best.trial, metric=lead.name, validation=validation, is_final=False)
-        model = self.folder.model(best.trial)
-        fresh = self._fresh
-        # What a kill left of an earlier attempt.
-        shutil.rmtree(fresh, ignore_errors=True)
-        shutil.copytree(model, fresh, copy_function=_link_or_copy)
-        self._write_card(fresh, best, results)
-        self.folder.results.unlink(missing_ok=True)
-        replace_folder(fresh, self.folder.best)
-        write_json(self.folder.results, to_plain(results))
 
     def _write_card(self, folder: Path, best: Experience, results: Results) -> None:
         card = self.cards[best.configuration.model]

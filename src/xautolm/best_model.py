@@ -36,7 +36,7 @@ class BestModel:
 
     Args:
         run: The run's folder.
-        device: As `FitOptions.device`; `auto` is the device of the run.
+        device: As `FitOptions.device`; `auto` is the fastest that this machine has, whichever it was trained on.
 
     Raises:
         RunFolderError: There is no run.
@@ -46,7 +46,7 @@ class BestModel:
         self.run = run
         self.info = run.info()
         self.task = TASKS.get(self.info.task)
-        self.device = self.info.system.device if device == "auto" else device
+        self.device = device
         self._predictor: Predictor | None = None
         self._loaded: tuple[int, int] | None = None
 

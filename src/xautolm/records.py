@@ -36,6 +36,9 @@ BODY_SECONDS = "body_seconds"
 """In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
 that such a trial says of the machine's speed, for what else it does no training does."""
 
+BF16_CAPABILITY = 8.0
+"""Compute capability of the first GPUs of NVIDIA that compute in bfloat16, and in TF32: Ampere."""
+
 LEAST_BF16_SPEEDUP = 1.15
 """Times faster than float32 that bfloat16 must be on a processor to be used there: less is within what a measurement on
 a busy machine is off, and bfloat16 costs digits."""
@@ -218,6 +221,11 @@ class Gpu:
     compute_capability: float
     """NVIDIA's compute capability, for example 9.0; 0 where there is none."""
 
+    @property
+    def computes_in_bf16(self) -> bool:
+        """Return whether it multiplies bfloat16."""
+        return self.compute_capability >= BF16_CAPABILITY
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Place:
@@ -251,8 +259,9 @@ class SystemProfile:
 
     @property
     def computes_in_bf16(self) -> bool:
-        """Return whether trials run on a processor that is worth using in bfloat16."""
-        # Whether a GPU has bfloat16 is told by its compute capability, which the space looks at.
+        """Return whether what trials run on is worth using in bfloat16, whichever GPU they come to."""
+        if self.device == DeviceKind.CUDA:
+            return bool(self.gpus) and all(gpu.computes_in_bf16 for gpu in self.gpus)
         if self.device != DeviceKind.CPU:
             return False
         return self.bf16_speedup >= LEAST_BF16_SPEEDUP
@@ -381,6 +390,8 @@ class Answering:
     """The mean where the folder is one of sentence-transformers; else it is a model of transformers."""
     chat: bool = False
     """Whether prompts are a user's turn in the tokenizer's chat template."""
+    precision: str = ""
+    """Number format of the passes that it was validated in; empty in folders from before it was noted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -464,7 +475,7 @@ class TrialSpec:
     import_folders: tuple[str, ...] = ()
     """Folders that metrics of somebody's own are imported from, besides those that every process searches."""
     computes_in_bf16: bool = False
-    """Whether passes that train nothing run in bfloat16 on this machine's processor."""
+    """Whether passes that train nothing run in bfloat16 on this machine's processor, or its GPUs."""
     gpu: str = ""
     """UUID of the only GPU that the trial's process sees; empty where it computes on something else."""
 

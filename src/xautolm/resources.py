@@ -24,10 +24,13 @@ from xautolm.records import (
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
 from xautolm.vocabulary import DeviceKind, FailureKind
+from xautolm.zoo import family_of
 
 BYTES = 4
-"""Weights, gradients and optimizer state are float32 in every precision: mixed precision keeps master weights. Only
-quantised weights are smaller."""
+"""Weights that are trained, gradients and optimizer state are float32 in every precision: mixed precision keeps master
+weights. Quantised weights are smaller, and on a GPU those that stay frozen."""
+HALF = 0.5
+"""Size of frozen weights in bfloat16, as a share of float32."""
 OPTIMIZER_COPIES = 3
 """Gradient and Adam's two moments for each trained weight."""
 ACTIVATIONS = 24
@@ -167,10 +170,16 @@ class ResourceModel:
         activations = max(layers_with_gradient, 1) * layer + logits
         # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
         layer_inputs = card.layers * longest * card.hidden_size
-        checkpointed = min(activations, layer + layer_inputs + logits)
+        checkpointed = activations
+        if family_of(card.family).has_checkpointing:
+            checkpointed = min(activations, layer + layer_inputs + logits)
 
         # Weights, in numbers: those that are stored, and what training keeps for each that it changes.
-        stored = method.stored_share(card, values) * card.parameters
+        stored_share = method.stored_share(card, values)
+        is_frozen_on_gpu = method.freezes_body and self.system.device == DeviceKind.CUDA
+        if is_frozen_on_gpu and self.system.computes_in_bf16:
+            stored_share = min(stored_share, HALF)
+        stored = stored_share * card.parameters
         trained = method.trained_share(card, values) * card.parameters
         numbers = stored + OPTIMIZER_COPIES * trained
         process = PROCESS_MEMORY

@@ -47,6 +47,8 @@ OWN = {"data", "tokens", "trials", ".lock"}
 """What may lie in a folder in which a run was killed before it had begun."""
 ANSWERING = "xautolm.json"
 """Lies beside the weights: how answers are had from the model."""
+ADAPTERS = "adapter_config.json"
+"""By this file of peft, a folder holds adapters, and names the folder of the model that they belong to."""
 SET_ASIDE = ".damaged"
 """What the name of a damaged file gets behind it when a new one takes its place."""
 NUMBER = re.compile(r"\d{4,9}")
@@ -56,6 +58,11 @@ NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 Say = Callable[[str], None]
 """Takes a note for a person."""
+
+
+def holds_adapters(folder: Path) -> bool:
+    """Return whether a model's folder holds adapters only, which a large model leaves until it has won."""
+    return (folder / ADAPTERS).is_file()
 
 
 @cache
@@ -155,6 +162,11 @@ class RunFolder:
     def features(self) -> Path:
         """Return the folder of the child that measures the meta-features: its order and its logs."""
         return self.root / "features"
+
+    @property
+    def merging(self) -> Path:
+        """Return the folder of the child that merges the winner's adapters into its model."""
+        return self.root / "merging"
 
     @property
     def test(self) -> Path:

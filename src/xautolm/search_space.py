@@ -18,11 +18,10 @@ from xautolm.space.presets import PRESETS, Bounds
 from xautolm.space.shares import LARGE_DATA, rung_parameter
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import DeviceKind, Export, Precision, Quantization
+from xautolm.vocabulary import DeviceKind, Export, Precision, Preset, Quantization
+from xautolm.zoo import family_of
 
 SPACE_VERSION = "v1"
-BF16_CAPABILITY = 8.0
-"""NVIDIA's compute capability from which a GPU trains in bfloat16: Ampere."""
 
 
 def data_needs(task: Task) -> Needs:
@@ -158,13 +157,15 @@ def _form_space(
     export: Export,
 ) -> Space:
     """Return the hyperparameters of a method on a model in a form, under the form's name."""
+    # The preset of the paper has mixed precision as a switch, which needs both formats.
+    has_masters = method.trains_body or preset == Preset.PAPER
     bounds = Bounds(
         positions=card.positions,
         tokens_max=profile.tokens_max,
         tokens_typical=profile.tokens_typical,
         tokens_p90=profile.tokens_p90,
         train_examples=profile.train_examples,
-        precisions=precisions(system),
+        precisions=precisions(system, card, has_masters=has_masters),
         quantizations=quantizations(system),
         body_dropout=method.trains_body,
         form=FORMS.get(form),
@@ -189,22 +190,31 @@ def _branch(name: str, spaces: Sequence[Space]) -> Branch:
     return Branch(name=name, branches=branches, default=first.name)
 
 
-def precisions(system: SystemProfile) -> tuple[str, ...]:
-    """Return the number formats that the device trains in, the preferred one first.
+def precisions(
+    system: SystemProfile, card: ModelCard, *, has_masters: bool = True
+) -> tuple[str, ...]:
+    """Return the number formats that a model is trained in on the device, the preferred one first.
 
-    On GPUs, bfloat16 needs compute capability 8.0 (Ampere); older ones have float16. Processors gain from bfloat16 if
-    they have instructions for it.
+    Processors gain from bfloat16 if they have instructions for it.
+
+    Args:
+        system: The machine.
+        card: The model's.
+        has_masters: Whether weights of the body are trained, and so kept in float32 whatever passes run in. Beside
+            weights that are frozen, float32 costs a GPU time and memory for digits that nobody misses.
     """
+    float32 = Precision.FLOAT32.value
     if system.device == DeviceKind.CUDA:
-        # A trial may get any of the GPUs.
-        capabilities = [gpu.compute_capability for gpu in system.gpus]
         half = Precision.BFLOAT16
-        if min(capabilities, default=BF16_CAPABILITY) < BF16_CAPABILITY:
+        # On older GPUs there is float16 only, in which some families end in infinities.
+        if not system.computes_in_bf16:
+            if not family_of(card.family).fits_float16:
+                return (float32,)
             half = Precision.FLOAT16
-        return (half.value, Precision.FLOAT32.value)
+        return (half.value, float32) if has_masters else (half.value,)
     if system.computes_in_bf16:
-        return (Precision.BFLOAT16.value, Precision.FLOAT32.value)
-    return (Precision.FLOAT32.value,)
+        return (Precision.BFLOAT16.value, float32)
+    return (float32,)
 
 
 def quantizations(system: SystemProfile) -> tuple[str, ...]:

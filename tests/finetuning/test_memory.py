@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from types import SimpleNamespace
+
 import pytest
 import torch
 
 from tests.test_symptoms import MEMORY_MESSAGES
 from xautolm.errors import TrialError
-from xautolm.finetuning.memory import MemoryLimitReached, in_batches, with_smaller_batches
+from xautolm.finetuning.memory import (
+    MemoryLimitReached,
+    in_batches,
+    memory_guard,
+    with_smaller_batches,
+)
 
 
 @pytest.mark.parametrize("message", MEMORY_MESSAGES)
@@ -47,6 +55,42 @@ def test_nothing_else_is_tried_again(error: Exception) -> None:
     with pytest.raises(type(error)):
         with_smaller_batches(attempt, 8, adjustments)
     assert attempts == [8] and not adjustments
+
+
+def test_a_model_without_checkpointing_is_not_tried_with_it() -> None:
+    attempts: list[tuple[int, bool]] = []
+
+    def attempt(size: int, checkpointing: bool) -> None:
+        attempts.append((size, checkpointing))
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with pytest.raises(torch.OutOfMemoryError):
+        with_smaller_batches(attempt, 2, [], checkpointing=True, can_checkpoint=False)
+    assert attempts == [(2, False), (1, False)]
+
+
+class OnGpu(torch.nn.Module):
+    """A model whose weights are on a GPU; whoever looks for its modules is told off."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(device=torch.device("cuda", 0))
+
+    def modules(self) -> Iterator[torch.nn.Module]:
+        raise AssertionError("a hook on each module takes longer than a small kernel")
+
+
+def test_on_a_gpu_no_module_is_watched() -> None:
+    with memory_guard(OnGpu(), limit=1):
+        pass
+    with pytest.raises(AssertionError, match="hook"), memory_guard(OnProcessor(), limit=1):
+        pass
+
+
+class OnProcessor(OnGpu):
+    """The same on a processor, where hooks are the only way."""
+
+    def parameters(self, recurse: bool = True) -> Iterator[SimpleNamespace]:
+        yield SimpleNamespace(device=torch.device("cpu"))
 
 
 def test_answers_are_given_in_smaller_batches_where_memory_runs_out() -> None:

@@ -1,7 +1,8 @@
-"""bfloat16 on a processor: emulated where the instructions lack, so slow here, but as good."""
+"""Number formats: bfloat16 on a processor, emulated where the instructions lack; weights that stay frozen; TF32."""
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,12 +10,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from safetensors.torch import load_file
+from transformers import AutoModel, Trainer
 
 from tests.finetuning.conftest import Order
 from xautolm.finetuning import bf16_speed
 from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.predictor import Predictor
-from xautolm.finetuning.run import run
+from xautolm.finetuning.run import _set_up_gpu, run
+from xautolm.finetuning.training import make_trainer
+from xautolm.metrics import scores
+from xautolm.records import Limits
+from xautolm.tasks import TASKS
+from xautolm.testing import FakeGpu, faked_cuda
 
 # What libraries say of themselves while they work.
 pytestmark = pytest.mark.filterwarnings(
@@ -22,15 +30,94 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 
-def test_only_a_processor_is_switched_to_bfloat16() -> None:
-    matrix = torch.randn(4, 4)
-    for device, is_bf16, expected in (
-        ("cpu", True, torch.bfloat16),
-        ("cpu", False, torch.float32),
-        ("cuda:0", True, torch.float32),
-    ):
-        with arithmetic(device, is_bf16=is_bf16):
-            assert (matrix @ matrix).dtype == expected
+@pytest.mark.parametrize(
+    ("device", "is_bf16", "kind"),
+    [("cpu", True, "cpu"), ("cuda:0", True, "cuda"), ("mps", True, ""), ("cpu", False, "")],
+)
+def test_passes_are_switched_to_bfloat16_where_that_is_asked_for(
+    device: str, is_bf16: bool, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    switched: list[tuple[str, torch.dtype]] = []
+
+    def autocast(kind: str, dtype: torch.dtype) -> contextlib.nullcontext[None]:
+        switched.append((kind, dtype))
+        return contextlib.nullcontext()
+
+    monkeypatch.setattr("torch.autocast", autocast)
+    with arithmetic(device, is_bf16=is_bf16):
+        assert switched == ([(kind, torch.bfloat16)] if kind else [])
+
+
+@pytest.mark.parametrize(
+    ("capability", "precision"), [((7, 5), "highest"), ((8, 0), "high"), ((12, 1), "high")]
+)
+def test_a_trial_starts_cuda_on_its_gpu_with_tf32_where_there_is_one(
+    order: Order, capability: tuple[int, int], precision: str
+) -> None:
+    gpu = FakeGpu(uuid="GPU-own", memory=80 * 10**9, capability=capability)
+    spec = replace(order(), device="cuda:0", limits=Limits(gpu_memory=20 * 10**9))
+    try:
+        with faked_cuda(gpu) as cuda:
+            _set_up_gpu(spec)
+        assert cuda.started_with == [gpu] and cuda.memory_share == 0.25
+        assert torch.get_float32_matmul_precision() == precision
+    finally:
+        torch.set_float32_matmul_precision("highest")
+
+
+@pytest.mark.parametrize(
+    ("model", "head"),
+    [
+        ("minilm-l2", "2_Dense/model.safetensors linear.weight"),
+        # Its head is opened for the training, and closed again in the family's own form.
+        pytest.param("minilm-l6", "model.safetensors classifier.weight", marks=pytest.mark.slow),
+    ],
+)
+def test_frozen_weights_lie_in_bfloat16_and_what_is_trained_in_float32(
+    order: Order, folder: Path, model: str, head: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trainers: list[Trainer] = []
+    frozen: dict[str, torch.dtype] = {}
+    trained: dict[str, torch.dtype] = {}
+
+    def noted(*arguments: object) -> Trainer:
+        trainers.append(make_trainer(*arguments))
+        # Now: when the trial has ended, adapters are merged.
+        for name, weight in trainers[-1].model.named_parameters():
+            (trained if weight.requires_grad else frozen)[name] = weight.dtype
+        return trainers[-1]
+
+    monkeypatch.setattr("xautolm.finetuning.gradient.make_trainer", noted)
+    fixed = {"precision": "bf16", "lora_bias": "all"}
+    spec = order(model, "lora", rows=120, epochs=1, **fixed)
+    # As a trial on a GPU loads them; that the processor does the computing makes no difference to it.
+    spec = replace(spec, gpu="GPU-none")
+    outcome = run(spec, folder)
+    assert outcome.succeeded
+    (trainer,) = trainers
+    assert set(trained.values()) == {torch.float32}
+    assert any("lora_A" in name for name in trained) and any(".bias" in name for name in trained)
+    assert {frozen[name] for name in frozen if "base_layer.weight" in name} == {torch.bfloat16}
+    assert trainer.state.total_flos == 0, "operations are counted, for a number that nobody reads"
+
+    # The body is saved in the digits that it has, and loads in float32 for its head's sake.
+    weights = load_file(folder / "model" / "model.safetensors")
+    matrices = {tensor.dtype for name, tensor in weights.items() if "query.weight" in name}
+    assert matrices == {torch.bfloat16}
+    file, _, name = head.partition(" ")
+    assert load_file(folder / "model" / file)[name].dtype == torch.float32
+    plain = AutoModel.from_pretrained(folder / "model")
+    assert {weight.dtype for weight in plain.parameters()} == {torch.float32}
+    predictor = Predictor(folder / "model", "cpu")
+    assert predictor.settings.precision == "bf16"
+    table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+    task = TASKS.get(spec.task)
+    again = scores(
+        spec.metrics,
+        task.encode(list(table["label"]), spec.labels),
+        task.predictions(predictor.answers(table)),
+    )
+    assert again["accuracy"] == pytest.approx(outcome.metrics["accuracy"], abs=0.1)
 
 
 def test_numbers_in_bfloat16_and_with_gradients_become_an_array() -> None:

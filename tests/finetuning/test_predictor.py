@@ -16,6 +16,7 @@ from xautolm.finetuning.predictor import Predictor, present_device
 from xautolm.finetuning.run import run
 from xautolm.report.usage import usage_of
 from xautolm.tasks import TASKS
+from xautolm.testing import FakeGpu, faked_cuda
 
 pytestmark = [
     pytest.mark.filterwarnings(
@@ -52,3 +53,10 @@ def test_a_device_that_is_not_here_is_the_processor(monkeypatch: pytest.MonkeyPa
     assert [present_device(name) for name in ("cpu", "cuda", "cuda:1")] == ["cpu"] * 3
     monkeypatch.setattr("torch.cuda.is_available", lambda: True)
     assert present_device("cuda:1") == "cuda:1"
+
+
+def test_a_model_is_asked_on_the_device_that_this_machine_has() -> None:
+    gpu = FakeGpu(uuid="GPU-a")
+    assert present_device("auto") in ("cpu", "mps")
+    with faked_cuda(gpu):
+        assert present_device("auto") == "cuda"

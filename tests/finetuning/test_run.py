@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,14 +13,22 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, pipeline
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    EvalPrediction,
+    PreTrainedModel,
+    pipeline,
+)
 
 from tests.finetuning.conftest import Order
 from xautolm.errors import TrialError
 from xautolm.finetuning import memory, training
 from xautolm.finetuning.feature_files import read_features
 from xautolm.finetuning.features import MEAN
+from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.predictor import Predictor
+from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.run import run
 from xautolm.finetuning.tokens import load_tokenizer, tokenized, trained_rows
 from xautolm.methods import METHODS
@@ -110,9 +120,9 @@ def test_tokenizers_of_models_from_scratch_are_the_same_each_time(
     spec = order()
     (card,) = find_models([family], ZOO.things)
     written = []
-    for time in ("first", "second"):
-        load_tokenizer(card, Path(spec.data), tmp_path / time)
-        (file,) = (tmp_path / time).rglob("tokenizer.json")
+    for turn in ("first", "second"):
+        load_tokenizer(card, Path(spec.data), tmp_path / turn)
+        (file,) = (tmp_path / turn).rglob("tokenizer.json")
         written.append(file.read_text())
     assert written[0] == written[1]
     if card.architecture == "encoder":
@@ -329,3 +339,54 @@ def test_tokens_are_computed_once(
         "datasets.DatasetDict.save_to_disk", lambda *_: pytest.fail("tokenised twice")
     )
     run(spec, folder)
+
+
+@pytest.mark.parametrize("method", ["full", "probe"])
+def test_loading_is_no_part_of_a_trials_time(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    seconds = 4.0
+
+    def slow(*arguments: object) -> PreTrainedModel:
+        time.sleep(seconds)
+        return bare_model(*arguments)
+
+    monkeypatch.setattr("xautolm.finetuning.probing.bare_model", slow)
+    spec = order("minilm-l2", method, rows=60, epochs=1)
+    started = time.monotonic()
+    outcome = run(spec, folder)
+    wall_time = time.monotonic() - started
+    assert outcome.succeeded and 0 < outcome.evaluation_time < wall_time - seconds
+
+
+def test_only_logits_are_kept_of_an_evaluation(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept: list[object] = []
+    scoring = training._metrics
+
+    def noted(trial: PreparedTrial) -> Callable[[EvalPrediction], dict[str, float]]:
+        score = scoring(trial)
+
+        def note(prediction: EvalPrediction) -> dict[str, float]:
+            kept.append(prediction.predictions)
+            return score(prediction)
+
+        return note
+
+    monkeypatch.setattr(training, "_metrics", noted)
+    # An encoder-decoder also gives what its encoder made of every token.
+    spec = order("scratch-encoder-decoder", "full", rows=60, epochs=1, form="classify")
+    assert run(spec, folder).succeeded
+    assert kept and all(isinstance(outputs, np.ndarray) for outputs in kept)
+
+
+def test_lack_of_memory_while_loading_is_lack_of_memory_in_all_its_words(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*arguments: object, **more: object) -> None:
+        raise RuntimeError("CUDA error: out of memory")
+
+    monkeypatch.setattr("xautolm.finetuning.model.read_weights_and_report", full)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run(order("minilm-l2", "full", rows=60, epochs=1), folder)

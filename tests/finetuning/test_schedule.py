@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import TrainerControl, TrainerState, get_scheduler
 
-from xautolm.finetuning.callbacks import Deadline
+from xautolm.finetuning.callbacks import Deadline, Writing
 from xautolm.finetuning.schedule import Course, StepPlan
 
 
@@ -36,6 +36,32 @@ def test_a_shortened_schedule_ends_where_the_whole_one_would(name: str) -> None:
     # From step 20 on twice as fast: 80 steps of the schedule in 40.
     assert rates[21:] == pytest.approx(expected[22:100:2])
     assert short.get_last_lr()[0] == pytest.approx(whole.get_last_lr()[0], abs=1e-6)
+
+
+def test_time_is_kept_for_what_must_be_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [100.0]
+    monkeypatch.setattr("xautolm.finetuning.callbacks.time.monotonic", lambda: now[0])
+    args, state, control = SimpleNamespace(), TrainerState(max_steps=300), TrainerControl()
+    weights = torch.nn.Linear(1000, 250_000, bias=False)
+    writing = Writing.of(weights, is_exported_whole=True)
+    assert writing == Writing(checkpoint=10**9, export=10**9)
+    clock = Deadline(1000.0, 100, 10, writing=writing)
+    clock.on_train_begin(args, state, control)
+    clock.evaluation_seconds = 0.0
+    # A checkpoint, the best one read again, and the export: 3 GB at 500 MB/s until the disk was seen.
+    assert clock.reserve(now[0], 1.0) == pytest.approx(6.0)
+    clock.on_evaluate(args, state, control)
+    now[0] += 5.0
+    clock.on_save(args, state, control)
+    clock.evaluation_seconds = 0.0
+    assert clock.reserve(now[0], 1.0) == pytest.approx(15.0)
+    # Small models take what they took before.
+    small = Deadline(1000.0, 100, 10, writing=Writing(checkpoint=9 * 10**7, export=9 * 10**7))
+    small.on_evaluate(args, state, control)
+    now[0] += 3.0
+    small.on_save(args, state, control)
+    small.evaluation_seconds = 0.0
+    assert small.reserve(now[0], 1.0) == 2.0
 
 
 class Training:

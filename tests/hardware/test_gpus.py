@@ -11,6 +11,7 @@ import pytest
 
 from xautolm.errors import UsageError
 from xautolm.hardware import gpus, system_profile, trial_places
+from xautolm.settings import ALLOCATOR_VARIABLES, child_environment
 from xautolm.testing import FakeGpu, faked_driver
 
 GB = 10**9
@@ -163,3 +164,22 @@ def test_indices_of_different_cards_count_as_cuda_counts(monkeypatch: pytest.Mon
     with faked_driver(DISPLAY, A, visible="0"):
         assert uuids() == ["GPU-dd44"]
     gpus._uuids_of_cuda.cache_clear()
+
+
+def test_trials_let_segments_of_memory_grow_unless_they_are_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name in ALLOCATOR_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    assert child_environment(1)["PYTORCH_ALLOC_CONF"] == "expandable_segments:True"
+    monkeypatch.setenv("PYTORCH_CUDA_ALLOC_CONF", "max_split_size_mb:128")
+    assert "PYTORCH_ALLOC_CONF" not in child_environment(1)
+
+
+def test_the_server_does_not_look_for_slices_which_only_cuda_itself_could_count(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "MIG-11")
+    assert "CUDA_VISIBLE_DEVICES" not in child_environment(1)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
+    assert child_environment(1)["CUDA_VISIBLE_DEVICES"] == "1"

@@ -75,6 +75,7 @@ def frozen(model: torch.nn.Module, card: ModelCard, values: Values) -> torch.nn.
         ({"stored_share": lambda card, values: 1.5}, "takes 1.5 of its memory"),
         ({"backward_share": lambda card, values: 0.0}, "without a backward pass"),
         ({"trains_body": False}, "trains_body = True"),
+        ({"freezes_body": True}, "says that it stays frozen"),
         ({"trains_by_gradient": False}, "takes no gradient step, and trains"),
         ({"wrap": frozen, "trained_share": lambda card, values: 0.0}, "trains nothing of a bert"),
     ],

@@ -1,14 +1,55 @@
-"""Adapters of peft, merged into the model that they were trained on."""
+"""Adapters of peft: merged into the model that they were trained on, or kept apart from it."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from peft import PeftModel
-from transformers import PreTrainedModel
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from xautolm.finetuning.export import save_answering
 from xautolm.finetuning.pretrained import read_adapters
+from xautolm.records import Answering, TrialSpec
+from xautolm.tasks import TASKS, form_of
+
+LEAST_PARAMETERS = 500_000_000
+"""Weights from which on a trial leaves adapters, and only the winner's are merged: 1 GB in bfloat16, which takes a
+second or more to merge and as long to write, in every trial. A smaller model is whole in each trial's folder."""
+
+
+def leaves_adapters(model: PreTrainedModel, spec: TrialSpec) -> bool:
+    """Return whether a trial's folder gets the adapters of its model alone.
+
+    A head of the task's own is written in the family's form, which needs the body beside it: such models are merged.
+
+    Args:
+        model: As trained.
+        spec: The trial's order.
+    """
+    task = TASKS.get(spec.task)
+    form = form_of(task.forms, spec.card.architecture, spec.configuration.values)
+    is_large = spec.card.parameters >= LEAST_PARAMETERS
+    return is_large and form.says_words and isinstance(model, PeftModel)
+
+
+def save_adapters(
+    model: PeftModel, tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path
+) -> None:
+    """Save a model's adapters, and what answering needs besides them and the untrained model, which stays where it is.
+
+    Args:
+        model: As trained.
+        tokenizer: Its tokenizer.
+        settings: Of answering.
+        folder: Where to; made if it does not exist.
+    """
+    # Embeddings were not trained.
+    model.save_pretrained(str(folder), save_embedding_layers=False)
+    # What the folder is a model of is read from here.
+    model.get_base_model().config.save_pretrained(str(folder))
+    save_answering(tokenizer, settings, folder)
 
 
 def without_adapters(

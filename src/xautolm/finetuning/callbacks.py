@@ -5,17 +5,28 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
-from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers import (
+    PreTrainedModel,
+    TrainerCallback,
+    TrainerControl,
+    TrainerState,
+    TrainingArguments,
+)
 
 from xautolm.errors import TrialError
 from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder
 from xautolm.vocabulary import FailureKind
 
 SAVE_SECONDS = 2.0
-"""Kept free before the deadline for saving the model."""
+"""Kept free before the deadline for saving the model, at least."""
+DISK_SPEED = 500e6
+"""Bytes a second at which weights are written and read until a disk has shown its own speed: that of a slow SSD."""
+MEASURABLE = 100_000_000
+"""Bytes of a checkpoint from which on the time of writing it tells of the disk, and not of opening files."""
 SAFETY = 1.25
 """Factor on the time that an evaluation is expected to take."""
 EVALUATION = "eval_"
@@ -143,6 +154,47 @@ class NanGuard(TrainerCallback):
                 raise TrialError(FailureKind.DIVERGED, reason)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Writing:
+    """Hold what has to be written and read when a training ends, in bytes."""
+
+    checkpoint: int
+    """Of one epoch: all weights, or the adapters and the head alone."""
+    export: int
+    """Of the folder that the trial leaves."""
+
+    @classmethod
+    def of(cls, model: PreTrainedModel, *, is_exported_whole: bool) -> Writing:
+        """Return what a model's training will write.
+
+        Args:
+            model: Ready to be trained.
+            is_exported_whole: Whether its folder will have all weights, adapters merged into them.
+        """
+        all_bytes = 0
+        trained_bytes = 0
+        for weight in model.parameters():
+            all_bytes += weight.nbytes
+            if weight.requires_grad:
+                trained_bytes += weight.nbytes
+        checkpoint = all_bytes
+        # Of peft, adapters and head are written alone.
+        if hasattr(model, "peft_config"):
+            checkpoint = trained_bytes
+        export = checkpoint
+        if is_exported_whole:
+            export = all_bytes
+        return cls(checkpoint=checkpoint, export=export)
+
+    def seconds(self, speed: float) -> float:
+        """Return how long the last checkpoint, reading the best one again, and the export take.
+
+        Args:
+            speed: Of the disk, in bytes a second.
+        """
+        return (2 * self.checkpoint + self.export) / speed
+
+
 class Deadline(TrainerCallback):
     """Stop training early enough to evaluate and save before the time limit.
 
@@ -151,6 +203,7 @@ class Deadline(TrainerCallback):
         train_examples: Size of the training split.
         validation_examples: Size of the validation split.
         evaluation_share: Time of evaluating an example over that of training on it, before one was measured.
+        writing: What is written when the training ends; nothing of weight by default.
     """
 
     def __init__(
@@ -159,7 +212,10 @@ class Deadline(TrainerCallback):
         train_examples: int,
         validation_examples: int,
         evaluation_share: float = 0.5,
+        writing: Writing | None = None,
     ) -> None:
+        self.writing = writing or Writing(checkpoint=0, export=0)
+        self.disk_speed = DISK_SPEED
         self.deadline = deadline
         # Time of an evaluation over that of an epoch's training.
         self.validation_share = evaluation_share * validation_examples / max(train_examples, 1)
@@ -207,6 +263,15 @@ class Deadline(TrainerCallback):
         self.evaluation_seconds = now - self.training_since
         self.training_since = now
 
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
+    ) -> None:
+        """Note how fast the disk is, if it had enough to write."""
+        # A checkpoint is written right after an evaluation, which has set the clock.
+        seconds = time.monotonic() - self.training_since
+        if self.writing.checkpoint >= MEASURABLE and seconds > 0:
+            self.disk_speed = self.writing.checkpoint / seconds
+
     def leave_out(self, seconds: float) -> None:
         """Take no account of so many seconds that have just passed: they were no training."""
         self.training_since += seconds
@@ -219,9 +284,10 @@ class Deadline(TrainerCallback):
             epoch: Epochs so far; looked at before the first evaluation, in the first epoch.
         """
         evaluation_seconds = self.evaluation_seconds
+        save_seconds = max(SAVE_SECONDS, self.writing.seconds(self.disk_speed))
         if evaluation_seconds is None:
             # Nothing was evaluated yet: an evaluation is taken for a share of an epoch at the present pace.
             seconds_so_far = now - self.training_since
             epoch_seconds = seconds_so_far / max(epoch, 1e-9)
-            return SAFETY * epoch_seconds * self.validation_share + SAVE_SECONDS
-        return SAFETY * evaluation_seconds + SAVE_SECONDS
+            return SAFETY * epoch_seconds * self.validation_share + save_seconds
+        return SAFETY * evaluation_seconds + save_seconds

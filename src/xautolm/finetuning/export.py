@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
-from xautolm.serialization import to_plain, write_json
+from xautolm.serialization import read_json, to_plain, write_json
+
+CONFIG = "config.json"
+"""Where transformers notes the number format that a model is loaded in."""
 
 
 def save_model(
@@ -25,8 +29,27 @@ def save_model(
         settings: Of answering.
         folder: Where to; made if it does not exist.
     """
-    model.save_pretrained(str(folder))
+    save_weights(model, folder)
     save_answering(tokenizer, settings, folder)
+
+
+def save_weights(model: PreTrainedModel, folder: Path, *, loads_in_float32: bool = False) -> None:
+    """Save weights and configuration; each weight takes the number format that it was trained in.
+
+    A body that lay in bfloat16 beside a head in float32 is written so, and loaded as float32, unless somebody asks for
+    another format: a head that was closed to the family's own form is not right in the digits of bfloat16.
+
+    Args:
+        model: As trained, without adapters.
+        folder: Where to; made if it does not exist.
+        loads_in_float32: Whether a head in float32 will stand on it that is not part of the model.
+    """
+    model.save_pretrained(str(folder))
+    types = {weight.dtype for weight in model.parameters() if weight.is_floating_point()}
+    has_both = torch.float32 in types and len(types) > 1
+    if has_both or (loads_in_float32 and types != {torch.float32}):
+        path = folder / CONFIG
+        write_json(path, {**read_json(path), "dtype": "float32"})
 
 
 def save_answering(tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:

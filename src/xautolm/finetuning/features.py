@@ -31,6 +31,7 @@ from xautolm.finetuning.feature_files import (
 from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.linear_head import LinearHead
 from xautolm.finetuning.mean_pooled import mean_over_layers, mean_over_tokens
+from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.precision import as_array
 from xautolm.finetuning.probe import sampled_rows
 from xautolm.finetuning.tokens import once
@@ -263,7 +264,7 @@ class _Body:
                 # A family's own dense layer may make it another width than the body's.
                 width += self.head.linear.in_features
             else:
-                width += self.head.model.config.hidden_size
+                width += self.head.model.config.get_text_config().hidden_size
         return width
 
     def batches(
@@ -295,9 +296,33 @@ class _Body:
                 tokens = columns.select(read_positions)[:]
                 for first, last in _bounds(lengths[start:end]):
                     batch = {name: cells[first:last] for name, cells in tokens.items()}
-                    features = self._features(batch, readouts, watched)
+                    features = self._features_in_parts(batch, readouts, watched)
                     batch_positions = read_positions[first:last]
                     yield batch_positions.tolist(), features
+
+    def _features_in_parts(
+        self, batch: Mapping[str, list[list[int]]], readouts: Sequence[Readout], watched: _Pass
+    ) -> dict[Readout, np.ndarray]:
+        """Run the body over a batch, in parts where memory does not suffice; arguments and result as `_features`.
+
+        Raises:
+            Exception: Whatever said that a single row does not fit.
+        """
+        row_count = len(batch["input_ids"])
+        parts: list[dict[Readout, np.ndarray]] = []
+
+        def compute(places: list[int]) -> None:
+            first, last = places[0], places[-1] + 1
+            part = {name: cells[first:last] for name, cells in batch.items()}
+            features = self._features(part, readouts, watched)
+            parts.append(features)
+
+        in_batches(list(range(row_count)), row_count, compute)
+        by_readout = {}
+        for readout in readouts:
+            arrays = [part[readout] for part in parts]
+            by_readout[readout] = np.concatenate(arrays)
+        return by_readout
 
     def _features(
         self, batch: Mapping[str, list[list[int]]], readouts: Sequence[Readout], watched: _Pass

@@ -14,8 +14,8 @@ from accelerate.utils import set_seed
 from datasets import DatasetDict
 from transformers import PreTrainedModel, Trainer
 
-from xautolm.finetuning.adapters import without_adapters
-from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress
+from xautolm.finetuning.adapters import leaves_adapters, save_adapters, without_adapters
+from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress, Writing
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.memory import (
@@ -24,6 +24,7 @@ from xautolm.finetuning.memory import (
     release_memory,
     with_smaller_batches,
 )
+from xautolm.finetuning.model import precision_of_passes, widen_trained
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, save_started, started_model
@@ -37,6 +38,7 @@ from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks.forms import FORMS
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import DeviceKind, Split, TrialStatus
+from xautolm.zoo import family_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,31 +74,58 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
         attempted = replace(trial, spec=order)
         return _train(attempted, start, deadline, folder)
 
+    family = family_of(spec.card.family)
     training = with_smaller_batches(
-        attempt, spec.micro_batch, adjustments, checkpointing=spec.gradient_checkpointing
+        attempt,
+        spec.micro_batch,
+        adjustments,
+        checkpointing=spec.gradient_checkpointing,
+        can_checkpoint=family.has_checkpointing,
     )
     if training.plan.is_shortened:
         adjustments.append(training.plan.account)
     # Before merging and saving: a trial's time is that of training and validation, and nothing else.
-    evaluation_time = time.monotonic() - started
-
-    def load_untrained() -> PreTrainedModel:
-        # What a checkpoint lacks is drawn at random: with the same seed it is what was trained on.
-        set_seed(spec.seed)
-        order = replace(spec, device=DeviceKind.CPU.value)
-        on_processor = replace(trial, spec=order)
-        return started_model(on_processor, start)
-
-    model = without_adapters(training.trainer.model, load_untrained)
+    seconds_since_start = time.monotonic() - started
+    evaluation_time = seconds_since_start - trial.loading.seconds
     trial_folder = TrialFolder(folder)
-    if start is None:
-        save_model(model, trial.tokenizer, trial.settings, trial_folder.model)
-    else:
-        # Its head is still one linear layer, and not what the family's class would load.
-        save_started(model, trial, trial_folder.model)
+    _export(training.trainer.model, trial, start, trial_folder.model)
     # The best of them is what was saved.
     shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
     return _outcome(spec, training, evaluation_time, adjustments)
+
+
+def _export(
+    trained: PreTrainedModel, trial: PreparedTrial, start: Probe | None, folder: Path
+) -> None:
+    """Leave a trained model in a folder.
+
+    Args:
+        trained: With its adapters, if it has any.
+        trial: What it was trained for.
+        start: What its head started from; None for a random head, or none.
+        folder: Where to; made if it does not exist.
+    """
+    # Whoever asks the model on a GPU does so in the number format that it was validated in.
+    precision = precision_of_passes(trial.spec).value
+    settings = replace(trial.settings, precision=precision)
+    trial = replace(trial, settings=settings)
+    if leaves_adapters(trained, trial.spec):
+        save_adapters(trained, trial.tokenizer, settings, folder)
+        return
+
+    def load_untrained() -> PreTrainedModel:
+        # What a checkpoint lacks is drawn at random: with the same seed it is what was trained on.
+        set_seed(trial.spec.seed)
+        order = replace(trial.spec, device=DeviceKind.CPU.value)
+        on_processor = replace(trial, spec=order)
+        return started_model(on_processor, start)
+
+    model = without_adapters(trained, load_untrained)
+    if start is None:
+        save_model(model, trial.tokenizer, settings, folder)
+    else:
+        # Its head is still one linear layer, and not what the family's class would load.
+        save_started(model, trial, folder)
 
 
 def planned_time(training: Training, seconds: float) -> float:
@@ -152,18 +181,23 @@ def _train(
     model = started_model(trial, start)
     method = METHODS.get(spec.configuration.method)
     model = method.wrap(model, spec.card, spec.configuration.values)
+    widen_trained(model)
 
     train_rows = len(trial.tokens[Split.TRAIN])
     validation = trial.tokens[Split.VALIDATION]
     form = FORMS.get(trial.settings.form)
     evaluation_share = form.evaluation_share
     progress = Progress(folder)
-    clock = Deadline(deadline, train_rows, len(validation), evaluation_share)
+    is_exported_whole = not leaves_adapters(model, spec)
+    writing = Writing.of(model, is_exported_whole=is_exported_whole)
+    clock = Deadline(deadline, train_rows, len(validation), evaluation_share, writing)
     plan = StepPlan(clock)
     looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
     # The clock before the plan, which asks it how long an evaluation took.
     callbacks = [progress, NanGuard(), clock, plan, looks]
-    trainer = make_trainer(trial, model, callbacks, folder)
+    with trial.loading.counted():
+        # It moves the model to its device.
+        trainer = make_trainer(trial, model, callbacks, folder)
     # A look is the Trainer's own evaluation, which gives the answers of these forms only.
     if TORCH_FORMS.get(trial.settings.form).answers_by_logits:
         looks.attach(trainer, train_rows, validation)

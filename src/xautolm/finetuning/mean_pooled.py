@@ -18,6 +18,7 @@ from torch import nn
 from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
+from xautolm.finetuning.export import save_weights
 from xautolm.finetuning.pretrained import read_config, read_weights
 from xautolm.serialization import write_json
 from xautolm.vocabulary import Layers
@@ -78,7 +79,7 @@ class MeanPooledClassifier(nn.Module):
         needs_all = self.layers is Layers.ALL
         output = self.body(**inputs, output_hidden_states=needs_all)
         # The first of the outputs is the last layer's hidden state.
-        hidden = output[0]
+        hidden = output[0].float()
         if needs_all:
             hidden = mean_over_layers(output.hidden_states)
         features = mean_over_tokens(hidden, attention_mask)
@@ -102,7 +103,7 @@ class MeanPooledClassifier(nn.Module):
             modules.append((LAYER_POOLING, "WeightedLayerPooling"))
         modules += [(POOLING, "Pooling"), (DENSE, "Dense")]
 
-        self.body.save_pretrained(str(folder))
+        save_weights(self.body, folder, loads_in_float32=True)
         lengths = {"max_seq_length": max_length, "do_lower_case": False}
         write_json(folder / "sentence_bert_config.json", lengths)
         if self.layers is Layers.ALL:
@@ -216,7 +217,8 @@ def pool_by_mean(model: PreTrainedModel) -> None:
         body: nn.Module, arguments: object, output: BaseModelOutput
     ) -> BaseModelOutput:
         hidden = output.last_hidden_state
-        mean = mean_over_tokens(hidden, masks.pop())
+        # In float32: bfloat16 cannot even count beyond 256 tokens.
+        mean = mean_over_tokens(hidden.float(), masks.pop()).to(hidden.dtype)
         # A view: no memory for the copies.
         output.last_hidden_state = mean.unsqueeze(1).expand_as(hidden)
         # Some families pool the first token inside the body, before this hook.
@@ -231,7 +233,7 @@ def pool_by_mean(model: PreTrainedModel) -> None:
 def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
     config = read_config(folder)
-    body = read_weights(AutoModel, folder, config=config)
+    body = read_weights(AutoModel, folder, config=config, dtype=torch.float32)
     dense = load_file(folder / DENSE / "model.safetensors")
     weight = dense["linear.weight"].numpy()
     bias = dense["linear.bias"].numpy()

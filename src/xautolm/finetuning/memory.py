@@ -37,13 +37,16 @@ def memory_guard(model: nn.Module, limit: int | None) -> Iterator[None]:
     """Raise `MemoryLimitReached` from the next layer's forward pass once resident memory nears a limit.
 
     Processors have no out-of-memory exception to catch: the system kills. So a thread watches, and hooks on the
-    model's modules raise in the thread that computes.
+    model's modules raise in the thread that computes. On a GPU lack of memory is an exception, and a hook on each
+    module would take longer than the kernels of a small one.
 
     Args:
         model: What computes inside the context.
         limit: In bytes; None for no limit.
     """
-    if limit is None:
+    weights = next(model.parameters(), None)
+    is_on_gpu = weights is not None and weights.device.type == DeviceKind.CUDA
+    if limit is None or is_on_gpu:
         yield
         return
     exceeded = threading.Event()
@@ -81,6 +84,7 @@ def with_smaller_batches(
     adjustments: list[str],
     *,
     checkpointing: bool = False,
+    can_checkpoint: bool = True,
 ) -> T:
     """Return the result of the first attempt at a training that fits in memory.
 
@@ -93,15 +97,17 @@ def with_smaller_batches(
         size: The first per-device batch, in examples.
         adjustments: One line is added for each change.
         checkpointing: Whether to begin with gradient checkpointing.
+        can_checkpoint: Whether the model knows it at all.
 
     Raises:
-        Exception: Whatever said that a batch of one with checkpointing does not fit either.
+        Exception: Whatever said that a batch of one does not fit either, with checkpointing where that is known.
     """
+    checkpointing = checkpointing and can_checkpoint
     while True:
         try:
             return attempt(size, checkpointing)
         except Exception as error:
-            is_least = size == 1 and checkpointing
+            is_least = size == 1 and (checkpointing or not can_checkpoint)
             if is_least or not can_be_absorbed(error):
                 raise
             first_line = str(error).split("\n")[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 
 import torch
 from transformers import AutoConfig, PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
@@ -17,10 +17,17 @@ from xautolm.finetuning.pretrained import (
     read_weights_and_report,
     stored_config,
 )
-from xautolm.methods import head_parameters
+from xautolm.methods import METHODS, head_parameters
 from xautolm.records import ModelCard, Scalar, TrialSpec
+from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
-from xautolm.vocabulary import Architecture, FailureKind, Origin, Precision, Quantization
+from xautolm.vocabulary import (
+    Architecture,
+    FailureKind,
+    Origin,
+    Precision,
+    Quantization,
+)
 from xautolm.zoo import family_of
 
 DROPOUTS = (
@@ -51,10 +58,13 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
         TrialError: It cannot be loaded (`load_error`).
     """
     card = spec.card
-    form_name = form_of(task.forms, card.architecture, spec.configuration.values).name
-    form = TORCH_FORMS.get(form_name)
+    form_of_task = form_of(task.forms, card.architecture, spec.configuration.values)
+    form = TORCH_FORMS.get(form_of_task.name)
     config = _config(spec, task, form, tokenizer)
     model = _load(spec, config, form)
+    # What says words is a matrix of the pretrained model; a head of the task's own is trained.
+    if weights_type(spec) is not torch.float32 and not form_of_task.says_words:
+        widen(head_parameters(model))
     if card.origin != Origin.SCRATCH:
         head = form.head(spec, task)
         if not _has_head_for(card, head):
@@ -74,6 +84,47 @@ def precision_of(values: Mapping[str, Scalar]) -> Precision:
     if values.get("use_mixed_precision"):
         return Precision.BFLOAT16
     return Precision.FLOAT32
+
+
+def weights_type(spec: TrialSpec) -> torch.dtype:
+    """Return the number format in which a trial's pretrained body lies in memory.
+
+    What is trained has float32 masters. Beside a frozen float32 matrix, autocast on a GPU keeps its copy in bfloat16
+    until the backward pass: 6 bytes a weight, where a matrix that is loaded in bfloat16 takes 2.
+    """
+    method = METHODS.get(spec.configuration.method)
+    # Not by the device, which is the processor where quantised weights are given their full width for saving.
+    if not spec.gpu or not method.freezes_body:
+        return torch.float32
+    if precision_of_passes(spec) is Precision.BFLOAT16:
+        return torch.bfloat16
+    return torch.float32
+
+
+def precision_of_passes(spec: TrialSpec) -> Precision:
+    """Return the number format that a trial's passes run in, which its configuration says where it trains."""
+    method = METHODS.get(spec.configuration.method)
+    if method.trains_by_gradient:
+        return precision_of(spec.configuration.values)
+    return Precision.BFLOAT16 if spec.computes_in_bf16 else Precision.FLOAT32
+
+
+def widen_trained(model: torch.nn.Module) -> None:
+    """Store what is trained of a model in float32, and the vectors beside it: norms take no two formats."""
+    for module in model.modules():
+        own = list(module.parameters(recurse=False))
+        if not any(parameter.requires_grad for parameter in own):
+            continue
+        # A frozen matrix beside a bias that is trained may stay as it is: autocast brings them together.
+        widen(parameter for parameter in own if parameter.requires_grad or parameter.ndim < 2)
+
+
+def widen(parameters: Iterable[torch.nn.Parameter]) -> None:
+    """Store parameters in float32: the steps of a training would vanish in the digits of bfloat16."""
+    for parameter in parameters:
+        # Quantised weights are whole numbers.
+        if parameter.is_floating_point():
+            parameter.data = parameter.data.float()
 
 
 def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -190,16 +241,15 @@ def _load(spec: TrialSpec, config: PretrainedConfig, form: TorchForm) -> PreTrai
     auto_class = form.auto_class(card.architecture)
     if card.origin == Origin.SCRATCH:
         return fresh_weights(auto_class, config)
+    arguments: dict[str, object] = {"config": config, "dtype": weights_type(spec)}
+    # A head for another number of classes is left out; what else has another shape is refused below.
+    arguments["ignore_mismatched_sizes"] = True
+    if weights_type(spec) is not torch.float32:
+        # Straight to the GPU: the main memory may be smaller.
+        arguments["device_map"] = {"": spec.device}
+    arguments |= _quantization(spec, config, auto_class)
     try:
-        model, loading = read_weights_and_report(
-            auto_class,
-            source,
-            config=config,
-            dtype=torch.float32,
-            # A head for another number of classes is left out; what else has another shape is refused below.
-            ignore_mismatched_sizes=True,
-            **_quantization(spec, config, auto_class),
-        )
+        model, loading = read_weights_and_report(auto_class, source, **arguments)
     except (
         OSError,
         ValueError,
@@ -209,7 +259,7 @@ def _load(spec: TrialSpec, config: PretrainedConfig, form: TorchForm) -> PreTrai
         ModelUnavailableError,
     ) as error:
         # Lack of memory says nothing of the weights, and has a cure of its own.
-        if isinstance(error, torch.OutOfMemoryError):
+        if lacks_memory(error):
             raise
         raise load_failure(f"weights of {card.name}", source, error) from error
     _check_body(model, loading.missing | loading.mismatched, card)

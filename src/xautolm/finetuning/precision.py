@@ -2,25 +2,44 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 
 import numpy as np
 import torch
 
+from xautolm.records import BF16_CAPABILITY
 from xautolm.vocabulary import DeviceKind
+
+WITH_AUTOCAST = frozenset({DeviceKind.CPU, DeviceKind.CUDA})
+"""Kinds of devices on which passes are run in bfloat16 at all."""
 
 
 def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
-    """Return the context for passes on a device: bfloat16 where a processor is faster in it, else the model's own.
+    """Return the context for passes on a device: bfloat16 where that is asked for, else the model's own format.
 
     Args:
         device: Where the model runs.
-        is_bf16: Whether this machine's processor is faster in bfloat16.
+        is_bf16: Whether what it runs on is faster in bfloat16, or weights of both formats stand in the model.
     """
-    # GPUs compute in the model's own format here: what was measured is this machine's processor.
     kind = torch.device(device).type
-    is_used = is_bf16 and kind == DeviceKind.CPU
-    return torch.autocast("cpu", dtype=torch.bfloat16, enabled=is_used)
+    if not is_bf16 or kind not in WITH_AUTOCAST:
+        return nullcontext()
+    return torch.autocast(kind, dtype=torch.bfloat16)
+
+
+def set_up_gpu(device: str) -> None:
+    """Let CUDA start on a GPU, and multiply float32 in TF32 where it can: Ampere and later do so 8 times as fast."""
+    # `cuda` without an index stays the GPU that CUDA begins with.
+    if torch.device(device).index is not None:
+        torch.cuda.set_device(device)
+    if gpu_computes_in_bf16(device):
+        torch.set_float32_matmul_precision("high")
+
+
+def gpu_computes_in_bf16(device: str) -> bool:
+    """Return whether a GPU of NVIDIA multiplies bfloat16, and TF32; torch counts emulation on older ones as well."""
+    major, minor = torch.cuda.get_device_capability(device)
+    return float(f"{major}.{minor}") >= BF16_CAPABILITY
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray:

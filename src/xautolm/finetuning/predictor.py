@@ -11,19 +11,20 @@ from transformers.utils import logging
 
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
-from xautolm.finetuning.precision import arithmetic
+from xautolm.finetuning.precision import arithmetic, gpu_computes_in_bf16, set_up_gpu
 from xautolm.finetuning.pretrained import (
     generative_architecture,
     read_config,
     read_tokenizer,
-    read_weights,
+    read_whole,
 )
 from xautolm.hardware import computes_in_bf16
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
 from xautolm.tasks import TASKS, Answers
-from xautolm.vocabulary import DeviceKind, Pooling
+from xautolm.tasks.forms import FORMS
+from xautolm.vocabulary import DeviceKind, Pooling, Precision
 
 
 class Predictor:
@@ -31,7 +32,7 @@ class Predictor:
 
     Args:
         folder: Where a trial left its model.
-        device: Where the model runs; this machine's processor if it has no such device.
+        device: Where the model runs: this machine's processor if it has no such device, the fastest for `auto`.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -41,11 +42,21 @@ class Predictor:
         self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         self.device = present_device(device)
+        if torch.device(self.device).type == DeviceKind.CUDA:
+            set_up_gpu(self.device)
+        self.tokenizer = read_tokenizer(folder)
         self.model = self._load(folder)
         self.model.to(self.device)
         # Without dropout.
         self.model.eval()
-        self.tokenizer = read_tokenizer(folder)
+
+    def _computes_in_bf16(self) -> bool:
+        """Return whether passes run in bfloat16: as they were validated on a GPU, or where a processor is faster so."""
+        kind = torch.device(self.device).type
+        if kind == DeviceKind.CUDA:
+            was_validated_so = self.settings.precision == Precision.BFLOAT16
+            return was_validated_so and gpu_computes_in_bf16(self.device)
+        return kind == DeviceKind.CPU and computes_in_bf16()
 
     def _load(self, folder: Path) -> PreTrainedModel | MeanPooledClassifier:
         # A head on the mean over the tokens is a folder of sentence-transformers, asked in the same way.
@@ -55,7 +66,12 @@ class Predictor:
         config = read_config(folder)
         architecture = generative_architecture(config)
         auto_class = self.form.auto_class(architecture)
-        return read_weights(auto_class, folder)
+        # Heads keep float32; a processor without bfloat16 would emulate it.
+        dtype = torch.float32
+        is_on_gpu = torch.device(self.device).type == DeviceKind.CUDA
+        if is_on_gpu and self._computes_in_bf16() and FORMS.get(self.settings.form).says_words:
+            dtype = torch.bfloat16
+        return read_whole(auto_class, folder, len(self.tokenizer), dtype)
 
     def answers(self, table: pd.DataFrame) -> Answers:
         """Return what the model says of rows: logits of shape (rows, classes) of a classifier, numbers, or texts.
@@ -63,14 +79,20 @@ class Predictor:
         Args:
             table: The task's inputs, by their names.
         """
-        is_bf16 = computes_in_bf16()
-        passes = arithmetic(self.device, is_bf16=is_bf16)
-        with passes:
+        with arithmetic(self.device, is_bf16=self._computes_in_bf16()):
             return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 
 
 def present_device(device: str) -> str:
-    """Return the device, or `cpu` where this machine has none of that kind: runs are carried between machines."""
+    """Return the device, or `cpu` where this machine has none of that kind: runs are carried between machines.
+
+    Args:
+        device: As torch calls it, or `auto` for the fastest kind that is here.
+    """
+    if device == "auto":
+        if torch.cuda.is_available():
+            return DeviceKind.CUDA.value
+        return DeviceKind.MPS.value if torch.backends.mps.is_available() else DeviceKind.CPU.value
     kind = device.partition(":")[0]
     if kind == DeviceKind.CUDA and not torch.cuda.is_available():
         return DeviceKind.CPU.value

@@ -15,6 +15,8 @@ from transformers import (
 )
 
 from xautolm.errors import ModelUnavailableError, TrialError
+from xautolm.run_folder import ADAPTERS, holds_adapters
+from xautolm.serialization import read_json
 from xautolm.vocabulary import Architecture, FailureKind
 
 if TYPE_CHECKING:
@@ -150,6 +152,27 @@ def read_adapters(model: PreTrainedModel, folder: str | Path) -> PeftModel:
     from peft import PeftModel
 
     return PeftModel.from_pretrained(model, str(folder), local_files_only=True)
+
+
+def read_whole(auto_class: AutoClass, folder: Path, tokens: int, dtype: object) -> PreTrainedModel:
+    """Return the model in a trial's folder; where that holds adapters only, merged into the model that they name.
+
+    Args:
+        auto_class: The class of transformers that loads such a model.
+        folder: The model's.
+        tokens: Size of its tokenizer, which may have one for padding that the untrained model lacks.
+        dtype: torch's number format of the weights.
+
+    Raises:
+        ModelUnavailableError: It needs code of its own.
+    """
+    if not holds_adapters(folder):
+        return read_weights(auto_class, folder, dtype=dtype)
+    base = str(read_json(folder / ADAPTERS)["base_model_name_or_path"])
+    model = read_weights(auto_class, base, dtype=dtype)
+    if tokens > model.get_input_embeddings().num_embeddings:
+        model.resize_token_embeddings(tokens)
+    return read_adapters(model, folder).merge_and_unload()
 
 
 def load_failure(part: str, source: str | Path, error: BaseException) -> TrialError:

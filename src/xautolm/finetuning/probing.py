@@ -9,6 +9,7 @@ from pathlib import Path
 from zipfile import BadZipFile
 
 import numpy as np
+import torch
 from accelerate.utils import set_seed
 from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -21,7 +22,7 @@ from xautolm.finetuning.features import SplitFeatures, own_features, split_featu
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
-from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.model import bare_model, precision_of_passes, weights_type
 from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Examples, Judge, Probe, Regression, fit_probe
@@ -50,6 +51,8 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     readout = readout_of(trial.spec)
     head = opened_head(trial)
     features, probe = probe_of(trial, head, readout)
+    precision = precision_of_passes(trial.spec).value
+    trial = replace(trial, settings=replace(trial.settings, precision=precision))
 
     validation = examples_of(features.validation, trial.tokens[Split.VALIDATION])
     logits = probe.logits(validation.features)
@@ -57,7 +60,7 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     answers = in_own_units(logits, trial.settings)
     metrics = answer_metrics(trial.spec.metrics, trial.task, targets, answers)
     # Before the model is written: a trial's time is that of training and validation, and nothing else.
-    evaluation_time = time.monotonic() - started
+    evaluation_time = time.monotonic() - started - trial.loading.seconds
 
     # The body has read the rows once, as in an epoch.
     history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
@@ -148,7 +151,8 @@ def started_model(trial: PreparedTrial, start: Probe | None) -> PreTrainedModel:
         TrialError: It cannot be loaded (`load_error`), or the mean over its tokens cannot be pooled
             (`invalid_config`).
     """
-    model = bare_model(trial.spec, trial.task, trial.tokenizer)
+    with trial.loading.counted():
+        model = bare_model(trial.spec, trial.task, trial.tokenizer)
     if start is None:
         return model
     head = open_head(model)
@@ -181,8 +185,9 @@ def opened_head(trial: PreparedTrial) -> LinearHead:
     """
     # What a family keeps in front of its classifier is drawn anew with each load: here as in the training that follows.
     set_seed(trial.spec.seed)
-    model = bare_model(trial.spec, trial.task, trial.tokenizer)
-    model.to(trial.spec.device)
+    with trial.loading.counted():
+        model = bare_model(trial.spec, trial.task, trial.tokenizer)
+        model.to(trial.spec.device)
     head = open_head(model)
     if head is None:
         family = model.config.model_type
@@ -203,7 +208,9 @@ def probe_of(
     """
     spec = trial.spec
     source = features_folder(spec, trial.settings)
-    passes = arithmetic(spec.device, is_bf16=spec.computes_in_bf16)
+    # Weights of both formats, as those of a body that stays frozen, meet under autocast only.
+    is_bf16 = spec.computes_in_bf16 or weights_type(spec) is torch.bfloat16
+    passes = arithmetic(spec.device, is_bf16=is_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
         features = split_features(source, readout, spec.card, head, trial.tokenizer, trial.tokens)
 
@@ -331,7 +338,9 @@ def save_started(model: PreTrainedModel, trial: PreparedTrial, folder: Path) -> 
     """
     if pooling_of(trial.spec) is Pooling.OWN:
         # Training has moved the features: their range is measured anew.
-        largest = largest_feature(model, trial.tokenizer, trial.tokens[Split.VALIDATION])
+        is_mixed = weights_type(trial.spec) is torch.bfloat16
+        with arithmetic(str(model.device), is_bf16=is_mixed):
+            largest = largest_feature(model, trial.tokenizer, trial.tokens[Split.VALIDATION])
         close_head(model, largest)
         save_model(model, trial.tokenizer, trial.settings, folder)
         return

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 from xautolm.finetuning.asking import run_untrained
+from xautolm.finetuning.precision import set_up_gpu
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probing import run_probe
 from xautolm.finetuning.tokens import load_tokenizer, tokenized
@@ -72,8 +73,8 @@ def _set_up_process(spec: TrialSpec) -> None:
 
 
 def _set_up_gpu(spec: TrialSpec) -> None:
-    """Choose the trial's GPU, and hold torch to the trial's share of its memory."""
-    torch.cuda.set_device(spec.device)
+    """Start CUDA on the trial's GPU, and hold torch to the trial's share of its memory."""
+    set_up_gpu(spec.device)
     if spec.limits.gpu_memory is None:
         return
     total_memory = torch.cuda.get_device_properties(spec.device).total_memory

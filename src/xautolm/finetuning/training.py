@@ -83,17 +83,26 @@ def make_trainer(
         answering_trainer.score = score
         return answering_trainer
 
-    trainer = Trainer(
+    trainer = PlainTrainer(
         **arguments,
         compute_loss_func=_loss(trial),
         compute_metrics=_metrics(trial),
+        preprocess_logits_for_metrics=_logits_only,
     )
     # Our loss is the mean of a micro-batch; the Trainer must divide it by the number that it accumulates.
     trainer.loss_is_scaled_for_ga = False
     return trainer
 
 
-class AnsweringTrainer(Trainer):  # type: ignore[misc]
+class PlainTrainer(Trainer):  # type: ignore[misc]
+    """A trainer that does not count operations: for that it walks through all modules at every step."""
+
+    def floating_point_ops(self, inputs: object) -> int:
+        """Return 0; nobody reads the number."""
+        return 0
+
+
+class AnsweringTrainer(PlainTrainer):
     """A trainer that evaluates by the answers that the model gives, as it will be used."""
 
     score: Callable[[PreTrainedModel], dict[str, float]]
@@ -272,15 +281,22 @@ def _loss(trial: PreparedTrial) -> LossFunction:
     return classification_loss(trial.task.problem_type, smoothing, weights)
 
 
+def _logits_only(
+    outputs: torch.Tensor | tuple[torch.Tensor, ...], targets: torch.Tensor
+) -> torch.Tensor:
+    """Return what is scored of a model's outputs.
+
+    Encoder-decoders give hidden states after their logits, which the Trainer would keep for the whole validation split:
+    3.9 GB of flan-t5-base for 5,000 rows of 256 tokens.
+    """
+    return outputs[0] if isinstance(outputs, tuple) else outputs
+
+
 def _metrics(trial: PreparedTrial) -> Callable[[EvalPrediction], dict[str, float]]:
     """Return what scores the outputs of the Trainer's own evaluation."""
 
     def compute(prediction: EvalPrediction) -> dict[str, float]:
-        outputs = prediction.predictions
-        # Encoder-decoders give hidden states after their logits.
-        if isinstance(outputs, tuple):
-            outputs = outputs[0]
-        logits = np.asarray(outputs)
+        logits = np.asarray(prediction.predictions)
         check_outputs(logits)
         targets = in_own_units(np.asarray(prediction.label_ids), trial.settings)
         answers = in_own_units(logits, trial.settings)

@@ -68,11 +68,17 @@ def read_driver() -> Driver:
     with _nvml() as nvml:
         if nvml is None:
             return Driver()
+        try:
+            cuda = nvml.nvmlSystemGetCudaDriverVersion()
+            count = nvml.nvmlDeviceGetCount()
+        except nvml.NVMLError as error:
+            logger.warning("the driver of the GPUs does not answer, and none is used: %s", error)
+            return Driver()
         places = []
-        for index in range(nvml.nvmlDeviceGetCount()):
+        for index in range(count):
             cards = _cards_at(nvml, index)
             places.append(cards)
-        return Driver(places=tuple(places), cuda=nvml.nvmlSystemGetCudaDriverVersion())
+        return Driver(places=tuple(places), cuda=cuda)
 
 
 @contextmanager

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from xautolm.metafeatures.base import Part, Sample
+from xautolm.records import BF16_CAPABILITY
 from xautolm.vocabulary import DeviceKind, TargetKind
 
 GIB = 1024**3
 NOISE = 0.25
 """The speed of a busy machine and its free memory vary by about a fifth from one run to the next; scaled to the range
 that they have, that would look like another machine."""
-FIRST_WITH_BF16 = 8.0
-"""Compute capability of the first GPUs of NVIDIA that compute in bfloat16."""
 UNLIMITED_SECONDS = 86_400.0
 """Stands for no time limit: longer than any trial here is expected to take."""
 
@@ -67,7 +66,7 @@ class System:
         limits = sample.limits
         # Of several GPUs the oldest: a trial may come to any of them.
         capability = min((gpu.compute_capability for gpu in system.gpus), default=0.0)
-        has_bf16 = capability >= FIRST_WITH_BF16
+        has_bf16 = capability >= BF16_CAPABILITY
         memory_limit = limits.gpu_memory if system.device == DeviceKind.CUDA else limits.memory
         # Without a limit a trial has the whole device.
         memory = memory_limit or system.device_memory

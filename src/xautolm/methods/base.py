@@ -35,6 +35,8 @@ class Method(ABC):
     title: str
     trains_body: bool = False
     """Whether weights of the body are trained in place, so that dropout inside it is a hyperparameter."""
+    freezes_body: bool = False
+    """Whether the body's weights stay as they were loaded: they need no more digits than passes compute with."""
     trains_by_gradient: bool = True
     """Whether training runs in epochs, with a learning rate and batches, whose shared parameters then apply."""
     most_training_rows: int | None = None
@@ -77,6 +79,7 @@ class WithoutGradient(Method):
     """What methods share that take no gradient step: nothing is trained, and weights stay as they are."""
 
     trains_by_gradient = False
+    freezes_body = True
 
     def trained_share(self, card: ModelCard, values: Values) -> float:
         """Return 0: nothing receives gradients."""

@@ -25,6 +25,7 @@ class Head(Method):
 
     name = "head.v1"
     title = "head on a frozen body"
+    freezes_body = True
     # In `default`, the linear probe takes its place: it fits the same layer to features that are computed once.
     presets = (Preset.PAPER,)
 

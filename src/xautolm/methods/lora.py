@@ -60,6 +60,7 @@ class Lora(Method):
 
     name = "lora.v1"
     title = "LoRA"
+    freezes_body = True
 
     def problem(self, card: ModelCard, form: Form) -> str:
         """Return that the body does not know anything yet."""
@@ -127,15 +128,12 @@ class Lora(Method):
 
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full."""
-        from peft import LoraConfig, get_peft_model, prepare_model_for_kbit_training
+        from peft import LoraConfig, get_peft_model
 
         head = _head_modules(model)
         is_everywhere = values.get("lora_targets") == ALL_LINEAR or not card.lora_targets
         init = values.get("lora_init", OWN_INIT)
         alpha, is_rank_stabilised = scaling_of(values)
-        if values.get("quantization", Quantization.NONE) != Quantization.NONE:
-            # Checkpointing is the trial's own decision.
-            model = prepare_model_for_kbit_training(model, use_gradient_checkpointing=False)
         # The head is trained in full, so it gets no adapters.
         excluded = rf"(.*\.)?({'|'.join(head)})(\..*)?" if head else None
         config = LoraConfig(

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from xautolm.records import Form
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
 from xautolm.space.space import Space
-from xautolm.vocabulary import Export, Preset, Quantization, Switch
+from xautolm.vocabulary import Export, Precision, Preset, Quantization, Switch
 
 LENGTHS = (64, 128, 256, 512, 1024, 2048, 4096, 8192)
 """Longest inputs in tokens: powers of two, up to the longest that models of the zoo read."""
@@ -139,8 +139,8 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     lengths = [length for length in all_lengths if length <= bounds.positions]
     if not lengths:
         lengths = [bounds.positions]
-    # Without a second number format, mixed precision has no effect.
-    mixed = (False, True) if len(bounds.precisions) > 1 else (False,)
+    # It stands for bfloat16; without, the switch has no effect.
+    mixed = (False, True) if Precision.BFLOAT16 in bounds.precisions else (False,)
     parameters: list[Parameter] = [
         _batch_size(sizes),
         Choice(name="max_length", options=tuple(lengths), default=lengths[0]),

@@ -207,6 +207,9 @@ def _check_claims(method: Method, preset: str, family: str) -> None:
     assert method.trains_body or not trained_in_place, (
         f"{name} trains the body in place, {trained_in_place[0]} for one; say so by trains_body = True"
     )
+    assert not (method.freezes_body and method.trains_body), (
+        f"{name} trains the body, and says that it stays frozen; then it would be stored in 16 bits"
+    )
     if not method.trains_by_gradient:
         assert not trained, f"{name} takes no gradient step, and trains {share:.3f} of the body"
         assert backward == 0, f"{name} takes no gradient step, and has a backward pass: {backward}"

@@ -5,6 +5,7 @@ from xautolm.zoo.base import Family, Head
 ALBERT = Family(
     name="albert",
     head=Head.ALBERT_POOLER,
+    has_checkpointing=False,
     lora_targets=("query", "value"),
     shared_layers=True,
     vocabulary=30_000,

@@ -85,6 +85,10 @@ class Family:
     """Whether its positions begin behind the index of the padding token, so that it has so many fewer than rows."""
     head: Head = Head.OTHER
     """What stands in front of its classifier's last layer."""
+    fits_float16: bool = True
+    """Whether its numbers stay within the range of float16, for GPUs that have no bfloat16."""
+    has_checkpointing: bool = True
+    """Whether transformers can compute its activations again in the backward pass instead of keeping them."""
     config: Callable[[ModelCard], ConfigValues] = common_config
     """Names the numbers of a new model's shape as the family's `config.json` does; used for models from scratch."""
     lora_targets: tuple[str, ...] = ()

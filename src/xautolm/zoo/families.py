@@ -30,9 +30,15 @@ FAMILIES: Registry[Family] = Registry(
 )
 
 
+BEYOND_FLOAT16 = ("t5", "gemma")
+"""Parts of the names of families whose numbers pass the largest of float16: mT5, LongT5, Gemma 2 and their kin have no
+file here."""
+
+
 def family_of(model_type: str) -> Family:
     """Return the family that `config.json` names; of one that no file holds, nothing but the name is known."""
     family = FAMILIES.things.get(model_type)
     if family is None:
-        return Family(name=model_type)
+        fits_float16 = not any(part in model_type for part in BEYOND_FLOAT16)
+        return Family(name=model_type, fits_float16=fits_float16)
     return family

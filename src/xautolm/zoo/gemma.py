@@ -6,6 +6,8 @@ from xautolm.zoo.base import Family, with_chat
 GEMMA = Family(
     name="gemma",
     architecture=Architecture.DECODER,
+    # Its hidden states pass 65,504, the largest number of float16.
+    fits_float16=False,
     lora_targets=("q_proj", "v_proj"),
     positions=8192,
     vocabulary=256_000,
@@ -16,6 +18,8 @@ GEMMA = Family(
 GEMMA_3 = Family(
     name="gemma3_text",
     architecture=Architecture.DECODER,
+    # Its hidden states pass 65,504, the largest number of float16.
+    fits_float16=False,
     lora_targets=("q_proj", "v_proj"),
     positions=32_768,
     vocabulary=262_144,

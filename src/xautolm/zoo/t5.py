@@ -27,6 +27,8 @@ T5 = Family(
     name="t5",
     architecture=Architecture.ENCODER_DECODER,
     head=Head.SEQUENCE_TO_SEQUENCE,
+    # Pretrained in bfloat16: its feed-forward layers pass 65,504, the largest number of float16.
+    fits_float16=False,
     config=_config,
     lora_targets=("q", "v"),
     # 32,100 tokens, rounded up to a multiple of 128.
