@@ -102,9 +102,9 @@ LEVELS = (
         "tests",
     ),
     Level(
-        ("resuming", "warm_start"),
+        ("resuming", "warm_start", "past_forecasts"),
         "what a run's folder holds from its first start on, and what a later start makes of it; "
-        "from the store to what a search begins with",
+        "from the store to what a search begins with; what forecasts from the store are worth",
     ),
     Level(
         ("recommend", "integrations", "session"),

@@ -121,6 +121,7 @@ def test_a_model_and_method_of_which_nothing_is_known_says_so(
         main()
     shown = capsys.readouterr().out
     assert shown.count("nothing near is known") == len(unknown) and " - " not in shown
+    assert "Past data sets, each foretold from the others:" in shown and "Wall time: " in shown
 
 
 def test_nearness_by_hand() -> None:

@@ -10,7 +10,9 @@ from dataclasses import dataclass, field
 
 from xautolm.forecasts import (
     FEWEST_RATIOS,
+    AmountCheck,
     Spread,
+    check_left_out,
     measured_memory,
     measured_seconds,
     spread_of,
@@ -73,12 +75,12 @@ class Forecaster:
     resources: ResourceModel
     own: dict[bool, list[Experience]] = field(init=False)
     """The search's own trials, by whether they take gradient steps."""
-    past: dict[bool, Ratios] = field(init=False)
-    """Of past trials, in the same way."""
+    past: dict[bool, dict[str, Ratios]] = field(init=False)
+    """Of past trials, in the same way, by data set."""
 
     def __post_init__(self) -> None:
         self.own = {True: [], False: []}
-        self.past = {True: Ratios(), False: Ratios()}
+        self.past = {True: {}, False: {}}
 
     def learn(self, past: Sequence[Experience]) -> None:
         """Learn from past trials, once the estimates have; those of other machines are passed over."""
@@ -87,7 +89,8 @@ class Forecaster:
             # Predicted for the data that it ran on.
             resources_of_past = self.resources.of_past(experience)
             if resources_of_past is not None:
-                ratios = self.past[_is_trained(experience.configuration)]
+                by_data = self.past[_is_trained(experience.configuration)]
+                ratios = by_data.setdefault(experience.data_set, Ratios())
                 ratios.add(experience, resources_of_past)
 
     def observe(self, experience: Experience) -> None:
@@ -116,9 +119,13 @@ class Forecaster:
         own = Ratios()
         for experience in self.own[is_trained]:
             own.add(experience, self.resources)
-        past = self.past[is_trained]
-        seconds = _spread(own.seconds, past.seconds, DEFAULT_SECONDS)
-        memory = _spread(own.memory, past.memory, DEFAULT_MEMORY)
+        past_seconds: list[float] = []
+        past_memory: list[float] = []
+        for ratios in self.past[is_trained].values():
+            past_seconds += ratios.seconds
+            past_memory += ratios.memory
+        seconds = _spread(own.seconds, past_seconds, DEFAULT_SECONDS)
+        memory = _spread(own.memory, past_memory, DEFAULT_MEMORY)
         estimate = self.resources.predict(configuration)
         peak = self.resources.peak_memory(configuration, limits)
         return Forecast(
@@ -127,6 +134,20 @@ class Forecaster:
             failure=_failure_of(explanation or {}),
             quality=_quality_of(explanation or {}, lead),
         )
+
+    def check_seconds(self) -> AmountCheck | None:
+        """Return how past times compare with forecasts from all other data sets; None where there are none."""
+        kinds = []
+        for by_data in self.past.values():
+            kinds.append([ratios.seconds for ratios in by_data.values()])
+        return check_left_out(kinds, DEFAULT_SECONDS)
+
+    def check_memory(self) -> AmountCheck | None:
+        """Return the same for peaks of memory."""
+        kinds = []
+        for by_data in self.past.values():
+            kinds.append([ratios.memory for ratios in by_data.values()])
+        return check_left_out(kinds, DEFAULT_MEMORY)
 
 
 def _spread(own: Sequence[float], past: Sequence[float], default: Spread) -> Spread:

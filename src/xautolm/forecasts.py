@@ -197,6 +197,26 @@ def check_amounts(pairs: Sequence[tuple[Range, float]]) -> AmountCheck | None:
     return AmountCheck(trials=len(pairs), median_ratio=median(ratios), share_inside=share_inside)
 
 
+def check_left_out(
+    kinds: Sequence[Sequence[Sequence[float]]], default: Spread
+) -> AmountCheck | None:
+    """Return how ratios of measured to predicted amounts compare with the spread of those on all other data sets.
+
+    Args:
+        kinds: The ratios of each data set, for each kind of trial that is kept apart.
+        default: The spread where there are too few.
+    """
+    pairs: list[tuple[Range, float]] = []
+    for by_data in kinds:
+        for position, left_out in enumerate(by_data):
+            others: list[float] = []
+            for ratios in (*by_data[:position], *by_data[position + 1 :]):
+                others += ratios
+            predicted = spread_of(others, default).around(1.0)
+            pairs += [(predicted, ratio) for ratio in left_out]
+    return check_amounts(pairs)
+
+
 def check_failures(chances: Sequence[float], failed: Sequence[bool]) -> FailureCheck | None:
     """Return how chances of failure compare with failures; None where there are none.
 

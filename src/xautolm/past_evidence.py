@@ -91,11 +91,9 @@ def weighed(
     standings: dict[str, Standing] = {}
     if options.positives != Mode.NONE:
         # Their standing is that among all trials on their data, not only among those that are evidence.
-        data_sets = {_data_set(neighbor.experience) for neighbor in informative}
+        data_sets = {neighbor.experience.data_set for neighbor in informative}
         comparable = [neighbor.experience for neighbor in neighbors]
-        on_same_data = [
-            experience for experience in comparable if _data_set(experience) in data_sets
-        ]
+        on_same_data = [experience for experience in comparable if experience.data_set in data_sets]
         standings = standings_of(on_same_data, objectives)
     evidence = []
     for neighbor in informative:
@@ -170,7 +168,7 @@ def standings_of(
             continue
         # What is measured differently (F1 here, accuracy there) is never compared.
         measures = tuple(_measure(experience, objective) for objective in objectives)
-        group = (_data_set(experience), measures)
+        group = (experience.data_set, measures)
         members = groups.setdefault(group, [])
         members.append(experience)
     time = time_position(objectives)
@@ -207,14 +205,6 @@ def _scores(
         # A logarithm of seconds is no number of standard deviations: it is taken as it is.
         limited[:, time] = scores[:, time]
     return limited, units
-
-
-def _data_set(experience: Experience) -> str:
-    """Return what tells data sets apart: the content of the whole source, or the name where there is no content."""
-    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
-    if experience.alias:
-        return f"name {experience.data.name}"
-    return experience.data.source_fingerprint
 
 
 def _measure(experience: Experience, objective: Objective) -> Objective:

@@ -10,6 +10,7 @@ import numpy as np
 from xautolm.description import feature_cache
 from xautolm.experience import ExperienceStore
 from xautolm.forecaster import Forecaster
+from xautolm.forecasts import ForecastCheck
 from xautolm.metalearning import (
     Near,
     Nearness,
@@ -21,12 +22,14 @@ from xautolm.metalearning import (
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
+from xautolm.past_forecasts import check_on_past
 from xautolm.records import Configuration, Experience
 from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
+from xautolm.serialization import to_plain
 from xautolm.space import Prior, Space
 from xautolm.warm_start import (
     DEFAULT,
@@ -96,12 +99,19 @@ class Advice:
     """How many past trials could be compared."""
     note: str
     """What a person must know of the basis of this advice."""
+    check: ForecastCheck
+    """How past trials compare with forecasts of times, memories and failures that did not see their data set."""
 
     def to_plain(self) -> dict[str, object]:
         """Return the advice as `xautolm recommend --json` prints it."""
         recommendations = [recommendation.to_plain() for recommendation in self.recommendations]
         tasks = dict(self.tasks)
-        return {"recommendations": recommendations, "tasks": tasks, "note": self.note}
+        return {
+            "recommendations": recommendations,
+            "tasks": tasks,
+            "note": self.note,
+            "check": to_plain(self.check),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -162,6 +172,7 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
         tasks=_nearest_data(comparable),
         experiences=len(comparable),
         note=note + damage_note,
+        check=check_on_past(surrogates, forecaster, past),
     )
 
 

@@ -575,6 +575,14 @@ class Experience:
     minimized: tuple[str, ...] = ()
     """Names of the objectives of which smaller is better; records without it maximise all but the evaluation time."""
 
+    @property
+    def data_set(self) -> str:
+        """Return what tells data sets apart: the content of the whole source, or the name where nobody has that."""
+        # Only experiences from other systems have an alias; their data cannot be fingerprinted.
+        if self.alias:
+            return f"name {self.data.name}"
+        return self.data.source_fingerprint
+
 
 Experiences = Sequence[Experience]
 """Trials of past searches, or those of a run."""

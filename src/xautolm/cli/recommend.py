@@ -36,6 +36,7 @@ def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, option
     from xautolm.options import FitOptions
     from xautolm.report.advice import advice_table
     from xautolm.report.console import say, table_console
+    from xautolm.report.forecasts import check_in_words
 
     advice = recommend_for(data, None, FitOptions.parse(options), count)
     if as_json:
@@ -44,6 +45,11 @@ def recommend(*, data: Data, count: Count = 8, as_json: JsonFlag = False, option
     rows = [recommendation.to_plain() for recommendation in advice.recommendations]
     table_console().print(advice_table(rows))
     say(f"\n{advice.note}")
+    sentences = check_in_words(advice.check)
+    if sentences:
+        say("Past data sets, each foretold from the others:")
+        for sentence in sentences:
+            say(f"  {sentence}")
     if advice.tasks:
         # They come in the order of their distance.
         nearest = list(advice.tasks.items())[:NEAREST]

@@ -12,7 +12,7 @@ import numpy as np
 
 from xautolm.metafeatures import FEATURES, Part
 from xautolm.metalearning.similarity import OWN, Near
-from xautolm.records import Experience, Experiences, Features
+from xautolm.records import Experiences, Features
 
 FAR = 0.7
 """Mean difference of the logarithms of task features from which on no task counts as near, in whatever store: about a
@@ -73,9 +73,8 @@ def nearness(experiences: Experiences, current: Features) -> Nearness:
     described: dict[str, Features] = {}
     # A data set is described by the last of its experiences.
     for experience in experiences:
-        key = _data_set(experience)
-        described[key] = experience.features
-        names[key] = experience.data.name
+        described[experience.data_set] = experience.features
+        names[experience.data_set] = experience.data.name
     nearest = ""
     smallest = np.inf
     for key, features in described.items():
@@ -154,14 +153,6 @@ def _gaps_between(data_sets: Sequence[Features]) -> np.ndarray:
     # No group in common, a number that is not finite, and a data set and itself: none of these is near.
     is_gap = np.isfinite(largest) & ~np.eye(len(data_sets), dtype=bool)
     return np.where(is_gap, largest, np.inf)
-
-
-def _data_set(experience: Experience) -> str:
-    """Return what tells data sets apart: the content of the whole source, or the name where nobody has the content."""
-    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
-    if experience.alias:
-        return f"name {experience.data.name}"
-    return experience.data.source_fingerprint
 
 
 def _is_of_task(name: str) -> bool:

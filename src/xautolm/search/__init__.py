@@ -38,6 +38,7 @@ __all__ = [
     "candidates",
     "encoding",
     "file_url",
+    "forests",
     "open_study",
     "pruning",
     "settings",
