@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark clean
+.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark bench-peers clean
 
 install: $(VENV)/.installed
 
@@ -45,6 +45,15 @@ docs: install
 benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.generation_throughput
+
+# Environments for the peers of the contest that cannot share ours: `make bench-peers PEERS=FOLDER`.
+bench-peers:
+	@test -n "$(PEERS)" || { echo "Name a folder: make bench-peers PEERS=FOLDER"; exit 2; }
+	for name in smac flaml syne-tune; do \
+	  $(PYTHON) -m venv "$(PEERS)/$$name" && \
+	  "$(PEERS)/$$name/bin/pip" install --quiet --requirement "benchmarks/ftbench/peers/requirements/$$name.txt" \
+	  || exit 1; \
+	done
 
 clean:
 	rm -rf $(VENV) runs

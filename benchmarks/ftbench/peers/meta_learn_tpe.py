@@ -17,8 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from scipy.special import logsumexp
-from scipy.stats import norm
+from scipy.special import logsumexp, ndtr, ndtri
 
 from benchmarks.ftbench.contestants import Contestant, PastTask, TaskFeatures, Told
 from benchmarks.ftbench.peers.past import adopted, leading, log_seconds
@@ -43,12 +42,16 @@ DIMENSION_FACTOR = 5.0
 most important ones. Over all sites no two sets of trials would overlap."""
 SIMILARITY_SAMPLES = 100
 """Drawn from each of the two densities that are compared; uniform points, the authors' way, need ten times as many."""
+LEAST_WEIGHT = 1e-12
+"""Of a past task."""
 GRID = 32
 """Points of a range at which the density of a number is compared."""
 
 Units = np.ndarray
 """Configurations by site, shape (configurations, sites): a number's place in its range, from 0 to 1; an option's
 position; NaN where the site is not opened."""
+Factors = Sequence[np.ndarray]
+"""What densities need of configurations, for each site an array of shape (configurations, columns)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,6 +64,15 @@ class SiteTable:
 
     space: Space
     sites: Sequence[Site]
+    option_counts: np.ndarray
+    """Of each site, 0 where it has numbers."""
+
+    @classmethod
+    def of_space(cls, space: Space) -> SiteTable:
+        """Make the table of a space."""
+        sites = sites_of(space)
+        counts = np.asarray([len(site.options) for site in sites])
+        return cls(space=space, sites=sites, option_counts=counts)
 
     def units(self, configurations: Sequence[Values]) -> Units:
         """Encode configurations of the space."""
@@ -93,7 +105,7 @@ class SiteTable:
             units[~is_open, column] = np.nan
         return units
 
-    def factors(self, units: Units) -> list[np.ndarray]:
+    def factors(self, units: Units) -> Factors:
         """Return what the densities need of configurations, a block of columns for each site."""
         blocks = []
         for site, column in zip(self.sites, units.T, strict=True):
@@ -113,8 +125,8 @@ class Density:
     """Estimate a density by one kernel for each trial, and one that is uniform."""
 
     table: SiteTable
-    units: Units
-    """Of the trials."""
+    centers: Units
+    """Of the kernels: the trials, and a row of NaN for the uniform one."""
     bandwidths: np.ndarray
     """Of each site, shape (sites,)."""
     weights: Sequence[np.ndarray]
@@ -141,31 +153,31 @@ class Density:
                 weights.append(_option_weights(column, len(site.options)))
             else:
                 weights.append(_number_weights(column, float(bandwidth)))
-        return cls(table=table, units=units, bandwidths=bandwidths, weights=weights)
+        return cls(table=table, centers=centers, bandwidths=bandwidths, weights=weights)
 
     @property
     def kernels(self) -> int:
         """Return their number, the uniform one included."""
-        return len(self.units) + 1
+        return len(self.centers)
 
-    def log(self, factors: Sequence[np.ndarray], columns: Sequence[int]) -> np.ndarray:
+    @property
+    def trials(self) -> Units:
+        """Return the trials, without the uniform kernel."""
+        return self.centers[:-1]
+
+    def log(self, factors: Factors, columns: Sequence[int]) -> np.ndarray:
         """Return the logarithm of the density, shape (configurations,), as far as some sites are concerned."""
         configurations = np.hstack([factors[column] for column in columns])
         kernels = np.hstack([self.weights[column] for column in columns])
         return np.asarray(logsumexp(configurations @ kernels.T, axis=1) - math.log(self.kernels))
 
     def draw(self, count: int, rng: np.random.Generator) -> Units:
-        """Draw configurations."""
-        kernels = rng.integers(self.kernels, size=count)
-        centers = np.vstack([self.units, np.full((1, len(self.table.sites)), np.nan)])[kernels]
-        units = np.empty_like(centers)
-        for column, site in enumerate(self.table.sites):
-            center = centers[:, column]
-            if site.options:
-                units[:, column] = _drawn_options(center, len(site.options), rng)
-            else:
-                units[:, column] = _drawn_numbers(center, float(self.bandwidths[column]), rng)
-        return self.table.close_unopened(units)
+        """Draw configurations that have a value at every site, opened or not."""
+        rows = rng.integers(self.kernels, size=count)
+        centers = self.centers[rows]
+        numbers = _drawn_numbers(centers, self.bandwidths, rng)
+        options = _drawn_options(centers, self.table.option_counts, rng)
+        return np.where(self.table.option_counts > 0, options, numbers)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -193,17 +205,17 @@ class TaskDensities:
         It is the local importance of PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255).
         """
         table = self.best.table
-        everything = Density.of(table, np.vstack([self.best.units, self.others.units]))
+        everything = Density.of(table, np.vstack([self.best.trials, self.others.trials]))
+        # For each site a column: the options there are, or points from one end of the range to the other.
+        longest = max(GRID, int(table.option_counts.max()))
+        grid = np.linspace(0.0, 1.0, longest)[:, None]
+        positions = np.arange(longest, dtype=float)[:, None]
+        factors = table.factors(np.where(table.option_counts > 0, positions, grid))
         importance = np.zeros(len(table.sites))
-        for column, site in enumerate(table.sites):
-            places = np.linspace(0.0, 1.0, GRID)
-            if site.options:
-                places = np.arange(len(site.options), dtype=float)
-            units = np.full((len(places), len(table.sites)), np.nan)
-            units[:, column] = places
-            factors = table.factors(units)
-            density_of_best = np.exp(self.best.log(factors, [column]))
-            density_of_all = np.exp(everything.log(factors, [column]))
+        for column, option_count in enumerate(table.option_counts):
+            compared = slice(None, option_count or None)
+            density_of_best = np.exp(self.best.log(factors, [column]))[compared]
+            density_of_all = np.exp(everything.log(factors, [column]))[compared]
             ratio = density_of_best / density_of_all
             shares = density_of_all / density_of_all.sum()
             importance[column] = float(np.sum(shares * (ratio - 1) ** 2))
@@ -216,7 +228,7 @@ class MetaLearnTpe:
 
     table: SiteTable
     sources: Sequence[TaskDensities]
-    source_samples: Sequence[Units]
+    source_samples: Sequence[Factors]
     """Drawn once from the best trials of each past task, for the similarity."""
     by_importance: Sequence[int]
     """Sites, by how much they matter on the past tasks, the most important first."""
@@ -231,7 +243,8 @@ class MetaLearnTpe:
             return self.opening.pop(0)
         target = TaskDensities.of(self.table, self.trials)
         tasks = [target, *self.sources]
-        candidates = np.vstack([task.best.draw(CANDIDATES, self.rng) for task in tasks])
+        drawn = [task.best.draw(CANDIDATES, self.rng) for task in tasks]
+        candidates = self.table.close_unopened(np.vstack(drawn))
         factors = self.table.factors(candidates)
         columns = range(len(self.table.sites))
         log_weights = np.log(self._weights(target))
@@ -254,23 +267,34 @@ class MetaLearnTpe:
     def _weights(self, target: TaskDensities) -> np.ndarray:
         """Return the weight of each task, the target's first: similarity over the number of tasks."""
         count = len(self.sources) + 1
-        similarities = [
-            self._similarity(target, source, samples)
-            for source, samples in zip(self.sources, self.source_samples, strict=True)
-        ]
-        shares = np.asarray(similarities) / count
-        # Tasks that overlap entirely leave the target the weight of one of them.
-        return np.concatenate([[1.0 - shares.sum()], np.maximum(shares, 1e-12)])
+        drawn = self.table.close_unopened(target.best.draw(SIMILARITY_SAMPLES, self.rng))
+        factors_of_target = self.table.factors(drawn)
+        weights = [1.0]
+        for source, samples in zip(self.sources, self.source_samples, strict=True):
+            similarity = self._similarity(target, source, factors_of_target, samples)
+            share = similarity / count
+            weights[0] -= share
+            # Of a task without any overlap, a logarithm is taken all the same.
+            weights.append(max(share, LEAST_WEIGHT))
+        return np.asarray(weights)
 
-    def _similarity(self, target: TaskDensities, source: TaskDensities, samples: Units) -> float:
-        """Return how much the best trials of two tasks overlap: (1 - d) / (1 + d) of their total variation d."""
+    def _similarity(self, target: TaskDensities, source: TaskDensities, *samples: Factors) -> float:
+        """Return how much the best trials of two tasks overlap: (1 - d) / (1 + d) of their total variation d.
+
+        Args:
+            target: The one task.
+            source: The other.
+            samples: Configurations drawn from the best trials of either, as many from each.
+        """
         columns = self._important_sites()
-        drawn = target.best.draw(SIMILARITY_SAMPLES, self.rng)
-        factors = self.table.factors(np.vstack([drawn, samples]))
-        here = np.exp(target.best.log(factors, columns))
-        far = np.exp(source.best.log(factors, columns))
-        # Half of the points are drawn from each density, so the mean of this ratio is their total variation.
-        variation = float(np.mean(np.abs(here - far) / (here + far)))
+        ratios = []
+        for factors in samples:
+            density_here = np.exp(target.best.log(factors, columns))
+            density_there = np.exp(source.best.log(factors, columns))
+            difference = np.abs(density_here - density_there)
+            ratios.append(difference / (density_here + density_there))
+        # Half of the points are drawn from each density, so the mean of these ratios is the total variation.
+        variation = float(np.mean(ratios))
         return (1 - variation) / (1 + variation)
 
     def _important_sites(self) -> Sequence[int]:
@@ -283,11 +307,14 @@ def meta_learn_tpe(
     space: Space, seed: int, past: Sequence[PastTask], features: TaskFeatures
 ) -> Contestant:
     """Begin a search; meta-features are not used, as in the paper."""
-    table = SiteTable(space=space, sites=sites_of(space))
+    table = SiteTable.of_space(space)
     rng = np.random.default_rng(seed)
     trials_by_task = [trials for task in past if (trials := adopted(task.trials, space))]
     sources = [TaskDensities.of(table, trials) for trials in trials_by_task]
-    samples = [source.best.draw(SIMILARITY_SAMPLES, rng) for source in sources]
+    samples = []
+    for source in sources:
+        drawn = source.best.draw(SIMILARITY_SAMPLES, rng)
+        samples.append(table.factors(table.close_unopened(drawn)))
     return MetaLearnTpe(
         table=table,
         sources=sources,
@@ -349,7 +376,7 @@ def _number_weights(centers: np.ndarray, bandwidth: float) -> np.ndarray:
     """Return the coefficients of place², place and 1 in the logarithm of normal kernels that are cut at 0 and 1."""
     has_site = ~np.isnan(centers)
     place = np.where(has_site, centers, 0.5)
-    mass = norm.cdf((1 - place) / bandwidth) - norm.cdf(-place / bandwidth)
+    mass = ndtr((1 - place) / bandwidth) - ndtr(-place / bandwidth)
     precision = 1 / bandwidth**2
     constant = -0.5 * precision * place**2 - np.log(bandwidth * math.sqrt(2 * math.pi) * mass)
     square = np.full_like(place, -0.5 * precision)
@@ -371,23 +398,28 @@ def _option_weights(centers: np.ndarray, count: int) -> np.ndarray:
     return np.log(probabilities)
 
 
-def _drawn_numbers(centers: np.ndarray, bandwidth: float, rng: np.random.Generator) -> np.ndarray:
-    """Draw a place from each of some kernels."""
-    shares = rng.random(len(centers))
-    place = np.where(np.isnan(centers), 0.5, centers)
-    lowest = norm.cdf(-place / bandwidth)
-    highest = norm.cdf((1 - place) / bandwidth)
-    drawn = place + bandwidth * norm.ppf(lowest + shares * (highest - lowest))
-    return np.where(np.isnan(centers), shares, np.clip(drawn, 0.0, 1.0))
+def _drawn_numbers(
+    centers: np.ndarray, bandwidths: np.ndarray, rng: np.random.Generator
+) -> np.ndarray:
+    """Draw a place from each of some normal kernels that are cut at 0 and 1, shape (kernels, sites)."""
+    shares = rng.random(centers.shape)
+    is_uniform = np.isnan(centers)
+    place = np.where(is_uniform, 0.5, centers)
+    lowest = ndtr(-place / bandwidths)
+    highest = ndtr((1 - place) / bandwidths)
+    drawn = place + bandwidths * ndtri(lowest + shares * (highest - lowest))
+    inside = np.clip(drawn, 0.0, 1.0)
+    return np.where(is_uniform, shares, inside)
 
 
-def _drawn_options(centers: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
-    """Draw an option's position from each of some kernels."""
-    anything = rng.integers(count, size=len(centers)).astype(float)
-    if count == 1:
-        return anything
-    # One of the others: a step of 1 to count - 1 around the circle of options.
-    steps = rng.integers(1, count, size=len(centers))
-    is_own = rng.random(len(centers)) < OWN_OPTION
-    moved = np.where(is_own, centers, (np.nan_to_num(centers) + steps) % count)
-    return np.where(np.isnan(centers), anything, moved)
+def _drawn_options(centers: np.ndarray, counts: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Draw an option's position from each of some kernels, shape (kernels, sites)."""
+    # Of sites that have numbers, whose counts are 0, nobody looks at what is drawn here.
+    counts = np.maximum(counts, 1)
+    anything = np.floor(rng.random(centers.shape) * counts)
+    is_own = rng.random(centers.shape) < OWN_OPTION
+    # One of the other options: a step of 1 to count - 1 around the circle of options.
+    steps = 1 + np.floor(rng.random(centers.shape) * (counts - 1))
+    moved = (centers + steps) % counts
+    drawn = np.where(is_own, centers, moved)
+    return np.where(np.isnan(centers), anything, drawn)
