@@ -13,6 +13,7 @@ from xautolm.errors import UsageError
 from xautolm.hardware import gpus, system_profile, trial_places
 from xautolm.settings import ALLOCATOR_VARIABLES, child_environment
 from xautolm.testing import FakeGpu, faked_driver
+from xautolm.testing.gpus import FakeNvml
 
 GB = 10**9
 A = FakeGpu(uuid="GPU-aa11")
@@ -183,3 +184,13 @@ def test_the_server_does_not_look_for_slices_which_only_cuda_itself_could_count(
     assert "CUDA_VISIBLE_DEVICES" not in child_environment(1)
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "1")
     assert child_environment(1)["CUDA_VISIBLE_DEVICES"] == "1"
+
+
+def test_the_made_up_driver_has_the_names_of_the_real_ones_library() -> None:
+    library = pytest.importorskip("pynvml")
+    for name in vars(FakeNvml):
+        if name.startswith("_"):
+            continue
+        assert hasattr(library, name), name
+    for name in ("NVML_ERROR_NOT_SUPPORTED", "NVML_DEVICE_MIG_ENABLE"):
+        assert getattr(FakeNvml, name) == getattr(library, name)

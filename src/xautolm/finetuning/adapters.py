@@ -29,9 +29,11 @@ def leaves_adapters(model: PreTrainedModel, spec: TrialSpec) -> bool:
         spec: The trial's order.
     """
     task = TASKS.get(spec.task)
-    form = form_of(task.forms, spec.card.architecture, spec.configuration.values)
-    is_large = spec.card.parameters >= LEAST_PARAMETERS
-    return is_large and form.says_words and isinstance(model, PeftModel)
+    values = spec.configuration.values
+    form = form_of(task.forms, spec.card.architecture, values)
+    if not form.says_words or not isinstance(model, PeftModel):
+        return False
+    return spec.card.parameters >= LEAST_PARAMETERS
 
 
 def save_adapters(

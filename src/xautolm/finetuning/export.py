@@ -45,11 +45,14 @@ def save_weights(model: PreTrainedModel, folder: Path, *, loads_in_float32: bool
         loads_in_float32: Whether a head in float32 will stand on it that is not part of the model.
     """
     model.save_pretrained(str(folder))
-    types = {weight.dtype for weight in model.parameters() if weight.is_floating_point()}
-    has_both = torch.float32 in types and len(types) > 1
-    if has_both or (loads_in_float32 and types != {torch.float32}):
+    types = {weight.dtype for weight in model.parameters()}
+    is_narrow = types != {torch.float32}
+    has_head_in_float32 = loads_in_float32 or torch.float32 in types
+    if is_narrow and has_head_in_float32:
         path = folder / CONFIG
-        write_json(path, {**read_json(path), "dtype": "float32"})
+        content = read_json(path)
+        content["dtype"] = "float32"
+        write_json(path, content)
 
 
 def save_answering(tokenizer: PreTrainedTokenizerBase, settings: Answering, folder: Path) -> None:

@@ -312,8 +312,12 @@ class _Body:
         parts: list[dict[Readout, np.ndarray]] = []
 
         def compute(places: list[int]) -> None:
-            first, last = places[0], places[-1] + 1
-            part = {name: cells[first:last] for name, cells in batch.items()}
+            # The rows of a part stand one after the other.
+            first = places[0]
+            end = places[-1] + 1
+            part = {}
+            for name, cells in batch.items():
+                part[name] = cells[first:end]
             features = self._features(part, readouts, watched)
             parts.append(features)
 

@@ -112,11 +112,14 @@ def precision_of_passes(spec: TrialSpec) -> Precision:
 def widen_trained(model: torch.nn.Module) -> None:
     """Store what is trained of a model in float32, and the vectors beside it: norms take no two formats."""
     for module in model.modules():
-        own = list(module.parameters(recurse=False))
-        if not any(parameter.requires_grad for parameter in own):
+        parameters = list(module.parameters(recurse=False))
+        is_trained = any(parameter.requires_grad for parameter in parameters)
+        if not is_trained:
             continue
         # A frozen matrix beside a bias that is trained may stay as it is: autocast brings them together.
-        widen(parameter for parameter in own if parameter.requires_grad or parameter.ndim < 2)
+        for parameter in parameters:
+            if parameter.requires_grad or parameter.ndim < 2:
+                widen([parameter])
 
 
 def widen(parameters: Iterable[torch.nn.Parameter]) -> None:

@@ -39,7 +39,8 @@ def set_up_gpu(device: str) -> None:
 def gpu_computes_in_bf16(device: str) -> bool:
     """Return whether a GPU of NVIDIA multiplies bfloat16, and TF32; torch counts emulation on older ones as well."""
     major, minor = torch.cuda.get_device_capability(device)
-    return float(f"{major}.{minor}") >= BF16_CAPABILITY
+    capability = float(f"{major}.{minor}")
+    return capability >= BF16_CAPABILITY
 
 
 def as_array(tensor: torch.Tensor) -> np.ndarray:

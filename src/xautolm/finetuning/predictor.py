@@ -92,7 +92,9 @@ def present_device(device: str) -> str:
     if device == "auto":
         if torch.cuda.is_available():
             return DeviceKind.CUDA.value
-        return DeviceKind.MPS.value if torch.backends.mps.is_available() else DeviceKind.CPU.value
+        if torch.backends.mps.is_available():
+            return DeviceKind.MPS.value
+        return DeviceKind.CPU.value
     kind = device.partition(":")[0]
     if kind == DeviceKind.CUDA and not torch.cuda.is_available():
         return DeviceKind.CPU.value

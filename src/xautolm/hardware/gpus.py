@@ -60,7 +60,10 @@ class Driver:
     @property
     def cards(self) -> tuple[Card, ...]:
         """Return all GPUs and slices."""
-        return tuple(card for cards in self.places for card in cards)
+        cards: list[Card] = []
+        for cards_of_place in self.places:
+            cards.extend(cards_of_place)
+        return tuple(cards)
 
 
 def read_driver() -> Driver:
@@ -108,9 +111,11 @@ def _cards_at(nvml: ModuleType, index: int) -> tuple[Card, ...]:
         # Only the whole has a compute capability.
         major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
         capability = float(f"{major}.{minor}")
-        slices = _slices(nvml, whole)
-        handles = [whole] if slices is None else slices
-        return tuple(_card(nvml, handle, capability) for handle in handles)
+        handles = _slices(nvml, whole)
+        if handles is None:
+            handles = [whole]
+        cards = [_card(nvml, handle, capability) for handle in handles]
+        return tuple(cards)
     except nvml.NVMLError as error:
         logger.warning("GPU %d does not answer and is left out: %s", index, error)
         return ()
@@ -185,13 +190,17 @@ def _named(name: str, places: Sequence[tuple[Card, ...]], cards: Sequence[Card])
     """
     if name.isdecimal():
         index = int(name)
-        has_cards = index < len(places) and len(places[index]) > 0
+        if index >= len(places) or not places[index]:
+            return None
         # Of a GPU in slices, CUDA takes the first.
-        return places[index][0] if has_cards else None
+        return places[index][0]
     if not name or name == NO_GPU:
         return None
     matching = [card for card in cards if card.uuid.startswith(name)]
-    return matching[0] if len(matching) == 1 else None
+    # The beginning of several means none of them.
+    if len(matching) != 1:
+        return None
+    return matching[0]
 
 
 def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
@@ -203,9 +212,11 @@ def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
     order = _uuids_of_cuda()
 
     def rank(cards: tuple[Card, ...]) -> int:
-        uuids = [card.uuid for card in cards]
-        ranks = [order.index(uuid) for uuid in uuids if uuid in order]
-        return min(ranks, default=len(order))
+        for card in cards:
+            if card.uuid in order:
+                return order.index(card.uuid)
+        # CUDA does not know it, or did not answer.
+        return len(order)
 
     return sorted(driver.places, key=rank)
 
@@ -236,8 +247,10 @@ def _uuids_of_cuda() -> tuple[str, ...]:
 
 def worth_using(cards: Sequence[Card]) -> tuple[Card, ...]:
     """Return the GPUs that trials are spread over: those with about as much free memory as the best."""
-    most = max((card.free_memory for card in cards), default=0)
-    return tuple(card for card in cards if card.free_memory >= LEAST_SHARE * most)
+    free_memories = [card.free_memory for card in cards]
+    least = LEAST_SHARE * max(free_memories, default=0)
+    usable = [card for card in cards if card.free_memory >= least]
+    return tuple(usable)
 
 
 @cache
@@ -260,4 +273,7 @@ def torch_cuda() -> str:
 def is_too_old(driver: Driver) -> bool:
     """Return whether the driver cannot run what PyTorch was built for: within a major version any driver can."""
     major, _, _ = torch_cuda().partition(".")
-    return driver.cuda // 1000 < int(major or 0)
+    if not major:
+        return False
+    newest_major = driver.cuda // 1000
+    return newest_major < int(major)
