@@ -564,3 +564,35 @@ def test_each_architecture_is_cast_in_its_form(
         model.predict(configured(space, form=form)) for form in ("label-words", "classify")
     )
     assert says.memory > classifies.memory and says.seconds > classifies.seconds
+
+
+def test_a_body_is_trained_without_masters_where_only_that_fits(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    card = replace(ZOO.things["roberta-large"], parameters=3_000_000_000, layers=48)
+    gpu = replace(machine, device="cuda", gpus=(H100,))
+    space = build_space("default", TASK, [card], ["full"], profile, gpu)
+    configuration = space.default()
+    resources = ResourceModel({card.name: card}, profile, gpu, forms=TASK.forms)
+    usual = resources.predict(configuration).least_memory
+    narrow = resources.predict(configuration, has_masters=False).least_memory
+    # Of 16 bytes for each trained weight, and 4 for each that is not, half are left.
+    assert 0.45 < narrow / usual < 0.6
+
+    def within(memory: float) -> tuple[bool, str, float]:
+        limits = Limits(gpu_memory=int(memory))
+        return (
+            resources.lacks_masters(configuration, limits),
+            resources.obstacle(configuration, limits).partition(":")[0],
+            resources.peak_memory(configuration, limits),
+        )
+
+    assert within(1.01 * usual)[:2] == (False, "")
+    lacks, obstacle, peak = within(0.99 * usual)
+    assert (lacks, obstacle) == (True, "") and peak <= 0.99 * usual
+    assert within(0.99 * narrow)[:2] == (False, "out_of_memory")
+    # Nothing of it where passes run in float32, or on a processor.
+    plain = replace(configuration, values={**configuration.values, "precision": "fp32"})
+    assert not resources.lacks_masters(plain, Limits(gpu_memory=int(0.99 * usual)))
+    on_processor = ResourceModel({card.name: card}, profile, machine, forms=TASK.forms)
+    assert not on_processor.lacks_masters(configuration, Limits(memory=int(0.99 * usual)))

@@ -478,6 +478,8 @@ class TrialSpec:
     """Whether passes that train nothing run in bfloat16 on this machine's processor, or its GPUs."""
     gpu: str = ""
     """UUID of the only GPU that the trial's process sees; empty where it computes on something else."""
+    lacks_masters: bool = False
+    """Whether what is trained is stored in bfloat16 with the optimizer's state, since float32 would not fit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

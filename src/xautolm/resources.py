@@ -23,7 +23,7 @@ from xautolm.records import (
 )
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
-from xautolm.vocabulary import DeviceKind, FailureKind
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision
 from xautolm.zoo import family_of
 
 BYTES = 4
@@ -105,11 +105,16 @@ class ResourceModel:
     ratios: list[float] = field(default_factory=list)
     past_ratios: list[float] = field(default_factory=list)
 
-    def predict(self, configuration: Configuration) -> Estimate:
-        """Return the memory and the time that a configuration will need."""
+    def predict(self, configuration: Configuration, *, has_masters: bool = True) -> Estimate:
+        """Return the memory and the time that a configuration will need.
+
+        Args:
+            configuration: The configuration.
+            has_masters: Whether what is trained is stored in float32, as it is wherever that fits.
+        """
         values = configuration.values
         train, validation = self._epoch_seconds(configuration)
-        memory = self._memory(configuration)
+        memory = self._memory(configuration, has_masters=has_masters)
         # A method without epochs looks at each text once.
         epochs = as_float(values.get("epochs", 1))
         return Estimate(
@@ -151,8 +156,13 @@ class ResourceModel:
         validation = self.profile.validation_examples * form.validation_passes * pass_seconds
         return train, validation
 
-    def _memory(self, configuration: Configuration) -> MemoryNeeds:
-        """Return what weights and activations of a configuration take."""
+    def _memory(self, configuration: Configuration, *, has_masters: bool) -> MemoryNeeds:
+        """Return what weights and activations of a configuration take.
+
+        Args:
+            configuration: The configuration.
+            has_masters: As that of `predict`.
+        """
         values = configuration.values
         card = self.cards[configuration.model]
         method = METHODS.get(configuration.method)
@@ -182,6 +192,9 @@ class ResourceModel:
         stored = stored_share * card.parameters
         trained = method.trained_share(card, values) * card.parameters
         numbers = stored + OPTIMIZER_COPIES * trained
+        if not has_masters:
+            # Weights, gradients and moments alike.
+            numbers *= HALF
         process = PROCESS_MEMORY
         if self.system.device == DeviceKind.CUDA:
             # What Python and the libraries take lies in main memory; the driver's context takes its place on the GPU.
@@ -272,7 +285,7 @@ class ResourceModel:
             limits: Of the trial.
             epochs: How much of the first epoch must fit, besides one evaluation.
         """
-        estimate = self.predict(configuration)
+        estimate = self.predict_within(configuration, limits)
         memory_limit = self.memory_limit(limits)
         # Checkpointing is tried where a batch of one does not fit without it, so its need is what decides.
         if estimate.least_memory > memory_limit:
@@ -293,14 +306,35 @@ class ResourceModel:
         needs = f"needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
         return f"{FailureKind.TIMEOUT}: {needs}"
 
+    def predict_within(self, configuration: Configuration, limits: Limits) -> Estimate:
+        """Return what a configuration will need as it is run within limits: without masters where only that fits."""
+        has_masters = not self.lacks_masters(configuration, limits)
+        return self.predict(configuration, has_masters=has_masters)
+
+    def lacks_masters(self, configuration: Configuration, limits: Limits) -> bool:
+        """Return whether what is trained has to be stored in bfloat16, as the passes run: 8 bytes a weight, not 16.
+
+        Only for whole bodies on a GPU: what the digits of bfloat16 lose of each step is better than no training.
+        """
+        method = METHODS.get(configuration.method)
+        runs_in_bf16 = configuration.values.get("precision") == Precision.BFLOAT16
+        if self.system.device != DeviceKind.CUDA or not runs_in_bf16 or not method.trains_body:
+            return False
+        limit = self.memory_limit(limits)
+        if self.predict(configuration).least_memory <= limit:
+            return False
+        # What does not fit this way either is described as it would usually be.
+        narrow = self.predict(configuration, has_masters=False)
+        return narrow.least_memory <= limit
+
     def needs_checkpointing(self, configuration: Configuration, limits: Limits) -> bool:
         """Return whether not even a per-device batch of one is predicted to fit with all activations kept."""
-        estimate = self.predict(configuration)
+        estimate = self.predict_within(configuration, limits)
         return estimate.memory > self.memory_limit(limits)
 
     def micro_batch(self, configuration: Configuration, limits: Limits) -> int:
         """Return the largest per-device batch, a halving of the configured one, that is predicted to fit."""
-        estimate = self.predict(configuration)
+        estimate = self.predict_within(configuration, limits)
         limit = self.memory_limit(limits)
         size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
         while size > 1:
@@ -313,9 +347,9 @@ class ResourceModel:
 
     def peak_memory(self, configuration: Configuration, limits: Limits) -> float:
         """Return the predicted peak memory in bytes, with the per-device batch that a trial begins with."""
+        estimate = self.predict_within(configuration, limits)
         if self.needs_checkpointing(configuration, limits):
-            return self.predict(configuration).least_memory
-        estimate = self.predict(configuration)
+            return estimate.least_memory
         # The estimate holds one example of the batch already.
         further_examples = self.micro_batch(configuration, limits) - 1
         return estimate.memory + further_examples * estimate.memory_per_example

@@ -206,6 +206,7 @@ class Session:
             micro_batch=resources.micro_batch(configuration, limits),
             device=place.device,
             gpu=place.gpu,
+            lacks_masters=resources.lacks_masters(configuration, limits),
             threads=threads_of_trial(scenario.system, scenario.options),
             seed=self.info.seed,
             gradient_checkpointing=resources.needs_checkpointing(configuration, limits),

@@ -120,6 +120,21 @@ def test_frozen_weights_lie_in_bfloat16_and_what_is_trained_in_float32(
     assert again["accuracy"] == pytest.approx(outcome.metrics["accuracy"], abs=0.1)
 
 
+def test_a_body_whose_masters_do_not_fit_is_trained_and_saved_in_bfloat16(
+    order: Order, folder: Path
+) -> None:
+    spec = order("minilm-l2", "full", rows=120, epochs=1, precision="bf16")
+    outcome = run(replace(spec, gpu="GPU-none", lacks_masters=True), folder)
+    assert outcome.succeeded
+    assert any("float32 masters would not fit" in line for line in outcome.adjustments)
+    trained = load_file(folder / "model" / "model.safetensors")
+    untrained = load_file(Path(spec.card.path) / "model.safetensors")
+    (name,) = [name for name in trained if name.endswith("layer.0.output.dense.weight")]
+    assert trained[name].dtype == torch.bfloat16
+    (before,) = [untrained[key] for key in untrained if key.endswith(name)]
+    assert not torch.equal(trained[name], before.to(torch.bfloat16)), "no step left a trace"
+
+
 def test_numbers_in_bfloat16_and_with_gradients_become_an_array() -> None:
     weights = torch.tensor([[0.5, -2.0]], dtype=torch.bfloat16, requires_grad=True)
     array = as_array(weights)

@@ -69,6 +69,9 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
     trial = _on_share_of_rows(trial, adjustments)
     spec = trial.spec
 
+    if spec.lacks_masters:
+        adjustments.append("weights and optimizer in bfloat16: float32 masters would not fit")
+
     def attempt(micro_batch: int, checkpointing: bool) -> Training:
         order = replace(spec, micro_batch=micro_batch, gradient_checkpointing=checkpointing)
         attempted = replace(trial, spec=order)
@@ -181,7 +184,8 @@ def _train(
     model = started_model(trial, start)
     method = METHODS.get(spec.configuration.method)
     model = method.wrap(model, spec.card, spec.configuration.values)
-    widen_trained(model)
+    if not spec.lacks_masters:
+        widen_trained(model)
 
     train_rows = len(trial.tokens[Split.TRAIN])
     validation = trial.tokens[Split.VALIDATION]

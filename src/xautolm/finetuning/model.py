@@ -89,12 +89,13 @@ def precision_of(values: Mapping[str, Scalar]) -> Precision:
 def weights_type(spec: TrialSpec) -> torch.dtype:
     """Return the number format in which a trial's pretrained body lies in memory.
 
-    What is trained has float32 masters. Beside a frozen float32 matrix, autocast on a GPU keeps its copy in bfloat16
-    until the backward pass: 6 bytes a weight, where a matrix that is loaded in bfloat16 takes 2.
+    What is trained has float32 masters, if they fit. Beside a frozen float32 matrix, autocast on a GPU keeps its copy
+    in bfloat16 until the backward pass: 6 bytes a weight, where a matrix that is loaded in bfloat16 takes 2.
     """
     method = METHODS.get(spec.configuration.method)
     # Not by the device, which is the processor where quantised weights are given their full width for saving.
-    if not spec.gpu or not method.freezes_body:
+    is_narrow = method.freezes_body or spec.lacks_masters
+    if not spec.gpu or not is_narrow:
         return torch.float32
     if precision_of_passes(spec) is Precision.BFLOAT16:
         return torch.bfloat16
