@@ -53,7 +53,8 @@ class Ratios:
         with suppress(*UNPREDICTABLE):
             wall_time = measured_seconds(outcome)
             if wall_time is not None:
-                self.seconds.append(wall_time / resources.predict(configuration).seconds)
+                estimate = resources.predict(configuration)
+                self.seconds.append(wall_time / estimate.seconds)
             peak = measured_memory(outcome, experience.system.device)
             if peak is not None:
                 predicted = resources.peak_memory(configuration, experience.limits)
@@ -128,25 +129,28 @@ class Forecaster:
         memory = _spread(own.memory, past_memory, DEFAULT_MEMORY)
         estimate = self.resources.predict(configuration)
         peak = self.resources.peak_memory(configuration, limits)
+        opinion = explanation or {}
         return Forecast(
             seconds=seconds.around(estimate.seconds),
             memory=memory.around(peak),
-            failure=_failure_of(explanation or {}),
-            quality=_quality_of(explanation or {}, lead),
+            failure=_failure_of(opinion),
+            quality=_quality_of(opinion, lead),
         )
 
     def check_seconds(self) -> AmountCheck | None:
         """Return how past times compare with forecasts from all other data sets; None where there are none."""
         kinds = []
         for by_data in self.past.values():
-            kinds.append([ratios.seconds for ratios in by_data.values()])
+            seconds = [ratios.seconds for ratios in by_data.values()]
+            kinds.append(seconds)
         return check_left_out(kinds, DEFAULT_SECONDS)
 
     def check_memory(self) -> AmountCheck | None:
         """Return the same for peaks of memory."""
         kinds = []
         for by_data in self.past.values():
-            kinds.append([ratios.memory for ratios in by_data.values()])
+            memory = [ratios.memory for ratios in by_data.values()]
+            kinds.append(memory)
         return check_left_out(kinds, DEFAULT_MEMORY)
 
 
@@ -159,7 +163,8 @@ def _spread(own: Sequence[float], past: Sequence[float], default: Spread) -> Spr
 
 def _is_trained(configuration: Configuration) -> bool:
     """Return whether a configuration takes gradient steps."""
-    return METHODS.get(configuration.method).trains_by_gradient
+    method = METHODS.get(configuration.method)
+    return method.trains_by_gradient
 
 
 def _failure_of(explanation: Mapping[str, object]) -> float | None:

@@ -33,9 +33,10 @@ class Spread:
 
     def around(self, estimate: float) -> Range:
         """Return the range of what will be measured where so much is predicted."""
-        return Range(
-            expected=estimate * self.middle, low=estimate * self.low, high=estimate * self.high
-        )
+        expected = estimate * self.middle
+        low = estimate * self.low
+        high = estimate * self.high
+        return Range(expected=expected, low=low, high=high)
 
 
 def spread_of(ratios: Sequence[float], default: Spread) -> Spread:
@@ -45,11 +46,13 @@ def spread_of(ratios: Sequence[float], default: Spread) -> Spread:
     end by itself. Of too few ratios it is the default, widened until it holds them.
     """
     ordered = sorted(ratios)
-    count = len(ordered)
-    # The next ratio is as likely to fall into each of the `count + 1` places between those that are there.
-    beyond = (count + 1) // TAIL
+    # The next ratio is as likely to fall into each of these places: between those that are there, below and above.
+    places = len(ordered) + 1
+    beyond = places // TAIL
     if beyond:
-        return Spread(low=ordered[beyond - 1], middle=median(ordered), high=ordered[-beyond])
+        low = ordered[beyond - 1]
+        high = ordered[-beyond]
+        return Spread(low=low, middle=median(ordered), high=high)
     low = min([default.low, *ordered])
     high = max([default.high, *ordered])
     return Spread(low=low, middle=default.middle, high=high)
@@ -209,11 +212,15 @@ def check_left_out(
     pairs: list[tuple[Range, float]] = []
     for by_data in kinds:
         for position, left_out in enumerate(by_data):
-            others: list[float] = []
-            for ratios in (*by_data[:position], *by_data[position + 1 :]):
-                others += ratios
-            predicted = spread_of(others, default).around(1.0)
-            pairs += [(predicted, ratio) for ratio in left_out]
+            remaining_data = [*by_data[:position], *by_data[position + 1 :]]
+            remaining_ratios: list[float] = []
+            for ratios in remaining_data:
+                remaining_ratios += ratios
+            spread = spread_of(remaining_ratios, default)
+            # Of ratios, what is predicted is 1.
+            predicted = spread.around(1.0)
+            for ratio in left_out:
+                pairs.append((predicted, ratio))
     return check_amounts(pairs)
 
 
@@ -230,16 +237,21 @@ def check_failures(chances: Sequence[float], failed: Sequence[bool]) -> FailureC
     from sklearn.metrics import brier_score_loss, roc_auc_score
 
     # Both of shape (trials,).
-    predicted = np.clip(np.asarray(chances, dtype=float), 0, 1)
+    told = np.asarray(chances, dtype=float)
+    predicted = np.clip(told, 0, 1)
     happened = np.asarray(failed, dtype=int)
-    share = float(happened.mean())
+    failures = int(happened.sum())
+    share = failures / len(happened)
     auc = None
+    # Without both kinds there are no pairs to put in order.
     if 0 < share < 1:
         auc = float(roc_auc_score(happened, predicted))
+    # Named, because scikit-learn cannot tell by itself which class is meant where there is only one.
+    brier = brier_score_loss(happened, predicted, pos_label=1)
     return FailureCheck(
         trials=len(happened),
-        failures=int(happened.sum()),
-        brier=float(brier_score_loss(happened, predicted, pos_label=1)),
+        failures=failures,
+        brier=float(brier),
         brier_of_share=share * (1 - share),
         auc=auc,
         bins=_failure_bins(predicted, happened),
@@ -260,12 +272,14 @@ def _failure_bins(predicted: np.ndarray, happened: np.ndarray) -> tuple[FailureB
         members = positions == position
         if not members.any():
             continue
+        predicted_there = predicted[members]
+        happened_there = happened[members]
         filled = FailureBin(
             low=float(edges[position]),
             high=float(edges[position + 1]),
-            trials=int(members.sum()),
-            predicted=fmean(predicted[members]),
-            failed=fmean(happened[members]),
+            trials=len(predicted_there),
+            predicted=fmean(predicted_there),
+            failed=fmean(happened_there),
         )
         bins.append(filled)
     return tuple(bins)
@@ -277,9 +291,14 @@ def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
         return None
     # Shape (pairs, 2).
     table = np.asarray(pairs)
-    if (np.ptp(table, axis=0) == 0).any():
+    widths = np.ptp(table, axis=0)
+    # A constant has no ranks.
+    if widths.min() == 0:
         return None
     # Loaded here, as scikit-learn above.
     from scipy.stats import spearmanr
 
-    return float(spearmanr(table[:, 0], table[:, 1]).statistic)
+    predicted = table[:, 0]
+    reached = table[:, 1]
+    correlation = spearmanr(predicted, reached)
+    return float(correlation.statistic)

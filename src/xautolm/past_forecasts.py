@@ -46,15 +46,19 @@ def _check_failures(surrogates: Surrogates, past: Sequence[Experience]) -> Failu
     trials = surrogates.heaviest
     # Evidence knows its trial by its title.
     groups = [data_sets[evidence.source] for evidence in trials]
-    folds = min(FOLDS, len(set(groups)))
-    if folds < 2:
+    distinct = set(groups)
+    if len(distinct) < 2:
         return None
+    # No fold may be without a data set.
+    folds = GroupKFold(min(FOLDS, len(distinct)))
     # Shape (trials, 1), as a forest takes it.
     failed = np.asarray([[evidence.failed] for evidence in trials], dtype=float)
     chances = np.zeros(len(trials))
-    for training, held_out in GroupKFold(folds).split(surrogates.rows, groups=groups):
+    for training, held_out in folds.split(surrogates.rows, groups=groups):
         learned = failed[training]
-        if len(learned) < FEWEST or np.ptp(learned) == 0:
+        # As the forest of the advice, which is not trained either without both.
+        has_both = np.ptp(learned) > 0
+        if len(learned) < FEWEST or not has_both:
             return None
         forest = train_forest(
             surrogates.rows[training],
@@ -63,6 +67,8 @@ def _check_failures(surrogates: Surrogates, past: Sequence[Experience]) -> Failu
             seed=surrogates.seed,
             weights=surrogates.weights[training],
         )
-        opinion = predicted(forest, surrogates.rows[held_out])[:, 0]
-        chances[held_out] = np.clip(opinion, 0, 1)
-    return check_failures(chances.tolist(), failed[:, 0].astype(bool).tolist())
+        # Shape (held out, 1).
+        opinion = predicted(forest, surrogates.rows[held_out])
+        chances[held_out] = np.clip(opinion[:, 0], 0, 1)
+    happened = [evidence.failed for evidence in trials]
+    return check_failures(chances.tolist(), happened)

@@ -131,28 +131,44 @@ def gap(features: Features, current: Features) -> float:
 
 def _gaps_between(data_sets: Sequence[Features]) -> np.ndarray:
     """Return the gap between each two data sets, shape (data sets, data sets); infinite on the diagonal."""
-    largest = np.full((len(data_sets), len(data_sets)), -np.inf)
-    # The members of each group of numbers: those of one length, for others cannot be compared number by number.
-    groups: dict[tuple[str, int], list[int]] = {}
-    for position, features in enumerate(data_sets):
-        for name, numbers in features.items():
-            if _is_of_task(name):
-                members = groups.setdefault((name, len(numbers)), [])
-                members.append(position)
-    for (name, length), members in groups.items():
+    count = len(data_sets)
+    largest = np.full((count, count), -np.inf)
+    for (name, length), members in _sharing(data_sets).items():
         compared = _compared_positions(name, length)
         # A group that one of them has alone compares nothing; nor does one that only counts the samples.
         if len(members) == 1 or not compared:
             continue
-        rows = np.asarray([data_sets[member][name] for member in members])[:, compared]
+        numbers = [data_sets[member][name] for member in members]
+        # Shape (members, compared).
+        rows = np.asarray(numbers)[:, compared]
         # Of log(1 + x), which is not defined for all numbers below zero.
-        logarithms = np.log1p(np.maximum(rows, 0))
-        differences = np.abs(logarithms[:, None] - logarithms[None]).mean(axis=2)
+        at_least_zero = np.maximum(rows, 0)
+        logarithms = np.log1p(at_least_zero)
+        # Shape (members, members, compared).
+        differences = np.abs(logarithms[:, None] - logarithms[None])
+        gaps = differences.mean(axis=2)
         places = np.ix_(members, members)
-        largest[places] = np.maximum(largest[places], differences)
+        largest[places] = np.maximum(largest[places], gaps)
     # No group in common, a number that is not finite, and a data set and itself: none of these is near.
-    is_gap = np.isfinite(largest) & ~np.eye(len(data_sets), dtype=bool)
+    is_itself = np.eye(count, dtype=bool)
+    is_gap = np.isfinite(largest) & ~is_itself
     return np.where(is_gap, largest, np.inf)
+
+
+def _sharing(data_sets: Sequence[Features]) -> dict[tuple[str, int], list[int]]:
+    """Return the positions of the data sets that have each group of task features, by its name and length.
+
+    By length, too, for groups of different lengths cannot be compared number by number.
+    """
+    members_of: dict[tuple[str, int], list[int]] = {}
+    for position, features in enumerate(data_sets):
+        for name, numbers in features.items():
+            if not _is_of_task(name):
+                continue
+            group = (name, len(numbers))
+            members = members_of.setdefault(group, [])
+            members.append(position)
+    return members_of
 
 
 def _is_of_task(name: str) -> bool:
