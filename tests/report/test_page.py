@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -21,8 +22,11 @@ from tests.report.pages import (
 from tests.report.questions import QUESTIONS, text_of, unanswered
 from xautolm.records import Configuration, Failure, Mark, TrialOutcome
 from xautolm.report import Answers, PageContent, html_report
+from xautolm.report.page.blocks import Code, Text
+from xautolm.report.page.choice import round_times
 from xautolm.report.page.cost import Spent, stretches_of
 from xautolm.report.page.next_steps import outlook
+from xautolm.report.page.page import wide_blocks
 from xautolm.report.page.parameters import study_of, varied
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, Split, Stage, TrialStatus
@@ -205,10 +209,35 @@ def test_many_classes_are_shown_by_the_pairs_that_are_confused() -> None:
 def test_the_time_of_a_search_is_all_accounted_for(run: PageContent) -> None:
     stretches = stretches_of(run)
     spent = {kind: sum(s.seconds for s in stretches if s.spent is kind) for kind in Spent}
-    assert all(spent.values())
+    # Half a second between two trials is not told.
+    assert spent.pop(Spent.WAITING) == 0.0 and all(spent.values())
     assert spent[Spent.START_UP] == 9.0 and spent[Spent.SCORING] == 11.0
     in_trials = sum(experience.outcome.wall_time for experience in run.experiences)
     assert sum(spent.values()) == pytest.approx(in_trials + 20.0)
+
+
+def test_a_long_wait_between_two_trials_is_told(run: PageContent) -> None:
+    last = run.experiences[-1]
+    later = datetime.fromisoformat(last.created) + timedelta(seconds=30)
+    scoring, end = run.marks[2:]
+    marks = (
+        *run.marks[:2],
+        replace(scoring, time=later.isoformat()),
+        replace(end, time=later.isoformat()),
+    )
+    waits = [s for s in stretches_of(replace(run, marks=marks)) if s.spent is Spent.WAITING]
+    assert [wait.seconds for wait in waits] == [30.0]
+
+
+def test_a_lone_block_takes_the_whole_width() -> None:
+    narrow = [Code(title=str(number), lines="") for number in range(3)]
+    text = Text(text="")
+    blocks = [text, narrow[0], narrow[1], text, narrow[2]]
+    assert wide_blocks(blocks) == {id(text), id(narrow[2])}
+
+
+def test_ticks_of_times_are_round() -> None:
+    assert round_times(1.7, 64) == [1, 2, 5, 10, 20, 50, 100]
 
 
 def test_a_killed_invocation_does_not_last_until_the_next_one(run: PageContent) -> None:
@@ -227,7 +256,7 @@ def test_a_killed_invocation_does_not_last_until_the_next_one(run: PageContent) 
 @pytest.mark.parametrize(
     ("scores", "expected"),
     [
-        ([0.5, 0.6, 0.6, 0.6], "improved validation macro F1 by 0.0000"),
+        ([0.5, 0.6, 0.6, 0.6], "brought nothing better than 0.6000 validation macro F1"),
         ([0.5, 0.5, 0.5, 0.7], "by 0.2000 (from 0.5000 to 0.7000). Another 2 s may bring as much"),
     ],
 )

@@ -15,6 +15,7 @@ class Text:
     """A paragraph."""
 
     kind: ClassVar[str] = "text"
+    is_wide: ClassVar[bool] = True
     text: str
     is_warning: bool = False
     """Whether a reader would draw a wrong conclusion without it."""
@@ -34,6 +35,7 @@ class Facts:
     """Numbers side by side."""
 
     kind: ClassVar[str] = "facts"
+    is_wide: ClassVar[bool] = True
     facts: Sequence[Fact]
 
 
@@ -100,6 +102,7 @@ class Code:
     """Lines to copy."""
 
     kind: ClassVar[str] = "code"
+    is_wide: ClassVar[bool] = False
     title: str
     lines: str
     note: str = ""

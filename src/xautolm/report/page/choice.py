@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from xautolm.records import Experience, TrialOutcome
@@ -23,6 +24,8 @@ from xautolm.vocabulary import TrialStatus
 
 DRAWN_CURVES = 8
 """Learning curves, of the best trials: more of them cover each other."""
+LONGEST_WORD = 20
+"""Characters of a cell that is not wrapped."""
 VISIBLE_TRIALS = 15
 """Rows of the table of trials that are shown at once."""
 
@@ -112,7 +115,7 @@ def front_chart(content: PageContent) -> Chart | None:
     times = [trial.outcome.evaluation_time or 1.0 for trial in trials]
     # Probes take seconds and trainings minutes: on an even axis all but the slowest would be one heap.
     if max(times) > 10 * min(times):
-        picture.update_xaxes(type="log", dtick=1 if max(times) > 100 * min(times) else "D2")
+        picture.update_xaxes(type="log", tickvals=round_times(min(times), max(times)))
     names = ", ".join(str(number) for number in content.front)
     caption = (
         f"On the front, where nothing is both better and faster: trial {names}. Each point shows its "
@@ -121,6 +124,19 @@ def front_chart(content: PageContent) -> Chart | None:
     return Chart(
         name="front", title="Quality against time", figure=picture, caption=caption, height=360
     )
+
+
+def round_times(low: float, high: float) -> list[float]:
+    """Return 1, 2 and 5 times powers of ten within a range: Plotly writes such ticks without their zeros."""
+    first = math.floor(math.log10(low))
+    last = math.ceil(math.log10(high))
+    times = []
+    for exponent in range(first, last + 1):
+        for digit in (1, 2, 5):
+            time = digit * 10.0**exponent
+            if low / 2 <= time <= high * 2:
+                times.append(time)
+    return times
 
 
 def _add_trials(
@@ -280,6 +296,7 @@ def _trials(content: PageContent) -> Table:
         score = outcome.metrics.get(content.lead.name)
         memory = outcome.peak_gpu_memory or outcome.peak_memory
         values = [f"{name} {value}" for name, value in hyperparameter_pairs(configuration.values)]
+        end = _end(outcome)
         mark = ""
         if experience.trial in content.front:
             mark = "front"
@@ -292,7 +309,7 @@ def _trials(content: PageContent) -> Table:
             "" if score is None else score_text(score),
             "" if outcome.evaluation_time is None else number(outcome.evaluation_time),
             "" if not memory else in_bytes(memory),
-            Cell(text=_end(outcome), is_long=bool(outcome.failure)),
+            Cell(text=end, is_long=len(end) > LONGEST_WORD),
             Cell(text=", ".join(values), is_long=True),
         ]
         rows.append(Row(cells=cells, anchor=anchor_of(experience.trial), mark=mark))

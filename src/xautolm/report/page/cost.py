@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from itertools import pairwise
 
 from xautolm.records import Experience, Mark
 from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
@@ -25,6 +26,7 @@ class Spent(StrEnum):
     TRAININGS = "trainings"
     STOPPED = "stopped trials"
     FAILED = "failed trials"
+    WAITING = "between trials"
     SCORING = "scoring the winner"
 
 
@@ -34,9 +36,12 @@ COLOURS = {
     Spent.TRAININGS: ACCENT,
     Spent.STOPPED: "#c79a00",
     Spent.FAILED: BAD,
+    Spent.WAITING: "#adb5bd",
     Spent.SCORING: WARM,
 }
 """Of the bars, and in this order."""
+LEAST_WAIT = 2.0
+"""Seconds between two trials that are told: a trial's end is known to the second."""
 SESSION_GAP = timedelta(minutes=5)
 """A break between two invocations that is longer is left out of the picture."""
 
@@ -79,14 +84,38 @@ def stretches_of(content: PageContent) -> list[Stretch]:
     for experience in content.experiences:
         stretches.append(_stretch(experience))
     # Those of a stage end where the next stage begins.
-    for mark, following in zip(content.marks, content.marks[1:], strict=False):
+    for mark, following in pairwise(content.marks):
         stage = {Stage.START_UP: Spent.START_UP, Stage.SCORING: Spent.SCORING}.get(mark.stage)
         # After a kill the next mark is of another invocation, which may have begun days later.
         if stage is None or following.stage is Stage.START_UP:
             continue
         begin, end = _time(mark), _time(following)
         stretches.append(Stretch(spent=stage, begin=begin, end=end, text=stage.value))
+    stretches.extend(_waiting(content.marks, stretches))
     return sorted(stretches, key=lambda stretch: stretch.begin)
+
+
+def _waiting(marks: Sequence[Mark], stretches: Sequence[Stretch]) -> list[Stretch]:
+    """Return the parts of the search in which no trial ran: something was measured, or the sampler thought."""
+    waiting = []
+    for mark, following in pairwise(marks):
+        # A search that was killed has no end from which its last wait could be told.
+        if mark.stage is not Stage.SEARCH or following.stage is Stage.START_UP:
+            continue
+        idle_since, end = _time(mark), _time(following)
+        trials = [trial for trial in stretches if idle_since <= trial.end <= end]
+        for trial in sorted(trials, key=lambda trial: trial.begin):
+            if (trial.begin - idle_since).total_seconds() >= LEAST_WAIT:
+                waiting.append(_wait(idle_since, trial.begin))
+            idle_since = max(idle_since, trial.end)
+        if (end - idle_since).total_seconds() >= LEAST_WAIT:
+            waiting.append(_wait(idle_since, end))
+    return waiting
+
+
+def _wait(begin: datetime, end: datetime) -> Stretch:
+    """Return a time in which no trial ran."""
+    return Stretch(spent=Spent.WAITING, begin=begin, end=end, text=Spent.WAITING.value)
 
 
 def _stretch(experience: Experience) -> Stretch:

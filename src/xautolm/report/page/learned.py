@@ -16,6 +16,8 @@ from xautolm.report.page.words import anchor_of, counted, listed, method_name
 
 NEAREST = 8
 """Tasks that are shown."""
+LEAST_TRUSTS = 3
+"""Points of a curve: of fewer, the table says as much."""
 
 
 def learned_section(content: PageContent) -> Section:
@@ -128,10 +130,11 @@ def trust_chart(explanations: Mapping[int, Mapping[str, Any]]) -> Chart | None:
         if isinstance(trust, int | float):
             trials.append(trial)
             trusts.append(float(trust))
-    if len(trials) < 2:
+    if len(trials) < LEAST_TRUSTS:
         return None
     picture = figure("trial", "trust in the store")
     picture.add_scatter(x=trials, y=trusts, mode="lines+markers", line={"color": ACCENT})
+    picture.update_xaxes(dtick=max(1, (trials[-1] - trials[0]) // 8))
     picture.update_yaxes(tickformat=".0%", rangemode="tozero")
     change = "rose" if trusts[-1] > trusts[0] else "fell"
     caption = f"Trust {change} from {trusts[0]:.0%} at trial {trials[0]} to {trusts[-1]:.0%} at trial {trials[-1]}."

@@ -52,14 +52,17 @@ def outlook(content: PageContent) -> str:
             "begun: more time is likely to help."
         )
     gain = abs(late - early)
+    if gain == 0:
+        return (
+            f"The later half of the {duration(total)} in trials brought nothing better than {score_text(late)} "
+            f"validation {content.metric}: as much time again may well bring nothing either."
+        )
     text = (
         f"The later half of the {duration(total)} in trials improved validation {content.metric} by {score_text(gain)} "
         f"(from {score_text(early)} to {score_text(late)})."
     )
     noise = _noise(content)
-    if gain == 0:
-        text += " As much time again may well bring nothing."
-    elif noise and gain < noise:
+    if noise and gain < noise:
         text += (
             f" That is less than the score's own uncertainty (±{noise:.3f}): as much time again would hardly "
             "be noticed; more data may help more."

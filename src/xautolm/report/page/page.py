@@ -9,7 +9,7 @@ from functools import cache
 from typing import TYPE_CHECKING
 
 from xautolm.report.page.answer import answer_section
-from xautolm.report.page.blocks import Chart, Section
+from xautolm.report.page.blocks import Block, Chart, Section
 from xautolm.report.page.choice import choice_section
 from xautolm.report.page.content import PageContent
 from xautolm.report.page.cost import cost_section
@@ -41,12 +41,36 @@ def html_report(content: PageContent) -> str:
     loads nothing from anywhere.
     """
     sections = [section(content) for section in SECTIONS]
-    blocks = [block for section in sections for block in section.blocks]
-    has_charts = any(isinstance(block, Chart) for block in blocks)
-    page: str = _template().render(
-        title=content.title, sections=sections, plotly=packed_plotly() if has_charts else ""
-    )
+    has_charts = False
+    wide: set[int] = set()
+    for section in sections:
+        has_charts = has_charts or any(isinstance(block, Chart) for block in section.blocks)
+        wide |= wide_blocks(section.blocks)
+    plotly = packed_plotly() if has_charts else ""
+    page: str = _template().render(title=content.title, sections=sections, wide=wide, plotly=plotly)
     return page
+
+
+def wide_blocks(blocks: Sequence[Block]) -> set[int]:
+    """Return the ids of the blocks that take the whole width of a large screen, where two stand side by side.
+
+    Besides those that need it, these are the last of narrow ones that are odd in number: beside it nothing would stand.
+    """
+    wide: set[int] = set()
+    pending: Block | None = None
+    for block in blocks:
+        if block.is_wide:
+            wide.add(id(block))
+            if pending is not None:
+                wide.add(id(pending))
+            pending = None
+        elif pending is None:
+            pending = block
+        else:
+            pending = None
+    if pending is not None:
+        wide.add(id(pending))
+    return wide
 
 
 @cache
@@ -72,4 +96,5 @@ def _template() -> Template:
         lstrip_blocks=True,
     )
     environment.filters["figure_json"] = json_of
+    environment.filters["id"] = id
     return environment.get_template("report.html")
