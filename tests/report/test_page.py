@@ -282,3 +282,9 @@ def test_five_hundred_trials_have_a_page(tmp_path: Path) -> None:
     page = html_report(content)
     assert len(page.encode()) < LARGEST_PAGE
     assert page.count('id="trial-') == 500
+
+
+def test_the_documentation_lists_the_questions() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "report.md").read_text(encoding="utf-8")
+    listed = re.findall(r"(?m)^\d+\. (.+)$", text)
+    assert listed == list(QUESTIONS)

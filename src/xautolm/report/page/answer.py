@@ -22,13 +22,14 @@ from xautolm.vocabulary import Split, Stage
 def answer_section(content: PageContent) -> Section:
     """Return the first section."""
     blocks: list[Block] = []
+    sentence = _why_no_model(content)
+    if content.winner is not None:
+        sentence = _sentence(content, content.winner)
+    blocks.append(Text(text=sentence))
+    # Before the numbers, which a reader would believe without them.
     for warning in _warnings(content):
         blocks.append(Text(text=warning, is_warning=True))
-    if content.winner is None:
-        blocks.append(Text(text=_why_no_model(content)))
-    else:
-        sentence = _sentence(content, content.winner)
-        blocks.append(Text(text=sentence))
+    if content.winner is not None:
         facts = _facts(content, content.winner)
         blocks.append(Facts(facts=facts))
         blocks.append(_scores(content, content.winner))
@@ -189,9 +190,9 @@ def _needs(content: PageContent, winner: Winner) -> list[Fact]:
         threads = counted(assessment.threads, "thread")
         facts.append(
             Fact(
-                name="per text, one at a time",
+                name="per text",
                 value=short_time(assessment.seconds_per_text),
-                detail=f"median, {assessment.device}, {threads}",
+                detail=f"one at a time, {assessment.device}, {threads}",
             )
         )
     return facts

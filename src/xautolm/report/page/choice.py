@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from xautolm.records import Experience, TrialOutcome
 from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
@@ -21,6 +22,9 @@ from xautolm.report.page.words import (
 )
 from xautolm.report.tables import best_first, ending, number, score_text, time_text
 from xautolm.vocabulary import TrialStatus
+
+if TYPE_CHECKING:
+    import plotly.graph_objects as go
 
 DRAWN_CURVES = 8
 """Learning curves, of the best trials: more of them cover each other."""
@@ -62,14 +66,10 @@ def _reason(content: PageContent) -> str:
         return text
     metric = content.lead.name
     score = best.outcome.metrics[metric]
-    text += f" {trial_name(best).capitalize()} has the best validation {content.metric}, {score_text(score)}"
-    rivals = [
-        experience
-        for experience in content.scored
-        if experience.trial != best.trial and experience.outcome.succeeded
-    ]
-    if rivals:
-        rival = rivals[0]
+    name = trial_name(best)
+    text += f" {name[0].upper()}{name[1:]} has the best validation {content.metric}, {score_text(score)}"
+    rival = _rival(content, best)
+    if rival is not None:
         rival_score = rival.outcome.metrics[metric]
         gap = score_text(abs(score - rival_score))
         text += f"; next is {trial_name(rival)} with {score_text(rival_score)}, {gap} behind"
@@ -83,6 +83,14 @@ def _reason(content: PageContent) -> str:
             f"{score_text(fastest.outcome.metrics[metric])}."
         )
     return text
+
+
+def _rival(content: PageContent, best: Experience) -> Experience | None:
+    """Return the best trial besides the winner that left a model."""
+    for experience in content.scored:
+        if experience.trial != best.trial and experience.outcome.succeeded:
+            return experience
+    return None
 
 
 def _fastest(content: PageContent) -> Experience | None:
@@ -140,7 +148,7 @@ def round_times(low: float, high: float) -> list[float]:
 
 
 def _add_trials(
-    picture: object,
+    picture: go.Figure,
     content: PageContent,
     trials: Sequence[Experience],
     name: str,
@@ -157,9 +165,6 @@ def _add_trials(
         mode: Plotly's: `markers`, or `lines+markers` for a curve of steps.
         colour: Of points and lines.
     """
-    import plotly.graph_objects as go
-
-    assert isinstance(picture, go.Figure)
     if not trials:
         return
     by_time = sorted(trials, key=lambda trial: trial.outcome.evaluation_time or 0.0)
@@ -205,6 +210,7 @@ def curves_chart(content: PageContent) -> Chart | None:
     drawn = trained[:DRAWN_CURVES]
     for place, (experience, points) in enumerate(drawn):
         colour = SERIES[place % len(SERIES)]
+        # What was stopped kept no weights.
         is_stopped = experience.outcome.status is TrialStatus.PRUNED
         name = f"{experience.trial}: {configuration_name(experience.configuration)}"
         epochs = [point["epoch"] for point in points]
@@ -220,6 +226,7 @@ def curves_chart(content: PageContent) -> Chart | None:
         )
         if is_stopped:
             continue
+        # As a trial chooses: the epoch that scores best gives the model.
         kept = max(points, key=content.lead.standing)
         picture.add_scatter(
             x=[kept["epoch"]],
@@ -231,10 +238,10 @@ def curves_chart(content: PageContent) -> Chart | None:
             showlegend=False,
         )
     picture.update_layout(showlegend=True)
-    shown = (
-        "" if len(drawn) == len(trained) else f" The best {len(drawn)} of {len(trained)} are shown."
-    )
-    caption = f"A star marks the epoch whose weights were kept; stopped trials are dashed.{shown}"
+    caption = "A star marks the epoch whose weights were kept; stopped trials are dashed."
+    if len(drawn) < len(trained):
+        caption += f" The best {len(drawn)} of {len(trained)} are shown."
+    # On a phone each name in the legend has a line of its own.
     height = 300 + 20 * len(drawn)
     return Chart(
         name="curves", title="Learning curves", figure=picture, caption=caption, height=height
@@ -248,6 +255,7 @@ def _grid(content: PageContent) -> Table:
     methods = sorted({experience.configuration.method for experience in content.experiences})
     scores = [experience.outcome.metrics[metric] for experience in content.scored]
     low = min(scores)
+    # All alike, they are all shaded alike.
     spread = max(scores) - low or 1.0
     rows = []
     for model in models:

@@ -19,8 +19,9 @@ def figure(x_title: str, y_title: str) -> go.Figure:
 
     picture = go.Figure()
     style(picture)
-    picture.update_xaxes(title_text=x_title)
-    picture.update_yaxes(title_text=y_title)
+    # A metric of somebody's own may be called anything.
+    picture.update_xaxes(title_text=escaped(x_title))
+    picture.update_yaxes(title_text=escaped(y_title))
     return picture
 
 
