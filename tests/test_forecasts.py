@@ -132,12 +132,15 @@ def test_where_all_end_alike_there_is_no_order_to_judge(happened: bool) -> None:
 
 
 def test_quality_is_compared_by_ranks() -> None:
-    experiences = trials(
-        [trained(10, quality=0.1), trained(10, quality=0.2), trained(10, quality=0.9)]
-    )
-    rising = {number: forecast(10, quality=float(number)) for number in range(3)}
-    assert check_forecasts(rising, experiences).quality == pytest.approx(1.0)
-    falling = {number: forecast(10, quality=-float(number)) for number in range(3)}
-    assert check_forecasts(falling, experiences).quality == pytest.approx(-1.0)
-    constant = {number: forecast(10, quality=1.0) for number in range(3)}
-    assert check_forecasts(constant, experiences).quality is None
+    reached = [0.1, 0.2, 0.3, 0.4, 0.9]
+    experiences = trials([trained(10, quality=quality) for quality in reached])
+
+    def correlation(scores: Sequence[float]) -> float | None:
+        forecasts = {number: forecast(10, quality=score) for number, score in enumerate(scores)}
+        check = check_forecasts(forecasts, experiences).quality
+        return None if check is None else check.rank_correlation
+
+    assert correlation([1, 2, 3, 4, 5]) == pytest.approx(1.0)
+    assert correlation([5, 4, 3, 2, 1]) == pytest.approx(-1.0)
+    assert correlation([1, 1, 1, 1, 1]) is None, "a constant has no ranks"
+    assert correlation([1, 2, 3, 4]) is None, "too few"

@@ -19,8 +19,9 @@ FEWEST_RATIOS = TAIL - 1
 all 19, and one above."""
 FAILURE_BINS = 5
 """Bins of equal width between chances of failure of 0 and 1."""
-FEWEST_RANKED = 3
-"""Trials from which on predicted and reached qualities are compared by their ranks."""
+FEWEST_RANKED = 5
+"""Trials from which on predicted and reached qualities are compared by their ranks: of four, one order in 24 is right
+by chance."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,14 +132,22 @@ class FailureCheck:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class QualityCheck:
+    """How predicted qualities compare with those that were reached."""
+
+    trials: int
+    rank_correlation: float
+    """Spearman's, of predicted and reached quality: the scale of the prediction is the sampler's own."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ForecastCheck:
     """How the forecasts of some trials compare with what happened; None stands for what no trial tells."""
 
     seconds: AmountCheck | None
     memory: AmountCheck | None
     failure: FailureCheck | None
-    quality: float | None = None
-    """Rank correlation of predicted and reached quality."""
+    quality: QualityCheck | None = None
 
     @property
     def is_empty(self) -> bool:
@@ -182,7 +191,7 @@ def check_forecasts(
         seconds=check_amounts(seconds),
         memory=check_amounts(memory),
         failure=check_failures(chances, failed),
-        quality=_rank_correlation(qualities),
+        quality=_check_qualities(qualities),
     )
 
 
@@ -285,8 +294,8 @@ def _failure_bins(predicted: np.ndarray, happened: np.ndarray) -> tuple[FailureB
     return tuple(bins)
 
 
-def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
-    """Return Spearman's rank correlation; None for few pairs, and where one side is constant."""
+def _check_qualities(pairs: Sequence[tuple[float, float]]) -> QualityCheck | None:
+    """Return how predicted and reached qualities compare; None for few pairs, and where one side is constant."""
     if len(pairs) < FEWEST_RANKED:
         return None
     # Shape (pairs, 2).
@@ -301,4 +310,4 @@ def _rank_correlation(pairs: Sequence[tuple[float, float]]) -> float | None:
     predicted = table[:, 0]
     reached = table[:, 1]
     correlation = spearmanr(predicted, reached)
-    return float(correlation.statistic)
+    return QualityCheck(trials=len(pairs), rank_correlation=float(correlation.statistic))

@@ -38,8 +38,10 @@ def check_in_words(check: ForecastCheck) -> list[str]:
     if check.failure is not None:
         sentences.append(f"Failure: {_failure(check.failure)}.")
     if check.quality is not None:
+        trials = _counted(check.quality.trials, "trial")
         sentences.append(
-            f"Quality: predicted and reached scores have a rank correlation of {check.quality:.2f}."
+            f"Quality: predicted and reached scores of {trials} have a rank correlation of "
+            f"{check.quality.rank_correlation:.2f}."
         )
     return sentences
 
