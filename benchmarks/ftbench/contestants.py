@@ -48,7 +48,7 @@ class Contestant(Protocol):
     def ask(self) -> Values:
         """Return the next configuration: complete, in the space, by plain parameter name."""
 
-    def tell(self, told: Told) -> None:
+    def tell(self, trial: Told) -> None:
         """Take in what came of the last ask; it may be of another configuration, near to the one asked for."""
 
     def close(self) -> None:

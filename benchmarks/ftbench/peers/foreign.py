@@ -120,9 +120,9 @@ class ForeignContestant:
             by_site[key] = _value(self.sites[key], number)
         return configuration_at(self.space, by_site).values
 
-    def tell(self, told: Told) -> None:
+    def tell(self, trial: Told) -> None:
         """Tell the peer what was run."""
-        self.interpreter.answer({"tell": self.number, **plain_trial(told, self.space, self.sites)})
+        self.interpreter.answer({"tell": self.number, **plain_trial(trial, self.space, self.sites)})
 
     def close(self) -> None:
         """End the search; its interpreter goes on for others."""
@@ -147,7 +147,9 @@ class ForeignPeer:
         sites = {site.key: site for site in sites_of(space) if has_choice(site)}
         past_tasks: list[Json] = []
         for task in past if self.uses_past else ():
-            trials = [plain_trial(told, space, sites) for told in adopted(task.trials, space)]
+            trials: list[Json] = []
+            for trial in adopted(task.trials, space):
+                trials.append(plain_trial(trial, space, sites))
             past_tasks.append({"name": task.name, "trials": trials})
         number = next(self.numbers)
         question: Json = {
@@ -185,17 +187,19 @@ def plain_site(site: Site) -> Json:
     return {**plain, **ends, "kind": kind, "default": parameter.default}
 
 
-def plain_trial(told: Told, space: Space, sites: Mapping[str, Site]) -> Json:
+def plain_trial(trial: Told, space: Space, sites: Mapping[str, Site]) -> Json:
     """Return a trial of the space as JSON values."""
     values = {}
-    for key, value in space.site_values(told.values).items():
-        if key in sites:
-            values[key] = sites[key].position(value) if sites[key].options else value
+    for key, value in space.site_values(trial.values).items():
+        site = sites.get(key)
+        if site is None:
+            continue
+        values[key] = site.position(value) if site.options else value
     return {
         "values": values,
-        "quality": told.quality,
-        "seconds": told.seconds,
-        "failure": told.failure,
+        "quality": trial.quality,
+        "seconds": trial.seconds,
+        "failure": trial.failure,
     }
 
 

@@ -20,7 +20,7 @@ import numpy as np
 from scipy.special import logsumexp, ndtr, ndtri
 
 from benchmarks.ftbench.contestants import Contestant, PastTask, TaskFeatures, Told
-from benchmarks.ftbench.peers.past import adopted, leading, log_seconds
+from benchmarks.ftbench.peers.past import adopted_by_task, leading, log_seconds
 from benchmarks.ftbench.peers.sites import Site, configuration_at, sites_of
 from xautolm.objectives import ranked
 from xautolm.records import Scalar, Values
@@ -135,15 +135,15 @@ class Density:
     @classmethod
     def of(cls, table: SiteTable, units: Units) -> Density:
         """Fit kernels to trials."""
-        # Without trials or sites that are open, the mean of nothing is no bandwidth; the least one is taken then.
-        counts = np.sum(~np.isnan(units), axis=0)
-        filled = np.where(np.isnan(units), 0.0, units)
-        means = filled.sum(axis=0) / np.maximum(counts, 1)
-        gaps = np.where(np.isnan(units), 0.0, units - means)
-        deviations = np.sqrt((gaps**2).sum(axis=0) / np.maximum(counts, 1))
+        is_open = ~np.isnan(units)
+        # A site that no trial has gets the least bandwidth; the mean of nothing would be NaN.
+        counts = np.maximum(is_open.sum(axis=0), 1)
+        means = np.where(is_open, units, 0.0).sum(axis=0) / counts
+        gaps = np.where(is_open, units - means, 0.0)
+        deviations = np.sqrt((gaps**2).sum(axis=0) / counts)
         # Scott's rule in one dimension.
-        bandwidths = deviations * np.maximum(counts, 1) ** -0.2
-        bandwidths = np.maximum(bandwidths, LEAST_BANDWIDTH)
+        scott = deviations * counts**-0.2
+        bandwidths = np.maximum(scott, LEAST_BANDWIDTH)
         # The uniform kernel has no site.
         uniform = np.full((1, len(table.sites)), np.nan)
         centers = np.vstack([units, uniform])
@@ -185,7 +185,7 @@ class TaskDensities:
     """Hold the densities of a task's best trials and of all others."""
 
     best: Density
-    others: Density
+    rest: Density
 
     @classmethod
     def of(cls, table: SiteTable, trials: Sequence[Told]) -> TaskDensities:
@@ -193,11 +193,12 @@ class TaskDensities:
         order = ranked_trials(trials)
         units = table.units([trials[position].values for position in order])
         # At least one, so that a task with few trials has a best one; a failure is never among them.
-        successes = sum(not told.failed for told in trials)
-        count = min(math.ceil(BEST_SHARE * len(trials)), successes)
+        best_share = math.ceil(BEST_SHARE * len(trials))
+        successes = sum(not trial.failed for trial in trials)
+        count = min(best_share, successes)
         best = Density.of(table, units[:count])
-        others = Density.of(table, units[count:])
-        return cls(best=best, others=others)
+        rest = Density.of(table, units[count:])
+        return cls(best=best, rest=rest)
 
     def importance(self) -> np.ndarray:
         """Return Pearson's divergence of the best trials from all, for each site by itself, shape (sites,).
@@ -205,7 +206,7 @@ class TaskDensities:
         It is the local importance of PED-ANOVA (Watanabe et al., 2023, arXiv 2304.10255).
         """
         table = self.best.table
-        everything = Density.of(table, np.vstack([self.best.trials, self.others.trials]))
+        everything = Density.of(table, np.vstack([self.best.trials, self.rest.trials]))
         # For each site a column: the options there are, or points from one end of the range to the other.
         longest = max(GRID, int(table.option_counts.max()))
         grid = np.linspace(0.0, 1.0, longest)[:, None]
@@ -246,20 +247,15 @@ class MetaLearnTpe:
         drawn = [task.best.draw(CANDIDATES, self.rng) for task in tasks]
         candidates = self.table.close_unopened(np.vstack(drawn))
         factors = self.table.factors(candidates)
-        columns = range(len(self.table.sites))
         log_weights = np.log(self._weights(target))
-        best = [task.best.log(factors, columns) + math.log(task.best.kernels) for task in tasks]
-        others = [
-            task.others.log(factors, columns) + math.log(task.others.kernels) for task in tasks
-        ]
-        log_best = logsumexp(np.asarray(best) + log_weights[:, None], axis=0)
-        log_others = logsumexp(np.asarray(others) + log_weights[:, None], axis=0)
-        winner = int(np.argmax(log_best - log_others))
+        log_best = mixed([task.best for task in tasks], log_weights, factors)
+        log_rest = mixed([task.rest for task in tasks], log_weights, factors)
+        winner = int(np.argmax(log_best - log_rest))
         return self.table.configuration(candidates[winner])
 
-    def tell(self, told: Told) -> None:
+    def tell(self, trial: Told) -> None:
         """Take a trial in."""
-        self.trials.append(told)
+        self.trials.append(trial)
 
     def close(self) -> None:
         """Do nothing: there is nothing to free."""
@@ -303,13 +299,26 @@ class MetaLearnTpe:
         return self.by_importance[: max(1, count)]
 
 
+def mixed(densities: Sequence[Density], log_weights: np.ndarray, factors: Factors) -> np.ndarray:
+    """Return the logarithm of the sum of tasks' densities at configurations, up to a constant, shape (configurations,).
+
+    Each counts by its task's weight, and by how many trials it is made of.
+    """
+    parts: list[np.ndarray] = []
+    for density, log_weight in zip(densities, log_weights, strict=True):
+        columns = range(len(factors))
+        log_density = density.log(factors, columns)
+        parts.append(log_density + log_weight + math.log(density.kernels))
+    return np.asarray(logsumexp(parts, axis=0))
+
+
 def meta_learn_tpe(
     space: Space, seed: int, past: Sequence[PastTask], features: TaskFeatures
 ) -> Contestant:
     """Begin a search; meta-features are not used, as in the paper."""
     table = SiteTable.of_space(space)
     rng = np.random.default_rng(seed)
-    trials_by_task = [trials for task in past if (trials := adopted(task.trials, space))]
+    trials_by_task = adopted_by_task(past, space)
     sources = [TaskDensities.of(table, trials) for trials in trials_by_task]
     samples = []
     for source in sources:
@@ -341,7 +350,9 @@ def opening_of(
     of_each = math.ceil(WARM_START / max(len(trials_by_task), 1))
     leaders: list[Values] = []
     for trials in trials_by_task:
-        leaders += [values for values in leading(trials, of_each) if values not in leaders]
+        for values in leading(trials, of_each):
+            if values not in leaders:
+                leaders.append(values)
     if not leaders:
         return [space.default().values]
     order = rng.permutation(len(leaders))[:WARM_START]
@@ -350,11 +361,19 @@ def opening_of(
 
 def ranked_trials(trials: Sequence[Told]) -> list[int]:
     """Return the positions of trials from best to worst, by front and crowding distance; failures last."""
-    successes = [position for position, told in enumerate(trials) if not told.failed]
-    failures = [position for position, told in enumerate(trials) if told.failed]
-    values = [(trials[row].quality, -log_seconds(trials[row])) for row in successes]
-    order = ranked(np.asarray(values, dtype=float).reshape(len(successes), 2))
-    return [successes[position] for position in order] + failures
+    successes: list[int] = []
+    failures: list[int] = []
+    values: list[tuple[float, float]] = []
+    for position, trial in enumerate(trials):
+        if trial.quality is None:
+            failures.append(position)
+        else:
+            successes.append(position)
+            values.append((trial.quality, -log_seconds(trial)))
+    # Without a success there are no rows, but still a column for each objective.
+    table = np.asarray(values, dtype=float).reshape(len(values), 2)
+    order = [successes[position] for position in ranked(table)]
+    return order + failures
 
 
 def unit_of(site: Site, value: Scalar) -> float:
@@ -382,7 +401,8 @@ def _number_weights(centers: np.ndarray, bandwidth: float) -> np.ndarray:
     square = np.full_like(place, -0.5 * precision)
     weights = np.column_stack([square, precision * place, constant])
     # The density of the uniform distribution over the range is 1, its logarithm 0.
-    return np.where(has_site[:, None], weights, 0.0)
+    zeros = np.zeros_like(weights)
+    return np.asarray(np.where(has_site[:, None], weights, zeros))
 
 
 def _option_weights(centers: np.ndarray, count: int) -> np.ndarray:
@@ -395,7 +415,7 @@ def _option_weights(centers: np.ndarray, count: int) -> np.ndarray:
             if not math.isnan(center):
                 probabilities[row] = rest
                 probabilities[row, int(center)] = OWN_OPTION
-    return np.log(probabilities)
+    return np.asarray(np.log(probabilities))
 
 
 def _drawn_numbers(
@@ -422,4 +442,4 @@ def _drawn_options(centers: np.ndarray, counts: np.ndarray, rng: np.random.Gener
     steps = 1 + np.floor(rng.random(centers.shape) * (counts - 1))
     moved = (centers + steps) % counts
     drawn = np.where(is_own, centers, moved)
-    return np.where(np.isnan(centers), anything, drawn)
+    return np.asarray(np.where(np.isnan(centers), anything, drawn))

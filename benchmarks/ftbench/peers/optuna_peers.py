@@ -15,7 +15,10 @@ from benchmarks.ftbench.peers.sites import all_sites, configuration_at
 from xautolm.records import Scalar, Values
 from xautolm.space import Branch, Choice, Int, Parameter, Space
 
-DIRECTIONS = ("maximize", "minimize")
+DIRECTIONS = (
+    optuna.study.StudyDirection.MAXIMIZE,
+    optuna.study.StudyDirection.MINIMIZE,
+)
 """Of quality and of the logarithm of seconds."""
 FAILED = "failed"
 """Name of the constraint that a failure violates."""
@@ -50,43 +53,54 @@ class OptunaContestant:
     failures: FailuresTold
     is_flat: bool = False
     """Whether the sampler is asked for every site of the space, also for those that nothing opens."""
-    trial: optuna.Trial | None = None
+    asked: optuna.Trial | None = None
     """The last ask, not told yet."""
     worst_quality: float | None = None
     """Of the successes so far."""
 
     def ask(self) -> Values:
         """Return what the sampler proposes."""
-        trial = self.study.ask()
-        self.trial = trial
+        asked = self.study.ask()
+        self.asked = asked
+
+        def choose(key: str, parameter: Parameter) -> Scalar:
+            return suggested(asked, key, parameter)
+
         if not self.is_flat:
-            return self.space.walk(lambda key, site: suggested(trial, key, site)).values
-        by_site = {key: suggested(trial, key, site) for key, site in self.space.sites().items()}
+            return self.space.walk(choose).values
+        by_site: dict[str, Scalar] = {}
+        for key, parameter in self.space.sites().items():
+            by_site[key] = choose(key, parameter)
         return configuration_at(self.space, by_site).values
 
-    def tell(self, told: Told) -> None:
+    def tell(self, trial: Told) -> None:
         """Put the trial that was run in place of the one that was asked for."""
-        assert self.trial is not None, "tell comes after ask"
-        asked = self.study.get_trials(deepcopy=False)[self.trial.number]
+        assert self.asked is not None, "tell comes after ask"
+        asked = self.study.get_trials(deepcopy=False)[self.asked.number]
         # Optuna lets nobody change parameters; FAIL is what its samplers pass over.
-        self.study.tell(self.trial, state=optuna.trial.TrialState.FAIL)
-        self.trial = None
-        by_site = self._by_site(told.values)
+        self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
+        self.asked = None
+
+        by_site = self._by_site(trial.values)
         sites = self.space.sites()
         distributions = {key: sites[key].distribution() for key in by_site}
-        values = self._objectives(told)
         state = optuna.trial.TrialState.COMPLETE
-        if told.failed and self.failures is FailuresTold.BADLY:
+        values: list[float] | None = self._objectives(trial)
+        constraints: dict[str, float] | None = None
+        if self.failures is FailuresTold.WELL:
+            # Optuna takes what is above 0 for a violation.
+            constraints = {FAILED: float(trial.failed)}
+        elif trial.failed:
             state = optuna.trial.TrialState.FAIL
-        is_complete = state is optuna.trial.TrialState.COMPLETE
+            values = None
         run = optuna.trial.create_trial(
             state=state,
-            values=values if is_complete else None,
+            values=values,
             params=by_site,
             distributions=distributions,
             # NSGA-II keeps a trial's generation there.
             system_attrs=asked.system_attrs,
-            constraints=self._constraints(told),
+            constraints=constraints,
         )
         self.study.add_trial(run)
 
@@ -103,20 +117,18 @@ class OptunaContestant:
             return all_sites(self.space, values)
         return self.space.site_values(values)
 
-    def _objectives(self, told: Told) -> list[float]:
+    def _objectives(self, trial: Told) -> list[float]:
         """Return quality and logarithm of seconds; of a failure, the worst quality so far and the time that it took."""
-        quality = told.quality
-        if quality is None:
-            quality = WORST_QUALITY if self.worst_quality is None else self.worst_quality
-        elif self.worst_quality is None or quality < self.worst_quality:
-            self.worst_quality = quality
-        return [quality, log_seconds(told)]
-
-    def _constraints(self, told: Told) -> dict[str, float] | None:
-        if self.failures is FailuresTold.BADLY:
-            return None
-        # Optuna takes what is above 0 for a violation.
-        return {FAILED: float(told.failed)}
+        quality = trial.quality
+        if quality is not None:
+            self.worst_quality = (
+                quality if self.worst_quality is None else min(quality, self.worst_quality)
+            )
+        elif self.worst_quality is not None:
+            quality = self.worst_quality
+        else:
+            quality = WORST_QUALITY
+        return [quality, log_seconds(trial)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

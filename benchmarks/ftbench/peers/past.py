@@ -28,26 +28,36 @@ TIE_BREAK = 1e-4
 """Weight of a configuration's mean score where it adds nothing to any task's hypervolume."""
 
 
-def log_seconds(told: Told) -> float:
+def log_seconds(trial: Told) -> float:
     """Return the natural logarithm of the evaluation time."""
-    return float(np.log(max(told.seconds, LEAST_SECONDS)))
+    return float(np.log(max(trial.seconds, LEAST_SECONDS)))
 
 
 def adopted(trials: Sequence[Told], space: Space) -> list[Told]:
     """Return those trials that have a place in a space, as configurations of it."""
     inside = []
-    for told in trials:
-        configuration = space.adopt(told.values).completed()
+    for trial in trials:
+        configuration = space.adopt(trial.values).completed()
         if configuration is None:
             continue
         moved = Told(
             values=configuration.values,
-            quality=told.quality,
-            seconds=told.seconds,
-            failure=told.failure,
+            quality=trial.quality,
+            seconds=trial.seconds,
+            failure=trial.failure,
         )
         inside.append(moved)
     return inside
+
+
+def adopted_by_task(past: Sequence[PastTask], space: Space) -> list[list[Told]]:
+    """Return the trials of each past task that have a place in a space; tasks without any are left out."""
+    trials_by_task: list[list[Told]] = []
+    for task in past:
+        trials = adopted(task.trials, space)
+        if trials:
+            trials_by_task.append(trials)
+    return trials_by_task
 
 
 def nearest_first(past: Sequence[PastTask], features: TaskFeatures) -> list[PastTask]:
@@ -56,15 +66,27 @@ def nearest_first(past: Sequence[PastTask], features: TaskFeatures) -> list[Past
     Counts of rows and shares of classes differ by orders of magnitude: features count as signed logarithms, each
     divided by its standard deviation over all tasks. Only those that every task has are compared.
     """
-    descriptions = [features, *(task.features for task in past)]
-    names = [name for name in features if all(name in numbers for numbers in descriptions)]
-    table = np.asarray([[numbers[name] for name in names] for numbers in descriptions], dtype=float)
-    table = np.sign(table) * np.log1p(np.abs(table))
-    spread = table.std(axis=0)
+    descriptions = [features]
+    for task in past:
+        descriptions.append(task.features)
+    names: list[str] = []
+    for name in features:
+        if all(name in description for description in descriptions):
+            names.append(name)
+
+    rows: list[list[float]] = []
+    for description in descriptions:
+        row = [description[name] for name in names]
+        rows.append(row)
+    table = np.asarray(rows, dtype=float)
+    scaled = np.sign(table) * np.log1p(np.abs(table))
+    spread = scaled.std(axis=0)
     # What is the same for all tasks tells none from another.
     spread[spread == 0] = 1.0
-    gaps = np.abs(table[1:] - table[0]) / spread
-    distances = gaps.sum(axis=1)
+
+    target = scaled[0]
+    gaps = np.abs(scaled[1:] - target)
+    distances = (gaps / spread).sum(axis=1)
     order = np.argsort(distances, kind="stable")
     return [past[position] for position in order]
 
@@ -87,10 +109,10 @@ def neighbors_best(space: Space, past: Sequence[PastTask], features: TaskFeature
 def leading(trials: Sequence[Told], count: int) -> list[Values]:
     """Return the configurations that lead a task: each adds most to the hypervolume of those before it."""
     successes = []
-    for told in trials:
-        if told.quality is not None:
-            scores = (told.quality, -log_seconds(told))
-            successes.append(Evidence(values=told.values, scores=scores))
+    for trial in trials:
+        if trial.quality is not None:
+            scores = (trial.quality, -log_seconds(trial))
+            successes.append(Evidence(values=trial.values, scores=scores))
     return [evidence.values for evidence in leaders(successes, count)]
 
 
@@ -100,40 +122,52 @@ def portfolio(space: Space, past: Sequence[PastTask], count: int = PORTFOLIO) ->
     This is greedy submodular maximisation, as auto-sklearn 2.0 builds its portfolio (Feurer et al., 2022). Few
     configurations were run on every task: where one was not, the nearest that was stands for it.
     """
-    trials_by_task = [trials for task in past if (trials := adopted(task.trials, space))]
+    trials_by_task = adopted_by_task(past, space)
     candidates = _distinct_successes(trials_by_task)
     if not candidates:
         return []
+    scores_by_task = _scores_of(candidates, trials_by_task, space)
+    mean_scores = np.mean(scores_by_task, axis=(0, 2))
+    corner = np.full(2, -CORNER_GAP)
+    chosen: list[int] = []
+    while len(chosen) < min(count, len(candidates)):
+        gains = TIE_BREAK * mean_scores
+        for scores in scores_by_task:
+            quality, speed = scores.T
+            gains = gains + hypervolume_improvement(quality, speed, scores[chosen], corner)
+        # Nothing is chosen twice.
+        gains[chosen] = -np.inf
+        best = int(np.argmax(gains))
+        chosen.append(best)
+    return [candidates[position] for position in chosen]
+
+
+def _scores_of(
+    candidates: Sequence[Values], trials_by_task: Sequence[Sequence[Told]], space: Space
+) -> list[np.ndarray]:
+    """Return, for each task, the scores of the trials that are nearest to candidates, shape (candidates, 2)."""
     encoder = Encoder.of_space(space)
     candidate_rows = encoder.rows(candidates)
-    scores_by_task = []
+    scores_by_task: list[np.ndarray] = []
     for trials in trials_by_task:
-        rows = encoder.rows(told.values for told in trials)
-        gaps = ((candidate_rows[:, None, :] - rows[None, :, :]) ** 2).sum(axis=2)
-        nearest = gaps.argmin(axis=1)
-        scores_by_task.append(_unit_scores(trials)[nearest])
-
-    corner = np.full(2, -CORNER_GAP)
-    means = np.mean([scores.mean(axis=1) for scores in scores_by_task], axis=0)
-    chosen: list[int] = []
-    for _ in range(min(count, len(candidates))):
-        gains = TIE_BREAK * means
-        for scores in scores_by_task:
-            gains = gains + hypervolume_improvement(
-                scores[:, 0], scores[:, 1], scores[chosen], corner
-            )
-        gains[chosen] = -np.inf
-        chosen.append(int(np.argmax(gains)))
-    return [candidates[position] for position in chosen]
+        trial_rows = encoder.rows(trial.values for trial in trials)
+        # Every candidate against every trial, shape (candidates, trials, columns).
+        gaps = candidate_rows[:, None, :] - trial_rows[None, :, :]
+        distances = (gaps**2).sum(axis=2)
+        nearest = distances.argmin(axis=1)
+        scores = _unit_scores(trials)
+        scores_by_task.append(scores[nearest])
+    return scores_by_task
 
 
 def _distinct_successes(trials_by_task: Sequence[Sequence[Told]]) -> list[Values]:
     """Return every configuration that succeeded on some task, once."""
     distinct: dict[frozenset[tuple[str, object]], Values] = {}
     for trials in trials_by_task:
-        for told in trials:
-            if not told.failed:
-                distinct.setdefault(frozenset(told.values.items()), told.values)
+        for trial in trials:
+            key = frozenset(trial.values.items())
+            if not trial.failed:
+                distinct.setdefault(key, trial.values)
     return list(distinct.values())
 
 
@@ -143,12 +177,18 @@ def _unit_scores(trials: Sequence[Told]) -> np.ndarray:
     Failures are the corner that volumes begin at, so they add nothing.
     """
     scores = np.full((len(trials), 2), -CORNER_GAP)
-    succeeded = [position for position, told in enumerate(trials) if not told.failed]
+    succeeded: list[int] = []
+    objectives: list[tuple[float, float]] = []
+    for position, trial in enumerate(trials):
+        if trial.quality is not None:
+            succeeded.append(position)
+            objectives.append((trial.quality, -log_seconds(trial)))
     if not succeeded:
         return scores
-    values = np.asarray([(trials[row].quality, -log_seconds(trials[row])) for row in succeeded])
+    values = np.asarray(objectives)
     lowest = values.min(axis=0)
     width = values.max(axis=0) - lowest
+    # Trials that are all alike have no width to divide by.
     width[width == 0] = 1.0
     scores[succeeded] = (values - lowest) / width
     return scores

@@ -38,28 +38,27 @@ class Site:
 
 
 def sites_of(space: Space) -> list[Site]:
-    """Return the sites of a space; a branch comes before what it opens."""
+    """Return the sites of a space, in the order of the tree."""
     keys: dict[tuple[str, str], str] = {}
+    option_counts: dict[str, int] = {}
     for key, parameter in space.sites().items():
         keys[parameter.name, parameter.domain] = key
-    openings: dict[str, list[Opening]] = {}
+        if isinstance(parameter, Branch):
+            option_counts[key] = len(parameter.options)
+    openings: dict[str, list[Opening]] = {key: [] for key in keys.values()}
 
     def visit(parameters: Sequence[Parameter], opening: Opening) -> None:
         for parameter in parameters:
             key = keys[parameter.name, parameter.domain]
-            openings.setdefault(key, []).append(opening)
+            openings[key].append(opening)
             if not isinstance(parameter, Branch):
                 continue
             for position, opened in enumerate(parameter.branches.values()):
-                visit(opened.parameters, {**opening, key: frozenset({position})})
+                longer_way = {**opening, key: frozenset({position})}
+                visit(opened.parameters, longer_way)
 
     visit(space.parameters, {})
-    option_counts = {
-        key: len(parameter.options)
-        for key, parameter in space.sites().items()
-        if isinstance(parameter, Branch)
-    }
-    sites = []
+    sites: list[Site] = []
     for key, parameter in space.sites().items():
         merged = merged_openings(openings[key], option_counts)
         sites.append(Site(key=key, parameter=parameter, openings=merged))

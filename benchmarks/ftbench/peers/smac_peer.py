@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import shutil
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ConfigSpace import (
@@ -32,6 +32,7 @@ STARTUP_TRIALS = 8
 """Of the initial design, as many as the peers in Optuna draw at random."""
 TRIALS = 10_000
 """More than a contest asks for: SMAC ends after its last trial."""
+Condition = EqualsCondition | InCondition
 OBJECTIVES = ["quality", "seconds"]
 STATUSES = {"out_of_memory": StatusType.MEMORYOUT, "timeout": StatusType.TIMEOUT}
 """Of the kinds of failure that SMAC tells apart; the others are crashes."""
@@ -107,20 +108,30 @@ def space_of(sites: Sequence[Site], seed: int) -> ConfigurationSpace:
         else:
             space.add(Float(site.key, (site.low, site.high), default=site.default, log=site.log))
     for site in sites:
-        ways = []
-        for opening in site.openings:
-            parts = []
-            for key, positions in opening.items():
-                names = [str(position) for position in positions]
-                if len(names) == 1:
-                    parts.append(EqualsCondition(space[site.key], space[key], names[0]))
-                else:
-                    parts.append(InCondition(space[site.key], space[key], names))
-            if parts:
-                ways.append(AndConjunction(*parts) if len(parts) > 1 else parts[0])
-        if ways:
-            space.add(OrConjunction(*ways) if len(ways) > 1 else ways[0])
+        ways = [condition_of(space, site, opening) for opening in site.openings if opening]
+        if len(ways) == 1:
+            space.add(ways[0])
+        elif ways:
+            space.add(OrConjunction(*ways))
     return space
+
+
+def condition_of(
+    space: ConfigurationSpace, site: Site, opening: Mapping[str, Sequence[int]]
+) -> Condition | AndConjunction:
+    """Return one way to a site: every branch on it has one of some options."""
+    child = space[site.key]
+    parts: list[Condition] = []
+    for key, positions in opening.items():
+        names = [str(position) for position in positions]
+        # Of a single option, ConfigSpace wants equality.
+        if len(names) == 1:
+            parts.append(EqualsCondition(child, space[key], names[0]))
+        else:
+            parts.append(InCondition(child, space[key], names))
+    if len(parts) == 1:
+        return parts[0]
+    return AndConjunction(*parts)
 
 
 def never_called(configuration: Configuration, seed: int = 0) -> list[float]:
