@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+TABLE := src/xautolm/experience/starter.parquet
 
-.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark bench-peers clean
+.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark bench-search bench-peers clean
 
 install: $(VENV)/.installed
 
@@ -45,6 +46,10 @@ docs: install
 benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.generation_throughput
+
+bench-search: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.contest $(TABLE) --out benchmarks/contest.jsonl --jobs 2
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.page $(TABLE) benchmarks/contest.jsonl --out docs/contest.md
 
 # Environments for the peers of the contest that cannot share ours: `make bench-peers PEERS=FOLDER`.
 bench-peers:

@@ -82,9 +82,11 @@ LEVELS = (
             "packed_run",
             "opening",
             "forecaster",
+            "traits",
         ),
         "engines; none imports another; a run inside a pickle; what a search begins with, in order; "
-        "what is predicted of a trial when it begins",
+        "what is predicted of a trial when it begins; what a configuration's model is and what its "
+        "training needs, as numbers for the models",
     ),
     Level(
         (

@@ -27,6 +27,7 @@ from xautolm.objectives import (
 )
 from xautolm.records import Experience, Features
 from xautolm.search import Evidence, standardised
+from xautolm.traits import TraitReader
 
 LARGEST_SCORE = 3.0
 """Standard deviations at which a quality's score ends: one very poor success must not press all others together."""
@@ -70,6 +71,7 @@ def weighed(
     distances: Distances,
     objectives: Sequence[Objective],
     options: WarmStart,
+    traits: TraitReader | None = None,
     most: int | None = None,
 ) -> list[Evidence]:
     """Return past trials as a sampler's models see them.
@@ -83,6 +85,7 @@ def weighed(
         objectives: Of the search at hand. An experience that lacks one stands in it as in the quality that
             led its own search.
         options: The knobs of the warm start.
+        traits: Tells the traits that each trial had where it ran; none are kept without it.
         most: Only so many, those of the largest weight; all if None.
     """
     neighbors, _ = distances
@@ -106,6 +109,7 @@ def weighed(
             source=title(experience),
             data=standing.data,
             units=standing.units,
+            traits=traits.of_experience(experience) if traits is not None else {},
         )
         evidence.append(item)
     return evidence

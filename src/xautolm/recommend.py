@@ -162,8 +162,9 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
         prior = warmed.prior
 
     candidates = _candidates(scenario, neighbors, prior, options.seed)
-    evidence = weighed(distances, (lead_of(scenario.objectives),), knobs)
-    encoder = Encoder.of_space(scenario.space)
+    traits = scenario.traits()
+    evidence = weighed(distances, (lead_of(scenario.objectives),), knobs, traits)
+    encoder = Encoder.of_space(scenario.space, traits)
     surrogates = Surrogates(encoder, options.seed, evidence)
     recommendations = _ranked(scenario, forecaster, candidates, surrogates, neighbors, count)
     note = _note(len(comparable), len(past), closeness)
@@ -311,8 +312,8 @@ def reasons(
             values_of_similar.append(past.values)
     if not similar:
         return ()
-    rows = encoder.rows(values_of_similar)
-    row = encoder.rows([configuration.values])
+    rows = encoder.without_traits(encoder.rows(values_of_similar))
+    row = encoder.without_traits(encoder.rows([configuration.values]))
     differences = np.linalg.norm(rows - row, axis=1)
     distances = np.asarray([neighbor.distance for neighbor in similar])
     # How unlike the configurations are, and how far the tasks.

@@ -31,6 +31,7 @@ from xautolm.search_space import (
 )
 from xautolm.space import Space
 from xautolm.tasks import TASKS, Task
+from xautolm.traits import Circumstances, TraitReader
 from xautolm.vocabulary import Architecture, Origin, TargetKind, Targets
 from xautolm.zoo import ZOO, Meter, cannot_be_had, fetch, find_models, is_asked_for, tell_left_out
 
@@ -87,6 +88,11 @@ class Scenario:
         """Measure the meta-features of the task on this machine."""
         fingerprint = self.dataset.profile.fingerprint
         return describe(self.dataset.train, self.task, self.system, self.limits, fingerprint)
+
+    def traits(self) -> TraitReader:
+        """Return what tells the traits of configurations on this task, machine and limits."""
+        here = Circumstances(self.task.name, self.dataset.profile, self.system, self.limits)
+        return TraitReader(self.cards, here)
 
     def known_features(self) -> Features:
         """Return those of the meta-features that need not be measured."""

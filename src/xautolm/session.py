@@ -462,6 +462,7 @@ def _remembering(
             described,
             features.get(),
             scenario.objectives,
+            scenario.traits(),
             run.folder.warm_start,
             run.screen.note,
         )

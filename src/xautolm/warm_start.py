@@ -30,6 +30,7 @@ from xautolm.search import Evidence, Memory, Strategy
 from xautolm.search.settings import DEFAULTS
 from xautolm.serialization import from_plain, read_json, to_plain, write_text
 from xautolm.space import Prior, Space
+from xautolm.traits import TraitReader
 from xautolm.vocabulary import Recall
 
 NONE, KNN = "none", "knn"
@@ -168,6 +169,7 @@ def remembered(
     experiences: Sequence[Experience],
     current: Features,
     objectives: Sequence[Objective],
+    traits: TraitReader,
     path: Path,
     say: Callable[[str], None],
 ) -> Memory | None:
@@ -180,6 +182,7 @@ def remembered(
         experiences: Those that may be seen.
         current: Meta-features of the task and machine at hand.
         objectives: Of the search.
+        traits: Tells the traits of configurations, here and where they were tried.
         path: `warm_start.json` in the run's folder, which keeps the prior, the evidence and the account of both.
         say: Told once how many experiences shaped the prior, and from where; and if the file is damaged.
     """
@@ -187,7 +190,7 @@ def remembered(
         return None
     if path.exists():
         try:
-            return _read_memory(path, space)
+            return _read_memory(path, space, traits)
         except DamagedFileError as error:
             say(
                 f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now"
@@ -196,8 +199,8 @@ def remembered(
     distances = distances_of(experiences, current, options)
     warmed = warmed_prior(choice, space, experiences, current, distances, options)
     # The surrogates look at no more than these, and a store may have 100,000 experiences.
-    evidence = weighed(distances, objectives, options, most=DEFAULTS.largest_store)
-    memory = Memory(prior=warmed.prior, evidence=evidence)
+    evidence = weighed(distances, objectives, options, traits, most=DEFAULTS.largest_store)
+    memory = Memory(prior=warmed.prior, evidence=evidence, traits=traits)
     _write_memory(path, choice, warmed, memory)
     say(summary(warmed, nearness(experiences, current)))
     return memory
@@ -227,7 +230,7 @@ def warmed_prior(
     return shaped(plain, distances, options)
 
 
-def _read_memory(path: Path, space: Space) -> Memory:
+def _read_memory(path: Path, space: Space, traits: TraitReader) -> Memory:
     """Return what a search began with.
 
     Raises:
@@ -240,7 +243,7 @@ def _read_memory(path: Path, space: Space) -> Memory:
     except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
         reason = f"{type(error).__name__} in its prior or its evidence"
         raise DamagedFileError(path, reason) from None
-    return Memory(prior=prior, evidence=evidence)
+    return Memory(prior=prior, evidence=evidence, traits=traits)
 
 
 def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> None:

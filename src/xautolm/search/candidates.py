@@ -13,7 +13,7 @@ from xautolm.objectives import hypervolume_improvement
 from xautolm.records import Scalar, Values, as_float
 from xautolm.search.acquisition import acquisition
 from xautolm.search.encoding import Encoder
-from xautolm.search.evidence import Evidence, Memory, Trials, scores_of
+from xautolm.search.evidence import Evidence, Memory, Traits, Trials, scores_of
 from xautolm.search.past_runs import normal_scores
 from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Prediction, Surrogates, Target, Trust
@@ -87,10 +87,12 @@ class Proposer:
         self.plain = Prior.plain(self.space)
         self.prior = self.plain
         store: Trials = ()
+        traits: Traits | None = None
         if self.memory:
             self.prior = self.memory.prior
             store = self.memory.evidence
-        self.encoder = Encoder.of_space(self.space)
+            traits = self.memory.traits
+        self.encoder = Encoder.of_space(self.space, traits)
         self.surrogates = Surrogates(self.encoder, self.seed, store, self.settings)
         self.past_best = self._past_best()
 
@@ -194,7 +196,8 @@ class Proposer:
     def reasons(self, row: np.ndarray) -> list[str]:
         """Return the past trials most like a configuration, which is encoded, shape (columns,)."""
         # Shape (experiences, columns).
-        differences = self.surrogates.rows - row
+        past_rows = self.encoder.without_traits(self.surrogates.rows)
+        differences = past_rows - row[: past_rows.shape[1]]
         # Shape (experiences,), as all that follows.
         distances = np.linalg.norm(differences, axis=1)
         # An experience that weighs e times as much may be one unit farther away.

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 
 from xautolm.records import Scalar, Values
+from xautolm.search.evidence import Traits, Trials
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space, is_number
 
 WIDE = 20.0
@@ -26,6 +27,10 @@ Rows = np.ndarray
 class Column(Protocol):
     """One number of a row."""
 
+    @property
+    def name(self) -> str:
+        """Return the plain name of the parameter that it says something of."""
+
     def of(self, values: Values) -> float:
         """Return the number for a configuration, given by plain parameter names."""
 
@@ -36,6 +41,11 @@ class NumberColumn:
 
     parameter: Float
     """The widest range that the number has in the space."""
+
+    @property
+    def name(self) -> str:
+        """Return the number's plain name."""
+        return self.parameter.name
 
     def of(self, values: Values) -> float:
         """Return where the number lies in its range, from 0 to 1; outside of it half a range farther at most."""
@@ -67,13 +77,18 @@ class OptionColumn:
 
 @dataclass(frozen=True, slots=True)
 class Encoder:
-    """The columns of a space: numbers over the widest range that a name has, one column for each other option."""
+    """The columns of a space: numbers over the widest range that a name has, one column for each other option.
+
+    Behind them stand columns of traits, where there are any.
+    """
 
     columns: tuple[Column, ...]
+    traits: Traits | None = None
+    trait_columns: tuple[NumberColumn, ...] = ()
 
     @classmethod
-    def of_space(cls, space: Space) -> Encoder:
-        """Make the encoder for a space."""
+    def of_space(cls, space: Space, traits: Traits | None = None) -> Encoder:
+        """Make the encoder for a space, with columns for what tells traits."""
         # A name may stand at several sites of the tree, with another range at each: they share their columns, so that
         # what is learned of a learning rate under one model is learned for all.
         by_name: dict[str, list[Parameter]] = {}
@@ -84,19 +99,38 @@ class Encoder:
         columns: list[Column] = []
         for name, namesakes in by_name.items():
             columns += _columns(name, namesakes)
-        return cls(tuple(columns))
+        ranges = traits.ranges if traits is not None else ()
+        trait_columns = tuple(NumberColumn(its_range) for its_range in ranges)
+        return cls(tuple(columns), traits, trait_columns)
 
     def rows(self, configurations: Iterable[Values]) -> Rows:
-        """Return encoded configurations."""
+        """Return encoded configurations of the task at hand."""
         rows: list[list[float]] = []
         for values in configurations:
-            row: list[float] = []
-            for column in self.columns:
-                number = column.of(values)
-                row.append(number)
-            rows.append(row)
+            traits: Values = {}
+            if self.traits is not None:
+                traits = self.traits.of(values)
+            rows.append(self._row(values, traits))
+        return self._as_rows(rows)
+
+    def rows_of_past(self, trials: Trials) -> Rows:
+        """Return encoded past trials, with the traits that they had where they ran."""
+        return self._as_rows([self._row(trial.values, trial.traits) for trial in trials])
+
+    def without_traits(self, rows: Rows) -> Rows:
+        """Return the columns of the configurations alone: in these, near is alike."""
+        return rows[:, : len(self.columns)]
+
+    def _row(self, values: Values, traits: Values) -> list[float]:
+        """Return one encoded configuration."""
+        row = [column.of(values) for column in self.columns]
+        row += [column.of(traits) for column in self.trait_columns]
+        return row
+
+    def _as_rows(self, rows: list[list[float]]) -> Rows:
+        """Return rows as an array."""
         # Of no configurations at all, NumPy would make an array without columns.
-        shape = (len(rows), len(self.columns))
+        shape = (len(rows), len(self.columns) + len(self.trait_columns))
         return np.asarray(rows, dtype=float).reshape(shape)
 
 

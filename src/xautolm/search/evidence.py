@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 
 from xautolm.records import Values
-from xautolm.space import Prior
+from xautolm.space import Float, Prior
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,11 +31,25 @@ class Evidence:
     where they are not known."""
     source: str = ""
     """Which trial it was, for people."""
+    traits: Mapping[str, float] = field(default_factory=dict)
+    """Numbers about it that travel from model to model and from task to task, by name; empty for trials of the study at
+    hand, and in files from before they were kept."""
 
     @property
     def failed(self) -> bool:
         """Whether there is no result."""
         return self.scores is None
+
+
+class Traits(Protocol):
+    """What tells the traits of configurations on the task at hand."""
+
+    @property
+    def ranges(self) -> Sequence[Float]:
+        """Return every trait, with the range that it is scaled by."""
+
+    def of(self, values: Values) -> Mapping[str, float]:
+        """Return the traits of a configuration, by plain parameter names; what is not known is left out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +58,8 @@ class Memory:
 
     prior: Prior
     evidence: Sequence[Evidence] = ()
+    traits: Traits | None = None
+    """None where a configuration has no traits besides its values."""
 
 
 Trials = Sequence[Evidence]

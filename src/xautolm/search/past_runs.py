@@ -69,7 +69,7 @@ def learn_past_runs(
     weights = []
     spreads = []
     for members in groups:
-        rows = encoder.rows(evidence.values for evidence in members)
+        rows = encoder.rows_of_past(members)
         scores = scores_of(members, len(members[0].scores or ()))
         ranks = normal_scores(scores)
         forests.append(train_forest(rows, ranks, trees=trees, seed=seed))

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xautolm.records import Values
 from xautolm.search.encoding import Encoder, Rows
 from xautolm.search.evidence import Evidence, Scores, Trials, scores_of
 from xautolm.search.forests import FEWEST, predicted, train_forest
@@ -114,14 +113,12 @@ class Surrogates:
 
     def __post_init__(self) -> None:
         self.heaviest = heaviest(self.store, self.settings)
-        configurations: list[Values] = []
         weights: list[float] = []
         failures: list[bool] = []
         for experience in self.heaviest:
-            configurations.append(experience.values)
             weights.append(experience.weight)
             failures.append(experience.failed)
-        self.rows = self.encoder.rows(configurations)
+        self.rows = self.encoder.rows_of_past(self.heaviest)
         weights_by_distance = np.asarray(weights, dtype=float)
         self.weights = np.maximum(weights_by_distance, LEAST_WEIGHT)
         self.past = learn_past_runs(self.encoder, self.heaviest, self.seed, self.settings)
@@ -198,6 +195,9 @@ class Surrogates:
 
         assert self.past is not None
         opinions = self.past.opinions(rows)
+        # How far the target deviates on its own is smooth in what is chosen; what is learned of traits is in opinions.
+        own_rows = self.encoder.without_traits(target.rows)
+        candidate_rows = self.encoder.without_traits(rows)
         # The time that a Gaussian process takes grows with the cube of the number of trials.
         latest = slice(-LARGEST_TARGET, None)
         beliefs = []
@@ -209,7 +209,7 @@ class Surrogates:
                 spreads=self.past.spreads[:, objective],
             )
             own_scores = target.scores[latest, objective]
-            belief = believe(store, target.rows[latest], own_scores, rows, self.settings)
+            belief = believe(store, own_rows[latest], own_scores, candidate_rows, self.settings)
             beliefs.append(belief)
         return beliefs
 

@@ -1,0 +1,201 @@
+"""The contest: searches replayed on the table of real trials, one family of tasks left out of the past at a time.
+
+    python -m benchmarks.ftbench.contest TABLE.parquet --out RESULTS.jsonl [--seeds 20] [--methods "xautolm;random"]
+        [--tasks liar,...] [--jobs 2]
+
+Each search has a quarter of the seconds that all trials of its task took, by a clock that is moved on by the wall time
+of each trial that is looked up. Results are appended, one line for each search; what is there already is not played
+again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Protocol
+
+import optuna
+
+from benchmarks.ftbench.peers.catalog import PEERS
+from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
+from benchmarks.ftbench.strategies import KNN, StrategyPlayer, memory_of, peer
+from xautolm.metalearning import PRESETS
+from xautolm.records import Experience, Values
+
+SHARE_OF_TABLE = 0.25
+"""Of the seconds of a task's trials: what a search may spend."""
+SETTING = "moderate-linear"
+
+
+class Player(Protocol):
+    """A search that is told what the table says."""
+
+    def ask(self) -> Values:
+        """Return the next configuration."""
+
+    def hear(self, experience: Experience) -> None:
+        """Take in the trial that was looked up."""
+
+    @property
+    def trust(self) -> float | None:
+        """Return how far a store was followed in the last proposal, from 0 to 1; None where that is not said."""
+
+    def close(self) -> None:
+        """Free what it holds."""
+
+
+Begin = Callable[[ReplayTask, Sequence[ReplayTask], int], Player]
+"""Begins a search of a task, given the tasks of the past and a seed."""
+
+
+def experiences_of(past: Sequence[ReplayTask]) -> list[Experience]:
+    """Return the trials of some tasks."""
+    return [experience for task in past for experience in task.experiences]
+
+
+def cold(strategy: str) -> Begin:
+    """Return what begins a strategy without experience."""
+
+    def begin(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
+        return StrategyPlayer(task, strategy, None, seed)
+
+    return begin
+
+
+def warm(strategy: str, setting: str) -> Begin:
+    """Return what begins a strategy with the past, by a setting of the warm start."""
+
+    def begin(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
+        return StrategyPlayer(task, strategy, memory_of(task, experiences_of(past), setting), seed)
+
+    return begin
+
+
+def misled(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
+    """Begin with a past in which the best trial of each task was the worst, and the other way round."""
+    memory = memory_of(task, mirrored(experiences_of(past)), SETTING)
+    return StrategyPlayer(task, "xautolm", memory, seed)
+
+
+def mirrored(past: Sequence[Experience]) -> list[Experience]:
+    """Return trials with their metrics mirrored within their data sets."""
+    ranges: dict[tuple[str, str], tuple[float, float]] = {}
+    for experience in past:
+        for name, value in experience.outcome.metrics.items():
+            key = experience.data.name, name
+            low, high = ranges.get(key, (value, value))
+            ranges[key] = min(low, value), max(high, value)
+    result: list[Experience] = []
+    for experience in past:
+        metrics: dict[str, float] = {}
+        for name, value in experience.outcome.metrics.items():
+            low, high = ranges[experience.data.name, name]
+            metrics[name] = low + high - value
+        outcome = replace(experience.outcome, metrics=metrics)
+        result.append(replace(experience, outcome=outcome))
+    return result
+
+
+METHODS: Mapping[str, Begin] = {
+    "xautolm": warm("xautolm", SETTING),
+    "xautolm, empty store": cold("xautolm"),
+    "xautolm, misleading store": misled,
+    "pge": cold("pge"),
+    "pge, knn": warm("pge", KNN),
+    **{f"pge, {setting}": warm("pge", setting) for setting in PRESETS},
+    **{name: partial(peer, make) for name, make in PEERS.items()},
+}
+"""Every search by name: ours, the paper's with its settings, and those of others."""
+
+
+def main() -> None:
+    """Play every search that is not in the file of results."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("table", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--seeds", type=int, default=20)
+    parser.add_argument("--methods", default=";".join(METHODS))
+    parser.add_argument("--tasks", default="")
+    parser.add_argument("--jobs", type=int, default=1)
+    options = parser.parse_args()
+    tasks = read_tasks(options.table)
+    names = options.tasks.split(",") if options.tasks else sorted(tasks)
+    done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out)}
+    orders = [
+        (name, method, seed)
+        for seed in range(options.seeds)
+        for name in names
+        for method in options.methods.split(";")
+        if (name, method, seed) not in done
+    ]
+    play_order = partial(play, tasks)
+    with options.out.open("a") as file, ProcessPoolExecutor(options.jobs) as pool:
+        for row in pool.map(play_order, orders):
+            file.write(json.dumps(row) + "\n")
+            file.flush()
+
+
+def read_results(file: Path) -> list[dict[str, object]]:
+    """Return the searches that were played."""
+    if not file.exists():
+        return []
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def past_of(tasks: Mapping[str, ReplayTask], target: ReplayTask) -> list[ReplayTask]:
+    """Return the tasks of the same type, without the target's family."""
+    return [
+        task
+        for task in tasks.values()
+        if task.task.task == target.task.task and task.task.group != target.task.group
+    ]
+
+
+def play(tasks: Mapping[str, ReplayTask], order: tuple[str, str, int]) -> dict[str, object]:
+    """Play one search, and return what it looked up: clock, quality, seconds, failure, trust."""
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+    warnings.simplefilter("ignore")
+    name, method, seed = order
+    task = tasks[name]
+    world = LookUp(task, seed)
+    budget = SHARE_OF_TABLE * sum(trial.outcome.wall_time for trial in task.experiences)
+    clock = 0.0
+    looks: list[list[object]] = []
+    began = time.process_time()
+    player = METHODS[method](task, past_of(tasks, task), seed)
+    while clock < budget and not world.is_exhausted:
+        experience = world.look(player.ask())
+        player.hear(experience)
+        clock += experience.outcome.wall_time
+        looks.append([*look(task, experience, clock), player.trust])
+    player.close()
+    milliseconds = 1000 * (time.process_time() - began) / len(looks)
+    return {
+        "task": name,
+        "method": method,
+        "seed": seed,
+        "budget": round(budget, 1),
+        "ms": round(milliseconds, 1),
+        "looks": looks,
+    }
+
+
+def look(task: ReplayTask, experience: Experience, clock: float) -> list[object]:
+    """Return what a search was told, as JSON values."""
+    outcome = experience.outcome
+    failure = outcome.failure.kind.value if outcome.failure else ""
+    seconds = outcome.evaluation_time or outcome.wall_time
+    return [round(clock, 2), task.quality(experience), round(seconds, 3), failure]
+
+
+if __name__ == "__main__":
+    main()
