@@ -114,6 +114,8 @@ QUIET = (
     "pareto.json",
     "leaderboard.csv",
     "report.html",
+    "timeline.jsonl",
+    "trials/0000/explanation.json",
     "best/README.md",
     ".lock",
 )

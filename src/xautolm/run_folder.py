@@ -335,7 +335,8 @@ class RunFolder:
         mark = Mark(stage=stage, time=time.isoformat(timespec="milliseconds"), budget=budget)
         text = json.dumps(to_plain(mark))
         with self.timeline.open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
+            # On a line of its own, also where a kill has cut the one before.
+            file.write(f"\n{text}\n")
 
     def marks(self) -> list[Mark]:
         """Return when the stages of all invocations began; lines that cannot be read are passed over."""

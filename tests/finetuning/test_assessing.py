@@ -16,6 +16,8 @@ from xautolm.errors import DamagedFileError
 from xautolm.finetuning import evaluate
 from xautolm.finetuning.run import run
 from xautolm.records import TrialSpec
+from xautolm.report.page.blocks import Table
+from xautolm.report.page.classes import label_set_blocks
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Split
 
@@ -74,6 +76,12 @@ def test_without_a_test_split_the_validation_split_is_asked(
     measured, rows = recorded
     assert measured.split is Split.VALIDATION
     assert all(set(labels) <= set(spec.labels) for labels in rows["prediction"])
+    shown = rows.assign(
+        text="Some text.", target=list(read_split(spec.data, measured.split)["labels"])
+    )
+    *_, by_class, _ = label_set_blocks(shown)
+    assert isinstance(by_class, Table)
+    assert sorted(row.cells[0] for row in by_class.rows) == sorted(spec.labels)
     # Of a set of labels no single probability says how sure the model is.
     assert all(math.isnan(confidence) for confidence in rows["confidence"])
 

@@ -20,12 +20,12 @@ from tests.report.pages import (
     made_up_run,
 )
 from tests.report.questions import QUESTIONS, text_of, unanswered
-from xautolm.records import Configuration, Failure, Mark, TrialOutcome
+from xautolm.records import Budget, Configuration, Failure, Mark, TrialOutcome
 from xautolm.report import Answers, PageContent, html_report
 from xautolm.report.page.blocks import Code, Text
 from xautolm.report.page.choice import round_times
 from xautolm.report.page.cost import Spent, stretches_of
-from xautolm.report.page.next_steps import outlook
+from xautolm.report.page.next_steps import next_section, outlook
 from xautolm.report.page.page import wide_blocks
 from xautolm.report.page.parameters import study_of, varied
 from xautolm.testing import made_up_experience, success
@@ -180,10 +180,22 @@ def test_a_test_score_far_below_validation_is_a_warning(run: PageContent) -> Non
             "All labels of 10.0% of the rows are answered rightly. The weakest class is b: F1 0.000",
         ),
         (
+            "multilabel-classification",
+            [[]] * 10,
+            [[]] * 10,
+            "No row has a label, and none was answered",
+        ),
+        (
+            "multilabel-classification",
+            [[]] * 10,
+            [["a"]] * 5 + [[]] * 5,
+            "All labels of 50.0% of the rows are answered rightly",
+        ),
+        (
             "question-answering",
             [("Paris", "in Paris")] * 5 + [()] * 5,
-            ["Paris"] * 10,
-            "50.0% of the answers are a reference, word for word",
+            ["Paris"] * 9 + [""],
+            "60.0% of the answers are a reference, word for word",
         ),
     ],
 )
@@ -266,6 +278,17 @@ def test_the_outlook_is_what_the_later_half_brought(scores: list[float], expecte
         for number, score in enumerate(scores)
     ]
     assert expected in outlook(content_of(trials))
+
+
+def test_going_on_takes_as_much_time_again(run: PageContent) -> None:
+    assert "--out runs/first --budget 1200s" in text_of(html_report(run))
+    budgets = [Budget(seconds=60.0, trials=4), Budget(trials=4), None]
+    commands = ["--budget 120s --trials 8", "--trials 8", "--budget 1h"]
+    for budget, command in zip(budgets, commands, strict=True):
+        content = replace(run, marks=[replace(run.marks[0], budget=budget)])
+        section = next_section(content)
+        (code, *_) = [block for block in section.blocks if isinstance(block, Code)]
+        assert code.lines.endswith(command)
 
 
 def test_only_what_all_trials_have_and_what_differs_is_compared(run: PageContent) -> None:

@@ -55,6 +55,7 @@ def _warnings(content: PageContent) -> list[str]:
     promise = _broken_promise(content)
     if promise:
         warnings.append(promise)
+    # Runs open in every later version; what that version records besides is missing.
     recorded_version = content.info.versions.get("xautolm", "")
     if recorded_version and content.version and recorded_version != content.version:
         warnings.append(
@@ -74,6 +75,7 @@ def _broken_promise(content: PageContent) -> str:
         return ""
     validation = winner.validation[metric]
     low, high = content.answers.assessment.interval
+    # Of an error, the low end is the good one.
     hopeful_end = high if content.lead.maximize else low
     if content.lead.oriented(validation) <= content.lead.oriented(hopeful_end):
         return ""
@@ -177,6 +179,7 @@ def _needs(content: PageContent, winner: Winner) -> list[Fact]:
         if outcome.evaluation_time is not None:
             seconds = duration(outcome.evaluation_time)
             facts.append(Fact(name="to train and validate", value=seconds))
+        # On a GPU its memory is what is short.
         memory = outcome.peak_gpu_memory or outcome.peak_memory
         if memory:
             where = "GPU" if outcome.peak_gpu_memory else "main memory"
@@ -205,6 +208,7 @@ def _scores(content: PageContent, winner: Winner) -> Table:
     if winner.test:
         columns["test"] = winner.test
     columns["validation"] = winner.validation
+    # No trial but the winner is ever scored on the test split, so the probe has its validation score only.
     probe = best_probe(content)
     note = ""
     if probe is not None and probe is not content.best:

@@ -6,8 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, TypeAlias
 
+from xautolm.report.page.words import cut
+
 if TYPE_CHECKING:
     import plotly.graph_objects as go
+
+
+LONGEST_TEXT = 400
+"""Characters of a text that are shown: enough to see what it is about, and ten of them on two screens."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +56,11 @@ class Cell:
     """Whether it holds sentences, which need width, rather than a word."""
     link: str = ""
     """Anchor on the page."""
+
+
+def passage(text: object) -> Cell:
+    """Return a text of the data, or of a model, in a cell: its first `LONGEST_TEXT` characters."""
+    return Cell(text=cut(str(text), LONGEST_TEXT), is_long=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xautolm.report.page.blocks import Block, Cell, Chart, Row, Table, Text
+from xautolm.report.page.blocks import Block, Cell, Chart, Row, Table, Text, passage
 from xautolm.report.page.figures import ACCENT, MUTED, figure
-from xautolm.report.page.words import ERRORS, LONGEST_TEXT, counted, cut
+from xautolm.report.page.words import ERRORS, counted, cut
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,7 +49,7 @@ def class_blocks(rows: pd.DataFrame) -> list[Block]:
 
 
 def _class_scores(
-    targets: Sequence[object], predictions: Sequence[object], names: Sequence[str] | None
+    targets: Sequence[object], predictions: Sequence[object], names: Sequence[object]
 ) -> np.ndarray:
     """Return precision, recall, F1 and rows for each class, shape (4, classes)."""
     from sklearn.metrics import precision_recall_fscore_support
@@ -219,9 +219,8 @@ def _worst_errors(rows: pd.DataFrame) -> Table:
     for _, row in wrong.head(ERRORS).iterrows():
         confidence = float(row["confidence"])
         sure = "" if np.isnan(confidence) else f"{confidence:.0%}"
-        text = Cell(text=cut(str(row["text"]), LONGEST_TEXT), is_long=True)
         labels = [cut(str(row[name]), LONGEST_LABEL) for name in ("target", "prediction")]
-        lines.append(Row(cells=[text, *labels, sure]))
+        lines.append(Row(cells=[passage(row["text"]), *labels, sure]))
     return Table(
         title="Worst errors",
         headings=("text", "right", "answered", "sure"),
@@ -235,36 +234,57 @@ def _worst_errors(rows: pd.DataFrame) -> Table:
 
 def label_set_blocks(rows: pd.DataFrame) -> list[Block]:
     """Return what is said of answers that are any number of labels each."""
-    from sklearn.preprocessing import MultiLabelBinarizer
-
     targets = [frozenset(target) for target in rows["target"]]
     predictions = [frozenset(prediction) for prediction in rows["prediction"]]
-    binarizer = MultiLabelBinarizer()
-    binarizer.fit([*targets, *predictions])
-    names = [str(name) for name in binarizer.classes_]
-    columns = _class_scores(
-        binarizer.transform(targets), binarizer.transform(predictions), names=None
-    )
-    exact = 0
-    misses = []
-    for position, (target, prediction) in enumerate(zip(targets, predictions, strict=True)):
-        exact += target == prediction
-        # Of equally many labels, the earlier row is shown.
-        misses.append((-len(target ^ prediction), position))
-    lines = []
-    for count, position in sorted(misses)[:ERRORS]:
-        if count == 0:
-            break
-        text = Cell(text=cut(str(rows["text"].iloc[position]), LONGEST_TEXT), is_long=True)
-        missed = sorted(targets[position] - predictions[position])
-        added = sorted(predictions[position] - targets[position])
-        lines.append(Row(cells=[text, ", ".join(missed), ", ".join(added)]))
-    weakest = _weakest_position(columns)
-    sentence = (
-        f"All labels of {exact / len(rows):.1%} of the rows are answered rightly. The weakest class is "
-        f"{names[weakest]}: F1 {columns[2][weakest]:.3f}."
-    )
-    errors = Table(
-        title="Worst errors", headings=("text", "missed", "added"), rows=lines, is_wide=True
-    )
+    names = sorted(frozenset[str]().union(*targets, *predictions))
+    if not names:
+        return [Text(text="No row has a label, and none was answered.")]
+    pairs = list(zip(targets, predictions, strict=True))
+    exact = sum(target == prediction for target, prediction in pairs)
+    sentence = f"All labels of {exact / len(rows):.1%} of the rows are answered rightly."
+    columns = _label_scores(pairs, names)
+    # Labels that were answered and are never right have no rows that could be missed.
+    if any(targets):
+        weakest = _weakest_position(columns)
+        sentence += f" The weakest class is {names[weakest]}: F1 {columns[2][weakest]:.3f}."
+    errors = _wrong_label_sets(pairs, list(rows["text"]))
     return [Text(text=sentence), _scores_by_class(names, columns), errors]
+
+
+def _label_scores(
+    pairs: Sequence[tuple[frozenset[str], frozenset[str]]], names: Sequence[str]
+) -> np.ndarray:
+    """Return precision, recall, F1 and rows for each label, shape (4, labels).
+
+    Args:
+        pairs: The right labels and those that were answered, of each row.
+        names: The labels.
+    """
+    columns = []
+    for name in names:
+        is_target = [name in target for target, _ in pairs]
+        is_answered = [name in prediction for _, prediction in pairs]
+        # Each label is a question of yes or no: these are the numbers of the "yes".
+        scores = _class_scores(is_target, is_answered, [True])
+        columns.append(scores[:, 0])
+    return np.stack(columns, axis=1)
+
+
+def _wrong_label_sets(
+    pairs: Sequence[tuple[frozenset[str], frozenset[str]]], texts: Sequence[object]
+) -> Table:
+    """Return the rows with the most labels that are missed or added."""
+    misses = []
+    for position, (target, prediction) in enumerate(pairs):
+        wrong = target ^ prediction
+        if wrong:
+            # Of equally many labels, the earlier row is shown.
+            misses.append((-len(wrong), position))
+    rows = []
+    for _, position in sorted(misses)[:ERRORS]:
+        target, prediction = pairs[position]
+        missed = ", ".join(sorted(target - prediction))
+        added = ", ".join(sorted(prediction - target))
+        rows.append(Row(cells=[passage(texts[position]), missed, added]))
+    headings = ("text", "missed", "added")
+    return Table(title="Worst errors", headings=headings, rows=rows, is_wide=True)

@@ -60,6 +60,7 @@ def _sentence(content: PageContent) -> str:
             "defaults of each model."
         )
     else:
+        # The file lists the strongest influences only, and counts them all.
         total = content.warm_start.get("experiences", len(influences))
         successes = content.warm_start.get("successes", 0)
         names = list(dict.fromkeys(str(influence.get("data")) for influence in influences))
@@ -96,6 +97,7 @@ def _nearest(warm_start: Mapping[str, Any]) -> Table | None:
     rows = []
     for name in sorted(by_data, key=distance)[:NEAREST]:
         influences = by_data[name]
+        # Failures have rates below zero: what is followed most is the success with the highest.
         successes = sum(influence.get("outcome") == "success" for influence in influences)
         leader = max(influences, key=lambda influence: _number(influence.get("rate")))
         example = f"{leader.get('model')}, {method_name(str(leader.get('method')))}"
@@ -127,6 +129,7 @@ def trust_chart(explanations: Mapping[int, Mapping[str, Any]]) -> Chart | None:
     trusts = []
     for trial in sorted(explanations):
         trust = explanations[trial].get("trust")
+        # Defaults, and draws from the prior before there are three trials, ask no model whether to trust the store.
         if isinstance(trust, int | float):
             trials.append(trial)
             trusts.append(float(trust))

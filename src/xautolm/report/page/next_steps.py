@@ -16,7 +16,11 @@ def next_section(content: PageContent) -> Section:
     """Return what a reader can do now."""
     blocks: list[Block] = [Text(text=outlook(content))]
     blocks.append(
-        Code(title="Go on searching", lines=_go_on(content), note="The trials so far are kept.")
+        Code(
+            title="Go on searching",
+            lines=_go_on(content),
+            note="For as much time again; the trials so far are kept.",
+        )
     )
     winner = content.winner
     if winner is not None:
@@ -29,6 +33,7 @@ def next_section(content: PageContent) -> Section:
 
 def outlook(content: PageContent) -> str:
     """Return what more searching may bring, judged by what the later half of this one did."""
+    # In the order of their ends, which several trials at once do not have in that of their numbers.
     ended = sorted(content.experiences, key=lambda trial: (trial.created, trial.trial))
     total = sum(experience.outcome.wall_time for experience in ended)
     spent = 0.0
@@ -38,6 +43,7 @@ def outlook(content: PageContent) -> str:
         outcome = experience.outcome
         spent += outcome.wall_time
         score = outcome.metrics.get(content.lead.name)
+        # A stopped trial has a score and no model.
         if score is None or not outcome.succeeded:
             continue
         if late is None or content.lead.oriented(score) > content.lead.oriented(late):
@@ -83,7 +89,22 @@ def _noise(content: PageContent) -> float:
 def _go_on(content: PageContent) -> str:
     """Return the command that goes on with the search."""
     run = shlex.quote(content.root)
+    budget = _twice_the_budget(content)
     if content.options:
         config = shlex.quote(f"{content.root}/fit.yaml")
-        return f"xautolm fit --config {config} --out {run} --budget 1h"
-    return f"xautolm fit DATA --out {run} --budget 1h  # with the options of the first start"
+        return f"xautolm fit --config {config} --out {run} {budget}"
+    # Of tables in memory, and by earlier versions, the options were not kept.
+    return f"xautolm fit DATA --out {run} {budget}  # with the options of the first start"
+
+
+def _twice_the_budget(content: PageContent) -> str:
+    """Return options for as much again: budgets count from the first start on."""
+    budgets = [mark.budget for mark in content.marks if mark.budget is not None]
+    if not budgets:
+        return "--budget 1h"
+    parts = []
+    if budgets[-1].seconds is not None:
+        parts.append(f"--budget {2 * budgets[-1].seconds:.0f}s")
+    if budgets[-1].trials is not None:
+        parts.append(f"--trials {2 * budgets[-1].trials}")
+    return " ".join(parts)

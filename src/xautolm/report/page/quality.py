@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
+from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text, passage
 from xautolm.report.page.classes import class_blocks, label_set_blocks
 from xautolm.report.page.content import Answers, PageContent
 from xautolm.report.page.figures import ACCENT, MUTED, figure
-from xautolm.report.page.words import ERRORS, LONGEST_TEXT, counted, cut
+from xautolm.report.page.words import ERRORS, counted
 from xautolm.report.tables import number
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Split, Targets
 
 if TYPE_CHECKING:
     import pandas as pd
+    import plotly.graph_objects as go
 
+NO_ANSWER = "no answer"
+"""Stands for an empty text, which some questions have for their right answer."""
 DRAWN_POINTS = 2_000
 """Of regressions; more of them make the page large and the picture no clearer."""
 
@@ -70,37 +74,20 @@ def _numbers(rows: pd.DataFrame) -> list[Block]:
     targets = np.asarray(rows["target"], dtype=float)
     predictions = np.asarray(rows["prediction"], dtype=float)
     errors = predictions - targets
+    # The median: one row that is far off would move a mean.
     typical = float(np.median(np.abs(errors)))
     bias = float(errors.mean())
     side = "above" if bias > 0 else "below"
-    sentence = (
+    caption = (
         f"Half of the answers are within {number(typical)} of the right number; on average they lie "
         f"{number(abs(bias))} {side} it."
     )
-    step = max(1, len(targets) // DRAWN_POINTS)
-    low = float(min(targets.min(), predictions.min()))
-    high = float(max(targets.max(), predictions.max()))
-    picture = figure("right number", "answer")
-    picture.add_scatter(
-        x=[low, high],
-        y=[low, high],
-        mode="lines",
-        name="ideal",
-        line={"dash": "dot", "color": MUTED},
-    )
-    picture.add_scatter(
-        x=targets[::step],
-        y=predictions[::step],
-        mode="markers",
-        name="rows",
-        marker={"color": ACCENT, "size": 6, "opacity": 0.5},
-    )
-    chart = Chart(
-        name="predicted", title="Answers against right numbers", figure=picture, caption=sentence
-    )
+    picture = _agreement(targets, predictions)
+    title = "Answers against right numbers"
+    chart = Chart(name="predicted", title=title, figure=picture, caption=caption)
     lines = []
     for row in np.argsort(-np.abs(errors), kind="stable")[:ERRORS]:
-        text = Cell(text=cut(str(rows["text"].iloc[row]), LONGEST_TEXT), is_long=True)
+        text = passage(rows["text"].iloc[row])
         lines.append(Row(cells=[text, number(targets[row]), number(predictions[row])]))
     table = Table(
         title="Worst errors",
@@ -112,6 +99,27 @@ def _numbers(rows: pd.DataFrame) -> list[Block]:
     return [chart, table]
 
 
+def _agreement(targets: np.ndarray, predictions: np.ndarray) -> go.Figure:
+    """Return the answers over the right numbers, beside the line on which both are equal."""
+    # Rows are in no order that matters: of many, every second or third is a fair sample.
+    step = math.ceil(len(targets) / DRAWN_POINTS)
+    low = float(min(targets.min(), predictions.min()))
+    high = float(max(targets.max(), predictions.max()))
+    ends = [low, high]
+    picture = figure("right number", "answer")
+    dotted = {"dash": "dot", "color": MUTED}
+    picture.add_scatter(x=ends, y=ends, mode="lines", name="ideal", line=dotted)
+    picture.add_scatter(
+        x=targets[::step],
+        y=predictions[::step],
+        mode="markers",
+        name="rows",
+        # Where many rows lie, points cover each other: what is denser is darker.
+        marker={"color": ACCENT, "size": 6, "opacity": 0.5},
+    )
+    return picture
+
+
 def _texts(rows: pd.DataFrame) -> list[Block]:
     """Return samples of answers that are texts, beside what is right."""
     lines = []
@@ -119,26 +127,19 @@ def _texts(rows: pd.DataFrame) -> list[Block]:
     columns = zip(rows["text"], rows["target"], rows["prediction"], strict=True)
     for position, (text, target, prediction) in enumerate(columns):
         references = _references(target)
-        answer = str(prediction)
-        is_equal = answer.strip() in references
+        answer = str(prediction).strip()
+        is_equal = answer in references or not (answer or references)
         equal += is_equal
         # The first ones, which are in no order of quality: a fair sample.
         if position >= ERRORS:
             continue
-        right = " | ".join(references) or "no answer"
-        cells: list[Cell | str] = []
-        for words in (str(text), right, answer or "no answer"):
-            cells.append(Cell(text=cut(words, LONGEST_TEXT), is_long=True))
+        right = " | ".join(references) or NO_ANSWER
+        cells: list[Cell | str] = [passage(text), passage(right), passage(answer or NO_ANSWER)]
         cells.append("yes" if is_equal else "no")
         lines.append(Row(cells=cells))
     sentence = f"{equal / len(rows):.1%} of the answers are a reference, word for word."
-    table = Table(
-        title="Samples",
-        headings=("text", "reference", "answer", "equal"),
-        rows=lines,
-        visible=ERRORS,
-        is_wide=True,
-    )
+    headings = ("text", "reference", "answer", "equal")
+    table = Table(title="Samples", headings=headings, rows=lines, visible=ERRORS, is_wide=True)
     return [Text(text=sentence), table]
 
 

@@ -12,8 +12,6 @@ CONFIGURATION_PARTS = ("model", "method")
 """Values of a configuration that are said apart from its hyperparameters."""
 ERRORS = 10
 """Rows of the worst errors, of samples, and of confused pairs: as many as somebody reads."""
-LONGEST_TEXT = 400
-"""Characters of a text that are shown."""
 
 
 def method_name(method: str) -> str:
