@@ -65,6 +65,7 @@ def assess(
         device=predictor.device,
         threads=torch.get_num_threads(),
     )
+    # As people read them, not as metrics take them: files of a run are to be read without this version at hand.
     rows = _readable(spec, predictor, predictions, probabilities)
     TrialFolder(folder).write_assessment(assessment, rows)
 
@@ -105,6 +106,7 @@ def _readable(
     if spec.labels:
         classification = cast("Classification", predictor.task)
         values = list(classification.decode(np.asarray(predictions), spec.labels))
+    # Of several labels, or of a text, no single probability says how sure the model is.
     confidence = np.full(len(values), np.nan)
     if probabilities is not None and predictor.task.problem_type == Targets.CLASSES:
         confidence = probabilities.max(axis=1)

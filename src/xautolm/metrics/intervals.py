@@ -57,10 +57,10 @@ def bootstrap_interval(
     generator = np.random.default_rng(seed)
     values = []
     for _ in range(resamples):
-        chosen = generator.integers(0, rows, rows)
-        drawn_probabilities = None if probabilities is None else probabilities[chosen]
+        sample = generator.integers(0, rows, rows)
+        drawn_probabilities = None if probabilities is None else probabilities[sample]
         drawn = scores(
-            [name], _rows(targets, chosen), _rows(predictions, chosen), drawn_probabilities
+            [name], _rows(targets, sample), _rows(predictions, sample), drawn_probabilities
         )
         values.append(drawn[name])
     tail = (1 - CONFIDENCE) / 2
@@ -68,8 +68,8 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
-def _rows(values: np.ndarray | Sequence[Any], chosen: np.ndarray) -> Any:
-    """Return the chosen rows of an array or a list."""
+def _rows(values: np.ndarray | Sequence[Any], sample: np.ndarray) -> Any:
+    """Return the sample rows of an array or a list."""
     if isinstance(values, np.ndarray):
-        return values[chosen]
-    return [values[row] for row in chosen]
+        return values[sample]
+    return [values[row] for row in sample]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from xautolm.objectives import Objective
 from xautolm.records import Experience, TrialOutcome
 from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
 from xautolm.report.page.content import PageContent
@@ -202,6 +203,7 @@ def curves_chart(content: PageContent) -> Chart | None:
     trained = []
     for experience in content.scored:
         points = [point for point in experience.outcome.history if metric in point]
+        # A single point, such as a probe's, is no curve.
         if len(points) > 1:
             trained.append((experience, points))
     if not trained:
@@ -210,33 +212,8 @@ def curves_chart(content: PageContent) -> Chart | None:
     drawn = trained[:DRAWN_CURVES]
     for place, (experience, points) in enumerate(drawn):
         colour = SERIES[place % len(SERIES)]
-        # What was stopped kept no weights.
-        is_stopped = experience.outcome.status is TrialStatus.PRUNED
-        name = f"{experience.trial}: {configuration_name(experience.configuration)}"
-        epochs = [point["epoch"] for point in points]
-        scores = [point[metric] for point in points]
-        picture.add_scatter(
-            x=epochs,
-            y=scores,
-            mode="lines+markers",
-            name=escaped(name),
-            line={"color": colour, "dash": "dash" if is_stopped else "solid"},
-            marker={"size": 5},
-            legendgroup=name,
-        )
-        if is_stopped:
-            continue
-        # As a trial chooses: the epoch that scores best gives the model.
-        kept = max(points, key=content.lead.standing)
-        picture.add_scatter(
-            x=[kept["epoch"]],
-            y=[kept[metric]],
-            mode="markers",
-            marker={"symbol": "star", "size": 13, "color": colour},
-            hovertemplate=f"kept: epoch %{{x:.2f}}, %{{y:.4f}}<extra>{experience.trial}</extra>",
-            legendgroup=name,
-            showlegend=False,
-        )
+        _add_curve(picture, content.lead, experience, points, colour)
+    # Also of a single curve: the legend says whose it is.
     picture.update_layout(showlegend=True)
     caption = "A star marks the epoch whose weights were kept; stopped trials are dashed."
     if len(drawn) < len(trained):
@@ -245,6 +222,43 @@ def curves_chart(content: PageContent) -> Chart | None:
     height = 300 + 20 * len(drawn)
     return Chart(
         name="curves", title="Learning curves", figure=picture, caption=caption, height=height
+    )
+
+
+def _add_curve(
+    picture: go.Figure,
+    lead: Objective,
+    experience: Experience,
+    points: Sequence[Mapping[str, float]],
+    colour: str,
+) -> None:
+    """Add a trial's evaluations, and a star where the weights were kept."""
+    # What was stopped kept no weights.
+    is_stopped = experience.outcome.status is TrialStatus.PRUNED
+    dash = "dash" if is_stopped else "solid"
+    name = f"{experience.trial}: {configuration_name(experience.configuration)}"
+    picture.add_scatter(
+        x=[point["epoch"] for point in points],
+        y=[point[lead.name] for point in points],
+        mode="lines+markers",
+        name=escaped(name),
+        line={"color": colour, "dash": dash},
+        marker={"size": 5},
+        # A click in the legend hides the curve together with its star.
+        legendgroup=name,
+    )
+    if is_stopped:
+        return
+    # As a trial chooses: the epoch that scores best gives the model.
+    kept = max(points, key=lead.standing)
+    picture.add_scatter(
+        x=[kept["epoch"]],
+        y=[kept[lead.name]],
+        mode="markers",
+        marker={"symbol": "star", "size": 13, "color": colour},
+        hovertemplate=f"kept: epoch %{{x:.2f}}, %{{y:.4f}}<extra>{experience.trial}</extra>",
+        legendgroup=name,
+        showlegend=False,
     )
 
 

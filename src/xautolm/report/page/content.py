@@ -109,5 +109,6 @@ def spoken_metric(name: str) -> str:
     metric = METRICS.things.get(name)
     if metric is not None and metric.title:
         return metric.title
+    # `package.module:function`, as `--objectives` takes it.
     _, _, function = name.rpartition(":")
     return function.replace("_", " ")

@@ -171,6 +171,7 @@ def _elapsed(marks: Sequence[Mark], stretches: Sequence[Stretch]) -> float:
         if begin is not None and mark.stage is Stage.END:
             seconds += (_time(mark) - begin).total_seconds()
             begin = None
+    # Still running, or killed: nobody marked its end.
     if begin is not None and stretches:
         last = max(stretch.end for stretch in stretches)
         seconds += max(0.0, (last - begin).total_seconds())
@@ -206,6 +207,7 @@ def timeline_chart(stretches: Sequence[Stretch]) -> Chart | None:
                 marker={"color": colour, "line": {"width": 1, "color": "rgba(127,127,127,.6)"}},
                 name=spent.value,
             )
+    # Rows of the same height, however many there are.
     kinds = {stretch.spent for stretch in stretches}
     # The first kind at the top.
     picture.update_yaxes(autorange="reversed")
@@ -306,6 +308,7 @@ def progress_chart(content: PageContent) -> Chart | None:
 def _failures(experiences: Sequence[Experience]) -> Table | None:
     """Return what failed, by kind; None where nothing did."""
     rows = []
+    # One example of each kind: the others are in the table of all trials.
     for kind, count in failures_by_kind(experiences).most_common():
         for experience in experiences:
             failure = experience.outcome.failure

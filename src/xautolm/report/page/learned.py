@@ -41,6 +41,7 @@ def learned_section(content: PageContent) -> Section:
 
 def _influences(warm_start: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return the past trials that shaped the prior; those that are damaged are left out."""
+    # The file may have been edited, or be of another version: what is read here only becomes text.
     influences = warm_start.get("influences")
     if not isinstance(influences, list):
         return []

@@ -33,23 +33,8 @@ def next_section(content: PageContent) -> Section:
 
 def outlook(content: PageContent) -> str:
     """Return what more searching may bring, judged by what the later half of this one did."""
-    # In the order of their ends, which several trials at once do not have in that of their numbers.
-    ended = sorted(content.experiences, key=lambda trial: (trial.created, trial.trial))
-    total = sum(experience.outcome.wall_time for experience in ended)
-    spent = 0.0
-    early: float | None = None
-    late: float | None = None
-    for experience in ended:
-        outcome = experience.outcome
-        spent += outcome.wall_time
-        score = outcome.metrics.get(content.lead.name)
-        # A stopped trial has a score and no model.
-        if score is None or not outcome.succeeded:
-            continue
-        if late is None or content.lead.oriented(score) > content.lead.oriented(late):
-            late = score
-        if spent <= LATE_SHARE * total:
-            early = late
+    total = sum(experience.outcome.wall_time for experience in content.experiences)
+    early, late = _early_and_late(content, LATE_SHARE * total)
     if late is None:
         return "No trial gave a model yet; more time, smaller models or other methods may."
     if early is None:
@@ -68,7 +53,8 @@ def outlook(content: PageContent) -> str:
         f"(from {score_text(early)} to {score_text(late)})."
     )
     noise = _noise(content)
-    if noise and gain < noise:
+    # Learning curves flatten and the best of more trials grows ever slower: what came last is the most to hope for.
+    if gain < noise:
         text += (
             f" That is less than the score's own uncertainty (±{noise:.3f}): as much time again would hardly "
             "be noticed; more data may help more."
@@ -76,6 +62,31 @@ def outlook(content: PageContent) -> str:
     else:
         text += f" Another {duration(total / 2)} may bring as much, more likely less."
     return text
+
+
+def _early_and_late(content: PageContent, middle: float) -> tuple[float | None, float | None]:
+    """Return the best score by the middle of the time in trials, and by its end; None where there was no model.
+
+    Args:
+        content: Of the page.
+        middle: Seconds in trials.
+    """
+    early: float | None = None
+    late: float | None = None
+    spent = 0.0
+    # In the order of their ends, which several trials at once do not have in that of their numbers.
+    for experience in sorted(content.experiences, key=lambda trial: (trial.created, trial.trial)):
+        outcome = experience.outcome
+        spent += outcome.wall_time
+        score = outcome.metrics.get(content.lead.name)
+        # A stopped trial has a score and no model.
+        if score is None or not outcome.succeeded:
+            continue
+        if late is None or content.lead.oriented(score) > content.lead.oriented(late):
+            late = score
+        if spent <= middle:
+            early = late
+    return early, late
 
 
 def _noise(content: PageContent) -> float:

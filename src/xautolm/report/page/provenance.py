@@ -30,6 +30,7 @@ def _facts(content: PageContent) -> Table:
     if data.classes:
         splits += f", {data.classes} classes"
     objectives = [_objective(name) for name in info.objectives]
+    # The fingerprint stays the same when the file is renamed, and changes with a single cell.
     pairs = [
         ("data", f"{data.name}: {splits}"),
         ("data fingerprint", data.fingerprint),

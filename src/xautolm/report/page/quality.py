@@ -57,6 +57,7 @@ def _which_rows(answers: Answers) -> str:
 
 def _judged(content: PageContent, answers: Answers) -> list[Block]:
     """Return what suits the kind of answers that the task has."""
+    # The run may be of a plug-in that this machine lacks.
     task = TASKS.things.get(content.info.task)
     if task is None:
         return [Text(text=f"The task {content.info.task} is not installed here.")]

@@ -54,6 +54,7 @@ def in_bytes(size: float) -> str:
 
 def short_time(seconds: float) -> str:
     """Return a time of less than a minute with the digits that matter, in milliseconds below a second."""
+    # Three digits: 4.21 ms and 42.1 ms differ in what can be built on them, 42.1 and 42.13 do not.
     if seconds < 1:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.1f} s"
