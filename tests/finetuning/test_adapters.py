@@ -30,9 +30,9 @@ pytestmark = pytest.mark.filterwarnings(
 TASK = TASKS.get("text-generation")
 
 
-@pytest.fixture
+@pytest.fixture(params=["none", pytest.param("4bit", marks=pytest.mark.slow)])
 def trained(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[TrialSpec, TrialOutcome, RunFolder]:
     """A trial of LoRA on a decoder that counts as large, as on a GPU, in the folder of a run."""
     monkeypatch.setattr(adapters, "LEAST_PARAMETERS", 1)
@@ -41,7 +41,9 @@ def trained(
     data = prepare(table, data_needs(TASK), columns={})
     space = build_space("default", TASK, [card], ["lora"], data.profile, system_profile("cpu"))
     fixed = {"epochs": 1, "precision": "bf16", "learning_rate": 1e-2}
-    configuration = space.walk(lambda key, one: fixed.get(one.name, one.default))
+    configuration = space.walk(lambda key, parameter: fixed.get(parameter.name, parameter.default))
+    values = {**configuration.values, "quantization": request.param}
+    configuration = replace(configuration, values=values)
     folder = RunFolder(tmp_path / "run")
     folder.data.mkdir(parents=True)
     folder.trial(0).mkdir(parents=True)
