@@ -237,7 +237,7 @@ class AutoLM(BaseEstimator):
             columns: As `text`.
             encoding: As `text`.
             unlabelled: As `text`.
-            device: Where the model runs; `auto` is the device of the run.
+            device: Where the model runs; `auto` is the fastest device of this machine.
 
         Raises:
             RunFolderError: There is no run.
