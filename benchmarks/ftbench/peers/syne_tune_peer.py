@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import torch
 from syne_tune.backend.trial_status import Trial as SyneTuneTrial
 from syne_tune.config_space import Domain, choice, lograndint, loguniform, randint, uniform
 from syne_tune.optimizer.baselines import BORE, CQR, EHVI
@@ -154,6 +155,8 @@ def bore(space: SearchSpace, request: Request) -> TrialScheduler:
 
 def ehvi(space: SearchSpace, request: Request) -> TrialScheduler:
     """Return expected hypervolume improvement over Gaussian processes."""
+    # BoTorch draws from PyTorch's global generator, whatever seed the scheduler has.
+    torch.manual_seed(request.seed)
     return EHVI(space, [LOSS, SECONDS], random_seed=request.seed)
 
 
