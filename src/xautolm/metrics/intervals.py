@@ -69,7 +69,7 @@ def bootstrap_interval(
 
 
 def _rows(values: np.ndarray | Sequence[Any], sample: np.ndarray) -> Any:
-    """Return the sample rows of an array or a list."""
+    """Return the rows of a sample, of an array or a list."""
     if isinstance(values, np.ndarray):
         return values[sample]
     return [values[row] for row in sample]
