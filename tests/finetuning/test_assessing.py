@@ -18,6 +18,7 @@ from xautolm.finetuning.run import run
 from xautolm.records import TrialSpec
 from xautolm.report.page.blocks import Table
 from xautolm.report.page.classes import label_set_blocks
+from xautolm.tasks import TASKS
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Split
 
@@ -76,9 +77,9 @@ def test_without_a_test_split_the_validation_split_is_asked(
     measured, rows = recorded
     assert measured.split is Split.VALIDATION
     assert all(set(labels) <= set(spec.labels) for labels in rows["prediction"])
-    shown = rows.assign(
-        text="Some text.", target=list(read_split(spec.data, measured.split)["labels"])
-    )
+    validation = read_split(spec.data, measured.split)
+    labels = list(validation[TASKS.get(spec.task).target])
+    shown = rows.assign(text="Some text.", target=labels)
     *_, by_class, _ = label_set_blocks(shown)
     assert isinstance(by_class, Table)
     assert sorted(row.cells[0] for row in by_class.rows) == sorted(spec.labels)

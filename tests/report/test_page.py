@@ -20,6 +20,7 @@ from tests.report.pages import (
     made_up_run,
 )
 from tests.report.questions import QUESTIONS, text_of, unanswered
+from xautolm.forecasts import AmountCheck, ForecastCheck, check_failures
 from xautolm.records import Budget, Configuration, Failure, Mark, TrialOutcome
 from xautolm.report import Answers, PageContent, html_report
 from xautolm.report.page.blocks import Code, Text
@@ -289,6 +290,22 @@ def test_going_on_takes_as_much_time_again(run: PageContent) -> None:
         section = next_section(content)
         (code, *_) = [block for block in section.blocks if isinstance(block, Code)]
         assert code.lines.endswith(command)
+
+
+def test_forecasts_are_compared_with_what_happened(run: PageContent) -> None:
+    failure = check_failures([0.1, 0.9, 0.9], [False, True, False])
+    seconds = AmountCheck(trials=10, median_ratio=1.23, share_inside=0.9)
+    check = ForecastCheck(seconds=seconds, memory=None, failure=failure)
+    text = text_of(html_report(replace(run, forecasts=check)))
+    assert "Forecasts against what happened forecast of how it compares Wall time 9 of 10" in text
+    assert "Failures, predicted and real" in text
+
+
+def test_columns_of_proposals_that_say_nothing_are_left_out(run: PageContent) -> None:
+    with_reasons = html_report(run)
+    plain = html_report(replace(run, explanations={0: {"origin": "random"}}))
+    assert ">risk of failure<" in with_reasons and ">risk of failure<" not in plain
+    assert "0 random" in text_of(plain)
 
 
 def test_only_what_all_trials_have_and_what_differs_is_compared(run: PageContent) -> None:

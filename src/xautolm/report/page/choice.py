@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 DRAWN_CURVES = 8
 """Learning curves, of the best trials: more of them cover each other."""
+MOST_EPOCH_TICKS = 12
+"""Whole epochs that stand beside each other on a phone."""
 LONGEST_WORD = 20
 """Characters of a cell that is not wrapped."""
 VISIBLE_TRIALS = 15
@@ -213,6 +215,9 @@ def curves_chart(content: PageContent) -> Chart | None:
     for place, (experience, points) in enumerate(drawn):
         colour = SERIES[place % len(SERIES)]
         _add_curve(picture, content.lead, experience, points, colour)
+    # Left to itself, Plotly counts short trainings by half epochs.
+    if 2 <= max(points[-1]["epoch"] for _, points in drawn) <= MOST_EPOCH_TICKS:
+        picture.update_xaxes(dtick=1)
     # Also of a single curve: the legend says whose it is.
     picture.update_layout(showlegend=True)
     caption = "A star marks the epoch whose weights were kept; stopped trials are dashed."

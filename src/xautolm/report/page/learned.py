@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping
+from itertools import compress
 from typing import Any
 
 from xautolm.records import Experience
@@ -16,6 +17,8 @@ from xautolm.report.page.words import anchor_of, counted, listed, method_name
 
 NEAREST = 8
 """Tasks that are shown."""
+PROPOSAL_COLUMNS = ("trial", "origin", "trust", "risk of failure", "because of")
+"""Of the table of proposals."""
 LEAST_TRUSTS = 3
 """Points of a curve: of fewer, the table says as much."""
 
@@ -158,8 +161,19 @@ def _forecasts(content: PageContent) -> list[Block]:
     section = forecast_section(content.forecasts)
     if section is None:
         return []
-    text = " ".join(section.sentences)
-    blocks: list[Block] = [Text(text=f"Forecasts against what happened. {text}")]
+    comparisons = []
+    for sentence in section.sentences:
+        # Such as "Wall time: 9 of 10 trials inside their intervals".
+        amount, _, comparison = sentence.partition(": ")
+        comparisons.append(Row(cells=[amount, Cell(text=comparison, is_long=True)]))
+    blocks: list[Block] = [
+        Table(
+            title="Forecasts against what happened",
+            headings=("forecast of", "how it compares"),
+            rows=comparisons,
+            is_wide=True,
+        )
+    ]
     rows = []
     for group in section.bins:
         predicted, failed = f"{group.predicted:.0%}", f"{group.failed:.0%}"
@@ -181,7 +195,7 @@ def _forecasts(content: PageContent) -> list[Block]:
 
 def _proposals(content: PageContent) -> Table:
     """Return where each proposal came from."""
-    rows = []
+    lines: list[list[Cell | str]] = []
     for experience in content.experiences:
         explanation = content.explanations.get(experience.trial, {})
         reasons = _reasons(explanation.get("because"))
@@ -190,18 +204,25 @@ def _proposals(content: PageContent) -> Table:
             _origin(content, experience),
             _percent(explanation.get("trust")),
             _percent(explanation.get("failure")),
-            Cell(text=reasons, is_long=bool(reasons)),
+            Cell(text=reasons, is_long=True) if reasons else "",
         ]
-        rows.append(Row(cells=cells))
+        lines.append(cells)
+    # Samplers that follow no models explain nothing, and columns without a word say less than none.
+    used = [any(line[place] for line in lines) for place in range(len(PROPOSAL_COLUMNS))]
+    rows = [Row(cells=list(compress(line, used))) for line in lines]
+    note = "A default is the usual configuration of a model; the prior is what trials of near tasks suggest."
+    if used[-1]:
+        note += (
+            " Past trials that a proposal is most like are named as data/trial, model and score."
+        )
     return Table(
         title="Where the proposals came from",
-        headings=("trial", "origin", "trust", "risk of failure", "because of"),
+        headings=tuple(compress(PROPOSAL_COLUMNS, used)),
         rows=rows,
         numbers=frozenset({"trial", "trust", "risk of failure"}),
         visible=10,
-        is_wide=True,
-        note="A default is the usual configuration of a model; the prior is what trials of near tasks suggest. Past "
-        "trials that a proposal is most like are named as data/trial, model and score.",
+        is_wide=used[-1],
+        note=note,
     )
 
 
