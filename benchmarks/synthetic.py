@@ -23,6 +23,7 @@ from xautolm.records import (
     Scalar,
     SystemProfile,
     TrialOutcome,
+    digest_of,
     experience_id,
 )
 from xautolm.space import Branch, Choice, Float, Int, Space
@@ -45,6 +46,7 @@ METHODS = {"full.v1": 1.0, "partial.v1": 0.6, "lora.v1": 0.7, "head.v1": 0.35}
 """Methods and their cost relative to full fine-tuning."""
 BEST_RATES = {"full.v1": -4.5, "partial.v1": -4.0, "lora.v1": -3.3, "head.v1": -2.6}
 """Base-10 logarithms of the learning rates that suit the methods, before a task's own preference."""
+TASK = "text-classification"
 TIME_LIMIT = 3600.0
 MEMORY = 24.0
 """GB of the made-up GPU."""
@@ -119,8 +121,8 @@ class Task:
             classes=self.classes,
             tokens_mean=float(self.length),
             tokens_max=4 * self.length,
-            fingerprint=self.name,
-            source_fingerprint=self.name,
+            fingerprint=digest_of(self.name),
+            source_fingerprint=digest_of(self.name),
             name=self.name,
         )
 
@@ -213,7 +215,7 @@ def experience(
         created="2026-01-01T00:00:00+00:00",
         run=run,
         trial=number,
-        task="text-classification",
+        task=TASK,
         data=task.data,
         system=SYSTEM,
         configuration=configuration,
@@ -228,8 +230,6 @@ def experience(
 
 def hash_of(name: str, values: dict[str, Scalar]) -> int:
     """A number that depends on a task and a configuration only."""
-    from xautolm.records import digest_of
-
     return int(digest_of([name, values])[:12], 16)
 
 

@@ -92,13 +92,15 @@ LEVELS = (
         (
             "scenario",
             "past_evidence",
+            "past_trials",
             "search_store",
             "best_folder",
             "pruner",
             "late_features",
             "testing",
         ),
-        "what is known before a search; past trials as a sampler's models see them; the store as "
+        "what is known before a search; past trials as a sampler's models see them; "
+        "which past trials a search learns from; the store as "
         "a search uses it; the best model so far; which running trials are hopeless; meta-"
         "features measured beside the first trials; fakes of engines, and contracts of parts as "
         "tests",

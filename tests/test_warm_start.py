@@ -12,11 +12,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
-import xautolm.warm_start
+import xautolm.past_trials
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.metalearning import PRESETS, WarmStart
+from xautolm.past_trials import visible
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -27,7 +28,7 @@ from xautolm.records import (
 from xautolm.report.screen import Plain
 from xautolm.search.settings import SearchSettings
 from xautolm.testing import FakeExecutor, success
-from xautolm.warm_start import knobs_of, visible
+from xautolm.warm_start import knobs_of
 
 
 class Heard(Plain):
@@ -154,8 +155,8 @@ def test_features_of_another_version_are_had_from_the_cache_or_counted(
     assert any("successes and 20 failures" in line for line in said)
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "empty"))
     _, said = fit("counted", SECOND, trials=2, warm_start="moderate-linear")
-    # Those of both earlier runs.
-    assert any("42 have meta-features that cannot be compared" in line for line in said)
+    # Those of the first run. The second was on the data at hand, whose features have just been measured.
+    assert any("at 0.00; 0 map in part, 40 cannot be compared" in line for line in said)
 
 
 def test_mistakes_are_refused(fit: Callable) -> None:
@@ -209,13 +210,13 @@ def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
 def test_distances_are_measured_once(fit: Callable, monkeypatch: pytest.MonkeyPatch) -> None:
     fit("first", FIRST, trials=6, models="scratch-tiny")
     seen: list[WarmStart] = []
-    measure = xautolm.warm_start.distances_of
+    measure = xautolm.past_trials.distances_of
 
     def counted(experiences: Any, current: Any, options: WarmStart) -> Any:
         seen.append(options)
         return measure(experiences, current, options)
 
-    monkeypatch.setattr(xautolm.warm_start, "distances_of", counted)
+    monkeypatch.setattr(xautolm.past_trials, "distances_of", counted)
     options = {"warm_start": "low-linear", "warm_start_options": "distance=cosine"}
     fit("second", SECOND, trials=2, sampler="xautolm", models="scratch-tiny", **options)
     assert [knobs.distance for knobs in seen] == ["cosine"]

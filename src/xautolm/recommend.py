@@ -23,6 +23,7 @@ from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
 from xautolm.past_forecasts import check_on_past
+from xautolm.past_trials import visible, with_features
 from xautolm.records import Configuration, Experience
 from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
@@ -36,9 +37,7 @@ from xautolm.warm_start import (
     NONE,
     check_choice,
     knobs_of,
-    visible,
     warmed_prior,
-    with_features,
 )
 
 DRAWN = 300
@@ -191,8 +190,7 @@ def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], st
     # What lacked memory or time somewhere smaller says nothing of this machine.
     telling_here = telling(past, scenario.limits, scenario.system)
     cache = feature_cache()
-    described = [with_features(experience, cache) for experience in telling_here]
-    return described, damage_note
+    return with_features(telling_here, cache), damage_note
 
 
 def _candidates(

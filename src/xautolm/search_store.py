@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeVar
 
 from xautolm.errors import StoreError
-from xautolm.experience import ExperienceStore
+from xautolm.experience import ExperienceStore, Tally
 from xautolm.records import Experience
+
+T = TypeVar("T")
 
 RETRY_SECONDS = 300.0
 """After trouble, so long until the store is tried again: a locked one makes every attempt wait for half a minute."""
@@ -36,6 +39,8 @@ class SearchStore:
         self.store: ExperienceStore | None = None
         self.waiting: list[Experience] = []
         self.has_said = False
+        self.said: set[str] = set()
+        """Notes of the store that were passed on."""
         self.closed_until = 0.0
         """On the monotonic clock, in seconds."""
         try:
@@ -45,18 +50,33 @@ class SearchStore:
                 raise
             self._trouble(error)
 
-    def experiences(self, task: str) -> list[Experience]:
-        """Return the experiences of a task type; none if the store cannot be read."""
-        if self.store is None:
-            return []
-        try:
-            experiences = self.store.experiences(task=task)
-        except StoreError as error:
-            self._trouble(error)
-            return []
-        for note in self.store.notes:
-            self.say(note)
-        return experiences
+    def experiences(
+        self, task: str, *, run: str | None = None, limit: int | None = None
+    ) -> list[Experience]:
+        """Return the experiences of a task type, the newest first; none if the store cannot be read.
+
+        Args:
+            task: The task type.
+            run: Only those of this run.
+            limit: At most so many.
+        """
+        return self._read(lambda store: store.experiences(task=task, run=run, limit=limit), [])
+
+    def count(self, task: str) -> int:
+        """Return how many experiences a task type has; none if the store cannot be read."""
+        return self._read(lambda store: store.count(task), 0)
+
+    def tallies(self, task: str) -> list[Tally]:
+        """Return how many trials of each search ended how; nothing if the store cannot be read."""
+        return self._read(lambda store: store.tallies(task), [])
+
+    def of_runs(self, runs: Sequence[str], task: str) -> list[Experience]:
+        """Return the experiences of some runs; none if the store cannot be read."""
+        return self._read(lambda store: store.of_runs(runs, task), [])
+
+    def of_ids(self, ids: Sequence[str]) -> list[Experience]:
+        """Return the experiences with some ids; none if the store cannot be read."""
+        return self._read(lambda store: store.of_ids(ids), [])
 
     def add(self, experiences: Iterable[Experience]) -> None:
         """Add experiences, and those that could not be added before; none where the store may only be read."""
@@ -79,6 +99,21 @@ class SearchStore:
         """Let go of the store."""
         if self.store is not None:
             self.store.close()
+
+    def _read(self, read: Callable[[ExperienceStore], T], nothing: T) -> T:
+        """Return what is read, or nothing if the store cannot be read; say once what is to be known of the store."""
+        if self.store is None:
+            return nothing
+        try:
+            result = read(self.store)
+        except StoreError as error:
+            self._trouble(error)
+            return nothing
+        for note in self.store.notes:
+            if note not in self.said:
+                self.said.add(note)
+                self.say(note)
+        return result
 
     def _trouble(self, error: StoreError) -> None:
         """Leave the store alone for a while, and say why, the first time."""

@@ -19,9 +19,9 @@ from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
 from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits, parallel_trials
-from xautolm.metalearning import telling
 from xautolm.opening import REFINEMENTS, Opening, is_trained
 from xautolm.options import FitOptions
+from xautolm.past_trials import PastTrials, Sight
 from xautolm.pruner import Pruner
 from xautolm.records import (
     Configuration,
@@ -41,7 +41,7 @@ from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
 from xautolm.vocabulary import DeviceKind, Recall
-from xautolm.warm_start import NONE, chosen_start, remembered, visible, with_features
+from xautolm.warm_start import NONE, chosen_start, remembered
 
 ENTRY = "xautolm.finetuning.run:run"
 """What a trial's process calls."""
@@ -335,13 +335,13 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     for note in (*direction_notes(scenario.objectives), *scenario.dataset.notes):
         say(note)
 
-    stored = run.store.experiences(scenario.task.name)
     # Trials of this run that the store has and the folder lost are had from there.
+    stored = run.store.experiences(scenario.task.name, run=info.id)
     experiences = settled(folder, info, say, stored)
-    past = _past(run, stored)
-    scenario.resources.learn(past)
+    past = _past(run)
+    scenario.resources.learn(past.recent)
     forecaster = Forecaster(scenario.resources)
-    forecaster.learn(past)
+    forecaster.learn(past.recent)
     opening = _opening(run, past)
     features = _late_features(run)
     remember = _remembering(run, past, features)
@@ -381,21 +381,26 @@ def _device_in_words(scenario: Scenario) -> str:
     return f"{device} ({len(gpus)} x {names}; trials at once: {scenario.parallel})"
 
 
-def _past(run: OpenedRun, stored: Sequence[Experience]) -> list[Experience]:
+def _past(run: OpenedRun) -> PastTrials:
     """Return the past trials that the search may learn from."""
     scenario = run.scenario
-    data = scenario.dataset.profile
-    past = visible(stored, scenario.task.name, data, run.info.id, scenario.options.hide)
-    # What lacked memory or time somewhere smaller says nothing of this machine.
-    return telling(past, scenario.limits, scenario.system)
+    sight = Sight(
+        task=scenario.task.name,
+        data=scenario.dataset.profile,
+        run=run.info.id,
+        hide=scenario.options.hide,
+        limits=scenario.limits,
+        system=scenario.system,
+    )
+    return PastTrials(run.store, sight, feature_cache())
 
 
-def _opening(run: OpenedRun, past: Sequence[Experience]) -> Opening:
+def _opening(run: OpenedRun, past: PastTrials) -> Opening:
     """Return what the search begins with."""
     scenario = run.scenario
     strategy = SAMPLERS.get(scenario.options.sampler)
     follows_store = strategy.memory == Recall.EVIDENCE
-    knows_nothing = run.warm_start == NONE or not past
+    knows_nothing = run.warm_start == NONE or not past.recent
     refinements = 0
     # A sampler that knows other tasks knows better what to try than the best training's neighbourhood.
     if follows_store and knows_nothing:
@@ -441,7 +446,7 @@ def _late_features(run: OpenedRun) -> LateFeatures:
 
 
 def _remembering(
-    run: OpenedRun, past: Sequence[Experience], features: LateFeatures
+    run: OpenedRun, past: PastTrials, features: LateFeatures
 ) -> Callable[[], Memory | None]:
     """Return what tells the sampler, when it is asked for the first time, what the store gives to begin with.
 
@@ -453,13 +458,11 @@ def _remembering(
     def remember() -> Memory | None:
         if run.warm_start == NONE:
             return None
-        cache = feature_cache()
-        described = [with_features(experience, cache) for experience in past]
         return remembered(
             run.warm_start,
             scenario.options.warm_start_options,
             scenario.space,
-            described,
+            past,
             features.get(),
             scenario.objectives,
             scenario.traits(),
@@ -504,7 +507,7 @@ def _study(
     )
 
 
-def _pruner(run: OpenedRun, past: Sequence[Experience]) -> Pruner:
+def _pruner(run: OpenedRun, past: PastTrials) -> Pruner:
     """Return what looks for hopeless trials; past ones tell it how much trials gain late."""
     scenario, info = run.scenario, run.info
     return Pruner(
@@ -515,5 +518,5 @@ def _pruner(run: OpenedRun, past: Sequence[Experience]) -> Pruner:
         objectives=scenario.objectives,
         validation_rows=info.data.validation_examples,
         say=run.screen.note,
-        past=past,
+        past=past.recent,
     )

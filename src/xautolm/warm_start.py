@@ -7,10 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from xautolm.data.naming import is_called
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
-from xautolm.experience.adoption import adopted, our_features
-from xautolm.metafeatures import FEATURES, Part, Sample, known_features
 from xautolm.metalearning import (
     SETTINGS,
     Distances,
@@ -18,14 +15,15 @@ from xautolm.metalearning import (
     Nearness,
     Warmed,
     WarmStart,
-    distances_of,
+    decay,
     knn_start,
     nearness,
     shaped,
 )
 from xautolm.objectives import Objective
 from xautolm.past_evidence import weighed
-from xautolm.records import DataProfile, Experience, Features
+from xautolm.past_trials import PastTrials
+from xautolm.records import Experience, Features
 from xautolm.search import Evidence, Memory, Strategy
 from xautolm.search.settings import DEFAULTS
 from xautolm.serialization import from_plain, read_json, to_plain, write_text
@@ -39,8 +37,6 @@ CHOICES = (NONE, KNN, *SETTINGS)
 """All choices of a warm start."""
 DEFAULT = "moderate-linear"
 """The setting of a search that does not name one."""
-SELF = "self"
-"""Stands for the data at hand among the names of data to hide."""
 SHOWN = 3
 """Data sets that the summary names, the nearest."""
 LISTED = 200
@@ -86,87 +82,11 @@ def knobs_of(choice: str, changes: Mapping[str, str]) -> WarmStart:
     return setting.changed(changes)
 
 
-def visible(
-    experiences: Sequence[Experience], task: str, data: DataProfile, run: str, hide: Sequence[str]
-) -> list[Experience]:
-    """Return the experiences of the same task type that a search may see, in today's words; never those of its own run.
-
-    Args:
-        experiences: The store.
-        task: The task type.
-        data: The data at hand; `self` in `hide` stands for it under any name, whole or sampled. Imported
-            experiences, whose data nobody can fingerprint, are known by their data's name.
-        run: The run's own identifier.
-        hide: Names or fingerprints of data, aliases, or `self`.
-    """
-    of_task = [
-        experience
-        for experience in experiences
-        if experience.task == task and experience.run != run
-    ]
-    hidden_names = [name for name in hide if name != SELF]
-    hides_self = SELF in hide
-    result = []
-    for experience in adopted(of_task):
-        if hides_self and _is_same_data(experience, data):
-            continue
-        if any(_is_called(experience, name) for name in hidden_names):
-            continue
-        result.append(experience)
-    return result
-
-
-def _is_same_data(experience: Experience, data: DataProfile) -> bool:
-    """Return whether an experience is of this data: by content, or by name where it came from another system."""
-    fingerprints = {data.fingerprint, data.source_fingerprint}
-    past_data = experience.data
-    past_fingerprints = {past_data.fingerprint, past_data.source_fingerprint}
-    if not fingerprints.isdisjoint(past_fingerprints):
-        return True
-    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
-    is_foreign = bool(experience.alias)
-    return is_foreign and is_called(data.name, past_data.name)
-
-
-def _is_called(experience: Experience, name: str) -> bool:
-    """Return whether an experience, its search or its data has a name, as it stands or by its folders."""
-    data = experience.data
-    names = {data.fingerprint, data.source_fingerprint, data.name}
-    names |= {experience.alias, experience.run}
-    # An experience without an alias is not called by the empty name.
-    names.discard("")
-    if name in names:
-        return True
-    # A file is also called by its own name, wherever it lies.
-    _, _, file_name = data.name.rpartition("/")
-    return name == file_name or is_called(data.name, name)
-
-
-def with_features(experience: Experience, cache: Path) -> Experience:
-    """Return an experience with the meta-features that it lacks, as far as they can be had without its data.
-
-    Those of the task come from the cache, if that data was described on this machine; the machine's from its record.
-    """
-    features: dict[str, tuple[float, ...]] = {}
-    cached = known_features(cache, experience.data.fingerprint)
-    features.update(cached)
-    features.update(experience.features)
-    # Groups of the system look at the machine and the limits only, so a sample without texts will do.
-    sample = Sample(
-        texts=(), targets=(), examples=0, system=experience.system, limits=experience.limits, seed=0
-    )
-    for name, group in FEATURES.things.items():
-        if group.part == Part.SYSTEM and name not in features:
-            features[name] = group.compute(sample)
-    renamed = our_features(features, imported=False)
-    return replace(experience, features=renamed)
-
-
 def remembered(
     choice: str,
     changes: Mapping[str, str],
     space: Space,
-    experiences: Sequence[Experience],
+    past: PastTrials,
     current: Features,
     objectives: Sequence[Objective],
     traits: TraitReader,
@@ -179,7 +99,7 @@ def remembered(
         choice: `none`, `knn` or a setting of the warm start.
         changes: Knobs that differ from the setting.
         space: The space.
-        experiences: Those that may be seen.
+        past: The store.
         current: Meta-features of the task and machine at hand.
         objectives: Of the search.
         traits: Tells the traits of configurations, here and where they were tried.
@@ -196,13 +116,18 @@ def remembered(
                 f"{path.name} cannot be read ({error.reason}): the search goes on with what the store says now"
             )
     options = knobs_of(choice, changes)
-    distances = distances_of(experiences, current, options)
-    warmed = warmed_prior(choice, space, experiences, current, distances, options)
     # The surrogates look at no more than these, and a store may have 100,000 experiences.
-    evidence = weighed(distances, objectives, options, traits, most=DEFAULTS.largest_store)
+    most = DEFAULTS.largest_store
+    # The baseline takes the best of the whole store, however far their tasks are.
+    nearby = past.nearby(current, options, most, needs_all=choice == KNN)
+    warmed = warmed_prior(choice, space, nearby.experiences, current, nearby.distances, options)
+    # Weights fall as the distances of the whole store say, not those of its nearest part.
+    beta = decay(nearby.every_distance, options)
+    knobs = replace(options, beta=beta)
+    evidence = weighed(nearby.distances, objectives, knobs, traits, most=most)
     memory = Memory(prior=warmed.prior, evidence=evidence, traits=traits)
     _write_memory(path, choice, warmed, memory)
-    say(summary(warmed, nearness(experiences, current)))
+    say(summary(warmed, nearness(nearby.overview, current)))
     return memory
 
 

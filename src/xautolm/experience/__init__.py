@@ -2,12 +2,13 @@
 
 from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import Imported, export_experiences, import_experiences
-from xautolm.experience.store import ExperienceStore, Row
+from xautolm.experience.store import ExperienceStore, Row, Tally
 
 __all__ = [
     "ExperienceStore",
     "Imported",
     "Row",
+    "Tally",
     "adoption",
     "export_experiences",
     "import_autogoal",

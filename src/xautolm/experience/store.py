@@ -5,23 +5,27 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience.connection import ANOTHER_STORE, make_engine, read_address, store_errors
 from xautolm.experience.schema import EXPERIENCES, prepare
 from xautolm.experience.validation import read_record
-from xautolm.records import Experience
+from xautolm.records import Experience, Failure, TrialOutcome
 from xautolm.serialization import to_plain
 from xautolm.settings import store_location
+from xautolm.vocabulary import FailureKind, TrialStatus
 
 CHUNK = 500
 """Experiences that are added or deleted in one transaction; SQLite allows 999 variables in a statement."""
+NEWEST_FIRST = EXPERIENCES.c.created.desc(), EXPERIENCES.c.trial.desc()
+"""Order of rows. Dates are texts of ISO 8601, which sort as time does; of two trials of one second, the higher number
+is newer."""
 COUNTED = ("task", "data", "model", "method", "status", "failure")
 """Columns whose values are counted."""
 
@@ -37,6 +41,20 @@ class Row:
     """None for a record that is damaged or means nothing."""
     problem: str = ""
     """What is wrong with the record."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tally:
+    """How many trials of one search on one data set ended alike."""
+
+    run: str
+    fingerprint: str
+    """Of the data, as the column has it."""
+    outcome: TrialOutcome
+    """The end alone, without scores or times."""
+    count: int
+    sample: str
+    """Id of one of them."""
 
 
 class ExperienceStore:
@@ -137,6 +155,61 @@ class ExperienceStore:
                 experiences.append(row.experience)
         return experiences
 
+    def of_runs(self, runs: Sequence[str], task: str) -> list[Experience]:
+        """Return the experiences of some runs with a task type.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self._with_values(EXPERIENCES.c.run, runs, EXPERIENCES.c.task == task)
+
+    def of_ids(self, ids: Sequence[str]) -> list[Experience]:
+        """Return the experiences with some whole ids.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        return self._with_values(EXPERIENCES.c.id, ids)
+
+    def count(self, task: str) -> int:
+        """Return how many rows a task type has, whether or not their records are in order.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        query = select(func.count()).select_from(EXPERIENCES).where(EXPERIENCES.c.task == task)
+        with self._errors(), self.engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
+
+    def tallies(self, task: str) -> list[Tally]:
+        """Return how many trials of each search ended how; counted in the database, without reading a record.
+
+        Args:
+            task: The task type.
+
+        Raises:
+            StoreError: The store cannot be read.
+        """
+        columns = EXPERIENCES.c
+        ended_alike = columns.run, columns.fingerprint, columns.status, columns.failure
+        query = select(*ended_alike, func.count(), func.min(columns.id))
+        query = query.where(columns.task == task).group_by(*ended_alike).order_by(*ended_alike)
+        tallies: list[Tally] = []
+        with self._errors(), self.engine.connect() as connection:
+            for run, fingerprint, status, failure, count, sample in connection.execute(query):
+                # Another program may have written a word that means nothing; such rows are damaged.
+                with suppress(ValueError):
+                    outcome = _end(status, failure)
+                    tally = Tally(
+                        run=run,
+                        fingerprint=fingerprint,
+                        outcome=outcome,
+                        count=count,
+                        sample=sample,
+                    )
+                    tallies.append(tally)
+        return tallies
+
     def rows(
         self, *, task: str | None = None, run: str | None = None, status: str | None = None
     ) -> Iterator[Row]:
@@ -152,9 +225,7 @@ class ExperienceStore:
         """
         columns = EXPERIENCES.c
         query = select(columns.id, columns.run, columns.data, columns.record)
-        # Dates are texts of ISO 8601, which sort as time does; of two trials of one second, the higher number is newer.
-        newest_first = columns.created.desc(), columns.trial.desc()
-        query = query.order_by(*newest_first)
+        query = query.order_by(*NEWEST_FIRST)
         conditions = {columns.task: task, columns.run: run, columns.status: status}
         for column, value in conditions.items():
             if value is not None:
@@ -253,6 +324,23 @@ class ExperienceStore:
     def __exit__(self, *_: object) -> None:
         self.close()
 
+    def _with_values(
+        self, column: Column[str], values: Sequence[str], *conditions: ColumnElement[bool]
+    ) -> list[Experience]:
+        """Return the experiences of the rows with some values in a column."""
+        columns = EXPERIENCES.c
+        query = select(columns.id, columns.run, columns.data, columns.record).where(*conditions)
+        experiences: list[Experience] = []
+        for start in range(0, len(values), CHUNK):
+            chunk = values[start : start + CHUNK]
+            in_chunk = query.where(column.in_(chunk)).order_by(*NEWEST_FIRST)
+            with self._errors(), self.engine.connect() as connection:
+                for record in connection.execute(in_chunk):
+                    experience = self._row(*record).experience
+                    if experience is not None:
+                        experiences.append(experience)
+        return experiences
+
     def _errors(self) -> AbstractContextManager[None]:
         return store_errors(self.address)
 
@@ -309,6 +397,18 @@ def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> in
     rows = [_columns(experience) for experience in new_by_id.values()]
     connection.execute(insert(EXPERIENCES), rows)
     return len(new_by_id)
+
+
+def _end(status: str, failure: str | None) -> TrialOutcome:
+    """Return how a trial ended, as its columns say.
+
+    Raises:
+        ValueError: They say nothing.
+    """
+    reason = None
+    if failure is not None:
+        reason = Failure(kind=FailureKind(failure), message="")
+    return TrialOutcome(status=TrialStatus(status), failure=reason)
 
 
 def _columns(experience: Experience) -> dict[str, str | int | None]:
