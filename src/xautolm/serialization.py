@@ -44,6 +44,16 @@ def from_plain(kind: type[T], value: object) -> T:
     return record
 
 
+def from_json(kind: type[T], text: str) -> T:
+    """Build a record of `kind` from a JSON document, validated, without making dictionaries first.
+
+    Raises:
+        pydantic.ValidationError: It is no JSON, or does not fit.
+    """
+    record: T = validator(kind).validate_json(text)  # type: ignore[arg-type]  # a class is hashable
+    return record
+
+
 @cache
 def validator(kind: type[T]) -> TypeAdapter[T]:
     """Return what checks and builds records of a kind; made once for each."""
