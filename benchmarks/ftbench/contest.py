@@ -1,11 +1,11 @@
 """The contest: searches replayed on the table of real trials, one family of tasks left out of the past at a time.
 
     python -m benchmarks.ftbench.contest TABLE.parquet --out RESULTS.jsonl [--seeds 20] [--methods "xautolm;random"]
-        [--tasks liar,...] [--jobs 2]
+        [--tasks liar,...] [--jobs 2] [--peers FOLDER]
 
 Each search has a quarter of the seconds that all trials of its task took, by a clock that is moved on by the wall time
 of each trial that is looked up. Results are appended, one line for each search; what is there already is not played
-again.
+again. `--peers` is the folder in which `make bench-peers` has installed those that need environments of their own.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from typing import Protocol
 
 import optuna
 
-from benchmarks.ftbench.peers.catalog import PEERS
+from benchmarks.ftbench.peers.catalog import PEERS, foreign_peers
 from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
 from benchmarks.ftbench.strategies import KNN, StrategyPlayer, memory_of, peer
 from xautolm.metalearning import PRESETS
@@ -123,25 +123,36 @@ def main() -> None:
     parser.add_argument("table", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seeds", type=int, default=20)
-    parser.add_argument("--methods", default=";".join(METHODS))
+    parser.add_argument("--methods", default="", help="by default all that are here")
     parser.add_argument("--tasks", default="")
     parser.add_argument("--jobs", type=int, default=1)
+    parser.add_argument("--peers", type=Path, help="environments of peers")
     options = parser.parse_args()
     tasks = read_tasks(options.table)
     names = options.tasks.split(",") if options.tasks else sorted(tasks)
+    methods = methods_with(options.peers)
+    wanted = options.methods.split(";") if options.methods else list(methods)
     done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out)}
     orders = [
         (name, method, seed)
         for seed in range(options.seeds)
         for name in names
-        for method in options.methods.split(";")
+        for method in wanted
         if (name, method, seed) not in done
     ]
-    play_order = partial(play, tasks)
+    play_order = partial(play, tasks, options.peers)
     with options.out.open("a") as file, ProcessPoolExecutor(options.jobs) as pool:
         for row in pool.map(play_order, orders):
             file.write(json.dumps(row) + "\n")
             file.flush()
+
+
+def methods_with(peers: Path | None) -> Mapping[str, Begin]:
+    """Return every search by name, with those whose environments are in a folder."""
+    if peers is None:
+        return METHODS
+    foreign = {name: partial(peer, make) for name, make in foreign_peers(peers).items()}
+    return {**METHODS, **foreign}
 
 
 def read_results(file: Path) -> list[dict[str, object]]:
@@ -160,7 +171,9 @@ def past_of(tasks: Mapping[str, ReplayTask], target: ReplayTask) -> list[ReplayT
     ]
 
 
-def play(tasks: Mapping[str, ReplayTask], order: tuple[str, str, int]) -> dict[str, object]:
+def play(
+    tasks: Mapping[str, ReplayTask], peers: Path | None, order: tuple[str, str, int]
+) -> dict[str, object]:
     """Play one search, and return what it looked up: clock, quality, seconds, failure, trust."""
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
@@ -171,7 +184,7 @@ def play(tasks: Mapping[str, ReplayTask], order: tuple[str, str, int]) -> dict[s
     clock = 0.0
     looks: list[list[object]] = []
     began = time.process_time()
-    player = METHODS[method](task, past_of(tasks, task), seed)
+    player = methods_with(peers)[method](task, past_of(tasks, task), seed)
     while clock < budget and not world.is_exhausted:
         experience = world.look(player.ask())
         player.hear(experience)

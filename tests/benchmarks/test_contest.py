@@ -100,7 +100,7 @@ def test_a_strategy_is_told_what_ran_and_not_what_it_asked_for() -> None:
 
 @pytest.mark.parametrize("method", ["xautolm", "xautolm, empty store", "pge", "pge, knn", "tpe"])
 def test_a_search_has_a_quarter_of_the_tables_seconds(method: str) -> None:
-    result = play(TASKS, ("c", method, 0))
+    result = play(TASKS, None, ("c", method, 0))
     total = sum(experience.outcome.wall_time for experience in TASKS["c"].experiences)
     assert result["budget"] == pytest.approx(total / 4, abs=0.1)
     clocks = [look[0] for look in result["looks"]]
@@ -109,13 +109,13 @@ def test_a_search_has_a_quarter_of_the_tables_seconds(method: str) -> None:
     for _, quality, seconds, failure, _ in result["looks"]:
         assert (quality is None) == (failure == "out_of_memory")
         assert seconds > 0
-    again = play(TASKS, ("c", method, 0))
+    again = play(TASKS, None, ("c", method, 0))
     assert again["looks"] == result["looks"]
 
 
 def test_experience_helps_on_related_tasks_and_is_doubted_where_it_misleads() -> None:
-    helped = [play(TASKS, ("c", "xautolm", seed)) for seed in range(3)]
-    misled = [play(TASKS, ("c", "xautolm, misleading store", seed)) for seed in range(3)]
+    helped = [play(TASKS, None, ("c", "xautolm", seed)) for seed in range(3)]
+    misled = [play(TASKS, None, ("c", "xautolm, misleading store", seed)) for seed in range(3)]
 
     def first_quality(results: Sequence[dict[str, object]]) -> float:
         return float(np.mean([result["looks"][0][1] or 0.0 for result in results]))
@@ -214,7 +214,7 @@ def test_every_method_of_the_contest_has_a_name_of_its_own() -> None:
 
 def test_the_page_has_every_method_every_goal_and_its_pictures(tmp_path: Path) -> None:
     methods = ("xautolm", "xautolm, empty store", "xautolm, misleading store", "pge", "random")
-    results = [play(TASKS, (name, method, 0)) for name in TASKS for method in methods]
+    results = [play(TASKS, None, (name, method, 0)) for name in TASKS for method in methods]
     page = write_page(TASKS, results, tmp_path / "contest.md")
     text = page.read_text(encoding="utf-8")
     for method in methods:
