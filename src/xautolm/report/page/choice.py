@@ -27,8 +27,8 @@ from xautolm.vocabulary import TrialStatus
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-DRAWN_CURVES = 8
-"""Learning curves, of the best trials: more of them cover each other."""
+DRAWN_CURVES = 6
+"""Learning curves, of the best trials: more of them cover each other, and on a phone their names fill the picture."""
 MOST_EPOCH_TICKS = 12
 """Whole epochs that stand beside each other on a phone."""
 LONGEST_WORD = 20
@@ -224,7 +224,7 @@ def curves_chart(content: PageContent) -> Chart | None:
     if len(drawn) < len(trained):
         caption += f" The best {len(drawn)} of {len(trained)} are shown."
     # On a phone each name in the legend has a line of its own.
-    height = 300 + 20 * len(drawn)
+    height = 310 + 22 * len(drawn)
     return Chart(
         name="curves", title="Learning curves", figure=picture, caption=caption, height=height
     )

@@ -96,6 +96,8 @@ def parallel_chart(scored: Sequence[Experience], lead: Objective) -> Chart | Non
     picture = plot_parallel_coordinate(study, params=spoken, target_name=spoken_metric(lead.name))
     style(picture)
     _recolour(picture, lead)
+    # Half of the names below the outer axes: Plotly leaves out a name that has no room.
+    picture.update_layout(margin={"l": 52, "r": 52, "t": 16, "b": 16})
     best = trials[0]
     pairs = [f"{parameter_name(name)} {number(_spoken(name, best))}" for name in names]
     caption = f"Each line is a trial, the better the stronger; the best, trial {best.trial}, has {listed(pairs)}."
