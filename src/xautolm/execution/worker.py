@@ -109,7 +109,12 @@ def _peak_gpu_memory() -> int | None:
     torch = sys.modules.get("torch")
     if torch is None or not torch.cuda.is_initialized():
         return None
-    return int(torch.cuda.max_memory_reserved())
+    try:
+        return int(torch.cuda.max_memory_reserved())
+    except Exception:
+        # CUDA may be as broken as the trial: a number for the record must not cost its result.
+        traceback.print_exc()
+        return None
 
 
 def main() -> None:
