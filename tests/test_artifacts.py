@@ -16,7 +16,7 @@ from xautolm.artifacts import page_content, write_report
 from xautolm.data.stored import read_split
 from xautolm.records import Budget
 from xautolm.run_folder import RunFolder
-from xautolm.trial_folder import TrialFolder
+from xautolm.trial_folder import EXPLANATION, TrialFolder
 from xautolm.vocabulary import Split, Stage
 
 
@@ -72,6 +72,14 @@ def test_answers_of_another_trial_or_to_other_rows_are_not_shown(
 ) -> None:
     record_answers(run, trial, left_out=left_out)
     assert page_content(run).answers is None
+
+
+@pytest.mark.parametrize("content", ["", '{"origin": "pri', "[1]", "\x00"])
+def test_an_explanation_that_is_damaged_is_none(run: RunFolder, content: str) -> None:
+    TrialFolder(run.trial(0)).write_explanation({"origin": "prior"})
+    TrialFolder(run.trial(1)).write_explanation({"origin": "default"})
+    (run.trial(1) / EXPLANATION).write_text(content)
+    assert page_content(run).explanations == {0: {"origin": "prior"}}
 
 
 def test_stages_are_read_back_also_beside_a_line_that_a_kill_has_cut(run: RunFolder) -> None:

@@ -115,7 +115,6 @@ QUIET = (
     "leaderboard.csv",
     "report.html",
     "timeline.jsonl",
-    "trials/0000/explanation.json",
     "best/README.md",
     ".lock",
 )
