@@ -61,6 +61,8 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
+    # What a test searches for follows from its own store alone.
+    monkeypatch.setenv("XAUTOLM_STARTER", "off")
 
 
 @pytest.fixture(autouse=True)

@@ -17,11 +17,21 @@ from tests.test_warm_start import FIRST, SECOND, play
 from xautolm import AutoLM, ExperienceStore
 from xautolm.cli import main
 from xautolm.errors import UnknownNameError
-from xautolm.experience import import_autogoal
+from xautolm.experience import STARTER, export_experiences, import_autogoal
 from xautolm.metalearning import gap
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, lookup_questions
 from xautolm.zoo import ZOO
+
+
+class Listener(Quiet):
+    """Keeps what is said."""
+
+    def __init__(self) -> None:
+        self.notes: list[str] = []
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
 
 @pytest.fixture
@@ -275,3 +285,29 @@ def test_the_command(
         main()
     assert "no past trials" in json.loads(capsys.readouterr().out)["note"]
     assert not Path("runs").exists()
+
+
+def test_advice_and_search_begin_with_the_starter_store(
+    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A first search is not the first: what comes with the package is seen where the user's own store is empty."""
+    starter = tmp_path / "starter.parquet"
+    with ExperienceStore(taught["store"]) as store:
+        came_with = [replace(trial, provenance=STARTER) for trial in store.experiences()]
+        export_experiences(came_with, starter)
+    monkeypatch.setenv("XAUTOLM_STARTER", str(starter))
+    empty = {**taught, "store": str(tmp_path / "empty.db")}
+    assert "Judged by 40 past trials" in AutoLM(**empty).recommend(SECOND).to_plain()["note"]
+    without = AutoLM(**empty, starter=False).recommend(SECOND).to_plain()
+    assert "Judged by" not in without["note"]
+
+    for begins, options in {
+        "39 came with xautolm": {},
+        "no past experience applies": {"starter": False},
+    }.items():
+        screen = Listener()
+        own_store = {**empty, "store": str(tmp_path / f"{begins}.db")}
+        auto = AutoLM(**own_store, trials=8, out=str(tmp_path / begins), **options)
+        auto.fit(SECOND, screen=screen, executor=FakeExecutor(play))
+        (said,) = [note for note in screen.notes if note.startswith("warm start: ")]
+        assert begins in said

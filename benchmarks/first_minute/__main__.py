@@ -34,6 +34,7 @@ from benchmarks.first_minute.processes import ROOT, Place, end, start, tail
 from benchmarks.first_minute.report import TIMES, markdown
 from benchmarks.first_minute.rows import TEST, TRAIN, VALIDATION, draw_rows
 from benchmarks.first_minute.searches import Search, measure
+from benchmarks.ftbench.tasks import family_of
 from benchmarks.machine import commit_of, machine_description
 from xautolm.settings import PACKAGED_ENCODER, sentence_encoder
 
@@ -121,7 +122,7 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
         load = os.getloadavg()[0]
         name = f"{dataset} seed {seed} {system} {budget or ''}"
         try:
-            checkpoints, facts = run_system(system, options, rows, folder, seed, budget)
+            checkpoints, facts = run_system(system, options, dataset, rows, folder, seed, budget)
         except RuntimeError as error:
             # Hours of other measurements should not fall with it; the next start tries it again.
             print(f"{name}: not measured: {error}", flush=True)
@@ -148,6 +149,7 @@ def measure_missing(options: argparse.Namespace, work: Path) -> None:
 def run_system(
     system: System,
     options: argparse.Namespace,
+    dataset: str,
     rows: Path,
     folder: Path,
     seed: int,
@@ -162,7 +164,11 @@ def run_system(
         core=options.core,
         source=options.old_source.absolute() if is_before else None,
     )
-    return measure(Search(place=place, rows=rows, work=folder / "search", seed=seed), minutes)
+    hidden = None
+    if system is System.OURS_STARTED:
+        hidden = family_of(dataset)
+    search = Search(place=place, rows=rows, work=folder / "search", seed=seed, hidden=hidden)
+    return measure(search, minutes)
 
 
 def run_baseline(

@@ -29,14 +29,16 @@ class System(StrEnum):
     POLICY = "policy"
     """The probe, then full fine-tuning that starts from its weights; no search."""
     OURS = "ours"
-    """`xautolm fit` with an empty cache and an empty store."""
+    """`xautolm fit` with an empty cache and an empty store, and without the starter store."""
+    OURS_STARTED = "ours-started"
+    """The same with the starter store, but for what it has of the same sentences."""
     OURS_BEFORE = "ours-before"
     """The same of an earlier version."""
 
     @property
     def has_budget(self) -> bool:
         """Return whether it is told how long it may take; the others end when they are done."""
-        return self in (System.OURS, System.OURS_BEFORE)
+        return self in (System.OURS, System.OURS_STARTED, System.OURS_BEFORE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -34,6 +34,7 @@ TITLES = {
     System.SETFIT: "SetFit",
     System.POLICY: "policy, no search",
     System.OURS: "ours, cold",
+    System.OURS_STARTED: "ours, starter store",
     System.OURS_BEFORE: "ours before",
 }
 
@@ -151,7 +152,7 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
     """Yield machine, versions, seeds and sizes."""
     for machine in sorted({measurement.machine for measurement in measurements}):
         yield f"- {machine}"
-    for system in (System.OURS, System.OURS_BEFORE):
+    for system in (System.OURS, System.OURS_STARTED, System.OURS_BEFORE):
         commits = sorted(
             {measurement.commit for measurement in measurements if measurement.system is system}
         )

@@ -47,6 +47,8 @@ class Search:
     work: Path
     """Where the run, its cache and its store lie; empty at the beginning."""
     seed: int
+    hidden: tuple[str, ...] | None = None
+    """Data sets of the starter store that are not to be seen; None leaves it out altogether."""
 
     @property
     def run(self) -> Path:
@@ -57,9 +59,11 @@ class Search:
         """Return the command line of a search."""
         fit = [self.place.python, "-c", PROGRAM, "fit", str(self.rows / "train.parquet"), "--quiet"]
         validation = ["--validation", str(self.rows / "validation.parquet")]
+        hide = ["--hide", ",".join(self.hidden)] if self.hidden else []
         return [
             *fit,
             *validation,
+            *hide,
             "--seed",
             str(self.seed),
             "--device",
@@ -72,7 +76,9 @@ class Search:
     @property
     def variables(self) -> dict[str, str]:
         """Return environment variables that keep a search from what others left behind."""
+        starter = {} if self.hidden else {"XAUTOLM_STARTER": "off"}
         return {
+            **starter,
             "XAUTOLM_CACHE": str(self.work / "cache"),
             "XAUTOLM_STORE": str(self.work / "experience.db"),
         }

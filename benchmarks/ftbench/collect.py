@@ -25,7 +25,7 @@ from pathlib import Path
 
 from benchmarks.ftbench.tasks import TASKS, BenchmarkTask
 from benchmarks.random_configurations import random_configuration
-from xautolm.experience import ExperienceStore, export_experiences
+from xautolm.experience import STARTER, ExperienceStore, export_experiences
 from xautolm.options import FitOptions
 from xautolm.records import Configuration, Experience, TrialOutcome
 from xautolm.report import choose_screen
@@ -181,8 +181,23 @@ def no_obstacle(configuration: Configuration) -> str:
 def export(work: Path, file: Path) -> None:
     """Write the table from the store."""
     with ExperienceStore(store_of(work), must_exist=True) as store:
-        count = export_experiences(store.experiences(), file)
+        experiences = [publishable(experience) for experience in store.experiences()]
+    # In an order that does not depend on when a trial ran, so that a longer table differs by its new lines only.
+    experiences.sort(
+        key=lambda experience: (experience.data.name, experience.run, experience.trial)
+    )
+    count = export_experiences(experiences, file)
     print(f"{count} experiences in {file}")
+
+
+def publishable(experience: Experience) -> Experience:
+    """Return a trial as others may see it: by the name of its data set, without paths of this machine."""
+    data = replace(experience.data, name=Path(experience.data.name).stem)
+    outcome = experience.outcome
+    if outcome.failure is not None:
+        failure = replace(outcome.failure, stderr_tail="")
+        outcome = replace(outcome, failure=failure)
+    return replace(experience, data=data, outcome=outcome, provenance=STARTER)
 
 
 if __name__ == "__main__":

@@ -79,6 +79,15 @@ def _tasks(*tasks: BenchmarkTask) -> Mapping[str, BenchmarkTask]:
 FILM_REVIEWS = "film-reviews"
 """mr, sst2 and sst5 are made of the same sentences."""
 
+
+def family_of(name: str) -> tuple[str, ...]:
+    """Return the names of the data sets that share sentences with one, itself among them."""
+    if name not in TASKS:
+        return (name,)
+    group = TASKS[name].group
+    return tuple(task.name for task in TASKS.values() if task.group == group)
+
+
 TASKS = _tasks(
     BenchmarkTask(name="liar", seconds=30, memory=750 * MEGABYTE),
     BenchmarkTask(name="sst2", seconds=30, memory=900 * MEGABYTE, family=FILM_REVIEWS),

@@ -121,6 +121,7 @@ class AutoLM(BaseEstimator):
         warm_start: str | None = None,
         warm_start_options: Pairs | None = None,
         hide: Names = (),
+        starter: bool = True,
         pruning: bool = True,
         rungs: bool = False,
         seed: int = 0,
@@ -153,6 +154,7 @@ class AutoLM(BaseEstimator):
         self.warm_start = warm_start
         self.warm_start_options = warm_start_options
         self.hide = hide
+        self.starter = starter
         self.pruning = pruning
         self.rungs = rungs
         self.seed = seed

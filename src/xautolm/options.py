@@ -283,6 +283,8 @@ class FitOptions(BaseModel):
     hide: Annotated[Names, IN_SEARCH] = ()
     """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
     name."""
+    starter: Annotated[bool, IN_SEARCH] = True
+    """Learn from the experiences that come with xautolm, besides those of the store."""
     pruning: Annotated[bool, IN_SEARCH] = True
     """Stop trials that can no longer reach the Pareto front, told from their learning curves."""
     rungs: Annotated[bool, IN_SEARCH] = False

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
@@ -105,15 +105,24 @@ class PastTrials:
         store: The store.
         sight: Which of its trials may be looked at.
         cache: Folder with the meta-features of data that was described on this machine.
+        add_starter: Adds to a store's trials those of the starter store; a large store has enough of its own.
     """
 
-    def __init__(self, store: Store, sight: Sight, cache: Path) -> None:
+    def __init__(
+        self,
+        store: Store,
+        sight: Sight,
+        cache: Path,
+        add_starter: Callable[[Experiences], Experiences] | None = None,
+    ) -> None:
         self.store = store
         self.sight = sight
         self.cache = cache
         self.is_whole = store.count(sight.task) <= READ_WHOLE
         limit = None if self.is_whole else RECENT
-        read = store.experiences(sight.task, limit=limit)
+        read: Experiences = store.experiences(sight.task, limit=limit)
+        if add_starter is not None and self.is_whole:
+            read = add_starter(read)
         self.recent: list[Experience] = sight.telling(sight.visible(read))
         """The newest, or all of a small store."""
 

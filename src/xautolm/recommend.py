@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xautolm.description import feature_cache
-from xautolm.experience import ExperienceStore
+from xautolm.experience import ExperienceStore, with_starter
 from xautolm.forecaster import Forecaster
 from xautolm.forecasts import ForecastCheck
 from xautolm.metalearning import (
@@ -178,19 +178,21 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
 
 def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
     """Return the experiences that may be seen and say something here, with the meta-features that can be had, and a
-    line on records that are damaged, if any are.
+    line for each store with records that are damaged.
     """
     task = scenario.task.name
-    damage_note = ""
+    notes: list[str] = []
     with ExperienceStore(options.store) as store:
         stored = store.experiences(task=task)
         if store.damaged_ids:
-            damage_note = f"\n{store.damage_note}"
+            notes.append(store.damage_note)
+    if options.starter:
+        stored = with_starter(stored, task, notes.append)
     past = visible(stored, task, scenario.dataset.profile, "", options.hide)
     # What lacked memory or time somewhere smaller says nothing of this machine.
     telling_here = telling(past, scenario.limits, scenario.system)
     cache = feature_cache()
-    return with_features(telling_here, cache), damage_note
+    return with_features(telling_here, cache), "".join(f"\n{note}" for note in notes)
 
 
 def _candidates(

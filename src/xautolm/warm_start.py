@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from xautolm.errors import DamagedFileError, UnknownNameError, UsageError
+from xautolm.experience import STARTER
 from xautolm.metalearning import (
     SETTINGS,
     Distances,
@@ -208,13 +209,14 @@ def summary(warmed: Warmed, closeness: Nearness) -> str:
     successes = sum(influence.rate > 0 for influence in warmed.influences)
     failures = len(warmed.influences) - successes
     mapped_in_part = sum(bool(influence.unmapped) for influence in warmed.influences)
+    started = sum(influence.experience.provenance == STARTER for influence in warmed.influences)
     nearest = ", ".join(_nearest_data(warmed.influences)[:SHOWN])
     beginning = "warm start: "
     if not closeness.is_near:
         beginning += f"nothing near is known ({closeness.in_words}); "
     return (
         f"{beginning}{successes} successes and {failures} failures, from {nearest}; "
-        f"{mapped_in_part} map in part, {warmed.incomparable} cannot be compared"
+        f"{started} came with xautolm, {mapped_in_part} map in part, {warmed.incomparable} cannot be compared"
     )
 
 

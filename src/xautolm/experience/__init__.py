@@ -2,9 +2,11 @@
 
 from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import Imported, export_experiences, import_experiences
+from xautolm.experience.starter import STARTER, with_starter
 from xautolm.experience.store import ExperienceStore, Row, Tally
 
 __all__ = [
+    "STARTER",
     "ExperienceStore",
     "Imported",
     "Row",
@@ -13,4 +15,5 @@ __all__ = [
     "export_experiences",
     "import_autogoal",
     "import_experiences",
+    "with_starter",
 ]
