@@ -14,6 +14,8 @@ import pytest
 
 # Before anything imports a hub client: tests never reach for the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
+# What a test searches for follows from its own store alone; processes of fixtures inherit it too.
+os.environ["XAUTOLM_STARTER"] = "off"
 
 from xautolm.data.demo import support_tickets
 from xautolm.hardware import bf16_speedup
@@ -61,8 +63,6 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
-    # What a test searches for follows from its own store alone.
-    monkeypatch.setenv("XAUTOLM_STARTER", "off")
 
 
 @pytest.fixture(autouse=True)

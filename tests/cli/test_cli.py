@@ -103,7 +103,7 @@ def test_lists_and_spaces_print(
 
 OPTIONS = """
 task text label columns encoding validation test max_train unlabelled
-objectives models families methods space export sampler warm_start warm_start_options hide pruning rungs seed
+objectives models families methods space export sampler warm_start warm_start_options hide starter pruning rungs seed
 budget trials trial_time_limit trial_memory_limit parallel device
 explain store out
 """
