@@ -16,7 +16,7 @@ from xautolm.finetuning.describing import run
 from xautolm.late_features import LateFeatures
 from xautolm.loop import search
 from xautolm.options import FitOptions
-from xautolm.records import Features, TrialSpec
+from xautolm.records import Features, Place, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.serialization import read_record
 from xautolm.session import Session, open_session
@@ -77,7 +77,9 @@ def session(tmp_path: Path, tickets: pd.DataFrame) -> Any:
 
 
 def order(session: Session) -> TrialSpec:
-    return session.spec(0, session.scenario.space.default(), session.scenario.limits, "cpu", "")
+    on_processor = Place(device="cpu")
+    default = session.scenario.space.default()
+    return session.spec(0, default, session.scenario.limits, on_processor, "")
 
 
 def late(tmp_path: Path, launcher: FakeLauncher | None, measured: Measured) -> LateFeatures:

@@ -18,7 +18,7 @@ from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import RunFolderError, UnknownNameError, UsageError
 from xautolm.metalearning.utility import utilities
-from xautolm.metrics import metric
+from xautolm.metrics import METRICS, metric
 from xautolm.objectives import TIME
 from xautolm.past_evidence import standings_of
 from xautolm.records import TrialOutcome, TrialSpec
@@ -85,7 +85,7 @@ def test_the_smallest_error_wins_everywhere(
         point["objectives"]["mae"] for point in json.loads((run / "pareto.json").read_text())
     } == {2.0}
     page = auto.report(tmp_path / "page.html").read_text()
-    assert "best mae" in page and "2.0000" in page
+    assert METRICS.get("mae").title in page and "2.0000" in page
     assert "; best 2.0000 (trial" in capsys.readouterr().out.splitlines()[-1]
 
 

@@ -27,7 +27,7 @@ from benchmarks.ftbench.tasks import TASKS, BenchmarkTask
 from benchmarks.random_configurations import random_configuration
 from xautolm.experience import STARTER, ExperienceStore, export_experiences
 from xautolm.options import FitOptions
-from xautolm.records import Configuration, Experience, TrialOutcome
+from xautolm.records import Configuration, Experience, Place, TrialOutcome
 from xautolm.report import choose_screen
 from xautolm.run_folder import experience_of
 from xautolm.session import Session, open_session
@@ -131,7 +131,8 @@ def run_trial(session: Session, task: BenchmarkTask, number: int) -> Experience:
     """Run the configuration of a number, and record what came of it."""
     configuration, origin = configuration_of(session, task, number)
     # Batches are not halved to fit the limit, as a search would: what fails for lack of memory belongs to the table.
-    roomy = session.spec(number, configuration, session.scenario.limits, "cpu", origin)
+    on_processor = Place(device="cpu")
+    roomy = session.spec(number, configuration, session.scenario.limits, on_processor, origin)
     limits = replace(roomy.limits, memory=task.memory)
     spec = replace(roomy, limits=limits)
     folder = session.folder.trial(number)
