@@ -5,7 +5,8 @@
 
 Each search has a quarter of the seconds that all trials of its task took, by a clock that is moved on by the wall time
 of each trial that is looked up. Results are appended, one line for each search; what is there already is not played
-again. `--peers` is the folder in which `make bench-peers` has installed those that need environments of their own.
+again. Slow peers play with three seeds at most. `--peers` is the folder in which `make bench-peers` has installed those
+that need environments of their own.
 """
 
 from __future__ import annotations
@@ -32,6 +33,20 @@ from xautolm.records import Experience, Values
 SHARE_OF_TABLE = 0.25
 """Of the seconds of a task's trials: what a search may spend."""
 SETTING = "moderate-linear"
+SLOW = frozenset(
+    {
+        "gp",
+        "smac parego",
+        "syne-tune bore",
+        "syne-tune bounding-box",
+        "syne-tune cqr",
+        "syne-tune ehvi",
+        "syne-tune quantile-transfer",
+    }
+)
+"""Peers of which a search of forty trials takes a quarter of a minute of processor time or more."""
+SEEDS_OF_SLOW = 3
+"""They play with the first seeds only: all of them would take days."""
 
 
 class Player(Protocol):
@@ -138,6 +153,7 @@ def main() -> None:
         for seed in range(options.seeds)
         for name in names
         for method in wanted
+        if method not in SLOW or seed < SEEDS_OF_SLOW
         if (name, method, seed) not in done
     ]
     play_order = partial(play, tasks, options.peers)
