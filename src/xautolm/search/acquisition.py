@@ -61,10 +61,6 @@ def acquisition(
     shortfall = np.clip(optimistic - best, FARTHEST_SHORTFALL, 0)
     expected = expected + HOPE * np.exp(shortfall)
 
-    if time is not None:
-        # The time's score is minus the logarithm of its seconds, up to a constant.
-        expected = expected * np.exp(settings.per_second * prediction.scores[:, time])
-
     # The square, because a failure costs a trial, and teaches less than a success.
     success = 1 - prediction.failure
     return np.asarray(expected * success**2)

@@ -94,8 +94,6 @@ class SearchSettings:
     """What that weight has besides before any success: a budget may end after few trials, which should be good ones."""
     early_lead_fade: float = 5.0
     """Successes after which that has fallen to a third (1 / e)."""
-    per_second: float = 0.0
-    """Power of the predicted seconds by which what is expected of a candidate is divided."""
     reference_quantile: float | None = 0.5
     """Quantile of the target's own qualities that a candidate must pass to gain hypervolume: without it, a candidate
     that is cheap enough gains however poor it is, and a search ends in a crowd of cheap and poor trials. None takes the
