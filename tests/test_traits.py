@@ -116,6 +116,31 @@ def test_what_cannot_be_predicted_is_left_out(
     assert "memory_of_limit" not in traits
 
 
+def test_what_is_not_known_of_a_machine_or_of_data_costs_only_what_needs_it(
+    here: Circumstances,
+) -> None:
+    """Imported trials have no speed of the processor and no longest text, those of a GPU maybe no limit of it."""
+    whole = TraitReader({}, here).of(VALUES)
+    slow = replace(here, system=replace(here.system, gflops=0.0))
+    without_speed = TraitReader({}, slow).of(VALUES)
+    assert set(whole) - set(without_speed) == {"seconds_of_limit", "first_result_of_limit"}
+    assert without_speed["memory_of_limit"] == whole["memory_of_limit"]
+    unread = replace(here, data=replace(here.data, tokens_max=0))
+    of_imported = TraitReader({}, unread).of(VALUES)
+    assert set(of_imported) == set(whole)
+    # No text is longer than what is read of it.
+    assert of_imported["batch_tokens"] == 16 * 64
+    assert of_imported["memory_of_limit"] == pytest.approx(whole["memory_of_limit"])
+    no_limit = replace(here, limits=Limits(seconds=60.0), system=replace(here.system, memory=0))
+    without_limit = TraitReader({}, no_limit).of(VALUES)
+    assert set(whole) - set(without_limit) == {"memory_of_limit", "least_memory_of_limit"}
+    assert without_limit["seconds_of_limit"] == whole["seconds_of_limit"]
+
+
+def test_a_model_is_known_by_its_name_in_other_libraries(reader: TraitReader) -> None:
+    assert set(reader.of({**VALUES, "model": "bert_base_uncased"})) == NAMES
+
+
 def test_every_default_of_every_model_has_every_trait(
     reader: TraitReader, here: Circumstances, profile: DataProfile, machine: SystemProfile
 ) -> None:

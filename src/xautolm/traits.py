@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from xautolm.errors import UnknownNameError
 from xautolm.methods import METHODS
@@ -23,11 +23,11 @@ from xautolm.records import (
     Values,
     as_float,
 )
-from xautolm.resources import FEATURE_BATCH, ResourceModel, memory_within
+from xautolm.resources import FEATURE_BATCH, Estimate, ResourceModel, memory_within
 from xautolm.space import Float
 from xautolm.space.shares import trained_share
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import Architecture, Origin
+from xautolm.vocabulary import Architecture, DeviceKind, Origin
 from xautolm.zoo import ZOO, known_card
 
 
@@ -68,6 +68,9 @@ RANGES: tuple[Float, ...] = (
     _share("first_result_of_limit"),
 )
 """Every trait with the range that the models take it over: from scratch encoders on a processor to 10 B parameters."""
+
+LONGER_THAN_ANY = 10**6
+"""Tokens."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,53 +120,95 @@ class TraitReader:
         if card is None:
             return {}
         traits = dict(model_traits(card))
-        # Configurations of other systems may lack what a prediction needs, or have it as something else.
-        with suppress(KeyError, TypeError, ValueError, ArithmeticError, UnknownNameError):
-            traits |= self._training_traits(values, card, circumstances)
+        # Configurations of other systems may lack what one kind of traits needs, or have it as something else: the
+        # others are told all the same.
+        for told in (self._amounts, self._memory, self._seconds):
+            with suppress(KeyError, TypeError, ValueError, ArithmeticError, UnknownNameError):
+                traits |= told(values, card, circumstances)
         return traits
 
-    def _training_traits(
+    def _amounts(
         self, values: Values, card: ModelCard, circumstances: Circumstances
     ) -> Mapping[str, float]:
-        """Return what a training will need."""
+        """Return how much a training changes and reads."""
         method = METHODS.get(str(values["method"]))
         data = circumstances.data
         length = as_float(values["max_length"])
-        batch = as_float(values.get("batch_size", FEATURE_BATCH))
+        batch = _batch_of(values)
         epochs = as_float(values.get("epochs", 1))
         examples = data.train_examples * trained_share(values)
         tokens = min(data.tokens_read(length), length)
-        # Of imported data sets, the longest text is not known.
-        longest = min(length, data.tokens_max or length)
-        traits: dict[str, float] = {
+        return {
             "trained_weights": method.trained_share(card, values) * card.parameters,
-            "batch_tokens": batch * longest,
+            "batch_tokens": batch * min(length, _longest(data)),
             "steps": math.ceil(examples / batch) * epochs,
             "tokens_seen": examples * tokens * epochs,
             "length_of_positions": length / card.positions,
         }
-        model = self._resources(card, circumstances)
-        estimate = model.predict(Configuration(values=values, space=""))
+
+    def _memory(
+        self, values: Values, card: ModelCard, circumstances: Circumstances
+    ) -> Mapping[str, float]:
+        """Return the predicted memory over its limit, with the whole batch and with as little as possible."""
+        estimate = self._estimate(values, card, circumstances)
+        batch = _batch_of(values)
+        # The estimate holds one example of the batch already.
         memory = estimate.memory + (batch - 1) * estimate.memory_per_example
         limit = memory_within(circumstances.limits, circumstances.system)
-        traits["memory_of_limit"] = memory / limit
-        traits["least_memory_of_limit"] = estimate.least_memory / limit
-        # Without a limit, nothing is too slow: the shares stay unknown.
-        if circumstances.limits.seconds:
-            seconds = circumstances.limits.seconds
-            traits["seconds_of_limit"] = estimate.seconds / seconds
-            traits["first_result_of_limit"] = estimate.first_result_seconds / seconds
-        return traits
+        return {
+            "memory_of_limit": memory / limit,
+            "least_memory_of_limit": estimate.least_memory / limit,
+        }
 
-    def _resources(self, card: ModelCard, circumstances: Circumstances) -> ResourceModel:
-        """Return what predicts needs under some circumstances."""
+    def _seconds(
+        self, values: Values, card: ModelCard, circumstances: Circumstances
+    ) -> Mapping[str, float]:
+        """Return the predicted seconds over their limit; nothing without a limit, for then nothing is too slow."""
+        limit = circumstances.limits.seconds
+        if not limit or not _speed_is_known(circumstances.system):
+            return {}
+        estimate = self._estimate(values, card, circumstances)
+        return {
+            "seconds_of_limit": estimate.seconds / limit,
+            "first_result_of_limit": estimate.first_result_seconds / limit,
+        }
+
+    def _estimate(self, values: Values, card: ModelCard, circumstances: Circumstances) -> Estimate:
+        """Return what a configuration is predicted to need under some circumstances."""
         model = self.models.get(circumstances)
         if model is None:
             task = TASKS.get(circumstances.task)
-            model = ResourceModel({}, circumstances.data, circumstances.system, forms=task.forms)
+            data = replace(circumstances.data, tokens_max=_longest(circumstances.data))
+            system = circumstances.system
+            if not _speed_is_known(system):
+                # Memory is predicted all the same; the seconds that follow from this speed are not told.
+                system = replace(system, gflops=1.0)
+            model = ResourceModel({}, data, system, forms=task.forms)
             self.models[circumstances] = model
-        model.cards[str(card.name)] = card
-        return model
+        model.cards[str(values["model"])] = card
+        return model.predict(Configuration(values=values, space=""))
+
+
+def _batch_of(values: Values) -> float:
+    """Return the texts of a step.
+
+    Raises:
+        ValueError: No number of texts, or less than one.
+    """
+    batch = as_float(values.get("batch_size", FEATURE_BATCH))
+    if not batch >= 1:
+        raise ValueError(f"a batch of {batch}")
+    return batch
+
+
+def _longest(data: DataProfile) -> int:
+    """Return the tokens of the longest text; more than any model reads where it is not known, as of imported data."""
+    return data.tokens_max or LONGER_THAN_ANY
+
+
+def _speed_is_known(system: SystemProfile) -> bool:
+    """Return whether seconds can be predicted: the speed of a processor is not known of imported trials."""
+    return system.device != DeviceKind.CPU or system.gflops > 0
 
 
 def model_traits(card: ModelCard) -> Mapping[str, float]:
