@@ -19,7 +19,7 @@ import argparse
 import os
 import time
 import zlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,6 +40,17 @@ TRIALS_PER_TURN = 4
 SEED = 0
 LOOK_SECONDS = 0.2
 """Between two looks at whether a trial has ended."""
+MODELS = (
+    "scratch-decoder",
+    "scratch-encoder-decoder",
+    "minilm-l6",
+    "minilm-l4",
+    "minilm-l3",
+    "minilm-l2",
+    "scratch-tiny",
+    "scratch-small",
+)
+"""Those that are on every machine."""
 OPENING = "opening"
 RANDOM = "random"
 
@@ -91,7 +102,7 @@ def take_turn(
         task=task.task,
         validation=str(validation),
         space=preset,
-        models=("scratch-decoder", "scratch-encoder-decoder", *encoders()),
+        models=MODELS,
         trials=10_000,
         trial_time_limit=task.seconds,
         sampler=RANDOM,
@@ -115,11 +126,6 @@ def take_turn(
                 flush=True,
             )
         session.record([], are_last=True)
-
-
-def encoders() -> Iterable[str]:
-    """Return the names of the encoders that are on every machine."""
-    return ("minilm-l6", "minilm-l4", "minilm-l3", "minilm-l2", "scratch-tiny", "scratch-small")
 
 
 def store_of(work: Path) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.ftbench.collect import encoders
+from benchmarks.ftbench.collect import MODELS
 from benchmarks.ftbench.tasks import TASKS as BENCHMARK_TASKS
 from benchmarks.ftbench.tasks import BenchmarkTask
 from xautolm.experience import import_experiences
@@ -26,10 +26,11 @@ from xautolm.tasks import TASKS
 from xautolm.vocabulary import Preset
 from xautolm.zoo import ZOO
 
-MODELS = ("scratch-decoder", "scratch-encoder-decoder", *encoders())
 DECISIVE = {"model": 4.0, "method": 4.0, "form": 2.0}
 """How many times as much as another parameter these count in the distance of two configurations: all else is opened by
 them."""
+FEWEST_SUCCESSES = 5
+"""Of a task: with fewer, ranks and fronts of its trials say nothing."""
 TIES = 1e-9
 """Largest difference of distances that chance decides."""
 
@@ -68,6 +69,11 @@ class ReplayTask:
             for position, value in enumerate(values):
                 numbers[f"{group} {position}"] = value
         return numbers
+
+    @property
+    def successes(self) -> Sequence[Experience]:
+        """Return the trials that have a result."""
+        return [experience for experience in self.experiences if not experience.outcome.failed]
 
     def quality(self, experience: Experience) -> float | None:
         """Return what a trial reached, larger is better; None for a failure."""

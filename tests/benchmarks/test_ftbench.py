@@ -10,11 +10,21 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from benchmarks.ftbench.collect import OPENING, RANDOM, SHARED_CONFIGURATIONS, configuration_of
+from benchmarks.ftbench.collect import (
+    OPENING,
+    RANDOM,
+    SHARED_CONFIGURATIONS,
+    configuration_of,
+    run_trial,
+)
 from benchmarks.ftbench.tasks import TASKS, TRAIN_ROWS, VALIDATION_ROWS, BenchmarkTask
-from xautolm.records import Configuration
+from xautolm.options import FitOptions
+from xautolm.records import Configuration, TrialOutcome, TrialSpec
+from xautolm.report.screen import Quiet
+from xautolm.session import open_session
 from xautolm.space import Float, Int, Space
-from xautolm.vocabulary import Preset
+from xautolm.testing import FakeExecutor, success
+from xautolm.vocabulary import FailureKind, Preset
 
 SPACE = Space(
     "toy.v1",
@@ -144,6 +154,43 @@ def test_shared_draws_are_equal_over_tasks_and_own_ones_are_not() -> None:
     rates = {configuration.values["learning_rate"] for configuration in (*shared, *own)}
     assert len(rates) == SHARED_CONFIGURATIONS + 5
     assert draws["reviews"][-1] == configuration_of(session, REVIEWS, SHARED_CONFIGURATIONS + 4)[0]
+
+
+def test_a_trial_runs_under_its_tasks_limits_and_is_recorded(
+    tmp_path: Path, tickets: pd.DataFrame
+) -> None:
+    def play(spec: TrialSpec) -> TrialOutcome:
+        if spec.number == 1:
+            raise MemoryError("no room")
+        return success(f1_macro=0.7, seconds=3.0)
+
+    task = BenchmarkTask(name="tickets", seconds=30, memory=700 * 2**20)
+    options = FitOptions(
+        models=("minilm-l2",),
+        trials=100,
+        trial_time_limit=task.seconds,
+        sampler=RANDOM,
+        device="cpu",
+        store=str(tmp_path / "table.db"),
+        out=str(tmp_path / "run"),
+        seed=0,
+    )
+    executor = FakeExecutor(play)
+    with open_session(tickets, options, Quiet(), executor) as session:
+        session.measure_features()
+        ran, failed = (run_trial(session, task, number) for number in range(2))
+    for spec in executor.specs:
+        assert (spec.limits.seconds, spec.limits.memory) == (30, 700 * 2**20)
+        assert spec.device == "cpu"
+    assert ran.outcome.metrics == {"f1_macro": 0.7}
+    assert ran.proposal == OPENING
+    assert failed.outcome.failure is not None
+    assert failed.outcome.failure.kind is FailureKind.OUT_OF_MEMORY
+
+    # It goes on where it ended, with what was recorded.
+    with open_session(tickets, options, Quiet(), FakeExecutor(play)) as again:
+        recorded = [(experience.id, experience.outcome) for experience in again.experiences]
+    assert recorded == [(experience.id, experience.outcome) for experience in (ran, failed)]
 
 
 def test_tasks_of_one_family_leave_together() -> None:

@@ -130,6 +130,7 @@ def serve(open_search: Open) -> None:
         try:
             answer = _answer(json.loads(line), searches, open_search)
         except Exception:
+            # Whatever a peer raises is of the contest's side to raise: this process only has its library.
             answer = {"error": traceback.format_exc()}
         answers.write(json.dumps(answer, default=_plain) + "\n")
         answers.flush()
