@@ -5,8 +5,8 @@
 
 Each search has a quarter of the seconds that all trials of its task took, by a clock that is moved on by the wall time
 of each trial that is looked up. Results are appended, one line for each search; what is there already is not played
-again. Slow peers play with three seeds at most. `--peers` is the folder in which `make bench-peers` has installed those
-that need environments of their own.
+again. Slow peers play with three seeds at most. Tasks with hardly a success are experience for the others only.
+`--peers` is the folder in which `make bench-peers` has installed those that need environments of their own.
 """
 
 from __future__ import annotations
@@ -24,15 +24,18 @@ from typing import Protocol
 
 import optuna
 
+from benchmarks.ftbench.measures import comparable
 from benchmarks.ftbench.peers.catalog import PEERS, foreign_peers
 from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
 from benchmarks.ftbench.strategies import KNN, StrategyPlayer, memory_of, peer
 from xautolm.metalearning import PRESETS
 from xautolm.records import Experience, Values
+from xautolm.warm_start import DEFAULT
 
 SHARE_OF_TABLE = 0.25
 """Of the seconds of a task's trials: what a search may spend."""
-SETTING = "moderate-linear"
+SETTING = DEFAULT
+"""Of the warm start, as `fit` has it by default."""
 SLOW = frozenset(
     {
         "gp",
@@ -144,9 +147,10 @@ def main() -> None:
     parser.add_argument("--peers", type=Path, help="environments of peers")
     options = parser.parse_args()
     tasks = read_tasks(options.table)
-    names = options.tasks.split(",") if options.tasks else sorted(tasks)
-    methods = methods_with(options.peers)
-    wanted = options.methods.split(";") if options.methods else list(methods)
+    playable = sorted(comparable(tasks))
+    names = chosen(parser, "--tasks", options.tasks, ",", playable)
+    methods = list(methods_with(options.peers))
+    wanted = chosen(parser, "--methods", options.methods, ";", methods)
     done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out)}
     orders = [
         (name, method, seed)
@@ -161,6 +165,19 @@ def main() -> None:
         for row in pool.map(play_order, orders):
             file.write(json.dumps(row) + "\n")
             file.flush()
+
+
+def chosen(
+    parser: argparse.ArgumentParser, option: str, text: str, separator: str, names: Sequence[str]
+) -> Sequence[str]:
+    """Return the names that an option lists, all where it is empty; a name that there is not ends the program."""
+    if not text:
+        return names
+    listed = text.split(separator)
+    unknown = [name for name in listed if name not in names]
+    if unknown:
+        parser.error(f"{option}: {unknown[0]!r} does not play; these do: {'; '.join(names)}")
+    return listed
 
 
 def methods_with(peers: Path | None) -> Mapping[str, Begin]:

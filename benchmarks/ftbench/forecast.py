@@ -9,14 +9,12 @@ import numpy as np
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
 from benchmarks.ftbench.contest import SETTING, experiences_of, past_of
-from benchmarks.ftbench.replay import ReplayTask
+from benchmarks.ftbench.replay import FEWEST_SUCCESSES, ReplayTask
 from benchmarks.ftbench.strategies import memory_of
 from xautolm.search.candidates import Proposer
 
 BINS = 10
 """Of the predicted chance, all as wide."""
-FEWEST = 5
-"""Successes of a task without which their ranks say nothing."""
 WHOLE_TRUST = 1.0
 """In the store's opinion: nothing is known of the target."""
 
@@ -114,7 +112,7 @@ def forecast_of_new_models(
                 if standing is not None:
                     expected.append(quality)
                     real.append(standing)
-        if len(real) >= FEWEST and np.ptp(expected):
+        if len(real) >= FEWEST_SUCCESSES and np.ptp(expected):
             correlations[task.name] = float(spearmanr(expected, real).statistic)
     foreseen = Forecast(
         tasks=np.asarray(names), chances=np.asarray(chances), failed=np.asarray(failed)
@@ -133,10 +131,10 @@ def rank_correlation(
         past = experiences_of(past_of(tasks, task))
         memory = memory_of(task, past, SETTING, has_traits=has_traits)
         proposer = Proposer(task.space, 0, memory)
-        successes = [trial for trial in task.experiences if not trial.outcome.failed]
+        successes = task.successes
         rows = proposer.encoder.rows(trial.configuration.values for trial in successes)
         expected = proposer.surrogates.past_quality(rows)
         real = [task.quality(trial) for trial in successes]
-        if len(successes) >= FEWEST and np.ptp(expected):
+        if len(successes) >= FEWEST_SUCCESSES and np.ptp(expected):
             correlations[task.name] = float(spearmanr(expected, real).statistic)
     return correlations

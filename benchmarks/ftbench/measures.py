@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy.stats import rankdata, wilcoxon
 
-from benchmarks.ftbench.replay import ReplayTask
+from benchmarks.ftbench.replay import FEWEST_SUCCESSES, ReplayTask
 from xautolm.objectives import hypervolume
 
 SHARES = (0.25, 0.5, 1.0)
@@ -38,11 +38,9 @@ class Scale:
     def of(cls, task: ReplayTask) -> Scale:
         """Measure the successes of a task."""
         points = []
-        for experience in task.experiences:
-            quality = task.quality(experience)
-            if quality is not None:
-                seconds = experience.outcome.evaluation_time or experience.outcome.wall_time
-                points.append([quality, -math.log(seconds)])
+        for experience in task.successes:
+            seconds = experience.outcome.evaluation_time or experience.outcome.wall_time
+            points.append([task.quality(experience), -math.log(seconds)])
         values = np.asarray(points)
         lowest = values.min(axis=0)
         spread = np.maximum(values.max(axis=0) - lowest, 1e-9)
@@ -54,6 +52,19 @@ class Scale:
         rows = [[look[1], -math.log(float(look[2]))] for look in looks if look[1] is not None]
         values = np.asarray(rows, dtype=float).reshape(-1, 2)
         return (values - self.lowest) / self.spread
+
+
+def comparable(tasks: Mapping[str, ReplayTask]) -> dict[str, ReplayTask]:
+    """Return the tasks on which searches can be compared.
+
+    The others have hardly a success, or none that is better in both objectives than the worst of the table: each
+    search would have the hypervolume 0 of 0 there. Their trials are still experience for other tasks.
+    """
+    suitable: dict[str, ReplayTask] = {}
+    for name, task in tasks.items():
+        if len(task.successes) >= FEWEST_SUCCESSES and Scale.of(task).volume > 0:
+            suitable[name] = task
+    return suitable
 
 
 def measured(
@@ -121,7 +132,11 @@ def speedups(results: Sequence[Mapping[str, object]], ours: str, theirs: str) ->
 
     0 where ours never reaches it; searches of the other without a success are left out.
     """
-    searches = {(row["task"], row["seed"], row["method"]): row["looks"] for row in results}
+    searches: dict[tuple[object, object, object], list[Sequence[object]]] = {}
+    for row in results:
+        # The last trial of a search ends after its budget.
+        in_budget = [look for look in row["looks"] if look[0] <= row["budget"]]
+        searches[row["task"], row["seed"], row["method"]] = in_budget
     ratios: list[float] = []
     for (task, seed, method), looks in searches.items():
         goal = _best(looks)
@@ -168,10 +183,19 @@ def lost_tasks(table: pd.DataFrame, ours: str, peer: str, column: str) -> list[s
     chances: dict[str, float] = {}
     for task, rows in pairs[[ours, peer]].dropna().groupby(level="task"):
         differences = (rows[ours] - rows[peer]).to_numpy()
-        if not differences.any():
-            continue
-        chances[str(task)] = float(wilcoxon(differences, alternative="less").pvalue)
+        # A task on which both are equal is a comparison, too, for Holm's correction.
+        chance = wilcoxon(differences, alternative="less").pvalue if differences.any() else 1.0
+        chances[str(task)] = float(chance)
     return holm(chances)
+
+
+def seeds_to_lose(tasks: int) -> int:
+    """Return how many seeds it takes for `lost_tasks` to find a loss on one of some tasks.
+
+    Where a peer is better with every seed, the chance by Wilcoxon's test is a half to the power of the seeds; the first
+    step of Holm's correction compares it with `CERTAIN` over the number of tasks.
+    """
+    return math.ceil(math.log2(tasks / CERTAIN))
 
 
 def holm(chances: Mapping[str, float]) -> list[str]:

@@ -11,18 +11,30 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from benchmarks.ftbench.contest import METHODS, mirrored, past_of, play
-from benchmarks.ftbench.measures import Scale, holm, lost_tasks, measured, ranks, speedups
-from benchmarks.ftbench.page import write_page
-from benchmarks.ftbench.replay import LookUp, ReplayTask
+import xautolm.experience
+from benchmarks.ftbench.contest import METHODS, main, mirrored, past_of, play
+from benchmarks.ftbench.measures import (
+    Scale,
+    comparable,
+    holm,
+    lost_tasks,
+    measured,
+    ranks,
+    seeds_to_lose,
+    speedups,
+)
+from benchmarks.ftbench.page import OURS, introduction, losses, trusting, write_page
+from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
 from benchmarks.ftbench.strategies import StrategyPlayer
 from benchmarks.ftbench.tasks import BenchmarkTask
+from xautolm.experience import import_experiences
 from xautolm.metalearning import own_features
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome
 from xautolm.space import Branch, Float, Space
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
+STARTER_TABLE = Path(xautolm.experience.__file__).parent / "starter.parquet"
 SPACE = Space(
     "toy.v1",
     (
@@ -225,3 +237,92 @@ def test_the_page_has_every_method_every_goal_and_its_pictures(tmp_path: Path) -
     assert len(names) == 3
     for name in names:
         assert (tmp_path / "pictures" / name).stat().st_size > 1000
+
+
+def test_tasks_without_a_front_to_compare_are_past_only() -> None:
+    # Two successes of which the better one is the slower one: neither is above the worst in both objectives.
+    ends = [trial(0, "bad", 0.0, seconds=1.0), trial(1, "good", 1.0, seconds=9.0)]
+    failures = [trial(number, "broken", 0.5) for number in range(2, 12)]
+    hopeless = replace(TASKS["a"], experiences=[*ends, *failures])
+    only_failures = replace(TASKS["a"], experiences=failures)
+    no_front = replace(TASKS["a"], experiences=[*ends, *ends, *ends])
+    tasks = {**TASKS, "hopeless": hopeless, "failures": only_failures, "no front": no_front}
+    assert list(comparable(tasks)) == list(TASKS)
+
+
+def test_the_page_says_which_tasks_were_not_played() -> None:
+    results = [play(TASKS, None, (name, "random", 0)) for name in TASKS]
+    tasks = {**TASKS, "hopeless": replace(TASKS["a"], experiences=[])}
+    text = introduction(tasks, TASKS, measured(results, TASKS))
+    assert "too few successes to compare searches: hopeless." in text
+    assert "A task has 30 to 30 trials" in text
+
+
+def test_what_a_search_reached_after_its_budget_is_no_goal_for_another() -> None:
+    theirs = [[50.0, 0.5, 1.0, "", None], [120.0, 0.9, 1.0, "", None]]
+    ours = [[10.0, 0.6, 1.0, "", None]]
+    results = [result_of("pge", theirs), result_of("xautolm", ours)]
+    assert speedups(results, "xautolm", "pge") == [5.0]
+
+
+@pytest.mark.parametrize("tasks", [1, 2, 14])
+def test_fewer_seeds_cannot_show_a_loss(tasks: int) -> None:
+    def worst_case(seeds: int) -> list[str]:
+        rows = []
+        for name in range(tasks):
+            for seed in range(seeds):
+                # On one task the peer is better with each seed, on the others there is no difference.
+                gain = 0.1 + seed / 100 if name == 0 else 0.0
+                rows.append({"task": name, "method": "ours", "seed": seed, "volume": 0.5})
+                rows.append({"task": name, "method": "peer", "seed": seed, "volume": 0.5 + gain})
+        return lost_tasks(pd.DataFrame(rows), "ours", "peer", "volume")
+
+    needed = seeds_to_lose(tasks)
+    assert worst_case(needed) == ["0"]
+    assert worst_case(needed - 1) == []
+
+
+def test_a_comparison_of_too_few_seeds_meets_no_goal() -> None:
+    few = table([0.5] * 3, [0.5] * 3).rename(columns={"volume": "volume_100"})
+    goal, text, is_met = losses("none lost", few, [("ours", "theirs")])
+    assert not is_met
+    assert "undecided for want of 6 seeds: theirs" in text
+    enough = table([0.5] * 6, [0.5] * 6).rename(columns={"volume": "volume_100"})
+    assert losses("none lost", enough, [("ours", "theirs")]) == (goal, "none", True)
+
+
+def test_searches_that_say_no_trust_do_not_spoil_the_curve_of_the_others() -> None:
+    says = [[1.0, 0.5, 1.0, "", 0.9], [2.0, 0.5, 1.0, "", 0.8]]
+    says_nothing = [[1.0, 0.5, 1.0, "", None]]
+    results = [result_of(OURS, says), result_of(OURS, says_nothing, seed=1)]
+    assert trusting(results, OURS) == [[0.9, 0.8]]
+
+
+def test_every_trial_of_the_table_that_comes_with_the_package_is_in_the_contest() -> None:
+    # Those whose configurations are outside of today's space would be left out without a word.
+    experiences = import_experiences(STARTER_TABLE).experiences
+    of_default = [
+        trial for trial in experiences if trial.configuration.space.startswith("default.")
+    ]
+    tasks = read_tasks(STARTER_TABLE)
+    assert sum(len(task.experiences) for task in tasks.values()) == len(of_default)
+    assert len(comparable(tasks)) >= 10
+
+
+@pytest.mark.parametrize(
+    ("option", "name"), [("--methods", "xautoml"), ("--tasks", "imdb"), ("--methods", "random,tpe")]
+)
+def test_a_name_that_does_not_play_is_refused(
+    option: str,
+    name: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("benchmarks.ftbench.contest.read_tasks", lambda file: TASKS)
+    results = tmp_path / "results.jsonl"
+    monkeypatch.setattr("sys.argv", ["contest", "table", "--out", str(results), option, name])
+    with pytest.raises(SystemExit):
+        main()
+    assert f"{option}: {name!r} does not play" in capsys.readouterr().err
+    assert not results.exists()
