@@ -116,8 +116,8 @@ LEVELS = (
         "after every check",
     ),
     Level(
-        ("loop", "artifacts", "best_model"),
-        "the conductor, what a run leaves behind, and its winner at work",
+        ("loop", "artifacts", "best_model", "publishing"),
+        "the conductor, what a run leaves behind, and its winner at work and on a hub",
     ),
     Level(
         ("operations",),

@@ -17,6 +17,7 @@ from xautolm.cli.fit import EXAMPLE, fit
 from xautolm.cli.models import app as models
 from xautolm.cli.options import CommandWithChoices
 from xautolm.cli.predict import evaluate, predict
+from xautolm.cli.push import push
 from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
 from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
@@ -46,6 +47,7 @@ app.command(cls=CommandWithChoices)(recommend)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)
+app.command()(push)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
 app.add_typer(
