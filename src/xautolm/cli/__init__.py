@@ -20,6 +20,7 @@ from xautolm.cli.predict import evaluate, predict
 from xautolm.cli.push import push
 from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
+from xautolm.cli.serve import serve
 from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
 from xautolm.errors import XAutoLMError
 
@@ -48,6 +49,7 @@ app.command()(predict)
 app.command()(evaluate)
 app.command()(report)
 app.command()(push)
+app.command()(serve)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
 app.add_typer(
