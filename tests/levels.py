@@ -120,9 +120,9 @@ LEVELS = (
         "the conductor, what a run leaves behind, and its winner at work and on a hub",
     ),
     Level(
-        ("operations", "serving"),
+        ("operations", "serving", "exporting"),
         "search, score, describe, advise, report: what `AutoLM` and the command line call, "
-        "without scikit-learn; the winner as a web service",
+        "without scikit-learn; the winner as a web service and in other formats",
     ),
     Level(
         ("automl",),

@@ -13,6 +13,7 @@ from xautolm import __version__
 from xautolm.cli.demo import demo
 from xautolm.cli.describe import describe
 from xautolm.cli.experience import app as experience
+from xautolm.cli.export import export
 from xautolm.cli.fit import EXAMPLE, fit
 from xautolm.cli.models import app as models
 from xautolm.cli.options import CommandWithChoices
@@ -50,6 +51,7 @@ app.command()(evaluate)
 app.command()(report)
 app.command()(push)
 app.command()(serve)
+app.command()(export)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
 app.add_typer(
