@@ -159,9 +159,9 @@ def _write(
         quantise(whole, path)
         for leftover in folder.glob("float32.onnx*"):
             leftover.unlink()
-    other = copy.copy(predictor)
-    other.model = OnnxClassifier(path, predictor.model.config.num_labels)
-    exported = _compared(best, predictor, other, model_format, folder)
+    converted = copy.copy(predictor)
+    converted.model = OnnxClassifier(path, predictor.model.config.num_labels)
+    exported = _compared(best, predictor, converted, model_format, folder)
     if model_format is ModelFormat.ONNX and exported.equal < LEAST_EQUAL:
         equal_rows = f"{exported.equal:.1%} of {exported.rows} rows alike"
         raise UsageError(
@@ -180,7 +180,7 @@ def _write(
 def _compared(
     best: BestModel,
     predictor: Predictor,
-    other: Predictor,
+    converted: Predictor,
     model_format: ModelFormat,
     folder: Path,
 ) -> Exported:
@@ -192,9 +192,9 @@ def _compared(
     table = rows.sample(count, random_state=best.info.seed).reset_index(drop=True)
     metric = next(name for name in best.info.metrics if not is_function_name(name))
     answers = predictor.answers(table)
-    other_answers = other.answers(table)
-    difference = np.abs(np.asarray(answers) - np.asarray(other_answers))
-    seconds, other_seconds = _seconds_per_text([predictor, other], table)
+    converted_answers = converted.answers(table)
+    difference = np.abs(np.asarray(answers) - np.asarray(converted_answers))
+    seconds, converted_seconds = _seconds_per_text([predictor, converted], table)
     weights = best.run.best.rglob("*.safetensors")
     return Exported(
         format=model_format.value,
@@ -207,11 +207,11 @@ def _compared(
             megabytes=sum(file.stat().st_size for file in weights) / 1e6,
         ),
         export=Measured(
-            score=_score(best, metric, other_answers, table),
-            seconds_per_text=other_seconds,
+            score=_score(best, metric, converted_answers, table),
+            seconds_per_text=converted_seconds,
             megabytes=sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6,
         ),
-        equal=_equal_share(best, answers, other_answers, predictor.settings.deviation),
+        equal=_equal_share(best, answers, converted_answers, predictor.settings.deviation),
         largest_difference=float(difference.max()),
     )
 
@@ -227,13 +227,16 @@ def _score(best: BestModel, metric: str, answers: Answers, table: pd.DataFrame) 
     return scores([metric], targets, predictions, probabilities)[metric]
 
 
-def _equal_share(best: BestModel, answers: Answers, others: Answers, deviation: float) -> float:
+def _equal_share(
+    best: BestModel, answers: Answers, converted_answers: Answers, deviation: float
+) -> float:
     """Return the share of rows that two models answer alike."""
     if not best.info.labels:
-        return float(np.mean(np.abs(np.asarray(answers) - np.asarray(others)) < deviation / 100))
+        differences = np.abs(np.asarray(answers) - np.asarray(converted_answers))
+        return float(np.mean(differences < deviation / 100))
     predictions = np.asarray(best.task.predictions(answers))
-    other_predictions = np.asarray(best.task.predictions(others))
-    are_equal = predictions == other_predictions
+    converted_predictions = np.asarray(best.task.predictions(converted_answers))
+    are_equal = predictions == converted_predictions
     # With several labels a row, all of them count.
     return float(np.mean(are_equal.reshape(len(are_equal), -1).all(axis=1)))
 
