@@ -93,6 +93,7 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
         NoModelError: The run has no model yet.
     """
     target = (out or run.root / model_format.value).absolute()
+    # On the processor, where exports are asked: answers of a GPU differ in the last digits.
     best = BestModel(run, device="cpu")
     _check(best, target)
     predictor = best.predictor()
@@ -103,6 +104,7 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
             got=f"a model that answers by {form}",
             fix="Use the folder best/ as it is.",
         )
+    # Beside the target, so that an earlier export is replaced whole or stays.
     fresh = target.with_name(f".{target.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
@@ -154,6 +156,7 @@ def _write(
 
     path = folder / MODEL
     write_onnx(predictor, path)
+    # Quantisation reads a file in float32 and writes another; only the second is of use.
     if model_format is ModelFormat.ONNX_INT8:
         whole = path.rename(folder / "float32.onnx")
         quantise(whole, path)
@@ -162,6 +165,7 @@ def _write(
     converted = copy.copy(predictor)
     converted.model = OnnxClassifier(path, predictor.model.config.num_labels)
     exported = _compared(best, predictor, converted, model_format, folder)
+    # What 8 bits cost is a person's choice, and said; in float32 a difference means that the export is wrong.
     if model_format is ModelFormat.ONNX and exported.equal < LEAST_EQUAL:
         equal_rows = f"{exported.equal:.1%} of {exported.rows} rows alike"
         raise UsageError(
@@ -190,6 +194,7 @@ def _compared(
     rows = read_split(best.run.data, split)
     count = min(COMPARED_ROWS, len(rows))
     table = rows.sample(count, random_state=best.info.seed).reset_index(drop=True)
+    # Functions of a person's own would have to be imported because a file names them.
     metric = next(name for name in best.info.metrics if not is_function_name(name))
     answers = predictor.answers(table)
     converted_answers = converted.answers(table)
@@ -231,6 +236,7 @@ def _equal_share(
     best: BestModel, answers: Answers, converted_answers: Answers, deviation: float
 ) -> float:
     """Return the share of rows that two models answer alike."""
+    # No two numbers are equal to the last digit; a hundredth of the targets' deviation is nothing to anybody.
     if not best.info.labels:
         differences = np.abs(np.asarray(answers) - np.asarray(converted_answers))
         return float(np.mean(differences < deviation / 100))

@@ -72,6 +72,7 @@ def planned_upload(run: RunFolder, repository: str, *, is_private: bool = True) 
     name = _checked_name(repository)
     if not run.best.is_dir():
         raise NoModelError(f"The run in {run.root} has no model yet.")
+    # A search keeps what it may yet replace as small as it is trained, and merges the winner at its end.
     if holds_adapters(run.best):
         raise UsageError(
             "The model of this run is adapters beside a model of this machine, which nobody else could load.",
@@ -84,6 +85,7 @@ def planned_upload(run: RunFolder, repository: str, *, is_private: bool = True) 
         if path.is_file():
             place = path.relative_to(run.best).as_posix()
             sizes[place] = path.stat().st_size
+    # The card that goes up is not the one that lies here: its lines name the repository.
     sizes[CARD] = len(card.encode())
     results = read_results(run)
     return Upload(
@@ -110,6 +112,7 @@ def push(upload: Upload) -> str:
 
     if hub_is_offline():
         raise UsageError("The hub is turned off (HF_HUB_OFFLINE).", fix="Unset it to push.")
+    # Before any request: the hub would only say 401, as for a token that it does not know.
     if get_token() is None:
         raise UsageError(
             "Nobody has signed in to the hub.",
@@ -134,10 +137,12 @@ def _commit(client: HfApi, upload: Upload) -> CommitInfo:
             content = upload.card.encode()
         addition = CommitOperationAdd(path_in_repo=place, path_or_fileobj=content)
         operations.append(addition)
+    # Whoever loads the repository would get the earlier model's parts beside the new one's.
     for place in client.list_repo_files(upload.repository):
         is_of_a_model = any(fnmatch(place, pattern) for pattern in MODEL_FILES)
         if is_of_a_model and place not in upload.sizes:
             operations.append(CommitOperationDelete(path_in_repo=place))
+    # One commit, which the hub shows whole or not at all, however long its files take to arrive.
     run_id = upload.run.info().id
     return client.create_commit(
         upload.repository, operations, commit_message=f"Model of run {run_id}, found by xautolm"
@@ -159,6 +164,7 @@ def _checked_name(repository: str) -> str:
     fix = "Say owner/name, such as me/tickets."
     if name is None or name.revision:
         raise UsageError("That is no name of a repository on the hub.", got=repository, fix=fix)
+    # What the client would refuse in the middle of a push is refused before anything is sent.
     try:
         validate_repo_id(name.hub_id)
     except HFValidationError as error:
@@ -241,5 +247,5 @@ def _in_words(upload: Upload) -> Iterator[None]:
                 f"the token that is set here may not write to what belongs to {owner} (HTTP 403)"
             )
             fix = "Use a token with the right to write, or push under a name of your own."
-        what = f"The model cannot be pushed to {upload.repository}."
-        raise UsageError(what, got=reason, fix=fix) from error
+        sentence = f"The model cannot be pushed to {upload.repository}."
+        raise UsageError(sentence, got=reason, fix=fix) from error

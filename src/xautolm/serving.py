@@ -89,6 +89,7 @@ class Batcher:
     def _work(self) -> None:
         """Answer batch after batch."""
         while True:
+            # Sleeps until there is a request; what came meanwhile is taken without waiting.
             batch = [self._waiting.get()]
             rows = len(batch[0].table)
             while rows < MOST_ROWS and not self._waiting.empty():
@@ -152,6 +153,7 @@ def rows_of(content: bytes, inputs: Sequence[str]) -> pd.DataFrame:
             HTTPStatus.UNPROCESSABLE_ENTITY, f"The body is not as expected; send {example}."
         )
     rows = body["rows"]
+    # One request of many rows would hold up all others for as long as the model works on it.
     if len(rows) > MOST_ROWS:
         raise RefusedRequestError(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -159,6 +161,7 @@ def rows_of(content: bytes, inputs: Sequence[str]) -> pd.DataFrame:
         )
     columns: dict[str, list[str]] = {name: [] for name in inputs}
     for number, row in enumerate(rows):
+        # A name too many is most often one that is misspelled; to drop it would answer another question.
         if not isinstance(row, dict) or set(row) != set(inputs):
             raise RefusedRequestError(
                 HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -188,17 +191,19 @@ class Server(ThreadingHTTPServer):
         NoModelError: The run has no model yet.
     """
 
+    # Connections that are kept open, and say nothing, do not hold up the end.
     daemon_threads = True
 
     def __init__(self, model: BestModel, port: int) -> None:
+        # The port before the model: a port in use is told at once, not after weights were read.
         try:
             super().__init__((HOST, port), Handler)
         except OSError as error:
-            what = f"Port {port} cannot be opened."
+            sentence = f"Port {port} cannot be opened."
             if error.errno == errno.EADDRINUSE:
-                what = f"Port {port} is in use."
+                sentence = f"Port {port} is in use."
             raise UsageError(
-                what, got=error.strerror, fix="Choose another with --port; 0 takes a free one."
+                sentence, got=error.strerror, fix="Choose another with --port; 0 takes a free one."
             ) from None
         try:
             # Who is told that the server is there should not wait for weights.
@@ -232,9 +237,11 @@ class Handler(BaseHTTPRequestHandler):
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:
         """Answer what the library refuses by itself: malformed requests, and methods that are not above."""
+        # Methods without a `do_` of their own, such as DELETE: they get 405 with the right one, as others do.
         if code == HTTPStatus.NOT_IMPLEMENTED:
             self._serve()
             return
+        # Where such a request ends, and the next begins, is not known.
         self.close_connection = True
         self._answer(HTTPStatus(code), {"error": message or HTTPStatus(code).phrase})
 
@@ -281,8 +288,10 @@ class Handler(BaseHTTPRequestHandler):
         Raises:
             RefusedRequestError: There is no such thing, or it is asked in another way.
         """
-        host, _, _ = self.headers.get("Host", "").rpartition(":")
-        if (host or self.headers.get("Host", "")) not in LOCAL_NAMES:
+        named_host = self.headers.get("Host", "")
+        host, _, _ = named_host.rpartition(":")
+        # A page of the web may let its own name lead to this machine (DNS rebinding); its requests then name it.
+        if (host or named_host) not in LOCAL_NAMES:
             raise RefusedRequestError(
                 HTTPStatus.FORBIDDEN, f"Ask {self.server.address}, by that name."
             )
@@ -310,6 +319,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _answer(self, status: HTTPStatus, value: Json) -> None:
         """Send a status and a value."""
+        # A model may write half characters, which UTF-8 has no bytes for.
         content = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
         self.send_response(status)
         self.send_header("Content-Type", JSON_TYPE)
@@ -347,6 +357,7 @@ def openapi(inputs: Sequence[str], labels: Sequence[str]) -> dict[str, Json]:
         answer["probabilities"] = _object(chances)
     predictions: Json = _object({"predictions": {"type": "array", "items": _object(answer)}})
     health: Json = _object({"status": {"const": "ok"}, "task": {"type": "string"}})
+    # Every status that may come is named: schemathesis takes one that is not for a fault of the service.
     refusals: dict[str, Json] = {}
     for status in (400, 403, 411, 413, 415, 422, 500):
         refusals[str(status)] = _response(

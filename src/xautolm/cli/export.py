@@ -26,5 +26,6 @@ def export(run: Run, to: To = ModelFormat.ONNX, out: Out = None) -> None:
 
     folder = RunFolder(run.absolute())
     exported = write(folder, to, out)
+    # What was measured is for people, the folder for scripts.
     say(summary(exported), is_error=True)
     say(str(out or folder.root / to.value))

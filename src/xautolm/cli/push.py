@@ -27,6 +27,7 @@ def push(run: Run, repository: Repository, public: Public = False, dry_run: DryR
     from xautolm.run_folder import RunFolder
 
     upload = planned_upload(RunFolder(run.absolute()), repository, is_private=not public)
+    # To standard error, so that what a script reads is the address alone.
     if not upload.is_final:
         say("the search has not ended: this is its best model so far", is_error=True)
     if dry_run:

@@ -52,6 +52,7 @@ def write_onnx(predictor: Predictor, path: Path) -> None:
     inputs = taken_by(model, encoded)
     names = list(inputs)
     sizes = {0: torch.export.Dim("texts"), 1: torch.export.Dim("tokens")}
+    # Written in float32 whatever they lie in: 4 bytes each.
     weight_bytes = sum(weight.numel() * 4 for weight in model.parameters())
     try:
         with _quietly(), torch.inference_mode():
@@ -85,6 +86,7 @@ def quantise(source: Path, target: Path) -> None:
         quantize_dynamic(
             source,
             target,
+            # A scale for each row of a matrix costs a few bytes, and one for all would serve the largest row only.
             per_channel=True,
             weight_type=QuantType.QInt8,
             use_external_data_format=source.stat().st_size > LARGEST_FILE,
