@@ -36,6 +36,8 @@ class Head(StrEnum):
     """A module `classification_head` like `classifier` of `DENSE_TANH`, on a token that the model pools."""
     PRETRAINED_DENSE = "pretrained-dense"
     """A dense layer that was pretrained with the body: it is part of the features."""
+    DENSE_GELU_MEAN = "dense-gelu-mean"
+    """EuroBERT's dense layer and GELU in the model, and the mean over what they make of every token."""
     OTHER = "other"
     """Nothing at all, as with decoders, or something that is not known."""
 
@@ -87,6 +89,8 @@ class Family:
     """What stands in front of its classifier's last layer."""
     fits_float16: bool = True
     """Whether its numbers stay within the range of float16, for GPUs that have no bfloat16."""
+    absent_forms: tuple[str, ...] = ()
+    """Forms of tasks that transformers has no class of this family for."""
     has_checkpointing: bool = True
     """Whether transformers can compute its activations again in the backward pass instead of keeping them."""
     config: Callable[[ModelCard], ConfigValues] = common_config

@@ -45,4 +45,11 @@ CARDS = (
         vocabulary=251_000,
         languages="multilingual",
     ),
+    DEBERTA_V2.card(
+        "deberta-v3-xsmall",
+        hub_id="microsoft/deberta-v3-xsmall",
+        parameters=70_682_112,
+        hidden_size=384,
+        layers=12,
+    ),
 )
