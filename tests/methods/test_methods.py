@@ -21,6 +21,7 @@ from xautolm.testing.methods import (
 )
 from xautolm.testing.methods import TINY_FAMILIES, tiny_classifier, trained_names
 from xautolm.vocabulary import Export, Preset
+from xautolm.zoo import ZOO
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -189,6 +190,36 @@ def test_a_random_head_gets_higher_rates_and_more_epochs_than_one_from_a_probe(
     assert random["learning_rate"].low > probe["learning_rate"].low
     assert random["learning_rate"].default > probe["learning_rate"].default
     assert random["epochs"].low > probe["epochs"].low
+
+
+@pytest.mark.parametrize(
+    ("model", "rate"),
+    [
+        ("llama-3.2-1b", 4.9e-4),
+        ("llama-3.2-3b", 3.6e-4),
+        ("llama-3.1-8b-instruct", 2.9e-4),
+        ("qwen2.5-0.5b", 5.3e-4),
+        ("qwen3-8b-chat", 4.7e-4),
+    ],
+)
+def test_rates_of_llama_and_qwen_fall_with_the_width_as_fitted(model: str, rate: float) -> None:
+    card, bounds = ZOO.get(model), replace(BOUNDS, form=FORMS.get("generate"))
+    for method, factor in (("lora", 1.0), ("full", 0.1)):
+        space = Space("s", METHODS.get(method).parameters("default", card, bounds))
+        learning_rate = space.sites()["learning_rate"]
+        assert learning_rate.default == pytest.approx(factor * rate, rel=0.02)
+        assert learning_rate.low < learning_rate.default / 4
+        assert learning_rate.high > 2 * learning_rate.default
+
+
+def test_rates_that_nobody_fitted_fall_with_the_number_of_weights() -> None:
+    bounds = replace(BOUNDS, form=FORMS.get("generate"))
+    for model, rate in (("smollm2-135m", 4.2e-4), ("smollm2-1.7b", 2.52e-4), ("phi-2", 2.52e-4)):
+        space = Space("s", METHODS.get("lora").parameters("default", ZOO.get(model), bounds))
+        assert space.sites()["learning_rate"].default == pytest.approx(rate)
+    # A head on top of the model starts from a probe or at random, which the fit says nothing of.
+    llama = Space("s", METHODS.get("lora").parameters("default", ZOO.get("llama-3.2-1b"), BOUNDS))
+    assert llama.default().values["learning_rate"] == pytest.approx(2.52e-4)
 
 
 @pytest.mark.parametrize(

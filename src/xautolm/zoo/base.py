@@ -109,6 +109,8 @@ class Family:
     """Whether the hub asks for an agreement and a token."""
     chat: bool = False
     """Whether the models were trained on conversations."""
+    rate_exponent: float | None = None
+    """Power of the width by which the best learning rate falls where words are said; None where that is not known."""
 
     def card(
         self,
@@ -147,6 +149,7 @@ class Family:
             quantizable=not self.transposed,
             gated=self.gated,
             chat=self.chat,
+            rate_exponent=self.rate_exponent,
         )
         return replace(card, **differences)
 

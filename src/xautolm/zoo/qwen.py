@@ -14,6 +14,8 @@ QWEN_25 = Family(
     vocabulary=151_936,
     licence="apache-2.0",
     languages="multilingual",
+    # Next to none: 5.3e-4 is best for LoRA with half a billion weights, and 4.7e-4 with 8.
+    rate_exponent=0.0775,
 )
 QWEN_3 = replace(QWEN_25, name="qwen3")
 FAMILIES = (QWEN_25, QWEN_3)
