@@ -246,6 +246,45 @@ def test_adapters_are_scaled_by_their_rank(
         assert module.scaling == {"default": pytest.approx(factor)}
 
 
+@pytest.mark.parametrize("bias", ["none", "all", "lora_only"])
+@pytest.mark.parametrize("rank", [2, 7])
+def test_miss_trains_half_of_what_lora_does_and_merges(
+    model: torch.nn.Module, card: ModelCard, rank: int, bias: str
+) -> None:
+    values = {
+        "lora_r": rank,
+        "lora_dropout": 0.0,
+        "lora_bias": bias,
+        "lora_targets": "all-linear",
+        "lora_variant": "miss",
+    }
+    lora = METHODS.get("lora")
+    share = lora.trained_share(card, values)
+    assert share == lora.trained_share(card, values | {"lora_variant": "lora"}) / 2
+    wrapped = lora.wrap(model, card, values)
+    blocks = [weight for name, weight in wrapped.named_parameters() if "miss_block" in name]
+    # Of every adapted layer one thin matrix, of the rank by its outputs.
+    assert blocks and all(weight.shape[0] == rank for weight in blocks)
+    biases = [name for name in trained_names(wrapped) if "layer." in name and "bias" in name]
+    assert bool(biases) == (bias != "none")
+    ids = torch.arange(5, 21).reshape(2, 8)
+    before = wrapped.eval()(input_ids=ids).logits
+    with torch.no_grad():
+        for weight in blocks:
+            weight.normal_(0, 0.02)
+        adapted = wrapped(input_ids=ids).logits
+        merged = wrapped.merge_and_unload()(input_ids=ids).logits
+    assert not torch.allclose(adapted, before, atol=1e-3)
+    assert torch.allclose(merged, adapted, atol=1e-4)
+
+
+def test_transposed_matrices_have_no_miss() -> None:
+    bounds = replace(BOUNDS, form=FORMS.get("generate"))
+    for model, has_miss in (("gpt2", False), ("smollm2-135m", True)):
+        space = Space("s", METHODS.get("lora").parameters("default", ZOO.get(model), bounds))
+        assert ("miss" in space.sites()["lora_variant"].options) == has_miss
+
+
 def test_what_gains_nothing_is_searched_on_request_only(card: ModelCard) -> None:
     space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
     on_request = {"lora_alpha", "lora_variant", "lora_init"}
