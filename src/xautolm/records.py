@@ -361,6 +361,8 @@ class ModelCard:
     """Branch, tag or commit of the repository; empty for the main branch."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
+    safetensors: bool = True
+    """Whether its hub repository holds safetensors, as far as is known; other weights are never loaded."""
     rate_exponent: float | None = None
     """Power of the width by which its best learning rate falls where it says words; None where that is not known."""
 

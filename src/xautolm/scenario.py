@@ -119,7 +119,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     names = _wanted_models(options, folder)
     notes: list[str] = []
     families = chosen_families(options, task)
-    cards = find_models(names, ZOO.things, families, notes.append)
+    cards = find_models(names, ZOO.things, families, notes.append, system)
     required = frozenset(card.name for card in cards if is_asked_for(card, names, ZOO.things))
     notes.extend(length_notes(dataset, cards, task))
     dataset = replace(dataset, notes=(*dataset.notes, *notes))

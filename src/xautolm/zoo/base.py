@@ -63,6 +63,7 @@ class Differences(TypedDict, total=False):
     gated: bool
     chat: bool
     automatic: bool
+    safetensors: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -20,6 +20,7 @@ CARDS = (
         hidden_size=768,
         layers=6,
         automatic=True,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "deberta-v3-base",
@@ -28,6 +29,7 @@ CARDS = (
         hidden_size=768,
         layers=12,
         automatic=True,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "deberta-v3-large",

@@ -36,6 +36,7 @@ CARDS = (
         parameters=394_781_696,
         hidden_size=1024,
         layers=28,
+        automatic=True,
     ),
     # Sentence encoders: their vectors of similar texts are near before any fine-tuning.
     MODERNBERT.card(
@@ -86,6 +87,7 @@ CARDS = (
         parameters=394_781_696,
         hidden_size=1024,
         layers=28,
+        automatic=True,
     ),
     ETTIN.card(
         "ettin-1b",
@@ -93,6 +95,7 @@ CARDS = (
         parameters=1_028_050_688,
         hidden_size=1792,
         layers=28,
+        automatic=True,
     ),
     MMBERT.card(
         "mmbert-small",
@@ -107,5 +110,6 @@ CARDS = (
         parameters=306_939_648,
         hidden_size=768,
         layers=22,
+        automatic=True,
     ),
 )

@@ -52,6 +52,7 @@ BASE = (
         parameters=1_720_574_976,
         hidden_size=2048,
         layers=28,
+        automatic=True,
     ),
     QWEN_3.card(
         "qwen3-4b",
@@ -59,6 +60,7 @@ BASE = (
         parameters=4_022_468_096,
         hidden_size=2560,
         layers=36,
+        automatic=True,
     ),
     # Its output layer has weights of its own.
     QWEN_3.card(
@@ -67,6 +69,7 @@ BASE = (
         parameters=8_190_735_360,
         hidden_size=4096,
         layers=36,
+        automatic=True,
     ),
 )
 INSTRUCTED = {

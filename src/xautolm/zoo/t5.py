@@ -80,6 +80,7 @@ CARDS = (
         parameters=783_150_080,
         hidden_size=1024,
         layers=48,
+        automatic=True,
     ),
     FLAN_T5.card(
         "flan-t5-xl",
@@ -87,6 +88,7 @@ CARDS = (
         parameters=2_849_757_184,
         hidden_size=2048,
         layers=48,
+        automatic=True,
     ),
     FLAN_T5.card(
         "flan-t5-xxl",
