@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 
+from xautolm.errors import SpaceError
 from xautolm.methods import METHODS, Method
 from xautolm.methods.full import Full
 from xautolm.records import Form, ModelCard, Values
@@ -283,6 +284,25 @@ def test_transposed_matrices_have_no_miss() -> None:
     for model, has_miss in (("gpt2", False), ("smollm2-135m", True)):
         space = Space("s", METHODS.get("lora").parameters("default", ZOO.get(model), bounds))
         assert ("miss" in space.sites()["lora_variant"].options) == has_miss
+
+
+@pytest.mark.parametrize("named", [["lora_alpha"], ["lora_init"], ["lora_alpha", "lora_init"]])
+def test_alpha_and_start_are_refused_beside_miss(card: ModelCard, named: list[str]) -> None:
+    space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
+    domains = {"lora_alpha": [16, 32], "lora_init": ["gaussian", "pissa"]}
+    asked = {name: domains[name] for name in named}
+    with pytest.raises(SpaceError) as refused:
+        narrowed(space, {**asked, "lora_variant": ["lora", "miss"]})
+    message = str(refused.value)
+    assert f"lora_variant: {' and '.join(named)} means nothing to 'miss'" in message
+    assert set(named) <= set(narrowed(space, {**asked, "lora_variant": ["lora", "dora"]}).sites())
+    assert "lora_variant" in narrowed(space, {"lora_variant": ["lora", "miss"]}).sites()
+
+
+def test_a_variant_that_nobody_knows_is_refused(card: ModelCard) -> None:
+    space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
+    with pytest.raises(SpaceError, match="lora_variant: 'vera' is not one of"):
+        narrowed(space, {"lora_variant": ["lora", "vera"]})
 
 
 def test_what_gains_nothing_is_searched_on_request_only(card: ModelCard) -> None:

@@ -99,7 +99,7 @@ class Lora(Method):
             # What follows the rank by itself, and variants that cost time before the first step or in each, are only
             # searched for those who ask.
             replace(ALPHA, on_request=True),
-            Choice(name="lora_variant", options=_variants(card), default=PLAIN, on_request=True),
+            _variant(card),
             BIAS,
             Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
             Choice(name="lora_targets", options=targets, default=ALL_LINEAR),
@@ -135,7 +135,7 @@ class Lora(Method):
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full.
 
-        MiSS has neither alpha nor a start from the weights: `lora_alpha` and `lora_init` mean nothing to it.
+        MiSS has neither alpha nor a start from the weights; the space refuses `lora_alpha` and `lora_init` beside it.
         """
         from peft import LoraConfig, MissConfig, get_peft_model
 
@@ -175,13 +175,20 @@ class Lora(Method):
         return get_peft_model(model, config)
 
 
-def _variants(card: ModelCard) -> tuple[str, ...]:
-    """Return the variants of LoRA that a model can have."""
-    variants = (PLAIN, RANK_STABILISED, DECOMPOSED)
+def _variant(card: ModelCard) -> Choice:
+    """Return the choice between the variants of LoRA that a model can have."""
+    variants: tuple[str, ...] = (PLAIN, RANK_STABILISED, DECOMPOSED)
     # peft has MiSS for `Linear` only; matrices that lie transposed are of another class.
-    if not card.quantizable:
-        return variants
-    return (*variants, SHARED)
+    if card.quantizable:
+        variants = (*variants, SHARED)
+    return Choice(
+        name="lora_variant",
+        options=variants,
+        default=PLAIN,
+        closed=True,
+        on_request=True,
+        ignores={SHARED: ("lora_alpha", "lora_init")},
+    )
 
 
 def _paper_parameters(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:

@@ -37,6 +37,7 @@ CARDS = (
         parameters=434_012_160,
         hidden_size=1024,
         layers=24,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "mdeberta-v3-base",
@@ -53,5 +54,6 @@ CARDS = (
         parameters=70_682_112,
         hidden_size=384,
         layers=12,
+        safetensors=False,
     ),
 )

@@ -15,9 +15,10 @@ MODERNBERT = Family(
     vocabulary=50_368,
     licence="apache-2.0",
 )
-ETTIN = replace(MODERNBERT, licence="mit")
+# Its last phase of training had inputs of 7,999 tokens.
+ETTIN = replace(MODERNBERT, licence="mit", positions=7999)
 # 1,833 languages and the tokenizer of Gemma 2, whose words are 197 of the base model's 307 million weights.
-MMBERT = replace(ETTIN, vocabulary=256_000, languages="multilingual")
+MMBERT = replace(MODERNBERT, licence="mit", vocabulary=256_000, languages="multilingual")
 # To transformers all three are `modernbert`, and what holds for every model of a family is equal in them.
 FAMILIES = (MODERNBERT,)
 

@@ -32,7 +32,7 @@ AUTO_BYTES = 2e9
 """What `auto` may fetch for a processor at most, in bytes: some six models up to the size of BERT base, minutes on a
 common line. All hub encoders that it considers there are 9 GB."""
 PROCESSOR_PARAMETERS = 600_000_000
-"""Weights of the largest model that `auto` considers on a processor: Qwen3 0.6B has 596 million."""
+"""Weights of the largest model that `auto` fetches for a processor: Qwen3 0.6B has 596 million."""
 WEIGHTS_SHARE = 0.5
 """Share of a GPU's memory that a model's weights may take in `auto`; adapters, activations and what the driver keeps
 need the rest. Chosen and not measured: what is predicted of each configuration decides afterwards what fits."""
@@ -318,11 +318,8 @@ def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
 def _automatic(
     cards: Mapping[str, ModelCard], families: Sequence[str], note: Note, reach: Reach
 ) -> list[ModelCard]:
-    """Return what `auto` considers within a machine's reach: all that is on it, then what it may fetch."""
-    local: list[ModelCard] = []
-    for card in local_models(cards, families):
-        if card.parameters <= reach.parameters:
-            local.append(card)
+    """Return what `auto` considers: all that is on this machine, then what is within its reach on the hub."""
+    local = local_models(cards, families)
     usable_cards: list[ModelCard] = []
     for card in local:
         if card.origin != Origin.HUB:

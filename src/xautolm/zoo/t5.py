@@ -114,6 +114,7 @@ CARDS = (
         parameters=172_119_424,
         hidden_size=512,
         layers=16,
+        safetensors=False,
     ),
     MT5.card(
         "mt5-base",
@@ -121,5 +122,6 @@ CARDS = (
         parameters=390_315_264,
         hidden_size=768,
         layers=24,
+        safetensors=False,
     ),
 )
