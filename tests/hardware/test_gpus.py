@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -83,11 +85,14 @@ def test_slices_are_places_of_their_own_with_their_own_memory() -> None:
         assert uuids() == ["MIG-11"]
 
 
-def test_a_card_for_the_display_does_not_make_the_large_one_small() -> None:
+def test_a_card_for_the_display_does_not_make_the_large_one_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with faked_driver(DISPLAY, A):
         assert uuids() == ["GPU-aa11"]
         assert [gpu.compute_capability for gpu in system_profile().gpus] == [9.0]
         # Whoever names it gets it.
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         assert uuids("cuda:0") == ["GPU-dd44"]
 
 
@@ -150,21 +155,56 @@ def test_no_driver_where_a_gpu_is_asked_for() -> None:
         system_profile("cuda")
 
 
-def test_indices_of_different_cards_count_as_cuda_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cuda_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Let CUDA count the large card before that for the display; gives the commands of the children that ask it."""
+    commands = []
+
     def answer(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         assert "CUDA_VISIBLE_DEVICES" not in options["env"]
+        commands.append(command)
         fastest_first = json.dumps(["GPU-aa11", "GPU-dd44"])
         return subprocess.CompletedProcess(command, 0, stdout=fastest_first, stderr="")
 
     child = SimpleNamespace(run=answer, SubprocessError=subprocess.SubprocessError)
     monkeypatch.setattr(gpus, "subprocess", child)
     gpus._uuids_of_cuda.cache_clear()
+    yield commands
+    gpus._uuids_of_cuda.cache_clear()
+
+
+def test_indices_of_different_cards_count_as_cuda_counts(
+    monkeypatch: pytest.MonkeyPatch, cuda_counts: list[list[str]]
+) -> None:
     with faked_driver(DISPLAY, A, visible="0"):
         assert uuids() == ["GPU-aa11"]
+    with faked_driver(DISPLAY, A):
+        assert uuids("cuda:0") == ["GPU-aa11"]
+        assert uuids("cuda:1") == ["GPU-dd44"]
+    # Once for all of them.
+    assert len(cuda_counts) == 1
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     with faked_driver(DISPLAY, A, visible="0"):
         assert uuids() == ["GPU-dd44"]
-    gpus._uuids_of_cuda.cache_clear()
+    with faked_driver(DISPLAY, A):
+        assert uuids("cuda:0") == ["GPU-dd44"]
+
+
+@pytest.mark.parametrize("visible", [None, "", "-1", "GPU-aa11", "GPU-aa11,GPU-dd44"])
+def test_cuda_is_not_asked_for_an_order_that_nothing_depends_on(
+    visible: str | None, cuda_counts: list[list[str]]
+) -> None:
+    with faked_driver(DISPLAY, A, visible=visible):
+        uuids()
+    assert cuda_counts == []
+
+
+def test_slices_that_differ_need_no_order_of_their_one_gpu(cuda_counts: list[list[str]]) -> None:
+    large = FakeGpu(uuid="MIG-33", name="NVIDIA A100 MIG 3g.40gb", memory=40 * GB)
+    divided = replace(DIVIDED, slices=(*SLICES, large))
+    with faked_driver(divided, visible="0"):
+        assert uuids() == ["MIG-11"]
+    assert cuda_counts == []
 
 
 def test_trials_let_segments_of_memory_grow_unless_they_are_told_otherwise(

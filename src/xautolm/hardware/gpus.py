@@ -13,7 +13,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -162,53 +162,60 @@ def _memory(nvml: ModuleType, handle: object) -> tuple[int, int]:
     return int(memory.total), int(memory.free)
 
 
-def visible_cards(driver: Driver) -> tuple[Card, ...]:
+def visible_cards(driver: Driver, *, are_counted: bool = False) -> tuple[Card, ...]:
     """Return the GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, in its order; without it, all.
 
     As CUDA reads it: names are cut at the first that means nothing, or stands there twice.
+
+    Args:
+        driver: What the driver says.
+        are_counted: Whether an index is to name one of them. Only then are all of them in the order of CUDA.
     """
     setting = visible_gpus()
     if setting is None:
-        return driver.cards
-    places = _in_order_of_cuda(driver)
+        return _in_order_of_cuda(driver).cards if are_counted else driver.cards
+    names = [name.strip() for name in setting.split(",")]
+    # UUIDs mean the same in any order, which a child may have to load torch for.
+    if any(name.isdecimal() for name in names):
+        driver = _in_order_of_cuda(driver)
     cards: list[Card] = []
-    for name in setting.split(","):
-        card = _named(name.strip(), places, driver.cards)
+    for name in names:
+        card = _named(name, driver)
         if card is None or card in cards:
             break
         cards.append(card)
     return tuple(cards)
 
 
-def _named(name: str, places: Sequence[tuple[Card, ...]], cards: Sequence[Card]) -> Card | None:
+def _named(name: str, driver: Driver) -> Card | None:
     """Return the GPU that a part of `CUDA_VISIBLE_DEVICES` means; None if it means none.
 
     Args:
         name: An index, or the beginning of a UUID.
-        places: GPUs or their slices, in the order in which CUDA counts.
-        cards: All of them.
+        driver: What the driver says; for an index, in the order in which CUDA counts.
     """
     if name.isdecimal():
         index = int(name)
-        if index >= len(places) or not places[index]:
+        if index >= len(driver.places) or not driver.places[index]:
             return None
         # Of a GPU in slices, CUDA takes the first.
-        return places[index][0]
+        return driver.places[index][0]
     if not name or name == NO_GPU:
         return None
-    matching = [card for card in cards if card.uuid.startswith(name)]
+    matching = [card for card in driver.cards if card.uuid.startswith(name)]
     # The beginning of several means none of them.
     if len(matching) != 1:
         return None
     return matching[0]
 
 
-def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
+def _in_order_of_cuda(driver: Driver) -> Driver:
     """Return the GPUs in the order of CUDA's indices: the fastest first, unless it is told to count along the bus."""
+    answering = [cards for cards in driver.places if cards]
     names = {card.gpu.name for card in driver.cards}
-    # Which of different cards is the fastest is CUDA's own secret.
-    if gpus_count_by_bus() or len(names) < 2:
-        return driver.places
+    # Which of different cards is the fastest is CUDA's own secret; slices of one may differ, and need no order.
+    if gpus_count_by_bus() or len(answering) < 2 or len(names) < 2:
+        return driver
     order = _uuids_of_cuda()
 
     def rank(cards: tuple[Card, ...]) -> int:
@@ -218,7 +225,8 @@ def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
         # CUDA does not know it, or did not answer.
         return len(order)
 
-    return sorted(driver.places, key=rank)
+    places = sorted(driver.places, key=rank)
+    return replace(driver, places=tuple(places))
 
 
 @cache

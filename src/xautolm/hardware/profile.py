@@ -103,7 +103,7 @@ def chosen_cards(device: str) -> tuple[Card, ...]:
     if kind not in (AUTO, DeviceKind.CUDA):
         return ()
     driver = read_driver()
-    cards = visible_cards(driver)
+    cards = visible_cards(driver, are_counted=bool(index))
     obstacle = _obstacle(driver, cards)
     if kind == AUTO:
         # A machine without GPUs is the usual one, and no trouble; GPUs that lie idle are.
