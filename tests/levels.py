@@ -28,9 +28,9 @@ class Level:
 
 LEVELS = (
     Level(
-        ("vocabulary", "printable", "importable"),
+        ("vocabulary", "printable", "importable", "notices"),
         "closed sets of names that several rooms share; text from outside as it may be printed; "
-        "functions by the place to import them from",
+        "functions by the place to import them from; warnings that are said once",
     ),
     Level(
         ("errors", "records", "settings"),
