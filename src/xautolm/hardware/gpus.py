@@ -11,8 +11,7 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
@@ -21,6 +20,7 @@ from types import ModuleType
 
 import psutil
 
+from xautolm.notices import warn_once
 from xautolm.processes import usable_cores
 from xautolm.records import Gpu
 from xautolm.settings import child_environment, gpus_count_by_bus, visible_gpus
@@ -35,6 +35,8 @@ SECONDS = 60.0
 """A child that does not say in which order CUDA counts is given up: it loads torch and starts CUDA."""
 NO_GPU = "-1"
 """An index that people write into CUDA_VISIBLE_DEVICES so that nothing is seen."""
+HIDING = frozenset({"", NO_GPU, "NoDevFiles"})
+"""Values of CUDA_VISIBLE_DEVICES that mean no GPU; the last is that of Slurm, in a job that asked for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Driver:
     """For each GPU, in the order of the bus: itself or its slices; nothing for one that does not answer."""
     cuda: int = 0
     """The newest version of CUDA that it runs, 1,000 times the major and 10 times the minor; 0 without a driver."""
+    troubles: tuple[str, ...] = ()
+    """Why it, or GPUs that it counts, cannot be asked or used."""
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -67,58 +71,74 @@ class Driver:
 
 
 def read_driver() -> Driver:
-    """Ask the driver; it answers in milliseconds."""
-    with _nvml() as nvml:
-        if nvml is None:
-            return Driver()
-        try:
-            cuda = nvml.nvmlSystemGetCudaDriverVersion()
-            count = nvml.nvmlDeviceGetCount()
-        except nvml.NVMLError as error:
-            logger.warning("the driver of the GPUs does not answer, and none is used: %s", error)
-            return Driver()
-        places = []
-        for index in range(count):
-            cards = _cards_at(nvml, index)
-            places.append(cards)
-        return Driver(places=tuple(places), cuda=cuda)
-
-
-@contextmanager
-def _nvml() -> Iterator[ModuleType | None]:
-    """Give the driver's library, opened; None where there is no driver, or it does not answer."""
+    """Ask the driver, which answers in milliseconds, and warn of what keeps GPUs from being used."""
     try:
         import pynvml
     except ImportError:
         # It is no dependency where NVIDIA has no drivers.
-        yield None
-        return
+        return Driver()
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
+    except pynvml.NVMLError as error:
+        return _without_answer(pynvml, error)
     try:
-        yield pynvml
+        driver = _described(pynvml)
+    except pynvml.NVMLError as error:
+        return _without_answer(pynvml, error)
     finally:
         pynvml.nvmlShutdown()
+    for trouble in driver.troubles:
+        warn_once(trouble)
+    return driver
+
+
+def _without_answer(nvml: ModuleType, error: Exception) -> Driver:
+    """Return what is known of a driver that does not answer at all."""
+    trouble = f"the driver of the GPUs does not answer, and none is used: {error}"
+    # Machines without GPUs may have parts of a driver; one that was updated without a restart is no such machine.
+    usual = (nvml.NVML_ERROR_LIBRARY_NOT_FOUND, nvml.NVML_ERROR_DRIVER_NOT_LOADED)
+    if getattr(error, "value", None) not in usual:
+        warn_once(trouble)
+    return Driver(troubles=(trouble,))
+
+
+def _described(nvml: ModuleType) -> Driver:
+    """Return what the driver says.
+
+    Raises:
+        NVMLError: It does not answer.
+    """
+    cuda = nvml.nvmlSystemGetCudaDriverVersion()
+    places = []
+    troubles = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        cards: tuple[Card, ...] = ()
+        try:
+            cards = _cards_at(nvml, index)
+        except nvml.NVMLError as error:
+            troubles.append(f"GPU {index} does not answer and is left out: {error}")
+        else:
+            if not cards:
+                troubles.append(f"GPU {index} is to be divided (MIG), but has no slice to run on")
+        places.append(cards)
+    return Driver(places=tuple(places), cuda=cuda, troubles=tuple(troubles))
 
 
 def _cards_at(nvml: ModuleType, index: int) -> tuple[Card, ...]:
-    """Return a GPU, or its slices if it is divided; nothing if it does not answer, as one that was lost."""
-    try:
-        whole = nvml.nvmlDeviceGetHandleByIndex(index)
-        # Only the whole has a compute capability.
-        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
-        capability = float(f"{major}.{minor}")
-        handles = _slices(nvml, whole)
-        if handles is None:
-            handles = [whole]
-        cards = [_card(nvml, handle, capability) for handle in handles]
-        return tuple(cards)
-    except nvml.NVMLError as error:
-        logger.warning("GPU %d does not answer and is left out: %s", index, error)
-        return ()
+    """Return a GPU, or its slices if it is divided, which may have none.
+
+    Raises:
+        NVMLError: It does not answer, as one that was lost.
+    """
+    whole = nvml.nvmlDeviceGetHandleByIndex(index)
+    # Only the whole has a compute capability.
+    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
+    capability = float(f"{major}.{minor}")
+    handles = _slices(nvml, whole)
+    if handles is None:
+        handles = [whole]
+    cards = [_card(nvml, handle, capability) for handle in handles]
+    return tuple(cards)
 
 
 def _slices(nvml: ModuleType, whole: object) -> list[object] | None:
@@ -185,6 +205,12 @@ def visible_cards(driver: Driver, *, are_counted: bool = False) -> tuple[Card, .
             break
         cards.append(card)
     return tuple(cards)
+
+
+def are_hidden() -> bool:
+    """Return whether `CUDA_VISIBLE_DEVICES` is there to hide all GPUs, and not to name one that there is not."""
+    setting = visible_gpus()
+    return setting is not None and setting.strip() in HIDING
 
 
 def _named(name: str, driver: Driver) -> Card | None:
