@@ -135,7 +135,10 @@ def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experie
     objectives = recorded_objectives(info)
     points = []
     for experience in front:
-        values = objective_values(experience.outcome, objectives) or ()
+        values: list[float | None] = []
+        for value in objective_values(experience.outcome, objectives) or ():
+            # A cost that was not measured is infinite among rivals; JSON has no such number.
+            values.append(value if math.isfinite(value) else None)
         model = folder.model(experience.trial).relative_to(folder.root)
         point = {
             "trial": experience.trial,

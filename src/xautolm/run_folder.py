@@ -20,7 +20,7 @@ from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.importable import is_function_name
 from xautolm.notices import warn_once
-from xautolm.objectives import EVALUATION_TIME
+from xautolm.objectives import COSTS_OF_USE, EVALUATION_TIME
 from xautolm.records import (
     Budget,
     DataProfile,
@@ -538,6 +538,9 @@ def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutc
         return outcome
     values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
     for name in objectives:
+        # A trial that was stopped has no model to measure, and a measurement may fail.
+        if name in COSTS_OF_USE:
+            continue
         value = values.get(name)
         if value is None or not math.isfinite(value):
             raise DamagedFileError(folder.result, f"it says {value} for {name}")
