@@ -13,7 +13,7 @@ import pandas as pd
 from xautolm.execution import Executor
 from xautolm.metrics import constant_scores
 from xautolm.objectives import Objective, lead_of, objective_values
-from xautolm.records import Evaluation, Experience, LearningCurve, TrialOutcome, TrialSpec
+from xautolm.records import Experience, LearningCurve, TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder, Say
 from xautolm.search.pruning import Rivals, reason_to_stop
 from xautolm.space.shares import rung_share
@@ -207,15 +207,10 @@ def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:
 
 def curve_of(outcome: TrialOutcome) -> LearningCurve:
     """Return the curve of a trial that has ended, as its outcome tells it: with whole evaluations only."""
-    evaluations = []
-    for point in outcome.history:
-        values = dict(point)
-        epoch = values.pop("epoch", 0.0)
-        seconds = values.pop("seconds", 0.0)
-        evaluations.append(Evaluation(epoch=epoch, seconds=seconds, values=values))
+    evaluations = outcome.evaluations
     last = evaluations[-1]
     return LearningCurve(
-        evaluations=tuple(evaluations),
+        evaluations=evaluations,
         epoch=last.epoch,
         seconds=last.seconds,
         planned_epochs=last.epoch,

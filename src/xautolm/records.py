@@ -113,10 +113,6 @@ class TrialOutcome:
     planned_time: float | None = None
     """Seconds of training plus validation that the whole training would have taken, by estimate; None where it ended as
     planned."""
-    latency: float | None = None
-    """Seconds in which the model answers one text by itself; None where no objective asked for it, or that failed."""
-    model_size: int | None = None
-    """Bytes of the model's weights on disk; None where it left none, and in records from before it was measured."""
 
     @property
     def succeeded(self) -> bool:
@@ -144,6 +140,19 @@ class TrialOutcome:
         if self.planned_time is not None:
             return self.planned_time
         return self.evaluation_time
+
+    @property
+    def evaluations(self) -> tuple[Evaluation, ...]:
+        """Return the history as evaluations, all of the whole validation split."""
+        evaluations = []
+        for point in self.history:
+            values = dict(point)
+            epoch = values.pop("epoch", 0.0)
+            seconds = values.pop("seconds", 0.0)
+            # Neither a loss nor a metric.
+            values.pop(BODY_SECONDS, None)
+            evaluations.append(Evaluation(epoch=epoch, seconds=seconds, values=values))
+        return tuple(evaluations)
 
     @property
     def is_evidence(self) -> bool:
@@ -365,10 +374,6 @@ class ModelCard:
     """Branch, tag or commit of the repository; empty for the main branch."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
-    safetensors: bool = True
-    """Whether its hub repository holds safetensors, as far as is known; other weights are never loaded."""
-    rate_exponent: float | None = None
-    """Power of the width by which its best learning rate falls where it says words; None where that is not known."""
 
     @property
     def distribution(self) -> str:
@@ -488,8 +493,6 @@ class TrialSpec:
     """UUID of the only GPU that the trial's process sees; empty where it computes on something else."""
     lacks_masters: bool = False
     """Whether what is trained is stored in bfloat16 with the optimizer's state, since float32 would not fit."""
-    measures_latency: bool = False
-    """Whether the trained model is asked for single texts, because the search minimises the time that this takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -215,20 +215,25 @@ class TrialFolder:
 
         A trial may be writing at this very moment: a line that is not whole, or is no JSON object, is passed over.
         """
-        steps = []
-        for line in self._progress_tail().splitlines():
-            try:
-                values = json.loads(line)
-            except (ValueError, RecursionError):
-                continue
-            if not isinstance(values, dict):
-                continue
-            numbers = {}
-            for name, value in values.items():
-                if _is_number(value):
-                    numbers[name] = value
-            steps.append(numbers)
-        return steps
+        return _numbers_in(self._progress_tail())
+
+    def progress_since(self, position: int) -> tuple[list[dict[str, float]], int]:
+        """Return what the progress says in numbers from a position on, and the position behind it.
+
+        A line that is still being written is left for the next call.
+
+        Args:
+            position: In bytes; 0 for the beginning.
+        """
+        try:
+            with self.progress.open("rb") as file:
+                file.seek(position)
+                content = file.read()
+        except OSError:
+            return [], position
+        end = content.rfind(b"\n") + 1
+        text = content[:end].decode("utf-8", errors="replace")
+        return _numbers_in(text), position + end
 
     def _progress_tail(self) -> str:
         """Return the end of the progress file, whose first line may be cut; empty where there is no such file."""
@@ -253,12 +258,7 @@ class TrialFolder:
         lines = last_attempt(self.progress_lines())
         if not lines:
             return None
-        evaluations = []
-        for line in lines:
-            # Other lines say how far the training has come, without scores.
-            scores = [line.get(name, math.nan) for name in metrics]
-            if all(math.isfinite(score) for score in scores):
-                evaluations.append(_evaluation(line))
+        evaluations = [evaluation_of(line) for line in lines if is_evaluation(line, metrics)]
         last = lines[-1]
         epoch = last.get("epoch", 0.0)
         step = last.get("step", 0.0)
@@ -278,6 +278,30 @@ class TrialFolder:
         """Delete the model and what is left of its epochs."""
         for folder in (self.model, self.checkpoints):
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def _numbers_in(text: str) -> list[dict[str, float]]:
+    """Return the numbers in lines of JSON; a line that is not whole, or is no object, is passed over."""
+    steps = []
+    for line in text.splitlines():
+        try:
+            values = json.loads(line)
+        except (ValueError, RecursionError):
+            continue
+        if not isinstance(values, dict):
+            continue
+        numbers = {}
+        for name, value in values.items():
+            if _is_number(value):
+                numbers[name] = value
+        steps.append(numbers)
+    return steps
+
+
+def is_evaluation(line: Mapping[str, float], metrics: Sequence[str]) -> bool:
+    """Return whether a line of progress has all metrics; others say how far the training has come."""
+    scores = [line.get(name, math.nan) for name in metrics]
+    return all(math.isfinite(score) for score in scores)
 
 
 def _is_number(value: object) -> bool:
@@ -355,7 +379,7 @@ def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> Tri
     )
 
 
-def _evaluation(line: Mapping[str, float]) -> Evaluation:
+def evaluation_of(line: Mapping[str, float]) -> Evaluation:
     """Return what a line of progress says as an evaluation: all that counts nothing is a loss or a metric."""
     values = {name: value for name, value in line.items() if name not in COUNTERS}
     rows = line.get(PARTIAL_ROWS)
