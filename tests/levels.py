@@ -28,9 +28,9 @@ class Level:
 
 LEVELS = (
     Level(
-        ("vocabulary", "printable", "importable", "notices"),
+        ("vocabulary", "printable", "importable"),
         "closed sets of names that several rooms share; text from outside as it may be printed; "
-        "functions by the place to import them from; warnings that are said once",
+        "functions by the place to import them from",
     ),
     Level(
         ("errors", "records", "settings"),
@@ -66,9 +66,10 @@ LEVELS = (
         "things, each for itself",
     ),
     Level(
-        ("run_folder", "search_space", "resources", "description"),
+        ("run_folder", "search_space", "resources", "description", "callbacks"),
         "the files of a run; the only places where zoo, methods and task meet: the space, and "
-        "what a configuration will need; meta-features of a task's data",
+        "what a configuration will need; meta-features of a task's data; what a search tells to "
+        "objects of a person's own",
     ),
     Level(
         (
@@ -83,10 +84,11 @@ LEVELS = (
             "opening",
             "forecaster",
             "traits",
+            "trackers",
         ),
         "engines; none imports another; a run inside a pickle; what a search begins with, in order; "
         "what is predicted of a trial when it begins; what a configuration's model is and what its "
-        "training needs, as numbers for the models",
+        "training needs, as numbers for the models; programs that track experiments",
     ),
     Level(
         (
@@ -116,13 +118,13 @@ LEVELS = (
         "after every check",
     ),
     Level(
-        ("loop", "artifacts", "best_model", "publishing"),
-        "the conductor, what a run leaves behind, and its winner at work and on a hub",
+        ("loop", "artifacts", "best_model"),
+        "the conductor, what a run leaves behind, and its winner at work",
     ),
     Level(
-        ("operations", "serving", "exporting"),
+        ("operations",),
         "search, score, describe, advise, report: what `AutoLM` and the command line call, "
-        "without scikit-learn; the winner as a web service and in other formats",
+        "without scikit-learn",
     ),
     Level(
         ("automl",),

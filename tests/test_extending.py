@@ -8,12 +8,15 @@ from pathlib import Path
 from typing import Any
 from unittest import SkipTest
 
+import pandas as pd
 import pytest
 
+from tests.trackers.searches import fit
 from xautolm.records import Form
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS, BaseTask
 from xautolm.tasks.forms import FORMS
+from xautolm.trackers import TRACKERS
 
 PAGE = Path(__file__).parents[1] / "docs" / "extending.md"
 
@@ -56,6 +59,23 @@ def test_the_example_keeps_the_contract_of_its_kind(heading: str, test: str) -> 
 
 def test_the_strategy_keeps_its_contract(tmp_path: Path) -> None:
     example("A search strategy")["test_the_strategy"](tmp_path)
+
+
+def test_the_callback_and_the_tracker_are_told_of_a_search(
+    tmp_path: Path,
+    tickets: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    bell = example("A callback")["Bell"]()
+    tracker = example("A tracker")["TRACKER"]
+    monkeypatch.setitem(TRACKERS.things, tracker.name, tracker)
+    auto = fit(tmp_path / "run", tickets, tracker.name, callbacks=(bell,))
+    assert bell.lines[0] == "trial 0, step 10: 0.100"
+    assert any(line.startswith("trial 2 leads with") for line in bell.lines)
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("data frame ")
+    assert lines[-1] == f"the best trial is {auto.best_.trial}"
 
 
 def test_the_executor_keeps_its_contract(tmp_path: Path) -> None:

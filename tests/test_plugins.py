@@ -23,6 +23,7 @@ from xautolm.search_space import build_space, data_needs
 from xautolm.space import Space
 from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
+from xautolm.trackers import TRACKERS, check_tracker
 from xautolm.zoo import FAMILIES, ZOO, family_of
 
 PACKAGE = "toy_things"
@@ -123,6 +124,16 @@ STRATEGY = """
     THING = Strategy(name="toy", title="a toy", make=lambda space, seed, memory: RandomSampler(seed=seed))
 """
 
+TRACKER = """
+    from xautolm.trackers import Tracker
+
+    class Toy:
+        def __init__(self, run):
+            self.run = run
+
+    THING = Tracker(name="toy", module="json", begin=Toy)
+"""
+
 
 def offers_model(material: Material) -> bool:
     return "toy-model" in str(material.space(ZOO.get("toy-model"), "head").to_plain())
@@ -155,6 +166,7 @@ KINDS = {
         "toy",
         lambda it: SAMPLERS.get("toy").make(it.space(it.card, "head"), 0, None),
     ),
+    "tracker": Kind(TRACKERS, TRACKER, "toy", lambda _: check_tracker(TRACKERS.get("toy")) is None),
 }
 """Everything that can be added; a new kind is a line here."""
 

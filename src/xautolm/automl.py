@@ -15,6 +15,7 @@ from sklearn.utils import ClassifierTags, RegressorTags, Tags
 
 from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
+from xautolm.callbacks import Callback
 from xautolm.class_values import ClassValues
 from xautolm.data import input_table
 from xautolm.errors import UsageError
@@ -132,6 +133,7 @@ class AutoLM(BaseEstimator):
         parallel: int | str | None = None,
         device: str = "auto",
         explain: bool = False,
+        report_to: Names = (),
         store: str | None = None,
         out: str | None = None,
     ) -> None:
@@ -165,6 +167,7 @@ class AutoLM(BaseEstimator):
         self.parallel = parallel
         self.device = device
         self.explain = explain
+        self.report_to = report_to
         self.store = store
         self.out = out
 
@@ -183,6 +186,7 @@ class AutoLM(BaseEstimator):
         y: object = None,
         *,
         validation: object = None,
+        callbacks: Sequence[Callback] = (),
         screen: Screen | None = None,
         executor: Executor | None = None,
         started: float | None = None,
@@ -197,6 +201,8 @@ class AutoLM(BaseEstimator):
                 by position; for several labels a row, lists of names or a frame of 0 and 1 whose columns are the
                 names. Or the name of the column in `X`.
             validation: Data to validate on, in place of the option of that name; also as a pair `(X, y)`.
+            callbacks: Objects with any of the methods `started`, `evaluated` and `finished`, which are called for every
+                trial with the records of `xautolm.callbacks`. An error in one is told once, and ends nothing.
             screen: What shows the progress; chosen by the terminal by default.
             executor: What runs the trials; this machine by default.
             started: When the budget's time began, as `time.monotonic` counts it; with this call by default.
@@ -209,7 +215,15 @@ class AutoLM(BaseEstimator):
         options = self.options
         if validation is not None:
             options = options.model_copy(update={"validation": validation})
-        self.run_ = fit_run(X, y, options, screen=screen, executor=executor, started=started)
+        self.run_ = fit_run(
+            X,
+            y,
+            options,
+            callbacks=callbacks,
+            screen=screen,
+            executor=executor,
+            started=started,
+        )
         # The winner of an earlier fit is another model.
         self._model = None
         task = TASKS.get(options.task)

@@ -59,9 +59,11 @@ def search(session: Session) -> list[Experience]:
             for number, outcome in ended:
                 experience = conclude(session, standing, number, outcome)
                 session.screen.finished(experience, standing)
+                tell_finished(session, standing, experience)
                 misfortunes = 0 if outcome.is_evidence else misfortunes + 1
                 if misfortunes == LARGEST_MISFORTUNE:
                     raise _too_many_misfortunes(outcome)
+            session.callbacks.look()
             show(session, standing)
         session.record([], are_last=True)
         session.clock.note()
@@ -81,6 +83,13 @@ def stop_hopeless(session: Session, standing: Standing) -> None:
     """Stop the running trials that can no longer reach the front; nothing where pruning is turned off."""
     if session.pruner is not None:
         session.pruner.stop_hopeless(session.executor, standing.running, standing.experiences)
+
+
+def tell_finished(session: Session, standing: Standing, experience: Experience) -> None:
+    """Tell the callbacks that a trial has ended."""
+    folder = session.folder.trial(experience.trial)
+    ended = len(standing.experiences)
+    session.callbacks.finished(experience, folder, standing.best, standing.front, ended)
 
 
 def show(session: Session, standing: Standing) -> None:
@@ -177,6 +186,7 @@ def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limit
     standing.running[number] = spec
     estimate = scenario.resources.predict(configuration)
     session.screen.started(number, configuration, estimate.seconds)
+    session.callbacks.started(spec, folder, forecast)
 
 
 def within(limits: Limits, clock: Clock) -> Limits:
@@ -276,7 +286,18 @@ def end_early(session: Session) -> list[Experience]:
             session.study.tell(number, outcome)
     session.store.add(experiences)
     keep_weights(session, experiences, ())
+    tell_interrupted(session, experiences)
     return experiences
+
+
+def tell_interrupted(session: Session, experiences: list[Experience]) -> None:
+    """Tell the callbacks what came of the trials that were running when the search was ended from outside."""
+    standing = Standing(lead=session.scenario.lead, folder=session.folder, experiences=experiences)
+    outcomes = {experience.trial: experience.outcome for experience in experiences}
+    standing.front = pareto_front(outcomes, session.scenario.objectives)
+    for experience in experiences:
+        # Of those that ended before, the callbacks know already.
+        tell_finished(session, standing, experience)
 
 
 def explain(session: Session, asked: AskedTrial) -> None:

@@ -6,6 +6,7 @@ Without scikit-learn, whose loading would take a second of every command.
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,18 +16,18 @@ import numpy as np
 
 from xautolm.artifacts import finish, parting_words, write_report, write_tables
 from xautolm.best_model import BestModel
+from xautolm.callbacks import Callback
 from xautolm.data import labelled, training_data
 from xautolm.errors import DataError, NoModelError, SearchEndedError
 from xautolm.execution import Executor
 from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
 from xautolm.metrics import scores
-from xautolm.notices import warn_once
 from xautolm.options import FitOptions, config_text
 from xautolm.recommend import Advice, recommend
 from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
-from xautolm.run_folder import RunFolder, folder_errors
+from xautolm.run_folder import RunFolder, folder_errors, warn_once
 from xautolm.scenario import described, given_columns
 from xautolm.search_space import data_needs
 from xautolm.serialization import write_text
@@ -52,6 +53,7 @@ def fit_run(
     y: object,
     options: FitOptions,
     *,
+    callbacks: Sequence[Callback] = (),
     screen: Screen | None = None,
     executor: Executor | None = None,
     started: float | None = None,
@@ -62,6 +64,7 @@ def fit_run(
         X: As for `AutoLM.fit`.
         y: As for `AutoLM.fit`.
         options: What the user asked for.
+        callbacks: Told of every trial, beside the trackers that the options name.
         screen: What shows the progress; chosen by the terminal by default.
         executor: What runs the trials; this machine by default.
         started: When the budget's time began, as `time.monotonic` counts it; with this call by default.
@@ -78,12 +81,13 @@ def fit_run(
         screen = choose_screen(quiet=False, as_json=False)
     as_asked = options
     data, options = shaped(X, y, options)
-    with open_session(data, options, screen, executor, started) as session:
+    with open_session(data, options, screen, executor, started, callbacks) as session:
         folder = session.folder
         with folder_errors(folder.root):
             _note_start(session, X, as_asked, started)
         try:
             folder.mark(Stage.SEARCH)
+            session.open_trackers()
             experiences = search(session)
             folder.mark(Stage.SCORING)
             finish(session, experiences)
@@ -94,12 +98,17 @@ def fit_run(
                 # The same trouble may come again; what the user has to know is what came first.
                 with suppress(NoModelError, SearchEndedError):
                     finish(session, experiences, is_early=True)
+            session.trackers.end(experiences, is_early=True)
             ended.add_note(parting_words(session.folder, session.info))
+            raise
+        except NoModelError:
+            session.trackers.end(session.folder.experiences(), is_early=False)
             raise
         finally:
             # Where the disk is full, the page does without.
             with suppress(OSError):
                 folder.mark(Stage.END)
+        session.trackers.end(experiences, is_early=False)
     return folder
 
 

@@ -251,9 +251,8 @@ class FitOptions(BaseModel):
     objectives: Annotated[
         ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")
     ] = ()
-    """What to improve, separated by commas: metrics of the task, `evaluation_time`, `latency` (seconds to answer one
-    text on this machine) and `model_size` (bytes on disk). A metric of your own is a function of targets and
-    predictions: `my_metrics:mean_cost`, or in Python the function itself."""
+    """What to improve, separated by commas: metrics of the task and `evaluation_time`. A metric of your own is a
+    function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
     models: Annotated[Names, IN_SEARCH] = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`, separated by commas."""
     families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = (
@@ -316,6 +315,11 @@ class FitOptions(BaseModel):
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     explain: Annotated[bool, IN_OUTPUT] = False
     """Say of each proposal where it came from; the trial's folder has it as `explanation.json` in any case."""
+    report_to: Annotated[
+        Names, Shown(group=Group.OUTPUT, default="none", choices="xautolm.trackers:TRACKER")
+    ] = ()
+    """Programs that track experiments and are told of every trial, separated by commas; each is an extra of this
+    package, and its own settings say where its server is."""
     store: Annotated[
         str | None,
         Shown(group=Group.OUTPUT, default="XAUTOLM_STORE, else in the user's data folder"),

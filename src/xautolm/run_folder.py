@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import json
+import logging
 import math
 import os
 import re
@@ -11,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -19,8 +21,7 @@ from filelock import FileLock, Timeout
 from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.importable import is_function_name
-from xautolm.notices import warn_once
-from xautolm.objectives import COSTS_OF_USE, EVALUATION_TIME
+from xautolm.objectives import EVALUATION_TIME
 from xautolm.records import (
     Budget,
     DataProfile,
@@ -36,6 +37,8 @@ from xautolm.records import (
 from xautolm.serialization import from_plain, read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, TrialFolder
 from xautolm.vocabulary import Split, Stage
+
+logger = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 COPY = "data/run.json"
@@ -60,6 +63,12 @@ Say = Callable[[str], None]
 def holds_adapters(folder: Path) -> bool:
     """Return whether a model's folder holds adapters only, which a large model leaves until it has won."""
     return (folder / ADAPTERS).is_file()
+
+
+@cache
+def warn_once(text: str) -> None:
+    """Warn of something, the first time."""
+    logger.warning(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,8 +120,8 @@ class RunFolder:
 
     Layout: `run.json`, `fit.yaml` (its options), `study.db` (Optuna), `clock.json`, `timeline.jsonl`,
     `warm_start.json`, `data/`, `tokens/`,
-    `features/`, `trials/0007/` (see `TrialFolder`); from the first success on `best/` and `results.json`; at the end
-    `test/`, `pareto.json`, `leaderboard.csv`, `report.html`.
+    `features/`, `trials/0007/` (see `TrialFolder`); with trackers `reported/`; from the first success on `best/` and
+    `results.json`; at the end `test/`, `pareto.json`, `leaderboard.csv`, `report.html`.
 
     The folder is the truth: what `study.db` says is mended by it, and a file that is damaged costs that file at most.
     """
@@ -178,6 +187,10 @@ class RunFolder:
     def report(self) -> Path:
         """Return the run's page."""
         return self.root / "report.html"
+
+    def reported(self, tracker: str) -> Path:
+        """Return the file that says which trials a tracker has to their end."""
+        return self.root / "reported" / f"{tracker}.json"
 
     @property
     def data(self) -> Path:
@@ -538,9 +551,6 @@ def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutc
         return outcome
     values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
     for name in objectives:
-        # A trial that was stopped has no model to measure, and a measurement may fail.
-        if name in COSTS_OF_USE:
-            continue
         value = values.get(name)
         if value is None or not math.isfinite(value):
             raise DamagedFileError(folder.result, f"it says {value} for {name}")

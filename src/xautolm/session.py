@@ -12,6 +12,7 @@ from types import TracebackType
 
 from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
+from xautolm.callbacks import Callback, Callbacks, check_callbacks
 from xautolm.description import feature_cache, is_whole
 from xautolm.execution import Executor, LocalExecutor, default_launcher
 from xautolm.experience import with_starter
@@ -41,6 +42,7 @@ from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
+from xautolm.trackers import TRACKERS, Reporters, Tracker, check_tracker
 from xautolm.vocabulary import DeviceKind, Recall
 from xautolm.warm_start import NONE, chosen_start, remembered
 
@@ -67,6 +69,10 @@ class OpenedRun:
     store: SearchStore
     executor: Executor
     screen: Screen
+    trackers: Sequence[Tracker]
+    """Those that the options name, whose clients are installed."""
+    callbacks: Sequence[Callback]
+    """The user's own."""
 
     @property
     def folder(self) -> RunFolder:
@@ -99,6 +105,10 @@ class Session:
     forecaster: Forecaster
     """Says what is to be expected of a trial that begins."""
     features: LateFeatures
+    trackers: Reporters
+    """Tell the trackers that the options name."""
+    callbacks: Callbacks
+    """Tell the objects that the user gave, and the trackers, what happens."""
     handles: ExitStack
     """Closes what is open, the last first."""
     unrecorded: list[Experience] = field(default_factory=list)
@@ -157,6 +167,14 @@ class Session:
             return self.info
         return replace(self.info, features=features)
 
+    def open_trackers(self) -> None:
+        """Let the trackers open their runs, and tell them the trials of earlier sessions that they lack.
+
+        Raises:
+            UsageError: A tracker refuses.
+        """
+        self.trackers.open(self.experiences)
+
     def measure_features(self) -> None:
         """Let a child measure the meta-features that are not known, beside the trials."""
         default = self.scenario.space.default()
@@ -214,7 +232,6 @@ class Session:
             proposal=proposal,
             import_folders=import_folders(self.info.metrics),
             computes_in_bf16=scenario.system.computes_in_bf16,
-            measures_latency=scenario.measures_latency,
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:
@@ -249,6 +266,7 @@ def open_session(
     screen: Screen,
     executor: Executor | None = None,
     started: float | None = None,
+    callbacks: Sequence[Callback] = (),
 ) -> Session:
     """Check everything, then open the run's folder, its study and the store.
 
@@ -260,6 +278,7 @@ def open_session(
         screen: Where notes go; closed with the session.
         executor: Runs the trials, and is closed with the session; this machine's processes by default.
         started: When the command began, on the monotonic clock, from where on time counts; now by default.
+        callbacks: Told what happens.
 
     Raises:
         UsageError: Anything that would make the search fail or its result meaningless.
@@ -268,6 +287,10 @@ def open_session(
         started = time.monotonic()
     # What costs nothing to check is checked first.
     strategy = SAMPLERS.get(options.sampler)
+    check_callbacks(callbacks)
+    trackers = [TRACKERS.get(name) for name in dict.fromkeys(options.report_to)]
+    for tracker in trackers:
+        check_tracker(tracker)
     warm_start = chosen_start(options.warm_start, options.warm_start_options, strategy)
     if options.out:
         place = Path(options.out).absolute()
@@ -300,6 +323,8 @@ def open_session(
             store=store,
             executor=executor,
             screen=screen,
+            trackers=trackers,
+            callbacks=callbacks,
         )
         with folder_errors(folder.root):
             return _session_of(run, started, handles)
@@ -356,6 +381,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     used = seconds_used(folder.clock, experiences, scenario.parallel, say)
     clock = Clock(folder.clock, options.spending, used, started)
     pruner = _pruner(run, past) if options.pruning else None
+    reporters = Reporters(run.trackers, info, folder, say)
     return Session(
         run=run,
         study=study,
@@ -367,6 +393,8 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
         experiences=experiences,
         forecaster=forecaster,
         features=features,
+        trackers=reporters,
+        callbacks=Callbacks([*run.callbacks, *reporters.reporters], say),
         handles=handles.pop_all(),
         # The store may lack those of a session that was killed before it knew the meta-features.
         unrecorded=list(experiences),

