@@ -28,9 +28,9 @@ class Level:
 
 LEVELS = (
     Level(
-        ("vocabulary", "printable", "importable"),
+        ("vocabulary", "printable", "importable", "notices"),
         "closed sets of names that several rooms share; text from outside as it may be printed; "
-        "functions by the place to import them from",
+        "functions by the place to import them from; warnings that are said once",
     ),
     Level(
         ("errors", "records", "settings"),
@@ -118,13 +118,13 @@ LEVELS = (
         "after every check",
     ),
     Level(
-        ("loop", "artifacts", "best_model"),
-        "the conductor, what a run leaves behind, and its winner at work",
+        ("loop", "artifacts", "best_model", "publishing"),
+        "the conductor, what a run leaves behind, and its winner at work and on a hub",
     ),
     Level(
-        ("operations",),
+        ("operations", "serving", "exporting"),
         "search, score, describe, advise, report: what `AutoLM` and the command line call, "
-        "without scikit-learn",
+        "without scikit-learn; the winner as a web service and in other formats",
     ),
     Level(
         ("automl",),

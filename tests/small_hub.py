@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import threading
@@ -15,6 +16,7 @@ from urllib.parse import unquote, urlsplit
 
 import numpy as np
 import pytest
+import yaml
 from safetensors.numpy import save_file
 from tokenizers import Tokenizer, models
 
@@ -69,6 +71,10 @@ class SmallHub:
         self.shelves: dict[str, Shelf] = {}
         self.requests: list[str] = []
         """Method and path of each, in order."""
+        self.writers: set[str] = set()
+        """Tokens that may make repositories and write to them."""
+        self.large_files: dict[str, bytes] = {}
+        """By the digest under which Git's extension for large files sends them, before the commit that names them."""
         hub = self
 
         class Handler(_Handler):
@@ -137,6 +143,105 @@ class _Handler(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         self.serve()
+
+    def do_POST(self) -> None:
+        self.take()
+
+    def do_PUT(self) -> None:
+        self.take()
+
+    def take(self) -> None:
+        """Answer what is sent to the hub."""
+        path = unquote(urlsplit(self.path).path)
+        self.small_hub.requests.append(f"{self.command} {path}")
+        content = self.sent()
+        parts = path.strip("/").split("/")
+        # A large file goes to a storage that asks for no token: its address is the permission.
+        if self.command == "PUT":
+            self.small_hub.large_files[parts[-1]] = content
+            return self.answer(200, b"", {})
+        if not self.token():
+            return self.refuse(401, "")
+        if self.token() not in self.small_hub.writers:
+            return self.refuse(403, "")
+        if parts == ["api", "repos", "create"]:
+            return self.make(json.loads(content))
+        if parts == ["api", "validate-yaml"]:
+            return self.check_card(json.loads(content)["content"])
+        if path.endswith(".git/info/lfs/objects/batch"):
+            return self.tell_places(json.loads(content)["objects"])
+        hub_id = "/".join(parts[2:4])
+        shelf = self.small_hub.shelves[hub_id]
+        if shelf.status != 200:
+            return self.refuse(shelf.status, shelf.error)
+        if parts[4] == "preupload":
+            return self.tell_modes(json.loads(content)["files"])
+        assert parts[4] == "commit"
+        self.commit(shelf, [json.loads(line) for line in content.splitlines()])
+        url = f"{self.small_hub.address}/{hub_id}/commit/{COMMIT}"
+        return self.tell_json({"commitUrl": url, "commitOid": COMMIT, "success": True})
+
+    def sent(self) -> bytes:
+        """Return what a request brings; the client sends files in chunks, each behind its length."""
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        chunks = []
+        while size := int(self.rfile.readline(), 16):
+            chunks.append(self.rfile.read(size))
+            self.rfile.readline()
+        self.rfile.readline()
+        return b"".join(chunks)
+
+    def make(self, order: dict[str, Any]) -> None:
+        hub_id = f"{order['organization']}/{order['name']}"
+        is_there = hub_id in self.small_hub.shelves
+        if not is_there:
+            is_private = order.get("visibility") == "private"
+            self.small_hub.add(hub_id, {}, private=is_private)
+        url = f"{self.small_hub.address}/{hub_id}"
+        self.tell_json({"url": url}, 409 if is_there else 200)
+
+    def check_card(self, card: str) -> None:
+        """Refuse a card as the hub does: no metadata, or scores without a task or a number."""
+        _, metadata, _ = card.split("---\n", 2)
+        errors = []
+        for model in yaml.safe_load(metadata)["model-index"]:
+            for result in model["results"]:
+                scores = [score["value"] for score in result["metrics"]]
+                if not result["task"]["type"] or not all(map(np.isfinite, scores)):
+                    errors.append({"message": f"{result} is no result"})
+        self.tell_json({"errors": errors, "warnings": []}, 400 if errors else 200)
+
+    def tell_modes(self, files: list[dict[str, Any]]) -> None:
+        modes = []
+        for file in files:
+            mode = "lfs" if file["path"].endswith(".safetensors") else "regular"
+            modes.append({"path": file["path"], "uploadMode": mode, "shouldIgnore": False})
+        self.tell_json({"files": modes})
+
+    def tell_places(self, objects: list[dict[str, Any]]) -> None:
+        places = []
+        for item in objects:
+            href = f"{self.small_hub.address}/large-files/{item['oid']}"
+            places.append(item | {"actions": {"upload": {"href": href}}})
+        self.tell_json({"transfer": "basic", "objects": places})
+
+    def commit(self, shelf: Shelf, lines: list[dict[str, Any]]) -> None:
+        for line in lines:
+            value = line["value"]
+            match line["key"]:
+                case "file":
+                    shelf.files[value["path"]] = base64.b64decode(value["content"])
+                case "lfsFile":
+                    content = self.small_hub.large_files[value["oid"]]
+                    assert hashlib.sha256(content).hexdigest() == value["oid"]
+                    shelf.files[value["path"]] = content
+                case "deletedFile":
+                    del shelf.files[value["path"]]
+
+    def tell_json(self, value: object, status: int = 200) -> None:
+        body = json.dumps(value).encode()
+        self.answer(status, body, {"Content-Type": "application/json"})
 
     def serve(self) -> None:
         path = unquote(urlsplit(self.path).path)

@@ -303,13 +303,24 @@ def test_trials_that_share_a_gpu_share_its_memory(fit: Callable) -> None:
     assert {spec.limits.gpu_memory for spec in executor.specs} == {36_000_000_000}
 
 
-def test_a_gpu_that_others_fill_is_said_to_be_full(fit: Callable) -> None:
-    filled = FakeGpu(uuid="GPU-a", taken=79_900_000_000)
+@pytest.mark.parametrize("taken", [79_900_000_000, 80_000_000_000])
+def test_a_gpu_that_others_fill_is_said_to_be_full(fit: Callable, taken: int) -> None:
+    filled = FakeGpu(uuid="GPU-a", taken=taken)
+    held = f"other processes hold {taken / 1e9:.1f} of 80.0 GB"
     with (
         faked_driver(filled),
-        pytest.raises(ModelUnavailableError, match=r"other processes hold 79\.9 of 80\.0 GB"),
+        pytest.raises(ModelUnavailableError, match=held),
     ):
         fit(trials=1, device="cuda")
+
+
+def test_trials_that_share_too_little_memory_are_told_to_be_fewer(fit: Callable) -> None:
+    nearly_full = FakeGpu(uuid="GPU-a", taken=77_000_000_000)
+    with faked_driver(nearly_full):
+        with pytest.raises(ModelUnavailableError, match="Lower --parallel: 60 trials share"):
+            fit(trials=1, parallel=60, device="cuda")
+        auto, _ = fit(trials=1, device="cuda")
+    assert len(auto.experiences_) == 1
 
 
 def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(

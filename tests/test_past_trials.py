@@ -170,3 +170,21 @@ def test_a_search_whose_first_trial_is_damaged_is_not_lost(
     part, *_ = begin(str(damaged), tmp_path / "part", "moderate-linear")
     assert len(part.evidence) == len(whole.evidence) == EVIDENCE
     assert {item.data for item in part.evidence} == {item.data for item in whole.evidence}
+
+
+def test_a_search_whose_trials_all_ended_alike_is_not_lost_with_its_first(
+    location: str, tmp_path: Path, in_part: pytest.MonkeyPatch
+) -> None:
+    place = tmp_path / "alike.db"
+    with ExperienceStore(location) as source, ExperienceStore(place) as target:
+        successes = [trial for trial in source.experiences() if trial.outcome.succeeded]
+        target.add(successes)
+        first_ids = [tally.sample for tally in target.tallies(TASK)]
+        with target.engine.begin() as connection:
+            is_first = EXPERIENCES.c.id.in_(first_ids)
+            connection.execute(update(EXPERIENCES).where(is_first).values(record="{"))
+    whole, *_ = begin(str(place), tmp_path / "whole", "moderate-linear")
+    in_part.setattr("xautolm.past_trials.READ_WHOLE", 100)
+    part, *_ = begin(str(place), tmp_path / "part", "moderate-linear")
+    assert len(part.evidence) == len(whole.evidence) == EVIDENCE
+    assert {item.data for item in part.evidence} == {item.data for item in whole.evidence}

@@ -311,3 +311,19 @@ def test_advice_and_search_begin_with_the_starter_store(
         auto.fit(SECOND, screen=screen, executor=FakeExecutor(play))
         (said,) = [note for note in screen.notes if note.startswith("warm start: ")]
         assert begins in said
+
+
+def test_advice_from_a_large_store_does_without_the_starter_store(
+    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    starter = tmp_path / "starter.parquet"
+    with ExperienceStore(taught["store"]) as store:
+        stored = store.experiences()
+    export_experiences([replace(trial, run="came with it") for trial in stored], starter)
+    monkeypatch.setenv("XAUTOLM_STARTER", str(starter))
+    monkeypatch.setattr("xautolm.past_trials.READ_WHOLE", len(stored))
+    small = AutoLM(**taught).recommend(SECOND)
+    assert small.experiences == 2 * len(stored)
+    monkeypatch.setattr("xautolm.past_trials.READ_WHOLE", len(stored) - 1)
+    large = AutoLM(**taught).recommend(SECOND)
+    assert large.experiences == len(stored)

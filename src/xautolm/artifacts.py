@@ -16,6 +16,7 @@ from xautolm.data.stored import read_split
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.forecasts import check_forecasts
+from xautolm.notices import warn_once
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits, TrialOutcome, TrialSpec
 from xautolm.report import (
@@ -31,14 +32,7 @@ from xautolm.report import (
 )
 from xautolm.report.result import disk_use, shown_folder
 from xautolm.report.usage import folder_kind, predict_command, usage_of
-from xautolm.run_folder import (
-    ANSWERING,
-    RunFolder,
-    RunInfo,
-    folder_errors,
-    holds_adapters,
-    warn_once,
-)
+from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, holds_adapters
 from xautolm.serialization import read_json, read_record, write_json, write_text
 from xautolm.session import Session
 from xautolm.tasks import TASKS
@@ -141,7 +135,10 @@ def write_tables(folder: RunFolder, info: RunInfo, experiences: Sequence[Experie
     objectives = recorded_objectives(info)
     points = []
     for experience in front:
-        values = objective_values(experience.outcome, objectives) or ()
+        values: list[float | None] = []
+        for value in objective_values(experience.outcome, objectives) or ():
+            # A cost that was not measured is infinite among rivals; JSON has no such number.
+            values.append(value if math.isfinite(value) else None)
         model = folder.model(experience.trial).relative_to(folder.root)
         point = {
             "trial": experience.trial,

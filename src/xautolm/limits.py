@@ -34,6 +34,14 @@ def parallel_trials(options: FitOptions, system: SystemProfile) -> int:
     return max(1, len(system.gpus))
 
 
+def sharing_trials(options: FitOptions, system: SystemProfile) -> int:
+    """Return how many trials share the memory of the device's kind: those on one GPU, or all on a processor."""
+    parallel = parallel_trials(options, system)
+    if system.device != DeviceKind.CUDA:
+        return parallel
+    return math.ceil(parallel / len(system.gpus))
+
+
 def trial_limits(
     options: FitOptions,
     system: SystemProfile,
@@ -48,7 +56,6 @@ def trial_limits(
         cheapest_seconds: What the cheapest trial is predicted to take; it gets as much even of a small budget.
         places: Where trials run; without them, all of a GPU's memory is taken to be free.
     """
-    parallel = parallel_trials(options, system)
     seconds = options.trial_time_limit
     budget = options.spending.seconds
     if seconds is None and budget is not None:
@@ -56,7 +63,7 @@ def trial_limits(
         usual = max(share, cheapest_seconds)
         seconds = min(budget, usual)
     # Trials that run at once share the main memory.
-    host = int(MEMORY_SHARE * system.memory / parallel)
+    host = int(MEMORY_SHARE * system.memory / parallel_trials(options, system))
     asked = options.trial_memory_limit
     if system.device != DeviceKind.CUDA:
         memory = host
@@ -64,13 +71,12 @@ def trial_limits(
             memory = min(host, asked)
         return Limits(seconds=seconds, memory=memory)
     # The limit that is asked for is one of the device that trials run on.
-    trials_per_gpu = math.ceil(parallel / len(system.gpus))
     available = system.device_memory
     for place in places:
         # A trial may come to any GPU, so the one that others have left least of decides.
         if place.free_memory is not None:
             available = min(available, place.free_memory)
-    gpu = int(MEMORY_SHARE * available / trials_per_gpu)
+    gpu = int(MEMORY_SHARE * available / sharing_trials(options, system))
     if asked is not None:
         gpu = min(gpu, asked)
     return Limits(seconds=seconds, memory=host, gpu_memory=gpu)
@@ -143,9 +149,11 @@ def check_resources(
         taken = _taken_by_others(places, resources.system)
         if taken:
             got = f"{got}; {taken}"
-        raise ModelUnavailableError(
-            "None of the models fits into memory.", got=got, fix=LESS_MEMORY
-        )
+        fix = LESS_MEMORY
+        sharing = sharing_trials(options, resources.system)
+        if sharing > 1:
+            fix = f"Lower --parallel: {sharing} trials share the memory. {LESS_MEMORY}"
+        raise ModelUnavailableError("None of the models fits into memory.", got=got, fix=fix)
 
 
 def _taken_by_others(places: Sequence[Place], system: SystemProfile) -> str:

@@ -20,6 +20,16 @@ from xautolm.records import TrialOutcome
 EVALUATION_TIME = "evaluation_time"
 """The paper's second objective: seconds of training plus validation. Smaller is better."""
 
+LATENCY = "latency"
+"""Seconds in which a trained model answers one text, asked by itself, on the machine of the search."""
+
+MODEL_SIZE = "model_size"
+"""Bytes of a trained model's weights on disk."""
+
+COSTS_OF_USE = frozenset({LATENCY, MODEL_SIZE})
+"""Objectives that are measured of a model when it is trained. A trial that was stopped has no model, and a measurement
+may fail: a trial without one of them has its quality all the same, and an infinite cost."""
+
 MINUS = "-"
 """Stood in front of the name of an objective that is minimised in records of 0.1.0 and before."""
 
@@ -40,7 +50,7 @@ class Objective:
     """A quantity that a search improves."""
 
     name: str
-    """A metric's name, or `evaluation_time`."""
+    """A metric's name, `evaluation_time`, or a cost of use."""
     maximize: bool = True
     """Whether larger is better."""
     low: float = -math.inf
@@ -52,6 +62,16 @@ class Objective:
     def is_time(self) -> bool:
         """Return whether it is the evaluation time rather than a quality."""
         return self.name == EVALUATION_TIME
+
+    @property
+    def is_cost_of_use(self) -> bool:
+        """Return whether it is what a model costs when it is used, rather than how good it is."""
+        return self.name in COSTS_OF_USE
+
+    @property
+    def is_quality(self) -> bool:
+        """Return whether it is computed from answers, by a metric."""
+        return not self.is_time and not self.is_cost_of_use
 
     @property
     def direction(self) -> Direction:
@@ -90,6 +110,13 @@ Objectives = Sequence[Objective]
 TIME = Objective(name=EVALUATION_TIME, maximize=False, low=0.0)
 """The evaluation time as an objective."""
 
+COSTS = {
+    EVALUATION_TIME: TIME,
+    LATENCY: Objective(name=LATENCY, maximize=False, low=0.0),
+    MODEL_SIZE: Objective(name=MODEL_SIZE, maximize=False, low=0.0),
+}
+"""The objectives that are no qualities, by name: every task has them."""
+
 
 class NamesObjectives(Protocol):
     """A record that says what a search improved: an experience, or what a run is about."""
@@ -116,8 +143,8 @@ def recorded_objectives(record: NamesObjectives) -> tuple[Objective, ...]:
 def recorded_objective(name: str, minimized: Sequence[str]) -> Objective:
     """Return an objective by its name in a record, and the names of those that the record minimises."""
     # Records from before directions were written down leave the time out; it was always minimised.
-    if name == EVALUATION_TIME:
-        return TIME
+    if name in COSTS:
+        return COSTS[name]
     maximize = name not in minimized
     return Objective(name=name, maximize=maximize)
 
@@ -156,9 +183,9 @@ def lead_of(objectives: Sequence[Objective]) -> Objective:
 
 
 def lead_position(objectives: Sequence[Objective]) -> int:
-    """Return the position of the first quality; 0 where the time is the only objective."""
+    """Return the position of the first quality; 0 where there is none."""
     for position, objective in enumerate(objectives):
-        if not objective.is_time:
+        if objective.is_quality:
             return position
     return 0
 
@@ -175,39 +202,61 @@ def objective_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> 
     """Return the objectives of an outcome that left a model, as measured.
 
     Returns:
-        None for any other outcome, and where a value is missing or not finite.
+        None for any other outcome, and where a value is missing or not finite. A cost of use that was not measured is
+        infinite.
     """
     if not outcome.succeeded:
         return None
-    return _finite_values(outcome.metrics, outcome.evaluation_time, objectives)
+    return _values(outcome, outcome.evaluation_time, objectives)
 
 
 def told_values(outcome: TrialOutcome, objectives: Sequence[Objective]) -> list[float] | None:
-    """Return the objectives that samplers are told of an outcome that did not fail, as measured, or nothing.
+    """Return the objectives of an outcome that did not fail, as samplers are told of them, or nothing.
 
+    A cost of use that was not measured is infinite; whoever tells it has to find a number that a sampler can take.
     A trial that was stopped stands there with what it had reached after the time of its whole training. Whatever
     dominates what it could have become dominates that too, so no sampler takes it for a member of the front.
     """
     if outcome.failed:
         return None
-    return _finite_values(outcome.metrics, outcome.whole_time, objectives)
+    return _values(outcome, outcome.whole_time, objectives)
 
 
-def _finite_values(
-    metrics: Mapping[str, float], seconds: float | None, objectives: Sequence[Objective]
+def _values(
+    outcome: TrialOutcome, seconds: float | None, objectives: Sequence[Objective]
 ) -> list[float] | None:
-    """Return the values of the objectives, as measured; None where one of them is missing or not finite."""
+    """Return the values of the objectives, as measured; None where a quality or the time is missing or not finite."""
     if seconds is None:
         return None
-    measured = {**metrics, EVALUATION_TIME: seconds}
     values = []
     for objective in objectives:
-        value = measured.get(objective.name, math.nan)
+        value = measured_value(outcome, objective, seconds)
+        if math.isnan(value) and objective.is_cost_of_use:
+            value = objective.worst
         # Samplers and fronts cannot place what is not a number, so a trial with one such value has none at all.
-        if not math.isfinite(value):
+        elif not math.isfinite(value):
             return None
         values.append(value)
     return values
+
+
+def measured_value(outcome: TrialOutcome, objective: Objective, seconds: float | None) -> float:
+    """Return one objective of an outcome, as measured; NaN where there is no value.
+
+    Args:
+        outcome: Of a trial.
+        objective: Which.
+        seconds: What counts as its evaluation time.
+    """
+    if objective.is_quality:
+        return outcome.metrics.get(objective.name, math.nan)
+    costs = {
+        EVALUATION_TIME: seconds,
+        LATENCY: outcome.latency,
+        MODEL_SIZE: outcome.model_size,
+    }
+    cost = costs[objective.name]
+    return math.nan if cost is None else cost
 
 
 def worst_values(
@@ -241,12 +290,8 @@ def oriented_value(outcome: TrialOutcome, objective: Objective) -> float:
 
     A training that was cut is not a fast one: its time is that of the whole training.
     """
-    if not objective.is_time:
-        return objective.standing(outcome.metrics)
-    seconds = outcome.whole_time
-    if seconds is None:
-        return -math.inf
-    return objective.oriented(seconds)
+    value = measured_value(outcome, objective, outcome.whole_time)
+    return objective.standing({objective.name: value})
 
 
 def oriented(values: Sequence[Sequence[float]], objectives: Sequence[Objective]) -> np.ndarray:

@@ -23,11 +23,12 @@ from xautolm.execution import Executor
 from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
 from xautolm.metrics import scores
+from xautolm.notices import warn_once
 from xautolm.options import FitOptions, config_text
 from xautolm.recommend import Advice, recommend
 from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
-from xautolm.run_folder import RunFolder, folder_errors, warn_once
+from xautolm.run_folder import RunFolder, folder_errors
 from xautolm.scenario import described, given_columns
 from xautolm.search_space import data_needs
 from xautolm.serialization import write_text

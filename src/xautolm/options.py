@@ -251,8 +251,9 @@ class FitOptions(BaseModel):
     objectives: Annotated[
         ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")
     ] = ()
-    """What to improve, separated by commas: metrics of the task and `evaluation_time`. A metric of your own is a
-    function of targets and predictions: `my_metrics:mean_cost`, or in Python the function itself."""
+    """What to improve, separated by commas: metrics of the task, `evaluation_time`, `latency` (seconds to answer one
+    text on this machine) and `model_size` (bytes on disk). A metric of your own is a function of targets and
+    predictions: `my_metrics:mean_cost`, or in Python the function itself."""
     models: Annotated[Names, IN_SEARCH] = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`, separated by commas."""
     families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = (

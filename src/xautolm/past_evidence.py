@@ -19,6 +19,7 @@ from xautolm.metalearning import (
     is_scored,
 )
 from xautolm.objectives import (
+    TIME,
     Objective,
     lead_of,
     oriented_value,
@@ -212,10 +213,17 @@ def _scores(
 
 
 def _measure(experience: Experience, objective: Objective) -> Objective:
-    """Return the objective that is asked for, or the experience's own lead where it has no value of it."""
+    """Return the objective that is asked for; where an experience has no value of it, what stands in for it.
+
+    That is the quality which led its own search, and for a cost of use the time that it took.
+    """
     value = oriented_value(experience.outcome, objective)
     if math.isfinite(value):
         return objective
+    # Most searches never measured them. Larger models are slower to train, too; how far that holds here, the trust in
+    # the store's opinion of this objective tells after a few trials.
+    if objective.is_cost_of_use and experience.outcome.whole_time is not None:
+        return TIME
     # A store holds searches for other metrics: standing high in its own says of a trial that it was good.
     own_objectives = recorded_objectives(experience)
     return lead_of(own_objectives)

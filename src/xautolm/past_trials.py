@@ -28,11 +28,15 @@ RECENT = 2_000
 """Trials of a larger store, the newest, that tell how fast the machine is and how much trainings gain late."""
 
 
-class Store(Protocol):
-    """Read the experiences of a task type."""
+class CountsTrials(Protocol):
+    """Count the experiences of a task type."""
 
     def count(self, task: str) -> int:
         """Return how many there are."""
+
+
+class Store(CountsTrials, Protocol):
+    """Read the experiences of a task type."""
 
     def experiences(self, task: str, *, limit: int | None = None) -> list[Experience]:
         """Return them, the newest first; with a limit, so many."""
@@ -118,7 +122,7 @@ class PastTrials:
         self.store = store
         self.sight = sight
         self.cache = cache
-        self.is_whole = store.count(sight.task) <= READ_WHOLE
+        self.is_whole = is_small(store, sight.task)
         limit = None if self.is_whole else RECENT
         read: Experiences = store.experiences(sight.task, limit=limit)
         if add_starter is not None and self.is_whole:
@@ -203,19 +207,29 @@ class PastTrials:
         """Return for each search one of its trials, and its tallies."""
         first_ids = [tallies[0].sample for tallies in searches]
         by_id = {experience.id: experience for experience in self.store.of_ids(first_ids)}
-        # Records that are damaged are left out of what is read; a trial that ended otherwise will do as well.
-        other_ids: list[str] = []
-        for tallies in searches:
-            if tallies[0].sample not in by_id:
-                other_ids += [tally.sample for tally in tallies]
-        for experience in self.store.of_ids(other_ids):
-            by_id[experience.id] = experience
+        # Damaged records are left out of what is read. Any other trial of the search will do as well.
+        damaged_runs: set[str] = set()
+        for first, *_ in searches:
+            if first.sample not in by_id:
+                damaged_runs.add(first.run)
+        substitutes: dict[tuple[str, str], Experience] = {}
+        for experience in self.store.of_runs(sorted(damaged_runs), self.sight.task):
+            search = (experience.run, experience.data.fingerprint)
+            substitutes.setdefault(search, experience)
         samples: list[tuple[Experience, Sequence[Tally]]] = []
         for tallies in searches:
-            readable = [by_id[tally.sample] for tally in tallies if tally.sample in by_id]
-            if readable:
-                samples.append((readable[0], tallies))
+            first = tallies[0]
+            sample = by_id.get(first.sample)
+            if sample is None:
+                sample = substitutes.get((first.run, first.fingerprint))
+            if sample is not None:
+                samples.append((sample, tallies))
         return samples
+
+
+def is_small(store: CountsTrials, task: str) -> bool:
+    """Return whether a store has so few trials of a task that all are read, and those of the starter store added."""
+    return store.count(task) <= READ_WHOLE
 
 
 def _runs_to_read(

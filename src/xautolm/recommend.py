@@ -23,7 +23,7 @@ from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
 from xautolm.past_forecasts import check_on_past
-from xautolm.past_trials import visible, with_features
+from xautolm.past_trials import is_small, visible, with_features
 from xautolm.records import Configuration, Experience
 from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
@@ -184,9 +184,10 @@ def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], st
     notes: list[str] = []
     with ExperienceStore(options.store) as store:
         stored = store.experiences(task=task)
+        takes_starter = options.starter and is_small(store, task)
         if store.damaged_ids:
             notes.append(store.damage_note)
-    if options.starter:
+    if takes_starter:
         stored = with_starter(stored, task, notes.append)
     past = visible(stored, task, scenario.dataset.profile, "", options.hide)
     # What lacked memory or time somewhere smaller says nothing of this machine.

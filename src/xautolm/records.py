@@ -113,6 +113,10 @@ class TrialOutcome:
     planned_time: float | None = None
     """Seconds of training plus validation that the whole training would have taken, by estimate; None where it ended as
     planned."""
+    latency: float | None = None
+    """Seconds in which the model answers one text by itself; None where no objective asked for it, or that failed."""
+    model_size: int | None = None
+    """Bytes of the model's weights on disk; None where it left none, and in records from before it was measured."""
 
     @property
     def succeeded(self) -> bool:
@@ -374,6 +378,10 @@ class ModelCard:
     """Branch, tag or commit of the repository; empty for the main branch."""
     gated: bool = False
     """Whether its hub repository asks for an agreement and a token."""
+    safetensors: bool = True
+    """Whether its hub repository holds safetensors, as far as is known; other weights are never loaded."""
+    rate_exponent: float | None = None
+    """Power of the width by which its best learning rate falls where it says words; None where that is not known."""
 
     @property
     def distribution(self) -> str:
@@ -493,6 +501,8 @@ class TrialSpec:
     """UUID of the only GPU that the trial's process sees; empty where it computes on something else."""
     lacks_masters: bool = False
     """Whether what is trained is stored in bfloat16 with the optimizer's state, since float32 would not fit."""
+    measures_latency: bool = False
+    """Whether the trained model is asked for single texts, because the search minimises the time that this takes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

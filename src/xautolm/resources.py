@@ -382,7 +382,10 @@ def memory_within(limits: Limits, system: SystemProfile) -> float:
     limit = limits.memory
     if system.device == DeviceKind.CUDA:
         limit = limits.gpu_memory
-    return float(limit or system.device_memory)
+    # Zero is a limit, too: other processes hold all of a GPU.
+    if limit is None:
+        limit = system.device_memory
+    return float(limit)
 
 
 def _are_alike(first: SystemProfile, second: SystemProfile) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import json
-import logging
 import math
 import os
 import re
@@ -12,7 +11,6 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import cache
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -21,7 +19,8 @@ from filelock import FileLock, Timeout
 from xautolm.data.stored import split_path
 from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.importable import is_function_name
-from xautolm.objectives import EVALUATION_TIME
+from xautolm.notices import warn_once
+from xautolm.objectives import COSTS_OF_USE, EVALUATION_TIME
 from xautolm.records import (
     Budget,
     DataProfile,
@@ -37,8 +36,6 @@ from xautolm.records import (
 from xautolm.serialization import from_plain, read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, TrialFolder
 from xautolm.vocabulary import Split, Stage
-
-logger = logging.getLogger(__name__)
 
 RUN_FILE = "run.json"
 COPY = "data/run.json"
@@ -63,12 +60,6 @@ Say = Callable[[str], None]
 def holds_adapters(folder: Path) -> bool:
     """Return whether a model's folder holds adapters only, which a large model leaves until it has won."""
     return (folder / ADAPTERS).is_file()
-
-
-@cache
-def warn_once(text: str) -> None:
-    """Warn of something, the first time."""
-    logger.warning(text)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -551,6 +542,9 @@ def checked_outcome(folder: TrialFolder, objectives: Sequence[str]) -> TrialOutc
         return outcome
     values = {**outcome.metrics, EVALUATION_TIME: outcome.evaluation_time}
     for name in objectives:
+        # A trial that was stopped has no model to measure, and a measurement may fail.
+        if name in COSTS_OF_USE:
+            continue
         value = values.get(name)
         if value is None or not math.isfinite(value):
             raise DamagedFileError(folder.result, f"it says {value} for {name}")

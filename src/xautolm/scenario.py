@@ -17,7 +17,7 @@ from xautolm.hardware import system_profile, trial_places
 from xautolm.importable import is_function_name
 from xautolm.limits import check_resources, fitting_models, parallel_trials, trial_limits
 from xautolm.metrics import direction_note, metric_named, offered_metrics
-from xautolm.objectives import EVALUATION_TIME, TIME, Objective, lead_of
+from xautolm.objectives import COSTS, EVALUATION_TIME, LATENCY, Objective, lead_of
 from xautolm.options import FitOptions
 from xautolm.records import Features, Limits, ModelCard, Place, SystemProfile, digest_of
 from xautolm.resources import ResourceModel
@@ -74,10 +74,16 @@ class Scenario:
         """Return the names of the metrics that every trial reports: the task's own, and the objectives."""
         names = list(self.task.metrics)
         for objective in self.objectives:
-            # The time is measured, not computed from answers.
-            if not objective.is_time and objective.name not in names:
+            # Costs are measured, not computed from answers.
+            if objective.is_quality and objective.name not in names:
                 names.append(objective.name)
         return tuple(names)
+
+    @property
+    def measures_latency(self) -> bool:
+        """Return whether every trained model is asked for single texts, which takes a second or more of each trial."""
+        names = {objective.name for objective in self.objectives}
+        return LATENCY in names
 
     @property
     def parallel(self) -> int:
@@ -119,7 +125,7 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     names = _wanted_models(options, folder)
     notes: list[str] = []
     families = chosen_families(options, task)
-    cards = find_models(names, ZOO.things, families, notes.append)
+    cards = find_models(names, ZOO.things, families, notes.append, system)
     required = frozenset(card.name for card in cards if is_asked_for(card, names, ZOO.things))
     notes.extend(length_notes(dataset, cards, task))
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
@@ -276,8 +282,8 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[Objective, ...]:
     """
     names = options.objectives or (task.metrics[0], EVALUATION_TIME)
     objectives = [_objective(name, task) for name in names]
-    # Without a quality, the fastest trial would win: one that has learned nothing.
-    has_quality = any(not objective.is_time for objective in objectives)
+    # Without a quality, the fastest or smallest model would win: one that has learned nothing.
+    has_quality = any(objective.is_quality for objective in objectives)
     has_repeated = len(set(names)) < len(names)
     if not has_quality or has_repeated:
         offered = ", ".join(offered_metrics(task.problem_type))
@@ -290,12 +296,12 @@ def chosen_objectives(options: FitOptions, task: Task) -> tuple[Objective, ...]:
 
 
 def _objective(name: str, task: Task) -> Objective:
-    """Return what it means to improve a metric of a task, a function of the user's own, or the evaluation time."""
-    if name == EVALUATION_TIME:
-        return TIME
+    """Return what it means to improve a metric of a task, a function of the user's own, or a cost."""
+    if name in COSTS:
+        return COSTS[name]
     offered = offered_metrics(task.problem_type)
     if name not in offered and not is_function_name(name):
-        raise UnknownNameError("metric for this task", name, [*offered, EVALUATION_TIME])
+        raise UnknownNameError("metric for this task", name, [*offered, *COSTS])
     metric = metric_named(name)
     if metric.needs_probabilities and task.target_kind != TargetKind.CLASSES:
         raise UsageError(

@@ -140,9 +140,13 @@ def form_problems(task: Task, method: Method, card: ModelCard) -> dict[str, str]
     forms = task.forms.get(card.architecture, ())
     if not forms:
         return {"": f"{task.name} is not for an {card.architecture}"}
+    absent_forms = family_of(card.family).absent_forms
     problems = {}
     for name in forms:
         form = FORMS.get(name)
+        if name in absent_forms:
+            problems[name] = f"transformers has no model of this family that {form.title}"
+            continue
         problems[name] = method.problem(card, form)
     return problems
 

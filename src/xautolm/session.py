@@ -232,6 +232,7 @@ class Session:
             proposal=proposal,
             import_folders=import_folders(self.info.metrics),
             computes_in_bf16=scenario.system.computes_in_bf16,
+            measures_latency=scenario.measures_latency,
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:

@@ -208,6 +208,15 @@ class Export(StrEnum):
     """What a plain `pipeline(...)`, or `from_pretrained`, of transformers loads."""
 
 
+class ModelFormat(StrEnum):
+    """What a winner can be written as, besides the folder that it is."""
+
+    ONNX = "onnx"
+    """In float32."""
+    ONNX_INT8 = "onnx-int8"
+    """With weights of 8 bits, quantised without data."""
+
+
 class Pooling(StrEnum):
     """Which numbers of a text's tokens a head looks at."""
 

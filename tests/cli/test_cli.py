@@ -60,6 +60,7 @@ def test_python_looks_less_often_for_garbage_while_a_command_starts(
         (["fit", "t.csv", "--validation", "none.csv"], "No such file"),
         (["predict", "nowhere", "a text"], "no run here"),
         (["report", "nowhere"], "no run here"),
+        (["push", "nowhere", "me/tickets"], "no run here"),
         (["experience", "show", "ff"], "No such experience"),
         (["models", "show", "roberta-bass"], "Did you mean 'roberta-base'"),
         (["models", "space", "--space", "papr"], "Did you mean 'paper'"),

@@ -215,6 +215,21 @@ def test_cell(
     assert read_json(tmp_path / "model" / ANSWERING)["form"] == form
 
 
+@pytest.mark.parametrize("start", ["probe", "random"])
+@pytest.mark.parametrize("family", CUT)
+def test_adapters_of_miss_are_merged_as_trained(
+    family: str,
+    start: str,
+    models: Callable[[str], ModelCard],
+    tmp_path: Path,
+    answered: list[Any],
+) -> None:
+    task = TASKS.get("text-classification")
+    # From a random start BERT's pooler is trained beside the adapters: a module of several layers.
+    fixed = {"lora_variant": "miss", "head_init": start}
+    goes_through(models(family), task, "lora", "classify", tmp_path, answered, **fixed)
+
+
 @pytest.mark.parametrize("bits", ["8bit", "4bit"])
 @pytest.mark.parametrize(
     "family", by_family(name for name, card in FAMILIES.items() if card.quantizable)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import subprocess
+from collections.abc import Iterator
+from dataclasses import replace
 from types import SimpleNamespace
 
 import psutil
@@ -83,11 +85,14 @@ def test_slices_are_places_of_their_own_with_their_own_memory() -> None:
         assert uuids() == ["MIG-11"]
 
 
-def test_a_card_for_the_display_does_not_make_the_large_one_small() -> None:
+def test_a_card_for_the_display_does_not_make_the_large_one_small(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     with faked_driver(DISPLAY, A):
         assert uuids() == ["GPU-aa11"]
         assert [gpu.compute_capability for gpu in system_profile().gpus] == [9.0]
         # Whoever names it gets it.
+        monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
         assert uuids("cuda:0") == ["GPU-dd44"]
 
 
@@ -145,26 +150,127 @@ def test_devices_that_are_not_there(device: str, reason: str) -> None:
         system_profile(device)
 
 
+@pytest.mark.parametrize("device", ["auto", "cuda"])
+def test_a_driver_that_was_updated_without_a_restart_is_said(
+    device: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    # The library's version is not the kernel module's.
+    with faked_driver(A, error=18):
+        if device == "cuda":
+            with pytest.raises(
+                UsageError, match="does not answer, and none is used: NVML error 18"
+            ):
+                system_profile(device)
+        else:
+            assert system_profile(device).device == "cpu"
+    assert "does not answer, and none is used: NVML error 18" in caplog.text
+
+
+@pytest.mark.parametrize("error", [9, 12])
+def test_a_machine_with_parts_of_a_driver_only_is_no_trouble(
+    error: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faked_driver(error=error):
+        assert system_profile().device == "cpu"
+        assert caplog.text == ""
+        with pytest.raises(UsageError, match=f"NVML error {error}"):
+            system_profile("cuda")
+
+
+def test_a_gpu_that_is_to_be_divided_and_has_no_slice_is_said(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    undivided = replace(DIVIDED, slices=())
+    with faked_driver(A, undivided):
+        assert uuids() == ["GPU-aa11"]
+        assert "GPU 1 is to be divided (MIG), but has no slice" in caplog.text
+    with faked_driver(undivided), pytest.raises(UsageError, match="GPU 0 is to be divided"):
+        system_profile("cuda")
+
+
+@pytest.mark.parametrize("visible", ["7", "1gpu", "gpu-aa11", "all", "0;1"])
+def test_a_name_of_no_gpu_does_not_quietly_lead_to_the_processor(
+    visible: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faked_driver(A, B, visible=visible):
+        assert system_profile().device == "cpu"
+    assert f"CUDA_VISIBLE_DEVICES='{visible}' leaves none of 2" in caplog.text
+
+
+@pytest.mark.parametrize("visible", ["", "-1", "NoDevFiles"])
+def test_whoever_hides_all_gpus_is_not_warned(
+    visible: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    with faked_driver(A, B, visible=visible):
+        assert system_profile().device == "cpu"
+    assert caplog.text == ""
+
+
+def test_what_keeps_gpus_idle_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+    lost = FakeGpu(uuid="GPU-0", is_lost=True)
+    with faked_driver(lost, A, torch_cuda=""):
+        # A search looks at the machine twice.
+        system_profile()
+        trial_places()
+    messages = [record.message for record in caplog.records]
+    assert len(messages) == len(set(messages)) == 2
+
+
 def test_no_driver_where_a_gpu_is_asked_for() -> None:
     with faked_driver(), pytest.raises(UsageError, match="no NVIDIA driver answers"):
         system_profile("cuda")
 
 
-def test_indices_of_different_cards_count_as_cuda_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def cuda_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
+    """Let CUDA count the large card before that for the display; gives the commands of the children that ask it."""
+    commands = []
+
     def answer(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
         assert "CUDA_VISIBLE_DEVICES" not in options["env"]
+        commands.append(command)
         fastest_first = json.dumps(["GPU-aa11", "GPU-dd44"])
         return subprocess.CompletedProcess(command, 0, stdout=fastest_first, stderr="")
 
     child = SimpleNamespace(run=answer, SubprocessError=subprocess.SubprocessError)
     monkeypatch.setattr(gpus, "subprocess", child)
     gpus._uuids_of_cuda.cache_clear()
+    yield commands
+    gpus._uuids_of_cuda.cache_clear()
+
+
+def test_indices_of_different_cards_count_as_cuda_counts(
+    monkeypatch: pytest.MonkeyPatch, cuda_counts: list[list[str]]
+) -> None:
     with faked_driver(DISPLAY, A, visible="0"):
         assert uuids() == ["GPU-aa11"]
+    with faked_driver(DISPLAY, A):
+        assert uuids("cuda:0") == ["GPU-aa11"]
+        assert uuids("cuda:1") == ["GPU-dd44"]
+    # Once for all of them.
+    assert len(cuda_counts) == 1
     monkeypatch.setenv("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     with faked_driver(DISPLAY, A, visible="0"):
         assert uuids() == ["GPU-dd44"]
-    gpus._uuids_of_cuda.cache_clear()
+    with faked_driver(DISPLAY, A):
+        assert uuids("cuda:0") == ["GPU-dd44"]
+
+
+@pytest.mark.parametrize("visible", [None, "", "-1", "GPU-aa11", "GPU-aa11,GPU-dd44"])
+def test_cuda_is_not_asked_for_an_order_that_nothing_depends_on(
+    visible: str | None, cuda_counts: list[list[str]]
+) -> None:
+    with faked_driver(DISPLAY, A, visible=visible):
+        uuids()
+    assert cuda_counts == []
+
+
+def test_slices_that_differ_need_no_order_of_their_one_gpu(cuda_counts: list[list[str]]) -> None:
+    large = FakeGpu(uuid="MIG-33", name="NVIDIA A100 MIG 3g.40gb", memory=40 * GB)
+    divided = replace(DIVIDED, slices=(*SLICES, large))
+    with faked_driver(divided, visible="0"):
+        assert uuids() == ["MIG-11"]
+    assert cuda_counts == []
 
 
 def test_trials_let_segments_of_memory_grow_unless_they_are_told_otherwise(
@@ -192,5 +298,7 @@ def test_the_made_up_driver_has_the_names_of_the_real_ones_library() -> None:
         if name.startswith("_"):
             continue
         assert hasattr(library, name), name
-    for name in ("NVML_ERROR_NOT_SUPPORTED", "NVML_DEVICE_MIG_ENABLE"):
+    constants = [name for name in vars(FakeNvml) if name.startswith("NVML_")]
+    assert constants
+    for name in constants:
         assert getattr(FakeNvml, name) == getattr(library, name)

@@ -78,3 +78,23 @@ def test_what_cannot_be_compared_is_not_near() -> None:
     broken = replace(experiences[0], features=dict.fromkeys(task(1.0), (np.nan,)))
     assert nearness([broken], task(1.0)).gap == np.inf
     assert not nearness([], task(1.0)).is_near
+
+
+def test_the_order_of_a_store_decides_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    experiences = store([1.0, 1.2, 1.5, 1.9, 2.4, 3.0, 3.4])
+    later = replace(experiences[3], id="later", created="2100-01-01", features=task(1.92))
+    experiences.append(later)
+    # The module has the name of its function, so it is not found by its own.
+    monkeypatch.setitem(usual_gap.__globals__, "MOST_DATA_SETS", 5)
+    forwards = nearness(experiences, task(1.8))
+    backwards = nearness(experiences[::-1], task(1.8))
+    assert forwards == backwards
+    assert forwards.gap == pytest.approx(0.12)
+
+
+@pytest.mark.parametrize("step", [1, -1])
+def test_a_trial_of_an_earlier_version_does_not_hide_its_data_set(step: int) -> None:
+    experiences = store([1.0])
+    undescribed = replace(experiences[0], id="earlier", features={})
+    closeness = nearness([*experiences, undescribed][::step], task(1.1))
+    assert closeness.is_near and closeness.data == "set-0"

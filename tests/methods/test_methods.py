@@ -9,6 +9,7 @@ import pytest
 import torch
 from peft.tuners.lora import LoraLayer
 
+from xautolm.errors import SpaceError
 from xautolm.methods import METHODS, Method
 from xautolm.methods.full import Full
 from xautolm.records import Form, ModelCard, Values
@@ -21,6 +22,7 @@ from xautolm.testing.methods import (
 )
 from xautolm.testing.methods import TINY_FAMILIES, tiny_classifier, trained_names
 from xautolm.vocabulary import Export, Preset
+from xautolm.zoo import ZOO
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 
@@ -192,6 +194,36 @@ def test_a_random_head_gets_higher_rates_and_more_epochs_than_one_from_a_probe(
 
 
 @pytest.mark.parametrize(
+    ("model", "rate"),
+    [
+        ("llama-3.2-1b", 4.9e-4),
+        ("llama-3.2-3b", 3.6e-4),
+        ("llama-3.1-8b-instruct", 2.9e-4),
+        ("qwen2.5-0.5b", 5.3e-4),
+        ("qwen3-8b-chat", 4.7e-4),
+    ],
+)
+def test_rates_of_llama_and_qwen_fall_with_the_width_as_fitted(model: str, rate: float) -> None:
+    card, bounds = ZOO.get(model), replace(BOUNDS, form=FORMS.get("generate"))
+    for method, factor in (("lora", 1.0), ("full", 0.1)):
+        space = Space("s", METHODS.get(method).parameters("default", card, bounds))
+        learning_rate = space.sites()["learning_rate"]
+        assert learning_rate.default == pytest.approx(factor * rate, rel=0.02)
+        assert learning_rate.low < learning_rate.default / 4
+        assert learning_rate.high > 2 * learning_rate.default
+
+
+def test_rates_that_nobody_fitted_fall_with_the_number_of_weights() -> None:
+    bounds = replace(BOUNDS, form=FORMS.get("generate"))
+    for model, rate in (("smollm2-135m", 4.2e-4), ("smollm2-1.7b", 2.52e-4), ("phi-2", 2.52e-4)):
+        space = Space("s", METHODS.get("lora").parameters("default", ZOO.get(model), bounds))
+        assert space.sites()["learning_rate"].default == pytest.approx(rate)
+    # A head on top of the model starts from a probe or at random, which the fit says nothing of.
+    llama = Space("s", METHODS.get("lora").parameters("default", ZOO.get("llama-3.2-1b"), BOUNDS))
+    assert llama.default().values["learning_rate"] == pytest.approx(2.52e-4)
+
+
+@pytest.mark.parametrize(
     ("values", "factor"),
     [
         ({"lora_r": 2}, 2.0),
@@ -213,6 +245,64 @@ def test_adapters_are_scaled_by_their_rank(
     assert adapted
     for module in adapted:
         assert module.scaling == {"default": pytest.approx(factor)}
+
+
+@pytest.mark.parametrize("bias", ["none", "all", "lora_only"])
+@pytest.mark.parametrize("rank", [2, 7])
+def test_miss_trains_half_of_what_lora_does_and_merges(
+    model: torch.nn.Module, card: ModelCard, rank: int, bias: str
+) -> None:
+    values = {
+        "lora_r": rank,
+        "lora_dropout": 0.0,
+        "lora_bias": bias,
+        "lora_targets": "all-linear",
+        "lora_variant": "miss",
+    }
+    lora = METHODS.get("lora")
+    share = lora.trained_share(card, values)
+    assert share == lora.trained_share(card, values | {"lora_variant": "lora"}) / 2
+    wrapped = lora.wrap(model, card, values)
+    blocks = [weight for name, weight in wrapped.named_parameters() if "miss_block" in name]
+    # Of every adapted layer one thin matrix, of the rank by its outputs.
+    assert blocks and all(weight.shape[0] == rank for weight in blocks)
+    biases = [name for name in trained_names(wrapped) if "layer." in name and "bias" in name]
+    assert bool(biases) == (bias != "none")
+    ids = torch.arange(5, 21).reshape(2, 8)
+    before = wrapped.eval()(input_ids=ids).logits
+    with torch.no_grad():
+        for weight in blocks:
+            weight.normal_(0, 0.02)
+        adapted = wrapped(input_ids=ids).logits
+        merged = wrapped.merge_and_unload()(input_ids=ids).logits
+    assert not torch.allclose(adapted, before, atol=1e-3)
+    assert torch.allclose(merged, adapted, atol=1e-4)
+
+
+def test_transposed_matrices_have_no_miss() -> None:
+    bounds = replace(BOUNDS, form=FORMS.get("generate"))
+    for model, has_miss in (("gpt2", False), ("smollm2-135m", True)):
+        space = Space("s", METHODS.get("lora").parameters("default", ZOO.get(model), bounds))
+        assert ("miss" in space.sites()["lora_variant"].options) == has_miss
+
+
+@pytest.mark.parametrize("named", [["lora_alpha"], ["lora_init"], ["lora_alpha", "lora_init"]])
+def test_alpha_and_start_are_refused_beside_miss(card: ModelCard, named: list[str]) -> None:
+    space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
+    domains = {"lora_alpha": [16, 32], "lora_init": ["gaussian", "pissa"]}
+    asked = {name: domains[name] for name in named}
+    with pytest.raises(SpaceError) as refused:
+        narrowed(space, {**asked, "lora_variant": ["lora", "miss"]})
+    message = str(refused.value)
+    assert f"lora_variant: {' and '.join(named)} means nothing to 'miss'" in message
+    assert set(named) <= set(narrowed(space, {**asked, "lora_variant": ["lora", "dora"]}).sites())
+    assert "lora_variant" in narrowed(space, {"lora_variant": ["lora", "miss"]}).sites()
+
+
+def test_a_variant_that_nobody_knows_is_refused(card: ModelCard) -> None:
+    space = Space("s", METHODS.get("lora").parameters("default", card, BOUNDS))
+    with pytest.raises(SpaceError, match="lora_variant: 'vera' is not one of"):
+        narrowed(space, {"lora_variant": ["lora", "vera"]})
 
 
 def test_what_gains_nothing_is_searched_on_request_only(card: ModelCard) -> None:

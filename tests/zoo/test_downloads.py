@@ -6,15 +6,19 @@ import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from typer.testing import CliRunner
 
 from tests.conftest import patience
 from tests.small_hub import COMMIT, SmallHub
+from xautolm.cli import app
 from xautolm.errors import ModelUnavailableError
-from xautolm.records import ModelCard
+from xautolm.records import Gpu, ModelCard, SystemProfile
+from xautolm.testing.fakes import made_up_machine
 from xautolm.zoo import ZOO, Fetched, fetch, find_models, is_asked_for
 from xautolm.zoo.downloads import needed_files, sized
 from xautolm.zoo.hub import HubName, Repository
@@ -258,11 +262,72 @@ def test_auto_takes_what_is_here_then_what_is_small_on_the_hub(small_hub: SmallH
     assert hub_names[0] == "electra-small-discriminator" and "distilbert-base-uncased" in hub_names
     assert "xlm-roberta-base" not in hub_names
     assert 4 * sum(card.parameters for card in cards if card.origin == "hub") <= 2e9
-    (note,) = notes
+    unloadable, note = notes
     assert (
         note.startswith("auto fetches up to 2.0 GB, and leaves out") and "xlm-roberta-base" in note
     )
+    assert "deberta-v3-small, deberta-v3-base: it has no safetensors" in unloadable
+    assert "deberta" not in note
     assert not small_hub.fetched(".safetensors")
+
+
+def on_gpu(gigabytes: float) -> SystemProfile:
+    gpu = Gpu(name="made up", memory=int(gigabytes * 2**30), compute_capability=9.0)
+    return replace(made_up_machine(), device="cuda", gpus=(gpu,))
+
+
+@pytest.mark.parametrize(
+    ("gigabytes", "families", "first"),
+    [
+        (16, ("decoder",), ["qwen3-4b"]),
+        (24, ("decoder",), ["qwen3-4b", "qwen3-1.7b", "qwen3-0.6b"]),
+        (80, ("decoder",), ["qwen3-8b", "qwen3-4b", "qwen3-1.7b", "qwen3-0.6b"]),
+        (24, ("encoder",), ["ettin-1b", "ettin-400m", "modernbert-base"]),
+        (24, ("encoder-decoder",), ["flan-t5-xl", "flan-t5-large", "flan-t5-base"]),
+        (2, ("encoder",), ["ettin-400m", "distilbert-base-uncased"]),
+    ],
+)
+def test_auto_goes_by_the_memory_of_a_gpu(
+    small_hub: SmallHub, gigabytes: float, families: tuple[str, ...], first: list[str]
+) -> None:
+    for card in ZOO.things.values():
+        if card.automatic and card.hub_id:
+            small_hub.add(card.hub_id)
+    notes: list[str] = []
+    system = on_gpu(gigabytes)
+    cards = find_models(["auto"], ZOO.things, families, notes.append, system)
+    fetched = [card for card in cards if card.origin == "hub"]
+    assert [card.name for card in fetched][: len(first)] == first
+    # In bfloat16, its weights leave half of the memory; and in float32 all of them together fill it at most.
+    assert all(2 * card.parameters <= system.device_memory / 2 for card in fetched)
+    assert 4 * sum(card.parameters for card in fetched) <= max(2e9, system.device_memory)
+    # The same machine without its GPU gets what it always got: the smallest.
+    on_processor = find_models(
+        ["auto"], ZOO.things, families, system=replace(system, device="cpu", gpus=())
+    )
+    assert on_processor == find_models(["auto"], ZOO.things, families)
+    sizes = [card.parameters for card in on_processor if card.origin == "hub"]
+    assert sizes == sorted(sizes) and max(sizes) < 600e6
+
+
+def test_auto_does_not_ask_for_what_has_no_safetensors(small_hub: SmallHub) -> None:
+    small_hub.add(SMALLEST)
+    small_hub.add("microsoft/deberta-v3-small")
+    cards, notes = auto()
+    assert "deberta-v3-small" not in [card.name for card in cards]
+    (note,) = [note for note in notes if "no safetensors" in note]
+    assert "deberta-v3-small, deberta-v3-base" in note and "refs/pr/1" in note
+    assert not [request for request in small_hub.requests if "deberta-v3-small" in request]
+    # The repository may have been converted since the card was written: whoever names it gets it.
+    (named,) = find_models(["deberta-v3-small"], ZOO.things)
+    assert named.hub_id == "microsoft/deberta-v3-small"
+
+
+def test_the_list_of_models_says_what_has_no_safetensors() -> None:
+    done = CliRunner().invoke(app, ["models", "list"], env={"COLUMNS": "400"})
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line.strip()}
+    assert "(no safetensors)" in lines["deberta-v3-base"]
+    assert "(no safetensors)" not in lines["modernbert-base"]
 
 
 def test_auto_prefers_what_is_cached(small_hub: SmallHub) -> None:

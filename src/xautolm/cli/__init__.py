@@ -13,12 +13,15 @@ from xautolm import __version__
 from xautolm.cli.demo import demo
 from xautolm.cli.describe import describe
 from xautolm.cli.experience import app as experience
+from xautolm.cli.export import export
 from xautolm.cli.fit import EXAMPLE, fit
 from xautolm.cli.models import app as models
 from xautolm.cli.options import CommandWithChoices
 from xautolm.cli.predict import evaluate, predict
+from xautolm.cli.push import push
 from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
+from xautolm.cli.serve import serve
 from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
 from xautolm.errors import XAutoLMError
 
@@ -46,6 +49,9 @@ app.command(cls=CommandWithChoices)(recommend)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)
+app.command()(push)
+app.command()(serve)
+app.command()(export)
 app.command()(demo)
 app.add_typer(experience, name="experience", help="Look into the experience store.")
 app.add_typer(

@@ -77,10 +77,10 @@ def space(
 
     preset, changes = read_space_option(space)
     task_type = TASKS.get(task)
-    cards = find_models(parse_names(models), ZOO.things, task_type.families)
+    system = system_profile()
+    cards = find_models(parse_names(models), ZOO.things, task_type.families, system=system)
     method_names = parse_names(methods)
     data = generic_data()
-    system = system_profile()
     built = build_space(preset, task_type, cards, method_names, data, system, changes)
     # Ranges of the user's own and names of folders stand in it: `say` makes them harmless for a terminal.
     if as_json:

@@ -17,7 +17,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from xautolm.metrics import METRICS
-from xautolm.objectives import EVALUATION_TIME, without_signs
+from xautolm.objectives import COSTS, EVALUATION_TIME, without_signs
 from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
 from xautolm.serialization import Json, from_json, from_plain
 from xautolm.space import Choice, Float, Int
@@ -66,6 +66,8 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "limits.gpu_memory": (1, LARGEST_NUMBER),
     "outcome.evaluation_time": (SHORTEST_EVALUATION, LONGEST_SECONDS),
     "outcome.planned_time": (0, LONGEST_SECONDS),
+    "outcome.latency": (0, LONGEST_SECONDS),
+    "outcome.model_size": (0, LARGEST_NUMBER),
     "outcome.wall_time": (0, LONGEST_SECONDS),
     "outcome.peak_memory": (0, LARGEST_NUMBER),
     "outcome.peak_gpu_memory": (0, LARGEST_NUMBER),
@@ -401,7 +403,8 @@ def _outcome(experience: Experience) -> Iterator[str]:
 
 def _objectives(experience: Experience) -> Iterator[str]:
     names = experience.objectives
-    qualities = [name for name in names if name != EVALUATION_TIME]
+    # A cost of use may be missing: not every trial that has scores leaves a model that could be measured.
+    qualities = [name for name in names if name not in COSTS]
     if not qualities or len(set(names)) < len(names):
         yield f"the objectives {_short(names)} need at least one quality, and none twice"
     for name in names:

@@ -366,6 +366,31 @@ def _close_deberta(model: PreTrainedModel, largest: float) -> None:
     _undo(model.classifier, scale=1.0, shift=shift)
 
 
+# EuroBERT: `dense` and `activation` (GELU) on every token, `classifier`, and the mean of what that says of each.
+
+
+def _open_eurobert(model: PreTrainedModel) -> None:
+    # The mean of a linear layer's outputs is its output for the mean, which a probe is fitted on.
+    _classify_mean(model)
+    model.dense = nn.Identity()
+    model.activation = nn.Identity()
+
+
+def _close_eurobert(model: PreTrainedModel, largest: float) -> None:
+    # From `SHIFT_MARGIN` on a GELU changes nothing.
+    shift = largest + SHIFT_MARGIN
+    model.dense = _identity_dense(model.classifier, scale=1.0, shift=shift)
+    model.activation = nn.GELU()
+    _undo(model.classifier, scale=1.0, shift=shift)
+
+
+def _classify_mean(model: PreTrainedModel) -> None:
+    """Let EuroBERT pool tokens before its head; as published it scores each, and pools the scores (`late`)."""
+    # The model has a copy of its own; the configuration is what a saved folder is loaded by.
+    model.classifier_pooling = "mean"
+    model.config.classifier_pooling = "mean"
+
+
 # RoBERTa, ELECTRA, BART, T5: a module with `dropout`, `dense`, an activation and `out_proj`.
 
 
@@ -424,6 +449,7 @@ BERT = HeadForm(final="classifier", open=_open_bert, close=_close_bert)
 ALBERT = HeadForm(final="classifier", open=_open_albert, close=_close_albert)
 DISTILBERT = HeadForm(final="classifier", open=_open_distilbert, close=_close_distilbert)
 DEBERTA = HeadForm(final="classifier", open=_open_deberta, close=_close_deberta)
+EUROBERT = HeadForm(final="classifier", open=_open_eurobert, close=_close_eurobert)
 ROBERTA = HeadForm(
     final="classifier.out_proj",
     open=_open_module("classifier", pooled=False),
@@ -451,6 +477,7 @@ HEAD_FORMS = {
     Head.DENSE_RELU: DISTILBERT,
     Head.DENSE_TANH: ROBERTA,
     Head.DENSE_GELU: ELECTRA,
+    Head.DENSE_GELU_MEAN: EUROBERT,
     Head.SEQUENCE_TO_SEQUENCE: SEQUENCE_TO_SEQUENCE,
     Head.PRETRAINED_DENSE: PRETRAINED_DENSE,
 }

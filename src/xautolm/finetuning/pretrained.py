@@ -168,11 +168,16 @@ def read_whole(auto_class: AutoClass, folder: Path, tokens: int, dtype: object) 
     """
     if not holds_adapters(folder):
         return read_weights(auto_class, folder, dtype=dtype)
-    base = str(read_json(folder / ADAPTERS)["base_model_name_or_path"])
+    base = base_of_adapters(folder)
     model = read_weights(auto_class, base, dtype=dtype)
     if tokens > model.get_input_embeddings().num_embeddings:
         model.resize_token_embeddings(tokens)
     return read_adapters(model, folder).merge_and_unload()
+
+
+def base_of_adapters(folder: Path) -> str:
+    """Return the folder or hub id of the model beside which adapters lie."""
+    return str(read_json(folder / ADAPTERS)["base_model_name_or_path"])
 
 
 def load_failure(part: str, source: str | Path, error: BaseException) -> TrialError:

@@ -12,6 +12,7 @@ from threadpoolctl import threadpool_limits
 from transformers.utils import logging
 
 from xautolm.finetuning.asking import run_untrained
+from xautolm.finetuning.costs_of_use import with_costs_of_use
 from xautolm.finetuning.precision import set_up_gpu
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probing import run_probe
@@ -46,13 +47,19 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     trial = PreparedTrial(
         spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings
     )
-    method = METHODS.get(spec.configuration.method)
+    outcome = _trained(trial, deadline, folder)
+    return with_costs_of_use(outcome, spec, folder, deadline)
+
+
+def _trained(trial: PreparedTrial, deadline: float | None, folder: Path) -> TrialOutcome:
+    """Fine-tune and validate a configuration by its method."""
+    method = METHODS.get(trial.spec.configuration.method)
     if method.trains_by_gradient:
         # Not at the top: a search begins with trials that need no Trainer, and should not wait for it.
         from xautolm.finetuning.gradient import run_training
 
         return run_training(trial, deadline, folder)
-    if FORMS.get(settings.form).says_words:
+    if FORMS.get(trial.settings.form).says_words:
         return run_untrained(trial, folder)
     return run_probe(trial, folder)
 

@@ -11,9 +11,8 @@ import logging
 import os
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -21,6 +20,7 @@ from types import ModuleType
 
 import psutil
 
+from xautolm.notices import warn_once
 from xautolm.processes import usable_cores
 from xautolm.records import Gpu
 from xautolm.settings import child_environment, gpus_count_by_bus, visible_gpus
@@ -35,6 +35,8 @@ SECONDS = 60.0
 """A child that does not say in which order CUDA counts is given up: it loads torch and starts CUDA."""
 NO_GPU = "-1"
 """An index that people write into CUDA_VISIBLE_DEVICES so that nothing is seen."""
+HIDING = frozenset({"", NO_GPU, "NoDevFiles"})
+"""Values of CUDA_VISIBLE_DEVICES that mean no GPU; the last is that of Slurm, in a job that asked for none."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +58,8 @@ class Driver:
     """For each GPU, in the order of the bus: itself or its slices; nothing for one that does not answer."""
     cuda: int = 0
     """The newest version of CUDA that it runs, 1,000 times the major and 10 times the minor; 0 without a driver."""
+    troubles: tuple[str, ...] = ()
+    """Why it, or GPUs that it counts, cannot be asked or used."""
 
     @property
     def cards(self) -> tuple[Card, ...]:
@@ -67,58 +71,74 @@ class Driver:
 
 
 def read_driver() -> Driver:
-    """Ask the driver; it answers in milliseconds."""
-    with _nvml() as nvml:
-        if nvml is None:
-            return Driver()
-        try:
-            cuda = nvml.nvmlSystemGetCudaDriverVersion()
-            count = nvml.nvmlDeviceGetCount()
-        except nvml.NVMLError as error:
-            logger.warning("the driver of the GPUs does not answer, and none is used: %s", error)
-            return Driver()
-        places = []
-        for index in range(count):
-            cards = _cards_at(nvml, index)
-            places.append(cards)
-        return Driver(places=tuple(places), cuda=cuda)
-
-
-@contextmanager
-def _nvml() -> Iterator[ModuleType | None]:
-    """Give the driver's library, opened; None where there is no driver, or it does not answer."""
+    """Ask the driver, which answers in milliseconds, and warn of what keeps GPUs from being used."""
     try:
         import pynvml
     except ImportError:
         # It is no dependency where NVIDIA has no drivers.
-        yield None
-        return
+        return Driver()
     try:
         pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        yield None
-        return
+    except pynvml.NVMLError as error:
+        return _without_answer(pynvml, error)
     try:
-        yield pynvml
+        driver = _described(pynvml)
+    except pynvml.NVMLError as error:
+        return _without_answer(pynvml, error)
     finally:
         pynvml.nvmlShutdown()
+    for trouble in driver.troubles:
+        warn_once(trouble)
+    return driver
+
+
+def _without_answer(nvml: ModuleType, error: Exception) -> Driver:
+    """Return what is known of a driver that does not answer at all."""
+    trouble = f"the driver of the GPUs does not answer, and none is used: {error}"
+    # Machines without GPUs may have parts of a driver; one that was updated without a restart is no such machine.
+    usual = (nvml.NVML_ERROR_LIBRARY_NOT_FOUND, nvml.NVML_ERROR_DRIVER_NOT_LOADED)
+    if getattr(error, "value", None) not in usual:
+        warn_once(trouble)
+    return Driver(troubles=(trouble,))
+
+
+def _described(nvml: ModuleType) -> Driver:
+    """Return what the driver says.
+
+    Raises:
+        NVMLError: It does not answer.
+    """
+    cuda = nvml.nvmlSystemGetCudaDriverVersion()
+    places = []
+    troubles = []
+    for index in range(nvml.nvmlDeviceGetCount()):
+        cards: tuple[Card, ...] = ()
+        try:
+            cards = _cards_at(nvml, index)
+        except nvml.NVMLError as error:
+            troubles.append(f"GPU {index} does not answer and is left out: {error}")
+        else:
+            if not cards:
+                troubles.append(f"GPU {index} is to be divided (MIG), but has no slice to run on")
+        places.append(cards)
+    return Driver(places=tuple(places), cuda=cuda, troubles=tuple(troubles))
 
 
 def _cards_at(nvml: ModuleType, index: int) -> tuple[Card, ...]:
-    """Return a GPU, or its slices if it is divided; nothing if it does not answer, as one that was lost."""
-    try:
-        whole = nvml.nvmlDeviceGetHandleByIndex(index)
-        # Only the whole has a compute capability.
-        major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
-        capability = float(f"{major}.{minor}")
-        handles = _slices(nvml, whole)
-        if handles is None:
-            handles = [whole]
-        cards = [_card(nvml, handle, capability) for handle in handles]
-        return tuple(cards)
-    except nvml.NVMLError as error:
-        logger.warning("GPU %d does not answer and is left out: %s", index, error)
-        return ()
+    """Return a GPU, or its slices if it is divided, which may have none.
+
+    Raises:
+        NVMLError: It does not answer, as one that was lost.
+    """
+    whole = nvml.nvmlDeviceGetHandleByIndex(index)
+    # Only the whole has a compute capability.
+    major, minor = nvml.nvmlDeviceGetCudaComputeCapability(whole)
+    capability = float(f"{major}.{minor}")
+    handles = _slices(nvml, whole)
+    if handles is None:
+        handles = [whole]
+    cards = [_card(nvml, handle, capability) for handle in handles]
+    return tuple(cards)
 
 
 def _slices(nvml: ModuleType, whole: object) -> list[object] | None:
@@ -162,53 +182,66 @@ def _memory(nvml: ModuleType, handle: object) -> tuple[int, int]:
     return int(memory.total), int(memory.free)
 
 
-def visible_cards(driver: Driver) -> tuple[Card, ...]:
+def visible_cards(driver: Driver, *, are_counted: bool = False) -> tuple[Card, ...]:
     """Return the GPUs that `CUDA_VISIBLE_DEVICES` leaves to this process, in its order; without it, all.
 
     As CUDA reads it: names are cut at the first that means nothing, or stands there twice.
+
+    Args:
+        driver: What the driver says.
+        are_counted: Whether an index is to name one of them. Only then are all of them in the order of CUDA.
     """
     setting = visible_gpus()
     if setting is None:
-        return driver.cards
-    places = _in_order_of_cuda(driver)
+        return _in_order_of_cuda(driver).cards if are_counted else driver.cards
+    names = [name.strip() for name in setting.split(",")]
+    # UUIDs mean the same in any order, which a child may have to load torch for.
+    if any(name.isdecimal() for name in names):
+        driver = _in_order_of_cuda(driver)
     cards: list[Card] = []
-    for name in setting.split(","):
-        card = _named(name.strip(), places, driver.cards)
+    for name in names:
+        card = _named(name, driver)
         if card is None or card in cards:
             break
         cards.append(card)
     return tuple(cards)
 
 
-def _named(name: str, places: Sequence[tuple[Card, ...]], cards: Sequence[Card]) -> Card | None:
+def are_hidden() -> bool:
+    """Return whether `CUDA_VISIBLE_DEVICES` is there to hide all GPUs, and not to name one that there is not."""
+    setting = visible_gpus()
+    return setting is not None and setting.strip() in HIDING
+
+
+def _named(name: str, driver: Driver) -> Card | None:
     """Return the GPU that a part of `CUDA_VISIBLE_DEVICES` means; None if it means none.
 
     Args:
         name: An index, or the beginning of a UUID.
-        places: GPUs or their slices, in the order in which CUDA counts.
-        cards: All of them.
+        driver: What the driver says; for an index, in the order in which CUDA counts.
     """
     if name.isdecimal():
         index = int(name)
-        if index >= len(places) or not places[index]:
+        if index >= len(driver.places) or not driver.places[index]:
             return None
         # Of a GPU in slices, CUDA takes the first.
-        return places[index][0]
+        return driver.places[index][0]
     if not name or name == NO_GPU:
         return None
-    matching = [card for card in cards if card.uuid.startswith(name)]
+    matching = [card for card in driver.cards if card.uuid.startswith(name)]
     # The beginning of several means none of them.
     if len(matching) != 1:
         return None
     return matching[0]
 
 
-def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
+def _in_order_of_cuda(driver: Driver) -> Driver:
     """Return the GPUs in the order of CUDA's indices: the fastest first, unless it is told to count along the bus."""
+    answering = [cards for cards in driver.places if cards]
     names = {card.gpu.name for card in driver.cards}
-    # Which of different cards is the fastest is CUDA's own secret.
-    if gpus_count_by_bus() or len(names) < 2:
-        return driver.places
+    # Which of different cards is the fastest is CUDA's own secret; slices of one may differ, and need no order.
+    if gpus_count_by_bus() or len(answering) < 2 or len(names) < 2:
+        return driver
     order = _uuids_of_cuda()
 
     def rank(cards: tuple[Card, ...]) -> int:
@@ -218,7 +251,8 @@ def _in_order_of_cuda(driver: Driver) -> Sequence[tuple[Card, ...]]:
         # CUDA does not know it, or did not answer.
         return len(order)
 
-    return sorted(driver.places, key=rank)
+    places = sorted(driver.places, key=rank)
+    return replace(driver, places=tuple(places))
 
 
 @cache

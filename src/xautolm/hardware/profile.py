@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import platform
 import time
@@ -17,18 +16,18 @@ from xautolm.hardware.bf16 import bf16_speedup
 from xautolm.hardware.gpus import (
     Card,
     Driver,
+    are_hidden,
     is_too_old,
     read_driver,
     torch_cuda,
     visible_cards,
     worth_using,
 )
+from xautolm.notices import warn_once
 from xautolm.processes import usable_cores
 from xautolm.records import Place, SystemProfile
 from xautolm.settings import visible_gpus
 from xautolm.vocabulary import DeviceKind
-
-logger = logging.getLogger(__name__)
 
 MATRIX = 768
 """Rows and columns of the matrices that are multiplied: 2.4 MB each."""
@@ -103,12 +102,12 @@ def chosen_cards(device: str) -> tuple[Card, ...]:
     if kind not in (AUTO, DeviceKind.CUDA):
         return ()
     driver = read_driver()
-    cards = visible_cards(driver)
+    cards = visible_cards(driver, are_counted=bool(index))
     obstacle = _obstacle(driver, cards)
     if kind == AUTO:
         # A machine without GPUs is the usual one, and no trouble; GPUs that lie idle are.
-        if driver.cards and obstacle and visible_gpus() is None:
-            logger.warning("the GPUs of this machine are not used: %s", obstacle)
+        if driver.cards and obstacle and not are_hidden():
+            warn_once(f"the GPUs of this machine are not used: {obstacle}")
         return () if obstacle else worth_using(cards)
     if not obstacle and int(index or 0) >= len(cards):
         obstacle = f"there are {len(cards)}, counted from 0"
@@ -127,7 +126,7 @@ def _obstacle(driver: Driver, cards: Sequence[Card]) -> str:
         cards: The GPUs that this process may see.
     """
     if not driver.cards:
-        return "no NVIDIA driver answers, or it knows no GPU"
+        return "; ".join(driver.troubles) or "no NVIDIA driver answers, or it knows no GPU"
     if not torch_cuda():
         return "PyTorch was installed without CUDA"
     if is_too_old(driver):

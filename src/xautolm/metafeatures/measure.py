@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from functools import cache
 from pathlib import Path
 
 import numpy as np
 
 from xautolm.errors import DamagedFileError
 from xautolm.metafeatures.base import FeatureGroup, Part, Sample
+from xautolm.notices import warn_once
 from xautolm.records import Features, is_fingerprint
 from xautolm.serialization import read_json, write_json
-
-logger = logging.getLogger(__name__)
 
 SAMPLE = 4_000
 """Rows looked at, drawn with the seed."""
@@ -85,7 +82,8 @@ def known_features(cache: Path, key: str) -> Features:
         for name, values in stored.items():
             features[str(name)] = tuple(float(value) for value in values)
     except (DamagedFileError, AttributeError, TypeError, ValueError, OverflowError) as error:
-        _warn_once(f"meta-features in the cache cannot be read and are left out: {path}: {error}")
+        # Once: a store has many experiences of one data set.
+        warn_once(f"meta-features in the cache cannot be read and are left out: {path}: {error}")
         return {}
     # What `measure` keeps is finite: anything else is damage, and its group is measured anew.
     return {name: values for name, values in features.items() if np.isfinite(values).all()}
@@ -100,15 +98,9 @@ def _keep(cache: Path, key: str, features: Features) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, features)
     except OSError as error:
-        _warn_once(
+        warn_once(
             f"meta-features cannot be kept in the cache ({error}); XAUTOLM_CACHE names another place"
         )
-
-
-@cache
-def _warn_once(message: str) -> None:
-    """Log a warning the first time: a store has many experiences of one data set."""
-    logger.warning(message)
 
 
 def _place(cache: Path, key: str) -> Path | None:

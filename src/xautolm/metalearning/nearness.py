@@ -12,7 +12,7 @@ import numpy as np
 
 from xautolm.metafeatures import FEATURES, Part
 from xautolm.metalearning.similarity import OWN, Near
-from xautolm.records import Experiences, Features
+from xautolm.records import Experience, Experiences, Features
 
 FAR = 0.7
 """Mean difference of the logarithms of task features from which on no task counts as near, in whatever store: about a
@@ -25,7 +25,8 @@ USUAL = 0.95
 FEWEST_DATA_SETS = 5
 """Data sets from which on a store tells what is usual; before that, `FAR` alone decides."""
 MOST_DATA_SETS = 500
-"""Data sets of a store that are compared with each other, the last that it lists: the time grows with their square."""
+"""Data sets of a store that are compared with each other: the time grows with their square. Of more, those with the
+largest fingerprints, which are a random part of them."""
 AMOUNT = "samples"
 """The feature that says how much data there is. A sample of a task is as near to it as can be."""
 
@@ -69,28 +70,42 @@ def nearness(experiences: Experiences, current: Features) -> Nearness:
         experiences: The store.
         current: Meta-features of the task at hand.
     """
-    names: dict[str, str] = {}
-    described: dict[str, Features] = {}
-    # A data set is described by the last of its experiences.
-    for experience in experiences:
-        described[experience.data_set] = experience.features
-        names[experience.data_set] = experience.data.name
+    samples = _samples(experiences)
     nearest = ""
     smallest = np.inf
-    for key, features in described.items():
-        distance = gap(features, current)
+    for sample in samples:
+        distance = gap(sample.features, current)
         if distance < smallest:
             smallest = distance
-            nearest = names[key]
-    usual = usual_gap(list(described.values()))
-    return Nearness(data=nearest, gap=float(smallest), usual=usual, data_sets=len(described))
+            nearest = sample.data.name
+    usual = usual_gap([sample.features for sample in samples])
+    return Nearness(data=nearest, gap=float(smallest), usual=usual, data_sets=len(samples))
+
+
+def _samples(experiences: Experiences) -> list[Experience]:
+    """Return an experience of each data set that describes it, in an order that is not that of the experiences.
+
+    A search that reads a part of a large store, and advice that reads all of it, list the same data sets in different
+    orders, and must come to the same end.
+    """
+
+    def completeness(experience: Experience) -> tuple[int, str, str]:
+        # Earlier versions computed fewer groups. Of as many, the newest: dates of ISO 8601 sort as time does.
+        return len(experience.features), experience.created, experience.id
+
+    sample_of: dict[str, Experience] = {}
+    for experience in experiences:
+        sample = sample_of.get(experience.data_set)
+        if sample is None or completeness(experience) > completeness(sample):
+            sample_of[experience.data_set] = experience
+    return [sample_of[data_set] for data_set in sorted(sample_of)]
 
 
 def usual_gap(data_sets: Sequence[Features]) -> float:
     """Return the gap up to which a data set counts as near in a store.
 
     Args:
-        data_sets: Meta-features of the store's data sets.
+        data_sets: Meta-features of the store's data sets; of more than can be compared, the last count.
     """
     compared = data_sets[-MOST_DATA_SETS:]
     gaps = _gaps_between(compared)
@@ -111,6 +126,7 @@ def near_neighbors(comparable: Sequence[Near], current: Features) -> list[Near]:
     for neighbor in comparable:
         experience = neighbor.experience
         # A store may have thousands of trials on one data set, whose features are compared once.
+        # By the rows that were used: samples of one source are described each by itself.
         data_set = f"{experience.data.fingerprint} {experience.data.name}"
         if data_set not in gaps:
             gaps[data_set] = gap(experience.features, current)

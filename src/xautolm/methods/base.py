@@ -22,6 +22,8 @@ SMALL, BASE = 50_000_000, 200_000_000
 SQUARES_OF_LAYER = 12
 """Weights of a transformer layer over its width squared: four matrices in attention, and two behind it, between the
 width and its fourfold."""
+FITTED_WIDTH = 2000
+"""Width of layers that the fitted learning rates of methods are for."""
 
 
 class Method(ABC):
@@ -99,11 +101,30 @@ class Training:
     epochs: Int
     shrink: float = 0.5
     """Factor on the rates for a base model; applied twice for a large one."""
+    fitted_rate: float | None = None
+    """Best learning rate at `FITTED_WIDTH`; it takes the place of the default rate for a model whose card says how
+    rates fall with the width."""
 
     def parameters(self, card: ModelCard) -> tuple[Parameter, ...]:
         """Return learning rate and epochs for a model."""
-        rate = learning_rate(card, self.rates, self.shrink)
+        if self.fitted_rate is not None and card.rate_exponent is not None:
+            narrower = FITTED_WIDTH / card.hidden_size
+            best = self.fitted_rate * narrower**card.rate_exponent
+            rate = rate_around(best, self.rates)
+        else:
+            rate = learning_rate(card, self.rates, self.shrink)
         return (rate, self.epochs)
+
+
+def rate_around(best: float, rates: tuple[float, float, float]) -> Float:
+    """Return a log-uniform learning rate whose range lies around the best as that of other rates around their default.
+
+    Args:
+        best: The default.
+        rates: Lowest, highest and default rate.
+    """
+    default = rates[2]
+    return _scaled_rate(rates, best / default)
 
 
 def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: float = 0.5) -> Float:
@@ -119,8 +140,13 @@ def learning_rate(card: ModelCard, small: tuple[float, float, float], shrink: fl
         factor *= shrink
     if card.parameters >= BASE:
         factor *= shrink
+    return _scaled_rate(small, factor)
+
+
+def _scaled_rate(unscaled: tuple[float, float, float], factor: float) -> Float:
+    """Return a log-uniform learning rate, its lowest, highest and default value multiplied by a factor."""
     rates = []
-    for rate in small:
+    for rate in unscaled:
         # Rates are part of the space's digest and of the keys of its sites: without the noise of multiplication.
         three_digits = f"{rate * factor:.3g}"
         rates.append(float(three_digits))

@@ -13,7 +13,12 @@ from xautolm.vocabulary import Preset
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-USUAL = Training(rates=(2e-5, 5e-4, 1e-4), epochs=Int(name="epochs", low=1, high=6, default=3))
+USUAL = Training(
+    rates=(2e-5, 5e-4, 1e-4),
+    epochs=Int(name="epochs", low=1, high=6, default=3),
+    # A tenth of LoRA's, which is where the best rates of the two lie.
+    fitted_rate=5e-5,
+)
 FROM_PROBE = Training(rates=(2e-5, 3e-4, 1e-4), epochs=Int(name="epochs", low=1, high=6, default=3))
 FROM_RANDOM = Training(
     rates=(1e-4, 5e-4, 2e-4), epochs=Int(name="epochs", low=3, high=8, default=4)

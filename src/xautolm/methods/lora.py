@@ -1,4 +1,4 @@
-"""LoRA (Hu et al., 2021), its variants rsLoRA and DoRA, and QLoRA (Dettmers et al., 2023), by peft."""
+"""LoRA (Hu et al., 2021), its variants rsLoRA, DoRA and MiSS, and QLoRA (Dettmers et al., 2023), by peft."""
 
 from __future__ import annotations
 
@@ -35,11 +35,20 @@ ATTENTION, ALL_LINEAR = "attention", "all-linear"
 """Where adapters are: on the card's projections of attention, or on every linear layer of the body."""
 OWN_INIT, PISSA = "default", "pissa"
 """How adapters begin: as peft makes them, or from the largest singular vectors of the weights."""
-PLAIN, RANK_STABILISED, DECOMPOSED = "lora", "rslora", "dora"
-"""Variants: LoRA; scaled by the root of the rank; with weights taken apart into magnitude and direction."""
+PLAIN, RANK_STABILISED, DECOMPOSED, SHARED = "lora", "rslora", "dora", "miss"
+"""Variants: LoRA; scaled by the root of the rank; with weights taken apart into magnitude and direction; and MiSS, one
+thin matrix that all shards of a layer's inputs share (Kang and Yin 2024, arXiv 2409.15371)."""
+SHARED_SHARE = 0.5
+"""Adapter weights of MiSS over those of LoRA at the same rank: of two thin matrices it has that of the outputs only."""
+MISS_BIAS = {"lora_only": "MiSS_only"}
+"""What peft calls the choices of trained biases for MiSS, where the names are not LoRA's."""
 
 USUAL = Training(
-    rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6
+    rates=(1e-4, 2e-3, 7e-4),
+    epochs=Int(name="epochs", low=2, high=8, default=4),
+    shrink=0.6,
+    # Fitted to Llama and Qwen: 4.9e-4 for Llama 3.2 with a billion weights, 5.3e-4 for Qwen 2.5 with half of one.
+    fitted_rate=5e-4,
 )
 FROM_PROBE = Training(
     rates=(1e-4, 2e-3, 7e-4), epochs=Int(name="epochs", low=2, high=8, default=4), shrink=0.6
@@ -90,12 +99,7 @@ class Lora(Method):
             # What follows the rank by itself, and variants that cost time before the first step or in each, are only
             # searched for those who ask.
             replace(ALPHA, on_request=True),
-            Choice(
-                name="lora_variant",
-                options=(PLAIN, RANK_STABILISED, DECOMPOSED),
-                default=PLAIN,
-                on_request=True,
-            ),
+            _variant(card),
             BIAS,
             Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
             Choice(name="lora_targets", options=targets, default=ALL_LINEAR),
@@ -110,7 +114,9 @@ class Lora(Method):
         if values.get("lora_targets", ATTENTION) == ATTENTION:
             matrices_of_layer = ATTENTION_MATRICES
         rank = as_int(values["lora_r"])
-        weights_of_adapter = 2 * card.hidden_size * rank
+        weights_of_adapter: float = 2 * card.hidden_size * rank
+        if values.get("lora_variant") == SHARED:
+            weights_of_adapter *= SHARED_SHARE
         return card.layers * matrices_of_layer * weights_of_adapter / card.parameters
 
     def stored_share(self, card: ModelCard, values: Values) -> float:
@@ -127,22 +133,39 @@ class Lora(Method):
         return BACKWARD_SHARE
 
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
-        """Return a peft model; its head and pooler are trained in full."""
-        from peft import LoraConfig, get_peft_model
+        """Return a peft model; its head and pooler are trained in full.
+
+        MiSS has neither alpha nor a start from the weights; the space refuses `lora_alpha` and `lora_init` beside it.
+        """
+        from peft import LoraConfig, MissConfig, get_peft_model
 
         head = _head_modules(model)
         is_everywhere = values.get("lora_targets") == ALL_LINEAR or not card.lora_targets
-        init = values.get("lora_init", OWN_INIT)
-        alpha, is_rank_stabilised = scaling_of(values)
+        targets = ALL_LINEAR if is_everywhere else list(card.lora_targets)
         # The head is trained in full, so it gets no adapters.
         excluded = rf"(.*\.)?({'|'.join(head)})(\..*)?" if head else None
+        if values.get("lora_variant") == SHARED:
+            bias = str(values["lora_bias"])
+            layers_of_head = _layers_inside(model, head)
+            shared = MissConfig(
+                task_type=_task_type(model),
+                r=values["lora_r"],
+                miss_dropout=values["lora_dropout"],
+                bias=MISS_BIAS.get(bias, bias),
+                target_modules=targets,
+                exclude_modules=excluded,
+                modules_to_save=layers_of_head or None,
+            )
+            return get_peft_model(model, shared)
+        init = values.get("lora_init", OWN_INIT)
+        alpha, is_rank_stabilised = scaling_of(values)
         config = LoraConfig(
             task_type=_task_type(model),
             r=values["lora_r"],
             lora_alpha=alpha,
             lora_dropout=values["lora_dropout"],
             bias=values["lora_bias"],
-            target_modules=ALL_LINEAR if is_everywhere else list(card.lora_targets),
+            target_modules=targets,
             exclude_modules=excluded,
             modules_to_save=head or None,
             init_lora_weights=True if init == OWN_INIT else init,
@@ -150,6 +173,22 @@ class Lora(Method):
             use_dora=values.get("lora_variant") == DECOMPOSED,
         )
         return get_peft_model(model, config)
+
+
+def _variant(card: ModelCard) -> Choice:
+    """Return the choice between the variants of LoRA that a model can have."""
+    variants: tuple[str, ...] = (PLAIN, RANK_STABILISED, DECOMPOSED)
+    # peft has MiSS for `Linear` only; matrices that lie transposed are of another class.
+    if card.quantizable:
+        variants = (*variants, SHARED)
+    return Choice(
+        name="lora_variant",
+        options=variants,
+        default=PLAIN,
+        closed=True,
+        on_request=True,
+        ignores={SHARED: ("lora_alpha", "lora_init")},
+    )
 
 
 def _paper_parameters(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
@@ -234,6 +273,20 @@ def _head_modules(model: PreTrainedModel) -> list[str]:
     for name, child in body.named_children():
         # A head that starts from a probe has a pooler without weights.
         if name == "pooler" and _has_weights(child):
+            names.append(name)
+    return names
+
+
+def _layers_inside(model: PreTrainedModel, modules: list[str]) -> list[str]:
+    """Return the full names of the single layers of some modules.
+
+    peft 0.21 trains copies of whole modules beside any adapters, but puts those of several layers back for LoRA's only.
+    """
+    names: list[str] = []
+    for name, module in model.named_modules():
+        is_inside = not set(modules).isdisjoint(name.split("."))
+        is_single = next(module.children(), None) is None
+        if is_inside and is_single and _has_weights(module):
             names.append(name)
     return names
 

@@ -29,8 +29,13 @@ def family_rows(cards: Mapping[str, ModelCard], problems: Problems) -> list[list
         members = families[family]
         names = []
         for card in members:
+            name = card.name
             # The hub gives such a model only to those who have accepted its terms.
-            names.append(f"{card.name} (gated)" if card.gated else card.name)
+            if card.gated:
+                name += " (gated)"
+            if not card.safetensors:
+                name += " (no safetensors)"
+            names.append(name)
         # A row has room for one of them: the family's first model.
         example = members[0]
         row = [family, example.architecture, ", ".join(names)]

@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from xautolm.objectives import EVALUATION_TIME, Objective
+from xautolm.objectives import EVALUATION_TIME, LATENCY, MODEL_SIZE, Objective
 from xautolm.records import Experience, Scalar, TrialOutcome, Values
 from xautolm.vocabulary import TrialStatus
 
@@ -16,6 +16,8 @@ HIDDEN = ("model", "method")
 """Values of a configuration that have columns of their own, beside those of the hyperparameters."""
 SCORE_DECIMALS = 4
 """Of scores, wherever a person or a file reads them."""
+LATENCY_DECIMALS = 5
+"""Of seconds: small models take a few milliseconds, and differ by tenths of one."""
 MINUTE, HOUR = 60, 3600
 """In seconds."""
 
@@ -100,6 +102,10 @@ def _row(experience: Experience, *, is_optimal: bool) -> Row:
     row[EVALUATION_TIME] = None
     if outcome.evaluation_time is not None:
         row[EVALUATION_TIME] = round(outcome.evaluation_time, 2)
+    if outcome.latency is not None:
+        row[LATENCY] = round(outcome.latency, LATENCY_DECIMALS)
+    if outcome.model_size is not None:
+        row[MODEL_SIZE] = outcome.model_size
     row["wall_time"] = round(outcome.wall_time, 2)
     row["peak_memory_mb"] = None
     if outcome.peak_memory is not None:

@@ -23,9 +23,13 @@ def zoo_table(cards: Sequence[ModelCard]) -> Table:
     table = Table(box=None)
     add_columns(table, HEADINGS, NUMBERS)
     for card in cards:
+        place = card.hub_id or card.distribution or card.origin
+        # Said here, so that nobody meets it only when a search is to begin.
+        if not card.safetensors:
+            place += " (no safetensors)"
         cells = (
             card.name,
-            card.hub_id or card.distribution or card.origin,
+            place,
             card.family,
             card.architecture,
             millions(card.parameters),

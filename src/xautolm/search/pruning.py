@@ -171,6 +171,9 @@ def possible_ends(
         for objective in objectives:
             if objective.is_time:
                 value = least_seconds(curve, epoch)
+            elif objective.is_cost_of_use:
+                # Measured when the model is there: until then it may be the smallest and the fastest of all.
+                value = objective.best
             else:
                 value = optimistic_value(curve, epoch, rivals, objective)
             end.append(value)

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from xautolm.objectives import Objectives, told_values, worst_values
+from xautolm.objectives import Objectives
 from xautolm.records import Configuration, Experience, Experiences, Scalar
 from xautolm.search.database import close_database, file_of, open_checked, open_database, set_aside
 from xautolm.search.study import (
@@ -19,8 +19,8 @@ from xautolm.search.study import (
     finish_trial,
     finished_trial,
     handle_on,
-    recorded_values,
     unknown_trial,
+    values_to_tell,
 )
 from xautolm.space import Space
 
@@ -226,7 +226,7 @@ def _tell_lacking(
             filler = unknown_trial("the run's folder has no trial of this number")
             record.add_trial(filler)
         experience = experiences[number]
-        values = _values(record, experience, objectives)
+        values = values_to_tell(record, experience.outcome, objectives)
         trial = finished_trial(space, experience, values)
         record.add_trial(trial)
     if lacking:
@@ -238,17 +238,8 @@ def _tell_lacking(
 def _tell_record(record: optuna.Study, experience: Experience, objectives: Objectives) -> None:
     """Tell a record what came of a trial that it believes to run."""
     handle = handle_on(record, experience.trial)
-    values = _values(record, experience, objectives)
+    values = values_to_tell(record, experience.outcome, objectives)
     finish_trial(record, handle, experience.outcome, values)
-
-
-def _values(record: optuna.Study, experience: Experience, objectives: Objectives) -> list[float]:
-    """Return what a record is told of a trial: its objectives, or for a failure the worst that others had."""
-    values = told_values(experience.outcome, objectives)
-    if values is not None:
-        return values
-    recorded = recorded_values(record)
-    return worst_values(recorded, experience.outcome, objectives)
 
 
 def _interrupted(experiences: ByNumber) -> list[Retry]:

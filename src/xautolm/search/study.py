@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -240,12 +241,28 @@ class SearchStudy:
         return digests
 
     def _values(self, outcome: TrialOutcome) -> list[float]:
-        """Return the values that an outcome is told with: for a failure, the worst."""
-        values = told_values(outcome, self.objectives)
-        if values is not None:
-            return values
-        recorded = recorded_values(self.proposals)
-        return worst_values(recorded, outcome, self.objectives)
+        """Return the values that an outcome is told with."""
+        return values_to_tell(self.proposals, outcome, self.objectives)
+
+
+def values_to_tell(
+    study: optuna.Study, outcome: TrialOutcome, objectives: Objectives
+) -> list[float]:
+    """Return the values that a study is told of an outcome: for a failure, the worst that others had.
+
+    So it is of a cost of use that was not measured, where the trial is told with its quality.
+    """
+    values = told_values(outcome, objectives)
+    if values is not None and all(math.isfinite(value) for value in values):
+        return values
+    recorded = recorded_values(study)
+    worst = worst_values(recorded, outcome, objectives)
+    if values is None:
+        return worst
+    finite = []
+    for value, worst_value in zip(values, worst, strict=True):
+        finite.append(value if math.isfinite(value) else worst_value)
+    return finite
 
 
 def recorded_values(study: optuna.Study) -> list[list[float]]:

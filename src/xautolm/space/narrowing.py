@@ -67,9 +67,12 @@ class _Narrowing:
                 change = changes[parameter.name]
                 # A person sees all problems at once, so the first does not end the search for others.
                 try:
-                    parameter = _replaced(parameter, change)
+                    narrowed_parameter = _replaced(parameter, change)
                 except (TypeError, ValueError, KeyError) as error:
                     self.problems.append(f"{parameter.name}: {error}")
+                else:
+                    self.problems += _ignored_beside(parameter, narrowed_parameter, changes)
+                    parameter = narrowed_parameter
             parameters.append(parameter)
         return tuple(parameters)
 
@@ -163,6 +166,24 @@ def _as_requested(space: Space, requested: set[str]) -> Space:
             parameter = replace(parameter, branches=branches)
         parameters.append(parameter)
     return Space(space.name, tuple(parameters))
+
+
+def _ignored_beside(
+    parameter: Parameter, narrowed_parameter: Parameter, changes: Changes
+) -> list[str]:
+    """Return a problem for each remaining option that ignores other parameters which the user names."""
+    # A person's own values are a plain choice: what options ignore is only said of the original.
+    if not isinstance(parameter, Choice) or not isinstance(narrowed_parameter, Choice):
+        return []
+    problems: list[str] = []
+    for option in narrowed_parameter.options:
+        ignored = [name for name in parameter.ignores.get(str(option), ()) if name in changes]
+        if ignored:
+            names = " and ".join(ignored)
+            problems.append(
+                f"{parameter.name}: {names} means nothing to {option!r}; leave one of the two out"
+            )
+    return problems
 
 
 def _replaced(parameter: Float | Int | Choice, change: object) -> Parameter:

@@ -199,6 +199,8 @@ class Choice:
     """Whether a person's own ranges may only choose among the options: anything else would mean nothing here."""
     on_request: bool = field(default=False, compare=False)
     """Whether it is searched only where a person's own ranges name it: it costs trials and gains nothing by itself."""
+    ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)
+    """By option, the parameters that mean nothing beside it: a person's own ranges cannot name both."""
 
     TAG: ClassVar[str] = "choice"
 

@@ -11,10 +11,11 @@ from types import ModuleType, SimpleNamespace
 from typing import cast
 from unittest.mock import patch
 
+from xautolm.notices import warn_once
 from xautolm.settings import GPUS_VARIABLE
 
 GB = 10**9
-NOT_SUPPORTED, NOT_FOUND, IS_LOST = 3, 6, 15
+NOT_SUPPORTED, NOT_FOUND, NOT_LOADED, NO_LIBRARY, IS_LOST = 3, 6, 9, 12, 15
 """Numbers of NVML's errors."""
 
 
@@ -50,18 +51,28 @@ class FakeNvml:
     Args:
         gpus: In the order of the bus.
         cuda: The newest version of CUDA that the driver runs, as NVML writes it: 13,000 for 13.0.
+        error: NVML's number of what keeps its library from being opened; 0 for nothing.
     """
 
     NVMLError = FakeNvmlError
     NVML_ERROR_NOT_SUPPORTED = NOT_SUPPORTED
+    NVML_ERROR_DRIVER_NOT_LOADED = NOT_LOADED
+    NVML_ERROR_LIBRARY_NOT_FOUND = NO_LIBRARY
     NVML_DEVICE_MIG_ENABLE = 1
 
-    def __init__(self, gpus: Sequence[FakeGpu], cuda: int) -> None:
+    def __init__(self, gpus: Sequence[FakeGpu], cuda: int, error: int = 0) -> None:
         self.gpus = tuple(gpus)
         self.cuda = cuda
+        self.error = error
 
     def nvmlInit(self) -> None:
-        """Open the library."""
+        """Open the library.
+
+        Raises:
+            FakeNvmlError: It cannot be opened.
+        """
+        if self.error:
+            raise FakeNvmlError(self.error)
 
     def nvmlShutdown(self) -> None:
         """Close the library."""
@@ -142,7 +153,11 @@ class FakeNvml:
 
 @contextmanager
 def faked_driver(
-    *gpus: FakeGpu, cuda: int = 13_000, torch_cuda: str = "13.0", visible: str | None = None
+    *gpus: FakeGpu,
+    cuda: int = 13_000,
+    torch_cuda: str = "13.0",
+    visible: str | None = None,
+    error: int = 0,
 ) -> Iterator[FakeNvml]:
     """Let this process find a driver with GPUs, and a PyTorch for CUDA; nothing can be computed on them.
 
@@ -151,6 +166,7 @@ def faked_driver(
         cuda: The newest version of CUDA that the driver runs.
         torch_cuda: The version that PyTorch was built for; empty without.
         visible: `CUDA_VISIBLE_DEVICES`; None where it is not set.
+        error: NVML's number of what keeps its library from being opened; 0 for nothing.
 
     Example:
         >>> from xautolm.hardware import system_profile
@@ -158,7 +174,9 @@ def faked_driver(
         ...     len(system_profile().gpus)
         2
     """
-    nvml = FakeNvml(gpus, cuda)
+    nvml = FakeNvml(gpus, cuda, error)
+    # Of this machine nothing was said yet.
+    warn_once.cache_clear()
     with ExitStack() as patches:
         patches.enter_context(_module_replaced("pynvml", nvml))
         for module in ("gpus", "profile"):

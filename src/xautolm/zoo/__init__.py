@@ -21,6 +21,8 @@ __all__ = [
     "family_of",
     "fetch",
     "find_models",
+    "hub",
+    "hub_errors",
     "is_asked_for",
     "known_card",
     "local_models",

@@ -35,4 +35,14 @@ CARDS = (
         hidden_size=1024,
         layers=24,
     ),
+    # Fine-tuned on summaries of news; it lacks the row of the token that pretraining put in place of words.
+    BART.card(
+        "bart-large-cnn",
+        hub_id="facebook/bart-large-cnn",
+        parameters=406_290_432,
+        hidden_size=1024,
+        layers=24,
+        vocabulary=50_264,
+        licence="mit",
+    ),
 )

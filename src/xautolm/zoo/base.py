@@ -36,6 +36,8 @@ class Head(StrEnum):
     """A module `classification_head` like `classifier` of `DENSE_TANH`, on a token that the model pools."""
     PRETRAINED_DENSE = "pretrained-dense"
     """A dense layer that was pretrained with the body: it is part of the features."""
+    DENSE_GELU_MEAN = "dense-gelu-mean"
+    """EuroBERT's dense layer and GELU in the model, and the mean over what they make of every token."""
     OTHER = "other"
     """Nothing at all, as with decoders, or something that is not known."""
 
@@ -61,6 +63,7 @@ class Differences(TypedDict, total=False):
     gated: bool
     chat: bool
     automatic: bool
+    safetensors: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,6 +90,8 @@ class Family:
     """What stands in front of its classifier's last layer."""
     fits_float16: bool = True
     """Whether its numbers stay within the range of float16, for GPUs that have no bfloat16."""
+    absent_forms: tuple[str, ...] = ()
+    """Forms of tasks that transformers has no class of this family for."""
     has_checkpointing: bool = True
     """Whether transformers can compute its activations again in the backward pass instead of keeping them."""
     config: Callable[[ModelCard], ConfigValues] = common_config
@@ -105,6 +110,8 @@ class Family:
     """Whether the hub asks for an agreement and a token."""
     chat: bool = False
     """Whether the models were trained on conversations."""
+    rate_exponent: float | None = None
+    """Power of the width by which the best learning rate falls where words are said; None where that is not known."""
 
     def card(
         self,
@@ -143,6 +150,7 @@ class Family:
             quantizable=not self.transposed,
             gated=self.gated,
             chat=self.chat,
+            rate_exponent=self.rate_exponent,
         )
         return replace(card, **differences)
 

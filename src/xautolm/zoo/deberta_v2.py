@@ -20,6 +20,7 @@ CARDS = (
         hidden_size=768,
         layers=6,
         automatic=True,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "deberta-v3-base",
@@ -28,6 +29,7 @@ CARDS = (
         hidden_size=768,
         layers=12,
         automatic=True,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "deberta-v3-large",
@@ -35,6 +37,7 @@ CARDS = (
         parameters=434_012_160,
         hidden_size=1024,
         layers=24,
+        safetensors=False,
     ),
     DEBERTA_V2.card(
         "mdeberta-v3-base",
@@ -44,5 +47,13 @@ CARDS = (
         layers=12,
         vocabulary=251_000,
         languages="multilingual",
+    ),
+    DEBERTA_V2.card(
+        "deberta-v3-xsmall",
+        hub_id="microsoft/deberta-v3-xsmall",
+        parameters=70_682_112,
+        hidden_size=384,
+        layers=12,
+        safetensors=False,
     ),
 )

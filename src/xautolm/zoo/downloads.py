@@ -55,6 +55,13 @@ SMALL_FILES = (
 SHARDS = "model-*-of-*.safetensors"
 CONVERTER = "https://huggingface.co/spaces/safetensors/convert"
 """A public service that proposes safetensors to the owner of a repository, as a revision that anyone can use."""
+NO_SAFETENSORS = "it has no safetensors"
+"""What is wrong with a repository whose weights could run code where they are read."""
+CONVERT_ON_HUB = (
+    f"Convert it at {CONVERTER} and use the revision that this proposes (owner/name@refs/pr/1), "
+    "or another."
+)
+"""What a person can do about it."""
 SILENCE_SECONDS = 90.0
 """Seconds without a further byte after which a download has broken off: the client itself gives up after six times the
 10 s that it waits for a connection to say something."""
@@ -199,8 +206,8 @@ def _without_safetensors(files: Sequence[str]) -> HubTrouble:
         )
     descriptions = ", ".join(f"{kind} ({file})" for kind, file in formats.items())
     return HubTrouble(
-        reason=f"it has no safetensors, only {descriptions}, which are never loaded",
-        cure=f"Convert it at {CONVERTER} and use the revision that this proposes (owner/name@refs/pr/1), or another.",
+        reason=f"{NO_SAFETENSORS}, only {descriptions}, which are never loaded",
+        cure=CONVERT_ON_HUB,
     )
 
 

@@ -31,8 +31,8 @@ FAMILIES: Registry[Family] = Registry(
 
 
 BEYOND_FLOAT16 = ("t5", "gemma")
-"""Parts of the names of families whose numbers pass the largest of float16: mT5, LongT5, Gemma 2 and their kin have no
-file here."""
+"""Parts of the names of families whose numbers pass the largest of float16: LongT5, Gemma 2 and their kin have no file
+here."""
 
 
 def family_of(model_type: str) -> Family:

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
 from xautolm.errors import ModelUnavailableError, UnknownNameError
-from xautolm.records import ModelCard
+from xautolm.records import ModelCard, SystemProfile
 from xautolm.settings import hub_is_offline
-from xautolm.vocabulary import Architecture, Origin
+from xautolm.vocabulary import Architecture, DeviceKind, Origin
 from xautolm.zoo.downloads import (
+    CONVERT_ON_HUB,
+    NO_SAFETENSORS,
     cached_folder,
     cannot_be_had,
     hub_name,
@@ -27,12 +29,62 @@ from xautolm.zoo.lookup import known_card
 AUTO = "auto"
 """The name that stands for all models that are considered without being asked for."""
 AUTO_BYTES = 2e9
-"""What `auto` may fetch at most, in bytes: some six models up to the size of BERT base, minutes on a common line.
-All hub encoders that it considers are 5 GB."""
+"""What `auto` may fetch for a processor at most, in bytes: some six models up to the size of BERT base, minutes on a
+common line. All hub encoders that it considers there are 9 GB."""
+PROCESSOR_PARAMETERS = 600_000_000
+"""Weights of the largest model that `auto` fetches for a processor: Qwen3 0.6B has 596 million."""
+WEIGHTS_SHARE = 0.5
+"""Share of a GPU's memory that a model's weights may take in `auto`; adapters, activations and what the driver keeps
+need the rest. Chosen and not measured: what is predicted of each configuration decides afterwards what fits."""
+TRAINED_BYTES_PER_WEIGHT = 2
+"""What a frozen weight takes on a GPU: bfloat16."""
 BYTES_PER_WEIGHT = 4
 """What a weight takes on the hub at most: older models lie there in float32, newer ones in half of it."""
 
 Note = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reach:
+    """Describe which models `auto` takes for a machine."""
+
+    parameters: int
+    """Weights of the largest model."""
+    fetched: float
+    """Bytes that it fetches at most, all models together."""
+    is_gpu: bool = False
+
+    def order(self, cards: Iterable[ModelCard]) -> list[ModelCard]:
+        """Return models in the order in which they are taken.
+
+        On a processor the smallest first. On a GPU first the largest, then the largest of at most half its size, and so
+        on down, so that a few sizes are tried; the others after them, the smallest first.
+        """
+        by_size = sorted(cards, key=lambda card: card.parameters)
+        if not self.is_gpu:
+            return by_size
+        steps: list[ModelCard] = []
+        between: list[ModelCard] = []
+        for card in reversed(by_size):
+            if not steps or 2 * card.parameters <= steps[-1].parameters:
+                steps.append(card)
+            else:
+                between.append(card)
+        return [*steps, *reversed(between)]
+
+
+def reach_of(system: SystemProfile | None) -> Reach:
+    """Return what `auto` takes for a machine; for a processor where none is given.
+
+    For a GPU it fetches no more than the memory holds, each weight counted with the four bytes that it may have on the
+    hub: one model that fills half of the memory in bfloat16, or several smaller ones.
+    """
+    if system is None or system.device != DeviceKind.CUDA:
+        return Reach(parameters=PROCESSOR_PARAMETERS, fetched=AUTO_BYTES)
+    memory = system.device_memory
+    parameters = int(WEIGHTS_SHARE * memory / TRAINED_BYTES_PER_WEIGHT)
+    fetched = max(AUTO_BYTES, float(memory))
+    return Reach(parameters=parameters, fetched=fetched, is_gpu=True)
 
 
 def unsaid(text: str) -> None:
@@ -44,6 +96,7 @@ def find_models(
     cards: Mapping[str, ModelCard],
     families: Sequence[str] = (Architecture.ENCODER,),
     note: Note = unsaid,
+    system: SystemProfile | None = None,
 ) -> list[ModelCard]:
     """Return the cards of models that were asked for, each checked to be had; weights are not fetched.
 
@@ -52,6 +105,7 @@ def find_models(
         cards: The zoo.
         families: Architectures that `auto` considers.
         note: Takes what `auto` leaves out, and why.
+        system: The machine that `auto` chooses for; a processor if left out.
 
     Raises:
         UnknownNameError: Neither a name of the zoo, nor a folder, nor a hub id.
@@ -76,7 +130,7 @@ def find_models(
             card = cards_by_name[name]
             models.setdefault(card.name, card)
             continue
-        for card in _automatic(cards, families, note):
+        for card in _automatic(cards, families, note, reach_of(system)):
             models.setdefault(card.name, card)
     return list(models.values())
 
@@ -262,9 +316,9 @@ def _what_is_here(cards: Mapping[str, ModelCard]) -> str:
 
 
 def _automatic(
-    cards: Mapping[str, ModelCard], families: Sequence[str], note: Note
+    cards: Mapping[str, ModelCard], families: Sequence[str], note: Note, reach: Reach
 ) -> list[ModelCard]:
-    """Return what `auto` considers: all that is on this machine, then the smallest on the hub up to `AUTO_BYTES`."""
+    """Return what `auto` considers: all that is on this machine, then what is within its reach on the hub."""
     local = local_models(cards, families)
     usable_cards: list[ModelCard] = []
     for card in local:
@@ -286,20 +340,29 @@ def _automatic(
     absent: list[ModelCard] = []
     for card in cards.values():
         is_considered = card.automatic and card.architecture in families
-        if is_considered and card.origin == Origin.HUB and card.name not in local_names:
+        is_within_reach = is_considered and card.parameters <= reach.parameters
+        if is_within_reach and card.origin == Origin.HUB and card.name not in local_names:
             absent.append(card)
-    return usable_cards + _smallest_on_the_hub(absent, note)
+    return usable_cards + _from_the_hub(absent, note, reach)
 
 
-def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelCard]:
-    """Return the smallest models, up to `AUTO_BYTES` together, that can be had; what is left out is told."""
+def _from_the_hub(absent: Sequence[ModelCard], note: Note, reach: Reach) -> list[ModelCard]:
+    """Return models that can be had from the hub, as many as may be fetched; what is left out is told."""
+    loadable: list[ModelCard] = []
+    unloadable: list[str] = []
+    for card in absent:
+        # The hub is not asked about what it could not give; whoever names such a model hears what it has today.
+        if card.safetensors:
+            loadable.append(card)
+        else:
+            unloadable.append(card.name)
     affordable: list[ModelCard] = []
     beyond: list[ModelCard] = []
     size = 0
-    by_size = sorted(absent, key=lambda card: card.parameters)
-    for card in by_size:
-        size += BYTES_PER_WEIGHT * card.parameters
-        if size <= AUTO_BYTES:
+    for card in reach.order(loadable):
+        size_with_card = size + BYTES_PER_WEIGHT * card.parameters
+        if size_with_card <= reach.fetched:
+            size = size_with_card
             affordable.append(card)
         else:
             beyond.append(card)
@@ -313,13 +376,15 @@ def _smallest_on_the_hub(absent: Sequence[ModelCard], note: Note) -> list[ModelC
         else:
             fetchable.append(card)
     tell_left_out(troubles, note)
+    if unloadable and fetchable:
+        note(f"auto leaves out {', '.join(unloadable)}: {NO_SAFETENSORS}. {CONVERT_ON_HUB}")
     # Where the hub gives nothing at all, nobody needs to hear of what it would give besides.
     if beyond and fetchable:
         names = ", ".join(card.name for card in beyond)
         parameters = sum(card.parameters for card in beyond)
         size_beyond = sized(BYTES_PER_WEIGHT * parameters)
         note(
-            f"auto fetches up to {sized(AUTO_BYTES)}, and leaves out {names} (about {size_beyond}): "
+            f"auto fetches up to {sized(reach.fetched)}, and leaves out {names} (about {size_beyond}): "
             "name them to have them"
         )
     return fetchable

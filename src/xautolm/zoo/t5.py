@@ -1,4 +1,4 @@
-"""T5 (Raffel et al., 2020), FLAN-T5 (Chung et al., 2022) and ByT5 (Xue et al., 2022).
+"""T5 (Raffel et al., 2020), mT5 (Xue et al., 2021), FLAN-T5 (Chung et al., 2022) and ByT5 (Xue et al., 2022).
 
 Layers are those of both stacks. The two largest T5, of 3 and 11 billion weights, have no card: their inner layers are
 4 and 16 times wider than a card can say, so the time that they need would be underrated as much.
@@ -39,7 +39,9 @@ T5 = Family(
 # Fine-tuned on tasks in many languages. Its output layer has weights of its own, as ByT5's has, and cards count them;
 # that of T5 is the table of words.
 FLAN_T5 = replace(T5, languages="multilingual")
-FAMILIES = (T5,)
+# Its tokenizer is SentencePiece's with 250,100 tokens. transformers 5 takes the table of words for its output layer.
+MT5 = replace(T5, name="mt5", positions=1024, vocabulary=250_112, languages="multilingual")
+FAMILIES = (T5, MT5)
 
 CARDS = (
     T5.card(
@@ -78,6 +80,7 @@ CARDS = (
         parameters=783_150_080,
         hidden_size=1024,
         layers=48,
+        automatic=True,
     ),
     FLAN_T5.card(
         "flan-t5-xl",
@@ -85,6 +88,7 @@ CARDS = (
         parameters=2_849_757_184,
         hidden_size=2048,
         layers=48,
+        automatic=True,
     ),
     FLAN_T5.card(
         "flan-t5-xxl",
@@ -102,5 +106,22 @@ CARDS = (
         layers=16,
         positions=1024,
         vocabulary=384,
+    ),
+    # Pretrained on 101 languages and fine-tuned on nothing: without training it answers no prompt.
+    MT5.card(
+        "mt5-small",
+        hub_id="google/mt5-small",
+        parameters=172_119_424,
+        hidden_size=512,
+        layers=16,
+        safetensors=False,
+    ),
+    MT5.card(
+        "mt5-base",
+        hub_id="google/mt5-base",
+        parameters=390_315_264,
+        hidden_size=768,
+        layers=24,
+        safetensors=False,
     ),
 )

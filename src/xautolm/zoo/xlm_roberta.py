@@ -31,4 +31,19 @@ CARDS = (
         hidden_size=1024,
         layers=24,
     ),
+    # Sentence encoders: their vectors of similar texts are near before any fine-tuning.
+    XLM_ROBERTA.card(
+        "multilingual-e5-base",
+        hub_id="intfloat/multilingual-e5-base",
+        parameters=278_043_648,
+        hidden_size=768,
+        layers=12,
+    ),
+    XLM_ROBERTA.card(
+        "multilingual-e5-large",
+        hub_id="intfloat/multilingual-e5-large",
+        parameters=559_890_432,
+        hidden_size=1024,
+        layers=24,
+    ),
 )

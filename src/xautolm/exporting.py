@@ -1,0 +1,296 @@
+"""The winner of a run in another format, beside what that costs and gains: answers compared, time a text measured."""
+
+from __future__ import annotations
+
+import copy
+import json
+import shutil
+import statistics
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, cast
+
+import numpy as np
+import pandas as pd
+
+from xautolm.best_model import BestModel
+from xautolm.data.stored import read_split
+from xautolm.errors import NoModelError, UsageError
+from xautolm.importable import is_function_name
+from xautolm.metrics import scores
+from xautolm.run_folder import ANSWERING, RunFolder
+from xautolm.serialization import replace_folder, to_plain, write_json, write_text
+from xautolm.tasks import Answers
+from xautolm.vocabulary import ModelFormat, Split
+
+if TYPE_CHECKING:
+    from xautolm.finetuning.predictor import Predictor
+    from xautolm.tasks import Classification
+
+PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+"""What the extra `onnx` installs."""
+MODEL = "model.onnx"
+"""As optimum calls it too."""
+NOTE = "export.json"
+"""Says what was measured; by it a folder is known to be one of ours, which may be replaced."""
+FORMS = ("classify", "regress")
+"""Forms in which a model gives numbers for a text: their models are one function of tokens."""
+COMPARED_ROWS = 200
+"""Rows that both models are asked about."""
+LEAST_EQUAL = 0.995
+"""Share of rows that an export in the same number format must answer alike: 199 of 200, for ties."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What a model does with the compared rows."""
+
+    score: float
+    seconds_per_text: float
+    """Median of one text at a time, its tokens made included."""
+    megabytes: float
+    """Of its weights."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exported:
+    """An export beside the model that it was made from."""
+
+    format: str
+    rows: int
+    """How many were compared."""
+    split: str
+    """Where they are from."""
+    metric: str
+    """Of the scores."""
+    original: Measured
+    export: Measured
+    equal: float
+    """Share of rows with the same answer; of numbers, within a hundredth of their deviation in training."""
+    largest_difference: float
+    """Of two logits, or of two numbers."""
+
+    @property
+    def speedup(self) -> float:
+        """Return how many times as fast the export is, one text at a time."""
+        return self.original.seconds_per_text / self.export.seconds_per_text
+
+
+def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -> Exported:
+    """Write a run's winner in another format, with its tokenizer and what was measured, and return that.
+
+    Args:
+        run: The run.
+        model_format: Which.
+        out: The folder; by default one in the run, called as the format. An earlier export there is replaced.
+
+    Raises:
+        UsageError: A package is missing, the folder holds something else, the winner's form or architecture cannot be
+            exported, or the export in the same number format answers differently.
+        NoModelError: The run has no model yet.
+    """
+    target = (out or run.root / model_format.value).absolute()
+    # On the processor, where exports are asked: answers of a GPU differ in the last digits.
+    best = BestModel(run, device="cpu")
+    _check(best, target)
+    predictor = best.predictor()
+    form = predictor.settings.form
+    if form not in FORMS:
+        raise UsageError(
+            "Only models that give numbers for a text are exported: classifiers and regression.",
+            got=f"a model that answers by {form}",
+            fix="Use the folder best/ as it is.",
+        )
+    # Beside the target, so that an earlier export is replaced whole or stays.
+    fresh = target.with_name(f".{target.name}.fresh")
+    shutil.rmtree(fresh, ignore_errors=True)
+    try:
+        fresh.mkdir(parents=True)
+        exported = _write(best, predictor, model_format, fresh)
+        target.mkdir(exist_ok=True)
+        replace_folder(fresh, target)
+    except OSError as error:
+        raise UsageError("The export cannot be written.", got=f"{target}: {error}") from error
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return exported
+
+
+def _check(best: BestModel, target: Path) -> None:
+    """Refuse what cannot be exported, before weights are loaded.
+
+    Raises:
+        UsageError: A package is missing, or the folder holds something else.
+        NoModelError: The run has no model yet.
+    """
+    if not best.run.best.is_dir():
+        raise NoModelError(f"The run in {best.run.root} has no model yet.")
+    missing = [name for name in PACKAGES if find_spec(name) is None]
+    if missing:
+        raise UsageError(
+            "An export needs packages that are not installed.",
+            got=f"no {', '.join(missing)}",
+            fix="Install them: pip install 'xautolm[onnx]'",
+        )
+    is_ours = (target / NOTE).is_file()
+    if target.exists() and not is_ours and (target.is_file() or any(target.iterdir())):
+        raise UsageError(
+            "The folder of the export holds something else.",
+            got=target,
+            fix="Choose another with --out.",
+        )
+
+
+def _write(
+    best: BestModel, predictor: Predictor, model_format: ModelFormat, folder: Path
+) -> Exported:
+    """Write an export into an empty folder, and compare it.
+
+    Raises:
+        UsageError: The exporter does not know the architecture, or the export answers differently.
+    """
+    from xautolm.finetuning.onnx import OnnxClassifier, quantise, write_onnx
+
+    path = folder / MODEL
+    write_onnx(predictor, path)
+    # Quantisation reads a file in float32 and writes another; only the second is of use.
+    if model_format is ModelFormat.ONNX_INT8:
+        whole = path.rename(folder / "float32.onnx")
+        quantise(whole, path)
+        for leftover in folder.glob("float32.onnx*"):
+            leftover.unlink()
+    converted = copy.copy(predictor)
+    converted.model = OnnxClassifier(path, predictor.model.config.num_labels)
+    exported = _compared(best, predictor, converted, model_format, folder)
+    # What 8 bits cost is a person's choice, and said; in float32 a difference means that the export is wrong.
+    if model_format is ModelFormat.ONNX and exported.equal < LEAST_EQUAL:
+        equal_rows = f"{exported.equal:.1%} of {exported.rows} rows alike"
+        raise UsageError(
+            "The exported model does not answer as the original does, so it was not kept.",
+            got=f"{equal_rows}, largest difference {exported.largest_difference:.3g}",
+            fix="Use the folder best/ as it is.",
+        )
+    predictor.tokenizer.save_pretrained(str(folder))
+    for name in ("config.json", ANSWERING):
+        shutil.copy(best.run.best / name, folder / name)
+    write_json(folder / NOTE, to_plain(exported))
+    write_text(folder / "README.md", _page(exported, best.info.labels))
+    return exported
+
+
+def _compared(
+    best: BestModel,
+    predictor: Predictor,
+    converted: Predictor,
+    model_format: ModelFormat,
+    folder: Path,
+) -> Exported:
+    """Ask both models about the same rows."""
+    # Rows that nothing was chosen by, where there are any.
+    split = Split.TEST if best.run.split(Split.TEST).exists() else Split.VALIDATION
+    rows = read_split(best.run.data, split)
+    count = min(COMPARED_ROWS, len(rows))
+    table = rows.sample(count, random_state=best.info.seed).reset_index(drop=True)
+    # Functions of a person's own would have to be imported because a file names them.
+    metric = next(name for name in best.info.metrics if not is_function_name(name))
+    answers = predictor.answers(table)
+    converted_answers = converted.answers(table)
+    difference = np.abs(np.asarray(answers) - np.asarray(converted_answers))
+    seconds, converted_seconds = _seconds_per_text([predictor, converted], table)
+    weights = best.run.best.rglob("*.safetensors")
+    return Exported(
+        format=model_format.value,
+        rows=count,
+        split=split.value,
+        metric=metric,
+        original=Measured(
+            score=_score(best, metric, answers, table),
+            seconds_per_text=seconds,
+            megabytes=sum(file.stat().st_size for file in weights) / 1e6,
+        ),
+        export=Measured(
+            score=_score(best, metric, converted_answers, table),
+            seconds_per_text=converted_seconds,
+            megabytes=sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6,
+        ),
+        equal=_equal_share(best, answers, converted_answers, predictor.settings.deviation),
+        largest_difference=float(difference.max()),
+    )
+
+
+def _score(best: BestModel, metric: str, answers: Answers, table: pd.DataFrame) -> float:
+    """Return the score of some answers."""
+    task = best.task
+    targets = task.encode(list(table[task.target]), best.info.labels)
+    predictions = task.predictions(answers)
+    probabilities = None
+    if best.info.labels:
+        probabilities = cast("Classification", task).probabilities(np.asarray(answers))
+    return scores([metric], targets, predictions, probabilities)[metric]
+
+
+def _equal_share(
+    best: BestModel, answers: Answers, converted_answers: Answers, deviation: float
+) -> float:
+    """Return the share of rows that two models answer alike."""
+    # No two numbers are equal to the last digit; a hundredth of the targets' deviation is nothing to anybody.
+    if not best.info.labels:
+        differences = np.abs(np.asarray(answers) - np.asarray(converted_answers))
+        return float(np.mean(differences < deviation / 100))
+    predictions = np.asarray(best.task.predictions(answers))
+    converted_predictions = np.asarray(best.task.predictions(converted_answers))
+    are_equal = predictions == converted_predictions
+    # With several labels a row, all of them count.
+    return float(np.mean(are_equal.reshape(len(are_equal), -1).all(axis=1)))
+
+
+def _seconds_per_text(predictors: Sequence[Predictor], table: pd.DataFrame) -> list[float]:
+    """Return each model's median time of one row at a time, in seconds."""
+    times: list[list[float]] = [[] for _ in predictors]
+    for number in range(len(table)):
+        row = table.iloc[[number]]
+        # Row by row in turn, so that whatever else the machine does is in the way of all alike.
+        for predictor, own_times in zip(predictors, times, strict=True):
+            started = time.perf_counter()
+            predictor.answers(row)
+            own_times.append(time.perf_counter() - started)
+    return [statistics.median(own_times) for own_times in times]
+
+
+def summary(exported: Exported) -> str:
+    """Return what an export costs and gains, in three lines."""
+    before, after = exported.original, exported.export
+    return (
+        f"{exported.equal:.1%} of {exported.rows} rows of {exported.split} answered alike, "
+        f"largest difference {exported.largest_difference:.2g}\n"
+        f"{exported.metric} {before.score:.4f} -> {after.score:.4f}, "
+        f"{before.megabytes:.1f} MB -> {after.megabytes:.1f} MB\n"
+        f"{before.seconds_per_text * 1e3:.2f} ms -> {after.seconds_per_text * 1e3:.2f} ms for one text, "
+        f"{exported.speedup:.2f} times as fast on this processor"
+    )
+
+
+def _page(exported: Exported, labels: tuple[str, ...]) -> str:
+    """Return what lies in the folder for people."""
+    names = json.dumps(list(labels), ensure_ascii=False)
+    return f"""# A model found by xautolm, in {exported.format}
+
+```python
+import onnxruntime
+from transformers import AutoTokenizer
+
+labels = {names}
+tokenizer = AutoTokenizer.from_pretrained("PATH_TO_THIS_FOLDER")
+session = onnxruntime.InferenceSession("PATH_TO_THIS_FOLDER/{MODEL}")
+tokens = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
+inputs = {{item.name: tokens[item.name] for item in session.get_inputs()}}
+(logits,) = session.run(None, inputs)
+```
+
+Compared with the model that it was made from:
+
+{summary(exported)}
+"""

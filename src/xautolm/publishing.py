@@ -1,0 +1,251 @@
+"""The winner of a run on a model hub: what a push would put there, and putting it there."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from xautolm.best_folder import CARD, read_results
+from xautolm.errors import DamagedFileError, NoModelError, UsageError
+from xautolm.report.usage import PLACEHOLDER
+from xautolm.run_folder import RunFolder, holds_adapters
+from xautolm.settings import hub_is_offline
+from xautolm.zoo.hub import read_hub_name
+from xautolm.zoo.hub_errors import explained
+
+if TYPE_CHECKING:
+    from huggingface_hub import CommitInfo, HfApi
+
+MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*/*")
+"""What an earlier push may have left that belongs to its model, and would be loaded beside the new one.
+
+All that transformers, tokenizers and sentence-transformers write; what people add on the hub (a licence, pictures,
+`.gitattributes`) stays.
+"""
+UNAUTHORIZED = 401
+"""Status of HTTP: the token is not known."""
+FORBIDDEN = 403
+"""Status of HTTP: the token is known, and may not do this."""
+PUSH_AGAIN = "Check the network, proxy and HF_ENDPOINT, then push again: the files are shown together or not at all."
+"""What to do where the hub or the way to it is at fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """What a push puts on the hub."""
+
+    run: RunFolder
+    repository: str
+    """Owner and name."""
+    is_private: bool
+    card: str
+    """The card as it stands there: its lines load the model from the hub."""
+    sizes: Mapping[str, int]
+    """Bytes of each file, by its path in the repository."""
+    is_final: bool
+    """Whether the search has ended; before, a better model may come."""
+
+    @property
+    def visibility(self) -> str:
+        """Return who may see the repository, in a word."""
+        return "private" if self.is_private else "public"
+
+
+def planned_upload(run: RunFolder, repository: str, *, is_private: bool = True) -> Upload:
+    """Return what a push of a run's winner would put on the hub; nothing is sent.
+
+    Args:
+        run: The run.
+        repository: Owner and name on the hub.
+        is_private: Whether only the owner may see it.
+
+    Raises:
+        UsageError: No such name can be on a hub, there is no run, or its winner is not a whole model.
+        NoModelError: The run has no model yet.
+    """
+    run.info()
+    name = _checked_name(repository)
+    if not run.best.is_dir():
+        raise NoModelError(f"The run in {run.root} has no model yet.")
+    # A search keeps what it may yet replace as small as it is trained, and merges the winner at its end.
+    if holds_adapters(run.best):
+        raise UsageError(
+            "The model of this run is adapters beside a model of this machine, which nobody else could load.",
+            got=run.best,
+            fix="Run the same fit again: at its end the adapters are merged.",
+        )
+    card = _card_of(run.best, name)
+    sizes = {}
+    for path in sorted(run.best.rglob("*")):
+        if path.is_file():
+            place = path.relative_to(run.best).as_posix()
+            sizes[place] = path.stat().st_size
+    # The card that goes up is not the one that lies here: its lines name the repository.
+    sizes[CARD] = len(card.encode())
+    results = read_results(run)
+    return Upload(
+        run=run,
+        repository=name,
+        is_private=is_private,
+        card=card,
+        sizes=sizes,
+        is_final=results is not None and results.is_final,
+    )
+
+
+def push(upload: Upload) -> str:
+    """Put a model on the hub, in one commit, and return the address of its page.
+
+    The repository is made if there is none. Files of an earlier push that the new model does not have are deleted.
+
+    Raises:
+        UsageError: The hub is turned off, nobody has signed in, it refuses or cannot be reached, or the repository
+            is there and may be seen by others than was asked for.
+        RunFolderError: A search works on the run, which may replace the model at any moment.
+    """
+    from huggingface_hub import HfApi, get_token
+
+    if hub_is_offline():
+        raise UsageError("The hub is turned off (HF_HUB_OFFLINE).", fix="Unset it to push.")
+    # Before any request: the hub would only say 401, as for a token that it does not know.
+    if get_token() is None:
+        raise UsageError(
+            "Nobody has signed in to the hub.",
+            fix="Sign in with `hf auth login`, or set HF_TOKEN to a token that may write.",
+        )
+    client = HfApi()
+    with _undisturbed(upload.run), _in_words(upload):
+        client.create_repo(upload.repository, private=upload.is_private, exist_ok=True)
+        _check_visibility(client, upload)
+        _commit(client, upload)
+    return f"{client.endpoint}/{upload.repository}"
+
+
+def _commit(client: HfApi, upload: Upload) -> CommitInfo:
+    """Send all files, and delete those of an earlier model."""
+    from huggingface_hub import CommitOperationAdd, CommitOperationDelete
+
+    operations: list[CommitOperationAdd | CommitOperationDelete] = []
+    for place in upload.sizes:
+        content: bytes | Path = upload.run.best / place
+        if place == CARD:
+            content = upload.card.encode()
+        addition = CommitOperationAdd(path_in_repo=place, path_or_fileobj=content)
+        operations.append(addition)
+    # Whoever loads the repository would get the earlier model's parts beside the new one's.
+    for place in client.list_repo_files(upload.repository):
+        is_of_a_model = any(fnmatch(place, pattern) for pattern in MODEL_FILES)
+        if is_of_a_model and place not in upload.sizes:
+            operations.append(CommitOperationDelete(path_in_repo=place))
+    # One commit, which the hub shows whole or not at all, however long its files take to arrive.
+    run_id = upload.run.info().id
+    return client.create_commit(
+        upload.repository, operations, commit_message=f"Model of run {run_id}, found by xautolm"
+    )
+
+
+def _checked_name(repository: str) -> str:
+    """Return owner and name.
+
+    Raises:
+        UsageError: It cannot be the name of a repository.
+    """
+    from huggingface_hub.errors import HFValidationError
+
+    # Documented, and left out of its list of exports.
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
+
+    name = read_hub_name(repository)
+    fix = "Say owner/name, such as me/tickets."
+    if name is None or name.revision:
+        raise UsageError("That is no name of a repository on the hub.", got=repository, fix=fix)
+    # What the client would refuse in the middle of a push is refused before anything is sent.
+    try:
+        validate_repo_id(name.hub_id)
+    except HFValidationError as error:
+        raise UsageError(str(error), fix=fix) from None
+    return name.hub_id
+
+
+def _card_of(folder: Path, repository: str) -> str:
+    """Return the card of a model, with lines that load it from the hub.
+
+    Raises:
+        DamagedFileError: It cannot be read.
+    """
+    path = folder / CARD
+    try:
+        card = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise DamagedFileError(path, str(error)) from None
+    return card.replace(PLACEHOLDER, repository)
+
+
+def _check_visibility(client: HfApi, upload: Upload) -> None:
+    """Refuse a repository that was there before and is seen by others than was asked for.
+
+    Making a repository that exists changes nothing, so what was meant to be private would lie open.
+    """
+    is_private = bool(client.model_info(upload.repository).private)
+    if is_private == upload.is_private:
+        return
+    visibility = "private" if is_private else "public"
+    flag = "leave out --public" if is_private else "say --public"
+    raise UsageError(
+        f"The repository {upload.repository} is there, and {visibility}.",
+        got=f"a push that is to be {upload.visibility}",
+        fix=f"Choose another name, {flag}, or change it in its settings on the hub.",
+    )
+
+
+@contextmanager
+def _undisturbed(run: RunFolder) -> Iterator[None]:
+    """Keep searches off a run, so that all files are of one model.
+
+    Raises:
+        RunFolderError: A search works on it.
+    """
+    # Where no file can be written no search runs, and there is no place for a lock.
+    if not os.access(run.root, os.W_OK):
+        yield
+        return
+    lock = run.lock()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@contextmanager
+def _in_words(upload: Upload) -> Iterator[None]:
+    """Raise what the hub or the network refuses as a sentence.
+
+    Raises:
+        UsageError: Whatever the client raised.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    try:
+        yield
+    except UsageError:
+        raise
+    # The client, the network libraries under it and the disk raise what they like.
+    except Exception as error:
+        reason = explained(error, upload.repository, "")["reason"]
+        fix = PUSH_AGAIN
+        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
+        if status == UNAUTHORIZED:
+            fix = "Replace it with `hf auth login`, or set HF_TOKEN to another."
+        elif status == FORBIDDEN:
+            owner, _, _ = upload.repository.partition("/")
+            reason = (
+                f"the token that is set here may not write to what belongs to {owner} (HTTP 403)"
+            )
+            fix = "Use a token with the right to write, or push under a name of your own."
+        sentence = f"The model cannot be pushed to {upload.repository}."
+        raise UsageError(sentence, got=reason, fix=fix) from error

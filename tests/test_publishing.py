@@ -1,0 +1,197 @@
+"""A push puts the winner on a hub, whole and as private as was asked for, or says in a sentence why not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from tests.played import played
+from tests.small_hub import SmallHub, small_hub
+from xautolm.errors import NoModelError, RunFolderError, UsageError
+from xautolm.publishing import Upload, planned_upload, push
+from xautolm.run_folder import RunFolder
+
+__all__ = ["small_hub"]
+# The hub's own client calls httpx in a way that httpx will give up.
+pytestmark = pytest.mark.filterwarnings("ignore:Use 'content=<...>':DeprecationWarning")
+NAME = "me/tickets"
+TOKEN = "hf_writer"
+
+
+@pytest.fixture
+def hub(small_hub: SmallHub, monkeypatch: pytest.MonkeyPatch) -> SmallHub:
+    """A hub at which somebody with the right to write has signed in."""
+    monkeypatch.setenv("HF_TOKEN", TOKEN)
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", False)
+    # Files go to the hub itself, not to a storage of its own protocol.
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_DISABLE_XET", True)
+    # Nobody's own sign-in may reach a test.
+    monkeypatch.setattr("huggingface_hub.constants.HF_TOKEN_PATH", "no-such-file")
+    small_hub.writers.add(TOKEN)
+    return small_hub
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> RunFolder:
+    """A run that was played, with weights in the winner's folder, one of them in a folder of its own."""
+    played(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    (run.best / "model.safetensors").write_bytes(b"weights" * 1000)
+    (run.best / "2_Dense").mkdir()
+    (run.best / "2_Dense" / "model.safetensors").write_bytes(b"more weights")
+    return run
+
+
+def refusal(upload: Upload) -> str:
+    """Return the message of a push that fails."""
+    with pytest.raises(UsageError) as caught:
+        push(upload)
+    message = str(caught.value)
+    assert len(message.splitlines()) <= 4
+    return message
+
+
+def test_all_files_lie_on_the_hub_in_a_private_repository(hub: SmallHub, run: RunFolder) -> None:
+    assert push(planned_upload(run, NAME)) == f"{hub.address}/{NAME}"
+    shelf = hub.shelves[NAME]
+    assert shelf.private
+    files = {}
+    for path in run.best.rglob("*"):
+        if path.is_file():
+            files[path.relative_to(run.best).as_posix()] = path.read_bytes()
+    assert {"model.safetensors", "2_Dense/model.safetensors", "xautolm.json"} <= set(files)
+    card_here = files.pop("README.md").decode()
+    card = shelf.files.pop("README.md").decode()
+    assert shelf.files == files
+    # The lines of the card load the model from where it lies now; nothing else of it differs.
+    assert "PATH_TO_THIS_FOLDER" in card_here and f'"{NAME}"' in card
+    assert card == card_here.replace("PATH_TO_THIS_FOLDER", NAME)
+
+
+def test_the_card_has_a_model_index_with_the_scores(run: RunFolder) -> None:
+    upload = planned_upload(run, NAME)
+    _, metadata, _ = upload.card.split("---\n", 2)
+    (index,) = yaml.safe_load(metadata)["model-index"]
+    (result,) = index["results"]
+    assert result["task"]["type"] == "text-classification"
+    assert {"type": "f1_macro", "value": 0.5, "name": "validation f1_macro"} in result["metrics"]
+
+
+def test_only_who_says_so_pushes_in_public(hub: SmallHub, run: RunFolder) -> None:
+    push(planned_upload(run, NAME, is_private=False))
+    assert not hub.shelves[NAME].private
+
+
+@pytest.mark.parametrize(
+    ("is_there_private", "cure"), [(False, "say --public"), (True, "leave out --public")]
+)
+def test_a_repository_of_another_visibility_gets_no_file(
+    hub: SmallHub, run: RunFolder, is_there_private: bool, cure: str
+) -> None:
+    shelf = hub.add(NAME, {}, private=is_there_private)
+    message = refusal(planned_upload(run, NAME, is_private=not is_there_private))
+    assert f"{NAME} is there, and {'private' if is_there_private else 'public'}" in message
+    assert cure in message
+    assert shelf.files == {}
+
+
+def test_a_second_push_deletes_what_only_the_earlier_model_had(
+    hub: SmallHub, run: RunFolder
+) -> None:
+    push(planned_upload(run, NAME))
+    shelf = hub.shelves[NAME]
+    shelf.files |= {"LICENSE": b"mine", ".gitattributes": b"* lfs"}
+    (run.best / "2_Dense" / "model.safetensors").unlink()
+    (run.best / "model.safetensors").write_bytes(b"better weights")
+    push(planned_upload(run, NAME))
+    assert "2_Dense/model.safetensors" not in shelf.files
+    assert shelf.files["model.safetensors"] == b"better weights"
+    assert shelf.files["LICENSE"] == b"mine" and ".gitattributes" in shelf.files
+
+
+def test_a_plan_sends_nothing_and_needs_no_token(
+    small_hub: SmallHub, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    upload = planned_upload(run, f"https://huggingface.co/{NAME}")
+    assert upload.repository == NAME and upload.is_private and upload.is_final
+    assert upload.sizes["model.safetensors"] == 7000
+    assert upload.sizes["README.md"] == len(upload.card.encode())
+    assert small_hub.requests == []
+
+
+def test_without_a_token_nothing_is_asked(
+    hub: SmallHub, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HF_TOKEN")
+    message = refusal(planned_upload(run, NAME))
+    assert "Nobody has signed in" in message and "HF_TOKEN" in message
+    assert hub.requests == []
+
+
+def test_a_hub_that_is_turned_off(
+    hub: SmallHub, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    assert "HF_HUB_OFFLINE" in refusal(planned_upload(run, NAME))
+    assert hub.requests == []
+
+
+def test_a_token_without_the_right_to_write(
+    hub: SmallHub, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_reader")
+    message = refusal(planned_upload(run, NAME))
+    assert "may not write to what belongs to me" in message and "right to write" in message
+    assert TOKEN not in message and "hf_reader" not in message
+
+
+def test_a_token_that_the_hub_does_not_know(hub: SmallHub, run: RunFolder) -> None:
+    hub.add(NAME, {}, private=True, status=401)
+    message = refusal(planned_upload(run, NAME))
+    assert "does not accept the token" in message and "hf auth login" in message
+
+
+def test_a_hub_in_trouble(hub: SmallHub, run: RunFolder) -> None:
+    hub.add(NAME, {}, private=True, status=500)
+    message = refusal(planned_upload(run, NAME))
+    assert f"cannot be pushed to {NAME}" in message and "HTTP 500" in message
+
+
+def test_a_hub_that_is_not_there(
+    hub: SmallHub, run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Port 9 is that of a service which nobody runs.
+    monkeypatch.setattr("huggingface_hub.constants.ENDPOINT", "http://127.0.0.1:9")
+    message = refusal(planned_upload(run, NAME))
+    assert "cannot be reached at http://127.0.0.1:9" in message and "push again" in message
+
+
+@pytest.mark.parametrize(
+    "name", ["tickets", "me/tick ets", "me/a--b", "../me", "me/tickets@v1", ""]
+)
+def test_what_is_no_name_of_a_repository_is_refused(run: RunFolder, name: str) -> None:
+    with pytest.raises(UsageError, match="owner/name"):
+        planned_upload(run, name)
+
+
+def test_a_run_without_a_whole_model_is_refused(run: RunFolder, tmp_path: Path) -> None:
+    with pytest.raises(RunFolderError, match="no run here"):
+        planned_upload(RunFolder(tmp_path / "nowhere"), NAME)
+    (run.best / "adapter_config.json").write_text("{}")
+    with pytest.raises(UsageError, match="adapters"):
+        planned_upload(run, NAME)
+    run.best.rename(tmp_path / "elsewhere")
+    with pytest.raises(NoModelError, match="no model yet"):
+        planned_upload(run, NAME)
+
+
+def test_a_run_that_a_search_works_on_waits(hub: SmallHub, run: RunFolder) -> None:
+    with run.lock():
+        assert "Another process works on this run" in refusal(planned_upload(run, NAME))
+    assert hub.shelves == {}
+    # And the lock is free again after a push.
+    push(planned_upload(run, NAME))
+    run.lock().release()
