@@ -45,6 +45,8 @@ LEVELS = (
             "objectives",
             "processes",
             "symptoms",
+            "kept_activations",
+            "time_ratios",
             "space",
         ),
         "mechanisms that know no task, model or method",
@@ -64,6 +66,10 @@ LEVELS = (
             "methods",
         ),
         "things, each for itself",
+    ),
+    Level(
+        ("memory",),
+        "what a method takes of memory with a model",
     ),
     Level(
         ("run_folder", "search_space", "resources", "description", "callbacks"),

@@ -213,7 +213,9 @@ def test_frozen_weights_take_half_on_a_gpu_that_computes_in_bfloat16(
     gpu = replace(machine, device="cuda", gpus=(H100,))
     old = replace(gpu, gpus=(replace(H100, compute_capability=7.5),))
     saved = weights(old, "lora") - weights(gpu, "lora")
-    assert saved == pytest.approx(2 * card.parameters)
+    # And the copies in float16 that autocast makes of matrices which lie in float32.
+    copies = 2 * card.layers * 12 * card.hidden_size**2
+    assert saved == pytest.approx(2 * card.parameters + copies, rel=0.01)
     assert weights(old, "full") == weights(gpu, "full")
 
 
@@ -433,6 +435,43 @@ def test_a_probe_says_what_running_the_body_took_and_nothing_where_its_features_
     first = replace(kept, history=({**kept.history[0], BODY_SECONDS: probe_before / 2},))
     model.observe(probe, first)
     assert model.predict(training).first_result_seconds - 3.0 == pytest.approx(before / 2)
+
+
+def test_attempts_that_lacked_memory_say_nothing_of_speed(
+    resources: tuple[ResourceModel, Space],
+) -> None:
+    model, space = resources
+    training = configured(space, method="full.v1")
+    estimate = model.predict(training)
+    # A fiftieth of an epoch and one evaluation, at half the predicted speed, after a minute of larger batches.
+    seconds = 2 * (0.02 * estimate.epoch_seconds + estimate.validation_seconds)
+    stopped = success(seconds=seconds, f1_macro=0.5)
+    stopped = replace(
+        stopped,
+        history=({**stopped.history[0], "epoch": 0.02, "seconds": seconds},),
+        evaluation_time=seconds + 60,
+    )
+    model.observe(training, stopped)
+    corrected = model.predict(training)
+    assert corrected.epoch_seconds == pytest.approx(2 * estimate.epoch_seconds)
+    assert corrected.validation_seconds == pytest.approx(2 * estimate.validation_seconds)
+
+
+def test_trials_of_a_kind_correct_each_other(resources: tuple[ResourceModel, Space]) -> None:
+    model, space = resources
+    training = configured(space, method="full.v1")
+    probe = configured(space, method="probe.v1")
+    before = {
+        name: model.predict(one).epoch_seconds for name, one in (("t", training), ("p", probe))
+    }
+    for factor, one in ((2.0, training), (0.25, probe)):
+        estimate = model.predict(one)
+        uncorrected = replace(model, ratios=[]).predict(one)
+        seconds = factor * (uncorrected.epoch_seconds + uncorrected.validation_seconds)
+        assert estimate.seconds > 0
+        model.observe(one, success(seconds=seconds, f1_macro=0.5))
+    assert model.predict(training).epoch_seconds == pytest.approx(2 * before["t"])
+    assert model.predict(probe).epoch_seconds == pytest.approx(before["p"] / 4)
 
 
 def test_past_trials_on_such_a_machine_correct_the_first_prediction(

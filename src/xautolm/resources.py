@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from statistics import median
 
 from xautolm.errors import UnknownNameError
+from xautolm.memory import MemoryNeeds, memory_needs
 from xautolm.methods import METHODS
 from xautolm.records import (
     BODY_SECONDS,
@@ -23,25 +24,9 @@ from xautolm.records import (
 )
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
+from xautolm.time_ratios import TimedKind, TimeRatio, correction_of
 from xautolm.vocabulary import DeviceKind, FailureKind, Precision
-from xautolm.zoo import family_of
 
-BYTES = 4
-"""Weights that are trained, gradients and optimizer state are float32 in every precision: mixed precision keeps master
-weights. Quantised weights are smaller, and on a GPU those that stay frozen."""
-HALF = 0.5
-"""Size of frozen weights in bfloat16, as a share of float32."""
-OPTIMIZER_COPIES = 3
-"""Gradient and Adam's two moments for each trained weight."""
-ACTIVATIONS = 24
-"""Numbers of width `hidden_size` that a layer keeps for each token until its backward pass."""
-PROCESS_MEMORY = 640 * 1024**2
-"""Resident memory of a trial's process before any model, in bytes: Python, torch and transformers.
-
-Of 95 trials on a processor, nine of ten took 440 to 640 MiB more than their weights and activations.
-"""
-GPU_CONTEXT = 450 * 1024**2
-"""Memory of a GPU that the driver's context takes for a process, in bytes."""
 CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
 GPU_GFLOPS = 20_000.0
@@ -53,10 +38,6 @@ PADDING = 1.15
 LARGEST_RATIO = 100.0
 """Measured over predicted time, or the inverse, beyond which a past trial's time is taken for an error of its record:
 predictions were never off by more than ten."""
-MAJORITY = 3
-"""Past trials of which one that is wrong is outvoted by the median."""
-MINORITY_RATIO = 3.0
-"""How far fewer past trials can move a prediction: one wrong record must not make everything look too slow to try."""
 FIXED_SECONDS = 3.0
 """Loading, tokenising and saving, in seconds."""
 UNPREDICTABLE = (KeyError, ValueError, ArithmeticError, UnknownNameError)
@@ -82,23 +63,16 @@ class Estimate:
     least_memory: float
     """Peak memory with a per-device batch of one and gradient checkpointing, in bytes."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemoryNeeds:
-    """Say what parts of a trial take of the memory of the device's kind, in bytes."""
-
-    weights: float
-    """The process, weights, gradients and optimizer state."""
-    activations: float
-    """What one example needs until the backward pass."""
-    checkpointed_activations: float
-    """The same with gradient checkpointing."""
+    @property
+    def epoch_seconds(self) -> float:
+        """Return the wall time of an epoch's training, without its evaluation."""
+        return self.first_result_seconds - FIXED_SECONDS - self.validation_seconds
 
 
 @dataclass(slots=True)
 class ResourceModel:
     """Predicts memory and time, corrected by the median ratio of measured to predicted time: of the search's own
-    trials, or before there is any, of past trials on such a machine."""
+    trials of the kind, or before there is any, of past trials on such a machine."""
 
     cards: dict[str, ModelCard]
     profile: DataProfile
@@ -107,8 +81,10 @@ class ResourceModel:
     """Names of the forms that the task can be cast in, by architecture."""
     threads_share: float = 1.0
     """Share of the processor that a trial gets when several run at once."""
-    ratios: list[float] = field(default_factory=list)
-    past_ratios: list[float] = field(default_factory=list)
+    ratios: list[TimeRatio] = field(default_factory=list)
+    past_ratios: list[TimeRatio] = field(default_factory=list)
+    corrections: dict[tuple[TimedKind, int, int], float] = field(default_factory=dict, init=False)
+    """Of predictions of time that were asked for, by kind and by how many ratios there were."""
 
     def predict(self, configuration: Configuration, *, has_masters: bool = True) -> Estimate:
         """Return the memory and the time that a configuration will need.
@@ -132,7 +108,13 @@ class ResourceModel:
         )
 
     def _epoch_seconds(self, configuration: Configuration) -> tuple[float, float]:
-        """Return the seconds of training for an epoch and of validating once."""
+        """Return the seconds of training for an epoch and of validating once, as past trials correct them."""
+        train, validation = self._uncorrected_epoch(configuration)
+        correction = self._correction(configuration)
+        return correction * train, correction * validation
+
+    def _uncorrected_epoch(self, configuration: Configuration) -> tuple[float, float]:
+        """Return the seconds of training for an epoch and of validating once, by numbers alone."""
         values = configuration.values
         card = self.cards[configuration.model]
         method = METHODS.get(configuration.method)
@@ -149,8 +131,7 @@ class ResourceModel:
         if form.says_words:
             # The matrix that turns each token's hidden state into scores of all words.
             operations_per_token += 2 * card.hidden_size * card.vocabulary
-        speed = self._speed() / self._correction()
-        pass_seconds = length * operations_per_token / speed
+        pass_seconds = length * operations_per_token / self._speed()
 
         examples = self.profile.train_examples * trained_share(values)
         if method.most_training_rows is not None:
@@ -162,52 +143,11 @@ class ResourceModel:
         return train, validation
 
     def _memory(self, configuration: Configuration, *, has_masters: bool) -> MemoryNeeds:
-        """Return what weights and activations of a configuration take.
-
-        Args:
-            configuration: The configuration.
-            has_masters: As that of `predict`.
-        """
-        values = configuration.values
+        """Return what weights and activations of a configuration take; `has_masters` as that of `predict`."""
         card = self.cards[configuration.model]
-        method = METHODS.get(configuration.method)
-        form = form_of(self.forms, card.architecture, values)
-
-        # Activations, in numbers. The longest batch decides, not the usual one.
-        max_length = as_float(values["max_length"])
-        longest = min(self.profile.tokens_max, max_length)
-        # Attention has a score for each pair of tokens, so this part grows with the square of the length.
-        numbers_per_token = ACTIVATIONS * card.hidden_size + 2 * card.layers * longest
-        layer = longest * numbers_per_token
-        logits = form.logit_copies * longest * card.vocabulary
-        layers_with_gradient = method.backward_share(card, values) * card.layers
-        # Where no layer has a gradient, one at a time is computed all the same.
-        activations = max(layers_with_gradient, 1) * layer + logits
-        # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
-        layer_inputs = card.layers * longest * card.hidden_size
-        checkpointed = activations
-        if family_of(card.family).has_checkpointing:
-            checkpointed = min(activations, layer + layer_inputs + logits)
-
-        # Weights, in numbers: those that are stored, and what training keeps for each that it changes.
-        stored_share = method.stored_share(card, values)
-        is_frozen_on_gpu = method.freezes_body and self.system.device == DeviceKind.CUDA
-        if is_frozen_on_gpu and self.system.computes_in_bf16:
-            stored_share = min(stored_share, HALF)
-        stored = stored_share * card.parameters
-        trained = method.trained_share(card, values) * card.parameters
-        numbers = stored + OPTIMIZER_COPIES * trained
-        if not has_masters:
-            # Weights, gradients and moments alike.
-            numbers *= HALF
-        process = PROCESS_MEMORY
-        if self.system.device == DeviceKind.CUDA:
-            # What Python and the libraries take lies in main memory; the driver's context takes its place on the GPU.
-            process = GPU_CONTEXT
-        return MemoryNeeds(
-            weights=process + BYTES * numbers,
-            activations=BYTES * activations,
-            checkpointed_activations=BYTES * checkpointed,
+        form = form_of(self.forms, card.architecture, configuration.values)
+        return memory_needs(
+            configuration, card, form, self.profile, self.system, has_masters=has_masters
         )
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
@@ -225,12 +165,10 @@ class ResourceModel:
             model_of_past = self.of_past(experience)
             if model_of_past is None:
                 continue
-            # Uncorrected by what was measured here so far, which is what the trial is to correct.
-            uncorrected = replace(model_of_past, past_ratios=[])
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
             with suppress(*UNPREDICTABLE):
-                ratio = uncorrected._ratio(experience.configuration, experience.outcome)
-                if ratio is not None and 1 / LARGEST_RATIO <= ratio <= LARGEST_RATIO:
+                ratio = model_of_past._ratio(experience.configuration, experience.outcome)
+                if ratio is not None and 1 / LARGEST_RATIO <= ratio.value <= LARGEST_RATIO:
                     self.past_ratios.append(ratio)
 
     def of_past(self, experience: Experience) -> ResourceModel | None:
@@ -247,40 +185,45 @@ class ResourceModel:
             return None
         return replace(self, profile=experience.data, ratios=[])
 
-    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> float | None:
-        """Return measured over uncorrected predicted time of an epoch; None for a trial that says nothing of it."""
-        if not outcome.succeeded:
+    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> TimeRatio | None:
+        """Return measured over uncorrected predicted time of a trial; None for one that says nothing of it."""
+        if not outcome.succeeded or not outcome.history:
             return None
-        last: Mapping[str, float] = {}
-        if outcome.history:
-            last = outcome.history[-1]
+        last = outcome.history[-1]
         epochs = last.get("epoch", 0.0)
-        # A probe says how long the frozen body ran, for the rest of its time is unlike any training's.
-        seconds = last.get(BODY_SECONDS, outcome.evaluation_time)
+        # A probe says how long the frozen body ran, for the rest of its time is unlike any training's. Of a training,
+        # attempts that lacked memory are no part of its speed, but of its evaluation time.
+        seconds = last.get(BODY_SECONDS, last.get("seconds", outcome.evaluation_time))
         # Zero seconds: the features of the body lay in the cache already, and nothing was measured.
         if not seconds or not epochs > 0:
             return None
-        estimate = self.predict(configuration)
-        epoch_seconds = estimate.first_result_seconds - FIXED_SECONDS
-        uncorrected = epoch_seconds / self._correction()
+        train, validation = self._uncorrected_epoch(configuration)
+        # In the first few steps of an epoch, validating once is most of what a trial does.
+        predicted = epochs * train + len(outcome.history) * validation
         # Too short to be told from the fixed seconds.
-        if not uncorrected > 0:
+        if not predicted > 0:
             return None
-        measured = seconds / epochs
-        return measured / uncorrected
+        return TimeRatio(kind=self._kind(configuration), value=seconds / predicted)
 
-    def _correction(self) -> float:
-        """Return what predictions of time are multiplied by."""
-        # A trial of this search ran on this very data; past ones count only until there is one.
-        if self.ratios:
-            return median(self.ratios)
-        if not self.past_ratios:
-            return 1.0
-        correction = median(self.past_ratios)
-        if len(self.past_ratios) >= MAJORITY:
-            return correction
-        at_least = max(correction, 1 / MINORITY_RATIO)
-        return min(at_least, MINORITY_RATIO)
+    def _kind(self, configuration: Configuration) -> TimedKind:
+        """Return the kind of trials that a configuration's time is like."""
+        card = self.cards[configuration.model]
+        method = METHODS.get(configuration.method)
+        return TimedKind(
+            trains_by_gradient=method.trains_by_gradient,
+            family=card.family,
+            size_decade=math.floor(math.log10(card.parameters)),
+            precision=str(configuration.values.get("precision", "")),
+        )
+
+    def _correction(self, configuration: Configuration) -> float:
+        """Return what a prediction of time is multiplied by."""
+        kind = self._kind(configuration)
+        # A search asks for thousands of predictions between two trials, and a store has thousands of ratios.
+        known_by = (kind, len(self.ratios), len(self.past_ratios))
+        if known_by not in self.corrections:
+            self.corrections[known_by] = correction_of(kind, self.ratios, self.past_ratios)
+        return self.corrections[known_by]
 
     def obstacle(self, configuration: Configuration, limits: Limits, epochs: float = 1.0) -> str:
         """Return why a configuration is predicted not to fit within limits, or nothing.
@@ -300,8 +243,7 @@ class ResourceModel:
         if limits.seconds is None:
             return ""
         first_result_seconds = estimate.first_result_seconds
-        epoch_seconds = first_result_seconds - FIXED_SECONDS - estimate.validation_seconds
-        left_out_seconds = (1 - epochs) * epoch_seconds
+        left_out_seconds = (1 - epochs) * estimate.epoch_seconds
         seconds = first_result_seconds - left_out_seconds
         if seconds <= limits.seconds:
             return ""

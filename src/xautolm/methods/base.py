@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from xautolm.kept_activations import LayerShape
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import Bounds
@@ -71,6 +72,23 @@ class Method(ABC):
     @abstractmethod
     def backward_share(self, card: ModelCard, values: Values) -> float:
         """Return the share of the layers that the backward pass goes through."""
+
+    def kept_share(self, card: ModelCard, values: Values) -> float:
+        """Return the share of the layers that keep something for the backward pass: those that it goes through."""
+        return self.backward_share(card, values)
+
+    def kept_beside(
+        self, shape: LayerShape, values: Values, *, narrow: bool, on_gpu: bool
+    ) -> float:
+        """Return the bytes that a layer keeps for a token beside what its own matrices do: those of adapters.
+
+        Args:
+            shape: Sizes of the layer.
+            values: The method's.
+            narrow: Whether passes run in 16 bits.
+            on_gpu: Whether they run on a GPU.
+        """
+        return 0.0
 
     @abstractmethod
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:

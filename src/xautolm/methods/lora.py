@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from xautolm.kept_activations import LayerShape
 from xautolm.methods.base import BASE, Method, Training, is_from_scratch, layers_share, trainings
 from xautolm.records import Form, ModelCard, Values, as_float, as_int
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
@@ -40,6 +41,11 @@ PLAIN, RANK_STABILISED, DECOMPOSED, SHARED = "lora", "rslora", "dora", "miss"
 thin matrix that all shards of a layer's inputs share (Kang and Yin 2024, arXiv 2409.15371)."""
 SHARED_SHARE = 0.5
 """Adapter weights of MiSS over those of LoRA at the same rank: of two thin matrices it has that of the outputs only."""
+KEPT_NUMBERS = {DECOMPOSED: (1, 2), SHARED: (0, 0)}
+"""Numbers that an adapter of a variant keeps for a unit of its layer's input, and of its output; those of LoRA are its
+input (measured as `benchmarks.kept_activations` measures layers, peft 0.21)."""
+MASK_BYTES, GPU_MASK_BYTES = 4, 1
+"""What dropout keeps for a number of an adapter's input, on a processor and on a GPU."""
 MISS_BIAS = {"lora_only": "MiSS_only"}
 """What peft calls the choices of trained biases for MiSS, where the names are not LoRA's."""
 
@@ -132,6 +138,23 @@ class Lora(Method):
         """Return about two thirds."""
         return BACKWARD_SHARE
 
+    def kept_share(self, card: ModelCard, values: Values) -> float:
+        """Return 1: adapters lie on every layer."""
+        return 1.0
+
+    def kept_beside(
+        self, shape: LayerShape, values: Values, *, narrow: bool, on_gpu: bool
+    ) -> float:
+        """Return the bytes of the adapters' inputs, of dropout, and of what DoRA keeps of outputs."""
+        inputs, outputs = _adapted_widths(shape, values)
+        variant = str(values.get("lora_variant"))
+        of_input, of_output = KEPT_NUMBERS.get(variant, (1, 0))
+        bytes_of_number = 2 if narrow else 4
+        kept = bytes_of_number * (of_input * inputs + of_output * outputs)
+        if as_float(values.get("lora_dropout", 0.0)) > 0:
+            kept += (GPU_MASK_BYTES if on_gpu else MASK_BYTES) * inputs
+        return kept
+
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full.
 
@@ -173,6 +196,18 @@ class Lora(Method):
             use_dora=values.get("lora_variant") == DECOMPOSED,
         )
         return get_peft_model(model, config)
+
+
+def _adapted_widths(shape: LayerShape, values: Values) -> tuple[float, float]:
+    """Return the inputs and the outputs of a layer's adapted matrices, together."""
+    if values.get("lora_targets", ATTENTION) == ATTENTION:
+        width = ATTENTION_MATRICES * shape.width
+        return width, width
+    # Four matrices of attention, those to the inner width (two where one is a gate), and the one back.
+    to_inner = shape.inner_matrices - 1
+    inputs = (4 + to_inner) * shape.width + shape.inner
+    outputs = 5 * shape.width + to_inner * shape.inner
+    return inputs, outputs
 
 
 def _variant(card: ModelCard) -> Choice:
