@@ -349,6 +349,16 @@ def family_row(family: str, measured: Sequence[str]) -> dict[str, Any]:
     return row
 
 
+def table_text(table: Mapping[str, Any]) -> str:
+    """Return the table as JSON with one line for each family, so that a change shows in what it changes."""
+    rows = []
+    for family, row in sorted(table["families"].items()):
+        rows.append(f"  {json.dumps(family)}: {json.dumps(row)}")
+    head = json.dumps({"source": table["source"], "versions": table["versions"]}, indent=1)
+    families = ",\n".join(rows)
+    return head.removesuffix("\n}") + ',\n "families": {\n' + families + "\n }\n}\n"
+
+
 def main() -> None:
     """Measure families, all of the zoo where none is named, and write the table."""
     torch.set_num_threads(1)
@@ -375,7 +385,7 @@ def main() -> None:
         },
         "families": families,
     }
-    Path(FILE).write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")
+    Path(FILE).write_text(table_text(table), encoding="utf-8")
 
 
 if __name__ == "__main__":
