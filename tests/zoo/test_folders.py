@@ -9,12 +9,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from safetensors.numpy import save_file
+from safetensors.numpy import load_file, save_file
 from tokenizers import Tokenizer, models
 
 from xautolm.errors import ModelUnavailableError
 from xautolm.records import ModelCard
 from xautolm.zoo import ZOO, find_models
+from xautolm.zoo.folders import card_of_config, parameters_of_files
 
 SHAPE = {
     "model_type": "bert",
@@ -362,6 +363,31 @@ def test_positions_behind_the_padding_are_not_counted(folder: Path, family: str)
 def test_a_folder_of_a_decoders_body_is_a_decoder(folder: Path, family: str) -> None:
     write_config(folder, model_type=family, architectures=["AModel"])
     assert card_of(folder).architecture == "decoder"
+
+
+def test_the_number_of_weights_is_that_of_the_files(folder: Path) -> None:
+    path = folder / "model.safetensors"
+    by_shape = card_of_config(json.loads((folder / "config.json").read_text()), "a", path=None)
+    weights = load_file(path)
+    # So few weights cannot be the model's: what is fake, or packed, says nothing.
+    assert card_of(folder).parameters == by_shape.parameters
+    weights["ballast"] = np.zeros((by_shape.parameters, 1), np.float16)
+    save_file(weights, path)
+    stored = sum(array.size for array in weights.values())
+    assert card_of(folder).parameters == stored > by_shape.parameters
+    write_config(folder, quantization_config={"bits": 4})
+    assert card_of(folder).parameters == by_shape.parameters
+
+
+@pytest.mark.parametrize(
+    ("config", "weights"),
+    [({}, 25), ({"torch_dtype": "bfloat16"}, 50), ({"dtype": "float16"}, 50), ({"dtype": "x"}, 25)],
+)
+def test_the_number_of_weights_is_told_by_sizes_on_the_hub(
+    config: dict[str, str], weights: int
+) -> None:
+    files = {"a-00001-of-00002.safetensors": 60, "a-00002-of-00002.safetensors": 40, "b.bin": 999}
+    assert parameters_of_files(config, files) == weights
 
 
 def test_matrices_that_lie_transposed_are_not_quantised(folder: Path) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from xautolm.errors import ModelUnavailableError
@@ -15,6 +17,7 @@ from xautolm.zoo.inspection import (
     Config,
     check_folder,
     read_config,
+    stored_parameters,
     text_part,
 )
 
@@ -28,6 +31,11 @@ DECODER_LAYER_KEYS = ("num_decoder_layers", "decoder_layers")
 POSITION_KEYS = ("max_position_embeddings", "n_positions")
 CAUSAL_CLASSES = ("CausalLM", "LMHeadModel", "GPT")
 """Parts of the names of classes that are decoders, as `architectures` lists them."""
+SAFETENSORS = ".safetensors"
+BYTES_BY_FORMAT = {"float32": 4, "bfloat16": 2, "float16": 2}
+"""Bytes of a weight by the number format in `config.json`."""
+FARTHEST = 4
+"""How many times more or fewer weights than a standard transformer of its shape a model can have."""
 RELATIVE_POSITIONS = 512
 """Longest input of models with relative positions, in tokens, as in their pretraining."""
 
@@ -47,11 +55,37 @@ def card_of_folder(folder: Path, name: str) -> ModelCard:
     card = card_of_config(config, name, path)
     # After the card: a configuration that makes no sense would blame the weights for not fitting to it.
     check_folder(path, name, config)
-    return card
+    return with_parameters(card, config, stored_parameters(path))
+
+
+def with_parameters(card: ModelCard, config: Config, parameters: int) -> ModelCard:
+    """Return a card with the number of weights that its files hold, where that can be the model's.
+
+    Weights that are packed into fewer numbers, or fakes, say nothing of it: then the number stays that of the shape,
+    which is off by up to a third for layers with gates or fewer keys than queries.
+    """
+    is_packed = "quantization_config" in config
+    is_near = card.parameters / FARTHEST <= parameters <= card.parameters * FARTHEST
+    if is_packed or not is_near:
+        return card
+    return replace(card, parameters=parameters)
+
+
+def parameters_of_files(config: Config, files: Mapping[str, int]) -> int:
+    """Return the number of weights in safetensors of a repository, by their sizes and the format that its config says.
+
+    Args:
+        config: The content of `config.json`.
+        files: Sizes in bytes by path.
+    """
+    size = sum(size for path, size in files.items() if path.endswith(SAFETENSORS))
+    stored_as = text_part(config).get("dtype") or config.get("dtype") or config.get("torch_dtype")
+    # Older models say nothing, and lie in float32.
+    return size // BYTES_BY_FORMAT.get(str(stored_as), 4)
 
 
 def card_of_config(config: Config, name: str, path: Path | None) -> ModelCard:
-    """Return a card from a `config.json`; the number of parameters is that of a standard transformer of this shape.
+    """Return a card from a `config.json`; the number of weights is that of a standard transformer of this shape.
 
     Args:
         config: The content of the file.

@@ -7,6 +7,7 @@ Not covered: whether the weights are any good, and whether transformers knows th
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -274,6 +275,27 @@ def _no_weights(folder: Path) -> Fault:
             first = foreign[0]
             return Fault(what=f"there is no {WEIGHTS}, only {kind} ({first})", cure=CONVERT)
     return Fault(what=f"there is no {WEIGHTS}", cure="Copy or download the weights, too.")
+
+
+def stored_parameters(folder: Path) -> int:
+    """Return the number of weights in a folder's safetensors, by the shapes in their headers; 0 where there is none.
+
+    Args:
+        folder: One that `check_folder` found nothing wrong with.
+    """
+    from safetensors import safe_open
+
+    files = [WEIGHTS]
+    if not (folder / WEIGHTS).is_file():
+        files = _shards(folder) or []
+    parameters = 0
+    for file in files:
+        with safe_open(folder / file, framework="numpy") as tensors:
+            names = list(tensors.keys())
+            for name in names:
+                shape = tensors.get_slice(name).get_shape()
+                parameters += math.prod(shape)
+    return parameters
 
 
 def _tensor_faults(folder: Path, file: str, config: Config) -> Iterator[Fault]:

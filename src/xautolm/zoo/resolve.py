@@ -22,7 +22,12 @@ from xautolm.zoo.downloads import (
     usable,
     with_folder,
 )
-from xautolm.zoo.folders import card_of_config, card_of_folder
+from xautolm.zoo.folders import (
+    card_of_config,
+    card_of_folder,
+    parameters_of_files,
+    with_parameters,
+)
 from xautolm.zoo.hub import HubName, HubTrouble, Repository, look_up, read_hub_name
 from xautolm.zoo.lookup import known_card
 
@@ -293,6 +298,8 @@ def _fetchable(
         return zoo_card
     assert answer.config is not None, "a repository without a configuration is not usable"
     card = card_of_config(answer.config, str(repository), path=None)
+    parameters = parameters_of_files(answer.config, answer.files)
+    card = with_parameters(card, answer.config, parameters)
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
 
 
