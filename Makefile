@@ -11,7 +11,7 @@ install: $(VENV)/.installed
 $(VENV)/.installed: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint constraints.txt pip
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,demo,onnx,description]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev,demo,onnx,description,setfit]'
 	touch $@
 
 demo: install

@@ -9,6 +9,7 @@ import yaml
 
 from tests.played import played
 from tests.small_hub import SmallHub, small_hub
+from xautolm import AutoLM
 from xautolm.errors import NoModelError, RunFolderError, UsageError
 from xautolm.publishing import Upload, planned_upload, push
 from xautolm.run_folder import RunFolder
@@ -77,6 +78,14 @@ def test_the_card_has_a_model_index_with_the_scores(run: RunFolder) -> None:
     (result,) = index["results"]
     assert result["task"]["type"] == "text-classification"
     assert {"type": "f1_macro", "value": 0.5, "name": "validation f1_macro"} in result["metrics"]
+
+
+def test_a_fitted_automl_pushes_its_model(hub: SmallHub, run: RunFolder) -> None:
+    auto = AutoLM.load(run.root)
+    assert auto.push(NAME) == f"{hub.address}/{NAME}"
+    assert hub.shelves[NAME].private
+    auto.push("me/open", public=True)
+    assert not hub.shelves["me/open"].private
 
 
 def test_only_who_says_so_pushes_in_public(hub: SmallHub, run: RunFolder) -> None:

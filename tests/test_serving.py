@@ -37,9 +37,8 @@ def served(tmp_path: Path, fake_predictor: type[FakePredictor]) -> Iterator[Serv
 def answering(folder: Path) -> Iterator[Server]:
     """Yield a server of a run, which answers until it is not needed any more."""
     with Server(BestModel(RunFolder(folder)), 0) as server:
-        threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
+        server.start()
         yield server
-        server.shutdown()
 
 
 def asked(
@@ -183,6 +182,19 @@ def test_a_run_without_a_model(tmp_path: Path, fake_predictor: type[FakePredicto
     run.best.rename(tmp_path / "elsewhere")
     with pytest.raises(NoModelError, match="no model yet"):
         Server(model, 0)
+
+
+def test_a_fitted_automl_serves_its_model_until_it_is_closed(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    auto = played(tmp_path / "run")
+    with auto.serve(port=0) as server:
+        assert asked(server, "GET", "/health")[0] == 200
+        port = server.server_port
+    with pytest.raises(ConnectionError):
+        asked(server, "GET", "/health")
+    # The port is free again.
+    auto.serve(port).server_close()
 
 
 @pytest.mark.slow

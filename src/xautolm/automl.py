@@ -18,8 +18,9 @@ from xautolm.best_model import BestModel, Predictions
 from xautolm.callbacks import Callback
 from xautolm.class_values import ClassValues
 from xautolm.data import input_table
-from xautolm.errors import UsageError
+from xautolm.errors import UnknownNameError, UsageError
 from xautolm.execution import Executor
+from xautolm.exporting import Exported, export
 from xautolm.metrics import scores
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.operations import (
@@ -32,14 +33,16 @@ from xautolm.operations import (
 )
 from xautolm.options import FitOptions
 from xautolm.packed_run import PackedRun
+from xautolm.publishing import planned_upload, push
 from xautolm.recommend import Advice
 from xautolm.records import Experience, Features
 from xautolm.report import Screen, wide_leaderboard
 from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.scenario import given_columns
 from xautolm.search_space import data_needs
+from xautolm.serving import Server
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import Targets
+from xautolm.vocabulary import ModelFormat, Targets
 
 CLASSIFICATION = {Targets.CLASSES, Targets.INDICATORS}
 """Problem types of tasks whose answers are classes."""
@@ -423,6 +426,55 @@ class AutoLM(BaseEstimator):
         """
         target = Path(path) if path else None
         return report_run(self._fitted(), target)
+
+    def export_to(self, model_format: str, out: str | Path | None = None) -> Exported:
+        """Write the best model in another format, and return how it compares with the original.
+
+        Args:
+            model_format: `onnx`, `onnx-int8`, `sentence-transformers` or `setfit`.
+            out: The folder; by default one in the run, called as the format. An earlier export there is replaced.
+
+        Raises:
+            UsageError: There is no such format, a package is missing, the folder holds something else, or the model
+                cannot be written so.
+            NoModelError: The run has no model yet.
+        """
+        formats = [member.value for member in ModelFormat]
+        if model_format not in formats:
+            raise UnknownNameError("format", model_format, formats)
+        target = Path(out) if out else None
+        return export(self._fitted(), ModelFormat(model_format), target)
+
+    def push(self, repository: str, *, public: bool = False) -> str:
+        """Put the best model on the Hugging Face hub with its card, and return the address of its page.
+
+        Args:
+            repository: Owner and name; made if there is none.
+            public: Whether everybody may see it.
+
+        Raises:
+            UsageError: Nobody has signed in, or the hub refuses or cannot be reached.
+            NoModelError: The run has no model yet.
+        """
+        upload = planned_upload(self._fitted(), repository, is_private=not public)
+        return push(upload)
+
+    def serve(self, port: int = 8000) -> Server:
+        """Answer `POST /predict` on this machine in a thread of its own, and return the server.
+
+        It answers until its `server_close`, the end of a `with` block, or that of the program; `address` says where.
+
+        Args:
+            port: Of this machine; 0 for any that is free.
+
+        Raises:
+            UsageError: The port is in use.
+            NoModelError: The run has no model yet.
+        """
+        # A model of its own: the service asks it from another thread.
+        server = Server(BestModel(self._fitted(), self.device), port)
+        server.start()
+        return server
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn whether there is a run."""

@@ -7,11 +7,11 @@ import json
 import shutil
 import statistics
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import numpy as np
 import pandas as pd
@@ -21,19 +21,21 @@ from xautolm.data.stored import read_split
 from xautolm.errors import NoModelError, UsageError
 from xautolm.importable import is_function_name
 from xautolm.metrics import scores
+from xautolm.records import Answering
+from xautolm.report.usage import PLACEHOLDER, usage
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import replace_folder, to_plain, write_json, write_text
-from xautolm.tasks import Answers
-from xautolm.vocabulary import ModelFormat, Split
+from xautolm.tasks import TASKS, Answers
+from xautolm.vocabulary import Architecture, ModelFormat, Pooling, Split, Targets
 
 if TYPE_CHECKING:
     from xautolm.finetuning.predictor import Predictor
     from xautolm.tasks import Classification
 
-PACKAGES = ("onnx", "onnxruntime", "onnxscript")
-"""What the extra `onnx` installs."""
 MODEL = "model.onnx"
 """As optimum calls it too."""
+WEIGHTS = ("*.onnx*", "*.safetensors", "*.pkl")
+"""Files of weights, by which the size of a model is told."""
 NOTE = "export.json"
 """Says what was measured; by it a folder is known to be one of ours, which may be replaced."""
 FORMS = ("classify", "regress")
@@ -71,12 +73,35 @@ class Exported:
     equal: float
     """Share of rows with the same answer; of numbers, within a hundredth of their deviation in training."""
     largest_difference: float
-    """Of two logits, or of two numbers."""
+    """Of two probabilities, or of two numbers."""
 
     @property
     def speedup(self) -> float:
         """Return how many times as fast the export is, one text at a time."""
         return self.original.seconds_per_text / self.export.seconds_per_text
+
+
+class Answerer(Protocol):
+    """A model that can be asked as `Predictor` is."""
+
+    def answers(self, table: pd.DataFrame) -> Answers:
+        """Return logits of shape (rows, classes), or numbers."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Exporter:
+    """How a model is written in a format, and what its readers have to know."""
+
+    packages: tuple[str, ...]
+    """That have to be installed, as they are imported."""
+    extra: str
+    """Of this package, which installs them."""
+    is_exact: bool = True
+    """Whether it must answer as the original does, being in the same number format."""
+    write: Callable[[Predictor, Path], Answerer]
+    """Writes a loaded model into an empty folder, and returns what asks it there."""
+    usage: Callable[[Answering], str]
+    """Returns Python that asks the folder; `PATH_TO_THIS_FOLDER` stands for it."""
 
 
 def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -> Exported:
@@ -95,7 +120,8 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
     target = (out or run.root / model_format.value).absolute()
     # On the processor, where exports are asked: answers of a GPU differ in the last digits.
     best = BestModel(run, device="cpu")
-    _check(best, target)
+    exporter = EXPORTERS[model_format]
+    _check(best, exporter, target)
     predictor = best.predictor()
     form = predictor.settings.form
     if form not in FORMS:
@@ -119,7 +145,7 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
     return exported
 
 
-def _check(best: BestModel, target: Path) -> None:
+def _check(best: BestModel, exporter: Exporter, target: Path) -> None:
     """Refuse what cannot be exported, before weights are loaded.
 
     Raises:
@@ -128,12 +154,12 @@ def _check(best: BestModel, target: Path) -> None:
     """
     if not best.run.best.is_dir():
         raise NoModelError(f"The run in {best.run.root} has no model yet.")
-    missing = [name for name in PACKAGES if find_spec(name) is None]
+    missing = [name for name in exporter.packages if find_spec(name) is None]
     if missing:
         raise UsageError(
             "An export needs packages that are not installed.",
             got=f"no {', '.join(missing)}",
-            fix="Install them: pip install 'xautolm[onnx]'",
+            fix=f"Install them: pip install 'xautolm[{exporter.extra}]'",
         )
     is_ours = (target / NOTE).is_file()
     if target.exists() and not is_ours and (target.is_file() or any(target.iterdir())):
@@ -152,39 +178,73 @@ def _write(
     Raises:
         UsageError: The exporter does not know the architecture, or the export answers differently.
     """
-    from xautolm.finetuning.onnx import OnnxClassifier, quantise, write_onnx
-
-    path = folder / MODEL
-    write_onnx(predictor, path)
-    # Quantisation reads a file in float32 and writes another; only the second is of use.
-    if model_format is ModelFormat.ONNX_INT8:
-        whole = path.rename(folder / "float32.onnx")
-        quantise(whole, path)
-        for leftover in folder.glob("float32.onnx*"):
-            leftover.unlink()
-    converted = copy.copy(predictor)
-    converted.model = OnnxClassifier(path, predictor.model.config.num_labels)
+    exporter = EXPORTERS[model_format]
+    converted = exporter.write(predictor, folder)
     exported = _compared(best, predictor, converted, model_format, folder)
     # What 8 bits cost is a person's choice, and said; in float32 a difference means that the export is wrong.
-    if model_format is ModelFormat.ONNX and exported.equal < LEAST_EQUAL:
+    if exporter.is_exact and exported.equal < LEAST_EQUAL:
         equal_rows = f"{exported.equal:.1%} of {exported.rows} rows alike"
         raise UsageError(
             "The exported model does not answer as the original does, so it was not kept.",
             got=f"{equal_rows}, largest difference {exported.largest_difference:.3g}",
             fix="Use the folder best/ as it is.",
         )
+    write_json(folder / NOTE, to_plain(exported))
+    write_text(folder / "README.md", _page(exported, exporter.usage(predictor.settings)))
+    return exported
+
+
+def _write_onnx(predictor: Predictor, folder: Path) -> Answerer:
+    """Write a model in ONNX, in float32, with its tokenizer."""
+    from xautolm.finetuning.onnx import write_onnx
+
+    write_onnx(predictor, folder / MODEL)
+    return _asked_in_onnx(predictor, folder)
+
+
+def _write_quantised(predictor: Predictor, folder: Path) -> Answerer:
+    """Write a model in ONNX with weights of 8 bits, with its tokenizer."""
+    from xautolm.finetuning.onnx import quantise, write_onnx
+
+    # Quantisation reads a file in float32 and writes another; only the second is of use.
+    whole = folder / "float32.onnx"
+    write_onnx(predictor, whole)
+    quantise(whole, folder / MODEL)
+    for leftover in folder.glob("float32.onnx*"):
+        leftover.unlink()
+    return _asked_in_onnx(predictor, folder)
+
+
+def _asked_in_onnx(predictor: Predictor, folder: Path) -> Answerer:
+    """Write what lies beside a model in ONNX, and return what asks it with the original's form and tokenizer."""
+    from xautolm.finetuning.onnx import OnnxClassifier
+
     predictor.tokenizer.save_pretrained(str(folder))
     for name in ("config.json", ANSWERING):
-        shutil.copy(best.run.best / name, folder / name)
-    write_json(folder / NOTE, to_plain(exported))
-    write_text(folder / "README.md", _page(exported, best.info.labels))
-    return exported
+        shutil.copy(predictor.folder / name, folder / name)
+    converted = copy.copy(predictor)
+    converted.model = OnnxClassifier(folder / MODEL, predictor.model.config.num_labels)
+    return converted
+
+
+def _write_sentence_transformer(predictor: Predictor, folder: Path) -> Answerer:
+    """Write a model as a folder of sentence-transformers."""
+    from xautolm.finetuning.sentence_export import write_sentence_transformer
+
+    return write_sentence_transformer(predictor, folder)
+
+
+def _write_setfit(predictor: Predictor, folder: Path) -> Answerer:
+    """Write a model as a folder of SetFit."""
+    from xautolm.finetuning.sentence_export import write_setfit
+
+    return write_setfit(predictor, folder)
 
 
 def _compared(
     best: BestModel,
     predictor: Predictor,
-    converted: Predictor,
+    converted: Answerer,
     model_format: ModelFormat,
     folder: Path,
 ) -> Exported:
@@ -198,9 +258,8 @@ def _compared(
     metric = next(name for name in best.info.metrics if not is_function_name(name))
     answers = predictor.answers(table)
     converted_answers = converted.answers(table)
-    difference = np.abs(np.asarray(answers) - np.asarray(converted_answers))
+    difference = _difference(best, answers, converted_answers)
     seconds, converted_seconds = _seconds_per_text([predictor, converted], table)
-    weights = best.run.best.rglob("*.safetensors")
     return Exported(
         format=model_format.value,
         rows=count,
@@ -209,16 +268,34 @@ def _compared(
         original=Measured(
             score=_score(best, metric, answers, table),
             seconds_per_text=seconds,
-            megabytes=sum(file.stat().st_size for file in weights) / 1e6,
+            megabytes=_megabytes(best.run.best),
         ),
         export=Measured(
             score=_score(best, metric, converted_answers, table),
             seconds_per_text=converted_seconds,
-            megabytes=sum(file.stat().st_size for file in folder.glob("model.onnx*")) / 1e6,
+            megabytes=_megabytes(folder),
         ),
         equal=_equal_share(best, answers, converted_answers, predictor.settings.deviation),
-        largest_difference=float(difference.max()),
+        largest_difference=difference,
     )
+
+
+def _difference(best: BestModel, answers: Answers, converted_answers: Answers) -> float:
+    """Return the largest difference between two models: of probabilities, or of two numbers."""
+    values, converted_values = np.asarray(answers), np.asarray(converted_answers)
+    # A head of scikit-learn keeps differences of logits only, so that nothing else can be compared in all formats.
+    if best.info.labels:
+        task = cast("Classification", best.task)
+        values, converted_values = task.probabilities(values), task.probabilities(converted_values)
+    return float(np.abs(values - converted_values).max())
+
+
+def _megabytes(folder: Path) -> float:
+    """Return the size of the weights in a folder."""
+    size = 0
+    for pattern in WEIGHTS:
+        size += sum(file.stat().st_size for file in folder.rglob(pattern))
+    return size / 1e6
 
 
 def _score(best: BestModel, metric: str, answers: Answers, table: pd.DataFrame) -> float:
@@ -247,7 +324,7 @@ def _equal_share(
     return float(np.mean(are_equal.reshape(len(are_equal), -1).all(axis=1)))
 
 
-def _seconds_per_text(predictors: Sequence[Predictor], table: pd.DataFrame) -> list[float]:
+def _seconds_per_text(predictors: Sequence[Answerer], table: pd.DataFrame) -> list[float]:
     """Return each model's median time of one row at a time, in seconds."""
     times: list[list[float]] = [[] for _ in predictors]
     for number in range(len(table)):
@@ -273,24 +350,88 @@ def summary(exported: Exported) -> str:
     )
 
 
-def _page(exported: Exported, labels: tuple[str, ...]) -> str:
-    """Return what lies in the folder for people."""
-    names = json.dumps(list(labels), ensure_ascii=False)
-    return f"""# A model found by xautolm, in {exported.format}
+def _page(exported: Exported, lines: str) -> str:
+    """Return what lies in the folder for people.
+
+    Args:
+        exported: What was measured.
+        lines: Python that asks the model.
+    """
+    return f"""# A model found by xautolm, as {exported.format}
 
 ```python
-import onnxruntime
-from transformers import AutoTokenizer
-
-labels = {names}
-tokenizer = AutoTokenizer.from_pretrained("PATH_TO_THIS_FOLDER")
-session = onnxruntime.InferenceSession("PATH_TO_THIS_FOLDER/{MODEL}")
-tokens = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
-inputs = {{item.name: tokens[item.name] for item in session.get_inputs()}}
-(logits,) = session.run(None, inputs)
+{lines}
 ```
 
 Compared with the model that it was made from:
 
 {summary(exported)}
 """
+
+
+def _onnx_usage(answering: Answering) -> str:
+    """Return Python that asks a model in ONNX."""
+    names = json.dumps(list(answering.labels), ensure_ascii=False)
+    return f"""import onnxruntime
+from transformers import AutoTokenizer
+
+labels = {names}
+tokenizer = AutoTokenizer.from_pretrained("{PLACEHOLDER}")
+session = onnxruntime.InferenceSession("{PLACEHOLDER}/{MODEL}")
+tokens = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
+inputs = {{item.name: tokens[item.name] for item in session.get_inputs()}}
+(logits,) = session.run(None, inputs)"""
+
+
+def _sentence_usage(answering: Answering) -> str:
+    """Return Python that asks a folder of sentence-transformers for answers, and for features."""
+    # As of a winner that pools the mean, whose folder is asked in the same way.
+    lines = usage(replace(answering, pooling=Pooling.MEAN), Architecture.ENCODER, "")
+    return f"""{lines}
+
+# Without its last layer it gives the features of a text, by which texts can be compared.
+features = SentenceTransformer(modules=list(model)[:-1]).encode(["some text"])"""
+
+
+def _setfit_usage(answering: Answering) -> str:
+    """Return Python that asks a folder of SetFit."""
+    task = TASKS.get(answering.task)
+    answer = "print(answer)"
+    if task.problem_type == Targets.INDICATORS:
+        answer = "print([label for label, holds in zip(model.labels, answer) if holds])"
+    example = '"some text"'
+    if answering.joint and len(task.inputs) > 1:
+        example = repr(f"some text{answering.joint}another text")
+    elif len(task.inputs) > 1:
+        example = '["some text", "another text"]'
+    return f"""from setfit import SetFitModel
+
+model = SetFitModel.from_pretrained("{PLACEHOLDER}")
+(answer,) = model.predict([{example}])
+{answer}"""
+
+
+ONNX_PACKAGES = ("onnx", "onnxruntime", "onnxscript")
+SENTENCE_PACKAGES = ("sentence_transformers",)
+EXPORTERS: Mapping[ModelFormat, Exporter] = {
+    ModelFormat.ONNX: Exporter(
+        packages=ONNX_PACKAGES, extra="onnx", write=_write_onnx, usage=_onnx_usage
+    ),
+    ModelFormat.ONNX_INT8: Exporter(
+        packages=ONNX_PACKAGES,
+        extra="onnx",
+        is_exact=False,
+        write=_write_quantised,
+        usage=_onnx_usage,
+    ),
+    ModelFormat.SENTENCE_TRANSFORMERS: Exporter(
+        packages=SENTENCE_PACKAGES,
+        extra="sentences",
+        write=_write_sentence_transformer,
+        usage=_sentence_usage,
+    ),
+    ModelFormat.SETFIT: Exporter(
+        packages=SENTENCE_PACKAGES, extra="sentences", write=_write_setfit, usage=_setfit_usage
+    ),
+}
+"""How each format is written."""

@@ -33,6 +33,8 @@ MOST_BYTES = 10_000_000
 """Of the body of a request: 1,000 rows of 10,000 letters."""
 MOST_ROWS = 1_000
 """Rows in one request, and at most about as many in one batch: others wait for no longer than that takes."""
+POLL_SECONDS = 0.1
+"""How often a server in a thread looks whether it is to end."""
 IDLE_SECONDS = 60.0
 """After which a connection that says nothing is closed."""
 PREDICT = "/predict"
@@ -193,6 +195,8 @@ class Server(ThreadingHTTPServer):
 
     # Connections that are kept open, and say nothing, do not hold up the end.
     daemon_threads = True
+    # Of the class, for the library closes a server whose port is in use before it has anything of its own.
+    _thread: threading.Thread | None = None
 
     def __init__(self, model: BestModel, port: int) -> None:
         # The port before the model: a port in use is told at once, not after weights were read.
@@ -213,6 +217,22 @@ class Server(ThreadingHTTPServer):
             raise
         self.model = model
         self.batcher = Batcher(model)
+
+    def start(self) -> None:
+        """Answer in a thread of its own until `server_close`, or until the program ends."""
+        self._thread = threading.Thread(
+            target=self.serve_forever, args=(POLL_SECONDS,), daemon=True
+        )
+        self._thread.start()
+
+    def server_close(self) -> None:
+        """Stop answering, and give the port back; so does the end of a `with` block."""
+        # Without a thread of ours, whoever called `serve_forever` has come back from it.
+        if self._thread is not None:
+            self.shutdown()
+            self._thread.join()
+            self._thread = None
+        super().server_close()
 
     @property
     def address(self) -> str:

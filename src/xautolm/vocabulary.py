@@ -215,6 +215,10 @@ class ModelFormat(StrEnum):
     """In float32."""
     ONNX_INT8 = "onnx-int8"
     """With weights of 8 bits, quantised without data."""
+    SENTENCE_TRANSFORMERS = "sentence-transformers"
+    """A folder whose `encode` gives the logits of a text, and without its last layer the text's features."""
+    SETFIT = "setfit"
+    """The same folder without its last layer, which lies beside it as a head of scikit-learn."""
 
 
 class Pooling(StrEnum):

@@ -4,4 +4,5 @@ __all__ = [
     "forms",
     "onnx",
     "predictor",
+    "sentence_export",
 ]

@@ -19,6 +19,7 @@ import torch
 from torch import nn
 from transformers import PreTrainedModel
 
+from xautolm.finetuning.sentence_folder import DenseLayer
 from xautolm.zoo import Head, family_of
 
 TANH_RANGE = 0.01
@@ -118,6 +119,9 @@ class HeadForm:
     """Put them back, given the largest feature, so that they change nothing."""
     strip: Callable[[PreTrainedModel], None] | None = field(default=lambda model: None)
     """Take out what still stands between an opened head and the body's last hidden state; None if that is unknown."""
+    dense: Callable[[PreTrainedModel], list[DenseLayer]] | None = None
+    """Returns the layers from the first token of the body's last hidden state to the answers, of a head as the family
+    has it; None where these are more than linear layers and activations, or look at another token."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -202,6 +206,21 @@ def close_head(model: PreTrainedModel, largest_feature: float) -> None:
     assert form is not None
     # Texts in use may have larger features than those that were measured.
     form.close(model, FEATURE_SLACK * largest_feature)
+
+
+def dense_layers(model: PreTrainedModel) -> list[DenseLayer] | None:
+    """Return the layers from the first token of the body's last hidden state to the answers of a classifier.
+
+    Args:
+        model: As the family has it, its head not opened.
+
+    Returns:
+        None where the head does not consist of such layers, or is not known.
+    """
+    form = _form_of(model)
+    if form is None or form.dense is None:
+        return None
+    return form.dense(model)
 
 
 def _form_of(model: PreTrainedModel) -> HeadForm | None:
@@ -305,6 +324,11 @@ def _close_bert(model: PreTrainedModel, largest: float) -> None:
     _undo(model.classifier, scale=scale)
 
 
+def _dense_bert(model: PreTrainedModel) -> list[DenseLayer]:
+    pooler = DenseLayer(linear=model.base_model.pooler.dense, activation=nn.Tanh)
+    return [pooler, DenseLayer(linear=model.classifier)]
+
+
 # ALBERT: body.pooler (a linear layer on the first token) and body.pooler_activation.
 
 
@@ -319,6 +343,11 @@ def _close_albert(model: PreTrainedModel, largest: float) -> None:
     model.base_model.pooler = _identity_dense(model.classifier, scale=scale)
     model.base_model.pooler_activation = nn.Tanh()
     _undo(model.classifier, scale=scale)
+
+
+def _dense_albert(model: PreTrainedModel) -> list[DenseLayer]:
+    pooler = DenseLayer(linear=model.base_model.pooler, activation=nn.Tanh)
+    return [pooler, DenseLayer(linear=model.classifier)]
 
 
 # DistilBERT: `pre_classifier`, a ReLU inside the model's `forward`, dropout, `classifier`.
@@ -348,6 +377,11 @@ def _close_distilbert(model: PreTrainedModel, largest: float) -> None:
     model.pre_classifier = _identity_dense(linear, scale=1.0, shift=shift)
 
 
+def _dense_distilbert(model: PreTrainedModel) -> list[DenseLayer]:
+    dense = DenseLayer(linear=model.pre_classifier, activation=nn.ReLU)
+    return [dense, DenseLayer(linear=model.classifier)]
+
+
 # DeBERTa: `pooler` (ContextPooler: dropout, dense, GELU) on the first token, dropout, `classifier`.
 
 
@@ -364,6 +398,11 @@ def _close_deberta(model: PreTrainedModel, largest: float) -> None:
     pooler.dense = _identity_dense(model.classifier, scale=1.0, shift=shift)
     model.pooler = pooler
     _undo(model.classifier, scale=1.0, shift=shift)
+
+
+def _dense_deberta(model: PreTrainedModel) -> list[DenseLayer]:
+    pooler = DenseLayer(linear=model.pooler.dense, activation=nn.GELU)
+    return [pooler, DenseLayer(linear=model.classifier)]
 
 
 # EuroBERT: `dense` and `activation` (GELU) on every token, `classifier`, and the mean of what that says of each.
@@ -437,6 +476,21 @@ def _close_module(name: str, *, tanh: bool) -> Callable[[PreTrainedModel, float]
     return close
 
 
+def _dense_module(activation: type[nn.Module]) -> Callable[[PreTrainedModel], list[DenseLayer]]:
+    """Return what reads the layers of a module `classifier` that looks at the first token.
+
+    Args:
+        activation: Between its two layers.
+    """
+
+    def layers_of(model: PreTrainedModel) -> list[DenseLayer]:
+        own = model.classifier
+        dense = DenseLayer(linear=own.dense, activation=activation)
+        return [dense, DenseLayer(linear=own.out_proj)]
+
+    return layers_of
+
+
 def _nothing(model: PreTrainedModel, largest: float = 0.0) -> None:
     """Leave a head as it is: it is linear in what comes before it."""
 
@@ -445,20 +499,26 @@ def _strip_dense(model: PreTrainedModel) -> None:
     model.head = nn.Identity()
 
 
-BERT = HeadForm(final="classifier", open=_open_bert, close=_close_bert)
-ALBERT = HeadForm(final="classifier", open=_open_albert, close=_close_albert)
-DISTILBERT = HeadForm(final="classifier", open=_open_distilbert, close=_close_distilbert)
-DEBERTA = HeadForm(final="classifier", open=_open_deberta, close=_close_deberta)
+BERT = HeadForm(final="classifier", open=_open_bert, close=_close_bert, dense=_dense_bert)
+ALBERT = HeadForm(final="classifier", open=_open_albert, close=_close_albert, dense=_dense_albert)
+DISTILBERT = HeadForm(
+    final="classifier", open=_open_distilbert, close=_close_distilbert, dense=_dense_distilbert
+)
+DEBERTA = HeadForm(
+    final="classifier", open=_open_deberta, close=_close_deberta, dense=_dense_deberta
+)
 EUROBERT = HeadForm(final="classifier", open=_open_eurobert, close=_close_eurobert)
 ROBERTA = HeadForm(
     final="classifier.out_proj",
     open=_open_module("classifier", pooled=False),
     close=_close_module("classifier", tanh=True),
+    dense=_dense_module(nn.Tanh),
 )
 ELECTRA = HeadForm(
     final="classifier.out_proj",
     open=_open_module("classifier", pooled=False),
     close=_close_module("classifier", tanh=False),
+    dense=_dense_module(nn.GELU),
 )
 SEQUENCE_TO_SEQUENCE = HeadForm(
     final="classification_head.out_proj",

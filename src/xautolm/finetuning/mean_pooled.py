@@ -1,8 +1,7 @@
 """A body, the mean over its tokens, and one linear layer: kept as a folder that sentence-transformers loads.
 
-`SentenceTransformer(folder).encode(texts)` gives the logits. The folder holds the body's configuration, weights and
-tokenizer as any model's, `1_Pooling`, `2_Dense`, and `modules.json`, which names them. A classifier that looks at the
-mean over all layers also has `0_WeightedLayerPooling`, and its body is configured to hand over its hidden states.
+`SentenceTransformer(folder).encode(texts)` gives the logits. A classifier that looks at the mean over all layers also
+pools these, and its body is configured to hand over its hidden states.
 """
 
 from __future__ import annotations
@@ -13,21 +12,20 @@ from types import SimpleNamespace
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 from transformers import AutoModel, PreTrainedModel
 from transformers.modeling_outputs import BaseModelOutput
 
-from xautolm.finetuning.export import save_weights
 from xautolm.finetuning.pretrained import read_config, read_weights
-from xautolm.serialization import write_json
+from xautolm.finetuning.quiet import quietly
+from xautolm.finetuning.sentence_folder import (
+    LAYER_POOLING,
+    DenseLayer,
+    SentenceModel,
+    dense_folder,
+)
 from xautolm.vocabulary import Layers
-
-DENSE = "2_Dense"
-POOLING = "1_Pooling"
-LAYER_POOLING = "0_WeightedLayerPooling"
-LIBRARY = "sentence_transformers.models"
-"""Where the classes of a folder's modules are."""
 
 
 class MeanPooledClassifier(nn.Module):
@@ -93,78 +91,13 @@ class MeanPooledClassifier(nn.Module):
             folder: Made if it does not exist.
             max_length: Longest input in tokens.
         """
+        self.parts().save(folder, max_length)
+
+    def parts(self) -> SentenceModel:
+        """Return the model in the parts that sentence-transformers puts together."""
+        answers = DenseLayer(linear=self.linear)
         width = self.linear.in_features
-        config = self.body.config
-        # The body's folder is the whole one's: plain transformers loads it from there.
-        modules = [("", "Transformer")]
-        if self.layers is Layers.ALL:
-            # The configuration is saved with the body, which then hands over its hidden states wherever it is loaded.
-            config.output_hidden_states = True
-            modules.append((LAYER_POOLING, "WeightedLayerPooling"))
-        modules += [(POOLING, "Pooling"), (DENSE, "Dense")]
-
-        save_weights(self.body, folder, loads_in_float32=True)
-        lengths = {"max_seq_length": max_length, "do_lower_case": False}
-        write_json(folder / "sentence_bert_config.json", lengths)
-        if self.layers is Layers.ALL:
-            _save_layer_pooling(folder / LAYER_POOLING, width, config.num_hidden_layers)
-        _save_pooling(folder / POOLING, width)
-        _save_dense(folder / DENSE, self.linear)
-        # Written last: with it the folder is whole.
-        _save_modules(folder, modules)
-
-
-def _save_modules(folder: Path, modules: Sequence[tuple[str, str]]) -> None:
-    """Write the list of modules in the order in which sentence-transformers applies them.
-
-    Args:
-        folder: The whole classifier's.
-        modules: The folder of each, relative to the whole one's, and its class in the library.
-    """
-    entries = []
-    for place, (path, class_name) in enumerate(modules):
-        entry = {
-            "idx": place,
-            "name": str(place),
-            "path": path,
-            "type": f"{LIBRARY}.{class_name}",
-        }
-        entries.append(entry)
-    write_json(folder / "modules.json", entries)
-
-
-def _save_pooling(folder: Path, width: int) -> None:
-    """Write a mean over the tokens."""
-    folder.mkdir(exist_ok=True)
-    pooling = {"word_embedding_dimension": width, "pooling_mode_mean_tokens": True}
-    write_json(folder / "config.json", pooling)
-
-
-def _save_dense(folder: Path, linear: nn.Linear) -> None:
-    """Write a linear layer."""
-    folder.mkdir(exist_ok=True)
-    dense = {
-        "in_features": linear.in_features,
-        "out_features": linear.out_features,
-        "bias": True,
-        "activation_function": "torch.nn.modules.linear.Identity",
-    }
-    write_json(folder / "config.json", dense)
-    weights = {}
-    for name, tensor in linear.state_dict().items():
-        # safetensors refuses tensors that are not contiguous.
-        weights[f"linear.{name}"] = tensor.contiguous()
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
-
-
-def _save_layer_pooling(folder: Path, width: int, layers: int) -> None:
-    """Write a mean over all layers; the hidden state before the first, the embeddings' output, is left out."""
-    folder.mkdir(exist_ok=True)
-    shape = {"word_embedding_dimension": width, "num_hidden_layers": layers, "layer_start": 1}
-    write_json(folder / "config.json", shape)
-    # Equal weights: sentence-transformers divides by their sum.
-    weights = {"layer_weights": torch.ones(layers)}
-    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+        return SentenceModel(body=self.body, width=width, dense=[answers], layers=self.layers)
 
 
 def mean_over_tokens(hidden: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -233,12 +166,14 @@ def pool_by_mean(model: PreTrainedModel) -> None:
 def load_mean_pooled(folder: Path) -> MeanPooledClassifier:
     """Read what `MeanPooledClassifier.save` wrote."""
     config = read_config(folder)
-    body = read_weights(AutoModel, folder, config=config, dtype=torch.float32)
-    dense = load_file(folder / DENSE / "model.safetensors")
+    # transformers would say in ten lines that a pooler, which nothing looks at here, is not among the weights.
+    with quietly():
+        body = read_weights(AutoModel, folder, config=config, dtype=torch.float32)
+    dense = load_file(folder / dense_folder(0) / "model.safetensors")
     weight = dense["linear.weight"].numpy()
     bias = dense["linear.bias"].numpy()
     layers = Layers.LAST
-    # `save` makes this folder only where all layers are looked at.
+    # It is written only where all layers are looked at.
     if (folder / LAYER_POOLING).is_dir():
         layers = Layers.ALL
     return MeanPooledClassifier(body, weight, bias, layers)

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -15,6 +12,7 @@ from torch import nn
 from xautolm.errors import UsageError
 from xautolm.finetuning.forms.base import taken_by
 from xautolm.finetuning.predictor import Predictor
+from xautolm.finetuning.quiet import quietly
 
 EXAMPLE = ["some text", "another text, which has more words"]
 """What is traced: two texts of unequal lengths, for torch takes a dimension of 1 for one that never varies."""
@@ -55,7 +53,7 @@ def write_onnx(predictor: Predictor, path: Path) -> None:
     # Written in float32 whatever they lie in: 4 bytes each.
     weight_bytes = sum(weight.numel() * 4 for weight in model.parameters())
     try:
-        with _quietly(), torch.inference_mode():
+        with quietly(), torch.inference_mode():
             torch.onnx.export(
                 _Traced(model, names).eval(),
                 tuple(inputs[name] for name in names),
@@ -82,7 +80,7 @@ def quantise(source: Path, target: Path) -> None:
     """Write a model with weights of 8 bits, each row with its own scale; activations are quantised as they come."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
-    with _quietly():
+    with quietly():
         quantize_dynamic(
             source,
             target,
@@ -134,16 +132,3 @@ class OnnxClassifier:
             feed[name] = tensors[name].numpy()
         (logits,) = self.session.run([LOGITS], feed)
         return SimpleNamespace(logits=torch.from_numpy(logits))
-
-
-@contextmanager
-def _quietly() -> Iterator[None]:
-    """Keep what exporters say of themselves off the screen."""
-    level = logging.root.manager.disable
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            yield
-    finally:
-        logging.disable(level)

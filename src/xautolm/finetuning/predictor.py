@@ -37,6 +37,7 @@ class Predictor:
 
     def __init__(self, folder: Path, device: str) -> None:
         logging.disable_progress_bar()
+        self.folder = folder
         stored_settings = read_json(folder / ANSWERING)
         self.settings = from_plain(Answering, stored_settings)
         self.form = TORCH_FORMS.get(self.settings.form)
