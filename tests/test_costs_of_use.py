@@ -7,6 +7,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pytest
 
 from tests.played import played, table_for
@@ -20,6 +21,7 @@ from xautolm.objectives import (
     COSTS,
     LATENCY,
     MODEL_SIZE,
+    UNBOUNDED_WORST,
     lead_of,
     pareto_front,
     recorded_objectives,
@@ -28,7 +30,10 @@ from xautolm.objectives import (
 )
 from xautolm.past_evidence import evidence_of
 from xautolm.records import Experience, TrialOutcome, TrialSpec
+from xautolm.report.result import print_result
 from xautolm.report.screen import Quiet
+from xautolm.run_folder import RunFolder
+from xautolm.search.study import values_to_tell
 from xautolm.serialization import from_plain, to_plain
 from xautolm.testing import FakeExecutor, made_up_experience, success
 from xautolm.vocabulary import TrialStatus
@@ -94,6 +99,20 @@ def test_a_search_leaves_a_front_from_the_best_model_to_the_fastest(tmp_path: Pa
     assert len(again.experiences_) == len(orders) == 3
 
 
+def test_the_last_words_of_a_search_tell_the_latency(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played(tmp_path / "run")
+    run = RunFolder(tmp_path / "run")
+    best, fast = used(0, 0.9, 0.02), used(1, 0.7, None)
+    print_result(run, best, [best, fast], None, ["text"])
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    heading = next(words for words in lines if "latency" in words)
+    winner = next(words for words in lines if words[:1] == ["0"])
+    assert heading.index("latency") == heading.index("time") + 1
+    assert winner[winner.index("ms") - 1] == "20"
+
+
 def test_a_model_that_could_not_be_timed_wins_all_the_same(tmp_path: Path) -> None:
     def untimed(spec: TrialSpec) -> TrialOutcome:
         return success(**dict.fromkeys(spec.metrics, 0.5))
@@ -156,6 +175,15 @@ def test_the_worst_cost_is_the_largest_that_was_measured() -> None:
     failure = TrialOutcome(status=TrialStatus.FAILED, wall_time=7.0)
     told = [[0.02, 0.9, 100.0], [0.05, 0.8, 50.0]]
     assert worst_values(told, failure, OBJECTIVES) == [0.05, 0.0, 100.0]
+
+
+def test_a_sampler_is_told_the_worst_cost_of_others_and_the_trials_own_quality() -> None:
+    study = optuna.create_study(directions=["minimize", "maximize", "minimize"])
+    stopped = replace(success(f1_macro=0.3), status=TrialStatus.PRUNED)
+    assert values_to_tell(study, stopped, OBJECTIVES) == [UNBOUNDED_WORST, 0.3, UNBOUNDED_WORST]
+    for values in ([0.02, 0.9, 100.0], [0.05, 0.8, 50.0]):
+        study.add_trial(optuna.trial.create_trial(values=values))
+    assert values_to_tell(study, stopped, OBJECTIVES) == [0.05, 0.3, 100.0]
 
 
 def test_records_keep_what_was_measured_and_earlier_ones_lack_it(experience: Experience) -> None:

@@ -24,7 +24,7 @@ from xautolm.forecasts import AmountCheck, ForecastCheck, check_failures
 from xautolm.records import Budget, Configuration, Failure, Mark, TrialOutcome
 from xautolm.report import Answers, PageContent, html_report
 from xautolm.report.page.blocks import Code, Text
-from xautolm.report.page.choice import round_times
+from xautolm.report.page.choice import round_values
 from xautolm.report.page.cost import Spent, stretches_of
 from xautolm.report.page.next_steps import next_section, outlook
 from xautolm.report.page.page import wide_blocks
@@ -250,7 +250,7 @@ def test_a_lone_block_takes_the_whole_width() -> None:
 
 
 def test_ticks_of_times_are_round() -> None:
-    assert round_times(1.7, 64) == [1, 2, 5, 10, 20, 50, 100]
+    assert round_values(1.7, 64) == [1, 2, 5, 10, 20, 50, 100]
 
 
 def test_a_killed_invocation_does_not_last_until_the_next_one(run: PageContent) -> None:

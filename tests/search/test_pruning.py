@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xautolm.metrics import METRICS
-from xautolm.objectives import TIME, Objective
+from xautolm.objectives import COSTS, LATENCY, TIME, Objective
 from xautolm.records import Evaluation, LearningCurve
 from xautolm.search.evidence import standardised
 from xautolm.search.pruning import (
@@ -94,6 +94,14 @@ def test_one_that_is_still_faster_than_all_that_are_as_good_goes_on() -> None:
 def test_with_one_objective_time_is_no_excuse() -> None:
     quick = curve([(0.1, 0.08), (0.33, 0.14), (1.0, 0.20)], seconds=1.0)
     assert reason_to_stop(quick, rivals(front=[(0.75,), (0.84,)]), (QUALITY,)) != ""
+
+
+def test_a_trial_that_may_be_the_fastest_in_use_goes_on() -> None:
+    objectives = (QUALITY, COSTS[LATENCY])
+    # What a model costs in use is known when it is there.
+    assert reason_to_stop(HOPELESS, rivals(front=[(0.84, 0.02)]), objectives) == ""
+    # One that learns nothing is of no use, however fast.
+    assert "constant answer" in reason_to_stop(STUCK, rivals(front=[(0.84, 0.02)]), objectives)
 
 
 def test_a_second_quality_saves_a_trial_until_it_is_hopeless_too() -> None:

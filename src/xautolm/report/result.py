@@ -9,8 +9,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from xautolm.objectives import LATENCY
 from xautolm.records import Experience
 from xautolm.report.console import add_cells, add_columns, sentence, table_console
+from xautolm.report.page.words import short_time
 from xautolm.report.tables import duration, hyperparameters, score_text
 from xautolm.report.usage import predict_command
 from xautolm.run_folder import RunFolder
@@ -68,8 +70,11 @@ def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
     if len(front) > 1:
         title = "Pareto front"
     table = Table(title=title, title_justify="left", box=None)
-    headings = ("trial", "model", "method", *metrics, "time", "hyperparameters")
-    add_columns(table, headings, numbers={"trial", "time", *metrics})
+    # Measured where the search minimises it.
+    has_latency = any(experience.outcome.latency is not None for experience in front)
+    costs = ["time", LATENCY] if has_latency else ["time"]
+    headings = ("trial", "model", "method", *metrics, *costs, "hyperparameters")
+    add_columns(table, headings, numbers={"trial", *costs, *metrics})
     # Only the last column may take several lines: the hyperparameters are long.
     for column in table.columns[:-1]:
         column.no_wrap = True
@@ -82,6 +87,8 @@ def _front_table(best: Experience, front: Sequence[Experience]) -> Table:
             cells.append(score_text(score))
         time = duration(outcome.evaluation_time or 0)
         cells.append(time)
+        if has_latency:
+            cells.append("" if outcome.latency is None else short_time(outcome.latency))
         cells.append(hyperparameters(configuration.values))
         is_best = experience.trial == best.trial
         style = "bold" if is_best else ""

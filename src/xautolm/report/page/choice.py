@@ -10,6 +10,7 @@ from xautolm.objectives import Objective
 from xautolm.records import Experience, TrialOutcome
 from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
 from xautolm.report.page.content import PageContent
+from xautolm.report.page.costs import shown_cost
 from xautolm.report.page.figures import ACCENT, MUTED, SERIES, escaped, figure
 from xautolm.report.page.parameters import importance_chart, parallel_chart
 from xautolm.report.page.words import (
@@ -19,9 +20,10 @@ from xautolm.report.page.words import (
     hyperparameter_pairs,
     in_bytes,
     method_name,
+    short_time,
     trial_name,
 )
-from xautolm.report.tables import best_first, ending, number, score_text, time_text
+from xautolm.report.tables import best_first, ending, number, score_text
 from xautolm.vocabulary import TrialStatus
 
 if TYPE_CHECKING:
@@ -77,15 +79,28 @@ def _reason(content: PageContent) -> str:
         gap = score_text(abs(score - rival_score))
         text += f"; next is {trial_name(rival)} with {score_text(rival_score)}, {gap} behind"
     text += "."
-    fastest = _fastest(content)
-    if fastest is not None and fastest.trial != best.trial:
-        seconds = time_text(fastest.outcome.evaluation_time)
-        text += (
-            f" The fastest on the Pareto front, {trial_name(fastest)}, takes {seconds} instead of "
-            f"{time_text(best.outcome.evaluation_time)} and reaches "
-            f"{score_text(fastest.outcome.metrics[metric])}."
-        )
-    return text
+    return text + _trade(content, best)
+
+
+def _trade(content: PageContent, best: Experience) -> str:
+    """Return in a sentence what the cheapest trial of the front costs and reaches; nothing where it is the winner."""
+    cost = shown_cost(content.info.objectives)
+    costs = {}
+    for experience in content.scored:
+        value = cost.of(experience.outcome)
+        if experience.trial in content.front and value is not None:
+            costs[experience.trial] = (value, experience)
+    # The winner's own cost may not have been measured.
+    if best.trial not in costs:
+        return ""
+    lowest, cheapest = min(costs.values(), key=lambda pair: pair[0])
+    if cheapest.trial == best.trial:
+        return ""
+    own, _ = costs[best.trial]
+    return (
+        f" The {cost.lowest} on the Pareto front, {trial_name(cheapest)}, takes {cost.text(lowest)} instead of "
+        f"{cost.text(own)} and reaches {score_text(cheapest.outcome.metrics[content.lead.name])}."
+    )
 
 
 def _rival(content: PageContent, best: Experience) -> Experience | None:
@@ -96,58 +111,47 @@ def _rival(content: PageContent, best: Experience) -> Experience | None:
     return None
 
 
-def _fastest(content: PageContent) -> Experience | None:
-    """Return the trial of the front that took the least time."""
-    optimal = [
-        experience
-        for experience in content.scored
-        if experience.trial in content.front and experience.outcome.evaluation_time is not None
-    ]
-    return min(optimal, key=lambda trial: trial.outcome.evaluation_time or 0.0, default=None)
-
-
 def front_chart(content: PageContent) -> Chart | None:
-    """Return the trials by evaluation time and score, the front as steps; None where no trial left a model."""
+    """Return the trials by cost and score, the front as steps; None where no trial left a model with such a cost."""
+    cost = shown_cost(content.info.objectives)
     dominated: list[Experience] = []
     optimal: list[Experience] = []
     for experience in content.experiences:
         outcome = experience.outcome
         # A trial that was stopped has spent less than its configuration takes, so it is no point of this picture.
-        if not outcome.evaluation_time or not outcome.succeeded:
+        if cost.of(outcome) is None or not outcome.succeeded:
             continue
         members = optimal if experience.trial in content.front else dominated
         members.append(experience)
     trials = [*dominated, *optimal]
     if not trials:
         return None
-    picture = figure("seconds to train and validate", content.metric)
+    picture = figure(cost.axis, content.metric)
     _add_trials(picture, content, dominated, "dominated", "markers", MUTED)
     _add_trials(picture, content, optimal, "Pareto front", "lines+markers", ACCENT)
-    times = [trial.outcome.evaluation_time or 1.0 for trial in trials]
+    costs = [cost.of(trial.outcome) or 1.0 for trial in trials]
     # Probes take seconds and trainings minutes: on an even axis all but the slowest would be one heap.
-    if max(times) > 10 * min(times):
-        picture.update_xaxes(type="log", tickvals=round_times(min(times), max(times)))
+    if max(costs) > 10 * min(costs):
+        picture.update_xaxes(type="log", tickvals=round_values(min(costs), max(costs)))
     names = ", ".join(str(number) for number in content.front)
     caption = (
-        f"On the front, where nothing is both better and faster: trial {names}. Each point shows its "
+        f"On the front, where nothing is both better and {cost.lower}: trial {names}. Each point shows its "
         "hyperparameters; a click goes to its row."
     )
-    return Chart(
-        name="front", title="Quality against time", figure=picture, caption=caption, height=360
-    )
+    return Chart(name="front", title=cost.title, figure=picture, caption=caption, height=360)
 
 
-def round_times(low: float, high: float) -> list[float]:
+def round_values(low: float, high: float) -> list[float]:
     """Return 1, 2 and 5 times powers of ten within a range: Plotly writes such ticks without their zeros."""
     first = math.floor(math.log10(low))
     last = math.ceil(math.log10(high))
-    times = []
+    values = []
     for exponent in range(first, last + 1):
         for digit in (1, 2, 5):
-            time = digit * 10.0**exponent
-            if low / 2 <= time <= high * 2:
-                times.append(time)
-    return times
+            value = digit * 10.0**exponent
+            if low / 2 <= value <= high * 2:
+                values.append(value)
+    return values
 
 
 def _add_trials(
@@ -158,7 +162,7 @@ def _add_trials(
     mode: str,
     colour: str,
 ) -> None:
-    """Add trials to the picture of the front, in the order of their evaluation time.
+    """Add trials to the picture of the front, in the order of their cost.
 
     Args:
         picture: Of Plotly's.
@@ -170,19 +174,20 @@ def _add_trials(
     """
     if not trials:
         return
-    by_time = sorted(trials, key=lambda trial: trial.outcome.evaluation_time or 0.0)
-    times = [trial.outcome.evaluation_time for trial in by_time]
-    scores = [trial.outcome.metrics[content.lead.name] for trial in by_time]
-    texts = [_hover(trial) for trial in by_time]
-    anchors = [anchor_of(trial.trial) for trial in by_time]
+    cost = shown_cost(content.info.objectives)
+    by_cost = sorted(trials, key=lambda trial: cost.of(trial.outcome) or 0.0)
+    costs = [cost.of(trial.outcome) for trial in by_cost]
+    scores = [trial.outcome.metrics[content.lead.name] for trial in by_cost]
+    texts = [_hover(trial) for trial in by_cost]
+    anchors = [anchor_of(trial.trial) for trial in by_cost]
     picture.add_scatter(
-        x=times,
+        x=costs,
         y=scores,
         text=texts,
         customdata=anchors,
         hovertemplate="%{text}<extra></extra>",
         mode=mode,
-        # Steps, horizontal first: between two points of a front, the faster one is the best that there is.
+        # Steps, horizontal first: between two points of a front, the cheaper one is the best that there is.
         line={"shape": "hv", "color": colour},
         marker={"size": 9, "color": colour},
         name=name,
@@ -194,6 +199,8 @@ def _hover(trial: Experience) -> str:
     lines = [f"<b>{escaped(trial_name(trial))}</b>"]
     for metric, score in trial.outcome.metrics.items():
         lines.append(f"{escaped(metric)}: {score_text(score)}")
+    if trial.outcome.latency is not None:
+        lines.append(f"latency: {short_time(trial.outcome.latency)}")
     for name, value in hyperparameter_pairs(trial.configuration.values):
         lines.append(f"{escaped(name)}: {escaped(value)}")
     return "<br>".join(lines)
