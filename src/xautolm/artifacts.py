@@ -14,8 +14,9 @@ from typing import Any
 from xautolm.best_folder import Results, best_of, front_of, read_results
 from xautolm.data.stored import read_split
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
-from xautolm.execution import LocalExecutor, SpawnLauncher
+from xautolm.execution import ClusterExecutor, LocalExecutor, SpawnLauncher
 from xautolm.forecasts import check_forecasts
+from xautolm.hardware import trial_places
 from xautolm.notices import warn_once
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
 from xautolm.records import Answering, Experience, Limits, TrialOutcome, TrialSpec
@@ -318,6 +319,9 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
 def _last_order(session: Session, best: Experience) -> TrialSpec:
     """Return the order of the winner's trial once more, without limits: no other trial runs any more."""
     place = session.scenario.places[0]
+    if isinstance(session.executor, ClusterExecutor):
+        # The winner's files are here, and so it is asked here, whatever its trial ran on.
+        place = trial_places()[0]
     return session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
 
 

@@ -135,6 +135,8 @@ class AutoLM(BaseEstimator):
         trial_memory_limit: str | int | None = None,
         parallel: int | str | None = None,
         device: str = "auto",
+        executor: str = "local",
+        address: str | None = None,
         explain: bool = False,
         report_to: Names = (),
         store: str | None = None,
@@ -169,6 +171,8 @@ class AutoLM(BaseEstimator):
         self.trial_memory_limit = trial_memory_limit
         self.parallel = parallel
         self.device = device
+        self.executor = executor
+        self.address = address
         self.explain = explain
         self.report_to = report_to
         self.store = store

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
+from xautolm.execution import ClusterExecutor
 from xautolm.objectives import lead_position, pareto_front
 from xautolm.records import Configuration, Experience, Limits, TrialOutcome
 from xautolm.report import Standing, explained
@@ -48,6 +49,7 @@ def search(session: Session) -> list[Experience]:
         session.clock.note()
         session.best.restore(standing.experiences)
         session.measure_features()
+        let_weights_be_judged(session, standing)
         misfortunes = 0
         while True:
             start_trials(session, standing)
@@ -60,19 +62,44 @@ def search(session: Session) -> list[Experience]:
                 experience = conclude(session, standing, number, outcome)
                 session.screen.finished(experience, standing)
                 tell_finished(session, standing, experience)
-                misfortunes = 0 if outcome.is_evidence else misfortunes + 1
-                if misfortunes == LARGEST_MISFORTUNE:
-                    raise _too_many_misfortunes(outcome)
             session.callbacks.look()
+            misfortunes = misfortunes_after(misfortunes, ended)
+            if misfortunes == LARGEST_MISFORTUNE:
+                raise _too_many_misfortunes(ended[-1][1])
             show(session, standing)
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences
 
 
+def misfortunes_after(misfortunes: int, ended: Sequence[tuple[int, TrialOutcome]]) -> int:
+    """Return how many times in a row trials were ended from outside; those that end together count once."""
+    if not ended:
+        return misfortunes
+    if any(outcome.is_evidence for _, outcome in ended):
+        return 0
+    # A machine of a cluster that is lost takes all of its trials with it, eight on eight GPUs: that is one misfortune.
+    return misfortunes + 1
+
+
+def let_weights_be_judged(session: Session, standing: Standing) -> None:
+    """Let models that lie on other machines be fetched only where their trial is on the front."""
+
+    def is_on_front(number: int, outcome: TrialOutcome) -> bool:
+        outcomes = outcomes_with_weights(session, standing.experiences)
+        outcomes[number] = outcome
+        return number in pareto_front(outcomes, session.scenario.objectives)
+
+    if isinstance(session.executor, ClusterExecutor):
+        session.executor.wants_weights = is_on_front
+
+
 def start_trials(session: Session, standing: Standing) -> None:
     """Start trials until as many run as may run at once, or no further one can be started."""
     most = session.scenario.parallel
+    if isinstance(session.executor, ClusterExecutor):
+        # Machines come and go. What Ray would let wait would use up the time that it was given.
+        most = min(most, session.executor.slots())
     while len(standing.running) < most:
         has_started = start_next(session, standing)
         if not has_started:
@@ -130,14 +157,24 @@ def keep_weights(
     session: Session, experiences: Sequence[Experience], running: Iterable[int]
 ) -> None:
     """Delete the weights of trials that are not on the Pareto front, of those whose weights are there."""
+    outcomes = outcomes_with_weights(session, experiences)
+    front = pareto_front(outcomes, session.scenario.objectives)
+    session.folder.keep_weights(front, running)
+
+
+def outcomes_with_weights(
+    session: Session, experiences: Sequence[Experience]
+) -> dict[int, TrialOutcome]:
+    """Return the outcomes of the trials whose weights are here.
+
+    A trial whose weights are gone, whatever took them, must not push another's off the front.
+    """
     outcomes = {}
     for experience in experiences:
-        # A trial whose weights are gone, whatever took them, must not push another's off the front.
         has_weights = session.folder.model(experience.trial).is_dir()
         if has_weights:
             outcomes[experience.trial] = experience.outcome
-    front = pareto_front(outcomes, session.scenario.objectives)
-    session.folder.keep_weights(front, running)
+    return outcomes
 
 
 def start_next(session: Session, standing: Standing) -> bool:

@@ -30,7 +30,7 @@ from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
 from xautolm.records import Budget
 from xautolm.settings import has_password
-from xautolm.vocabulary import Export, Unlabelled
+from xautolm.vocabulary import Export, Unlabelled, Where
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds in each unit of a duration."""
@@ -311,9 +311,15 @@ class FitOptions(BaseModel):
         BeforeValidator(trials_at_once),
         Shown(group=Group.LIMITS, default="auto, one on each GPU"),
     ] = None
-    """How many trials run at once: a number, or `auto` for one on each GPU, and one at a time without."""
+    """How many trials run at once: a number, or `auto` for one on each GPU, and one on each machine without."""
     device: Annotated[str, IN_LIMITS] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
+    executor: Annotated[Where, IN_LIMITS] = Where.LOCAL
+    """What runs trials: `local` for this machine, or `ray` for the machines of a Ray cluster."""
+    address: Annotated[
+        str | None, Shown(group=Group.LIMITS, default="auto, the cluster started on this machine")
+    ] = None
+    """Address of the cluster: `auto`, or host and port of its head."""
     explain: Annotated[bool, IN_OUTPUT] = False
     """Say of each proposal where it came from; the trial's folder has it as `explanation.json` in any case."""
     report_to: Annotated[

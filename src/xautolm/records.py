@@ -294,6 +294,21 @@ class SystemProfile:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Machines:
+    """What a search plans with: this machine, or those of a cluster, all taken to be like the weakest."""
+
+    system: SystemProfile
+    """Of one of them."""
+    places: tuple[Place, ...]
+    """Where trials run; as it was before the first of them took any memory."""
+    slots: int
+    """Trials that run at once on all of them, where nothing else is asked for."""
+    at_once: int | None = None
+    """Trials that share the memory and the processor of one; None where that follows from `--parallel`."""
+    count: int = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DataProfile:
     """The numbers about a data set that spaces and resource predictions need."""
 

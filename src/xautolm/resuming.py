@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import platform
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib import metadata
 
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
+from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
 from xautolm.run_folder import RunFolder, RunInfo, Say
 from xautolm.scenario import Scenario
 from xautolm.search_space import methods_by_model
 from xautolm.vocabulary import Export, FailureKind, Split, TrialStatus
-
-PACKAGES = ("xautolm", "torch", "transformers", "peft", "optuna", "datasets", "tokenizers")
-"""Whose versions a run notes: what its results depend on."""
 
 
 def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo:
@@ -31,8 +27,6 @@ def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo
     created = datetime.now(UTC).isoformat(timespec="seconds")
     settings = _settings(scenario, warm_start)
     identity = [str(scenario.folder.root), created, settings]
-    versions = {name: metadata.version(name) for name in PACKAGES}
-    versions["python"] = platform.python_version()
     return RunInfo(
         id=digest_of(identity)[:16],
         created=created,
@@ -44,7 +38,7 @@ def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo
         data=scenario.dataset.profile,
         system=scenario.system,
         seed=scenario.options.seed,
-        versions=versions,
+        versions=installed_versions(),
         settings=settings,
         notes=scenario.dataset.notes,
         columns=scenario.dataset.columns,

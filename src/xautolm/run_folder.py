@@ -563,7 +563,7 @@ def experience_of(
         trial=spec.number,
         task=info.task,
         data=info.data,
-        system=info.system,
+        system=folder.read_system() or info.system,
         configuration=spec.configuration,
         outcome=outcome,
         limits=spec.limits,

@@ -19,7 +19,7 @@ from xautolm.limits import check_resources, fitting_models, parallel_trials, tri
 from xautolm.metrics import direction_note, metric_named, offered_metrics
 from xautolm.objectives import COSTS, EVALUATION_TIME, LATENCY, Objective, lead_of
 from xautolm.options import FitOptions
-from xautolm.records import Features, Limits, ModelCard, Place, SystemProfile, digest_of
+from xautolm.records import Features, Limits, Machines, ModelCard, Place, SystemProfile, digest_of
 from xautolm.resources import ResourceModel
 from xautolm.run_folder import RunFolder
 from xautolm.search_space import (
@@ -52,9 +52,7 @@ class Scenario:
     objectives: tuple[Objective, ...]
     """At least one quality among them."""
     dataset: Dataset
-    system: SystemProfile
-    places: tuple[Place, ...]
-    """Where trials run; as it was before the first of them took any memory."""
+    machines: Machines
     cards: Mapping[str, ModelCard]
     resources: ResourceModel
     space: Space
@@ -86,9 +84,24 @@ class Scenario:
         return LATENCY in names
 
     @property
+    def system(self) -> SystemProfile:
+        """Return the machine that trials run on; of several, the weakest."""
+        return self.machines.system
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """Return where trials run."""
+        return self.machines.places
+
+    @property
     def parallel(self) -> int:
         """Return how many trials run at once."""
-        return parallel_trials(self.options, self.system)
+        return self.options.parallel or self.machines.slots
+
+    @property
+    def threads(self) -> int:
+        """Return the number of threads that a trial has for numerical libraries."""
+        return threads_of_trial(self.system, self.machines.at_once or self.parallel)
 
     def features(self) -> Features:
         """Measure the meta-features of the task on this machine."""
@@ -106,8 +119,29 @@ class Scenario:
         return known_description(self.task, self.system, self.limits, fingerprint)
 
 
-def make_scenario(data: object, options: FitOptions) -> Scenario:
+def this_machine(options: FitOptions) -> Machines:
+    """Measure this machine as a search plans with it.
+
+    Raises:
+        UsageError: A device that is not here.
+    """
+    system = system_profile(options.device)
+    places = trial_places(options.device)
+    return Machines(system=system, places=places, slots=parallel_trials(options, system))
+
+
+def threads_of_trial(system: SystemProfile, at_once: int) -> int:
+    """Return the number of threads that each of so many trials on a machine has for numerical libraries."""
+    return max(1, system.physical_cores // at_once)
+
+
+def make_scenario(data: object, options: FitOptions, machines: Machines | None = None) -> Scenario:
     """Look at data, machine and models as the options ask for; nothing is written.
+
+    Args:
+        data: The training data.
+        options: What the user asked for.
+        machines: What trials run on; this machine by default.
 
     Raises:
         UsageError: Anything that would make a search fail or its result meaningless.
@@ -116,8 +150,8 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     objectives = chosen_objectives(options, task)
     # A space that cannot be read is an error before any data is.
     read_space_option(options.space)
-    system = system_profile(options.device)
-    places = trial_places(options.device)
+    machines = machines or this_machine(options)
+    system = machines.system
     dataset = read_data(data, options, task)
     place = options.out or default_folder(data, dataset, options)
     folder = RunFolder(Path(place).absolute())
@@ -131,27 +165,30 @@ def make_scenario(data: object, options: FitOptions) -> Scenario:
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
     cards_by_name = {card.name: card for card in cards}
+    # Of several machines, each shares its memory and its cores among the trials that it runs, not among all.
+    own_options = options
+    if machines.at_once is not None:
+        own_options = options.model_copy(update={"parallel": machines.at_once})
     # Trials that run at once share the processor.
-    threads_share = 1 / parallel_trials(options, system)
+    threads_share = 1 / parallel_trials(own_options, system)
     resources = ResourceModel(
         cards_by_name, dataset.profile, system, forms=task.forms, threads_share=threads_share
     )
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))
-    limits = trial_limits(options, system, cheapest.seconds, places)
+    limits = trial_limits(own_options, system, cheapest.seconds, machines.places)
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
     if names == AUTO:
         fitting_names = fitting_models(space, resources, limits)
         fitting_cards = [cards_by_name[name] for name in fitting_names]
         space = _space(options, task, fitting_cards, dataset, system)
-    check_resources(space, resources, limits, options, places)
+    check_resources(space, resources, limits, own_options, machines.places)
     return Scenario(
         options=options,
         task=task,
         objectives=objectives,
         dataset=dataset,
-        system=system,
-        places=places,
+        machines=machines,
         cards=cards_by_name,
         resources=resources,
         space=space,

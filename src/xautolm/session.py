@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
+from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 
@@ -14,7 +15,8 @@ from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
 from xautolm.callbacks import Callback, Callbacks, check_callbacks
 from xautolm.description import feature_cache, is_whole
-from xautolm.execution import Executor, LocalExecutor, default_launcher
+from xautolm.errors import UsageError
+from xautolm.execution import ClusterExecutor, Executor, LocalExecutor, default_launcher
 from xautolm.experience import with_starter
 from xautolm.forecaster import Forecaster
 from xautolm.hardware import system_profile
@@ -31,21 +33,28 @@ from xautolm.records import (
     Features,
     Limits,
     Place,
-    SystemProfile,
     TrialSpec,
 )
 from xautolm.report import Screen
 from xautolm.resuming import run_info, settled, write_run
-from xautolm.run_folder import RunFolder, RunInfo, folder_errors
-from xautolm.scenario import Scenario, direction_notes, make_scenario, with_weights
+from xautolm.run_folder import RunFolder, RunInfo, Say, folder_errors
+from xautolm.scenario import (
+    Scenario,
+    direction_notes,
+    make_scenario,
+    threads_of_trial,
+    with_weights,
+)
 from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_study
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
 from xautolm.trackers import TRACKERS, Reporters, Tracker, check_tracker
-from xautolm.vocabulary import DeviceKind, Recall
+from xautolm.vocabulary import DeviceKind, Recall, Where
 from xautolm.warm_start import NONE, chosen_start, remembered
 
+AUTO = "auto"
+"""The address of the cluster that was started on this machine."""
 ENTRY = "xautolm.finetuning.run:run"
 """What a trial's process calls."""
 PRELOAD = ("xautolm.finetuning.run", "transformers.modeling_utils")
@@ -226,7 +235,7 @@ class Session:
             device=place.device,
             gpu=place.gpu,
             lacks_masters=resources.lacks_masters(configuration, limits),
-            threads=threads_of_trial(scenario.system, scenario.options),
+            threads=scenario.threads,
             seed=self.info.seed,
             gradient_checkpointing=resources.needs_checkpointing(configuration, limits),
             proposal=proposal,
@@ -299,9 +308,14 @@ def open_session(
     with ExitStack() as handles:
         handles.callback(screen.close)
         if executor is None:
-            executor = _own_executor(options)
+            executor = _executor_of(options, screen.note)
         handles.callback(executor.close)
-        scenario = make_scenario(data, options)
+        machines = None
+        if isinstance(executor, ClusterExecutor):
+            machines = executor.machines()
+        scenario = make_scenario(data, options, machines)
+        if isinstance(executor, ClusterExecutor):
+            executor.require(import_folders(scenario.metrics))
         folder = scenario.folder
         # The name of a folder that was not given is known only now.
         folder.check_place()
@@ -331,9 +345,43 @@ def open_session(
             return _session_of(run, started, handles)
 
 
-def threads_of_trial(system: SystemProfile, options: FitOptions) -> int:
-    """Return the number of threads that each of the trials at once has for numerical libraries."""
-    return max(1, system.physical_cores // parallel_trials(options, system))
+def _executor_of(options: FitOptions, say: Say) -> Executor:
+    """Return what runs trials, as the options ask for it.
+
+    Raises:
+        UsageError: It cannot be had.
+    """
+    if options.executor is Where.RAY:
+        return _ray_executor(options, say)
+    if options.address is not None:
+        raise UsageError(
+            "Only a cluster has an address.",
+            got=f"--address {options.address} without --executor ray",
+            fix="Add --executor ray.",
+        )
+    return _own_executor(options)
+
+
+def _ray_executor(options: FitOptions, say: Say) -> ClusterExecutor:
+    """Return what runs trials on the machines of a Ray cluster.
+
+    Raises:
+        UsageError: Ray is not installed, or the cluster cannot run these trials.
+    """
+    if find_spec("ray") is None:
+        raise UsageError("Ray is not installed.", fix="Install it: pip install 'xautolm[ray]'")
+    # Not before it is asked for: Ray is an extra, and takes a second to import.
+    from xautolm.execution.cluster import RayExecutor
+
+    return RayExecutor(
+        options.address or AUTO,
+        ENTRY,
+        preload=PRELOAD,
+        later=PRELOAD_LATER,
+        parallel=options.parallel,
+        device=options.device,
+        say=say,
+    )
 
 
 def _own_executor(options: FitOptions) -> LocalExecutor:
@@ -344,7 +392,8 @@ def _own_executor(options: FitOptions) -> LocalExecutor:
     """
     # First of all: the speed of the machine is measured here, which a process that loads modules would disturb.
     system = system_profile(options.device)
-    launcher = default_launcher(PRELOAD, threads_of_trial(system, options), PRELOAD_LATER)
+    threads = threads_of_trial(system, parallel_trials(options, system))
+    launcher = default_launcher(PRELOAD, threads, PRELOAD_LATER)
     launcher.begin()
     return LocalExecutor(launcher, ENTRY)
 
@@ -406,6 +455,9 @@ def _device_in_words(scenario: Scenario) -> str:
     """Return what trials run on; of GPUs, how many and how many trials at once."""
     device = scenario.system.device
     gpus = scenario.system.gpus
+    machines = scenario.machines.count
+    if machines > 1:
+        return f"{device} on {machines} machines (trials at once: {scenario.parallel})"
     if not gpus:
         return device
     names = ", ".join(dict.fromkeys(gpu.name for gpu in gpus))

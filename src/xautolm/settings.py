@@ -20,6 +20,8 @@ HUB_BARS_VARIABLE = "HF_HUB_DISABLE_PROGRESS_BARS"
 GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 """Says which GPUs a process sees; CUDA reads it once, when it starts."""
 GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+"""How many threads numerical libraries may use; read when they are loaded."""
 ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """How torch is told to manage a GPU's memory: its name, and the one that it had before."""
 TRACKING_PROJECT = "xautolm"
@@ -157,8 +159,7 @@ def child_environment(threads: int) -> dict[str, str]:
         environment[ALLOCATOR_VARIABLES[0]] = "expandable_segments:True"
     return {
         **environment,
-        "OMP_NUM_THREADS": count,
-        "MKL_NUM_THREADS": count,
+        **dict.fromkeys(THREAD_VARIABLES, count),
         "TOKENIZERS_PARALLELISM": "false",
         HUB_BARS_VARIABLE: "1",
         # Weights lie on this machine before the first trial: a trial never waits for the network, or fails by it.

@@ -19,6 +19,7 @@ from xautolm.records import (
     Evaluation,
     Forecast,
     LearningCurve,
+    SystemProfile,
     TrialOutcome,
     TrialSpec,
 )
@@ -35,6 +36,7 @@ STDOUT = "stdout.log"
 STDERR = "stderr.log"
 EXPLANATION = "explanation.json"
 FORECAST = "forecast.json"
+SYSTEM = "system.json"
 MODEL = "model"
 CHECKPOINTS = "checkpoints"
 ASSESSMENT = "assessment.json"
@@ -48,6 +50,7 @@ MEMBERS = frozenset(
         STDERR,
         EXPLANATION,
         FORECAST,
+        SYSTEM,
         MODEL,
         CHECKPOINTS,
         ASSESSMENT,
@@ -71,9 +74,9 @@ class TrialFolder:
 
     Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
     (what came of it), `stdout.log`, `stderr.log`, `forecast.json` (what was predicted of it), `explanation.json` (where
-    the proposal came from), `model/` (while its weights matter) and `checkpoints/` (while it trains). The child that
-    scores the winner has such a folder too, with `assessment.json` (what it measured) and `predictions.parquet` (the
-    answers).
+    the proposal came from), `system.json` (the machine, where it ran on another than the search), `model/` (while its
+    weights matter) and `checkpoints/` (while it trains). The child that scores the winner has such a folder too, with
+    `assessment.json` (what it measured) and `predictions.parquet` (the answers).
     """
 
     root: Path
@@ -160,6 +163,20 @@ class TrialFolder:
         if not path.exists():
             return None
         return read_record(Forecast, path)
+
+    def write_system(self, system: SystemProfile) -> None:
+        """Write on which machine the trial ran."""
+        write_json(self.root / SYSTEM, to_plain(system))
+
+    def read_system(self) -> SystemProfile | None:
+        """Return on which machine the trial ran; None where that was the run's own, or cannot be read."""
+        path = self.root / SYSTEM
+        if not path.exists():
+            return None
+        try:
+            return read_record(SystemProfile, path)
+        except DamagedFileError:
+            return None
 
     def read_explanation(self) -> Mapping[str, Any]:
         """Return where the proposal came from; nothing where that was not written, or is damaged."""

@@ -67,6 +67,15 @@ class TrialStatus(StrEnum):
     """There is no result; see its failure."""
 
 
+class Where(StrEnum):
+    """What runs the trials of a search."""
+
+    LOCAL = "local"
+    """This machine's processes."""
+    RAY = "ray"
+    """The machines of a Ray cluster."""
+
+
 class Split(StrEnum):
     """The parts of a data set; the values are the names of files, options and columns of records."""
 

@@ -83,6 +83,22 @@ def ended(pid: int) -> bool:
     return False
 
 
+def test_a_server_that_was_asked_for_ends_before_its_first_trial_starts_that(
+    tmp_path: Path,
+) -> None:
+    launcher = ForkServerLauncher(["xautolm.execution.worker"], 1)
+    launcher.begin()
+    executor = LocalExecutor(launcher, ENTRY)
+    deadline = time.monotonic() + patience(60)
+    # Takes note of all that the server says, of its being ready too.
+    while not launcher.is_ready and time.monotonic() < deadline:
+        assert executor.finished(0.0) == []
+        time.sleep(0.05)
+    assert launcher.is_ready
+    assert run(executor, tmp_path, order(0, "succeed")).succeeded
+    executor.close()
+
+
 def test_a_result_comes_back_with_its_times_and_memory(
     executor: LocalExecutor, tmp_path: Path
 ) -> None:

@@ -7,15 +7,23 @@ from xautolm.execution.launchers import (
     SpawnLauncher,
     default_launcher,
 )
-from xautolm.execution.local import Executor, LocalExecutor, hard_limit, left_outcome
+from xautolm.execution.local import (
+    ClusterExecutor,
+    Executor,
+    LocalExecutor,
+    hard_limit,
+    left_outcome,
+)
 
 __all__ = [
+    "ClusterExecutor",
     "Executor",
     "ForkServerLauncher",
     "Launcher",
     "LocalExecutor",
     "ServerLauncher",
     "SpawnLauncher",
+    "cluster",
     "default_launcher",
     "failures",
     "hard_limit",

@@ -218,6 +218,9 @@ class ServerLauncher:
             self._note(answer)
 
     def _note(self, answer: dict[str, Any]) -> None:
+        # Whoever looks for ends before the first trial meets this, and `start_server` would wait for it in vain.
+        if "ready" in answer:
+            self.is_ready = True
         if "exited" not in answer:
             return
         folder = Path(answer["exited"])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import psutil
 
@@ -17,7 +18,7 @@ from xautolm.execution.launchers import Launcher
 from xautolm.execution.strays import RUNNING_BYTES, remove_strays, stray_bytes
 from xautolm.metrics import metric_named
 from xautolm.processes import kill_group
-from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
+from xautolm.records import Failure, Limits, Machines, TrialOutcome, TrialSpec
 from xautolm.trial_folder import TrialFolder, pruned_outcome
 from xautolm.vocabulary import FailureKind
 
@@ -58,6 +59,23 @@ class Executor(Protocol):
 
     def close(self) -> None:
         """Stop everything that still runs."""
+
+
+@runtime_checkable
+class ClusterExecutor(Executor, Protocol):
+    """Runs trials on other machines, each where there is room for it."""
+
+    wants_weights: Callable[[int, TrialOutcome], bool]
+    """Says of a trial that has ended whether its model is fetched, or deleted where it lies; asked in other threads."""
+
+    def machines(self) -> Machines:
+        """Return what a search plans with."""
+
+    def slots(self) -> int:
+        """Return how many trials the machines that are there now can hold at once."""
+
+    def require(self, folders: Collection[str]) -> None:
+        """Check that folders which are not sent are on every machine."""
 
 
 @dataclass(slots=True)

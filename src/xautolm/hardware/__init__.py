@@ -2,5 +2,13 @@
 
 from xautolm.hardware.bf16 import bf16_speedup, computes_in_bf16
 from xautolm.hardware.profile import system_profile, trial_places
+from xautolm.hardware.software import installed_versions
 
-__all__ = ["bf16_speedup", "computes_in_bf16", "gpus", "system_profile", "trial_places"]
+__all__ = [
+    "bf16_speedup",
+    "computes_in_bf16",
+    "gpus",
+    "installed_versions",
+    "system_profile",
+    "trial_places",
+]
