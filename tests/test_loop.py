@@ -21,7 +21,9 @@ from xautolm.errors import (
     UnknownNameError,
     UsageError,
 )
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.execution.failures import failed
+from xautolm.loop import misfortunes_after
+from xautolm.records import Failure, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
 from xautolm.vocabulary import FailureKind
@@ -356,3 +358,11 @@ def test_a_past_failure_counts_only_while_there_is_no_clearly_larger_limit(
             influence["outcome"] == "timeout" for influence in begun["influences"]
         )
     assert failures == {600: 3, 6000: 0}
+
+
+def test_trials_that_are_lost_together_are_one_misfortune() -> None:
+    lost = failed(Failure(kind=FailureKind.INTERRUPTED, message="its machine was lost"))
+    together = [(number, lost) for number in range(8)]
+    assert misfortunes_after(3, together) == 4
+    assert misfortunes_after(3, []) == 3
+    assert misfortunes_after(3, [*together, (8, success())]) == 0

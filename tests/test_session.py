@@ -101,3 +101,18 @@ def test_the_clock_counts_from_the_command_but_for_downloads(
     session.close()
     assert session.clock.used > 100.0
     assert session.clock.started >= started + 0.5
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"executor": "ray"}, "Ray is not installed(.|\n)*pip install 'xautolm"),
+        ({"address": "head:6379"}, "Only a cluster has an address(.|\n)*--executor ray"),
+    ],
+)
+def test_a_cluster_that_cannot_be_had_is_refused_before_data_is_read(
+    options: dict[str, str], problem: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.session.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match=problem):
+        open_session("no-such-file.csv", FitOptions.parse({**OPTIONS, **options}), Quiet())

@@ -701,9 +701,9 @@ def _check_versions(facts: NodeFacts) -> None:
     """
     differences = []
     for name, version in installed_versions().items():
-        there = facts.versions.get(name, "none")
-        if there != version:
-            differences.append(f"{name} {version} here, {there} there")
+        remote_version = facts.versions.get(name, "none")
+        if remote_version != version:
+            differences.append(f"{name} {version} here, {remote_version} there")
     if differences:
         raise UsageError(
             "A machine of the cluster has other versions than this one.",
@@ -727,13 +727,13 @@ def _left_alone(trial: Away, outcome: TrialOutcome) -> TrialOutcome:
     return outcome
 
 
-def _rename_paths(model: Path, there: str, here: str) -> None:
+def _rename_paths(model: Path, remote_path: str, local_path: str) -> None:
     """Replace the path of the pretrained model on another machine by the one here: adapters name their base by it."""
-    if not there or there == here:
+    if not remote_path or remote_path == local_path:
         return
     for path in model.rglob("*.json"):
         if path.stat().st_size > SMALL_JSON:
             continue
         content = path.read_bytes()
-        if there.encode() in content:
-            path.write_bytes(content.replace(there.encode(), here.encode()))
+        if remote_path.encode() in content:
+            path.write_bytes(content.replace(remote_path.encode(), local_path.encode()))

@@ -47,21 +47,25 @@ def share_of_trial(
         parallel: Trials at once in the whole cluster; by default one on each GPU, and without GPUs one on each machine.
         on_gpus: Whether trials run on GPUs; machines without are left out then.
     """
-    usable = [capacity for capacity in capacities if capacity.cpus >= 1]
-    if not on_gpus:
-        if not usable:
-            return None
-        per_machine = math.ceil((parallel or len(usable)) / len(usable))
-        smallest = min(capacity.cpus for capacity in usable)
-        return Share(cpus=_whole(smallest / per_machine))
-    usable = [capacity for capacity in usable if capacity.gpus >= 1]
+    usable = []
+    for capacity in capacities:
+        has_gpu = capacity.gpus >= 1 or not on_gpus
+        if capacity.cpus >= 1 and has_gpu:
+            usable.append(capacity)
     if not usable:
         return None
-    total = sum(math.floor(capacity.gpus) for capacity in usable)
-    per_gpu = math.ceil((parallel or total) / total)
+    if not on_gpus:
+        trials = parallel or len(usable)
+        per_machine = math.ceil(trials / len(usable))
+        smallest = min(capacity.cpus for capacity in usable)
+        return Share(cpus=_whole(smallest / per_machine))
+    total_gpus = sum(math.floor(capacity.gpus) for capacity in usable)
+    trials = parallel or total_gpus
+    per_gpu = math.ceil(trials / total_gpus)
     # The machine with the fewest cores for each GPU decides, so that no GPU lies idle for want of cores.
     cpus_per_gpu = min(capacity.cpus / math.floor(capacity.gpus) for capacity in usable)
-    return Share(cpus=_whole(cpus_per_gpu / per_gpu), gpus=_part(1 / per_gpu))
+    cpus = _whole(cpus_per_gpu / per_gpu)
+    return Share(cpus=cpus, gpus=_part(1 / per_gpu))
 
 
 def _whole(cpus: float) -> float:
