@@ -68,11 +68,16 @@ class Training:
     """Plays a training of 3 epochs of 100 steps that take a second each, evaluations 5 seconds."""
 
     def __init__(
-        self, deadline: float | None, slower_from: int = 1000, slow_steps: int = 0
+        self,
+        deadline: float | None,
+        slower_from: int = 1000,
+        slow_steps: int = 0,
+        warm_up: float = 0.0,
     ) -> None:
         self.time = 1000.0
         self.slower_from = slower_from
         self.slow_steps = slow_steps
+        self.warm_up = warm_up
         self.clock = Deadline(None if deadline is None else 1000.0 + deadline, 100, 10)
         self.plan = StepPlan(self.clock, now=lambda: self.time)
         self.state = TrainerState(max_steps=300)
@@ -86,6 +91,7 @@ class Training:
         while self.state.global_step < self.state.max_steps and not control.should_training_stop:
             self.time += 1.0 if self.state.global_step < self.slower_from else 1.5
             self.time += 9.0 if self.state.global_step < self.slow_steps else 0.0
+            self.time += self.warm_up if self.state.global_step == 0 else 0.0
             self.state.global_step += 1
             self.state.epoch = self.state.global_step / 100
             self.scheduler.optimizer.step()
@@ -120,6 +126,26 @@ def test_what_does_not_fit_ends_in_time_with_a_rate_of_zero(
     assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
     # It ends before the deadline, and little of the time is left.
     assert 0 < 1000.0 + deadline - training.time < 0.2 * deadline + 10
+
+
+@pytest.mark.parametrize("warm_up", [4.0, 15.0])
+def test_a_slow_first_step_is_not_taken_for_the_pace(
+    monkeypatch: pytest.MonkeyPatch, warm_up: float
+) -> None:
+    training = Training(60.0, warm_up=warm_up)
+    training.run(monkeypatch)
+    # All that is left after the first step but the evaluation and the saving, at a second for each step.
+    left = 60.0 - warm_up - 5.0
+    assert 0.6 * left < training.state.global_step < left
+    assert not training.clock.truncated and training.time < 1060.0
+
+
+def test_a_training_stops_after_its_first_step_where_no_second_would_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    training = Training(60.0, slow_steps=300, warm_up=25.0)
+    training.run(monkeypatch)
+    assert training.clock.truncated and training.state.global_step == 1
 
 
 def test_a_machine_that_becomes_busier_shortens_the_plan_again(

@@ -224,6 +224,10 @@ class Deadline(TrainerCallback):
         self.evaluation_seconds: float | None = None
         self.training_since = 0.0
         self.training_seconds = 0.0
+        # The first step allocates memory and compiles kernels: it takes up to ten times as long as a later one, and
+        # is no measure of the pace.
+        self.first_step_seconds = 0.0
+        self.epoch_of_first_step = 0.0
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **_: object
@@ -240,7 +244,13 @@ class Deadline(TrainerCallback):
             return
         now = time.monotonic()
         epoch = float(state.epoch or 0.0)
-        end = now + self.reserve(now, epoch)
+        if state.global_step == 1:
+            self.first_step_seconds = now - self.training_since
+            self.epoch_of_first_step = epoch
+            # All that is known of the second step is that it hardly takes longer.
+            end = now + self.first_step_seconds + SAVE_SECONDS
+        else:
+            end = now + self.reserve(now, epoch)
         if end > self.deadline:
             self.truncated = True
             # The Trainer ends after this step, and still evaluates and saves.
@@ -287,7 +297,8 @@ class Deadline(TrainerCallback):
         save_seconds = max(SAVE_SECONDS, self.writing.seconds(self.disk_speed))
         if evaluation_seconds is None:
             # Nothing was evaluated yet: an evaluation is taken for a share of an epoch at the present pace.
-            seconds_so_far = now - self.training_since
-            epoch_seconds = seconds_so_far / max(epoch, 1e-9)
+            paced_seconds = now - self.training_since - self.first_step_seconds
+            paced_epochs = epoch - self.epoch_of_first_step
+            epoch_seconds = paced_seconds / max(paced_epochs, 1e-9)
             return SAFETY * epoch_seconds * self.validation_share + save_seconds
         return SAFETY * evaluation_seconds + save_seconds

@@ -20,7 +20,7 @@ from xautolm.finetuning.callbacks import Deadline
 FIRST_LOOK = 0.1
 """Share of the first epoch after which the time of a step is known well enough."""
 FEWEST_STEPS = 3
-"""Steps before the first look at least: the first of all allocates memory and compiles kernels."""
+"""Steps before the first look at least: one that is no measure, and two that are."""
 SLACK = 1.1
 """Factor on the time of the steps that are still to come: later batches, or a busier machine, may be slower."""
 
@@ -142,7 +142,11 @@ class StepPlan(TrainerCallback):
         assert self.clock.deadline is not None
         now = self.now()
         spent = self.training_seconds + now - self.resumed_at
-        step_seconds = SLACK * spent / done
+        mean_seconds = spent / done
+        if done > 1:
+            # Without the first step, which is no measure.
+            mean_seconds = (spent - self.clock.first_step_seconds) / (done - 1)
+        step_seconds = SLACK * mean_seconds
         # What the clock keeps free is one evaluation and the saving.
         remaining = self.clock.deadline - now
         available = remaining - self.clock.reserve(now, epoch)
