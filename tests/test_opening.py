@@ -13,7 +13,7 @@ from xautolm.records import Configuration, DataProfile, Experience, SystemProfil
 from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
 from xautolm.testing import made_up_experience, success
-from xautolm.vocabulary import TrialStatus
+from xautolm.vocabulary import Origin, TrialStatus
 from xautolm.zoo import ZOO
 
 LEAD = METRICS.get("f1_macro").objective
@@ -138,11 +138,11 @@ def test_without_a_pretrained_body_a_search_begins_with_a_training(
 def test_a_search_opens_with_every_architecture(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
-    names = ("minilm-l6", "minilm-l2", "scratch-decoder", "scratch-encoder-decoder")
+    names = ("scratch-small", "scratch-tiny", "scratch-decoder", "scratch-encoder-decoder")
     opening = opening_of("question-answering", names, profile, machine)
     first = opening.first(no_obstacle)
     assert [each.model for each in first] == [
-        "minilm-l6",
+        "scratch-small",
         "scratch-decoder",
         "scratch-encoder-decoder",
     ]
@@ -151,10 +151,26 @@ def test_a_search_opens_with_every_architecture(
     assert all(opening.space.problems(each.values) == [] for each in first)
     # What is too slow gives way to the next model by the same method; where everything is, the default stays.
     assert (
-        opening.first(lambda each: "slow" if each.model == "minilm-l6" else "")[0].model
-        == "minilm-l2"
+        opening.first(lambda each: "slow" if each.model == "scratch-small" else "")[0].model
+        == "scratch-tiny"
     )
     assert opening.first(lambda each: "slow")[0] == opening.space.default()
+    # A store says what the others are worth.
+    warm = replace(opening, tries_architectures=False)
+    assert [each.model for each in warm.first(no_obstacle)] == ["scratch-small"]
+
+
+def test_beside_a_pretrained_model_none_from_scratch_has_a_short_trial(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    names = ("minilm-l6", "scratch-decoder", "scratch-encoder-decoder")
+    opening = opening_of("question-answering", names, profile, machine)
+    assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l6"]
+    # A pretrained one of another architecture has.
+    downloaded = replace(opening.cards["scratch-decoder"], origin=Origin.HUB)
+    cards = {**opening.cards, "scratch-decoder": downloaded}
+    opening = replace(opening, cards=cards)
+    assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l6", "scratch-decoder"]
 
 
 def test_models_that_say_words_are_asked_before_they_are_trained(
@@ -258,11 +274,15 @@ def test_short_trials_of_other_architectures_that_never_ran_are_not_missed(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
     names = ("minilm-l6", "scratch-decoder", "scratch-encoder-decoder")
-    opening = replace(opening_of("text-classification", names, profile, machine), refinements=2)
+    opening = opening_of("text-classification", names, profile, machine)
+    downloaded = {name: replace(opening.cards[name], origin=Origin.HUB) for name in names}
+    opening = replace(opening, refinements=2, cards=downloaded)
     probes = opening.first(no_obstacle)
     default, *short = opening.after_probes(probed(probes, [0.5]), [], LEAD, no_obstacle)
-    # Models from scratch wait where a probe has an answer, so only the default was trained.
-    assert all(opening.reason_to_wait(each, probed(probes, [0.5]), LEAD) for each in short)
+    # What was not probed waits where a probe has an answer, so only the default was trained.
+    assert short and all(
+        opening.reason_to_wait(each, probed(probes, [0.5]), LEAD) for each in short
+    )
     begun, scores = [*probes, default], [0.5, 0.7]
     varied = 0
     while (

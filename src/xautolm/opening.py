@@ -12,6 +12,7 @@ from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_flo
 from xautolm.search_space import default_configurations, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import TRAIN_SHARE, without_rung
+from xautolm.vocabulary import Origin
 
 Obstacle = Callable[[Configuration], str]
 """Says why a configuration would be passed over, or nothing."""
@@ -32,7 +33,8 @@ class Opening:
     """Say which trials a search begins with.
 
     Probes cost seconds and say how good each body is on this very data, which no store can know. What trains starts
-    from the best of them. A search over several architectures also begins with one short trial of each other one.
+    from the best of them. A search over several architectures that knows of no other task also begins with one short
+    trial of each other one.
     """
 
     space: Space
@@ -41,6 +43,8 @@ class Opening:
     refinements: int = 0
     """Trials near the best training, before the sampler is asked: one that knows of no other task begins with random
     trials, of which on 2,000 texts most fall behind the default."""
+    tries_architectures: bool = True
+    """Whether each architecture has a short trial: not where a store tells what they are worth."""
 
     def first(self, obstacle: Obstacle) -> list[Configuration]:
         """Return what to begin with: probes of whole bodies, the cheapest first; without any, what `trained` says."""
@@ -254,17 +258,23 @@ class Opening:
         candidates.sort(key=promise)
         fitting = [default for default in candidates if not obstacle(default)]
         first = fitting[0] if fitting else candidates[0]
-        return [first, *self._short_trials(besides=architecture)]
+        if not self.tries_architectures:
+            return [first]
+        return [first, *self._short_trials(besides=self.cards[first.model])]
 
-    def _short_trials(self, besides: str) -> list[Configuration]:
-        """Return the default with the fewest epochs on the smallest body of each architecture besides one."""
+    def _short_trials(self, besides: ModelCard) -> list[Configuration]:
+        """Return the default with the fewest epochs on the smallest body of each architecture besides a model's."""
         defaults = default_configurations(self.space, fewest_epochs=True)
         shortest = [configuration for configuration in defaults if is_trained(configuration)]
         shortest.sort(key=self._parameters)
-        covered = {besides}
+        covered = {besides.architecture}
         trials = []
         for configuration in shortest:
             card = self.cards[configuration.model]
+            # On fourteen data sets, no model from scratch came near the best pretrained one (docs/experiments.md).
+            is_hopeless = card.origin == Origin.SCRATCH and besides.origin != Origin.SCRATCH
+            if is_hopeless:
+                continue
             # The smallest comes first, so that each architecture is covered by its cheapest body.
             if card.architecture not in covered:
                 covered.add(card.architecture)

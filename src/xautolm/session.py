@@ -492,7 +492,12 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
     # A sampler that knows other tasks knows better what to try than the best training's neighbourhood.
     if follows_store and knows_nothing:
         refinements = REFINEMENTS
-    return Opening(space=scenario.space, cards=scenario.cards, refinements=refinements)
+    return Opening(
+        space=scenario.space,
+        cards=scenario.cards,
+        refinements=refinements,
+        tries_architectures=knows_nothing or not follows_store,
+    )
 
 
 def _rungs(run: OpenedRun) -> Rungs:
