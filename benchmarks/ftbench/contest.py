@@ -27,7 +27,17 @@ import optuna
 from benchmarks.ftbench.measures import comparable
 from benchmarks.ftbench.peers.catalog import PEERS, foreign_peers
 from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
-from benchmarks.ftbench.strategies import KNN, StrategyPlayer, memory_of, peer
+from benchmarks.ftbench.strategies import (
+    COLD,
+    KNN,
+    MISLED,
+    MODELS_ALONE,
+    OURS,
+    SearchPlayer,
+    StrategyPlayer,
+    memory_of,
+    peer,
+)
 from xautolm.metalearning import PRESETS
 from xautolm.records import Experience, Values
 from xautolm.warm_start import DEFAULT
@@ -96,10 +106,25 @@ def warm(strategy: str, setting: str) -> Begin:
     return begin
 
 
+def ours(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
+    """Begin a whole search of this package, as `fit` does it with a store."""
+    return search(task, experiences_of(past), seed)
+
+
+def ours_cold(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
+    """Begin the same without a store."""
+    return SearchPlayer(StrategyPlayer(task, OURS, None, seed), ())
+
+
 def misled(task: ReplayTask, past: Sequence[ReplayTask], seed: int) -> Player:
     """Begin with a past in which the best trial of each task was the worst, and the other way round."""
-    memory = memory_of(task, mirrored(experiences_of(past)), SETTING)
-    return StrategyPlayer(task, "xautolm", memory, seed)
+    return search(task, mirrored(experiences_of(past)), seed)
+
+
+def search(task: ReplayTask, past: Sequence[Experience], seed: int) -> Player:
+    """Begin a whole search of this package with some experience."""
+    memory = memory_of(task, past, SETTING)
+    return SearchPlayer(StrategyPlayer(task, OURS, memory, seed), past)
 
 
 def mirrored(past: Sequence[Experience]) -> list[Experience]:
@@ -122,9 +147,10 @@ def mirrored(past: Sequence[Experience]) -> list[Experience]:
 
 
 METHODS: Mapping[str, Begin] = {
-    "xautolm": warm("xautolm", SETTING),
-    "xautolm, empty store": cold("xautolm"),
-    "xautolm, misleading store": misled,
+    OURS: ours,
+    COLD: ours_cold,
+    MISLED: misled,
+    MODELS_ALONE: warm(OURS, SETTING),
     "pge": cold("pge"),
     "pge, knn": warm("pge", KNN),
     **{f"pge, {setting}": warm("pge", setting) for setting in PRESETS},
@@ -219,10 +245,12 @@ def play(
     began = time.process_time()
     player = methods_with(peers)[method](task, past_of(tasks, task), seed)
     while clock < budget and not world.is_exhausted:
-        experience = world.look(player.ask())
+        asked = player.ask()
+        trust = player.trust
+        experience = world.look(asked)
         player.hear(experience)
         clock += experience.outcome.wall_time
-        looks.append([*look(task, experience, clock), player.trust])
+        looks.append([*look(task, experience, clock), trust])
     player.close()
     milliseconds = 1000 * (time.process_time() - began) / len(looks)
     return {

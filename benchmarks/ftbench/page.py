@@ -33,14 +33,12 @@ from benchmarks.ftbench.measures import (
     speedups,
 )
 from benchmarks.ftbench.replay import ReplayTask, read_tasks
+from benchmarks.ftbench.strategies import COLD, MISLED, MODELS_ALONE, OURS
 
-OURS = "xautolm"
-COLD = "xautolm, empty store"
-MISLED = "xautolm, misleading store"
 PAPER_COLD = "pge"
 """The paper's search without experience."""
-OF_OURS = {COLD, MISLED}
-"""Rows that show what our own search does with other stores; no peers of it."""
+OF_OURS = {COLD, MISLED, MODELS_ALONE}
+"""Rows that show what our own search does with other stores, or without a part of it; no peers of it."""
 DRAWN = (OURS, COLD, MISLED, PAPER_COLD, "random", "tpe")
 """Methods whose curves are drawn."""
 GRID = np.linspace(0.02, 1.0, 50)

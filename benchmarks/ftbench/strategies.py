@@ -8,18 +8,30 @@ from dataclasses import dataclass, field
 import optuna
 
 from benchmarks.ftbench.contestants import Contestant, Make, PastTask, Told
-from benchmarks.ftbench.replay import ReplayTask
+from benchmarks.ftbench.replay import ReplayTask, configuration_of
+from xautolm.loop import PART_OF_EPOCH, WHOLE_EPOCH
 from xautolm.metalearning import SETTINGS, distances_of, knn_start, shaped
 from xautolm.objectives import told_values, worst_values
+from xautolm.opening import REFINEMENTS, Opening
 from xautolm.past_evidence import weighed
-from xautolm.records import Experience, Scalar, Values
+from xautolm.records import Configuration, Experience, Scalar, Values
+from xautolm.resources import ResourceModel
 from xautolm.search import EXPLANATION, SAMPLERS, Memory
 from xautolm.search.database import OBJECTIVES
 from xautolm.search.study import finished_trial, recorded_values
 from xautolm.space import Float, Int, Parameter, Prior
+from xautolm.tasks import TASKS
 from xautolm.traits import Circumstances, TraitReader
+from xautolm.zoo import ZOO
 
+OURS = "xautolm"
+COLD = "xautolm, empty store"
+MISLED = "xautolm, misleading store"
+MODELS_ALONE = "xautolm, models alone"
+"""The strategy without the opening of a search, and without predictions of what fits."""
 KNN = "knn"
+ATTEMPTS = 30
+"""How many proposals may be passed over in a row, as in a search; then the last one is taken."""
 
 
 def memory_of(
@@ -82,24 +94,121 @@ class StrategyPlayer:
 
         return self.task.space.walk(suggested).values
 
+    def pass_over(self) -> None:
+        """Leave out what was proposed; as in a search, the sampler learns of it and looks elsewhere."""
+        self._end(optuna.trial.TrialState.PRUNED)
+
     def hear(self, experience: Experience) -> None:
         """Take in what the table said."""
-        assert self.asked is not None
         # What was asked for did not run: the trial that did takes its place.
-        self.study.tell(self.asked, state=optuna.trial.TrialState.FAIL)
+        self._end(optuna.trial.TrialState.FAIL)
         outcome = experience.outcome
         values = told_values(outcome, self.task.objectives)
         if values is None:
             values = worst_values(recorded_values(self.study), outcome, self.task.objectives)
         self.study.add_trial(finished_trial(self.task.space, experience, values))
 
+    def _end(self, state: optuna.trial.TrialState) -> None:
+        """Close what was asked for, if anything was: an opening does not ask."""
+        if self.asked is not None:
+            self.study.tell(self.asked, state=state)
+            self.asked = None
+
     @property
     def trust(self) -> float | None:
-        """Return how far the store was followed in the last proposal; None where the strategy does not say."""
-        assert self.asked is not None
+        """Return how far the store was followed in what was asked for; None where the strategy does not say."""
+        if self.asked is None:
+            return None
         proposed = self.study.get_trials(deepcopy=False)[self.asked.number]
         trust = proposed.user_attrs.get(EXPLANATION, {}).get("trust")
         return None if trust is None else float(trust)
+
+    def close(self) -> None:
+        """Do nothing: all is in memory."""
+
+
+@dataclass(slots=True)
+class SearchPlayer:
+    """A whole search of this package on a replayed task: its opening, its strategy, and what it does not even try.
+
+    Args:
+        strategy: Chooses once the opening has ended.
+        past: Trials of other tasks, from which predictions of time are corrected; none in a search from zero.
+    """
+
+    strategy: StrategyPlayer
+    past: Sequence[Experience]
+    opening: Opening = field(init=False)
+    resources: ResourceModel = field(init=False)
+    ended: list[Experience] = field(default_factory=list)
+    waiting: list[Configuration] = field(default_factory=list)
+    """Of the opening."""
+
+    def __post_init__(self) -> None:
+        task = self.strategy.task
+        first = task.experiences[0]
+        forms = TASKS.get(task.task.task).forms
+        cards = dict(ZOO.things)
+        self.resources = ResourceModel(cards, first.data, first.system, forms=forms)
+        self.resources.learn(self.past)
+        self.opening = Opening(
+            space=task.space,
+            cards=cards,
+            refinements=0 if self.past else REFINEMENTS,
+            tries_architectures=not self.past,
+        )
+        self.waiting = self.opening.first(self.obstacle)
+
+    def obstacle(self, configuration: Configuration, epochs: float = WHOLE_EPOCH) -> str:
+        """Return why a configuration would not be run: it is predicted to pass the task's limits."""
+        limits = self.strategy.task.experiences[0].limits
+        return self.resources.obstacle(configuration, limits, epochs)
+
+    def ask(self) -> Values:
+        """Return the next configuration."""
+        chosen = self._of_opening() or self._of_strategy()
+        return chosen.values
+
+    def _of_opening(self) -> Configuration | None:
+        """Return what the opening says; None once it leaves the choice to the strategy."""
+        lead = self.strategy.task.lead
+        if not self.waiting:
+            self.waiting = self.opening.after_probes(self.ended, (), lead, self.obstacle)
+        while self.waiting:
+            configuration = self.waiting.pop(0)
+            if not self.reason_against(configuration):
+                return configuration
+        return self.opening.refinement(self.ended, (), lead, self.obstacle)
+
+    def _of_strategy(self) -> Configuration:
+        """Return the strategy's first proposal that nothing speaks against; after some attempts, the last one."""
+        # As a search does: where no whole epoch fits, part of one is better than nothing.
+        for epochs in (WHOLE_EPOCH, PART_OF_EPOCH):
+            for _ in range(ATTEMPTS):
+                configuration = configuration_of(self.strategy.task, self.strategy.ask())
+                if not self.reason_against(configuration, epochs):
+                    return configuration
+                self.strategy.pass_over()
+        return configuration
+
+    def reason_against(self, configuration: Configuration, epochs: float = WHOLE_EPOCH) -> str:
+        """Return why a proposal would be passed over, or nothing."""
+        if any(experience.configuration == configuration for experience in self.ended):
+            return "tried before"
+        lead = self.strategy.task.lead
+        reason_to_wait = self.opening.reason_to_wait(configuration, self.ended, lead)
+        return reason_to_wait or self.obstacle(configuration, epochs)
+
+    def hear(self, experience: Experience) -> None:
+        """Take in what the table said."""
+        self.ended.append(experience)
+        self.resources.observe(experience.configuration, experience.outcome)
+        self.strategy.hear(experience)
+
+    @property
+    def trust(self) -> float | None:
+        """Return how far the store was followed in the last proposal; None in the opening."""
+        return self.strategy.trust
 
     def close(self) -> None:
         """Do nothing: all is in memory."""

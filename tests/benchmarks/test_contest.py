@@ -12,7 +12,15 @@ import pandas as pd
 import pytest
 
 import xautolm.experience
-from benchmarks.ftbench.contest import METHODS, main, mirrored, past_of, play
+from benchmarks.ftbench.contest import (
+    METHODS,
+    SETTING,
+    experiences_of,
+    main,
+    mirrored,
+    past_of,
+    play,
+)
 from benchmarks.ftbench.measures import (
     Scale,
     comparable,
@@ -23,45 +31,74 @@ from benchmarks.ftbench.measures import (
     seeds_to_lose,
     speedups,
 )
-from benchmarks.ftbench.page import OURS, introduction, losses, trusting, write_page
-from benchmarks.ftbench.replay import LookUp, ReplayTask, read_tasks
-from benchmarks.ftbench.strategies import StrategyPlayer
+from benchmarks.ftbench.page import introduction, losses, trusting, write_page
+from benchmarks.ftbench.replay import LookUp, ReplayTask, configuration_of, read_tasks
+from benchmarks.ftbench.strategies import (
+    COLD,
+    MISLED,
+    MODELS_ALONE,
+    OURS,
+    SearchPlayer,
+    StrategyPlayer,
+    memory_of,
+)
 from benchmarks.ftbench.tasks import BenchmarkTask
 from xautolm.experience import import_experiences
+from xautolm.loop import PART_OF_EPOCH
 from xautolm.metalearning import own_features
+from xautolm.opening import is_trained
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome
-from xautolm.space import Branch, Float, Space
+from xautolm.space import Branch, Choice, Float, Space
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 STARTER_TABLE = Path(xautolm.experience.__file__).parent / "starter.parquet"
-SPACE = Space(
-    "toy.v1",
-    (
-        Branch(
-            name="model",
-            branches={name: Space(name, ()) for name in ("good", "bad", "broken")},
-            default="bad",
-        ),
+GOOD, BAD, BROKEN = "minilm-l6", "minilm-l2", "scratch-tiny"
+"""What these models are in the made-up tasks."""
+
+
+def training() -> Branch:
+    """Make up the methods of a model: one, with a rate, and with what predictions of memory and time ask for."""
+    parameters = (
         Float(name="rate", low=0.0, high=1.0, default=0.5),
-    ),
-)
+        Choice(name="max_length", options=(32,), default=32),
+        Choice(name="batch_size", options=(8,), default=8),
+        Choice(name="epochs", options=(1,), default=1),
+    )
+    branches = {"full.v1": Space("full.v1", parameters)}
+    return Branch(name="method", branches=branches, default="full.v1")
+
+
+MODELS = {name: Space(name, (training(),)) for name in (GOOD, BAD, BROKEN)}
+SPACE = Space("toy.v1", (Branch(name="model", branches=MODELS, default=BAD),))
+
+
+def toy(model: str, rate: float) -> Configuration:
+    """Return a configuration of the made-up space."""
+    values = {
+        "model": model,
+        "method": "full.v1",
+        "rate": rate,
+        "max_length": 32,
+        "batch_size": 8,
+        "epochs": 1,
+    }
+    return Configuration(values=values, space="toy.v1")
 
 
 def trial(number: int, model: str, rate: float, seconds: float = 10.0) -> Experience:
     """Make up a trial: the good model is better by a half, and the rate adds up to 0.4; the broken one fails."""
-    configuration = Configuration(values={"model": model, "rate": rate}, space="toy.v1")
+    configuration = toy(model, rate)
     outcome: TrialOutcome = replace(
-        success(seconds=seconds, f1_macro=(0.5 if model == "good" else 0.0) + 0.4 * rate),
+        success(seconds=seconds, f1_macro=(0.5 if model == GOOD else 0.0) + 0.4 * rate),
         wall_time=seconds,
     )
-    if model == "broken":
+    if model == BROKEN:
         failure = Failure(kind=FailureKind.OUT_OF_MEMORY, message="no room", stderr_tail="")
         outcome = TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=seconds)
-    return replace(
-        made_up_experience(number, configuration, outcome),
-        objectives=("f1_macro", "evaluation_time"),
-    )
+    experience = made_up_experience(number, configuration, outcome)
+    system = replace(experience.system, gflops=50.0, memory=16_000_000_000)
+    return replace(experience, system=system, objectives=("f1_macro", "evaluation_time"))
 
 
 def task(name: str, family: str = "", seed: int = 0) -> ReplayTask:
@@ -69,7 +106,7 @@ def task(name: str, family: str = "", seed: int = 0) -> ReplayTask:
     rng = np.random.default_rng(seed)
     trials = []
     for number in range(30):
-        model = ("good", "bad", "broken")[number % 3]
+        model = (GOOD, BAD, BROKEN)[number % 3]
         made_up = trial(number, model, float(rng.random()), seconds=5.0 + number)
         features = own_features({"size": float(seed)})
         data = replace(made_up.data, name=name, source_fingerprint=f"{seed:016x}")
@@ -87,9 +124,9 @@ TASKS = {
 
 
 def test_the_nearest_trial_is_looked_up_and_none_twice() -> None:
-    trials = [trial(0, "good", 0.2), trial(1, "good", 0.6), trial(2, "bad", 0.2)]
+    trials = [trial(0, GOOD, 0.2), trial(1, GOOD, 0.6), trial(2, BAD, 0.2)]
     world = LookUp(replace(TASKS["a"], experiences=trials), seed=0)
-    asked = {"model": "good", "rate": 0.25}
+    asked = toy(GOOD, 0.25).values
     # The other model is farther than any rate, though its rate is the nearer one.
     assert [world.look(asked).trial for _ in range(3)] == [0, 1, 2]
     assert world.is_exhausted
@@ -103,14 +140,14 @@ def test_the_family_of_the_target_is_no_past() -> None:
 def test_a_strategy_is_told_what_ran_and_not_what_it_asked_for() -> None:
     player = StrategyPlayer(TASKS["a"], "random", None, 0)
     asked = player.ask()
-    ran = trial(5, "broken" if asked["model"] != "broken" else "good", 0.125)
+    ran = trial(5, BROKEN if asked["model"] != BROKEN else GOOD, 0.125)
     player.hear(ran)
     complete = [told for told in player.study.get_trials() if told.state.name == "COMPLETE"]
     (told,) = complete
-    assert set(told.params.values()) == {ran.configuration.values["model"], 0.125}
+    assert set(told.params.values()) == set(ran.configuration.values.values())
 
 
-@pytest.mark.parametrize("method", ["xautolm", "xautolm, empty store", "pge", "pge, knn", "tpe"])
+@pytest.mark.parametrize("method", [OURS, COLD, MODELS_ALONE, "pge", "pge, knn", "tpe"])
 def test_a_search_has_a_quarter_of_the_tables_seconds(method: str) -> None:
     result = play(TASKS, None, ("c", method, 0))
     total = sum(experience.outcome.wall_time for experience in TASKS["c"].experiences)
@@ -126,19 +163,57 @@ def test_a_search_has_a_quarter_of_the_tables_seconds(method: str) -> None:
 
 
 def test_experience_helps_on_related_tasks_and_is_doubted_where_it_misleads() -> None:
-    helped = [play(TASKS, None, ("c", "xautolm", seed)) for seed in range(3)]
-    misled = [play(TASKS, None, ("c", "xautolm, misleading store", seed)) for seed in range(3)]
+    target = TASKS["c"]
+    past = experiences_of(past_of(TASKS, target))
 
-    def first_quality(results: Sequence[dict[str, object]]) -> float:
-        return float(np.mean([result["looks"][0][1] or 0.0 for result in results]))
+    def looked_up(experiences: Sequence[Experience], seed: int) -> tuple[float, list[float]]:
+        """Return the quality of the first trial, and the trust in the past before each."""
+        memory = memory_of(target, experiences, SETTING)
+        player = StrategyPlayer(target, OURS, memory, seed)
+        world = LookUp(target, seed)
+        qualities, trusts = [], []
+        for _ in range(8):
+            asked = player.ask()
+            trusts.append(player.trust or 0.0)
+            looked = world.look(asked)
+            player.hear(looked)
+            qualities.append(target.quality(looked) or 0.0)
+        return qualities[0], trusts
 
-    assert first_quality(helped) > first_quality(misled)
-    trusts = [[look[4] for look in result["looks"]] for result in misled]
-    assert np.mean([trust[-1] for trust in trusts]) < np.mean([trust[0] for trust in trusts])
+    helped = [looked_up(past, seed) for seed in range(3)]
+    misled = [looked_up(mirrored(past), seed) for seed in range(3)]
+    assert np.mean([first for first, _ in helped]) > np.mean([first for first, _ in misled])
+    assert np.mean([trusts[-1] for _, trusts in misled]) < np.mean(
+        [trusts[0] for _, trusts in misled]
+    )
+
+
+def test_a_whole_search_begins_as_fit_does_and_passes_over_what_does_not_fit() -> None:
+    tasks = read_tasks(STARTER_TABLE)
+    target = tasks["ag_news"]
+    past = experiences_of(past_of(tasks, target))
+    memory = memory_of(target, past, SETTING)
+    player = SearchPlayer(StrategyPlayer(target, OURS, memory, 0), past)
+    world = LookUp(target, 0)
+    looked = []
+    for _ in range(4):
+        asked = player.ask()
+        assert not player.obstacle(configuration_of(target, asked), PART_OF_EPOCH)
+        experience = world.look(asked)
+        player.hear(experience)
+        looked.append(experience.configuration)
+    assert (looked[0].model, looked[0].method) == ("minilm-l6", "probe.v1")
+    assert is_trained(looked[1])
+    # Nothing fits into no memory, so the last proposal of the strategy is taken as it is.
+    limits = replace(target.experiences[0].limits, memory=1)
+    tight = [replace(experience, limits=limits) for experience in target.experiences]
+    cramped = replace(target, experiences=tight)
+    player = SearchPlayer(StrategyPlayer(cramped, "random", None, 0), ())
+    assert player.obstacle(configuration_of(cramped, player.ask()))
 
 
 def test_a_mirrored_past_turns_the_order_of_a_data_set_round() -> None:
-    past = [trial(0, "good", 1.0), trial(1, "bad", 0.5), trial(2, "broken", 0.5)]
+    past = [trial(0, GOOD, 1.0), trial(1, BAD, 0.5), trial(2, BROKEN, 0.5)]
     best, worst, failed = mirrored(past)
     assert best.outcome.metrics["f1_macro"] == pytest.approx(0.2)
     assert worst.outcome.metrics["f1_macro"] == pytest.approx(0.9)
@@ -151,8 +226,8 @@ def result_of(method: str, looks: Sequence[Sequence[object]], seed: int = 0) -> 
 
 def test_measures_by_hand() -> None:
     # Qualities from 0 to 1 and seconds from 1 to e; one trial has the best of both, so the hypervolume is 1.
-    ends = [trial(0, "bad", 0.0, seconds=1.0), trial(1, "good", 1.0, seconds=float(np.e))]
-    both = trial(2, "good", 1.0, seconds=1.0)
+    ends = [trial(0, BAD, 0.0, seconds=1.0), trial(1, GOOD, 1.0, seconds=float(np.e))]
+    both = trial(2, GOOD, 1.0, seconds=1.0)
     tasks = {"a": replace(TASKS["a"], experiences=[*ends, both])}
     scale = Scale.of(tasks["a"])
     assert scale.volume == pytest.approx(1.0)
@@ -225,7 +300,7 @@ def test_every_method_of_the_contest_has_a_name_of_its_own() -> None:
 
 
 def test_the_page_has_every_method_every_goal_and_its_pictures(tmp_path: Path) -> None:
-    methods = ("xautolm", "xautolm, empty store", "xautolm, misleading store", "pge", "random")
+    methods = (OURS, COLD, MISLED, "pge", "random")
     results = [play(TASKS, None, (name, method, 0)) for name in TASKS for method in methods]
     page = write_page(TASKS, results, tmp_path / "contest.md")
     text = page.read_text(encoding="utf-8")
@@ -241,8 +316,8 @@ def test_the_page_has_every_method_every_goal_and_its_pictures(tmp_path: Path) -
 
 def test_tasks_without_a_front_to_compare_are_past_only() -> None:
     # Two successes of which the better one is the slower one: neither is above the worst in both objectives.
-    ends = [trial(0, "bad", 0.0, seconds=1.0), trial(1, "good", 1.0, seconds=9.0)]
-    failures = [trial(number, "broken", 0.5) for number in range(2, 12)]
+    ends = [trial(0, BAD, 0.0, seconds=1.0), trial(1, GOOD, 1.0, seconds=9.0)]
+    failures = [trial(number, BROKEN, 0.5) for number in range(2, 12)]
     hopeless = replace(TASKS["a"], experiences=[*ends, *failures])
     only_failures = replace(TASKS["a"], experiences=failures)
     no_front = replace(TASKS["a"], experiences=[*ends, *ends, *ends])
