@@ -242,7 +242,8 @@ class Opening:
         # Each model once, where it stands first: those that were probed, then the others as the space has them.
         models = list(dict.fromkeys([*ranked, *own_order]))
         methods = list(dict.fromkeys(default.method for default in defaults))
-        architecture = self.cards[models[0]].architecture
+        leader = self.cards[models[0]]
+        architecture = leader.architecture
 
         def promise(default: Configuration) -> tuple[int, int]:
             """Return a place in the order: the space's first method on each body before the second on any."""
@@ -253,7 +254,7 @@ class Opening:
         candidates = []
         for default in defaults:
             card = self.cards[default.model]
-            if card.architecture == architecture:
+            if card.architecture == architecture and not _is_hopeless(card, beside=leader):
                 candidates.append(default)
         candidates.sort(key=promise)
         fitting = [default for default in candidates if not obstacle(default)]
@@ -271,15 +272,21 @@ class Opening:
         trials = []
         for configuration in shortest:
             card = self.cards[configuration.model]
-            # On fourteen data sets, no model from scratch came near the best pretrained one (docs/experiments.md).
-            is_hopeless = card.origin == Origin.SCRATCH and besides.origin != Origin.SCRATCH
-            if is_hopeless:
+            if _is_hopeless(card, beside=besides):
                 continue
             # The smallest comes first, so that each architecture is covered by its cheapest body.
             if card.architecture not in covered:
                 covered.add(card.architecture)
                 trials.append(configuration)
         return trials
+
+
+def _is_hopeless(card: ModelCard, *, beside: ModelCard) -> bool:
+    """Return whether a model has no chance beside another: from scratch beside a pretrained one.
+
+    On fourteen data sets, none from scratch came near the best pretrained one (docs/experiments.md).
+    """
+    return card.origin == Origin.SCRATCH and beside.origin != Origin.SCRATCH
 
 
 def _begun(
