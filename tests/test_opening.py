@@ -77,6 +77,29 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
     assert opening.has_ended(ended, [following])
 
 
+def test_a_search_with_a_store_asks_the_sampler_where_the_default_would_be_cut(
+    opening: Opening,
+) -> None:
+    warm = replace(opening, follows_store=True)
+    probes = warm.first(no_obstacle)
+    assert probes == opening.first(no_obstacle)
+    ended = probed(probes, (0.5, 0.7))
+
+    def would_be_cut(configuration: Configuration) -> str:
+        return "cut" if is_trained(configuration) else ""
+
+    trainings = warm.after_probes(ended, [], LEAD, no_obstacle)
+    assert trainings == opening.after_probes(ended, [], LEAD, no_obstacle)[:1]
+    assert warm.after_probes(ended, [], LEAD, would_be_cut) == []
+    # Without a store, the default is trained as far as it comes.
+    assert opening.after_probes(ended, [], LEAD, would_be_cut) != []
+    assert warm.has_ended(ended, []) and not warm.has_ended([], [])
+    assert not opening.has_ended(ended, [])
+    # Once anything was trained, the opening is over.
+    begun = [*ended, *probed(trainings, [0.9])]
+    assert warm.after_probes(begun, [], LEAD, no_obstacle) == []
+
+
 def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
@@ -156,7 +179,7 @@ def test_a_search_opens_with_every_architecture(
     )
     assert opening.first(lambda each: "slow")[0] == opening.space.default()
     # A store says what the others are worth.
-    warm = replace(opening, tries_architectures=False)
+    warm = replace(opening, follows_store=True)
     assert [each.model for each in warm.first(no_obstacle)] == ["scratch-small"]
 
 

@@ -553,6 +553,21 @@ def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]
     assert model.obstacle(configured(space), Limits()) == ""
 
 
+def test_a_training_that_would_be_cut_is_told_from_one_that_fits(
+    resources: tuple[ResourceModel, Space],
+) -> None:
+    model, space = resources
+    training = configured(space)
+    estimate = model.predict(training)
+    some_epochs = Limits(seconds=(estimate.first_result_seconds + estimate.seconds) / 2)
+    assert not model.obstacle(training, some_epochs)
+    assert "for all its epochs" in model.obstacle_to_whole(training, some_epochs)
+    assert not model.obstacle_to_whole(training, Limits(seconds=1.01 * estimate.seconds))
+    assert "first epoch" not in model.obstacle_to_whole(training, Limits())
+    no_memory = Limits(memory=1)
+    assert model.obstacle_to_whole(training, no_memory) == model.obstacle(training, no_memory)
+
+
 def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(
     resources: tuple[ResourceModel, Space],
 ) -> None:

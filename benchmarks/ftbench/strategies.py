@@ -155,7 +155,7 @@ class SearchPlayer:
             space=task.space,
             cards=cards,
             refinements=0 if self.past else REFINEMENTS,
-            tries_architectures=not self.past,
+            follows_store=bool(self.past),
         )
         self.waiting = self.opening.first(self.obstacle)
 
@@ -163,6 +163,11 @@ class SearchPlayer:
         """Return why a configuration would not be run: it is predicted to pass the task's limits."""
         limits = self.strategy.task.experiences[0].limits
         return self.resources.obstacle(configuration, limits, epochs)
+
+    def obstacle_to_whole(self, configuration: Configuration) -> str:
+        """Return why a configuration would not be run with all its epochs."""
+        limits = self.strategy.task.experiences[0].limits
+        return self.resources.obstacle_to_whole(configuration, limits)
 
     def ask(self) -> Values:
         """Return the next configuration."""
@@ -173,7 +178,8 @@ class SearchPlayer:
         """Return what the opening says; None once it leaves the choice to the strategy."""
         lead = self.strategy.task.lead
         if not self.waiting:
-            self.waiting = self.opening.after_probes(self.ended, (), lead, self.obstacle)
+            obstacle = self.obstacle_to_whole if self.opening.follows_store else self.obstacle
+            self.waiting = self.opening.after_probes(self.ended, (), lead, obstacle)
         while self.waiting:
             configuration = self.waiting.pop(0)
             if not self.reason_against(configuration):

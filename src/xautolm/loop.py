@@ -252,11 +252,15 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     def obstacle(configuration: Configuration) -> str:
         return scenario.resources.obstacle(configuration, limits)
 
-    trainings = opening.after_probes(experiences, running, scenario.lead, obstacle)
+    def obstacle_to_whole(configuration: Configuration) -> str:
+        return scenario.resources.obstacle_to_whole(configuration, limits)
+
+    obstacle_to_training = obstacle_to_whole if opening.follows_store else obstacle
+    trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
     for configuration in trainings:
         session.study.enqueue(configuration, DEFAULT)
-    # As long as no training has begun, the sampler is not asked: what waits in the study comes next.
-    if not opening.has_ended(experiences, running):
+    # Until the opening has ended, the sampler is not asked: what waits in the study comes next.
+    if trainings or not opening.has_ended(experiences, running):
         return True
     promoted = session.rungs.promotion(experiences, running, session.clock.spent, obstacle)
     if promoted is not None:

@@ -253,6 +253,16 @@ class ResourceModel:
         needs = f"needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
         return f"{FailureKind.TIMEOUT}: {needs}"
 
+    def obstacle_to_whole(self, configuration: Configuration, limits: Limits) -> str:
+        """Return why a configuration is predicted not to fit within limits with all its epochs, or nothing."""
+        seconds = self.predict_within(configuration, limits).seconds
+        if limits.seconds is not None and seconds > limits.seconds:
+            needs = (
+                f"needs about {seconds:.0f} s for all its epochs, {limits.seconds:.0f} s are left"
+            )
+            return f"{FailureKind.TIMEOUT}: {needs}"
+        return self.obstacle(configuration, limits)
+
     def predict_within(self, configuration: Configuration, limits: Limits) -> Estimate:
         """Return what a configuration will need as it is run within limits: without masters where only that fits."""
         has_masters = not self.lacks_masters(configuration, limits)

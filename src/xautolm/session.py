@@ -486,17 +486,17 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
     """Return what the search begins with."""
     scenario = run.scenario
     strategy = SAMPLERS.get(scenario.options.sampler)
-    follows_store = strategy.memory == Recall.EVIDENCE
+    learns = strategy.memory == Recall.EVIDENCE
     knows_nothing = run.warm_start == NONE or not past.recent
     refinements = 0
     # A sampler that knows other tasks knows better what to try than the best training's neighbourhood.
-    if follows_store and knows_nothing:
+    if learns and knows_nothing:
         refinements = REFINEMENTS
     return Opening(
         space=scenario.space,
         cards=scenario.cards,
         refinements=refinements,
-        tries_architectures=knows_nothing or not follows_store,
+        follows_store=learns and not knows_nothing,
     )
 
 

@@ -47,7 +47,7 @@ from xautolm.experience import import_experiences
 from xautolm.loop import PART_OF_EPOCH
 from xautolm.metalearning import own_features
 from xautolm.opening import is_trained
-from xautolm.records import Configuration, Experience, Failure, TrialOutcome
+from xautolm.records import Configuration, Experience, Failure, Limits, TrialOutcome
 from xautolm.space import Branch, Choice, Float, Space
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -203,7 +203,13 @@ def test_a_whole_search_begins_as_fit_does_and_passes_over_what_does_not_fit() -
         player.hear(experience)
         looked.append(experience.configuration)
     assert (looked[0].model, looked[0].method) == ("minilm-l6", "probe.v1")
-    assert is_trained(looked[1])
+    # Without a store, the default follows on the probe.
+    roomy = Limits(seconds=600.0, memory=8_000_000_000)
+    unhurried = [replace(experience, limits=roomy) for experience in target.experiences]
+    target = replace(target, experiences=unhurried)
+    cold = SearchPlayer(StrategyPlayer(target, OURS, None, 0), ())
+    cold.hear(LookUp(target, 0).look(cold.ask()))
+    assert is_trained(configuration_of(target, cold.ask()))
     # Nothing fits into no memory, so the last proposal of the strategy is taken as it is.
     limits = replace(target.experiences[0].limits, memory=1)
     tight = [replace(experience, limits=limits) for experience in target.experiences]
