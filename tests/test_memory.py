@@ -134,6 +134,20 @@ def test_adapters_cost_what_they_keep(profile: DataProfile) -> None:
     assert METHODS.get("lora").kept_share(card, {}) == 1.0
 
 
+def test_a_decoder_that_says_a_name_costs_next_to_nothing(
+    long_texts: DataProfile, machine: SystemProfile
+) -> None:
+    card = ZOO.get("t5-base")
+    both = predicted(card, long_texts, machine, "full.v1", form="classify")
+    encoder = predicted(card, long_texts, machine, "full.v1", form="label-words")
+    assert encoder == pytest.approx(both / 2, rel=0.01)
+    # A decoder without an encoder reads the text itself, and scores all words at each of its tokens.
+    llama = ZOO.get("llama-3.2-1b")
+    assert predicted(llama, long_texts, machine, "full.v1", form="label-words") > predicted(
+        llama, long_texts, machine, "full.v1", form="classify"
+    )
+
+
 def test_each_family_of_the_zoo_was_measured() -> None:
     families = {card.family for card in ZOO.things.values()}
     assert families == set(measured_families())
@@ -191,7 +205,7 @@ def test_times_of_real_trials_are_foreseen_better_than_by_one_ratio_for_all(
 ) -> None:
     # With one median over all trials these were 41 and 29 %.
     assert share_near(starter.seconds_first) > 0.6
-    assert share_near(starter.seconds_later) > 0.4
+    assert share_near(starter.seconds_later) > 0.45
 
 
 @pytest.mark.slow

@@ -25,7 +25,7 @@ from xautolm.records import (
     Values,
     as_float,
 )
-from xautolm.vocabulary import DeviceKind, Precision
+from xautolm.vocabulary import Architecture, DeviceKind, Precision
 from xautolm.zoo import family_of
 
 BYTES = 4
@@ -36,6 +36,8 @@ NARROW_BYTES = 2
 NARROW_SHARE = NARROW_BYTES / BYTES
 OPTIMIZER_COPIES = 3
 """Gradient and Adam's two moments for each trained weight."""
+NAME_TOKENS = 8
+"""Tokens of a class's name at most, as far as is planned: names in the usual data sets have 1 to 4."""
 PROCESS_MEMORY = 640 * 1024**2
 """Resident memory of a trial's process before any model, in bytes: Python, torch and transformers.
 
@@ -120,9 +122,10 @@ def memory_needs(
         shape, values, narrow=passes.computes_narrow, on_gpu=device == DeviceKind.CUDA
     )
     layer = longest * of_token
-    kept_layers = method.kept_share(card, values) * card.layers
+    kept_layers = method.kept_share(card, values) * reading_layers(card, form)
     # Scores are computed in float32 whatever the passes run in.
-    logits = BYTES * form.logit_copies * longest * card.vocabulary
+    scored_tokens = NAME_TOKENS if decodes_names_only(card, form) else longest
+    logits = BYTES * form.logit_copies * scored_tokens * card.vocabulary
     # Where no layer has a gradient, one at a time is computed all the same.
     activations = max(kept_layers, 1) * layer + logits
     # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
@@ -148,6 +151,19 @@ def memory_needs(
         activations=activations,
         checkpointed_activations=checkpointed,
     )
+
+
+def decodes_names_only(card: ModelCard, form: Form) -> bool:
+    """Return whether a model has a decoder of its own that says no more than the name of a class."""
+    is_encoder_decoder = card.architecture == Architecture.ENCODER_DECODER
+    return is_encoder_decoder and form.says_words and not form.is_open_ended
+
+
+def reading_layers(card: ModelCard, form: Form) -> float:
+    """Return the layers that read the whole text: of an encoder-decoder that says names, those of its encoder."""
+    if decodes_names_only(card, form):
+        return card.layers / 2
+    return card.layers
 
 
 def _passes(method: Method, values: Values, system: SystemProfile, *, has_masters: bool) -> Passes:

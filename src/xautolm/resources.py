@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import UnknownNameError
-from xautolm.memory import MemoryNeeds, memory_needs
+from xautolm.memory import MemoryNeeds, decodes_names_only, memory_needs, reading_layers
 from xautolm.methods import METHODS
 from xautolm.records import (
     BODY_SECONDS,
@@ -127,8 +127,8 @@ class ResourceModel:
         # and 8 h^2 of the feed-forward network), and for each pair of tokens in attention.
         weights_of_layer = 12 * card.hidden_size**2
         attention = 2 * length * card.hidden_size
-        operations_per_token = 2 * card.layers * (weights_of_layer + attention)
-        if form.says_words:
+        operations_per_token = 2 * reading_layers(card, form) * (weights_of_layer + attention)
+        if form.says_words and not decodes_names_only(card, form):
             # The matrix that turns each token's hidden state into scores of all words.
             operations_per_token += 2 * card.hidden_size * card.vocabulary
         pass_seconds = length * operations_per_token / self._speed()
