@@ -371,6 +371,8 @@ def summary(
         "validation": dict(best.outcome.metrics),
         "test": test,
         "evaluation_time": best.outcome.evaluation_time,
+        "latency": best.outcome.latency,
+        "model_size": best.outcome.model_size,
         "trials": len(experiences),
         "failures": dict(failures_by_kind(experiences)),
         "pruned": {"trials": pruned, "seconds_saved": seconds_saved},

@@ -10,7 +10,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data.demo import support_tickets
-from xautolm.finetuning.linear_head import HEAD_FORMS, close_head, open_head
+from xautolm.finetuning.linear_head import HEAD_FORMS, close_head, dense_layers, open_head
 from xautolm.zoo import FAMILIES as KNOWN
 from xautolm.zoo import family_of
 from xautolm.zoo.base import Head
@@ -28,7 +28,32 @@ UNKNOWN = ("convbert", "megatron-bert", "rembert", "roformer")
 """Families whose dense layer in front of the classifier, or inside the body, stays as it is."""
 
 
-@pytest.mark.parametrize("family", [*sorted(FAMILIES), *ABSENT, *UNKNOWN])
+CLASSIFIERS = sorted(
+    family for family in FAMILIES if "classify" not in family_of(family).absent_forms
+)
+"""Families in the zoo of which transformers has a classifier."""
+
+
+@pytest.mark.parametrize("family", [*CLASSIFIERS, *ABSENT, *UNKNOWN])
+def test_the_layers_of_a_head_say_what_the_model_says(tmp_path: Path, family: str) -> None:
+    card = tiny_model(family, tmp_path / "body", TEXTS)
+    tokenizer = AutoTokenizer.from_pretrained(card.path)
+    model = AutoModelForSequenceClassification.from_pretrained(card.path, num_labels=CLASSES).eval()
+    layers = dense_layers(model)
+    if layers is None:
+        # Decoders look at another token, and other heads are more than linear layers.
+        assert family not in (*ABSENT, "bert", "roberta", "distilbert", "deberta-v2", "electra")
+        return
+    batch = tokenizer(TEXTS[:8], padding=True, truncation=True, max_length=64, return_tensors="pt")
+    batch.pop("token_type_ids", None)
+    with torch.inference_mode():
+        features = model.base_model(**batch)[0][:, 0]
+        for layer in layers:
+            features = layer.activation()(layer.linear(features))
+        torch.testing.assert_close(features, model(**batch).logits)
+
+
+@pytest.mark.parametrize("family", [*CLASSIFIERS, *ABSENT, *UNKNOWN])
 def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: str) -> None:
     card = tiny_model(family, tmp_path / "body", TEXTS)
     tokenizer = AutoTokenizer.from_pretrained(card.path)

@@ -240,6 +240,8 @@ class JsonLines(Quiet):
             "status": outcome.status.value,
             "metrics": dict(outcome.metrics),
             "evaluation_time": outcome.evaluation_time,
+            "latency": outcome.latency,
+            "model_size": outcome.model_size,
             "failure": failure,
             "front": list(standing.front),
         }
