@@ -44,6 +44,7 @@ LEVELS = (
             "options",
             "objectives",
             "processes",
+            "local_server",
             "symptoms",
             "kept_activations",
             "time_ratios",
@@ -128,7 +129,7 @@ LEVELS = (
         "the conductor, what a run leaves behind, and its winner at work and on a hub",
     ),
     Level(
-        ("operations", "serving", "exporting"),
+        ("operations", "serving", "exporting", "watching"),
         "search, score, describe, advise, report: what `AutoLM` and the command line call, "
         "without scikit-learn; the winner as a web service and in other formats",
     ),

@@ -5,7 +5,6 @@ By the standard library: one model answers one batch at a time, so that an async
 
 from __future__ import annotations
 
-import errno
 import json
 import logging
 import queue
@@ -14,48 +13,26 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pandas as pd
 
 from xautolm.best_model import BestModel, Predictions
 from xautolm.data.surrogates import repaired_texts
-from xautolm.errors import UsageError
+from xautolm.local_server import LocalHandler, LocalServer, RefusedRequestError
 from xautolm.serialization import Json
 
 logger = logging.getLogger(__name__)
 
-HOST = "127.0.0.1"
-"""Only programs of this machine reach it: there is no sign-in, and nothing is encrypted."""
-LOCAL_NAMES = ("127.0.0.1", "localhost")
-"""What a request may call this host; a page of the web that names its own host after ours is refused by it."""
 MOST_BYTES = 10_000_000
 """Of the body of a request: 1,000 rows of 10,000 letters."""
 MOST_ROWS = 1_000
 """Rows in one request, and at most about as many in one batch: others wait for no longer than that takes."""
-POLL_SECONDS = 0.1
-"""How often a server in a thread looks whether it is to end."""
-IDLE_SECONDS = 60.0
-"""After which a connection that says nothing is closed."""
 PREDICT = "/predict"
 HEALTH = "/health"
 DESCRIPTION = "/openapi.json"
 METHODS = {PREDICT: "POST", HEALTH: "GET", DESCRIPTION: "GET"}
 """The method of each path."""
 JSON_TYPE = "application/json"
-
-
-class RefusedRequestError(Exception):
-    """A request that cannot be answered.
-
-    Args:
-        status: Of HTTP.
-        message: What is wrong, in a sentence.
-    """
-
-    def __init__(self, status: HTTPStatus, message: str) -> None:
-        super().__init__(message)
-        self.status = status
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,7 +158,7 @@ def rows_of(content: bytes, inputs: Sequence[str]) -> pd.DataFrame:
     return pd.DataFrame(columns, dtype=object)
 
 
-class Server(ThreadingHTTPServer):
+class Server(LocalServer):
     """Serves a model until it is closed.
 
     Args:
@@ -193,22 +170,9 @@ class Server(ThreadingHTTPServer):
         NoModelError: The run has no model yet.
     """
 
-    # Connections that are kept open, and say nothing, do not hold up the end.
-    daemon_threads = True
-    # Of the class, for the library closes a server whose port is in use before it has anything of its own.
-    _thread: threading.Thread | None = None
-
     def __init__(self, model: BestModel, port: int) -> None:
         # The port before the model: a port in use is told at once, not after weights were read.
-        try:
-            super().__init__((HOST, port), Handler)
-        except OSError as error:
-            sentence = f"Port {port} cannot be opened."
-            if error.errno == errno.EADDRINUSE:
-                sentence = f"Port {port} is in use."
-            raise UsageError(
-                sentence, got=error.strerror, fix="Choose another with --port; 0 takes a free one."
-            ) from None
+        super().__init__(port, Handler)
         try:
             # Who is told that the server is there should not wait for weights.
             model.predictor()
@@ -218,34 +182,11 @@ class Server(ThreadingHTTPServer):
         self.model = model
         self.batcher = Batcher(model)
 
-    def start(self) -> None:
-        """Answer in a thread of its own until `server_close`, or until the program ends."""
-        self._thread = threading.Thread(
-            target=self.serve_forever, args=(POLL_SECONDS,), daemon=True
-        )
-        self._thread.start()
 
-    def server_close(self) -> None:
-        """Stop answering, and give the port back; so does the end of a `with` block."""
-        # Without a thread of ours, whoever called `serve_forever` has come back from it.
-        if self._thread is not None:
-            self.shutdown()
-            self._thread.join()
-            self._thread = None
-        super().server_close()
-
-    @property
-    def address(self) -> str:
-        """Return where it is reached."""
-        return f"http://{HOST}:{self.server_port}"
-
-
-class Handler(BaseHTTPRequestHandler):
+class Handler(LocalHandler):
     """Answers the requests of one connection."""
 
     server: Server
-    protocol_version = "HTTP/1.1"
-    timeout = IDLE_SECONDS
 
     def do_GET(self) -> None:
         """Answer `/health` and `/openapi.json`."""
@@ -264,10 +205,6 @@ class Handler(BaseHTTPRequestHandler):
         # Where such a request ends, and the next begins, is not known.
         self.close_connection = True
         self._answer(HTTPStatus(code), {"error": message or HTTPStatus(code).phrase})
-
-    def log_message(self, format: str, *values: object) -> None:
-        """Log a request, at the level that -vv shows."""
-        logger.debug(format, *values)
 
     def _serve(self) -> None:
         """Answer a request, whatever it asks."""
@@ -308,13 +245,7 @@ class Handler(BaseHTTPRequestHandler):
         Raises:
             RefusedRequestError: There is no such thing, or it is asked in another way.
         """
-        named_host = self.headers.get("Host", "")
-        host, _, _ = named_host.rpartition(":")
-        # A page of the web may let its own name lead to this machine (DNS rebinding); its requests then name it.
-        if (host or named_host) not in LOCAL_NAMES:
-            raise RefusedRequestError(
-                HTTPStatus.FORBIDDEN, f"Ask {self.server.address}, by that name."
-            )
+        self.check_host()
         path, _, _ = self.path.partition("?")
         if path not in METHODS:
             raise RefusedRequestError(
@@ -341,17 +272,11 @@ class Handler(BaseHTTPRequestHandler):
         """Send a status and a value."""
         # A model may write half characters, which UTF-8 has no bytes for.
         content = json.dumps(value, ensure_ascii=False).encode(errors="backslashreplace")
-        self.send_response(status)
-        self.send_header("Content-Type", JSON_TYPE)
-        self.send_header("Content-Length", str(len(content)))
+        headers = {}
         path, _, _ = getattr(self, "path", "").partition("?")
         if status == HTTPStatus.METHOD_NOT_ALLOWED:
-            self.send_header("Allow", METHODS[path])
-        if self.close_connection:
-            self.send_header("Connection", "close")
-        self.end_headers()
-        if self.command != "HEAD":
-            self.wfile.write(content)
+            headers["Allow"] = METHODS[path]
+        self.reply(status, content, JSON_TYPE, headers)
 
 
 def openapi(inputs: Sequence[str], labels: Sequence[str]) -> dict[str, Json]:
