@@ -131,7 +131,8 @@ LEVELS = (
     Level(
         ("operations", "serving", "exporting", "watching"),
         "search, score, describe, advise, report: what `AutoLM` and the command line call, "
-        "without scikit-learn; the winner as a web service and in other formats",
+        "without scikit-learn; the winner as a web service and in other formats; "
+        "the page of a run that goes on",
     ),
     Level(
         ("automl",),

@@ -23,6 +23,7 @@ from xautolm.cli.recommend import recommend
 from xautolm.cli.report import report
 from xautolm.cli.serve import serve
 from xautolm.cli.verbosity import Verbosity, give_verbosity, raise_verbosity
+from xautolm.cli.watch import watch
 from xautolm.errors import XAutoLMError
 
 __all__ = ["main"]
@@ -49,6 +50,7 @@ app.command(cls=CommandWithChoices)(recommend)
 app.command()(predict)
 app.command()(evaluate)
 app.command()(report)
+app.command()(watch)
 app.command()(push)
 app.command()(serve)
 app.command()(export)

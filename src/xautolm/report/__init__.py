@@ -38,6 +38,7 @@ __all__ = [
     "html_report",
     "leaderboard",
     "model_card",
+    "page",
     "pruning_account",
     "pruning_savings",
     "result",

@@ -56,6 +56,8 @@ class Cell:
     """Whether it holds sentences, which need width, rather than a word."""
     link: str = ""
     """Anchor on the page."""
+    address: str = ""
+    """Of another page of the same server."""
 
 
 def passage(text: object) -> Cell:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -47,7 +48,54 @@ def html_report(content: PageContent) -> str:
         has_charts = has_charts or any(isinstance(block, Chart) for block in section.blocks)
         wide |= wide_blocks(section.blocks)
     plotly = packed_plotly() if has_charts else ""
-    page: str = _template().render(title=content.title, sections=sections, wide=wide, plotly=plotly)
+    page: str = _template("report.html").render(
+        title=content.title, sections=sections, wide=wide, plotly=plotly
+    )
+    return page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Link:
+    """A link at the top of a page that a server gives."""
+
+    text: str
+    address: str
+
+
+def html_sections(sections: Sequence[Section]) -> str:
+    """Return sections for a place in a page that is there already."""
+    wide: set[int] = set()
+    for section in sections:
+        wide |= wide_blocks(section.blocks)
+    html: str = _template("sections.html").render(sections=sections, wide=wide)
+    return html
+
+
+def report_sections(content: PageContent) -> str:
+    """Return all sections of the page of a run."""
+    return html_sections([section(content) for section in SECTIONS])
+
+
+def live_page(
+    title: str,
+    sections: Sequence[Section],
+    *,
+    links: Sequence[Link] = (),
+    run: str = "",
+    form: Sequence[str] = (),
+) -> str:
+    """Return a page for a browser that a server of ours goes on telling of changes.
+
+    Args:
+        title: Of the page.
+        sections: What is there at once.
+        links: To other pages of the server.
+        run: The run that is watched, as the server calls it; none for a page that stays as it is.
+        form: Names of runs of which two can be chosen.
+    """
+    page: str = _template("live.html").render(
+        title=title, live=html_sections(sections), links=links, run=run, form=form
+    )
     return page
 
 
@@ -84,8 +132,9 @@ def packed_plotly() -> str:
     return base64.b64encode(packed).decode("ascii")
 
 
-def _template() -> Template:
-    """Return the page without its values."""
+@cache
+def _template(name: str) -> Template:
+    """Return a template; it is read and compiled once."""
     from jinja2 import Environment, PackageLoader
 
     # Labels, notes and messages of errors come from outside: whatever is not marked as safe there is escaped.
@@ -97,4 +146,4 @@ def _template() -> Template:
     )
     environment.filters["figure_json"] = json_of
     environment.filters["id"] = id
-    return environment.get_template("report.html")
+    return environment.get_template(name)

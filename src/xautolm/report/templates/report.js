@@ -39,24 +39,30 @@ function draw(element) {
   element.dataset.drawn = "yes";
   return drawn;
 }
+const plots = () => [...document.querySelectorAll(".plot")];
+// A picture costs a tenth of a second: those that nobody has scrolled to yet wait.
+const observer = new IntersectionObserver((entries) => {
+  for (const entry of entries.filter((entry) => entry.isIntersecting)) {
+    observer.unobserve(entry.target);
+    draw(entry.target);
+  }
+}, { rootMargin: "600px" });
+function arrange() {
+  plots().forEach((plot) => observer.observe(plot));
+}
+function follow() {
+  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots().filter((plot) => plot.dataset.drawn).forEach(draw));
+  addEventListener("beforeprint", () => plots().forEach(draw));
+}
 async function begin() {
-  const plots = [...document.querySelectorAll(".plot")];
   const library = document.createElement("script");
   library.textContent = await unpacked(document.getElementById("plotly"));
   document.head.append(library);
-  // A picture costs a tenth of a second: those that nobody has scrolled to yet wait.
-  const observer = new IntersectionObserver((entries) => {
-    for (const entry of entries.filter((entry) => entry.isIntersecting)) {
-      observer.unobserve(entry.target);
-      draw(entry.target);
-    }
-  }, { rootMargin: "600px" });
-  plots.forEach((plot) => observer.observe(plot));
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => plots.filter((plot) => plot.dataset.drawn).forEach(draw));
-  addEventListener("beforeprint", () => plots.forEach(draw));
+  arrange();
+  follow();
 }
 document.addEventListener("click", (event) => {
   const link = event.target.closest("td a[href^='#']");
   if (link) show(link.hash.slice(1));
 });
-begin();
+if (document.getElementById("plotly")) begin();
