@@ -29,6 +29,7 @@ from xautolm.report.page.cost import Spent, stretches_of
 from xautolm.report.page.next_steps import next_section, outlook
 from xautolm.report.page.page import wide_blocks
 from xautolm.report.page.parameters import study_of, varied
+from xautolm.report.tables import duration
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, Split, Stage, TrialStatus
 
@@ -264,6 +265,30 @@ def test_a_killed_invocation_does_not_last_until_the_next_one(run: PageContent) 
         stretch for stretch in stretches_of(replace(run, marks=marks)) if stretch.seconds > 3600
     ]
     assert spent == []
+
+
+def test_the_time_of_a_killed_invocation_counts_to_its_last_trial(run: PageContent) -> None:
+    start, search, scoring, end = run.marks
+    whole = replace(run, marks=(start, search, scoring, end))
+    day_later = [replace(mark, time=_a_day_later(mark.time)) for mark in (start, search, end)]
+    killed = replace(run, marks=(start, search, *day_later))
+    sentence = "in 24 trials. The budget was"
+    seconds = datetime.fromisoformat(end.time) - datetime.fromisoformat(start.time)
+    last_trial = max(datetime.fromisoformat(trial.created) for trial in run.experiences)
+    seconds_killed = last_trial - datetime.fromisoformat(start.time) + seconds
+    assert f"{duration(seconds.total_seconds())} in all" in text_of(html_report(whole))
+    text = text_of(html_report(killed))
+    assert f"{duration(seconds_killed.total_seconds())} in all" in text and sentence in text
+
+
+def _a_day_later(time: str) -> str:
+    return (datetime.fromisoformat(time) + timedelta(days=1)).isoformat()
+
+
+def test_trials_from_before_the_first_mark_are_no_part_of_a_whole(run: PageContent) -> None:
+    marks = [replace(mark, time=_a_day_later(mark.time)) for mark in run.marks]
+    text = text_of(html_report(replace(run, marks=marks)))
+    assert " in all" not in text and "was not recorded by the version that ran" in text
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from xautolm.records import Experience, Mark
 from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, Text
@@ -54,6 +54,8 @@ class Stretch:
     begin: datetime
     end: datetime
     text: str
+    trial: int | None = None
+    """Its number; None of a stage."""
 
     @property
     def seconds(self) -> float:
@@ -130,7 +132,8 @@ def _stretch(experience: Experience) -> Stretch:
         spent = Spent.FAILED
     end = datetime.fromisoformat(experience.created)
     begin = end - timedelta(seconds=outcome.wall_time)
-    return Stretch(spent=spent, begin=begin, end=end, text=trial_name(experience))
+    name = trial_name(experience)
+    return Stretch(spent=spent, begin=begin, end=end, text=name, trial=experience.trial)
 
 
 def _time(mark: Mark) -> datetime:
@@ -143,7 +146,7 @@ def _sentence(content: PageContent, stretches: Sequence[Stretch]) -> str:
     budget = next((mark.budget for mark in reversed(content.marks) if mark.budget), None)
     in_trials = sum(experience.outcome.wall_time for experience in content.experiences)
     text = f"{duration(in_trials)} in {counted(len(content.experiences), 'trial')}"
-    if content.marks:
+    if _all_marked(content):
         total = _elapsed(content.marks, stretches)
         text = f"{duration(total)} in all, {text}"
     else:
@@ -160,22 +163,39 @@ def _sentence(content: PageContent, stretches: Sequence[Stretch]) -> str:
     return f"{text}. Energy was not measured."
 
 
+def _all_marked(content: PageContent) -> bool:
+    """Return whether the stages of all invocations are known; one of an earlier version has left its trials only."""
+    if not content.marks:
+        return False
+    first = _time(content.marks[0])
+    ends = [datetime.fromisoformat(experience.created) for experience in content.experiences]
+    return min(ends) >= first
+
+
 def _elapsed(marks: Sequence[Mark], stretches: Sequence[Stretch]) -> float:
-    """Return the seconds of all invocations together, a killed one to the end of its last trial."""
+    """Return the seconds of all invocations together; one that still runs or was killed lasts to its last stretch."""
     seconds = 0.0
-    begin: datetime | None = None
-    last = begin
-    for mark in marks:
-        if mark.stage is Stage.START_UP:
-            begin = _time(mark)
-        if begin is not None and mark.stage is Stage.END:
-            seconds += (_time(mark) - begin).total_seconds()
-            begin = None
-    # Still running, or killed: nobody marked its end.
-    if begin is not None and stretches:
-        last = max(stretch.end for stretch in stretches)
-        seconds += max(0.0, (last - begin).total_seconds())
+    begins = [_time(mark) for mark in marks if mark.stage is Stage.START_UP]
+    for begin, following in zip_longest(begins, begins[1:]):
+        ends = [_time(mark) for mark in marks if mark.stage is Stage.END]
+        if not _between(ends, begin, following):
+            ends = [stretch.end for stretch in stretches]
+        end = max(_between(ends, begin, following), default=begin)
+        seconds += (end - begin).total_seconds()
     return seconds
+
+
+def _between(
+    times: Sequence[datetime], begin: datetime, following: datetime | None
+) -> list[datetime]:
+    """Return the times of one invocation.
+
+    Args:
+        times: Of all.
+        begin: When the invocation began.
+        following: When the next one began; None where there is none.
+    """
+    return [time for time in times if begin <= time and (following is None or time < following)]
 
 
 def timeline_chart(stretches: Sequence[Stretch]) -> Chart | None:
@@ -193,7 +213,8 @@ def timeline_chart(stretches: Sequence[Stretch]) -> Chart | None:
             widths.append(stretch.seconds / 60)
             names.append(spent.value)
             texts.append(f"{escaped(stretch.text)}: {duration(stretch.seconds)}")
-            anchors.append(_anchor(stretch))
+            # Stages have no row to go to.
+            anchors.append("" if stretch.trial is None else anchor_of(stretch.trial))
         if bases:
             picture.add_bar(
                 base=bases,
@@ -220,15 +241,6 @@ def timeline_chart(stretches: Sequence[Stretch]) -> Chart | None:
         caption="Each bar is a trial or a stage; breaks between two invocations are left out.",
         height=90 + 38 * len(kinds),
     )
-
-
-def _anchor(stretch: Stretch) -> str:
-    """Return the anchor of a trial's row; nothing for stages."""
-    first, _, rest = stretch.text.partition(" ")
-    if first != "trial":
-        return ""
-    number, _, _ = rest.partition(" ")
-    return anchor_of(int(number))
 
 
 def _places(stretches: Sequence[Stretch]) -> dict[Stretch, float]:
