@@ -179,16 +179,7 @@ class Pruner:
             # A split that was damaged meanwhile is no reason to end a search: curves are judged all the same.
             logger.warning("what a constant answer scores cannot be said: %s", error)
             return {}
-        try:
-            return constant_scores(self.metrics, targets[Split.TRAIN], targets[Split.VALIDATION])
-        except Exception as error:
-            # A metric of somebody's own may refuse answers that are all the same: curves are judged all the same.
-            logger.warning(
-                "what a constant answer scores cannot be computed: %s: %s",
-                type(error).__name__,
-                error,
-            )
-            return {}
+        return constant_scores(self.metrics, targets[Split.TRAIN], targets[Split.VALIDATION])
 
 
 def past_curves(experiences: Iterable[Experience]) -> list[LearningCurve]:

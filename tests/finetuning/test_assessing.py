@@ -6,6 +6,7 @@ import math
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -85,6 +86,35 @@ def test_without_a_test_split_the_validation_split_is_asked(
     assert sorted(row.cells[0] for row in by_class.rows) == sorted(spec.labels)
     # Of a set of labels no single probability says how sure the model is.
     assert all(math.isnan(confidence) for confidence in rows["confidence"])
+
+
+def varied_accuracy(targets: np.ndarray, predictions: np.ndarray) -> float:
+    """Return the accuracy; as a metric of somebody's own may, refuse answers that are all the same."""
+    if len(np.unique(predictions)) < 2:
+        raise ValueError("all answers are the same")
+    return float((targets == predictions).mean())
+
+
+def test_a_metric_that_refuses_constant_answers_leaves_the_scores_of_the_winner(
+    order: Order, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = winner(order, folder)
+    own = f"{__name__}:{varied_accuracy.__name__}"
+    monkeypatch.setattr(type(TASKS.get(spec.task)), "predictions", staticmethod(_alternating))
+    child = TrialFolder(tmp_path / "child")
+    child.root.mkdir()
+    scored = replace(spec, metric=own, metrics=(own, "f1_macro"))
+    outcome = evaluate.run(scored, child.root)
+    recorded = child.read_assessment()
+    assert recorded is not None
+    measured, _ = recorded
+    assert own in outcome.metrics and measured.scores == outcome.metrics
+    assert list(measured.constant) == ["f1_macro"]
+
+
+def _alternating(answers: np.ndarray) -> np.ndarray:
+    """Return two classes in turn: what a model of a moment answers may be one class only."""
+    return np.arange(len(answers)) % 2
 
 
 def test_answers_that_cannot_be_read_are_damaged(tmp_path: Path) -> None:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -52,3 +55,24 @@ def test_what_takes_too_long_has_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("xautolm.metrics.intervals.time.perf_counter", lambda: next(times))
     assert bootstrap_interval("accuracy", targets, predictions, None, seed=0) is None
     assert bootstrap_interval("accuracy", targets[:1], predictions[:1], None, seed=0) is None
+
+
+def fussy(targets: np.ndarray, predictions: np.ndarray) -> float:
+    """Return the accuracy; as some metrics do, refuse rows of a single class."""
+    if len(np.unique(targets)) < 2:
+        raise ValueError("only one class")
+    return float((targets == predictions).mean())
+
+
+def undefined(targets: np.ndarray, predictions: np.ndarray) -> float:
+    return math.nan if len(np.unique(targets)) < 2 else 1.0
+
+
+@pytest.mark.parametrize("function", [fussy, undefined])
+def test_a_metric_that_has_no_score_of_some_samples_has_no_interval(function: Callable) -> None:
+    # A third of the samples lack the rare row.
+    targets = np.asarray([0] * 49 + [1])
+    name = f"{function.__module__}:{function.__name__}"
+    assert bootstrap_interval(name, targets, targets, None, seed=0) is None
+    often = np.asarray([0, 1] * 25)
+    assert bootstrap_interval(name, often, often, None, seed=0) == (1.0, 1.0)

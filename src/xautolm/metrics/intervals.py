@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from xautolm.metrics.scoring import Answers, scores
+
+logger = logging.getLogger(__name__)
 
 CONFIDENCE = 0.95
 """Share of such intervals that hold the score on all texts."""
@@ -37,7 +40,8 @@ def bootstrap_interval(
         seed: Of the samples.
 
     Returns:
-        None where the metric takes too long for `LEAST_RESAMPLES`, or there are fewer than two rows.
+        None where the metric takes too long for `LEAST_RESAMPLES`, there are fewer than two rows, or a sample has no
+        score: a metric of somebody's own may refuse one that lacks a class.
     """
     rows = len(targets)
     if rows < 2:
@@ -59,10 +63,17 @@ def bootstrap_interval(
     for _ in range(resamples):
         sample = generator.integers(0, rows, rows)
         drawn_probabilities = None if probabilities is None else probabilities[sample]
-        drawn = scores(
-            [name], _rows(targets, sample), _rows(predictions, sample), drawn_probabilities
-        )
+        try:
+            drawn = scores(
+                [name], _rows(targets, sample), _rows(predictions, sample), drawn_probabilities
+            )
+        except Exception as error:
+            # The scores of the rows themselves are there by now, and must not be lost for want of an interval.
+            logger.warning("%s has no interval: %s: %s", name, type(error).__name__, error)
+            return None
         values.append(drawn[name])
+    if not np.isfinite(values).all():
+        return None
     tail = (1 - CONFIDENCE) / 2
     low, high = np.quantile(values, [tail, 1 - tail])
     return float(low), float(high)

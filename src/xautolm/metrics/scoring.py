@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from xautolm.metrics.registered import metric_named
+
+logger = logging.getLogger(__name__)
 
 Answers = np.ndarray | Sequence[str]
 """Predictions in the shape of the targets; see `Targets`."""
@@ -60,6 +63,9 @@ def constant_scores(
         names: The metrics.
         train: Class indices of shape (n,), 0/1 indicators of shape (n, classes), or numbers of shape (n,).
         validation: The same of the validation split.
+
+    Returns:
+        Nothing of a metric that refuses such answers, as one of somebody's own may.
     """
     probabilities = None
     if train.ndim == 2:
@@ -77,4 +83,16 @@ def constant_scores(
     else:
         answer = train.mean()
     predictions = np.broadcast_to(answer, validation.shape)
-    return scores(names, validation, predictions, probabilities)
+    values = {}
+    for name in names:
+        try:
+            values |= scores([name], validation, predictions, probabilities)
+        except Exception as error:
+            # A function of somebody's own may raise anything; what compares with a constant answer does without it.
+            logger.warning(
+                "what a constant answer scores in %s cannot be computed: %s: %s",
+                name,
+                type(error).__name__,
+                error,
+            )
+    return values
