@@ -29,6 +29,7 @@ from xautolm.report.page.cost import Spent, stretches_of
 from xautolm.report.page.next_steps import next_section, outlook
 from xautolm.report.page.page import wide_blocks
 from xautolm.report.page.parameters import study_of, varied
+from xautolm.report.page.words import interval_text
 from xautolm.report.tables import duration
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, Split, Stage, TrialStatus
@@ -164,6 +165,37 @@ def test_a_test_score_far_below_validation_is_a_warning(run: PageContent) -> Non
     content = replace(run, answers=replace(run.answers, assessment=low))
     assert "Validation promised" in text_of(html_report(content))
     assert "Validation promised" not in text_of(html_report(run))
+
+
+def test_a_winner_that_is_no_better_than_a_constant_answer_is_a_warning(run: PageContent) -> None:
+    assert run.answers is not None
+    measured = run.answers.assessment
+    learned_nothing = replace(measured, constant=dict(measured.scores))
+    content = replace(run, answers=replace(run.answers, assessment=learned_nothing))
+    warning = "nothing shows that it has learned anything"
+    assert warning in text_of(html_report(content))
+    assert warning not in text_of(html_report(run))
+
+
+def test_the_score_of_an_equally_good_trial_is_not_behind(run: PageContent) -> None:
+    equal = [replace(run.experiences[0], trial=trial) for trial in range(2)]
+    winner = replace(run.winner, trial=0) if run.winner is not None else None
+    text = text_of(html_report(replace(run, experiences=equal, winner=winner)))
+    assert "as good and no faster" in text and "0.0000 behind" not in text
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.5814, 0.6691, "0.581 to 0.669"),
+        (1.0, 1.0, "1.000 to 1.000"),
+        (7.86e-6, 1.12e-5, "0.0000079 to 0.0000112"),
+    ],
+)
+def test_the_ends_of_an_interval_differ_also_where_errors_are_small(
+    low: float, high: float, expected: str
+) -> None:
+    assert interval_text(low, high) == expected
 
 
 @pytest.mark.parametrize(

@@ -33,8 +33,9 @@ from xautolm.report import (
     wide_leaderboard,
 )
 from xautolm.report.screen import JsonLines, LiveTable, Plain, Standing
+from xautolm.report.tables import score_text
 from xautolm.run_folder import RunFolder
-from xautolm.testing import success
+from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 LEAD = METRICS.get("f1_macro").objective
@@ -115,6 +116,24 @@ def test_a_wide_leaderboard_has_a_column_for_each_hyperparameter(trials: list[Ex
     assert (rows[second.trial]["r"], rows[second.trial]["rate"]) == (None, 1e-4)
     assert all("hyperparameters" not in row and row["model"] for row in rows.values())
     assert wide_leaderboard([], LEAD, []) == []
+
+
+@pytest.mark.parametrize(
+    ("score", "expected"),
+    [
+        (0.82341, "0.8234"),
+        (0.0, "0.0000"),
+        (7.891e-6, "7.89e-06"),
+        (-2.5e-5, "-2.5e-05"),
+        (0.3 - 0.1 - 0.2, "-0.0000"),
+        (2554891.5782, "2554891.5782"),
+    ],
+)
+def test_errors_of_small_numbers_keep_their_digits(score: float, expected: str) -> None:
+    assert score_text(score) == expected
+    small = made_up_experience(0, outcome=success(mae=score))
+    (row,) = leaderboard([small], METRICS.get("mae").objective, [])
+    assert row["mae"] == float(expected)
 
 
 def test_durations_for_people() -> None:

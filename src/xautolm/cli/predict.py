@@ -154,10 +154,11 @@ def evaluate(
     from xautolm.best_model import BestModel
     from xautolm.operations import evaluate_run
     from xautolm.options import FitOptions
+    from xautolm.report import score_text
     from xautolm.run_folder import RunFolder
 
     fit_options = FitOptions.parse(options)
     model = BestModel(RunFolder(run.absolute()))
     scores = evaluate_run(model, data, None, fit_options)
     for name, score in scores.items():
-        typer.echo(f"{name}\t{score:.4f}")
+        typer.echo(f"{name}\t{score_text(score)}")

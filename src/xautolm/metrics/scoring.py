@@ -32,7 +32,7 @@ def scores(
     Raises:
         ValueError: A metric needs probabilities, and there are none.
     """
-    values = {}
+    values: dict[str, float] = {}
     for name in names:
         metric = metric_named(name)
         answers: Answers | None = predictions
@@ -83,7 +83,7 @@ def constant_scores(
     else:
         answer = train.mean()
     predictions = np.broadcast_to(answer, validation.shape)
-    values = {}
+    values: dict[str, float] = {}
     for name in names:
         try:
             values |= scores([name], validation, predictions, probabilities)

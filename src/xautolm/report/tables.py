@@ -18,6 +18,10 @@ SCORE_DECIMALS = 4
 """Of scores, wherever a person or a file reads them."""
 LATENCY_DECIMALS = 5
 """Of seconds: small models take a few milliseconds, and differ by tenths of one."""
+SMALLEST_SCORE = 1e-3
+"""Below which a score has three significant digits instead: errors of small numbers would all be 0.0000."""
+NOISE = 1e-12
+"""Below which a score is nothing but rounding, such as the difference of equal ones."""
 MINUTE, HOUR = 60, 3600
 """In seconds."""
 
@@ -97,7 +101,7 @@ def _row(experience: Experience, *, is_optimal: bool) -> Row:
         "pareto": is_optimal,
     }
     for metric, score in outcome.metrics.items():
-        row[metric] = round(score, SCORE_DECIMALS)
+        row[metric] = float(score_text(score))
     # The columns of numbers are empty where there is none, those of texts hold the empty text.
     row[EVALUATION_TIME] = None
     if outcome.evaluation_time is not None:
@@ -145,6 +149,8 @@ def number(value: object) -> str:
 
 def score_text(score: float) -> str:
     """Return a score as tables, cards and screens write it."""
+    if NOISE < abs(score) < SMALLEST_SCORE:
+        return f"{score:.3g}"
     return f"{score:.{SCORE_DECIMALS}f}"
 
 

@@ -11,6 +11,7 @@ from xautolm.report.page.words import (
     configuration_name,
     counted,
     in_bytes,
+    interval_text,
     short_time,
     trains,
     trial_name,
@@ -55,6 +56,9 @@ def _warnings(content: PageContent) -> list[str]:
     promise = _broken_promise(content)
     if promise:
         warnings.append(promise)
+    no_better = _no_better_than_constant(content)
+    if no_better:
+        warnings.append(no_better)
     # Runs open in every later version; what that version records besides is missing.
     recorded_version = content.info.versions.get("xautolm", "")
     if recorded_version and content.version and recorded_version != content.version:
@@ -83,6 +87,24 @@ def _broken_promise(content: PageContent) -> str:
         f"Validation promised {score_text(validation)} {content.metric}, the test split gives "
         f"{score_text(winner.test[metric])}. So much is no accident of the test rows: they differ from the training "
         "data, or the validation split is small and its best trial was lucky."
+    )
+
+
+def _no_better_than_constant(content: PageContent) -> str:
+    """Return a warning where one answer to all rows would score as much as the winner does; nothing otherwise."""
+    if content.answers is None:
+        return ""
+    assessment = content.answers.assessment
+    metric = content.lead.name
+    score = assessment.scores.get(metric)
+    constant = assessment.constant.get(metric)
+    if score is None or constant is None:
+        return ""
+    if content.lead.oriented(score) > content.lead.oriented(constant):
+        return ""
+    return (
+        f"The same answer to every row, as the training labels suggest it, scores {score_text(constant)} "
+        f"{content.metric}, the model {score_text(score)}: on these rows nothing shows that it has learned anything."
     )
 
 
@@ -122,8 +144,8 @@ def _sentence(content: PageContent, winner: Winner) -> str:
         sentence += f"; another sample of such rows would give {interval} (95 % interval)"
     if test is None:
         sentence += (
-            ". There is no test split: these rows also chose the winner, so expect a little less on "
-            "new ones"
+            ". There is no test split: these rows also chose the winner, so expect answers to new "
+            "ones to be a little worse"
         )
     return f"{sentence}."
 
@@ -132,8 +154,7 @@ def _interval(content: PageContent) -> str:
     """Return the ends of the bootstrap interval, nothing where none was had."""
     if content.answers is None or content.answers.assessment.interval is None:
         return ""
-    low, high = content.answers.assessment.interval
-    return f"{low:.3f} to {high:.3f}"
+    return interval_text(*content.answers.assessment.interval)
 
 
 def _facts(content: PageContent, winner: Winner) -> list[Fact]:

@@ -76,8 +76,10 @@ def _reason(content: PageContent) -> str:
     rival = _rival(content, best)
     if rival is not None:
         rival_score = rival.outcome.metrics[metric]
+        text += f"; next is {trial_name(rival)} with {score_text(rival_score)}"
         gap = score_text(abs(score - rival_score))
-        text += f"; next is {trial_name(rival)} with {score_text(rival_score)}, {gap} behind"
+        # Of equally good trials the fastest wins.
+        text += ", as good and no faster" if score == rival_score else f", {gap} behind"
     text += "."
     return text + _trade(content, best)
 

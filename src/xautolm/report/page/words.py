@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 
 from xautolm.methods import METHODS
@@ -10,6 +11,8 @@ from xautolm.report.tables import number
 
 CONFIGURATION_PARTS = ("model", "method")
 """Values of a configuration that are said apart from its hyperparameters."""
+INTERVAL_DECIMALS = 3
+"""One less than a score has: the bootstrap of some hundred samples tells no more."""
 ERRORS = 10
 """Rows of the worst errors, of samples, and of confused pairs: as many as somebody reads."""
 
@@ -58,6 +61,15 @@ def short_time(seconds: float) -> str:
     if seconds < 1:
         return f"{seconds * 1e3:.3g} ms"
     return f"{seconds:.1f} s"
+
+
+def interval_text(low: float, high: float) -> str:
+    """Return the ends of an interval with three decimals; a narrow one has as many more as its ends need to differ."""
+    decimals = INTERVAL_DECIMALS
+    if 0 < high - low < 10.0**-decimals:
+        # Two digits of the width.
+        decimals = 1 - math.floor(math.log10(high - low))
+    return f"{low:.{decimals}f} to {high:.{decimals}f}"
 
 
 def counted(count: int, noun: str) -> str:
