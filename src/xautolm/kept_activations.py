@@ -89,14 +89,13 @@ def measured_families() -> Mapping[str, FamilyBytes]:
     table = json.loads(FILE.read_text(encoding="utf-8"))
     families: dict[str, FamilyBytes] = {}
     for family, row in table["families"].items():
-        families[family] = FamilyBytes(
-            matrices=tuple(row["matrices"]),
-            by_kind={kind: tuple(row[kind]) for kind in LAYER_KINDS},
-            scores={
-                device: {precision: tuple(numbers) for precision, numbers in by_precision.items()}
-                for device, by_precision in row["scores"].items()
-            },
-        )
+        by_kind = {kind: tuple(row[kind]) for kind in LAYER_KINDS}
+        scores: dict[str, Mapping[str, tuple[float, float]]] = {}
+        for device, by_precision in row["scores"].items():
+            pairs = {precision: tuple(numbers) for precision, numbers in by_precision.items()}
+            scores[device] = pairs
+        matrices = tuple(row["matrices"])
+        families[family] = FamilyBytes(matrices=matrices, by_kind=by_kind, scores=scores)
     return families
 
 
@@ -113,16 +112,19 @@ def layer_shape(card: ModelCard) -> LayerShape:
     width = float(card.hidden_size)
     widening = float(USUAL_WIDENING)
     # Models from scratch have the usual inner width, and cards that count matrices as if none were a gate.
+    is_from_scratch = card.origin == Origin.SCRATCH
     is_told = card.vocabulary and inner_matrices and not card.shared_layers
-    if is_told and card.origin != Origin.SCRATCH:
+    if is_told and not is_from_scratch:
         words = card.vocabulary * card.hidden_size
         weights_of_layer = (card.parameters - words) / card.layers
-        widening = (weights_of_layer / width**2 - attention) / inner_matrices
+        squares = weights_of_layer / width**2
+        widening = (squares - attention) / inner_matrices
         widening = min(max(widening, 1.0), LARGEST_WIDENING)
     head_width = SMALL_HEAD_WIDTH if width <= SMALL_WIDTH else HEAD_WIDTH
+    usual_heads = max(1.0, width / head_width)
     return LayerShape(
         width=width,
         inner=widening * width,
-        heads=card.heads or max(1.0, width / head_width),
+        heads=card.heads or usual_heads,
         inner_matrices=inner_matrices or 2,
     )

@@ -67,11 +67,17 @@ class MemoryNeeds:
 class Passes:
     """Describe the number formats of a training's passes and weights."""
 
+    on_gpu: bool
     computes_narrow: bool
     """Whether passes run in 16 bits."""
     frozen: bool
     stored_narrow: bool
     """Whether the body's weights are stored in bfloat16."""
+
+    @property
+    def bytes_between_layers(self) -> int:
+        """Return the bytes of a number that one layer hands to the next."""
+        return NARROW_BYTES if self.stored_narrow else BYTES
 
     @property
     def kind(self) -> str:
@@ -115,42 +121,60 @@ def memory_needs(
     # The longest batch decides, not the usual one.
     max_length = as_float(values["max_length"])
     longest = min(data.tokens_max, max_length)
-
-    device = system.device if system.device == DeviceKind.CUDA else DeviceKind.CPU
-    of_token = family_bytes(card).of_token(shape, passes.kind, device, longest)
-    of_token += method.kept_beside(
-        shape, values, narrow=passes.computes_narrow, on_gpu=device == DeviceKind.CUDA
-    )
-    layer = longest * of_token
     kept_layers = method.kept_share(card, values) * reading_layers(card, form)
-    # Scores are computed in float32 whatever the passes run in.
-    scored_tokens = NAME_TOKENS if decodes_names_only(card, form) else longest
-    logits = BYTES * form.logit_copies * scored_tokens * card.vocabulary
+
+    bytes_of_token = _bytes_of_token(method, card, values, passes, keys=longest)
+    bytes_of_layer = longest * bytes_of_token
+    bytes_of_logits = _bytes_of_logits(card, form, longest)
     # Where no layer has a gradient, one at a time is computed all the same.
-    activations = max(kept_layers, 1) * layer + logits
-    # With checkpointing, the input of each layer is kept, and one layer at a time is computed again.
-    bytes_of_input = NARROW_BYTES if passes.stored_narrow else BYTES
-    layer_inputs = card.layers * longest * card.hidden_size * bytes_of_input
+    layers_at_once = max(kept_layers, 1)
+    activations = layers_at_once * bytes_of_layer + bytes_of_logits
     checkpointed = activations
     if family_of(card.family).has_checkpointing:
-        checkpointed = min(activations, layer + layer_inputs + logits)
+        # The input of each layer is kept, and one layer at a time is computed again.
+        inputs = card.layers * longest * card.hidden_size
+        bytes_of_inputs = inputs * passes.bytes_between_layers
+        one_at_a_time = bytes_of_layer + bytes_of_inputs + bytes_of_logits
+        checkpointed = min(activations, one_at_a_time)
 
-    if device == DeviceKind.CUDA:
-        activations *= FRAGMENTATION
-        checkpointed *= FRAGMENTATION
     weights = _weights(method, card, values, passes, has_masters=has_masters)
     if passes.computes_narrow and not passes.stored_narrow:
         # Autocast keeps a copy of each matrix that the backward pass goes through.
-        weights += NARROW_BYTES * kept_layers * _matrices(card, shape)
+        copied = kept_layers * _matrices(card, shape)
+        weights += NARROW_BYTES * copied
     process = PROCESS_MEMORY
-    if system.device == DeviceKind.CUDA:
+    if passes.on_gpu:
         # What Python and the libraries take lies in main memory; the driver's context takes its place on the GPU.
         process = GPU_CONTEXT
+        activations *= FRAGMENTATION
+        checkpointed *= FRAGMENTATION
     return MemoryNeeds(
         weights=process + weights,
         activations=activations,
         checkpointed_activations=checkpointed,
     )
+
+
+def _bytes_of_token(
+    method: Method, card: ModelCard, values: Values, passes: Passes, *, keys: float
+) -> float:
+    """Return what a layer keeps of a token that looks at some others, with what adapters keep beside it."""
+    shape = layer_shape(card)
+    device = DeviceKind.CUDA if passes.on_gpu else DeviceKind.CPU
+    of_layer = family_bytes(card).of_token(shape, passes.kind, device, keys)
+    of_adapters = method.kept_beside(
+        shape, values, narrow=passes.computes_narrow, on_gpu=passes.on_gpu
+    )
+    return of_layer + of_adapters
+
+
+def _bytes_of_logits(card: ModelCard, form: Form, tokens: float) -> float:
+    """Return what the scores of all words take, which are computed in float32 whatever the passes run in."""
+    scored_tokens = tokens
+    if decodes_names_only(card, form):
+        scored_tokens = NAME_TOKENS
+    scores = scored_tokens * card.vocabulary
+    return BYTES * form.logit_copies * scores
 
 
 def decodes_names_only(card: ModelCard, form: Form) -> bool:
@@ -177,6 +201,7 @@ def _passes(method: Method, values: Values, system: SystemProfile, *, has_master
         computes_narrow = on_gpu and system.computes_in_bf16
     has_narrow_body = on_gpu and method.freezes_body and system.computes_in_bf16
     return Passes(
+        on_gpu=on_gpu,
         computes_narrow=computes_narrow,
         frozen=method.freezes_body,
         stored_narrow=has_narrow_body or not has_masters,

@@ -149,11 +149,14 @@ class Lora(Method):
         inputs, outputs = _adapted_widths(shape, values)
         variant = str(values.get("lora_variant"))
         of_input, of_output = KEPT_NUMBERS.get(variant, (1, 0))
+        numbers = of_input * inputs + of_output * outputs
         bytes_of_number = 2 if narrow else 4
-        kept = bytes_of_number * (of_input * inputs + of_output * outputs)
-        if as_float(values.get("lora_dropout", 0.0)) > 0:
-            kept += (GPU_MASK_BYTES if on_gpu else MASK_BYTES) * inputs
-        return kept
+        bytes_of_token = bytes_of_number * numbers
+        dropout = as_float(values.get("lora_dropout", 0.0))
+        if dropout > 0:
+            mask_bytes = GPU_MASK_BYTES if on_gpu else MASK_BYTES
+            bytes_of_token += mask_bytes * inputs
+        return bytes_of_token
 
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full.

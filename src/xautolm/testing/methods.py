@@ -184,8 +184,8 @@ def _check_claims(method: Method, preset: str, family: str) -> None:
     assert 0 < stored <= 1, f"{name}: the body takes {stored} of its memory in float32, not 0 to 1"
     backward = method.backward_share(card, values)
     assert 0 <= backward <= 1, f"{name}: a backward pass through {backward} of the layers"
-    kept = method.kept_share(card, values)
-    assert backward <= kept <= 1, f"{name}: {kept} of the layers keep what {backward} need"
+    keeping = method.kept_share(card, values)
+    assert backward <= keeping <= 1, f"{name}: {keeping} of the layers keep what {backward} need"
 
     head = _head_modules(model)
     # By identity: a method may give parameters other names.
