@@ -96,9 +96,14 @@ class SearchStore:
             self.waiting = []
 
     def close(self) -> None:
-        """Let go of the store."""
-        if self.store is not None:
-            self.store.close()
+        """Let go of the store, after one more attempt to add what could not be added before."""
+        if self.store is None:
+            return
+        if self.waiting:
+            # A server that was restarted is there again long before a search would ask it.
+            self.closed_until = 0.0
+            self.add([])
+        self.store.close()
 
     def _read(self, read: Callable[[ExperienceStore], T], nothing: T) -> T:
         """Return what is read, or nothing if the store cannot be read; say once what is to be known of the store."""

@@ -192,7 +192,7 @@ def store_errors(address: Address) -> Iterator[None]:
         raise StoreError(
             "The database needs a driver that is not installed.",
             got=f"{address.shown} needs {error.name}",
-            fix="Install it; for PostgreSQL, `pip install psycopg[binary]` and begin with postgresql+psycopg://",
+            fix="Install it; for PostgreSQL, `pip install 'xautolm[postgres]'` and begin with postgresql+psycopg://",
         ) from None
     except (
         SQLAlchemyError,
