@@ -344,3 +344,16 @@ def test_a_pickle_holds_the_winner_itself(
 def test_a_pickle_writes_nowhere_else_and_no_pickles(name: str) -> None:
     with pytest.raises(RunFolderError, match="none should hold"):
         PackedRun({name: b""}).restore()
+
+
+def test_a_notebook_shows_the_answer(tmp_path: Path) -> None:
+    auto = AutoLM(out=str(tmp_path / "run"))
+    assert "The answer" not in auto._repr_html_()
+    fitted = played(tmp_path / "run")
+    html = fitted._repr_html_()
+    assert "The answer" in fitted._repr_mimebundle_()["text/html"]
+    assert html.startswith('<div class="xautolm">') and "The answer" in html
+    assert "minilm-l2" in html and "0.5000" in html and "sk-top-container" in html
+    # Where the run is gone, the object is shown all the same.
+    shutil.rmtree(tmp_path / "run")
+    assert "There is no run here" in fitted._repr_html_()

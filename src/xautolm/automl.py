@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping, Sequence
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,21 @@ import numpy as np
 import pandas as pd
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import ClassifierTags, RegressorTags, Tags
+from sklearn.utils import ClassifierTags, RegressorTags, Tags, estimator_html_repr
 
 from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
 from xautolm.callbacks import Callback
 from xautolm.class_values import ClassValues
 from xautolm.data import input_table
-from xautolm.errors import UnknownNameError, UsageError
+from xautolm.errors import UnknownNameError, UsageError, XAutoLMError
 from xautolm.execution import Executor
 from xautolm.exporting import Exported, export
 from xautolm.metrics import scores
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.operations import (
     answer,
+    answer_in_notebook,
     describe_data,
     evaluate_run,
     fit_run,
@@ -479,6 +481,17 @@ class AutoLM(BaseEstimator):
         server = Server(BestModel(self._fitted(), self.device), port)
         server.start()
         return server
+
+    def _html_repr(self) -> str:
+        """Return what a notebook shows: the answer of the run, above scikit-learn's diagram of the arguments."""
+        if not hasattr(self, "run_"):
+            return str(estimator_html_repr(self))
+        # A run that was moved or damaged meanwhile must not keep an object from being shown; the diagram reads all
+        # attributes of what is fitted, and so the run as well.
+        try:
+            return answer_in_notebook(self.run_) + str(estimator_html_repr(self))
+        except XAutoLMError as error:
+            return f"<pre>{escape(repr(self))}\n{escape(str(error))}</pre>"
 
     def __sklearn_is_fitted__(self) -> bool:
         """Tell scikit-learn whether there is a run."""

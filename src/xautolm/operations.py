@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from xautolm.artifacts import finish, parting_words, write_report, write_tables
+from xautolm.artifacts import finish, page_content, parting_words, write_report, write_tables
 from xautolm.best_model import BestModel
 from xautolm.callbacks import Callback
 from xautolm.data import labelled, training_data
@@ -28,6 +28,7 @@ from xautolm.options import FitOptions, config_text
 from xautolm.recommend import Advice, recommend
 from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
+from xautolm.report.page import notebook_answer
 from xautolm.run_folder import RunFolder, folder_errors
 from xautolm.scenario import described, given_columns
 from xautolm.search_space import data_needs
@@ -215,6 +216,16 @@ def report_run(folder: RunFolder, path: Path | None = None) -> Path:
         reason = f"{error.filename}: {error.strerror}"
         warn_once(f"the tables of the run cannot be written: {reason}")
     return write_report(folder, path)
+
+
+def answer_in_notebook(folder: RunFolder) -> str:
+    """Return what a notebook shows of a run, as HTML: its winner, how good that is, and what it takes.
+
+    Raises:
+        NoModelError: No trial has ended yet.
+        RunFolderError: Nobody can say what the run is about.
+    """
+    return notebook_answer(page_content(folder))
 
 
 def shaped(X: object, y: object, options: FitOptions) -> tuple[object, FitOptions]:

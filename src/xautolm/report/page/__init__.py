@@ -7,6 +7,7 @@ from xautolm.report.page.page import (
     html_report,
     html_sections,
     live_page,
+    notebook_answer,
     report_sections,
 )
 from xautolm.report.page.several import RunGlance, comparison, overview
@@ -22,6 +23,7 @@ __all__ = [
     "html_report",
     "html_sections",
     "live_page",
+    "notebook_answer",
     "now_section",
     "overview",
     "report_sections",

@@ -71,6 +71,14 @@ def html_sections(sections: Sequence[Section]) -> str:
     return html
 
 
+def notebook_answer(content: PageContent) -> str:
+    """Return the answer alone, for the output of a cell of a notebook, whose own style holds besides a few lines."""
+    html: str = _template("notebook.html").render(
+        title=content.title, answer=html_sections([answer_section(content)])
+    )
+    return html
+
+
 def report_sections(content: PageContent) -> str:
     """Return all sections of the page of a run."""
     return html_sections([section(content) for section in SECTIONS])
