@@ -553,6 +553,16 @@ def test_what_does_not_fit_is_an_obstacle(resources: tuple[ResourceModel, Space]
     assert model.obstacle(configured(space), Limits()) == ""
 
 
+def test_what_lacks_little_memory_by_a_prediction_is_tried(
+    resources: tuple[ResourceModel, Space],
+) -> None:
+    model, space = resources
+    training = configured(space)
+    needed = model.predict(training).least_memory
+    assert model.obstacle(training, Limits(memory=int(0.96 * needed))) == ""
+    assert model.obstacle(training, Limits(memory=int(0.94 * needed))).startswith("out_of_memory")
+
+
 def test_a_training_that_would_be_cut_is_told_from_one_that_fits(
     resources: tuple[ResourceModel, Space],
 ) -> None:
