@@ -11,6 +11,7 @@ The only module that imports Ray, which is an extra.
 from __future__ import annotations
 
 import logging
+import math
 import signal
 import socket
 import time
@@ -53,6 +54,8 @@ CONNECT_SECONDS = 5.0
 """In which the head of the cluster must accept a connection; Ray itself would try for two minutes, and then exit."""
 JOIN_SECONDS = 300.0
 """In which the machines must have said what they are: each loads torch once, from a disk that may be cold."""
+RETURN_SECONDS = 60.0
+"""For which a search waits for a machine when none is left: who replaces machines needs about as long."""
 NODE_SECONDS = 60.0
 """In which a trial that was placed on a machine must find the actor there: it is made when a machine has joined."""
 POLL_SECONDS = 0.1
@@ -191,7 +194,7 @@ class RayExecutor:
         """Machines that were lost, also before the cluster itself has noticed."""
         self.parcels: dict[str, Parcel | None] = {}
         """By the path of a folder; None where all machines have it."""
-        self.refreshed = 0.0
+        self.refreshed = -math.inf
         self.fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="xautolm-fetch")
         self.is_closed = False
         try:
@@ -267,14 +270,9 @@ class RayExecutor:
             SearchEndedError: The last machine was lost.
         """
         self._refresh()
-        described = self._described()
-        if not described and not self.trials:
-            raise SearchEndedError(
-                "No machine of the cluster is left, so the search ends here.",
-                got=f"{len(self.lost)} machines were lost",
-                fix="Start machines anew; the same command goes on from here.",
-            )
-        return sum(self.share.slots(machine.capacity) for machine in described)
+        if not self._described() and not self.trials:
+            self._wait_for_a_machine()
+        return sum(self.share.slots(machine.capacity) for machine in self._described())
 
     def require(self, folders: Collection[str]) -> None:
         """Check that folders which are not sent are on every machine.
@@ -399,6 +397,28 @@ class RayExecutor:
             facts = _facts_of(machine)
             _check_versions(facts)
             machine.facts, machine.joining = facts, None
+
+    def _wait_for_a_machine(self) -> None:
+        """Wait until there is a machine again: one whose process for trials died is there still, others are replaced.
+
+        Raises:
+            SearchEndedError: None came.
+        """
+        self.say("no machine of the cluster is left; the search waits for one")
+        # What was lost a moment ago may be there again, and is looked for at once.
+        self.refreshed = -math.inf
+        started = time.monotonic()
+        while not self._described():
+            seconds = time.monotonic() - started
+            limit = JOIN_SECONDS if self.machines_by_node else RETURN_SECONDS
+            if seconds > limit:
+                raise SearchEndedError(
+                    "No machine of the cluster is left, so the search ends here.",
+                    got=f"none came in {seconds:.0f} s",
+                    fix="Start machines anew; the same command goes on from here.",
+                )
+            time.sleep(POLL_SECONDS)
+            self._refresh()
 
     def _refresh(self) -> None:
         """Take notice of machines that came or went."""
