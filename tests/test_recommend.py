@@ -19,8 +19,10 @@ from xautolm.cli import main
 from xautolm.errors import UnknownNameError
 from xautolm.experience import STARTER, export_experiences, import_autogoal
 from xautolm.metalearning import gap
+from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
-from xautolm.testing import FakeExecutor, lookup_questions
+from xautolm.search import NEAR_BEST
+from xautolm.testing import FakeExecutor, lookup_questions, success
 from xautolm.zoo import ZOO
 
 
@@ -287,15 +289,21 @@ def test_the_command(
     assert not Path("runs").exists()
 
 
-def test_advice_and_search_begin_with_the_starter_store(
-    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A first search is not the first: what comes with the package is seen where the user's own store is empty."""
-    starter = tmp_path / "starter.parquet"
+@pytest.fixture
+def starter(taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the store of `taught` be what comes with the package."""
+    path = tmp_path / "starter.parquet"
     with ExperienceStore(taught["store"]) as store:
         came_with = [replace(trial, provenance=STARTER) for trial in store.experiences()]
-        export_experiences(came_with, starter)
-    monkeypatch.setenv("XAUTOLM_STARTER", str(starter))
+        export_experiences(came_with, path)
+    monkeypatch.setenv("XAUTOLM_STARTER", str(path))
+
+
+@pytest.mark.usefixtures("starter")
+def test_advice_and_search_begin_with_the_starter_store(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+    """A first search is not the first: what comes with the package is seen where the user's own store is empty."""
     empty = {**taught, "store": str(tmp_path / "empty.db")}
     assert "Judged by 40 past trials" in AutoLM(**empty).recommend(SECOND).to_plain()["note"]
     without = AutoLM(**empty, starter=False).recommend(SECOND).to_plain()
@@ -311,6 +319,34 @@ def test_advice_and_search_begin_with_the_starter_store(
         auto.fit(SECOND, screen=screen, executor=FakeExecutor(play))
         (said,) = [note for note in screen.notes if note.startswith("warm start: ")]
         assert begins in said
+
+
+@pytest.mark.usefixtures("starter")
+def test_only_trials_of_the_users_own_replace_what_is_near_the_best_training(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+
+    def proposals(store: str, name: str) -> list[str]:
+        def succeed(spec: TrialSpec) -> TrialOutcome:
+            return success(**dict.fromkeys(spec.metrics, 0.5))
+
+        auto = AutoLM(**{**taught, "store": store}, trials=5, out=str(tmp_path / name))
+        auto.fit(SECOND, screen=Quiet(), executor=FakeExecutor(succeed))
+        return [experience.proposal for experience in auto.experiences_]
+
+    assert NEAR_BEST in proposals(str(tmp_path / "empty.db"), "first of all")
+    assert NEAR_BEST not in proposals(taught["store"], "with a store")
+
+
+@pytest.mark.usefixtures("starter")
+def test_a_search_does_not_end_where_all_that_is_proposed_had_better_wait(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+    empty = {**taught, "store": str(tmp_path / "empty.db")}
+    # The store speaks for models from scratch, which wait where a pretrained one was probed; only they work here.
+    auto = AutoLM(**empty, trials=6, out=str(tmp_path / "run"))
+    auto.fit(SECOND, screen=Quiet(), executor=FakeExecutor(play))
+    assert len(auto.experiences_) == 6
 
 
 def test_advice_from_a_large_store_does_without_the_starter_store(

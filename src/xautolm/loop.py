@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -277,18 +277,21 @@ def ask(session: Session, experiences: Sequence[Experience], limits: Limits) -> 
     """Return the next trial that fits within limits; nothing if there is none, or no time for any."""
     scenario, clock = session.scenario, session.clock
 
+    def too_large(configuration: Configuration, epochs: float) -> str:
+        return scenario.resources.obstacle(configuration, limits, epochs)
+
     def obstacle(configuration: Configuration, epochs: float) -> str:
         reason_to_wait = session.opening.reason_to_wait(configuration, experiences, scenario.lead)
-        if reason_to_wait:
-            return reason_to_wait
-        return scenario.resources.obstacle(configuration, limits, epochs)
+        return reason_to_wait or too_large(configuration, epochs)
 
     def fits(epochs: float) -> bool:
         return any(not obstacle(default, epochs) for default in session.defaults)
 
-    def attempt(epochs: float) -> AskedTrial | None:
+    def attempt(
+        epochs: float, against: Callable[[Configuration, float], str] = obstacle
+    ) -> AskedTrial | None:
         def refuse(configuration: Configuration) -> str:
-            return obstacle(configuration, epochs)
+            return against(configuration, epochs)
 
         def has_time() -> bool:
             return clock.left > 0
@@ -303,8 +306,9 @@ def ask(session: Session, experiences: Sequence[Experience], limits: Limits) -> 
         asked = attempt(WHOLE_EPOCH)
         if asked is not None:
             return asked
-    # Where no whole epoch fits any more, the budget is better spent on part of one than left.
-    return attempt(PART_OF_EPOCH)
+    # Where no whole epoch fits any more, the budget is better spent on part of one than left; and where the sampler has
+    # nothing but what had better wait, on that.
+    return attempt(PART_OF_EPOCH) or attempt(PART_OF_EPOCH, too_large)
 
 
 def end_early(session: Session) -> list[Experience]:

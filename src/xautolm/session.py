@@ -17,7 +17,7 @@ from xautolm.callbacks import Callback, Callbacks, check_callbacks
 from xautolm.description import feature_cache, is_whole
 from xautolm.errors import UsageError
 from xautolm.execution import ClusterExecutor, Executor, LocalExecutor, default_launcher
-from xautolm.experience import with_starter
+from xautolm.experience import STARTER, with_starter
 from xautolm.forecaster import Forecaster
 from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
@@ -487,16 +487,19 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
     scenario = run.scenario
     strategy = SAMPLERS.get(scenario.options.sampler)
     learns = strategy.memory == Recall.EVIDENCE
-    knows_nothing = run.warm_start == NONE or not past.recent
+    # What came with the package ran under limits of a minute and a gigabyte: it says little of what the best training's
+    # neighbourhood is worth with more of both. On HWU64, following it in 5 minutes ended .026 lower (one seed).
+    own = [experience for experience in past.recent if experience.provenance != STARTER]
+    has_own = run.warm_start != NONE and bool(own)
     refinements = 0
-    # A sampler that knows other tasks knows better what to try than the best training's neighbourhood.
-    if learns and knows_nothing:
+    # A sampler that knows other tasks of the user's knows better what to try.
+    if learns and not has_own:
         refinements = REFINEMENTS
     return Opening(
         space=scenario.space,
         cards=scenario.cards,
         refinements=refinements,
-        follows_store=learns and not knows_nothing,
+        follows_store=learns and has_own,
     )
 
 
