@@ -10,7 +10,13 @@ from typing import Protocol
 
 from xautolm.callbacks import TrialEvaluated, TrialFinished, TrialStarted
 from xautolm.errors import UsageError
-from xautolm.objectives import EVALUATION_TIME, lead_of, recorded_objectives
+from xautolm.objectives import (
+    EVALUATION_TIME,
+    LATENCY,
+    MODEL_SIZE,
+    lead_of,
+    recorded_objectives,
+)
 from xautolm.records import Configuration, Experience, Scalar, TrialOutcome
 from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.trial_folder import TrialFolder
@@ -156,6 +162,8 @@ def results_of(outcome: TrialOutcome) -> dict[str, float]:
         "wall_time": outcome.wall_time,
         "peak_memory": outcome.peak_memory,
         "peak_gpu_memory": outcome.peak_gpu_memory,
+        LATENCY: outcome.latency,
+        MODEL_SIZE: outcome.model_size,
     }
     for name, amount in amounts.items():
         if amount is not None:
