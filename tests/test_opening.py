@@ -189,7 +189,11 @@ def test_beside_a_pretrained_model_none_from_scratch_has_a_short_trial(
     names = ("minilm-l6", "scratch-decoder", "scratch-encoder-decoder")
     opening = opening_of("question-answering", names, profile, machine)
     assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l6"]
-    # A pretrained one of another architecture has.
+    # One that the user asks for by name has.
+    asked_for = replace(opening, named=frozenset({"scratch-decoder"}))
+    first = asked_for.first(no_obstacle)
+    assert [each.model for each in first] == ["minilm-l6", "scratch-decoder"]
+    # And a pretrained one of another architecture has.
     downloaded = replace(opening.cards["scratch-decoder"], origin=Origin.HUB)
     cards = {**opening.cards, "scratch-decoder": downloaded}
     opening = replace(opening, cards=cards)

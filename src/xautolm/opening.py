@@ -42,6 +42,8 @@ class Opening:
     refinements: int = 0
     """Trials near the best training, before the sampler is asked: one that knows of no other task begins with random
     trials, of which on 2,000 texts most fall behind the default."""
+    named: frozenset[str] = frozenset()
+    """Models that the user named: each of their architectures is tried, whatever it promises."""
     follows_store: bool = False
     """Whether the sampler knows other tasks. Then it is asked after the probes already where the default has no time
     for all its epochs: on the table of real trials, whose limits are such, a search that was asked had .88 of the
@@ -261,7 +263,7 @@ class Opening:
         candidates = []
         for default in defaults:
             card = self.cards[default.model]
-            if card.architecture == architecture and not _is_hopeless(card, beside=leader):
+            if card.architecture == architecture and not self._is_hopeless(card, beside=leader):
                 candidates.append(default)
         candidates.sort(key=promise)
         fitting = [default for default in candidates if not obstacle(default)]
@@ -269,6 +271,16 @@ class Opening:
         if self.follows_store:
             return [first]
         return [first, *self._short_trials(besides=self.cards[first.model])]
+
+    def _is_hopeless(self, card: ModelCard, *, beside: ModelCard) -> bool:
+        """Return whether a model has no chance beside another: from scratch beside a pretrained one.
+
+        On fourteen data sets, the best from scratch had .30 to .94 of the score of the best pretrained one
+        (docs/experiments.md, "What a search opens with").
+        """
+        if card.name in self.named:
+            return False
+        return card.origin == Origin.SCRATCH and beside.origin != Origin.SCRATCH
 
     def _short_trials(self, besides: ModelCard) -> list[Configuration]:
         """Return the default with the fewest epochs on the smallest body of each architecture besides a model's."""
@@ -279,22 +291,13 @@ class Opening:
         trials = []
         for configuration in shortest:
             card = self.cards[configuration.model]
-            if _is_hopeless(card, beside=besides):
+            if self._is_hopeless(card, beside=besides):
                 continue
             # The smallest comes first, so that each architecture is covered by its cheapest body.
             if card.architecture not in covered:
                 covered.add(card.architecture)
                 trials.append(configuration)
         return trials
-
-
-def _is_hopeless(card: ModelCard, *, beside: ModelCard) -> bool:
-    """Return whether a model has no chance beside another: from scratch beside a pretrained one.
-
-    On fourteen data sets, the best from scratch had .30 to .94 of the score of the best pretrained one
-    (docs/experiments.md, "What a search opens with").
-    """
-    return card.origin == Origin.SCRATCH and beside.origin != Origin.SCRATCH
 
 
 def _begun(

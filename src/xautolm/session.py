@@ -499,6 +499,7 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
         space=scenario.space,
         cards=scenario.cards,
         refinements=refinements,
+        named=scenario.required,
         follows_store=learns and has_own,
     )
 
