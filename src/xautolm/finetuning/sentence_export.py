@@ -86,7 +86,7 @@ def write_setfit(predictor: Predictor, folder: Path) -> SetFitAnswers:
     # SetFit would divide features by their length, as some heads are trained; these were not.
     settings = {"normalize_embeddings": False, "labels": list(predictor.settings.labels)}
     write_json(folder / SETFIT_CONFIG, settings)
-    return SetFitAnswers(folder, predictor)
+    return SetFitAnswers(folder, predictor, head)
 
 
 def parts_of(predictor: Predictor) -> SentenceModel:
@@ -201,12 +201,12 @@ class SetFitAnswers(SentenceTransformerAnswers):
     Args:
         folder: The folder.
         predictor: What it was made from.
+        head: As it was written: what lies on the disk is a pickle, and no pickle is ever read here.
     """
 
-    def __init__(self, folder: Path, predictor: Predictor) -> None:
+    def __init__(self, folder: Path, predictor: Predictor, head: LogisticHead) -> None:
         super().__init__(folder, predictor)
-        # As it lies on the disk; we have just written it.
-        self.head: LogisticHead = joblib.load(folder / SETFIT_HEAD)
+        self.head = head
 
     def answers(self, table: pd.DataFrame) -> Answers:
         """Return numbers of shape (rows, classes) of which the task makes the head's own probabilities."""
@@ -225,5 +225,7 @@ def _loaded(folder: Path) -> Encoder:
     with quietly():
         from sentence_transformers import SentenceTransformer
 
-        encoder: Encoder = SentenceTransformer(str(folder), device="cpu")
+        encoder: Encoder = SentenceTransformer(
+            str(folder), device="cpu", trust_remote_code=False, local_files_only=True
+        )
     return encoder
