@@ -335,21 +335,21 @@ def draw_trust(results: Sequence[Mapping[str, object]], file: Path) -> None:
         numbers = range(1, length + 1)
         (line,) = axes.plot(numbers, by_trial.mean(axis=0), label=method)
         axes.fill_between(numbers, low, high, color=line.get_color(), alpha=0.15, linewidth=0)
-    axes.set(xlabel="trial of the target", ylabel="trust in the store", ylim=(0, 1))
+    axes.set(xlabel="proposal of the strategy", ylabel="trust in the store", ylim=(0, 1))
     axes.legend(frameon=False)
     _save(figure, file)
 
 
 def trusting(results: Sequence[Mapping[str, object]], method: str) -> list[list[float]]:
-    """Return the trust in each proposal of each search of a method that had something to trust.
+    """Return the trust in each proposal of the strategy, of each search of a method that had something to trust.
 
-    A search of which the past has next to nothing, as one of the two tasks of questions, does not say how far it
-    follows it.
+    What an opening proposes follows no store. A search of which the past has next to nothing, as one of the two tasks
+    of questions, does not say how far it follows it.
     """
     searches: list[list[float]] = []
     for result in results:
-        trusts = [look[4] for look in result["looks"]]
-        if result["method"] == method and None not in trusts:
+        trusts = [look[4] for look in result["looks"] if look[4] is not None]
+        if result["method"] == method and trusts:
             searches.append(trusts)
     return searches
 

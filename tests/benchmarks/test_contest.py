@@ -373,7 +373,8 @@ def test_a_comparison_of_too_few_seeds_meets_no_goal() -> None:
 
 
 def test_searches_that_say_no_trust_do_not_spoil_the_curve_of_the_others() -> None:
-    says = [[1.0, 0.5, 1.0, "", 0.9], [2.0, 0.5, 1.0, "", 0.8]]
+    # The first trial is the opening's.
+    says = [[0.5, 0.5, 1.0, "", None], [1.0, 0.5, 1.0, "", 0.9], [2.0, 0.5, 1.0, "", 0.8]]
     says_nothing = [[1.0, 0.5, 1.0, "", None]]
     results = [result_of(OURS, says), result_of(OURS, says_nothing, seed=1)]
     assert trusting(results, OURS) == [[0.9, 0.8]]
