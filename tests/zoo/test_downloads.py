@@ -222,6 +222,17 @@ def test_a_chat_template_is_known_before_anything_is_fetched(small_hub: SmallHub
     assert not small_hub.fetched(".safetensors")
 
 
+def test_weights_that_lie_there_twice_are_counted_once(small_hub: SmallHub) -> None:
+    files = small_hub.model_files()
+    weights = files["model.safetensors"]
+    small_hub.add("org/once", files)
+    copies = {"consolidated.safetensors": weights, "onnx/model.safetensors": weights}
+    small_hub.add("org/twice", files | copies)
+    once, twice = find_models(["org/once", "org/twice"], ZOO.things)
+    # In bytes over four; the header of the file is a part of it.
+    assert twice.parameters == once.parameters == len(weights) // 4
+
+
 def test_a_revision_is_fetched_under_its_own_name(small_hub: SmallHub) -> None:
     small_hub.add("org/odd", revisions={"main", "v1.0"})
     fetched, _ = fetch_all("org/odd@v1.0")

@@ -76,7 +76,7 @@ def parameters_of_files(config: Config, files: Mapping[str, int]) -> int:
 
     Args:
         config: The content of `config.json`.
-        files: Sizes in bytes by path.
+        files: Sizes in bytes of the files that would be fetched, by path.
     """
     size = sum(size for path, size in files.items() if path.endswith(SAFETENSORS))
     stored_as = text_part(config).get("dtype") or config.get("dtype") or config.get("torch_dtype")

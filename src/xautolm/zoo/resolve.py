@@ -18,6 +18,7 @@ from xautolm.zoo.downloads import (
     cannot_be_had,
     hub_name,
     is_partly_cached,
+    needed_files,
     sized,
     usable,
     with_folder,
@@ -298,7 +299,10 @@ def _fetchable(
         return zoo_card
     assert answer.config is not None, "a repository without a configuration is not usable"
     card = card_of_config(answer.config, str(repository), path=None)
-    parameters = parameters_of_files(answer.config, answer.files)
+    # Many repositories hold the same weights a second time, in one file for other programs (`consolidated.safetensors`)
+    # or in folders: only what would be fetched counts.
+    sizes = {file: answer.files[file] for file in needed_files(answer)}
+    parameters = parameters_of_files(answer.config, sizes)
     card = with_parameters(card, answer.config, parameters)
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
 
