@@ -8,6 +8,7 @@ what the trials of the store took on a processor, each of its data sets foreseen
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,20 +18,22 @@ from statistics import median
 from xautolm.experience.starter import starter_experiences
 from xautolm.forecaster import DEFAULT_MEMORY
 from xautolm.forecasts import measured_memory
-from xautolm.memory import GPU_CONTEXT
+from xautolm.memory import GPU_CONTEXT, SOFT_SHARE
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
     DataProfile,
     Experience,
     Gpu,
+    Limits,
     ModelCard,
     Scalar,
     SystemProfile,
 )
-from xautolm.resources import UNPREDICTABLE, ResourceModel
+from xautolm.resources import LEAST_OF_PREDICTED, UNPREDICTABLE, ResourceModel
 from xautolm.settings import starter_file
 from xautolm.tasks import TASKS
+from xautolm.vocabulary import FailureKind
 from xautolm.zoo import ZOO
 
 PAGE = Path(__file__).with_suffix(".md")
@@ -38,6 +41,12 @@ TRIALS_BEFORE = 3
 """Trials of a search after which its predictions of time are looked at."""
 NEAR = 1.3
 """Measured over predicted seconds, or the inverse, that counts as near."""
+SHARES = (1.0, LEAST_OF_PREDICTED, 0.9)
+"""Shares of the predicted memory that a trial must fit into, as `LEAST_OF_PREDICTED` is one."""
+SOFT_SHARES = (1.0, 0.95, SOFT_SHARE, 0.85)
+"""Shares of the memory limit that the first per-device batch is predicted to fit into."""
+HALVING = re.compile(r"per-device batch (\d+) to (\d+)")
+"""How a trial notes that it lacked memory for a batch."""
 LARGE_GPU = Gpu(name="L40S", memory=48 * 2**30, compute_capability=8.9)
 MACHINE = SystemProfile(
     physical_cores=16,
@@ -238,6 +247,107 @@ def seconds_ratio(trial: Experience, resources: ResourceModel) -> float | None:
     return seconds / (last["epoch"] * estimate.epoch_seconds + evaluations)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """Count the trials that are refused for their memory, of those that ran and of those that lacked it."""
+
+    ran: int
+    lacked: int
+
+
+def resources_of(trial: Experience) -> ResourceModel:
+    """Return predictions for a trial's own data and machine, which learned nothing."""
+    forms = TASKS.get(trial.task).forms
+    return ResourceModel(dict(ZOO.things), trial.data, trial.system, forms=forms)
+
+
+def refusals(experiences: Sequence[Experience], share: float) -> Refusals:
+    """Return which trials would be refused if they had to fit into a share of what is predicted."""
+    ran = lacked = 0
+    for trial in experiences:
+        resources = resources_of(trial)
+        estimate = resources.predict_within(trial.configuration, trial.limits)
+        if share * estimate.least_memory <= resources.memory_limit(trial.limits):
+            continue
+        failure = trial.outcome.failure
+        ran += trial.outcome.succeeded
+        lacked += failure is not None and failure.kind == FailureKind.OUT_OF_MEMORY
+    return Refusals(ran=ran, lacked=lacked)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstBatches:
+    """Count what first per-device batches, predicted within a share of the memory limit, mean to trainings."""
+
+    attempts: int
+    """Halvings until the batch that a training which lacked memory ended with."""
+    needless: int
+    """Trainings that lacked nothing, and begin with less than they do by the whole limit."""
+    lacking_trials: int
+    """Trainings that lacked memory on the way."""
+    other_trials: int
+
+
+def first_batches(experiences: Sequence[Experience], share: float) -> FirstBatches:
+    """Return how first batches compare with those that trainings on a processor ran with in the end."""
+    attempts = needless = lacking_trials = other_trials = 0
+    for trial in experiences:
+        is_training = "learning_rate" in trial.configuration.values
+        if not is_training or not trial.outcome.succeeded:
+            continue
+        first = first_batch(trial, share)
+        halvings = [HALVING.match(note) for note in trial.outcome.adjustments]
+        last_batches = [int(halving[2]) for halving in halvings if halving]
+        if not last_batches:
+            other_trials += 1
+            needless += first < first_batch(trial, 1.0)
+            continue
+        lacking_trials += 1
+        while first > last_batches[-1]:
+            attempts += 1
+            first = (first + 1) // 2
+    return FirstBatches(
+        attempts=attempts,
+        needless=needless,
+        lacking_trials=lacking_trials,
+        other_trials=other_trials,
+    )
+
+
+def first_batch(trial: Experience, share: float) -> int:
+    """Return the first per-device batch of a training, predicted within a share of its memory limit."""
+    assert trial.limits.memory is not None, "trials of the table have a limit"
+    # The prediction itself stays below the limit by `SOFT_SHARE`.
+    limits = Limits(memory=int(trial.limits.memory * share / SOFT_SHARE))
+    return resources_of(trial).micro_batch(trial.configuration, limits)
+
+
+def refusals_table(experiences: Sequence[Experience]) -> list[str]:
+    """Return a table of trials that are refused, by the share of the predicted memory that must fit."""
+    lines = [
+        "| share of the predicted memory that must fit | refused of those that ran | of those that lacked memory |",
+        "| --- | --- | --- |",
+    ]
+    for share in SHARES:
+        counts = refusals(experiences, share)
+        lines.append(f"| {share:g} | {counts.ran} | {counts.lacked} |")
+    return lines
+
+
+def first_batches_table(experiences: Sequence[Experience]) -> list[str]:
+    """Return a table of first batches that are too large or needlessly small, by the share that they must fit into."""
+    whole = first_batches(experiences, 1.0)
+    lines = [
+        f"| share of the limit | attempts that lack memory, of {whole.lacking_trials} trainings "
+        f"| begun smaller than needed, of {whole.other_trials} |",
+        "| --- | --- | --- |",
+    ]
+    for share in SOFT_SHARES:
+        counts = first_batches(experiences, share)
+        lines.append(f"| {share:g} | {counts.attempts} | {counts.needless} |")
+    return lines
+
+
 def share_near(ratios: Sequence[float]) -> float:
     """Return the share of ratios that are near 1."""
     near = [ratio for ratio in ratios if 1 / NEAR <= ratio <= NEAR]
@@ -261,7 +371,8 @@ def published_table(rows: Sequence[Published]) -> list[str]:
 
 def page() -> str:
     """Return the page with all tables."""
-    result = foreseen(starter_experiences(starter_file(), print))
+    experiences = starter_experiences(starter_file(), print)
+    result = foreseen(experiences)
     inside = [DEFAULT_MEMORY.low <= ratio <= DEFAULT_MEMORY.high for ratio in result.all_memory]
     lines = [
         "# What is foreseen of trials",
@@ -297,6 +408,14 @@ def page() -> str:
         f"of the {len(result.seconds_first)} trials before the fourth of their data set (median error "
         f"{median_error(result.seconds_first):.0%}), and in {share_near(result.seconds_later):.0%} of the "
         f"{len(result.seconds_later)} later ones ({median_error(result.seconds_later):.0%}).",
+        "",
+        "Trials that are refused before they begin:",
+        "",
+        *refusals_table(experiences),
+        "",
+        "First per-device batches:",
+        "",
+        *first_batches_table(experiences),
         "",
     ]
     return "\n".join(lines)

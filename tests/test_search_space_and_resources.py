@@ -7,6 +7,7 @@ import pytest
 
 from xautolm.data import prepare
 from xautolm.errors import SpaceError, UnknownNameError
+from xautolm.memory import SOFT_SHARE
 from xautolm.methods import METHODS
 from xautolm.methods.probe import LARGEST_SAMPLE
 from xautolm.records import (
@@ -588,6 +589,24 @@ def test_the_per_device_batch_is_halved_until_it_is_predicted_to_fit(
         model.micro_batch(one, Limits(memory=1_600_000_000)),
     )
     assert roomy == 64 and tight in {1, 2, 4, 8, 16, 32}
+
+
+def test_the_first_batch_stays_below_where_a_training_on_a_processor_gives_it_up(
+    resources: tuple[ResourceModel, Space],
+) -> None:
+    model, space = resources
+    pair = configured(space, batch_size=2, max_length=256)
+    estimate = model.predict(pair)
+    needed = estimate.memory + estimate.memory_per_example
+    within, between = (int(needed / share) for share in (SOFT_SHARE - 0.01, SOFT_SHARE + 0.01))
+    assert model.micro_batch(pair, Limits(memory=within)) == 2
+    assert model.micro_batch(pair, Limits(memory=between)) == 1
+    # Lack of memory on a GPU is an error that comes at the whole limit.
+    gpu = replace(model.system, device="cuda", gpus=(H100,))
+    on_gpu = replace(model, system=gpu)
+    estimate = on_gpu.predict(pair)
+    needed = estimate.memory + estimate.memory_per_example
+    assert on_gpu.micro_batch(pair, Limits(gpu_memory=int(needed) + 1)) == 2
 
 
 def test_checkpointing_is_foreseen_where_nothing_else_fits(

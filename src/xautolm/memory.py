@@ -47,6 +47,9 @@ FRAGMENTATION = 1.07
 """What the allocator of CUDA reserves for activations over what they take: blocks between those in use, and sizes that
 are rounded up. Peaks that peft published for LoRA, DoRA and MiSS on a model of 3 billion weights lie so much above the
 sum of what is counted (docs/gpus.md)."""
+SOFT_SHARE = 0.92
+"""Share of the memory limit at which a training on a processor gives up its per-device batch, before the system or the
+parent kills it at the whole."""
 GPU_CONTEXT = 450 * 1024**2
 """Memory of a GPU that the driver's context takes for a process, in bytes."""
 

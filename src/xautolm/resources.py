@@ -8,7 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import UnknownNameError
-from xautolm.memory import MemoryNeeds, decodes_names_only, memory_needs, reading_layers
+from xautolm.memory import (
+    SOFT_SHARE,
+    MemoryNeeds,
+    decodes_names_only,
+    memory_needs,
+    reading_layers,
+)
 from xautolm.methods import METHODS
 from xautolm.records import (
     BODY_SECONDS,
@@ -41,8 +47,9 @@ predictions were never off by more than ten."""
 FIXED_SECONDS = 3.0
 """Loading, tokenising and saving, in seconds."""
 LEAST_OF_PREDICTED = 0.95
-"""Share of the predicted memory that a trial must fit into to be tried. Of 451 trials of the table on a processor,
-whose limits are tight, all of it refused 72 that ran and 38 that lacked memory; this share refused 5 and 23."""
+"""Share of the predicted memory that a trial must fit into to be tried. Of the 418 trials of the table on a processor,
+whose limits are tight, all of it refuses 52 that ran and 39 that lacked memory; this share refuses 2 and 23
+(docs/experiments.md, "What is foreseen of trials")."""
 UNPREDICTABLE = (KeyError, ValueError, ArithmeticError, UnknownNameError)
 """Raised where a configuration of another space lacks what a prediction needs, or has it as something else."""
 MEMORY_TOLERANCE = 0.1
@@ -296,6 +303,9 @@ class ResourceModel:
         """Return the largest per-device batch, a halving of the configured one, that is predicted to fit."""
         estimate = self.predict_within(configuration, limits)
         limit = self.memory_limit(limits)
+        # On a processor a training gives its batch up before the whole limit, and each attempt costs seconds.
+        if self.system.device != DeviceKind.CUDA:
+            limit *= SOFT_SHARE
         size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
         while size > 1:
             memory = estimate.memory + (size - 1) * estimate.memory_per_example

@@ -14,13 +14,12 @@ import torch
 from torch import nn
 
 from xautolm.errors import TrialError
+from xautolm.memory import SOFT_SHARE
 from xautolm.symptoms import kind_of
 from xautolm.vocabulary import DeviceKind, FailureKind
 
 T = TypeVar("T")
 
-SOFT_SHARE = 0.92
-"""Share of the memory limit at which training gives up its batch size, before the parent kills at the whole."""
 POLL = 0.02
 """Seconds between looks at the resident memory."""
 
