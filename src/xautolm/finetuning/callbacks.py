@@ -224,8 +224,8 @@ class Deadline(TrainerCallback):
         self.evaluation_seconds: float | None = None
         self.training_since = 0.0
         self.training_seconds = 0.0
-        # The first step allocates memory and compiles kernels: it takes up to ten times as long as a later one, and
-        # is no measure of the pace.
+        # The first step allocates memory: on a processor it took 2.3 to 2.6 times as long as the second one and 3.2 to
+        # 4.8 times as long as the sixth, so it is no measure of the pace.
         self.first_step_seconds = 0.0
         self.epoch_of_first_step = 0.0
 

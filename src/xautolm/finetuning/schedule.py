@@ -144,7 +144,7 @@ class StepPlan(TrainerCallback):
         spent = self.training_seconds + now - self.resumed_at
         mean_seconds = spent / done
         if done > 1:
-            # Without the first step, which is no measure.
+            # Without the first step, which takes a few times as long as the others.
             mean_seconds = (spent - self.clock.first_step_seconds) / (done - 1)
         step_seconds = SLACK * mean_seconds
         # What the clock keeps free is one evaluation and the saving.
