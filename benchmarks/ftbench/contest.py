@@ -39,7 +39,7 @@ from benchmarks.ftbench.strategies import (
     peer,
 )
 from xautolm.metalearning import PRESETS
-from xautolm.records import Experience, Values
+from xautolm.records import Experience, Values, digest_of
 from xautolm.warm_start import DEFAULT
 
 SHARE_OF_TABLE = 0.25
@@ -177,7 +177,7 @@ def main() -> None:
     names = chosen(parser, "--tasks", options.tasks, ",", playable)
     methods = list(methods_with(options.peers))
     wanted = chosen(parser, "--methods", options.methods, ";", methods)
-    done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out)}
+    done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out, tasks)}
     orders = [
         (name, method, seed)
         for seed in range(options.seeds)
@@ -214,11 +214,27 @@ def methods_with(peers: Path | None) -> Mapping[str, Begin]:
     return {**METHODS, **foreign}
 
 
-def read_results(file: Path) -> list[dict[str, object]]:
-    """Return the searches that were played."""
+def read_results(file: Path, tasks: Mapping[str, ReplayTask]) -> list[dict[str, object]]:
+    """Return the searches that were played.
+
+    Raises:
+        SystemExit: They were played on another table: the table has grown since, or is another one.
+    """
     if not file.exists():
         return []
-    return [json.loads(line) for line in file.read_text().splitlines()]
+    results = [json.loads(line) for line in file.read_text().splitlines()]
+    table = digest_of_table(tasks)
+    if any(result["table"] != table for result in results):
+        raise SystemExit(
+            f"{file} has searches on another table than this one: name another file, or delete it."
+        )
+    return results
+
+
+def digest_of_table(tasks: Mapping[str, ReplayTask]) -> str:
+    """Return what two tables share only if they have the same trials."""
+    ids = [experience.id for task in tasks.values() for experience in task.experiences]
+    return digest_of(sorted(ids))[:12]
 
 
 def past_of(tasks: Mapping[str, ReplayTask], target: ReplayTask) -> list[ReplayTask]:
@@ -254,6 +270,7 @@ def play(
     player.close()
     milliseconds = 1000 * (time.process_time() - began) / len(looks)
     return {
+        "table": digest_of_table(tasks),
         "task": name,
         "method": method,
         "seed": seed,

@@ -54,7 +54,8 @@ def main() -> None:
     parser.add_argument("results", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
-    write_page(read_tasks(options.table), read_results(options.results), options.out)
+    tasks = read_tasks(options.table)
+    write_page(tasks, read_results(options.results, tasks), options.out)
 
 
 def write_page(

@@ -18,7 +18,7 @@ from xautolm.records import Configuration, Experience, Scalar, Values
 from xautolm.resources import ResourceModel
 from xautolm.search import EXPLANATION, SAMPLERS, Memory
 from xautolm.search.database import OBJECTIVES
-from xautolm.search.study import finished_trial, recorded_values
+from xautolm.search.study import ATTEMPTS, finished_trial, recorded_values
 from xautolm.space import Float, Int, Parameter, Prior
 from xautolm.tasks import TASKS
 from xautolm.traits import Circumstances, TraitReader
@@ -30,8 +30,6 @@ MISLED = "xautolm, misleading store"
 MODELS_ALONE = "xautolm, models alone"
 """The strategy without the opening of a search, and without predictions of what fits."""
 KNN = "knn"
-ATTEMPTS = 30
-"""How many proposals may be passed over in a row, as in a search; then the last one is taken."""
 
 
 def memory_of(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -20,6 +21,7 @@ from benchmarks.ftbench.contest import (
     mirrored,
     past_of,
     play,
+    read_results,
 )
 from benchmarks.ftbench.measures import (
     Scale,
@@ -389,6 +391,22 @@ def test_every_trial_of_the_table_that_comes_with_the_package_is_in_the_contest(
     tasks = read_tasks(STARTER_TABLE)
     assert sum(len(task.experiences) for task in tasks.values()) == len(of_default)
     assert len(comparable(tasks)) >= 10
+
+
+def test_results_of_another_table_are_not_mixed_with_those_of_this_one(tmp_path: Path) -> None:
+    results = tmp_path / "results.jsonl"
+    assert read_results(results, TASKS) == []
+    result = play(TASKS, None, ("a", "random", 0))
+    results.write_text(json.dumps(result) + "\n")
+    assert read_results(results, TASKS) == [result]
+    grown = {**TASKS, "e": task("e", seed=5)}
+    with pytest.raises(SystemExit, match="another table"):
+        read_results(results, grown)
+
+
+def test_the_committed_results_are_of_the_table_that_comes_with_the_package() -> None:
+    committed = Path(__file__).parents[2] / "benchmarks" / "contest.jsonl"
+    assert read_results(committed, read_tasks(STARTER_TABLE))
 
 
 @pytest.mark.parametrize(
