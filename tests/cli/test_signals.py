@@ -145,6 +145,8 @@ def test_a_terminal_that_is_closed_ends_the_search_in_order(tmp_path: Path) -> N
 
     def own_terminal() -> None:
         hear_ctrl_c()
+        # These tests may themselves run under nohup, which their children would inherit.
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)
         os.setsid()
         fcntl.ioctl(inside, termios.TIOCSCTTY, 0)
 
