@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -164,6 +164,44 @@ def test_what_hears_nothing_is_refused_before_anything_is_written(
         fit([callback], SteppingExecutor(curve), trials=1)
     assert "started, evaluated, finished" in str(caught.value)
     assert not (tmp_path / "run").exists()
+
+
+class Deferred:
+    async def finished(self, event: TrialFinished) -> None:
+        raise AssertionError
+
+
+class Yielding:
+    def evaluated(self, event: TrialEvaluated) -> Iterator[int]:
+        yield event.trial
+
+
+class Named:
+    def started(self, event: TrialStarted) -> None:
+        raise AssertionError
+
+    finished = "bell"
+
+
+@pytest.mark.parametrize("callback", [Deferred(), Yielding(), Named()])
+def test_a_method_that_would_not_run_is_refused(
+    callback: object, fit: Callable, tmp_path: Path
+) -> None:
+    with pytest.raises(UsageError, match="would not run when it is called"):
+        fit([callback], SteppingExecutor(curve), trials=1)
+    assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("callbacks", [Diary(), None])
+def test_callbacks_that_are_no_list_are_refused(callbacks: Any, fit: Callable) -> None:
+    with pytest.raises(UsageError, match="given as a list"):
+        fit(callbacks, SteppingExecutor(curve), trials=1)
+
+
+def test_callbacks_may_come_from_a_generator(fit: Callable) -> None:
+    diary = Diary()
+    fit((callback for callback in [diary]), SteppingExecutor(curve), trials=1)
+    assert diary.events
 
 
 def test_a_line_that_is_half_written_is_told_when_it_is_whole(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ hold whatever it likes (a connection, a chart, a lock), needs no pickling, and n
 
 from __future__ import annotations
 
+import inspect
 import logging
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -98,21 +99,52 @@ Callback: TypeAlias = HearsStarted | HearsEvaluated | HearsFinished
 """An object with any of the methods `started`, `evaluated` and `finished`."""
 
 
-def check_callbacks(callbacks: Iterable[object]) -> None:
-    """Refuse what could never be told anything.
+def checked_callbacks(callbacks: object) -> tuple[Callback, ...]:
+    """Return callbacks, each of which can be told something.
 
     Raises:
-        UsageError: An object with none of the methods, such as a class or a plain function.
+        UsageError: There is no list, or in it an object with none of the methods, such as a class or a plain function,
+            or one whose method would not run when it is called.
     """
+    if not isinstance(callbacks, Iterable):
+        raise UsageError(
+            "Callbacks are given as a list.", got=repr(callbacks), fix="Write callbacks=[...]."
+        )
+    checked = []
+    # Once, for a generator gives its objects a single time.
     for callback in callbacks:
-        has_method = isinstance(callback, HearsStarted | HearsEvaluated | HearsFinished)
+        methods = [getattr(callback, name) for name in EVENTS if hasattr(callback, name)]
         # A class has them as well, but nobody has made an object of it.
-        if isinstance(callback, type) or not has_method:
+        if isinstance(callback, type) or not any(callable(method) for method in methods):
             raise UsageError(
                 "What is given as a callback hears nothing.",
                 got=repr(callback),
                 fix=f"Give an object with any of the methods {', '.join(EVENTS)}, each of one argument.",
             )
+        for method in methods:
+            _check_method(callback, method)
+        checked.append(callback)
+    return tuple(checked)
+
+
+def _check_method(callback: object, method: object) -> None:
+    """Refuse what would pass over an event without a word.
+
+    Raises:
+        UsageError: The method is `async`, or a generator, or no method at all.
+    """
+    # A call only makes an object of these, which nobody awaits or iterates over.
+    is_deferred = (
+        inspect.iscoroutinefunction(method)
+        or inspect.isasyncgenfunction(method)
+        or inspect.isgeneratorfunction(method)
+    )
+    if is_deferred or not callable(method):
+        raise UsageError(
+            "A method of a callback would not run when it is called.",
+            got=f"{getattr(method, '__name__', method)} of {callback!r}",
+            fix="Define it by a plain def, without async and yield.",
+        )
 
 
 @dataclass(slots=True, kw_only=True)

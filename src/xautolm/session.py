@@ -13,7 +13,7 @@ from types import TracebackType
 
 from xautolm.best_folder import BestFolder
 from xautolm.budget import Clock, seconds_used
-from xautolm.callbacks import Callback, Callbacks, check_callbacks
+from xautolm.callbacks import Callback, Callbacks, checked_callbacks
 from xautolm.description import feature_cache, is_whole
 from xautolm.errors import UsageError
 from xautolm.execution import ClusterExecutor, Executor, LocalExecutor, default_launcher
@@ -297,7 +297,7 @@ def open_session(
         started = time.monotonic()
     # What costs nothing to check is checked first.
     strategy = SAMPLERS.get(options.sampler)
-    check_callbacks(callbacks)
+    callbacks = checked_callbacks(callbacks)
     trackers = [TRACKERS.get(name) for name in dict.fromkeys(options.report_to)]
     for tracker in trackers:
         check_tracker(tracker)
