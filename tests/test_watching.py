@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import shutil
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -224,6 +225,59 @@ def test_a_run_that_cannot_be_read_is_a_sentence(tmp_path: Path) -> None:
         assert news(server, "broken", lambda kind, html: "cannot be read" in html) < patience(30)
 
 
+def test_a_run_that_makes_no_sense_leaves_the_list_to_the_others(tmp_path: Path) -> None:
+    root = tmp_path / "runs"
+    played(root / "first")
+    edited = played(root / "edited").run_
+    line = {"stage": "search", "time": "yesterday"}
+    edited.timeline.write_text(json.dumps(line))
+    # A name of another encoding, as an archive from elsewhere may hold.
+    foreign = root / os.fsdecode(b"caf\xe9")
+    shutil.copytree(root / "first", foreign)
+    with serving(root) as server:
+        status, page, _ = asked(server, "/")
+        assert (
+            status == 200 and "edited cannot be shown: What the run holds makes no sense." in page
+        )
+        assert "2 runs" in page and "/runs/caf%E9/" in page
+        assert "makes no sense" in asked(server, "/runs/edited/now")[1]
+        status, page, _ = asked(server, "/runs/caf%E9/")
+        assert status == 200 and 'data-address="/runs/caf%E9/"' in page
+
+
+def test_a_run_that_is_damaged_while_it_is_watched_is_a_sentence(
+    running: tuple[RunFolder, TrialFolder, TrialSpec],
+) -> None:
+    folder, _, _ = running
+    content = (folder.root / "run.json").read_bytes()
+    with serving(folder.root) as server:
+        connection = http.client.HTTPConnection(
+            "127.0.0.1", server.server_port, timeout=patience(30)
+        )
+        connection.request("GET", "/runs/first/events")
+        response = connection.getresponse()
+        lines = [response.readline().decode()]
+        for path in (folder.root / "run.json", folder.data / "run.json"):
+            path.write_text("{")
+        while not any("cannot be read" in line for line in lines):
+            lines.append(response.readline().decode())
+            assert lines[-1], "the connection ended"
+        # It goes on, and the run is there again when its files are.
+        (folder.root / "run.json").write_bytes(content)
+        while not any("running" in line for line in lines[-3:]):
+            lines.append(response.readline().decode())
+            assert lines[-1], "the connection ended"
+        connection.close()
+    fields = ("event: ", "data: ", ": still here", "\n")
+    assert all(line.startswith(fields) for line in lines)
+
+
+def test_a_run_may_be_named_from_within(tmp_path: Path) -> None:
+    folder = played(tmp_path / "run").run_
+    with serving(folder.root / "trials" / "..") as server:
+        assert 'data-address="/runs/run/"' in asked(server, "/")[1]
+
+
 def test_a_run_without_a_trial_and_one_of_another_version(tmp_path: Path) -> None:
     auto = played(tmp_path / "run")
     info = read_json(auto.run_.root / "run.json")
@@ -269,6 +323,12 @@ def test_where_nothing_is_it_says_so(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "none"):
         with pytest.raises(UsageError, match="There is no run here, and no folder of runs"):
             WatchServer(place, 0)
+
+
+def test_a_number_that_is_no_port(tmp_path: Path) -> None:
+    played(tmp_path / "run")
+    with pytest.raises(UsageError, match="Port 70000 cannot be opened"):
+        WatchServer(tmp_path / "run", 70_000)
 
 
 def test_labels_and_messages_from_outside_are_texts(tmp_path: Path, tickets: pd.DataFrame) -> None:

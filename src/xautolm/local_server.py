@@ -56,12 +56,15 @@ class LocalServer(ThreadingHTTPServer):
     def __init__(self, port: int, handler: type[LocalHandler]) -> None:
         try:
             super().__init__((HOST, port), handler)
-        except OSError as error:
+        # A number that is no port at all is an OverflowError.
+        except (OSError, OverflowError) as error:
             sentence = f"Port {port} cannot be opened."
-            if error.errno == errno.EADDRINUSE:
+            if getattr(error, "errno", None) == errno.EADDRINUSE:
                 sentence = f"Port {port} is in use."
             raise UsageError(
-                sentence, got=error.strerror, fix="Choose another with --port; 0 takes a free one."
+                sentence,
+                got=getattr(error, "strerror", None) or str(error),
+                fix="Choose another with --port; 0 takes a free one.",
             ) from None
 
     @property

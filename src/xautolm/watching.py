@@ -16,11 +16,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote, urlsplit
+from urllib.parse import parse_qs, quote, unquote
 
 from xautolm.artifacts import page_content
 from xautolm.budget import Used
-from xautolm.errors import DamagedFileError, NoModelError, UsageError, XAutoLMError
+from xautolm.errors import (
+    DamagedFileError,
+    NoModelError,
+    RunFolderError,
+    UsageError,
+    XAutoLMError,
+)
 from xautolm.local_server import LocalHandler, LocalServer, RefusedRequestError
 from xautolm.objectives import lead_of, pareto_front, recorded_objectives
 from xautolm.records import Budget, Experience, Mark, TrialSpec
@@ -54,6 +60,8 @@ SILENCE_SECONDS = 20.0
 """After which a search that has not ended is said to be silent: it notes its time every second."""
 HEARTBEAT_SECONDS = 15.0
 """Between two signs of life on a connection without news: by them, the server finds that a browser went away."""
+NAME_ERRORS = "surrogateescape"
+"""How Python keeps the bytes of a folder's name that are no UTF-8; so they come through an address as well."""
 HTML_TYPE = "text/html; charset=utf-8"
 SCRIPT_TYPE = "text/javascript; charset=utf-8"
 EVENTS_TYPE = "text/event-stream"
@@ -93,12 +101,24 @@ class Watch:
         """Return what the run is about, how it stands and what it does.
 
         Raises:
-            RunFolderError: Nobody can say what it is about.
+            RunFolderError: Nobody can say what it is about, or what it holds makes no sense.
         """
         with self.lock:
             now = time.monotonic()
             if self.seen is None or now - self.looked >= LOOK_SECONDS / 2:
-                self.seen = self._read()
+                try:
+                    self.seen = self._read()
+                except XAutoLMError:
+                    raise
+                # Files of another version, or edited by hand, may lack anything, and the list of many runs must not
+                # end at one of them.
+                except Exception as error:
+                    logger.info("a run could not be read", exc_info=True)
+                    raise RunFolderError(
+                        "What the run holds makes no sense.",
+                        got=f"{self.folder.root}: {type(error).__name__}: {error}",
+                        fix="Restore its files from a copy.",
+                    ) from error
                 self.looked = now
             return self.seen
 
@@ -205,7 +225,10 @@ class Watch:
         if stage is Stage.END:
             return State(word="over", detail=f"since {_clock_time(marks[-1].time)}", is_over=True)
         if stage is Stage.SCORING:
-            return State(word="scoring", detail="the winner, on rows that no trial was trained on")
+            # Nothing is noted meanwhile, so that a search that was killed here is told by the time alone.
+            since = _clock_time(marks[-1].time)
+            detail = f"the winner, on rows that no trial was trained on, since {since}"
+            return State(word="scoring", detail=detail)
         written = [self.folder.clock, self.folder.timeline]
         written += [TrialFolder(self.folder.trial(number)).progress for number in running]
         silence = time.time() - max(_time_of(path) for path in written)
@@ -278,8 +301,9 @@ class WatchServer(LocalServer):
     """
 
     def __init__(self, root: Path, port: int) -> None:
-        self.root = root
-        self.is_single = RunFolder(root).is_run()
+        # Without `..`, which an address does not keep, and which is no name for people.
+        self.root = root.resolve()
+        self.is_single = RunFolder(self.root).is_run()
         self.watches: dict[str, Watch] = {}
         self.watches_lock = threading.Lock()
         self.is_closing = threading.Event()
@@ -336,7 +360,7 @@ class WatchServer(LocalServer):
 
 def address_of(name: str) -> str:
     """Return the path of a run's page."""
-    return f"/runs/{quote(name, safe='')}/"
+    return f"/runs/{quote(name, safe='', errors=NAME_ERRORS)}/"
 
 
 class WatchHandler(LocalHandler):
@@ -361,8 +385,8 @@ class WatchHandler(LocalHandler):
         Raises:
             RefusedRequestError: There is no such thing.
         """
-        parts = urlsplit(self.path)
-        path = [unquote(part) for part in parts.path.split("/") if part]
+        place, _, query = self.path.partition("?")
+        path = [unquote(part, errors=NAME_ERRORS) for part in place.split("/") if part]
         match path:
             case [] if self.server.is_single:
                 self._run_page(self.server.root.name)
@@ -377,7 +401,7 @@ class WatchHandler(LocalHandler):
             case ["runs", name, "events"]:
                 self._events(self.server.watch(name))
             case ["compare"]:
-                self._compare(parse_qs(parts.query).get("run", []))
+                self._compare(parse_qs(query).get("run", []))
             case ["plotly.js"]:
                 self._plotly()
             case _:
@@ -390,7 +414,9 @@ class WatchHandler(LocalHandler):
         links = []
         if not self.server.is_single:
             links.append(Link(text="All runs", address="/"))
-        page = live_page(f"{info.data.name}: {info.task}", [watch.now()], links=links, run=name)
+        page = live_page(
+            f"{info.data.name}: {info.task}", [watch.now()], links=links, address=address_of(name)
+        )
         self._html(page)
 
     def _list_page(self) -> None:
@@ -438,16 +464,20 @@ class WatchHandler(LocalHandler):
         version: object = None
         spoken = time.monotonic()
         while not self.server.is_closing.wait(LOOK_SECONDS):
+            is_due = False
             try:
                 html = html_sections([watch.now()])
+                is_due = watch.is_report_due(version)
+                newest = watch.version()
+            # Its files may be damaged, or moved away, while it is watched.
             except XAutoLMError as error:
                 html = _sentence(str(error))
             if html != shown:
                 shown = html
                 self._event("now", html)
                 spoken = time.monotonic()
-            if watch.is_report_due(version):
-                version = watch.version()
+            if is_due:
+                version = newest
                 self._event("report", "")
                 spoken = time.monotonic()
             if time.monotonic() - spoken > HEARTBEAT_SECONDS:

@@ -89,7 +89,7 @@ def live_page(
     sections: Sequence[Section],
     *,
     links: Sequence[Link] = (),
-    run: str = "",
+    address: str = "",
     form: Sequence[str] = (),
 ) -> str:
     """Return a page for a browser that a server of ours goes on telling of changes.
@@ -98,11 +98,11 @@ def live_page(
         title: Of the page.
         sections: What is there at once.
         links: To other pages of the server.
-        run: The run that is watched, as the server calls it; none for a page that stays as it is.
+        address: Of the run that is watched, ends with a slash; none for a page that stays as it is.
         form: Names of runs of which two can be chosen.
     """
     page: str = _template("live.html").render(
-        title=title, live=html_sections(sections), links=links, run=run, form=form
+        title=title, live=html_sections(sections), links=links, address=address, form=form
     )
     return page
 

@@ -30,18 +30,17 @@ async function renew(address) {
   await picture();
   place.style.minHeight = "";
 }
-function watch(run) {
-  const base = `/runs/${encodeURIComponent(run)}`;
+function watch(address) {
   const connection = document.getElementById("connection");
-  const events = new EventSource(`${base}/events`);
+  const events = new EventSource(`${address}events`);
   events.addEventListener("now", (event) => {
     connection.hidden = true;
     document.getElementById("live").innerHTML = JSON.parse(event.data);
   });
-  events.addEventListener("report", () => renew(`${base}/report`));
+  events.addEventListener("report", () => renew(`${address}report`));
   events.onerror = () => { connection.hidden = false; };
   events.onopen = () => { connection.hidden = true; };
 }
 follow();
 picture();
-if (document.body.dataset.run) watch(document.body.dataset.run);
+if (document.body.dataset.address) watch(document.body.dataset.address);
