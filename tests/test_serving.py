@@ -20,7 +20,7 @@ from tests.played import FakePredictor, fake_predictor, played
 from xautolm.best_model import BestModel
 from xautolm.errors import NoModelError, UsageError
 from xautolm.run_folder import RunFolder
-from xautolm.serving import MOST_BYTES, MOST_ROWS, Server
+from xautolm.serving import MOST_BYTES, MOST_ROWS, Handler, Server
 
 __all__ = ["fake_predictor"]
 JSON = {"Content-Type": "application/json"}
@@ -147,6 +147,8 @@ def test_a_body_that_is_something_else_is_refused_with_the_place(
         ("DELETE", "/health", {}, 405),
         ("POST", "/predict", {"Content-Type": "text/plain"}, 415),
         ("POST", "/predict", {"Content-Length": str(MOST_BYTES + 1)}, 413),
+        ("POST", "/predict", {"Content-Length": "9" * 5_000}, 413),
+        ("POST", "/predict", {"Content-Length": "-1"}, 411),
         ("POST", "/predict", {"Transfer-Encoding": "chunked"}, 411),
         ("POST", "/predict", {"Host": "evil.example:80"}, 403),
     ],
@@ -157,6 +159,14 @@ def test_what_is_asked_in_another_way_is_refused(
     got, value = asked(served, method, path, b"", **headers)
     assert got == status and value["error"]
     assert asked(served, "GET", "/health", Host="localhost")[0] == 200
+
+
+def test_a_body_that_does_not_come_is_not_the_models_fault(
+    served: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Handler, "timeout", 0.5)
+    status, value = asked(served, "POST", "/predict", b"{", **{"Content-Length": "2"})
+    assert status == 408 and "than the 2 of Content-Length" in value["error"]
 
 
 def test_a_task_of_two_texts(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:

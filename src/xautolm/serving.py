@@ -13,6 +13,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from http import HTTPStatus
+from typing import NoReturn
 
 import pandas as pd
 
@@ -224,20 +225,34 @@ class Handler(LocalHandler):
         """Return what came with the request.
 
         Raises:
-            RefusedRequestError: Its length is not said, or it is too long.
+            RefusedRequestError: Its length is not said, or not true, or it is too long.
         """
         length = self.headers.get("Content-Length", "0")
         is_chunked = "Transfer-Encoding" in self.headers
-        if is_chunked or not length.isdecimal() or int(length) > MOST_BYTES:
-            # What is not read would be taken for the next request.
-            self.close_connection = True
         if is_chunked or not length.isdecimal():
-            raise RefusedRequestError(HTTPStatus.LENGTH_REQUIRED, "Say Content-Length.")
-        if int(length) > MOST_BYTES:
-            raise RefusedRequestError(
+            self._refuse_body(HTTPStatus.LENGTH_REQUIRED, "Say Content-Length.")
+        # By its digits first: Python makes no number of thousands of them.
+        if len(length.lstrip("0")) > len(str(MOST_BYTES)) or int(length) > MOST_BYTES:
+            self._refuse_body(
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE, f"Send at most {MOST_BYTES} bytes."
             )
-        return self.rfile.read(int(length))
+        try:
+            return self.rfile.read(int(length))
+        except TimeoutError:
+            self._refuse_body(
+                HTTPStatus.REQUEST_TIMEOUT,
+                f"Fewer bytes came than the {length} of Content-Length, for {self.timeout:.0f} s.",
+            )
+
+    def _refuse_body(self, status: HTTPStatus, message: str) -> NoReturn:
+        """Refuse a request whose body is not read to its end.
+
+        Raises:
+            RefusedRequestError: Always.
+        """
+        # What is not read would be taken for the next request.
+        self.close_connection = True
+        raise RefusedRequestError(status, message)
 
     def _value(self, content: bytes) -> Json:
         """Return the answer to a request.
@@ -304,7 +319,7 @@ def openapi(inputs: Sequence[str], labels: Sequence[str]) -> dict[str, Json]:
     health: Json = _object({"status": {"const": "ok"}, "task": {"type": "string"}})
     # Every status that may come is named: schemathesis takes one that is not for a fault of the service.
     refusals: dict[str, Json] = {}
-    for status in (400, 403, 411, 413, 415, 422, 500):
+    for status in (400, 403, 408, 411, 413, 415, 422, 500):
         refusals[str(status)] = _response(
             HTTPStatus(status).phrase, _object({"error": {"type": "string"}})
         )
