@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from scipy.special import softmax
@@ -18,6 +19,7 @@ from typer.testing import CliRunner
 from tests.played import CLASSES, played
 from tests.small_classifiers import FAMILIES, OTHERS, run_with
 from xautolm import exporting
+from xautolm.best_model import BestModel
 from xautolm.cli import app
 from xautolm.errors import NoModelError, UsageError
 from xautolm.exporting import Exported, export
@@ -82,7 +84,7 @@ def test_an_export_answers_as_the_original(run: RunFolder, model_format: ModelFo
         logits = model(torch.tensor([[1, 2]])).logits.numpy()
     # The text is not one of those that were compared.
     tolerance = 1e-4 if model_format is ModelFormat.ONNX else exported.largest_difference * 3
-    difference = softmax(np.asarray(names["logits"]), axis=1) - softmax(logits, axis=1)
+    difference = softmax(np.asarray(names["logits"]), axis=-1) - softmax(logits, axis=1)
     assert abs(difference).max() < tolerance
 
 
@@ -93,6 +95,32 @@ def test_every_family_of_classifiers_answers_alike_in_onnx(tmp_path: Path, famil
     pytest.importorskip("onnxruntime")
     exported = export(run_with(tmp_path / "run", family), ModelFormat.ONNX)
     assert exported.equal == 1.0 and exported.largest_difference < 1e-4
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "task",
+    ["multilabel-classification", "text-pair-classification", "text-regression"],
+)
+def test_the_lines_of_a_page_give_the_answer_of_every_task(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], task: str
+) -> None:
+    pytest.importorskip("onnxruntime")
+    run = run_with(tmp_path / "run", "bert", task)
+    export(run, ModelFormat.ONNX)
+    folder = run.root / "onnx"
+    page = (folder / "README.md").read_text().replace("PATH_TO_THIS_FOLDER", str(folder))
+    (lines,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    capsys.readouterr()
+    exec(lines, {})
+    printed = capsys.readouterr().out.strip()
+    best = BestModel(run, device="cpu")
+    row = dict(zip(best.task.inputs, ["some text", "another text"], strict=False))
+    (expected,) = best.predictions(pd.DataFrame([row])).values
+    if task == "text-regression":
+        assert float(printed) == pytest.approx(expected, abs=1e-3)
+    else:
+        assert printed == str(expected)
 
 
 @pytest.mark.slow
@@ -174,6 +202,8 @@ def test_a_model_that_writes_is_refused(run: RunFolder, monkeypatch: pytest.Monk
     path = run.best / "xautolm.json"
     settings = json.loads(path.read_text()) | {"form": "extract", "task": "question-answering"}
     path.write_text(json.dumps(settings))
+    # And before weights are loaded, which may be gigabytes.
+    (run.best / "model.safetensors").unlink()
     with pytest.raises(UsageError, match="answers by extract"):
         export(run, ModelFormat.ONNX)
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import json
 import shutil
 import statistics
 import time
@@ -22,10 +21,12 @@ from xautolm.errors import NoModelError, UsageError
 from xautolm.importable import is_function_name
 from xautolm.metrics import scores
 from xautolm.records import Answering
-from xautolm.report.usage import PLACEHOLDER, usage
+from xautolm.report.usage import PLACEHOLDER, trained_model, usage
 from xautolm.run_folder import ANSWERING, RunFolder
-from xautolm.serialization import replace_folder, to_plain, write_json, write_text
+from xautolm.serialization import read_record, replace_folder, to_plain, write_json, write_text
 from xautolm.tasks import TASKS, Answers
+from xautolm.tasks.forms import FORMS
+from xautolm.tasks.forms.base import example_input
 from xautolm.vocabulary import Architecture, ModelFormat, Pooling, Split, Targets
 
 if TYPE_CHECKING:
@@ -38,8 +39,6 @@ WEIGHTS = ("*.onnx*", "*.safetensors", "*.pkl")
 """Files of weights, by which the size of a model is told."""
 NOTE = "export.json"
 """Says what was measured; by it a folder is known to be one of ours, which may be replaced."""
-FORMS = ("classify", "regress")
-"""Forms in which a model gives numbers for a text: their models are one function of tokens."""
 COMPARED_ROWS = 200
 """Rows that both models are asked about."""
 LEAST_EQUAL = 0.995
@@ -123,13 +122,6 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
     exporter = EXPORTERS[model_format]
     _check(best, exporter, target)
     predictor = best.predictor()
-    form = predictor.settings.form
-    if form not in FORMS:
-        raise UsageError(
-            "Only models that give numbers for a text are exported: classifiers and regression.",
-            got=f"a model that answers by {form}",
-            fix="Use the folder best/ as it is.",
-        )
     # Beside the target, so that an earlier export is replaced whole or stays.
     fresh = target.with_name(f".{target.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
@@ -149,8 +141,9 @@ def _check(best: BestModel, exporter: Exporter, target: Path) -> None:
     """Refuse what cannot be exported, before weights are loaded.
 
     Raises:
-        UsageError: A package is missing, or the folder holds something else.
+        UsageError: A package is missing, the winner's form cannot be exported, or the folder holds something else.
         NoModelError: The run has no model yet.
+        DamagedFileError: What lies beside the weights cannot be read.
     """
     if not best.run.best.is_dir():
         raise NoModelError(f"The run in {best.run.root} has no model yet.")
@@ -160,6 +153,13 @@ def _check(best: BestModel, exporter: Exporter, target: Path) -> None:
             "An export needs packages that are not installed.",
             got=f"no {', '.join(missing)}",
             fix=f"Install them: pip install 'xautolm[{exporter.extra}]'",
+        )
+    form = read_record(Answering, best.run.best / ANSWERING).form
+    if FORMS.get(form).answer is None:
+        raise UsageError(
+            "Only models that give numbers for a text are exported: classifiers and regression.",
+            got=f"a model that answers by {form}",
+            fix="Use the folder best/ as it is.",
         )
     is_ours = (target / NOTE).is_file()
     if target.exists() and not is_ours and (target.is_file() or any(target.iterdir())):
@@ -371,16 +371,26 @@ Compared with the model that it was made from:
 
 def _onnx_usage(answering: Answering) -> str:
     """Return Python that asks a model in ONNX."""
-    names = json.dumps(list(answering.labels), ensure_ascii=False)
+    model = trained_model(answering, Architecture.ENCODER, "")
+    answer_of = FORMS.get(answering.form).answer
+    # Models of other forms are refused before anything is written.
+    assert answer_of is not None
+    texts = '["some text"]'
+    if answering.joint and len(model.inputs) > 1:
+        texts = f"[{example_input(model)}]"
+    elif len(model.inputs) > 1:
+        texts = '["some text"], ["another text"]'
     return f"""import onnxruntime
 from transformers import AutoTokenizer
 
-labels = {names}
+labels = {list(answering.labels)}
 tokenizer = AutoTokenizer.from_pretrained("{PLACEHOLDER}")
 session = onnxruntime.InferenceSession("{PLACEHOLDER}/{MODEL}")
-tokens = tokenizer(["some text"], padding=True, truncation=True, return_tensors="np")
+tokens = tokenizer({texts}, padding=True, truncation=True, return_tensors="np")
 inputs = {{item.name: tokens[item.name] for item in session.get_inputs()}}
-(logits,) = session.run(None, inputs)"""
+(rows,) = session.run(None, inputs)
+(logits,) = rows
+print({answer_of(model)})"""
 
 
 def _sentence_usage(answering: Answering) -> str:

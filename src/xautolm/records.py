@@ -473,6 +473,9 @@ class Form:
     usage: Callable[[TrainedModel], str]
     """Returns Python that asks a model in plain transformers, or sentence-transformers; `PATH_TO_THIS_FOLDER` stands
     for the model's folder."""
+    answer: Callable[[TrainedModel], str] | None = None
+    """Returns the Python of a text's answer, from its `logits` and from `labels`; None where a model does not give a
+    text one row of numbers, so that no other format can hold it."""
 
     @property
     def evaluation_share(self) -> float:

@@ -28,15 +28,20 @@ def usage(answering: Answering, architecture: str, prompt: str) -> str:
         architecture: Of the model.
         prompt: An example, for models that generate.
     """
+    model = trained_model(answering, architecture, prompt)
+    return FORMS.get(answering.form).usage(model)
+
+
+def trained_model(answering: Answering, architecture: str, prompt: str) -> TrainedModel:
+    """Return what forms have to know of a model's folder; the arguments are those of `usage`."""
     task = TASKS.get(answering.task)
-    model = TrainedModel(
+    return TrainedModel(
         answering=answering,
         architecture=architecture,
         inputs=tuple(task.inputs),
         problem_type=task.problem_type,
         prompt=prompt,
     )
-    return FORMS.get(answering.form).usage(model)
 
 
 def folder_kind(answering: Answering) -> str:

@@ -21,14 +21,19 @@ print([found["label"] for found in classes if found["score"] > 0.5])"""
 
 def usage(model: TrainedModel) -> str:
     """Return Python that asks a classifier for the class of a text, or for all of its labels."""
-    has_many_labels = model.problem_type == Targets.INDICATORS
     if model.answering.pooling is Pooling.MEAN:
-        likeliest_class = "labels[logits.argmax()]"
-        # A logit above 0 is a probability above one half.
-        all_labels = "[label for label, logit in zip(labels, logits) if logit > 0]"
-        return mean_pooled_usage(model, all_labels if has_many_labels else likeliest_class)
+        return mean_pooled_usage(model, answer(model))
+    has_many_labels = model.problem_type == Targets.INDICATORS
     template = ALL_LABELS if has_many_labels else LIKELIEST_CLASS
     return template.format(example=example_input(model))
+
+
+def answer(model: TrainedModel) -> str:
+    """Return the Python of the class of a text, or of its labels, from `logits` and `labels`."""
+    if model.problem_type == Targets.INDICATORS:
+        # A logit above 0 is a probability above one half.
+        return "[label for label, logit in zip(labels, logits) if logit > 0]"
+    return "labels[logits.argmax()]"
 
 
 FORM = Form(
@@ -40,4 +45,5 @@ FORM = Form(
     chooses_class=True,
     validation_passes=1.0,
     usage=usage,
+    answer=answer,
 )

@@ -17,13 +17,15 @@ print(found["score"] * {deviation} + {mean})"""
 def usage(model: TrainedModel) -> str:
     """Return Python that asks a model for the number of a text, in the data's own units."""
     answering = model.answering
-    mean = answering.mean
-    deviation = answering.deviation
     if answering.pooling is Pooling.MEAN:
-        in_units = f"logits[0] * {deviation} + {mean}"
-        return mean_pooled_usage(model, in_units)
+        return mean_pooled_usage(model, answer(model))
     example = example_input(model)
-    return NUMBER.format(example=example, mean=mean, deviation=deviation)
+    return NUMBER.format(example=example, mean=answering.mean, deviation=answering.deviation)
+
+
+def answer(model: TrainedModel) -> str:
+    """Return the Python of the number of a text, in the data's own units, from `logits`."""
+    return f"logits[0] * {model.answering.deviation} + {model.answering.mean}"
 
 
 FORM = Form(
@@ -35,4 +37,5 @@ FORM = Form(
     has_linear_head=True,
     validation_passes=1.0,
     usage=usage,
+    answer=answer,
 )
