@@ -89,6 +89,18 @@ def test_an_export_answers_as_the_original(run: RunFolder, model_format: ModelFo
 
 
 @pytest.mark.slow
+def test_a_model_of_8_bits_too_large_for_one_file_has_its_weights_beside_it(
+    run: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr("xautolm.finetuning.onnx.LARGEST_FILE", 1000)
+    exported = export(run, ModelFormat.ONNX_INT8)
+    assert exported.equal > 0.5
+    names = {path.name for path in (run.root / "onnx-int8").glob("*.onnx*")}
+    assert names == {"model.onnx", "model.onnx.data"}
+
+
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::DeprecationWarning", "ignore::FutureWarning")
 @pytest.mark.parametrize("family", [*FAMILIES, *OTHERS])
 def test_every_family_of_classifiers_answers_alike_in_onnx(tmp_path: Path, family: str) -> None:

@@ -80,6 +80,8 @@ def quantise(source: Path, target: Path) -> None:
     """Write a model with weights of 8 bits, each row with its own scale; activations are quantised as they come."""
     from onnxruntime.quantization import QuantType, quantize_dynamic
 
+    # A large model's weights lie beside the file, which then holds nothing but the graph.
+    whole_bytes = sum(file.stat().st_size for file in source.parent.glob(f"{source.name}*"))
     with quietly():
         quantize_dynamic(
             source,
@@ -87,7 +89,7 @@ def quantise(source: Path, target: Path) -> None:
             # A scale for each row of a matrix costs a few bytes, and one for all would serve the largest row only.
             per_channel=True,
             weight_type=QuantType.QInt8,
-            use_external_data_format=source.stat().st_size > LARGEST_FILE,
+            use_external_data_format=whole_bytes > LARGEST_FILE,
         )
 
 
