@@ -9,10 +9,12 @@ from pathlib import Path
 import pytest
 
 from tests.finetuning.conftest import Order
+from xautolm.execution.local import left_outcome
 from xautolm.finetuning import costs_of_use
 from xautolm.finetuning.costs_of_use import weight_bytes, with_costs_of_use
 from xautolm.finetuning.run import run
 from xautolm.testing import success
+from xautolm.trial_folder import TrialFolder
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::DeprecationWarning"),
@@ -48,6 +50,22 @@ def test_a_measurement_that_fails_costs_no_trial_its_result(
     assert outcome.succeeded and outcome.latency is None and outcome.model_size == 0
     (note,) = outcome.adjustments
     assert note.startswith("latency was not measured: ")
+
+
+def test_a_process_that_is_killed_while_it_measures_has_left_its_scores(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def be_killed(*values: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(costs_of_use, "Predictor", be_killed)
+    (folder / "model").mkdir(parents=True)
+    spec = replace(order(epochs=1), measures_latency=True)
+    with pytest.raises(KeyboardInterrupt):
+        with_costs_of_use(success(f1_macro=0.5), spec, folder, None)
+    outcome = left_outcome(TrialFolder(folder))
+    assert outcome is not None and outcome.succeeded and outcome.metrics == {"f1_macro": 0.5}
+    assert outcome.adjustments == ("latency was not measured: the process ended before",)
 
 
 def test_no_time_is_spent_on_it_after_the_limit(

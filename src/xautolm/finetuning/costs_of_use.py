@@ -41,6 +41,10 @@ def with_costs_of_use(
     # The grace after a time limit is meant for writing results; a trial that used its time up is not put at risk.
     if deadline is not None and time.monotonic() >= deadline:
         return _without_latency(outcome, "no time was left")
+    # The second loading may pass the memory or the time that the trial is limited to, and the process is killed then:
+    # what a trial has left counts, so that it keeps its scores.
+    untimed = _without_latency(outcome, "the process ended before")
+    TrialFolder(folder).write_outcome(untimed)
     # What training held: the model is loaded once more, as people will load it.
     release_memory()
     try:
