@@ -209,6 +209,24 @@ def test_what_cannot_be_exported_is_refused_before_weights_are_loaded(
         export(run, ModelFormat.ONNX)
 
 
+def test_folders_that_an_export_may_not_replace(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    without_packages(monkeypatch)
+    with pytest.raises(UsageError, match="holds the winner alone"):
+        export(run, ModelFormat.ONNX, run.best / "onnx")
+    with pytest.raises(UsageError, match="holds something else"):
+        export(run, ModelFormat.ONNX, run.root)
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="holds something else"):
+        export(run, ModelFormat.ONNX, tmp_path / "file")
+    with pytest.raises(UsageError, match="cannot be written"):
+        export(run, ModelFormat.ONNX, tmp_path / "file" / "onnx")
+    # Longer than any file system takes; a folder without rights is told in the same way.
+    with pytest.raises(UsageError, match="cannot be read"):
+        export(run, ModelFormat.ONNX, tmp_path / ("long" * 100))
+
+
 def test_a_model_that_writes_is_refused(run: RunFolder, monkeypatch: pytest.MonkeyPatch) -> None:
     without_packages(monkeypatch)
     path = run.best / "xautolm.json"

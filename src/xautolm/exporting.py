@@ -116,7 +116,8 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
             exported, or the export in the same number format answers differently.
         NoModelError: The run has no model yet.
     """
-    target = (out or run.root / model_format.value).absolute()
+    # Where it leads, if it is a link: the link itself would be replaced, and what it led to stay as it was.
+    target = (out or run.root / model_format.value).resolve()
     # On the processor, where exports are asked: answers of a GPU differ in the last digits.
     best = BestModel(run, device="cpu")
     exporter = EXPORTERS[model_format]
@@ -161,8 +162,28 @@ def _check(best: BestModel, exporter: Exporter, target: Path) -> None:
             got=f"a model that answers by {form}",
             fix="Use the folder best/ as it is.",
         )
-    is_ours = (target / NOTE).is_file()
-    if target.exists() and not is_ours and (target.is_file() or any(target.iterdir())):
+    _check_target(best.run, target)
+
+
+def _check_target(run: RunFolder, target: Path) -> None:
+    """Refuse a folder that an export may not replace.
+
+    Raises:
+        UsageError: It lies in the winner's, holds something else, or cannot be looked at.
+    """
+    # The next winner takes the place of the whole folder, and a push or a measurement would take both models for one.
+    if target.is_relative_to(run.best.resolve()):
+        raise UsageError(
+            "The winner's own folder holds the winner alone.",
+            got=target,
+            fix="Choose another with --out.",
+        )
+    try:
+        is_ours = (target / NOTE).is_file()
+        is_free = is_ours or not target.exists() or (target.is_dir() and not any(target.iterdir()))
+    except OSError as error:
+        raise UsageError("The folder of the export cannot be read.", got=error) from None
+    if not is_free:
         raise UsageError(
             "The folder of the export holds something else.",
             got=target,
