@@ -111,13 +111,22 @@ def test_a_second_push_deletes_what_only_the_earlier_model_had(
 ) -> None:
     push(planned_upload(run, NAME))
     shelf = hub.shelves[NAME]
-    shelf.files |= {"LICENSE": b"mine", ".gitattributes": b"* lfs"}
+    people_added = {
+        "LICENSE": b"mine",
+        ".gitattributes": b"* lfs",
+        "LICENSE.txt": b"mine",
+        "results.json": b"{}",
+        "onnx/config.json": b"{}",
+    }
+    shelf.files |= people_added | {"generation_config.json": b"{}", "vocab.txt": b"words"}
     (run.best / "2_Dense" / "model.safetensors").unlink()
     (run.best / "model.safetensors").write_bytes(b"better weights")
     push(planned_upload(run, NAME))
     assert "2_Dense/model.safetensors" not in shelf.files
     assert shelf.files["model.safetensors"] == b"better weights"
     assert shelf.files["LICENSE"] == b"mine" and ".gitattributes" in shelf.files
+    assert people_added.items() <= shelf.files.items()
+    assert not {"generation_config.json", "vocab.txt"} & set(shelf.files)
 
 
 def test_a_plan_sends_nothing_and_needs_no_token(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,12 +22,28 @@ from xautolm.zoo.hub_errors import explained
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
 
-MODEL_FILES = ("*.json", "*.safetensors", "*.txt", "*.model", "*.jinja", "[0-9]*_*/*")
-"""What an earlier push may have left that belongs to its model, and would be loaded beside the new one.
+MODEL_FILES = (
+    "*.safetensors",
+    "*.safetensors.index.json",
+    "*config.json",
+    "xautolm.json",
+    "modules.json",
+    "config_sentence_transformers.json",
+    "tokenizer*.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.jinja",
+)
+"""What an earlier push may have left beside the card that belongs to its model, and would be loaded beside the new one.
 
-All that transformers, tokenizers and sentence-transformers write; what people add on the hub (a licence, pictures,
-`.gitattributes`) stays.
+All that transformers, tokenizers and sentence-transformers write, by name: what people add on the hub (`LICENSE.txt`,
+pictures, results, a folder with another format) stays.
 """
+MODULE_FILES = re.compile(r"\d+_\w+/[^/]+")
+"""The same in the folder of a module of sentence-transformers, such as `2_Dense/model.safetensors`."""
 UNAUTHORIZED = 401
 """Status of HTTP: the token is not known."""
 FORBIDDEN = 403
@@ -139,14 +156,20 @@ def _commit(client: HfApi, upload: Upload) -> CommitInfo:
         operations.append(addition)
     # Whoever loads the repository would get the earlier model's parts beside the new one's.
     for place in client.list_repo_files(upload.repository):
-        is_of_a_model = any(fnmatch(place, pattern) for pattern in MODEL_FILES)
-        if is_of_a_model and place not in upload.sizes:
+        if _is_of_a_model(place) and place not in upload.sizes:
             operations.append(CommitOperationDelete(path_in_repo=place))
     # One commit, which the hub shows whole or not at all, however long its files take to arrive.
     run_id = upload.run.info().id
     return client.create_commit(
         upload.repository, operations, commit_message=f"Model of run {run_id}, found by xautolm"
     )
+
+
+def _is_of_a_model(place: str) -> bool:
+    """Return whether a file of a repository may be part of a model that was pushed."""
+    if "/" in place:
+        return MODULE_FILES.fullmatch(place) is not None
+    return any(fnmatch(place, pattern) for pattern in MODEL_FILES)
 
 
 def _checked_name(repository: str) -> str:
@@ -157,7 +180,7 @@ def _checked_name(repository: str) -> str:
     """
     from huggingface_hub.errors import HFValidationError
 
-    # Documented, and left out of its list of exports.
+    # Documented, and in the list of exports, which is computed: mypy cannot follow it.
     from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]
 
     name = read_hub_name(repository)
