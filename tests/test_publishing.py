@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,18 @@ def test_a_hub_in_trouble(hub: SmallHub, run: RunFolder) -> None:
     hub.add(NAME, {}, private=True, status=500)
     message = refusal(planned_upload(run, NAME))
     assert f"cannot be pushed to {NAME}" in message and "HTTP 500" in message
+
+
+def test_a_card_that_the_hub_refuses(hub: SmallHub, run: RunFolder) -> None:
+    upload = planned_upload(run, NAME)
+    message = refusal(replace(upload, card=upload.card.replace("value: 0.5", "value: .nan")))
+    assert "Invalid metadata in README.md" in message and "'value': nan" in message
+    assert "--dry-run" in message and "network" not in message
+
+
+def test_what_the_hub_says_against_a_push_is_told(hub: SmallHub, run: RunFolder) -> None:
+    hub.add(NAME, {}, private=True, status=422)
+    assert "the hub refuses it (HTTP 422): no" in refusal(planned_upload(run, NAME))
 
 
 def test_a_hub_that_is_not_there(

@@ -16,7 +16,7 @@ from xautolm.errors import DamagedFileError, NoModelError, UsageError
 from xautolm.report.usage import PLACEHOLDER
 from xautolm.run_folder import RunFolder, holds_adapters
 from xautolm.settings import hub_is_offline
-from xautolm.zoo.hub import read_hub_name
+from xautolm.zoo.hub import MOST_LETTERS, read_hub_name
 from xautolm.zoo.hub_errors import explained
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ MODULE_FILES = re.compile(r"\d+_\w+/[^/]+")
 """The same in the folder of a module of sentence-transformers, such as `2_Dense/model.safetensors`."""
 UNAUTHORIZED = 401
 """Status of HTTP: the token is not known."""
+REFUSED = frozenset({400, 409, 413, 422})
+"""Statuses of HTTP: what was sent cannot be taken, and the answer says why; once more is no cure."""
 FORBIDDEN = 403
 """Status of HTTP: the token is known, and may not do this."""
 PUSH_AGAIN = "Check the network, proxy and HF_ENDPOINT, then push again: the files are shown together or not at all."
@@ -261,8 +263,13 @@ def _in_words(upload: Upload) -> Iterator[None]:
     except Exception as error:
         reason = explained(error, upload.repository, "")["reason"]
         fix = PUSH_AGAIN
-        status = error.response.status_code if isinstance(error, HfHubHTTPError) else None
-        if status == UNAUTHORIZED:
+        # What the hub has to say against a card, the client raises from its answer.
+        answer = error.__cause__ if isinstance(error, ValueError) else error
+        status = answer.response.status_code if isinstance(answer, HfHubHTTPError) else None
+        if status in REFUSED:
+            reason = f"the hub refuses it (HTTP {status}): {_in_one_line(error)}"
+            fix = "Look at the name, the files and the card with --dry-run, and mend what the hub names."
+        elif status == UNAUTHORIZED:
             fix = "Replace it with `hf auth login`, or set HF_TOKEN to another."
         elif status == FORBIDDEN:
             owner, _, _ = upload.repository.partition("/")
@@ -272,3 +279,9 @@ def _in_words(upload: Upload) -> Iterator[None]:
             fix = "Use a token with the right to write, or push under a name of your own."
         sentence = f"The model cannot be pushed to {upload.repository}."
         raise UsageError(sentence, got=reason, fix=fix) from error
+
+
+def _in_one_line(error: Exception) -> str:
+    """Return what the hub says against a push, without what the client adds to it."""
+    message = getattr(error, "server_message", None) or str(error)
+    return " ".join(message.split())[:MOST_LETTERS]
