@@ -45,16 +45,17 @@ from xautolm.run_folder import RunFolder
 
 WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "text", "another", "on", "the", *CLASSES]
 WORDS += [str(number) for number in range(30)]
-SHAPE = {
+DECODER = {
     "vocab_size": len(WORDS),
     "hidden_size": 32,
     "num_hidden_layers": 2,
     "num_attention_heads": 2,
     "intermediate_size": 64,
-    "max_position_embeddings": 40,
     "initializer_range": 0.5,
     "pad_token_id": 0,
 }
+SHAPE = {**DECODER, "max_position_embeddings": 40}
+"""Of encoders, which have a table of positions."""
 DISTILBERT = {
     "vocab_size": len(WORDS),
     "dim": 32,
@@ -73,15 +74,6 @@ FAMILIES: dict[str, tuple[type[PreTrainedModel], PreTrainedConfig]] = {
     "roberta": (RobertaForSequenceClassification, RobertaConfig(**SHAPE)),
 }
 """Every kind of head that a folder of sentence-transformers can hold."""
-DECODER = {
-    "vocab_size": len(WORDS),
-    "hidden_size": 32,
-    "num_hidden_layers": 2,
-    "num_attention_heads": 2,
-    "intermediate_size": 64,
-    "initializer_range": 0.5,
-    "pad_token_id": 0,
-}
 OTHERS: dict[str, tuple[type[PreTrainedModel], PreTrainedConfig]] = {
     "xlm-roberta": (XLMRobertaForSequenceClassification, XLMRobertaConfig(**SHAPE)),
     "modernbert": (
