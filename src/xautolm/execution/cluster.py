@@ -73,6 +73,8 @@ SMALL_JSON = 2**20
 far smaller, tokenizers larger."""
 FETCHERS = 4
 """Models that are fetched at the same time."""
+NODE_LABEL = "ray.io/node-id"
+"""Label that Ray gives every machine: its number there."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -106,6 +108,8 @@ class Away:
     spec: TrialSpec
     folder: Path
     task: ObjectRef[Report]
+    machines: frozenset[str]
+    """Those that it may come to, by their numbers in Ray."""
     node: str = ""
     """Where it runs, as soon as that is known."""
     written: int = 0
@@ -194,6 +198,8 @@ class RayExecutor:
         """Machines that were lost, also before the cluster itself has noticed."""
         self.parcels: dict[str, Parcel | None] = {}
         """By the path of a folder; None where all machines have it."""
+        self.required: tuple[str, ...] = ()
+        """Folders that are not sent, and that every machine must have."""
         self.refreshed = -math.inf
         self.fetchers = ThreadPoolExecutor(FETCHERS, thread_name_prefix="xautolm-fetch")
         self.is_closed = False
@@ -280,10 +286,18 @@ class RayExecutor:
         Raises:
             UsageError: A machine lacks one.
         """
-        wanted: dict[str, dict[str, int]] = {folder: {} for folder in folders}
-        answers = {
-            machine.name: machine.actor.lacks.remote(wanted) for machine in self._described()
-        }
+        # Machines that join later must have them, too.
+        self.required = tuple(folders)
+        self._check_folders(self._described())
+
+    def _check_folders(self, machines: Collection[Machine]) -> None:
+        """Raise if a machine lacks a folder that is required of all.
+
+        Raises:
+            UsageError: It does.
+        """
+        wanted: dict[str, dict[str, int]] = {folder: {} for folder in self.required}
+        answers = {machine.name: machine.actor.lacks.remote(wanted) for machine in machines}
         for name, answer in answers.items():
             missing = ray.get(answer, timeout=JOIN_SECONDS)
             if missing:
@@ -302,8 +316,13 @@ class RayExecutor:
             parcel = self._parcel(path, is_sent_anyway=is_sent_anyway)
             if parcel is not None:
                 parcels.append(parcel)
-        task = self.place.remote(to_plain(spec), parcels, self.prefix, self.on_gpu)
-        self.trials[spec.number] = Away(spec=spec, folder=folder, task=task)
+        # Ray would also use a machine that has not yet said what it is, or that was refused.
+        nodes = [machine.node for machine in self._described()]
+        place = self.place.options(label_selector={NODE_LABEL: f"in({','.join(nodes)})"})
+        task = place.remote(to_plain(spec), parcels, self.prefix, self.on_gpu)
+        self.trials[spec.number] = Away(
+            spec=spec, folder=folder, task=task, machines=frozenset(nodes)
+        )
 
     def running(self) -> dict[int, Path]:
         """Return the folders of the running trials by number."""
@@ -435,12 +454,28 @@ class RayExecutor:
             try:
                 facts = _facts_of(machine)
                 _check_versions(facts)
+                self._check_folders([machine])
             except (UsageError, RayError) as error:
-                self.say(f"{machine.name} joined the cluster and is not used: {error}")
-                self._lose(machine.node)
+                self._refuse(machine, error)
                 continue
             machine.facts, machine.joining = facts, None
+            # What all machines had so far, this one may lack.
+            self.parcels = {path: sent for path, sent in self.parcels.items() if sent is not None}
             self.say(f"{machine.name} joined the cluster")
+        self._let_go_of_unplaced()
+
+    def _refuse(self, machine: Machine, error: Exception) -> None:
+        """Leave a machine that joined alone, as long as it is there."""
+        del self.machines_by_node[machine.node]
+        self.lost.add(machine.node)
+        ray.kill(machine.actor)
+        self.say(f"{machine.name} joined the cluster and is not used: {error}")
+
+    def _let_go_of_unplaced(self) -> None:
+        """Cancel trials that wait for machines which have all gone: they would wait for ever."""
+        for trial in self.trials.values():
+            if not trial.node and trial.machines.isdisjoint(self.machines_by_node):
+                ray.cancel(trial.task, force=True)
 
     def _lose(self, node: str) -> None:
         """Let go of a machine; nothing where that was done already."""
@@ -448,6 +483,12 @@ class RayExecutor:
         machine = self.machines_by_node.pop(node, None)
         if machine is not None:
             self.say(f"{machine.name} is lost to the search; its trials are tried again elsewhere")
+
+    def _replace_actor(self, node: str) -> None:
+        """Let a machine whose actor died have another, as if it joined anew, if it is there still."""
+        machine = self.machines_by_node.pop(node, None)
+        if machine is not None:
+            self.say(f"{machine.name} lost its process for trials and gets another")
 
     def _parcel(self, path: str, *, is_sent_anyway: bool) -> Parcel | None:
         """Return a folder as references to its content; None where every machine has it under its path."""
@@ -478,8 +519,15 @@ class RayExecutor:
         for machine in self._described():
             if machine.news is not None and _is_there(machine.news):
                 news, machine.news = machine.news, None
-                with suppress(RayError):
+                try:
                     self._note(machine, ray.get(news))
+                except ActorDiedError:
+                    # Of a machine with trials, those tell whether it was lost as a whole.
+                    if all(trial.node != machine.node for trial in self.trials.values()):
+                        self._replace_actor(machine.node)
+                except RayError as error:
+                    # It is asked again.
+                    logger.info("%s did not say how its trials go on: %s", machine.name, error)
             if machine.news is None and now - machine.asked >= PROGRESS_SECONDS:
                 machine.asked = now
                 offsets = {number: trial.written for number, trial in self.trials.items()}
@@ -547,8 +595,7 @@ class RayExecutor:
                 if node == trial.node or node in str(cause):
                     self._lose(node)
         if isinstance(cause, ActorDiedError):
-            # The machine may be there still, and gets another actor.
-            self.machines_by_node.pop(trial.node, None)
+            self._replace_actor(trial.node)
         if isinstance(cause, RayError):
             message = f"its machine, or a process there, was lost ({type(cause).__name__})"
             return failed(Failure(kind=FailureKind.INTERRUPTED, message=message))

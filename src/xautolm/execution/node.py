@@ -96,6 +96,7 @@ class Node:
         self.executor: LocalExecutor | None = None
         # The executor is no place for two threads at once.
         self.lock = asyncio.Lock()
+        self.described = asyncio.Event()
         self.unpacking = asyncio.Lock()
         self.waiting: dict[int, asyncio.Future[TrialOutcome]] = {}
         self.cancelled: set[int] = set()
@@ -119,6 +120,7 @@ class Node:
             launcher.begin()
             self.executor = LocalExecutor(launcher, self.settings.entry)
             self.looking = asyncio.create_task(self._look())
+        self.described.set()
         return NodeFacts(
             host=socket.gethostname(),
             versions=installed_versions(),
@@ -148,6 +150,8 @@ class Node:
             parcels: Folders that this machine may lack.
             gpu: UUID of the GPU that the trial was given; empty without.
         """
+        # One that waited for this machine may be here before the machine knows itself.
+        await self.described.wait()
         for parcel in parcels:
             await self._receive(parcel)
         spec = self._localised(from_plain(TrialSpec, order), parcels, gpu)
@@ -156,7 +160,7 @@ class Node:
         folder.root.mkdir(parents=True)
         ended = asyncio.get_running_loop().create_future()
         async with self.lock:
-            assert self.executor is not None, "a node is asked to describe itself first"
+            assert self.executor is not None
             if number in self.cancelled:
                 return _report(failed(CANCELLED), folder, spec)
             self.waiting[number] = ended
