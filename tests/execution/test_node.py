@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sys
 from collections.abc import Coroutine
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from xautolm.errors import UsageError
-from xautolm.execution.node import Node, NodeSettings, Report, own_folder
+from xautolm.execution.local import LocalExecutor
+from xautolm.execution.node import Node, NodeSettings, Report, own_folder, use_own_environment
 from xautolm.execution.parcels import Chunk, packed, sizes_of
 from xautolm.hardware import installed_versions
+from xautolm.records import TrialOutcome
 from xautolm.serialization import to_plain
-from xautolm.settings import cache_folder
+from xautolm.settings import GPUS_VARIABLE, THREAD_VARIABLES, cache_folder
 from xautolm.testing import made_up_spec
 from xautolm.testing.executors import ENTRY, SCORE, SUCCEED, WAIT
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -108,6 +112,40 @@ def test_a_trial_is_stopped_or_refused_when_it_comes_late(tmp_path: Path) -> Non
         await node.close()
 
     on_node(play())
+
+
+def test_who_waits_for_a_trial_hears_when_its_end_cannot_be_noted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def play() -> None:
+        node = Node(SETTINGS)
+        # One that comes before the machine knows itself waits for that.
+        early = asyncio.create_task(node.run(to_plain(made_up_spec(0, play=SUCCEED)), [], ""))
+        await node.describe()
+        assert (await early).outcome.succeeded
+
+        def fail(self: LocalExecutor, trial: object, code: object) -> TrialOutcome:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+        with monkeypatch.context() as patch:
+            patch.setattr(LocalExecutor, "_conclude", fail)
+            with pytest.raises(OSError, match="No space left"):
+                await node.run(to_plain(made_up_spec(1, play=SUCCEED)), [], "")
+        # The machine goes on.
+        later = await node.run(to_plain(made_up_spec(2, play=SUCCEED)), [], "")
+        assert later.outcome.succeeded
+        await node.close()
+
+    on_node(play())
+
+
+def test_what_ray_set_in_the_environment_is_taken_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    names = (*THREAD_VARIABLES, GPUS_VARIABLE)
+    for name in names:
+        monkeypatch.setenv(name, "")
+    use_own_environment()
+    started_with = psutil.Process().environ()
+    assert [os.environ.get(name) for name in names] == [started_with.get(name) for name in names]
 
 
 def test_what_differs_under_a_path_is_lacking(tmp_path: Path) -> None:

@@ -27,7 +27,7 @@ from xautolm.execution.parcels import CHUNK_BYTES, Parcel, holds, sizes_of, unpa
 from xautolm.hardware import installed_versions, system_profile, trial_places
 from xautolm.records import SystemProfile, TrialOutcome, TrialSpec
 from xautolm.serialization import from_plain, to_plain
-from xautolm.settings import THREAD_VARIABLES, cache_folder
+from xautolm.settings import GPUS_VARIABLE, THREAD_VARIABLES, cache_folder
 from xautolm.trial_folder import TrialFolder
 
 LOOK_SECONDS = 0.05
@@ -222,11 +222,27 @@ class Node:
         """Hold trials to their limits, and pass on what they end with."""
         assert self.executor is not None
         while not self.is_closed:
-            async with self.lock:
-                ended = await asyncio.to_thread(self.executor.finished, LOOK_SECONDS)
+            try:
+                async with self.lock:
+                    ended = await asyncio.to_thread(self.executor.finished, LOOK_SECONDS)
+            except Exception as error:
+                # As of a full disk. Whoever waits for a trial must hear of it, and nobody else would.
+                self._give_up(error)
+                ended = []
             for number, outcome in ended:
-                self.waiting.pop(number).set_result(outcome)
+                waiter = self.waiting.pop(number, None)
+                if waiter is not None and not waiter.done():
+                    waiter.set_result(outcome)
             await asyncio.sleep(LOOK_SECONDS)
+
+    def _give_up(self, error: Exception) -> None:
+        """Stop all trials, of which some may have ended unseen, and let them fail with an error of the machine."""
+        assert self.executor is not None
+        for number, waiter in self.waiting.items():
+            self.executor.cancel(number)
+            if not waiter.done():
+                waiter.set_exception(error)
+        self.waiting.clear()
 
     async def _receive(self, parcel: Parcel) -> None:
         # Two trials that begin at once must not write one folder.
@@ -258,13 +274,14 @@ class Node:
 
 
 def use_own_environment() -> None:
-    """Take back what Ray set in the environment of this process: the number of threads of numerical libraries.
+    """Take back what Ray set in the environment of this process, which trials inherit.
 
-    It is 1 for actors that ask for no core, and trials inherit the environment.
+    For an actor that asks for no core and no GPU, that is one thread for numerical libraries, and with some versions of
+    Ray (in later ones, with RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO) no GPU in sight.
     """
     # What the process was started with; Ray sets its variables afterwards.
     inherited = psutil.Process().environ()
-    for name in THREAD_VARIABLES:
+    for name in (*THREAD_VARIABLES, GPUS_VARIABLE):
         if name in inherited:
             os.environ[name] = inherited[name]
         else:
