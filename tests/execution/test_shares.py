@@ -19,6 +19,8 @@ HEAD = Capacity(cpus=0, gpus=0)
         ([SMALL, LARGE], None, False, Share(cpus=4), [1, 4]),
         ([SMALL], 16, False, Share(cpus=0.25), [16]),
         ([SMALL], 3, False, Share(cpus=1), [4]),
+        # The smallest part that Ray counts, however many are asked for.
+        ([SMALL], 100_000, False, Share(cpus=0.0001), [40_000]),
         ([SMALL], 7, False, Share(cpus=0.5714), [7]),
         ([WITH_GPUS, WITH_ONE], None, True, Share(cpus=4, gpus=1), [4, 1]),
         ([WITH_GPUS, SMALL], 8, True, Share(cpus=2, gpus=0.5), [8, 0]),

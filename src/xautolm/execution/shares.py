@@ -74,4 +74,6 @@ def _whole(cpus: float) -> float:
 
 
 def _part(share: float) -> float:
-    return math.floor(share * RESOLUTION) / RESOLUTION
+    """Return a part of a core or a GPU as Ray can count it, of which the smallest is not nothing."""
+    parts = max(1, math.floor(share * RESOLUTION))
+    return parts / RESOLUTION
