@@ -5,6 +5,7 @@ The first test kills one of them; the others need no more than the head, and so 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import sys
@@ -35,7 +36,7 @@ ray = pytest.importorskip("ray", reason="Ray is not built for this Python")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from xautolm.execution.cluster import RayExecutor  # noqa: E402
+from xautolm.execution.cluster import RayExecutor, _rename_paths  # noqa: E402
 
 pytestmark = [
     pytest.mark.cluster,
@@ -199,15 +200,85 @@ def test_a_machine_whose_process_for_trials_dies_gets_another(
     (tmp_path / "0").mkdir()
     executor.start(made_up_spec(0, play=WAIT), tmp_path / "0")
     wait_for_evaluation(executor, TrialFolder(tmp_path / "0"))
-    ray.kill(executor.machines_by_node[executor.trials[0].node].actor)
+    (first,) = executor.machines_by_node.values()
+    ray.kill(first.actor)
     failure = outcomes(executor, 1)[0].failure
     assert failure is not None and failure.kind is FailureKind.INTERRUPTED
+    wait_for_slots(executor, 2)
+    # Another one dies while nothing runs there.
+    (second,) = executor.machines_by_node.values()
+    ray.kill(second.actor)
     deadline = time.monotonic() + patience(60)
-    while executor.slots() < 2 and time.monotonic() < deadline:
-        time.sleep(0.2)
+    while second in executor.machines_by_node.values() and time.monotonic() < deadline:
+        assert executor.finished(0.0) == []
+        time.sleep(0.1)
+    wait_for_slots(executor, 2)
+    (third,) = executor.machines_by_node.values()
+    assert len({first.actor, second.actor, third.actor}) == 3
     (tmp_path / "1").mkdir()
     executor.start(made_up_spec(1, play=SUCCEED), tmp_path / "1")
     assert outcomes(executor, 1)[1].succeeded
+
+
+def wait_for_slots(executor: RayExecutor, slots: int) -> None:
+    """Wait until machines for so many trials have said what they are."""
+    deadline = time.monotonic() + patience(60)
+    while executor.slots() < slots and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert executor.slots() == slots
+
+
+def test_a_machine_that_joins_gets_trials_when_it_is_found_fit(
+    cluster: Cluster, executor_of: Callable[..., RayExecutor], tmp_path: Path
+) -> None:
+    said: list[str] = []
+    executor = executor_of(ENTRY, parallel=2, say=said.append)
+    (head,) = executor.machines_by_node
+    # As a folder that the first machine has, and the second lacks.
+    executor.required = (str(tmp_path / "gone"),)
+    executor.parcels["at-head"] = None
+    node = cluster.add_node(num_cpus=2, num_gpus=0, object_store_memory=STORE_BYTES)
+    try:
+        # It is there, but has not said what it is; then it is refused. No trial may come to it either way.
+        assert places_of_trials(executor, tmp_path, range(2)) == {head}
+        deadline = time.monotonic() + patience(60)
+        while not said and time.monotonic() < deadline:
+            executor.slots()
+            time.sleep(0.1)
+        assert len(said) == 1 and "is not used: A machine of the cluster lacks a folder" in said[0]
+        assert places_of_trials(executor, tmp_path, range(2, 4)) == {head}
+
+        executor.required = ()
+        executor.lost.clear()
+        wait_for_slots(executor, 4)
+        # Which models it lacks is asked anew.
+        assert executor.parcels == {}
+        assert places_of_trials(executor, tmp_path, range(4, 8)) == {head, node.node_id}
+    finally:
+        cluster.remove_node(node)
+
+
+def places_of_trials(executor: RayExecutor, folder: Path, numbers: range) -> set[str]:
+    """Run trials, and return the machines that they were run on."""
+    trials = []
+    for number in numbers:
+        (folder / str(number)).mkdir()
+        executor.start(made_up_spec(number, play=SUCCEED), folder / str(number))
+        trials.append(executor.trials[number])
+    ended = outcomes(executor, len(numbers))
+    assert all(outcome.succeeded for outcome in ended.values())
+    return {trial.node for trial in trials}
+
+
+def test_paths_in_a_model_are_those_of_this_machine_again(tmp_path: Path) -> None:
+    remote, local = '/root/nodes/received/home/jos\u00e9/"a"', '/home/jos\u00e9/"a"'
+    for name, is_ascii in (("escaped.json", True), ("plain.json", False)):
+        text = json.dumps(
+            {"base": remote, "deeper": {"file": f"{remote}/x"}}, ensure_ascii=is_ascii
+        )
+        (tmp_path / name).write_text(text, encoding="utf-8")
+        _rename_paths(tmp_path, remote, local)
+        assert read_json(tmp_path / name) == {"base": local, "deeper": {"file": f"{local}/x"}}
 
 
 def test_what_a_cluster_cannot_do_is_said_before_a_trial(
@@ -239,15 +310,23 @@ def test_there_must_be_a_cluster(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as unused:
         # Bound, and nobody listens.
         unused.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{unused.getsockname()[1]}"
-        with pytest.raises(UsageError, match=r"no Ray cluster at this address(.|\n)*ray start"):
-            RayExecutor(address, ENTRY)
+        address_of_gone = f"127.0.0.1:{unused.getsockname()[1]}"
+        for nowhere in (address_of_gone, "head..local:6379", f"{'a' * 64}:6379"):
+            with pytest.raises(UsageError, match=r"no Ray cluster at this address(.|\n)*ray start"):
+                RayExecutor(nowhere, ENTRY)
     for address, problem in (
         ("head", "Not the address"),
         ("ray://head:10001", "not through Ray's client"),
     ):
         with pytest.raises(UsageError, match=problem):
             RayExecutor(address, ENTRY)
+    # Of a cluster that is gone: Ray would wait two minutes, and then end this process.
+    monkeypatch.setenv("RAY_ADDRESS", address_of_gone)
+    with pytest.raises(UsageError, match=r"no Ray cluster at this address(.|\n)*ray start"):
+        RayExecutor("auto", ENTRY)
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    with pytest.raises(UsageError, match="not through Ray's client"):
+        RayExecutor("auto", ENTRY)
     with pytest.raises(UsageError, match="Ray chooses the GPU"):
         RayExecutor(address, ENTRY, device="cuda:1")
 

@@ -10,8 +10,10 @@ The only module that imports Ray, which is an extra.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+import shutil
 import signal
 import socket
 import time
@@ -23,6 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ray
+from ray._private.services import get_ray_address_from_environment
 from ray.exceptions import (
     ActorDiedError,
     GetTimeoutError,
@@ -631,16 +634,30 @@ class RayExecutor:
         for name, size in report.weights.items():
             path = fresh / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            with path.open("wb") as file:
-                while file.tell() < size:
-                    answer = machine.actor.read.remote(trial.spec.number, name, file.tell())
-                    try:
-                        file.write(ray.get(answer))
-                    except RayError:
-                        return False
+            if not _has_copied(machine, trial.spec.number, name, size, path):
+                shutil.rmtree(fresh, ignore_errors=True)
+                return False
         _rename_paths(fresh, report.model, trial.spec.card.path)
         fresh.replace(model)
         return True
+
+
+def _has_copied(machine: Machine, number: int, name: str, size: int, path: Path) -> bool:
+    """Bring a file of a trial's model here; return whether its machine has given all of it."""
+    with path.open("wb") as file:
+        while file.tell() < size:
+            answer = machine.actor.read.remote(number, name, file.tell())
+            try:
+                chunk = ray.get(answer)
+            except RayError as error:
+                logger.warning("%s of trial %d is not here: %s", name, number, error)
+                return False
+            if not chunk:
+                # Shorter than it was: asking again would go on for ever.
+                logger.warning("%s of trial %d ends too early", name, number)
+                return False
+            file.write(chunk)
+    return True
 
 
 def connect(address: str) -> None:
@@ -649,14 +666,15 @@ def connect(address: str) -> None:
     Raises:
         UsageError: There is no cluster, or it has other versions of Ray or Python.
     """
+    if address == AUTO:
+        address = _started_here()
     if address.startswith("ray://"):
         raise UsageError(
             "A search runs on a machine of the cluster, not through Ray's client.",
             got=address,
             fix="Start it on the head, or as a job: `ray job submit -- xautolm fit ...`.",
         )
-    if address != AUTO:
-        _check_listens(address)
+    _check_listens(address)
     try:
         with _own_signals():
             ray.init(
@@ -665,8 +683,8 @@ def connect(address: str) -> None:
                 configure_logging=False,
                 logging_level=logging.ERROR,
             )
-    except ConnectionError:
-        raise _no_cluster(address, "no cluster has been started here") from None
+    except ConnectionError as error:
+        raise _no_cluster(address, str(error)) from None
     except (RuntimeError, ValueError) as error:
         # Ray compares its own version and Python's with those that the cluster was started with.
         raise UsageError(
@@ -674,6 +692,19 @@ def connect(address: str) -> None:
             got=" ".join(str(error).split())[:300],
             fix="Use the same Python and the same Ray on all machines.",
         ) from None
+
+
+def _started_here() -> str:
+    """Return the address in RAY_ADDRESS, or else of the last `ray start`; either may be of a cluster that is gone.
+
+    Raises:
+        UsageError: There is neither.
+    """
+    try:
+        address: str = get_ray_address_from_environment(AUTO, None)
+    except ConnectionError:
+        raise _no_cluster(AUTO, "no cluster has been started here") from None
+    return address
 
 
 def _check_listens(address: str) -> None:
@@ -687,7 +718,8 @@ def _check_listens(address: str) -> None:
         )
     try:
         socket.create_connection((host, int(port)), CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
+    # A name with an empty part, or one of more than 63 characters, is no host: of that Python makes a UnicodeError.
+    except (OSError, OverflowError, UnicodeError) as error:
         raise _no_cluster(address, str(error)) from None
 
 
@@ -801,6 +833,13 @@ def _rename_paths(model: Path, remote_path: str, local_path: str) -> None:
     for path in model.rglob("*.json"):
         if path.stat().st_size > SMALL_JSON:
             continue
-        content = path.read_bytes()
-        if remote_path.encode() in content:
-            path.write_bytes(content.replace(remote_path.encode(), local_path.encode()))
+        content = path.read_text(encoding="utf-8")
+        renamed = content
+        # Whoever writes JSON chooses whether letters beyond ASCII are escaped; what is in quotes is the path between.
+        for is_ascii in (True, False):
+            remote, local = (
+                json.dumps(name, ensure_ascii=is_ascii)[1:-1] for name in (remote_path, local_path)
+            )
+            renamed = renamed.replace(remote, local)
+        if renamed != content:
+            path.write_text(renamed, encoding="utf-8")
