@@ -36,7 +36,9 @@ ray = pytest.importorskip("ray", reason="Ray is not built for this Python")
 
 from ray.cluster_utils import Cluster  # noqa: E402
 
-from xautolm.execution.cluster import RayExecutor, _rename_paths  # noqa: E402
+from xautolm.execution.cluster import RayExecutor  # noqa: E402
+from xautolm.execution.fetching import _rename_paths  # noqa: E402
+from xautolm.execution.fleet import Fleet  # noqa: E402
 
 pytestmark = [
     pytest.mark.cluster,
@@ -169,7 +171,7 @@ def test_a_model_that_machines_lack_is_sent_and_named_by_its_own_path_again(
     executor_of: Callable[..., RayExecutor], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Both machines are this one, so they have it; another's would not.
-    monkeypatch.setattr(RayExecutor, "_is_lacking", lambda self, folder: True)
+    monkeypatch.setattr(Fleet, "is_lacking", lambda self, folder: True)
     body, data = tmp_path / "body", tmp_path / "data"
     for folder in (body, data):
         folder.mkdir()
@@ -200,20 +202,20 @@ def test_a_machine_whose_process_for_trials_dies_gets_another(
     (tmp_path / "0").mkdir()
     executor.start(made_up_spec(0, play=WAIT), tmp_path / "0")
     wait_for_evaluation(executor, TrialFolder(tmp_path / "0"))
-    (first,) = executor.machines_by_node.values()
+    (first,) = executor.fleet.machines.values()
     ray.kill(first.actor)
     failure = outcomes(executor, 1)[0].failure
     assert failure is not None and failure.kind is FailureKind.INTERRUPTED
     wait_for_slots(executor, 2)
     # Another one dies while nothing runs there.
-    (second,) = executor.machines_by_node.values()
+    (second,) = executor.fleet.machines.values()
     ray.kill(second.actor)
     deadline = time.monotonic() + patience(60)
-    while second in executor.machines_by_node.values() and time.monotonic() < deadline:
+    while second in executor.fleet.machines.values() and time.monotonic() < deadline:
         assert executor.finished(0.0) == []
         time.sleep(0.1)
     wait_for_slots(executor, 2)
-    (third,) = executor.machines_by_node.values()
+    (third,) = executor.fleet.machines.values()
     assert len({first.actor, second.actor, third.actor}) == 3
     (tmp_path / "1").mkdir()
     executor.start(made_up_spec(1, play=SUCCEED), tmp_path / "1")
@@ -233,9 +235,9 @@ def test_a_machine_that_joins_gets_trials_when_it_is_found_fit(
 ) -> None:
     said: list[str] = []
     executor = executor_of(ENTRY, parallel=2, say=said.append)
-    (head,) = executor.machines_by_node
+    (head,) = executor.fleet.machines
     # As a folder that the first machine has, and the second lacks.
-    executor.required = (str(tmp_path / "gone"),)
+    executor.fleet.required = (str(tmp_path / "gone"),)
     executor.parcels["at-head"] = None
     node = cluster.add_node(num_cpus=2, num_gpus=0, object_store_memory=STORE_BYTES)
     try:
@@ -248,8 +250,8 @@ def test_a_machine_that_joins_gets_trials_when_it_is_found_fit(
         assert len(said) == 1 and "is not used: A machine of the cluster lacks a folder" in said[0]
         assert places_of_trials(executor, tmp_path, range(2, 4)) == {head}
 
-        executor.required = ()
-        executor.lost.clear()
+        executor.fleet.required = ()
+        executor.fleet.lost.clear()
         wait_for_slots(executor, 4)
         # Which models it lacks is asked anew.
         assert executor.parcels == {}
@@ -294,14 +296,14 @@ def test_what_a_cluster_cannot_do_is_said_before_a_trial(
         executor.require([str(tmp_path), str(tmp_path / "gone")])
     # The last machine goes, and none comes.
     with monkeypatch.context() as patch:
-        patch.setattr("xautolm.execution.cluster.capacities", dict)
-        patch.setattr("xautolm.execution.cluster.RETURN_SECONDS", 0.5)
-        executor.refreshed = 0.0
+        patch.setattr("xautolm.execution.fleet.capacities", dict)
+        patch.setattr("xautolm.execution.fleet.RETURN_SECONDS", 0.5)
+        executor.fleet.refreshed = 0.0
         with pytest.raises(SearchEndedError, match=r"No machine(.|\n)*goes on from here"):
             executor.slots()
     executor.close()
     here = {**installed_versions(), "torch": "0.1"}
-    monkeypatch.setattr("xautolm.execution.cluster.installed_versions", lambda: here)
+    monkeypatch.setattr("xautolm.execution.fleet.installed_versions", lambda: here)
     with pytest.raises(UsageError, match=r"other versions(.|\n)*torch 0.1 here, \d.* there"):
         executor_of()
 

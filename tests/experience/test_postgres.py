@@ -140,6 +140,23 @@ def test_two_searches_share_a_store_whose_server_crashes_in_between(
         assert own == {entry.trial for entry in auto.experiences_} and len(own) == trials
 
 
+@pytest.mark.parametrize("options", ["", "?options=-csearch_path%3Dpublic"])
+def test_nobody_waits_for_a_lock_without_end(
+    server: PostgresServer, experience: Experience, monkeypatch: pytest.MonkeyPatch, options: str
+) -> None:
+    from sqlalchemy import create_engine, text
+
+    monkeypatch.setattr("xautolm.experience.connection.LOCK_TIMEOUT", 2.0)
+    engine = create_engine(server.url)
+    with ExperienceStore(f"{server.url}{options}") as store:
+        with engine.begin() as connection:
+            connection.execute(text("LOCK TABLE experiences IN ACCESS EXCLUSIVE MODE"))
+            with pytest.raises(StoreError, match="has kept the experience store locked"):
+                store.add([experience])
+        assert store.add([experience]) == 1
+    engine.dispose()
+
+
 def test_a_server_that_is_not_there_is_said_before_a_search(
     server: PostgresServer, tmp_path: Path, tickets: pd.DataFrame
 ) -> None:

@@ -175,12 +175,16 @@ def _server_patience(url: URL) -> dict[str, int | str]:
     if url.drivername not in POSTGRESQL_DRIVERS:
         return {}
     milliseconds = int(LOCK_TIMEOUT * 1000)
+    # The user's own settings, of a schema for instance, come last: of two values the server takes the second.
+    own_options = url.query.get("options", ())
+    if isinstance(own_options, str):
+        own_options = (own_options,)
     patience: dict[str, int | str] = {
-        "connect_timeout": int(LOCK_TIMEOUT),
-        "options": f"-c lock_timeout={milliseconds}",
+        "options": " ".join([f"-c lock_timeout={milliseconds}", *own_options])
     }
-    # What the user's URL says wins.
-    return {name: value for name, value in patience.items() if name not in url.query}
+    if "connect_timeout" not in url.query:
+        patience["connect_timeout"] = int(LOCK_TIMEOUT)
+    return patience
 
 
 @contextmanager
