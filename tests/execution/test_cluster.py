@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 
 from tests.conftest import patience
+from tests.execution.away import HOLD
 from tests.execution.test_local import ended
 from xautolm import AutoLM, ExperienceStore
 from xautolm.errors import SearchEndedError, UsageError
@@ -106,14 +107,19 @@ def test_a_search_goes_on_when_a_machine_is_killed(
     pids: list[int] = []
 
     (victim,) = cluster.worker_nodes
+    hold = cache / HOLD
+    hold.touch()
 
     def kill() -> None:
-        """Kill the machine that is not the head in the middle of two trials."""
+        """Kill the machine that is not the head in the middle of two trials, and only then let the others end."""
         deadline = time.monotonic() + patience(60)
         while len(pids) < 2 and time.monotonic() < deadline:
             pids[:] = processes_of(victim.node_id, executor, cache)
             time.sleep(0.05)
         cluster.remove_node(victim, allow_graceful=False)
+        while not all(ended(pid) for pid in pids) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        hold.unlink()
 
     killer = threading.Thread(target=kill)
     killer.start()

@@ -131,13 +131,18 @@ def _rename_paths(model: Path, remote_path: str, local_path: str) -> None:
     for path in model.rglob("*.json"):
         if path.stat().st_size > SMALL_JSON:
             continue
-        content = path.read_text(encoding="utf-8")
+        content = path.read_bytes()
         renamed = content
-        # Whoever writes JSON chooses whether letters beyond ASCII are escaped; what is in quotes is the path between.
+        # Whoever writes JSON chooses whether letters beyond ASCII are escaped.
         for is_ascii in (True, False):
-            remote, local = (
-                json.dumps(name, ensure_ascii=is_ascii)[1:-1] for name in (remote_path, local_path)
-            )
+            remote = _inside_quotes(remote_path, is_ascii=is_ascii)
+            local = _inside_quotes(local_path, is_ascii=is_ascii)
             renamed = renamed.replace(remote, local)
         if renamed != content:
-            path.write_text(renamed, encoding="utf-8")
+            path.write_bytes(renamed)
+
+
+def _inside_quotes(text: str, *, is_ascii: bool) -> bytes:
+    """Return a text as it stands between the quotes of a JSON string."""
+    quoted = json.dumps(text, ensure_ascii=is_ascii)
+    return quoted[1:-1].encode()
