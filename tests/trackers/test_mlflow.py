@@ -156,6 +156,18 @@ def test_a_search_over_its_database(database: str, tmp_path: Path, tickets: pd.D
     assert len(trials) == 4 and search.info.status == "FINISHED"
 
 
+def test_a_run_that_was_moved_goes_on_in_its_own_run(
+    database: str, tmp_path: Path, tickets: pd.DataFrame
+) -> None:
+    fit(tmp_path / "run", tickets, "mlflow", trials=1)
+    (tmp_path / "run").rename(tmp_path / "moved")
+    fit(tmp_path / "moved", tickets, "mlflow", trials=2)
+    _, trials, search = runs_of(database)
+    assert sorted(trials) == [0, 1]
+    # As it was told first: a parameter of MLflow's does not change.
+    assert search.data.params["folder"] == str(tmp_path / "run")
+
+
 def test_a_search_over_a_real_server(server: str, tmp_path: Path, tickets: pd.DataFrame) -> None:
     check(server, fit(tmp_path / "run", tickets, "mlflow"))
 

@@ -54,9 +54,8 @@ class MlflowRun:
         self.run = run
         self.client = MlflowClient()
         self.experiment = self._experiment(tracking_project("MLFLOW_EXPERIMENT_NAME"))
-        self.search = self._open(run.name, {RUN_TAG: run.id})
+        self.search = self._open(run.name, {RUN_TAG: run.id}, run.parameters)
         self.trials: dict[int, str] = {}
-        self._log(self.search, parameters=run.parameters)
 
     def started(self, event: TrialStarted) -> None:
         """Open a nested run, with the configuration as its parameters."""
@@ -66,9 +65,8 @@ class MlflowRun:
             PARENT_TAG: self.search,
             "xautolm.proposal": event.proposal,
         }
-        run = self._open(self.run.trial_name(event.trial), tags)
-        self.trials[event.trial] = run
-        self._log(run, parameters=parameters_of(event.configuration))
+        name = self.run.trial_name(event.trial)
+        self.trials[event.trial] = self._open(name, tags, parameters_of(event.configuration))
 
     def evaluated(self, event: TrialEvaluated) -> None:
         """Add a point to each metric."""
@@ -121,14 +119,22 @@ class MlflowRun:
             return str(experiment.experiment_id)
         return str(self.client.create_experiment(name))
 
-    def _open(self, name: str, tags: Mapping[str, str]) -> str:
-        """Return the id of the run with these tags, which runs again, or of a new one."""
+    def _open(self, name: str, tags: Mapping[str, str], parameters: Mapping[str, object]) -> str:
+        """Return the id of the run with these tags, which runs again, or of a new one; it has the parameters."""
+        from mlflow.entities import Param
+
         run = self._find(tags)
-        if run is not None:
+        if run is None:
+            run = self.client.create_run(self.experiment, tags={**tags, NAME_TAG: name})
+        else:
             self.client.update_run(run.info.run_id, status=RUNNING)
-            return str(run.info.run_id)
-        created = self.client.create_run(self.experiment, tags={**tags, NAME_TAG: name})
-        return str(created.info.run_id)
+        lacking = []
+        for parameter, value in parameters.items():
+            # MLflow refuses another value for one that it has, such as the folder of a run that was moved.
+            if _name(parameter) not in run.data.params:
+                lacking.append(Param(_name(parameter), str(value)[:LONGEST_VALUE]))
+        self.client.log_batch(run.info.run_id, params=lacking)
+        return str(run.info.run_id)
 
     def _find(self, tags: Mapping[str, str]) -> Run | None:
         """Return the run that has our tags among these; None if there is none."""
@@ -136,31 +142,25 @@ class MlflowRun:
         for name in (RUN_TAG, TRIAL_TAG):
             if name in tags:
                 conditions.append(f"tags.`{name}` = '{tags[name]}'")
-        runs = self.client.search_runs([self.experiment], " and ".join(conditions))
+        # The oldest first: the server sends 1,000 at once, and the run of a search is older than those of its trials.
+        runs = self.client.search_runs(
+            [self.experiment], " and ".join(conditions), order_by=["attributes.start_time ASC"]
+        )
         for run in runs:
             # The runs of the trials have the tag of their search, too.
             if (TRIAL_TAG in run.data.tags) == (TRIAL_TAG in tags):
                 return run
         return None
 
-    def _log(
-        self,
-        run: str,
-        numbers: Mapping[str, float] | None = None,
-        step: int = 0,
-        parameters: Mapping[str, object] | None = None,
-    ) -> None:
-        """Send numbers of one moment, and parameters."""
-        from mlflow.entities import Metric, Param
+    def _log(self, run: str, numbers: Mapping[str, float], step: int = 0) -> None:
+        """Send numbers of one moment."""
+        from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
         metrics = []
-        for name, number in (numbers or {}).items():
+        for name, number in numbers.items():
             metrics.append(Metric(_name(name), float(number), now, step))
-        params = []
-        for name, value in (parameters or {}).items():
-            params.append(Param(_name(name), str(value)[:LONGEST_VALUE]))
-        self.client.log_batch(run, metrics=metrics, params=params)
+        self.client.log_batch(run, metrics=metrics)
 
 
 def _name(name: str) -> str:
