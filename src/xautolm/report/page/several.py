@@ -72,9 +72,11 @@ def comparison(runs: Sequence[RunGlance]) -> Section:
     for warning in _warnings(runs):
         blocks.append(Text(text=warning, is_warning=True))
     rows = []
-    for name in _pairs(runs[0]):
-        cells = [name, *(_pairs(run)[name] for run in runs)]
-        rows.append(Row(cells=cells))
+    # Each run's pairs once: its best trial and its failures are told from all of its trials.
+    pairs_by_run = [_pairs(run) for run in runs]
+    for name in pairs_by_run[0]:
+        values = [pairs[name] for pairs in pairs_by_run]
+        rows.append(Row(cells=[name, *values]))
     headings = ("what", *_columns(runs))
     blocks.append(Table(title="Beside each other", headings=headings, rows=rows, is_wide=True))
     leads = {run.standing.lead.name for run in runs}
