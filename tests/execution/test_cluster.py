@@ -162,6 +162,9 @@ def test_a_search_goes_on_when_a_machine_is_killed(
     assert trial.read_system() is not None and len(trial.progress_lines()) == 3
     assert trial.read_spec().data == str(folder.data)
 
+    # The cluster itself notices a death only after seconds, and the tests below count on one machine.
+    cluster.wait_for_nodes(timeout=patience(60))
+
 
 def processes_of(node: str, executor: RayExecutor, cache: Path) -> list[int]:
     """Return the processes of the trials that run on a machine, of those that have begun."""

@@ -95,12 +95,18 @@ class Fleet:
         """Make an actor on each machine, and wait until all have said what they are.
 
         Raises:
-            UsageError: One cannot run the trials of this search.
+            UsageError: One cannot run the trials of this search, or all are gone.
         """
         self._join(alive)
-        for machine in self.machines.values():
-            assert machine.joining is not None
-            facts = _facts_of(machine)
+        for machine in list(self.machines.values()):
+            try:
+                facts = _facts_of(machine)
+            except UsageError:
+                if machine.node in capacities() or len(self.machines) == 1:
+                    raise
+                # It died before the search began; the cluster noticed only now.
+                self.lose(machine.node)
+                continue
             _check_versions(facts)
             machine.facts, machine.joining = facts, None
 
@@ -121,7 +127,7 @@ class Fleet:
                 facts = _facts_of(machine)
                 _check_versions(facts)
                 self._check_folders([machine])
-            except (UsageError, RayError) as error:
+            except UsageError as error:
                 self._refuse(machine, error)
                 continue
             machine.facts, machine.joining = facts, None
@@ -232,7 +238,11 @@ class Fleet:
         wanted: dict[str, dict[str, int]] = {folder: {} for folder in self.required}
         answers = {machine.name: machine.actor.lacks.remote(wanted) for machine in machines}
         for name, answer in answers.items():
-            missing = ray.get(answer, timeout=JOIN_SECONDS)
+            try:
+                missing = ray.get(answer, timeout=JOIN_SECONDS)
+            except RayError:
+                # It died meanwhile, which is noticed when its trials are asked after.
+                continue
             if missing:
                 raise UsageError(
                     "A machine of the cluster lacks a folder that trials import from.",
