@@ -13,7 +13,7 @@ import pytest
 
 from tests.played import CLASSES, FakePredictor, fake_predictor, played, table_for
 from xautolm import AutoLM
-from xautolm.errors import DataError, NoModelError, UsageError
+from xautolm.errors import DataError, NoModelError, RunFolderError, UsageError
 from xautolm.serialization import replace_folder
 
 __all__ = ["fake_predictor"]
@@ -97,8 +97,9 @@ def test_a_winner_that_cannot_be_loaded_is_tried_once(
         raise OSError("damaged")
 
     monkeypatch.setattr(FakePredictor, "__init__", fail)
-    with pytest.raises(OSError, match="damaged"):
+    with pytest.raises(RunFolderError, match="damaged") as raised:
         auto.predict(["a pear"])
+    assert "Run the same fit again" in str(raised.value)
     assert len(attempts) == 1
 
 

@@ -3,17 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 import pandas as pd
+from safetensors import SafetensorError
 
-from xautolm.errors import NoModelError
+from xautolm.errors import NoModelError, RunFolderError
 from xautolm.run_folder import RunFolder
 from xautolm.tasks import TASKS, Classification
+from xautolm.zoo.hub import MOST_LETTERS
 
 if TYPE_CHECKING:
     from xautolm.finetuning.predictor import Predictor
+
+DAMAGE = (OSError, ValueError, KeyError, SafetensorError)
+"""What libraries raise that read a file of a model which is gone, cut or changed."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +84,7 @@ class BestModel:
 
         Raises:
             NoModelError: The run has no model yet.
+            RunFolderError: Files of the model are gone or damaged.
         """
         if self._loaded != self._identity():
             self._load()
@@ -85,17 +92,23 @@ class BestModel:
         return self._predictor
 
     def _load(self) -> None:
-        """Load the model; once more if another took its place meanwhile, for half of each would be neither."""
+        """Load the model; once more if another took its place meanwhile, for half of each would be neither.
+
+        Raises:
+            RunFolderError: Files of the model are gone or damaged.
+        """
         from xautolm.finetuning.predictor import Predictor
 
         while True:
             identity = self._identity()
             try:
                 predictor = Predictor(self.run.best, self.device)
-            except Exception:
-                if self._identity() == identity:
-                    raise
-                continue
+            except Exception as error:
+                if self._identity() != identity:
+                    continue
+                if isinstance(error, DAMAGE):
+                    raise _damaged(self.run.best, error) from error
+                raise
             if self._identity() == identity:
                 self._predictor, self._loaded = predictor, identity
                 return
@@ -126,3 +139,12 @@ class BestModel:
         state["_predictor"] = None
         state["_loaded"] = None
         return state
+
+
+def _damaged(folder: Path, error: Exception) -> RunFolderError:
+    reason = " ".join(str(error).split())[:MOST_LETTERS]
+    return RunFolderError(
+        "The model of this run cannot be loaded.",
+        got=f"{folder}: {reason or type(error).__name__}",
+        fix="Run the same fit again: it puts back what is gone or damaged, if the trial's own files are there.",
+    )

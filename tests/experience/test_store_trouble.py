@@ -212,6 +212,14 @@ def test_locations_that_are_none_are_refused_without_the_password(
     assert len(str(caught.value).splitlines()) <= 4
 
 
+@pytest.mark.parametrize("location", ["none", "None", "off", " no "])
+def test_a_word_for_no_store_is_no_file(location: str) -> None:
+    with pytest.raises(StoreError, match="sqlite://") as raised:
+        read_address(location)
+    assert f"./{location.strip()}" in str(raised.value)
+    assert read_address("./none").file is not None
+
+
 @pytest.mark.parametrize("location", ["", "  ", "a\0b"])
 def test_no_location(location: str) -> None:
     with pytest.raises(StoreError, match="no place for"):

@@ -201,6 +201,9 @@ def test_a_revision_can_be_asked_for(small_hub: SmallHub) -> None:
         ("hf.co/org/name/", HubName(hub_id="org/name")),
         (f"org/name@{COMMIT}", HubName(hub_id="org/name", revision=COMMIT)),
         ("org/name/more", None),
+        # Pages of other sites name a repository of code, or of nobody.
+        ("https://github.com/org/name", None),
+        ("https://huggingface.co.example.org/org/name", None),
         ("/somewhere/else", None),
         ("../model", None),
         ("./model", None),
@@ -210,6 +213,14 @@ def test_a_revision_can_be_asked_for(small_hub: SmallHub) -> None:
 )
 def test_names_of_models_on_the_hub(text: str, name: HubName | None) -> None:
     assert read_hub_name(text) == name
+
+
+def test_a_page_of_a_hub_of_ones_own_names_a_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HF_ENDPOINT", "https://mirror.example.org/hub/")
+    page = "https://mirror.example.org/hub/org/name/tree/dev"
+    assert read_hub_name(page) == HubName(hub_id="org/name", revision="dev")
+    assert read_hub_name("https://mirror.example.org/org/name") is None
+    assert read_hub_name("https://hf.co/org/name") == HubName(hub_id="org/name")
 
 
 def test_a_path_that_does_not_exist_is_no_hub_id(small_hub: SmallHub) -> None:

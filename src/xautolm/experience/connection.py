@@ -83,6 +83,9 @@ TROUBLES = (
 )
 """What a database's own message tells of (looked for in this order), what a person is told, and what to do."""
 
+WORDS_FOR_NO_STORE = frozenset({"none", "null", "no", "off", "false"})
+"""What people write who want no store, and never as the name of a file."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Address:
@@ -128,6 +131,12 @@ def read_address(location: str) -> Address:
     if not location.strip() or "\0" in location:
         raise StoreError(
             "This is no place for an experience store.", got=repr(location), fix=ANOTHER_STORE
+        )
+    if location.strip().lower() in WORDS_FOR_NO_STORE:
+        raise StoreError(
+            "A search keeps its experiences; this would be a file of that name.",
+            got=location,
+            fix=f"For a store that nothing is left of: sqlite://. For a file of that name: ./{location.strip()}.",
         )
     if "://" not in location:
         return _file_address(location)

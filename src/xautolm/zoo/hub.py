@@ -7,6 +7,7 @@ parent's clock: what has not answered by then is given up, and the process ends 
 from __future__ import annotations
 
 import json
+import os
 import queue
 import re
 import subprocess
@@ -34,9 +35,9 @@ PROGRAM = "from xautolm.zoo.hub_process import main; main()"
 HUB_ID = r"[A-Za-z0-9_][\w.-]*/[A-Za-z0-9_][\w.-]*"
 """Owner and name; neither begins with a point, as paths like `../model` do."""
 NAME = re.compile(rf"({HUB_ID})(?:@([\w./-]+))?")
-ADDRESS = re.compile(
-    rf"(?:https?://[^/]+|(?:www\.)?(?:huggingface\.co|hf\.co))/({HUB_ID})(?:/tree/([\w./-]+))?/?"
-)
+PUBLIC_HUB = re.compile(r"(?:https?://)?(?:www\.)?(?:huggingface\.co|hf\.co)/")
+PAGE = re.compile(rf"({HUB_ID})(?:/tree/([\w./-]+))?/?")
+"""What follows the hub's own address in that of a model's page."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,12 +88,24 @@ def read_hub_name(text: str) -> HubName | None:
     """Return the model on the hub that a text names, or None if it cannot name one.
 
     Args:
-        text: `owner/name`, `owner/name@revision`, or the address of a model's page.
+        text: `owner/name`, `owner/name@revision`, or the address of a model's page on the public hub or on that of
+            `HF_ENDPOINT`. Pages of other sites also end with an owner and a name, and mean something else.
     """
-    match = NAME.fullmatch(text) or ADDRESS.fullmatch(text)
+    match = NAME.fullmatch(text) or _match_page(text)
     if match is None:
         return None
     return HubName(hub_id=match[1], revision=match[2] or "")
+
+
+def _match_page(address: str) -> re.Match[str] | None:
+    """Return owner, name and revision in the address of a page, or None if it is of no hub."""
+    public = PUBLIC_HUB.match(address)
+    if public is not None:
+        return PAGE.fullmatch(address, public.end())
+    endpoint = os.environ.get("HF_ENDPOINT", "").rstrip("/")
+    if endpoint and address.startswith(f"{endpoint}/"):
+        return PAGE.fullmatch(address, len(endpoint) + 1)
+    return None
 
 
 def look_up(names: Sequence[HubName]) -> dict[HubName, Repository | HubTrouble]:
