@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TABLE := src/xautolm/experience/starter.parquet
 
-.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs benchmark bench-search bench-peers clean
+.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs site benchmark bench-search bench-peers clean
 
 install: $(VENV)/.installed
 
@@ -42,6 +42,11 @@ check: lint
 
 docs: install
 	$(BIN)/python -m tests.levels
+
+# The extra that builds it is not among those of `make install`.
+site: install
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[docs]'
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.trial_overhead

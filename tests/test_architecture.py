@@ -17,7 +17,7 @@ FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.p
 
 REPOSITORY = Path(__file__).parents[1]
 EXAMPLES = sorted(
-    [REPOSITORY / "README.md", *REPOSITORY.glob("docs/*.md"), *REPOSITORY.glob("examples/*.py")]
+    [REPOSITORY / "README.md", *REPOSITORY.glob("docs/**/*.md"), *REPOSITORY.glob("examples/*.py")]
 )
 """What shows people how to use xautolm."""
 

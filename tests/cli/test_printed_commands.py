@@ -22,7 +22,7 @@ __all__ = ["fake_predictor"]
 ROOT = Path(xautolm.__file__).parent
 SOURCES = [
     *sorted(ROOT.rglob("*.py")),
-    *sorted((ROOT.parents[1] / "docs").glob("*.md")),
+    *sorted((ROOT.parents[1] / "docs").rglob("*.md")),
     ROOT.parents[1] / "README.md",
 ]
 QUOTED = re.compile(r"`xautolm ([a-z][^`{]*)`")
