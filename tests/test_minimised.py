@@ -93,9 +93,7 @@ def test_the_study_and_the_store_know_the_direction(fit: Fit, tmp_path: Path) ->
     import optuna
 
     auto = fit(trials=6)
-    study = optuna.load_study(
-        study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}"
-    )
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}")
     assert [direction.name for direction in study.directions] == ["MINIMIZE", "MINIMIZE"]
     assert {trial.params["model"] for trial in study.best_trials} == {"minilm-l4"}
     with ExperienceStore(str(tmp_path / "store.db")) as store:

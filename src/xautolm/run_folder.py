@@ -21,6 +21,7 @@ from xautolm.errors import DamagedFileError, RunFolderError, SearchEndedError
 from xautolm.importable import is_function_name
 from xautolm.notices import warn_once
 from xautolm.objectives import COSTS_OF_USE, EVALUATION_TIME
+from xautolm.printable import printable_line
 from xautolm.records import (
     Budget,
     DataProfile,
@@ -50,6 +51,8 @@ SET_ASIDE = ".damaged"
 """What the name of a damaged file gets behind it when a new one takes its place."""
 NUMBER = re.compile(r"\d{4,9}")
 """Name of a trial's folder."""
+LONGEST_DATA_NAME = 100
+"""Characters of the data's name in that of the study."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that say that a disk, or a user's share of it, is full."""
 
@@ -91,6 +94,13 @@ class RunInfo:
     """Meta-features of the task and the machine; those of the task come when they are measured."""
     minimized: tuple[str, ...] = ()
     """Names of the objectives of which smaller is better; runs without it maximise all but the evaluation time."""
+
+    @property
+    def study_name(self) -> str:
+        """Return what the Optuna study is called: for people by the data, and in a database of many runs by the run."""
+        # Optuna has room for 512 characters, in databases on a server.
+        data = printable_line(self.data.name)[:LONGEST_DATA_NAME]
+        return f"{data} {self.id}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -444,7 +444,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
         forecaster=forecaster,
         features=features,
         trackers=reporters,
-        callbacks=Callbacks([*run.callbacks, *reporters.reporters], say),
+        callbacks=Callbacks([*run.callbacks, *reporters.reporters, study], say),
         handles=handles.pop_all(),
         # The store may lack those of a session that was killed before it knew the meta-features.
         unrecorded=list(experiences),
@@ -600,6 +600,7 @@ def _study(
         experiences,
         run.folder.is_taken,
         screen.note,
+        run.info.study_name,
     )
 
 

@@ -203,7 +203,5 @@ def test_kill_9_in_the_middle_and_resume_lose_nothing(finished: Finished, tmp_pa
         assert {one.id for one in store.experiences()} == {one.id for one in found}
     import optuna
 
-    study = optuna.load_study(
-        study_name="xautolm", storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}"
-    )
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path / 'run' / 'study.db'}")
     assert not [trial for trial in study.trials if trial.state == optuna.trial.TrialState.RUNNING]

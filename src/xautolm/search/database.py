@@ -12,12 +12,15 @@ from typing import TYPE_CHECKING, Any
 
 from xautolm.errors import RunFolderError, SearchEndedError
 from xautolm.objectives import Direction, Objective, Objectives, numbered_objectives
+from xautolm.search.plain_names import PlainNames
 
 if TYPE_CHECKING:
     import optuna
 
-NAME = "xautolm"
-"""Of the study in its database."""
+NAME = "search"
+"""Of a study that belongs to no run."""
+EARLIER_NAME = "xautolm"
+"""Of every run's study in earlier versions, where parameters had the names of their sites."""
 OBJECTIVES = "objectives"
 """User attribute of a study: the names of its objectives."""
 FILE_START = "sqlite:///"
@@ -58,31 +61,63 @@ def file_of(url: str | None) -> Path | None:
     return Path(url.removeprefix(FILE_START))
 
 
-def open_database(url: str | None, objectives: Objectives) -> optuna.Study:
+def open_database(
+    url: str | None, objectives: Objectives, name: str = NAME, names: PlainNames | None = None
+) -> optuna.Study:
     """Open the study in a database, a new one if there is none; its sampler is one that never does anything.
 
     Args:
         url: SQLAlchemy URL; in memory if None.
         objectives: Names and directions.
+        name: The study's.
+        names: Those of its parameters; a study of an earlier version is brought to them.
     """
     import optuna
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
+    storage = _durable_storage(url) if url else None
+    if storage is not None and names is not None:
+        _rename_earlier(storage, name, names)
     study = optuna.create_study(
-        storage=_durable_storage(url) if url else None,
-        study_name=NAME,
+        storage=storage,
+        study_name=name,
         directions=[objective.direction.value for objective in objectives],
         sampler=optuna.samplers.RandomSampler(seed=0),
         load_if_exists=True,
     )
     if not study.user_attrs:
-        names = [objective.name for objective in objectives]
-        study.set_user_attr(OBJECTIVES, names)
+        metric_names = [objective.name for objective in objectives]
+        study.set_user_attr(OBJECTIVES, metric_names)
         with warnings.catch_warnings():
             # Experimental since Optuna 3.2; optuna-dashboard shows the names.
             warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
-            study.set_metric_names(names)
+            study.set_metric_names(metric_names)
     return study
+
+
+def _rename_earlier(storage: optuna.storages.RDBStorage, name: str, names: PlainNames) -> None:
+    """Give a study of an earlier version the run's name, and its parameters their plain names.
+
+    Optuna can rename neither, so the trials are copied under their numbers.
+    """
+    import optuna
+
+    study_names = optuna.get_all_study_names(storage)
+    if EARLIER_NAME not in study_names:
+        return
+    # The earlier study goes last, so the copy beside it is of a process that was killed in between.
+    if name in study_names:
+        optuna.delete_study(study_name=name, storage=storage)
+    earlier = optuna.load_study(study_name=EARLIER_NAME, storage=storage)
+    study = optuna.create_study(storage=storage, study_name=name, directions=earlier.directions)
+    # Also what a person wrote with a tool of Optuna, such as the notes of optuna-dashboard.
+    for attribute, value in earlier.user_attrs.items():
+        study.set_user_attr(attribute, value)
+    for attribute, value in earlier._storage.get_study_system_attrs(earlier._study_id).items():
+        study._storage.set_study_system_attr(study._study_id, attribute, value)
+    for trial in earlier.get_trials(deepcopy=False):
+        study.add_trial(names.to_record(trial))
+    optuna.delete_study(study_name=EARLIER_NAME, storage=storage)
 
 
 def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
@@ -103,13 +138,19 @@ def objectives_of_study(study: optuna.Study) -> tuple[Objective, ...]:
 
 
 def open_checked(
-    url: str | None, objectives: Objectives, say: Callable[[str], None]
+    url: str | None,
+    objectives: Objectives,
+    name: str,
+    names: PlainNames,
+    say: Callable[[str], None],
 ) -> optuna.Study:
     """Open the study in a database; a damaged one is set aside, and a new one takes its place.
 
     Args:
         url: SQLAlchemy URL; in memory if None.
         objectives: Names and directions.
+        name: The study's.
+        names: Those of its parameters.
         say: Told what was wrong.
 
     Raises:
@@ -119,7 +160,7 @@ def open_checked(
     if path is not None and (not path.exists() or path.stat().st_size == 0):
         _remove_companions(path)
     try:
-        study = open_database(url, objectives)
+        study = open_database(url, objectives, name, names)
         _check(study, objectives)
         return study
     except Exception as error:  # whatever a damaged file makes of SQLite, SQLAlchemy and Optuna
@@ -132,7 +173,7 @@ def open_checked(
     say(
         f"{path.name} could not be read ({reason}); it is kept as {damaged.name}, and a new one is made of the trials"
     )
-    return open_database(url, objectives)
+    return open_database(url, objectives, name, names)
 
 
 def set_aside(path: Path) -> Path:

@@ -8,8 +8,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xautolm.objectives import Objectives
-from xautolm.records import Configuration, Experience, Experiences, Scalar
-from xautolm.search.database import close_database, file_of, open_checked, open_database, set_aside
+from xautolm.records import Configuration, Experience, Experiences
+from xautolm.search.database import (
+    NAME,
+    close_database,
+    file_of,
+    open_checked,
+    open_database,
+    set_aside,
+)
+from xautolm.search.plain_names import PlainNames
 from xautolm.search.study import (
     AGAIN,
     DEFAULT,
@@ -19,6 +27,7 @@ from xautolm.search.study import (
     finish_trial,
     finished_trial,
     handle_on,
+    note_evaluations,
     unknown_trial,
     values_to_tell,
 )
@@ -59,6 +68,7 @@ def open_study(
     experiences: Experiences = (),
     is_taken: Callable[[int], bool] = lambda number: False,
     say: Say = logger.warning,
+    name: str = NAME,
 ) -> SearchStudy:
     """Open the study in a storage, brought up to what is known of the run's trials.
 
@@ -72,11 +82,13 @@ def open_study(
         experiences: The run's trials, finished or interrupted: what is known of them, whatever the storage says.
         is_taken: Says whether a number must not be used again.
         say: Told what is wrong with the storage.
+        name: What the study is called in the storage: each run's is told from others' in one database.
 
     Raises:
         RunFolderError: The storage is locked or cannot be opened.
     """
-    record = open_checked(storage, objectives, say)
+    names = PlainNames.of_space(space)
+    record = open_checked(storage, objectives, name, names, say)
     by_number: dict[int, Experience] = {}
     for experience in experiences:
         # A trial outside the space has no place in a study, whose distributions are those of the space.
@@ -84,17 +96,18 @@ def open_study(
         if not problems:
             by_number[experience.trial] = experience
 
-    if contradicts(record, space, by_number):
+    if contradicts(record, names, by_number):
         record = _set_apart(record, storage, objectives, say)
-    retries = _end_running(record, space, objectives, by_number)
-    _tell_lacking(record, space, objectives, by_number, say)
+    retries = _end_running(record, names, objectives, by_number)
+    _tell_lacking(record, names, objectives, by_number, say)
     retries += _interrupted(by_number)
 
     study = SearchStudy(
         space=space,
         objectives=objectives,
+        names=names,
         record=record,
-        proposals=_proposals(record, objectives, make, seed),
+        proposals=_proposals(record, names, objectives, make, seed),
         is_taken=is_taken,
     )
     openings = first or [space.default()]
@@ -103,12 +116,17 @@ def open_study(
 
 
 def _proposals(
-    record: optuna.Study, objectives: Objectives, make: MakeSampler, seed: int
+    record: optuna.Study,
+    names: PlainNames,
+    objectives: Objectives,
+    make: MakeSampler,
+    seed: int,
 ) -> optuna.Study:
     """Return the study in memory in which the sampler works, with the trials of the record."""
     proposals = open_database(None, objectives)
     recorded = record.get_trials(deepcopy=False)
-    proposals.add_trials(recorded)
+    for trial in recorded:
+        proposals.add_trial(names.to_sites(trial))
     # Optuna's samplers keep their random state in memory: with the first seed, a resumed one would repeat itself.
     proposals.sampler = make(seed + len(recorded))
     return proposals
@@ -132,7 +150,7 @@ def _enqueue(
             study.enqueue(configuration, DEFAULT)
 
 
-def contradicts(record: optuna.Study, space: Space, experiences: ByNumber) -> bool:
+def contradicts(record: optuna.Study, names: PlainNames, experiences: ByNumber) -> bool:
     """Return whether the record has another trial than the run under some number, which cannot be mended in it."""
     import optuna
 
@@ -142,8 +160,7 @@ def contradicts(record: optuna.Study, space: Space, experiences: ByNumber) -> bo
         experience = experiences.get(trial.number)
         if experience is None:
             continue
-        params = space.site_values(experience.configuration.values)
-        if trial.params != params:
+        if trial.params != names.params(experience.configuration.values):
             return True
         # Optuna lets nobody tell a result of a trial that has ended without one.
         if experience.outcome.is_evidence and trial.state not in may_have_result:
@@ -155,6 +172,7 @@ def _set_apart(
     record: optuna.Study, storage: str | None, objectives: Objectives, say: Say
 ) -> optuna.Study:
     """Begin a new record in place of one that contradicts the trials' folders."""
+    name = record.study_name
     close_database(record)
     path = file_of(storage)
     if path is not None:
@@ -162,11 +180,11 @@ def _set_apart(
         say(
             f"{path.name} has other trials than the run's folder; it is kept as {aside.name}, and a new one is made"
         )
-    return open_database(storage, objectives)
+    return open_database(storage, objectives, name)
 
 
 def _end_running(
-    record: optuna.Study, space: Space, objectives: Objectives, experiences: ByNumber
+    record: optuna.Study, names: PlainNames, objectives: Objectives, experiences: ByNumber
 ) -> list[Retry]:
     """Tell the record what became of the trials that it believes to run.
 
@@ -175,6 +193,7 @@ def _end_running(
     """
     import optuna
 
+    space = names.space
     states = optuna.trial.TrialState
     unfinished = (states.RUNNING, states.WAITING)
     retries: list[Retry] = []
@@ -187,7 +206,9 @@ def _end_running(
         storage = record._storage
         storage.set_trial_state_values(trial._trial_id, states.RUNNING)
         storage.set_trial_state_values(trial._trial_id, states.FAIL)
-        values = _plain_values(trial, space)
+        # Earlier versions queued trials in the record: those wait under a number without a folder.
+        params = trial.params or trial.system_attrs.get(FIXED_PARAMS, {})
+        values = names.values(params)
         if not values or space.problems(values):
             continue
         proposal = f"{AGAIN} {trial.number}"
@@ -199,23 +220,12 @@ def _end_running(
     return retries
 
 
-def _plain_values(trial: optuna.trial.FrozenTrial, space: Space) -> dict[str, Scalar]:
-    """Return the values of a trial that runs or is queued, by plain name, as far as the space has them."""
-    # Earlier versions queued trials in the record: those wait under a number without a folder.
-    params = trial.params
-    if not params:
-        params = trial.system_attrs.get(FIXED_PARAMS, {})
-    sites = space.sites()
-    values: dict[str, Scalar] = {}
-    for key, value in params.items():
-        if key in sites:
-            name = sites[key].name
-            values[name] = value
-    return values
-
-
 def _tell_lacking(
-    record: optuna.Study, space: Space, objectives: Objectives, experiences: ByNumber, say: Say
+    record: optuna.Study,
+    names: PlainNames,
+    objectives: Objectives,
+    experiences: ByNumber,
+    say: Say,
 ) -> None:
     """Add the trials that the record lacks, under their numbers."""
     begun = len(record.get_trials(deepcopy=False))
@@ -227,7 +237,7 @@ def _tell_lacking(
             record.add_trial(filler)
         experience = experiences[number]
         values = values_to_tell(record, experience.outcome, objectives)
-        trial = finished_trial(space, experience, values)
+        trial = finished_trial(names, experience, values, objectives)
         record.add_trial(trial)
     if lacking:
         say(
@@ -238,6 +248,7 @@ def _tell_lacking(
 def _tell_record(record: optuna.Study, experience: Experience, objectives: Objectives) -> None:
     """Tell a record what came of a trial that it believes to run."""
     handle = handle_on(record, experience.trial)
+    note_evaluations(record, experience.trial, experience.outcome.evaluations, objectives)
     values = values_to_tell(record, experience.outcome, objectives)
     finish_trial(record, handle, experience.outcome, values)
 

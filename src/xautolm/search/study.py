@@ -7,11 +7,13 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
-from xautolm.objectives import Objectives, told_values, worst_values
-from xautolm.records import Configuration, Experience, Scalar, TrialOutcome
+from xautolm.callbacks import TrialEvaluated
+from xautolm.objectives import Objectives, lead_of, told_values, worst_values
+from xautolm.records import Configuration, Evaluation, Experience, Scalar, TrialOutcome
 from xautolm.search.database import close_database, database_errors
+from xautolm.search.plain_names import PlainNames
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import lowest_rung
 
@@ -46,6 +48,9 @@ PROMOTED = "promoted"
 """Proposal of a trial of a configuration that did well on a smaller part of the training rows."""
 AGAIN = "again after trial"
 """How the proposal of a trial begins whose configuration had been interrupted."""
+STEPS_PER_EPOCH = 100
+"""Steps of intermediate values, which Optuna counts in whole numbers. Hundredths of an epoch have a place for the quick
+looks inside the first one, and mean the same for every batch size."""
 ATTEMPTS = 30
 """How many proposals may be passed over in a row before the search ends."""
 
@@ -71,11 +76,15 @@ class SearchStudy:
 
     A sampler has to learn of proposals that were passed over, or it would repeat them; whoever reads the study of a
     run, in optuna-dashboard or with Optuna, wants to see trials only. So proposals are made in memory, and the record
-    gets those that become trials.
+    gets those that become trials, under plain names and with every evaluation: as a callback of the search, the study
+    hears of those.
     """
 
+    label: ClassVar[str] = "the study"
     space: Space
     objectives: Objectives
+    names: PlainNames
+    """Those that parameters have in the record."""
     record: optuna.Study
     """In the run's folder; one trial for each trial, under the same number."""
     proposals: optuna.Study
@@ -141,9 +150,22 @@ class SearchStudy:
             attributes = proposed.system_attrs
         with database_errors(self.record):
             self._note(number, attributes)
+            note_evaluations(self.record, number, outcome.evaluations, self.objectives)
             # Ended last: Optuna lets nobody change a trial that has ended.
             recorded = handle_on(self.record, number)
             finish_trial(self.record, recorded, outcome, values)
+
+    def evaluated(self, event: TrialEvaluated) -> None:
+        """Note an evaluation of a running trial in the record, so that whoever watches it sees the curve grow.
+
+        Raises:
+            SearchEndedError: The record cannot be written.
+        """
+        # What a trial wrote just before its end is told after it; its outcome had that already.
+        if event.trial not in self.handles:
+            return
+        with database_errors(self.record):
+            note_evaluations(self.record, event.trial, [event.evaluation], self.objectives)
 
     def _note(self, number: int, attributes: Attributes) -> None:
         """Add to the record what the sampler has noted of a trial."""
@@ -216,7 +238,7 @@ class SearchStudy:
             # Optuna takes the next free number by itself, so numbers that are taken are filled first.
             number = next_number(self.record, self.is_taken)
             self.handles[number] = proposal
-            self.record.add_trial(trial)
+            self.record.add_trial(self.names.to_record(trial))
         proposal.set_user_attr(NUMBER, number)
         return AskedTrial(number=number, configuration=configuration, attributes=attributes)
 
@@ -296,14 +318,15 @@ def unknown_trial(reason: str) -> optuna.trial.FrozenTrial:
 
 
 def finished_trial(
-    space: Space, experience: Experience, values: Sequence[float]
+    names: PlainNames, experience: Experience, values: Sequence[float], objectives: Objectives
 ) -> optuna.trial.FrozenTrial:
-    """Return the trial of the study that an experience stands for.
+    """Return the trial of the record that an experience stands for.
 
     Args:
-        space: The space that it lies in.
+        names: Those of the parameters of the space that it lies in.
         experience: A finished or interrupted trial.
         values: What it is told with.
+        objectives: Names and directions.
     """
     import optuna
 
@@ -313,9 +336,9 @@ def finished_trial(
     attributes |= outcome_attributes(outcome)
     if experience.proposal:
         attributes[PROPOSAL] = experience.proposal
-    params = space.site_values(configuration.values)
-    sites = space.sites()
-    distributions = {key: sites[key].distribution() for key in params}
+    params = names.params(configuration.values)
+    distributions = {name: names.distributions[name] for name in params}
+    curve = intermediate_values(outcome.evaluations, objectives)
     if not outcome.is_evidence:
         # An interrupted trial says nothing about its configuration, so it has neither values nor a constraint.
         return optuna.trial.create_trial(
@@ -323,6 +346,7 @@ def finished_trial(
             params=params,
             distributions=distributions,
             user_attrs=attributes,
+            intermediate_values=curve,
         )
     return optuna.trial.create_trial(
         state=optuna.trial.TrialState.COMPLETE,
@@ -330,8 +354,37 @@ def finished_trial(
         params=params,
         distributions=distributions,
         user_attrs=attributes,
+        intermediate_values=curve,
         constraints={FAILED: violation(outcome)},
     )
+
+
+def intermediate_values(
+    evaluations: Sequence[Evaluation], objectives: Objectives
+) -> dict[int, float]:
+    """Return what Optuna shows of a trial's course: its first quality by hundredths of an epoch."""
+    lead = lead_of(objectives).name
+    values: dict[int, float] = {}
+    for evaluation in evaluations:
+        value = evaluation.values.get(lead, math.nan)
+        # A probe of features has a score and no epochs: its step is 0.
+        if math.isfinite(value):
+            step = round(STEPS_PER_EPOCH * evaluation.epoch)
+            values[step] = value
+    return values
+
+
+def note_evaluations(
+    record: optuna.Study, number: int, evaluations: Sequence[Evaluation], objectives: Objectives
+) -> None:
+    """Note evaluations of a trial that has not ended in the record."""
+    curve = intermediate_values(evaluations, objectives)
+    recorded = record.get_trials(deepcopy=False)[number]
+    for step, value in curve.items():
+        # Optuna refuses `Trial.report` in studies of several objectives, which have no single value to prune by; the
+        # storage takes it, and its charts show it.
+        if recorded.intermediate_values.get(step) != value:
+            record._storage.set_trial_intermediate_value(recorded._trial_id, step, value)
 
 
 def violation(outcome: TrialOutcome) -> float:
