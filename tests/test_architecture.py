@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 
 import xautolm
 from tests.levels import LEVEL_OF, PAGE, ROOT, page
+from tests.pages import blocks_of
 
 FILES = sorted(path for path in ROOT.rglob("*.py") if path != ROOT / "__init__.py")
 
@@ -96,7 +96,7 @@ def python_of(path: Path) -> list[str]:
     text = path.read_text(encoding="utf-8")
     if path.suffix == ".py":
         return [text]
-    return re.findall(r"^```python\n(.*?)^```", text, flags=re.DOTALL | re.MULTILINE)
+    return [block.source for block in blocks_of(text) if block.language == "python"]
 
 
 OFFERED = {path.parent.name: offer(path.parent) for path in sorted(ROOT.glob("*/__init__.py"))}

@@ -11,6 +11,7 @@ from unittest import SkipTest
 import pandas as pd
 import pytest
 
+from tests.pages import blocks_of
 from tests.trackers.searches import fit
 from xautolm.records import Form
 from xautolm.search_space import data_needs
@@ -26,8 +27,9 @@ def example(heading: str) -> dict[str, Any]:
     sections = re.split(r"^## ", PAGE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     (section,) = [section for section in sections if section.startswith(heading)]
     names: dict[str, Any] = {}
-    for source in re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL):
-        exec(compile(source, f"{PAGE.name}: {heading}", "exec"), names)
+    for block in blocks_of(section):
+        if block.language == "python":
+            exec(compile(block.source, f"{PAGE.name}: {heading}", "exec"), names)
     return names
 
 
