@@ -255,6 +255,11 @@ class Place:
     free_memory: int | None = None
     """Bytes of the GPU that nobody had taken when the search began; None without a GPU."""
 
+    @property
+    def is_slice(self) -> bool:
+        """Return whether it is a part of a GPU (MIG)."""
+        return self.gpu.startswith("MIG-")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SystemProfile:
@@ -521,6 +526,20 @@ class TrialSpec:
     """Whether what is trained is stored in bfloat16 with the optimizer's state, since float32 would not fit."""
     measures_latency: bool = False
     """Whether the trained model is asked for single texts, because the search minimises the time that this takes."""
+    devices: tuple[str, ...] = ()
+    """Where a model is divided over several devices: UUIDs of the GPUs, or `cpu` for each process; else empty."""
+    rank: int = 0
+    """Which of `devices` this order is for, once a process for each of them is started."""
+
+    @property
+    def is_divided(self) -> bool:
+        """Return whether several processes train the model, each with its part of the weights."""
+        return len(self.devices) > 1
+
+    @property
+    def shares(self) -> int:
+        """Return over how many devices the model, and each batch, are divided."""
+        return max(1, len(self.devices))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

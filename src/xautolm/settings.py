@@ -143,6 +143,25 @@ def see_only_gpu(uuid: str) -> None:
     os.environ[GPUS_VARIABLE] = uuid
 
 
+def become_rank(rank: int, count: int) -> None:
+    """Tell the libraries which of the processes that train one model together this is.
+
+    Each sees one GPU only, so that its local rank, by which accelerate chooses the device, is 0 in all of them.
+    """
+    os.environ["RANK"] = str(rank)
+    os.environ["WORLD_SIZE"] = str(count)
+    os.environ["LOCAL_RANK"] = "0"
+    os.environ["LOCAL_WORLD_SIZE"] = str(count)
+    # All are on this machine. By its name, which many containers cannot resolve, gloo would look for an address.
+    os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
+
+
+def avoid_direct_links() -> None:
+    """Let NCCL send what GPUs have for each other through main memory, unless the environment says something else."""
+    os.environ.setdefault("NCCL_P2P_DISABLE", "1")
+    os.environ.setdefault("NCCL_IB_DISABLE", "1")
+
+
 def child_environment(threads: int) -> dict[str, str]:
     """Return the environment of the processes that run trials: ours, with `threads` threads for numerical libraries.
 

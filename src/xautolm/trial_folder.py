@@ -41,6 +41,7 @@ MODEL = "model"
 CHECKPOINTS = "checkpoints"
 ASSESSMENT = "assessment.json"
 PREDICTIONS = "predictions.parquet"
+RANKS = "ranks"
 MEMBERS = frozenset(
     {
         SPEC,
@@ -55,6 +56,7 @@ MEMBERS = frozenset(
         CHECKPOINTS,
         ASSESSMENT,
         PREDICTIONS,
+        RANKS,
     }
 )
 """All that is meant to be in the folder."""
@@ -75,7 +77,8 @@ class TrialFolder:
     Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
     (what came of it), `stdout.log`, `stderr.log`, `forecast.json` (what was predicted of it), `explanation.json` (where
     the proposal came from), `system.json` (the machine, where it ran on another than the search), `model/` (while its
-    weights matter) and `checkpoints/` (while it trains). The child that scores the winner has such a folder too, with
+    weights matter), `checkpoints/` (while it trains) and `ranks/` (while several processes train one model: the outcome
+    of each). The child that scores the winner has such a folder too, with
     `assessment.json` (what it measured) and `predictions.parquet` (the answers).
     """
 
@@ -115,6 +118,16 @@ class TrialFolder:
     def checkpoints(self) -> Path:
         """Return the folder of the epochs' weights."""
         return self.root / CHECKPOINTS
+
+    @property
+    def ranks(self) -> Path:
+        """Return the folder of the processes that train one model together, each with a folder of its own in it."""
+        return self.root / RANKS
+
+    @property
+    def meeting(self) -> Path:
+        """Return the file by which those processes find each other."""
+        return self.ranks / "meeting"
 
     def write_spec(self, spec: TrialSpec) -> None:
         """Write the order."""

@@ -13,6 +13,7 @@ from importlib import import_module
 from pathlib import Path
 
 from xautolm.execution.failures import UNWRITABLE, checked, failed, failure_of
+from xautolm.execution.ranks import run_ranks
 from xautolm.processes import end_with_parent
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.serialization import from_plain, read_json, validator
@@ -33,19 +34,41 @@ def work(folder: Path, entry: str) -> int:
     Returns:
         The exit code: `UNWRITABLE` if the result could not be written.
     """
+
+    def run() -> TrialOutcome:
+        spec = from_plain(TrialSpec, read_json(TrialFolder(folder).spec))
+        if not spec.is_divided:
+            return _run_entry(spec, folder, entry)
+        return run_ranks(spec, folder, work_as_rank)
+
+    def work_as_rank(order: TrialSpec, own_folder: Path) -> int:
+        return _leave_outcome(own_folder, lambda: _run_entry(order, folder, entry))
+
+    return _leave_outcome(folder, run)
+
+
+def _run_entry(spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+    """Run a trial in this process."""
+    if spec.gpu:
+        # Before anything is imported that may start CUDA. Where a process sees several GPUs, the Trainer spreads a
+        # batch over all of them, whichever it was told to use.
+        see_only_gpu(spec.gpu)
+    module, _, name = entry.partition(":")
+    run: Entry = getattr(import_module(module), name)
+    # The program searches the folder of its script, which is no folder of this process.
+    sys.path.extend(spec.import_folders)
+    return checked(run(spec, folder))
+
+
+def _leave_outcome(folder: Path, run: Callable[[], TrialOutcome]) -> int:
+    """Run something and write in a folder what came of it, whatever happens.
+
+    Returns:
+        The exit code: `UNWRITABLE` if the result could not be written.
+    """
     started = time.monotonic()
-    trial = TrialFolder(folder)
     try:
-        spec = from_plain(TrialSpec, read_json(trial.spec))
-        if spec.gpu:
-            # Before anything is imported that may start CUDA. Where a process sees several GPUs, the Trainer spreads a
-            # batch over all of them, whichever it was told to use.
-            see_only_gpu(spec.gpu)
-        module, _, name = entry.partition(":")
-        run: Entry = getattr(import_module(module), name)
-        # The program searches the folder of its script, which is no folder of this process.
-        sys.path.extend(spec.import_folders)
-        outcome = checked(run(spec, folder))
+        outcome = run()
     except BaseException as error:
         # `SystemExit` too: whatever ends a trial before it has an outcome is a failure.
         traceback.print_exc()
@@ -53,11 +76,13 @@ def work(folder: Path, entry: str) -> int:
     wall_time = time.monotonic() - started
     code = 0
     try:
-        outcome = replace(outcome, wall_time=wall_time, peak_memory=_peak_memory())
+        # Of several processes, which an outcome has the sum of, this one only waits for the others.
+        peak_memory = max(outcome.peak_memory or 0, _peak_memory())
+        outcome = replace(outcome, wall_time=wall_time, peak_memory=peak_memory)
         if outcome.peak_gpu_memory is None:
             # Of a failure: what it took says what the next must not take.
             outcome = replace(outcome, peak_gpu_memory=_peak_gpu_memory())
-        trial.write_outcome(outcome)
+        TrialFolder(folder).write_outcome(outcome)
     except OSError:
         traceback.print_exc()
         code = UNWRITABLE

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -117,6 +117,9 @@ class Progress(TrainerCallback):
 
     def _write(self, state: TrainerState, values: Mapping[str, float]) -> None:
         """Append values to the progress, with how far the training has come; values of the same name win."""
+        # Of several processes that train one model, one writes.
+        if not state.is_world_process_zero:
+            return
         counters = {
             "epoch": state.epoch,
             "step": state.global_step,
@@ -195,6 +198,11 @@ class Writing:
         return (2 * self.checkpoint + self.export) / speed
 
 
+def own_view(number: float) -> float:
+    """Return a number as it is: a process that trains alone agrees with itself."""
+    return number
+
+
 class Deadline(TrainerCallback):
     """Stop training early enough to evaluate and save before the time limit.
 
@@ -204,6 +212,7 @@ class Deadline(TrainerCallback):
         validation_examples: Size of the validation split.
         evaluation_share: Time of evaluating an example over that of training on it, before one was measured.
         writing: What is written when the training ends; nothing of weight by default.
+        agree: Makes one number of those that the processes measure which train one model: they must stop together.
     """
 
     def __init__(
@@ -213,7 +222,9 @@ class Deadline(TrainerCallback):
         validation_examples: int,
         evaluation_share: float = 0.5,
         writing: Writing | None = None,
+        agree: Callable[[float], float] = own_view,
     ) -> None:
+        self.agree = agree
         self.writing = writing or Writing(checkpoint=0, export=0)
         self.disk_speed = DISK_SPEED
         self.deadline = deadline
@@ -251,7 +262,7 @@ class Deadline(TrainerCallback):
             end = now + self.first_step_seconds + SAVE_SECONDS
         else:
             end = now + self.reserve(now, epoch)
-        if end > self.deadline:
+        if self.agree(end - self.deadline) > 0:
             self.truncated = True
             # The Trainer ends after this step, and still evaluates and saves.
             control.should_training_stop = True

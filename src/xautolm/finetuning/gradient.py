@@ -15,7 +15,7 @@ from datasets import DatasetDict
 from transformers import PreTrainedModel, Trainer
 
 from xautolm.finetuning.adapters import leaves_adapters, save_adapters, without_adapters
-from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress, Writing
+from xautolm.finetuning.callbacks import Deadline, NanGuard, Progress, Writing, own_view
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.memory import (
@@ -37,7 +37,7 @@ from xautolm.metrics import metric_named
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.tasks.forms import FORMS
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import DeviceKind, Split, TrialStatus
+from xautolm.vocabulary import DeviceKind, HeadStart, Split, TrialStatus
 from xautolm.zoo import family_of
 
 
@@ -64,7 +64,12 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
     """
     adjustments: list[str] = []
     started = time.monotonic()
-    start = head_start(trial, adjustments)
+    start = None
+    if trial.spec.is_divided:
+        adjustments.append(f"model and batches are divided over {trial.spec.shares} devices")
+        adjustments += _without_start(trial)
+    else:
+        start = head_start(trial, adjustments)
     # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
     trial = _on_share_of_rows(trial, adjustments)
     spec = trial.spec
@@ -77,24 +82,79 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
         attempted = replace(trial, spec=order)
         return _train(attempted, start, deadline, folder)
 
-    family = family_of(spec.card.family)
-    training = with_smaller_batches(
-        attempt,
-        spec.micro_batch,
-        adjustments,
-        checkpointing=spec.gradient_checkpointing,
-        can_checkpoint=family.has_checkpointing,
-    )
+    if spec.is_divided:
+        # Lack of memory ends all processes, and what has started them starts them again with less.
+        training = attempt(spec.micro_batch, spec.gradient_checkpointing)
+    else:
+        family = family_of(spec.card.family)
+        training = with_smaller_batches(
+            attempt,
+            spec.micro_batch,
+            adjustments,
+            checkpointing=spec.gradient_checkpointing,
+            can_checkpoint=family.has_checkpointing,
+        )
     if training.plan.is_shortened:
         adjustments.append(training.plan.account)
     # Before merging and saving: a trial's time is that of training and validation, and nothing else.
     seconds_since_start = time.monotonic() - started
     evaluation_time = seconds_since_start - trial.loading.seconds
     trial_folder = TrialFolder(folder)
-    _export(training.trainer.model, trial, start, trial_folder.model)
+    trained = training.trainer.model
+    if spec.is_divided:
+        trained = _whole_model(trial, training.trainer)
+    # Of several processes that trained one model, the first has it.
+    if trained is None:
+        return _outcome(spec, training, evaluation_time, adjustments)
+    _export(trained, trial, start, trial_folder.model)
     # The best of them is what was saved.
     shutil.rmtree(trial_folder.checkpoints, ignore_errors=True)
     return _outcome(spec, training, evaluation_time, adjustments)
+
+
+def _without_start(trial: PreparedTrial) -> list[str]:
+    """Return a line for a person where a head starts at random that would usually start from a probe."""
+    if trial.spec.configuration.values.get("head_init") != HeadStart.PROBE:
+        return []
+    return ["head starts at random: probes are not computed on a divided model"]
+
+
+def _whole_model(trial: PreparedTrial, trainer: Trainer) -> PreTrainedModel | None:
+    """Return the best epoch of a divided model in one piece, in main memory; None in all processes but the first.
+
+    Args:
+        trial: The trial.
+        trainer: Has ended.
+    """
+    from xautolm.finetuning.divided import part, read_trained
+
+    part()
+    if trial.spec.rank > 0:
+        return None
+    model = _model_to_train(trial, None)
+    read_trained(model, Path(trainer.state.best_model_checkpoint))
+    return model
+
+
+def _model_to_train(trial: PreparedTrial, start: Probe | None) -> PreTrainedModel:
+    """Return a model as it is before its first step: of a divided one the whole, in main memory.
+
+    Args:
+        trial: The trial.
+        start: What its head starts from; None for a random head.
+    """
+    spec = trial.spec
+    # Before the model is loaded, whose head may be drawn at random: each attempt begins with the same weights, and each
+    # process has them.
+    set_seed(spec.seed)
+    if spec.is_divided:
+        trial = replace(trial, spec=replace(spec, device=DeviceKind.CPU.value))
+    model = started_model(trial, start)
+    method = METHODS.get(spec.configuration.method)
+    model = method.wrap(model, spec.card, spec.configuration.values)
+    if not spec.lacks_masters:
+        widen_trained(model)
+    return model
 
 
 def _export(
@@ -179,13 +239,18 @@ def _train(
     # What an attempt before this one held.
     release_memory()
     spec = trial.spec
-    # Before the model is loaded, whose head may be drawn at random: each attempt begins with the same weights.
-    set_seed(spec.seed)
-    model = started_model(trial, start)
-    method = METHODS.get(spec.configuration.method)
-    model = method.wrap(model, spec.card, spec.configuration.values)
-    if not spec.lacks_masters:
-        widen_trained(model)
+    agree = own_view
+    if spec.is_divided:
+        from xautolm.finetuning.divided import agreed, shard
+
+        agree = agreed
+        loading = trial.loading.seconds
+        began = time.monotonic()
+        model = shard(lambda: _model_to_train(trial, start), spec)
+        # With the time in which the others loaded theirs.
+        trial.loading.seconds = loading + time.monotonic() - began
+    else:
+        model = _model_to_train(trial, start)
 
     train_rows = len(trial.tokens[Split.TRAIN])
     validation = trial.tokens[Split.VALIDATION]
@@ -194,7 +259,7 @@ def _train(
     progress = Progress(folder)
     is_exported_whole = not leaves_adapters(model, spec)
     writing = Writing.of(model, is_exported_whole=is_exported_whole)
-    clock = Deadline(deadline, train_rows, len(validation), evaluation_share, writing)
+    clock = Deadline(deadline, train_rows, len(validation), evaluation_share, writing, agree)
     plan = StepPlan(clock)
     looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
     # The clock before the plan, which asks it how long an evaluation took.

@@ -7,6 +7,7 @@ import gc
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from typing import TypeVar
 
 import psutil
@@ -25,6 +26,11 @@ POLL = 0.02
 
 MESSAGE_LENGTH = 120
 """Characters of an error's first line that an adjustment repeats."""
+
+
+LARGEST_BATCH: ContextVar[int | None] = ContextVar("largest_batch", default=None)
+"""Rows that are answered together at most, where processes answer in step: one that took fewer on its own account would
+leave the others waiting. None where a process is alone, and halves its batches as it needs."""
 
 
 class MemoryLimitReached(MemoryError):
@@ -134,6 +140,9 @@ def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], No
     Raises:
         Exception: Whatever said that a single position does not fit.
     """
+    largest = LARGEST_BATCH.get()
+    if largest is not None:
+        size = min(size, largest)
     start = 0
     while start < len(positions):
         batch = positions[start : start + size]
@@ -141,7 +150,9 @@ def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], No
             answer(batch)
         except Exception as error:
             # The guard of the host's memory goes on raising once it was reached: only less training helps.
-            is_final = len(batch) == 1 or isinstance(error, MemoryLimitReached)
+            is_final = (
+                len(batch) == 1 or isinstance(error, MemoryLimitReached) or largest is not None
+            )
             if is_final or not can_be_absorbed(error):
                 raise
             is_answered = False

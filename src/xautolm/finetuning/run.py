@@ -39,6 +39,11 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     if spec.limits.seconds is not None:
         deadline = time.monotonic() + spec.limits.seconds
     _set_up_process(spec)
+    if spec.is_divided:
+        # Not at the top: a process that trains alone has nothing to do with others.
+        from xautolm.finetuning.divided import meet
+
+        meet(spec, folder)
     task = TASKS.get(spec.task)
     # What several trials share (tokenizers of models from scratch, tokens, features) is made by the first of them.
     shared = Path(spec.tokens)
@@ -48,6 +53,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
         spec=spec, task=task, tokenizer=tokenizer, tokens=tokens, settings=settings
     )
     outcome = _trained(trial, deadline, folder)
+    if spec.rank > 0:
+        # The first of the processes has written the model, and measures it.
+        return outcome
     return with_costs_of_use(outcome, spec, folder, deadline)
 
 

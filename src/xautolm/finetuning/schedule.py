@@ -115,7 +115,8 @@ class StepPlan(TrainerCallback):
             return
         done = state.global_step
         epoch = float(state.epoch or 0.0)
-        steps = self.affordable_steps(done, epoch)
+        # A whole number of steps, which a float holds.
+        steps = int(self.clock.agree(self.affordable_steps(done, epoch)))
         if steps == state.max_steps:
             return
         # A few steps more are within what a measurement is off: not worth another schedule, unless it is whole then.

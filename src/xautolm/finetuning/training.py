@@ -63,9 +63,20 @@ def make_trainer(
     form = TORCH_FORMS.get(trial.settings.form)
     # A processor has no tensor cores: there it would only compute more padding.
     multiple = None if spec.device == DeviceKind.CPU else PADDING_MULTIPLE
+    own_arguments: dict[str, object] = {}
+    answering_class: type[AnsweringTrainer] = AnsweringTrainer
+    scoring_class: type[PlainTrainer] = PlainTrainer
+    if spec.is_divided:
+        # Not at the top: a process that trains alone has nothing to do with others.
+        from xautolm.finetuning.divided import arguments_of_divided, divided
+
+        own_arguments = arguments_of_divided()
+        # The loss of models that say words is divided by the tokens of all processes; ours is the mean of a batch.
+        own_arguments["average_tokens_across_devices"] = not form.answers_by_logits
+        answering_class, scoring_class = divided(AnsweringTrainer), divided(PlainTrainer)
     arguments = {
         "model": model,
-        "args": _arguments(spec, len(train), folder),
+        "args": _arguments(spec, len(train), folder, own_arguments),
         "train_dataset": train,
         "eval_dataset": trial.tokens[Split.VALIDATION],
         "data_collator": form.collator(trial.tokenizer, model, multiple),
@@ -79,11 +90,11 @@ def make_trainer(
         def score(trained: PreTrainedModel) -> dict[str, float]:
             return answer_scores(trained, trial, validation)
 
-        answering_trainer = AnsweringTrainer(**arguments)
+        answering_trainer = answering_class(**arguments)
         answering_trainer.score = score
         return answering_trainer
 
-    trainer = PlainTrainer(
+    trainer = scoring_class(
         **arguments,
         compute_loss_func=_loss(trial),
         compute_metrics=_metrics(trial),
@@ -168,26 +179,33 @@ def check_weights(model: torch.nn.Module) -> None:
         # What is frozen stays as it was loaded.
         if not weights.requires_grad:
             continue
+        # Of a divided model each process looks at its own part; that of one ends all.
+        if hasattr(weights, "to_local"):
+            weights = weights.to_local()
         is_finite = torch.isfinite(weights).all()
         if not bool(is_finite):
             raise TrialError(FailureKind.DIVERGED, f"the weights {name} are not finite")
 
 
-def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArguments:
+def _arguments(
+    spec: TrialSpec, examples: int, folder: Path, own_arguments: Mapping[str, object]
+) -> TrainingArguments:
     """Return the Trainer's arguments.
 
     Args:
         spec: The trial's.
         examples: Number of training examples.
         folder: The trial's.
+        own_arguments: Those that other trials do not have.
     """
     values = spec.configuration.values
     # Gradients are accumulated up to the configured batch, whatever fits on the device at once. The paper's space
     # also has a factor on the batch.
     batch_size = int(_number(values, "batch_size"))
     factor = int(_number(values, "gradient_accumulation_steps", 1))
-    accumulation = max(1, round(batch_size * factor / spec.micro_batch))
-    examples_per_step = spec.micro_batch * accumulation
+    examples_at_once = spec.micro_batch * spec.shares
+    accumulation = max(1, round(batch_size * factor / examples_at_once))
+    examples_per_step = examples_at_once * accumulation
     # The last step of an epoch may have fewer examples.
     steps_per_epoch = max(1, math.ceil(examples / examples_per_step))
     logging_steps = max(1, steps_per_epoch // LOGS_PER_EPOCH)
@@ -233,6 +251,7 @@ def _arguments(spec: TrialSpec, examples: int, folder: Path) -> TrainingArgument
         disable_tqdm=True,
         report_to="none",
         seed=spec.seed,
+        **own_arguments,
     )
 
 
