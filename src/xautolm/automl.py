@@ -136,6 +136,7 @@ class AutoLM(BaseEstimator):
         trial_time_limit: Duration | None = None,
         trial_memory_limit: str | int | None = None,
         parallel: int | str | None = None,
+        devices_per_trial: int | str | None = None,
         device: str = "auto",
         executor: str = "local",
         address: str | None = None,
@@ -172,6 +173,7 @@ class AutoLM(BaseEstimator):
         self.trial_time_limit = trial_time_limit
         self.trial_memory_limit = trial_memory_limit
         self.parallel = parallel
+        self.devices_per_trial = devices_per_trial
         self.device = device
         self.executor = executor
         self.address = address

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 
-from xautolm.errors import BudgetError, ModelUnavailableError
+from xautolm.errors import BudgetError, ModelUnavailableError, UsageError
 from xautolm.options import FitOptions
-from xautolm.records import Limits, Place, SystemProfile
+from xautolm.records import Limits, Machines, Place, SystemProfile
 from xautolm.resources import ResourceModel
 from xautolm.search_space import default_configurations
 from xautolm.space import Space
-from xautolm.vocabulary import DeviceKind
+from xautolm.vocabulary import DeviceKind, Where
 
 TRIAL_SHARE = 1 / 3
 """Share of the time budget that one trial may use, where no limit is given."""
@@ -40,6 +41,49 @@ def sharing_trials(options: FitOptions, system: SystemProfile) -> int:
     if system.device != DeviceKind.CUDA:
         return parallel
     return math.ceil(parallel / len(system.gpus))
+
+
+def most_devices(options: FitOptions, machines: Machines) -> int:
+    """Return over how many GPUs a model may be divided at most: those of this machine, where that can be done.
+
+    Raises:
+        UsageError: A model is to be divided where that cannot be done, or over more GPUs than there are.
+    """
+    count = len(machines.places)
+    asked = options.devices_per_trial
+    obstacle = _obstacle_to_division(options, machines)
+    if not obstacle and asked is not None and asked > count:
+        obstacle = f"there are {count} GPUs that are worth using"
+    if obstacle and asked is not None and asked > 1:
+        raise UsageError(
+            "A model cannot be divided over so many devices.",
+            got=f"--devices-per-trial {asked}; {obstacle}",
+            fix="Leave --devices-per-trial out: then models are proposed that fit on one.",
+        )
+    return 1 if obstacle else count
+
+
+def _obstacle_to_division(options: FitOptions, machines: Machines) -> str:
+    """Return why no model can be divided over several devices here; nothing if it can."""
+    if options.executor is Where.RAY or machines.at_once is not None:
+        return "on a cluster each trial has one GPU"
+    if machines.system.device != DeviceKind.CUDA:
+        return (
+            f"the device is {machines.system.device}, and only models on GPUs of NVIDIA are divided"
+        )
+    if sys.platform != "linux":
+        return "PyTorch connects GPUs by NCCL, which is for Linux only"
+    if any(place.is_slice for place in machines.places):
+        return "slices of a GPU (MIG) cannot train one model together"
+    return ""
+
+
+def limits_of_divided(limits: Limits, devices: int, system: SystemProfile) -> Limits:
+    """Return the limits of a trial that has several devices: the main memory of as many trials, as far as it goes."""
+    if limits.memory is None:
+        return limits
+    most = int(MEMORY_SHARE * system.memory)
+    return replace(limits, memory=min(most, devices * limits.memory))
 
 
 def trial_limits(

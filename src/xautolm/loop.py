@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -10,13 +11,14 @@ from dataclasses import replace
 from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
 from xautolm.execution import ClusterExecutor
+from xautolm.limits import limits_of_divided
 from xautolm.objectives import lead_position, pareto_front
-from xautolm.records import Configuration, Experience, Limits, TrialOutcome
+from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
 from xautolm.report import Standing, explained
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
-from xautolm.session import Session
+from xautolm.session import Session, WaitingTrial
 from xautolm.trial_folder import TrialFolder
 
 UPDATE_SECONDS = 0.5
@@ -67,6 +69,10 @@ def search(session: Session) -> list[Experience]:
             if misfortunes == LARGEST_MISFORTUNE:
                 raise _too_many_misfortunes(ended[-1][1])
             show(session, standing)
+        if session.waiting is not None:
+            # The time was over before enough devices were free.
+            session.study.tell(session.waiting.asked.number, interrupted())
+            session.waiting = None
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences
@@ -184,6 +190,25 @@ def start_next(session: Session, standing: Standing) -> bool:
         return False
     if session.clock.left <= 0:
         return False
+    places = free_places(session, standing)
+    # Trials whose models are divided may hold all devices before as many run as may run at once.
+    if not places:
+        return False
+    waiting = session.waiting or next_trial(session, standing)
+    if waiting is None:
+        return False
+    if len(places) < waiting.devices:
+        # Nothing is started before it: a search would otherwise never have so many devices free at once.
+        session.waiting = waiting
+        return False
+    session.waiting = None
+    limits = within(waiting.limits, session.clock)
+    start(session, standing, waiting.asked, limits, places[: waiting.devices])
+    return True
+
+
+def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
+    """Return what is to be started next; nothing if the space or the time holds no further trial."""
     # What builds on the best so far may use all the time that is left; anything else has the limit of a trial.
     opening_limits = within(session.opening_limits, session.clock)
     limits = within(session.scenario.limits, session.clock)
@@ -192,24 +217,43 @@ def start_next(session: Session, standing: Standing) -> bool:
         limits = opening_limits
     asked = ask(session, standing.experiences, limits)
     if asked is None:
-        return False
-    start(session, standing, asked, limits)
-    return True
+        return None
+    devices = session.scenario.resources.devices(asked.configuration, limits)
+    return WaitingTrial(asked=asked, limits=limits, devices=devices)
 
 
-def start(session: Session, standing: Standing, asked: AskedTrial, limits: Limits) -> None:
-    """Start a trial where the fewest run."""
+def free_places(session: Session, standing: Standing) -> list[Place]:
+    """Return the places where a further trial may run, those with the fewest first."""
+    scenario = session.scenario
+    busy: Counter[str] = Counter()
+    for spec in standing.running.values():
+        busy.update(spec.devices or (spec.gpu,))
+    # Trials share a place where more of them are to run at once than there are places.
+    most = math.ceil(scenario.parallel / len(scenario.places))
+    free = [place for place in scenario.places if busy[place.gpu] < most]
+    return sorted(free, key=lambda place: busy[place.gpu])
+
+
+def start(
+    session: Session,
+    standing: Standing,
+    asked: AskedTrial,
+    limits: Limits,
+    places: Sequence[Place],
+) -> None:
+    """Start a trial in some places: in the first, or with its model divided over all of them."""
     scenario = session.scenario
     number = asked.number
     configuration = asked.configuration
     folder = session.folder.trial(number)
     # A folder that is there already belongs to a trial that ended: it is never written over.
     folder.mkdir(parents=True)
-    busy = [spec.gpu for spec in standing.running.values()]
-    place = min(scenario.places, key=lambda place: busy.count(place.gpu))
+    place, *beside = places
+    if beside:
+        limits = limits_of_divided(limits, len(places), scenario.system)
     # Samplers that do not tell where a proposal came from are named in its place.
     proposal = str(asked.attributes.get(PROPOSAL, scenario.options.sampler))
-    spec = session.spec(number, configuration, limits, place, proposal)
+    spec = session.spec(number, configuration, limits, place, proposal, beside)
     forecast = session.forecaster.forecast(
         configuration,
         limits,

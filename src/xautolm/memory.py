@@ -106,8 +106,9 @@ def memory_needs(
     system: SystemProfile,
     *,
     has_masters: bool,
+    devices: int = 1,
 ) -> MemoryNeeds:
-    """Return what weights and activations of a configuration take.
+    """Return what weights and activations of a configuration take of each device.
 
     Args:
         configuration: The configuration.
@@ -116,6 +117,7 @@ def memory_needs(
         data: What it reads.
         system: The machine that it runs on.
         has_masters: Whether what is trained is stored in float32, as it is wherever that fits.
+        devices: Over how many the model is divided.
     """
     values = configuration.values
     method = METHODS.get(configuration.method)
@@ -141,7 +143,10 @@ def memory_needs(
         checkpointed = min(activations, one_at_a_time)
 
     weights = _weights(method, card, values, passes, has_masters=has_masters)
-    if passes.computes_narrow and not passes.stored_narrow:
+    if devices > 1:
+        # Weights, gradients and moments are divided, and what one example keeps is not.
+        weights = weights / devices + _put_together(method, card, passes, shape)
+    elif passes.computes_narrow and not passes.stored_narrow:
         # Autocast keeps a copy of each matrix that the backward pass goes through.
         copied = kept_layers * _matrices(card, shape)
         weights += NARROW_BYTES * copied
@@ -225,6 +230,21 @@ def _weights(
         # Weights, gradients and moments alike.
         numbers *= NARROW_SHARE
     return BYTES * numbers
+
+
+def _put_together(method: Method, card: ModelCard, passes: Passes, shape: LayerShape) -> float:
+    """Return the bytes of what a device holds whole of a divided model: a layer while it computes, and the next one.
+
+    What belongs to no layer, the embeddings above all, is put together once for each step. Gradients of what is put
+    together are whole, too, until they are summed.
+    """
+    of_layer = _matrices(card, shape)
+    outside = max(0.0, card.parameters - card.layers * of_layer)
+    numbers = outside + 2 * of_layer
+    if method.trains_body:
+        numbers += outside + of_layer
+    bytes_of_number = NARROW_BYTES if passes.computes_narrow else BYTES
+    return bytes_of_number * numbers
 
 
 def _matrices(card: ModelCard, shape: LayerShape) -> float:

@@ -109,8 +109,8 @@ def memory_of_trial(value: object) -> int | None:
     return size
 
 
-def trials_at_once(value: object) -> object:
-    """Return None, which stands for as many trials as there are GPUs, from `auto`; anything else as it is."""
+def none_for_auto(value: object) -> object:
+    """Return None, which stands for what suits the machine, from `auto`; anything else as it is."""
     is_auto = isinstance(value, str) and value.strip().lower() == "auto"
     return None if is_auto else value
 
@@ -308,10 +308,17 @@ class FitOptions(BaseModel):
     parallel: Annotated[
         int | None,
         Field(ge=1),
-        BeforeValidator(trials_at_once),
+        BeforeValidator(none_for_auto),
         Shown(group=Group.LIMITS, default="auto, one on each GPU"),
     ] = None
     """How many trials run at once: a number, or `auto` for one on each GPU, and one on each machine without."""
+    devices_per_trial: Annotated[
+        int | None,
+        Field(ge=1),
+        BeforeValidator(none_for_auto),
+        Shown(group=Group.LIMITS, default="auto, one wherever a model fits it"),
+    ] = None
+    """Over how many GPUs a model is divided while it is trained: a number, or `auto` for as few as it fits on."""
     device: Annotated[str, IN_LIMITS] = "auto"
     """`auto`, `cpu`, `cuda`, `cuda:<index>` or `mps`."""
     executor: Annotated[Where, IN_LIMITS] = Where.LOCAL

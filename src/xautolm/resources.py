@@ -31,7 +31,7 @@ from xautolm.records import (
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
 from xautolm.time_ratios import TimedKind, TimeRatio, correction_of
-from xautolm.vocabulary import DeviceKind, FailureKind, Precision
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Quantization
 
 CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
@@ -91,21 +91,29 @@ class ResourceModel:
     """Names of the forms that the task can be cast in, by architecture."""
     threads_share: float = 1.0
     """Share of the processor that a trial gets when several run at once."""
+    most_devices: int = 1
+    """GPUs that a model may be divided over at most."""
+    devices_asked: int | None = None
+    """Over how many each model that is trained is to be divided; None for as few as it fits on."""
     ratios: list[TimeRatio] = field(default_factory=list)
     past_ratios: list[TimeRatio] = field(default_factory=list)
     corrections: dict[tuple[TimedKind, int, int], float] = field(default_factory=dict, init=False)
     """Of predictions of time that were asked for, by kind and by how many ratios there were."""
 
-    def predict(self, configuration: Configuration, *, has_masters: bool = True) -> Estimate:
+    def predict(
+        self, configuration: Configuration, *, has_masters: bool = True, devices: int = 1
+    ) -> Estimate:
         """Return the memory and the time that a configuration will need.
 
         Args:
             configuration: The configuration.
             has_masters: Whether what is trained is stored in float32, as it is wherever that fits.
+            devices: Over how many the model is divided. Memory is that of each; time is predicted as on one, until
+                trials have shown how much faster they are.
         """
         values = configuration.values
         train, validation = self._epoch_seconds(configuration)
-        memory = self._memory(configuration, has_masters=has_masters)
+        memory = self._memory(configuration, has_masters=has_masters, devices=devices)
         # A method without epochs looks at each text once.
         epochs = as_float(values.get("epochs", 1))
         return Estimate(
@@ -152,12 +160,20 @@ class ResourceModel:
         validation = self.profile.validation_examples * form.validation_passes * pass_seconds
         return train, validation
 
-    def _memory(self, configuration: Configuration, *, has_masters: bool) -> MemoryNeeds:
-        """Return what weights and activations of a configuration take; `has_masters` as that of `predict`."""
+    def _memory(
+        self, configuration: Configuration, *, has_masters: bool, devices: int
+    ) -> MemoryNeeds:
+        """Return what weights and activations of a configuration take; the arguments are those of `predict`."""
         card = self.cards[configuration.model]
         form = form_of(self.forms, card.architecture, configuration.values)
         return memory_needs(
-            configuration, card, form, self.profile, self.system, has_masters=has_masters
+            configuration,
+            card,
+            form,
+            self.profile,
+            self.system,
+            has_masters=has_masters,
+            devices=devices,
         )
 
     def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
@@ -243,6 +259,10 @@ class ResourceModel:
             limits: Of the trial.
             epochs: How much of the first epoch must fit, besides one evaluation.
         """
+        if self.devices_asked is not None:
+            reason = reason_against_division(configuration, self.devices_asked)
+            if reason:
+                return f"{FailureKind.INVALID_CONFIG}: {reason}"
         estimate = self.predict_within(configuration, limits)
         memory_limit = self.memory_limit(limits)
         # Checkpointing is tried where a batch of one does not fit without it, so its need is what decides.
@@ -274,11 +294,47 @@ class ResourceModel:
         return self.obstacle(configuration, limits)
 
     def predict_within(self, configuration: Configuration, limits: Limits) -> Estimate:
-        """Return what a configuration will need as it is run within limits: without masters where only that fits."""
-        has_masters = not self.lacks_masters(configuration, limits)
+        """Return what a configuration will need as it is run within limits: without masters, or divided, where only
+        that fits."""
+        devices = self.devices(configuration, limits)
+        if devices > 1:
+            return self.predict(configuration, devices=devices)
+        return self._predict_on_one(configuration, limits)
+
+    def _predict_on_one(self, configuration: Configuration, limits: Limits) -> Estimate:
+        """Return what a configuration will need on one device."""
+        has_masters = not self._lacks_masters_on_one(configuration, limits)
         return self.predict(configuration, has_masters=has_masters)
 
+    def devices(self, configuration: Configuration, limits: Limits) -> int:
+        """Return over how many devices a model is divided: what is asked for, else as few as it fits on.
+
+        One where it fits nowhere, so that what is lacking is told of the usual case.
+        """
+        method = METHODS.get(configuration.method)
+        if self.most_devices == 1 or not method.trains_by_gradient:
+            return 1
+        if self.devices_asked is not None:
+            return self.devices_asked
+        limit = self.memory_limit(limits)
+        on_one = self._predict_on_one(configuration, limits)
+        if LEAST_OF_PREDICTED * on_one.least_memory <= limit:
+            return 1
+        for devices in range(2, self.most_devices + 1):
+            if reason_against_division(configuration, devices):
+                continue
+            divided = self.predict(configuration, devices=devices)
+            if LEAST_OF_PREDICTED * divided.least_memory <= limit:
+                return devices
+        return 1
+
     def lacks_masters(self, configuration: Configuration, limits: Limits) -> bool:
+        """Return whether what is trained has to be stored in bfloat16; never where the model is divided."""
+        if self.devices(configuration, limits) > 1:
+            return False
+        return self._lacks_masters_on_one(configuration, limits)
+
+    def _lacks_masters_on_one(self, configuration: Configuration, limits: Limits) -> bool:
         """Return whether what is trained has to be stored in bfloat16, as the passes run: 8 bytes a weight, not 16.
 
         Only for whole bodies on a GPU: what the digits of bfloat16 lose of each step is better than no training.
@@ -307,6 +363,7 @@ class ResourceModel:
         if self.system.device != DeviceKind.CUDA:
             limit *= SOFT_SHARE
         size = as_int(configuration.values.get("batch_size", FEATURE_BATCH))
+        size //= self.devices(configuration, limits)
         while size > 1:
             memory = estimate.memory + (size - 1) * estimate.memory_per_example
             if memory <= limit:
@@ -340,6 +397,28 @@ class ResourceModel:
         # What was measured is a large matrix product; training reaches a share of that, and trials at once share it.
         product_speed = self.system.gflops * 1e9
         return product_speed * CPU_EFFICIENCY * self.threads_share
+
+
+def reason_against_division(configuration: Configuration, devices: int) -> str:
+    """Return why a configuration's model cannot be divided over so many devices; nothing if it can, or trains nothing.
+
+    Args:
+        configuration: The configuration.
+        devices: At least one.
+    """
+    values = configuration.values
+    if devices == 1 or not METHODS.get(configuration.method).trains_by_gradient:
+        return ""
+    quantization = values.get("quantization", Quantization.NONE)
+    if quantization != Quantization.NONE:
+        return f"weights of {quantization} cannot be divided over {devices} GPUs"
+    if values.get("precision") == Precision.FLOAT16:
+        # What keeps gradients in its range must know of infinite ones on all devices.
+        return f"trainings in float16 cannot be divided over {devices} GPUs"
+    batch_size = as_int(values.get("batch_size", FEATURE_BATCH))
+    if batch_size % devices:
+        return f"a batch of {batch_size} cannot be divided over {devices} GPUs"
+    return ""
 
 
 def memory_within(limits: Limits, system: SystemProfile) -> float:

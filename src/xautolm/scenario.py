@@ -15,7 +15,13 @@ from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.hardware import system_profile, trial_places
 from xautolm.importable import is_function_name
-from xautolm.limits import check_resources, fitting_models, parallel_trials, trial_limits
+from xautolm.limits import (
+    check_resources,
+    fitting_models,
+    most_devices,
+    parallel_trials,
+    trial_limits,
+)
 from xautolm.metrics import direction_note, metric_named, offered_metrics
 from xautolm.objectives import COSTS, EVALUATION_TIME, LATENCY, Objective, lead_of
 from xautolm.options import FitOptions
@@ -152,6 +158,8 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     read_space_option(options.space)
     machines = machines or this_machine(options)
     system = machines.system
+    # What cannot be is an error before any data is read.
+    dividable = most_devices(options, machines)
     dataset = read_data(data, options, task)
     place = options.out or default_folder(data, dataset, options)
     folder = RunFolder(Path(place).absolute())
@@ -172,7 +180,13 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     # Trials that run at once share the processor.
     threads_share = 1 / parallel_trials(own_options, system)
     resources = ResourceModel(
-        cards_by_name, dataset.profile, system, forms=task.forms, threads_share=threads_share
+        cards_by_name,
+        dataset.profile,
+        system,
+        forms=task.forms,
+        threads_share=threads_share,
+        most_devices=dividable,
+        devices_asked=options.devices_per_trial,
     )
     space = _space(options, task, cards, dataset, system)
     cheapest = resources.cheapest(default_configurations(space))

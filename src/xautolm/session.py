@@ -45,7 +45,7 @@ from xautolm.scenario import (
     threads_of_trial,
     with_weights,
 )
-from xautolm.search import SAMPLERS, Memory, Rungs, SearchStudy, file_url, open_study
+from xautolm.search import SAMPLERS, AskedTrial, Memory, Rungs, SearchStudy, file_url, open_study
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
@@ -89,6 +89,17 @@ class OpenedRun:
         return self.scenario.folder
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WaitingTrial:
+    """Hold what the study was asked for and has not been started yet."""
+
+    asked: AskedTrial
+    limits: Limits
+    """Of the trial, as they were when it was asked for."""
+    devices: int
+    """That it needs at once."""
+
+
 @dataclass(slots=True, kw_only=True)
 class Session:
     """Hold everything that a search works with; a context manager, which closes it.
@@ -122,6 +133,8 @@ class Session:
     """Closes what is open, the last first."""
     unrecorded: list[Experience] = field(default_factory=list)
     """Trials that the store gets once their meta-features are measured."""
+    waiting: WaitingTrial | None = None
+    """The next trial, where fewer devices are free than it needs."""
 
     @property
     def scenario(self) -> Scenario:
@@ -215,11 +228,29 @@ class Session:
         self.unrecorded.clear()
 
     def spec(
-        self, number: int, configuration: Configuration, limits: Limits, place: Place, proposal: str
+        self,
+        number: int,
+        configuration: Configuration,
+        limits: Limits,
+        place: Place,
+        proposal: str,
+        beside: Sequence[Place] = (),
     ) -> TrialSpec:
-        """Return the order for one trial."""
+        """Return the order for one trial.
+
+        Args:
+            number: Of the trial.
+            configuration: What it trains.
+            limits: What it may use.
+            place: Where it runs.
+            proposal: Where the configuration came from.
+            beside: Further places that its model is divided over.
+        """
         scenario = self.scenario
         resources = scenario.resources
+        devices: tuple[str, ...] = ()
+        if beside:
+            devices = (place.gpu, *(further.gpu for further in beside))
         return TrialSpec(
             number=number,
             configuration=configuration,
@@ -234,6 +265,7 @@ class Session:
             micro_batch=resources.micro_batch(configuration, limits),
             device=place.device,
             gpu=place.gpu,
+            devices=devices,
             lacks_masters=resources.lacks_masters(configuration, limits),
             threads=scenario.threads,
             seed=self.info.seed,
