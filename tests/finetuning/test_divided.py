@@ -147,8 +147,9 @@ def trained_alike(
     has_moved = False
     for name, weights in untrained.items():
         # A classifier's body has its family's name before those of the body alone.
-        (trained_name,) = [longer for longer in trained if longer.endswith(name)]
-        has_moved = has_moved or not torch.equal(trained[trained_name], weights)
+        for trained_name in trained:
+            if trained_name.endswith(name):
+                has_moved = has_moved or not torch.equal(trained[trained_name], weights)
     assert has_moved
     return together
 

@@ -11,6 +11,7 @@ import torch
 from tests.test_symptoms import MEMORY_MESSAGES
 from xautolm.errors import TrialError
 from xautolm.finetuning.memory import (
+    LARGEST_BATCH,
     MemoryLimitReached,
     in_batches,
     memory_guard,
@@ -118,6 +119,23 @@ def test_a_single_answer_that_does_not_fit_is_a_failure() -> None:
     with pytest.raises(RuntimeError, match="out of memory"):
         in_batches(list(range(6)), 4, answer)
     assert sizes == [4, 2, 1]
+
+
+def test_processes_that_answer_in_step_never_halve_a_batch_by_themselves() -> None:
+    sizes: list[int] = []
+
+    def answer(batch: list[int]) -> None:
+        sizes.append(len(batch))
+        if len(sizes) == 2:
+            raise RuntimeError("CUDA error: out of memory")
+
+    token = LARGEST_BATCH.set(3)
+    try:
+        with pytest.raises(RuntimeError, match="out of memory"):
+            in_batches(list(range(9)), 4, answer)
+    finally:
+        LARGEST_BATCH.reset(token)
+    assert sizes == [3, 3]
 
 
 def test_the_guard_of_the_hosts_memory_ends_answering_at_once() -> None:

@@ -33,5 +33,7 @@ def test_first_trials_do_not_wait_for_what_only_trainings_need() -> None:
     assert first >= NEEDED_BY_PROBES
     assert not first & NEEDED_BY_TRAININGS
     assert later >= NEEDED_BY_TRAININGS
+    # A training of one process has nothing to do with others.
+    assert "xautolm.finetuning.divided" not in later
     # Its import starts CUDA where there is a GPU, and then no trial could be forked.
     assert "bitsandbytes" not in later

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import time
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
 from transformers import TrainerControl, TrainerState, get_scheduler
 
-from xautolm.finetuning.callbacks import Deadline, Writing
+from xautolm.finetuning.callbacks import Deadline, Progress, Writing
 from xautolm.finetuning.schedule import Course, StepPlan
 
 
@@ -187,3 +189,37 @@ def test_a_schedule_that_changes_often_stays_as_quick_and_ends_at_zero() -> None
         whole.optimizer.step()
         whole.step()
     assert whole.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
+
+
+@pytest.mark.parametrize(("first_says", "stops"), [(1.0, True), (-1.0, False)])
+def test_processes_that_train_one_model_stop_when_the_first_does(
+    first_says: float, stops: bool
+) -> None:
+    own_views: list[float] = []
+
+    def agree(seconds_over: float) -> float:
+        own_views.append(seconds_over)
+        return first_says
+
+    # By its own clock, this process would stop where the first goes on, and go on where that stops.
+    deadline = time.monotonic() + (1000.0 if stops else 0.0)
+    clock = Deadline(deadline, 100, 10, agree=agree)
+    state = TrainerState(global_step=1, max_steps=300)
+    control = TrainerControl()
+    arguments = SimpleNamespace(num_train_epochs=3.0)
+    clock.on_train_begin(arguments, state, control)
+    clock.on_step_end(arguments, state, control)
+    assert (own_views[0] > 0) != stops
+    assert control.should_training_stop == clock.truncated == stops
+
+
+def test_one_of_several_processes_writes_the_progress(tmp_path: Path) -> None:
+    control = TrainerControl()
+    arguments = SimpleNamespace(num_train_epochs=3.0)
+    for is_first in (False, True):
+        progress = Progress(tmp_path)
+        state = TrainerState(global_step=1, max_steps=2, is_world_process_zero=is_first)
+        progress.on_evaluate(arguments, state, control, {"eval_mcc": 0.5})
+        # All know the history, by which they agree on the best epoch.
+        assert progress.history[0]["mcc"] == 0.5
+        assert (tmp_path / "progress.jsonl").exists() == is_first

@@ -112,6 +112,8 @@ def _sharded(model: PreTrainedModel, spec: TrialSpec) -> PreTrainedModel:
     for module in model.modules():
         # The repeated layers of all families of transformers 5.
         if isinstance(module, GradientCheckpointingLayer):
+            # Before it is divided, so that it comes before what torch does with the output.
+            module.register_forward_hook(_own_output)
             fully_shard(module, mesh=mesh, mp_policy=policy)
     # All that is no repeated layer, the embeddings above all.
     fully_shard(model, mesh=mesh, mp_policy=policy)
@@ -126,6 +128,18 @@ def _sharded(model: PreTrainedModel, spec: TrialSpec) -> PreTrainedModel:
     body._is_distributed_loading_by_transformers = True
     body._is_fsdp_managed_module = True
     return model
+
+
+def _own_output(layer: torch.nn.Module, inputs: object, output: object) -> object:
+    """Return a layer's output as a tensor of its own, as torch asks for.
+
+    Changed in place, a view (of T5's layers) would lose what puts weights together for the backward pass.
+    """
+    if isinstance(output, tuple):
+        return tuple(_own_output(layer, inputs, part) for part in output)
+    if isinstance(output, torch.Tensor) and output._is_view():
+        return output.clone()
+    return output
 
 
 def arguments_of_divided() -> dict[str, object]:
