@@ -139,7 +139,8 @@ def trained_alike(
     assert together.metrics == pytest.approx(dict(alone.metrics), abs=1e-6)
     for line, line_alone in zip(together.history, alone.history, strict=True):
         for metric in (*spec.metrics, "train_loss"):
-            assert line[metric] == pytest.approx(line_alone[metric], abs=1e-3)
+            # T5 takes means of the tokens of each micro-batch, which are others where the batch is divided.
+            assert line[metric] == pytest.approx(line_alone[metric], rel=1e-3, abs=1e-3)
     untrained = load_file(Path(spec.card.path) / "model.safetensors")
     trained, trained_together = weights_of(folder / "alone"), weights_of(folder / "together")
     assert largest_difference(trained, trained_together) < tolerance
