@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 import math
 import sys
+from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Protocol, TextIO
 
 from rich.console import Console, Group, RenderableType
+from rich.jupyter import JupyterMixin
 from rich.live import Live
 from rich.progress_bar import ProgressBar
 from rich.table import Table
@@ -43,6 +45,8 @@ ROWS = 8
 """Trials shown in the live table."""
 BAR_WIDTH = 30
 """Characters of a bar."""
+NOTES = 12
+"""Notes below the table in a notebook, the newest: a cell's output has no lines that scroll away."""
 
 
 @dataclass(slots=True)
@@ -115,6 +119,13 @@ class Standing:
             if experience.outcome.is_evidence:
                 count += 1
         return count
+
+
+class Display(Protocol):
+    """An output of a notebook's cell that can be changed, as IPython gives it."""
+
+    def update(self, shown: object) -> None:
+        """Show something else in its place."""
 
 
 class Screen(Protocol):
@@ -273,25 +284,93 @@ class LiveTable(Quiet):
         """Draw, the first time, or redraw."""
         # Starting once more does nothing.
         self.live.start()
-        parts: list[RenderableType] = [_head(standing)]
-        parts += _budget_bar(standing)
-        parts.append(_trials(standing))
-        parts += _running(standing)
-        self.live.update(Group(*parts), refresh=True)
+        self.live.update(drawn(standing), refresh=True)
 
     def close(self) -> None:
         """Leave the last state on the screen."""
         self.live.stop()
 
 
+class Shown(JupyterMixin):
+    """What rich can draw, as a notebook takes it: in HTML, and as text where that is not shown."""
+
+    def __init__(self, renderable: RenderableType) -> None:
+        self.renderable = renderable
+
+    def __rich__(self) -> RenderableType:
+        """Return what is drawn."""
+        return self.renderable
+
+
+class NotebookTable(Quiet):
+    """The same table as one output of a notebook's cell, which is changed in place, with what was said last below it.
+
+    By IPython's own displays: rich's `Live` takes a widget there, which needs another package, and which a notebook
+    that is saved and opened elsewhere does not show.
+    """
+
+    def __init__(self) -> None:
+        self.notes: deque[str] = deque(maxlen=NOTES)
+        self.fetched = ""
+        self.table: RenderableType | None = None
+        self.display: Display | None = None
+
+    def note(self, text: str) -> None:
+        """Show the text below the table."""
+        self.notes.append(text)
+        self._draw()
+
+    def download(self, total: int) -> AbstractContextManager[Received]:
+        """Show how far it is, in tenths."""
+
+        def note(received: int) -> None:
+            self.fetched = f"fetched {sized(received)} of {sized(total)}"
+            self._draw()
+
+        return tenths(total, note)
+
+    def update(self, standing: Standing) -> None:
+        """Draw anew."""
+        self.fetched = ""
+        self.table = drawn(standing)
+        self._draw()
+
+    def _draw(self) -> None:
+        """Change what the cell shows; the first time, begin its output."""
+        parts: list[RenderableType] = []
+        if self.table is not None:
+            parts.append(self.table)
+        parts += [sentence(note, style="dim") for note in self.notes]
+        if self.fetched:
+            parts.append(sentence(self.fetched))
+        shown = Shown(Group(*parts))
+        if self.display is not None:
+            self.display.update(shown)
+            return
+        from IPython.display import display
+
+        self.display = display(shown, display_id=True)
+
+
+def drawn(standing: Standing) -> Group:
+    """Return where a search stands as a table, with the bars of the budget and of the running trials."""
+    parts: list[RenderableType] = [_head(standing)]
+    parts += _budget_bar(standing)
+    parts.append(_trials(standing))
+    parts += _running(standing)
+    return Group(*parts)
+
+
 def choose_screen(*, quiet: bool, as_json: bool) -> Screen:
-    """Return the screen that fits the flags and the terminal."""
+    """Return the screen that fits the flags, and the terminal or notebook."""
     # Progress goes to standard error, results to standard output; as JSON, both are lines of one stream.
     if as_json:
         return JsonLines()
     if quiet:
         return Quiet()
     console = Console(stderr=True)
+    if console.is_jupyter:
+        return NotebookTable()
     if console.is_terminal:
         return LiveTable(console)
     return Plain()
