@@ -120,9 +120,9 @@ LEVELS = (
         "from the store to what a search begins with; what forecasts from the store are worth",
     ),
     Level(
-        ("recommend", "integrations", "session"),
-        "advice without a search; our sampler in other people's studies; engines put together, "
-        "after every check",
+        ("recommend", "store_view", "integrations", "session"),
+        "advice without a search; what the page of the store shows; our sampler in other people's "
+        "studies; engines put together, after every check",
     ),
     Level(
         ("loop", "artifacts", "best_model", "publishing"),

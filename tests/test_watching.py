@@ -35,9 +35,9 @@ SEEN_SECONDS = 2.0
 
 
 @contextmanager
-def serving(root: Path) -> Iterator[WatchServer]:
+def serving(root: Path, store: str | None = None) -> Iterator[WatchServer]:
     """Yield a server, which answers until it is not needed any more."""
-    with WatchServer(root, 0) as server:
+    with WatchServer(root, 0, store) as server:
         threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True).start()
         yield server
         server.shutdown()

@@ -24,6 +24,7 @@ from xautolm.errors import (
     DamagedFileError,
     NoModelError,
     RunFolderError,
+    StoreError,
     UsageError,
     XAutoLMError,
 )
@@ -32,19 +33,24 @@ from xautolm.objectives import lead_of, pareto_front, recorded_objectives
 from xautolm.records import Budget, Experience, Mark, TrialSpec
 from xautolm.report import Standing
 from xautolm.report.page import (
+    STORE_ADDRESS,
     Link,
     RunGlance,
     State,
+    StoreFilter,
     comparison,
     html_sections,
     live_page,
     now_section,
     overview,
     report_sections,
+    store_fields,
+    store_sections,
 )
 from xautolm.report.page.blocks import Section, Text
 from xautolm.run_folder import RunFolder, RunInfo, checked_outcome, checked_spec, experience_of
 from xautolm.serialization import read_record
+from xautolm.store_view import StoreView
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Stage
 
@@ -65,6 +71,7 @@ NAME_ERRORS = "surrogateescape"
 HTML_TYPE = "text/html; charset=utf-8"
 SCRIPT_TYPE = "text/javascript; charset=utf-8"
 EVENTS_TYPE = "text/event-stream"
+STORE_LINK = Link(text="Experience store", address=STORE_ADDRESS)
 SAFE_HEADERS = {
     "Cache-Control": "no-store",
     "X-Content-Type-Options": "nosniff",
@@ -295,18 +302,20 @@ class WatchServer(LocalServer):
     Args:
         root: A run's folder, or a folder of such.
         port: Of this machine; 0 for any that is free.
+        store: A file or a database URL; that of the settings if None. It is opened when its page is asked for.
 
     Raises:
         UsageError: There is no run; the port is in use.
     """
 
-    def __init__(self, root: Path, port: int) -> None:
+    def __init__(self, root: Path, port: int, store: str | None = None) -> None:
         # Without `..`, which an address does not keep, and which is no name for people.
         self.root = root.resolve()
         self.is_single = RunFolder(self.root).is_run()
         self.watches: dict[str, Watch] = {}
         self.watches_lock = threading.Lock()
         self.is_closing = threading.Event()
+        self.store = StoreView(store)
         if not self.names():
             raise UsageError(
                 "There is no run here, and no folder of runs.",
@@ -402,6 +411,8 @@ class WatchHandler(LocalHandler):
                 self._events(self.server.watch(name))
             case ["compare"]:
                 self._compare(parse_qs(query).get("run", []))
+            case ["store"]:
+                self._store_page(parse_qs(query))
             case ["plotly.js"]:
                 self._plotly()
             case _:
@@ -411,9 +422,9 @@ class WatchHandler(LocalHandler):
         """Send the page of a run: how it stands at once, the whole page when the browser asks for it."""
         watch = self.server.watch(name)
         info, _, _ = watch.look()
-        links = []
+        links = [STORE_LINK]
         if not self.server.is_single:
-            links.append(Link(text="All runs", address="/"))
+            links.insert(0, Link(text="All runs", address="/"))
         page = live_page(
             f"{info.data.name}: {info.task}", [watch.now()], links=links, address=address_of(name)
         )
@@ -433,7 +444,10 @@ class WatchHandler(LocalHandler):
         names = [glance.name for glance in glances]
         form = names if len(names) > 1 else []
         page = live_page(
-            f"Runs in {self.server.root.name}", [overview(glances, troubles)], form=form
+            f"Runs in {self.server.root.name}",
+            [overview(glances, troubles)],
+            links=[STORE_LINK],
+            form=form,
         )
         self._html(page)
 
@@ -451,6 +465,36 @@ class WatchHandler(LocalHandler):
         links = [Link(text="All runs", address="/")]
         links += [Link(text=glance.name, address=glance.address) for glance in glances]
         self._html(live_page("Runs beside each other", [comparison(glances)], links=links))
+
+    def _store_page(self, query: Mapping[str, Sequence[str]]) -> None:
+        """Send what the experience store holds, as far as it is asked for.
+
+        Raises:
+            RefusedRequestError: Something is asked for that no experience has.
+        """
+        names = set(StoreFilter.__dataclass_fields__)
+        unknown = set(query) - names
+        if unknown:
+            raise RefusedRequestError(
+                HTTPStatus.BAD_REQUEST, f"Experiences are filtered by {', '.join(sorted(names))}."
+            )
+        asked = StoreFilter(**{name: values[-1] for name, values in query.items()})
+        back = Link(text="The run" if self.server.is_single else "All runs", address="/")
+        try:
+            content = self.server.store.content(asked)
+        except StoreError as error:
+            # Before the first search that learns there is none, which is no reason to make one.
+            words = f"{error}\nA search makes the store, and fills it; --store shows another."
+            trouble = Section(anchor="store", title="The store", blocks=[Text(text=words)])
+            self._html(live_page("Experience store", [trouble], links=[back]))
+            return
+        page = live_page(
+            "Experience store",
+            store_sections(content),
+            links=[back],
+            fields=store_fields(content),
+        )
+        self._html(page)
 
     def _events(self, watch: Watch) -> None:
         """Tell a browser of every change, until it goes away or the server is closed."""

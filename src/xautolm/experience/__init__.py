@@ -15,5 +15,6 @@ __all__ = [
     "export_experiences",
     "import_autogoal",
     "import_experiences",
+    "overview",
     "with_starter",
 ]

@@ -12,6 +12,7 @@ from xautolm.metalearning.similarity import (
     measured,
     own_features,
 )
+from xautolm.metalearning.task_map import TaskMap, task_map
 from xautolm.metalearning.utility import is_negative, is_scored, still_tells, telling
 from xautolm.metalearning.warm_start import (
     PRESETS,
@@ -37,6 +38,7 @@ __all__ = [
     "Mode",
     "Near",
     "Nearness",
+    "TaskMap",
     "WarmStart",
     "Warmed",
     "Weights",
@@ -52,6 +54,7 @@ __all__ = [
     "own_features",
     "shaped",
     "still_tells",
+    "task_map",
     "telling",
     "warm_start",
 ]

@@ -11,13 +11,21 @@ from xautolm.report.page.page import (
     report_sections,
 )
 from xautolm.report.page.several import RunGlance, comparison, overview
+from xautolm.report.page.store import (
+    STORE_ADDRESS,
+    StoreFilter,
+    store_fields,
+    store_sections,
+)
 
 __all__ = [
+    "STORE_ADDRESS",
     "Answers",
     "Link",
     "PageContent",
     "RunGlance",
     "State",
+    "StoreFilter",
     "Winner",
     "comparison",
     "html_report",
@@ -27,4 +35,6 @@ __all__ = [
     "now_section",
     "overview",
     "report_sections",
+    "store_fields",
+    "store_sections",
 ]

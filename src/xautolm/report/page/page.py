@@ -19,6 +19,7 @@ from xautolm.report.page.learned import learned_section
 from xautolm.report.page.next_steps import next_section
 from xautolm.report.page.provenance import provenance_section
 from xautolm.report.page.quality import quality_section
+from xautolm.report.page.store import STORE_ADDRESS, Field
 
 if TYPE_CHECKING:
     from jinja2 import Template
@@ -91,6 +92,7 @@ def live_page(
     links: Sequence[Link] = (),
     address: str = "",
     form: Sequence[str] = (),
+    fields: Sequence[Field] = (),
 ) -> str:
     """Return a page for a browser that a server of ours goes on telling of changes.
 
@@ -100,9 +102,16 @@ def live_page(
         links: To other pages of the server.
         address: Of the run that is watched, ends with a slash; none for a page that stays as it is.
         form: Names of runs of which two can be chosen.
+        fields: By which the store's page is filtered.
     """
     page: str = _template("live.html").render(
-        title=title, live=html_sections(sections), links=links, address=address, form=form
+        title=title,
+        live=html_sections(sections),
+        links=links,
+        address=address,
+        form=form,
+        fields=fields,
+        store=STORE_ADDRESS,
     )
     return page
 
