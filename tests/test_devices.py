@@ -6,10 +6,12 @@ from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import optuna
 import pandas as pd
 import pytest
 
 from xautolm import AutoLM
+from xautolm.budget import Clock
 from xautolm.errors import UsageError
 from xautolm.limits import limits_of_divided, most_devices
 from xautolm.options import FitOptions
@@ -29,7 +31,7 @@ from xautolm.resources import ResourceModel, reason_against_division
 from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
-from xautolm.vocabulary import DeviceKind
+from xautolm.vocabulary import DeviceKind, TrialStatus
 from xautolm.zoo import ZOO
 
 TASK = TASKS.get("text-classification")
@@ -147,6 +149,24 @@ def test_what_cannot_be_divided_is_not_proposed(
     assert obstacle == (f"invalid_config: {reason}" if reason else "")
 
 
+def test_the_pace_of_divided_trials_is_their_own(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    resources, configuration = large_model(profile, machine)
+
+    def seconds(devices: int) -> float:
+        return resources.predict(configuration, devices=devices).epoch_seconds
+
+    alone, unmeasured = seconds(1), seconds(4)
+    assert unmeasured == alone
+    history = ({"epoch": 1.0, "seconds": alone},)
+    outcome = TrialOutcome(status=TrialStatus.COMPLETE, history=history, evaluation_time=alone)
+    resources.observe(configuration, outcome)
+    four_times_as_fast = ({"epoch": 1.0, "seconds": alone / 4},)
+    resources.observe(configuration, replace(outcome, history=four_times_as_fast, devices=4))
+    assert seconds(4) == pytest.approx(seconds(1) / 4)
+
+
 def test_a_probe_has_one_gpu(profile: DataProfile, machine: SystemProfile) -> None:
     resources, configuration = large_model(profile, machine, "probe", devices_asked=4)
     limits = Limits(gpu_memory=10**12)
@@ -180,6 +200,33 @@ def test_a_model_that_needs_all_gpus_waits_until_they_are_free(
     assert len(executor.specs) == 5 and executor.most_on_a_gpu == 1
     divided = [spec for spec in executor.specs if spec.devices]
     assert {spec.devices for spec in divided} == {("GPU-a", "GPU-b", "GPU-c", "GPU-d")}
+
+
+def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
+    tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = 3600.0
+    is_over = False
+
+    def left(clock: Clock) -> float:
+        return 0.0 if is_over else hour
+
+    def finished(executor: FakeExecutor, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        nonlocal is_over
+        is_over = True
+        return own_finished(executor, timeout)
+
+    own_finished = FakeExecutor.finished
+    monkeypatch.setattr(Clock, "left", property(left))
+    monkeypatch.setattr(FakeExecutor, "finished", finished)
+    with faked_driver(*GPUS):
+        executor = fit(tmp_path, tickets, budget="1h", devices_per_trial=4)
+    # The probe ran on one; the training needs all, and waited for it.
+    assert [spec.configuration.method for spec in executor.specs] == ["probe.v1"]
+    study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/run/study.db")
+    states = [trial.state for trial in study.trials]
+    assert optuna.trial.TrialState.RUNNING not in states
+    assert states.count(optuna.trial.TrialState.COMPLETE) == 1
 
 
 def test_what_fits_on_one_gpu_has_one(tmp_path: Path, tickets: pd.DataFrame) -> None:

@@ -117,6 +117,8 @@ class TrialOutcome:
     """Seconds in which the model answers one text by itself; None where no objective asked for it, or that failed."""
     model_size: int | None = None
     """Bytes of the model's weights on disk; None where it left none, and in records from before it was measured."""
+    devices: int = 1
+    """Over how many its model was divided while it was trained."""
 
     @property
     def succeeded(self) -> bool:

@@ -112,7 +112,7 @@ class ResourceModel:
                 trials have shown how much faster they are.
         """
         values = configuration.values
-        train, validation = self._epoch_seconds(configuration)
+        train, validation = self._epoch_seconds(configuration, devices)
         memory = self._memory(configuration, has_masters=has_masters, devices=devices)
         # A method without epochs looks at each text once.
         epochs = as_float(values.get("epochs", 1))
@@ -125,10 +125,10 @@ class ResourceModel:
             least_memory=memory.weights + memory.checkpointed_activations,
         )
 
-    def _epoch_seconds(self, configuration: Configuration) -> tuple[float, float]:
+    def _epoch_seconds(self, configuration: Configuration, devices: int) -> tuple[float, float]:
         """Return the seconds of training for an epoch and of validating once, as past trials correct them."""
         train, validation = self._uncorrected_epoch(configuration)
-        correction = self._correction(configuration)
+        correction = self._correction(configuration, devices)
         return correction * train, correction * validation
 
     def _uncorrected_epoch(self, configuration: Configuration) -> tuple[float, float]:
@@ -229,9 +229,10 @@ class ResourceModel:
         # Too short to be told from the fixed seconds.
         if not predicted > 0:
             return None
-        return TimeRatio(kind=self._kind(configuration), value=seconds / predicted)
+        kind = self._kind(configuration, outcome.devices)
+        return TimeRatio(kind=kind, value=seconds / predicted)
 
-    def _kind(self, configuration: Configuration) -> TimedKind:
+    def _kind(self, configuration: Configuration, devices: int) -> TimedKind:
         """Return the kind of trials that a configuration's time is like."""
         card = self.cards[configuration.model]
         method = METHODS.get(configuration.method)
@@ -240,11 +241,12 @@ class ResourceModel:
             family=card.family,
             size_decade=math.floor(math.log10(card.parameters)),
             precision=str(configuration.values.get("precision", "")),
+            devices=devices,
         )
 
-    def _correction(self, configuration: Configuration) -> float:
+    def _correction(self, configuration: Configuration, devices: int) -> float:
         """Return what a prediction of time is multiplied by."""
-        kind = self._kind(configuration)
+        kind = self._kind(configuration, devices)
         # A search asks for thousands of predictions between two trials, and a store has thousands of ratios.
         known_by = (kind, len(self.ratios), len(self.past_ratios))
         if known_by not in self.corrections:

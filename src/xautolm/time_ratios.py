@@ -31,6 +31,8 @@ class TimedKind:
     size_decade: int
     """Logarithm of the number of weights to the base of ten, rounded down."""
     precision: str
+    devices: int = 1
+    """Over how many the model is divided."""
 
     def is_like(self, kind: TimedKind, likeness: Likeness) -> bool:
         """Return whether trials of this kind are so much like those of another."""

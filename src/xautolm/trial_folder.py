@@ -406,6 +406,7 @@ def pruned_outcome(folder: TrialFolder, spec: TrialSpec, lead: Objective) -> Tri
         history=tuple(points),
         evaluation_time=curve.seconds,
         planned_time=curve.planned_seconds,
+        devices=spec.shares,
     )
 
 

@@ -94,7 +94,7 @@ def test_each_process_has_its_rank_its_gpu_and_its_share(
     outcome = run(executor, tmp_path, spec)
     # The outcome is that of the first.
     assert dict(outcome.metrics) == {"rank": 0.0, "threads": 3.0, "memory": 2.0 * GIGABYTE}
-    assert outcome.peak_gpu_memory == 2 * GIGABYTE
+    assert outcome.peak_gpu_memory == 2 * GIGABYTE and outcome.devices == 2
     lines = sorted((tmp_path / "stdout.log").read_text().splitlines())
     assert lines == ["rank 0 sees GPU-a", "rank 1 sees GPU-b"]
     assert not TrialFolder(tmp_path).ranks.exists()
@@ -184,6 +184,7 @@ def test_a_pruned_trial_keeps_what_the_first_has_measured(
     executor.cancel(0)
     outcome = wait_for(executor)
     assert outcome.status is TrialStatus.PRUNED and outcome.metrics == {"f1_macro": 0.25}
+    assert outcome.devices == 2
     assert have_ended(pids)
 
 

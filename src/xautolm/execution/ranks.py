@@ -170,7 +170,7 @@ def _attempt_of(codes: Mapping[int, int], reports: list[TrialFolder]) -> Attempt
     failures = [rank for rank in codes if outcomes[rank].failed]
     if not failures:
         first = outcomes[0]
-        return Attempt(_with_peaks(first, list(outcomes.values())))
+        return Attempt(_of_all(first, list(outcomes.values())))
     root = min(failures, key=lambda rank: reports[rank].ended())
     outcome = outcomes[root]
     assert outcome.failure is not None
@@ -184,12 +184,17 @@ def _on_device(failure: Failure, rank: int, count: int) -> Failure:
     return replace(failure, message=f"on device {rank + 1} of {count}: {failure.message}")
 
 
-def _with_peaks(outcome: TrialOutcome, outcomes: list[TrialOutcome]) -> TrialOutcome:
+def _of_all(outcome: TrialOutcome, outcomes: list[TrialOutcome]) -> TrialOutcome:
     """Return an outcome with the main memory of all processes together, and the fullest of their GPUs."""
     memory = sum(of_rank.peak_memory or 0 for of_rank in outcomes)
     gpu_memories = [of_rank.peak_gpu_memory for of_rank in outcomes]
     measured = [peak for peak in gpu_memories if peak is not None]
-    return replace(outcome, peak_memory=memory or None, peak_gpu_memory=max(measured, default=None))
+    return replace(
+        outcome,
+        peak_memory=memory or None,
+        peak_gpu_memory=max(measured, default=None),
+        devices=len(outcomes),
+    )
 
 
 def _outcome_in(report: TrialFolder) -> TrialOutcome:

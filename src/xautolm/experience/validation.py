@@ -71,6 +71,7 @@ RANGES: Mapping[str, tuple[float, float]] = {
     "outcome.wall_time": (0, LONGEST_SECONDS),
     "outcome.peak_memory": (0, LARGEST_NUMBER),
     "outcome.peak_gpu_memory": (0, LARGEST_NUMBER),
+    "outcome.devices": (1, LARGEST_NUMBER),
 }
 """Smallest and largest value of each number of a record; None is allowed where the record allows it."""
 NEVER_ZERO = (
