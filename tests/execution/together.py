@@ -27,7 +27,9 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             threads=float(spec.threads),
             memory=float(spec.limits.memory or 0),
         )
-        print(f"rank {spec.rank} sees {os.environ.get('CUDA_VISIBLE_DEVICES')}", flush=True)
+        # In one call, so that lines of both stay whole.
+        line = f"rank {spec.rank} sees {os.environ.get('CUDA_VISIBLE_DEVICES')}\n"
+        os.write(1, line.encode())
         return replace(outcome, peak_gpu_memory=(1 + spec.rank) * GIGABYTE)
     if do == "lack memory above 2" and spec.micro_batch <= 2:
         return success(micro_batch=float(spec.micro_batch), limit=spec.limits.seconds or 0.0)
