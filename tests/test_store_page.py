@@ -18,7 +18,8 @@ from xautolm.experience.overview import newest_lines
 from xautolm.metalearning import own_features, task_map
 from xautolm.metalearning.task_map import classical_scaling
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome, digest_of
-from xautolm.report.page import StoreFilter
+from xautolm.report.page import StoreFilter, store_fields, store_sections
+from xautolm.report.page.blocks import Table
 from xautolm.run_folder import RunFolder
 from xautolm.store_view import StoreView
 from xautolm.testing import made_up_experience, success
@@ -146,9 +147,25 @@ def test_an_empty_store_and_none_at_all_say_so(run: Path, tmp_path: Path) -> Non
     with serving(run, str(tmp_path / "none.db")) as server:
         status, page, _ = asked(server, "/store")
     assert status == 200 and "There is no experience store here" in page
-    assert "A search makes the store" in page
+    assert "A search makes the usual store" in page
     # Looking makes none.
     assert not (tmp_path / "none.db").exists()
+
+
+def test_of_very_many_data_sets_the_largest_are_listed(
+    location: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.report.page.store.LISTED", 2)
+    content = StoreView(location).content(StoreFilter(text="tickets"))
+    assert [data.data for data in content.data] == ["tickets"]
+    everything = StoreView(location).content(StoreFilter())
+    _, tasks, *_ = store_sections(everything)
+    table = tasks.blocks[-1]
+    assert isinstance(table, Table)
+    assert len(table.rows) == 2 and "1 more with fewer trials" in table.note
+    (data,) = [field for field in store_fields(everything) if field.name == "data"]
+    # Nothing, which asks for all, and the first two by name.
+    assert len(data.options) == 3
 
 
 def test_distances_on_a_plane_are_kept() -> None:

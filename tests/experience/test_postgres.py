@@ -16,7 +16,9 @@ from tests.postgres import PostgresServer, binaries
 from xautolm import AutoLM, ExperienceStore
 from xautolm.errors import StoreError
 from xautolm.records import Experience, TrialOutcome, TrialSpec
+from xautolm.report.page import StoreFilter
 from xautolm.report.screen import Quiet
+from xautolm.store_view import StoreView
 from xautolm.testing import FakeExecutor
 
 pytest.importorskip("psycopg", reason="the extra `postgres` is not installed")
@@ -57,6 +59,22 @@ def test_a_store_on_a_server_does_what_one_in_a_file_does(
         assert mine.counts()["task"] == {experience.task: 2}
         assert "secret" not in mine.name
         assert mine.delete([later.id]) == 1 and len(theirs) == 1
+
+
+def test_its_page_counts_filters_and_searches(
+    server: PostgresServer, experience: Experience
+) -> None:
+    later = replace(experience, id="b" * 24, created="2999-01-01T00:00:00+00:00")
+    with ExperienceStore(server.url) as store:
+        store.add([experience, later])
+    view = StoreView(server.url)
+    content = view.content(StoreFilter())
+    assert (content.total, content.matching, content.data[0].trials) == (2, 2, 2)
+    assert [trial.id for trial in content.trials] == [later.id, experience.id]
+    assert "secret" not in content.name
+    model = experience.configuration.model
+    assert view.content(StoreFilter(text=model.upper())).matching == 2
+    assert view.content(StoreFilter(model="another")).trials == []
 
 
 def test_the_first_two_that_come_make_the_tables_together(server: PostgresServer) -> None:

@@ -17,6 +17,8 @@ STORE_ADDRESS = "/store"
 """Of the page, on its server."""
 LONGEST_NAME = 40
 """Characters of a data set's name on the map and in tables."""
+LISTED = 500
+"""Data sets in the table, and values of a field of the form: a browser takes seconds to lay out many thousands."""
 NAMED = 15
 """Data sets whose names stand on the map, those with the most trials: more would lie over each other."""
 LARGEST_MARKER = 30.0
@@ -155,7 +157,7 @@ def store_fields(content: StoreContent) -> list[Field]:
     """Return the form by which the page is filtered."""
     form = []
     for name, value in content.asked.columns.items():
-        options = list(content.options.get(name, ()))
+        options = list(content.options.get(name, ()))[:LISTED]
         # What was asked for stays chosen, also where the store has no such thing.
         if value and value not in options:
             options.append(value)
@@ -208,7 +210,8 @@ def _tasks(content: StoreContent) -> list[Block]:
                 )
             )
     rows = []
-    for data in content.data:
+    for data in content.data[:LISTED]:
+        # What is asked for already stays: within the failures of a model, the name leads to those on this data.
         address = replace(content.asked, task=data.task, data=data.data).address
         cells = (
             Cell(text=cut(data.data, LONGEST_NAME), address=address),
@@ -219,12 +222,17 @@ def _tasks(content: StoreContent) -> list[Block]:
             data.newest[:10],
         )
         rows.append(Row(cells=cells))
+    note = ""
+    if len(content.data) > LISTED:
+        hidden = len(content.data) - LISTED
+        note = f"And {hidden:,} more with fewer trials; a text in the form above looks for them."
     blocks.append(
         Table(
-            title=f"Experiences by data set ({len(rows):,})",
+            title=f"Experiences by data set ({len(content.data):,})",
             headings=("data", "task", "trials", "failed", "models", "newest"),
             rows=rows,
             numbers=frozenset({"trials", "failed", "models"}),
+            note=note,
             is_wide=True,
         )
     )
