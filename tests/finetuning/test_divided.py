@@ -36,7 +36,7 @@ ROWS = 64
 """Training rows: one batch, so that both trainings take steps on the same rows, whatever order they draw them in."""
 MICRO_BATCH = 16
 TOLERANCE = 1e-4
-"""On weights that two steps of Adam have moved by 1e-2: sums over parts of a batch differ in their last digits."""
+"""On weights that two steps have moved by 1e-2 or more: sums over parts of a batch differ in their last digits."""
 
 Divisible = Callable[..., TrialSpec]
 
@@ -131,7 +131,11 @@ def largest_difference(first: dict[str, torch.Tensor], second: dict[str, torch.T
 
 
 def trained_alike(
-    executor: LocalExecutor, folder: Path, spec: TrialSpec, tolerance: float = TOLERANCE
+    executor: LocalExecutor,
+    folder: Path,
+    spec: TrialSpec,
+    tolerance: float = TOLERANCE,
+    tolerance_of_losses: float = 1e-3,
 ) -> TrialOutcome:
     """Train in one process and in two, compare what they leave, and return the outcome of the two."""
     alone = run(executor, folder / "alone", spec)
@@ -139,8 +143,8 @@ def trained_alike(
     assert together.metrics == pytest.approx(dict(alone.metrics), abs=1e-6)
     for line, line_alone in zip(together.history, alone.history, strict=True):
         for metric in (*spec.metrics, "train_loss"):
-            # T5 takes means of the tokens of each micro-batch, which are others where the batch is divided.
-            assert line[metric] == pytest.approx(line_alone[metric], rel=1e-3, abs=1e-3)
+            expected = pytest.approx(line_alone[metric], rel=tolerance_of_losses, abs=1e-3)
+            assert line[metric] == expected
     untrained = load_file(Path(spec.card.path) / "model.safetensors")
     trained, trained_together = weights_of(folder / "alone"), weights_of(folder / "together")
     assert largest_difference(trained, trained_together) < tolerance
@@ -203,9 +207,16 @@ def test_adapters_of_a_decoder_that_says_words_are_trained_as_in_one_process(
 def test_other_architectures_and_methods(
     executor: LocalExecutor, order: Divisible, tmp_path: Path, family: str, method: str, task: str
 ) -> None:
-    # Two first steps of Adam go as far for a gradient of rounding errors as for any, in either direction.
-    tolerance = TOLERANCE if method == "lora" else 2 * 5e-3
-    trained_alike(executor, tmp_path, order(family, method, task), tolerance)
+    fixed: dict[str, object] = {}
+    if method == "full":
+        # First steps of Adam go as far for a gradient of rounding errors as for any, in either direction.
+        fixed = {"optimizer": "sgd", "learning_rate": 0.05}
+    spec = order(family, method, task, **fixed)
+    if family == "t5":
+        # Its loss is the mean over the tokens of a micro-batch, whose rows are others where the batch is divided.
+        trained_alike(executor, tmp_path, spec, tolerance=1e-3, tolerance_of_losses=5e-3)
+    else:
+        trained_alike(executor, tmp_path, spec)
 
 
 @pytest.mark.slow
