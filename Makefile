@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 TABLE := src/xautolm/experience/starter.parquet
 
-.PHONY: install demo test test-slow test-data test-conformance test-gpu lint check docs site benchmark bench-search bench-peers clean
+.PHONY: install demo test test-cluster test-slow test-data test-conformance test-gpu lint check docs site benchmark bench-search bench-peers clean
 
 install: $(VENV)/.installed
 
@@ -17,8 +17,12 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	HF_HUB_OFFLINE=1 $(BIN)/xautolm demo
 
+# A process for each core; with threads of their own, they would wait for each other.
 test: install
-	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest
+	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile
+
+test-cluster: install
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m cluster
 
 test-slow: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m slow --timeout 1800

@@ -124,6 +124,7 @@ def test_while_the_search_goes_on_the_card_says_so_and_the_model_answers(
     assert answers == ["pear"] * 3
 
 
+@pytest.mark.slow
 def test_a_search_that_is_ended_and_goes_on_gives_the_same_best_as_one_that_was_not(
     tmp_path: Path,
 ) -> None:

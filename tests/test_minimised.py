@@ -165,6 +165,7 @@ def cost(targets, predictions):
 """
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_a_function_of_ones_own_is_minimised_from_the_command_line_on(
     tmp_path: Path, prices: pd.DataFrame

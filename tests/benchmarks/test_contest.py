@@ -307,6 +307,7 @@ def test_every_method_of_the_contest_has_a_name_of_its_own() -> None:
     assert {"xautolm", "pge", "random", "tpe"} <= set(METHODS)
 
 
+@pytest.mark.slow
 def test_the_page_has_every_method_every_goal_and_its_pictures(tmp_path: Path) -> None:
     methods = (OURS, COLD, MISLED, "pge", "random")
     results = [play(TASKS, None, (name, method, 0)) for name in TASKS for method in methods]

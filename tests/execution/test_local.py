@@ -483,7 +483,9 @@ def wait_for(path: Path) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("how", ["os._exit(3)", "raise SystemExit(3)"])
+@pytest.mark.parametrize(
+    "how", ["os._exit(3)", pytest.param("raise SystemExit(3)", marks=pytest.mark.slow)]
+)
 def test_a_late_module_that_ends_the_server_costs_one_round(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:

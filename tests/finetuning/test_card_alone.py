@@ -71,6 +71,7 @@ def said_without_xautolm(lines: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("export", "library"), [("pipeline", "transformers"), ("any", "sentence-transformers")]
 )

@@ -69,6 +69,7 @@ def test_a_metric_that_is_no_number_ends_the_trial(
     assert caught.value.kind == FailureKind.DIVERGED
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_ordinary_trials_print_no_warning(
     order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

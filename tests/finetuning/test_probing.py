@@ -35,7 +35,7 @@ pytestmark = pytest.mark.filterwarnings(
     [
         ("text-classification", "own", "last"),
         ("text-classification", "mean", "all"),
-        ("multilabel-classification", "own", "last"),
+        pytest.param("multilabel-classification", "own", "last", marks=pytest.mark.slow),
         ("multilabel-classification", "mean", "last"),
     ],
 )
@@ -172,7 +172,14 @@ def test_a_probe_whose_features_fit_on_the_disk_in_float16_scores_the_same_and_s
     assert dict(narrow.metrics) == pytest.approx(dict(roomy.metrics), abs=0.05)
 
 
-@pytest.mark.parametrize("family", ["convbert", "roformer", "mpnet"])
+@pytest.mark.parametrize(
+    "family",
+    [
+        pytest.param("convbert", marks=pytest.mark.slow),
+        pytest.param("roformer", marks=pytest.mark.slow),
+        "mpnet",
+    ],
+)
 def test_a_family_that_the_zoo_does_not_have_is_probed_and_trained_from_its_probe(
     order: Order, tmp_path: Path, family: str
 ) -> None:
@@ -216,6 +223,7 @@ def test_a_mean_that_cannot_be_pooled_is_said(
     assert refused.value.kind is FailureKind.INVALID_CONFIG
 
 
+@pytest.mark.slow
 def test_a_head_does_not_start_from_a_probe_that_dropout_drowns(
     order: Order, tmp_path: Path
 ) -> None:

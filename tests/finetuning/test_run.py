@@ -92,6 +92,7 @@ def test_every_method_trains_saves_and_reloads(order: Order, folder: Path, metho
     assert again == pytest.approx(dict(outcome.metrics), abs=1e-6)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "init", "targets"),
     [("rslora", "gaussian", "attention"), ("dora", "pissa", "all-linear")],
@@ -165,6 +166,7 @@ def test_several_labels(order: Order, folder: Path) -> None:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", PAPER_SCHEDULERS)
 def test_the_papers_schedulers_and_optimizers(order: Order, folder: Path, scheduler: str) -> None:
     optimizer = dict(
@@ -341,7 +343,7 @@ def test_tokens_are_computed_once(
     run(spec, folder)
 
 
-@pytest.mark.parametrize("method", ["full", "probe"])
+@pytest.mark.parametrize("method", [pytest.param("full", marks=pytest.mark.slow), "probe"])
 def test_loading_is_no_part_of_a_trials_time(
     order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:

@@ -230,6 +230,7 @@ def test_like_texts_have_like_vectors() -> None:
     assert one @ like > one @ unlike and one @ one == pytest.approx(1.0)
 
 
+@pytest.mark.slow
 def test_a_sentence_encoder_hears_the_meaning(
     sample: Sample, monkeypatch: pytest.MonkeyPatch
 ) -> None:
