@@ -126,7 +126,7 @@ def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_e
 ) -> None:
     search(session)
     (experience, _) = session.store.experiences(session.info.task)
-    monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
+    monkeypatch.setattr("xautolm.late_features.LAST_WAIT", 0.1)
     launcher, measured = FakeLauncher(), Measured()
     launcher.looks_left = 10**9
     features = late(tmp_path, launcher, measured)

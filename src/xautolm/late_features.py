@@ -16,6 +16,8 @@ ENTRY = "xautolm.finetuning.describing:run"
 POLL_SECONDS = 0.05
 LONGEST_WAIT = 20.0
 """Seconds until a child that gets no processor, because trials or others use them all, is given up: it needs four."""
+LAST_WAIT = 120.0
+"""The same where no trial runs any more: without meta-features later searches learn nothing from those of this one."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -73,9 +75,14 @@ class LateFeatures:
             self.note(self.features)
         return self.features
 
-    def wait(self) -> None:
-        """Wait until the child has ended, but not for ever."""
-        deadline = time.monotonic() + LONGEST_WAIT
+    def wait(self, *, after_trials: bool = False) -> None:
+        """Wait until the child has ended, but not for ever.
+
+        Args:
+            after_trials: Whether no trial runs any more, nor will.
+        """
+        seconds = LAST_WAIT if after_trials else LONGEST_WAIT
+        deadline = time.monotonic() + seconds
         while self._child_runs() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)
 

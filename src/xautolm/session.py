@@ -214,7 +214,7 @@ class Session:
         if not self.unrecorded:
             return
         if are_last:
-            self.features.wait()
+            self.features.wait(after_trials=True)
         if self.features.are_ready():
             features = self.features.get()
         elif are_last:
