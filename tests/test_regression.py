@@ -17,6 +17,7 @@ from xautolm.errors import UsageError
 from xautolm.report.screen import Quiet
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_numbers_are_predicted_in_their_own_units_here_and_in_plain_transformers(

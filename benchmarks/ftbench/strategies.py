@@ -18,6 +18,7 @@ from xautolm.records import Configuration, Experience, Scalar, Values
 from xautolm.resources import ResourceModel
 from xautolm.search import EXPLANATION, SAMPLERS, Memory
 from xautolm.search.database import OBJECTIVES
+from xautolm.search.plain_names import PlainNames
 from xautolm.search.study import ATTEMPTS, finished_trial, recorded_values
 from xautolm.space import Float, Int, Parameter, Prior
 from xautolm.tasks import TASKS
@@ -68,10 +69,13 @@ class StrategyPlayer:
     memory: Memory | None
     seed: int
     study: optuna.Study = field(init=False)
+    names: PlainNames = field(init=False)
+    """Of the parameters, in the record of a search and in what its sampler sees."""
     asked: optuna.Trial | None = None
 
     def __post_init__(self) -> None:
         space = self.task.space
+        self.names = PlainNames.of_space(space)
         strategy = SAMPLERS.get(self.strategy)
 
         objectives = self.task.objectives
@@ -104,7 +108,8 @@ class StrategyPlayer:
         values = told_values(outcome, self.task.objectives)
         if values is None:
             values = worst_values(recorded_values(self.study), outcome, self.task.objectives)
-        self.study.add_trial(finished_trial(self.task.space, experience, values))
+        recorded = finished_trial(self.names, experience, values, self.task.objectives)
+        self.study.add_trial(self.names.to_sites(recorded))
 
     def _end(self, state: optuna.trial.TrialState) -> None:
         """Close what was asked for, if anything was: an opening does not ask."""
