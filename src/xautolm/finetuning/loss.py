@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 import torch
+from peft import PeftModel
 from torch.nn import functional
 
 from xautolm.metrics import Targets
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 LossFunction = Callable[..., torch.Tensor]
 """Of a model's outputs and targets: the mean over a batch, a single number."""
@@ -52,6 +58,18 @@ def classification_loss(
         return functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
 
     return loss
+
+
+def sums_over_batches(model: PreTrainedModel | PeftModel) -> bool:
+    """Return whether a model's own loss is the sum over tokens, divided by the tokens of all accumulated batches.
+
+    transformers' models do so by their `loss_function`. Those that call torch's cross-entropy themselves, as nearly all
+    encoder-decoders do, take that number, too, and give the mean of the batch that they see.
+    """
+    body = model.get_base_model() if isinstance(model, PeftModel) else model
+    # Decorators of the library hide the function that computes.
+    forward = inspect.unwrap(type(body).forward)
+    return "loss_function" in forward.__code__.co_names
 
 
 def class_weights(targets: torch.Tensor, classes: int) -> torch.Tensor:

@@ -22,7 +22,12 @@ from xautolm.data.stored import read_split
 from xautolm.errors import TrialError
 from xautolm.finetuning.answer_scores import answer_metrics, answer_scores, in_own_units
 from xautolm.finetuning.forms import TORCH_FORMS
-from xautolm.finetuning.loss import LossFunction, class_weights, classification_loss
+from xautolm.finetuning.loss import (
+    LossFunction,
+    class_weights,
+    classification_loss,
+    sums_over_batches,
+)
 from xautolm.finetuning.model import precision_of
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import metric_named
@@ -92,6 +97,9 @@ def make_trainer(
 
         answering_trainer = answering_class(**arguments)
         answering_trainer.score = score
+        if not sums_over_batches(model):
+            # The Trainer takes any `**kwargs` for a model that does, and would add up micro-batches undivided.
+            answering_trainer.model_accepts_loss_kwargs = False
         return answering_trainer
 
     trainer = scoring_class(
