@@ -23,6 +23,8 @@ BARE = r"(?:[+-]?\d+\.?\d*(?:e[+-]?\d+)?|True|False)"
 SPACED = re.compile(rf"\[\s*(?:{QUOTED}(?:\s+{QUOTED})*|{BARE}(?:\s+{BARE})*)\s*\]")
 """A NumPy array as it prints: items without commas, which Python would read as one text."""
 SPACED_ITEM = re.compile(rf"{QUOTED}|{BARE}")
+SCALAR = re.compile(rf"np\.\w+\(({QUOTED}|{BARE})\)")
+"""A single value as NumPy 2 prints it: `np.str_('late')`."""
 WRAPPED = re.compile(
     r"(?:array|frozenset|set)\((\[.*?\]|\{.*?\})(?:,\s*dtype=[^()]*)?\)", re.DOTALL
 )
@@ -101,7 +103,7 @@ def structure(cell: object) -> object:
 
 def _python_literal(text: str) -> object:
     """Return the value that Python or NumPy print so; None where the text is no such literal."""
-    bare = WRAPPED.sub(r"\1", text)
+    bare = WRAPPED.sub(r"\1", SCALAR.sub(r"\1", text))
     with_commas = SPACED.sub(_with_commas, bare)
     try:
         with warnings.catch_warnings():
@@ -128,6 +130,9 @@ def items_of(cell: object) -> list[object] | None:
         return sorted(cell, key=str)
     if isinstance(cell, list | tuple):
         return list(cell)
+    # A series of pandas' is an array with an index.
+    if isinstance(cell, pd.Series):
+        return list(cell.tolist())
     return None
 
 

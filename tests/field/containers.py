@@ -6,9 +6,13 @@ import bz2
 import gzip
 import io
 import lzma
+import tarfile
 import zipfile
 
 import pandas as pd
+import pyarrow
+from pyarrow import feather, ipc
+from pyarrow import parquet as parquet_writer
 
 from tests.field.cases import Case, Read, Refused
 from tests.field.material import CLASSES, ROWS, table, ticket, tickets
@@ -36,8 +40,43 @@ def archive(**members: bytes) -> bytes:
     return target.getvalue()
 
 
+def tar() -> bytes:
+    """Return a tar archive of one file."""
+    target = io.BytesIO()
+    with tarfile.open(fileobj=target, mode="w") as writer:
+        member = tarfile.TarInfo("train.csv")
+        member.size = len(CSV)
+        writer.addfile(member, io.BytesIO(CSV))
+    return target.getvalue()
+
+
+def arrow(*, stream: bool) -> bytes:
+    """Return the tickets as an Arrow file (Feather's second version), or as a stream, as `datasets` caches them."""
+    target = io.BytesIO()
+    content = pyarrow.Table.from_pandas(table())
+    if stream:
+        with ipc.new_stream(target, content.schema) as writer:
+            writer.write_table(content)
+    else:
+        feather.write_feather(content, target)
+    return target.getvalue()
+
+
+def same_names() -> bytes:
+    """Return a Parquet file of which two columns have one name."""
+    target = io.BytesIO()
+    texts, labels = table()["text"], table()["label"]
+    parquet_writer.write_table(
+        pyarrow.Table.from_arrays([texts, labels, labels], names=["text", "label", "label"]), target
+    )
+    return target.getvalue()
+
+
 def compressed_cases() -> list[Case]:
     """Return cases of files inside files."""
+    twice = gzip.compress(gzip.compress(CSV))
+    described = archive(README__md=b"x", __DS_Store=b"x", train__csv=CSV)
+    zstandard = pyarrow.compress(CSV, "zstd", asbytes=True)
     both = archive(train__csv=CSV, test__csv=CSV)
     return [
         case("csv.gz", "a.csv.gz", gzip.compress(CSV), FINE),
@@ -47,6 +86,20 @@ def compressed_cases() -> list[Case]:
         case("jsonl.gz", "a.jsonl.gz", gzip.compress(LINES), FINE),
         case("parquet.gz", "a.parquet.gz", gzip.compress(parquet(table())), FINE),
         case("gzip named csv", "a.csv", gzip.compress(CSV), FINE),
+        case("bzip2 named csv", "a.csv", bz2.compress(CSV), FINE),
+        case("xz named csv", "a.csv", lzma.compress(CSV), FINE),
+        case("zstd named csv", "a.csv", zstandard, FINE),
+        case("csv.zst", "a.csv.zst", zstandard, FINE),
+        case("csv.lzma", "a.csv.lzma", lzma.compress(CSV, format=lzma.FORMAT_ALONE), FINE),
+        case("gzip in gzip", "a.csv.gz", twice, FINE),
+        case("zip of a gzip", "a.zip", archive(a__csv__gz=gzip.compress(CSV)), FINE),
+        case("zip with a description", "a.zip", described, FINE),
+        case("tar.gz", "a.tar.gz", gzip.compress(tar()), Refused(place="a.tar.gz", cure="Unpack it")),
+        case("tar.gz named csv.gz", "a.csv.gz", gzip.compress(tar()), Refused(value="tar archive", cure="Unpack it")),
+        case("zeros at the end", "a.csv", CSV + bytes(500), Refused(place="a.csv", value="500 zero", cure="again")),
+        case("PDF named csv", "a.csv", b"%PDF-1.4\xe2", Refused(place="a.csv", value="PDF", cure="CSV")),
+        case("picture named csv", "a.csv", b"\x89PNG\r\n", Refused(place="a.csv", value="picture", cure="texts")),
+        case("zstd cut off", "a.csv.zst", zstandard[:-60], Refused(place="a.csv.zst", cure="cut off")),
         case("zip of one file", "a.zip", archive(train__csv=CSV), FINE),
         case("csv.zip", "a.csv.zip", archive(a__csv=CSV), FINE),
         case("zip of two files", "a.zip", both, Refused(place="a.zip", value="train.csv, test.csv", cure="Unpack it")),
@@ -69,6 +122,14 @@ def parquet_cases() -> list[Case]:
         case("parquet", "a.parquet", whole, FINE),
         case("parquet, label in the index", "a.parquet", parquet(table().set_index("label")), FINE),
         case("parquet of categories", "a.parquet", parquet(table().astype({"label": "category"})), FINE),
+        case("parquet named pq", "a.pq", whole, FINE),
+        case("arrow stream", "a.arrow", arrow(stream=True), FINE),
+        case("arrow file", "a.arrow", arrow(stream=False), FINE),
+        case("feather", "a.feather", arrow(stream=False), FINE),
+        case("arrow cut off", "a.arrow", arrow(stream=False)[:200], Refused(place="a.arrow", cure="cut off")),
+        case("arrow named parquet", "a.parquet", arrow(stream=False), Refused(value="an Arrow file", cure=".arrow")),
+        case("parquet, two columns of one name", "a.parquet", same_names(),
+             Refused(place="a.parquet", value="'label'", cure="Rename or remove")),
         case("parquet cut off", "a.parquet", whole[: len(whole) // 2], Refused(place="a.parquet", cure="cut off")),
         case("parquet without rows", "a.parquet", parquet(table().head(0)), Refused(place="a.parquet has no rows")),
         case("parquet named csv", "a.csv", whole, Refused(place="a.csv", value="Parquet", cure="Name it .parquet")),
@@ -86,6 +147,7 @@ def text_cases() -> list[Case]:
     prose = "\n".join(text for text, _ in tickets())
     return [
         case("fastText", "a.txt", fasttext, FINE),
+        case("fastText, commas behind labels", "a.txt", fasttext.replace(" Ticket", " , Ticket"), FINE),
         case("fastText, labels behind", "a.txt", behind, FINE),
         case("fastText, two labels", "a.txt", several,
              Refused(place="line 2", value="['billing', 'urgent']", cure="multilabel-classification")),

@@ -85,6 +85,10 @@ def quote_cases() -> list[Case]:
     backslashes = "text,label\n" + "".join(
         f'"He said \\"{text}\\", yes","{label}"\n' for text, label in tickets()
     )
+    pasted = "".join(f'"{text}, {label}"\n' for text, label in tickets())
+    doubled = csv_text(quoting=csv.QUOTE_ALL).splitlines()
+    whole_lines = "".join('"{}"\n'.format(line.replace('"', '""')) for line in doubled)
+    spaced = "text, label\n" + "".join(f'"{text}", "{label}"\n' for text, label in tickets())
     newline = with_text({5: 'one line\nand another, with "quotes"\r\nand a third'})
     greeting = with_text({5: "Dear all, thanks\nbye"})
     return [
@@ -104,6 +108,10 @@ def quote_cases() -> list[Case]:
              Refused(place="line 22", value="Ticket 20", cure="Put quotes around the whole cell")),
         case("escapes by backslash", "a.csv", backslashes,
              Read(rows=ROWS, probes={"text": (f'He said "{PROBE}", yes',)}, notes=("backslash",))),
+        case("rows pasted into a cell each", "a.csv", f"text,label\n{pasted}",
+             Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)}, notes=("quotes around whole lines",))),
+        case("rows of quoted cells in a cell each", "a.csv", whole_lines, FINE),
+        case("quotes behind a space", "a.csv", spaced, FINE),
         case("line ends in a quoted cell", "a.csv", csv_text(newline),
              Read(rows=ROWS, probes={"text": (newline.text[5],)}, notes=("inside quoted texts: 2",))),
         case("two lines that could be rows", "a.csv", csv_text(greeting),
@@ -125,6 +133,9 @@ def dialect_cases() -> list[Case]:
     short = plain.replace(f"{ticket(10)[0]},", "well")
     again = plain + plain.split("\n", 1)[1].replace("Ticket", "Note").join(("text,label\n", ""))
     nul = plain.replace("Ticket 7 is", "Ticket 7\x00is")
+    marked = f"{plain}\ufeff{plain}"
+    drawn = " text | label\n------+-------\n" + unquoted(table(), "|").split("\n", 1)[1]
+    headless = "text\n" + plain.split("\n", 1)[1]
     hollow = plain.replace("\n", ",,\n")
     return [
         case("semicolons", "a.csv", csv_text(sep=";"), Read(rows=ROWS, classes=CLASSES, notes=("semicolon",))),
@@ -160,6 +171,14 @@ def dialect_cases() -> list[Case]:
         case("index column", "a.csv", table().to_csv(), FINE),
         case("rows without content", "a.csv", plain + ",\n,\n", Read(rows=ROWS, notes=("any content left out: 2",))),
         case("header repeated below", "a.csv", again, Read(rows=2 * ROWS, classes=CLASSES, notes=("line 62",))),
+        case("header repeated below, with a mark", "a.csv", marked,
+             Read(rows=2 * ROWS, classes=CLASSES, notes=("repetitions of the header left out: 1",))),
+        case("line of dashes below the header", "a.txt", drawn, FINE),
+        case("sign of DOS at the end", "a.csv", f"{plain}\x1a", FINE),
+        case("title above the header", "a.csv", f"Tickets of May\n\n{plain}",
+             Refused(place="line 3", value="text,label", cure="Remove what stands above the column names")),
+        case("a name for two columns", "a.csv", headless,
+             Refused(place="line 2", value="2 fields", cure="Most lines have 2 fields: line 1 must name each")),
         case("a row of three fields", "a.csv", ragged,
              Refused(place="line 12: 3 fields", value="well, now", cure="quotes")),
         case("a row of one field", "a.csv", short, Refused(place="line 12: 1 fields", value="well", cure="quotes")),

@@ -26,6 +26,7 @@ def encoding_cases() -> list[Case]:
     json_lines = accented().to_json(orient="records", lines=True, force_ascii=False)
     windows = text.encode("cp1252")
     cyrillic = csv_text(with_text({7: "Где мой заказ"})).encode("cp1251")
+    japanese = csv_text(with_text({7: "注文の品"})).encode("iso2022_jp")
     cut_off = csv_text(with_text({7: "caf\u00e9"})).encode() + "last,caf\u00e9".encode()[:-1]
     tabs = csv_text(accented(), sep="\t").encode("utf-16-be")
     little = Refused(place="a.csv", value="UTF-16", cure="--encoding utf-16-le")
@@ -41,6 +42,15 @@ def encoding_cases() -> list[Case]:
         case("UTF-16 LE without mark", "a.csv", text.encode("utf-16-le"), little),
         case("UTF-16 BE without mark", "a.csv", text.encode("utf-16-be"), big),
         case("UTF-16 BE, said so", "a.csv", text.encode("utf-16-be"), fine, encoding="utf-16-be"),
+        case("UTF-16 cut inside a character", "a.csv", text.encode("utf-16")[:-1],
+             Refused(place="a.csv", value="UTF-16", cure="cut off")),
+        case("UTF-32 LE without mark", "a.csv", text.encode("utf-32-le"),
+             Refused(value="UTF-32", cure="--encoding utf-32-le")),
+        case("UTF-32 BE without mark", "a.csv", text.encode("utf-32-be"),
+             Refused(value="UTF-32", cure="--encoding utf-32-be")),
+        case("ISO-2022-JP", "a.csv", japanese, Refused(value="ISO-2022-JP", cure="--encoding iso2022_jp")),
+        case("ISO-2022-JP, said so", "a.csv", japanese, Read(rows=ROWS, probes={"text": ("注文の品",)}),
+             encoding="iso2022_jp"),
         case("UTF-16 in JSON Lines", "a.jsonl", json_lines.encode("utf-16"), fine),
         case("Windows-1252", "a.csv", windows, named),
         case("Windows-1252, as it reads", "a.csv", windows, Refused(value="\u2019caf\u00e9\u2019")),

@@ -25,6 +25,7 @@ LABELS = [labels_of_row(number) for number in range(ROWS)]
 NAMED = [names or [CLASSES[0]] for names in LABELS]
 """At least one label a row."""
 BITS = [[int(name in names) for name in CLASSES] for names in LABELS]
+NAMES = [CLASSES[number % len(CLASSES)] for number in range(ROWS)]
 ALL = Read(rows=ROWS, classes=CLASSES, probes={"label": (("account", "billing"),)})
 
 
@@ -269,5 +270,54 @@ CASES += [
         ),
         task=TASK,
         expect=Read(rows=ROWS, classes=("Smith, Jr.", "billing", "delivery")),
+    ),
+    Case(
+        name="labels: scalars of NumPy in lists",
+        make=in_csv([[np.str_(name) for name in names] for names in LABELS]),
+        task=TASK,
+        expect=ALL,
+    ),
+    Case(
+        name="labels: series",
+        make=in_frame([pd.Series(names, dtype=object) for names in LABELS]),
+        task=TASK,
+        expect=ALL,
+    ),
+    Case(
+        name="labels: in parentheses",
+        make=in_csv([f"({'; '.join(names)})" if len(names) > 1 else names for names in LABELS]),
+        task=TASK,
+        expect=ALL,
+    ),
+    Case(
+        name="labels: a name in parentheses",
+        make=in_csv(["(other)" if row % 3 else "billing, late" for row in range(ROWS)]),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("(other)", "billing", "late")),
+    ),
+    Case(
+        name="labels: each in quotes",
+        make=in_csv([",".join(f'"{name}"' for name in names) for names in LABELS]),
+        task=TASK,
+        expect=ALL,
+    ),
+    Case(
+        name="labels: a list that is not closed",
+        make=in_csv(["['account', 'billing'", *LABELS[1:]]),
+        task=TASK,
+        expect=Refused(value="cannot be read", place="line 2, column 'label'"),
+    ),
+    Case(
+        name="labels: signs that separate nothing",
+        make=in_csv([f"{name}#urgent" if row % 2 else name for row, name in enumerate(NAMES)]),
+        task=TASK,
+        expect=Read(rows=ROWS, notes=("no row has more than one label", "#urgent'", "commas")),
+    ),
+    Case(
+        name="labels: a column of 0 and 1 named twice",
+        make=columns_of_bits,
+        task=TASK,
+        options={"label": "account,billing,account"},
+        expect=Read(rows=ROWS, classes=("account", "billing")),
     ),
 ]

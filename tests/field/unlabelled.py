@@ -239,6 +239,18 @@ CASES = [
         expect=Read(rows=ROWS - 6, notes=("6 of 60 rows", "'nan'")),
     ),
     Case(
+        name="numbers: marks of nothing",
+        make=folder_of(train=some_other(SCORES, "score", "N/A")),
+        task="text-regression",
+        expect=Read(rows=ROWS - 6, notes=("6 of 60 rows", "'N/A'")),
+    ),
+    Case(
+        name="numbers: a whole number beyond all floats",
+        make=frame_of(some_other(SCORES, "score", 10**400)),
+        task="text-regression",
+        expect=Refused(value="got 1000", place="row 0, column 'score'", cure="such as 3.5"),
+    ),
+    Case(
         name="numbers: commas for points",
         make=folder_of(
             train=SCORES.assign(

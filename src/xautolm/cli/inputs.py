@@ -13,8 +13,9 @@ import pandas as pd
 
 from xautolm.data import Role, check_known, input_table
 from xautolm.data.encodings import check_encoding, decoded
-from xautolm.data.files import READERS, data_suffix, read_file
+from xautolm.data.files import READERS, read_file
 from xautolm.data.surrogates import repaired_texts
+from xautolm.data.unpacking import data_suffix
 from xautolm.errors import UsageError
 from xautolm.options import FitOptions
 from xautolm.search_space import data_needs

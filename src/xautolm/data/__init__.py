@@ -28,4 +28,5 @@ __all__ = [
     "surrogates",
     "text_cell",
     "training_data",
+    "unpacking",
 ]

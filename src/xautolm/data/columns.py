@@ -383,8 +383,8 @@ def joined_names(column: str) -> list[str]:
     names: list[str] = []
     for part in column.split(","):
         name = part.strip()
-        # A comma at the end adds no name.
-        if name:
+        # A comma at the end adds no name, nor does a name that was there.
+        if name and name not in names:
             names.append(name)
     return names
 

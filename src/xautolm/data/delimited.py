@@ -23,6 +23,12 @@ SEPARATOR_LINE = re.compile(r'"?sep=([^"])"?[,;]*\s*', re.IGNORECASE)
 """The line by which spreadsheets learn the separator."""
 INVISIBLE = " \t\r\n\xa0\u200b\ufeff"
 """Characters around a column name that nobody sees."""
+RULE = re.compile(r"[|+: \t-]*-{3,}[|+: \t-]*\s*")
+"""The line below the header of a table that is drawn with characters, as in Markdown and by database clients."""
+SHOWN = 200
+"""Characters of a list of column names that a message shows."""
+END_OF_FILE = "\x1a"
+"""What DOS wrote behind the last line of a file."""
 WORDS_OF_PROSE = 3
 """Words from which on a column name looks like a text."""
 
@@ -41,7 +47,7 @@ def read_delimited(
     Raises:
         DataError: The file is empty, or a line cannot be read; the message names it.
     """
-    lines = lines_of(text)
+    lines = _without_rule(lines_of(text.rstrip(END_OF_FILE)))
     stated = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
     if stated is not None:
         # Such a line is no row, and what it says goes before the file's name.
@@ -62,6 +68,14 @@ def read_delimited(
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
     table, row_notes = _as_table(records, place, every_row)
     return table, [*notes, *row_notes]
+
+
+def _without_rule(lines: Lines) -> Lines:
+    """Return lines of which the second, if it is made of dashes, is blank, so that the others keep their numbers."""
+    if len(lines.texts) < 2 or not RULE.fullmatch(lines.texts[1]):
+        return lines
+    header, _, *rows = lines.texts
+    return Lines(texts=[header, "\n", *rows], first=lines.first)
 
 
 def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[str]]:
@@ -111,6 +125,8 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTa
         DataError: No row, two columns of one name, or a first line that is a row.
     """
     header = records[0].cells
+    # Each of several files that were put one below the other may begin with a byte order mark.
+    names = [name.strip(INVISIBLE) for name in header]
     rows: list[Record] = []
     empty: list[Record] = []
     repeated: list[Record] = []
@@ -119,7 +135,7 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTa
             rows.append(record)
         elif not any(cell.strip() for cell in record.cells):
             empty.append(record)
-        elif record.cells == header:
+        elif [cell.strip(INVISIBLE) for cell in record.cells] == names:
             # Files that were put one below the other have the header of each.
             repeated.append(record)
         else:
@@ -134,8 +150,8 @@ def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTa
             f"repetitions of the header left out: {len(repeated)}, the first in line {first}"
         )
     if not rows:
-        names = ", ".join(map(repr, header))
-        raise DataError(f"{place} has no rows.", got=f"only column names: {names}")
+        quoted_names = ", ".join(map(repr, header))
+        raise DataError(f"{place} has no rows.", got=f"only column names: {quoted_names[:SHOWN]}")
 
     header_place = f"{place}, line {records[0].first_line}"
     _check_header(header, rows, header_place)

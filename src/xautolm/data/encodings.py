@@ -23,6 +23,10 @@ SAMPLE_BYTES = 4096
 NULS_OF_UTF16 = 0.3
 """Share of every second byte that is zero, from which on a text is taken for UTF-16: in texts of Latin letters it is
 almost 1, in UTF-8 it is 0."""
+NULS_OF_UTF32 = 0.7
+"""Share of all bytes that is zero, from which on a text is taken for UTF-32: three in four of Latin letters are."""
+JAPANESE_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
+"""What shifts between letters in ISO-2022-JP, all of whose bytes are ASCII."""
 CONTEXT_BYTES = 12
 """Bytes before and after a wrong one that a message shows."""
 
@@ -70,13 +74,14 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
     if encoding is not None and not _is_surely_utf8(content):
         return _in_named_encoding(content, place, encoding)
     # UTF-16 of ASCII letters is valid UTF-8 with a zero in every second place, so it is looked for first.
+    codec = _utf32_without_mark(content)
+    if codec is not None:
+        raise _looks_like(content, place, "UTF-32: three of four bytes are zero", codec)
     codec = _utf16_without_mark(content)
     if codec is not None:
-        raise DataError(
-            f"{place} looks like UTF-16: every second byte is zero.",
-            got=repr(content[:CONTEXT_BYTES]),
-            fix=f'Read it with --encoding {codec} (in Python: encoding="{codec}").',
-        )
+        raise _looks_like(content, place, "UTF-16: every second byte is zero", codec)
+    if encoding is None and any(escape in content for escape in JAPANESE_ESCAPES):
+        raise _looks_like(content, place, "ISO-2022-JP: it has its escapes", "iso2022_jp")
     notes: tuple[str, ...] = ()
     if encoding is not None and codecs.lookup(encoding).name != "utf-8":
         notes = (f"{place} read as UTF-8, which it can only be, not as {encoding}",)
@@ -112,6 +117,23 @@ def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, 
     return text, ()
 
 
+def _looks_like(content: bytes, place: str, name_and_sign: str, codec: str) -> DataError:
+    return DataError(
+        f"{place} looks like {name_and_sign}.",
+        got=repr(content[:CONTEXT_BYTES]),
+        fix=f'Read it with --encoding {codec} (in Python: encoding="{codec}").',
+    )
+
+
+def _utf32_without_mark(content: bytes) -> str | None:
+    """Return the codec if nearly three of four bytes are zero, by where the fourth stands."""
+    sample = content[:SAMPLE_BYTES]
+    zeros = sample.count(0) / max(len(sample), 1)
+    if zeros < NULS_OF_UTF32:
+        return None
+    return "utf-32-be" if sample[:1] == b"\x00" else "utf-32-le"
+
+
 def _utf16_without_mark(content: bytes) -> str | None:
     """Return the codec if every second byte is zero often enough."""
     sample = content[:SAMPLE_BYTES]
@@ -142,7 +164,8 @@ def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeE
     where = f"{place}, line {line}"
     name = codec.upper().removesuffix("-SIG")
     around = content[max(start - CONTEXT_BYTES, 0) : start + CONTEXT_BYTES]
-    if error.reason == "unexpected end of data" and not content[:start].isascii():
+    is_cut_off = error.reason in ("unexpected end of data", "truncated data")
+    if is_cut_off and not content[:start].isascii():
         problem = f"{where}: not valid {name}; the file ends inside a character."
         return DataError(problem, got=repr(around), fix="Was it cut off? Fetch or write it again.")
     windows_text = _attempt(content, WINDOWS)

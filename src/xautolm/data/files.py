@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import bz2
-import gzip
 import io
-import lzma
 import re
-import zipfile
-import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path, PurePath
+from pathlib import Path
 
 import pandas as pd
 
@@ -22,20 +17,22 @@ from xautolm.data.json_files import read_json
 from xautolm.data.quoting import LINE
 from xautolm.data.source import SAMPLE_OF_LINE, Source, check_column_names, lined_table
 from xautolm.data.surrogates import repaired_table
+from xautolm.data.unpacking import ARCHIVE, DECOMPRESSORS, unpacked
 from xautolm.errors import DataError
 from xautolm.vocabulary import Split
 
 Tables = tuple[Mapping[str, pd.DataFrame], list[str]]
 """Tables by split, and notes."""
 
-DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-}
-ARCHIVE = ".zip"
-GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
+ARROW_MAGIC = b"ARROW1"
+FEATHER_MAGIC = b"FEA1"
+"""How the first version of Feather began; the second is an Arrow file."""
+TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
+"""What stands in the head of a tar archive, and at which byte."""
+FEWEST_ZEROS = 16
+"""Zero bytes at the end of a file from which on it is cut short: texts end in three at most, in UTF-32."""
+UNPACK = "Unpack it and give the file, or the folder with train.* in it."
 GIT_LFS_MAGIC = b"version https://git-lfs"
 NOT_DATA = {
     GIT_LFS_MAGIC: (
@@ -51,20 +48,33 @@ NOT_DATA = {
         "Name it .zip, or save the workbook's sheet as CSV UTF-8.",
     ),
     PARQUET_MAGIC: ("a Parquet file", "Name it .parquet."),
+    ARROW_MAGIC: ("an Arrow file", "Name it .arrow."),
+    b"SQLite format 3": ("an SQLite database", "Write the table as CSV, JSON Lines or Parquet."),
+    b"<?xml": ("an XML document", "Write its rows as CSV, JSON Lines or Parquet."),
+    b"%PDF": ("a PDF document", "Write its texts as CSV, JSON Lines or Parquet."),
+    b"{\\rtf": ("a document in Rich Text Format", "Save it as plain text, and its rows as CSV."),
+    b"\x89PNG": ("a picture", "Give the file with the texts."),
+    b"\xff\xd8\xff": ("a picture", "Give the file with the texts."),
+    b"\x93NUMPY": ("an array of NumPy's", "Read it with NumPy and give the array to AutoLM."),
+    b"7z\xbc\xaf": ("a 7z archive", UNPACK),
+    b"Rar!": ("a RAR archive", UNPACK),
 }
 """First bytes of files that are not what their name says: what they are, and what to do."""
+SAVE_SHEET = "Save the sheet as CSV UTF-8, or read it with pandas and give the frame to AutoLM."
 HINTS = {
-    ".xlsx": "Save the sheet as CSV UTF-8, or read it with pandas and give the frame to AutoLM.",
-    ".xls": "Save the sheet as CSV UTF-8, or read it with pandas and give the frame to AutoLM.",
+    **dict.fromkeys((".xlsx", ".xls", ".xlsm", ".xlsb"), SAVE_SHEET),
     ".ods": "Save the sheet as CSV UTF-8.",
-    ".zst": "Unpack it first: `zstd -d FILE`.",
-    ".arrow": "Give the folder that `save_to_disk` wrote, or write it as Parquet.",
+    ".numbers": "Export the sheet as CSV.",
+    **dict.fromkeys((".tar", ".tgz", ".7z", ".rar", ".z"), UNPACK),
+    **dict.fromkeys(
+        (".db", ".sqlite", ".sqlite3"), "Write the table as CSV, JSON Lines or Parquet."
+    ),
     ".pkl": "Pickles are never read, since they run code; write Parquet or JSON Lines.",
     ".pickle": "Pickles are never read, since they run code; write Parquet or JSON Lines.",
 }
 """What to do with files that are not read."""
-FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__(\S+)\s*")
-"""A label in a line of fastText's, at its beginning or after a blank."""
+FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__(\S+)\s*(?:,\s+)?")
+"""A label in a line of fastText's, at its beginning or after a blank; its tutorials have a comma behind it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,10 +109,19 @@ class Content:
             if self.data.startswith(magic):
                 beginning = repr(self.data[:40])
                 raise DataError(f"{self.place} is {kind}.", got=beginning, fix=advice)
+        if self.data.startswith(TAR_MAGIC, TAR_MAGIC_AT):
+            raise DataError(f"{self.place} is a tar archive.", fix=UNPACK)
+        zeros = len(self.data) - len(self.data.rstrip(b"\x00"))
+        if zeros >= FEWEST_ZEROS:
+            raise DataError(
+                f"{self.place} was not written to its end.",
+                got=f"{zeros} zero bytes at the end of {len(self.data)}",
+                fix="Fetch or write it again.",
+            )
 
 
 def read_file(path: Path, encoding: str | None = None, *, every_row: bool = False) -> Source:
-    """Return the tables of one file: CSV, TSV, JSON, JSON Lines, Parquet or fastText, compressed or not.
+    """Return the tables of one file: CSV, TSV, JSON, JSON Lines, Parquet, Arrow or fastText, compressed or not.
 
     Args:
         path: The file; its suffix says what it is.
@@ -112,15 +131,14 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     Raises:
         DataError: Unknown suffix, or something that cannot be read; lines and rows are named.
     """
-    suffix = data_suffix(path)
-    data, place = _unpacked(path)
-    if suffix == ARCHIVE:
-        # The file inside says what it is.
-        suffix = PurePath(place).suffix.lower()
+    data, place, suffix = unpacked(path, READERS)
     reader = READERS.get(suffix)
     if reader is None:
         all_suffixes = ", ".join(sorted(READERS))
-        advice = HINTS.get(suffix, f"Known: {all_suffixes}, also with .gz, .bz2, .xz or in a .zip.")
+        packings = ", ".join(DECOMPRESSORS)
+        advice = HINTS.get(
+            suffix, f"Known: {all_suffixes}, also with {packings} or in a {ARCHIVE}."
+        )
         raise DataError("Unknown file type.", got=place, fix=advice)
     content = Content(data, place, encoding, every_row)
     tables, notes = reader(content)
@@ -139,73 +157,6 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
         bare = note.removeprefix(place).lstrip(": ")
         named_notes.append(f"{path.name}: {bare}")
     return Source(path.name, splits, tuple(named_notes))
-
-
-def data_suffix(path: PurePath) -> str:
-    """Return the suffix that says what a file holds, in lower case: `.csv` for `train.CSV` and `train.csv.gz`."""
-    if path.suffix.lower() in DECOMPRESSORS:
-        path = path.with_suffix("")
-    return path.suffix.lower()
-
-
-def _unpacked(path: Path) -> tuple[bytes, str]:
-    """Return the bytes of a file and its place, after decompression.
-
-    Raises:
-        DataError: It cannot be read, is damaged, or an archive does not hold one file.
-    """
-    try:
-        data = path.read_bytes()
-    except OSError as error:
-        raise DataError(f"{path} cannot be read.", got=error.strerror) from None
-    suffix = path.suffix.lower()
-    if suffix == ARCHIVE:
-        return _from_archive(data, path)
-    decompress = DECOMPRESSORS.get(suffix)
-    if decompress is None and data.startswith(GZIP_MAGIC):
-        # Compressed, though its name does not say so.
-        decompress = gzip.decompress
-    if decompress is None:
-        return data, str(path)
-    try:
-        return decompress(data), str(path)
-    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(
-            f"{path} cannot be unpacked.",
-            got=str(error),
-            fix="Was it cut off? Fetch or write it again.",
-        ) from None
-
-
-def _from_archive(data: bytes, path: Path) -> tuple[bytes, str]:
-    """Return the bytes of the only file in an archive, and its place.
-
-    Raises:
-        DataError: There are several or none, or it cannot be unpacked.
-    """
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            # macOS puts a folder of its own beside the files that it packs.
-            names: list[str] = []
-            for name in archive.namelist():
-                is_folder = name.endswith("/")
-                if not is_folder and "__MACOSX" not in name:
-                    names.append(name)
-            if len(names) != 1:
-                first_names = ", ".join(names[:6])
-                ellipsis = " ..." if len(names) > 6 else ""
-                raise DataError(
-                    f"{path} holds {len(names)} files, not one.",
-                    got=first_names + ellipsis,
-                    fix="Unpack it and give the file, or the folder with train.* in it.",
-                )
-            return archive.read(names[0]), str(path / names[0])
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
-        raise DataError(
-            f"{path} cannot be unpacked.",
-            got=str(error),
-            fix="Was it cut off, or is it locked by a password?",
-        ) from None
 
 
 def _delimited(separator: str) -> Callable[[Content], Tables]:
@@ -230,28 +181,61 @@ def _json_lines(content: Content) -> Tables:
 
 
 def _parquet(content: Content) -> Tables:
-    """Return the table of a Parquet file; a column that pandas keeps as a named index is a column."""
+    """Return the table of a Parquet file."""
     import pyarrow
     from pyarrow import parquet
 
-    if content.data.startswith(GIT_LFS_MAGIC):
+    if content.data.startswith((GIT_LFS_MAGIC, ARROW_MAGIC)):
         content.check_is_data()
     try:
-        table = pd.read_parquet(io.BytesIO(content.data))
         schema = parquet.read_schema(io.BytesIO(content.data))
+        # pandas would speak of a damaged file where two columns have one name.
+        check_column_names(pd.DataFrame(columns=schema.names), content.place)
+        table = pd.read_parquet(io.BytesIO(content.data))
     except (pyarrow.ArrowException, OSError, ValueError) as error:
-        first_line = str(error).splitlines()[0]
-        raise DataError(
-            f"{content.place} is not a readable Parquet file.",
-            got=first_line,
-            fix="Was it cut off? Fetch or write it again.",
-        ) from None
+        raise _not_readable("Parquet", content.place, error) from None
+    return _table_of_arrow(table, schema.metadata), []
+
+
+def _arrow(content: Content) -> Tables:
+    """Return the table of an Arrow or Feather file, or of a stream of record batches, as `datasets` writes it."""
+    import pyarrow
+    from pyarrow import feather, ipc
+
+    if content.data.startswith((GIT_LFS_MAGIC, PARQUET_MAGIC)):
+        content.check_is_data()
+    buffer = pyarrow.BufferReader(content.data)
+    try:
+        if content.data.startswith((ARROW_MAGIC, FEATHER_MAGIC)):
+            arrow = feather.read_table(buffer)
+        else:
+            arrow = ipc.open_stream(buffer).read_all()
+        check_column_names(pd.DataFrame(columns=arrow.column_names), content.place)
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise _not_readable("Arrow", content.place, error) from None
+    return _table_of_arrow(arrow.to_pandas(), arrow.schema.metadata), []
+
+
+def _not_readable(kind: str, place: str, error: Exception) -> DataError:
+    if isinstance(error, DataError):
+        return error
+    lines = str(error).splitlines()
+    return DataError(
+        f"{place} is not a readable {kind} file.",
+        got=lines[0] if lines else type(error).__name__,
+        fix="Was it cut off? Fetch or write it again.",
+    )
+
+
+def _table_of_arrow(
+    table: pd.DataFrame, metadata: Mapping[bytes, bytes] | None
+) -> Mapping[str, pd.DataFrame]:
+    """Return a table that Arrow has read; a column that pandas keeps as a named index is a column."""
     is_column = any(name is not None for name in table.index.names)
     if is_column:
         table = table.reset_index()
     table = table.reset_index(drop=True)
-    named = with_stored_class_names(table, schema.metadata)
-    return {Split.TRAIN: named}, []
+    return {Split.TRAIN: with_stored_class_names(table, metadata)}
 
 
 def _plain_text(content: Content) -> Tables:
@@ -294,6 +278,11 @@ READERS: Mapping[str, Callable[[Content], Tables]] = {
     ".jsonl": _json_lines,
     ".ndjson": _json_lines,
     ".json": _json,
+    ".jsonlines": _json_lines,
     ".parquet": _parquet,
+    ".pq": _parquet,
+    ".arrow": _arrow,
+    ".feather": _arrow,
+    ".psv": _delimited("|"),
     ".txt": _plain_text,
 }

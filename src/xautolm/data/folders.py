@@ -11,9 +11,10 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from xautolm.cells import listed
-from xautolm.data.files import ARCHIVE, DECOMPRESSORS, READERS, data_suffix, read_file
+from xautolm.data.files import READERS, read_file
 from xautolm.data.source import FILE, NotedTable, Source, place_of
 from xautolm.data.split_names import PART_NUMBER, split_of
+from xautolm.data.unpacking import ARCHIVE, DECOMPRESSORS, data_suffix
 from xautolm.errors import DataError
 from xautolm.vocabulary import Split
 

@@ -5,22 +5,28 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import replace
+from difflib import get_close_matches
 from pathlib import Path
 
 import pandas as pd
 
 from xautolm.data.encodings import check_encoding
-from xautolm.data.files import READERS, data_suffix, read_file
+from xautolm.data.files import READERS, read_file
 from xautolm.data.folders import read_folder
 from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.hugging_face import as_frame, from_disk, from_hub, is_saved, named_splits
 from xautolm.data.source import Source, check_column_names
 from xautolm.data.surrogates import repaired_table
+from xautolm.data.unpacking import data_suffix
 from xautolm.errors import DataError
 from xautolm.vocabulary import Split
 
-HUB_NAME = re.compile(r"[\w.-]+(/[\w.-]+)?")
+HUB_NAME = re.compile(r"\w[\w.-]*(/[\w.-]+)?")
 """The name of a data set on the hub, with or without its owner."""
+FILE_ADDRESS = "file://"
+STANDARD_INPUT = "-"
+SHOWN = 300
+"""Characters of a wrong name that a message shows."""
 
 
 def load(data: object, encoding: str | None = None, *, any_split: bool = False) -> Source:
@@ -80,21 +86,57 @@ def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Sourc
     Raises:
         DataError: There is no such thing, or it cannot be read.
     """
-    path = Path(location).expanduser()
-    if path.is_file():
-        return read_file(path, encoding)
-    if path.is_dir():
-        if is_saved(path):
-            return _whole(from_disk(path, any_split=any_split))
-        return read_folder(path, encoding, any_split=any_split)
+    if not location.strip():
+        # Python takes an empty path for the folder that it is in.
+        raise DataError(
+            "The name of the data is empty.",
+            got=repr(location),
+            fix="Give a file, folder or hub name. Is a variable of the shell not set?",
+        )
+    try:
+        path = Path(location.removeprefix(FILE_ADDRESS)).expanduser()
+        if path.is_file():
+            return read_file(path, encoding)
+        if path.is_dir():
+            if is_saved(path):
+                return _whole(from_disk(path, any_split=any_split))
+            return read_folder(path, encoding, any_split=any_split)
+        is_special = path.exists() or location == STANDARD_INPUT
+    except (OSError, RuntimeError) as error:
+        # A name that is too long, a folder that may not be entered, `~` of somebody who is not there.
+        reason = getattr(error, "strerror", None) or str(error)
+        raise _no_such_file(location, f"{reason}.") from None
+    if is_special:
+        raise DataError(
+            "Not a regular file.", got=location, fix="Write the data to a file, and give that."
+        )
     # A name with a known suffix is meant as a file, though the hub could have one of that name.
     is_file_name = data_suffix(path) in READERS
     if is_file_name or not HUB_NAME.fullmatch(location):
-        advice = f"Looked in {Path.cwd()}."
-        if "://" in location:
-            advice = "Download it and give the file."
-        raise DataError("No such file.", got=location, fix=advice)
+        raise _no_such_file(location, _where_to_look(location, path))
     return _whole(from_hub(location, any_split=any_split))
+
+
+def _no_such_file(location: str, advice: str) -> DataError:
+    shown = location
+    if len(location) > SHOWN or not location.isprintable() or location != location.strip():
+        # What cannot be seen otherwise: blanks at the ends, and data in the place of its file's name.
+        shown = repr(location[:SHOWN])
+    return DataError("No such file.", got=shown, fix=advice)
+
+
+def _where_to_look(location: str, path: Path) -> str:
+    """Return what can be done about a name of a file that is not there."""
+    if "://" in location:
+        return "Download it and give the file."
+    folder = path.parent
+    if not folder.is_dir():
+        return f"There is no folder {folder}."
+    names = [neighbor.name for neighbor in folder.iterdir()]
+    similar = get_close_matches(path.name, names, n=1)
+    if similar:
+        return f"Did you mean {folder / similar[0]}?"
+    return f"Looked in {folder.resolve()}."
 
 
 def _whole(source: Source) -> Source:

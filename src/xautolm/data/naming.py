@@ -15,7 +15,8 @@ PARTS = EMPTY_WORDS.union(*ALIASES.values())
 """Words that say which part of some data a file or folder holds, or nothing at all."""
 SHARD = re.compile(PART_NUMBER)
 SUFFIX = re.compile(
-    r"(\.(csv|tsv|txt|jsonl|ndjson|json|parquet|xlsx|feather|arrow|gz|zip|bz2|xz))+$", re.IGNORECASE
+    r"(\.(csv|tsv|psv|txt|jsonl|jsonlines|ndjson|json|parquet|pq|xlsx|feather|arrow|gz|zip|bz2|xz|lzma|zst))+$",
+    re.IGNORECASE,
 )
 VERSION = re.compile(r"v?\d+")
 WORD = re.compile(r"[^\W_]+")

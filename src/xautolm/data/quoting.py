@@ -11,6 +11,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,6 +35,8 @@ BACKSLASHES = re.compile(r'\\\\(?=")|\\"')
 """An escaped backslash at the end of a cell, or an escaped quote."""
 QUOTED_SHARE = 0.5
 """Share of lines with a cell in quotes, from which on quotes are there to quote."""
+WHOLE_LINE = re.compile(r'\s*"((?:[^"]|"")*)"\s*')
+"""A line that is one cell in quotes."""
 USUAL_COUNT = 2
 """Times that a value occurs in a column to be expected there again."""
 
@@ -101,10 +104,18 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     Raises:
         MalformedError: A line does not fit, or two readings of a quote cannot be told apart.
     """
+    unwrapped = _unwrapped(lines, separator)
+    if unwrapped is not None:
+        records, notes = records_of(unwrapped, separator)
+        return records, ["quotes around whole lines taken away", *notes]
     try:
         records = _quoted_records(lines, separator, Quoting.DOUBLED)
     except MalformedError as error:
         return _despite_quotes(lines, separator, error)
+    if _have_spaces_before_quotes(records):
+        # By RFC 4180 such quotes are characters; programs that put a space after each separator do not mean them so.
+        with suppress(MalformedError):
+            records = _quoted_records(lines, separator, Quoting.SPACED)
     spanning = _over_several_lines(records)
     # Where every record is a line, both counts agree.
     if not spanning:
@@ -122,6 +133,51 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
+
+
+def _unwrapped(lines: Lines, separator: str) -> Lines | None:
+    """Return the lines of a file without quotes around each whole line; None where lines are no such cells.
+
+    Spreadsheets write a row so that was pasted into one of their cells, and double the quotes of its own cells. The
+    header may have been left as it was.
+    """
+    rows = [line for line in lines.texts[1:] if line.strip()]
+    wrapped = [line for line in rows if WHOLE_LINE.fullmatch(line)]
+    header = _without_quotes_around(lines.texts[0])
+    # With one column, a line in quotes is its cell.
+    if not rows or len(wrapped) < len(rows) or separator not in header:
+        return None
+    fields = len(next(csv.reader([header], delimiter=separator)))
+    texts = [header]
+    for line in lines.texts[1:]:
+        text = _without_quotes_around(line)
+        cells = next(csv.reader([text], delimiter=separator), [])
+        if text.strip() and len(cells) != fields:
+            return None
+        texts.append(text)
+    return Lines(texts=texts, first=lines.first)
+
+
+def _without_quotes_around(line: str) -> str:
+    """Return what is in a line that is one cell in quotes, with its line end; any other line as it is."""
+    whole = WHOLE_LINE.fullmatch(line)
+    if whole is None:
+        return line
+    content = whole[1].replace('""', '"')
+    return f"{content}\n"
+
+
+def _have_spaces_before_quotes(records: Sequence[Record]) -> bool:
+    """Return whether most rows have a cell that is quoted behind a space."""
+    rows = records[1:]
+    spaced = 0
+    for record in rows:
+        for cell in record.cells:
+            text = cell.strip()
+            if cell.startswith(" ") and len(text) > 1 and text[0] == text[-1] == '"':
+                spaced += 1
+                break
+    return spaced > QUOTED_SHARE * len(rows)
 
 
 def _over_several_lines(records: Sequence[Record]) -> list[Record]:
@@ -229,14 +285,27 @@ def _append(records: list[Record], record: Record, lines: Lines, separator: str)
             records.append(Record([""], record.first_line, record.last_line))
         return
     if fields != columns:
-        name = SEPARATORS.get(separator, repr(separator))
         raise MalformedError(
             record.first_line,
             f"{fields} fields where the header has {columns}.",
             line,
-            f"Put quotes around texts that hold the separator, which is a {name}, or a line end.",
+            _advice_on_fields(lines, separator, columns),
         )
     records.append(record)
+
+
+def _advice_on_fields(lines: Lines, separator: str, columns: int) -> str:
+    """Return what to do about a line with more or fewer fields than the header."""
+    fields_of_lines = Counter(line.count(separator) + 1 for line in lines.texts[1:] if line.strip())
+    usual_fields, count = fields_of_lines.most_common(1)[0]
+    # Where most rows agree with each other and not with the header, it is the header that is wrong.
+    if usual_fields != columns and count > sum(fields_of_lines.values()) / 2:
+        return (
+            f"Most lines have {usual_fields} fields: line {lines.first} must name each of them. "
+            "Remove what stands above the column names, or add the names that are missing."
+        )
+    name = SEPARATORS.get(separator, repr(separator))
+    return f"Put quotes around texts that hold the separator, which is a {name}, or a line end."
 
 
 def _quotes_quote(records: Sequence[Record]) -> bool:

@@ -26,9 +26,13 @@ from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, Targets
 
 SEPARATOR = re.compile(r"[,;|]")
-BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}")
-"""A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`."""
+BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}|\(([^()]*[,;|][^()]*)\)")
+"""A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`. In parentheses
+it needs a separator: `(other)` is a name."""
+OPENED = re.compile(r"[\[{(]\s*[\"']")
+"""How a list of labels in quotes begins."""
 QUOTES = "\"'"
+QUOTED_LABEL = re.compile(r"\"[^\"]*\"|'[^']*'")
 OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
 """Signs that people also put between labels, and in how many different texts each must stand to be taken for one."""
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
@@ -117,7 +121,7 @@ class MultilabelClassification(BaseClassification[LabelSet]):
             )
 
     def notes(self, rows: Sequence[Row]) -> list[str]:
-        """Return which labels training shows once only."""
+        """Return which labels training shows once only, and that no row has several, if so."""
         counts: Counter[str] = Counter()
         for row in rows:
             counts.update(row[self.target])
@@ -125,11 +129,20 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         for name, count in counts.items():
             if count == 1:
                 single.append(name)
+        notes = []
+        largest = max((len(row[self.target]) for row in rows), default=0)
+        if largest == 1:
+            # A sign that is not known to separate labels would make one of several.
+            longest = max(counts, key=len)
+            notes.append(
+                f"no row has more than one label, the longest is {quoted(longest)}: "
+                "labels in one text are told apart by commas, semicolons and bars only"
+            )
         if not single:
-            return []
+            return notes
         share = f"{len(single)} of {len(counts)} labels"
         names = listed(sorted(single))
-        return [f"{share} have one training example each: {names}"]
+        return [*notes, f"{share} have one training example each: {names}"]
 
     def encode(self, labels: Sequence[LabelSet], names: Sequence[str]) -> np.ndarray:
         """Return 0/1 indicators, shape (rows, classes)."""
@@ -216,10 +229,14 @@ def _label_items(cell: object) -> list[object]:
     text = str(content)
     bracketed = BRACKETED.fullmatch(text.strip())
     if bracketed is None:
+        if OPENED.match(text):
+            raise ValueError(f"expected labels, got a list that cannot be read: {quoted(cell)}")
         parts = [part.strip() for part in SEPARATOR.split(text)]
+        if all(QUOTED_LABEL.fullmatch(part) for part in parts if part):
+            parts = [part.strip(QUOTES) for part in parts]
         return [part for part in parts if part]
 
-    inside = bracketed[1] or bracketed[2] or ""
+    inside = bracketed[1] or bracketed[2] or bracketed[3] or ""
     # pandas and NumPy print long lists with dots in the middle.
     if "..." in inside:
         raise ValueError(f"the list was cut when it was printed: {quoted(cell)}")

@@ -15,6 +15,8 @@ from xautolm.vocabulary import Architecture, TargetKind, Targets
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
+NO_NUMBER = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "-", "--", "?", "."})
+"""Texts by which tables say that there is no number, in lower case; `nan` is a number to Python."""
 MOST_RANGES = 5
 """Ranges of numbers that a split keeps in proportion: in a fifth held out of 100 rows, about four rows of each."""
 
@@ -45,7 +47,9 @@ class TextRegression(BaseTask[float]):
             raise MissingCellError(f"expected a number, got {content}")
         try:
             number = float(cast("SupportsFloat", cell))
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
+            if isinstance(cell, str) and cell.strip().casefold() in NO_NUMBER:
+                raise MissingCellError(f"expected a number, got {quoted(cell)}") from None
             raise ValueError(
                 f"expected a number such as 3.5, without units or commas, got {quoted(cell)}"
             ) from None
@@ -98,8 +102,8 @@ class TextRegression(BaseTask[float]):
 
     def encode(self, labels: Sequence[float], names: Sequence[str]) -> np.ndarray:
         """Return the numbers, shape (rows,)."""
-
-        return np.asarray(labels, dtype=np.float32)
+        # In float64: of seconds since 1970, float32 tells those apart that lie two minutes from each other.
+        return np.asarray(labels, dtype=np.float64)
 
     def parts(self, row: Row) -> Prompt:
         """Return the text, and where its number begins."""

@@ -63,7 +63,7 @@ class Regress(Classify):
         """Return numbers in the data's own units, shape (rows,)."""
         logits = super().answers(model, tokenizer, table, task, settings)
         # The head's only output, in units of the training numbers' deviation.
-        standardised = logits[:, 0]
+        standardised = logits[:, 0].astype(np.float64)
         return standardised * settings.deviation + settings.mean
 
 

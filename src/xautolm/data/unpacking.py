@@ -1,0 +1,148 @@
+"""From a file on disk to the bytes of the table in it: decompressed, and taken out of an archive."""
+
+from __future__ import annotations
+
+import bz2
+import gzip
+import io
+import lzma
+import zipfile
+import zlib
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path, PurePath
+
+from xautolm.cells import listed
+from xautolm.errors import DataError
+
+ARCHIVE = ".zip"
+MOST_LAYERS = 4
+"""Layers of compression and archives that are taken off: `data.zip` with a `train.csv.gz` has two."""
+SHOWN_MEMBERS = 6
+"""Members of an archive that a message lists."""
+
+
+def _zstandard(data: bytes) -> bytes:
+    """Return what zstd has compressed; Arrow, which reads Parquet here, knows how."""
+    import pyarrow
+
+    with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as stream:
+        return bytes(stream.read())
+
+
+DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
+    ".gz": gzip.decompress,
+    ".bz2": bz2.decompress,
+    ".xz": lzma.decompress,
+    ".lzma": lzma.decompress,
+    ".zst": _zstandard,
+}
+"""How a compressed file is unpacked, by the last suffix of its name."""
+MAGIC: Mapping[bytes, str] = {
+    b"\x1f\x8b": ".gz",
+    # A level from 1 to 9, and the first digits of pi.
+    **{b"BZh%d1AY&SY" % level: ".bz2" for level in range(1, 10)},
+    b"\xfd7zXZ\x00": ".xz",
+    b"\x28\xb5\x2f\xfd": ".zst",
+}
+"""First bytes of compressed files, and the suffix that such a file has."""
+
+
+def data_suffix(path: PurePath) -> str:
+    """Return the suffix that says what a file holds, in lower case: `.csv` for `train.CSV` and `train.csv.gz`."""
+    if path.suffix.lower() in DECOMPRESSORS:
+        path = path.with_suffix("")
+    return path.suffix.lower()
+
+
+def unpacked(path: Path, known: Collection[str]) -> tuple[bytes, str, str]:
+    """Return the bytes of the table in a file, its place for messages, and the suffix that says what it is.
+
+    Args:
+        path: The file, compressed or not, or an archive.
+        known: Suffixes of tables; of several members of an archive, the only one with such a suffix is taken.
+
+    Raises:
+        DataError: It cannot be read, is damaged, or an archive does not hold one file.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path} cannot be read.", got=error.strerror) from None
+    place: PurePath = path
+    name: PurePath = path
+    for _ in range(MOST_LAYERS):
+        suffix = name.suffix.lower()
+        if suffix == ARCHIVE:
+            data, member = _from_archive(data, place, known)
+            place = place / member
+            name = PurePath(member)
+            continue
+        is_named_so = suffix in DECOMPRESSORS
+        if is_named_so:
+            name = name.with_suffix("")
+        else:
+            # Compressed, though its name does not say so, or more than once.
+            suffix = _suffix_by_magic(data)
+        if not suffix:
+            break
+        data = _decompressed(data, suffix, place)
+    return data, str(place), name.suffix.lower()
+
+
+def _suffix_by_magic(data: bytes) -> str:
+    """Return the suffix that a compressed file should have, by its first bytes; empty for any other file."""
+    for magic, suffix in MAGIC.items():
+        if data.startswith(magic):
+            return suffix
+    return ""
+
+
+def _decompressed(data: bytes, suffix: str, place: PurePath) -> bytes:
+    """Return what is in a compressed file.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    try:
+        return DECOMPRESSORS[suffix](data)
+    except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
+        raise DataError(
+            f"{place} cannot be unpacked.",
+            got=str(error),
+            fix="Was it cut off? Fetch or write it again.",
+        ) from None
+
+
+def _from_archive(data: bytes, place: PurePath, known: Collection[str]) -> tuple[bytes, str]:
+    """Return the bytes of the only table in an archive, and its name there.
+
+    Raises:
+        DataError: There are several or none, or it cannot be unpacked.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(data)) as archive:
+            names = [name for name in archive.namelist() if _is_content(name)]
+            tables = [name for name in names if data_suffix(PurePath(name)) in known]
+            if len(tables) == 1:
+                # Beside it a licence or a description, at most.
+                names = tables
+            if len(names) != 1:
+                raise DataError(
+                    f"{place} holds {len(names)} files, not one.",
+                    got=listed(names, SHOWN_MEMBERS) or "an empty archive",
+                    fix="Unpack it and give the file, or the folder with train.* in it.",
+                )
+            return archive.read(names[0]), names[0]
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+        raise DataError(
+            f"{place} cannot be unpacked.",
+            got=str(error),
+            fix="Was it cut off, or is it locked by a password?",
+        ) from None
+
+
+def _is_content(name: str) -> bool:
+    """Return whether a member of an archive is a file that somebody put there."""
+    # macOS packs a folder and hidden files of its own beside them.
+    is_of_system = "__MACOSX" in name or PurePath(name).name.startswith(".")
+    return not name.endswith("/") and not is_of_system
