@@ -65,6 +65,23 @@ CHANGES: Mapping[str, tuple[str, Any]] = {
         [{"name": "g", "memory": 0, "compute_capability": 9.0}],
     ),
     "a GPU that is a text": ("system.gpus", ["g"]),
+    "a GPU without bandwidth": (
+        "system.gpus",
+        [
+            {
+                "name": "g",
+                "memory": 80_000_000_000,
+                "compute_capability": 9.0,
+                "speed": {
+                    "fp32_gflops": 1e5,
+                    "fp16_gflops": 1e6,
+                    "bf16_gflops": 1e6,
+                    "bandwidth": 0.0,
+                    "launch_seconds": 1e-5,
+                },
+            }
+        ],
+    ),
     "epochs of 0": ("configuration.values.epochs", 0),
     "a negative batch": ("configuration.values.batch_size", -16),
     "a batch that is a text": ("configuration.values.batch_size", "many"),

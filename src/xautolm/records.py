@@ -15,6 +15,7 @@ from xautolm.vocabulary import (
     FailureKind,
     Origin,
     Pooling,
+    Precision,
     Split,
     Stage,
     TrialStatus,
@@ -231,6 +232,30 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GpuSpeed:
+    """Hold how fast a GPU is, as a child measured it the way trials use it."""
+
+    fp32_gflops: float
+    """Throughput of large matrix products in float32, in 10^9 operations per second: in TF32 where there is one."""
+    fp16_gflops: float
+    bf16_gflops: float
+    """0 where it does not compute in it."""
+    bandwidth: float
+    """Bytes of its memory that are read and written in a second."""
+    launch_seconds: float
+    """Time of a kernel that has next to nothing to do, in a training step."""
+
+    def operations_per_second(self, precision: str) -> float:
+        """Return the throughput of matrix products in a number format, or of float32 where it has none of its own."""
+        by_precision = {
+            Precision.FLOAT16.value: self.fp16_gflops,
+            Precision.BFLOAT16.value: self.bf16_gflops,
+        }
+        gflops = by_precision.get(precision, 0.0) or self.fp32_gflops
+        return gflops * 1e9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Gpu:
     """One graphics processor."""
 
@@ -239,6 +264,8 @@ class Gpu:
     """Total memory in bytes."""
     compute_capability: float
     """NVIDIA's compute capability, for example 9.0; 0 where there is none."""
+    speed: GpuSpeed | None = None
+    """None where it was not measured, as in records from before it was."""
 
     @property
     def computes_in_bf16(self) -> bool:
@@ -289,6 +316,22 @@ class SystemProfile:
         if self.device != DeviceKind.CPU:
             return False
         return self.bf16_speedup >= LEAST_BF16_SPEEDUP
+
+    @property
+    def gpu_speed(self) -> GpuSpeed | None:
+        """Return the speed of the slowest GPU, for a trial may come to any of them; None if one was not measured."""
+        if self.device != DeviceKind.CUDA:
+            return None
+        speeds = [gpu.speed for gpu in self.gpus if gpu.speed is not None]
+        if not speeds or len(speeds) < len(self.gpus):
+            return None
+        return GpuSpeed(
+            fp32_gflops=min(speed.fp32_gflops for speed in speeds),
+            fp16_gflops=min(speed.fp16_gflops for speed in speeds),
+            bf16_gflops=min(speed.bf16_gflops for speed in speeds),
+            bandwidth=min(speed.bandwidth for speed in speeds),
+            launch_seconds=max(speed.launch_seconds for speed in speeds),
+        )
 
     @property
     def device_memory(self) -> int:

@@ -13,7 +13,7 @@ import numpy as np
 from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.hardware import system_profile, trial_places
+from xautolm.hardware import system_profile, trial_places, with_gpu_speeds
 from xautolm.importable import is_function_name
 from xautolm.limits import (
     check_resources,
@@ -126,12 +126,12 @@ class Scenario:
 
 
 def this_machine(options: FitOptions) -> Machines:
-    """Measure this machine as a search plans with it.
+    """Measure this machine as a search plans with it; a new kind of GPU takes some seconds, once.
 
     Raises:
         UsageError: A device that is not here.
     """
-    system = system_profile(options.device)
+    system = with_gpu_speeds(system_profile(options.device))
     places = trial_places(options.device)
     return Machines(system=system, places=places, slots=parallel_trials(options, system))
 

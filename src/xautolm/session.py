@@ -19,7 +19,6 @@ from xautolm.errors import UsageError
 from xautolm.execution import ClusterExecutor, Executor, LocalExecutor, default_launcher
 from xautolm.experience import STARTER, with_starter
 from xautolm.forecaster import Forecaster
-from xautolm.hardware import system_profile
 from xautolm.importable import import_folders
 from xautolm.late_features import LateFeatures
 from xautolm.limits import opening_limits, parallel_trials
@@ -42,6 +41,7 @@ from xautolm.scenario import (
     Scenario,
     direction_notes,
     make_scenario,
+    this_machine,
     threads_of_trial,
     with_weights,
 )
@@ -423,7 +423,7 @@ def _own_executor(options: FitOptions) -> LocalExecutor:
         UsageError: A device that is not here.
     """
     # First of all: the speed of the machine is measured here, which a process that loads modules would disturb.
-    system = system_profile(options.device)
+    system = this_machine(options).system
     threads = threads_of_trial(system, parallel_trials(options, system))
     launcher = default_launcher(PRELOAD, threads, PRELOAD_LATER)
     launcher.begin()

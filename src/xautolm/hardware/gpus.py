@@ -56,6 +56,8 @@ class Driver:
 
     places: tuple[tuple[Card, ...], ...] = ()
     """For each GPU, in the order of the bus: itself or its slices; nothing for one that does not answer."""
+    version: str = ""
+    """Of itself, such as `580.95.05`."""
     cuda: int = 0
     """The newest version of CUDA that it runs, 1,000 times the major and 10 times the minor; 0 without a driver."""
     troubles: tuple[str, ...] = ()
@@ -108,6 +110,7 @@ def _described(nvml: ModuleType) -> Driver:
     Raises:
         NVMLError: It does not answer.
     """
+    version = nvml.nvmlSystemGetDriverVersion()
     cuda = nvml.nvmlSystemGetCudaDriverVersion()
     places = []
     troubles = []
@@ -121,7 +124,7 @@ def _described(nvml: ModuleType) -> Driver:
             if not cards:
                 troubles.append(f"GPU {index} is to be divided (MIG), but has no slice to run on")
         places.append(cards)
-    return Driver(places=tuple(places), cuda=cuda, troubles=tuple(troubles))
+    return Driver(places=tuple(places), version=version, cuda=cuda, troubles=tuple(troubles))
 
 
 def _cards_at(nvml: ModuleType, index: int) -> tuple[Card, ...]:

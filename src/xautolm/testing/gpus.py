@@ -12,11 +12,14 @@ from typing import cast
 from unittest.mock import patch
 
 from xautolm.notices import warn_once
+from xautolm.records import GpuSpeed
 from xautolm.settings import GPUS_VARIABLE
 
 GB = 10**9
 NOT_SUPPORTED, NOT_FOUND, NOT_LOADED, NO_LIBRARY, IS_LOST = 3, 6, 9, 12, 15
 """Numbers of NVML's errors."""
+VERSION = "580.95.05"
+"""Of the driver."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,6 +38,8 @@ class FakeGpu:
     """Of a GPU that is divided; None for one that is not."""
     is_lost: bool = False
     """Whether the driver counts it, but it does not answer."""
+    speed: GpuSpeed | None = None
+    """What is measured of it; None where that fails."""
 
 
 class FakeNvmlError(Exception):
@@ -76,6 +81,10 @@ class FakeNvml:
 
     def nvmlShutdown(self) -> None:
         """Close the library."""
+
+    def nvmlSystemGetDriverVersion(self) -> str:
+        """Return the version of the driver itself."""
+        return VERSION
 
     def nvmlSystemGetCudaDriverVersion(self) -> int:
         """Return the newest version of CUDA."""
@@ -182,11 +191,24 @@ def faked_driver(
         for module in ("gpus", "profile"):
             name = f"xautolm.hardware.{module}.torch_cuda"
             patches.enter_context(patch(name, lambda: torch_cuda))
+        # No child could measure what does not exist.
+        speeds = _speeds(gpus)
+        measure = "xautolm.hardware.gpu_speed.gpu_speed"
+        patches.enter_context(patch(measure, lambda name, uuid, driver: speeds[uuid]))
         patches.enter_context(patch.dict(os.environ))
         os.environ.pop(GPUS_VARIABLE, None)
         if visible is not None:
             os.environ[GPUS_VARIABLE] = visible
         yield nvml
+
+
+def _speeds(gpus: Sequence[FakeGpu]) -> dict[str, GpuSpeed | None]:
+    """Return the speeds of GPUs and of their slices, by UUID."""
+    speeds: dict[str, GpuSpeed | None] = {}
+    for gpu in gpus:
+        for card in (gpu, *(gpu.slices or ())):
+            speeds[card.uuid] = card.speed
+    return speeds
 
 
 @contextmanager

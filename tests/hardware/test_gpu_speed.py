@@ -1,0 +1,160 @@
+"""How fast GPUs are: who is asked, what is kept of it, and what is done without an answer."""
+
+from __future__ import annotations
+
+import json
+import logging
+import subprocess
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from xautolm.hardware import gpu_speed, system_profile, with_gpu_speeds
+from xautolm.hardware.gpu_speed import gpu_speed as speed_of
+from xautolm.options import FitOptions
+from xautolm.records import GpuSpeed, SystemProfile
+from xautolm.scenario import this_machine
+from xautolm.serialization import from_plain, to_plain
+from xautolm.testing import FakeGpu, faked_driver
+
+SPEED = GpuSpeed(
+    fp32_gflops=3e5, fp16_gflops=6e5, bf16_gflops=6e5, bandwidth=3e12, launch_seconds=6e-6
+)
+SLOW = GpuSpeed(
+    fp32_gflops=1e5, fp16_gflops=1e5, bf16_gflops=0.0, bandwidth=1e12, launch_seconds=9e-6
+)
+ANSWER = json.dumps(to_plain(SPEED))
+H100 = FakeGpu(uuid="GPU-a", speed=SPEED)
+A100 = FakeGpu(uuid="GPU-b", name="NVIDIA A100", speed=SLOW)
+
+
+class Child:
+    """Stands for the child that measures, and notes which GPUs it sees."""
+
+    def __init__(self, answer: str | Exception) -> None:
+        self.answer = answer
+        self.seen: list[str] = []
+
+    def __call__(
+        self, command: list[str], env: dict[str, str], **options: object
+    ) -> subprocess.CompletedProcess[str]:
+        self.seen.append(env["CUDA_VISIBLE_DEVICES"])
+        assert options["timeout"]
+        if isinstance(self.answer, Exception):
+            raise self.answer
+        return subprocess.CompletedProcess(command, 0, stdout=self.answer, stderr="")
+
+
+def asked(
+    child: Child, monkeypatch: pytest.MonkeyPatch, name: str = "NVIDIA H100", driver: str = "580"
+) -> GpuSpeed | None:
+    """Return what a new process would say of a GPU."""
+    # Not `run` itself, by which other modules start other programs.
+    standing = SimpleNamespace(run=child, SubprocessError=subprocess.SubprocessError)
+    monkeypatch.setattr("xautolm.hardware.gpu_speed.subprocess", standing)
+    speed_of.cache_clear()
+    return speed_of(name, "GPU-a", driver)
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> object:
+    """Let no test's measurement be that of the next."""
+    yield
+    speed_of.cache_clear()
+
+
+def test_a_child_that_sees_the_one_gpu_measures_it_once_for_card_driver_and_torch(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = Child(ANSWER)
+    assert asked(child, monkeypatch) == SPEED
+    assert asked(child, monkeypatch) == SPEED
+    assert child.seen == ["GPU-a"]
+    asked(child, monkeypatch, driver="590")
+    asked(child, monkeypatch, name="NVIDIA A100")
+    assert len(child.seen) == 3
+    monkeypatch.setattr("xautolm.hardware.gpu_speed.metadata.version", lambda package: "9.9")
+    asked(child, monkeypatch)
+    assert len(child.seen) == 4
+
+
+@pytest.mark.parametrize(
+    "answer",
+    ["", "{}", "[]", '{"fp32_gflops": "fast"}', subprocess.TimeoutExpired("x", 1), OSError("none")],
+)
+def test_a_measurement_that_fails_is_warned_of_once_and_tried_again_by_the_next_process(
+    answer: str | Exception,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        assert asked(Child(answer), monkeypatch) is None
+        assert speed_of("NVIDIA H100", "GPU-a", "580") is None
+    (record,) = caplog.records
+    assert "speed of NVIDIA H100 could not be measured" in record.getMessage()
+    assert asked(Child(ANSWER), monkeypatch) == SPEED
+
+
+def test_a_kept_answer_that_is_damaged_is_measured_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = Child(ANSWER)
+    asked(child, monkeypatch)
+    (path,) = gpu_speed.cache_folder().glob("gpu_speed/*.json")
+    path.write_text('{"speed": {"bandwidth": 1}}', encoding="utf-8")
+    assert asked(child, monkeypatch) == SPEED
+    assert len(child.seen) == 2
+
+
+def test_each_gpu_of_a_search_has_the_speed_of_its_kind_and_the_slowest_counts() -> None:
+    lost = FakeGpu(uuid="GPU-c", name="NVIDIA A10", speed=None)
+    with faked_driver(H100, A100):
+        system = this_machine(FitOptions()).system
+        assert [gpu.speed for gpu in system.gpus] == [SPEED, SLOW]
+        # Only a search pays for the measurement.
+        assert system_profile().gpus[0].speed is None
+    assert system.gpu_speed == SLOW
+    with faked_driver(H100, lost):
+        assert this_machine(FitOptions()).system.gpu_speed is None
+
+
+def test_of_cards_of_a_kind_the_emptiest_visible_one_is_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    busy = replace(H100, uuid="GPU-c", taken=20 * 10**9)
+    hidden = replace(H100, uuid="GPU-d")
+    uuids: list[str] = []
+    with faked_driver(hidden, busy, H100, visible="GPU-c,GPU-a"):
+        monkeypatch.setattr(
+            "xautolm.hardware.gpu_speed.gpu_speed", lambda name, uuid, driver: uuids.append(uuid)
+        )
+        with_gpu_speeds(system_profile())
+    assert set(uuids) == {"GPU-a"}
+
+
+def test_on_a_processor_nothing_is_asked(
+    machine: SystemProfile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def forbidden(*arguments: object) -> None:
+        raise AssertionError("a processor is no GPU")
+
+    monkeypatch.setattr("xautolm.hardware.gpu_speed.read_driver", forbidden)
+    monkeypatch.setattr("xautolm.hardware.gpu_speed.gpu_speed", forbidden)
+    assert with_gpu_speeds(machine) is machine
+    assert machine.gpu_speed is None
+
+
+def test_records_from_before_speeds_were_measured_are_read() -> None:
+    with faked_driver(H100):
+        system = this_machine(FitOptions()).system
+    plain = to_plain(system)
+    assert from_plain(SystemProfile, plain) == system
+    del plain["gpus"][0]["speed"]
+    assert from_plain(SystemProfile, plain).gpu_speed is None
+
+
+def test_a_precision_that_a_gpu_lacks_is_as_fast_as_float32() -> None:
+    assert SPEED.operations_per_second("bf16") == 6e14
+    assert SLOW.operations_per_second("bf16") == 1e14
+    assert SPEED.operations_per_second("fp32") == 3e14
