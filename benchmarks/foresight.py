@@ -25,12 +25,13 @@ from xautolm.records import (
     DataProfile,
     Experience,
     Gpu,
+    GpuSpeed,
     Limits,
     ModelCard,
     Scalar,
     SystemProfile,
 )
-from xautolm.resources import LEAST_OF_PREDICTED, UNPREDICTABLE, ResourceModel
+from xautolm.resources import LEAST_OF_PREDICTED, UNPREDICTABLE, Estimate, ResourceModel
 from xautolm.settings import starter_file
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import FailureKind
@@ -48,6 +49,18 @@ SOFT_SHARES = (1.0, 0.95, SOFT_SHARE, 0.85)
 HALVING = re.compile(r"per-device batch (\d+) to (\d+)")
 """How a trial notes that it lacked memory for a batch."""
 LARGE_GPU = Gpu(name="L40S", memory=48 * 2**30, compute_capability=8.9)
+DATA_SHEET = GpuSpeed(
+    fp32_gflops=183e3,
+    fp16_gflops=362e3,
+    bf16_gflops=362e3,
+    bandwidth=864e9,
+    launch_seconds=8e-6,
+)
+"""Of an L40S, without the doubling for sparse matrices; no data sheet says what a launch takes."""
+HALF_PEAK = replace(DATA_SHEET, fp32_gflops=92e3, fp16_gflops=181e3, bf16_gflops=181e3)
+"""If products reach half of that, as they may within the card's limit of power."""
+QUICK = replace(DATA_SHEET, launch_seconds=4e-6)
+TRAINING_TEXTS = 20_000
 MACHINE = SystemProfile(
     physical_cores=16,
     logical_cores=32,
@@ -84,11 +97,27 @@ class Published:
     values: Values = field(default_factory=dict)
     has_masters: bool = True
     is_checkpointed: bool = False
+    relative_seconds: float | None = None
+    """Of the training, over those of LoRA of rank 32, where that was published."""
 
     def predicted(self) -> float:
         """Return what is predicted for it, in GB, without the driver's context, which neither table counts."""
+        estimate = self.estimate(MACHINE)
+        peak = estimate.memory + (self.batch - 1) * estimate.memory_per_example
+        if self.is_checkpointed:
+            peak = estimate.least_memory
+        return (peak - GPU_CONTEXT) / 1e9
+
+    def step_seconds(self, speed: GpuSpeed) -> float:
+        """Return what is predicted of a step of training on a GPU with a speed."""
+        gpu = replace(LARGE_GPU, speed=speed)
+        estimate = self.estimate(replace(MACHINE, gpus=(gpu,)))
+        return estimate.epoch_seconds / (TRAINING_TEXTS / self.batch)
+
+    def estimate(self, machine: SystemProfile) -> Estimate:
+        """Return what is predicted for it on a machine."""
         data = DataProfile(
-            train_examples=20_000,
+            train_examples=TRAINING_TEXTS,
             validation_examples=50,
             classes=0,
             tokens_mean=self.tokens / 4,
@@ -108,15 +137,13 @@ class Published:
         }
         configuration = Configuration(values=values, space="default.v1")
         forms = TASKS.get("text-generation").forms
-        resources = ResourceModel({self.card.name: self.card}, data, MACHINE, forms=forms)
-        estimate = resources.predict(configuration, has_masters=self.has_masters)
-        peak = estimate.memory + (self.batch - 1) * estimate.memory_per_example
-        if self.is_checkpointed:
-            peak = estimate.least_memory
-        return (peak - GPU_CONTEXT) / 1e9
+        resources = ResourceModel({self.card.name: self.card}, data, machine, forms=forms)
+        return resources.predict(configuration, has_masters=self.has_masters)
 
 
-def peft_row(title: str, gigabytes: float, **values: Scalar) -> Published:
+def peft_row(
+    title: str, gigabytes: float, relative_seconds: float | None = None, **values: Scalar
+) -> Published:
     """Return a row of peft's comparison: adapters on the query and value projections."""
     return Published(
         title=title,
@@ -126,6 +153,7 @@ def peft_row(title: str, gigabytes: float, **values: Scalar) -> Published:
         batch=4,
         tokens=768,
         values={**ON_ATTENTION, **values},
+        relative_seconds=relative_seconds,
     )
 
 
@@ -144,11 +172,11 @@ def llama_factory_row(title: str, gigabytes: float, **values: Scalar) -> Publish
 
 
 PEFT = (
-    peft_row("LoRA, rank 32", 22.27, lora_r=32),
-    peft_row("LoRA, rank 64", 22.54, lora_r=64),
+    peft_row("LoRA, rank 32", 22.27, 1.00, lora_r=32),
+    peft_row("LoRA, rank 64", 22.54, 1.03, lora_r=64),
     peft_row("rsLoRA, rank 64", 22.54, lora_r=64, lora_variant="rslora"),
-    peft_row("DoRA, rank 32", 24.54, lora_r=32, lora_variant="dora"),
-    peft_row("MiSS, rank 64", 20.25, lora_r=64, lora_variant="miss"),
+    peft_row("DoRA, rank 32", 24.54, 1.26, lora_r=32, lora_variant="dora"),
+    peft_row("MiSS, rank 64", 20.25, 0.95, lora_r=64, lora_variant="miss"),
     Published(
         title="all weights in bfloat16",
         card=LLAMA_3B,
@@ -158,6 +186,7 @@ PEFT = (
         tokens=768,
         values=WHOLE,
         has_masters=False,
+        relative_seconds=2.28,
     ),
 )
 """Bytes that CUDA's allocator reserved at most (`method_comparison/MetaMathQA/results` in huggingface/peft): Llama 3.2
@@ -369,6 +398,26 @@ def published_table(rows: Sequence[Published]) -> list[str]:
     return lines
 
 
+def seconds_table(rows: Sequence[Published]) -> list[str]:
+    """Return a table of published and predicted seconds, over those of the first row."""
+    speeds = (DATA_SHEET, HALF_PEAK, QUICK)
+    lines = [
+        "| setting | published | predicted | at half the peak | with launches of 4 µs |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    first = [rows[0].step_seconds(speed) for speed in speeds]
+    for row in rows:
+        if row.relative_seconds is None:
+            continue
+        cells = [f"{row.relative_seconds:.2f}"]
+        for speed, reference in zip(speeds, first, strict=True):
+            cells.append(f"{row.step_seconds(speed) / reference:.2f}")
+        lines.append(f"| {row.title} | {' | '.join(cells)} |")
+    of_first = " | ".join(f"{seconds:.2f} s" for seconds in first)
+    lines.append(f"| one step of the first | | {of_first} |")
+    return lines
+
+
 def page() -> str:
     """Return the page with all tables."""
     experiences = starter_experiences(starter_file(), print)
@@ -384,6 +433,13 @@ def page() -> str:
         "Llama 3.2 3B on an L40S, batches of 4 with up to 768 tokens.",
         "",
         *published_table(PEFT),
+        "",
+        "## Seconds that peft published",
+        "",
+        "Over those of LoRA of rank 32, in the same comparison. Predicted by the peak (362 TFLOPS in bfloat16) and the "
+        "bandwidth (864 GB/s) of the data sheet, with launches of 8 µs.",
+        "",
+        *seconds_table(PEFT),
         "",
         "## LLaMA-Factory's table",
         "",

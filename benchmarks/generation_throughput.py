@@ -17,7 +17,8 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-from xautolm.finetuning.forms.generate import BATCH, generated
+from xautolm.finetuning.forms.generate import generated
+from xautolm.records import ANSWERS_AT_ONCE
 
 NEW_TOKENS = 16
 VOCABULARY = 2_000
@@ -38,8 +39,10 @@ class Bytes:
 def as_they_come(model: LlamaForCausalLM, prompts: Sequence[list[int]]) -> list[str]:
     """Batches in the order of the data: what one gets without sorting."""
     texts: list[str] = []
-    for start in range(0, len(prompts), BATCH):
-        texts += generated(model, Bytes(), prompts[start : start + BATCH], NEW_TOKENS, BATCH)
+    for start in range(0, len(prompts), ANSWERS_AT_ONCE):
+        texts += generated(
+            model, Bytes(), prompts[start : start + ANSWERS_AT_ONCE], NEW_TOKENS, ANSWERS_AT_ONCE
+        )
     return texts
 
 
@@ -79,7 +82,7 @@ def main() -> None:
         "one by one": lambda: generated(model, Bytes(), prompts, NEW_TOKENS, 1),
         "batches of 32 as they come": lambda: as_they_come(model, prompts),
         "batches of 32 of like length": lambda: generated(
-            model, Bytes(), prompts, NEW_TOKENS, BATCH
+            model, Bytes(), prompts, NEW_TOKENS, ANSWERS_AT_ONCE
         ),
     }
     print(

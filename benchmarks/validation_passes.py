@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, set_seed
 
-from xautolm.finetuning.forms.generate import BATCH, generated
+from xautolm.finetuning.forms.generate import generated
 from xautolm.finetuning.forms.label_words import label_scores
+from xautolm.records import ANSWERS_AT_ONCE
 
 VOCABULARY = 8_000
 PROMPTS = 32
@@ -88,7 +89,7 @@ def main() -> None:
             def say(
                 words: int, model: LlamaForCausalLM = model, rows: list[list[int]] = rows
             ) -> object:
-                return generated(model, Numbers(), rows, words, BATCH)
+                return generated(model, Numbers(), rows, words, ANSWERS_AT_ONCE)
 
             def choose(
                 names: list[list[int]],

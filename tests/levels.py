@@ -73,6 +73,10 @@ LEVELS = (
         "what a method takes of memory with a model",
     ),
     Level(
+        ("gpu_time",),
+        "what it takes of a GPU's time",
+    ),
+    Level(
         ("run_folder", "search_space", "resources", "description", "callbacks"),
         "the files of a run; the only places where zoo, methods and task meet: the space, and "
         "what a configuration will need; meta-features of a task's data; what a search tells to "

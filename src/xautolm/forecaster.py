@@ -53,7 +53,7 @@ class Ratios:
         with suppress(*UNPREDICTABLE):
             wall_time = measured_seconds(outcome)
             if wall_time is not None:
-                estimate = resources.predict(configuration)
+                estimate = resources.predict_within(configuration, experience.limits)
                 self.seconds.append(wall_time / estimate.seconds)
             peak = measured_memory(outcome, experience.system.device)
             if peak is not None:
@@ -127,7 +127,7 @@ class Forecaster:
             past_memory += ratios.memory
         seconds = _spread(own.seconds, past_seconds, DEFAULT_SECONDS)
         memory = _spread(own.memory, past_memory, DEFAULT_MEMORY)
-        estimate = self.resources.predict(configuration)
+        estimate = self.resources.predict_within(configuration, limits)
         peak = self.resources.peak_memory(configuration, limits)
         opinion = explanation or {}
         return Forecast(

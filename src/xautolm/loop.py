@@ -44,7 +44,7 @@ def search(session: Session) -> list[Experience]:
     standing = Standing(lead=scenario.lead, folder=session.folder, experiences=experiences)
     # What earlier sessions measured on this very machine and data corrects the predictions from the first trial on.
     for experience in standing.experiences:
-        scenario.resources.observe(experience.configuration, experience.outcome)
+        scenario.resources.observe(experience.configuration, experience.outcome, experience.limits)
         session.forecaster.observe(experience)
 
     with folder_errors(session.folder.root):
@@ -142,7 +142,7 @@ def conclude(
     spec = standing.running.pop(number)
     configuration = spec.configuration
     session.study.tell(number, outcome)
-    scenario.resources.observe(configuration, outcome)
+    scenario.resources.observe(configuration, outcome, spec.limits)
     # A trial that was ended from outside says nothing of its configuration, which is tried once more.
     is_second_attempt = spec.proposal.startswith(AGAIN)
     if not outcome.is_evidence and not is_second_attempt:
@@ -265,7 +265,7 @@ def start(
     explain(session, asked)
     session.executor.start(spec, folder)
     standing.running[number] = spec
-    estimate = scenario.resources.predict(configuration)
+    estimate = scenario.resources.predict_within(configuration, limits)
     session.screen.started(number, configuration, estimate.seconds)
     session.callbacks.started(spec, folder, forecast)
 

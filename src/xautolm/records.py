@@ -33,6 +33,11 @@ LEAST_TRAINING_PASSES = 2.0
 """Forward passes that training on an example takes, as it is assumed until an evaluation has been measured: 3 where all
 weights are trained, 2.3 with adapters, fewer on a frozen body. Low, so that no validation runs out of time."""
 
+EVALUATION_FACTOR = 4
+"""Rows of a batch in the evaluations of a training over those of its own batches: evaluation keeps no activations."""
+ANSWERS_AT_ONCE = 32
+"""Prompts of like length that a model which says words continues together."""
+
 BODY_SECONDS = "body_seconds"
 """In a trial's history: seconds of running a frozen body over both splits; 0 where its features lay there already. All
 that such a trial says of the machine's speed, for what else it does no training does."""

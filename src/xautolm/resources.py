@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import UnknownNameError
+from xautolm.gpu_time import Job, precision_of_passes
 from xautolm.memory import (
     SOFT_SHARE,
     MemoryNeeds,
@@ -36,7 +37,7 @@ from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Quantization
 CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that training reaches on processors."""
 GPU_GFLOPS = 20_000.0
-"""Sustained speed assumed of a GPU until a trial was measured, in 10^9 operations per second."""
+"""Sustained speed assumed of a GPU that could not be measured, in 10^9 operations per second."""
 FEATURE_BATCH = 32
 """Per-device batch of methods that train nothing."""
 PADDING = 1.15
@@ -52,6 +53,8 @@ whose limits are tight, all of it refuses 52 that ran and 39 that lacked memory;
 (docs/experiments.md, "What is foreseen of trials")."""
 UNPREDICTABLE = (KeyError, ValueError, ArithmeticError, UnknownNameError)
 """Raised where a configuration of another space lacks what a prediction needs, or has it as something else."""
+UNLIMITED = Limits()
+"""Of trials that may use the whole device."""
 MEMORY_TOLERANCE = 0.1
 """Share of its memory by which a machine may differ from another that counts as the same."""
 
@@ -101,7 +104,12 @@ class ResourceModel:
     """Of predictions of time that were asked for, by kind and by how many ratios there were."""
 
     def predict(
-        self, configuration: Configuration, *, has_masters: bool = True, devices: int = 1
+        self,
+        configuration: Configuration,
+        *,
+        has_masters: bool = True,
+        devices: int = 1,
+        recomputes: bool = False,
     ) -> Estimate:
         """Return the memory and the time that a configuration will need.
 
@@ -110,9 +118,16 @@ class ResourceModel:
             has_masters: Whether what is trained is stored in float32, as it is wherever that fits.
             devices: Over how many the model is divided. Memory is that of each; time is predicted as on one, until
                 trials have shown how much faster they are.
+            recomputes: Whether layers are computed again in the backward pass. The time is counted on GPUs whose speed
+                was measured; elsewhere the ratios of trials have it.
         """
         values = configuration.values
-        train, validation = self._epoch_seconds(configuration, devices)
+        train, validation = self._uncorrected_epoch(
+            configuration, has_masters=has_masters, recomputes=recomputes
+        )
+        correction = self._correction(configuration, devices)
+        train *= correction
+        validation *= correction
         memory = self._memory(configuration, has_masters=has_masters, devices=devices)
         # A method without epochs looks at each text once.
         epochs = as_float(values.get("epochs", 1))
@@ -125,14 +140,13 @@ class ResourceModel:
             least_memory=memory.weights + memory.checkpointed_activations,
         )
 
-    def _epoch_seconds(self, configuration: Configuration, devices: int) -> tuple[float, float]:
-        """Return the seconds of training for an epoch and of validating once, as past trials correct them."""
-        train, validation = self._uncorrected_epoch(configuration)
-        correction = self._correction(configuration, devices)
-        return correction * train, correction * validation
+    def _uncorrected_epoch(
+        self, configuration: Configuration, *, has_masters: bool, recomputes: bool
+    ) -> tuple[float, float]:
+        """Return the seconds of training for an epoch and of validating once, by numbers alone.
 
-    def _uncorrected_epoch(self, configuration: Configuration) -> tuple[float, float]:
-        """Return the seconds of training for an epoch and of validating once, by numbers alone."""
+        The arguments are those of `predict`.
+        """
         values = configuration.values
         card = self.cards[configuration.model]
         method = METHODS.get(configuration.method)
@@ -149,11 +163,31 @@ class ResourceModel:
         if form.says_words and not decodes_names_only(card, form):
             # The matrix that turns each token's hidden state into scores of all words.
             operations_per_token += 2 * card.hidden_size * card.vocabulary
-        pass_seconds = length * operations_per_token / self._speed()
+        operations = length * operations_per_token
 
         examples = self.profile.train_examples * trained_share(values)
         if method.most_training_rows is not None:
             examples = min(examples, method.most_training_rows)
+        speed = self.system.gpu_speed
+        if speed is not None:
+            job = Job(
+                card=card,
+                method=method,
+                form=form,
+                values=values,
+                layers=reading_layers(card, form),
+                tokens=length,
+                operations=operations,
+                batch_size=as_float(values.get("batch_size", FEATURE_BATCH)),
+                train_examples=examples,
+                validation_examples=self.profile.validation_examples,
+                precision=precision_of_passes(method, values, self.system),
+                has_masters=has_masters,
+                recomputes=recomputes,
+            )
+            return job.seconds(speed)
+
+        pass_seconds = operations / self._speed()
         # A backward pass costs two forward passes: gradients of the activations, and of the weights.
         passes = 1 + 2 * method.backward_share(card, values)
         train = examples * passes * pass_seconds
@@ -176,9 +210,17 @@ class ResourceModel:
             devices=devices,
         )
 
-    def observe(self, configuration: Configuration, outcome: TrialOutcome) -> None:
-        """Learn from a finished trial of this search how far predictions of time are off."""
-        ratio = self._ratio(configuration, outcome)
+    def observe(
+        self, configuration: Configuration, outcome: TrialOutcome, limits: Limits = UNLIMITED
+    ) -> None:
+        """Learn from a finished trial of this search how far predictions of time are off.
+
+        Args:
+            configuration: The trial's.
+            outcome: What came of it.
+            limits: Within which it ran.
+        """
+        ratio = self._ratio(configuration, outcome, limits)
         if ratio is not None:
             self.ratios.append(ratio)
 
@@ -193,7 +235,9 @@ class ResourceModel:
                 continue
             # Configurations of other spaces may lack what a prediction needs, or have it as something else.
             with suppress(*UNPREDICTABLE):
-                ratio = model_of_past._ratio(experience.configuration, experience.outcome)
+                ratio = model_of_past._ratio(
+                    experience.configuration, experience.outcome, experience.limits
+                )
                 if ratio is not None and 1 / LARGEST_RATIO <= ratio.value <= LARGEST_RATIO:
                     self.past_ratios.append(ratio)
 
@@ -211,7 +255,9 @@ class ResourceModel:
             return None
         return replace(self, profile=experience.data, ratios=[])
 
-    def _ratio(self, configuration: Configuration, outcome: TrialOutcome) -> TimeRatio | None:
+    def _ratio(
+        self, configuration: Configuration, outcome: TrialOutcome, limits: Limits
+    ) -> TimeRatio | None:
         """Return measured over uncorrected predicted time of a trial; None for one that says nothing of it."""
         if not outcome.succeeded or not outcome.history:
             return None
@@ -223,7 +269,11 @@ class ResourceModel:
         # Zero seconds: the features of the body lay in the cache already, and nothing was measured.
         if not seconds or not epochs > 0:
             return None
-        train, validation = self._uncorrected_epoch(configuration)
+        train, validation = self._uncorrected_epoch(
+            configuration,
+            has_masters=not self.lacks_masters(configuration, limits),
+            recomputes=self._recomputes(configuration, limits),
+        )
         # In the first few steps of an epoch, validating once is most of what a trial does.
         predicted = epochs * train + len(outcome.history) * validation
         # Too short to be told from the fixed seconds.
@@ -296,8 +346,32 @@ class ResourceModel:
         return self.obstacle(configuration, limits)
 
     def predict_within(self, configuration: Configuration, limits: Limits) -> Estimate:
-        """Return what a configuration will need as it is run within limits: without masters, or divided, where only
-        that fits."""
+        """Return what a configuration will need as it is run within limits: without masters, divided, or with layers
+        computed again, where only that fits."""
+        if not self._recomputes(configuration, limits):
+            return self._predict_keeping(configuration, limits)
+        return self.predict(
+            configuration,
+            has_masters=not self.lacks_masters(configuration, limits),
+            devices=self.devices(configuration, limits),
+            recomputes=True,
+        )
+
+    def _recomputes(self, configuration: Configuration, limits: Limits) -> bool:
+        """Return whether layers are computed again in the backward pass because what they keep does not fit.
+
+        False also where that changes no prediction of time: the speed of the GPU is not known, or there is none.
+        """
+        method = METHODS.get(configuration.method)
+        if self.system.gpu_speed is None or not method.trains_by_gradient:
+            return False
+        estimate = self._predict_keeping(configuration, limits)
+        # Families without checkpointing need no less with it.
+        can_recompute = estimate.least_memory < estimate.memory
+        return can_recompute and estimate.memory > self.memory_limit(limits)
+
+    def _predict_keeping(self, configuration: Configuration, limits: Limits) -> Estimate:
+        """Return what a configuration will need if layers keep what the backward pass needs."""
         devices = self.devices(configuration, limits)
         if devices > 1:
             return self.predict(configuration, devices=devices)
@@ -393,7 +467,7 @@ class ResourceModel:
         return memory_within(limits, self.system)
 
     def _speed(self) -> float:
-        """Return the assumed speed in operations per second."""
+        """Return the assumed speed in operations per second, of a GPU that was not measured."""
         if self.system.device != DeviceKind.CPU:
             return GPU_GFLOPS * 1e9
         # What was measured is a large matrix product; training reaches a share of that, and trials at once share it.

@@ -31,7 +31,7 @@ from xautolm.finetuning.loss import (
 from xautolm.finetuning.model import precision_of
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.metrics import metric_named
-from xautolm.records import Scalar, TrialSpec, as_float
+from xautolm.records import EVALUATION_FACTOR, Scalar, TrialSpec, as_float
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Split, Switch
 
@@ -39,8 +39,6 @@ PATIENCE = 2
 """Epochs without improvement before training stops, where the space does not say."""
 LOGS_PER_EPOCH = 10
 """Points of the training loss that an epoch leaves in the progress."""
-EVALUATION_FACTOR = 4
-"""Evaluation keeps no activations, so its batches can be larger than those of training."""
 PADDING_MULTIPLE = 8
 """Tokens; batches for a GPU are padded to a multiple of it, which suits the matrices of its tensor cores."""
 

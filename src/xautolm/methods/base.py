@@ -90,6 +90,15 @@ class Method(ABC):
         """
         return 0.0
 
+    def launches_beside(self, shape: LayerShape, values: Values) -> float:
+        """Return the kernels that a layer launches in a forward pass beside its own: those of adapters.
+
+        Args:
+            shape: Sizes of the layer.
+            values: The method's.
+        """
+        return 0.0
+
     @abstractmethod
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return the model, ready to be trained this way; it may be changed in place."""

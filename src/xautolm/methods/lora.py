@@ -32,6 +32,8 @@ BACKWARD_SHARE = 0.67
 ATTENTION_MATRICES, LAYER_MATRICES = 2, 9
 """Adapted matrices of a layer, counted by the adapters of a square one: two projections of attention; or four of them,
 and two and a half for each of the two matrices between the width and its fourfold."""
+MATRICES_OF_ATTENTION = 4
+"""Of queries, keys, values and outputs."""
 ATTENTION, ALL_LINEAR = "attention", "all-linear"
 """Where adapters are: on the card's projections of attention, or on every linear layer of the body."""
 OWN_INIT, PISSA = "default", "pissa"
@@ -44,6 +46,9 @@ SHARED_SHARE = 0.5
 KEPT_NUMBERS = {DECOMPOSED: (1, 2), SHARED: (0, 0)}
 """Numbers that an adapter of a variant keeps for a unit of its layer's input, and of its output; those of LoRA are its
 input (measured as `benchmarks.kept_activations` measures layers, peft 0.21)."""
+LAUNCHES = {DECOMPOSED: 28, SHARED: 9}
+"""Kernels that an adapter of a variant launches forward, and as many backward; LoRA's 11 (`benchmarks.launches`)."""
+USUAL_LAUNCHES = 11
 MASK_BYTES, GPU_MASK_BYTES = 4, 1
 """What dropout keeps for a number of an adapter's input, on a processor and on a GPU."""
 MISS_BIAS = {"lora_only": "MiSS_only"}
@@ -158,6 +163,11 @@ class Lora(Method):
             bytes_of_token += mask_bytes * inputs
         return bytes_of_token
 
+    def launches_beside(self, shape: LayerShape, values: Values) -> float:
+        """Return the kernels of the adapters."""
+        of_adapter = LAUNCHES.get(str(values.get("lora_variant")), USUAL_LAUNCHES)
+        return _adapted_matrices(shape, values) * of_adapter
+
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full.
 
@@ -206,11 +216,18 @@ def _adapted_widths(shape: LayerShape, values: Values) -> tuple[float, float]:
     if values.get("lora_targets", ATTENTION) == ATTENTION:
         width = ATTENTION_MATRICES * shape.width
         return width, width
-    # Four matrices of attention, those to the inner width (two where one is a gate), and the one back.
+    # Those of attention, those to the inner width (two where one is a gate), and the one back.
     to_inner = shape.inner_matrices - 1
-    inputs = (4 + to_inner) * shape.width + shape.inner
+    inputs = (MATRICES_OF_ATTENTION + to_inner) * shape.width + shape.inner
     outputs = 5 * shape.width + to_inner * shape.inner
     return inputs, outputs
+
+
+def _adapted_matrices(shape: LayerShape, values: Values) -> float:
+    """Return how many matrices of a layer have adapters."""
+    if values.get("lora_targets", ATTENTION) == ATTENTION:
+        return ATTENTION_MATRICES
+    return MATRICES_OF_ATTENTION + shape.inner_matrices
 
 
 def _variant(card: ModelCard) -> Choice:

@@ -23,12 +23,10 @@ from xautolm.errors import TrialError
 from xautolm.finetuning.forms.base import Collator, Columns, by_length, longest_input
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass, generative_architecture
-from xautolm.records import Answering, TrialSpec
+from xautolm.records import ANSWERS_AT_ONCE, Answering, TrialSpec
 from xautolm.tasks import Answers, Row, Task
 from xautolm.vocabulary import Architecture, FailureKind
 
-BATCH = 32
-"""Prompts of like length that are continued together."""
 IGNORED = -100
 """Label of tokens that the loss leaves out, as torch has it."""
 
@@ -132,7 +130,7 @@ class Generate:
     ) -> Answers:
         """Return greedy continuations of the prompts, batched by length."""
         prompts = prompts_of(model, tokenizer, table, task, settings)
-        return generated(model, tokenizer, prompts, settings.answer_tokens, BATCH)
+        return generated(model, tokenizer, prompts, settings.answer_tokens, ANSWERS_AT_ONCE)
 
 
 def prompts_of(

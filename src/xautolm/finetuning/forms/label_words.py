@@ -11,10 +11,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import by_length
-from xautolm.finetuning.forms.generate import BATCH, Generate, Tokens, prompts_of, target_ids
+from xautolm.finetuning.forms.generate import Generate, Tokens, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.precision import as_array
-from xautolm.records import Answering, TrialSpec
+from xautolm.records import ANSWERS_AT_ONCE, Answering, TrialSpec
 from xautolm.tasks import Task
 
 LOGITS = 2**28
@@ -107,7 +107,7 @@ def _batch_size(prompts: Sequence[Tokens], names: Sequence[Tokens], vocabulary: 
     logits_of_row = tokens_of_row * vocabulary
     rows_in_memory = LOGITS // logits_of_row
     # A single row is scored whatever it takes.
-    return max(1, min(BATCH, rows_in_memory))
+    return max(1, min(ANSWERS_AT_ONCE, rows_in_memory))
 
 
 def _distinguishing_depth(names: Sequence[Tokens]) -> int | None:
