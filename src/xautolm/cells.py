@@ -167,6 +167,13 @@ def quoted(cell: object, width: int = 60) -> str:
     return f"{text[: width - 3]}..."
 
 
+def shortened(name: str, width: int = 40) -> str:
+    """Return a name as it is shown among others: cut to `width` characters."""
+    if len(name) <= width:
+        return name
+    return f"{name[: width - 3]}..."
+
+
 def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:
     """Return names as a message lists them: the first `most` of them, and how many more there are."""
     text = ", ".join(names[:most])

@@ -145,6 +145,18 @@ def annotation_cases() -> list[Case]:
         for _, (text, label) in TICKETS
     ]
     unsure = [*cats[:6], {"text": "Unsure", "cats": {"billing": 0.4}}, *cats[6:]]
+    issues = [
+        {
+            "body": text,
+            "labels": [{"id": n, "name": name, "color": "f00"} for name in urgent(n, label)],
+        }
+        for n, (text, label) in TICKETS
+    ]
+    named = [{"text": text, "label": {"id": n, "name": label}} for n, (text, label) in TICKETS]
+    parts = [
+        {"text": text, "label": [{"name": label, "start": 0, "end": 6}]}
+        for _, (text, label) in TICKETS
+    ]
     multilabel = {"task": "multilabel-classification"}
     two = Read(
         rows=ROWS, classes=SEVERAL, probes={"text": (PROBE,), "label": (("account", "urgent"),)}
@@ -158,6 +170,10 @@ def annotation_cases() -> list[Case]:
         Case(name="doccano, several labels", make=lines(labelled_twice), expect=refused_two),
         Case(name="doccano, several labels wanted", make=lines(labelled_twice), expect=two, **multilabel),
         Case(name="doccano, some unlabelled", make=lines(half_done), expect=Read(rows=ROWS - 6, notes=("6",))),
+        Case(name="GitHub's issues", make=lines(issues), expect=two, options={"text": "body"}, **multilabel),
+        Case(name="labels that are objects", make=lines(named), expect=FINE),
+        Case(name="labels of parts that are objects", make=lines(parts),
+             expect=Refused(value="'start': 0", place="line 1, column 'label'", cure="labels of its own")),
         Case(name="doccano, spans", make=lines(spans),
              expect=Refused(value="[[0, 6, 'TICKET']]", place="line 1, column 'label'", cure="label of its own"[6:])),
         Case(name="Label Studio", make=document(tasks), expect=FINE),
@@ -243,7 +259,21 @@ def conversation_cases() -> list[Case]:
     only_text = [
         {"text": f"### Instruction: {text} ### Response: {label}"} for _, (text, label) in TICKETS
     ]
+    capitals = [{key.title(): cell for key, cell in row.items()} for row in alpaca]
+    dolly = [
+        {"instruction": name, "context": row["input"], "response": row["output"]} for row in alpaca
+    ]
+    beside_prompt = [
+        {"prompt": text, **row} for row, (_, (text, _)) in zip(single, TICKETS, strict=True)
+    ]
+    printed = [{"messages": str(row["messages"])} for row in single]
     return [
+        Case(name="alpaca in capitals", make=frame(capitals), **generation,
+             expect=Read(rows=ROWS, probes={"text": (joined,), "target": (label,)})),
+        Case(name="dolly", make=lines(dolly), **generation,
+             expect=Read(rows=ROWS, probes={"text": (joined,), "target": (label,)}, notes=("and context",))),
+        Case(name="messages beside their prompt", make=lines(beside_prompt), expect=answered, **generation),
+        Case(name="messages as Python prints them", make=frame(printed), expect=answered, **generation),
         Case(name="translations", make=lines(translation), options={"text": "en", "columns": {"target": "xx"}},
              expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (PROBE[::-1],)}), **generation),
         Case(name="conversations that are texts", make=lines(summaries), options={"text": "conversation"},

@@ -46,6 +46,8 @@ def layout_cases() -> list[Case]:
         case("JSON Lines, blank lines", "a.jsonl", "\n\n".join(["", *LINES, ""]), FINE),
         case("JSON Lines, \\r\\n", "a.jsonl", "\r\n".join(LINES), FINE),
         case("JSON Lines, \\r", "a.jsonl", "\r".join(LINES), FINE),
+        case("an object of rows by their names", "a.json",
+             json.dumps({f"ticket-{number}": record for number, record in enumerate(RECORDS)}), FINE),
         case("JSON Lines named json", "a.json", "\n".join(LINES), FINE),
         case("JSON Lines with commas at their ends", "a.jsonl", trailing, FINE),
         case("JSON Lines with Unicode's line ends", "a.jsonl", late,

@@ -54,6 +54,27 @@ def in_csv(answers: Sequence[Any]) -> Callable[[Path], Path]:
     return write
 
 
+def squad(
+    answers: Callable[[int], dict[str, Any]], *, context: str = "context", in_lines: bool = False
+) -> Callable[[Path], Path]:
+    """Return what writes a question an article as SQuAD has them; `answers` gives what else a question says."""
+
+    def write(folder: Path) -> Path:
+        articles = []
+        for row in range(ROWS):
+            question = {"id": str(row), "question": QUESTIONS[row], **answers(row)}
+            articles.append({"paragraphs": [{context: CONTEXTS[row], "qas": [question]}]})
+        if in_lines:
+            path = folder / "squad.jsonl"
+            path.write_text("\n".join(map(json.dumps, articles)))
+        else:
+            path = folder / "squad.json"
+            path.write_text(json.dumps({"version": "v2.0", "data": articles}))
+        return path
+
+    return write
+
+
 def manual_in_splits(folder: Path) -> Path:
     """Write training, validation and test questions about one document."""
     questions = rows_of(["charging"] * ROWS, [MANUAL] * ROWS)
@@ -211,5 +232,61 @@ CASES += [
         ),
         task="text-pair-classification",
         expect=Read(rows=ROWS, notes=("text and text_pair together",)),
+    ),
+    Case(
+        name="SQuAD: impossible questions with answers",
+        make=squad(
+            lambda row: {"is_impossible": row % 4 == 0, "answers": [{"text": ANSWERS[row]}]}
+        ),
+        task=TASK,
+        expect=Read(
+            rows=ROWS, probes={"answers": ((),)}, notes=("'is_impossible' marks, taken away: 15",)
+        ),
+    ),
+    Case(
+        name="SQuAD: impossible questions without a list of answers",
+        make=squad(
+            lambda row: {"is_impossible": True} if row % 4 == 0 else {"answers": ANSWERS[row]}
+        ),
+        task=TASK,
+        expect=Read(rows=ROWS, probes={"answers": ((), (ANSWERS[1],))}),
+    ),
+    Case(
+        name="SQuAD: an answer by itself",
+        make=squad(lambda row: {"answer": ANSWERS[row]}),
+        task=TASK,
+        expect=Read(rows=ROWS, probes={"answers": ((ANSWERS[0],),)}),
+    ),
+    Case(
+        name="SQuAD: null for answers",
+        make=squad(lambda row: {"answers": None if row % 10 == 0 else [ANSWERS[row]]}),
+        task=TASK,
+        expect=Read(rows=ROWS - 6, notes=("6 of 60 rows", "--unlabelled none")),
+    ),
+    Case(
+        name="SQuAD: articles in lines",
+        make=squad(lambda row: {"answers": [{"text": ANSWERS[row]}]}, in_lines=True),
+        task=TASK,
+        expect=Read(rows=ROWS, probes={"answers": ((ANSWERS[0],),)}),
+    ),
+    Case(
+        name="SQuAD: no answer at all",
+        make=squad(lambda row: {}),
+        task=TASK,
+        expect=Refused(value="nothing", place="column 'answers'", cure="--columns answers=NAME"),
+    ),
+    Case(
+        name="SQuAD: no context",
+        make=squad(lambda row: {"answers": []}, context="text"),
+        task=TASK,
+        expect=Refused(value="'context'", place="row 0", cure="A paragraph has"),
+    ),
+    Case(
+        name="impossible questions with answers, flat",
+        make=lambda folder: rows_of(ANSWERS).assign(
+            is_impossible=[row % 4 == 0 for row in range(ROWS)]
+        ),
+        task=TASK,
+        expect=Read(rows=ROWS, probes={"answers": ((),)}, notes=("taken away: 15",)),
     ),
 ]

@@ -61,6 +61,19 @@ def hub_data(kind: str, test_labels: list[int]) -> Callable[[Path], Any]:
     return make
 
 
+def hub_objects(folder: Path) -> Path:
+    """Write hub data whose rows are objects with a class number inside, as Parquet."""
+    from datasets import ClassLabel, Dataset, Features, Value
+
+    inside = {"text": Value("string"), "label": ClassLabel(names=list(CLASSES))}
+    rows = [
+        {"text": text, "label": NUMBERS[label]} for text, label in table().itertuples(index=False)
+    ]
+    path = folder / "rows.parquet"
+    Dataset.from_dict({"data": rows}, features=Features({"data": inside})).to_parquet(path)
+    return path
+
+
 def some_other(frame: pd.DataFrame, column: str, cell: object) -> pd.DataFrame:
     """Return a frame of which each tenth row has another cell in a column."""
     cells = [cell if row % 10 == 0 else old for row, old in enumerate(frame[column])]
@@ -364,6 +377,16 @@ CASES = [
         name="labels of one split in two spellings",
         make=frame_of(table().assign(label=["Yes", "yes", "no"] * (ROWS // 3))),
         expect=Read(rows=ROWS, classes=("Yes", "no", "yes"), notes=("'Yes' and 'yes'",)),
+    ),
+    Case(
+        name="ids for labels",
+        make=frame_of(table().assign(label=[f"id-{row}" for row in range(ROWS)])),
+        expect=Refused(value="id-0", place="60 of 60 classes", cure="--label"),
+    ),
+    Case(
+        name="hub: classes inside an object",
+        make=hub_objects,
+        expect=Read(rows=ROWS, classes=CLASSES),
     ),
     Case(
         name="two labels in a row of one",

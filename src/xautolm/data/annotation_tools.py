@@ -25,6 +25,10 @@ ANSWERS = frozenset({ACCEPT, "reject", "ignore"})
 """What Prodigy's `answer` says of a row."""
 CATEGORIES = "cats"
 LABEL = "label"
+NAME = "name"
+"""Where an object that stands for a label says what it is called."""
+PLACES_IN_TEXT = frozenset({"start", "begin", "start_offset", "offset", "span"})
+"""What labels of a part of a text have, each tool by another name."""
 
 
 def annotation_columns(table: pd.DataFrame, label: str | None) -> NotedTable:
@@ -179,6 +183,10 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
         if choices is not cell:
             is_wrapped = True
         items = items_of(choices)
+        names = _names_of_objects(choices if items is None else items)
+        if names is not None:
+            cells.append(names)
+            continue
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
             raise DataError(
                 f"{place_of(table, place)}, column {column!r}: labels of parts of a text.",
@@ -194,6 +202,24 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
         is_single = isinstance(cell, str) and cell.strip()
         lists.append([cell] if is_single else cell)
     return lists
+
+
+def _names_of_objects(content: object) -> list[str] | None:
+    """Return the names of labels that are objects with more to say, such as those of GitHub's issues; None for others.
+
+    What has a beginning in the text is a label of a part of it.
+    """
+    objects = content if isinstance(content, list) else [content]
+    names: list[str] = []
+    for label in objects:
+        if not isinstance(label, Mapping) or not PLACES_IN_TEXT.isdisjoint(label):
+            return None
+        name = label.get(NAME)
+        if not isinstance(name, str):
+            return None
+        names.append(name)
+    # A list without labels stays what it is.
+    return names or None
 
 
 def _choices(cell: object) -> object:

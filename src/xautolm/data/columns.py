@@ -19,6 +19,8 @@ REFUSED = object()
 """Stands for a cell that cannot be parsed, until the first of them is named."""
 SWITCH_VALUES = frozenset({"0", "1", "0.0", "1.0", "True", "False", "true", "false", "-1", "-1.0"})
 """What columns of yes and no hold; -1 is where nobody has said."""
+NAMES_SHOWN = 40
+"""Names of columns that a question about them lists: a table may have hundreds that are numbers of a vector."""
 SWITCH_SAMPLE = 1_000
 """Rows looked at to tell such columns."""
 
@@ -156,7 +158,10 @@ def _unclear_column(
     if switches:
         joined = ",".join(switches)
         advice = f"These hold 0 and 1 only; if they are the labels: --{role.name} {joined}"
-    names = listed_names(columns)
+    names = listed_names(columns[:NAMES_SHOWN])
+    further = len(columns) - NAMES_SHOWN
+    if further > 0:
+        names += f" and {further} more"
     return DataError(question, got=f"columns {names}", fix=advice)
 
 
@@ -165,7 +170,7 @@ def _naming_advice(role: Role, columns: Sequence[str], by_role: Mapping[str, str
     # Every column is something else already, so there is none that could be named.
     if taken.issuperset(columns):
         return f"There is no other column; give the data one with the {role.name}."
-    return f"Say so with {_option(role.name)}."
+    return f"Say so with {option_of(role.name)}."
 
 
 def listed_names(names: Sequence[str]) -> str:
@@ -211,7 +216,8 @@ def _switch_columns(table: pd.DataFrame) -> list[str]:
     return names
 
 
-def _option(role: str) -> str:
+def option_of(role: str) -> str:
+    """Return the option that names the column of a role."""
     # The two roles that most tasks have are options of their own.
     if role in {"text", "label"}:
         return f"--{role} NAME"
@@ -342,6 +348,11 @@ def _parsed(
         if value is REFUSED:
             problems.append(f"{where} {place}, column {column!r}: {problem}.")
         values.append(value)
+    refused = sum(value is REFUSED for value in values)
+    if refused == len(values) > 1:
+        # As the first problem, it is the one that is shown.
+        advice = f"No cell of it can be read: is it the {role.name}? Name another column with {option_of(role.name)}."
+        problems[-refused] = f"{problems[-refused]}\n{advice}"
     return values
 
 
@@ -399,8 +410,9 @@ def check_known(named: Columns, roles: Sequence[Role]) -> None:
     for name, column in named.items():
         if column is None or name in names:
             continue
+        option = option_of(name).replace("NAME", column)
         raise UsageError(
             f"This task has no {name} column.",
-            got=f"--{name} {column}",
-            fix=f"It has {names}.",
+            got=option,
+            fix=f"It has {', '.join(sorted(names))}: name these with {option_of(min(names))}.",
         )

@@ -12,6 +12,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 
+from xautolm.cells import structure
+
 
 class Speaker(StrEnum):
     """Who says a turn, as chat templates call them."""
@@ -33,6 +35,8 @@ SPEAKERS: Mapping[str, Speaker] = {
     "bing": Speaker.ASSISTANT,
     "bard": Speaker.ASSISTANT,
     "bot": Speaker.ASSISTANT,
+    "chatbot": Speaker.ASSISTANT,
+    "ai": Speaker.ASSISTANT,
     "model": Speaker.ASSISTANT,
 }
 """What data sets call the speakers."""
@@ -59,10 +63,10 @@ def turns_of(cell: object) -> list[Turn]:
     """
     if isinstance(cell, str):
         text = cell
-        try:
-            cell = json.loads(text)
-        except ValueError:
-            raise ValueError(f"expected a list of turns, got {text[:60]!r}") from None
+        # JSON, or as Python prints a list: a frame of conversations is written so to CSV.
+        cell = structure(text)
+        if cell is text:
+            raise ValueError(f"expected a list of turns, got {text[:60]!r}")
     if hasattr(cell, "tolist"):
         # Parquet gives lists as arrays.
         cell = cell.tolist()

@@ -11,6 +11,7 @@ import pandas as pd
 from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
 from xautolm.data.columns import Columns, Role, with_usual_name
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
+from xautolm.data.questions import without_impossible_answers
 from xautolm.data.source import NotedTable, Source, with_columns
 
 TARGET = "target"
@@ -49,11 +50,10 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
     target = roles[-1]
     # Answers to questions have a form of their own, which the reader of JSON knows.
     if target.name not in (LABEL, TARGET):
-        return table, []
+        return without_impossible_answers(table, named.get(target.name) or _guess(table, target))
     # A task whose text may be an instruction reads conversations too.
     if INSTRUCTION in text.guesses:
-        named_text = named.get(text.name)
-        table, notes = instruction_columns(table, named_text, text.name, target.name)
+        table, notes = instruction_columns(table, text, target, named)
         return _flat(table, text), notes
 
     named_label = named.get(target.name)
@@ -76,7 +76,7 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns
     text = roles[0]
     name = named.get(text.name)
     if INSTRUCTION in text.guesses:
-        prompted, _ = instruction_columns(table, name, text.name, target="")
+        prompted, _ = instruction_columns(table, text, None, named)
         return prompted
     # A column that the user named is there already, and what is nested elsewhere is not asked for.
     if name is not None:

@@ -108,15 +108,28 @@ def plain_cells(column: pd.Series) -> pd.Series:
     elif column.dtype == object:
         values = list(column)
         missing = [cell is pd.NA for cell in values]
+        has_bytes = any(isinstance(cell, bytes) for cell in values)
         # Most columns are plain; those need no copy.
-        if not any(missing):
+        if not any(missing) and not has_bytes:
             return column
+        if has_bytes:
+            values = [_decoded(cell) for cell in values]
     else:
         return column
     cells: list[object] = []
     for value, is_missing in zip(values, missing, strict=True):
         cells.append(None if is_missing else value)
     return pd.Series(cells, index=column.index, dtype=object, name=column.name)
+
+
+def _decoded(cell: object) -> object:
+    """Return bytes as the text that they are in UTF-8, as Parquet files of some programs have texts; else the cell."""
+    if not isinstance(cell, bytes):
+        return cell
+    try:
+        return cell.decode()
+    except UnicodeDecodeError:
+        return cell
 
 
 def listed(values: object, name: str) -> list[object]:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Hashable, Iterable, Mapping, Sequence, Sized
+from collections.abc import Callable, Hashable, Mapping, Sequence, Sized
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsInt, TypeAlias, runtime_checkable
 
 import pandas as pd
 
-from xautolm.cells import is_missing
+from xautolm.cells import is_missing, items_of
 from xautolm.data.frames import Tabular, with_index_columns
 from xautolm.data.source import Source
 from xautolm.data.split_names import ALIASES, split_of
@@ -111,6 +112,10 @@ def named_splits(
     return Source(name, splits, tuple(notes))
 
 
+Naming: TypeAlias = Callable[[object], object]
+"""Turns a cell with class numbers into one with their names."""
+
+
 @runtime_checkable
 class ClassNames(Protocol):
     """The names of classes by their numbers, as `datasets.ClassLabel` has them."""
@@ -126,12 +131,7 @@ def as_frame(table: pd.DataFrame | Tabular) -> pd.DataFrame:
     frame = table.to_pandas()
     features = getattr(table, "features", None) or {}
     for column, feature in features.items():
-        # A list of classes is a feature with the classes inside.
-        inner = getattr(feature, "feature", None)
-        if isinstance(feature, ClassNames):
-            frame[column] = _class_names(frame[column], feature)
-        elif isinstance(inner, ClassNames):
-            frame[column] = _class_name_lists(frame[column], inner)
+        _name_classes(frame, column, feature)
     return frame
 
 
@@ -145,14 +145,8 @@ def with_stored_class_names(
         metadata: Of the file's schema; the library `datasets` writes there what its columns are.
     """
     for column, feature in _stored_features(metadata).items():
-        if column not in frame.columns:
-            continue
-        names = _stored_names(feature)
-        inner_names = _stored_names(feature.get("feature"))
-        if names:
-            frame[column] = _class_names(frame[column], StoredClasses(names))
-        elif inner_names:
-            frame[column] = _class_name_lists(frame[column], StoredClasses(inner_names))
+        if column in frame.columns:
+            _name_classes(frame, column, feature)
     return frame
 
 
@@ -169,27 +163,19 @@ class StoredClasses:
         return str(number)
 
 
-def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, dict[str, Json]]:
+def _stored_features(metadata: Mapping[bytes, bytes] | None) -> dict[str, Json]:
     """Return what a file says of its columns; nothing where it says nothing, or in another form."""
     if metadata is None:
         return {}
     text = metadata.get(HUB_KEY, b"{}")
     try:
         description = json.loads(text)
-        features = dict(description["info"]["features"])
+        return dict(description["info"]["features"])
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
-    stored: dict[str, dict[str, Json]] = {}
-    for column, feature in features.items():
-        # Earlier versions wrote a list of classes as a list with one feature.
-        if isinstance(feature, list) and len(feature) == 1:
-            feature = {"feature": feature[0]}
-        if isinstance(feature, dict):
-            stored[column] = feature
-    return stored
 
 
-def _stored_names(feature: Json) -> list[str]:
+def _stored_names(feature: object) -> list[str]:
     """Return the class names of a feature as a file describes it; none where it is not one of classes."""
     if not isinstance(feature, dict):
         return []
@@ -202,27 +188,71 @@ def _stored_names(feature: Json) -> list[str]:
     return texts
 
 
-def _class_names(numbers: Iterable[float], classes: ClassNames) -> list[str | None]:
-    """Return the names of class numbers; below zero or missing, there is none."""
-    names: list[str | None] = []
-    for number in numbers:
-        # Data sets have -1 where nobody has said the class, as in the test splits of benchmarks.
-        if is_missing(number) or number < 0:
-            names.append(None)
-        else:
-            names.append(classes.int2str(int(number)))
-    return names
+def _name_classes(frame: pd.DataFrame, column: str, feature: object) -> None:
+    """Put class names for numbers into a column of a frame, if its feature has names, at whatever depth."""
+    naming = _naming(feature)
+    if naming is not None:
+        cells = [naming(cell) for cell in frame[column]]
+        frame[column] = pd.Series(cells, index=frame.index, dtype=object)
 
 
-def _class_name_lists(rows: pd.Series, classes: ClassNames) -> pd.Series:
-    """Return the names of rows with several class numbers each; a missing row stays missing."""
-    names: list[list[str | None] | None] = []
-    for numbers in rows:
-        if numbers is None:
-            names.append(None)
-        else:
-            names.append(_class_names(numbers, classes))
-    return pd.Series(names, index=rows.index, dtype=object)
+def _naming(feature: object) -> Naming | None:
+    """Return what turns a cell with class numbers into one with names; None if there are no classes in a feature.
+
+    Args:
+        feature: Of the library `datasets`, or as a file describes it.
+    """
+    if isinstance(feature, ClassNames):
+        return partial(_class_name, classes=feature)
+    names = _stored_names(feature)
+    if names:
+        return partial(_class_name, classes=StoredClasses(names))
+
+    # A list of classes is a feature with the classes inside; earlier versions wrote a list with one feature.
+    inner = getattr(feature, "feature", None)
+    if isinstance(feature, list) and len(feature) == 1:
+        inner = feature[0]
+    elif isinstance(feature, Mapping) and "_type" in feature:
+        inner = feature.get("feature")
+    if inner is not None:
+        naming = _naming(inner)
+        return None if naming is None else partial(_named_items, naming=naming)
+
+    if not isinstance(feature, Mapping) or "_type" in feature:
+        return None
+    namings: dict[str, Naming] = {}
+    for name, part in feature.items():
+        naming = _naming(part)
+        if naming is not None:
+            namings[name] = naming
+    return partial(_named_parts, namings=namings) if namings else None
+
+
+def _class_name(number: object, classes: ClassNames) -> str | None:
+    """Return the name of a class number; below zero or missing, there is none."""
+    # Data sets have -1 where nobody has said the class, as in the test splits of benchmarks.
+    if is_missing(number) or not isinstance(number, SupportsInt) or int(number) < 0:
+        return None
+    return classes.int2str(int(number))
+
+
+def _named_items(cell: object, naming: Naming) -> object:
+    """Return a list with class names for numbers; a missing one stays missing."""
+    items = items_of(cell)
+    if items is None:
+        return cell
+    return [naming(item) for item in items]
+
+
+def _named_parts(cell: object, namings: Mapping[str, Naming]) -> object:
+    """Return an object with class names for numbers in those of its parts that have classes."""
+    if not isinstance(cell, Mapping):
+        return cell
+    named = dict(cell)
+    for name, naming in namings.items():
+        if name in named:
+            named[name] = naming(named[name])
+    return named
 
 
 def _first_line(error: Exception) -> str:

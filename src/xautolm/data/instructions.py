@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 import pandas as pd
 
 from xautolm.cells import is_empty, is_missing, items_of, quoted
+from xautolm.data.columns import Columns, Role, with_usual_name
 from xautolm.data.conversations import Speaker, Turn, conversation_text, turns_of
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
@@ -16,37 +17,74 @@ INSTRUCTION, INPUT, SYSTEM, HISTORY = "instruction", "input", "system", "history
 CONVERSATIONS = ("messages", "conversations", "conversation")
 """Columns of turns, the usual name first."""
 PROMPT, COMPLETION = "prompt", "completion"
+KNOWN = frozenset({INSTRUCTION, INPUT, SYSTEM, HISTORY, PROMPT, COMPLETION, *CONVERSATIONS})
+SYNONYMS = {"context": INPUT, "system_prompt": SYSTEM}
+"""What else the columns beside an instruction are called: Dolly's, Orca's."""
 
 
 def instruction_columns(
-    table: pd.DataFrame, named: str | None, text: str, target: str
+    table: pd.DataFrame, text: Role, target: Role | None, named: Columns
 ) -> NotedTable:
     """Return a table with instructions or conversations as columns of prompts and, of conversations, of answers.
 
     Args:
         table: Any table; without such columns it is returned as it is.
-        named: The column of prompts, if the user named it; only one of conversations is changed then.
-        text: What the column of prompts is to be called otherwise.
-        target: What the column of answers is to be called; empty: none is wanted.
+        text: What the column of prompts is to be, if the user has not named one.
+        target: What the column of answers is to be; None: none is wanted.
+        named: The columns that the user named, by role; of a named prompt, only one of conversations is changed.
 
     Raises:
         DataError: A conversation that cannot be learned from, by its row.
     """
-    columns = {str(name) for name in table.columns}
+    named_text = named.get(text.name)
+    known = _with_known_names(table)
+    columns = set(known.columns)
     # Conversations first: they hold the answers too, whatever columns stand beside them.
     for name in CONVERSATIONS:
-        may_be_read = name in columns and named in (None, name)
-        if may_be_read and _holds_turns(table[name]):
-            return _of_conversations(table, name, named or text, target)
-    if named is not None:
+        is_meant = named_text is None or named_text.strip().casefold() == name
+        if is_meant and name in columns and _holds_turns(known[name]):
+            rest = _without_rivals(known, text, target, named)
+            return _of_conversations(
+                rest, name, named_text or text.name, target.name if target else ""
+            )
+    if named_text is not None:
         return table, []
-    if {PROMPT, COMPLETION} <= columns and _holds_turns(table[PROMPT]):
-        return _of_prompts_in_turns(table)
+    if {PROMPT, COMPLETION} <= columns and _holds_turns(known[PROMPT]):
+        return _of_prompts_in_turns(known)
     # An instruction without anything beside it is a prompt as it is.
     has_more = not columns.isdisjoint({INPUT, SYSTEM, HISTORY})
     if INSTRUCTION in columns and has_more:
-        return _of_instructions(table, text)
+        names_in_data = dict(zip(known.columns, table.columns, strict=True))
+        return _of_instructions(known, text.name, names_in_data)
     return table, []
+
+
+def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
+    """Return a table whose columns are called as here, where they differ from that in case or are synonyms."""
+    present = [str(name) for name in table.columns]
+    renamed: dict[str, str] = {}
+    for name in present:
+        bare_name = name.strip().casefold()
+        known_name = bare_name
+        if INSTRUCTION in map(str.casefold, present):
+            # Such words mean something else where there is no instruction.
+            known_name = SYNONYMS.get(bare_name, bare_name)
+        is_free = known_name not in present and known_name not in renamed.values()
+        if known_name in KNOWN and is_free:
+            renamed[name] = known_name
+    return table.rename(columns=renamed)
+
+
+def _without_rivals(
+    table: pd.DataFrame, text: Role, target: Role | None, named: Columns
+) -> pd.DataFrame:
+    """Return a table without other columns that could be the prompt or the answer, which a conversation holds."""
+    rivals: list[str] = []
+    for role in (text, target):
+        if role is not None:
+            rivals += with_usual_name(table, role)
+    chosen = set(named.values())
+    return table.drop(columns=[name for name in rivals if name not in chosen])
 
 
 def _holds_turns(column: pd.Series) -> bool:
@@ -61,8 +99,15 @@ def _holds_turns(column: pd.Series) -> bool:
     return False
 
 
-def _of_instructions(table: pd.DataFrame, text: str) -> NotedTable:
+def _of_instructions(
+    table: pd.DataFrame, text: str, names_in_data: Mapping[str, str]
+) -> NotedTable:
     """Return a table with the prompts that an instruction, its input and what came before it make up.
+
+    Args:
+        table: With the columns under their usual names.
+        text: What the column of prompts is to be called.
+        names_in_data: What the columns are called in the data, for the note.
 
     Raises:
         DataError: A part is no text, by its row.
@@ -84,7 +129,7 @@ def _of_instructions(table: pd.DataFrame, text: str) -> NotedTable:
         # A `text` of Alpaca's own holds the answer too.
         superseded.append(text)
     rest = table.drop(columns=superseded)
-    joined = [name for name in parts if name in (INSTRUCTION, INPUT)]
+    joined = [names_in_data.get(name, name) for name in parts if name in (INSTRUCTION, INPUT)]
     names = " and ".join(joined)
     note = f"{names} joined to the prompt"
     return with_columns(rest, {text: prompts}), [note]

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import pandas as pd
 
+from xautolm.cells import quoted
+from xautolm.data.questions import holds_questions, question_rows
 from xautolm.data.quoting import LINE
 from xautolm.data.source import SAMPLE_OF_LINE, lined_table
 from xautolm.data.split_names import split_of
@@ -117,6 +118,25 @@ def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) ->
                 )
             rows.append(value)
             places.append(number)
+    if rows and holds_questions(rows[0]):
+        return _questions_of_lines(rows, places, place)
+    return lined_table(rows, places)
+
+
+def _questions_of_lines(
+    articles: Sequence[Mapping[str, Json]], lines: Sequence[int], place: str
+) -> pd.DataFrame:
+    """Return a row for each question of articles, by the line of its article.
+
+    Raises:
+        DataError: An article that is none, by its line.
+    """
+    rows: list[dict[str, Json]] = []
+    places: list[int] = []
+    for article, line in zip(articles, lines, strict=True):
+        questions = question_rows(article, f"{place}, line {line}")
+        rows.extend(questions)
+        places.extend([line] * len(questions))
     return lined_table(rows, places)
 
 
@@ -219,7 +239,8 @@ def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame
         splits = _tables_of_splits(document, place)
         if splits is not None:
             return splits
-        rows = _rows_of_object(document, place)
+        # A document may be a single article.
+        rows = [document] if holds_questions(document) else _rows_of_object(document, place)
     if not isinstance(rows, list):
         raise DataError(f"{place} holds no rows.", got=type(rows).__name__, fix=ONE_ROW_EACH)
     return {Split.TRAIN: _table_of_list(rows, place)}
@@ -271,7 +292,7 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     if column_rows is not None:
         return column_rows
     # Only the first names, since there may be thousands.
-    first_names = [repr(name) for name in list(document)[:8]]
+    first_names = [quoted(name, SAMPLE_OF_LINE // 2) for name in list(document)[:8]]
     usual_names = [repr(name) for name in LISTS_OF_ROWS[:2]]
     raise DataError(
         f"{place} is an object without a list of rows.",
@@ -345,8 +366,9 @@ def _rows_of_objects(columns: Mapping[str, dict[str, Json]]) -> list[Json] | Non
 
     names_are_numbers = all(name.isdecimal() for name in columns)
     keys_are_numbers = all(key.isdecimal() for key in keys)
-    if names_are_numbers and not keys_are_numbers:
-        # The other way round (pandas' `orient="index"`): an object of rows by their numbers.
+    are_rows = names_are_numbers or len(columns) > len(keys)
+    if are_rows and not keys_are_numbers:
+        # The other way round (pandas' `orient="index"`): an object of rows by their numbers, or by names of their own.
         return [*objects]
 
     rows: list[Json] = []
@@ -373,32 +395,9 @@ def _table_of_list(rows: Sequence[Json], place: str) -> pd.DataFrame:
                 fix=ONE_ROW_EACH,
             )
         objects.append(row)
-    # SQuAD's articles hold paragraphs, which hold questions; a row is a question.
-    if objects and "paragraphs" in objects[0]:
-        objects = _squad_rows(objects, place)
+    if objects and holds_questions(objects[0]):
+        questions: list[dict[str, Json]] = []
+        for number, article in enumerate(objects):
+            questions.extend(question_rows(article, f"{place}, row {number}"))
+        objects = questions
     return pd.DataFrame(objects, dtype=object)
-
-
-def _squad_rows(articles: Sequence[Mapping[str, Any]], place: str) -> list[dict[str, Json]]:
-    """Return one row for each question of SQuAD's articles and paragraphs.
-
-    Raises:
-        DataError: Something is missing in them.
-    """
-    rows: list[dict[str, Json]] = []
-    try:
-        for article in articles:
-            for paragraph in article["paragraphs"]:
-                for question in paragraph["qas"]:
-                    answers = [answer["text"] for answer in question["answers"]]
-                    row = {
-                        "context": paragraph["context"],
-                        "question": question["question"],
-                        "answers": answers,
-                    }
-                    rows.append(row)
-    except (KeyError, TypeError) as error:
-        raise DataError(
-            f"{place} is not in SQuAD's format.", got=f"{type(error).__name__}: {error}"
-        ) from None
-    return rows

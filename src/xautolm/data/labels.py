@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xautolm.cells import NAMES_SHOWN, is_missing, listed, quoted
-from xautolm.data.columns import Labelled, column_of, extract_labelled
+from xautolm.data.columns import Labelled, column_of, extract_labelled, option_of
 from xautolm.data.needs import ClassesOf, Needs
 from xautolm.data.source import NotedTable
 from xautolm.errors import DataError, UsageError
@@ -86,10 +86,11 @@ class SplitReader:
         if missing and self.unlabelled is Unlabelled.ERROR:
             raise self._unlabelled_error(rows, name)
         if rows.table.empty and is_training:
+            option = option_of(self.needs.target)
             raise DataError(
                 f"No row of the training split has a label in column {self.label_column!r}.",
                 got=_first(rows),
-                fix="Name the column that holds them with --label, or give labelled rows.",
+                fix=f"Name the column that holds them with {option}, or give labelled rows.",
             )
         if rows.table.empty:
             self._say_left_out(

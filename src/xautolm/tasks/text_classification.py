@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, structure
+from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, shortened, structure
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, Targets
@@ -97,10 +97,18 @@ class TextClassification(BaseClassification[str]):
             )
         single = sorted(label for label, count in counts.items() if count == 1)
         if single:
+            advice = "Add examples of it, or remove it."
+            # Ids, dates, numbers and whole texts are hardly ever what somebody wants to be told.
+            if len(single) > len(counts) / 2:
+                advice = (
+                    f"{len(single)} of {len(counts)} classes have one example: is it the right column? "
+                    "Name another one with --label, or give more examples."
+                )
+            shown = [shortened(name) for name in single]
             raise DataError(
                 "A class with one example cannot be both learned and validated.",
-                got=listed(single),
-                fix="Add examples of it, or remove it.",
+                got=listed(shown),
+                fix=advice,
             )
         # After the check of single examples, whose message says more of the cause.
         _refuse_absent(train_classes, "training", validation_classes, "validation")
