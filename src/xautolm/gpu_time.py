@@ -37,7 +37,9 @@ STATE_NUMBERS = {"adamw": 2, "adam": 2, "adagrad": 1, "sgd": 1}
 """What an optimizer keeps of each trained weight: two moments, a sum of squares, a momentum."""
 USUAL_OPTIMIZER = "adamw"
 READ_AND_WRITTEN = 2
-"""Times that a step moves each number of weights, gradients and optimizer state."""
+"""Times that a step moves each number of weights and optimizer state."""
+GRADIENT_MOVES = 4
+"""Times that it moves gradients: read for their norm, read and written to be clipped, read by the optimizer."""
 ANSWER_TOKENS = 32
 """Words of an answer, which the record of a data set does not tell: the longer of those that
 `benchmarks.validation_passes` measured."""
@@ -94,13 +96,15 @@ class Job:
         batches = math.ceil(self.train_examples / self.batch_size)
         launches = self._launches_forward()
         operations = self.operations
-        bytes_moved = 0.0
+        bytes_moved = self._bytes_forward()
         if self.method.trains_by_gradient:
             launches += self._launches_backward()
             operations += self._operations_backward()
             # Gradients of several batches may be added up before a step.
             accumulation = as_float(self.values.get("gradient_accumulation_steps", 1))
-            bytes_moved = self._bytes_of_step() / accumulation
+            bytes_moved += self._bytes_of_step() / accumulation
+            if self.recomputes:
+                bytes_moved += self._share_backward() * self._bytes_forward()
         return Work(
             launches=batches * launches,
             bytes_moved=batches * bytes_moved,
@@ -118,6 +122,7 @@ class Job:
         passes = self.form.validation_passes
         return Work(
             launches=passes * batches * self._launches_forward(),
+            bytes_moved=passes * batches * self._bytes_forward(),
             operations=passes * self.validation_examples * self.operations,
         )
 
@@ -131,14 +136,21 @@ class Job:
         operations_of_token = self.operations / self.tokens
         operations = self.operations + ANSWER_TOKENS * operations_of_token
         bytes_of_weight = BYTES if self.precision is Precision.FLOAT32 else NARROW_BYTES
+        all_passes = batches + small_passes
+        bytes_of_weights = bytes_of_weight * self.card.parameters
         return Work(
-            launches=(batches + small_passes) * self._launches_forward(),
-            bytes_moved=small_passes * bytes_of_weight * self.card.parameters,
+            launches=all_passes * self._launches_forward(),
+            bytes_moved=small_passes * bytes_of_weights + all_passes * self._bytes_forward(),
             operations=self.validation_examples * operations,
         )
 
     def _launches_forward(self) -> float:
         return LAUNCHES_BESIDE_LAYERS + self.layers * self._launches_of_layer()
+
+    def _bytes_forward(self) -> float:
+        """Return the bytes that adapters move in a forward pass, whatever is read."""
+        shape = layer_shape(self.card)
+        return self.layers * self.method.bytes_beside(shape, self.values)
 
     def _launches_of_layer(self) -> float:
         shape = layer_shape(self.card)
@@ -165,11 +177,12 @@ class Job:
         return operations
 
     def _bytes_of_step(self) -> float:
-        """Return the bytes that a step of the optimizer moves: weights, gradients and state, read and written."""
+        """Return the bytes that a step of the optimizer moves: weights, gradients and its own state."""
         optimizer = str(self.values.get("optimizer", USUAL_OPTIMIZER))
-        numbers = 2 + STATE_NUMBERS.get(optimizer, STATE_NUMBERS[USUAL_OPTIMIZER])
+        state_numbers = STATE_NUMBERS.get(optimizer, STATE_NUMBERS[USUAL_OPTIMIZER])
+        numbers = READ_AND_WRITTEN * (1 + state_numbers) + GRADIENT_MOVES
         bytes_of_number = BYTES if self.has_masters else NARROW_BYTES
-        return READ_AND_WRITTEN * bytes_of_number * numbers * self._trained_weights()
+        return bytes_of_number * numbers * self._trained_weights()
 
     def _trained_weights(self) -> float:
         return self.method.trained_share(self.card, self.values) * self.card.parameters

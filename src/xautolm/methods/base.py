@@ -99,6 +99,15 @@ class Method(ABC):
         """
         return 0.0
 
+    def bytes_beside(self, shape: LayerShape, values: Values) -> float:
+        """Return the bytes that a layer moves in a forward pass for its weights alone, however many texts there are.
+
+        Args:
+            shape: Sizes of the layer.
+            values: The method's.
+        """
+        return 0.0
+
     @abstractmethod
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return the model, ready to be trained this way; it may be changed in place."""

@@ -49,6 +49,10 @@ input (measured as `benchmarks.kept_activations` measures layers, peft 0.21)."""
 LAUNCHES = {DECOMPOSED: 28, SHARED: 9}
 """Kernels that an adapter of a variant launches forward, and as many backward; LoRA's 11 (`benchmarks.launches`)."""
 USUAL_LAUNCHES = 11
+IDENTITY_BYTES, PRODUCT_BYTES = 12, 14
+"""What DoRA moves in a forward pass under autocast, for a number of a square matrix as wide as the input, and for a
+weight (peft 0.21): an identity is written in float32, read, and written and read in 16 bits, to go through the adapter;
+what comes out is written, scaled, added to the weights, and squared for the norm."""
 MASK_BYTES, GPU_MASK_BYTES = 4, 1
 """What dropout keeps for a number of an adapter's input, on a processor and on a GPU."""
 MISS_BIAS = {"lora_only": "MiSS_only"}
@@ -167,6 +171,18 @@ class Lora(Method):
         """Return the kernels of the adapters."""
         of_adapter = LAUNCHES.get(str(values.get("lora_variant")), USUAL_LAUNCHES)
         return _adapted_matrices(shape, values) * of_adapter
+
+    def bytes_beside(self, shape: LayerShape, values: Values) -> float:
+        """Return what DoRA moves to compute the norms of the adapted weights."""
+        if values.get("lora_variant") != DECOMPOSED:
+            return 0.0
+        square = shape.width**2
+        if values.get("lora_targets", ATTENTION) == ATTENTION:
+            return ATTENTION_MATRICES * (IDENTITY_BYTES + PRODUCT_BYTES) * square
+        to_inner = shape.inner_matrices - 1
+        squares_of_inputs = (MATRICES_OF_ATTENTION + to_inner) * square + shape.inner**2
+        weights = MATRICES_OF_ATTENTION * square + shape.inner_matrices * shape.width * shape.inner
+        return IDENTITY_BYTES * squares_of_inputs + PRODUCT_BYTES * weights
 
     def wrap(self, model: PreTrainedModel, card: ModelCard, values: Values) -> PreTrainedModel:
         """Return a peft model; its head and pooler are trained in full.
