@@ -22,6 +22,7 @@ from xautolm.records import (
     Configuration,
     DataProfile,
     Experience,
+    Form,
     Limits,
     ModelCard,
     SystemProfile,
@@ -155,16 +156,7 @@ class ResourceModel:
         tokens = self.profile.tokens_read(max_length)
         length = min(tokens * PADDING, max_length)
 
-        # Operations of a forward pass: a multiplication and an addition for each weight of a layer (4 h^2 of attention
-        # and 8 h^2 of the feed-forward network), and for each pair of tokens in attention.
-        weights_of_layer = 12 * card.hidden_size**2
-        attention = 2 * length * card.hidden_size
-        operations_per_token = 2 * reading_layers(card, form) * (weights_of_layer + attention)
-        if form.says_words and not decodes_names_only(card, form):
-            # The matrix that turns each token's hidden state into scores of all words.
-            operations_per_token += 2 * card.hidden_size * card.vocabulary
-        operations = length * operations_per_token
-
+        operations = _operations_forward(card, form, length)
         examples = self.profile.train_examples * trained_share(values)
         if method.most_training_rows is not None:
             examples = min(examples, method.most_training_rows)
@@ -473,6 +465,19 @@ class ResourceModel:
         # What was measured is a large matrix product; training reaches a share of that, and trials at once share it.
         product_speed = self.system.gflops * 1e9
         return product_speed * CPU_EFFICIENCY * self.threads_share
+
+
+def _operations_forward(card: ModelCard, form: Form, length: float) -> float:
+    """Return the operations of a forward pass over a text of some tokens."""
+    # A multiplication and an addition for each weight of a layer (4 h^2 of attention and 8 h^2 of the feed-forward
+    # network), and for each pair of tokens in attention.
+    weights_of_layer = 12 * card.hidden_size**2
+    attention = 2 * length * card.hidden_size
+    operations_per_token = 2 * reading_layers(card, form) * (weights_of_layer + attention)
+    if form.says_words and not decodes_names_only(card, form):
+        # The matrix that turns each token's hidden state into scores of all words.
+        operations_per_token += 2 * card.hidden_size * card.vocabulary
+    return length * operations_per_token
 
 
 def reason_against_division(configuration: Configuration, devices: int) -> str:

@@ -22,7 +22,7 @@ from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.execution import ForkServerLauncher, LocalExecutor
 from xautolm.finetuning.predictor import Predictor
-from xautolm.hardware import gpus, system_profile, trial_places
+from xautolm.hardware import gpus, system_profile, trial_places, with_gpu_speeds
 from xautolm.records import Limits, TrialOutcome, TrialSpec
 from xautolm.resources import ResourceModel
 from xautolm.search_space import build_space, data_needs
@@ -159,7 +159,8 @@ def test_a_decoder_of_a_hundred_million_weights(
         "llama", tmp_path, list(table["text"]), **shape, num_key_value_heads=16, head_dim=64
     )
     assert card.parameters > 100_000_000
-    data, system = prepare(table, data_needs(task), columns={}), system_profile("cuda")
+    data = prepare(table, data_needs(task), columns={})
+    system = with_gpu_speeds(system_profile("cuda"))
     space = build_space("default", task, [card], ["lora"], data.profile, system)
     configuration = space.walk(
         lambda key, one: {"epochs": 2, "batch_size": 16}.get(one.name, one.default)
@@ -168,7 +169,7 @@ def test_a_decoder_of_a_hundred_million_weights(
     spec = trial_spec(tmp_path, task, data, card, configuration)
     (outcome,) = run(replace(spec, gradient_checkpointing=checkpointing))
     resources = ResourceModel({card.name: card}, data.profile, system, forms=task.forms)
-    estimate = resources.predict(configuration)
+    estimate = resources.predict(configuration, recomputes=checkpointing)
     predicted = (
         estimate.least_memory
         if checkpointing
@@ -180,3 +181,17 @@ def test_a_decoder_of_a_hundred_million_weights(
             f"\n| {fixed}, checkpointing {checkpointing} | {peak / 1e9:.2f} GB | {predicted / 1e9:.2f} GB predicted "
             f"| {outcome.evaluation_time:.1f} s | {estimate.seconds:.1f} s predicted |"
         )
+
+
+def test_the_gpu_is_measured_plausibly(capsys: pytest.CaptureFixture[str]) -> None:
+    """Prints what the child says of it."""
+    for gpu in with_gpu_speeds(system_profile("cuda")).gpus:
+        speed = gpu.speed
+        assert speed is not None
+        with capsys.disabled():
+            print(f"\n{gpu.name}: {speed}")
+        # From a small card to several times the largest: TFLOPS, and bytes a second.
+        assert 1e3 < speed.fp32_gflops < speed.fp16_gflops < 1e7
+        assert (speed.bf16_gflops > speed.fp32_gflops) == gpu.computes_in_bf16
+        assert 1e10 < speed.bandwidth < 1e14
+        assert 1e-7 < speed.launch_seconds < 1e-3
