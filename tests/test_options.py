@@ -12,13 +12,27 @@ from xautolm.search_space import read_space_option
 
 @pytest.mark.parametrize(
     ("text", "value"),
-    [("90s", 90), ("30m", 1800), ("1h30m", 5400), ("1.5h", 5400), ("45", 45), (7, 7)],
+    [
+        ("90s", 90),
+        ("30m", 1800),
+        ("1h30m", 5400),
+        ("1.5h", 5400),
+        ("30 min", 1800),
+        ("1h 30m", 5400),
+        ("2 Hours", 7200),
+        ("1d", 86400),
+        ("90 sec.", 90),
+        ("45", 45),
+        (7, 7),
+    ],
 )
 def test_durations(text: object, value: float) -> None:
     assert float(seconds(text)) == value
 
 
-@pytest.mark.parametrize("text", ["", "soon", "10 parsecs", "-5m", "0", "5mm"])
+@pytest.mark.parametrize(
+    "text", ["", "soon", "10 parsecs", "-5m", "0", "5mm", "1h30", "5 months", "min 5"]
+)
 def test_durations_that_are_none(text: str) -> None:
     with pytest.raises(BudgetError, match="budget="):
         FitOptions.parse({"budget": text})
@@ -96,7 +110,14 @@ def test_configuration_files(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["validation: 2024-13-45", "[" * 3000, "task: [", b"\xff\xfe\x00"]
+    "content",
+    [
+        "validation: 2024-13-45",
+        "[" * 3000,
+        "task: [",
+        b"\xff\xfe\x00",
+        "seed: 1\ntrials: 5\nseed: 2\n",
+    ],
 )
 def test_configuration_files_that_are_no_yaml(tmp_path: Path, content: str | bytes) -> None:
     path = tmp_path / "odd.yaml"

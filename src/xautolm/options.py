@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -34,7 +35,10 @@ from xautolm.vocabulary import Export, Unlabelled, Where
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds in each unit of a duration."""
-PART = re.compile(r"(\d+(?:\.\d+)?)([smhd])")
+PART = re.compile(
+    r"(\d+(?:\.\d+)?)\s*(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)\.?(?![a-z])\s*"
+)
+"""An amount and its unit, as people write them: `30m`, `30 min`, `2 hours`; the unit's first letter tells it."""
 DURATION = re.compile(rf"(?:{PART.pattern})+")
 NUMBER = re.compile(r"\d+(\.\d+)?")
 DEFAULT_BUDGET = 30 * 60.0
@@ -69,7 +73,7 @@ def _seconds_in(text: str) -> float:
         ValueError: It says none.
     """
     if DURATION.fullmatch(text):
-        return sum(float(amount) * SECONDS[unit] for amount, unit in PART.findall(text))
+        return sum(float(amount) * SECONDS[unit[0]] for amount, unit in PART.findall(text))
     if NUMBER.fullmatch(text):
         return float(text)
     raise ValueError("not a duration; write for example 90s, 30m or 1h30m")
@@ -419,11 +423,25 @@ def yaml_content(path: Path) -> object:
 
     text = path.read_bytes()
     try:
+        node = yaml.compose(text.decode("utf-8"), Loader=yaml.SafeLoader)
+        if isinstance(node, yaml.MappingNode):
+            _refuse_repetitions([key.value for key, _ in node.value])
         return yaml.safe_load(text.decode("utf-8"))
     except (yaml.YAMLError, ValueError, RecursionError) as error:
         # YAML reads dates, and 2024-13-45 looks like one. Its own errors show the place on several lines.
         reason = " ".join(str(error).split())
         raise ValueError(reason) from None
+
+
+def _refuse_repetitions(keys: Sequence[object]) -> None:
+    """Refuse a key that a file has twice, of which YAML's reader would take the last in silence.
+
+    Raises:
+        ValueError: Names it.
+    """
+    repeated = sorted(str(key) for key, count in Counter(map(str, keys)).items() if count > 1)
+    if repeated:
+        raise ValueError(f"it has the key {repeated[0]!r} twice")
 
 
 def read_config(path: Path) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,39 @@ def written(folder: Path) -> tuple[str, str]:
     return str(path), "kind"
 
 
+FIELDS = np.array(list(zip(TEXTS, LABELS, strict=True)), dtype=[("text", "U40"), ("label", "U4")])
+ROWS_OF_SPLITS = [{"text": text, "label": label} for text, label in zip(TEXTS, LABELS, strict=True)]
+OTHER_ROWS = [{"text": f"one more {label}", "label": label} for label in LABELS[:3]]
+
+
 CASES = [
+    case("array with named fields", lambda: (FIELDS, None), READ),
+    case("record array", lambda: (FIELDS.view(np.recarray), None), READ),
+    case(
+        "lists of rows by split",
+        lambda: ({"train": ROWS_OF_SPLITS, "test": OTHER_ROWS}, None),
+        Read(rows=ROWS + 3, test_rows=3, classes=("a", "b", "c")),
+    ),
+    case(
+        "frames by split, one of them None",
+        lambda: ({"train": pd.DataFrame(ROWS_OF_SPLITS), "test": None}, None),
+        READ,
+    ),
+    case(
+        "paths by split",
+        lambda: ({"train": "a.csv", "test": "b.csv"}, None),
+        Refused(value="a.csv", cure="validation and test"),
+    ),
+    case(
+        "a list of paths",
+        lambda: ([Path("a.csv"), Path("b.csv")], None),
+        Refused(value="a.csv, b.csv", cure="Give one file"),
+    ),
+    case(
+        "an open file",
+        lambda: (StringIO("text,label\n"), None),
+        Refused(value="StringIO", cure="Give its path"),
+    ),
     case("series and series", lambda: (pd.Series(TEXTS), pd.Series(LABELS)), READ),
     case(
         "series with another index",

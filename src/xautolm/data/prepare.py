@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from xautolm.data.columns import Columns, check_known, choose_columns, usual_columns
+from xautolm.data.doubts import contradictions, doubtful_labels, split_columns
 from xautolm.data.fingerprint import fingerprint
 from xautolm.data.forms import in_columns, table_in_columns
 from xautolm.data.frames import plain_frame
@@ -81,6 +82,8 @@ def prepare(
     reader = SplitReader(needs, column_by_role, unlabelled)
     tables = _read_splits(source, reader)
     notes = [*source.notes, *reader.notes]
+    if len(source.splits) == 1:
+        notes += split_columns(source.splits[Split.TRAIN])
     notes += _check_names(tables, needs)
     parts = usable_parts(tables, needs, max_train, seed)
     train = parts.train
@@ -234,7 +237,11 @@ def _check_names(tables: Mapping[str, pd.DataFrame], needs: Needs) -> list[str]:
         names = needs.labels_of(labels)
         refuse_other_spellings("validation split", names, train_names)
     # Within one split, other spellings may be meant so; they are only said.
-    return similar_labels(train_names)
+    return [
+        *similar_labels(train_names),
+        *doubtful_labels(train_names),
+        *contradictions(tables[Split.TRAIN], needs),
+    ]
 
 
 def _profile(

@@ -9,9 +9,11 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from io import IOBase
 from pathlib import Path
 from typing import TypeGuard
 
+import numpy as np
 import pandas as pd
 
 from xautolm.data.columns import Columns, Role, any_text, choose_columns, extract, usual_columns
@@ -19,9 +21,11 @@ from xautolm.data.forms import inputs_in_columns
 from xautolm.data.frames import Tabular, column_name, frame_of_columns, listed, plain_frame
 from xautolm.data.loading import load
 from xautolm.data.source import check_column_names
+from xautolm.data.split_names import split_of
 from xautolm.data.surrogates import repaired_table
 from xautolm.data.targets import target_cells
 from xautolm.errors import DataError
+from xautolm.vocabulary import Split
 
 LOG = logging.getLogger(__name__)
 SHOWN = 80
@@ -52,8 +56,11 @@ def training_data(
         DataError: The shapes do not fit together, or not the task.
     """
     *input_roles, target_role = roles
+    inputs = _with_named_fields(inputs)
     _check_same_order(inputs, targets)
-    if not _is_table(inputs):
+    if isinstance(inputs, Mapping):
+        inputs = _with_tables_of_splits(inputs)
+    elif not _is_table(inputs):
         # A generator can be read once only.
         inputs = listed(inputs, "data")
     # A frame's columns may have numbers as names.
@@ -109,6 +116,51 @@ def input_table(
     return extract(table, text_roles, column_by_role, "inputs")
 
 
+def _with_named_fields(inputs: object) -> object:
+    """Return a NumPy array with named fields as a frame of these, which it is to its owner; anything else as it is.
+
+    Raises:
+        DataError: It is an open file, whose lines would be taken for texts.
+    """
+    if isinstance(inputs, IOBase):
+        raise DataError(
+            "An open file is no data.",
+            got=type(inputs).__name__,
+            fix="Give its path, or read it with pandas and give the frame.",
+        )
+    if isinstance(inputs, np.ndarray) and inputs.dtype.names is not None:
+        return pd.DataFrame({name: inputs[name] for name in inputs.dtype.names})
+    return inputs
+
+
+def _with_tables_of_splits(data: Mapping[str, object]) -> Mapping[str, object]:
+    """Return a mapping of splits with frames for lists of rows, without splits that are None; any other as it is.
+
+    Raises:
+        DataError: Splits are paths, which have options of their own.
+    """
+    splits = [split_of(str(name)) for name in data]
+    if Split.TRAIN not in splits or None in splits:
+        return data
+    present = {name: rows for name, rows in data.items() if rows is not None}
+    if all(isinstance(rows, str | Path) for rows in present.values()):
+        raise DataError(
+            "The splits are paths.",
+            got=str(dict(data))[:SHOWN],
+            fix="Give the training data's path, and the others as validation and test; or a folder with train.* in it.",
+        )
+    tables: dict[str, object] = {}
+    for name, rows in present.items():
+        if isinstance(rows, list) and all(isinstance(row, Mapping) for row in rows):
+            tables[name] = pd.DataFrame(rows, dtype=object)
+        elif _is_table(rows):
+            tables[name] = rows
+        else:
+            # Columns that are called like splits.
+            return data
+    return tables
+
+
 def _with_targets_inside(data: object, roles: Sequence[Role]) -> object:
     """Return data that must hold its targets itself, in a shape that `load` reads.
 
@@ -130,11 +182,27 @@ def _with_targets_inside(data: object, roles: Sequence[Role]) -> object:
         return plain_frame(pd.DataFrame(data, dtype=object))
     role_names = [role.name for role in roles]
     names = " and ".join(role_names)
+    are_files = bool(data) and all(isinstance(value, Path) or _is_file(value) for value in data)
+    if are_files:
+        raise DataError(
+            "A list of files is no table.",
+            got=", ".join(map(str, data))[:SHOWN],
+            fix="Give one file, and others as validation and test; or a folder with train.* in it.",
+        )
     raise DataError(
         "There are texts but no labels.",
         got=f"{len(data)} values without columns",
         fix=f"Give the labels too, as fit(texts, labels), or a table with {names} and labels.",
     )
+
+
+def _is_file(value: object) -> bool:
+    """Return whether a text names a file here."""
+    try:
+        return isinstance(value, str) and Path(value).expanduser().is_file()
+    # A text may be too long for a name, or begin with a tilde.
+    except (OSError, RuntimeError):
+        return False
 
 
 def _with_target_named(data: object, name: str, target: Role, columns: Columns) -> Columns:
@@ -231,7 +299,7 @@ def _only_table(data: object) -> pd.DataFrame:
             return table
         return table.reset_index(drop=True)
 
-    if isinstance(data, str | Path) and not Path(data).expanduser().exists():
+    if isinstance(data, str) and not _is_there(data):
         beginning = str(data)[:SHOWN]
         raise DataError(
             "A text by itself is no data.",
@@ -257,6 +325,14 @@ def _only_table(data: object) -> pd.DataFrame:
         LOG.warning("%s", note)
     table = _only_split(source.splits)
     return plain_frame(table)
+
+
+def _is_there(location: str) -> bool:
+    """Return whether there is a file or folder of this name."""
+    try:
+        return Path(location).expanduser().exists()
+    except (OSError, RuntimeError):
+        return False
 
 
 def _only_split(splits: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
