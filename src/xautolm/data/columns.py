@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -106,7 +107,8 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
             is_present = name in columns or _are_columns(name, role, columns)
             if not is_present:
                 names = listed_names(columns)
-                raise DataError(f"No column {name!r}.", got=f"columns {names}")
+                advice = _similar_column(name, columns)
+                raise DataError(f"No column {name!r}.", got=f"columns {names}", fix=advice)
             by_role[role.name] = name
             continue
         candidates = with_usual_name(table, role)
@@ -119,6 +121,15 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
     if len(distinct) < len(by_role):
         raise DataError("One column cannot be two things.", got=by_role)
     return by_role
+
+
+def _similar_column(name: str, columns: Sequence[str]) -> str:
+    """Return which column may have been meant by a name that none has; empty if none is like it."""
+    by_key = {column.strip().casefold(): column for column in columns}
+    similar = get_close_matches(name.strip().casefold(), by_key, n=1)
+    if not similar:
+        return ""
+    return f"Did you mean {by_key[similar[0]]!r}?"
 
 
 def with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:

@@ -104,6 +104,8 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     Raises:
         MalformedError: A line does not fit, or two readings of a quote cannot be told apart.
     """
+    # Python's own limit is 131,072 characters a cell; long documents have more.
+    csv.field_size_limit(2**31 - 1)
     unwrapped = _unwrapped(lines, separator)
     if unwrapped is not None:
         records, notes = records_of(unwrapped, separator)
@@ -142,10 +144,11 @@ def _unwrapped(lines: Lines, separator: str) -> Lines | None:
     header may have been left as it was.
     """
     rows = [line for line in lines.texts[1:] if line.strip()]
-    wrapped = [line for line in rows if WHOLE_LINE.fullmatch(line)]
     header = _without_quotes_around(lines.texts[0])
     # With one column, a line in quotes is its cell.
-    if not rows or len(wrapped) < len(rows) or separator not in header:
+    if not rows or separator not in header:
+        return None
+    if not all(WHOLE_LINE.fullmatch(line) for line in rows):
         return None
     fields = len(next(csv.reader([header], delimiter=separator)))
     texts = [header]
@@ -228,8 +231,6 @@ def _quoted_records(lines: Lines, separator: str, quoting: Quoting) -> list[Reco
     Raises:
         MalformedError: A quote is not closed where a cell ends, or a row has more or fewer cells.
     """
-    # Python's own limit is 131,072 characters a cell; long documents have more.
-    csv.field_size_limit(2**31 - 1)
     texts = lines.texts
     if quoting is Quoting.ESCAPED:
         texts = [BACKSLASHES.sub(_doubled, line) for line in texts]
@@ -296,7 +297,7 @@ def _append(records: list[Record], record: Record, lines: Lines, separator: str)
 
 def _advice_on_fields(lines: Lines, separator: str, columns: int) -> str:
     """Return what to do about a line with more or fewer fields than the header."""
-    fields_of_lines = Counter(line.count(separator) + 1 for line in lines.texts[1:] if line.strip())
+    fields_of_lines = Counter(line.count(separator) + 1 for line in lines.texts[1:])
     usual_fields, count = fields_of_lines.most_common(1)[0]
     # Where most rows agree with each other and not with the header, it is the header that is wrong.
     if usual_fields != columns and count > sum(fields_of_lines.values()) / 2:
