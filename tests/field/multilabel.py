@@ -320,4 +320,16 @@ CASES += [
         options={"label": "account,billing,account"},
         expect=Read(rows=ROWS, classes=("account", "billing")),
     ),
+    Case(
+        name="labels: lists of class numbers, some of -1",
+        make=in_frame([[-1] if row % 10 == 0 else [row % 3, 3] for row in range(ROWS)]),
+        task=TASK,
+        expect=Read(rows=ROWS - 6, classes=("0", "1", "2", "3"), notes=("6 of 60 rows",)),
+    ),
+    Case(
+        name="labels: lists of two opinions, one of them -1",
+        make=in_frame([[-1], [1], [-1, 1]] * (ROWS // 3)),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("-1", "1")),
+    ),
 ]

@@ -23,6 +23,7 @@ from xautolm.cells import (
 )
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
+from xautolm.tasks.text_classification import IGNORED_NUMBER, NO_LABEL_NUMBER
 from xautolm.vocabulary import Architecture, Targets
 
 SEPARATOR = re.compile(r"[,;|]")
@@ -35,6 +36,8 @@ QUOTES = "\"'"
 QUOTED_LABEL = re.compile(r"\"[^\"]*\"|'[^']*'")
 OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
 """Signs that people also put between labels, and in how many different texts each must stand to be taken for one."""
+NO_LABEL_NUMBERS = frozenset({NO_LABEL_NUMBER, IGNORED_NUMBER})
+"""How data sets of numbered classes write that nobody has labelled a row."""
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
 """A 0/1 vector as a text without commas."""
 
@@ -92,6 +95,19 @@ class MultilabelClassification(BaseClassification[LabelSet]):
             f"holds 0/1 vectors without names, for example {quoted(present[0])}.\nGive each row a list of its labels' "
             "names, or each class a column of 0 and 1, all of them named by --label name,name."
         )
+
+    def stand_ins(
+        self, labels: Sequence[LabelSet], train: Sequence[LabelSet]
+    ) -> frozenset[LabelSet]:
+        """Return -1 and -100 by themselves beside class numbers, besides the empty label of a split without labels."""
+        marks = super().stand_ins(labels, train)
+        classes = {name for label in train for name in label} - NO_LABEL_NUMBERS
+        # Beside one or two classes, -1 may as well be one of several opinions.
+        are_numbered = len(classes) > 2 and all(name.isdecimal() for name in classes)
+        if not are_numbered:
+            return marks
+        alone = {(number,) for number in NO_LABEL_NUMBERS}
+        return marks | alone.intersection(labels)
 
     def strata(self, labels: Sequence[LabelSet]) -> list[Stratum]:
         """Return the labels themselves, not their combination: most combinations are there once."""
