@@ -100,6 +100,25 @@ def test_a_search_with_a_store_asks_the_sampler_where_the_default_would_be_cut(
     assert warm.after_probes(begun, [], LEAD, no_obstacle) == []
 
 
+def test_a_store_that_is_hardly_trusted_any_more_leaves_the_opening_of_a_search_without_one(
+    opening: Opening,
+) -> None:
+    warm = replace(opening, follows_store=True)
+    assert warm.is_misled(0.1) and not warm.is_misled(0.5) and not warm.is_misled(None)
+    assert not opening.is_misled(0.1)
+    fallen = warm.from_zero()
+    assert not fallen.is_misled(0.1) and fallen.refinements > 0
+    probes = fallen.first(no_obstacle)
+    # The store asked for trainings of its own after one probe.
+    default = fallen.trained_defaults()[-1]
+    own = replace(default, values={**default.values, "epochs": 1})
+    ended = probed([probes[1], own], (0.5, 0.2))
+    rest = fallen.left_out(ended, [], LEAD, no_obstacle)
+    assert rest[0] == probes[0]
+    assert (rest[1].model, rest[1].method) == (probes[1].model, "full.v1")
+    assert fallen.left_out(ended, rest, LEAD, no_obstacle) == []
+
+
 def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     profile: DataProfile, machine: SystemProfile
 ) -> None:

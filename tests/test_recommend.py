@@ -21,7 +21,7 @@ from xautolm.experience import STARTER, export_experiences, import_autogoal
 from xautolm.metalearning import gap
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
-from xautolm.search import NEAR_BEST
+from xautolm.search import DEFAULT, NEAR_BEST
 from xautolm.testing import FakeExecutor, lookup_questions, success
 from xautolm.zoo import ZOO
 
@@ -347,6 +347,22 @@ def test_a_search_does_not_end_where_all_that_is_proposed_had_better_wait(
     auto = AutoLM(**empty, trials=6, out=str(tmp_path / "run"))
     auto.fit(SECOND, screen=Quiet(), executor=FakeExecutor(play))
     assert len(auto.experiences_) == 6
+
+
+def test_a_search_begins_anew_when_its_store_is_not_trusted_any_more(
+    taught: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # More than any trust: the first proposal of the sampler is the last that follows the store.
+    monkeypatch.setattr("xautolm.opening.LEAST_TRUST", 1.1)
+    auto = AutoLM(**taught, trials=6, out=str(tmp_path / "run"))
+    listener = Listener()
+    auto.fit(SECOND, screen=listener, executor=FakeExecutor(play))
+    doubts = [text for text in listener.notes if "begins as without it" in text]
+    assert len(doubts) == 1
+    origins = [trial.proposal for trial in auto.experiences_]
+    asked = origins.index(next(origin for origin in origins if origin != DEFAULT))
+    # Probe and default had been there already: what is near the best training is left.
+    assert NEAR_BEST in origins[asked:]
 
 
 def test_advice_from_a_large_store_does_without_the_starter_store(

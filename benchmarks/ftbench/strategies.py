@@ -146,6 +146,8 @@ class SearchPlayer:
     ended: list[Experience] = field(default_factory=list)
     waiting: list[Configuration] = field(default_factory=list)
     """Of the opening."""
+    last_trust: float | None = None
+    """In the store, when the strategy was last asked."""
 
     def __post_init__(self) -> None:
         task = self.strategy.task
@@ -180,6 +182,9 @@ class SearchPlayer:
     def _of_opening(self) -> Configuration | None:
         """Return what the opening says; None once it leaves the choice to the strategy."""
         lead = self.strategy.task.lead
+        if self.opening.is_misled(self.last_trust):
+            self.opening = self.opening.from_zero()
+            self.waiting = self.opening.left_out(self.ended, (), lead, self.obstacle)
         if not self.waiting:
             obstacle = self.obstacle_to_whole if self.opening.follows_store else self.obstacle
             self.waiting = self.opening.after_probes(self.ended, (), lead, obstacle)
@@ -210,6 +215,8 @@ class SearchPlayer:
 
     def hear(self, experience: Experience) -> None:
         """Take in what the table said."""
+        if self.trust is not None:
+            self.last_trust = self.trust
         self.ended.append(experience)
         self.resources.observe(experience.configuration, experience.outcome)
         self.strategy.hear(experience)

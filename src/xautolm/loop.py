@@ -218,6 +218,8 @@ def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
     asked = ask(session, standing.experiences, limits)
     if asked is None:
         return None
+    explanation = asked.attributes.get(EXPLANATION) or {}
+    session.trust = explanation.get("trust", session.trust)
     devices = session.scenario.resources.devices(asked.configuration, limits)
     return WaitingTrial(asked=asked, limits=limits, devices=devices)
 
@@ -295,6 +297,14 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
 
     def obstacle(configuration: Configuration) -> str:
         return scenario.resources.obstacle(configuration, limits)
+
+    if opening.is_misled(session.trust):
+        session.opening = opening.from_zero()
+        beginnings = session.opening.left_out(experiences, running, scenario.lead, obstacle)
+        for configuration in beginnings:
+            session.study.enqueue(configuration, DEFAULT)
+        session.screen.note("the store does not tell of this data: the search begins as without it")
+        return bool(beginnings)
 
     def obstacle_to_whole(configuration: Configuration) -> str:
         return scenario.resources.obstacle_to_whole(configuration, limits)

@@ -133,6 +133,8 @@ class Session:
     """Closes what is open, the last first."""
     unrecorded: list[Experience] = field(default_factory=list)
     """Trials that the store gets once their meta-features are measured."""
+    trust: float | None = None
+    """In the store, from 0 to 1, when the sampler was last asked; None where it does not say."""
     waiting: WaitingTrial | None = None
     """The next trial, where fewer devices are free than it needs."""
 
