@@ -17,9 +17,8 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 demo: install
 	HF_HUB_OFFLINE=1 $(BIN)/xautolm demo
 
-# A process for each core; with threads of their own, they would wait for each other.
 test: install
-	HF_HUB_OFFLINE=1 OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
+	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest --numprocesses logical --dist loadfile --no-loadscope-reorder
 
 test-cluster: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m pytest -m cluster
