@@ -119,7 +119,15 @@ def test_a_second_push_deletes_what_only_the_earlier_model_had(
         "results.json": b"{}",
         "onnx/config.json": b"{}",
     }
-    shelf.files |= people_added | {"generation_config.json": b"{}", "vocab.txt": b"words"}
+    of_the_earlier_model = {
+        "generation_config.json": b"{}",
+        "vocab.txt": b"words",
+        "source.spm": b"pieces",
+        "target_vocab.json": b"{}",
+        "bpe.codes": b"pairs",
+        "additional_chat_templates/tools.jinja": b"{{ messages }}",
+    }
+    shelf.files |= people_added | of_the_earlier_model
     (run.best / "2_Dense" / "model.safetensors").unlink()
     (run.best / "model.safetensors").write_bytes(b"better weights")
     push(planned_upload(run, NAME))
@@ -127,7 +135,7 @@ def test_a_second_push_deletes_what_only_the_earlier_model_had(
     assert shelf.files["model.safetensors"] == b"better weights"
     assert shelf.files["LICENSE"] == b"mine" and ".gitattributes" in shelf.files
     assert people_added.items() <= shelf.files.items()
-    assert not {"generation_config.json", "vocab.txt"} & set(shelf.files)
+    assert not of_the_earlier_model.keys() & shelf.files.keys()
 
 
 def test_a_plan_sends_nothing_and_needs_no_token(

@@ -32,18 +32,24 @@ MODEL_FILES = (
     "tokenizer*.json",
     "special_tokens_map.json",
     "added_tokens.json",
-    "vocab.*",
+    "vocab*.json",
+    "*vocab.json",
+    "vocab.txt",
     "merges.txt",
+    "bpe.codes",
     "*.model",
+    "*.spm",
     "*.jinja",
 )
 """What an earlier push may have left beside the card that belongs to its model, and would be loaded beside the new one.
 
-All that transformers, tokenizers and sentence-transformers write, by name: what people add on the hub (`LICENSE.txt`,
-pictures, results, a folder with another format) stays.
+What transformers, tokenizers and sentence-transformers write, by name (vocabularies as the `vocab_files_names` of
+transformers have them): what people add on the hub (`LICENSE.txt`, pictures, results, a folder with another format)
+stays.
 """
-MODULE_FILES = re.compile(r"\d+_\w+/[^/]+")
-"""The same in the folder of a module of sentence-transformers, such as `2_Dense/model.safetensors`."""
+INNER_FILES = re.compile(r"\d+_\w+/[^/]+|additional_chat_templates/[^/]+\.jinja")
+"""The same in the folder of a module of sentence-transformers, such as `2_Dense/model.safetensors`, and in that of
+transformers for chat templates beside the usual one, all of which a tokenizer loads."""
 UNAUTHORIZED = 401
 """Status of HTTP: the token is not known."""
 REFUSED = frozenset({400, 409, 413, 422})
@@ -170,7 +176,7 @@ def _commit(client: HfApi, upload: Upload) -> CommitInfo:
 def _is_of_a_model(place: str) -> bool:
     """Return whether a file of a repository may be part of a model that was pushed."""
     if "/" in place:
-        return MODULE_FILES.fullmatch(place) is not None
+        return INNER_FILES.fullmatch(place) is not None
     return any(fnmatch(place, pattern) for pattern in MODEL_FILES)
 
 
