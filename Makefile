@@ -69,4 +69,4 @@ bench-peers:
 	done
 
 clean:
-	rm -rf $(VENV) runs
+	rm -rf $(VENV) build runs
