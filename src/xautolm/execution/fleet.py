@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import ray
-from ray.exceptions import GetTimeoutError, RayError
+from ray.exceptions import RayError
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from xautolm.errors import SearchEndedError, UsageError
@@ -269,7 +269,7 @@ def _facts_of(machine: Machine) -> NodeFacts:
     except UsageError as error:
         # What was raised there, without the traceback that Ray adds.
         raise getattr(error, "cause", error) from None
-    except (RayError, GetTimeoutError) as error:
+    except RayError as error:
         lines = str(error).strip().splitlines()
         raise UsageError(
             "A machine of the cluster cannot run trials.",
@@ -299,5 +299,6 @@ def _check_versions(facts: NodeFacts) -> None:
 
 
 def is_there(answer: ObjectRef[object]) -> bool:
+    """Return whether an answer has come, or an error in its place; does not wait for it."""
     ready, _ = ray.wait([answer], timeout=0)
     return bool(ready)
