@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from xautolm.vocabulary import (
     Architecture,
@@ -258,6 +259,22 @@ class GpuSpeed:
         }
         gflops = by_precision.get(precision, 0.0) or self.fp32_gflops
         return gflops * 1e9
+
+    def impossible(self, largest: float = sys.float_info.max) -> list[str]:
+        """Return a line for each amount that no GPU has: negative, not finite, or zero where times are divided by it.
+
+        Args:
+            largest: Amount that is believed.
+        """
+        lines = []
+        for amount in fields(self):
+            value = getattr(self, amount.name)
+            # In 16 bits a GPU may not compute.
+            is_zero_allowed = amount.name in ("fp16_gflops", "bf16_gflops")
+            is_possible = 0 < value <= largest or (value == 0 and is_zero_allowed)
+            if not is_possible:
+                lines.append(f"{amount.name} of a GPU is {value:.6g}, out of bounds")
+        return lines
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import fields
 from datetime import datetime
 from functools import cache
 from operator import attrgetter
@@ -19,15 +18,7 @@ from pydantic import ValidationError
 
 from xautolm.metrics import METRICS
 from xautolm.objectives import COSTS, EVALUATION_TIME, without_signs
-from xautolm.records import (
-    Experience,
-    GpuSpeed,
-    Scalar,
-    SystemProfile,
-    as_float,
-    digest_of,
-    is_fingerprint,
-)
+from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
 from xautolm.serialization import Json, from_json, from_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
@@ -291,22 +282,10 @@ def _gpus(experience: Experience) -> Iterator[str]:
         if not 0 <= gpu.compute_capability <= LARGEST_NUMBER:
             capability = _short(gpu.compute_capability)
             yield f"the compute capability of a GPU is {capability}, out of bounds"
-        yield from _gpu_speed(gpu.speed)
+        if gpu.speed is not None:
+            yield from gpu.speed.impossible(LARGEST_NUMBER)
         if len(gpu.name) > LONGEST_NAME:
             yield f"the name of a GPU has {len(gpu.name)} characters"
-
-
-def _gpu_speed(speed: GpuSpeed | None) -> Iterator[str]:
-    """Yield what no measured speed can be."""
-    if speed is None:
-        return
-    for amount in fields(speed):
-        value = getattr(speed, amount.name)
-        # In 16 bits a GPU may not compute; times are divided by the others.
-        is_zero_allowed = amount.name in ("fp16_gflops", "bf16_gflops")
-        is_possible = 0 < value <= LARGEST_NUMBER or (value == 0 and is_zero_allowed)
-        if not is_possible:
-            yield f"{amount.name} of a GPU is {_short(value)}, out of bounds"
 
 
 def _configuration(experience: Experience) -> Iterator[str]:
