@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from xautolm.hardware import bf16, bf16_speedup, system_profile
+from xautolm.hardware import bf16, bf16_speedup, measuring, system_profile
 from xautolm.records import SystemProfile
 from xautolm.serialization import from_plain, to_plain
 
@@ -37,7 +37,7 @@ def speedup_on(flags: str, child: Child, folder: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(bf16, "CPU_INFO", path)
     # Not `run` itself, by which other modules start other programs.
     standing = SimpleNamespace(run=child, SubprocessError=subprocess.SubprocessError)
-    monkeypatch.setattr(bf16, "subprocess", standing)
+    monkeypatch.setattr(measuring, "subprocess", standing)
     bf16_speedup.cache_clear()
     return bf16_speedup()
 
@@ -70,7 +70,17 @@ def test_with_them_it_is_measured_once_for_each_machine(
 
 
 @pytest.mark.parametrize(
-    "answer", ["", "{}", "[]", subprocess.TimeoutExpired("x", 1), OSError("no such program")]
+    "answer",
+    [
+        "",
+        "{}",
+        "[]",
+        '{"speedup": NaN}',
+        '{"speedup": -1.0}',
+        '{"speedup": Infinity}',
+        subprocess.TimeoutExpired("x", 1),
+        OSError("no such program"),
+    ],
 )
 def test_a_measurement_that_fails_leaves_float32_and_is_tried_again(
     answer: str | Exception, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

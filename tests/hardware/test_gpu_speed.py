@@ -10,12 +10,13 @@ from types import SimpleNamespace
 
 import pytest
 
-from xautolm.hardware import gpu_speed, system_profile, with_gpu_speeds
+from xautolm.hardware import system_profile, with_gpu_speeds
 from xautolm.hardware.gpu_speed import gpu_speed as speed_of
 from xautolm.options import FitOptions
 from xautolm.records import GpuSpeed, SystemProfile
 from xautolm.scenario import this_machine
 from xautolm.serialization import from_plain, to_plain
+from xautolm.settings import cache_folder
 from xautolm.testing import FakeGpu, faked_driver
 
 SPEED = GpuSpeed(
@@ -25,6 +26,18 @@ SLOW = GpuSpeed(
     fp32_gflops=1e5, fp16_gflops=1e5, bf16_gflops=0.0, bandwidth=1e12, launch_seconds=9e-6
 )
 ANSWER = json.dumps(to_plain(SPEED))
+NO_SPEEDS = [
+    json.dumps({**to_plain(SPEED), name: value})
+    for name, value in [
+        ("bandwidth", 0.0),
+        ("fp32_gflops", 0.0),
+        ("launch_seconds", -1e-6),
+        ("bf16_gflops", -1.0),
+        ("fp16_gflops", float("nan")),
+        ("launch_seconds", float("inf")),
+    ]
+]
+"""Answers with amounts that no GPU has, by which times would be divided."""
 H100 = FakeGpu(uuid="GPU-a", speed=SPEED)
 A100 = FakeGpu(uuid="GPU-b", name="NVIDIA A100", speed=SLOW)
 
@@ -52,7 +65,7 @@ def asked(
     """Return what a new process would say of a GPU."""
     # Not `run` itself, by which other modules start other programs.
     standing = SimpleNamespace(run=child, SubprocessError=subprocess.SubprocessError)
-    monkeypatch.setattr("xautolm.hardware.gpu_speed.subprocess", standing)
+    monkeypatch.setattr("xautolm.hardware.measuring.subprocess", standing)
     speed_of.cache_clear()
     return speed_of(name, "GPU-a", driver)
 
@@ -74,14 +87,23 @@ def test_a_child_that_sees_the_one_gpu_measures_it_once_for_card_driver_and_torc
     asked(child, monkeypatch, driver="590")
     asked(child, monkeypatch, name="NVIDIA A100")
     assert len(child.seen) == 3
-    monkeypatch.setattr("xautolm.hardware.gpu_speed.metadata.version", lambda package: "9.9")
+    monkeypatch.setattr("xautolm.hardware.measuring.metadata.version", lambda package: "9.9")
     asked(child, monkeypatch)
     assert len(child.seen) == 4
 
 
 @pytest.mark.parametrize(
     "answer",
-    ["", "{}", "[]", '{"fp32_gflops": "fast"}', subprocess.TimeoutExpired("x", 1), OSError("none")],
+    [
+        "",
+        "{}",
+        "[]",
+        f"a warning\n{ANSWER}",
+        '{"fp32_gflops": "fast"}',
+        subprocess.TimeoutExpired("x", 1),
+        OSError("none"),
+        *NO_SPEEDS,
+    ],
 )
 def test_a_measurement_that_fails_is_warned_of_once_and_tried_again_by_the_next_process(
     answer: str | Exception,
@@ -101,10 +123,26 @@ def test_a_kept_answer_that_is_damaged_is_measured_again(
 ) -> None:
     child = Child(ANSWER)
     asked(child, monkeypatch)
-    (path,) = gpu_speed.cache_folder().glob("gpu_speed/*.json")
-    path.write_text('{"speed": {"bandwidth": 1}}', encoding="utf-8")
-    assert asked(child, monkeypatch) == SPEED
+    (path,) = cache_folder().glob("gpu_speed/*.json")
+    for times, damage in enumerate(['{"speed": {"bandwidth": 1}}', "[", *NO_SPEEDS], 2):
+        path.write_text(damage, encoding="utf-8")
+        assert asked(child, monkeypatch) == SPEED
+        assert len(child.seen) == times
+
+
+def test_where_the_cache_cannot_be_written_a_speed_is_measured_by_each_process(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder = cache_folder() / "gpu_speed"
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    # Not a folder that may not be written to, which the superuser writes to all the same.
+    folder.write_text("a file", encoding="utf-8")
+    child = Child(ANSWER)
+    with caplog.at_level(logging.WARNING):
+        assert asked(child, monkeypatch) == SPEED
+        assert asked(child, monkeypatch) == SPEED
     assert len(child.seen) == 2
+    assert "the speed of NVIDIA H100 cannot be kept in the cache" in caplog.text
 
 
 def test_each_gpu_of_a_search_has_the_speed_of_its_kind_and_the_slowest_counts() -> None:

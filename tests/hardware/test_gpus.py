@@ -12,7 +12,7 @@ import psutil
 import pytest
 
 from xautolm.errors import UsageError
-from xautolm.hardware import gpus, system_profile, trial_places
+from xautolm.hardware import gpus, measuring, system_profile, trial_places
 from xautolm.settings import ALLOCATOR_VARIABLES, child_environment
 from xautolm.testing import FakeGpu, faked_driver
 from xautolm.testing.gpus import FakeNvml
@@ -233,7 +233,7 @@ def cuda_counts(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[list[str]]]:
         return subprocess.CompletedProcess(command, 0, stdout=fastest_first, stderr="")
 
     child = SimpleNamespace(run=answer, SubprocessError=subprocess.SubprocessError)
-    monkeypatch.setattr(gpus, "subprocess", child)
+    monkeypatch.setattr(measuring, "subprocess", child)
     gpus._uuids_of_cuda.cache_clear()
     yield commands
     gpus._uuids_of_cuda.cache_clear()

@@ -2,30 +2,20 @@
 
 from __future__ import annotations
 
-import json
-import logging
-import os
-import subprocess
-import sys
+import math
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 
-from xautolm.errors import DamagedFileError
+from xautolm.hardware.measuring import Measurement, answer_of, measured_once
 from xautolm.processes import usable_cores
-from xautolm.records import LEAST_BF16_SPEEDUP, digest_of
-from xautolm.serialization import read_json, write_json
-from xautolm.settings import cache_folder, child_environment
-
-logger = logging.getLogger(__name__)
+from xautolm.records import LEAST_BF16_SPEEDUP
+from xautolm.serialization import Json
 
 INSTRUCTIONS = frozenset({"avx512_bf16", "amx_bf16"})
 """Flags of processors that multiply bfloat16; without either, it is emulated, and slower."""
 CPU_INFO = Path("/proc/cpuinfo")
 """What Linux says of the processors."""
 PROGRAM = "xautolm.finetuning.bf16_speed"
-SECONDS = 60.0
-"""A child that says nothing for so long is given up: it loads torch, and measures for half a second."""
 
 
 @cache
@@ -38,22 +28,16 @@ def bf16_speedup() -> float:
     # Without them it is emulated: a measurement of seconds could only say no.
     if not INSTRUCTIONS & flags:
         return 0.0
-    key = digest_of([model, sorted(flags), usable_cores(), metadata.version("torch")])
-    path = cache_folder() / "bf16" / f"{key[:16]}.json"
-    speedup = _kept(path)
-    if speedup is not None:
-        return speedup
-    try:
-        speedup = _measured()
-    except (OSError, subprocess.SubprocessError, KeyError, TypeError, ValueError) as error:
-        logger.warning("the speed of bfloat16 could not be measured, so float32 is used: %s", error)
-        return 0.0
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_json(path, {"speedup": speedup, "processor": model})
-    except OSError as error:
-        logger.warning("the speed of bfloat16 cannot be kept in the cache: %s", error)
-    return speedup
+    measurement = Measurement(
+        subject="the speed of bfloat16",
+        otherwise="float32 is used",
+        folder="bf16",
+        identity=[model, sorted(flags), usable_cores()],
+        labels={"processor": model},
+        ask=lambda: answer_of(PROGRAM),
+        read=_speedup_in,
+    )
+    return measured_once(measurement) or 0.0
 
 
 def computes_in_bf16() -> bool:
@@ -75,25 +59,17 @@ def _processor() -> tuple[str, frozenset[str]]:
     return fields.get("model name", ""), frozenset(fields.get("flags", "").split())
 
 
-def _kept(path: Path) -> float | None:
-    """Return what was measured before; None if nothing was, or it cannot be read."""
-    if not path.is_file():
-        return None
-    try:
-        return float(read_json(path)["speedup"])
-    except (DamagedFileError, KeyError, TypeError, ValueError) as error:
-        logger.warning("%s cannot be read and is measured again: %s", path, error)
-        return None
+def _speedup_in(answer: Json) -> float:
+    """Return the speedup that a child measured.
 
-
-def _measured() -> float:
-    """Return what a child measures."""
-    child = subprocess.run(
-        [sys.executable, "-m", PROGRAM, str(os.getpid())],
-        capture_output=True,
-        text=True,
-        check=True,
-        timeout=SECONDS,
-        env=child_environment(usable_cores()),
-    )
-    return float(json.loads(child.stdout)["speedup"])
+    Raises:
+        KeyError: There is none.
+        TypeError: It is no number.
+        ValueError: Nothing is so fast.
+    """
+    if not isinstance(answer, dict):
+        raise TypeError("the answer is no JSON object")
+    speedup = float(answer["speedup"])  # type: ignore[arg-type]  # what is no number raises
+    if not 0 < speedup < math.inf:
+        raise ValueError(f"a speedup of {speedup} is out of bounds")
+    return speedup

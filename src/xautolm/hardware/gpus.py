@@ -6,11 +6,7 @@ A process that has asked CUDA itself keeps some hundred megabytes of a GPU, and 
 from __future__ import annotations
 
 import ast
-import json
 import logging
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
@@ -20,6 +16,7 @@ from types import ModuleType
 
 import psutil
 
+from xautolm.hardware.measuring import NO_ANSWER, answer_of
 from xautolm.notices import warn_once
 from xautolm.processes import usable_cores
 from xautolm.records import Gpu
@@ -31,8 +28,6 @@ LEAST_SHARE = 0.5
 """Share of the largest free memory of a GPU that another must have free to be used beside it: the least of them decides
 what every trial may be. A card for a display, or one that another process fills, would make all of them small."""
 PROGRAM = "xautolm.finetuning.cuda_order"
-SECONDS = 60.0
-"""A child that does not say in which order CUDA counts is given up: it loads torch and starts CUDA."""
 NO_GPU = "-1"
 """An index that people write into CUDA_VISIBLE_DEVICES so that nothing is seen."""
 HIDING = frozenset({"", NO_GPU, "NoDevFiles"})
@@ -265,16 +260,10 @@ def _uuids_of_cuda() -> tuple[str, ...]:
     # All of them: indices count before anything is hidden.
     environment.pop("CUDA_VISIBLE_DEVICES", None)
     try:
-        child = subprocess.run(
-            [sys.executable, "-m", PROGRAM, str(os.getpid())],
-            capture_output=True,
-            text=True,
-            check=True,
-            timeout=SECONDS,
-            env=environment,
-        )
-        uuids = json.loads(child.stdout)
-    except (OSError, subprocess.SubprocessError, ValueError) as error:
+        uuids = answer_of(PROGRAM, environment)
+        if not isinstance(uuids, list):
+            raise ValueError(f"it printed {uuids!r}, which is no list")
+    except NO_ANSWER as error:
         logger.warning(
             "CUDA does not say how it counts the GPUs, so their order is the bus's: %s", error
         )
