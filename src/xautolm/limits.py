@@ -8,9 +8,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from xautolm.errors import BudgetError, ModelUnavailableError, UsageError
+from xautolm.methods import METHODS
 from xautolm.options import FitOptions
-from xautolm.records import Limits, Machines, Place, SystemProfile
-from xautolm.resources import ResourceModel
+from xautolm.records import Configuration, Limits, Machines, Place, SystemProfile
+from xautolm.resources import ResourceModel, reason_against_division
 from xautolm.search_space import default_configurations
 from xautolm.space import Space
 from xautolm.vocabulary import DeviceKind, Where
@@ -169,10 +170,12 @@ def check_resources(
         places: Where trials run.
 
     Raises:
+        UsageError: No training can be divided over as many GPUs as were asked for.
         BudgetError: Not even the cheapest configuration would give a result in time; the message has the estimate.
         ModelUnavailableError: None of the models fits into memory.
     """
     candidates = default_configurations(space)
+    _check_division(candidates, resources.devices_asked)
     cheapest = resources.cheapest(candidates)
     seconds = cheapest.first_result_seconds
     if limits.seconds is not None and seconds > limits.seconds:
@@ -198,6 +201,26 @@ def check_resources(
         if sharing > 1:
             fix = f"Lower --parallel: {sharing} trials share the memory. {LESS_MEMORY}"
         raise ModelUnavailableError("None of the models fits into memory.", got=got, fix=fix)
+
+
+def _check_division(candidates: Sequence[Configuration], devices: int | None) -> None:
+    """Refuse a number of devices over which none of the trainings that a search begins with can be divided.
+
+    Raises:
+        UsageError: It names what stands in the way of the first.
+    """
+    trainings = [
+        candidate for candidate in candidates if METHODS.get(candidate.method).trains_by_gradient
+    ]
+    if devices is None or not trainings:
+        return
+    reasons = [reason_against_division(training, devices) for training in trainings]
+    if all(reasons):
+        raise UsageError(
+            "No training can be divided over so many devices.",
+            got=f"--devices-per-trial {devices}; {reasons[0]}",
+            fix="Give a number of which the batch is a multiple, or leave --devices-per-trial out.",
+        )
 
 
 def _taken_by_others(places: Sequence[Place], system: SystemProfile) -> str:

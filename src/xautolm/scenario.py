@@ -244,6 +244,7 @@ def _space(
         changes,
         export=options.export,
         rungs=options.rungs,
+        devices=options.devices_per_trial or 1,
     )
 
 

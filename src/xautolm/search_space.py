@@ -61,6 +61,7 @@ def build_space(
     *,
     export: Export = Export.ANY,
     rungs: bool = False,
+    devices: int = 1,
 ) -> Space:
     """Build the conditional space over models, methods and hyperparameters; what cannot run is not in it.
 
@@ -74,6 +75,7 @@ def build_space(
         changes: The user's own ranges.
         export: What the trained models' folders may be.
         rungs: Whether trainings on large data are to begin on a part of it.
+        devices: Over how many every model that is trained is to be divided.
 
     Raises:
         SpaceError: No method can be applied to any of the models, or a range makes no sense.
@@ -97,7 +99,9 @@ def build_space(
             spaces: list[Space] = []
             for form, problem in problems.items():
                 if not problem:
-                    space_of_form = _form_space(preset, form, method, card, profile, system, export)
+                    space_of_form = _form_space(
+                        preset, form, method, card, profile, system, export, devices
+                    )
                     spaces.append(space_of_form)
             if not spaces:
                 continue
@@ -159,6 +163,7 @@ def _form_space(
     profile: DataProfile,
     system: SystemProfile,
     export: Export,
+    devices: int,
 ) -> Space:
     """Return the hyperparameters of a method on a model in a form, under the form's name."""
     # The preset of the paper has mixed precision as a switch, which needs both formats.
@@ -169,7 +174,7 @@ def _form_space(
         tokens_typical=profile.tokens_typical,
         tokens_p90=profile.tokens_p90,
         train_examples=profile.train_examples,
-        precisions=precisions(system, card, has_masters=has_masters),
+        precisions=precisions(system, card, has_masters=has_masters, devices=devices),
         quantizations=quantizations(system),
         body_dropout=method.trains_body,
         form=FORMS.get(form),
@@ -195,7 +200,7 @@ def _branch(name: str, spaces: Sequence[Space]) -> Branch:
 
 
 def precisions(
-    system: SystemProfile, card: ModelCard, *, has_masters: bool = True
+    system: SystemProfile, card: ModelCard, *, has_masters: bool = True, devices: int = 1
 ) -> tuple[str, ...]:
     """Return the number formats that a model is trained in on the device, the preferred one first.
 
@@ -206,13 +211,14 @@ def precisions(
         card: The model's.
         has_masters: Whether weights of the body are trained, and so kept in float32 whatever passes run in. Beside
             weights that are frozen, float32 costs a GPU time and memory for digits that nobody misses.
+        devices: Over how many the model is to be divided, which trainings in float16 cannot be.
     """
     float32 = Precision.FLOAT32.value
     if system.device == DeviceKind.CUDA:
         half = Precision.BFLOAT16
         # On older GPUs there is float16 only, in which some families end in infinities.
         if not system.computes_in_bf16:
-            if not family_of(card.family).fits_float16:
+            if devices > 1 or not family_of(card.family).fits_float16:
                 return (float32,)
             half = Precision.FLOAT16
         return (half.value, float32) if has_masters else (half.value,)
