@@ -12,7 +12,7 @@ import pytest
 
 from xautolm import AutoLM
 from xautolm.budget import Clock
-from xautolm.errors import UsageError
+from xautolm.errors import NoModelError, UsageError
 from xautolm.limits import limits_of_divided, most_devices
 from xautolm.options import FitOptions
 from xautolm.records import (
@@ -227,6 +227,82 @@ def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
     states = [trial.state for trial in study.trials]
     assert optuna.trial.TrialState.RUNNING not in states
     assert states.count(optuna.trial.TrialState.COMPLETE) == 1
+
+
+@pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
+def test_a_search_that_goes_on_begins_with_what_waited_for_gpus(
+    tmp_path: Path,
+    tickets: pd.DataFrame,
+    monkeypatch: pytest.MonkeyPatch,
+    end: type[BaseException],
+) -> None:
+    def fail(executor: FakeExecutor, timeout: float) -> None:
+        raise end("while a training waits for the GPU of the probe")
+
+    def waiting() -> list[int]:
+        study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/run/study.db")
+        states = (optuna.trial.TrialState.RUNNING, optuna.trial.TrialState.WAITING)
+        return [trial.number for trial in study.get_trials(states=states)]
+
+    options = {"trials": 4, "devices_per_trial": 4}
+    with faked_driver(*GPUS):
+        with monkeypatch.context() as ending:
+            ending.setattr(FakeExecutor, "finished", fail)
+            with pytest.raises((end, NoModelError)):
+                fit(tmp_path, tickets, **options)
+        # The second is the training, without a folder. What ends by an error of ours leaves both as they were.
+        assert 1 in waiting()
+        study = optuna.load_study(study_name=None, storage=f"sqlite:///{tmp_path}/run/study.db")
+        method = study.trials[1].params["method"]
+        executor = fit(tmp_path, tickets, **options)
+    assert not waiting()
+    first_training = next(spec for spec in executor.specs if spec.devices)
+    assert first_training.configuration.method == method
+
+
+def test_what_waited_so_long_that_no_result_is_possible_is_not_started(
+    tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seconds = 3600.0
+
+    def left(clock: Clock) -> float:
+        return seconds
+
+    def finished(executor: FakeExecutor, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        nonlocal seconds
+        # Less than a trial takes to load its model.
+        seconds = 1.0
+        return own_finished(executor, timeout)
+
+    own_finished = FakeExecutor.finished
+    monkeypatch.setattr(Clock, "left", property(left))
+    monkeypatch.setattr(FakeExecutor, "finished", finished)
+    with faked_driver(*GPUS):
+        executor = fit(tmp_path, tickets, budget="1h", devices_per_trial=4)
+    assert [spec.configuration.method for spec in executor.specs] == ["probe.v1"]
+
+
+def test_a_number_that_no_batch_is_a_multiple_of_is_refused_before_anything_runs(
+    tmp_path: Path, tickets: pd.DataFrame
+) -> None:
+    reason = "--devices-per-trial 3; a batch of 16 cannot be divided over 3 GPUs"
+    with faked_driver(*GPUS), pytest.raises(UsageError, match=reason):
+        fit(tmp_path, tickets, devices_per_trial=3)
+    assert not (tmp_path / "run").exists()
+
+
+def test_gpus_before_ampere_train_divided_models_in_float32(
+    tmp_path: Path, tickets: pd.DataFrame
+) -> None:
+    turing = [replace(gpu, name="NVIDIA T4", capability=(7, 5)) for gpu in GPUS]
+    with faked_driver(*turing):
+        executor = fit(tmp_path, tickets, trials=4, devices_per_trial=2)
+        alone = fit(tmp_path / "alone", tickets, trials=4)
+    assert len(executor.specs) == 4
+    divided = [spec for spec in executor.specs if spec.devices]
+    assert {spec.configuration.values["precision"] for spec in divided} == {"fp32"}
+    formats = {spec.configuration.values.get("precision") for spec in alone.specs}
+    assert "fp16" in formats
 
 
 def test_what_fits_on_one_gpu_has_one(tmp_path: Path, tickets: pd.DataFrame) -> None:

@@ -69,10 +69,8 @@ def search(session: Session) -> list[Experience]:
             if misfortunes == LARGEST_MISFORTUNE:
                 raise _too_many_misfortunes(ended[-1][1])
             show(session, standing)
-        if session.waiting is not None:
-            # The time was over before enough devices were free.
-            session.study.tell(session.waiting.asked.number, interrupted())
-            session.waiting = None
+        # The time was over before enough devices were free.
+        put_back(session)
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences
@@ -194,6 +192,8 @@ def start_next(session: Session, standing: Standing) -> bool:
     # Trials whose models are divided may hold all devices before as many run as may run at once.
     if not places:
         return False
+    if session.waiting is not None and not is_in_time(session, session.waiting):
+        put_back(session)
     waiting = session.waiting or next_trial(session, standing)
     if waiting is None:
         return False
@@ -205,6 +205,20 @@ def start_next(session: Session, standing: Standing) -> bool:
     limits = within(waiting.limits, session.clock)
     start(session, standing, waiting.asked, limits, places[: waiting.devices])
     return True
+
+
+def is_in_time(session: Session, waiting: WaitingTrial) -> bool:
+    """Return whether a trial that has waited for devices would still give a result in the time that is left."""
+    limits = within(waiting.limits, session.clock)
+    resources = session.scenario.resources
+    return not resources.obstacle(waiting.asked.configuration, limits, PART_OF_EPOCH)
+
+
+def put_back(session: Session) -> None:
+    """Leave the trial that waits for devices, if there is one, to a later start of the search."""
+    if session.waiting is not None:
+        session.study.put_back(session.waiting.asked.number)
+        session.waiting = None
 
 
 def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
@@ -378,6 +392,7 @@ def end_early(session: Session) -> list[Experience]:
     # On a full disk some of this fails; the next start does it then.
     with suppress(OSError, SearchEndedError):
         session.clock.note()
+        put_back(session)
         experiences = settled(session.folder, info, session.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in session.study.running():

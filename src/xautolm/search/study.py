@@ -155,6 +155,20 @@ class SearchStudy:
             recorded = handle_on(self.record, number)
             finish_trial(self.record, recorded, outcome, values)
 
+    def put_back(self, number: int) -> None:
+        """Let a trial that was asked for and not started wait in the record, where the next session finds it.
+
+        Raises:
+            SearchEndedError: The record cannot be written.
+        """
+        import optuna
+
+        self.handles.pop(number, None)
+        with database_errors(self.record):
+            recorded = self.record.get_trials(deepcopy=False)[number]
+            waiting = optuna.trial.TrialState.WAITING
+            self.record._storage.set_trial_state_values(recorded._trial_id, waiting)
+
     def evaluated(self, event: TrialEvaluated) -> None:
         """Note an evaluation of a running trial in the record, so that whoever watches it sees the curve grow.
 
