@@ -14,14 +14,14 @@ import pytest
 from tests.report.pages import made_up_run
 from tests.test_watching import asked, serving
 from xautolm.experience import ExperienceStore
-from xautolm.experience.overview import newest_lines
+from xautolm.experience.overview import groups_of, newest_lines
 from xautolm.metalearning import own_features, task_map
 from xautolm.metalearning.task_map import classical_scaling
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome, digest_of
 from xautolm.report.page import StoreFilter, store_fields, store_sections
 from xautolm.report.page.blocks import Table
 from xautolm.run_folder import RunFolder
-from xautolm.store_view import StoreView
+from xautolm.store_view import StoreView, is_asked
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 from xautolm.watching import WatchServer
@@ -126,11 +126,34 @@ def test_counts_and_list_agree_on_what_matches(location: str) -> None:
     ):
         content = view.content(filtered)
         with ExperienceStore(location) as store:
-            lines = newest_lines(store, filtered.columns, filtered.text, 100)
+            matching = [group for group in groups_of(store) if is_asked(group, filtered)]
+            lines = newest_lines(store, filtered.columns, filtered.text, matching, 100)
         assert content.matching == len(lines) == len(content.trials)
         assert [line.created for line in lines] == sorted(
             (line.created for line in lines), reverse=True
         )
+
+
+def test_letters_of_any_alphabet_are_found_in_capitals_or_not(tmp_path: Path) -> None:
+    location = str(tmp_path / "own.db")
+    names = ("Größe", "GRÖSSE", "данные", "ÜBER")
+    with ExperienceStore(location) as store:
+        store.add([trial(n, name, "tiny", success(), 1.0) for n, name in enumerate(names)])
+    view = StoreView(location)
+    for text, found in (("größe", 2), ("ДАННЫЕ", 1), ("über", 1), ("a" * 60_000, 0)):
+        content = view.content(StoreFilter(text=text))
+        assert (content.matching, len(content.trials)) == (found, found)
+
+
+def test_the_newest_are_listed_of_however_many_data_sets(tmp_path: Path) -> None:
+    location = str(tmp_path / "own.db")
+    trials = [trial(n, f"data {n % 7}", "tiny", success(), 1.0) for n in range(28)]
+    with ExperienceStore(location) as store:
+        store.add(trials)
+        for text in ("", "DATA"):
+            lines = newest_lines(store, {}, text, groups_of(store), 3)
+            assert [line.trial for line in lines] == [27, 26, 25]
+        assert newest_lines(store, {}, "nowhere", [], 3) == []
 
 
 def test_a_damaged_record_is_listed_as_one(server: WatchServer, location: str) -> None:

@@ -54,7 +54,7 @@ class StoreView:
                 self.maps.clear()
                 self.version = version
             matching = [group for group in self.groups if is_asked(group, asked)]
-            lines = newest_lines(store, asked.columns, asked.text, SHOWN)
+            lines = newest_lines(store, asked.columns, asked.text, matching, SHOWN)
             return StoreContent(
                 name=store.name,
                 total=version[0],
@@ -86,9 +86,7 @@ def is_asked(group: Group, asked: StoreFilter) -> bool:
     for name, value in asked.columns.items():
         if value and getattr(group, name) != value:
             return False
-    text = asked.text.casefold()
-    names = (group.data, group.model, group.method, group.failure)
-    return any(text in name.casefold() for name in names)
+    return bool(group.names_with(asked.text))
 
 
 def data_counts(groups: Sequence[Group]) -> list[DataCount]:

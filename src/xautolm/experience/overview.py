@@ -12,7 +12,7 @@ from xautolm.experience.schema import EXPERIENCES
 from xautolm.experience.store import NEWEST_FIRST, ExperienceStore
 
 COLUMNS = EXPERIENCES.c
-SEARCHED = (COLUMNS.data, COLUMNS.model, COLUMNS.method, COLUMNS.failure)
+SEARCHED = ("data", "model", "method", "failure")
 """Columns in which a text is looked for."""
 
 
@@ -33,6 +33,18 @@ class Group:
     """When the newest of them ended, ISO 8601."""
     sample: str
     """Id of one of them."""
+
+    def names_with(self, text: str) -> dict[str, str]:
+        """Return the names that contain a text, in capitals or not, by their columns.
+
+        Databases do not tell: SQLite takes "Ü" and "ü" for different letters.
+        """
+        names: dict[str, str] = {}
+        for column in SEARCHED:
+            name = getattr(self, column)
+            if text.casefold() in name.casefold():
+                names[column] = name
+        return names
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,14 +114,19 @@ def version_of(store: ExperienceStore) -> tuple[int, str]:
 
 
 def newest_lines(
-    store: ExperienceStore, columns: Mapping[str, str], text: str, limit: int
+    store: ExperienceStore,
+    columns: Mapping[str, str],
+    text: str,
+    matching: Sequence[Group],
+    limit: int,
 ) -> list[Line]:
     """Return the newest rows of which everything holds that is asked.
 
     Args:
         store: The store.
         columns: What columns must hold, by their names; an empty value asks nothing.
-        text: What one of the columns of names must contain, in capitals or not.
+        text: What one of the columns of names must contain.
+        matching: The groups of which all that holds.
         limit: At most so many.
 
     Raises:
@@ -120,8 +137,10 @@ def newest_lines(
         if value:
             conditions.append(COLUMNS[name] == value)
     if text:
-        holds_text = [column.icontains(text, autoescape=True) for column in SEARCHED]
-        conditions.append(or_(*holds_text))
+        # Each of these groups has a row that is as new as any of the groups behind them, so the newest rows are theirs.
+        # With the names of all, a store of very many data sets would exceed the 32,766 values of a statement of SQLite.
+        by_date = sorted(matching, key=lambda group: group.newest, reverse=True)
+        conditions.append(_has_name(by_date[:limit], text))
     shown = [COLUMNS[name] for name in Line.__dataclass_fields__]
     query = select(*shown).where(*conditions).order_by(*NEWEST_FIRST).limit(limit)
     with store_errors(store.address), store.engine.connect() as connection:
@@ -134,6 +153,15 @@ def newest_lines(
         trial = number if isinstance(number, int) else 0
         lines.append(Line(trial=trial, **texts))
     return lines
+
+
+def _has_name(groups: Sequence[Group], text: str) -> ColumnElement[bool]:
+    """Return the condition that a row has one of those names of some groups that contain a text."""
+    names: dict[str, set[str]] = {column: set() for column in SEARCHED}
+    for group in groups:
+        for column, name in group.names_with(text).items():
+            names[column].add(name)
+    return or_(*(COLUMNS[column].in_(sorted(values)) for column, values in names.items()))
 
 
 def _text(value: object) -> str:
