@@ -484,8 +484,7 @@ class WatchHandler(LocalHandler):
             content = self.server.store.content(asked)
         except StoreError as error:
             # Before the first search that learns there is none, which is no reason to make one.
-            words = f"{error}\nA search makes the usual store and fills it; --store shows another."
-            trouble = Section(anchor="store", title="The store", blocks=[Text(text=words)])
+            trouble = Section(anchor="store", title="The store", blocks=[Text(text=str(error))])
             self._html(live_page("Experience store", [trouble], links=[back]))
             return
         page = live_page(

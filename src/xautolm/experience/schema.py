@@ -175,5 +175,5 @@ def _no_store(place: str) -> StoreError:
     return StoreError(
         "There is no experience store here.",
         got=place,
-        fix="Check the path or the URL of the store.",
+        fix="A search makes the usual store and fills it; for another, check its path or URL.",
     )
