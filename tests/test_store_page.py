@@ -140,9 +140,9 @@ def test_letters_of_any_alphabet_are_found_in_capitals_or_not(tmp_path: Path) ->
     with ExperienceStore(location) as store:
         store.add([trial(n, name, "tiny", success(), 1.0) for n, name in enumerate(names)])
     view = StoreView(location)
-    for text, found in (("größe", 2), ("ДАННЫЕ", 1), ("über", 1), ("a" * 60_000, 0)):
+    for text, count in (("größe", 2), ("ДАННЫЕ", 1), ("über", 1), ("a" * 60_000, 0)):
         content = view.content(StoreFilter(text=text))
-        assert (content.matching, len(content.trials)) == (found, found)
+        assert (content.matching, len(content.trials)) == (count, count)
 
 
 def test_the_newest_are_listed_of_however_many_data_sets(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import optuna
 import pytest
 
-from tests.search.toy import OBJECTIVES, SPACE, play
+from tests.search.toy import OBJECTIVES, SPACE, play, searched
 from xautolm.errors import RunFolderError, SearchEndedError
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome
 from xautolm.search import SAMPLERS, SearchStudy, file_url, open_study
@@ -43,18 +43,6 @@ def opened(
         is_taken=lambda number: number in taken,
         say=(said if said is not None else []).append,
     )
-
-
-def searched(study: SearchStudy, trials: int) -> list[Experience]:
-    """Return what a search of so many trials leaves in its folder."""
-    found = []
-    for _ in range(trials):
-        asked = study.ask(lambda configuration: "")
-        assert asked is not None
-        outcome = play(dict(asked.configuration.values))
-        study.tell(asked.number, outcome)
-        found.append(made_up_experience(asked.number, asked.configuration, outcome))
-    return found
 
 
 @pytest.fixture

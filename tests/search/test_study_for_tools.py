@@ -8,14 +8,14 @@ from pathlib import Path
 import optuna
 import pytest
 
+from tests.search import toy
 from tests.search.toy import OBJECTIVES, play
 from xautolm.callbacks import TrialEvaluated
-from xautolm.records import Evaluation, Experience, TrialOutcome
+from xautolm.records import Evaluation, Experience, TrialOutcome, Values
 from xautolm.search import SAMPLERS, SearchStudy, file_url, open_study
 from xautolm.search.database import EARLIER_NAME
 from xautolm.search.plain_names import PlainNames
 from xautolm.space import Branch, Choice, Float, Int, Space
-from xautolm.testing import made_up_experience
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore::optuna.exceptions.ExperimentalWarning"),
@@ -60,8 +60,9 @@ def opened(
     )
 
 
-def with_curve(outcome: TrialOutcome) -> TrialOutcome:
-    """Return a success with two evaluations of the whole split."""
+def play_with_curve(values: Values) -> TrialOutcome:
+    """Return what a configuration is worth, a success with two evaluations of the whole split."""
+    outcome = play(values)
     if not outcome.succeeded:
         return outcome
     last = outcome.metrics["f1_macro"]
@@ -73,14 +74,7 @@ def with_curve(outcome: TrialOutcome) -> TrialOutcome:
 
 
 def searched(study: SearchStudy, trials: int) -> list[Experience]:
-    experiences = []
-    for _ in range(trials):
-        asked = study.ask(lambda configuration: "")
-        assert asked is not None
-        outcome = with_curve(play(asked.configuration.values))
-        study.tell(asked.number, outcome)
-        experiences.append(made_up_experience(asked.number, asked.configuration, outcome))
-    return experiences
+    return toy.searched(study, trials, play_with_curve)
 
 
 def loaded(path: Path) -> optuna.Study:
@@ -163,7 +157,7 @@ def test_evaluations_are_intermediate_values_while_a_trial_runs_and_afterwards(
     running = loaded(tmp_path / "study.db").trials[0]
     assert (running.state, running.intermediate_values) == (STATES.RUNNING, {25: 0.3})
 
-    outcome = with_curve(play(asked.configuration.values))
+    outcome = play_with_curve(asked.configuration.values)
     study.tell(asked.number, outcome)
     # What was written just before the end is heard after it.
     study.evaluated(event)
