@@ -73,6 +73,9 @@ def test_lists_in_texts(text: str) -> None:
         ),
         ('{"a": true}', {"a": True}),
         ("[['it\\'s', \"o'k\"]]", [["it's", "o'k"]]),
+        # What looks like NumPy's inside a text is a part of it.
+        ("['array([1, 2]) or [1 2], np.int64(3)']", ["array([1, 2]) or [1 2], np.int64(3)"]),
+        ("array(['a', 'b'],\n      dtype='<U1')", ["a", "b"]),
     ],
 )
 def test_other_structures_in_texts(text: str, content: object) -> None:
@@ -93,6 +96,10 @@ def test_other_structures_in_texts(text: str, content: object) -> None:
         "[" * 5000,
         "[__import__('os').getcwd()]",
         "[1] and more",
+        # Of such texts, patterns that look ahead from each part would take up to a minute.
+        pytest.param("set([" * 15_000, id="sets inside each other"),
+        pytest.param("[" + '"\\' * 45_000, id="a quote that is not closed"),
+        pytest.param("[" + "1" * 90_000, id="a long number"),
     ],
 )
 def test_texts_that_spell_no_structure_stay_texts(text: str) -> None:
