@@ -28,6 +28,7 @@ TOLD = Turn(Speaker.SYSTEM, "Be short.")
         ({"from": "human", "value": "Why?"},),
         np.array([{"role": "user", "content": "Why?", "name": None}], dtype=object),
         json.dumps([{"role": "User", "content": "Why?"}]),
+        str([{"role": "user", "content": "Why?"}]),
         [
             {
                 "role": "user",
@@ -38,6 +39,18 @@ TOLD = Turn(Speaker.SYSTEM, "Be short.")
 )
 def test_turns_in_every_shape(cell: Any) -> None:
     assert turns_of(cell) == [ASKED]
+
+
+def test_a_conversation_in_json_text_is_read_at_any_length() -> None:
+    question = "word " * 50_000
+    assert turns_of(json.dumps([{"role": "user", "content": question}])) == [
+        Turn(Speaker.USER, question)
+    ]
+
+
+def test_what_is_said_of_code_in_a_printed_conversation_stays_as_it_is() -> None:
+    question = "Why is array([1, 2]) not [1 2], it's np.int64(3)?"
+    assert turns_of(str([{"role": "user", "content": question}])) == [Turn(Speaker.USER, question)]
 
 
 @pytest.mark.parametrize(

@@ -63,8 +63,12 @@ def turns_of(cell: object) -> list[Turn]:
     """
     if isinstance(cell, str):
         text = cell
-        # JSON, or as Python prints a list: a frame of conversations is written so to CSV.
-        cell = structure(text)
+        try:
+            # At any length: `structure` reads the short cells of labels and answers only.
+            cell = json.loads(text)
+        except (ValueError, RecursionError):
+            # As Python prints a list: a frame of conversations is written so to CSV.
+            cell = structure(text)
         if cell is text:
             raise ValueError(f"expected a list of turns, got {text[:60]!r}")
     if hasattr(cell, "tolist"):
