@@ -89,6 +89,8 @@ def quote_cases() -> list[Case]:
     doubled = csv_text(quoting=csv.QUOTE_ALL).splitlines()
     whole_lines = "".join('"{}"\n'.format(line.replace('"', '""')) for line in doubled)
     spaced = "text, label\n" + "".join(f'"{text}", "{label}"\n' for text, label in tickets())
+    spoken = "text,label\n" + "".join(f'" ""{text}""",{label}\n' for text, label in tickets())
+    with_commas = "text,label\n" + "".join(f'"{text}, yes",{label}\n' for text, label in tickets())
     newline = with_text({5: 'one line\nand another, with "quotes"\r\nand a third'})
     greeting = with_text({5: "Dear all, thanks\nbye"})
     return [
@@ -113,7 +115,12 @@ def quote_cases() -> list[Case]:
         case("rows of quoted cells in a cell each", "a.csv", whole_lines, FINE),
         case("a long row pasted into a cell", "a.csv", f'text,label\n{pasted}"{"word " * 40_000},billing"\n',
              Read(rows=ROWS + 1, classes=CLASSES)),
-        case("quotes behind a space", "a.csv", spaced, FINE),
+        case("quotes behind a space", "a.csv", spaced,
+             Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)}, notes=("quotes behind spaces",))),
+        case("a space inside quotes, before others", "a.csv", spoken,
+             Read(rows=ROWS, classes=CLASSES, probes={"text": (f' "{PROBE}"',)})),
+        case("commas in quotes and a row of three fields", "a.csv", f"{with_commas}one,two,three\n",
+             Refused(place=f"line {ROWS + 2}: 3 fields", cure="Put quotes around texts")),
         case("line ends in a quoted cell", "a.csv", csv_text(newline),
              Read(rows=ROWS, probes={"text": (newline.text[5],)}, notes=("inside quoted texts: 2",))),
         case("two lines that could be rows", "a.csv", csv_text(greeting),
@@ -179,7 +186,10 @@ def dialect_cases() -> list[Case]:
              Refused(place="line 2", value="3 fields", cure="Most lines have 3 fields")),
         case("header repeated below, with a mark", "a.csv", marked,
              Read(rows=2 * ROWS, classes=CLASSES, notes=("repetitions of the header left out: 1",))),
-        case("line of dashes below the header", "a.txt", drawn, FINE),
+        case("line of dashes below the header", "a.txt", drawn,
+             Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)}, notes=("line of dashes",))),
+        case("dashes for a text and its label", "a.tsv", plain.replace(",", "\t").replace("\n", "\n---\t--\n", 1),
+             Read(rows=ROWS, classes=CLASSES, notes=("line 2 has '--'",))),
         case("sign of DOS at the end", "a.csv", f"{plain}\x1a", FINE),
         case("title above the header", "a.csv", f"Tickets of May\n\n{plain}",
              Refused(place="line 3", value="text,label", cure="Remove what stands above the column names")),

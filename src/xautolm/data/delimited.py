@@ -23,8 +23,10 @@ SEPARATOR_LINE = re.compile(r'"?sep=([^"])"?[,;]*\s*', re.IGNORECASE)
 """The line by which spreadsheets learn the separator."""
 INVISIBLE = " \t\r\n\xa0\u200b\ufeff"
 """Characters around a column name that nobody sees."""
-RULE = re.compile(r"[|+: \t-]*-{3,}[|+: \t-]*\s*")
-"""The line below the header of a table that is drawn with characters, as in Markdown and by database clients."""
+RULE = re.compile(r"[|+]?(?: *:?-{3,}:? *[|+])+(?: *:?-{3,}:? *)?\s*")
+"""The line below the header of a table that is drawn with characters, as in Markdown and by database clients. Without a
+sign between columns, dashes may be a row: a text or a label that is not there."""
+RULE_NOTE = "the line of dashes below the header is no row"
 SHOWN = 200
 """Characters of a list of column names that a message shows."""
 END_OF_FILE = "\x1a"
@@ -47,7 +49,10 @@ def read_delimited(
     Raises:
         DataError: The file is empty, or a line cannot be read; the message names it.
     """
-    lines = _without_rule(lines_of(text.rstrip(END_OF_FILE)))
+    lines = lines_of(text.rstrip(END_OF_FILE))
+    is_drawn = _has_rule(lines)
+    if is_drawn:
+        lines = _without_rule(lines)
     stated = SEPARATOR_LINE.fullmatch(lines.texts[0]) if lines.texts else None
     if stated is not None:
         # Such a line is no row, and what it says goes before the file's name.
@@ -66,14 +71,22 @@ def read_delimited(
         raise DataError(problem, got=repr(beginning), fix=error.fix) from None
     if separator != usual_separator:
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
+    if is_drawn:
+        notes.append(RULE_NOTE)
     table, row_notes = _as_table(records, place, every_row)
     return table, [*notes, *row_notes]
 
 
-def _without_rule(lines: Lines) -> Lines:
-    """Return lines of which the second, if it is made of dashes, is blank, so that the others keep their numbers."""
+def _has_rule(lines: Lines) -> bool:
+    """Return whether the second line only divides the header, column by column, from the rows."""
     if len(lines.texts) < 2 or not RULE.fullmatch(lines.texts[1]):
-        return lines
+        return False
+    header, rule = lines.texts[:2]
+    return header.count("|") == rule.count("|") + rule.count("+")
+
+
+def _without_rule(lines: Lines) -> Lines:
+    """Return lines of which the second is blank, so that the others keep their numbers."""
     header, _, *rows = lines.texts
     return Lines(texts=[header, "\n", *rows], first=lines.first)
 

@@ -110,6 +110,7 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if unwrapped is not None:
         records, notes = records_of(unwrapped, separator)
         return records, ["quotes around whole lines taken away", *notes]
+    notes: list[str] = []
     try:
         records = _quoted_records(lines, separator, Quoting.DOUBLED)
     except MalformedError as error:
@@ -117,11 +118,17 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     if _have_spaces_before_quotes(records):
         # By RFC 4180 such quotes are characters; programs that put a space after each separator do not mean them so.
         with suppress(MalformedError):
-            records = _quoted_records(lines, separator, Quoting.SPACED)
+            spaced = _quoted_records(lines, separator, Quoting.SPACED)
+            # Where the spaces are inside of quotes, nothing changes.
+            if spaced != records:
+                records = spaced
+                notes.append(
+                    "quotes behind spaces taken for those around cells: most rows have some"
+                )
     spanning = _over_several_lines(records)
     # Where every record is a line, both counts agree.
     if not spanning:
-        return records, []
+        return records, notes
     unquoted = _unquoted_or_none(lines, separator)
     # Texts hardly ever hold tabs and bars: where each line is a row without quotes, that is no chance.
     needs_evidence = unquoted is None or separator in SEPARATORS_OF_PROSE
@@ -131,7 +138,8 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
         where = f"the first in line {spanning[0].first_line}"
         # All but the header.
         rows = len(records) - 1
-        return records, [f"{rows} rows; line ends inside quoted texts: {line_ends}, {where}"]
+        notes.append(f"{rows} rows; line ends inside quoted texts: {line_ends}, {where}")
+        return records, notes
     if unquoted is None:
         raise _lone_quote(swallowing, lines)
     return unquoted, [_unquoted_note(swallowing.first_line)]
@@ -297,7 +305,9 @@ def _append(records: list[Record], record: Record, lines: Lines, separator: str)
 
 def _advice_on_fields(lines: Lines, separator: str, columns: int) -> str:
     """Return what to do about a line with more or fewer fields than the header."""
-    fields_of_lines = Counter(line.count(separator) + 1 for line in lines.texts[1:])
+    # Separators in quotes are parts of texts.
+    rows = csv.reader(lines.texts[1:], delimiter=separator)
+    fields_of_lines = Counter(len(cells) for cells in rows if cells)
     usual_fields, count = fields_of_lines.most_common(1)[0]
     # Where most rows agree with each other and not with the header, it is the header that is wrong.
     if usual_fields != columns and count > sum(fields_of_lines.values()) / 2:
