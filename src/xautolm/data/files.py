@@ -25,11 +25,11 @@ Tables = tuple[Mapping[str, pd.DataFrame], list[str]]
 """Tables by split, and notes."""
 
 PARQUET_MAGIC = b"PAR1"
-ARROW_MAGIC = b"ARROW1"
+ARROW_MAGIC = b"ARROW1\x00\x00"
 FEATHER_MAGIC = b"FEA1"
 """How the first version of Feather began; the second is an Arrow file."""
-TAR_MAGIC, TAR_MAGIC_AT = b"ustar", 257
-"""What stands in the head of a tar archive, and at which byte."""
+TAR_MAGIC, TAR_MAGIC_AT = (b"ustar\x00", b"ustar  \x00"), 257
+"""What stands in the head of a tar archive, by POSIX and by GNU, and at which byte."""
 FEWEST_ZEROS = 16
 """Zero bytes at the end of a file from which on it is cut short: texts end in three at most, in UTF-32."""
 UNPACK = "Unpack it and give the file, or the folder with train.* in it."
@@ -49,15 +49,18 @@ NOT_DATA = {
     ),
     PARQUET_MAGIC: ("a Parquet file", "Name it .parquet."),
     ARROW_MAGIC: ("an Arrow file", "Name it .arrow."),
-    b"SQLite format 3": ("an SQLite database", "Write the table as CSV, JSON Lines or Parquet."),
+    b"SQLite format 3\x00": (
+        "an SQLite database",
+        "Write the table as CSV, JSON Lines or Parquet.",
+    ),
     b"<?xml": ("an XML document", "Write its rows as CSV, JSON Lines or Parquet."),
-    b"%PDF": ("a PDF document", "Write its texts as CSV, JSON Lines or Parquet."),
-    b"{\\rtf": ("a document in Rich Text Format", "Save it as plain text, and its rows as CSV."),
+    b"%PDF-": ("a PDF document", "Write its texts as CSV, JSON Lines or Parquet."),
+    b"{\\rtf1": ("a document in Rich Text Format", "Save it as plain text, and its rows as CSV."),
     b"\x89PNG": ("a picture", "Give the file with the texts."),
     b"\xff\xd8\xff": ("a picture", "Give the file with the texts."),
     b"\x93NUMPY": ("an array of NumPy's", "Read it with NumPy and give the array to AutoLM."),
     b"7z\xbc\xaf": ("a 7z archive", UNPACK),
-    b"Rar!": ("a RAR archive", UNPACK),
+    b"Rar!\x1a\x07": ("a RAR archive", UNPACK),
 }
 """First bytes of files that are not what their name says: what they are, and what to do."""
 SAVE_SHEET = "Save the sheet as CSV UTF-8, or read it with pandas and give the frame to AutoLM."
@@ -131,7 +134,8 @@ def read_file(path: Path, encoding: str | None = None, *, every_row: bool = Fals
     Raises:
         DataError: Unknown suffix, or something that cannot be read; lines and rows are named.
     """
-    data, place, suffix = unpacked(path, READERS)
+    # Of a workbook beside a table in an archive, nobody knows which one is meant.
+    data, place, suffix = unpacked(path, {*READERS, *HINTS, ARCHIVE})
     reader = READERS.get(suffix)
     if reader is None:
         all_suffixes = ", ".join(sorted(READERS))

@@ -10,6 +10,9 @@ import zipfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
+from typing import BinaryIO, TypeAlias, cast
+
+import psutil
 
 from xautolm.cells import listed
 from xautolm.errors import DataError
@@ -19,21 +22,39 @@ MOST_LAYERS = 4
 """Layers of compression and archives that are taken off: `data.zip` with a `train.csv.gz` has two."""
 SHOWN_MEMBERS = 6
 """Members of an archive that a message lists."""
+PIECE = 1 << 24
+"""Bytes that are unpacked before the next look at how many there are."""
+MEMORY_SHARE = 0.5
+"""Share of the free memory that an unpacked file may fill: its text needs as much again, and then its table."""
+
+Opener: TypeAlias = Callable[[BinaryIO], BinaryIO]
+"""Makes of a compressed stream the stream of what is in it."""
 
 
-def _zstandard(data: bytes) -> bytes:
-    """Return what zstd has compressed; Arrow, which reads Parquet here, knows how."""
+def _zstandard(stream: BinaryIO) -> BinaryIO:
+    """Return the stream of what zstd has compressed; Arrow, which reads Parquet here, knows how."""
     import pyarrow
 
-    with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), "zstd") as stream:
-        return bytes(stream.read())
+    return cast(BinaryIO, pyarrow.CompressedInputStream(pyarrow.PythonFile(stream, "r"), "zstd"))
 
 
-DECOMPRESSORS: Mapping[str, Callable[[bytes], bytes]] = {
-    ".gz": gzip.decompress,
-    ".bz2": bz2.decompress,
-    ".xz": lzma.decompress,
-    ".lzma": lzma.decompress,
+def _gzip(stream: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, gzip.GzipFile(fileobj=stream))
+
+
+def _bzip2(stream: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, bz2.BZ2File(stream))
+
+
+def _lzma(stream: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, lzma.LZMAFile(stream))
+
+
+DECOMPRESSORS: Mapping[str, Opener] = {
+    ".gz": _gzip,
+    ".bz2": _bzip2,
+    ".xz": _lzma,
+    ".lzma": _lzma,
     ".zst": _zstandard,
 }
 """How a compressed file is unpacked, by the last suffix of its name."""
@@ -59,10 +80,10 @@ def unpacked(path: Path, known: Collection[str]) -> tuple[bytes, str, str]:
 
     Args:
         path: The file, compressed or not, or an archive.
-        known: Suffixes of tables; of several members of an archive, the only one with such a suffix is taken.
+        known: Suffixes of data; of several members of an archive, the only one with such a suffix is taken.
 
     Raises:
-        DataError: It cannot be read, is damaged, or an archive does not hold one file.
+        DataError: It cannot be read, is damaged, is too large, or an archive does not hold one file.
     """
     try:
         data = path.read_bytes()
@@ -101,16 +122,46 @@ def _decompressed(data: bytes, suffix: str, place: PurePath) -> bytes:
     """Return what is in a compressed file.
 
     Raises:
-        DataError: It is damaged.
+        DataError: It is damaged, or there is too much in it.
     """
     try:
-        return DECOMPRESSORS[suffix](data)
+        with DECOMPRESSORS[suffix](io.BytesIO(data)) as stream:
+            return _all_of(stream, place)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
         raise DataError(
             f"{place} cannot be unpacked.",
             got=str(error),
             fix="Was it cut off? Fetch or write it again.",
         ) from None
+
+
+def _all_of(stream: BinaryIO, place: PurePath) -> bytes:
+    """Return what can be read from a stream.
+
+    Raises:
+        DataError: It does not fit in memory: a few kilobytes can be unpacked to many gigabytes.
+    """
+    most = int(psutil.virtual_memory().available * MEMORY_SHARE)
+    content = io.BytesIO()
+    size = 0
+    try:
+        while piece := stream.read(PIECE):
+            content.write(piece)
+            size += len(piece)
+            if size > most:
+                raise _too_large(place, size)
+    except MemoryError:
+        # A limit of the process is lower than what is free.
+        raise _too_large(place, size) from None
+    return content.getvalue()
+
+
+def _too_large(place: PurePath, size: int) -> DataError:
+    return DataError(
+        f"{place} is too large for this machine's memory when it is unpacked.",
+        got=f"{size / 2**20:,.0f} MB, and there is more",
+        fix="Is it the right file? If so, give a part of it.",
+    )
 
 
 def _from_archive(data: bytes, place: PurePath, known: Collection[str]) -> tuple[bytes, str]:
@@ -132,7 +183,8 @@ def _from_archive(data: bytes, place: PurePath, known: Collection[str]) -> tuple
                     got=listed(names, SHOWN_MEMBERS) or "an empty archive",
                     fix="Unpack it and give the file, or the folder with train.* in it.",
                 )
-            return archive.read(names[0]), names[0]
+            with archive.open(names[0]) as stream:
+                return _all_of(cast(BinaryIO, stream), place / names[0]), names[0]
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise DataError(
             f"{place} cannot be unpacked.",
