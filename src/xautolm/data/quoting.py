@@ -108,8 +108,8 @@ def records_of(lines: Lines, separator: str) -> tuple[list[Record], list[str]]:
     csv.field_size_limit(2**31 - 1)
     unwrapped = _unwrapped(lines, separator)
     if unwrapped is not None:
-        records, notes = records_of(unwrapped, separator)
-        return records, ["quotes around whole lines taken away", *notes]
+        records, further_notes = records_of(unwrapped, separator)
+        return records, ["quotes around whole lines taken away", *further_notes]
     notes: list[str] = []
     try:
         records = _quoted_records(lines, separator, Quoting.DOUBLED)
