@@ -23,10 +23,15 @@ SAMPLE_BYTES = 4096
 NULS_OF_UTF16 = 0.3
 """Share of every second byte that is zero, from which on a text is taken for UTF-16: in texts of Latin letters it is
 almost 1, in UTF-8 it is 0."""
-NULS_OF_UTF32 = 0.7
-"""Share of all bytes that is zero, from which on a text is taken for UTF-32: three in four of Latin letters are."""
-JAPANESE_ESCAPES = (b"\x1b$B", b"\x1b$@", b"\x1b(J")
-"""What shifts between letters in ISO-2022-JP, all of whose bytes are ASCII."""
+CODECS_OF_UTF32 = ("utf-32-le", "utf-32-be")
+ESCAPE = b"\x1b"
+"""What shifts between letters in the encodings of ISO 2022, all of whose bytes are ASCII."""
+CODECS_OF_ISO_2022 = {
+    "iso2022_jp": "ISO-2022-JP",
+    "iso2022_jp_ext": "ISO-2022-JP",
+    "iso2022_kr": "ISO-2022-KR",
+}
+"""Codecs of Python, and the names of what they read."""
 CONTEXT_BYTES = 12
 """Bytes before and after a wrong one that a message shows."""
 
@@ -76,12 +81,13 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
     # UTF-16 of ASCII letters is valid UTF-8 with a zero in every second place, so it is looked for first.
     codec = _utf32_without_mark(content)
     if codec is not None:
-        raise _looks_like(content, place, "UTF-32: three of four bytes are zero", codec)
+        raise _looks_like(content, place, "UTF-32: every fourth byte is zero", codec)
     codec = _utf16_without_mark(content)
     if codec is not None:
         raise _looks_like(content, place, "UTF-16: every second byte is zero", codec)
-    if encoding is None and any(escape in content for escape in JAPANESE_ESCAPES):
-        raise _looks_like(content, place, "ISO-2022-JP: it has its escapes", "iso2022_jp")
+    codec = _iso_2022(content) if encoding is None else None
+    if codec is not None:
+        raise _looks_like(content, place, f"{CODECS_OF_ISO_2022[codec]}: it has its escapes", codec)
     notes: tuple[str, ...] = ()
     if encoding is not None and codecs.lookup(encoding).name != "utf-8":
         notes = (f"{place} read as UTF-8, which it can only be, not as {encoding}",)
@@ -126,12 +132,26 @@ def _looks_like(content: bytes, place: str, name_and_sign: str, codec: str) -> D
 
 
 def _utf32_without_mark(content: bytes) -> str | None:
-    """Return the codec if nearly three of four bytes are zero, by where the fourth stands."""
+    """Return the codec that reads the beginning: no other text has code points below 0x110000 in each four bytes."""
     sample = content[:SAMPLE_BYTES]
-    zeros = sample.count(0) / max(len(sample), 1)
-    if zeros < NULS_OF_UTF32:
+    sample = sample[: len(sample) // 4 * 4]
+    for codec in CODECS_OF_UTF32:
+        text = _attempt(sample, codec)
+        # Zeros only are no text.
+        if text and text.strip("\x00"):
+            return codec
+    return None
+
+
+def _iso_2022(content: bytes) -> str | None:
+    """Return the codec that reads the escapes in ASCII bytes as letters; a terminal's colours are none."""
+    if ESCAPE not in content or not content.isascii():
         return None
-    return "utf-32-be" if sample[:1] == b"\x00" else "utf-32-le"
+    for codec in CODECS_OF_ISO_2022:
+        text = _attempt(content, codec)
+        if text is not None and not text.isascii():
+            return codec
+    return None
 
 
 def _utf16_without_mark(content: bytes) -> str | None:
