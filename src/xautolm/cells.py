@@ -34,6 +34,27 @@ a quote that is not closed is one part too: looked at from each further quote, 1
 YES = frozenset({"1", "true", "yes"})
 NO = frozenset({"0", "false", "no"})
 """What cells of a yes-or-no column hold, whatever their case."""
+WORDS_FOR_NOTHING = frozenset(
+    [
+        "nan",
+        "na",
+        "n/a",
+        "n.a.",
+        "#n/a",
+        "#na",
+        "<na>",
+        "none",
+        "null",
+        "nil",
+        "(null)",
+        "<null>",
+        "\\n",
+        "nat",
+        "unlabeled",
+        "unlabelled",
+    ]
+)
+"""What programs and people write into a cell that has no value, in lower case."""
 NAMES_SHOWN = 8
 """Names that a message lists."""
 

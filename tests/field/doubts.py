@@ -28,6 +28,8 @@ CASES = [
          expect=Read(rows=ROWS, classes=(*CLASSES, "nan"), notes=("'nan'", "empty these cells"))),
     Case(name="doubt: NA for a class", make=frame(label=some("NA")),
          expect=Read(rows=ROWS, classes=("NA", *CLASSES), notes=("'NA'", "empty these cells"))),
+    Case(name="doubt: another spelling of nothing for a class", make=frame(label=some("Unlabeled")),
+         expect=Read(rows=ROWS, classes=("Unlabeled", *CLASSES), notes=("'Unlabeled'", "empty these cells"))),
     Case(name="doubt: a column of splits", make=frame(split=SPLITS),
          expect=Read(rows=ROWS, notes=("column 'split' names splits ('train' 40 times, 'test' 20 times)",))),
     Case(name="doubt: a text with two classes", make=frame(text=["Where is it?"] * 2 + list(table()["text"][2:])),

@@ -8,15 +8,15 @@ from typing import ClassVar, SupportsFloat, cast
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, is_empty, is_missing, quoted
+from xautolm.cells import WORDS_FOR_NOTHING, MissingCellError, is_empty, is_missing, quoted
 from xautolm.errors import DataError
 from xautolm.tasks.base import Answers, BaseTask, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, TargetKind, Targets
 
 NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
-NO_NUMBER = frozenset({"na", "n/a", "#n/a", "<na>", "null", "none", "nil", "-", "--", "?", "."})
-"""Texts by which tables say that there is no number, in lower case; `nan` is a number to Python."""
+SIGNS_FOR_NOTHING = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "?", "."})
+"""Signs by which tables say that there is no number, besides words."""
 MOST_RANGES = 5
 """Ranges of numbers that a split keeps in proportion: in a fifth held out of 100 rows, about four rows of each."""
 
@@ -48,7 +48,8 @@ class TextRegression(BaseTask[float]):
         try:
             number = float(cast("SupportsFloat", cell))
         except (TypeError, ValueError, OverflowError):
-            if isinstance(cell, str) and cell.strip().casefold() in NO_NUMBER:
+            word = cell.strip().casefold() if isinstance(cell, str) else ""
+            if word in WORDS_FOR_NOTHING or word in SIGNS_FOR_NOTHING:
                 raise MissingCellError(f"expected a number, got {quoted(cell)}") from None
             raise ValueError(
                 f"expected a number such as 3.5, without units or commas, got {quoted(cell)}"
