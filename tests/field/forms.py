@@ -153,6 +153,14 @@ def annotation_cases() -> list[Case]:
         for n, (text, label) in TICKETS
     ]
     named = [{"text": text, "label": {"id": n, "name": label}} for n, (text, label) in TICKETS]
+    scored = [
+        {"text": text, "label": [{"name": name, "score": float(name == label)} for name in CLASSES]}
+        for _, (text, label) in TICKETS
+    ]
+    places = [
+        {"text": text, "label": [{"name": label, "from_char": n, "to_char": n + 6}]}
+        for n, (text, label) in TICKETS
+    ]
     parts = [
         {"text": text, "label": [{"name": label, "start": 0, "end": 6}]}
         for _, (text, label) in TICKETS
@@ -172,6 +180,10 @@ def annotation_cases() -> list[Case]:
         Case(name="doccano, some unlabelled", make=lines(half_done), expect=Read(rows=ROWS - 6, notes=("6",))),
         Case(name="GitHub's issues", make=lines(issues), expect=two, options={"text": "body"}, **multilabel),
         Case(name="labels that are objects", make=lines(named), expect=FINE),
+        Case(name="labels with scores", make=lines(scored), **multilabel,
+             expect=Refused(value="'score' of label", place="column 'label'", cure="give only those")),
+        Case(name="labels of parts by another name", make=lines(places),
+             expect=Refused(value="'from_char' of label", place="column 'label'", cure="parts of a text")),
         Case(name="labels of parts that are objects", make=lines(parts),
              expect=Refused(value="'start': 0", place="line 1, column 'label'", cure="labels of its own")),
         Case(name="doccano, spans", make=lines(spans),

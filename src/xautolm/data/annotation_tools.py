@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 
@@ -28,7 +29,9 @@ LABEL = "label"
 NAME = "name"
 """Where an object that stands for a label says what it is called."""
 PLACES_IN_TEXT = frozenset({"start", "begin", "start_offset", "offset", "span"})
-"""What labels of a part of a text have, each tool by another name."""
+"""What labels of a part of a text have, by the names of the usual tools; they tell it by the first row."""
+ID = re.compile(r"(?:^|_)id$|I[dD]$")
+"""The key of a number that only counts labels, as `id`, `node_id` and `labelId`."""
 
 
 def annotation_columns(table: pd.DataFrame, label: str | None) -> NotedTable:
@@ -174,17 +177,20 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
     """Return label cells without what Label Studio wraps around choices: each is a list, if one is wrapped.
 
     Raises:
-        DataError: Labels are those of parts of the text, by the row.
+        DataError: Labels are those of parts of the text, or objects that say something of the row, by the row.
     """
     cells: list[object] = []
+    values: dict[tuple[str, str], str] = {}
     is_wrapped = False
     for place, cell in zip(table.index, table[column], strict=True):
         choices = _choices(cell)
         if choices is not cell:
             is_wrapped = True
         items = items_of(choices)
-        names = _names_of_objects(choices if items is None else items)
+        objects = choices if items is None else items
+        names = _names_of_objects(objects)
         if names is not None:
+            _check_same_always(objects, values, f"{place_of(table, place)}, column {column!r}")
             cells.append(names)
             continue
         if items and all(isinstance(item, list | tuple | Mapping) for item in items):
@@ -220,6 +226,37 @@ def _names_of_objects(content: object) -> list[str] | None:
         names.append(name)
     # A list without labels stays what it is.
     return names or None
+
+
+def _check_same_always(content: object, values: dict[tuple[str, str], str], where: str) -> None:
+    """Refuse objects for labels whose numbers differ from row to row: scores, yes or no, places in a text.
+
+    Args:
+        content: One object, or several.
+        values: What was beside each name in the rows before, by name and key; added to.
+        where: The row and column, for the message.
+
+    Raises:
+        DataError: What stands beside a name is something else than before.
+    """
+    objects = content if isinstance(content, list) else [content]
+    for label in objects:
+        if not isinstance(label, Mapping):
+            continue
+        name = str(label[NAME])
+        for key, value in label.items():
+            # Texts describe a label, such as its colour or address.
+            if value is None or isinstance(value, str) or ID.search(str(key)):
+                continue
+            # As it is shown, since arrays of places compare item by item.
+            shown = quoted(value)
+            usual = values.setdefault((name, str(key)), shown)
+            if usual != shown:
+                raise DataError(
+                    f"{where}: {key!r} of label {name!r} differs from row to row.",
+                    got=f"{usual} and {shown}",
+                    fix="If it says which labels a row has, give only those; no task here labels parts of a text.",
+                )
 
 
 def _choices(cell: object) -> object:
