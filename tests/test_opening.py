@@ -119,6 +119,16 @@ def test_a_store_that_is_hardly_trusted_any_more_leaves_the_opening_of_a_search_
     assert fallen.left_out(ended, rest, LEAD, no_obstacle) == []
 
 
+def test_what_a_search_without_probes_left_out_is_named_once(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    names = ("scratch-small", "scratch-tiny", "scratch-decoder")
+    opening = opening_of("text-classification", names, profile, machine)
+    first = opening.first(no_obstacle)
+    assert len(first) == 2 and all(is_trained(each) for each in first)
+    assert opening.left_out([], [], LEAD, no_obstacle) == first
+
+
 def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     profile: DataProfile, machine: SystemProfile
 ) -> None:

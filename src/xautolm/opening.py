@@ -157,10 +157,14 @@ class Opening:
             lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
-        beginnings = self.first(obstacle)
-        beginnings += self.trained(obstacle, _models_by_probe(experiences, lead))
+        trainings = self.trained(obstacle, _models_by_probe(experiences, lead))
         begun = _begun(experiences, running)
-        return [beginning for beginning in beginnings if beginning not in begun]
+        remaining: list[Configuration] = []
+        # Without probes, a search begins with the trainings themselves: each is named once.
+        for beginning in (*self.first(obstacle), *trainings):
+            if beginning not in begun and beginning not in remaining:
+                remaining.append(beginning)
+        return remaining
 
     def has_ended(
         self, experiences: Sequence[Experience], running: Sequence[Configuration]
