@@ -9,8 +9,8 @@ random configurations, of the presets in turn. Nothing is refused because it is 
 failures belong to the table.
 
 What was collected lies in `--work`, a store and the folders of the runs; the same command goes on where it ended.
-Tasks take turns, so that the table is even whenever it is stopped. `--export FILE.parquet` writes the table; there are
-no texts in it.
+A new `--work` begins with what the package's table holds. Tasks take turns, so that the table is even whenever it is
+stopped. `--export FILE.parquet` writes the table; there are no texts in it.
 """
 
 from __future__ import annotations
@@ -25,18 +25,25 @@ from pathlib import Path
 
 from benchmarks.ftbench.tasks import TASKS, BenchmarkTask
 from benchmarks.random_configurations import random_configuration
-from xautolm.experience import STARTER, ExperienceStore, export_experiences
+from xautolm.experience import (
+    STARTER,
+    ExperienceStore,
+    export_experiences,
+    import_experiences,
+)
+from xautolm.hardware import profile
 from xautolm.options import FitOptions
 from xautolm.records import Configuration, Experience, Place, TrialOutcome
 from xautolm.report import choose_screen
 from xautolm.run_folder import experience_of
 from xautolm.session import Session, open_session
+from xautolm.settings import PACKAGED_STARTER
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Preset
 
 SHARED_CONFIGURATIONS = 10
 """So many draws of a preset are the same on all tasks, so that tasks can be compared; the others are a task's own."""
-TRIALS_PER_TURN = 4
+TRIALS_PER_TURN = 6
 SEED = 0
 LOOK_SECONDS = 0.2
 """Between two looks at whether a trial has ended."""
@@ -77,7 +84,23 @@ def main() -> None:
     if options.core is not None:
         os.sched_setaffinity(0, {options.core})
     tasks = [TASKS[name] for name in options.tasks.split(",")]
+    begin_with_table(options.work)
+    leave_bf16_unused()
     collect(tasks, options)
+
+
+def leave_bf16_unused() -> None:
+    """Take the processor for one without bfloat16: trials on machines with and without it could not be compared."""
+    profile.bf16_speedup = lambda: 0.0
+
+
+def begin_with_table(work: Path) -> None:
+    """Put the experiences of the package's table in a store that is new, so that only what it lacks is run."""
+    if Path(store_of(work)).exists():
+        return
+    work.mkdir(parents=True, exist_ok=True)
+    with ExperienceStore(store_of(work)) as store:
+        store.add(import_experiences(PACKAGED_STARTER).experiences)
 
 
 def collect(tasks: Sequence[BenchmarkTask], options: argparse.Namespace) -> None:
@@ -114,7 +137,7 @@ def take_turn(
     screen = choose_screen(quiet=True, as_json=False)
     with open_session(str(train), fit_options, screen) as session:
         session.measure_features()
-        present = {experience.trial for experience in session.experiences}
+        present = numbers_present(options.work, task, session.scenario.space.name)
         missing = [number for number in range(wanted) if number not in present]
         for number in missing:
             experience = run_trial(session, task, number)
@@ -126,6 +149,17 @@ def take_turn(
                 flush=True,
             )
         session.record([], are_last=True)
+
+
+def numbers_present(work: Path, task: BenchmarkTask, space: str) -> set[int]:
+    """Return the numbers of a task's trials in a space, whichever collection ran them."""
+    with ExperienceStore(store_of(work), must_exist=True) as store:
+        return {
+            experience.trial
+            for experience in store.experiences(task=task.task)
+            if publishable(experience).data.name == task.name
+            and experience.configuration.space == space
+        }
 
 
 def store_of(work: Path) -> str:
