@@ -31,13 +31,20 @@ def parquet(frame: pd.DataFrame, *, index: bool | None = None) -> bytes:
     return target.getvalue()
 
 
-def archive(**members: bytes) -> bytes:
+def archive(compression: int = zipfile.ZIP_STORED, **members: bytes) -> bytes:
     """Return a zip archive of files; two underscores stand for a dot."""
     target = io.BytesIO()
-    with zipfile.ZipFile(target, "w") as writer:
+    with zipfile.ZipFile(target, "w", compression) as writer:
         for name, content in members.items():
             writer.writestr(name.replace("__", "."), content)
     return target.getvalue()
+
+
+def damaged(packed: bytes) -> bytes:
+    """Return bytes of which one in the middle is another."""
+    middle = len(packed) // 2
+    other = bytes([packed[middle] ^ 255])
+    return packed[:middle] + other + packed[middle + 1 :]
 
 
 def tar() -> bytes:
@@ -112,7 +119,15 @@ def compressed_cases() -> list[Case]:
         case("zip of a picture", "a.zip", archive(cat__png=b"x"), Refused(place="cat.png", cure=".csv")),
         case("gzip cut off", "a.csv.gz", gzip.compress(CSV)[:-60], Refused(place="a.csv.gz", cure="cut off")),
         case("zip cut off", "a.zip", archive(a__csv=CSV)[:-60], Refused(place="a.zip", cure="cut off")),
-        case("csv named gz", "a.csv.gz", CSV, Refused(place="a.csv.gz", value="gzip", cure="again")),
+        case("csv named gz", "a.csv.gz", CSV, Refused(place="a.csv.gz", value="gzip", cure="take .gz off its name")),
+        case("csv named zst", "a.csv.zst", CSV, Refused(place="a.csv.zst", value="ZSTD", cure="take .zst off")),
+        case("zstd named gz", "a.csv.gz", zstandard, FINE),
+        case("csv.zip of a member that is called so", "a.csv.zip", archive(a__csv__zip=CSV), FINE),
+        case("zip by bzip2", "a.zip", archive(zipfile.ZIP_BZIP2, a__csv=CSV), FINE),
+        case("zip by bzip2, damaged", "a.zip", damaged(archive(zipfile.ZIP_BZIP2, a__csv=CSV)),
+             Refused(place="a.zip", value="cannot be unpacked", cure="cut off")),
+        case("zip by LZMA, damaged", "a.zip", damaged(archive(zipfile.ZIP_LZMA, a__csv=CSV)),
+             Refused(place="a.zip", value="cannot be unpacked", cure="cut off")),
         case("xlsx", "a.xlsx", b"PK\x03\x04", Refused(place="a.xlsx", cure="CSV UTF-8")),
         case("pickle", "a.pkl", b"\x80\x04", Refused(place="a.pkl", cure="Parquet or JSON Lines")),
         case("old workbook named csv", "a.csv", b"\xd0\xcf\x11\xe0", Refused(place="a.csv", value="Excel", cure="CSV")),

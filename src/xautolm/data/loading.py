@@ -95,17 +95,20 @@ def _from_path(location: str, encoding: str | None, *, any_split: bool) -> Sourc
         )
     try:
         path = Path(location.removeprefix(FILE_ADDRESS)).expanduser()
-        if path.is_file():
-            return read_file(path, encoding)
-        if path.is_dir():
-            if is_saved(path):
-                return _whole(from_disk(path, any_split=any_split))
-            return read_folder(path, encoding, any_split=any_split)
+        is_file = path.is_file()
+        is_folder = path.is_dir()
+        is_data_set = is_folder and is_saved(path)
         is_special = path.exists() or location == STANDARD_INPUT
     except (OSError, RuntimeError) as error:
         # A name that is too long, a folder that may not be entered, `~` of somebody who is not there.
         reason = getattr(error, "strerror", None) or str(error)
         raise _no_such_file(location, f"{reason}.") from None
+    if is_file:
+        return read_file(path, encoding)
+    if is_data_set:
+        return _whole(from_disk(path, any_split=any_split))
+    if is_folder:
+        return read_folder(path, encoding, any_split=any_split)
     if is_special:
         raise DataError(
             "Not a regular file.", got=location, fix="Write the data to a file, and give that."

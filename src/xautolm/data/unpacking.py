@@ -66,6 +66,18 @@ MAGIC: Mapping[bytes, str] = {
     b"\x28\xb5\x2f\xfd": ".zst",
 }
 """First bytes of compressed files, and the suffix that such a file has."""
+DAMAGES_OF_ARCHIVES = (
+    zipfile.BadZipFile,
+    zlib.error,
+    lzma.LZMAError,
+    EOFError,
+    # Of bzip2.
+    OSError,
+    # A password, and a compression that Python does not know.
+    RuntimeError,
+    NotImplementedError,
+)
+"""What reading a member of an archive raises."""
 
 
 def data_suffix(path: PurePath) -> str:
@@ -93,20 +105,25 @@ def unpacked(path: Path, known: Collection[str]) -> tuple[bytes, str, str]:
     name: PurePath = path
     for _ in range(MOST_LAYERS):
         suffix = name.suffix.lower()
+        is_member = place != path
+        if suffix == ARCHIVE and is_member and not _is_archive(data):
+            # pandas before 1.5 called the member as the archive: `train.csv.zip` held a table of that name.
+            name = name.with_suffix("")
+            continue
         if suffix == ARCHIVE:
             data, member = _from_archive(data, place, known)
             place = place / member
             name = PurePath(member)
             continue
         is_named_so = suffix in DECOMPRESSORS
+        # Compressed otherwise than its name says, without its saying so, or more than once.
+        packing = _suffix_by_magic(data)
         if is_named_so:
             name = name.with_suffix("")
-        else:
-            # Compressed, though its name does not say so, or more than once.
-            suffix = _suffix_by_magic(data)
-        if not suffix:
+            packing = packing or suffix
+        if not packing:
             break
-        data = _decompressed(data, suffix, place)
+        data = _decompressed(data, packing, place)
     return data, str(place), name.suffix.lower()
 
 
@@ -128,11 +145,12 @@ def _decompressed(data: bytes, suffix: str, place: PurePath) -> bytes:
         with DECOMPRESSORS[suffix](io.BytesIO(data)) as stream:
             return _all_of(stream, place)
     except (OSError, EOFError, ValueError, zlib.error, lzma.LZMAError) as error:
-        raise DataError(
-            f"{place} cannot be unpacked.",
-            got=str(error),
-            fix="Was it cut off? Fetch or write it again.",
-        ) from None
+        fix = "Was it cut off? Fetch or write it again."
+        if data and _suffix_by_magic(data) != suffix:
+            # Browsers unpack some of what they fetch, and leave its name.
+            fix = "Was it cut off, or is it unpacked already? "
+            fix += f"Fetch or write it again, or take {suffix} off its name."
+        raise DataError(f"{place} cannot be unpacked.", got=str(error), fix=fix) from None
 
 
 def _all_of(stream: BinaryIO, place: PurePath) -> bytes:
@@ -185,12 +203,17 @@ def _from_archive(data: bytes, place: PurePath, known: Collection[str]) -> tuple
                 )
             with archive.open(names[0]) as stream:
                 return _all_of(cast(BinaryIO, stream), place / names[0]), names[0]
-    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
+    except DAMAGES_OF_ARCHIVES as error:
         raise DataError(
             f"{place} cannot be unpacked.",
             got=str(error),
-            fix="Was it cut off, or is it locked by a password?",
+            fix="Was it cut off, or is it locked by a password? If neither, unpack it and give the file.",
         ) from None
+
+
+def _is_archive(data: bytes) -> bool:
+    """Return whether bytes are a zip archive, were it only its beginning."""
+    return data.startswith(b"PK")
 
 
 def _is_content(name: str) -> bool:
