@@ -27,6 +27,9 @@ def encoding_cases() -> list[Case]:
     windows = text.encode("cp1252")
     cyrillic = csv_text(with_text({7: "Где мой заказ"})).encode("cp1251")
     japanese = csv_text(with_text({7: "注文の品"})).encode("iso2022_jp")
+    circled = csv_text(with_text({7: "①番の注文"})).encode("cp932")
+    chinese = csv_text(table().assign(text=[f"{number} {'订单' * 20}" for number in range(ROWS)]))
+    two_encodings = text.encode() + "last caf\u00e9,billing\n".encode("cp1252")
     cut_off = csv_text(with_text({7: "caf\u00e9"})).encode() + "last,caf\u00e9".encode()[:-1]
     tabs = csv_text(accented(), sep="\t").encode("utf-16-be")
     little = Refused(place="a.csv", value="UTF-16", cure="--encoding utf-16-le")
@@ -51,6 +54,16 @@ def encoding_cases() -> list[Case]:
         case("ISO-2022-JP", "a.csv", japanese, Refused(value="ISO-2022-JP", cure="--encoding iso2022_jp")),
         case("UTF-32 of Chinese", "a.csv", csv_text(table().assign(text="订单" * 20)).encode("utf-32-le"),
              Refused(value="UTF-32", cure="--encoding utf-32-le")),
+        case("UTF-16 of Chinese", "a.csv", chinese.encode("utf-16-le"),
+             Refused(value="UTF-16", cure="--encoding utf-16-le")),
+        case("UTF-16 of Chinese, big end first", "a.csv", chinese.encode("utf-16-be"),
+             Refused(value="UTF-16", cure="--encoding utf-16-be")),
+        case("ASCII, called UTF-16", "a.csv", csv_text(),
+             Read(rows=ROWS, probes={"text": (PROBE,)}, notes=("read as UTF-8",)), encoding="utf-16"),
+        case("Windows' Shift-JIS, called Shift-JIS", "a.csv", circled,
+             Read(rows=ROWS, probes={"text": ("①番の注文",)}, notes=("cp932",)), encoding="shift_jis"),
+        case("two encodings in one file", "a.csv", two_encodings,
+             Refused(place="line 62", value="most lines are", cure="Write this line in UTF-8")),
         case("ISO-2022-KR", "a.csv", csv_text(with_text({7: "주문"})).encode("iso2022_kr"),
              Refused(value="ISO-2022-KR", cure="--encoding iso2022_kr")),
         case("escapes of a terminal", "a.csv", csv_text(with_text({7: "\x1b[31mlate\x1b(B\x1b[m"})),

@@ -23,6 +23,7 @@ SAMPLE_BYTES = 4096
 NULS_OF_UTF16 = 0.3
 """Share of every second byte that is zero, from which on a text is taken for UTF-16: in texts of Latin letters it is
 almost 1, in UTF-8 it is 0."""
+CODECS_OF_UTF16 = ("utf-16-le", "utf-16-be")
 CODECS_OF_UTF32 = ("utf-32-le", "utf-32-be")
 ESCAPE = b"\x1b"
 """What shifts between letters in the encodings of ISO 2022, all of whose bytes are ASCII."""
@@ -32,6 +33,14 @@ CODECS_OF_ISO_2022 = {
     "iso2022_kr": "ISO-2022-KR",
 }
 """Codecs of Python, and the names of what they read."""
+WIDER_CODECS = {
+    "shift_jis": "cp932",
+    "gb2312": "gb18030",
+    "gbk": "gb18030",
+    "euc_kr": "cp949",
+    "big5": "cp950",
+}
+"""Codecs of Python, and those with further characters that programs write under the same name."""
 CONTEXT_BYTES = 12
 """Bytes before and after a wrong one that a message shows."""
 
@@ -76,7 +85,7 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
             return text, ()
         return text, (f"{place} read as {name}, as its first bytes say",)
 
-    if encoding is not None and not _is_surely_utf8(content):
+    if encoding is not None and not _is_surely_utf8(content, encoding):
         return _in_named_encoding(content, place, encoding)
     # UTF-16 of ASCII letters is valid UTF-8 with a zero in every second place, so it is looked for first.
     codec = _utf32_without_mark(content)
@@ -94,15 +103,18 @@ def decoded(content: bytes, place: str, encoding: str | None = None) -> tuple[st
     return _strictly(content, "utf-8", place), notes
 
 
-def _is_surely_utf8(content: bytes) -> bool:
-    """Return whether bytes beyond ASCII form valid UTF-8, which they hardly do by chance."""
+def _is_surely_utf8(content: bytes, encoding: str) -> bool:
+    """Return whether bytes form valid UTF-8 and hardly anything else: beyond ASCII, they hardly do so by chance.
+
+    Args:
+        content: The whole file.
+        encoding: The codec that the user named.
+    """
     if content.isascii():
-        return False
-    try:
-        content.decode("utf-8")
-    except UnicodeDecodeError:
-        return False
-    return True
+        # A line end of several bytes, as in UTF-16, has a zero.
+        has_wide_letters = len("\n".encode(encoding)) > 1
+        return has_wide_letters and b"\x00" not in content
+    return _attempt(content, "utf-8") is not None
 
 
 def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, tuple[str, ...]]:
@@ -111,8 +123,16 @@ def _in_named_encoding(content: bytes, place: str, encoding: str) -> tuple[str, 
     Raises:
         DataError: It is not in that encoding.
     """
+    codec = codecs.lookup(encoding).name
+    wider_codec = WIDER_CODECS.get(codec)
+    if wider_codec is not None and _attempt(content, codec) is None:
+        wider_text = _attempt(content, wider_codec)
+        if wider_text is not None:
+            return wider_text, (
+                f"{place} read as {wider_codec}: it has characters that {codec} lacks",
+            )
     text = _strictly(content, encoding, place)
-    is_latin1 = codecs.lookup(encoding).name == "iso8859-1"
+    is_latin1 = codec == "iso8859-1"
     if is_latin1 and any("\x80" <= character <= "\x9f" for character in text):
         # Latin-1 has control characters where Windows-1252 has quotes, dashes and the euro; browsers do the same.
         windows_text = _attempt(content, WINDOWS)
@@ -188,6 +208,15 @@ def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeE
     if is_cut_off and not content[:start].isascii():
         problem = f"{where}: not valid {name}; the file ends inside a character."
         return DataError(problem, got=repr(around), fix="Was it cut off? Fetch or write it again.")
+    if name == "UTF-8" and _is_mostly_utf8(content):
+        return DataError(
+            f"{where}: not valid UTF-8, in which most lines are.",
+            got=repr(around),
+            fix="Were two encodings put together, or was a character cut? Write this line in UTF-8.",
+        )
+    utf16_codec = _utf16_by_line_ends(content)
+    if utf16_codec is not None and name == "UTF-8":
+        return _looks_like(content, place, "UTF-16: it has such line ends", utf16_codec)
     windows_text = _attempt(content, WINDOWS)
     if windows_text is None or name != "UTF-8":
         return DataError(
@@ -203,6 +232,29 @@ def _not_decodable(content: bytes, codec: str, place: str, error: UnicodeDecodeE
         got=repr(content[start : start + 4]),
         fix=f"If that is right, read it with --encoding {WINDOWS}; else name its encoding, such as cp1251 or gb18030.",
     )
+
+
+def _is_mostly_utf8(content: bytes) -> bool:
+    """Return whether, of the lines with bytes beyond ASCII, more are valid UTF-8 than not."""
+    valid = 0
+    invalid = 0
+    for line in content.split(b"\n"):
+        if line.isascii():
+            continue
+        if _attempt(line, "utf-8") is None:
+            invalid += 1
+        else:
+            valid += 1
+    return valid > invalid
+
+
+def _utf16_by_line_ends(content: bytes) -> str | None:
+    """Return the codec in which bytes have line ends, a zero beside each; letters beyond Latin have no zeros."""
+    for codec in CODECS_OF_UTF16:
+        text = _attempt(content, codec)
+        if text is not None and "\n" in text:
+            return codec
+    return None
 
 
 def _beyond_ascii(text: str) -> int:
