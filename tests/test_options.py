@@ -146,3 +146,31 @@ def test_a_saved_configuration_holds_no_password(tmp_path: Path, store: str) -> 
     assert "store" not in read_config(path) and read_config(path)["trials"] == 3
     path.write_text(config_text("d.csv", FitOptions(store="postgresql://host/db")))
     assert read_config(path)["store"] == "postgresql://host/db"
+
+
+@pytest.mark.parametrize("layer", ["b{0}: &b{0} [{1}]", "b{0}: &b{0} {{<<: [{1}]}}"])
+def test_a_few_aliases_that_stand_for_billions_of_values_are_refused(
+    layer: str, tmp_path: Path
+) -> None:
+    layers = ["b0: &b0 {x: 1}"]
+    for number in range(1, 10):
+        aliases = ", ".join([f"*b{number - 1}"] * 10)
+        layers.append(layer.format(number, aliases))
+    path = tmp_path / "fit.yaml"
+    path.write_text("\n".join(layers))
+    with pytest.raises(UsageError, match="more than 10,000 values"):
+        read_config(path)
+
+
+def test_an_alias_stands_for_what_it_names(tmp_path: Path) -> None:
+    path = tmp_path / "fit.yaml"
+    path.write_text("models: &models [tiny-bert, tiny-gpt]\nfamilies: *models\n")
+    names = ["tiny-bert", "tiny-gpt"]
+    assert read_config(path) == {"models": names, "families": names}
+
+
+def test_what_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "fit.yaml"
+    path.write_text(f"task: {'[' * 1000}{']' * 1000}\n")
+    with pytest.raises(UsageError, match="too deeply"):
+        read_config(path)

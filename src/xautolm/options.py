@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import (
     BaseModel,
@@ -27,11 +27,15 @@ from pydantic import (
     field_validator,
 )
 
+from xautolm.cells import quoted
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
 from xautolm.records import Budget
 from xautolm.settings import has_password
 from xautolm.vocabulary import Export, Unlabelled, Where
+
+if TYPE_CHECKING:
+    import yaml
 
 SECONDS = {"s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 """Seconds in each unit of a duration."""
@@ -45,6 +49,8 @@ DEFAULT_BUDGET = 30 * 60.0
 """Seconds, where a person gives neither a budget nor a number of trials."""
 SMALLEST_TRIAL = 2**26
 """Bytes (64 MiB) without which no trial runs: Python and torch alone take more."""
+MOST_VALUES = 10_000
+"""Values in a YAML file; a few lines of aliases to aliases can stand for billions."""
 LARGEST_SEED = 2**32 - 1
 """What NumPy's and scikit-learn's generators take."""
 
@@ -406,7 +412,9 @@ def _as_usage_error(error: ValidationError) -> UsageError:
     for item in error.errors():
         name = str(item["loc"][0])
         names_of_options.append(name)
-        problems.append(f"{name}={item['input']!r}: {item['msg'].removeprefix('Value error, ')}")
+        problems.append(
+            f"{name}={quoted(item['input'])}: {item['msg'].removeprefix('Value error, ')}"
+        )
     is_budget = set(names_of_options) <= {"budget", "trials"}
     kind = BudgetError if is_budget else UsageError
     return kind("Options that are not valid.", got="; ".join(problems))
@@ -424,13 +432,43 @@ def yaml_content(path: Path) -> object:
     text = path.read_bytes()
     try:
         node = yaml.compose(text.decode("utf-8"), Loader=yaml.SafeLoader)
+        if _values_in(node, {}) > MOST_VALUES:
+            raise ValueError(
+                f"it has more than {MOST_VALUES:,} values, an alias counted as what it stands for"
+            )
         if isinstance(node, yaml.MappingNode):
             _refuse_repetitions([key.value for key, _ in node.value])
         return yaml.safe_load(text.decode("utf-8"))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    except RecursionError:
+        raise ValueError("it has lists or mappings inside each other too deeply") from None
+    except (yaml.YAMLError, ValueError) as error:
         # YAML reads dates, and 2024-13-45 looks like one. Its own errors show the place on several lines.
         reason = " ".join(str(error).split())
         raise ValueError(reason) from None
+
+
+def _values_in(node: yaml.Node | None, counts: dict[int, int]) -> int:
+    """Return how many values a YAML node holds, an alias counted as what it stands for.
+
+    Args:
+        node: A node; None: that of an empty file.
+        counts: What was counted already, by the identity of nodes, so that an alias takes no time.
+    """
+    identity = id(node)
+    if identity in counts:
+        return counts[identity]
+    # A node may hold itself.
+    counts[identity] = 1
+    total = 1
+    if node is None or isinstance(node.value, str):
+        return total
+    for part in node.value:
+        # A mapping's parts are pairs.
+        pair = part if isinstance(part, tuple) else (part,)
+        for child in pair:
+            total += _values_in(child, counts)
+    counts[identity] = total
+    return total
 
 
 def _refuse_repetitions(keys: Sequence[object]) -> None:

@@ -52,6 +52,8 @@ def layout_cases() -> list[Case]:
         case("JSON Lines with commas at their ends", "a.jsonl", trailing, FINE),
         case("JSON Lines with Unicode's line ends", "a.jsonl", late,
              Read(rows=ROWS, probes={"text": ("It is late\u2028says\x85the courier",)})),
+        case("JSON Lines put one below the other, with marks", "a.jsonl",
+             "".join(f"\ufeff{line}\n" for line in LINES), FINE),
         case("a list named jsonl", "a.jsonl", json.dumps(RECORDS), FINE),
         case("a list", "a.json", json.dumps(RECORDS, indent=1), FINE),
         case("objects one after the other", "a.json", "".join(LINES), FINE),
@@ -93,6 +95,9 @@ def damage_cases() -> list[Case]:
         case("an empty json", "a.json", "", Refused(place="a.json is empty", cure="list of objects")),
         case("an empty list", "a.json", "[]", Refused(place="a.json has no rows")),
         case("a json of blanks", "a.json", "\n \n", Refused(place="a.json is empty", cure="list of objects")),
+        case("nesting that is read and cannot be followed", "a.jsonl",
+             lines_with(7, f'{{"text": "a", "label": "billing", "meta": {"[" * 500}{"]" * 500}}}'),
+             Refused(place="a.jsonl, line 7, column 'meta'", value="too deeply", cure="Remove this column")),
         case("nesting without end", "a.json", "[" * 100_000, Refused(place="a.json", value="not valid JSON")),
     ]  # fmt: skip
 

@@ -109,7 +109,8 @@ def _table_of_lines(lines: Sequence[str], numbers: Sequence[int], place: str) ->
     rows: list[dict[str, Json]] = []
     places: list[int] = []
     for number in numbers:
-        line = lines[number - 1].strip("\r\n")
+        # Each of several files that were put one below the other may begin with a byte order mark.
+        line = lines[number - 1].strip("\r\n").removeprefix("\ufeff")
         where = f"{place}, line {number}"
         for value in _values_of_line(line, where):
             if not isinstance(value, dict):
@@ -188,9 +189,12 @@ def _table_of_values(text: str, place: str) -> pd.DataFrame:
     # The decoder does not pass over blanks by itself.
     blanks = len(text) - len(text.lstrip())
     position = blanks
+    line = 1
+    counted = 0
     while position < len(text):
-        line_ends = text.count("\n", 0, position)
-        line = line_ends + 1
+        # From the object before on: from the beginning, 20,000 objects took ten seconds.
+        line += text.count("\n", counted, position)
+        counted = position
         where = f"{place}, line {line}"
         try:
             value, position = decoder.raw_decode(text, position)

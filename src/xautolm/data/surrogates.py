@@ -11,6 +11,7 @@ from collections.abc import Hashable, Sequence
 import pandas as pd
 
 from xautolm.data.source import place_of
+from xautolm.errors import DataError
 
 
 def has_surrogate(text: str) -> bool:
@@ -49,6 +50,9 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
     Args:
         table: Its index says where a row stands.
         place: Where the table comes from, for the note.
+
+    Raises:
+        DataError: Lists or mappings stand inside each other more deeply than Python can follow.
     """
     changed_columns: dict[str, list[object]] = {}
     # A mapping keeps the order in which rows were met, and counts a row with two damaged cells once.
@@ -61,7 +65,15 @@ def repaired_table(table: pd.DataFrame, place: str) -> tuple[pd.DataFrame, tuple
             continue
         cells = list(series)
         for position, cell in enumerate(cells):
-            if not _is_damaged(cell):
+            try:
+                is_damaged = _is_damaged(cell)
+            except RecursionError:
+                row = place_of(table, table.index[position])
+                raise DataError(
+                    f"{place}, {row}, column {str(column)!r}: objects or lists inside each other too deeply.",
+                    fix="Remove this column, or write what it holds as text.",
+                ) from None
+            if not is_damaged:
                 continue
             cells[position] = repaired_cell(cell)
             place_of_row = table.index[position]

@@ -18,6 +18,7 @@ from xautolm.cells import (
     listed,
     name_of,
     quoted,
+    shortened,
     structure,
     truth,
 )
@@ -132,9 +133,8 @@ class MultilabelClassification(BaseClassification[LabelSet]):
                 fix="Give splits with the same labels.",
             )
         if len(train_names) < 2:
-            raise DataError(
-                "There are fewer than two labels.", got=", ".join(train_names) or "none"
-            )
+            shown = [shortened(name) for name in train_names]
+            raise DataError("There are fewer than two labels.", got=", ".join(shown) or "none")
 
     def notes(self, rows: Sequence[Row]) -> list[str]:
         """Return which labels training shows once only, and that no row has several, if so."""

@@ -93,7 +93,7 @@ class TextClassification(BaseClassification[str]):
         counts = Counter(train) + Counter(validation)
         if len(counts) < 2:
             raise DataError(
-                "There is only one class, so there is nothing to learn.", got=repr(train[0])
+                "There is only one class, so there is nothing to learn.", got=quoted(train[0])
             )
         single = sorted(label for label, count in counts.items() if count == 1)
         if single:
