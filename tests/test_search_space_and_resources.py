@@ -7,9 +7,11 @@ import pytest
 
 from xautolm.data import prepare
 from xautolm.errors import SpaceError, UnknownNameError
+from xautolm.limits import LEAST_PROBE_ROWS, probe_rows
 from xautolm.memory import SOFT_SHARE
 from xautolm.methods import METHODS
 from xautolm.methods.probe import LARGEST_SAMPLE
+from xautolm.options import FitOptions
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -20,7 +22,12 @@ from xautolm.records import (
     ModelCard,
     SystemProfile,
 )
-from xautolm.resources import ResourceModel
+from xautolm.resources import (
+    BF16_TRAINING_SPEEDUP,
+    CPU_EFFICIENCY,
+    READING_EFFICIENCY,
+    ResourceModel,
+)
 from xautolm.search_space import (
     build_space,
     data_needs,
@@ -372,6 +379,73 @@ def test_a_probe_of_large_data_takes_no_longer_than_its_sample(
         return model.predict(configured(space)).first_result_seconds
 
     assert seconds(10 * LARGEST_SAMPLE) == seconds(LARGEST_SAMPLE) > seconds(LARGEST_SAMPLE // 2)
+
+
+def test_passes_that_keep_nothing_for_gradients_are_quicker_than_those_of_trainings(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    card = ZOO.things["minilm-l6"]
+
+    def epoch_seconds(system: SystemProfile, method: str, **values: object) -> float:
+        space = build_space("default", TASK, [card], [], profile, system)
+        model = ResourceModel({card.name: card}, profile, system, TASK.forms)
+        fixed = {"method": method, "max_length": 64, **values}
+        return model.predict(configured(space, **fixed)).epoch_seconds
+
+    probe, full = (epoch_seconds(machine, method) for method in ("probe.v1", "full.v1"))
+    # Three passes against one, each at less than half of the speed.
+    assert full / probe == pytest.approx(3 * READING_EFFICIENCY / CPU_EFFICIENCY, rel=0.1)
+    with_bf16 = replace(machine, bf16_speedup=2.0)
+    assert epoch_seconds(with_bf16, "probe.v1") == pytest.approx(probe / 2)
+    in_bf16 = epoch_seconds(with_bf16, "full.v1", precision="bf16")
+    assert in_bf16 == pytest.approx(full / BF16_TRAINING_SPEEDUP)
+
+
+def test_the_first_probe_of_large_data_takes_a_tenth_of_the_time(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    card = ZOO.things["minilm-l6"]
+    large = replace(profile, train_examples=50_000, validation_examples=1_000)
+    space = build_space("default", TASK, [card], [], large, machine)
+    model = ResourceModel({card.name: card}, large, machine, TASK.forms)
+    probe = configured(space, method="probe.v1")
+
+    def seconds(rows: int) -> float:
+        return replace(model, probe_rows=rows).predict(probe).first_result_seconds
+
+    rows = probe_rows(FitOptions(budget="5m"), model, space)
+    assert rows is not None and LEAST_PROBE_ROWS <= rows < LARGEST_SAMPLE
+    assert seconds(rows) <= 30 < seconds(2 * rows)
+    # A score of fewer rows would say nothing.
+    assert (probe_rows(FitOptions(budget="10s"), model, space) or 0) >= LEAST_PROBE_ROWS
+    by_trial_limit = FitOptions(budget="5m", trial_time_limit="30s")
+    assert (probe_rows(by_trial_limit, model, space) or 0) < rows
+    assert probe_rows(FitOptions(budget="10h"), model, space) is None
+    assert probe_rows(FitOptions(trials=10), model, space) is None
+
+
+def test_small_data_is_probed_whole_whatever_the_time(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    card = ZOO.things["minilm-l6"]
+    space = build_space("default", TASK, [card], [], profile, machine)
+    model = ResourceModel({card.name: card}, profile, machine, TASK.forms)
+    options = FitOptions(budget="1m", trial_time_limit="2s")
+    assert probe_rows(options, model, space) is None
+
+
+def test_part_of_an_epoch_over_large_data_is_some_thousand_rows(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    card = ZOO.things["minilm-l6"]
+    large = replace(profile, train_examples=1_000_000)
+    space = build_space("default", TASK, [card], ["full"], large, machine)
+    model = ResourceModel({card.name: card}, large, machine, TASK.forms)
+    training = configured(space)
+    estimate = model.predict(training)
+    a_hundredth = Limits(seconds=3.0 + estimate.validation_seconds + estimate.epoch_seconds / 100)
+    assert model.obstacle(training, a_hundredth)
+    assert not model.obstacle(training, a_hundredth, 1 / 3)
 
 
 def test_a_part_of_the_rows_takes_its_part_of_the_time(

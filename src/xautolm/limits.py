@@ -12,12 +12,18 @@ from xautolm.methods import METHODS
 from xautolm.options import FitOptions
 from xautolm.records import Configuration, Limits, Machines, Place, SystemProfile
 from xautolm.resources import ResourceModel, reason_against_division
-from xautolm.search_space import default_configurations
+from xautolm.search_space import default_configurations, is_cut, methods_by_model
 from xautolm.space import Space
 from xautolm.vocabulary import DeviceKind, Where
 
 TRIAL_SHARE = 1 / 3
 """Share of the time budget that one trial may use, where no limit is given."""
+PROBE_SHARE = 0.1
+"""Share of the time budget that the first probe may take: it is the first answer, and everything builds on it."""
+LEAST_PROBE_ROWS = 2_000
+"""Training rows that a probe is fitted to in any case, where there are as many."""
+PROBE_ROWS_PER_CLASS = 10
+"""Further rows for data of very many classes."""
 MEMORY_SHARE = 0.9
 """Share of the machine's memory that trials may use, where no limit is given."""
 OTHERS_SHARE = 0.1
@@ -125,6 +131,56 @@ def trial_limits(
     if asked is not None:
         gpu = min(gpu, asked)
     return Limits(seconds=seconds, memory=host, gpu_memory=gpu)
+
+
+def probe_rows(options: FitOptions, resources: ResourceModel, space: Space) -> int | None:
+    """Return how many training rows probes are fitted to at most, so that the first does not take much of the time.
+
+    The number is a half, a quarter, ... of what a probe takes otherwise: a search that is resumed on a machine that
+    measures a little faster comes to the same.
+
+    Args:
+        options: What the user asked for.
+        resources: Predicts what configurations need.
+        space: Of the search.
+
+    Returns:
+        None for all that the method takes.
+    """
+    seconds = _probe_seconds(options)
+    cards = [resources.cards[model] for model in methods_by_model(space)]
+    probes = []
+    for default in default_configurations(space):
+        # Cut bodies are probed last, and would make the first look quicker than it is.
+        is_whole = not is_cut(resources.cards[default.model], cards)
+        if METHODS.get(default.method).most_training_rows and is_whole:
+            probes.append(default)
+    if seconds is None or not probes:
+        return None
+    cheapest = min(probes, key=lambda probe: resources.predict(probe).first_result_seconds)
+    sample = METHODS.get(cheapest.method).most_training_rows or 0
+    profile = resources.profile
+    least = max(LEAST_PROBE_ROWS, PROBE_ROWS_PER_CLASS * profile.classes)
+    rows = min(profile.train_examples, sample)
+    whole = rows
+    while rows // 2 >= least:
+        limited = replace(resources, probe_rows=rows)
+        if limited.predict(cheapest).first_result_seconds <= seconds:
+            break
+        rows //= 2
+    return rows if rows < whole else None
+
+
+def _probe_seconds(options: FitOptions) -> float | None:
+    """Return how long the first probe may take; None where no time was limited."""
+    allowances = []
+    budget = options.spending.seconds
+    if budget is not None:
+        allowances.append(PROBE_SHARE * budget)
+    if options.trial_time_limit is not None:
+        # Predictions are off by as much before anything was measured.
+        allowances.append(options.trial_time_limit / 2)
+    return min(allowances, default=None)
 
 
 def opening_limits(options: FitOptions, limits: Limits) -> Limits:

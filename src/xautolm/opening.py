@@ -9,7 +9,7 @@ from functools import partial
 from xautolm.methods import METHODS
 from xautolm.objectives import Objective
 from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
-from xautolm.search_space import default_configurations, methods_by_model
+from xautolm.search_space import default_configurations, is_cut, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import TRAIN_SHARE, without_rung
 from xautolm.vocabulary import Origin
@@ -89,15 +89,8 @@ class Opening:
 
         On its own it is quicker and hardly ever better: it is probed once the whole body has given its best.
         """
-        card = self.cards[model]
-        if not card.kept_layers:
-            return False
-        for name in methods_by_model(self.space):
-            body = self.cards[name]
-            # The same checkpoint, of which more is kept.
-            if body.path == card.path and body.layers > card.layers:
-                return True
-        return False
+        others = [self.cards[name] for name in methods_by_model(self.space)]
+        return is_cut(self.cards[model], others)
 
     def after_probes(
         self,

@@ -593,6 +593,8 @@ class TrialSpec:
     """Whether what is trained is stored in bfloat16 with the optimizer's state, since float32 would not fit."""
     measures_latency: bool = False
     """Whether the trained model is asked for single texts, because the search minimises the time that this takes."""
+    probe_rows: int | None = None
+    """Training rows that a probe is fitted to at most; None for all that its method takes."""
     devices: tuple[str, ...] = ()
     """Where a model is divided over several devices: UUIDs of the GPUs, or `cpu` for each process; else empty."""
     rank: int = 0

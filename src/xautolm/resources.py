@@ -16,7 +16,7 @@ from xautolm.memory import (
     memory_needs,
     reading_layers,
 )
-from xautolm.methods import METHODS
+from xautolm.methods import METHODS, Method
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -27,6 +27,7 @@ from xautolm.records import (
     ModelCard,
     SystemProfile,
     TrialOutcome,
+    Values,
     as_float,
     as_int,
 )
@@ -36,7 +37,11 @@ from xautolm.time_ratios import TimedKind, TimeRatio, correction_of
 from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Quantization
 
 CPU_EFFICIENCY = 0.4
-"""Share of a large matrix product's speed that training reaches on processors."""
+"""Share of a large matrix product's speed that trainings reach on processors."""
+BF16_TRAINING_SPEEDUP = 1.4
+"""How many times faster a processor trains in bfloat16, where that is offered: measured 1.2 to 1.8."""
+READING_EFFICIENCY = 1.0
+"""The same of passes that keep nothing for gradients: by the probes of the table of real trials, 1.05."""
 GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU that could not be measured, in 10^9 operations per second."""
 FEATURE_BATCH = 32
@@ -52,6 +57,9 @@ LEAST_OF_PREDICTED = 0.95
 """Share of the predicted memory that a trial must fit into to be tried. Of the 418 trials of the table on a processor,
 whose limits are tight, all of it refuses 52 that ran and 39 that lacked memory; this share refuses 2 and 23
 (docs/experiments.md, "What is foreseen of trials")."""
+ENOUGH_ROWS = 4_000
+"""Training rows on which a part of an epoch is worth its trial, however large the data is: whole trainings are often on
+no more."""
 UNPREDICTABLE = (KeyError, ValueError, ArithmeticError, UnknownNameError)
 """Raised where a configuration of another space lacks what a prediction needs, or has it as something else."""
 UNLIMITED = Limits()
@@ -101,6 +109,8 @@ class ResourceModel:
     """Over how many each model that is trained is to be divided; None for as few as it fits on."""
     ratios: list[TimeRatio] = field(default_factory=list)
     past_ratios: list[TimeRatio] = field(default_factory=list)
+    probe_rows: int | None = None
+    """Training rows that probes of this search are fitted to at most; None for all that their method takes."""
     corrections: dict[tuple[TimedKind, int, int], float] = field(default_factory=dict, init=False)
     """Of predictions of time that were asked for, by kind and by how many ratios there were."""
 
@@ -127,7 +137,7 @@ class ResourceModel:
             configuration, has_masters=has_masters, recomputes=recomputes
         )
         correction = self._correction(configuration, devices)
-        train *= correction
+        train *= correction * self._share_of_sample(METHODS.get(configuration.method))
         validation *= correction
         memory = self._memory(configuration, has_masters=has_masters, devices=devices)
         # A method without epochs looks at each text once.
@@ -179,12 +189,22 @@ class ResourceModel:
             )
             return job.seconds(speed)
 
-        pass_seconds = operations / self._speed()
+        reading = operations / self._reading_speed(form)
+        validation = self.profile.validation_examples * form.validation_passes * reading
+        if not method.trains_by_gradient:
+            return examples * reading, validation
         # A backward pass costs two forward passes: gradients of the activations, and of the weights.
         passes = 1 + 2 * method.backward_share(card, values)
-        train = examples * passes * pass_seconds
-        validation = self.profile.validation_examples * form.validation_passes * pass_seconds
+        train = examples * passes * (operations / self._training_speed(values))
         return train, validation
+
+    def _share_of_sample(self, method: Method) -> float:
+        """Return the share that this search lets a method read of the training rows that it would look at."""
+        if method.most_training_rows is None or self.probe_rows is None:
+            return 1.0
+        rows = min(self.profile.train_examples, method.most_training_rows)
+        # A method that looks at no row is not made quicker.
+        return min(1.0, self.probe_rows / rows) if rows else 1.0
 
     def _memory(
         self, configuration: Configuration, *, has_masters: bool, devices: int
@@ -245,7 +265,7 @@ class ResourceModel:
             return None
         if not _are_alike(experience.system, self.system):
             return None
-        return replace(self, profile=experience.data, ratios=[])
+        return replace(self, profile=experience.data, ratios=[], probe_rows=None)
 
     def _ratio(
         self, configuration: Configuration, outcome: TrialOutcome, limits: Limits
@@ -301,7 +321,7 @@ class ResourceModel:
         Args:
             configuration: The configuration.
             limits: Of the trial.
-            epochs: How much of the first epoch must fit, besides one evaluation.
+            epochs: How much of the first epoch must fit, besides one evaluation; of a part, `ENOUGH_ROWS` do.
         """
         if self.devices_asked is not None:
             reason = reason_against_division(configuration, self.devices_asked)
@@ -316,6 +336,9 @@ class ResourceModel:
             return f"{FailureKind.OUT_OF_MEMORY}: needs about {needed:.1f} GB of {available:.1f} GB"
         if limits.seconds is None:
             return ""
+        if epochs < 1:
+            rows = self.profile.train_examples * trained_share(configuration.values)
+            epochs = min(epochs, ENOUGH_ROWS / max(rows, 1))
         first_result_seconds = estimate.first_result_seconds
         left_out_seconds = (1 - epochs) * estimate.epoch_seconds
         seconds = first_result_seconds - left_out_seconds
@@ -458,13 +481,32 @@ class ResourceModel:
         """Return what a trial may use on the device, in bytes: the limit given, or what the device has."""
         return memory_within(limits, self.system)
 
-    def _speed(self) -> float:
-        """Return the assumed speed in operations per second, of a GPU that was not measured."""
+    def _training_speed(self, values: Values) -> float:
+        """Return the assumed speed of a training in operations per second; values are those of its configuration."""
         if self.system.device != DeviceKind.CPU:
             return GPU_GFLOPS * 1e9
-        # What was measured is a large matrix product; training reaches a share of that, and trials at once share it.
-        product_speed = self.system.gflops * 1e9
-        return product_speed * CPU_EFFICIENCY * self.threads_share
+        speed = self._product_speed() * CPU_EFFICIENCY
+        if values.get("precision") == Precision.BFLOAT16:
+            speed *= BF16_TRAINING_SPEEDUP
+        return speed
+
+    def _reading_speed(self, form: Form) -> float:
+        """Return the assumed speed of passes that keep nothing for gradients, in operations per second."""
+        if self.system.device != DeviceKind.CPU:
+            return GPU_GFLOPS * 1e9
+        # Words are said one after the other, which is no quicker than a training.
+        if form.says_words:
+            return self._product_speed() * CPU_EFFICIENCY
+        speed = self._product_speed() * READING_EFFICIENCY
+        # Chosen wherever it pays, unlike a training's precision, which is a parameter.
+        if self.system.computes_in_bf16:
+            speed *= self.system.bf16_speedup
+        return speed
+
+    def _product_speed(self) -> float:
+        """Return how fast a trial multiplies large matrices on this processor, in operations per second."""
+        # Trials that run at once share it.
+        return self.system.gflops * 1e9 * self.threads_share
 
 
 def _operations_forward(card: ModelCard, form: Form, length: float) -> float:

@@ -20,6 +20,7 @@ from xautolm.limits import (
     fitting_models,
     most_devices,
     parallel_trials,
+    probe_rows,
     trial_limits,
 )
 from xautolm.metrics import direction_note, metric_named, offered_metrics
@@ -189,6 +190,10 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
         devices_asked=options.devices_per_trial,
     )
     space = _space(options, task, cards, dataset, system)
+    resources.probe_rows = probe_rows(options, resources, space)
+    if resources.probe_rows is not None:
+        note = _note_on_probes(resources.probe_rows, dataset)
+        dataset = replace(dataset, notes=(*dataset.notes, note))
     cheapest = resources.cheapest(default_configurations(space))
     limits = trial_limits(own_options, system, cheapest.seconds, machines.places)
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
@@ -210,6 +215,12 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
         folder=folder,
         required=required,
     )
+
+
+def _note_on_probes(rows: int, dataset: Dataset) -> str:
+    """Return that probes do not look at all training rows, for a person."""
+    whole = dataset.profile.train_examples
+    return f"probes look at {rows:,} of {whole:,} training rows, so that the first takes little of the time"
 
 
 def _wanted_models(options: FitOptions, folder: RunFolder) -> tuple[str, ...]:

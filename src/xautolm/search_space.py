@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -276,6 +276,14 @@ def methods_by_model(space: Space) -> dict[str, tuple[str, ...]]:
         assert choice_of_method.name == "method"
         methods[model] = choice_of_method.options
     return methods
+
+
+def is_cut(card: ModelCard, others: Iterable[ModelCard]) -> bool:
+    """Return whether a body is another one without its top layers."""
+    if not card.kept_layers:
+        return False
+    # The same checkpoint, of which more is kept.
+    return any(other.path == card.path and other.layers > card.layers for other in others)
 
 
 def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list[Configuration]:

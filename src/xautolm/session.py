@@ -276,6 +276,7 @@ class Session:
             import_folders=import_folders(self.info.metrics),
             computes_in_bf16=scenario.system.computes_in_bf16,
             measures_latency=scenario.measures_latency,
+            probe_rows=resources.probe_rows,
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:

@@ -10,6 +10,7 @@ from xautolm.data import Dataset, prepare
 from xautolm.data.demo import support_tickets
 from xautolm.data.splits import made_validation
 from xautolm.data.stratify import stratified_sample
+from xautolm.data.usable import LARGEST_VALIDATION
 from xautolm.errors import DataError, UsageError
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
@@ -54,6 +55,20 @@ def test_max_train_is_proportional_and_shrinks_a_made_validation_split() -> None
     found = prepared(table, max_train=200)
     assert len(found.train) <= 200 and 30 <= len(found.validation) <= 60
     assert set(found.train["label"]) == set(table["label"])
+
+
+def test_a_made_validation_split_of_large_data_is_no_larger_than_scores_need() -> None:
+    texts = [f"text {number}" for number in range(40_000)]
+    few = pd.DataFrame({"text": texts, "label": ["a", "b"] * 20_000})
+    found = prepared(few)
+    assert len(found.validation) == LARGEST_VALIDATION
+    assert len(found.train) == 40_000 - LARGEST_VALIDATION
+    # Each of very many classes is validated by more than a row all the same.
+    many = pd.DataFrame(
+        {"text": texts, "label": [f"c{number % 2_000}" for number in range(40_000)]}
+    )
+    counts = prepared(many).validation["label"].value_counts()
+    assert len(counts) == 2_000 and counts.min() >= 3
 
 
 def test_the_fingerprint_knows_content_only(tickets: pd.DataFrame, tmp_path: Path) -> None:

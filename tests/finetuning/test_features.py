@@ -103,7 +103,7 @@ def test_features_are_those_of_each_text_alone(asked: Asked) -> None:
 def test_only_sampled_rows_go_through_the_body(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(computed, "sampled_rows", lambda count: np.array([3, 7, 40]))
+    monkeypatch.setattr(computed, "sampled_rows", lambda count, most: np.array([3, 7, 40]))
     features = asked.features(MEAN)
     assert sorted(features.train.rows) == [3, 7, 40] and len(features.train.values) == 3
     assert len(features.validation.rows) == len(asked.tokens["validation"])

@@ -171,3 +171,5 @@ def test_a_sample_of_many_rows_is_the_same_for_all_trials() -> None:
     rows = sampled_rows(1_000_000)
     assert len(rows) == LARGEST_SAMPLE == len(set(rows)) and rows.max() > 900_000
     assert np.array_equal(rows, sampled_rows(1_000_000))
+    assert len(sampled_rows(1_000_000, 2_000)) == 2_000
+    assert len(sampled_rows(1_000, 2_000)) == 1_000

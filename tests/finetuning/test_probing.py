@@ -54,6 +54,17 @@ def test_a_probe_answers_from_its_folder_as_it_was_scored(
     assert outcome.metrics["f1_macro"] > 0.6
 
 
+def test_a_probe_looks_at_no_more_rows_than_the_search_has_time_for(
+    order: Order, folder: Path
+) -> None:
+    spec = replace(order("minilm-l6", "probe", rows=400, pooling="own"), probe_rows=100)
+    outcome = run(spec, folder)
+    rows = len(pd.read_parquet(Path(spec.data) / "train.parquet"))
+    # As of a training, of which part of an epoch was run.
+    assert outcome.history[-1]["epoch"] == pytest.approx(100 / rows)
+    assert outcome.metrics["f1_macro"] > 0.5
+
+
 def test_the_familys_own_pooling_is_a_plain_pipeline(order: Order, folder: Path) -> None:
     spec = order("minilm-l6", "probe", rows=400, pooling="own")
     run(spec, folder)

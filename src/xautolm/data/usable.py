@@ -20,6 +20,10 @@ from xautolm.vocabulary import Split
 
 VALIDATION_SHARE = 0.2
 """Share of the data that becomes the validation split where none is given."""
+LARGEST_VALIDATION = 5_000
+"""Rows of a made validation split at most: every trial answers them, and their scores are certain to about .006."""
+VALIDATION_ROWS_PER_STRATUM = 4
+"""Further rows where there are very many classes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +148,10 @@ def _make_validation(train: pd.DataFrame, needs: Needs, max_train: int | None, s
     for keys in possible_keys(train, needs.inputs):
         row_keys = keys.of(train)
         distinct = len(set(row_keys))
-        size = round(VALIDATION_SHARE * distinct)
+        different_strata = len(set(chain.from_iterable(strata)))
+        largest = max(LARGEST_VALIDATION, VALIDATION_ROWS_PER_STRATUM * different_strata)
+        share = min(VALIDATION_SHARE, largest / len(train))
+        size = round(share * distinct)
         most_rows = len(train)
         if max_train is not None:
             # Beside `max_train` training rows, the validation rows have their share of both together.

@@ -83,6 +83,7 @@ def split_features(
     head: LinearHead,
     tokenizer: PreTrainedTokenizerBase,
     tokens: DatasetDict,
+    probe_rows: int | None = None,
 ) -> SplitFeatures:
     """Return the features of the training and validation split, computing them if no trial has yet.
 
@@ -93,12 +94,13 @@ def split_features(
         head: Of the model, opened.
         tokenizer: The model's.
         tokens: The tokenised splits.
+        probe_rows: Training rows that are looked at; None for all that a probe takes.
     """
     body = _Body(head=head, tokenizer=tokenizer)
     # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
     train_count = len(tokens[Split.TRAIN])
     validation_count = len(tokens[Split.VALIDATION])
-    train_rows = sampled_rows(train_count)
+    train_rows = sampled_rows(train_count, probe_rows)
     rows = {Split.TRAIN: train_rows, Split.VALIDATION: np.arange(validation_count)}
 
     started = time.monotonic()

@@ -267,17 +267,19 @@ def feature_scale(features: np.ndarray) -> np.ndarray:
     return np.asarray(scale)
 
 
-def sampled_rows(count: int) -> np.ndarray:
+def sampled_rows(count: int, most: int | None = None) -> np.ndarray:
     """Return the positions of the training rows that probes are fitted to: the same for all trials of a run.
 
     Args:
         count: Of the training rows.
+        most: How many the search has time for; None for all that a probe takes.
     """
-    if count <= LARGEST_SAMPLE:
+    size = min(count, most or LARGEST_SAMPLE, LARGEST_SAMPLE)
+    if size == count:
         return np.arange(count)
     # Always seed 0: trials with other seeds share the features.
     generator = np.random.default_rng(0)
-    drawn = generator.choice(count, LARGEST_SAMPLE, replace=False)
+    drawn = generator.choice(count, size, replace=False)
     return np.sort(drawn)
 
 

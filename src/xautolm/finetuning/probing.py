@@ -25,7 +25,14 @@ from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
 from xautolm.finetuning.model import bare_model, precision_of_passes, weights_type
 from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.prepared import PreparedTrial
-from xautolm.finetuning.probe import Examples, Judge, Probe, Regression, fit_probe
+from xautolm.finetuning.probe import (
+    Examples,
+    Judge,
+    Probe,
+    Regression,
+    fit_probe,
+    sampled_rows,
+)
 from xautolm.finetuning.tokens import loaded, tokens_folder
 from xautolm.metrics import metric_named
 from xautolm.records import BODY_SECONDS, Answering, TrialOutcome, TrialSpec
@@ -62,8 +69,15 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     # Before the model is written: a trial's time is that of training and validation, and nothing else.
     evaluation_time = time.monotonic() - started - trial.loading.seconds
 
-    # The body has read the rows once, as in an epoch.
-    history = {"epoch": 1.0, "seconds": evaluation_time, BODY_SECONDS: features.seconds, **metrics}
+    # The body has read the rows once, as in an epoch, or as many as the search has time for.
+    read_rows = len(features.train.rows)
+    whole_sample = sampled_rows(len(trial.tokens[Split.TRAIN]))
+    history = {
+        "epoch": read_rows / len(whole_sample),
+        "seconds": evaluation_time,
+        BODY_SECONDS: features.seconds,
+        **metrics,
+    }
     write_probe(probe, head, features, trial, TrialFolder(folder).model)
     return TrialOutcome(
         status=TrialStatus.COMPLETE,
@@ -212,7 +226,9 @@ def probe_of(
     is_bf16 = spec.computes_in_bf16 or weights_type(spec) is torch.bfloat16
     passes = arithmetic(spec.device, is_bf16=is_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
-        features = split_features(source, readout, spec.card, head, trial.tokenizer, trial.tokens)
+        features = split_features(
+            source, readout, spec.card, head, trial.tokenizer, trial.tokens, spec.probe_rows
+        )
 
     # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
     has_bias = readout.pooling is Pooling.MEAN or head.has_bias
