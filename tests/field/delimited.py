@@ -144,6 +144,8 @@ def dialect_cases() -> list[Case]:
     nul = plain.replace("Ticket 7 is", "Ticket 7\x00is")
     marked = f"{plain}\ufeff{plain}"
     drawn = " text | label\n------+-------\n" + unquoted(table(), "|").split("\n", 1)[1]
+    padded = "\n".join(f" {text} | {label:10}" for text, label in tickets())
+    counted = f" text | label\n------+-------\n{padded}\n({ROWS} rows)\n\n"
     headless = "text\n" + plain.split("\n", 1)[1]
     hollow = plain.replace("\n", ",,\n")
     return [
@@ -188,6 +190,8 @@ def dialect_cases() -> list[Case]:
              Read(rows=2 * ROWS, classes=CLASSES, notes=("repetitions of the header left out: 1",))),
         case("line of dashes below the header", "a.txt", drawn,
              Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)}, notes=("line of dashes",))),
+        case("a table as PostgreSQL's client draws it", "a.txt", counted, Read(
+            rows=ROWS, classes=CLASSES, probes={"text": (PROBE,), "label": ("account",)}, notes=("line of dashes",))),
         case("dashes for a text and its label", "a.tsv", plain.replace(",", "\t").replace("\n", "\n---\t--\n", 1),
              Read(rows=ROWS, classes=CLASSES, notes=("line 2 has '--'",))),
         case("sign of DOS at the end", "a.csv", f"{plain}\x1a", FINE),

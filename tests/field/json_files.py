@@ -30,6 +30,7 @@ def layout_cases() -> list[Case]:
             "common_examples": [{"text": r["text"], "intent": r["label"]} for r in RECORDS]
         }
     }
+    bunch = {"data": list(table()["text"]), "label": list(table()["label"])}
     nested = "\n".join(
         json.dumps({"data": {"text": r["text"]}, "annotation": {"label": r["label"]}})
         for r in RECORDS
@@ -66,6 +67,7 @@ def layout_cases() -> list[Case]:
         case("pandas, index", "a.json", table().to_json(orient="index"), FINE),
         case("pandas, table", "a.json", table().to_json(orient="table"), FINE),
         case("columns of lists", "a.json", json.dumps(table().to_dict("list")), FINE),
+        case("columns of lists, one of them called data", "a.json", json.dumps(bunch), FINE, text="data"),
         case("Rasa's examples", "a.json", json.dumps(rasa), FINE),
         case("objects inside each row", "a.jsonl", nested, FINE),
         case("names that differ between rows", "a.jsonl", differing, FINE),

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Mapping, Sequence
 
 import pandas as pd
 
-from xautolm.cells import is_missing, items_of, quoted
+from xautolm.cells import is_missing, items_of, quoted, structure
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
@@ -183,8 +183,9 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
     values: dict[tuple[str, str], str] = {}
     is_wrapped = False
     for place, cell in zip(table.index, table[column], strict=True):
-        choices = _choices(cell)
-        if choices is not cell:
+        content = _printed_objects(cell)
+        choices = _choices(content)
+        if choices is not content:
             is_wrapped = True
         items = items_of(choices)
         objects = choices if items is None else items
@@ -257,6 +258,20 @@ def _check_same_always(content: object, values: dict[tuple[str, str], str], wher
                     got=f"{usual} and {shown}",
                     fix="If it says which labels a row has, give only those; no task here labels parts of a text.",
                 )
+
+
+def _printed_objects(cell: object) -> object:
+    """Return the object, or the list of objects, whose names a text spells; any other cell as it is.
+
+    A frame with such labels is written so to CSV.
+    """
+    # Looked at before it is read, since most cells are plain texts.
+    if not isinstance(cell, str) or not cell.startswith(("{", "[{")):
+        return cell
+    value = structure(cell)
+    if _names_of_objects(value) is None:
+        return cell
+    return value
 
 
 def _choices(cell: object) -> object:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pandas as pd
 
@@ -26,6 +27,8 @@ INVISIBLE = " \t\r\n\xa0\u200b\ufeff"
 RULE = re.compile(r"[|+]?(?: *:?-{3,}:? *[|+])+(?: *:?-{3,}:? *)?\s*")
 """The line below the header of a table that is drawn with characters, as in Markdown and by database clients. Without a
 sign between columns, dashes may be a row: a text or a label that is not there."""
+ROW_COUNT = re.compile(r"\(\d+ rows?\)\s*")
+"""The line below a table that PostgreSQL's client draws."""
 RULE_NOTE = "the line of dashes below the header is no row"
 SHOWN = 200
 """Characters of a list of column names that a message shows."""
@@ -73,6 +76,8 @@ def read_delimited(
         notes.append(f"a {SEPARATORS[separator]} taken as what separates columns")
     if is_drawn:
         notes.append(RULE_NOTE)
+        # The blanks beside the bars are drawn, too.
+        records = _without_padding(records)
     table, row_notes = _as_table(records, place, every_row)
     return table, [*notes, *row_notes]
 
@@ -85,9 +90,22 @@ def _has_rule(lines: Lines) -> bool:
     return header.count("|") == rule.count("|") + rule.count("+")
 
 
+def _without_padding(records: Sequence[Record]) -> list[Record]:
+    """Return records without blanks at the ends of their cells."""
+    bare: list[Record] = []
+    for record in records:
+        cells = [cell.strip() for cell in record.cells]
+        bare.append(replace(record, cells=cells))
+    return bare
+
+
 def _without_rule(lines: Lines) -> Lines:
-    """Return lines of which the second is blank, so that the others keep their numbers."""
+    """Return lines of which the second is blank, so that the others keep their numbers; a count of rows is left out."""
     header, _, *rows = lines.texts
+    while rows and not rows[-1].strip():
+        rows.pop()
+    if rows and ROW_COUNT.fullmatch(rows[-1]):
+        rows.pop()
     return Lines(texts=[header, "\n", *rows], first=lines.first)
 
 

@@ -288,11 +288,16 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
         return _rows_of_object(rasa_data, place)
     if isinstance(document.get("common_examples"), list):
         return document["common_examples"]
+    column_rows = _rows_of_columns(document)
     # The usual name first, where several lists stand in one object.
     for name in LISTS_OF_ROWS:
-        if isinstance(document.get(name), list):
-            return document[name]
-    column_rows = _rows_of_columns(document)
+        rows = document.get(name)
+        if not isinstance(rows, list):
+            continue
+        holds_objects = any(isinstance(row, dict) for row in rows)
+        # A column of texts may have such a name too.
+        if holds_objects or column_rows is None:
+            return rows
     if column_rows is not None:
         return column_rows
     # Only the first names, since there may be thousands.

@@ -184,8 +184,10 @@ def _have_spaces_before_quotes(records: Sequence[Record]) -> bool:
     spaced = 0
     for record in rows:
         for cell in record.cells:
+            if not cell.startswith(" "):
+                continue
             text = cell.strip()
-            if cell.startswith(" ") and len(text) > 1 and text[0] == text[-1] == '"':
+            if len(text) > 1 and text[0] == text[-1] == '"':
                 spaced += 1
                 break
     return spaced > QUOTED_SHARE * len(rows)
