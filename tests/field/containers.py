@@ -119,6 +119,8 @@ def compressed_cases() -> list[Case]:
         case("zip of a picture", "a.zip", archive(cat__png=b"x"), Refused(place="cat.png", cure=".csv")),
         case("gzip cut off", "a.csv.gz", gzip.compress(CSV)[:-60], Refused(place="a.csv.gz", cure="cut off")),
         case("zip cut off", "a.zip", archive(a__csv=CSV)[:-60], Refused(place="a.zip", cure="cut off")),
+        case("zip without its beginning", "a.zip", archive(a__csv=CSV)[40:],
+             Refused(place="a.zip", value="cannot be unpacked", cure="cut off")),
         case("csv named gz", "a.csv.gz", CSV, Refused(place="a.csv.gz", value="gzip", cure="take .gz off its name")),
         case("csv named zst", "a.csv.zst", CSV, Refused(place="a.csv.zst", value="ZSTD", cure="take .zst off")),
         case("zstd named gz", "a.csv.gz", zstandard, FINE),

@@ -6,6 +6,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import zipfile
 import zlib
 from collections.abc import Callable, Collection, Mapping
@@ -73,6 +74,9 @@ DAMAGES_OF_ARCHIVES = (
     EOFError,
     # Of bzip2.
     OSError,
+    # A place before the beginning, as where a part is missing, or a name that is no text.
+    ValueError,
+    struct.error,
     # A password, and a compression that Python does not know.
     RuntimeError,
     NotImplementedError,
