@@ -151,6 +151,8 @@ def parquet_cases() -> list[Case]:
         case("arrow file", "a.arrow", arrow(stream=False), FINE),
         case("feather", "a.feather", arrow(stream=False), FINE),
         case("arrow cut off", "a.arrow", arrow(stream=False)[:200], Refused(place="a.arrow", cure="cut off")),
+        case("arrow with damaged notes of pandas", "a.arrow", arrow(stream=False).replace(b'"columns"', b'"column\n"'),
+             Refused(place="a.arrow", value="not a readable Arrow file", cure="again")),
         case("arrow named parquet", "a.parquet", arrow(stream=False), Refused(value="an Arrow file", cure=".arrow")),
         case("parquet, two columns of one name", "a.parquet", same_names(),
              Refused(place="a.parquet", value="'label'", cure="Rename or remove")),

@@ -215,9 +215,11 @@ def _arrow(content: Content) -> Tables:
         else:
             arrow = ipc.open_stream(buffer).read_all()
         check_column_names(pd.DataFrame(columns=arrow.column_names), content.place)
+        # What pandas notes in a file may be damaged, too.
+        table = arrow.to_pandas()
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _not_readable("Arrow", content.place, error) from None
-    return _table_of_arrow(arrow.to_pandas(), arrow.schema.metadata), []
+    return _table_of_arrow(table, arrow.schema.metadata), []
 
 
 def _not_readable(kind: str, place: str, error: Exception) -> DataError:
