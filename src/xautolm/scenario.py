@@ -174,26 +174,23 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     dataset = replace(dataset, notes=(*dataset.notes, *notes))
 
     cards_by_name = {card.name: card for card in cards}
-    # Of several machines, each shares its memory and its cores among the trials that it runs, not among all.
     own_options = options
     if machines.at_once is not None:
+        # Of several machines, each shares its memory and its cores among the trials that it runs, not among all.
         own_options = options.model_copy(update={"parallel": machines.at_once})
-    # Trials that run at once share the processor.
-    threads_share = 1 / parallel_trials(own_options, system)
     resources = ResourceModel(
         cards_by_name,
         dataset.profile,
         system,
         forms=task.forms,
-        threads_share=threads_share,
+        # Trials that run at once share the processor.
+        threads_share=1 / parallel_trials(own_options, system),
         most_devices=dividable,
         devices_asked=options.devices_per_trial,
     )
     space = _space(options, task, cards, dataset, system)
     resources.probe_rows = probe_rows(options, resources, space)
-    if resources.probe_rows is not None:
-        note = _note_on_probes(resources.probe_rows, dataset)
-        dataset = replace(dataset, notes=(*dataset.notes, note))
+    dataset = _with_note_on_probes(dataset, resources.probe_rows)
     cheapest = resources.cheapest(default_configurations(space))
     limits = trial_limits(own_options, system, cheapest.seconds, machines.places)
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
@@ -217,10 +214,13 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     )
 
 
-def _note_on_probes(rows: int, dataset: Dataset) -> str:
-    """Return that probes do not look at all training rows, for a person."""
+def _with_note_on_probes(dataset: Dataset, rows: int | None) -> Dataset:
+    """Return data that says to how many training rows probes are fitted, where that is not all that they take."""
+    if rows is None:
+        return dataset
     whole = dataset.profile.train_examples
-    return f"probes look at {rows:,} of {whole:,} training rows, so that the first takes little of the time"
+    note = f"probes look at {rows:,} of {whole:,} training rows, so that the first takes little of the time"
+    return replace(dataset, notes=(*dataset.notes, note))
 
 
 def _wanted_models(options: FitOptions, folder: RunFolder) -> tuple[str, ...]:
