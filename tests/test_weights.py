@@ -101,6 +101,15 @@ def test_trials_cannot_ask_the_hub(monkeypatch: pytest.MonkeyPatch) -> None:
     assert child_environment(1)["HF_HUB_OFFLINE"] == "1"
 
 
+def test_threads_of_trials_sleep_while_they_wait_unless_they_are_told_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("OMP_WAIT_POLICY", raising=False)
+    assert child_environment(2)["OMP_WAIT_POLICY"] == "passive"
+    monkeypatch.setenv("OMP_WAIT_POLICY", "active")
+    assert child_environment(2)["OMP_WAIT_POLICY"] == "active"
+
+
 @pytest.mark.parametrize(
     "behaviour", [{"cut_after": 1000}, {"status": 500}, {"gated": True}], ids=str
 )

@@ -22,6 +22,8 @@ GPUS_VARIABLE = "CUDA_VISIBLE_DEVICES"
 GPU_ORDER_VARIABLE = "CUDA_DEVICE_ORDER"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
 """How many threads numerical libraries may use; read when they are loaded."""
+WAIT_VARIABLE = "OMP_WAIT_POLICY"
+"""How threads wait for each other; read when OpenMP is loaded."""
 ALLOCATOR_VARIABLES = ("PYTORCH_ALLOC_CONF", "PYTORCH_CUDA_ALLOC_CONF")
 """How torch is told to manage a GPU's memory: its name, and the one that it had before."""
 TRACKING_PROJECT = "xautolm"
@@ -176,6 +178,9 @@ def child_environment(threads: int) -> dict[str, str]:
     if not any(name in environment for name in ALLOCATOR_VARIABLES):
         # Batches differ in size, and segments of the GPU's memory that cannot grow would leave gaps.
         environment[ALLOCATOR_VARIABLES[0]] = "expandable_segments:True"
+    # By default threads look again and again, which beside another program doubles the time of a step
+    # (docs/experiments.md, "Threads that wait").
+    environment.setdefault(WAIT_VARIABLE, "passive")
     return {
         **environment,
         **dict.fromkeys(THREAD_VARIABLES, count),
