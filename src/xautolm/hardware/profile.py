@@ -29,10 +29,11 @@ from xautolm.records import Place, SystemProfile
 from xautolm.settings import visible_gpus
 from xautolm.vocabulary import DeviceKind
 
-MATRIX = 768
-"""Rows and columns of the matrices that are multiplied: 2.4 MB each."""
-REPEATS = 8
-"""Products that are timed; the best counts, because other programs can only slow one down."""
+MATRIX = 512
+"""Rows and columns of the matrices that are multiplied. A product takes about as long as the system lets a program run
+before another has its turn: with 768, a processor that three programs shared seemed to have 63 instead of 150 GFLOPS."""
+MEASURING_SECONDS = 0.1
+"""How long products are timed; the best counts, because other programs can only slow one down."""
 AUTO = "auto"
 """Asks for the fastest device that there is."""
 MEMORY_LIMITS = ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")
@@ -188,7 +189,9 @@ def _gflops() -> float:
     # The first product is not timed: whatever the library sets up, it does then.
     matrix @ matrix
     shortest = float("inf")
-    for _ in range(REPEATS):
+    end = time.perf_counter() + MEASURING_SECONDS
+    start = 0.0
+    while start < end:
         start = time.perf_counter()
         matrix @ matrix
         shortest = min(shortest, time.perf_counter() - start)
