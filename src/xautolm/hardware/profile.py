@@ -31,7 +31,8 @@ from xautolm.vocabulary import DeviceKind
 
 MATRIX = 512
 """Rows and columns of the matrices that are multiplied. A product takes about as long as the system lets a program run
-before another has its turn: with 768, a processor that three programs shared seemed to have 63 instead of 150 GFLOPS."""
+before another has its turn: with 768, a processor that three programs shared seemed to have 63 GFLOPS, with 512 it has
+152."""
 MEASURING_SECONDS = 0.1
 """How long products are timed; the best counts, because other programs can only slow one down."""
 AUTO = "auto"
