@@ -189,13 +189,16 @@ class ResourceModel:
             )
             return job.seconds(speed)
 
-        reading = operations / self._reading_speed(form)
-        validation = self.profile.validation_examples * form.validation_passes * reading
+        validation_passes = self.profile.validation_examples * form.validation_passes
         if not method.trains_by_gradient:
-            return examples * reading, validation
+            reading = operations / self._reading_speed(form)
+            return examples * reading, validation_passes * reading
+        pass_seconds = operations / self._training_speed(values)
         # A backward pass costs two forward passes: gradients of the activations, and of the weights.
         passes = 1 + 2 * method.backward_share(card, values)
-        train = examples * passes * (operations / self._training_speed(values))
+        train = examples * passes * pass_seconds
+        # An evaluation has costs besides its passes: at the speed of reading, predictions were off by more.
+        validation = validation_passes * pass_seconds
         return train, validation
 
     def _share_of_sample(self, method: Method) -> float:
