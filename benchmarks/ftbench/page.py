@@ -90,7 +90,6 @@ def introduction(
     failed = sum(trial.outcome.failed for trial in trials)
     counts = [len(task.experiences) for task in played.values()]
     seeds = table.groupby("method")["seed"].nunique()
-    span = f"{seeds.min()} to {seeds.max()}" if seeds.min() < seeds.max() else f"{seeds.max()}"
     lengths = table["looks"].quantile([0.25, 0.75])
     unplayed = ", ".join(sorted(set(tasks) - set(played))) or "none"
     return f"""# The contest
@@ -100,14 +99,20 @@ Made by `make bench-search` from the table of real trials (`benchmarks/ftbench`,
 configuration, and is told what the nearest trial of the table that it has not looked up yet gave. It may spend
 {SHARE_OF_TABLE:.0%} of the seconds that all trials of the task took; a clock counts each trial's wall time. Those that
 begin with experience have the trials of all tasks of the same type but those that share sentences with the target.
-Seeds of a method: {span}. Tasks that are past only, with too few successes to compare searches: {unplayed}.
+Seeds of a method: {span(list(seeds))}. Tasks that are past only, with too few successes to compare searches: {unplayed}.
 
-A task has {min(counts)} to {max(counts)} trials, of which the middle half of the searches looked up
+A task has {span(counts)} trials, of which the middle half of the searches looked up
 {lengths[0.25]:.0f} to {lengths[0.75]:.0f}. Peers that begin with eight random trials are random search until then:
 where searches are shorter, this compares beginnings, not what a peer learns from the target's trials.
 
 ![Mean hypervolume by share of the budget; bands hold the middle half of the tasks](pictures/contest-curves.svg)
 """
+
+
+def span(counts: Sequence[int]) -> str:
+    """Return the least and the largest of some counts, one where they are equal."""
+    least, largest = min(counts), max(counts)
+    return f"{least}" if least == largest else f"{least} to {largest}"
 
 
 def goals(table: pd.DataFrame, results: Sequence[Mapping[str, object]], foreseen: Forecast) -> str:

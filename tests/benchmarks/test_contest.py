@@ -339,7 +339,7 @@ def test_the_page_says_which_tasks_were_not_played() -> None:
     tasks = {**TASKS, "hopeless": replace(TASKS["a"], experiences=[])}
     text = introduction(tasks, TASKS, measured(results, TASKS))
     assert "too few successes to compare searches: hopeless." in text
-    assert "A task has 30 to 30 trials" in text
+    assert "A task has 30 trials" in text
 
 
 def test_what_a_search_reached_after_its_budget_is_no_goal_for_another() -> None:
