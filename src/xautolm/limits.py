@@ -23,7 +23,7 @@ PROBE_SHARE = 0.1
 LEAST_PROBE_ROWS = 2_000
 """Training rows that a probe is fitted to in any case, where there are as many."""
 PROBE_ROWS_PER_CLASS = 10
-"""Further rows for data of very many classes."""
+"""As many for each class, where that is more in all."""
 MEMORY_SHARE = 0.9
 """Share of the machine's memory that trials may use, where no limit is given."""
 OTHERS_SHARE = 0.1

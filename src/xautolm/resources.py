@@ -38,10 +38,10 @@ from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Quantization
 
 CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that trainings reach on processors."""
-BF16_TRAINING_SPEEDUP = 1.4
-"""How many times faster a processor trains in bfloat16, where that is offered: measured 1.2 to 1.8."""
 READING_EFFICIENCY = 1.0
 """The same of passes that keep nothing for gradients: by the probes of the table of real trials, 1.05."""
+BF16_TRAINING_SPEEDUP = 1.4
+"""How many times faster a processor trains in bfloat16, where that is offered: measured 1.2 to 1.8."""
 GPU_GFLOPS = 20_000.0
 """Sustained speed assumed of a GPU that could not be measured, in 10^9 operations per second."""
 FEATURE_BATCH = 32

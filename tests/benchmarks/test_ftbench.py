@@ -14,7 +14,9 @@ from benchmarks.ftbench.collect import (
     OPENING,
     RANDOM,
     SHARED_CONFIGURATIONS,
+    begin_with_table,
     configuration_of,
+    numbers_present,
     run_trial,
 )
 from benchmarks.ftbench.tasks import TASKS, TRAIN_ROWS, VALIDATION_ROWS, BenchmarkTask
@@ -81,6 +83,16 @@ def questions() -> pd.DataFrame:
             "context": [f"context {row % 300}" for row in rows],
         }
     )
+
+
+def test_a_new_collection_begins_with_what_the_packages_table_holds(tmp_path: Path) -> None:
+    begin_with_table(tmp_path)
+    # Begun once, it is not begun again.
+    begin_with_table(tmp_path)
+    present = numbers_present(tmp_path, TASKS["sst2"], "default.v1")
+    assert present == set(range(len(present))) and len(present) >= 34
+    assert numbers_present(tmp_path, TASKS["squad"], "paper.v1") == set(range(6))
+    assert not numbers_present(tmp_path, TASKS["squad"], "other.v1")
 
 
 def test_classes_keep_their_shares_and_no_row_is_on_both_sides(tmp_path: Path) -> None:

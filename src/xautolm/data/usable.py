@@ -23,7 +23,7 @@ VALIDATION_SHARE = 0.2
 LARGEST_VALIDATION = 5_000
 """Rows of a made validation split at most: every trial answers them, and their scores are certain to about .006."""
 VALIDATION_ROWS_PER_STRATUM = 4
-"""Further rows where there are very many classes."""
+"""As many for each class, where that is more in all."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
