@@ -89,7 +89,7 @@ def introduction(
     trials = [trial for task in tasks.values() for trial in task.experiences]
     failed = sum(trial.outcome.failed for trial in trials)
     counts = [len(task.experiences) for task in played.values()]
-    seeds = table.groupby("method")["seed"].nunique()
+    seeds = table.groupby("method")["seed"].nunique().tolist()
     lengths = table["looks"].quantile([0.25, 0.75])
     unplayed = ", ".join(sorted(set(tasks) - set(played))) or "none"
     return f"""# The contest
@@ -99,7 +99,7 @@ Made by `make bench-search` from the table of real trials (`benchmarks/ftbench`,
 configuration, and is told what the nearest trial of the table that it has not looked up yet gave. It may spend
 {SHARE_OF_TABLE:.0%} of the seconds that all trials of the task took; a clock counts each trial's wall time. Those that
 begin with experience have the trials of all tasks of the same type but those that share sentences with the target.
-Seeds of a method: {span(list(seeds))}. Tasks that are past only, with too few successes to compare searches: {unplayed}.
+Seeds of a method: {span(seeds)}. Tasks that are past only, with too few successes to compare searches: {unplayed}.
 
 A task has {span(counts)} trials, of which the middle half of the searches looked up
 {lengths[0.25]:.0f} to {lengths[0.75]:.0f}. Peers that begin with eight random trials are random search until then:
