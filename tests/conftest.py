@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -78,11 +78,21 @@ def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
 
 
+@pytest.fixture(scope="session", autouse=True)
+def steady_machine() -> Iterator[None]:
+    """Let the measured speed of the machine be the same in all tests: under load, predictions of time would differ.
+
+    For fixtures of whole modules, too: a run that such a one begins could not go on in a test.
+    """
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("xautolm.hardware.profile._gflops", lambda: 100.0)
+        patch.setattr("xautolm.hardware.bf16.CPU_INFO", Path("no-such-file"))
+        yield
+
+
 @pytest.fixture(autouse=True)
-def steady_machine(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let the measured speed of the machine be the same in all tests: under load, predictions of time would differ."""
-    monkeypatch.setattr("xautolm.hardware.profile._gflops", lambda: 100.0)
-    monkeypatch.setattr("xautolm.hardware.bf16.CPU_INFO", Path("no-such-file"))
+def unknown_bf16() -> None:
+    """Let no test know what another one measured."""
     bf16_speedup.cache_clear()
 
 

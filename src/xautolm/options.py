@@ -27,7 +27,6 @@ from pydantic import (
     field_validator,
 )
 
-from xautolm.cells import quoted
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
 from xautolm.records import Budget
@@ -49,6 +48,8 @@ DEFAULT_BUDGET = 30 * 60.0
 """Seconds, where a person gives neither a budget nor a number of trials."""
 SMALLEST_TRIAL = 2**26
 """Bytes (64 MiB) without which no trial runs: Python and torch alone take more."""
+SHOWN = 60
+"""Characters of a value that a message shows."""
 MOST_VALUES = 10_000
 """Values in a YAML file; a few lines of aliases to aliases can stand for billions."""
 LARGEST_SEED = 2**32 - 1
@@ -413,7 +414,7 @@ def _as_usage_error(error: ValidationError) -> UsageError:
         name = str(item["loc"][0])
         names_of_options.append(name)
         problems.append(
-            f"{name}={quoted(item['input'])}: {item['msg'].removeprefix('Value error, ')}"
+            f"{name}={_shown(item['input'])}: {item['msg'].removeprefix('Value error, ')}"
         )
     is_budget = set(names_of_options) <= {"budget", "trials"}
     kind = BudgetError if is_budget else UsageError
@@ -445,6 +446,14 @@ def yaml_content(path: Path) -> object:
         # YAML reads dates, and 2024-13-45 looks like one. Its own errors show the place on several lines.
         reason = " ".join(str(error).split())
         raise ValueError(reason) from None
+
+
+def _shown(value: object) -> str:
+    """Return a value as a message shows it: a list of thousands is cut."""
+    text = repr(value)
+    if len(text) <= SHOWN:
+        return text
+    return f"{text[:SHOWN]}..."
 
 
 def _values_in(node: yaml.Node | None, counts: dict[int, int]) -> int:

@@ -7,8 +7,9 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from pathlib import Path
 
 from xautolm.errors import DamagedFileError
@@ -21,6 +22,8 @@ from xautolm.zoo import family_of
 
 WorkAsRank = Callable[[TrialSpec, Path], int]
 """Runs a trial's order in this process and leaves the outcome in a folder of its own; returns the exit code."""
+CLOCK_STEP = timedelta(milliseconds=10)
+"""Times of files within so much may be in any order: a system's clock for them moves on every few milliseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,12 +174,26 @@ def _attempt_of(codes: Mapping[int, int], reports: list[TrialFolder]) -> Attempt
     if not failures:
         first = outcomes[0]
         return Attempt(_of_all(first, list(outcomes.values())))
-    root = min(failures, key=lambda rank: reports[rank].ended())
+    root = _root_of(failures, outcomes, reports)
     outcome = outcomes[root]
     assert outcome.failure is not None
     failure = _on_device(outcome.failure, root, len(reports))
     lacks_memory = failure.kind == FailureKind.OUT_OF_MEMORY
     return Attempt(replace(outcome, failure=failure), can_be_smaller=lacks_memory)
+
+
+def _root_of(
+    failures: Sequence[int], outcomes: Mapping[int, TrialOutcome], reports: list[TrialFolder]
+) -> int:
+    """Return the rank whose failure is the reason for the others'."""
+    first = min(reports[rank].ended() for rank in failures)
+    at_once = [rank for rank in failures if reports[rank].ended() - first <= CLOCK_STEP]
+    for rank in at_once:
+        failure = outcomes[rank].failure
+        # What a lost connection ends in is a crash.
+        if failure is not None and failure.kind is not FailureKind.CRASH:
+            return rank
+    return at_once[0]
 
 
 def _on_device(failure: Failure, rank: int, count: int) -> Failure:
