@@ -12,6 +12,7 @@ import pandas as pd
 import pytest
 
 from xautolm import AutoLM, ExperienceStore
+from xautolm.data.demo import support_tickets
 from xautolm.errors import (
     BudgetError,
     ModelUnavailableError,
@@ -204,6 +205,18 @@ def test_where_no_whole_epoch_fits_part_of_one_does(fit: Callable) -> None:
     auto, executor = fit(slow, trials=4, trial_time_limit="60s", models="minilm-l6", methods="full")
     assert len(executor.specs) == 4
     assert auto.best_.outcome.succeeded
+
+
+@pytest.mark.parametrize("models", ["minilm-l6", "scratch-small"])
+def test_a_small_budget_is_no_obstacle_to_large_data(fit: Callable, models: str) -> None:
+    # An epoch takes longer than the budget, and so does a probe of all rows that it may have.
+    large = support_tickets(30_000, seed=1)
+    _, executor = fit(data=large, budget="90s", trials=2, models=models)
+    assert executor.specs
+    # Models from scratch have no probe.
+    assert {spec.probe_rows for spec in executor.specs} == (
+        {2_500} if models == "minilm-l6" else {None}
+    )
 
 
 def test_several_at_once_share_threads_and_memory(fit: Callable) -> None:

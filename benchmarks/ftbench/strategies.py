@@ -9,13 +9,13 @@ import optuna
 
 from benchmarks.ftbench.contestants import Contestant, Make, PastTask, Told
 from benchmarks.ftbench.replay import ReplayTask, configuration_of
-from xautolm.loop import PART_OF_EPOCH, WHOLE_EPOCH
+from xautolm.loop import WHOLE_EPOCH
 from xautolm.metalearning import SETTINGS, distances_of, knn_start, shaped
 from xautolm.objectives import told_values, worst_values
 from xautolm.opening import REFINEMENTS, Opening
 from xautolm.past_evidence import weighed
 from xautolm.records import Configuration, Experience, Scalar, Values
-from xautolm.resources import ResourceModel
+from xautolm.resources import PART_OF_EPOCH, ResourceModel
 from xautolm.search import EXPLANATION, SAMPLERS, Memory
 from xautolm.search.database import OBJECTIVES
 from xautolm.search.plain_names import PlainNames

@@ -232,8 +232,7 @@ def check_resources(
     """
     candidates = default_configurations(space)
     _check_division(candidates, resources.devices_asked)
-    cheapest = resources.cheapest(candidates)
-    seconds = cheapest.first_result_seconds
+    seconds = min(resources.least_seconds(candidate) for candidate in candidates)
     if limits.seconds is not None and seconds > limits.seconds:
         # Where no limit was given, it came from the budget, which is what can be changed.
         limit = "budget"
@@ -241,8 +240,8 @@ def check_resources(
             limit = "time limit"
         raise BudgetError(
             f"The {limit} is too small for one trial.",
-            got=f"{limits.seconds:.0f} s; the cheapest trial needs about {seconds:.0f} s until its first epoch is "
-            "validated",
+            got=f"{limits.seconds:.0f} s; the cheapest trial needs about {seconds:.0f} s until its first "
+            "result",
             fix=f"Give a larger {limit}, a smaller --max-train, or a smaller model.",
         )
     memory_only = replace(limits, seconds=None)

@@ -15,6 +15,7 @@ from xautolm.limits import limits_of_divided
 from xautolm.objectives import lead_position, pareto_front
 from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
 from xautolm.report import Standing, explained
+from xautolm.resources import PART_OF_EPOCH
 from xautolm.resuming import interrupted, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
@@ -24,8 +25,6 @@ from xautolm.trial_folder import TrialFolder
 UPDATE_SECONDS = 0.5
 """Between two looks at what runs: a person sees the screen move, and nothing is busy with looking."""
 WHOLE_EPOCH = 1.0
-PART_OF_EPOCH = 1 / 3
-"""Share of the first epoch that must fit at least."""
 LARGEST_MISFORTUNE = 5
 """So many trials in a row that are ended from outside end the search: a full disk or a broken driver ends them all."""
 

@@ -57,6 +57,8 @@ LEAST_OF_PREDICTED = 0.95
 """Share of the predicted memory that a trial must fit into to be tried. Of the 418 trials of the table on a processor,
 whose limits are tight, all of it refuses 52 that ran and 39 that lacked memory; this share refuses 2 and 23
 (docs/experiments.md, "What is foreseen of trials")."""
+PART_OF_EPOCH = 1 / 3
+"""Share of the first epoch that must fit at least for a trial to be worth its time."""
 ENOUGH_ROWS = 4_000
 """Training rows on which a part of an epoch is worth its trial, however large the data is: whole trainings are often on
 no more."""
@@ -339,12 +341,7 @@ class ResourceModel:
             return f"{FailureKind.OUT_OF_MEMORY}: needs about {needed:.1f} GB of {available:.1f} GB"
         if limits.seconds is None:
             return ""
-        if epochs < 1:
-            rows = self.profile.train_examples * trained_share(configuration.values)
-            epochs = min(epochs, ENOUGH_ROWS / max(rows, 1))
-        first_result_seconds = estimate.first_result_seconds
-        left_out_seconds = (1 - epochs) * estimate.epoch_seconds
-        seconds = first_result_seconds - left_out_seconds
+        seconds = self._seconds_of_part(configuration, estimate, epochs)
         if seconds <= limits.seconds:
             return ""
         part = f"{epochs:.0%} of its first epoch"
@@ -352,6 +349,23 @@ class ResourceModel:
             part = "its first epoch"
         needs = f"needs about {seconds:.0f} s for {part}, {limits.seconds:.0f} s are left"
         return f"{FailureKind.TIMEOUT}: {needs}"
+
+    def _seconds_of_part(
+        self, configuration: Configuration, estimate: Estimate, epochs: float
+    ) -> float:
+        """Return the wall time until so much of the first epoch was trained on and validated once."""
+        if epochs < 1:
+            rows = self.profile.train_examples * trained_share(configuration.values)
+            epochs = min(epochs, ENOUGH_ROWS / max(rows, 1))
+        left_out_seconds = (1 - epochs) * estimate.epoch_seconds
+        return estimate.first_result_seconds - left_out_seconds
+
+    def least_seconds(self, configuration: Configuration) -> float:
+        """Return the wall time in which a configuration gives its least result: a probe, or part of an epoch."""
+        estimate = self.predict(configuration)
+        if METHODS.get(configuration.method).trains_by_gradient:
+            return self._seconds_of_part(configuration, estimate, PART_OF_EPOCH)
+        return estimate.first_result_seconds
 
     def obstacle_to_whole(self, configuration: Configuration, limits: Limits) -> str:
         """Return why a configuration is predicted not to fit within limits with all its epochs, or nothing."""

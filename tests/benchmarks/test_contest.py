@@ -46,10 +46,10 @@ from benchmarks.ftbench.strategies import (
 )
 from benchmarks.ftbench.tasks import BenchmarkTask
 from xautolm.experience import import_experiences
-from xautolm.loop import PART_OF_EPOCH
 from xautolm.metalearning import own_features
 from xautolm.opening import is_trained
 from xautolm.records import Configuration, Experience, Failure, Limits, TrialOutcome
+from xautolm.resources import PART_OF_EPOCH
 from xautolm.space import Branch, Choice, Float, Space
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, TrialStatus
