@@ -16,8 +16,9 @@ import pytest
 from tests.conftest import patience
 from tests.execution.together import GIGABYTE
 from xautolm.execution import ForkServerLauncher, LocalExecutor, SpawnLauncher
-from xautolm.execution.ranks import with_less_memory
-from xautolm.records import Limits, TrialOutcome, TrialSpec
+from xautolm.execution.failures import failed
+from xautolm.execution.ranks import _attempt_of, with_less_memory
+from xautolm.records import Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.testing import made_up_spec
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -124,6 +125,28 @@ def test_the_failure_of_one_is_that_of_the_trial_and_ends_the_others(
     assert outcome.failure is not None
     assert outcome.failure.kind is kind and outcome.failure.message.startswith(message)
     assert have_ended(pids_in(tmp_path))
+
+
+@pytest.mark.parametrize(("later", "root"), [(0.0, 1), (0.005, 1), (-0.005, 1), (-1.0, 0)])
+def test_a_lost_connection_is_no_reason_for_what_failed_at_once(
+    tmp_path: Path, later: float, root: int
+) -> None:
+    failures = [
+        Failure(kind=FailureKind.CRASH, message="Connection closed by peer"),
+        Failure(kind=FailureKind.DIVERGED, message="loss is nan"),
+    ]
+    reports = []
+    for rank, failure in enumerate(failures):
+        report = TrialFolder(tmp_path / str(rank))
+        report.root.mkdir()
+        report.write_outcome(failed(failure))
+        reports.append(report)
+    # Both are written within a step of the file system's clock, or the crash a second before.
+    written = reports[1].ended().timestamp() + later
+    os.utime(reports[0].result, (written, written))
+    attempt = _attempt_of({0: 0, 1: 0}, reports)
+    assert attempt.outcome.failure is not None
+    assert attempt.outcome.failure.kind is failures[root].kind
 
 
 def test_lack_of_memory_on_one_starts_all_again_with_half_the_batch(

@@ -149,9 +149,12 @@ def _wait_for(ranks: Mapping[int, int], reports: list[TrialFolder]) -> dict[int,
             ended_pid, status = os.waitpid(peer_pid, os.WNOHANG)
             if ended_pid:
                 codes[peer] = os.waitstatus_to_exitcode(status)
-            else:
-                os.kill(peer_pid, signal.SIGKILL)
-                os.waitpid(peer_pid, 0)
+                continue
+            os.kill(peer_pid, signal.SIGKILL)
+            os.waitpid(peer_pid, 0)
+            # It had said what came of it, and was about to end: perhaps it is the reason for what the first one lost.
+            if reports[peer].result.exists():
+                codes[peer] = 0
         break
     return codes
 
@@ -160,7 +163,7 @@ def _attempt_of(codes: Mapping[int, int], reports: list[TrialFolder]) -> Attempt
     """Return what came of processes that have ended.
 
     Args:
-        codes: Exit codes by rank, of those that were not killed here.
+        codes: Exit codes by rank, of those that were not killed here before they had left an outcome.
         reports: Their own folders.
     """
     # Whoever was ended by a signal leaves no account, and what others say of the lost connection is its consequence.
