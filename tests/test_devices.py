@@ -202,23 +202,27 @@ def test_a_model_that_needs_all_gpus_waits_until_they_are_free(
     assert {spec.devices for spec in divided} == {("GPU-a", "GPU-b", "GPU-c", "GPU-d")}
 
 
-def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
-    tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    hour = 3600.0
-    is_over = False
+def leave_after_first_trial(monkeypatch: pytest.MonkeyPatch, seconds: float) -> None:
+    """Let an hour be left of the budget until a trial has ended, and so many seconds from then on."""
+    seconds_left = 3600.0
 
     def left(clock: Clock) -> float:
-        return 0.0 if is_over else hour
+        return seconds_left
 
     def finished(executor: FakeExecutor, timeout: float) -> list[tuple[int, TrialOutcome]]:
-        nonlocal is_over
-        is_over = True
+        nonlocal seconds_left
+        seconds_left = seconds
         return own_finished(executor, timeout)
 
     own_finished = FakeExecutor.finished
     monkeypatch.setattr(Clock, "left", property(left))
     monkeypatch.setattr(FakeExecutor, "finished", finished)
+
+
+def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
+    tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    leave_after_first_trial(monkeypatch, 0.0)
     with faked_driver(*GPUS):
         executor = fit(tmp_path, tickets, budget="1h", devices_per_trial=4)
     # The probe ran on one; the training needs all, and waited for it.
@@ -263,20 +267,8 @@ def test_a_search_that_goes_on_begins_with_what_waited_for_gpus(
 def test_what_waited_so_long_that_no_result_is_possible_is_not_started(
     tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seconds = 3600.0
-
-    def left(clock: Clock) -> float:
-        return seconds
-
-    def finished(executor: FakeExecutor, timeout: float) -> list[tuple[int, TrialOutcome]]:
-        nonlocal seconds
-        # Less than a trial takes to load its model.
-        seconds = 1.0
-        return own_finished(executor, timeout)
-
-    own_finished = FakeExecutor.finished
-    monkeypatch.setattr(Clock, "left", property(left))
-    monkeypatch.setattr(FakeExecutor, "finished", finished)
+    # Less than a trial takes to load its model.
+    leave_after_first_trial(monkeypatch, 1.0)
     with faked_driver(*GPUS):
         executor = fit(tmp_path, tickets, budget="1h", devices_per_trial=4)
     assert [spec.configuration.method for spec in executor.specs] == ["probe.v1"]

@@ -64,12 +64,12 @@ def _speedup_in(answer: Json) -> float:
 
     Raises:
         KeyError: There is none.
-        TypeError: It is no number.
-        ValueError: Nothing is so fast.
+        TypeError: The answer is no object.
+        ValueError: It is no number, or nothing is so fast.
     """
     if not isinstance(answer, dict):
         raise TypeError("the answer is no JSON object")
-    speedup = float(answer["speedup"])  # type: ignore[arg-type]  # what is no number raises
+    speedup = float(str(answer["speedup"]))
     if not 0 < speedup < math.inf:
         raise ValueError(f"a speedup of {speedup} is out of bounds")
     return speedup
