@@ -13,6 +13,8 @@ from decimal import Decimal
 import numpy as np
 import pandas as pd
 
+from xautolm.printable import shortened
+
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 """A whole number as formats with floats write it: `3.0`."""
 LONGEST_STRUCTURE = 100_000
@@ -188,17 +190,7 @@ def quoted(cell: object, width: int = 60) -> str:
     """Return a cell as it is shown in a message: quoted, and cut to `width` characters."""
     # The list of an array's items has no `array(...)` around it and no line ends.
     plain = cell.tolist() if isinstance(cell, np.ndarray) else cell
-    text = repr(plain)
-    if len(text) <= width:
-        return text
-    return f"{text[: width - 3]}..."
-
-
-def shortened(name: str, width: int = 40) -> str:
-    """Return a name as it is shown among others: cut to `width` characters."""
-    if len(name) <= width:
-        return name
-    return f"{name[: width - 3]}..."
+    return shortened(repr(plain), width)
 
 
 def listed(names: Sequence[str], most: int = NAMES_SHOWN) -> str:

@@ -29,6 +29,7 @@ from pydantic import (
 
 from xautolm.errors import BudgetError, UnknownNameError, UsageError
 from xautolm.importable import name_of_function
+from xautolm.printable import shortened
 from xautolm.records import Budget
 from xautolm.settings import has_password
 from xautolm.vocabulary import Export, Unlabelled, Where
@@ -414,7 +415,7 @@ def _as_usage_error(error: ValidationError) -> UsageError:
         name = str(item["loc"][0])
         names_of_options.append(name)
         problems.append(
-            f"{name}={_shown(item['input'])}: {item['msg'].removeprefix('Value error, ')}"
+            f"{name}={shortened(repr(item['input']), SHOWN)}: {item['msg'].removeprefix('Value error, ')}"
         )
     is_budget = set(names_of_options) <= {"budget", "trials"}
     kind = BudgetError if is_budget else UsageError
@@ -446,14 +447,6 @@ def yaml_content(path: Path) -> object:
         # YAML reads dates, and 2024-13-45 looks like one. Its own errors show the place on several lines.
         reason = " ".join(str(error).split())
         raise ValueError(reason) from None
-
-
-def _shown(value: object) -> str:
-    """Return a value as a message shows it: a list of thousands is cut."""
-    text = repr(value)
-    if len(text) <= SHOWN:
-        return text
-    return f"{text[:SHOWN]}..."
 
 
 def _values_in(node: yaml.Node | None, counts: dict[int, int]) -> int:

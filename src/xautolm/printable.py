@@ -37,6 +37,13 @@ def printable_line(text: str) -> str:
     return BREAKS.sub(" ", lines)
 
 
+def shortened(text: str, width: int = 40) -> str:
+    """Return a text as it is shown among others: cut to `width` characters."""
+    if len(text) <= width:
+        return text
+    return f"{text[: width - 3]}..."
+
+
 def printable_json(value: object) -> str:
     """Return a value as JSON that says the same and can be printed: control characters are written as escapes."""
     # Letters of all languages stay letters; only what a terminal could obey is escaped.

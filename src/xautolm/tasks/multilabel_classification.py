@@ -18,11 +18,11 @@ from xautolm.cells import (
     listed,
     name_of,
     quoted,
-    shortened,
     structure,
     truth,
 )
 from xautolm.errors import DataError
+from xautolm.printable import shortened
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.tasks.text_classification import IGNORED_NUMBER, NO_LABEL_NUMBER
 from xautolm.vocabulary import Architecture, Targets

@@ -8,8 +8,9 @@ from typing import ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, shortened, structure
+from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, structure
 from xautolm.errors import DataError
+from xautolm.printable import shortened
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, Targets
 
