@@ -7,7 +7,7 @@ looked up yet. So nothing is made up: qualities, seconds and failures are those 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +18,7 @@ from benchmarks.ftbench.tasks import BenchmarkTask
 from xautolm.experience import import_experiences
 from xautolm.metrics import METRICS
 from xautolm.objectives import TIME, Objective
-from xautolm.records import Configuration, Experience, Values
+from xautolm.records import BODY_SECONDS, Configuration, Experience, Scalar, Values
 from xautolm.search.encoding import Encoder
 from xautolm.search_space import build_space
 from xautolm.space import Space
@@ -127,6 +127,8 @@ class LookUp:
     encoder: Encoder = field(init=False)
     taken: list[int] = field(default_factory=list)
     """Positions of the trials that were looked up, in order."""
+    bodies: set[tuple[str, Scalar | None]] = field(default_factory=set)
+    """Models and lengths of which this search has the features."""
 
     def __post_init__(self) -> None:
         self.encoder = Encoder.of_space(self.task.space)
@@ -144,7 +146,28 @@ class LookUp:
         distances[self.taken] = np.inf
         position = int(distances.argmin())
         self.taken.append(position)
-        return self.task.experiences[position]
+        return self._in_this_order(self.task.experiences[position])
+
+    def _in_this_order(self, experience: Experience) -> Experience:
+        """Return a trial with the wall time that it has in this search.
+
+        The first probe on a body computes its features, whichever probe that was when the table was collected.
+        """
+        outcome = experience.outcome
+        if outcome.failed or BODY_SECONDS not in outcome.history[-1]:
+            return experience
+        last = outcome.history[-1]
+        configuration = experience.configuration
+        body = configuration.model, configuration.values.get("max_length")
+        assert outcome.evaluation_time is not None
+        spared = outcome.evaluation_time - last["seconds"]
+        wall_time = outcome.wall_time
+        if body in self.bodies:
+            wall_time -= last[BODY_SECONDS]
+        else:
+            wall_time += spared
+        self.bodies.add(body)
+        return replace(experience, outcome=replace(outcome, wall_time=wall_time))
 
     @property
     def is_exhausted(self) -> bool:

@@ -107,7 +107,10 @@ class TrialOutcome:
     history: tuple[Mapping[str, float], ...] = ()
     """One mapping per evaluation: epoch, seconds since training began, losses, validation metrics, `BODY_SECONDS`."""
     evaluation_time: float | None = None
-    """Seconds of training plus validation inside the trial, without queueing or loading."""
+    """Seconds of training plus validation inside the trial, without queueing or loading.
+
+    Of a probe, with what computing its features took, even where an earlier trial had left them on the disk.
+    """
     wall_time: float = 0.0
     """Seconds from the start of the trial's process to its end."""
     peak_memory: int | None = None

@@ -48,7 +48,7 @@ from benchmarks.ftbench.tasks import BenchmarkTask
 from xautolm.experience import import_experiences
 from xautolm.metalearning import own_features
 from xautolm.opening import is_trained
-from xautolm.records import Configuration, Experience, Failure, Limits, TrialOutcome
+from xautolm.records import BODY_SECONDS, Configuration, Experience, Failure, Limits, TrialOutcome
 from xautolm.resources import PART_OF_EPOCH
 from xautolm.space import Branch, Choice, Float, Space
 from xautolm.testing import made_up_experience, success
@@ -132,6 +132,30 @@ def test_the_nearest_trial_is_looked_up_and_none_twice() -> None:
     # The other model is farther than any rate, though its rate is the nearer one.
     assert [world.look(asked).trial for _ in range(3)] == [0, 1, 2]
     assert world.is_exhausted
+
+
+def test_the_first_probe_that_a_search_looks_up_pays_for_the_features() -> None:
+    """Whichever probe had computed them when the table was collected."""
+
+    def probe(number: int, own: float, body: float, spared: float) -> Experience:
+        found = trial(number, GOOD, 0.1 * number)
+        history = ({"epoch": 1.0, "seconds": own, BODY_SECONDS: body},)
+        evaluation_time = own + spared
+        outcome = replace(
+            found.outcome, history=history, evaluation_time=evaluation_time, wall_time=own + 1.0
+        )
+        return replace(found, outcome=outcome)
+
+    computed, found = probe(1, 5.0, 4.0, 0.0), probe(2, 0.5, 0.0, 4.0)
+    for first, second in ((computed, found), (found, computed)):
+        world = LookUp(replace(TASKS["a"], experiences=[first, second]), seed=0)
+        looks = [world.look(item.configuration.values) for item in (first, second)]
+        assert [item.trial for item in looks] == [first.trial, second.trial]
+        seconds = {item.trial: item.outcome.wall_time for item in looks}
+        if first is computed:
+            assert seconds == {1: 6.0, 2: 1.5}
+        else:
+            assert seconds == {2: 5.5, 1: 2.0}
 
 
 def test_the_family_of_the_target_is_no_past() -> None:

@@ -11,6 +11,8 @@ from typing import IO, TypeAlias
 
 import numpy as np
 
+from xautolm.errors import DamagedFileError
+from xautolm.serialization import read_json, write_json
 from xautolm.vocabulary import Layers, Pooling, Split
 
 DISK_SHARE = 0.1
@@ -18,6 +20,8 @@ DISK_SHARE = 0.1
 LARGEST_FILES = 4 * 1024**3
 """Most bytes for the features of one body, however large the disk is: the mean and the first token of a million rows of
 width 512 in float32."""
+SECONDS = "seconds.json"
+"""The file that says what computing the features took."""
 IN_HALF = "features kept in float16: the disk has no room for float32"
 NOT_KEPT = (
     "features not kept on the disk, which has no room for them: each probe runs the body again"
@@ -115,6 +119,21 @@ def read_features(folder: Path, split: Split, readout: Readout) -> RowFeatures:
     # Without pickles, which can run code.
     rows = np.load(rows_path, allow_pickle=False)
     return RowFeatures(values=values, rows=rows)
+
+
+def write_seconds(folder: Path, seconds: float) -> None:
+    """Note beside features what computing them took."""
+    write_json(folder / SECONDS, seconds)
+
+
+def read_seconds(folder: Path) -> float:
+    """Return what computing the features of a folder took, in seconds; 0 where it does not say that."""
+    try:
+        seconds = read_json(folder / SECONDS)
+    except DamagedFileError:
+        # A run of an earlier version.
+        return 0.0
+    return float(seconds) if isinstance(seconds, int | float) else 0.0
 
 
 def _features_path(folder: Path, split: str, readout: Readout) -> Path:

@@ -25,8 +25,10 @@ from xautolm.finetuning.feature_files import (
     RowFeatures,
     features_in_memory,
     read_features,
+    read_seconds,
     stored_type,
     write_features,
+    write_seconds,
 )
 from xautolm.finetuning.forms.base import SEGMENTS, taken_by
 from xautolm.finetuning.linear_head import LinearHead
@@ -61,6 +63,8 @@ class SplitFeatures:
     validation: RowFeatures
     seconds: float
     """What computing them took in this process; 0 where they lay on the disk already."""
+    spared_seconds: float = 0.0
+    """What computing them took the trial that left them on the disk; 0 where this process computed them."""
     notes: tuple[str, ...]
     """What was done so that they fit on the disk, for a person."""
 
@@ -105,6 +109,7 @@ def split_features(
 
     started = time.monotonic()
     seconds = 0.0
+    spared_seconds = 0.0
     if folder.exists() and not are_whole(folder, readout, rows):
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
@@ -116,6 +121,8 @@ def split_features(
             seconds = time.monotonic() - started
             return SplitFeatures(**by_split, seconds=seconds, notes=(NOT_KEPT,))
         seconds = time.monotonic() - started
+    else:
+        spared_seconds = read_seconds(folder)
 
     train = read_features(folder, Split.TRAIN, readout)
     validation = read_features(folder, Split.VALIDATION, readout)
@@ -123,7 +130,13 @@ def split_features(
     # An earlier trial may have written them, when the disk had less room.
     if train.values.dtype == np.float16:
         notes = (IN_HALF,)
-    return SplitFeatures(train=train, validation=validation, seconds=seconds, notes=notes)
+    return SplitFeatures(
+        train=train,
+        validation=validation,
+        seconds=seconds,
+        spared_seconds=spared_seconds,
+        notes=notes,
+    )
 
 
 def are_whole(folder: Path, readout: Readout, rows: dict[Split, np.ndarray]) -> bool:
@@ -198,10 +211,13 @@ def _write_all(
         return False
 
     def compute(path: Path) -> None:
+        started = time.monotonic()
         for split, positions in rows.items():
             # One batch after the other is computed and written.
             batches = body.batches(tokens[split], positions, readouts)
             write_features(path, split, batches, len(positions), number)
+        # The trials that find them were spared so much.
+        write_seconds(path, time.monotonic() - started)
 
     try:
         once(folder, compute)

@@ -125,16 +125,19 @@ def reference_point(
 
     In a quality it is a quantile of what the target's own trials had. Without that floor, a candidate that is cheap
     enough gains however poor it is: on made-up tasks, 15 of 40 trials went to the two cheapest models, with it 6.
-    In the time, before there are own trials, and without a quantile, it lies below everything.
+    In the time, before there are some own trials, and without a quantile, it lies below everything.
     """
+    quantile = settings.reference_quantile
+    if len(own_scores) < settings.reference_trials:
+        quantile = None
     reference: list[float] = []
     for objective in range(samples.shape[1]):
         # Shapes (successes,) and (candidates, quantiles).
         own = own_scores[:, objective]
         predicted = samples[:, objective]
         is_quality = objective != time
-        if is_quality and len(own) and settings.reference_quantile is not None:
-            floor = np.quantile(own, settings.reference_quantile)
+        if is_quality and quantile is not None:
+            floor = np.quantile(own, quantile)
         else:
             lowest_own = own.min(initial=np.inf)
             lowest_predicted = predicted.min()
