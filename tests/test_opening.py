@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from xautolm.metrics import METRICS
-from xautolm.opening import Opening, is_trained
+from xautolm.opening import LONG_PROBE, Opening, is_trained
 from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
 from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
@@ -154,6 +154,34 @@ def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
     # Where the whole body is not asked for, what there is of it comes first.
     opening = opening_of("text-classification", ("minilm-l2", "minilm-l4"), profile, machine)
     assert [each.model for each in opening.first(no_obstacle)] == ["minilm-l4"]
+
+
+def test_a_body_without_its_top_layers_answers_first_where_the_whole_one_takes_long(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    cut = opening_of(
+        "text-classification", ("minilm-l6", "minilm-l4", "minilm-l2"), profile, machine
+    )
+    seconds = {"minilm-l6": LONG_PROBE, "minilm-l4": 7.0, "minilm-l2": 4.0}
+    quick, whole = cut.beginning(no_obstacle, lambda probe: seconds[probe.model])
+    assert (quick.model, quick.method) == ("minilm-l2", "probe.v1")
+    assert [whole] == cut.beginning(no_obstacle, lambda probe: seconds[probe.model] - 0.1)
+
+    # It opens nothing: the search goes on with the whole body, whatever the quick one has reached.
+    assert [whole] == cut.first(no_obstacle)
+    assert not cut.after_probes(probed([quick], [0.9]), [], LEAD, no_obstacle)
+    ended = probed([quick, whole], [0.9, 0.8])
+    (following, *_) = cut.after_probes(ended, [], LEAD, no_obstacle)
+    assert following.model == "minilm-l6"
+
+
+def test_where_all_bodies_are_whole_or_none_is_here_no_other_answers_first(
+    opening: Opening, profile: DataProfile, machine: SystemProfile
+) -> None:
+    scratch = opening_of("text-classification", ("scratch-tiny",), profile, machine)
+    alone = opening_of("text-classification", ("minilm-l2",), profile, machine)
+    for each in (opening, scratch, alone):
+        assert each.beginning(no_obstacle, lambda probe: 100.0) == each.first(no_obstacle)
 
 
 def test_a_probe_that_failed_is_not_built_on(opening: Opening) -> None:

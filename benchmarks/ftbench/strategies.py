@@ -162,12 +162,17 @@ class SearchPlayer:
             refinements=0 if self.past else REFINEMENTS,
             follows_store=bool(self.past),
         )
-        self.waiting = self.opening.first(self.obstacle)
+        self.waiting = self.opening.beginning(self.obstacle, self.seconds)
 
     def obstacle(self, configuration: Configuration, epochs: float = WHOLE_EPOCH) -> str:
         """Return why a configuration would not be run: it is predicted to pass the task's limits."""
         limits = self.strategy.task.experiences[0].limits
         return self.resources.obstacle(configuration, limits, epochs)
+
+    def seconds(self, configuration: Configuration) -> float:
+        """Predict how long a configuration would run within the task's limits."""
+        limits = self.strategy.task.experiences[0].limits
+        return self.resources.predict_within(configuration, limits).seconds
 
     def obstacle_to_whole(self, configuration: Configuration) -> str:
         """Return why a configuration would not be run with all its epochs."""

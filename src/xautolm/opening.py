@@ -16,6 +16,8 @@ from xautolm.vocabulary import Origin
 
 Obstacle = Callable[[Configuration], str]
 """Says why a configuration would be passed over, or nothing."""
+Seconds = Callable[[Configuration], float]
+"""Predicts the wall time of a trial, in seconds."""
 Change = Callable[[Parameter, Scalar], Scalar]
 """Makes another value of a parameter's value."""
 
@@ -24,6 +26,9 @@ REFINEMENTS = 3
 
 LATE = 12
 """Trainings after which nothing has to wait any more: by then the likely ones have been tried."""
+LONG_PROBE = 10.0
+"""Predicted seconds of the first probe from which on a body without its top layers is probed before it: a person should
+have an answer half a minute after the command, and a third of that is gone before the first trial begins."""
 LEAST_TRUST = 0.3
 """Trust in the store below which a search opens anew, without it. On the table of real trials, with the past of every
 data set mirrored, the hypervolume at the end of the budget rose from .33 to .57 of the largest; with a true past, trust
@@ -79,6 +84,20 @@ class Opening:
         probes.sort(key=self._parameters)
         return probes
 
+    def beginning(self, obstacle: Obstacle, seconds: Seconds) -> list[Configuration]:
+        """Return the first trials of a search: what `first` says, after a quick answer where the first takes long.
+
+        Args:
+            obstacle: Says why a configuration would be passed over.
+            seconds: Predicts how long one takes.
+        """
+        first = self.first(obstacle)
+        # The cheapest come first.
+        cut = [probe for probe in self.probes(obstacle) if self.is_cut(probe.model)]
+        if not cut or cut[0] in first or seconds(first[0]) < LONG_PROBE:
+            return first
+        return [cut[0], *first]
+
     def _parameters(self, configuration: Configuration) -> int:
         """Return the number of weights in the body of a configuration's model."""
         card = self.cards[configuration.model]
@@ -118,7 +137,10 @@ class Opening:
             if probe not in ended:
                 return []
 
-        trainings = self.trained(obstacle, _models_by_probe(experiences, lead))
+        # One that gave a quick answer says nothing of what its body is worth with all its layers.
+        best = _models_by_probe(experiences, lead)
+        whole = [model for model in best if not self.is_cut(model)]
+        trainings = self.trained(obstacle, whole or best)
         if self.follows_store:
             trainings = [training for training in trainings if not obstacle(training)]
         return trainings

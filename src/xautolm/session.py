@@ -620,7 +620,10 @@ def _study(
     def obstacle(configuration: Configuration) -> str:
         return scenario.resources.obstacle(configuration, scenario.limits)
 
-    first = opening.first(obstacle)
+    def seconds(configuration: Configuration) -> float:
+        return scenario.resources.predict_within(configuration, scenario.limits).seconds
+
+    first = opening.beginning(obstacle, seconds)
     if all(is_trained(configuration) for configuration in first):
         screen.note(
             "no pretrained model here can be tried without training: the search begins with a training"

@@ -119,7 +119,12 @@ def split_features(
         if not is_written:
             by_split = _in_memory(body, readout, tokens, rows)
             seconds = time.monotonic() - started
-            return SplitFeatures(**by_split, seconds=seconds, notes=(NOT_KEPT,))
+            return SplitFeatures(
+                train=by_split[Split.TRAIN],
+                validation=by_split[Split.VALIDATION],
+                seconds=seconds,
+                notes=(NOT_KEPT,),
+            )
         seconds = time.monotonic() - started
     else:
         spared_seconds = read_seconds(folder)
