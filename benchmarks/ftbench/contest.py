@@ -232,9 +232,13 @@ def read_results(file: Path, tasks: Mapping[str, ReplayTask]) -> list[dict[str, 
 
 
 def digest_of_table(tasks: Mapping[str, ReplayTask]) -> str:
-    """Return what two tables share only if they have the same trials."""
-    ids = [experience.id for task in tasks.values() for experience in task.experiences]
-    return digest_of(sorted(ids))[:12]
+    """Return what two tables share only if they have the same trials, with the same results."""
+    trials = []
+    for task in tasks.values():
+        for experience in task.experiences:
+            outcome = experience.outcome
+            trials.append([experience.id, task.quality(experience), outcome.evaluation_time])
+    return digest_of(sorted(trials))[:12]
 
 
 def past_of(tasks: Mapping[str, ReplayTask], target: ReplayTask) -> list[ReplayTask]:
