@@ -11,6 +11,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from xautolm.cells import listed
+from xautolm.data.class_folders import class_folders, read_class_folders
 from xautolm.data.files import READERS, read_file
 from xautolm.data.source import FILE, NotedTable, Source, place_of
 from xautolm.data.split_names import PART_NUMBER, split_of
@@ -54,6 +55,8 @@ class DataFiles:
 def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = False) -> Source:
     """Return the splits of a folder: files named by split, in it or in its folders, whole or in parts.
 
+    Where there is none, it may have a folder of texts for each class.
+
     Args:
         folder: As a person or the hub lays it.
         encoding: Of text files, where it is not UTF-8.
@@ -65,11 +68,16 @@ def read_folder(folder: Path, encoding: str | None = None, *, any_split: bool = 
     files = data_files(folder)
     is_enough = Split.TRAIN in files.splits or (any_split and files.splits)
     if not is_enough:
-        content = _listed_paths(_files_below(folder)) or "no file"
+        all_files = _files_below(folder)
+        laid = class_folders(all_files)
+        if laid is not None:
+            return read_class_folders(folder, laid, encoding)
+        content = _listed_paths(all_files) or "no file"
         raise DataError(
             "The folder has no training split.",
             got=f"{folder} with {content}",
-            fix="Name the file train.csv, .tsv, .jsonl or .parquet, or give a file.",
+            fix="Name the file train.csv, .tsv, .jsonl or .parquet, or give a file; a folder for each class, with one "
+            ".txt a text, is read too.",
         )
     tables: dict[str, pd.DataFrame] = {}
     notes: list[str] = []

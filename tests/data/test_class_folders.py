@@ -1,0 +1,101 @@
+"""Texts in a folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from xautolm.data.loading import load
+from xautolm.errors import DataError
+
+
+def lay(folder: Path, texts: Mapping[str, str]) -> Path:
+    """Write texts to paths below a folder."""
+    for name, text in texts.items():
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode())
+    return folder
+
+
+def reviews(prefix: str = "", suffix: str = ".txt") -> dict[str, str]:
+    """Make up two texts of two classes."""
+    texts = {}
+    for label in ("neg", "pos"):
+        for number in range(2):
+            texts[f"{prefix}{label}/{number}{suffix}"] = f"{prefix}{label} film {number}\n"
+    return texts
+
+
+def rows_of(table: pd.DataFrame) -> list[tuple[str, str]]:
+    """Return texts with their labels."""
+    return list(zip(table["text"], table["label"], strict=True))
+
+
+def test_the_name_of_the_folder_is_the_class_of_its_texts(tmp_path: Path) -> None:
+    source = load(lay(tmp_path, reviews()))
+    assert rows_of(source.splits["train"]) == [
+        ("neg film 0", "neg"),
+        ("neg film 1", "neg"),
+        ("pos film 0", "pos"),
+        ("pos film 1", "pos"),
+    ]
+    assert source.splits["train"].index[0] == "neg/0.txt"
+    assert source.notes == ("train: 4 files, classes by folder: neg, pos",)
+
+
+@pytest.mark.parametrize("suffix", [".txt", ""])
+@pytest.mark.parametrize("place", ["{}/", "corpus/{}/", "news-bydate-{}/"])
+def test_folders_of_splits_lie_above_those_of_classes(
+    tmp_path: Path, place: str, suffix: str
+) -> None:
+    texts = {**reviews(place.format("train"), suffix), **reviews(place.format("test"), suffix)}
+    source = load(lay(tmp_path, texts))
+    assert {split: len(table) for split, table in source.splits.items()} == {"train": 4, "test": 4}
+    assert set(source.splits["test"]["label"]) == {"neg", "pos"}
+
+
+def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
+    beside = {
+        "README": "about",
+        "imdb.vocab": "a",
+        "train/urls_pos.txt": "http",
+        "train/labeledBow.feat": "1:1",
+        "train/unsup/0_0.txt": "no class",
+        "train/unsup/1_0.txt": "no class",
+    }
+    source = load(lay(tmp_path, {**reviews("train/"), **beside}))
+    assert len(source.splits["train"]) == 4
+    assert source.notes[-1] == "not read, since their folder says no class: 2 files"
+
+
+def test_a_table_that_a_split_is_named_by_comes_first(tmp_path: Path) -> None:
+    folder = lay(tmp_path, {**reviews(), "train.csv": "text,label\nfine,1\npoor,0\n"})
+    assert list(load(folder).splits["train"]["text"]) == ["fine", "poor"]
+
+
+@pytest.mark.parametrize(
+    "texts",
+    [
+        {"only/1.txt": "a", "only/2.txt": "b"},
+        {"1.txt": "a", "2.txt": "b"},
+        {"train/1.txt": "a", "train/2.txt": "b"},
+        {"a/1.txt": "a", "b/1.txt": "b"},
+        {"a/1.png": "a", "a/2.png": "a", "b/1.png": "b", "b/2.png": "b"},
+    ],
+    ids=["one class", "no folder", "only a split", "single texts", "pictures"],
+)
+def test_other_folders_have_no_training_split(tmp_path: Path, texts: Mapping[str, str]) -> None:
+    with pytest.raises(DataError, match=r"no training split[\s\S]*folder for each class"):
+        load(lay(tmp_path, texts))
+
+
+def test_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:
+    folder = lay(tmp_path, reviews())
+    (folder / "pos" / "1.txt").write_bytes("schön".encode("cp1252"))
+    with pytest.raises(DataError, match=r"pos/1\.txt"):
+        load(folder)
+    assert load(folder, encoding="cp1252").splits["train"]["text"].iloc[-1] == "schön"
