@@ -24,7 +24,7 @@ EXAMPLE = (
 Data = Annotated[
     str | None,
     typer.Argument(
-        help="CSV, TSV, JSON Lines or Parquet file, folder with train.* or a folder of texts for each class, or hub data set.",
+        help="CSV, TSV, JSON Lines or Parquet file, folder with train.* or a folder for each class, or hub data set.",
         show_default=False,
     ),
 ]
