@@ -166,20 +166,11 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     folder = RunFolder(Path(place).absolute())
 
     names = _wanted_models(options, folder)
-    notes: list[str] = []
-    families = chosen_families(options, task)
-    cards = find_models(names, ZOO.things, families, notes.append, system)
+    cards, dataset = _found_models(names, options, task, dataset, system)
     required = frozenset(card.name for card in cards if is_asked_for(card, names, ZOO.things))
-    notes.extend(length_notes(dataset, cards, task))
-    dataset = replace(dataset, notes=(*dataset.notes, *notes))
-
-    cards_by_name = {card.name: card for card in cards}
-    own_options = options
-    if machines.at_once is not None:
-        # Of several machines, each shares its memory and its cores among the trials that it runs, not among all.
-        own_options = options.model_copy(update={"parallel": machines.at_once})
+    own_options = _options_of_a_machine(options, machines)
     resources = ResourceModel(
-        cards_by_name,
+        {card.name: card for card in cards},
         dataset.profile,
         system,
         forms=task.forms,
@@ -196,7 +187,7 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
     if names == AUTO:
         fitting_names = fitting_models(space, resources, limits)
-        fitting_cards = [cards_by_name[name] for name in fitting_names]
+        fitting_cards = [resources.cards[name] for name in fitting_names]
         space = _space(options, task, fitting_cards, dataset, system)
     check_resources(space, resources, limits, own_options, machines.places)
     return Scenario(
@@ -205,13 +196,38 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
         objectives=objectives,
         dataset=dataset,
         machines=machines,
-        cards=cards_by_name,
+        cards=resources.cards,
         resources=resources,
         space=space,
         limits=limits,
         folder=folder,
         required=required,
     )
+
+
+def _found_models(
+    names: tuple[str, ...],
+    options: FitOptions,
+    task: Task,
+    dataset: Dataset,
+    system: SystemProfile,
+) -> tuple[Sequence[ModelCard], Dataset]:
+    """Return the models that are asked for, and the data with notes on what they leave out and cut."""
+    notes: list[str] = []
+    families = chosen_families(options, task)
+    cards = find_models(names, ZOO.things, families, notes.append, system)
+    notes.extend(length_notes(dataset, cards, task))
+    return cards, replace(dataset, notes=(*dataset.notes, *notes))
+
+
+def _options_of_a_machine(options: FitOptions, machines: Machines) -> FitOptions:
+    """Return the options as a single machine sees them.
+
+    Of several machines, each shares its memory and its cores among the trials that it runs, not among all.
+    """
+    if machines.at_once is None:
+        return options
+    return options.model_copy(update={"parallel": machines.at_once})
 
 
 def _with_note_on_probes(dataset: Dataset, rows: int | None) -> Dataset:
