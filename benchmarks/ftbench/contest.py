@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
 
@@ -172,7 +172,7 @@ def main() -> None:
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--peers", type=Path, help="environments of peers")
     options = parser.parse_args()
-    tasks = read_tasks(options.table)
+    tasks = tasks_of(options.table)
     playable = sorted(comparable(tasks))
     names = chosen(parser, "--tasks", options.tasks, ",", playable)
     methods = list(methods_with(options.peers))
@@ -186,7 +186,7 @@ def main() -> None:
         if method not in SLOW or seed < SEEDS_OF_SLOW
         if (name, method, seed) not in done
     ]
-    play_order = partial(play, tasks, options.peers)
+    play_order = partial(play_on, options.table, options.peers)
     with options.out.open("a") as file, ProcessPoolExecutor(options.jobs) as pool:
         for row in pool.map(play_order, orders):
             file.write(json.dumps(row) + "\n")
@@ -248,6 +248,17 @@ def past_of(tasks: Mapping[str, ReplayTask], target: ReplayTask) -> list[ReplayT
         for task in tasks.values()
         if task.task.task == target.task.task and task.task.group != target.task.group
     ]
+
+
+@cache
+def tasks_of(table: Path) -> Mapping[str, ReplayTask]:
+    """Return the tasks of a table; each process reads it once, for sending them with each order takes longer."""
+    return read_tasks(table)
+
+
+def play_on(table: Path, peers: Path | None, order: tuple[str, str, int]) -> dict[str, object]:
+    """Play one search on a table, as `play` does."""
+    return play(tasks_of(table), peers, order)
 
 
 def play(
