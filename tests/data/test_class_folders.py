@@ -61,6 +61,8 @@ def test_folders_of_splits_lie_above_those_of_classes(
 def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
     beside = {
         "README": "about",
+        "docs/one.txt": "about",
+        "docs/two.txt": "about",
         "imdb.vocab": "a",
         "train/urls_pos.txt": "http",
         "train/labeledBow.feat": "1:1",
@@ -69,7 +71,16 @@ def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
     }
     source = load(lay(tmp_path, {**reviews("train/"), **beside}))
     assert len(source.splits["train"]) == 4
-    assert source.notes[-1] == "not read, since their folder says no class: 2 files"
+    assert source.notes[-1].endswith("say no class or no split: 4 files")
+
+
+def test_a_class_may_be_named_as_a_split(tmp_path: Path) -> None:
+    texts = {
+        f"train/{label}/{number}.txt": "a" for label in ("testing", "dev") for number in (1, 2)
+    }
+    source = load(lay(tmp_path, texts))
+    assert list(source.splits) == ["train"]
+    assert set(source.splits["train"]["label"]) == {"testing", "dev"}
 
 
 def test_a_table_that_a_split_is_named_by_comes_first(tmp_path: Path) -> None:

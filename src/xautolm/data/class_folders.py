@@ -15,8 +15,6 @@ from xautolm.data.surrogates import repaired_table
 from xautolm.errors import DataError
 from xautolm.vocabulary import Split
 
-TEXT_SUFFIXES = frozenset({".txt", ""})
-"""Of texts: in the folders of newsgroups, files are named by a number alone."""
 UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 """Folders whose texts have no class."""
 FEWEST_CLASSES = 2
@@ -26,11 +24,11 @@ FEWEST_TEXTS = 2
 
 @dataclass(frozen=True, slots=True)
 class ClassFolders:
-    """The texts of a folder by split and class, paths relative to it, and those without a class."""
+    """The texts of a folder by split and class, paths relative to it."""
 
     splits: Mapping[Split, Mapping[str, tuple[PurePath, ...]]]
-    unlabelled: int
-    """How many texts lie in folders for those without a class."""
+    unread: int
+    """How many texts have no class, or lie outside the folders of the splits where there are such."""
 
 
 def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
@@ -41,40 +39,54 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
     Args:
         paths: Of all files, relative to the folder.
     """
+    texts = [path for path in paths if _is_of_class(path)]
+    splits = {path: _split_above(path.parent) for path in texts}
+    has_splits = any(splits.values())
     by_split: dict[Split, dict[str, list[PurePath]]] = {}
-    unlabelled = 0
-    for path in paths:
-        # Outside any folder lie a `LICENSE` and a `notes.txt`, and in that of a split they may, too.
-        folder = path.parent.name
-        if not folder or split_of(folder) is not None or path.suffix.lower() not in TEXT_SUFFIXES:
+    unread = 0
+    for path, named_split in splits.items():
+        is_unlabelled = path.parent.name.lower() in UNLABELLED
+        is_elsewhere = has_splits and named_split is None
+        if is_unlabelled or is_elsewhere:
+            unread += 1
             continue
-        if folder.lower() in UNLABELLED:
-            unlabelled += 1
-            continue
-        split = _split_above(path.parent) or Split.TRAIN
-        classes = by_split.setdefault(split, {})
-        classes.setdefault(folder, []).append(path)
+        classes = by_split.setdefault(named_split or Split.TRAIN, {})
+        classes.setdefault(path.parent.name, []).append(path)
     train = by_split.get(Split.TRAIN, {})
     if len(train) < FEWEST_CLASSES or _mean_size(train) < FEWEST_TEXTS:
         return None
-    splits: dict[Split, dict[str, tuple[PurePath, ...]]] = {}
-    for split, classes in by_split.items():
-        splits[split] = {name: tuple(texts) for name, texts in classes.items()}
-    return ClassFolders(splits, unlabelled)
+    paths_by_split: dict[Split, Mapping[str, tuple[PurePath, ...]]] = {}
+    for split in sorted(by_split, key=list(Split).index):
+        paths_by_split[split] = {name: tuple(own) for name, own in by_split[split].items()}
+    return ClassFolders(paths_by_split, unread)
+
+
+def _is_of_class(path: PurePath) -> bool:
+    """Return whether a file is a text in a folder that may be a class's, below that of a split or where there is none.
+
+    Below the folder of a split, a class may have any name, also `testing`.
+    """
+    folder = path.parent
+    # Outside any folder lie a `LICENSE` and a `notes.txt`, and in that of a split they may, too.
+    is_inside = bool(folder.name) and (
+        split_of(folder.name) is None or _split_above(folder) is not None
+    )
+    # In the folders of newsgroups, files are named by a number alone.
+    return is_inside and (path.suffix.lower() == ".txt" or path.name.isdecimal())
+
+
+def _split_above(folder: PurePath) -> Split | None:
+    """Return the split that the outermost of the folders above a class's folder is named by."""
+    for name in folder.parent.parts:
+        split = split_of(name)
+        if split is not None:
+            return split
+    return None
 
 
 def _mean_size(classes: Mapping[str, Sequence[PurePath]]) -> float:
     """Return how many texts a class has, on the mean."""
     return sum(len(texts) for texts in classes.values()) / len(classes)
-
-
-def _split_above(folder: PurePath) -> Split | None:
-    """Return the split that the innermost of the folders above a class's folder is named by."""
-    for name in reversed(folder.parent.parts):
-        split = split_of(name)
-        if split is not None:
-            return split
-    return None
 
 
 def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = None) -> Source:
@@ -105,8 +117,10 @@ def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = 
         notes.extend(repairs)
         names = ", ".join(sorted(classes))
         notes.append(f"{split}: {len(texts):,} files, classes by folder: {names}")
-    if laid.unlabelled:
-        notes.append(f"not read, since their folder says no class: {laid.unlabelled:,} files")
+    if laid.unread:
+        notes.append(
+            f"not read, since their folders say no class or no split: {laid.unread:,} files"
+        )
     return Source(folder.resolve().name, tables, tuple(notes))
 
 
