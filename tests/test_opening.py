@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from xautolm.metrics import METRICS
-from xautolm.opening import LONG_PROBE, Opening, is_trained
+from xautolm.opening import LONG_PROBE, REFINEMENTS, Opening, is_trained
 from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
 from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
@@ -273,7 +273,8 @@ def test_the_best_training_is_varied_before_a_sampler_is_asked(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
     opening = replace(
-        opening_of("text-classification", ("minilm-l6",), profile, machine), refinements=3
+        opening_of("text-classification", ("minilm-l6",), profile, machine),
+        refinements=REFINEMENTS,
     )
     probes = opening.first(no_obstacle)
     (default,) = opening.after_probes(probed(probes, [0.5]), [], LEAD, no_obstacle)
@@ -283,17 +284,27 @@ def test_the_best_training_is_varied_before_a_sampler_is_asked(
         following := opening.refinement(probed(begun, scores), [], LEAD, no_obstacle)
     ) is not None:
         best = begun[scores.index(max(scores))]
-        changes.append(
-            {name for name, value in following.values.items() if value != best.values[name]}
+        (change,) = (
+            (name, value) for name, value in following.values.items() if value != best.values[name]
         )
+        changes.append(change)
         assert opening.space.problems(following.values) == []
         begun.append(following)
-        # The mean is better than the first token, twice the rate is not.
-        scores.append(0.8 if len(scores) == 2 else 0.6)
-    assert changes == [{"pooling"}, {"learning_rate"}, {"learning_rate"}]
-    rates = [each.values["learning_rate"] for each in begun[2:]]
-    assert rates == [default.values["learning_rate"] * factor for factor in (1.0, 2.0, 0.5)]
-    assert all(each.values["pooling"] == "mean" for each in begun[2:])
+        # The mean is better than the first token, and twice the epochs are better still.
+        gains = {("pooling", "mean"): 0.8, ("epochs", 6): 0.9}
+        scores.append(gains.get(change, 0.6))
+    rate = default.values["learning_rate"]
+    assert isinstance(rate, float)
+    assert changes == [
+        ("pooling", "mean"),
+        ("learning_rate", 2 * rate),
+        ("learning_rate", rate / 2),
+        ("epochs", 6),
+        ("batch_size", 8),
+        ("label_smoothing", 0.05),
+        # Neither the first token nor another rate again: both had their chance beside an earlier best.
+        ("class_weights", True),
+    ]
 
 
 def test_without_refinements_the_sampler_is_asked_at_once(opening: Opening) -> None:

@@ -21,8 +21,9 @@ Seconds = Callable[[Configuration], float]
 Change = Callable[[Parameter, Scalar], Scalar]
 """Makes another value of a parameter's value."""
 
-REFINEMENTS = 3
-"""Trials near the best training in a search that knows of no other task: the other pooling and two learning rates."""
+REFINEMENTS = 8
+"""Trials near the best training in a search that knows of no other task: each of `variations`, and one that goes on.
+docs/experiments.md, "Near the best, or what the models choose", has what was measured."""
 
 LATE = 12
 """Trainings after which nothing has to wait any more: by then the likely ones have been tried."""
@@ -220,7 +221,10 @@ class Opening:
         if self.count_varied(begun) < self.refinements:
             # The best may change from trial to trial: neighbours are always those of the best so far.
             best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
-            candidates = variations(self.space, best.configuration)
+            for neighbor in variations(self.space, best.configuration):
+                # What was tried of a parameter beside an earlier best has had its chance.
+                if not _is_known(neighbor, best.configuration, begun):
+                    candidates.append(neighbor)
         # What is left to probe are bodies without their top layers: quick, and hardly ever better.
         candidates += self.probes(obstacle)
         for candidate in candidates:
@@ -393,14 +397,17 @@ def _probe_standings(experiences: Sequence[Experience], lead: Objective) -> dict
 def variations(space: Space, configuration: Configuration) -> list[Configuration]:
     """Return a training's neighbours, the one that promises most first.
 
-    The other pooling, twice and half the learning rate, twice the epochs: what a person would try next. Values stay
-    within the space; what it does not have is left out.
+    The other pooling, twice and half the learning rate, twice the epochs, smaller batches, softer labels, weights for
+    rare classes: what a person would try next. Values stay within the space; what it does not have is left out.
     """
     changes: tuple[tuple[str, Change], ...] = (
         ("pooling", _another_option),
         ("learning_rate", partial(_scaled, factor=2.0)),
         ("learning_rate", partial(_scaled, factor=0.5)),
         ("epochs", partial(_scaled, factor=2.0)),
+        ("batch_size", _another_option),
+        ("label_smoothing", _another_option),
+        ("class_weights", _another_option),
     )
     neighbors: list[Configuration] = []
     for name, change in changes:
@@ -408,6 +415,23 @@ def variations(space: Space, configuration: Configuration) -> list[Configuration
         if neighbor != configuration and neighbor not in neighbors:
             neighbors.append(neighbor)
     return neighbors
+
+
+def _is_known(
+    neighbor: Configuration, center: Configuration, begun: Sequence[Configuration]
+) -> bool:
+    """Return whether each value that a training has and its center has not was tried before, on the same body."""
+    trained = [each for each in begun if _are_alike(each, center)]
+    for name, value in neighbor.values.items():
+        is_new = value != center.values.get(name)
+        if is_new and all(each.values.get(name) != value for each in trained):
+            return False
+    return True
+
+
+def _are_alike(first: Configuration, second: Configuration) -> bool:
+    """Return whether two configurations train the same body by the same method."""
+    return first.model == second.model and first.method == second.method
 
 
 def _changed_value(
