@@ -17,7 +17,7 @@ from tokenizers.models import WordLevel
 from transformers import BertConfig, BertForSequenceClassification, PreTrainedTokenizerFast
 
 from xautolm.finetuning import features as computed
-from xautolm.finetuning.feature_files import NOT_KEPT
+from xautolm.finetuning.feature_files import NOT_KEPT, SECONDS
 from xautolm.finetuning.features import (
     MEAN,
     MEAN_OF_LAYERS,
@@ -98,6 +98,15 @@ def test_features_are_those_of_each_text_alone(asked: Asked) -> None:
             features = getattr(asked.features(readout), split)
             assert sorted(features.rows) == list(range(len(values)))
             assert np.allclose(features.values, values[features.rows], atol=1e-4)
+
+
+def test_features_say_what_they_spared_the_trials_that_find_them(asked: Asked) -> None:
+    first, second = asked.features(MEAN), asked.features(OWN)
+    assert first.seconds > 0 and first.spared_seconds == 0
+    assert second.seconds == 0 and 0 < second.spared_seconds <= first.seconds
+    # A run of an earlier version did not note it.
+    (asked.folder / SECONDS).unlink()
+    assert asked.features(MEAN).spared_seconds == 0
 
 
 def test_only_sampled_rows_go_through_the_body(
