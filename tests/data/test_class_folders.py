@@ -71,7 +71,15 @@ def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
     }
     source = load(lay(tmp_path, {**reviews("train/"), **beside}))
     assert len(source.splits["train"]) == 4
-    assert source.notes[-1].endswith("say no class or no split: 4 files")
+    assert source.notes[-1].endswith("say no class or no split: 5 files")
+
+
+def test_a_folder_named_by_a_split_that_holds_texts_itself_is_no_class_and_is_counted(
+    tmp_path: Path,
+) -> None:
+    source = load(lay(tmp_path, {**reviews(), "testing/1.txt": "a", "testing/2.txt": "b"}))
+    assert set(source.splits["train"]["label"]) == {"neg", "pos"}
+    assert source.notes[-1].endswith("say no class or no split: 2 files")
 
 
 def test_a_class_may_be_named_as_a_split(tmp_path: Path) -> None:
@@ -102,6 +110,23 @@ def test_a_table_that_a_split_is_named_by_comes_first(tmp_path: Path) -> None:
 def test_other_folders_have_no_training_split(tmp_path: Path, texts: Mapping[str, str]) -> None:
     with pytest.raises(DataError, match=r"no training split[\s\S]*folder for each class"):
         load(lay(tmp_path, texts))
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"version https://git-lfs.github.com/spec/v1\noid sha256:0\n", b"\x89PNG\r\n\x1a\n\xff\xfa"],
+    ids=["pointer", "picture"],
+)
+def test_a_file_that_is_no_text_is_named(tmp_path: Path, content: bytes) -> None:
+    folder = lay(tmp_path, reviews())
+    (folder / "neg" / "0.txt").write_bytes(content)
+    with pytest.raises(DataError, match=r"neg/0\.txt"):
+        load(folder)
+
+
+def test_a_web_page_is_a_text(tmp_path: Path) -> None:
+    folder = lay(tmp_path, {**reviews(), "neg/0.txt": "<html>poor</html>"})
+    assert load(folder).splits["train"]["text"].iloc[0] == "<html>poor</html>"
 
 
 def test_a_text_in_another_encoding_is_named(tmp_path: Path) -> None:

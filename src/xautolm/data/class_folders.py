@@ -9,6 +9,7 @@ from pathlib import Path, PurePath
 import pandas as pd
 
 from xautolm.data.encodings import decoded
+from xautolm.data.files import GIT_LFS_MAGIC, Content
 from xautolm.data.source import FILE, Source
 from xautolm.data.split_names import split_of
 from xautolm.data.surrogates import repaired_table
@@ -28,7 +29,7 @@ class ClassFolders:
 
     splits: Mapping[Split, Mapping[str, tuple[PurePath, ...]]]
     unread: int
-    """How many texts have no class, or lie outside the folders of the splits where there are such."""
+    """How many texts have no class, or lie outside the folders of the splits where there are any."""
 
 
 def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
@@ -39,15 +40,14 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
     Args:
         paths: Of all files, relative to the folder.
     """
-    texts = [path for path in paths if _is_of_class(path)]
+    texts = [path for path in paths if _is_text(path)]
     splits = {path: _split_above(path.parent) for path in texts}
     has_splits = any(splits.values())
     by_split: dict[Split, dict[str, list[PurePath]]] = {}
     unread = 0
     for path, named_split in splits.items():
-        is_unlabelled = path.parent.name.lower() in UNLABELLED
         is_elsewhere = has_splits and named_split is None
-        if is_unlabelled or is_elsewhere:
+        if is_elsewhere or not _is_class(path.parent):
             unread += 1
             continue
         classes = by_split.setdefault(named_split or Split.TRAIN, {})
@@ -61,18 +61,19 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
     return ClassFolders(paths_by_split, unread)
 
 
-def _is_of_class(path: PurePath) -> bool:
-    """Return whether a file is a text in a folder that may be a class's, below that of a split or where there is none.
-
-    Below the folder of a split, a class may have any name, also `testing`.
-    """
-    folder = path.parent
-    # Outside any folder lie a `LICENSE` and a `notes.txt`, and in that of a split they may, too.
-    is_inside = bool(folder.name) and (
-        split_of(folder.name) is None or _split_above(folder) is not None
-    )
+def _is_text(path: PurePath) -> bool:
+    """Return whether a file may be a text of a class: outside any folder lie a `LICENSE` and a `notes.txt`."""
     # In the folders of newsgroups, files are named by a number alone.
-    return is_inside and (path.suffix.lower() == ".txt" or path.name.isdecimal())
+    is_named_so = path.suffix.lower() == ".txt" or path.name.isdecimal()
+    return bool(path.parent.name) and is_named_so
+
+
+def _is_class(folder: PurePath) -> bool:
+    """Return whether a folder is a class: below that of a split any is, also `testing`; elsewhere that is a split."""
+    name = folder.name
+    if name.lower() in UNLABELLED:
+        return False
+    return split_of(name) is None or _split_above(folder) is not None
 
 
 def _split_above(folder: PurePath) -> Split | None:
@@ -98,7 +99,7 @@ def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = 
         encoding: Of the texts, where it is not UTF-8.
 
     Raises:
-        DataError: A text cannot be read, or is in another encoding; its file is named.
+        DataError: A text cannot be read, is none, or is in another encoding; its file is named.
     """
     tables: dict[str, pd.DataFrame] = {}
     notes: list[str] = []
@@ -127,8 +128,13 @@ def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = 
 def _text(path: Path, encoding: str | None) -> str:
     """Return the text of a file, without the line ends around it."""
     try:
-        content = path.read_bytes()
+        data = path.read_bytes()
     except OSError as error:
         raise DataError(f"Cannot read {path}.", got=error.strerror or error) from None
-    text, _ = decoded(content, str(path), encoding)
+    content = Content(data, str(path), encoding)
+    # A pointer can be read as a text; pictures and archives cannot, and a web page may well be one.
+    if data.startswith(GIT_LFS_MAGIC):
+        content.check_is_data()
+    # Notes on how a single text was decoded are left out: there may be thousands of them.
+    text, _ = decoded(data, content.place, encoding)
     return text.strip()
