@@ -71,7 +71,13 @@ def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
     }
     source = load(lay(tmp_path, {**reviews("train/"), **beside}))
     assert len(source.splits["train"]) == 4
-    assert source.notes[-1].endswith("say no class or no split: 5 files")
+    assert source.notes[-1].endswith("say no class or no split: 5")
+
+
+def test_a_text_beside_the_folders_of_the_classes_is_of_none(tmp_path: Path) -> None:
+    source = load(lay(tmp_path, {**reviews("news/"), "news/README.TXT": "about"}))
+    assert set(source.splits["train"]["label"]) == {"neg", "pos"}
+    assert source.notes[-1].endswith("say no class or no split: 1")
 
 
 def test_a_folder_named_by_a_split_that_holds_texts_itself_is_no_class_and_is_counted(
@@ -79,7 +85,7 @@ def test_a_folder_named_by_a_split_that_holds_texts_itself_is_no_class_and_is_co
 ) -> None:
     source = load(lay(tmp_path, {**reviews(), "testing/1.txt": "a", "testing/2.txt": "b"}))
     assert set(source.splits["train"]["label"]) == {"neg", "pos"}
-    assert source.notes[-1].endswith("say no class or no split: 2 files")
+    assert source.notes[-1].endswith("say no class or no split: 2")
 
 
 def test_a_class_may_be_named_as_a_split(tmp_path: Path) -> None:

@@ -43,11 +43,13 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
     texts = [path for path in paths if _is_text(path)]
     splits = {path: _split_above(path.parent) for path in texts}
     has_splits = any(splits.values())
+    # A folder that holds others is none of a class: a text beside them tells of the data.
+    above = {folder for path in texts for folder in path.parent.parents}
     by_split: dict[Split, dict[str, list[PurePath]]] = {}
     unread = 0
     for path, named_split in splits.items():
         is_elsewhere = has_splits and named_split is None
-        if is_elsewhere or not _is_class(path.parent):
+        if is_elsewhere or path.parent in above or not _is_class(path.parent):
             unread += 1
             continue
         classes = by_split.setdefault(named_split or Split.TRAIN, {})
@@ -120,7 +122,7 @@ def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = 
         notes.append(f"{split}: {len(texts):,} files, classes by folder: {names}")
     if laid.unread:
         notes.append(
-            f"not read, since their folders say no class or no split: {laid.unread:,} files"
+            f"files not read, since their folders say no class or no split: {laid.unread:,}"
         )
     return Source(folder.resolve().name, tables, tuple(notes))
 
