@@ -167,7 +167,14 @@ def run_system(
     hidden = None
     if system is System.OURS_STARTED:
         hidden = family_of(dataset)
-    search = Search(place=place, rows=rows, work=folder / "search", seed=seed, hidden=hidden)
+    search = Search(
+        place=place,
+        rows=rows,
+        work=folder / "search",
+        seed=seed,
+        hidden=hidden,
+        is_refit=system is System.OURS_REFIT,
+    )
     return measure(search, minutes)
 
 

@@ -32,13 +32,15 @@ class System(StrEnum):
     """`xautolm fit` with an empty cache and an empty store, and without the starter store."""
     OURS_STARTED = "ours-started"
     """The same with the starter store, but for what it has of the same sentences."""
+    OURS_REFIT = "ours-refit"
+    """As `ours`, with the winner trained once more on the rows of training and validation together."""
     OURS_BEFORE = "ours-before"
     """The same of an earlier version."""
 
     @property
     def has_budget(self) -> bool:
         """Return whether it is told how long it may take; the others end when they are done."""
-        return self in (System.OURS, System.OURS_STARTED, System.OURS_BEFORE)
+        return self.value.startswith(System.OURS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

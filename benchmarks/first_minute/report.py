@@ -35,6 +35,7 @@ TITLES = {
     System.POLICY: "policy, no search",
     System.OURS: "ours, cold",
     System.OURS_STARTED: "ours, starter store",
+    System.OURS_REFIT: "ours, the winner on all rows",
     System.OURS_BEFORE: "ours before",
 }
 
@@ -152,7 +153,7 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
     """Yield machine, versions, seeds and sizes."""
     for machine in sorted({measurement.machine for measurement in measurements}):
         yield f"- {machine}"
-    for system in (System.OURS, System.OURS_STARTED, System.OURS_BEFORE):
+    for system in (System.OURS, System.OURS_STARTED, System.OURS_REFIT, System.OURS_BEFORE):
         commits = sorted(
             {measurement.commit for measurement in measurements if measurement.system is system}
         )

@@ -49,6 +49,8 @@ class Search:
     seed: int
     hidden: tuple[str, ...] | None = None
     """Data sets of the starter store that are not to be seen; None leaves it out altogether."""
+    is_refit: bool = False
+    """Whether the winner is trained once more on all rows."""
 
     @property
     def run(self) -> Path:
@@ -60,10 +62,12 @@ class Search:
         fit = [self.place.python, "-c", PROGRAM, "fit", str(self.rows / "train.parquet"), "--quiet"]
         validation = ["--validation", str(self.rows / "validation.parquet")]
         hide = ["--hide", ",".join(self.hidden)] if self.hidden else []
+        refit = ["--refit", "always"] if self.is_refit else []
         return [
             *fit,
             *validation,
             *hide,
+            *refit,
             "--seed",
             str(self.seed),
             "--device",

@@ -4,22 +4,20 @@ from __future__ import annotations
 
 import logging
 import math
-import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+from xautolm.after_search import MERGE_ENTRY, TEST_ENTRY, last_order, outcome_of_child
 from xautolm.best_folder import Results, best_of, front_of, read_results
 from xautolm.data.stored import read_split
 from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, UsageError
-from xautolm.execution import ClusterExecutor, LocalExecutor, SpawnLauncher
 from xautolm.forecasts import check_forecasts
-from xautolm.hardware import trial_places
 from xautolm.notices import warn_once
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
-from xautolm.records import Answering, Experience, Limits, TrialOutcome, TrialSpec
+from xautolm.records import Answering, Experience
 from xautolm.report import (
     Answers,
     PageContent,
@@ -41,13 +39,6 @@ from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Split
 
 logger = logging.getLogger(__name__)
-
-MERGE_ENTRY = "xautolm.finetuning.merging:run"
-"""The function of the child that merges the winner's adapters."""
-TEST_ENTRY = "xautolm.finetuning.evaluate:run"
-"""The function of the child that scores the winner; named, because the parent never imports torch."""
-WAIT_SECONDS = 60.0
-"""For which the end of that child is waited for at a time."""
 
 
 def finish(
@@ -85,8 +76,8 @@ def merge(session: Session, best: Experience) -> None:
     """
     folder = session.folder
     if holds_adapters(folder.model(best.trial)):
-        spec = _last_order(session, best)
-        outcome = _outcome_of_child(session, spec, folder.merging, MERGE_ENTRY)
+        spec = last_order(session, best)
+        outcome = outcome_of_child(session, spec, folder.merging, MERGE_ENTRY)
         if outcome.failure is not None:
             session.screen.note(
                 f"the winner's adapters could not be merged: {outcome.failure.message} (see {folder.merging})"
@@ -242,6 +233,7 @@ def winner_of(folder: RunFolder) -> Winner | None:
         test=results.test or {},
         kind=kind,
         disk_bytes=disk_use(folder.best),
+        is_refit=results.is_refit,
     )
 
 
@@ -302,58 +294,24 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
     # An executor of somebody else's may leave its models elsewhere: there is nothing here that could be asked.
     if not has_weights and not session.folder.split(Split.TEST).exists():
         return None
-    spec = _last_order(session, best)
+    spec = last_order(session, best)
     # What is scored is what people get: the model in `best/`.
-    placed_card = replace(spec.card, path=str(session.folder.best))
-    spec = replace(spec, card=placed_card)
+    model = session.folder.best
+    results = session.best.results()
+    has_test = session.folder.split(Split.TEST).exists()
+    if results is not None and results.is_refit and not has_test:
+        # That one has been trained on the rows of validation: what it says of them, it has been told.
+        model = session.folder.model(best.trial)
+    asked_card = replace(spec.card, path=str(model))
+    spec = replace(spec, card=asked_card)
     folder = session.folder.test
-    outcome = _outcome_of_child(session, spec, folder, TEST_ENTRY)
+    outcome = outcome_of_child(session, spec, folder, TEST_ENTRY)
     if outcome.failure is not None:
         session.screen.note(
             f"the winner could not be scored: {outcome.failure.message} (see {folder})"
         )
         return None
     return dict(outcome.metrics)
-
-
-def _last_order(session: Session, best: Experience) -> TrialSpec:
-    """Return the order of the winner's trial once more, without limits: no other trial runs any more."""
-    place = session.scenario.places[0]
-    if isinstance(session.executor, ClusterExecutor):
-        # The winner's files are here, and so it is asked here, whatever its trial ran on.
-        place = trial_places()[0]
-    return session.spec(best.trial, best.configuration, Limits(), place, best.proposal)
-
-
-def _outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
-    """Run a child and wait for it.
-
-    Args:
-        session: The search, whose server starts the child where it has one.
-        spec: What the child is told.
-        folder: The child's.
-        entry: The function that it runs.
-    """
-    # What an earlier attempt left there must not be taken for the result of this one.
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(exist_ok=True)
-    # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
-    # A server of our own is closed at the end; that of the trials is the session's.
-    trials_launcher = (
-        session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
-    )
-    launcher = trials_launcher or SpawnLauncher(spec.threads)
-    executor = LocalExecutor(launcher, entry)
-    ended: Sequence[tuple[int, TrialOutcome]] = ()
-    try:
-        executor.start(spec, folder)
-        while not ended:
-            ended = executor.finished(timeout=WAIT_SECONDS)
-    finally:
-        if trials_launcher is None:
-            executor.close()
-    _, outcome = ended[0]
-    return outcome
 
 
 def summary(
@@ -370,6 +328,7 @@ def summary(
         "best": {"trial": best.trial, **best.configuration.values},
         "validation": dict(best.outcome.metrics),
         "test": test,
+        "refit": results is not None and results.is_refit,
         "evaluation_time": best.outcome.evaluation_time,
         "latency": best.outcome.latency,
         "model_size": best.outcome.model_size,

@@ -130,6 +130,7 @@ class AutoLM(BaseEstimator):
         starter: bool = True,
         pruning: bool = True,
         rungs: bool = False,
+        refit: str = "auto",
         seed: int = 0,
         budget: Duration | None = None,
         trials: int | None = None,
@@ -167,6 +168,7 @@ class AutoLM(BaseEstimator):
         self.starter = starter
         self.pruning = pruning
         self.rungs = rungs
+        self.refit = refit
         self.seed = seed
         self.budget = budget
         self.trials = trials

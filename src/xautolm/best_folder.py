@@ -46,6 +46,9 @@ class Results:
     """Scores on the test split, by metric; None if there is none, or it was not scored yet."""
     is_final: bool = True
     """Whether the search had ended when its card was written."""
+    is_refit: bool = False
+    """Whether it was trained once more, on the rows of validation too: `validation` is of the trial's own model then,
+    which had not seen them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,22 +105,34 @@ class BestFolder:
             self._mend(best, results)
         return best
 
-    def place(self, best: Experience) -> None:
-        """Let `best/` be a trial's model, as the trial's folder holds it now.
+    def place(self, best: Experience, *, is_refit: bool = False) -> None:
+        """Let `best/` be a trial's model, as its folder holds it now.
 
         A kill in the middle leaves the old folder or the new one, and no `results.json` that speaks of another than
         the one that is there: without it, the next start places the best model once more.
+
+        Args:
+            best: The trial.
+            is_refit: Whether it is the model that was trained once more on all rows, and not the trial's own.
         """
         lead = lead_of(recorded_objectives(self.info))
-        validation = dict(best.outcome.metrics)
-        results = Results(best=best.trial, metric=lead.name, validation=validation, is_final=False)
-        model = self.folder.model(best.trial)
+        results = Results(
+            best=best.trial,
+            metric=lead.name,
+            validation=dict(best.outcome.metrics),
+            is_final=False,
+            is_refit=is_refit,
+        )
+        model = self._source(results)
         fresh = self._fresh
         # What a kill left of an earlier attempt.
         shutil.rmtree(fresh, ignore_errors=True)
         shutil.copytree(model, fresh, copy_function=_link_or_copy)
         self._write_card(fresh, best, results)
         self.folder.results.unlink(missing_ok=True)
+        if not is_refit:
+            # What came of an earlier winner, trained on all rows, is in nobody's way but takes room.
+            shutil.rmtree(self.folder.refit, ignore_errors=True)
         replace_folder(fresh, self.folder.best)
         write_json(self.folder.results, to_plain(results))
 
@@ -131,6 +146,12 @@ class BestFolder:
         """Write the card and `results.json` of the model that lies in `best/`."""
         self._write_card(self.folder.best, best, results)
         write_json(self.folder.results, to_plain(results))
+
+    def _source(self, results: Results) -> Path:
+        """Return the folder whose files `best/` is made of."""
+        if results.is_refit:
+            return self.folder.refit_model
+        return self.folder.model(results.best)
 
     @property
     def _fresh(self) -> Path:
@@ -189,12 +210,13 @@ class BestFolder:
             answering=answering,
             prompt=prompt,
             is_final=results.is_final,
+            is_refit=results.is_refit,
         )
         write_text(folder / CARD, model_card(facts))
 
     def _mend(self, best: Experience, results: Results) -> None:
         """Put files of `best/` that are gone or damaged back in their place, from the trial's own."""
-        model = self.folder.model(best.trial)
+        model = self._source(results)
         target = self.folder.best
         for source in sorted(model.rglob("*")):
             name = source.relative_to(model)

@@ -56,6 +56,8 @@ class Clock:
         self.before = before
         self.started = max(earliest, started)
         self.written = 0.0
+        # Seconds that no trial may use, for what follows on the last one.
+        self.kept = 0.0
 
     @property
     def used(self) -> float:
@@ -64,7 +66,12 @@ class Clock:
 
     @property
     def left(self) -> float:
-        """Return the seconds left; infinite without a time budget."""
+        """Return the seconds left for trials; infinite without a time budget."""
+        return self.left_in_all - self.kept
+
+    @property
+    def left_in_all(self) -> float:
+        """Return the seconds left, with those that are kept for after the last trial."""
         if self.budget.seconds is None:
             return float("inf")
         return self.budget.seconds - self.used

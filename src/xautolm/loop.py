@@ -14,6 +14,7 @@ from xautolm.execution import ClusterExecutor
 from xautolm.limits import limits_of_divided
 from xautolm.objectives import lead_position, pareto_front
 from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
+from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
 from xautolm.resources import PART_OF_EPOCH
 from xautolm.resuming import interrupted, settled
@@ -30,7 +31,7 @@ LARGEST_MISFORTUNE = 5
 
 
 def search(session: Session) -> list[Experience]:
-    """Run trials until the budget is spent.
+    """Run trials until the budget is spent, then train the winner once more on all rows where that is wanted.
 
     Returns:
         The experiences of the run, those of earlier sessions included.
@@ -49,6 +50,7 @@ def search(session: Session) -> list[Experience]:
     with folder_errors(session.folder.root):
         session.clock.note()
         session.best.restore(standing.experiences)
+        session.clock.kept = seconds_to_keep(session, standing.best)
         session.measure_features()
         let_weights_be_judged(session, standing)
         misfortunes = 0
@@ -70,6 +72,8 @@ def search(session: Session) -> list[Experience]:
             show(session, standing)
         # The time was over before enough devices were free.
         put_back(session)
+        # Before the wait for meta-features, which are measured beside it.
+        refit(session, standing.experiences)
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences
@@ -153,6 +157,7 @@ def conclude(
     standing.front = pareto_front(outcomes, scenario.objectives)
     keep_weights(session, standing.experiences, standing.running)
     session.best.follow(standing.experiences)
+    session.clock.kept = seconds_to_keep(session, standing.best)
     return experience
 
 

@@ -32,7 +32,7 @@ from xautolm.importable import name_of_function
 from xautolm.printable import shortened
 from xautolm.records import Budget
 from xautolm.settings import has_password
-from xautolm.vocabulary import Export, Unlabelled, Where
+from xautolm.vocabulary import Export, Refit, Unlabelled, Where
 
 if TYPE_CHECKING:
     import yaml
@@ -303,6 +303,9 @@ class FitOptions(BaseModel):
     rungs: Annotated[bool, IN_SEARCH] = False
     """Try configurations on a tenth of the training rows first, the best third of them on three tenths, and of those on
     all rows; without effect on data of fewer than 5,000 training rows."""
+    refit: Annotated[Refit, IN_SEARCH] = Refit.AUTO
+    """Whether the winner is trained once more at the end, on the rows of training and validation together: `never`,
+    `always`, or `auto` for where `fit` has made the validation split and 40 % of the budget's time are enough."""
     seed: Annotated[int, Field(ge=0, le=LARGEST_SEED), IN_SEARCH] = 0
     """Seed of sampling, splitting, searching and training."""
     budget: Annotated[Seconds, Shown(group=Group.LIMITS, default="30m without --trials")] = None

@@ -600,6 +600,9 @@ class TrialSpec:
     """Training rows that a probe is fitted to at most; None for all that its method takes."""
     devices: tuple[str, ...] = ()
     """Where a model is divided over several devices: UUIDs of the GPUs, or `cpu` for each process; else empty."""
+    trains_on_validation: bool = False
+    """Whether the validation rows are trained on, too: the winner's last training. Scores are then of rows that the
+    model has seen, and tell no more than whether it went as the trial did."""
     rank: int = 0
     """Which of `devices` this order is for, once a process for each of them is started."""
 

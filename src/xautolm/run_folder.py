@@ -170,6 +170,16 @@ class RunFolder:
         return self.root / "merging"
 
     @property
+    def refit(self) -> Path:
+        """Return the folder of the child that trains the winner once more, on all rows."""
+        return self.root / "refit"
+
+    @property
+    def refit_model(self) -> Path:
+        """Return the folder of the weights that came of it."""
+        return TrialFolder(self.refit).model
+
+    @property
     def test(self) -> Path:
         """Return the folder of the child that scores the winner on the test split."""
         return self.root / "test"

@@ -93,6 +93,8 @@ class Stage(StrEnum):
     """Loading of libraries, data and models, and every check."""
     SEARCH = "search"
     """From the first proposal on."""
+    REFIT = "refit"
+    """The winner is trained once more, on the rows of validation, too; not in every search."""
     SCORING = "scoring"
     """The winner is scored on rows that no trial was trained on."""
     END = "end"
@@ -206,6 +208,16 @@ class Unlabelled(StrEnum):
     """The data is refused."""
     NONE = "none"
     """Nothing is the right answer for them: no label, no answer. For tasks where that can be."""
+
+
+class Refit(StrEnum):
+    """When the winner of a search is trained once more, on the rows of training and validation together."""
+
+    AUTO = "auto"
+    """Where the validation split was made by us, and there is a budget of time that has room for it."""
+    ALWAYS = "always"
+    """Also on a validation split that the person gave, and without a budget of time."""
+    NEVER = "never"
 
 
 class Export(StrEnum):

@@ -13,6 +13,7 @@ from xautolm.finetuning.probe import (
     Regression,
     cross_validated_strength,
     fit_probe,
+    refitted,
     sampled_rows,
 )
 from xautolm.methods.probe import LARGEST_SAMPLE
@@ -59,6 +60,20 @@ def test_a_probe_is_scikit_learns_regression_on_standardised_features(classes: i
     assert np.allclose(ours / ours.sum(axis=1, keepdims=True), chances, atol=1e-3)
     assert probe.score == accuracy(probe.logits(validation.features), validation.targets) > 0.85
     assert probe.note == ""
+
+
+def test_refitted_it_is_the_regression_of_its_strength_on_all_rows() -> None:
+    features, targets = noisy_classes(400, 3, 0.5)
+    train, validation = parts(features, targets, 300)
+    probe = fit_probe(train, validation, accuracy, regression_of(3), seed=0)
+    whole = refitted(probe, (train, validation), regression_of(3))
+    assert whole.strength == probe.strength and whole.score == probe.score
+    mean, scale = features.mean(axis=0), features.std(axis=0)
+    reference = LogisticRegression(C=probe.strength, max_iter=200, tol=1e-3)
+    reference.fit((features - mean) / scale, targets)
+    ours = np.exp(whole.logits(features))
+    chances = reference.predict_proba((features - mean) / scale)
+    assert np.allclose(ours / ours.sum(axis=1, keepdims=True), chances, atol=1e-3)
 
 
 def test_a_class_that_a_sample_lacks_is_never_answered() -> None:

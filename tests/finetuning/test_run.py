@@ -208,6 +208,37 @@ def test_less_data_is_used_where_the_configuration_says_so(order: Order) -> None
         assert abs(shares[1][label] - 0.3 * count) < 1
 
 
+@pytest.mark.parametrize("method", ["full", "probe"])
+def test_the_winners_last_training_sees_the_validation_rows_too(
+    order: Order, folder: Path, method: str
+) -> None:
+    spec = order("minilm-l2", method, epochs=1, rows=200)
+    splits = {
+        split: pd.read_parquet(Path(spec.data) / f"{split}.parquet")
+        for split in ("train", "validation")
+    }
+    # Validation rows are of a word, and of classes, that no training row tells of.
+    strange = splits["validation"]
+    strange["text"] = [f"word{row % 2} " * 4 for row in range(len(strange))]
+    strange["label"] = [spec.labels[row % 2] for row in range(len(strange))]
+    strange.to_parquet(Path(spec.data) / "validation.parquet")
+    unseen = run(replace(spec, tokens=spec.tokens + "-unseen"), folder)
+    seen = run(replace(spec, trains_on_validation=True), folder.with_name("again"))
+    assert seen.metrics["accuracy"] > unseen.metrics["accuracy"] + 0.2
+    answers = Predictor(folder.with_name("again") / "model", "cpu").answers(strange)
+    targets = [spec.labels.index(label) for label in strange["label"]]
+    agreement = (answers.argmax(axis=1) == targets).mean()
+    assert agreement == pytest.approx(seen.metrics["accuracy"], abs=0.02)
+    if method == "full":
+        steps = [
+            json.loads((path / "progress.jsonl").read_text().splitlines()[-1])["steps"]
+            for path in (folder, folder.with_name("again"))
+        ]
+        batch = int(spec.configuration.values["batch_size"])
+        rows = len(splits["train"]), len(splits["train"]) + len(strange)
+        assert steps == [-(-count // batch) for count in rows]
+
+
 def test_a_training_on_a_part_starts_from_the_probe_on_all_rows(order: Order, folder: Path) -> None:
     spec = order("minilm-l2", rows=160, epochs=1, learning_rate=1e-4)
     values = {**spec.configuration.values, "train_share": 0.3}

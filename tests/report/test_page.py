@@ -262,6 +262,37 @@ def test_the_time_of_a_search_is_all_accounted_for(run: PageContent) -> None:
     assert sum(spent.values()) == pytest.approx(in_trials + 20.0)
 
 
+def test_the_winners_last_training_is_told_apart_from_scoring_it(run: PageContent) -> None:
+    start, search, scoring, end = run.marks
+    later = datetime.fromisoformat(scoring.time) + timedelta(seconds=4)
+    marks = (
+        start,
+        search,
+        replace(scoring, stage=Stage.REFIT),
+        replace(scoring, time=later.isoformat()),
+        end,
+    )
+    stretches = stretches_of(replace(run, marks=marks))
+    spent = {kind: sum(s.seconds for s in stretches if s.spent is kind) for kind in Spent}
+    assert spent[Spent.REFIT] == 4.0 and spent[Spent.SCORING] == 7.0
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        ({"f1_macro": 0.8}, "the validation score is of the trial's own model"),
+        ({}, "trained once more, on these rows, too: the score is of the trial's own model"),
+    ],
+)
+def test_a_winner_that_was_trained_on_all_rows_is_said_to(
+    run: PageContent, test: dict[str, float], expected: str
+) -> None:
+    assert run.winner is not None
+    winner = replace(run.winner, is_refit=True, test=test)
+    assert expected in text_of(html_report(replace(run, winner=winner)))
+    assert expected not in text_of(html_report(run))
+
+
 def test_a_long_wait_between_two_trials_is_told(run: PageContent) -> None:
     last = run.experiences[-1]
     later = datetime.fromisoformat(last.created) + timedelta(seconds=30)

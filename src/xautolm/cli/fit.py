@@ -135,4 +135,6 @@ def say_result(folder: RunFolder, *, as_json: bool, quiet: bool) -> None:
         test = results.test if results else None
         best = best_of(info, experiences)
         front = front_of(info, experiences)
-        print_result(folder, best, front, test, inputs, pruning_account(experiences))
+        is_refit = results is not None and results.is_refit
+        pruning = pruning_account(experiences)
+        print_result(folder, best, front, test, inputs, pruning, is_refit=is_refit)

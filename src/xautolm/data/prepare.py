@@ -43,6 +43,8 @@ class Dataset:
     """What the columns were called in the data, by role."""
     notes: tuple[str, ...] = ()
     """What was done to the data, for people."""
+    has_made_validation: bool = False
+    """Whether the validation split is a part of the training rows, because none was given."""
 
 
 def prepare(
@@ -113,6 +115,7 @@ def prepare(
         profile=profile,
         columns=column_by_role,
         notes=tuple(notes),
+        has_made_validation=Split.VALIDATION not in tables,
     )
 
 

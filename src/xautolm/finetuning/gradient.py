@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from accelerate.utils import set_seed
-from datasets import DatasetDict
+from datasets import DatasetDict, concatenate_datasets
 from transformers import PreTrainedModel, Trainer
 
 from xautolm.finetuning.adapters import leaves_adapters, save_adapters, without_adapters
@@ -72,6 +72,8 @@ def run_training(trial: PreparedTrial, deadline: float | None, folder: Path) -> 
         start = head_start(trial, adjustments)
     # After the probe, which sees all rows: trials on parts of any size share it, and the features below it.
     trial = _on_share_of_rows(trial, adjustments)
+    if trial.spec.trains_on_validation:
+        trial = _with_validation_rows(trial)
     spec = trial.spec
 
     if spec.lacks_masters:
@@ -219,6 +221,14 @@ def _on_share_of_rows(trial: PreparedTrial, adjustments: list[str]) -> PreparedT
     adjustments.append(f"trained on {count:,} of {all_count:,} rows")
     # Validated on all rows, so that scores on parts can be compared.
     tokens = DatasetDict(train=rows, validation=trial.tokens[Split.VALIDATION])
+    return replace(trial, tokens=tokens)
+
+
+def _with_validation_rows(trial: PreparedTrial) -> PreparedTrial:
+    """Return a trial that is trained on the rows of validation, too, and validated on them as before."""
+    validation = trial.tokens[Split.VALIDATION]
+    rows = concatenate_datasets([trial.tokens[Split.TRAIN], validation])
+    tokens = DatasetDict(train=rows, validation=validation)
     return replace(trial, tokens=tokens)
 
 

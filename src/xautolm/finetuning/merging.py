@@ -29,7 +29,10 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     """
     started = time.monotonic()
     # The splits lie in a folder of their own inside the run's.
-    trained = RunFolder(Path(spec.data).parent).model(spec.number)
+    run_folder = RunFolder(Path(spec.data).parent)
+    trained = run_folder.model(spec.number)
+    if spec.trains_on_validation:
+        trained = run_folder.refit_model
     tokenizer = read_tokenizer(trained)
     settings = read_record(Answering, trained / ANSWERING)
     # In main memory: other trials may have the GPU's.

@@ -106,6 +106,34 @@ class Judge(Protocol):
         """Return the score."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scaling:
+    """How features are standardised: one strength of regularisation must mean the same for every feature."""
+
+    shift: np.ndarray
+    """Shape (width,); zero for regressions without a bias, which cannot undo a shift."""
+    scale: np.ndarray
+    """Shape (width,)."""
+
+    @classmethod
+    def of(cls, features: np.ndarray, *, has_bias: bool) -> Scaling:
+        """Return what gives each of some features, shape (rows, width), a deviation of about 1."""
+        scale = feature_scale(features)
+        shift = features.mean(axis=0) if has_bias else np.zeros_like(scale)
+        return cls(shift=shift, scale=scale)
+
+    def standardised(self, features: np.ndarray) -> np.ndarray:
+        """Return features of shape (rows, width), standardised."""
+        return np.asarray((features - self.shift) / self.scale)
+
+    def on_raw_features(self, line: Line) -> Line:
+        """Return the line on raw features that is a line on standardised ones."""
+        weight, bias = line
+        # w ((x - shift) / scale) + b, multiplied out.
+        raw_weight = weight / self.scale
+        return raw_weight, bias - raw_weight @ self.shift
+
+
 def fit_probe(
     train: Examples, validation: Examples, judge: Judge, regression: Regression, seed: int
 ) -> Probe:
@@ -122,23 +150,16 @@ def fit_probe(
         seed: Of the folds.
     """
     features = np.asarray(train.features, dtype=np.float32)
-    # One strength of regularisation must mean the same for every feature: each gets a deviation of about 1.
-    scale = feature_scale(features)
-    # Without a bias a shift of the features cannot be undone.
-    shift = np.zeros_like(scale)
-    if regression.has_bias:
-        shift = features.mean(axis=0)
-    standardised = Examples(features=(features - shift) / scale, targets=train.targets)
+    scaling = Scaling.of(features, has_bias=regression.has_bias)
+    standardised = Examples(features=scaling.standardised(features), targets=train.targets)
     validation_rows = len(validation.targets)
     strengths, note = _strengths_to_try(standardised, validation_rows, judge, regression, seed)
 
     best: Probe | None = None
     for strength in strengths:
-        weight, bias = regression.fit(standardised.features, train.targets, strength)
-        # The layer that the probe becomes gets raw features: w ((x - shift) / scale) + b, multiplied out.
-        raw_weight = weight / scale
-        raw_bias = bias - raw_weight @ shift
-        line = Probe(weight=raw_weight, bias=raw_bias, strength=strength, score=0.0, note=note)
+        fitted = regression.fit(standardised.features, train.targets, strength)
+        weight, bias = scaling.on_raw_features(fitted)
+        line = Probe(weight=weight, bias=bias, strength=strength, score=0.0, note=note)
         logits = line.logits(validation.features)
         score = judge(logits, validation.targets)
         # Of equals the first, which is regularised most.
@@ -149,6 +170,22 @@ def fit_probe(
     # Of the winner only: it is the one that a training may start from.
     noise = unsteadiness(best.weight, features, regression)
     return replace(best, unsteadiness=noise)
+
+
+def refitted(probe: Probe, splits: Sequence[Examples], regression: Regression) -> Probe:
+    """Return a probe with its strength of regularisation, fitted to the rows of several splits together.
+
+    Args:
+        probe: Fitted to one of them; its score stays, as that of the rows that it had not seen.
+        splits: The rows.
+        regression: What is fitted.
+    """
+    features = np.concatenate([np.asarray(rows.features, dtype=np.float32) for rows in splits])
+    targets = np.concatenate([rows.targets for rows in splits])
+    scaling = Scaling.of(features, has_bias=regression.has_bias)
+    line = regression.fit(scaling.standardised(features), targets, probe.strength)
+    weight, bias = scaling.on_raw_features(line)
+    return replace(probe, weight=weight, bias=bias)
 
 
 def _strengths_to_try(

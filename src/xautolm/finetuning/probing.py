@@ -31,6 +31,7 @@ from xautolm.finetuning.probe import (
     Probe,
     Regression,
     fit_probe,
+    refitted,
     sampled_rows,
 )
 from xautolm.finetuning.tokens import loaded, tokens_folder
@@ -62,6 +63,9 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     trial = replace(trial, settings=replace(trial.settings, precision=precision))
 
     validation = examples_of(features.validation, trial.tokens[Split.VALIDATION])
+    if trial.spec.trains_on_validation:
+        train = examples_of(features.train, trial.tokens[Split.TRAIN])
+        probe = refitted(probe, (train, validation), regression_of(trial, head, readout))
     logits = probe.logits(validation.features)
     targets = in_own_units(validation.targets, trial.settings)
     answers = in_own_units(logits, trial.settings)
@@ -233,14 +237,7 @@ def probe_of(
             source, readout, spec.card, head, trial.tokenizer, trial.tokens, spec.probe_rows
         )
 
-    # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
-    has_bias = readout.pooling is Pooling.MEAN or head.has_bias
-    regression = Regression(
-        problem_type=trial.task.problem_type,
-        classes=head.linear.out_features,
-        balanced=is_balanced(spec),
-        has_bias=has_bias,
-    )
+    regression = regression_of(trial, head, readout)
 
     def fit(path: Path) -> None:
         train = examples_of(features.train, trial.tokens[Split.TRAIN])
@@ -253,6 +250,18 @@ def probe_of(
     folder = probe_folder(spec, trial.settings, readout)
     probe = loaded(folder, fit, read_probe)
     return features, probe
+
+
+def regression_of(trial: PreparedTrial, head: LinearHead, readout: Readout) -> Regression:
+    """Return the regression that a trial's probe is."""
+    # Decoders' own layers have no bias; a probe of the mean is a folder with a layer of its own.
+    has_bias = readout.pooling is Pooling.MEAN or head.has_bias
+    return Regression(
+        problem_type=trial.task.problem_type,
+        classes=head.linear.out_features,
+        balanced=is_balanced(trial.spec),
+        has_bias=has_bias,
+    )
 
 
 def _judge_of(trial: PreparedTrial) -> Judge:

@@ -21,6 +21,11 @@ GOES_ON = """
 The search had not ended when this was written: this is the **best model so far**, and a better one may take its place.
 """
 """Stands on the card of a model while the search goes on."""
+ON_ALL_ROWS = """
+After the search it was **trained once more, as in that trial, on the rows of training and validation together**. The
+validation scores are of the trial's own model, which had not seen those rows.
+"""
+"""Stands on the card of a model that was trained on all rows in the end."""
 LICENCES = {"unstated": "unknown", "your own": None}
 """What the hub calls what stands on a card of the zoo in the place of a licence; None leaves the field out."""
 NO_LANGUAGE = "unstated"
@@ -49,6 +54,8 @@ class CardFacts:
     """An example of the task's prompts, for models that generate."""
     is_final: bool = True
     """Whether the search has ended."""
+    is_refit: bool = False
+    """Whether its weights are from a training on the rows of validation too, after the trial's own."""
 
     @property
     def base(self) -> str:
@@ -75,6 +82,7 @@ def model_card(facts: CardFacts) -> str:
     base = f"{facts.base}{first_layers} ({card.family}, {parameters} parameters, licence {card.licence})"
     versions = ", ".join(f"{name} {version}" for name, version in experience.versions.items())
     progress = "" if facts.is_final else GOES_ON
+    refit = ON_ALL_ROWS if facts.is_refit else ""
     data_lines = [*_class_lines(facts.labels), *facts.notes]
     adjustments = outcome.adjustments or ["none"]
     seconds = outcome.evaluation_time or 0
@@ -86,7 +94,7 @@ def model_card(facts: CardFacts) -> str:
 
 Found and trained by xautolm, trial {experience.trial} of run `{experience.run}`.
 Chosen by **{facts.metric} on the validation split**; a score on that split is therefore somewhat optimistic.
-{progress}
+{progress}{refit}
 {folder_kind(facts.answering)}
 
 ```python

@@ -26,6 +26,8 @@ def print_result(
     inputs: Sequence[str],
     pruning: str = "",
     console: Console | None = None,
+    *,
+    is_refit: bool = False,
 ) -> None:
     """Print the Pareto front, the winner's scores, and the next commands.
 
@@ -37,6 +39,7 @@ def print_result(
         inputs: Names of the task's inputs.
         pruning: What stopping hopeless trials saved, in one line.
         console: Where to print; the terminal by default.
+        is_refit: Whether the model was trained once more, on the rows of validation too.
     """
     console = console or table_console()
     table = _front_table(best, front)
@@ -44,6 +47,8 @@ def print_result(
 
     validation = _scores(best.outcome.metrics)
     lines = [f"\nbest: trial {best.trial}, validation {validation}"]
+    if is_refit:
+        lines.append("the model: that training once more, on the rows of validation, too")
     if test:
         lines.append(f"test (never seen by the search): {_scores(test)}")
     if pruning:

@@ -147,7 +147,19 @@ def _sentence(content: PageContent, winner: Winner) -> str:
             ". There is no test split: these rows also chose the winner, so expect answers to new "
             "ones to be a little worse"
         )
-    return f"{sentence}."
+    return f"{sentence}.{_refit_note(winner)}"
+
+
+def _refit_note(winner: Winner) -> str:
+    """Return which model the scores are of, where the one in `best/` was trained once more; nothing otherwise."""
+    if not winner.is_refit:
+        return ""
+    if winner.test:
+        return (
+            " It was trained once more at the end, on the rows of validation, too; the validation score is of the "
+            "trial's own model."
+        )
+    return " The model in best/ was trained once more, on these rows, too: the score is of the trial's own model."
 
 
 def _interval(content: PageContent) -> str:

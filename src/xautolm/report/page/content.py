@@ -32,6 +32,8 @@ class Winner:
     """Which library loads its folder."""
     disk_bytes: int | None = None
     """Of its folder."""
+    is_refit: bool = False
+    """Whether it was trained once more, on the rows of validation, too."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

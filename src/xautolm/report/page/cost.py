@@ -27,6 +27,7 @@ class Spent(StrEnum):
     STOPPED = "stopped trials"
     FAILED = "failed trials"
     WAITING = "between trials"
+    REFIT = "the winner on all rows"
     SCORING = "scoring the winner"
 
 
@@ -37,9 +38,16 @@ COLOURS = {
     Spent.STOPPED: "#c79a00",
     Spent.FAILED: BAD,
     Spent.WAITING: "#adb5bd",
+    Spent.REFIT: "#7048a8",
     Spent.SCORING: WARM,
 }
 """Of the bars, and in this order."""
+SPENT_IN_STAGE = {
+    Stage.START_UP: Spent.START_UP,
+    Stage.REFIT: Spent.REFIT,
+    Stage.SCORING: Spent.SCORING,
+}
+"""Stages in which no trial runs."""
 LEAST_WAIT = 2.0
 """Seconds between two trials that are told: a trial's end is known to the second."""
 SESSION_GAP = timedelta(minutes=5)
@@ -87,7 +95,7 @@ def stretches_of(content: PageContent) -> list[Stretch]:
         stretches.append(_stretch(experience))
     # Those of a stage end where the next stage begins.
     for mark, following in pairwise(content.marks):
-        stage = {Stage.START_UP: Spent.START_UP, Stage.SCORING: Spent.SCORING}.get(mark.stage)
+        stage = SPENT_IN_STAGE.get(mark.stage)
         # After a kill the next mark is of another invocation, which may have begun days later.
         if stage is None or following.stage is Stage.START_UP:
             continue

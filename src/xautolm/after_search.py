@@ -1,0 +1,75 @@
+"""Children that run once the last trial of a search has ended: the winner is trained on all rows, merged, scored.
+
+They are named by their functions, because the parent never imports torch.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+from xautolm.execution import ClusterExecutor, LocalExecutor, SpawnLauncher
+from xautolm.hardware import trial_places
+from xautolm.records import Experience, Limits, TrialOutcome, TrialSpec
+from xautolm.session import Session
+
+TRIAL_ENTRY = "xautolm.finetuning.run:run"
+"""What every trial's process calls, too."""
+MERGE_ENTRY = "xautolm.finetuning.merging:run"
+"""Merges the winner's adapters into its model."""
+TEST_ENTRY = "xautolm.finetuning.evaluate:run"
+"""Scores the winner."""
+WAIT_SECONDS = 60.0
+"""For which the end of a child is waited for at a time."""
+WITHOUT_LIMITS = Limits()
+
+
+def last_order(session: Session, best: Experience, limits: Limits = WITHOUT_LIMITS) -> TrialSpec:
+    """Return the order of the winner's trial once more.
+
+    Args:
+        session: The search.
+        best: The trial.
+        limits: Of the child; none by default, for no other trial runs any more.
+    """
+    place = session.scenario.places[0]
+    if isinstance(session.executor, ClusterExecutor):
+        # The winner's files are here, and so it is asked here, whatever its trial ran on.
+        place = trial_places()[0]
+    return session.spec(best.trial, best.configuration, limits, place, best.proposal)
+
+
+def outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+    """Run a child and wait for it.
+
+    Args:
+        session: The search, whose server starts the child where it has one.
+        spec: What the child is told.
+        folder: The child's.
+        entry: The function that it runs.
+    """
+    # What an earlier attempt left there must not be taken for the result of this one.
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(exist_ok=True)
+    # The server of the trials has torch loaded already, which takes a new interpreter 2 % of five minutes.
+    # A server of our own is closed at the end; that of the trials is the session's.
+    trials_launcher = (
+        session.executor.launcher if isinstance(session.executor, LocalExecutor) else None
+    )
+    launcher = trials_launcher or SpawnLauncher(spec.threads)
+    executor = LocalExecutor(launcher, entry)
+    ended: Sequence[tuple[int, TrialOutcome]] = ()
+    try:
+        executor.start(spec, folder)
+        while not ended:
+            ended = executor.finished(timeout=WAIT_SECONDS)
+    except BaseException:
+        # Who interrupts the search does not want its last child to go on by itself.
+        executor.cancel(spec.number)
+        raise
+    finally:
+        if trials_launcher is None:
+            executor.close()
+    _, outcome = ended[0]
+    return outcome
