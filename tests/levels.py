@@ -129,6 +129,14 @@ LEVELS = (
         "studies; engines put together, after every check",
     ),
     Level(
+        ("after_search",),
+        "children that run once the last trial has ended",
+    ),
+    Level(
+        ("refit",),
+        "the winner's last training, for which the loop keeps time",
+    ),
+    Level(
         ("loop", "artifacts", "best_model", "publishing"),
         "the conductor, what a run leaves behind, and its winner at work and on a hub",
     ),

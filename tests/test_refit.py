@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,15 +13,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
 from tests.test_merging import ROOT, Noting
 from xautolm import AutoLM
+from xautolm.artifacts import summary
 from xautolm.best_folder import read_results
 from xautolm.budget import Clock
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.records import Budget, Experience, TrialOutcome, TrialSpec
 from xautolm.refit import MARGIN, is_wanted, obstacle, seconds_needed, seconds_to_keep
+from xautolm.report.result import print_result
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import write_json
 from xautolm.testing import FakeExecutor, made_up_experience, success
@@ -189,6 +193,17 @@ def test_best_is_what_was_trained_on_all_rows_and_its_scores_are_the_trials_own(
     assert [experience.trial for experience in auto.experiences_] == [0, 1]
     stages = [mark.stage for mark in run.marks()]
     assert stages == [Stage.START_UP, Stage.SEARCH, Stage.REFIT, Stage.SCORING, Stage.END]
+
+
+def test_who_reads_the_result_is_told(fit: Fit) -> None:
+    auto, _ = fit()
+    console = Console(file=io.StringIO(), width=200)
+    print_result(
+        auto.run_, auto.best_, [auto.best_], None, ["text"], console=console, is_refit=True
+    )
+    assert "that training once more, on the rows of validation, too" in console.file.getvalue()
+    results = read_results(auto.run_)
+    assert summary(auto.info_, auto.experiences_, results)["refit"] is True
 
 
 def test_the_child_gets_the_winners_order(fit: Fit, tmp_path: Path) -> None:

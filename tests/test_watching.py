@@ -163,6 +163,18 @@ def test_a_search_that_was_killed_is_silent(
     assert "the same command goes on from here" in state.detail
 
 
+def test_the_winners_last_training_is_said_to_go_on_however_long_it_takes(
+    running: tuple[RunFolder, TrialFolder, TrialSpec],
+) -> None:
+    folder, _, _ = running
+    folder.mark(Stage.REFIT)
+    for path in (folder.clock, folder.timeline):
+        os.utime(path, (1_000_000, 1_000_000))
+    _, _, state = Watch(folder).look()
+    assert state.word == "training" and not state.is_over
+    assert "the winner once more, on all rows" in state.detail
+
+
 def test_a_real_search_is_followed_from_its_beginning_to_its_end(
     tmp_path: Path, tickets: pd.DataFrame
 ) -> None:

@@ -22,8 +22,8 @@ MARGIN = 1.15
 """Of the time that the last training is predicted to take, over what its trial took for as many rows: the same training
 takes some 10 % more or less from one time to the next."""
 LARGEST_SHARE = 0.4
-"""Of the budget that is kept for it: what takes longer is the first training that fits, and another one near it promises
-more."""
+"""Of the budget that is kept for it: what takes longer is the first training that fits, and another one near that
+promises more."""
 
 
 def seconds_to_keep(session: Session, best: Experience | None) -> float:
