@@ -21,10 +21,12 @@ from xautolm import AutoLM
 from xautolm.artifacts import summary
 from xautolm.best_folder import read_results
 from xautolm.budget import Clock
+from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.records import Budget, Experience, TrialOutcome, TrialSpec
 from xautolm.refit import MARGIN, is_wanted, obstacle, seconds_needed, seconds_to_keep
 from xautolm.report.result import print_result
+from xautolm.report.screen import Quiet
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import write_json
 from xautolm.testing import FakeExecutor, made_up_experience, success
@@ -263,3 +265,28 @@ def test_where_it_fails_best_stays_the_trials_own(
     assert note.startswith("best/ is trial 1 as it was validated: ")
     results = read_results(run)
     assert results is not None and not results.is_refit and results.is_final
+
+
+@pytest.mark.timeout(300)
+def test_a_real_probe_is_fitted_to_all_rows_and_answers_from_best(
+    tickets: pd.DataFrame, tmp_path: Path
+) -> None:
+    auto = AutoLM(
+        trials=1,
+        models="minilm-l2",
+        methods="probe",
+        sampler="random",
+        device="cpu",
+        test=support_tickets(40, seed=5),
+        refit="always",
+        out=str(tmp_path / "run"),
+    )
+    auto.fit(tickets, screen=Quiet())
+    run = RunFolder(tmp_path / "run")
+    results = read_results(run)
+    assert results is not None and results.is_refit and results.test is not None
+    # A probe that pools the mean has a layer of its own: the body is as it was.
+    layers = [folder / "2_Dense" / "model.safetensors" for folder in (run.model(0), run.best)]
+    own, whole = (load_file(layer)["linear.weight"] for layer in layers)
+    assert own.shape == whole.shape and not np.allclose(own, whole)
+    assert auto.evaluate(support_tickets(40, seed=5)) == pytest.approx(dict(results.test), abs=1e-6)

@@ -16,8 +16,6 @@ import pytest
 from tests.conftest import patience
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
-from xautolm.run_folder import RunFolder
-from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind
 
 pytestmark = pytest.mark.timeout(300)
@@ -70,8 +68,6 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Finished:
         4,
         "--parallel",
         2,
-        "--refit",
-        "always",
         "--out",
         folder / "run",
         "--json",
@@ -89,18 +85,6 @@ def test_events_tell_the_story(finished: Finished) -> None:
     done = finished.events[-1]
     assert 0 < done["validation"]["f1_macro"] <= 1 and 0 < done["test"]["accuracy"] <= 1
     assert done["failures"] == {}
-
-
-def test_the_winner_is_trained_once_more_on_all_rows(finished: Finished) -> None:
-    done = finished.events[-1]
-    assert done["refit"] is True
-    assert "trained once more" in (finished.run / "best" / "README.md").read_text()
-    run = RunFolder(finished.run)
-    own, whole = run.model(done["best"]["trial"]), run.best
-    (file,) = whole.glob("*.safetensors")
-    assert file.read_bytes() != (own / file.name).read_bytes()
-    again = TrialFolder(run.refit).read_spec()
-    assert again.trains_on_validation and again.number == done["best"]["trial"]
 
 
 def test_every_trial_left_its_folder_and_an_experience(finished: Finished) -> None:
