@@ -267,6 +267,26 @@ def test_where_it_fails_best_stays_the_trials_own(
     assert results is not None and not results.is_refit and results.is_final
 
 
+def test_who_interrupts_the_search_ends_it_too(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    cancelled = []
+
+    def interrupt(executor: LocalExecutor, timeout: float) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LocalExecutor, "finished", interrupt)
+        patch.setattr(LocalExecutor, "cancel", lambda _, number: cancelled.append(number))
+        with pytest.raises(KeyboardInterrupt):
+            fit()
+    run = RunFolder(tmp_path / "run")
+    assert cancelled == [1] and weights(run.best) == 1
+    # The next start does it.
+    fit()
+    assert weights(run.best) == 101
+
+
 @pytest.mark.timeout(300)
 def test_a_real_probe_is_fitted_to_all_rows_and_answers_from_best(
     tickets: pd.DataFrame, tmp_path: Path
