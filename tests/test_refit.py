@@ -16,22 +16,24 @@ import pytest
 from rich.console import Console
 from safetensors.numpy import load_file, save_file
 
-from tests.test_merging import ROOT, Noting
+from tests.test_merging import Noting
 from xautolm import AutoLM
+from xautolm.after_search import outcome_of_child
 from xautolm.artifacts import summary
 from xautolm.best_folder import read_results
 from xautolm.budget import Clock
 from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
-from xautolm.records import Budget, Experience, TrialOutcome, TrialSpec
+from xautolm.records import Budget, Experience, Failure, TrialOutcome, TrialSpec
 from xautolm.refit import MARGIN, is_wanted, obstacle, seconds_needed, seconds_to_keep
 from xautolm.report.result import print_result
 from xautolm.report.screen import Quiet
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import write_json
-from xautolm.testing import FakeExecutor, made_up_experience, success
+from xautolm.session import Session
+from xautolm.testing import FakeExecutor, made_up_experience, made_up_spec, success
 from xautolm.trial_folder import TrialFolder
-from xautolm.vocabulary import Refit, Stage, TrialStatus
+from xautolm.vocabulary import FailureKind, Refit, Stage, TrialStatus
 
 LOCAL = LocalExecutor(SpawnLauncher(1), "no.module:no_function")
 """Starts nothing here."""
@@ -146,19 +148,36 @@ def retrain_badly(spec: TrialSpec, folder: Path) -> TrialOutcome:
     return success(seconds=1.0, **dict.fromkeys(spec.metrics, 0.3))
 
 
+def fail(spec: TrialSpec, folder: Path) -> TrialOutcome:
+    """Stand for a child that fails."""
+    failure = Failure(kind=FailureKind.CRASH, message="no room")
+    return TrialOutcome(status=TrialStatus.FAILED, failure=failure)
+
+
+def interrupt(spec: TrialSpec, folder: Path) -> TrialOutcome:
+    """Stand for a child during which somebody ends the search."""
+    raise KeyboardInterrupt
+
+
+Child = Callable[[TrialSpec, Path], TrialOutcome]
 Fit = Callable[..., tuple[AutoLM, list[str]]]
 
 
 @pytest.fixture
 def fit(tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) -> Fit:
-    """Search with played trials, the second of which is the best, and an entry for the child."""
+    """Search with played trials, the second of which is the best, and a stand-in for the child."""
 
     def run(
-        entry: str = "retrain", trials: int = 2, refit: str = "always"
+        child: Child = retrain, trials: int = 2, refit: str = "always"
     ) -> tuple[AutoLM, list[str]]:
-        monkeypatch.setattr("xautolm.refit.TRIAL_ENTRY", f"tests.test_refit:{entry}")
-        # The child imports these tests.
-        monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
+        def play(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+            folder.mkdir(exist_ok=True)
+            TrialFolder(folder).write_spec(spec)
+            return child(spec, folder)
+
+        monkeypatch.setattr("xautolm.refit.outcome_of_child", play)
+        # Its weights are a number: there is nothing to be scored.
+        monkeypatch.setattr("xautolm.artifacts.complete", lambda session, best: None)
         screen = Noting()
         auto = AutoLM(
             trials=trials,
@@ -249,42 +268,48 @@ def test_damage_to_best_is_mended_from_what_it_was_made_of(fit: Fit, tmp_path: P
 
 
 @pytest.mark.parametrize(
-    ("entry", "said"),
+    ("child", "said"),
     [
-        ("retrain_badly", "trained on all rows it is worse, even on rows that it has seen"),
-        ("no_such_function", "its training on all rows failed"),
+        (retrain_badly, "trained on all rows it is worse, even on rows that it has seen"),
+        (fail, "its training on all rows failed: no room"),
     ],
 )
 def test_where_it_fails_best_stays_the_trials_own(
-    fit: Fit, tmp_path: Path, entry: str, said: str
+    fit: Fit, tmp_path: Path, child: Child, said: str
 ) -> None:
-    _, notes = fit(entry)
+    _, notes = fit(child)
     run = RunFolder(tmp_path / "run")
     assert weights(run.best) == 1
     (note,) = [note for note in notes if said in note]
     assert note.startswith("best/ is trial 1 as it was validated: ")
     results = read_results(run)
-    assert results is not None and not results.is_refit and results.is_final
+    assert results is not None and not results.is_refit
 
 
-def test_who_interrupts_the_search_ends_it_too(
-    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_an_interrupted_one_is_done_by_the_next_start(fit: Fit, tmp_path: Path) -> None:
+    best = tmp_path / "run" / "best"
+    with pytest.raises(KeyboardInterrupt):
+        fit(interrupt)
+    assert weights(best) == 1
+    fit()
+    assert weights(best) == 101
+
+
+def test_who_interrupts_the_search_ends_its_child_too(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cancelled = []
 
-    def interrupt(executor: LocalExecutor, timeout: float) -> None:
+    def finished(executor: LocalExecutor, timeout: float) -> None:
         raise KeyboardInterrupt
 
-    with monkeypatch.context() as patch:
-        patch.setattr(LocalExecutor, "finished", interrupt)
-        patch.setattr(LocalExecutor, "cancel", lambda _, number: cancelled.append(number))
-        with pytest.raises(KeyboardInterrupt):
-            fit()
-    run = RunFolder(tmp_path / "run")
-    assert cancelled == [1] and weights(run.best) == 1
-    # The next start does it.
-    fit()
-    assert weights(run.best) == 101
+    monkeypatch.setattr(LocalExecutor, "start", lambda executor, spec, folder: None)
+    monkeypatch.setattr(LocalExecutor, "finished", finished)
+    monkeypatch.setattr(LocalExecutor, "cancel", lambda _, number: cancelled.append(number))
+    session = SimpleNamespace(executor=FakeExecutor(success))
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of_child(session, made_up_spec(7), tmp_path / "refit", "no.module:none")
+    assert cancelled == [7]
 
 
 @pytest.mark.timeout(300)
