@@ -105,8 +105,8 @@ def test_lists_and_spaces_print(
 
 OPTIONS = """
 task text label columns encoding validation test max_train unlabelled
-objectives models families methods space export sampler warm_start warm_start_options hide starter pruning rungs refit seed
-budget trials trial_time_limit trial_memory_limit parallel devices_per_trial device executor address
+objectives models families methods space export sampler warm_start warm_start_options hide starter pruning rungs
+refit seed budget trials trial_time_limit trial_memory_limit parallel devices_per_trial device executor address
 explain report_to store out
 """
 """Of a search, in the order of `--help`. A new one is a promise for years: this list is the place to think of it."""
