@@ -56,12 +56,13 @@ def test_a_stranger_finds_twelve_answers_in_a_real_run(tmp_path: Path) -> None:
     searched(tmp_path, "last_year", seed=2)
     folder = searched(tmp_path, "this_year", seed=3)
     stages = [mark.stage for mark in folder.marks()]
-    assert stages == [Stage.START_UP, Stage.SEARCH, Stage.SCORING, Stage.END]
+    assert stages == [Stage.START_UP, Stage.SEARCH, Stage.REFIT, Stage.SCORING, Stage.END]
     page = write_report(folder).read_text(encoding="utf-8")
     content = page_content(folder)
     assert unanswered(content, page) == {}
     text = text_of(page)
     assert "last_year" in text and "this_year.csv" in text
+    assert "It was trained once more at the end, on the rows of validation, too" in text
 
     # As an old version left it, or a disk that lost it: the page does without, and says so.
     for name, sentence in LOSSES.items():
