@@ -31,6 +31,7 @@ from xautolm.report.screen import Quiet
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import write_json
 from xautolm.session import Session
+from xautolm.space.shares import TRAIN_SHARE
 from xautolm.testing import FakeExecutor, made_up_experience, made_up_spec, success
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, Refit, Stage, TrialStatus
@@ -82,6 +83,10 @@ def test_time_is_kept_for_it_as_long_as_enough_is_left_to_search(
     # 120 rows in all, 100 of them trained on.
     assert seconds_needed(quick) == pytest.approx(MARGIN * 20 * 1.2)
     assert seconds_to_keep(session, quick) == seconds_needed(quick)
+    # Of a rung's ten rows, the twenty of validation make thirty.
+    values = {**quick.configuration.values, TRAIN_SHARE: 0.1}
+    on_rung = replace(quick, configuration=replace(quick.configuration, values=values))
+    assert seconds_needed(on_rung) == pytest.approx(MARGIN * 20 * 3)
     assert seconds_to_keep(session, made_up_experience(0, wall_time=40.0)) == 0
     assert seconds_to_keep(session, None) == 0
     assert seconds_to_keep(a_session(tmp_path, refit=Refit.NEVER), quick) == 0
@@ -209,7 +214,7 @@ def test_best_is_what_was_trained_on_all_rows_and_its_scores_are_the_trials_own(
     assert results is not None and results.is_refit and results.validation["f1_macro"] == 0.8
     card = (run.best / "README.md").read_text()
     assert "trained once more" in card and "| validation f1_macro | 0.8000 |" in card
-    assert "trial 1 is trained once more, on all 160 rows, those of validation too" in notes
+    assert "trial 1 is trained once more, with the 31 validation rows, too" in notes
     # It is no trial: neither the run nor the store has one more.
     assert [experience.trial for experience in auto.experiences_] == [0, 1]
     stages = [mark.stage for mark in run.marks()]

@@ -16,6 +16,7 @@ from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience, Limits, TrialSpec
 from xautolm.run_folder import holds_adapters
 from xautolm.session import Session
+from xautolm.space.shares import trained_share
 from xautolm.vocabulary import Refit, Stage, TrialStatus
 
 MARGIN = 1.15
@@ -70,10 +71,11 @@ def obstacle(session: Session, best: Experience) -> str:
 
 
 def seconds_needed(best: Experience) -> float:
-    """Return the seconds that a trial's training is predicted to take on all rows."""
-    data = best.data
-    rows = data.train_examples + data.validation_examples
-    return MARGIN * best.outcome.wall_time * rows / data.train_examples
+    """Return the seconds that a trial's training is predicted to take with the validation rows, too."""
+    # On a rung it was trained on a part of the rows.
+    trained_rows = trained_share(best.configuration.values) * best.data.train_examples
+    growth = (trained_rows + best.data.validation_examples) / trained_rows
+    return MARGIN * best.outcome.wall_time * growth
 
 
 def refit(session: Session, experiences: Sequence[Experience]) -> None:
@@ -117,10 +119,10 @@ def _want_of_time(session: Session, best: Experience) -> str:
 
 def _train(session: Session, best: Experience) -> str:
     """Train a trial's configuration on all rows, in a child; return why the result is not to be used, or nothing."""
-    data = best.data
-    rows = data.train_examples + data.validation_examples
+    # How many rows it had before differs: probes look at a sample of large data, rungs at a part.
+    rows = best.data.validation_examples
     session.screen.note(
-        f"trial {best.trial} is trained once more, on all {rows:,} rows, those of validation too"
+        f"trial {best.trial} is trained once more, with the {rows:,} validation rows, too"
     )
     folder = session.folder.refit
     order = replace(last_order(session, best, _limits(session)), trains_on_validation=True)
