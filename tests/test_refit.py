@@ -26,6 +26,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.records import Budget, Experience, Failure, TrialOutcome, TrialSpec
 from xautolm.refit import MARGIN, is_wanted, obstacle, seconds_needed, seconds_to_keep
+from xautolm.report import Standing
 from xautolm.report.result import print_result
 from xautolm.report.screen import Quiet
 from xautolm.run_folder import ANSWERING, RunFolder
@@ -173,9 +174,19 @@ def fit(tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
     """Search with played trials, the second of which is the best, and a stand-in for the child."""
 
     def run(
-        child: Child = retrain, trials: int = 2, refit: str = "always"
+        child: Child = retrain,
+        trials: int = 2,
+        refit: str = "always",
+        budget: str | None = None,
     ) -> tuple[AutoLM, list[str]]:
-        def play(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+        def play(
+            session: Session,
+            spec: TrialSpec,
+            folder: Path,
+            entry: str,
+            meanwhile: Callable[[], None],
+        ) -> TrialOutcome:
+            meanwhile()
             folder.mkdir(exist_ok=True)
             TrialFolder(folder).write_spec(spec)
             return child(spec, folder)
@@ -186,6 +197,7 @@ def fit(tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch) 
         screen = Noting()
         auto = AutoLM(
             trials=trials,
+            budget=budget,
             sampler="random",
             models="minilm-l2",
             methods="head",
@@ -230,6 +242,21 @@ def test_who_reads_the_result_is_told(fit: Fit) -> None:
     assert "that training once more, on the rows of validation, too" in console.file.getvalue()
     results = read_results(auto.run_)
     assert summary(auto.info_, auto.experiences_, results)["refit"] is True
+
+
+def test_the_screen_goes_on_and_shows_all_that_is_left(
+    fit: Fit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left = []
+
+    def update(screen: Noting, standing: Standing) -> None:
+        left.append(standing.left)
+
+    monkeypatch.setattr(Noting, "update", update)
+    monkeypatch.setattr("xautolm.loop.seconds_to_keep", lambda session, best: 500.0)
+    fit(budget="1000s")
+    *_, in_search, in_refit = left
+    assert in_search < 500 < in_refit <= 1000
 
 
 def test_the_child_gets_the_winners_order(fit: Fit, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ They are named by their functions, because the parent never imports torch.
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xautolm.execution import ClusterExecutor, LocalExecutor, SpawnLauncher
@@ -14,24 +14,21 @@ from xautolm.hardware import trial_places
 from xautolm.records import Experience, Limits, TrialOutcome, TrialSpec
 from xautolm.session import Session
 
-TRIAL_ENTRY = "xautolm.finetuning.run:run"
-"""What every trial's process calls, too."""
 MERGE_ENTRY = "xautolm.finetuning.merging:run"
 """Merges the winner's adapters into its model."""
 TEST_ENTRY = "xautolm.finetuning.evaluate:run"
 """Scores the winner."""
-WAIT_SECONDS = 60.0
-"""For which the end of a child is waited for at a time."""
-WITHOUT_LIMITS = Limits()
+WAIT_SECONDS = 0.5
+"""For which the end of a child is waited for at a time: a person sees the screen move."""
 
 
-def last_order(session: Session, best: Experience, limits: Limits = WITHOUT_LIMITS) -> TrialSpec:
+def last_order(session: Session, best: Experience, limits: Limits) -> TrialSpec:
     """Return the order of the winner's trial once more.
 
     Args:
         session: The search.
         best: The trial.
-        limits: Of the child; none by default, for no other trial runs any more.
+        limits: Of the child.
     """
     place = session.scenario.places[0]
     if isinstance(session.executor, ClusterExecutor):
@@ -40,7 +37,17 @@ def last_order(session: Session, best: Experience, limits: Limits = WITHOUT_LIMI
     return session.spec(best.trial, best.configuration, limits, place, best.proposal)
 
 
-def outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+def wait_silently() -> None:
+    """Do nothing while a child runs."""
+
+
+def outcome_of_child(
+    session: Session,
+    spec: TrialSpec,
+    folder: Path,
+    entry: str,
+    meanwhile: Callable[[], None] = wait_silently,
+) -> TrialOutcome:
     """Run a child and wait for it.
 
     Args:
@@ -48,6 +55,7 @@ def outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str
         spec: What the child is told.
         folder: The child's.
         entry: The function that it runs.
+        meanwhile: Called twice a second until it has ended.
     """
     # What an earlier attempt left there must not be taken for the result of this one.
     shutil.rmtree(folder, ignore_errors=True)
@@ -63,6 +71,7 @@ def outcome_of_child(session: Session, spec: TrialSpec, folder: Path, entry: str
     try:
         executor.start(spec, folder)
         while not ended:
+            meanwhile()
             ended = executor.finished(timeout=WAIT_SECONDS)
     except BaseException:
         # Who interrupts the search does not want its last child to go on by itself.

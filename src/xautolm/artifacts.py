@@ -17,7 +17,7 @@ from xautolm.errors import DamagedFileError, NoModelError, RunFolderError, Usage
 from xautolm.forecasts import check_forecasts
 from xautolm.notices import warn_once
 from xautolm.objectives import lead_of, objective_values, recorded_objectives
-from xautolm.records import Answering, Experience
+from xautolm.records import Answering, Experience, Limits
 from xautolm.report import (
     Answers,
     PageContent,
@@ -76,7 +76,7 @@ def merge(session: Session, best: Experience) -> None:
     """
     folder = session.folder
     if holds_adapters(folder.model(best.trial)):
-        spec = last_order(session, best)
+        spec = last_order(session, best, Limits())
         outcome = outcome_of_child(session, spec, folder.merging, MERGE_ENTRY)
         if outcome.failure is not None:
             session.screen.note(
@@ -294,7 +294,7 @@ def _scores(session: Session, best: Experience) -> dict[str, float] | None:
     # An executor of somebody else's may leave its models elsewhere: there is nothing here that could be asked.
     if not has_weights and not session.folder.split(Split.TEST).exists():
         return None
-    spec = last_order(session, best)
+    spec = last_order(session, best, Limits())
     # What is scored is what people get: the model in `best/`.
     model = session.folder.best
     results = session.best.results()

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
 from xautolm.budget import Clock
 from xautolm.errors import SearchEndedError
@@ -73,7 +74,7 @@ def search(session: Session) -> list[Experience]:
         # The time was over before enough devices were free.
         put_back(session)
         # Before the wait for meta-features, which are measured beside it.
-        refit(session, standing.experiences)
+        refit(session, standing.experiences, partial(show, session, standing))
         session.record([], are_last=True)
         session.clock.note()
         return standing.experiences

@@ -6,16 +6,16 @@ docs/experiments.md, "The winner on all rows".
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from xautolm.after_search import MERGE_ENTRY, TRIAL_ENTRY, last_order, outcome_of_child
+from xautolm.after_search import MERGE_ENTRY, last_order, outcome_of_child
 from xautolm.execution import ClusterExecutor, LocalExecutor
 from xautolm.methods import METHODS
 from xautolm.objectives import lead_of, recorded_objectives
 from xautolm.records import Experience, Limits, TrialSpec
 from xautolm.run_folder import holds_adapters
-from xautolm.session import Session
+from xautolm.session import ENTRY, Session
 from xautolm.space.shares import trained_share
 from xautolm.vocabulary import Refit, Stage, TrialStatus
 
@@ -78,7 +78,9 @@ def seconds_needed(best: Experience) -> float:
     return MARGIN * best.outcome.wall_time * growth
 
 
-def refit(session: Session, experiences: Sequence[Experience]) -> None:
+def refit(
+    session: Session, experiences: Sequence[Experience], meanwhile: Callable[[], None]
+) -> None:
     """Train the winner once more on all rows, and let `best/` be what comes of it; nothing where that is not wanted.
 
     Where it fails, or turns out worse than its trial on the very rows that it is trained on, `best/` stays the trial's
@@ -87,6 +89,7 @@ def refit(session: Session, experiences: Sequence[Experience]) -> None:
     Args:
         session: The search, of which no trial runs any more.
         experiences: Its trials.
+        meanwhile: Called twice a second as long as it lasts: it may be two fifths of the budget.
     """
     results = session.best.results()
     if not is_wanted(session) or results is None or results.is_refit:
@@ -98,10 +101,10 @@ def refit(session: Session, experiences: Sequence[Experience]) -> None:
     best = winners[0]
     reason = obstacle(session, best) or _want_of_time(session, best)
     if not reason:
-        session.clock.note()
+        # What was kept is spent now, and shown as left until it is.
+        session.clock.kept = 0.0
         session.folder.mark(Stage.REFIT)
-        reason = _train(session, best)
-        session.clock.note()
+        reason = _train(session, best, meanwhile)
     if reason:
         session.screen.note(f"best/ is trial {best.trial} as it was validated: {reason}")
         return
@@ -117,7 +120,7 @@ def _want_of_time(session: Session, best: Experience) -> str:
     return f"to train it on all rows would take {needed:.0f} s, and {max(0.0, left):.0f} s are left"
 
 
-def _train(session: Session, best: Experience) -> str:
+def _train(session: Session, best: Experience, meanwhile: Callable[[], None]) -> str:
     """Train a trial's configuration on all rows, in a child; return why the result is not to be used, or nothing."""
     # How many rows it had before differs: probes look at a sample of large data, rungs at a part.
     rows = best.data.validation_examples
@@ -126,7 +129,7 @@ def _train(session: Session, best: Experience) -> str:
     )
     folder = session.folder.refit
     order = replace(last_order(session, best, _limits(session)), trains_on_validation=True)
-    outcome = outcome_of_child(session, order, folder, TRIAL_ENTRY)
+    outcome = outcome_of_child(session, order, folder, ENTRY, meanwhile)
     if outcome.failure is not None:
         return f"its training on all rows failed: {outcome.failure.message} (see {folder})"
     lead = lead_of(recorded_objectives(session.info))
