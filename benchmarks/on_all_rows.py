@@ -31,7 +31,7 @@ from benchmarks.first_minute.baselines import (
     STRENGTHS,
     batches_of_like_length,
 )
-from benchmarks.first_minute.bodies import Body, linear_weights
+from benchmarks.first_minute.bodies import Body, head_from
 from benchmarks.first_minute.processes import ROOT
 from benchmarks.first_minute.rows import draw_rows
 
@@ -41,16 +41,32 @@ LINES = ROOT / "benchmarks" / "on_all_rows.jsonl"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rows:
-    """Texts and their class indices."""
+    """Texts, their class indices, and what the frozen body says of them."""
 
     texts: Sequence[str]
     targets: np.ndarray
+    features: np.ndarray
+    """The mean over the tokens, shape (rows, width)."""
+
+    @classmethod
+    def read(cls, texts: Sequence[str], targets: np.ndarray) -> Rows:
+        """Let the body read some texts."""
+        with in_bf16():
+            features = Body(encoder_folder()).features(texts)
+        return cls(texts=texts, targets=targets, features=features)
 
     def __add__(self, other: Rows) -> Rows:
         """Return these rows and those of another split whose class is known, -1 being none."""
         known = np.flatnonzero(other.targets >= 0)
-        texts = [*self.texts, *(other.texts[row] for row in known)]
-        return Rows(texts=texts, targets=np.concatenate([self.targets, other.targets[known]]))
+        return Rows(
+            texts=[*self.texts, *(other.texts[row] for row in known)],
+            targets=np.concatenate([self.targets, other.targets[known]]),
+            features=np.concatenate([self.features, other.features[known]]),
+        )
+
+    def macro_f1_of(self, probe: LogisticRegression) -> float:
+        """Return the macro-F1 of a probe on these rows."""
+        return macro_f1(self.targets, probe.predict(self.features))
 
 
 def main() -> None:
@@ -79,50 +95,32 @@ def measured(source: Path, seed: int) -> dict[str, float]:
         draw_rows(source, folder, seed=seed, train_rows=2_000, validation_rows=500, test_rows=2_000)
         splits = Splits(folder)
         test_texts, test_targets = splits.test()
-    train = Rows(texts=splits.train_texts, targets=splits.train_targets)
-    validation = Rows(texts=splits.validation_texts, targets=splits.validation_targets)
-    test = Rows(texts=test_texts, targets=test_targets)
+    train = Rows.read(splits.train_texts, splits.train_targets)
+    validation = Rows.read(splits.validation_texts, splits.validation_targets)
+    test = Rows.read(test_texts, test_targets)
+    whole = train + validation
 
-    chosen_probe = probed(train, STRENGTHS, validation)
-    whole_probe = probed(train + validation, [chosen_probe.C], validation)
-    scores = {
-        "probe": score_of_probe(chosen_probe, test),
-        "probe_on_all": score_of_probe(whole_probe, test),
-    }
+    probes = [probed(train, strength) for strength in STRENGTHS]
+    chosen_probe = max(probes, key=validation.macro_f1_of)
+    whole_probe = probed(whole, chosen_probe.C)
     epochs = trained(train, chosen_probe, (validation, test), seed)
     # As in a search: the epoch that is best on validation.
-    _, scores["training"] = max(epochs, key=lambda epoch: epoch[0])
-    _, scores["training_on_all"] = trained(
-        train + validation, whole_probe, (validation, test), seed
-    )[-1]
+    _, score_of_chosen = max(epochs, key=lambda epoch: epoch[0])
+    *_, last_epoch = trained(whole, whole_probe, (validation, test), seed)
+    _, score_of_last = last_epoch
+    scores = {
+        "probe": test.macro_f1_of(chosen_probe),
+        "probe_on_all": test.macro_f1_of(whole_probe),
+        "training": score_of_chosen,
+        "training_on_all": score_of_last,
+    }
     return {name: round(score, 4) for name, score in scores.items()}
 
 
-def probed(rows: Rows, strengths: Sequence[float], validation: Rows) -> LogisticRegression:
-    """Return the regression on the frozen body's features whose strength is best on validation rows."""
-    features = features_of(rows)
-    validation_features = features_of(validation)
-    fitted = []
-    for strength in strengths:
-        classifier = LogisticRegression(C=strength, max_iter=ITERATIONS)
-        fitted.append(classifier.fit(features, rows.targets))
-    return max(
-        fitted,
-        key=lambda classifier: macro_f1(
-            validation.targets, classifier.predict(validation_features)
-        ),
-    )
-
-
-def features_of(rows: Rows) -> np.ndarray:
-    """Return the frozen body's mean over the tokens of each text, shape (rows, width)."""
-    with in_bf16():
-        return Body(encoder_folder()).features(rows.texts)
-
-
-def score_of_probe(classifier: LogisticRegression, test: Rows) -> float:
-    """Return the macro-F1 of a probe on test rows."""
-    return macro_f1(test.targets, classifier.predict(features_of(test)))
+def probed(rows: Rows, strength: float) -> LogisticRegression:
+    """Return the regression on the frozen body's features."""
+    classifier = LogisticRegression(C=strength, max_iter=ITERATIONS)
+    return classifier.fit(rows.features, rows.targets)
 
 
 def trained(
@@ -135,11 +133,7 @@ def trained(
     """
     torch.manual_seed(seed)
     body = Body(encoder_folder())
-    weight, bias = linear_weights(start)
-    head = torch.nn.Linear(weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        head.weight.copy_(torch.as_tensor(weight))
-        head.bias.copy_(torch.as_tensor(bias))
+    head = head_from(start)
     body.encoder.get_input_embeddings().weight.requires_grad_(False)
     parameters = [*body.encoder.parameters(), *head.parameters()]
     optimizer = torch.optim.AdamW(

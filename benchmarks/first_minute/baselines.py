@@ -93,16 +93,12 @@ def policy(splits: Splits, log: AnswerLog, model: Path, seed: int) -> None:
     """Fine-tune all but the word embeddings from the probe on; the best epoch on validation is the answer."""
     import torch
 
-    from benchmarks.first_minute.bodies import Body, linear_weights
+    from benchmarks.first_minute.bodies import Body, head_from
 
     torch.manual_seed(seed)
     body = Body(model)
     classifier = fit_probe(splits, log, body)
-    weight, bias = linear_weights(classifier)
-    head = torch.nn.Linear(weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        head.weight.copy_(torch.as_tensor(weight))
-        head.bias.copy_(torch.as_tensor(bias))
+    head = head_from(classifier)
     body.encoder.get_input_embeddings().weight.requires_grad_(False)
     trained = [
         parameter

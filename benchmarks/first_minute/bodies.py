@@ -52,6 +52,17 @@ class Body:
         return dict(self.tokenizer(list(texts), truncation=True, max_length=MAX_LENGTH))
 
 
+def head_from(classifier: Any) -> torch.nn.Linear:
+    """Return a linear layer that begins with the weights of a logistic regression."""
+    weight, bias = linear_weights(classifier)
+    classes, width = weight.shape
+    head = torch.nn.Linear(width, classes)
+    with torch.no_grad():
+        head.weight.copy_(torch.as_tensor(weight))
+        head.bias.copy_(torch.as_tensor(bias))
+    return head
+
+
 def linear_weights(classifier: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return weights of shape (classes, width) and biases of shape (classes,) of a logistic regression.
 
