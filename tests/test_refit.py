@@ -25,7 +25,7 @@ from xautolm.budget import Clock
 from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.records import Budget, Experience, Failure, TrialOutcome, TrialSpec
-from xautolm.refit import MARGIN, is_wanted, obstacle, seconds_needed, seconds_to_keep
+from xautolm.refit import MARGIN, is_wanted, metrics_lost, obstacle, seconds_needed, seconds_to_keep
 from xautolm.report import Standing
 from xautolm.report.result import print_result
 from xautolm.report.screen import Quiet
@@ -302,7 +302,7 @@ def test_damage_to_best_is_mended_from_what_it_was_made_of(fit: Fit, tmp_path: P
 @pytest.mark.parametrize(
     ("child", "said"),
     [
-        (retrain_badly, "trained on all rows it is worse, even on rows that it has seen"),
+        (retrain_badly, "it has a worse f1_macro, accuracy, f1_weighted, mcc, even on rows"),
         (fail, "its training on all rows failed: no room"),
     ],
 )
@@ -316,6 +316,12 @@ def test_where_it_fails_best_stays_the_trials_own(
     assert note.startswith("best/ is trial 1 as it was validated: ")
     results = read_results(run)
     assert results is not None and not results.is_refit
+
+
+def test_a_metric_that_is_an_error_is_lost_where_it_grows() -> None:
+    before = {"spearman": 0.9, "mae": 3.0, "rmse": 4.0}
+    assert metrics_lost(before, {"spearman": 0.9, "mae": 15.0, "rmse": 3.0}) == ["mae"]
+    assert metrics_lost(before, {"spearman": 0.95, "mae": 2.0, "rmse": 3.0}) == []
 
 
 def test_an_interrupted_one_is_done_by_the_next_start(fit: Fit, tmp_path: Path) -> None:

@@ -6,13 +6,13 @@ docs/experiments.md, "The winner on all rows".
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from xautolm.after_search import MERGE_ENTRY, last_order, outcome_of_child
 from xautolm.execution import ClusterExecutor, LocalExecutor
 from xautolm.methods import METHODS
-from xautolm.objectives import lead_of, recorded_objectives
+from xautolm.metrics import metric_named
 from xautolm.records import Experience, Limits, TrialSpec
 from xautolm.run_folder import holds_adapters
 from xautolm.session import ENTRY, Session
@@ -83,8 +83,8 @@ def refit(
 ) -> None:
     """Train the winner once more on all rows, and let `best/` be what comes of it; nothing where that is not wanted.
 
-    Where it fails, or turns out worse than its trial on the very rows that it is trained on, `best/` stays the trial's
-    own model, and the screen is told why.
+    Where it fails, or turns out worse than its trial in any metric on the very rows that it is trained on, `best/` stays
+    the trial's own model, and the screen is told why.
 
     Args:
         session: The search, of which no trial runs any more.
@@ -132,12 +132,30 @@ def _train(session: Session, best: Experience, meanwhile: Callable[[], None]) ->
     outcome = outcome_of_child(session, order, folder, ENTRY, meanwhile)
     if outcome.failure is not None:
         return f"its training on all rows failed: {outcome.failure.message} (see {folder})"
-    lead = lead_of(recorded_objectives(session.info))
-    if lead.standing(outcome.metrics) < lead.standing(best.outcome.metrics):
-        return f"trained on all rows it is worse, even on rows that it has seen (see {folder})"
+    worse = metrics_lost(best.outcome.metrics, outcome.metrics)
+    if worse:
+        names = ", ".join(worse)
+        return f"trained on all rows it has a worse {names}, even on rows that it has seen (see {folder})"
     if holds_adapters(session.folder.refit_model):
         return _merge(session, order)
     return ""
+
+
+def metrics_lost(before: Mapping[str, float], after: Mapping[str, float]) -> list[str]:
+    """Return the names of the metrics that are worse than before.
+
+    All count, not the leading one alone: a correlation does not tell of numbers that are all far too large.
+
+    Args:
+        before: Scores of a trial's model on rows that it had not seen.
+        after: Scores on the same rows of one that was trained on them.
+    """
+    lost = []
+    for name in before:
+        objective = metric_named(name).objective
+        if objective.standing(after) < objective.standing(before):
+            lost.append(name)
+    return lost
 
 
 def _limits(session: Session) -> Limits:
