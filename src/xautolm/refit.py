@@ -83,8 +83,8 @@ def refit(
 ) -> None:
     """Train the winner once more on all rows, and let `best/` be what comes of it; nothing where that is not wanted.
 
-    Where it fails, or turns out worse than its trial in any metric on the very rows that it is trained on, `best/` stays
-    the trial's own model, and the screen is told why.
+    Where it fails, or turns out worse than its trial in any metric on the very rows that it is trained on, `best/`
+    stays the trial's own model, and the screen is told why.
 
     Args:
         session: The search, of which no trial runs any more.
