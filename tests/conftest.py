@@ -5,12 +5,15 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import optuna
 import pandas as pd
 import pytest
+from threadpoolctl import threadpool_limits
 
 # Before anything imports a hub client: tests never reach for the network.
 os.environ["HF_HUB_OFFLINE"] = "1"
@@ -18,6 +21,7 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["XAUTOLM_STARTER"] = "off"
 
 from xautolm.data.demo import support_tickets
+from xautolm.execution import ForkServerLauncher
 from xautolm.hardware import bf16_speedup
 from xautolm.records import (
     Configuration,
@@ -29,9 +33,11 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
 )
+from xautolm.session import PRELOAD
 from xautolm.testing import made_up_card, success
 from xautolm.vocabulary import FailureKind, TrialStatus
 
+ROOT = Path(__file__).parents[1]
 PATIENCE_VARIABLE = "XAUTOLM_TEST_PATIENCE"
 """Environment variable: a factor on every limit of wall time in the tests, for slow or busy machines."""
 
@@ -55,6 +61,8 @@ def pytest_configure() -> None:
         cores = sorted(os.sched_getaffinity(0))
         number = int(worker.removeprefix("gw"))
         os.sched_setaffinity(0, {cores[number % len(cores)]})
+        # numpy is here already, with a thread of BLAS for each core that it saw.
+        threadpool_limits(1)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
@@ -68,14 +76,42 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(autouse=True)
-def own_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def own_place(tmp_path: Path) -> Iterator[None]:
     """Give each test a working folder, store and cache of its own: none depends on the caller's, or on another's."""
-    working_folder = tmp_path / "cwd"
+    with place_in(tmp_path):
+        yield
+
+
+@contextmanager
+def place_in(folder: Path) -> Iterator[None]:
+    """Work in a folder: for fixtures of whole modules, which begin before any test has a place of its own."""
+    working_folder = folder / "cwd"
     working_folder.mkdir()
-    monkeypatch.chdir(working_folder)
-    monkeypatch.setenv("XAUTOLM_STORE", str(tmp_path / "experience.db"))
-    monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(working_folder)
+        patch.setenv("XAUTOLM_STORE", str(folder / "experience.db"))
+        patch.setenv("XAUTOLM_CACHE", str(folder / "cache"))
+        patch.setenv("XAUTOLM_SENTENCES", "off")  # some seconds for each data set
+        yield
+
+
+@pytest.fixture(scope="session")
+def features_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("features")
+
+
+@pytest.fixture(autouse=True)
+def features_measured_once(
+    request: pytest.FixtureRequest, features_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let meta-features be kept for all tests of this process: they are half of what a played search takes."""
+    if "own_features" not in request.fixturenames:
+        monkeypatch.setattr("xautolm.description.feature_cache", lambda: features_folder)
+
+
+@pytest.fixture
+def own_features() -> None:
+    """Measure meta-features anew, and keep them where a test says: it is about that."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -88,6 +124,52 @@ def steady_machine() -> Iterator[None]:
         patch.setattr("xautolm.hardware.profile._gflops", lambda: 100.0)
         patch.setattr("xautolm.hardware.bf16.CPU_INFO", Path("no-such-file"))
         yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations_read_once() -> Iterator[None]:
+    """Let Optuna read its thirty migrations once, and not three times for each of a thousand new databases."""
+    manager = optuna.storages._rdb.storage._VersionManager
+    with pytest.MonkeyPatch.context() as patch:
+        create_script = manager._create_alembic_script
+        scripts: list[Any] = []
+
+        def create_once(self: Any) -> Any:
+            if not scripts:
+                scripts.append(create_script(self))
+            return scripts[0]
+
+        patch.setattr(manager, "_create_alembic_script", create_once)
+        yield
+
+
+class SharedServer(ForkServerLauncher):
+    """Starts the last children of all searches that are played, which would each load torch for themselves."""
+
+    def close(self) -> None:
+        """Stay: the next search needs it too."""
+
+    def end(self) -> None:
+        """End it, as launchers are closed."""
+        super().close()
+
+
+@pytest.fixture(scope="session")
+def last_children() -> Iterator[SharedServer]:
+    """Return a server that is started by the first child; children find these tests' own entries."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
+        server = SharedServer(PRELOAD, 1)
+    yield server
+    server.end()
+
+
+@pytest.fixture(autouse=True)
+def one_server_for_last_children(
+    last_children: SharedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Let searches whose trials are played start their last children quickly."""
+    monkeypatch.setattr("xautolm.after_search.SpawnLauncher", lambda threads: last_children)
 
 
 @pytest.fixture(autouse=True)

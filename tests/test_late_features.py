@@ -23,6 +23,8 @@ from xautolm.session import Session, open_session
 from xautolm.tasks import TASKS
 from xautolm.testing import FakeExecutor, success
 
+pytestmark = pytest.mark.usefixtures("own_features")
+
 MEASURED: Features = {"classification.v1": (1.0,), "system.v1": (2.0,)}
 
 

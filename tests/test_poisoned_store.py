@@ -160,6 +160,7 @@ def test_recommend_and_describe(poisoned: Callable[..., Path], tmp_path: Path) -
         assert all(map(math.isfinite, values))
 
 
+@pytest.mark.usefixtures("own_features")
 @pytest.mark.parametrize(
     "content",
     [
@@ -184,6 +185,7 @@ def test_damaged_files_in_the_cache(content: str, tmp_path: Path) -> None:
     assert auto.describe(TICKETS) == first
 
 
+@pytest.mark.usefixtures("own_features")
 def test_a_cache_that_cannot_be_made(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("XAUTOLM_CACHE", str(tmp_path / "file"))

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import math
 import os
+import shutil
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from tests.conftest import data_set
+from tests.conftest import data_set, place_in
 from tests.experience.test_autogoal import NEW, change, write
 from tests.test_warm_start import FIRST, SECOND, play
 from xautolm import AutoLM, ExperienceStore
@@ -25,6 +26,8 @@ from xautolm.search import DEFAULT, NEAR_BEST
 from xautolm.testing import FakeExecutor, lookup_questions, success
 from xautolm.zoo import ZOO
 
+LIMITS = {"device": "cpu", "trial_memory_limit": "8GB"}
+
 
 class Listener(Quiet):
     """Keeps what is said."""
@@ -36,14 +39,22 @@ class Listener(Quiet):
         self.notes.append(text)
 
 
+@pytest.fixture(scope="module")
+def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store in which every MiniLM failed and every model from scratch worked."""
+    folder = tmp_path_factory.mktemp("first")
+    store = folder / "s.db"
+    with place_in(folder):
+        auto = AutoLM(sampler="random", trials=40, store=str(store), out="first", **LIMITS)
+        auto.fit(FIRST, screen=Quiet(), executor=FakeExecutor(play))
+    return store
+
+
 @pytest.fixture
-def taught(tmp_path: Path) -> dict[str, str]:
-    """Options with a store in which every MiniLM failed and every model from scratch worked."""
-    options = {"store": str(tmp_path / "s.db"), "device": "cpu", "trial_memory_limit": "8GB"}
-    executor = FakeExecutor(play)
-    auto = AutoLM(sampler="random", trials=40, out=str(tmp_path / "first"), **options)
-    auto.fit(FIRST, screen=Quiet(), executor=executor)
-    return options
+def taught(first_store: Path, tmp_path: Path) -> dict[str, str]:
+    """Options with a copy of that store."""
+    store = shutil.copy(first_store, tmp_path / "s.db")
+    return {"store": str(store), **LIMITS}
 
 
 def test_advice_follows_experience(taught: dict[str, str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import pandas as pd
 import pytest
 
 import xautolm.past_trials
+from tests.conftest import place_in
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
@@ -25,7 +27,7 @@ from xautolm.records import (
     TrialOutcome,
     TrialSpec,
 )
-from xautolm.report.screen import Plain
+from xautolm.report.screen import Plain, Quiet
 from xautolm.search.settings import SearchSettings
 from xautolm.testing import FakeExecutor, success
 from xautolm.warm_start import knobs_of
@@ -49,6 +51,24 @@ def play(spec: TrialSpec) -> TrialOutcome:
     return success(5.0, f1_macro=0.5, accuracy=0.5, f1_weighted=0.5, mcc=0.1)
 
 
+@pytest.fixture(scope="module")
+def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Return a store with forty trials on `FIRST`: every training of a MiniLM failed, and no other."""
+    folder = tmp_path_factory.mktemp("first")
+    store = folder / "s.db"
+    with place_in(folder):
+        auto = AutoLM(sampler="pge", device="cpu", trials=40, store=str(store), out="first")
+        auto.fit(FIRST, screen=Quiet(), executor=FakeExecutor(play))
+    return store
+
+
+@pytest.fixture
+def taught(first_store: Path, tmp_path: Path) -> None:
+    """Let `fit` learn from a copy of that store, and have the features that were cached meanwhile."""
+    shutil.copy(first_store, tmp_path / "s.db")
+    shutil.copytree(first_store.parent / "cache", tmp_path / "cache")
+
+
 @pytest.fixture
 def fit(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
     def run(name: str, data: pd.DataFrame, **options: Any) -> tuple[list[str], list[str]]:
@@ -69,10 +89,10 @@ def fit(tmp_path: Path) -> Callable[..., tuple[list[str], list[str]]]:
 FIRST, SECOND = support_tickets(160, seed=1), support_tickets(200, seed=2)
 
 
+@pytest.mark.usefixtures("taught")
 def test_experience_changes_the_proposals_and_avoids_what_failed(
     fit: Callable, tmp_path: Path
 ) -> None:
-    fit("first", FIRST)
     cold, said = fit("cold", SECOND, trials=20)
     warm, told = fit("warm", SECOND, trials=20, warm_start="moderate-linear", hide="self")
     assert cold != warm and not any("warm start" in line for line in said)
@@ -87,8 +107,8 @@ def test_experience_changes_the_proposals_and_avoids_what_failed(
     )
 
 
+@pytest.mark.usefixtures("taught")
 def test_knn_is_another_strategy(fit: Callable) -> None:
-    fit("first", FIRST)
     runs = [
         fit(name, SECOND, trials=15, warm_start=name)[0]
         for name in ("knn", "low-linear", "high-sum")
@@ -96,8 +116,8 @@ def test_knn_is_another_strategy(fit: Callable) -> None:
     assert runs[0] != runs[1] != runs[2]
 
 
+@pytest.mark.usefixtures("taught")
 def test_the_same_data_is_hidden_under_any_name_and_size(fit: Callable) -> None:
-    fit("first", FIRST)
     shuffled = FIRST.sample(frac=1.0, random_state=1).rename(
         columns={"text": "review", "label": "stars"}
     )
@@ -115,8 +135,8 @@ def test_an_empty_store_is_said_once(fit: Callable) -> None:
     assert [line for line in said if "no past experience applies" in line]
 
 
+@pytest.mark.usefixtures("taught")
 def test_a_search_says_first_of_all_where_nothing_near_is_known(fit: Callable) -> None:
-    fit("first", FIRST, trials=10)
     texts = [f"{number} " + "word " * 900 for number in range(60)]
     far = pd.DataFrame({"text": texts, "label": ["yes", "no"] * 30})
     _, said = fit("far", far, trials=2, warm_start="moderate-linear")
@@ -130,8 +150,8 @@ def test_a_search_says_first_of_all_where_nothing_near_is_known(fit: Callable) -
     assert not any("nothing near" in line for line in said)
 
 
+@pytest.mark.usefixtures("taught")
 def test_a_resumed_search_keeps_the_prior_that_it_began_with(fit: Callable, tmp_path: Path) -> None:
-    fit("first", FIRST)
     fit("warm", SECOND, trials=3, warm_start="moderate-linear")
     before = (tmp_path / "warm" / "warm_start.json").read_bytes()
     fit("another", support_tickets(180, seed=9), trials=10)
@@ -139,10 +159,10 @@ def test_a_resumed_search_keeps_the_prior_that_it_began_with(fit: Callable, tmp_
     assert (tmp_path / "warm" / "warm_start.json").read_bytes() == before
 
 
+@pytest.mark.usefixtures("taught", "own_features")
 def test_features_of_another_version_are_had_from_the_cache_or_counted(
     fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fit("first", FIRST)
     with ExperienceStore(tmp_path / "s.db") as store:
         assert store.experiences()[0].features
     original = ExperienceStore.experiences
@@ -169,8 +189,8 @@ def test_mistakes_are_refused(fit: Callable) -> None:
         fit("a", FIRST, warm_start="knn", sampler="tpe")
 
 
+@pytest.mark.usefixtures("taught")
 def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
-    fit("first", FIRST)
     _, said = fit("second", SECOND, sampler="xautolm", trials=8, explain=True)
     lines = [line for line in said if "comes from" in line]
     assert len(lines) == 8 and "default" in lines[0]
@@ -188,8 +208,8 @@ def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
     assert sum("model of generation 0" in line or "unbiased" in line for line in said) == 2
 
 
+@pytest.mark.usefixtures("taught")
 def test_the_knobs_of_the_warm_start(fit: Callable) -> None:
-    fit("first", FIRST)
     _, some = fit(
         "some",
         SECOND,
@@ -306,12 +326,12 @@ def test_earlier_imports_are_seen_in_our_words(
     }
 
 
+@pytest.mark.usefixtures("taught")
 def test_what_a_search_begins_with_does_not_grow_with_the_store(
     fit: Callable, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("xautolm.warm_start.LISTED", 5)
     monkeypatch.setattr("xautolm.warm_start.DEFAULTS", SearchSettings(largest_store=10))
-    fit("first", FIRST)
     fit("few", SECOND, trials=6, warm_start="low-linear")
     fit("another", support_tickets(180, seed=9), trials=40)
     fit("many", SECOND, trials=6, warm_start="low-linear")
