@@ -75,8 +75,9 @@ def _trained(trial: PreparedTrial, deadline: float | None, folder: Path) -> Tria
 def _set_up_process(spec: TrialSpec) -> None:
     """Give libraries their share of processors and of the GPU, and silence what they would print."""
     torch.set_num_threads(spec.threads)
-    # Regressions run in the threads of BLAS, which knows nothing of torch's.
-    threadpool_limits(spec.threads)
+    # Regressions run in the threads of BLAS, which know nothing of torch's. One is as fast as two for 60,000 rows and
+    # faster for fewer, ten times so where another program holds a core (`benchmarks.thread_waits`).
+    threadpool_limits({"openmp": spec.threads, "blas": 1})
     logging.set_verbosity_error()
     disable_progress_bars()
     # peft asks a model by the name that transformers 5 still knows; there is nothing that we, or a person, could do.

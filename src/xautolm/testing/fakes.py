@@ -279,7 +279,7 @@ def trial_spec(
         # A probe trains nothing in batches; it only computes features in them.
         micro_batch=as_int(configuration.values.get("batch_size", FEATURE_BATCH)),
         device="cpu",
-        threads=2,
+        threads=1,
         seed=0,
     )
 
