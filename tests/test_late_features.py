@@ -143,6 +143,18 @@ def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_e
     assert measured.times == 0, "who waits for the end of a search does not measure"
 
 
+@pytest.mark.parametrize("has_ended", [False, True])
+def test_a_run_that_has_ended_is_shown_again_without_a_child(
+    has_ended: bool, session: Session, tmp_path: Path
+) -> None:
+    launcher, measured = FakeLauncher(), Measured()
+    features = late(tmp_path, launcher, measured)
+    ended = search(session) if has_ended else []
+    started = replace(session, features=features, experiences=tuple(ended))
+    search(started)
+    assert bool(launcher.launched) is not has_ended
+
+
 def test_without_a_child_features_are_measured_by_who_needs_them(
     tmp_path: Path, session: Session
 ) -> None:

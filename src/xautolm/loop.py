@@ -52,7 +52,9 @@ def search(session: Session) -> list[Experience]:
         session.clock.note()
         session.best.restore(standing.experiences)
         session.clock.kept = seconds_to_keep(session, standing.best)
-        session.measure_features()
+        # Who asks for a finished run again wants to see it, and has nothing measured beside trials.
+        if not is_spent(session, standing):
+            session.measure_features()
         let_weights_be_judged(session, standing)
         misfortunes = 0
         while True:
@@ -188,10 +190,7 @@ def outcomes_with_weights(
 
 def start_next(session: Session, standing: Standing) -> bool:
     """Start the next trial; return False if budget or space hold no further one."""
-    trials_left = session.trials_left(standing.experiences, len(standing.running))
-    if trials_left is not None and trials_left <= 0:
-        return False
-    if session.clock.left <= 0:
+    if is_spent(session, standing):
         return False
     places = free_places(session, standing)
     # Trials whose models are divided may hold all devices before as many run as may run at once.
@@ -210,6 +209,14 @@ def start_next(session: Session, standing: Standing) -> bool:
     limits = within(waiting.limits, session.clock)
     start(session, standing, waiting.asked, limits, places[: waiting.devices])
     return True
+
+
+def is_spent(session: Session, standing: Standing) -> bool:
+    """Return whether the budget holds no further trial."""
+    trials_left = session.trials_left(standing.experiences, len(standing.running))
+    if trials_left is not None and trials_left <= 0:
+        return True
+    return session.clock.left <= 0
 
 
 def is_in_time(session: Session, waiting: WaitingTrial) -> bool:
