@@ -89,6 +89,10 @@ def test_time_is_kept_for_it_as_long_as_enough_is_left_to_search(
     on_rung = replace(quick, configuration=replace(quick.configuration, values=values))
     assert seconds_needed(on_rung) == pytest.approx(MARGIN * 20 * 3)
     assert seconds_to_keep(session, made_up_experience(0, wall_time=40.0)) == 0
+    # It would not end in time any more: what is left is for further trials.
+    session.clock.before = 80.0
+    assert seconds_to_keep(session, quick) == 0
+    session.clock.before = 0.0
     assert seconds_to_keep(session, None) == 0
     assert seconds_to_keep(a_session(tmp_path, refit=Refit.NEVER), quick) == 0
     assert seconds_to_keep(a_session(tmp_path, refit=Refit.ALWAYS, budget=None), quick) == 0

@@ -30,7 +30,8 @@ promises more."""
 def seconds_to_keep(session: Session, best: Experience | None) -> float:
     """Return the seconds of the budget that no further trial may use, so that the best so far can be trained once more.
 
-    None are kept where it would take more than `LARGEST_SHARE` of the budget.
+    None are kept where it would take more than `LARGEST_SHARE` of the budget, or than is left of it: further trials
+    may use that.
 
     Args:
         session: The search.
@@ -40,7 +41,8 @@ def seconds_to_keep(session: Session, best: Experience | None) -> float:
     if budget is None or best is None or not is_wanted(session) or obstacle(session, best):
         return 0.0
     needed = seconds_needed(best)
-    if needed > LARGEST_SHARE * budget:
+    most = min(LARGEST_SHARE * budget, session.clock.left_in_all)
+    if needed > most:
         return 0.0
     return needed
 
