@@ -9,7 +9,7 @@ the processor, of all threads together, which other programs hardly change. Writ
 1. Seconds of an epoch: a trial (`xautolm.finetuning.run`, all weights) against a bare loop with batches of like length
    and fused AdamW; both clip gradients, neither counts its evaluation.
 2. Seconds for 10,000 texts: the Predictor, which `xautolm predict` uses, against a loop over batches sorted by length,
-   and against transformers' `pipeline` with one text at a time, on fewer texts and scaled.
+   and against transformers' `pipeline` with one text at a time, in float32 as it comes, on fewer texts and scaled.
 """
 
 from __future__ import annotations
@@ -217,7 +217,7 @@ def bare_epochs(spec: TrialSpec) -> list[float]:
             inputs = tokenizer.pad(
                 {"input_ids": [tokens[row] for row in rows]}, return_tensors="pt"
             )
-            with autocast(values):
+            with autocast(values.get("precision")):
                 logits = model(**inputs).logits
             loss = torch.nn.functional.cross_entropy(logits.float(), torch.as_tensor(targets[rows]))
             loss.backward()
@@ -230,9 +230,9 @@ def bare_epochs(spec: TrialSpec) -> list[float]:
 
 
 @contextmanager
-def autocast(values: Any) -> Iterator[None]:
-    """Compute in the number format of a configuration."""
-    with torch.autocast("cpu", torch.bfloat16, enabled=values.get("precision") == "bf16"):
+def autocast(precision: object) -> Iterator[None]:
+    """Compute in the number format of a configuration or of a model's settings."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=precision == "bf16"):
         yield
 
 
@@ -243,13 +243,15 @@ def measured_answers(model: Path, texts: list[str], rounds: int) -> dict[str, li
     classifier = AutoModelForSequenceClassification.from_pretrained(model).eval()
     single = pipeline("text-classification", model=classifier, tokenizer=tokenizer, device="cpu")
     length = predictor.settings.max_length
+    precision = predictor.settings.precision
     some = texts[:: max(1, len(texts) // SINGLE_TEXTS)][:SINGLE_TEXTS]
 
     def by_predictor(asked: list[str]) -> None:
         predictor.answers(pd.DataFrame({"text": asked}))
 
     def by_sorted_loop(asked: list[str]) -> None:
-        sorted_answers(classifier, tokenizer, asked, length)
+        with autocast(precision):
+            sorted_answers(classifier, tokenizer, asked, length)
 
     def one_by_one(asked: list[str]) -> None:
         single(asked, batch_size=1, truncation=True, max_length=length)
@@ -275,7 +277,7 @@ def sorted_answers(model: Any, tokenizer: Any, texts: list[str], length: int) ->
             batch, truncation=True, max_length=length, padding=True, return_tensors="pt"
         )
         with torch.inference_mode():
-            logits[rows] = model(**inputs).logits.numpy()
+            logits[rows] = model(**inputs).logits.float().numpy()
     return logits
 
 

@@ -75,8 +75,8 @@ def _trained(trial: PreparedTrial, deadline: float | None, folder: Path) -> Tria
 def _set_up_process(spec: TrialSpec) -> None:
     """Give libraries their share of processors and of the GPU, and silence what they would print."""
     torch.set_num_threads(spec.threads)
-    # Regressions run in the threads of BLAS, which know nothing of torch's. One is as fast as two for 60,000 rows and
-    # faster for fewer, ten times so where another program holds a core (`benchmarks.thread_waits`).
+    # Regressions run in the threads of BLAS, which know nothing of torch's. Two are no faster than one for 60,000 rows,
+    # and up to six times slower for fewer (`benchmarks.thread_waits`).
     threadpool_limits({"openmp": spec.threads, "blas": 1})
     logging.set_verbosity_error()
     disable_progress_bars()
