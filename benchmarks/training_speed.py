@@ -3,7 +3,8 @@
     python -m benchmarks.training_speed --data FILE... [--core 0] [--rounds 3]
 
 Each FILE is Parquet with the columns `text` and `label`. All sides run in this process, on one core with one thread,
-with the same model, rows, precision, batch and learning rate; they alternate, and medians count. Seconds are those of
+with the same model, rows, batch and learning rate, and but for `pipeline` in the same precision; they alternate, and
+medians count. Seconds are those of
 the processor, of all threads together, which other programs hardly change. Written to `training_speed.md`.
 
 1. Seconds of an epoch: a trial (`xautolm.finetuning.run`, all weights) against a bare loop with batches of like length

@@ -38,6 +38,8 @@ TITLES = {
     System.OURS_REFIT: "ours, the winner on all rows",
     System.OURS_BEFORE: "ours before",
 }
+VERSIONS = (System.OURS, System.OURS_STARTED, System.OURS_REFIT)
+"""What is judged by the goals, each for itself."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,10 +57,12 @@ class Table:
 
     Args:
         measurements: Of any sets, seeds and systems.
+        version: That of ours which the goals are about.
     """
 
-    def __init__(self, measurements: Sequence[Measurement]) -> None:
+    def __init__(self, measurements: Sequence[Measurement], version: System = System.OURS) -> None:
         self.measurements = measurements
+        self.version = version
 
     @property
     def datasets(self) -> list[str]:
@@ -74,11 +78,11 @@ class Table:
         ]
 
     def facts(self) -> list[tuple[Measurement, RunFacts]]:
-        """Return our searches, with how their budgets were spent."""
+        """Return the searches of the version that is judged, with how their budgets were spent."""
         return [
             (measurement, measurement.facts)
             for measurement in self.measurements
-            if measurement.system is System.OURS and measurement.facts is not None
+            if measurement.system is self.version and measurement.facts is not None
         ]
 
     def runs_for(self, dataset: str, system: System, seconds: float) -> list[Measurement]:
@@ -135,13 +139,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
         "",
         "## What must be reached",
         "",
-        "| goal | measured | met |",
-        "| --- | --- | --- |",
-        *(
-            f"| {verdict.goal} | {verdict.measured} | {met(verdict)} |"
-            for verdict in verdicts(table)
-        ),
-        "",
+        *goal_lines(measurements),
         "## How searches spent their budget",
         "",
         *fact_lines(table),
@@ -149,11 +147,25 @@ def markdown(measurements: Sequence[Measurement]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def goal_lines(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Yield what became of each goal, a table for each version of ours that was measured."""
+    measured = {measurement.system for measurement in measurements}
+    versions = [version for version in VERSIONS if version in measured]
+    for version in versions or [System.OURS]:
+        yield f"### {TITLES[version]}"
+        yield ""
+        yield "| goal | measured | met |"
+        yield "| --- | --- | --- |"
+        for verdict in verdicts(Table(measurements, version)):
+            yield f"| {verdict.goal} | {verdict.measured} | {met(verdict)} |"
+        yield ""
+
+
 def header(measurements: Sequence[Measurement]) -> Iterator[str]:
     """Yield machine, versions, seeds and sizes."""
     for machine in sorted({measurement.machine for measurement in measurements}):
         yield f"- {machine}"
-    for system in (System.OURS, System.OURS_STARTED, System.OURS_REFIT, System.OURS_BEFORE):
+    for system in (*VERSIONS, System.OURS_BEFORE):
         commits = sorted(
             {measurement.commit for measurement in measurements if measurement.system is system}
         )
@@ -251,7 +263,7 @@ def judged_against_probe(table: Table) -> Verdict:
         probe = table.f1(dataset, System.PROBE, TIMES[-1])
         lowest = [
             min(checkpoint.f1_macro for checkpoint in run.checkpoints)
-            for run in table.of(dataset, System.OURS)
+            for run in table.of(dataset, table.version)
             if run.checkpoints
         ]
         if probe is not None and lowest:
@@ -265,9 +277,9 @@ def judged_against_baselines(table: Table, seconds: float) -> Verdict:
     margins = {}
     for dataset in table.datasets:
         best = table.best_baseline(dataset, seconds)
-        if best is not None and table.runs_for(dataset, System.OURS, seconds):
+        if best is not None and table.runs_for(dataset, table.version, seconds):
             # No answer at all is a macro-F1 of zero.
-            margins[dataset] = (table.f1(dataset, System.OURS, seconds) or 0.0) - best
+            margins[dataset] = (table.f1(dataset, table.version, seconds) or 0.0) - best
     return judged_margins(goal, margins, -NOISE)
 
 
@@ -289,8 +301,8 @@ def judged_against_policy(table: Table) -> Verdict:
     margins = []
     for dataset in table.datasets:
         policy = table.f1(dataset, System.POLICY, TIMES[-1])
-        if policy is not None and table.runs_for(dataset, System.OURS, TIMES[-1]):
-            margins.append((table.f1(dataset, System.OURS, TIMES[-1]) or 0.0) - policy)
+        if policy is not None and table.runs_for(dataset, table.version, TIMES[-1]):
+            margins.append((table.f1(dataset, table.version, TIMES[-1]) or 0.0) - policy)
     if not margins:
         return not_measured(goal)
     gain = statistics.fmean(margins)

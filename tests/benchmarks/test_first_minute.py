@@ -117,6 +117,20 @@ def goals(*measurements: Measurement) -> list[bool | None]:
     return [verdict.is_met for verdict in verdicts(Table(measurements))]
 
 
+def test_each_version_of_ours_is_judged_by_its_own_runs() -> None:
+    probe = measured(System.PROBE, (15.0, 0.6))
+    late = measured(System.OURS, (40.0, 0.6), minutes=5.0)
+    early = measured(System.OURS_REFIT, (20.0, 0.6), minutes=5.0)
+    cold, refitted = (
+        verdicts(Table([probe, late, early], version))[0].is_met
+        for version in (System.OURS, System.OURS_REFIT)
+    )
+    assert (cold, refitted) == (False, True)
+    page = markdown([probe, late, early])
+    assert page.count("| goal | measured | met |") == 2
+    assert page.index("### ours, cold") < page.index("### ours, the winner on all rows")
+
+
 GOOD = (
     measured(System.PROBE, (15.0, 0.6)),
     measured(System.POLICY, (15.0, 0.6), (100.0, 0.7)),
