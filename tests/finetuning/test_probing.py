@@ -6,10 +6,13 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_info, threadpool_limits
 from transformers import pipeline
 
 from tests.conformance.tiny import tiny_model
@@ -28,6 +31,24 @@ from xautolm.vocabulary import FailureKind
 pytestmark = pytest.mark.filterwarnings(
     "ignore::DeprecationWarning", "ignore::FutureWarning", "ignore::UserWarning"
 )
+
+
+def test_a_probe_is_fitted_in_one_thread_however_many_a_trial_has(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: set[int] = set()
+
+    class Looking(LogisticRegression):
+        def fit(self, *data: Any, **options: Any) -> LogisticRegression:
+            pools = threadpool_info()
+            threads.update(pool["num_threads"] for pool in pools if pool["user_api"] == "blas")
+            return super().fit(*data, **options)
+
+    monkeypatch.setattr("xautolm.finetuning.probe.LogisticRegression", Looking)
+    spec = replace(order("minilm-l2", "probe", rows=60), threads=2)
+    with threadpool_limits(2):
+        run(spec, folder)
+    assert threads == {1}
 
 
 @pytest.mark.parametrize(
