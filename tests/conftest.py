@@ -84,7 +84,7 @@ def own_place(tmp_path: Path) -> Iterator[None]:
 
 @contextmanager
 def place_in(folder: Path) -> Iterator[None]:
-    """Work in a folder: for fixtures of whole modules, which begin before any test has a place of its own."""
+    """Work in a folder, with a store and a cache there: fixtures of whole modules begin before a test has its own."""
     working_folder = folder / "cwd"
     working_folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
@@ -147,7 +147,9 @@ class SharedServer(ForkServerLauncher):
     """Starts the last children of all searches that are played, which would each load torch for themselves."""
 
     def close(self) -> None:
-        """Stay: the next search needs it too."""
+        """Stay, for the next search needs it too; one that was lost goes."""
+        if self.server is not None and self.server.poll() is not None:
+            super().close()
 
     def end(self) -> None:
         """End it, as launchers are closed."""

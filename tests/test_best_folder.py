@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
+from tests.conftest import place_in
 from tests.played import fake_predictor, table_for
 from xautolm import AutoLM, serialization
 from xautolm.best_folder import BestFolder, read_results
@@ -204,10 +205,7 @@ def killed_at(step: int, work: Callable[[], None]) -> bool:
 def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Experience]]:
     """A run of two trials, the first one's model in `best/`."""
     run = tmp_path_factory.mktemp("begun") / "run"
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("XAUTOLM_STORE", "XAUTOLM_CACHE"):
-            patch.setenv(name, str(run.parent / name))
-        patch.setenv("XAUTOLM_SENTENCES", "off")
+    with place_in(run.parent):
         auto = fitted(run, Watching(run), trials=2)
     first, second = auto.experiences_
     # The weights of the first are deleted when the second is better.

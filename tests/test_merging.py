@@ -18,7 +18,6 @@ from xautolm.vocabulary import TrialStatus
 WEIGHTS = "model.safetensors"
 OTHERS = {"accuracy": 0.5, "f1_weighted": 0.5, "mcc": 0.5}
 """Scores that do not matter here."""
-ROOT = Path(__file__).parents[1]
 
 
 class Noting(Quiet):
@@ -60,8 +59,6 @@ def fit(
 
     def run(entry: str) -> tuple[AutoLM, list[str]]:
         monkeypatch.setattr("xautolm.artifacts.MERGE_ENTRY", entry)
-        # The child imports these tests.
-        monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'src'}")
         executor = Adapting(play)
         screen = Noting()
         auto = AutoLM(trials=3, sampler="random", device="cpu", out=str(tmp_path / "run"))

@@ -10,6 +10,7 @@ from shutil import copyfile
 
 import pytest
 
+from tests.conftest import place_in
 from tests.poison import EXTREMES, KINDS, poison
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
@@ -49,9 +50,7 @@ def play_earlier(spec: TrialSpec) -> TrialOutcome:
 def taught(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A store with the twenty trials of an earlier search on other data."""
     folder = tmp_path_factory.mktemp("taught")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("XAUTOLM_CACHE", str(folder / "cache"))
-        patch.setenv("XAUTOLM_SENTENCES", "off")
+    with place_in(folder):
         options = {"store": str(folder / "s.db"), "out": str(folder / "run"), "device": "cpu"}
         auto = AutoLM(sampler="random", trials=20, **options)
         auto.fit(support_tickets(60, seed=1), screen=Heard(), executor=FakeExecutor(play_earlier))

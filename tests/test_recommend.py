@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import data_set, place_in
+from tests.conftest import data_set
 from tests.experience.test_autogoal import NEW, change, write
-from tests.test_warm_start import FIRST, SECOND, play
+from tests.test_warm_start import SECOND, play, taught_store
 from xautolm import AutoLM, ExperienceStore
 from xautolm.cli import main
 from xautolm.errors import UnknownNameError
@@ -41,13 +41,7 @@ class Listener(Quiet):
 
 @pytest.fixture(scope="module")
 def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a store in which every MiniLM failed and every model from scratch worked."""
-    folder = tmp_path_factory.mktemp("first")
-    store = folder / "s.db"
-    with place_in(folder):
-        auto = AutoLM(sampler="random", trials=40, store=str(store), out="first", **LIMITS)
-        auto.fit(FIRST, screen=Quiet(), executor=FakeExecutor(play))
-    return store
+    return taught_store(tmp_path_factory.mktemp("first"), "random", **LIMITS)
 
 
 @pytest.fixture

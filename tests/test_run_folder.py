@@ -14,6 +14,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from tests.conftest import place_in
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import NoModelError, RunFolderError, SearchEndedError, StoreError
@@ -67,10 +68,7 @@ def fitted(
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that has ended, with all its files."""
     folder = tmp_path_factory.mktemp("finished")
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("XAUTOLM_STORE", "XAUTOLM_CACHE"):
-            patch.setenv(name, str(folder / name))
-        patch.setenv("XAUTOLM_SENTENCES", "off")
+    with place_in(folder):
         auto, _, _ = fitted(folder / "run")
         auto.report()
     return folder / "run"

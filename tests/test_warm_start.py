@@ -51,15 +51,18 @@ def play(spec: TrialSpec) -> TrialOutcome:
     return success(5.0, f1_macro=0.5, accuracy=0.5, f1_weighted=0.5, mcc=0.1)
 
 
-@pytest.fixture(scope="module")
-def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def taught_store(folder: Path, sampler: str, **options: Any) -> Path:
     """Return a store with forty trials on `FIRST`: every training of a MiniLM failed, and no other."""
-    folder = tmp_path_factory.mktemp("first")
     store = folder / "s.db"
     with place_in(folder):
-        auto = AutoLM(sampler="pge", device="cpu", trials=40, store=str(store), out="first")
+        auto = AutoLM(sampler=sampler, trials=40, store=str(store), out="first", **options)
         auto.fit(FIRST, screen=Quiet(), executor=FakeExecutor(play))
     return store
+
+
+@pytest.fixture(scope="module")
+def first_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return taught_store(tmp_path_factory.mktemp("first"), "pge", device="cpu")
 
 
 @pytest.fixture
