@@ -160,6 +160,18 @@ def test_a_machine_that_becomes_busier_shortens_the_plan_again(
     assert training.time < 1200.0
 
 
+@pytest.mark.parametrize("slower_from", [104, 105, 106, 107, 108])
+def test_a_machine_that_becomes_busier_at_the_very_end_cuts_nothing(
+    monkeypatch: pytest.MonkeyPatch, slower_from: int
+) -> None:
+    # At step 100, the last regular look, all seems to fit, just so; from there on steps take half as long again.
+    training = Training(133.0, slower_from=slower_from)
+    training.run(monkeypatch)
+    assert training.plan.is_shortened and not training.clock.truncated
+    assert training.scheduler.get_last_lr()[0] == pytest.approx(0.0, abs=1e-6)
+    assert training.time < 1000.0 + 133.0
+
+
 def test_a_machine_that_becomes_free_again_gives_the_steps_back(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -80,7 +80,10 @@ class StepPlan(TrainerCallback):
     ) -> None:
         """Plan as soon as the time of a step is known, and again as often: a machine may become busier, or free."""
         is_time = state.global_step % self.first_look == 0
-        if lr_scheduler is not None and is_time:
+        # Shortly before the end a few slow steps are enough for the last ones not to fit: the plan follows each.
+        steps_left = state.max_steps - state.global_step
+        is_ending = self.first_look <= state.global_step and steps_left < self.first_look
+        if lr_scheduler is not None and (is_time or is_ending):
             self._plan(state, lr_scheduler)
 
     def on_epoch_end(
