@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+from tests.execution.outcomes import success
 from xautolm.errors import TrialError
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.testing import success
 
 GIGABYTE = 1_000_000_000
 
@@ -42,6 +42,8 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             (folder / "partial").replace(folder / "progress.jsonl")
         time.sleep(120)
     if is_last:
+        # Tests look for the other process, which must have said its id before it is ended.
+        wait_for(folder / "pid0")
         match do:
             case "killed":
                 os.kill(os.getpid(), signal.SIGKILL)
@@ -55,13 +57,13 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                 raise MemoryError("CUDA out of memory")
     if do == "diverge":
         # What a process says whose connection was lost, in the moment in which it is looked for.
-        wait_for_report(folder / "ranks" / "1" / "result.json")
+        wait_for(folder / "ranks" / "1" / "result.json")
         raise RuntimeError("Connection closed by peer")
     time.sleep(120)
     sys.exit("nobody has ended this process")
 
 
-def wait_for_report(path: Path) -> None:
-    """Wait until another process has left its outcome."""
+def wait_for(path: Path) -> None:
+    """Wait until another process has left a file."""
     while not path.exists():
         time.sleep(0.001)
