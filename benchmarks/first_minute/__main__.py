@@ -84,6 +84,11 @@ def parsed() -> argparse.Namespace:
     parser.add_argument(
         "--old-python", default=sys.executable, help="interpreter for the earlier version"
     )
+    parser.add_argument(
+        "--stores",
+        type=Path,
+        help="folder where ours-refit leaves its experiences, and where ours-experienced finds them",
+    )
     parser.add_argument("--work", type=Path, help="where temporary files go")
     parser.add_argument("--lines", type=Path, default=LINES, help="the file of measurements")
     parser.add_argument("--page", type=Path, default=PAGE, help="the file that --report writes")
@@ -167,15 +172,41 @@ def run_system(
     hidden = None
     if system is System.OURS_STARTED:
         hidden = family_of(dataset)
+    is_experienced = system is System.OURS_EXPERIENCED
+    past: list[Path] = []
+    if is_experienced:
+        past = past_of(dataset, seed, options.stores)
+    left = None
+    if system is System.OURS_REFIT and options.stores is not None:
+        left = options.stores / f"{dataset}-{seed}.db"
     search = Search(
         place=place,
         rows=rows,
         work=folder / "search",
         seed=seed,
         hidden=hidden,
-        is_refit=system is System.OURS_REFIT,
+        is_refit=system is System.OURS_REFIT or is_experienced,
+        past=past,
+        left=left,
     )
     return measure(search, minutes)
+
+
+def past_of(dataset: str, seed: int, stores: Path) -> list[Path]:
+    """Return the stores that searches of the same seed left on the sets that share no sentences with one.
+
+    Raises:
+        RuntimeError: There are none.
+    """
+    family = family_of(dataset)
+    files = []
+    for file in sorted(stores.glob(f"*-{seed}.db")):
+        name, _, _ = file.stem.rpartition("-")
+        if name not in family:
+            files.append(file)
+    if not files:
+        raise RuntimeError(f"No search of seed {seed} has left its experiences in {stores}.")
+    return files
 
 
 def run_baseline(
@@ -224,7 +255,11 @@ def run_baseline(
 
 def is_there(system: System, options: argparse.Namespace) -> bool:
     """Return whether a system can be run; say so if not."""
-    needs = {System.SETFIT: "setfit_python", System.OURS_BEFORE: "old_source"}
+    needs = {
+        System.SETFIT: "setfit_python",
+        System.OURS_BEFORE: "old_source",
+        System.OURS_EXPERIENCED: "stores",
+    }
     name = needs.get(system)
     if name is None or getattr(options, name) is not None:
         return True

@@ -34,6 +34,8 @@ class System(StrEnum):
     """The same with the starter store, but for what it has of the same sentences."""
     OURS_REFIT = "ours-refit"
     """As `ours`, with the winner trained once more on the rows of training and validation together."""
+    OURS_EXPERIENCED = "ours-experienced"
+    """As `ours-refit`, with what the searches of the same seed on sets of other sentences have left in their stores."""
     OURS_BEFORE = "ours-before"
     """The same of an earlier version."""
 

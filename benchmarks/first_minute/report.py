@@ -36,9 +36,10 @@ TITLES = {
     System.OURS: "ours, cold",
     System.OURS_STARTED: "ours, starter store",
     System.OURS_REFIT: "ours, the winner on all rows",
+    System.OURS_EXPERIENCED: "ours, the same after other sets",
     System.OURS_BEFORE: "ours before",
 }
-VERSIONS = (System.OURS, System.OURS_STARTED, System.OURS_REFIT)
+VERSIONS = (System.OURS, System.OURS_STARTED, System.OURS_REFIT, System.OURS_EXPERIENCED)
 """What is judged by the goals, each for itself."""
 
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from benchmarks.first_minute.measurements import Checkpoint, RunFacts
 from benchmarks.first_minute.processes import Place, end, start, tail
+from xautolm.experience import ExperienceStore
 
 METRIC = "f1_macro"
 PROGRAM = "from xautolm.cli import main; main()"
@@ -51,6 +52,10 @@ class Search:
     """Data sets of the starter store that are not to be seen; None leaves it out altogether."""
     is_refit: bool = False
     """Whether the winner is trained once more on all rows."""
+    past: Sequence[Path] = ()
+    """Stores whose experiences its own has in the beginning."""
+    left: Path | None = None
+    """Store to which its own experiences are added; None if nobody needs them."""
 
     @property
     def run(self) -> Path:
@@ -78,18 +83,23 @@ class Search:
         ]
 
     @property
+    def store(self) -> Path:
+        """Return the file of the experience store."""
+        return self.work / "experience.db"
+
+    @property
     def variables(self) -> dict[str, str]:
         """Return environment variables that keep a search from what others left behind."""
         starter = {} if self.hidden else {"XAUTOLM_STARTER": "off"}
         return {
             **starter,
             "XAUTOLM_CACHE": str(self.work / "cache"),
-            "XAUTOLM_STORE": str(self.work / "experience.db"),
+            "XAUTOLM_STORE": str(self.store),
         }
 
 
 def measure(search: Search, minutes: float) -> tuple[tuple[Checkpoint, ...], RunFacts]:
-    """Search with an empty cache and store; then begin once more with what was left there, for a warm start-up.
+    """Search with an empty cache, and a store of the past if there is one; then begin once more, for a warm start-up.
 
     Raises:
         RuntimeError: The search left no model, or the models cannot be read.
@@ -98,6 +108,8 @@ def measure(search: Search, minutes: float) -> tuple[tuple[Checkpoint, ...], Run
     snapshots, seconds = watched(search, minutes)
     if not snapshots:
         raise RuntimeError(f"A search left no model:\n{tail(search.work / FIT_LOG)}")
+    if search.left is not None:
+        leave_experiences(search, search.left)
     facts = facts_of(search.run, started_at, seconds, warm_first_step(search))
     return scored(search, snapshots), facts
 
@@ -105,6 +117,8 @@ def measure(search: Search, minutes: float) -> tuple[tuple[Checkpoint, ...], Run
 def watched(search: Search, minutes: float) -> tuple[list[Snapshot], float]:
     """Run a search; return a snapshot of each of its answers, and the seconds that its process took."""
     search.work.mkdir(parents=True)
+    if search.past:
+        fill_store(search)
     command = search.command(search.run, "--budget", f"{round(60 * minutes)}s")
     started = time.monotonic()
     process = start(command, search.place, search.variables, search.work / FIT_LOG)
@@ -129,6 +143,22 @@ def watched(search: Search, minutes: float) -> tuple[list[Snapshot], float]:
             time.sleep(POLL_SECONDS)
     finally:
         end(process)
+
+
+def fill_store(search: Search) -> None:
+    """Put the experiences of the past into the store of a search."""
+    with ExperienceStore(search.store) as store:
+        for location in search.past:
+            with ExperienceStore(location, must_exist=True) as past:
+                store.add(past.experiences())
+
+
+def leave_experiences(search: Search, location: Path) -> None:
+    """Add what a search itself has experienced, and not what was there before it, to a store."""
+    location.parent.mkdir(parents=True, exist_ok=True)
+    run = json.loads((search.run / "run.json").read_text(encoding="utf-8"))["id"]
+    with ExperienceStore(search.store) as store, ExperienceStore(location) as left:
+        left.add(store.experiences(run=run))
 
 
 def current_answer(run: Path) -> Path | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from benchmarks.first_minute.__main__ import past_of
 from benchmarks.first_minute.answers import AnswerLog, Splits
 from benchmarks.first_minute.baselines import batches_of_like_length, tfidf
 from benchmarks.first_minute.measurements import (
@@ -23,9 +25,20 @@ from benchmarks.first_minute.measurements import (
     read_checkpoints,
     wanted_keys,
 )
+from benchmarks.first_minute.processes import Place
 from benchmarks.first_minute.report import Table, markdown, score_cell, verdicts
 from benchmarks.first_minute.rows import draw_rows
-from benchmarks.first_minute.searches import current_answer, facts_of, keep, weights_of
+from benchmarks.first_minute.searches import (
+    Search,
+    current_answer,
+    facts_of,
+    fill_store,
+    keep,
+    leave_experiences,
+    weights_of,
+)
+from xautolm.experience import ExperienceStore
+from xautolm.testing import made_up_experience
 
 FACTS = RunFacts(
     seconds=303.0,
@@ -346,3 +359,30 @@ def test_the_answer_is_best_or_until_it_is_there_the_best_trials_model(tmp_path:
     )
     (run / "best").mkdir()
     assert current_answer(run) == run / "best"
+
+
+def test_the_past_of_a_search_has_its_seed_and_none_of_its_sentences(tmp_path: Path) -> None:
+    for name in ("sst2-0", "sst5-0", "tweet_emoji-0", "liar-0", "liar-1"):
+        (tmp_path / f"{name}.db").touch()
+    past = [file.stem for file in past_of("sst2", 0, tmp_path)]
+    assert past == ["liar-0", "tweet_emoji-0"]
+    with pytest.raises(RuntimeError, match="seed 1"):
+        past_of("liar", 1, tmp_path)
+
+
+def test_what_a_search_leaves_is_the_past_of_the_next(tmp_path: Path) -> None:
+    place = Place(python=sys.executable, core=0)
+    first = Search(place=place, rows=tmp_path, work=tmp_path / "first", seed=0)
+    first.run.mkdir(parents=True)
+    (first.run / "run.json").write_text('{"id": "run-1"}')
+    own, older = made_up_experience(1, run="run-1"), made_up_experience(2, run="run-0")
+    with ExperienceStore(first.store) as store:
+        store.add([own, older])
+    left = tmp_path / "left" / "a-0.db"
+    leave_experiences(first, left)
+
+    second = Search(place=place, rows=tmp_path, work=tmp_path / "second", seed=0, past=[left])
+    second.work.mkdir()
+    fill_store(second)
+    with ExperienceStore(second.store) as store:
+        assert [experience.run for experience in store.experiences()] == ["run-1"]

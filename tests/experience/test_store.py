@@ -11,6 +11,7 @@ from xautolm.errors import StoreError, UsageError
 from xautolm.experience import ExperienceStore
 from xautolm.records import Experience, Failure, TrialOutcome
 from xautolm.settings import store_location
+from xautolm.testing import made_up_experience
 from xautolm.vocabulary import FailureKind, TrialStatus
 
 
@@ -30,6 +31,13 @@ def test_records_come_back_as_they_went_in(experience: Experience, tmp_path: Pat
         assert store.experiences() == [failed, experience]
         values = store.get("a1a1").configuration.values
         assert values == experience.configuration.values and values["weights"] is True
+
+
+def test_experiences_that_are_made_up_for_tests_can_be_stored() -> None:
+    made_up = made_up_experience(1)
+    with ExperienceStore("sqlite://") as store:
+        store.add([made_up])
+        assert store.experiences() == [made_up]
 
 
 def test_adding_twice_changes_nothing(experience: Experience) -> None:

@@ -186,7 +186,7 @@ def made_up_experience(
         tokens_mean=20.0,
         tokens_max=60,
         fingerprint="f" * 16,
-        source_fingerprint="s" * 16,
+        source_fingerprint="5" * 16,
         name="made-up",
     )
     return Experience(
