@@ -207,7 +207,9 @@ def test_where_no_whole_epoch_fits_part_of_one_does(fit: Callable) -> None:
     assert auto.best_.outcome.succeeded
 
 
-@pytest.mark.parametrize("models", ["minilm-l6", "scratch-small"])
+@pytest.mark.parametrize(
+    "models", ["minilm-l6", pytest.param("scratch-small", marks=pytest.mark.slow)]
+)
 def test_a_small_budget_is_no_obstacle_to_large_data(fit: Callable, models: str) -> None:
     # An epoch takes longer than the budget, and so does a probe of all rows that it may have.
     large = support_tickets(30_000, seed=1)

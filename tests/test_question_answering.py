@@ -60,6 +60,7 @@ def test_one_leaderboard_for_all_architectures(fitted: AutoLM) -> None:
     assert "generation-paper.v1" in fitted.experiences_[0].features
 
 
+@pytest.mark.slow
 def test_every_front_model_answers_in_plain_transformers_by_the_lines_of_its_card(
     fitted: AutoLM,
 ) -> None:

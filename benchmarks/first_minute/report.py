@@ -117,10 +117,24 @@ class Table:
         score = self.score(dataset, system, seconds)
         return None if score is None else score[0]
 
-    def best_baseline(self, dataset: str, seconds: float) -> float | None:
-        """Return the best macro-F1 of all baselines after some seconds."""
-        scores = [self.f1(dataset, system, seconds) for system in BASELINES]
-        return max((score for score in scores if score is not None), default=None)
+    def lead(self, dataset: str, baseline: System, seconds: float) -> float | None:
+        """Return macro-F1 of the version that is judged less that of a baseline after some seconds.
+
+        The mean over the seeds of both, for rows differ from seed to seed; None where they have none in common.
+        """
+        theirs: dict[int, float] = {}
+        for run in self.runs_for(dataset, baseline, seconds):
+            answer = run.answer_at(seconds)
+            if answer is not None:
+                theirs[run.seed] = answer.f1_macro
+        leads = []
+        for run in self.runs_for(dataset, self.version, seconds):
+            if run.seed in theirs:
+                answer = run.answer_at(seconds)
+                # No answer at all is a macro-F1 of zero.
+                own = 0.0 if answer is None else answer.f1_macro
+                leads.append(own - theirs[run.seed])
+        return statistics.fmean(leads) if leads else None
 
 
 def markdown(measurements: Sequence[Measurement]) -> str:
@@ -132,7 +146,8 @@ def markdown(measurements: Sequence[Measurement]) -> str:
         "`python -m benchmarks.first_minute`: test macro-F1 (accuracy) by seconds from the start of a process, on one",
         "core; the same rows for all, means over the seeds. Scoring on the test split does not count. A dash: no",
         "answer yet for some seed; empty: not measured. An answer counts for a time if it is there at most 3 % later.",
-        "Of searches, the row of a time is from the run with the smallest budget that is not over by then.",
+        "Of searches, the row of a time is from the run with the smallest budget that is not over by then. Goals",
+        "compare on the seeds that both have.",
         "",
         *header(measurements),
         "",
@@ -174,8 +189,7 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
             yield f"- {TITLES[system]}: commit {', '.join(commits)}"
     busiest = max((measurement.load for measurement in measurements), default=0.0)
     yield f"- load average when a measurement began: at most {busiest:.1f}"
-    seeds = sorted({measurement.seed for measurement in measurements})
-    yield f"- seeds {', '.join(map(str, seeds))}"
+    yield from seed_lines(measurements)
     sizes: dict[tuple[int, int], None] = {}
     test_rows = {}
     for measurement in measurements:
@@ -184,6 +198,19 @@ def header(measurements: Sequence[Measurement]) -> Iterator[str]:
     for train_rows, validation_rows in sizes:
         yield f"- {train_rows:,} training and {validation_rows:,} validation rows, drawn by seed, stratified"
     yield f"- test rows: {', '.join(f'{dataset} {rows:,}' for dataset, rows in test_rows.items())}"
+
+
+def seed_lines(measurements: Sequence[Measurement]) -> Iterator[str]:
+    """Yield which seeds each system has, a line for those that have the same."""
+    seeds: dict[str, set[int]] = {}
+    for measurement in measurements:
+        budget = f" ({duration(60 * measurement.minutes)})" if measurement.minutes else ""
+        seeds.setdefault(TITLES[measurement.system] + budget, set()).add(measurement.seed)
+    alike: dict[str, list[str]] = {}
+    for name, numbers in seeds.items():
+        alike.setdefault(", ".join(map(str, sorted(numbers))), []).append(name)
+    for numbers_of_some, names in alike.items():
+        yield f"- seeds {numbers_of_some}: {', '.join(names)}"
 
 
 def score_lines(table: Table) -> Iterator[str]:
@@ -261,14 +288,14 @@ def judged_against_probe(table: Table) -> Verdict:
     goal = f"never below the probe - {NOISE}, on every set"
     margins = {}
     for dataset in table.datasets:
-        probe = table.f1(dataset, System.PROBE, TIMES[-1])
-        lowest = [
-            min(checkpoint.f1_macro for checkpoint in run.checkpoints)
-            for run in table.of(dataset, table.version)
-            if run.checkpoints
-        ]
-        if probe is not None and lowest:
-            margins[dataset] = statistics.fmean(lowest) - probe
+        probes = {run.seed: run.checkpoints for run in table.of(dataset, System.PROBE)}
+        leads = []
+        for run in table.of(dataset, table.version):
+            if run.checkpoints and probes.get(run.seed):
+                lowest = min(checkpoint.f1_macro for checkpoint in run.checkpoints)
+                leads.append(lowest - probes[run.seed][-1].f1_macro)
+        if leads:
+            margins[dataset] = statistics.fmean(leads)
     return judged_margins(goal, margins, -NOISE)
 
 
@@ -277,10 +304,10 @@ def judged_against_baselines(table: Table, seconds: float) -> Verdict:
     goal = f"at {duration(seconds)}: at least the best baseline - {NOISE}, on every set"
     margins = {}
     for dataset in table.datasets:
-        best = table.best_baseline(dataset, seconds)
-        if best is not None and table.runs_for(dataset, table.version, seconds):
-            # No answer at all is a macro-F1 of zero.
-            margins[dataset] = (table.f1(dataset, table.version, seconds) or 0.0) - best
+        leads = [table.lead(dataset, baseline, seconds) for baseline in BASELINES]
+        known = [lead for lead in leads if lead is not None]
+        if known:
+            margins[dataset] = min(known)
     return judged_margins(goal, margins, -NOISE)
 
 
@@ -299,15 +326,12 @@ def judged_margins(goal: str, margins: dict[str, float], least: float) -> Verdic
 def judged_against_policy(table: Table) -> Verdict:
     """Judge what the search adds to a policy without one."""
     goal = f"at {duration(TIMES[-1])}: the policy + {GAIN} on the mean over the sets"
-    margins = []
-    for dataset in table.datasets:
-        policy = table.f1(dataset, System.POLICY, TIMES[-1])
-        if policy is not None and table.runs_for(dataset, table.version, TIMES[-1]):
-            margins.append((table.f1(dataset, table.version, TIMES[-1]) or 0.0) - policy)
-    if not margins:
+    leads = [table.lead(dataset, System.POLICY, TIMES[-1]) for dataset in table.datasets]
+    known = [lead for lead in leads if lead is not None]
+    if not known:
         return not_measured(goal)
-    gain = statistics.fmean(margins)
-    return Verdict(goal=goal, measured=f"{gain:+.3f} on {len(margins)} sets", is_met=gain >= GAIN)
+    gain = statistics.fmean(known)
+    return Verdict(goal=goal, measured=f"{gain:+.3f} on {len(known)} sets", is_met=gain >= GAIN)
 
 
 def judged_cut_trials(table: Table) -> Verdict:

@@ -144,6 +144,22 @@ def test_each_version_of_ours_is_judged_by_its_own_runs() -> None:
     assert page.index("### ours, cold") < page.index("### ours, the winner on all rows")
 
 
+def test_seeds_that_only_one_has_are_not_compared() -> None:
+    ours = measured(System.OURS, (20.0, 0.7), minutes=5.0)
+    same_rows = measured(System.PROBE, (15.0, 0.6))
+    # Rows of another seed, which happen to be easy.
+    other_rows = measured(System.PROBE, (15.0, 0.9), seed=1)
+    table = Table([ours, same_rows, other_rows])
+    assert table.lead("a", System.PROBE, 300) == pytest.approx(0.1)
+    assert table.lead("a", System.POLICY, 300) is None
+    assert Table([ours, other_rows]).lead("a", System.PROBE, 300) is None
+    never_below_the_probe, at_five_minutes = verdicts(table)[1:3]
+    assert never_below_the_probe.is_met and at_five_minutes.is_met
+    page = markdown([ours, same_rows, other_rows])
+    assert "- seeds 0: ours, cold (5 min)" in page
+    assert "- seeds 0, 1: MiniLM + logistic regression" in page
+
+
 GOOD = (
     measured(System.PROBE, (15.0, 0.6)),
     measured(System.POLICY, (15.0, 0.6), (100.0, 0.7)),

@@ -94,6 +94,7 @@ def test_ctrl_c_ends_the_search_with_its_best_model(tmp_path: Path) -> None:
     check_order(tmp_path)
 
 
+@pytest.mark.slow
 def test_ctrl_c_before_the_first_result_says_that_there_is_no_model(tmp_path: Path) -> None:
     process = started(tmp_path, "--first-never-ends")
     wait_for(process, "waiting")
@@ -116,6 +117,7 @@ def test_a_kill_after_the_first_result_leaves_its_model(tmp_path: Path) -> None:
     assert json.loads((tmp_path / "run" / "results.json").read_text())["best"] == 0
 
 
+@pytest.mark.slow
 def test_a_signal_ends_it_likewise_but_not_one_that_nohup_ignores(tmp_path: Path) -> None:
     process = started(tmp_path, shell="trap '' HUP")
     wait_for(process, "waiting")
@@ -139,6 +141,7 @@ def test_a_second_signal_ends_at_once(tmp_path: Path) -> None:
     assert process.returncode == 128 + signal.SIGINT
 
 
+@pytest.mark.slow
 def test_a_terminal_that_is_closed_ends_the_search_in_order(tmp_path: Path) -> None:
     """Nothing can be printed any more: that must not keep best/ from being written."""
     terminal, inside = os.openpty()

@@ -89,6 +89,7 @@ def test_a_machine_says_what_it_is_and_runs_a_trial_on_what_it_was_sent(tmp_path
     on_node(play())
 
 
+@pytest.mark.slow
 def test_a_trial_is_stopped_or_refused_when_it_comes_late(tmp_path: Path) -> None:
     async def play() -> None:
         node = Node(SETTINGS)

@@ -182,6 +182,7 @@ def test_an_encoder_is_trained_as_in_one_process(
     assert own.answers(rows) == pytest.approx(theirs.answers(rows), abs=1e-3)
 
 
+@pytest.mark.slow
 def test_adapters_of_a_decoder_that_says_words_are_trained_as_in_one_process(
     executor: LocalExecutor, order: Divisible, tmp_path: Path
 ) -> None:
