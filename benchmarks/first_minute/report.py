@@ -210,7 +210,7 @@ def seed_lines(measurements: Sequence[Measurement]) -> Iterator[str]:
     for name, numbers in seeds.items():
         alike.setdefault(", ".join(map(str, sorted(numbers))), []).append(name)
     for numbers_of_some, names in alike.items():
-        yield f"- seeds {numbers_of_some}: {', '.join(names)}"
+        yield f"- seeds {numbers_of_some}: {'; '.join(names)}"
 
 
 def score_lines(table: Table) -> Iterator[str]:
