@@ -159,7 +159,7 @@ class SearchPlayer:
         self.opening = Opening(
             space=task.space,
             cards=cards,
-            refinements=0 if self.past else REFINEMENTS,
+            refinements=REFINEMENTS,
             follows_store=bool(self.past),
         )
         self.waiting = self.opening.beginning(self.obstacle, self.seconds)

@@ -208,7 +208,8 @@ class Opening:
             lead: The quality that leads.
             obstacle: Says why a configuration would be passed over.
         """
-        if not self.refinements:
+        begun = _begun(experiences, running)
+        if not self.refinements or self._is_turn_of_store(begun):
             return None
         successes = []
         for experience in experiences:
@@ -216,7 +217,6 @@ class Opening:
                 successes.append(experience)
         if not successes:
             return None
-        begun = _begun(experiences, running)
         candidates: list[Configuration] = []
         if self.count_varied(begun) < self.refinements:
             # The best may change from trial to trial: neighbours are always those of the best so far.
@@ -225,12 +225,24 @@ class Opening:
                 # What was tried of a parameter beside an earlier best has had its chance.
                 if not _is_known(neighbor, best.configuration, begun):
                     candidates.append(neighbor)
-        # What is left to probe are bodies without their top layers: quick, and hardly ever better.
-        candidates += self.probes(obstacle)
+        # What is left to probe are bodies without their top layers: quick, and hardly ever better. A store tells which
+        # of them are worth it.
+        if not self.follows_store:
+            candidates += self.probes(obstacle)
         for candidate in candidates:
             if candidate not in begun and not obstacle(candidate):
                 return candidate
         return None
+
+    def _is_turn_of_store(self, begun: Sequence[Configuration]) -> bool:
+        """Return whether the sampler, which follows a store, is to choose the next trial.
+
+        It chooses the training after the default, and then every second one: what it knows of other tasks and what is
+        near the best training here are both tried, whichever is worth more on this data.
+        """
+        trainings = sum(is_trained(configuration) for configuration in begun)
+        is_even = trainings % 2 == 0
+        return self.follows_store and (not trainings or not is_even)
 
     def count_varied(self, begun: Sequence[Configuration]) -> int:
         """Return how many trainings were begun that are no defaults, whole or with the fewest epochs.
@@ -260,7 +272,7 @@ class Opening:
             experiences: Of the run so far.
             lead: The quality that leads.
         """
-        if not self.refinements or not is_trained(configuration):
+        if self.follows_store or not self.refinements or not is_trained(configuration):
             return ""
         trainings = sum(is_trained(experience.configuration) for experience in experiences)
         if trainings >= LATE:

@@ -526,14 +526,10 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
     # neighbourhood is worth with more of both. On HWU64, following it in 5 minutes ended .026 lower (one seed).
     own = [experience for experience in past.recent if experience.provenance != STARTER]
     has_own = run.warm_start != NONE and bool(own)
-    refinements = 0
-    # A sampler that knows other tasks of the user's knows better what to try.
-    if learns and not has_own:
-        refinements = REFINEMENTS
     return Opening(
         space=scenario.space,
         cards=scenario.cards,
-        refinements=refinements,
+        refinements=REFINEMENTS if learns else 0,
         named=scenario.required,
         follows_store=learns and has_own,
     )
