@@ -14,6 +14,7 @@ from xautolm.records import Scalar, Values, as_float
 from xautolm.search.acquisition import acquisition
 from xautolm.search.encoding import Encoder
 from xautolm.search.evidence import Evidence, Memory, Traits, Trials, scores_of
+from xautolm.search.known import are_known
 from xautolm.search.past_runs import normal_scores
 from xautolm.search.settings import DEFAULTS, SearchSettings
 from xautolm.search.surrogates import Prediction, Surrogates, Target, Trust
@@ -172,6 +173,7 @@ class Proposer:
 
         # One row for each candidate, in their order, as in all that is computed of them.
         rows = self.encoder.rows(candidate.values for candidate in candidates)
+        candidates, rows = self._of_known(candidates, rows, target)
         prediction = self.surrogates.predict(view, rows, failure_trust)
         worth = acquisition(prediction, lead=lead, time=time, settings=self.settings)
         bearable = self.settings.bearable_failure
@@ -185,6 +187,17 @@ class Proposer:
         if lead_trust > 0:
             explanation["because"] = self.reasons(rows[best])
         return Proposal(values=chosen.values, failure_trust=failure_trust, explanation=explanation)
+
+    def _of_known(
+        self, candidates: list[Candidate], rows: np.ndarray, target: Trials
+    ) -> tuple[list[Candidate], np.ndarray]:
+        """Return the candidates that models can judge, with their rows; all of them where there is none."""
+        own_rows = self.encoder.rows(trial.values for trial in target)
+        tried = np.concatenate([self.surrogates.rows, own_rows])
+        (positions,) = are_known(self.encoder, rows, tried).nonzero()
+        if not len(positions):
+            return candidates, rows
+        return [candidates[position] for position in positions], rows[positions]
 
     def is_likely_to_fail(self, target: Trials, values: Values, trust: float) -> bool:
         """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
