@@ -327,7 +327,7 @@ def test_advice_and_search_begin_with_the_starter_store(
 
 
 @pytest.mark.usefixtures("starter")
-def test_only_trials_of_the_users_own_replace_what_is_near_the_best_training(
+def test_what_a_store_says_takes_turns_with_what_is_near_the_best_training(
     taught: dict[str, str], tmp_path: Path
 ) -> None:
 
@@ -335,12 +335,15 @@ def test_only_trials_of_the_users_own_replace_what_is_near_the_best_training(
         def succeed(spec: TrialSpec) -> TrialOutcome:
             return success(**dict.fromkeys(spec.metrics, 0.5))
 
-        auto = AutoLM(**{**taught, "store": store}, trials=5, out=str(tmp_path / name))
+        auto = AutoLM(**{**taught, "store": store}, trials=6, out=str(tmp_path / name))
         auto.fit(SECOND, screen=Quiet(), executor=FakeExecutor(succeed))
         return [experience.proposal for experience in auto.experiences_]
 
-    assert NEAR_BEST in proposals(str(tmp_path / "empty.db"), "first of all")
-    assert NEAR_BEST not in proposals(taught["store"], "with a store")
+    alone = proposals(str(tmp_path / "empty.db"), "first of all")
+    assert NEAR_BEST in alone and "xautolm" not in alone
+    # After a probe and the default.
+    in_turn = ["xautolm", NEAR_BEST, "xautolm", NEAR_BEST]
+    assert proposals(taught["store"], "with a store")[2:] == in_turn
 
 
 @pytest.mark.usefixtures("starter")

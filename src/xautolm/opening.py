@@ -50,8 +50,9 @@ class Opening:
     cards: Mapping[str, ModelCard]
     """The models of the space."""
     refinements: int = 0
-    """Trials near the best training, before the sampler is asked: one that knows of no other task begins with random
-    trials, of which on 2,000 texts most fall behind the default."""
+    """Trials near the best training. One that knows of no other task asks the sampler after them only: it begins with
+    random trials, of which on 2,000 texts most fall behind the default. One that follows a store asks it in turn with
+    them (docs/experiments.md, "Experience of one's own")."""
     named: frozenset[str] = frozenset()
     """Models that the user named: each of their architectures is tried, whatever it promises."""
     follows_store: bool = False
