@@ -309,16 +309,18 @@ def test_the_best_training_is_varied_before_a_sampler_is_asked(
 
 def test_every_second_training_is_left_to_a_store(opening: Opening) -> None:
     warm = replace(opening, refinements=3, follows_store=True)
+    assert warm.refinement([], [], LEAD, no_obstacle) is None
     probes = warm.first(no_obstacle)
     (default,) = warm.after_probes(probed(probes, (0.5, 0.7)), [], LEAD, no_obstacle)
     begun, scores = [*probes, default], [0.5, 0.7, 0.8]
-    assert warm.refinement(probed(begun, scores), [], LEAD, no_obstacle) is None
-    # What the store said.
-    begun.append(replace(default, values={**default.values, "epochs": 5}))
-    scores.append(0.6)
     neighbor = warm.refinement(probed(begun, scores), [], LEAD, no_obstacle)
-    assert neighbor is not None and neighbor.values["epochs"] == default.values["epochs"]
+    assert neighbor is not None
     assert warm.refinement(probed(begun, scores), [neighbor], LEAD, no_obstacle) is None
+    said_by_store = replace(default, values={**default.values, "epochs": 5})
+    begun, scores = [*begun, neighbor, said_by_store], [*scores, 0.6, 0.6]
+    second = warm.refinement(probed(begun, scores), [], LEAD, no_obstacle)
+    assert second is not None and second != neighbor
+    assert second.values["epochs"] == default.values["epochs"]
     # Bodies that are far behind wait in a search without a store only.
     scratch = replace(default, values={**default.values, "model": "scratch-tiny"})
     assert not warm.reason_to_wait(scratch, probed(begun, scores), LEAD)

@@ -342,7 +342,7 @@ def test_what_a_store_says_takes_turns_with_what_is_near_the_best_training(
     alone = proposals(str(tmp_path / "empty.db"), "first of all")
     assert NEAR_BEST in alone and "xautolm" not in alone
     # After a probe and the default.
-    in_turn = ["xautolm", NEAR_BEST, "xautolm", NEAR_BEST]
+    in_turn = [NEAR_BEST, "xautolm", NEAR_BEST, "xautolm"]
     assert proposals(taught["store"], "with a store")[2:] == in_turn
 
 

@@ -238,12 +238,11 @@ class Opening:
     def _is_turn_of_store(self, begun: Sequence[Configuration]) -> bool:
         """Return whether the sampler, which follows a store, is to choose the next trial.
 
-        It chooses the training after the default, and then every second one: what it knows of other tasks and what is
-        near the best training here are both tried, whichever is worth more on this data.
+        It chooses every second training; what is near the default comes first (docs/experiments.md, "Experience of
+        one's own"). Where the default had no time for all its epochs, it chooses the first one, too.
         """
         trainings = sum(is_trained(configuration) for configuration in begun)
-        is_even = trainings % 2 == 0
-        return self.follows_store and (not trainings or not is_even)
+        return self.follows_store and trainings % 2 == 0
 
     def count_varied(self, begun: Sequence[Configuration]) -> int:
         """Return how many trainings were begun that are no defaults, whole or with the fewest epochs.
