@@ -13,10 +13,10 @@ from pathlib import Path
 
 import psutil
 
-from tests.execution.outcomes import success
 from xautolm import trial_folder
 from xautolm.errors import TrialError
 from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.testing import success
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:

@@ -9,9 +9,9 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from tests.execution.outcomes import success
 from xautolm.errors import TrialError
 from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.testing import success
 
 GIGABYTE = 1_000_000_000
 

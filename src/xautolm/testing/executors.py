@@ -9,7 +9,8 @@ from unittest import SkipTest
 
 from xautolm.execution import Executor
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.testing.fakes import made_up_spec, success
+from xautolm.testing.fakes import made_up_spec
+from xautolm.testing.outcomes import success
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, TrialStatus
 

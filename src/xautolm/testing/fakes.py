@@ -31,8 +31,9 @@ from xautolm.resources import FEATURE_BATCH
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
 from xautolm.tasks import TASKS, Task, form_of
+from xautolm.testing.outcomes import success
 from xautolm.trial_folder import PARTIAL_ROWS, TrialFolder, pruned_outcome
-from xautolm.vocabulary import Split, TrialStatus
+from xautolm.vocabulary import Split
 
 PEOPLE = ("Ada", "Ben", "Cleo", "Dan", "Eve", "Finn", "Gus", "Hana", "Ivo", "Jan")
 THINGS = ("apple", "book", "chair", "drum", "egg", "fork", "glove", "hat")
@@ -146,17 +147,6 @@ class SteppingExecutor(FakeExecutor):
         metrics = {name: best[name] for name in spec.metrics}
         seconds = lines[-1]["seconds"]
         return replace(success(seconds, **metrics), history=tuple(whole))
-
-
-def success(seconds: float = 1.0, **metrics: float) -> TrialOutcome:
-    """Return a complete outcome with these metrics after one epoch."""
-    return TrialOutcome(
-        status=TrialStatus.COMPLETE,
-        metrics=metrics,
-        history=({"epoch": 1.0, "seconds": seconds, **metrics},),
-        evaluation_time=seconds,
-        wall_time=seconds,
-    )
 
 
 def made_up_experience(

@@ -14,7 +14,7 @@ from xautolm.objectives import COSTS, LATENCY, TIME, Objectives
 from xautolm.records import Failure, Scalar, TrialOutcome, Values, as_float
 from xautolm.search import AskedTrial, Evidence, Memory, Strategy, open_study
 from xautolm.space import Branch, Float, Int, Prior, Space
-from xautolm.testing.fakes import success
+from xautolm.testing.outcomes import success
 from xautolm.vocabulary import FailureKind, Recall, TrialStatus
 
 TOY_OBJECTIVES = (METRICS.get("f1_macro").objective, TIME)

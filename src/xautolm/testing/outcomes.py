@@ -1,4 +1,4 @@
-"""What trials of these tests come back with, in children that need not load `xautolm.testing` for half a second."""
+"""What made-up trials come back with; processes of their own load it without the rest of this package."""
 
 from __future__ import annotations
 
