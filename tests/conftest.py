@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import math
 import os
 from collections.abc import Callable, Iterator
@@ -51,6 +52,21 @@ def patience(seconds: float) -> float:
 
 
 def pytest_configure() -> None:
+    """Prepare a process: no looks at garbage while it loads, and a core of its own if it has siblings."""
+    gc.disable()
+    take_own_core()
+
+
+def pytest_collection_finish() -> None:
+    """Look for garbage from now on, but not among the modules and tests that are loaded: they stay.
+
+    Each look at all of them takes half a second, and tests of what is done when memory runs out look dozens of times.
+    """
+    gc.freeze()
+    gc.enable()
+
+
+def take_own_core() -> None:
     """Give each of several processes of one run a core of its own, where the system can.
 
     Trials take as many threads as they see cores. Two trials of small models with two threads each on two cores took 20

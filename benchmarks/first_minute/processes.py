@@ -10,6 +10,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from xautolm.processes import end_with_parent
+
 ROOT = Path(__file__).parents[2]
 TAIL = 2_000
 """Characters of a log that are shown when something fails."""
@@ -56,9 +58,12 @@ def start(
     command: Sequence[str], place: Place, variables: Mapping[str, str], log: Path
 ) -> subprocess.Popen[bytes]:
     """Start a program on the place's core, in a session of its own; what it prints goes to a file."""
+    parent = os.getpid()
 
-    def pin() -> None:
+    def take_place() -> None:
         os.sched_setaffinity(0, {place.core})
+        # However the benchmark ends: a search that runs on would disturb what is measured next.
+        end_with_parent(parent, signal.SIGTERM)
 
     with log.open("wb") as file:
         return subprocess.Popen(
@@ -68,7 +73,7 @@ def start(
             stdout=file,
             stderr=subprocess.STDOUT,
             stdin=subprocess.DEVNULL,
-            preexec_fn=pin,
+            preexec_fn=take_place,
             start_new_session=True,
         )
 
