@@ -121,7 +121,7 @@ def test_a_finished_run_is_shown_again_and_reported(
     place: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = (place / "run" / "results.json").read_text(encoding="utf-8")
-    call(monkeypatch, "fit", "--config", "fit.yaml", "--json")
+    call(monkeypatch, "fit", "--config", "fit.yaml", "--refit", "never", "--json")
     *_, last = capsys.readouterr().out.splitlines()
     shown = json.loads(last)
     assert shown["event"] == "done" and shown["best"]["trial"] == BEST

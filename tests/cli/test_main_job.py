@@ -174,7 +174,7 @@ def test_looking_into_the_store(finished: Finished) -> None:
 def test_kill_9_in_the_middle_and_resume_lose_nothing(finished: Finished, tmp_path: Path) -> None:
     environment = {**finished.environment, "XAUTOLM_STORE": str(tmp_path / "store.db")}
     fixed = tmp_path / "space.yaml"
-    fixed.write_text("epochs: 12\nmodel: scratch-tiny\n")
+    fixed.write_text("epochs: 4\nmodel: scratch-tiny\n")
     command = ["fit", finished.data / "train.csv", *FIT, "--models", "scratch-tiny", "--space", fixed, "--trials", "3",
                "--out", tmp_path / "run"]  # fmt: skip
     first = subprocess.Popen(
