@@ -233,6 +233,8 @@ def test_a_users_ranges_replace_those_of_the_space(space: Space) -> None:
         ({"rate": []}, "list of values is empty"),
         ({"model": "huge"}, "none of"),
         ({"small": {"depth": 1}}, "small.depth is not in the space"),
+        ({"model": "large", "layers": 1}, "'layers' counts only with model: small, which"),
+        ({"model": "large", "small": {"layers": 1}}, "'small' counts only with model: small"),
         ({"weights": {"low": 0}}, "give a list of values"),
     ],
 )

@@ -10,7 +10,7 @@ lora_variant: [lora, dora]                 # searched only because it is named h
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import SpaceError
@@ -31,15 +31,14 @@ def narrowed(space: Space, changes: Changes) -> Space:
     Raises:
         SpaceError: A name that is nowhere in the space, or a range that is no range; all of them at once.
     """
-    # Before parameters on request are taken out, so that one that is misspelt can be suggested too.
-    names = _all_names(space)
     offered = _as_requested(space, _requested_names(changes))
     narrowing = _Narrowing()
     parameters = narrowing.parameters_of(offered, changes)
     problems = narrowing.problems
     for name in changes:
         if name not in narrowing.used:
-            problems.append(_unknown(str(name), names))
+            # In the whole space, so that a parameter on request that is misspelt can be suggested too.
+            problems.append(_without_effect(str(name), space))
     if problems:
         # A range that is wrong is so below every branch that has the parameter.
         distinct = dict.fromkeys(problems)
@@ -133,13 +132,28 @@ class _Narrowing:
         return inside
 
 
-def _unknown(name: str, names: set[str]) -> str:
-    """Return that a name is nowhere in the space, with the name that may have been meant."""
+def _without_effect(name: str, space: Space) -> str:
+    """Return why a name changed nothing: the options that it belongs to are left out, or it is nowhere in the space."""
+    options = dict.fromkeys(_options_of(name, space))
+    if options:
+        return f"{name!r} counts only with {' or '.join(options)}, which these ranges leave out"
     problem = f"{name!r} is not in the space"
-    close = difflib.get_close_matches(name, sorted(names), n=1)
+    close = difflib.get_close_matches(name, sorted(_all_names(space)), n=1)
     if close:
         problem += f"; did you mean {close[0]!r}?"
     return problem
+
+
+def _options_of(name: str, space: Space) -> Iterator[str]:
+    """Yield the options, as `branch: option`, that open a parameter of this name, or that have this name themselves."""
+    for parameter in space.parameters:
+        if not isinstance(parameter, Branch):
+            continue
+        for option, opened in parameter.branches.items():
+            is_opened = any(inner.name == name for inner in opened.parameters)
+            if is_opened or name in (option, _unversioned(option)):
+                yield f"{parameter.name}: {option}"
+            yield from _options_of(name, opened)
 
 
 def _requested_names(changes: Changes) -> set[str]:
