@@ -235,12 +235,40 @@ def test_a_users_ranges_replace_those_of_the_space(space: Space) -> None:
         ({"small": {"depth": 1}}, "small.depth is not in the space"),
         ({"model": "large", "layers": 1}, "'layers' counts only with model: small, which"),
         ({"model": "large", "small": {"layers": 1}}, "'small' counts only with model: small"),
+        ({"large": {"layers": 1}}, "large.layers is not in the space"),
+        ({"small": 3}, "small: give a mapping"),
         ({"weights": {"low": 0}}, "give a list of values"),
     ],
 )
 def test_ranges_that_make_no_sense_are_refused(space: Space, changes: dict, message: str) -> None:
     with pytest.raises(SpaceError, match=message.replace(".", r"\.")):
         narrowed(space, changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": "probe", "rank": 2}, "'rank' counts only with method: full.v1, which"),
+        ({"start": "random", "rank": 2}, "'rank' counts only with start: probe, which"),
+        (
+            {"full": {"start": "random", "rank": 2}},
+            "full.rank counts only with start: probe, which",
+        ),
+        ({"full": {1: 2}}, "full.1 is not in the space"),
+        ({"full": {"rnak": 2}}, "full.rnak is not in the space; did you mean 'rank'?"),
+    ],
+)
+def test_a_range_without_effect_names_the_option_that_is_left_out(
+    changes: dict, message: str
+) -> None:
+    rank = Int(name="rank", low=1, high=8, default=4)
+    starts = {"probe": Space("probe", (rank,)), "random": Space("random", ())}
+    start = Branch(name="start", branches=starts, default="probe")
+    methods = {"full.v1": Space("full.v1", (start,)), "probe.v1": Space("probe.v1", ())}
+    space = Space("toy.v1", (Branch(name="method", branches=methods, default="full.v1"),))
+    with pytest.raises(SpaceError, match=re.escape(message)):
+        narrowed(space, changes)
+    assert narrowed(space, {"full": {"rank": 2}}).default().values["rank"] == 2
 
 
 def test_parameters_on_request_are_there_for_those_who_name_them() -> None:

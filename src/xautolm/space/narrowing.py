@@ -34,16 +34,18 @@ def narrowed(space: Space, changes: Changes) -> Space:
     offered = _as_requested(space, _requested_names(changes))
     narrowing = _Narrowing()
     parameters = narrowing.parameters_of(offered, changes)
+    kept = Space(space.name, parameters)
     problems = narrowing.problems
     for name in changes:
         if name not in narrowing.used:
             # In the whole space, so that a parameter on request that is misspelt can be suggested too.
-            problems.append(_without_effect(str(name), space))
+            reason = _why_unused(str(name), space, kept)
+            problems.append(f"{name!r} {reason}")
     if problems:
         # A range that is wrong is so below every branch that has the parameter.
         distinct = dict.fromkeys(problems)
         raise SpaceError("The ranges cannot be used.", got="; ".join(distinct))
-    return Space(space.name, parameters)
+    return kept
 
 
 @dataclass(slots=True)
@@ -84,10 +86,7 @@ class _Narrowing:
             options = self._wanted_options(branch, change)
         branches: dict[str, Space] = {}
         for option in options:
-            opened = branch.branches[option]
-            inside = self._changes_inside(option, opened, changes)
-            parameters = self.parameters_of(opened, inside)
-            branches[option] = Space(opened.name, parameters)
+            branches[option] = self._narrowed_option(option, branch.branches[option], changes)
         default = branch.default
         # The usual option may be among those that the user left out.
         if default not in branches:
@@ -115,45 +114,69 @@ class _Narrowing:
             self.problems.append(f"{branch.name}: none of {names} is among {branch.domain}")
         return branch.options
 
-    def _changes_inside(self, option: str, opened: Space, changes: Changes) -> Changes:
-        """Return the changes that count below an option: those for the whole space, and those under its name."""
-        inside = dict(changes)
-        spellings = (option, _unversioned(option))
-        for name in spellings:
-            own_changes = changes.get(name)
-            if not isinstance(own_changes, Mapping):
+    def _narrowed_option(self, option: str, opened: Space, changes: Changes) -> Space:
+        """Return what an option opens, with the user's ranges for the whole space and for this option."""
+        own_changes = self._changes_of(option, changes)
+        # What is said for an option goes before what is said for the whole space.
+        inside = {**changes, **own_changes}
+        # By itself, to see which of the option's own changes had no effect below this very option.
+        narrowing = _Narrowing()
+        kept = Space(opened.name, narrowing.parameters_of(opened, inside))
+        self.used |= narrowing.used
+        self.problems += narrowing.problems
+        for name in own_changes:
+            if name not in narrowing.used:
+                reason = _why_unused(str(name), opened, kept)
+                self.problems.append(f"{_unversioned(option)}.{name} {reason}")
+        return kept
+
+    def _changes_of(self, option: str, changes: Changes) -> dict[str, object]:
+        """Return the changes below an option's name, with its version or without it."""
+        own_changes: dict[str, object] = {}
+        for spelling in (option, _unversioned(option)):
+            if spelling not in changes:
                 continue
-            self.used.add(name)
-            # What is said for an option goes before what is said for the whole space.
-            inside |= own_changes
-            unknown = set(own_changes) - _all_names(opened)
-            for key in sorted(unknown):
-                self.problems.append(f"{name}.{key} is not in the space")
-        return inside
+            self.used.add(spelling)
+            below = changes[spelling]
+            if isinstance(below, Mapping):
+                own_changes |= below
+            else:
+                self.problems.append(f"{spelling}: give a mapping of its parameters")
+        return own_changes
 
 
-def _without_effect(name: str, space: Space) -> str:
-    """Return why a name changed nothing: the options that it belongs to are left out, or it is nowhere in the space."""
-    options = dict.fromkeys(_options_of(name, space))
+def _why_unused(name: str, space: Space, kept: Space) -> str:
+    """Return why a name changed nothing: the options that it belongs to are left out, or it is nowhere in the space.
+
+    Args:
+        name: In the user's ranges.
+        space: As it was.
+        kept: What the ranges leave of it.
+    """
+    options = dict.fromkeys(_options_left_out(name, space, kept))
     if options:
-        return f"{name!r} counts only with {' or '.join(options)}, which these ranges leave out"
-    problem = f"{name!r} is not in the space"
+        return f"counts only with {' or '.join(options)}, which these ranges leave out"
+    problem = "is not in the space"
     close = difflib.get_close_matches(name, sorted(_all_names(space)), n=1)
     if close:
         problem += f"; did you mean {close[0]!r}?"
     return problem
 
 
-def _options_of(name: str, space: Space) -> Iterator[str]:
-    """Yield the options, as `branch: option`, that open a parameter of this name, or that have this name themselves."""
+def _options_left_out(name: str, space: Space, kept: Space) -> Iterator[str]:
+    """Yield the options, as `branch: option`, that are left out of a space and have a name, or open what has it."""
+    kept_branches = {
+        branch.name: branch for branch in kept.parameters if isinstance(branch, Branch)
+    }
     for parameter in space.parameters:
         if not isinstance(parameter, Branch):
             continue
+        kept_options = kept_branches[parameter.name].branches
         for option, opened in parameter.branches.items():
-            is_opened = any(inner.name == name for inner in opened.parameters)
-            if is_opened or name in (option, _unversioned(option)):
+            if option in kept_options:
+                yield from _options_left_out(name, opened, kept_options[option])
+            elif name in {option, _unversioned(option)} | _all_names(opened):
                 yield f"{parameter.name}: {option}"
-            yield from _options_of(name, opened)
 
 
 def _requested_names(changes: Changes) -> set[str]:
@@ -282,9 +305,9 @@ def _as_list(change: object) -> list[object]:
 
 
 def _unversioned(option: str) -> str:
-    """Return the name of an option without its version: `lora` of `lora.v1`; empty where it has none."""
-    unversioned, _, _ = option.rpartition(".v")
-    return unversioned
+    """Return the name of an option without its version: `lora` of `lora.v1`; itself where it has none."""
+    unversioned, separator, _ = option.rpartition(".v")
+    return unversioned if separator else option
 
 
 def _all_names(space: Space) -> set[str]:
