@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import pickle
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
@@ -270,7 +271,36 @@ def test_a_pipeline_ends_with_it(fake_predictor: type[FakePredictor]) -> None:
     assert pipeline.score(["A PEAR"], ["pear"]) == 1.0
 
 
-@pytest.mark.parametrize("kind", [list, np.asarray, pd.Series])
+def in_a_column(numbers: list[int]) -> dict[str, list[int]]:
+    return {"label": numbers}
+
+
+def drawn_one_by_one(numbers: list[int]) -> Iterator[int]:
+    yield from numbers
+
+
+def tensor_that_is_trained(numbers: list[int]) -> torch.Tensor:
+    return torch.tensor(numbers, dtype=torch.bfloat16, requires_grad=True)
+
+
+def tensors(numbers: list[int]) -> list[torch.Tensor]:
+    return [torch.tensor(number) for number in numbers]
+
+
+KINDS = (
+    list,
+    np.asarray,
+    pd.Series,
+    pd.DataFrame,
+    in_a_column,
+    drawn_one_by_one,
+    tensor_that_is_trained,
+    tensors,
+)
+"""Shapes in which numbers may be given as labels."""
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_labels_that_are_numbers_come_back_as_numbers(
     fake_predictor: type[FakePredictor], tmp_path: Path, kind: Callable[[list[int]], Any]
 ) -> None:
@@ -282,28 +312,25 @@ def test_labels_that_are_numbers_come_back_as_numbers(
     assert auto.classes_.tolist() == [2, 10, 30]
     assert auto.predict(["number 10", "number 2"]) == [10, 2]
     assert auto.predict_proba(["number 10"]).argmax() == 1
-    assert auto.score(texts, labels) > 0.9
+    assert auto.score(texts, kind(numbers * 10)) > 0.9
     assert AutoLM.load(tmp_path / "run").predict(["number 10"]) == ["10"]
 
 
 def test_labels_that_are_truth_values() -> None:
-    values = ClassValues.of_targets([True, False, True], str, ("False", "True"))
+    values = ClassValues.of_cells([True, False, True], str, ("False", "True"))
     assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [
         False,
         True,
     ]
-    assert not ClassValues.of_targets(["a", "b"], str, ("a", "b")).by_name
-    marked = ClassValues.of_targets([0, 1, -100, 1], str, ("0", "1"))
+    assert not ClassValues.of_cells(["a", "b"], str, ("a", "b")).by_name
+    marked = ClassValues.of_cells([0, 1, -100, 1], str, ("0", "1"))
     assert marked.of_names(["1", "0", "of no class"]) == [1, 0, "of no class"], (
         "-100 marks a row without a label"
     )
-    assert not ClassValues.of_targets([0, 1], str, ("no", "yes")).by_name, (
+    assert not ClassValues.of_cells([0, 1], str, ("no", "yes")).by_name, (
         "numbers that stand for names"
     )
-    assert (
-        not ClassValues.of_targets("label", str, ("1",)).by_name
-        and not ClassValues.of_targets(None, str, ()).by_name
-    )
+    assert not ClassValues.of_cells((), str, ("1",)).by_name
 
 
 def test_a_pickle_holds_the_winner_itself(

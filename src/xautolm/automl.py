@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
 from xautolm.callbacks import Callback
 from xautolm.class_values import ClassValues
-from xautolm.data import input_table
+from xautolm.data import input_table, target_cells
 from xautolm.errors import UnknownNameError, UsageError, XAutoLMError
 from xautolm.execution import Executor
 from xautolm.exporting import Exported, export
@@ -225,9 +226,19 @@ class AutoLM(BaseEstimator):
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
+        # Reading the labels is of the budget's time already.
+        if started is None:
+            started = time.monotonic()
         options = self.options
         if validation is not None:
             options = options.model_copy(update={"validation": validation})
+        task = TASKS.get(options.task)
+        if isinstance(y, Iterator):
+            # It can be read once only.
+            y = list(y)
+        cells: Sequence[object] = ()
+        if y is not None and not isinstance(y, str | int):
+            cells = target_cells(y, data_needs(task).roles[-1])
         self.run_ = fit_run(
             X,
             y,
@@ -239,8 +250,7 @@ class AutoLM(BaseEstimator):
         )
         # The winner of an earlier fit is another model.
         self._model = None
-        task = TASKS.get(options.task)
-        self._values = ClassValues.of_targets(y, task.parse_label, self.info_.labels)
+        self._values = ClassValues.of_cells(cells, task.parse_label, self.info_.labels)
         return self
 
     @classmethod

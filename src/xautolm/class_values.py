@@ -22,26 +22,19 @@ class ClassValues:
     by_name: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_targets(
-        cls, y: object, parse: Callable[[Any], str], names: Sequence[str]
+    def of_cells(
+        cls, cells: Sequence[object], parse: Callable[[Any], str], names: Sequence[str]
     ) -> ClassValues:
         """Return the values behind class names, where labels were given apart and are no texts.
 
         Args:
-            y: As for `AutoLM.fit`.
+            cells: The target of each row, as `target_cells` reads it; none where labels are a column of the data, and
+                come back as the names that they have there.
             parse: Returns the class name of a label; the task's.
             names: Of the classes.
         """
-        # Labels are a column of `X`, and come back as the names that they have in the data.
-        if y is None or isinstance(y, str | int):
-            return cls()
-        cells = np.asarray(y, dtype=object)
-        is_column = cells.ndim == 1 or (cells.ndim == 2 and cells.shape[1] == 1)
-        # Several labels a row are lists of names, or columns with names.
-        if not is_column:
-            return cls()
         label_by_name: dict[str, object] = {}
-        for label in cells.ravel().tolist():
+        for label in cells:
             if not _is_number(label):
                 continue
             name = parse(label)

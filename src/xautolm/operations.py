@@ -6,7 +6,7 @@ Without scikit-learn, whose loading would take a second of every command.
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -248,6 +248,14 @@ def shaped(X: object, y: object, options: FitOptions) -> tuple[object, FitOption
         if data is None:
             continue
         targets = None
+        is_list_of_two = isinstance(data, list) and len(data) == 2
+        if is_list_of_two and not isinstance(data[0], Mapping):
+            kinds = [type(part).__name__ for part in data]
+            raise DataError(
+                f"{split}: a list of two is no table.",
+                got=f"a list of {' and '.join(kinds)}",
+                fix="Give a pair of inputs and targets as a tuple, (X, y).",
+            )
         if isinstance(data, tuple):
             data, targets = _pair(data, split)
         # A split has the columns of the training data, and its shapes are checked in the same way.

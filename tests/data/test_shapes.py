@@ -242,6 +242,9 @@ def test_missing_values_of_nullable_types_are_missing_labels(dtype: str) -> None
             ["Which column is the text?", "one, other"],
         ),
         ([{"text": "a"}, "b"], ["x", "y"], ["row 1", "mapping", "'b'"]),
+        ([{"text": "a", "label": "b"}, None], None, ["row 1", "mapping", "NoneType None"]),
+        ([None, {"text": "a", "label": "b"}], None, ["row 0", "mapping", "NoneType None"]),
+        ([["a", "b"], "c"], None, ["row 1", "a list as in other rows", "str 'c'"]),
         ([["a", "b"]] * ROWS, LABELS, ["row 0: expected text", "2 values"]),
         ({"text": TEXTS, "id": [1, 2]}, LABELS, ["do not form a table", "30 in 'text', 2 in 'id'"]),
         (pd.DataFrame({"text": TEXTS}), "kind", ["'kind'", "columns text"]),
@@ -320,6 +323,33 @@ def test_validation_and_test_come_as_pairs_too() -> None:
     )
     with pytest.raises(DataError, match=r"validation: expected data, or a pair"):
         fitted(TEXTS, LABELS, validation=(more, LABELS[:6], 3))
+    with pytest.raises(DataError, match=r"test: a list of two(.|\n)*list and list(.|\n)*tuple"):
+        fitted(TEXTS, LABELS, test=[more, LABELS[:6]])
+
+
+def test_a_note_lists_some_columns_of_a_split_without_labels() -> None:
+    wide = pd.DataFrame({"text": TEXTS, **{f"column {number}": TEXTS for number in range(99)}})
+    dataset = fitted(TEXTS, LABELS, test=wide)
+    (note,) = [note for note in dataset.notes if "left out" in note]
+    assert "column 3" in note and "and 92 more" in note and len(note) < 300
+
+
+@pytest.mark.parametrize("kinds", [("'pos'", "'neg'"), ('="pos"', '="neg"')])
+def test_quotes_that_are_part_of_every_class_are_told(kinds: tuple[str, str]) -> None:
+    dataset = fitted(TEXTS, list(kinds) * (ROWS // 2))
+    assert f"the quotes around every class are part of its name: {kinds[1]}, {kinds[0]}" in (
+        " ".join(dataset.notes)
+    )
+
+
+def test_objects_that_are_labels_stay_whole_whatever_the_text_is_called() -> None:
+    objects = [{"new": row % 2, "old": int(row % 3 == 0)} for row in range(ROWS)]
+    task = "multilabel-classification"
+    wanted = pairs_of(fitted(TEXTS, objects, task))
+    frame = pd.DataFrame({"body": TEXTS, "tags": objects})
+    assert wanted == pairs_of(fitted(frame[["body"]], objects, task))
+    assert wanted == pairs_of(fitted(frame, "tags", task, text="body"))
+    assert wanted == pairs_of(fitted(frame, None, task, text="body"))
 
 
 @pytest.mark.parametrize(

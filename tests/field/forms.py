@@ -235,6 +235,11 @@ def conversation_cases() -> list[Case]:
     own_text = [{**row, "text": f"{name} {row['input']} ### {row['output']}"} for row in alpaca]
     bare = [{"instruction": row["input"], "input": "", "output": row["output"]} for row in alpaca]
     system = [{**row, "system": "Be short.", "history": [["Hello", "Hi"]]} for row in alpaca]
+    exchange = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
+    history_in_turns = [{**row, "history": exchange} for row in system]
+    history_in_text = [{**row, "history": "[['Hello', 'Hi']]"} for row in system]
+    odd_history = [*system[:4], {**system[4], "history": ["hi", "yo"]}, *system[5:]]
+    spoken_history = [*system[:4], {**system[4], "history": "Hello. Hi."}, *system[5:]]
     single = [{"messages": turns(text, f"It is {label}.")} for _, (text, label) in TICKETS]
     with_system = [
         {"messages": turns(text, label, system="Be short.")} for _, (text, label) in TICKETS
@@ -281,6 +286,9 @@ def conversation_cases() -> list[Case]:
     beside_prompt = [
         {"prompt": text, **row} for row, (_, (text, _)) in zip(single, TICKETS, strict=True)
     ]
+    beside_answer = [
+        {**row, "target": topic} for row, (_, (_, topic)) in zip(single, TICKETS, strict=True)
+    ]
     printed = [{"messages": str(row["messages"])} for row in single]
     return [
         Case(name="alpaca in capitals", make=frame(capitals), **generation,
@@ -303,6 +311,17 @@ def conversation_cases() -> list[Case]:
              **generation),
         Case(name="alpaca with system and history", make=lines(system),
              expect=Read(rows=ROWS, probes={"text": (with_history,)}), **generation),
+        Case(name="alpaca with turns for a history", make=lines(history_in_turns),
+             expect=Read(rows=ROWS, probes={"text": (with_history,)}), **generation),
+        Case(name="alpaca with a history in csv", make=frame(history_in_text),
+             expect=Read(rows=ROWS, probes={"text": (with_history,)}), **generation),
+        Case(name="alpaca with texts for a history", make=lines(odd_history), **generation,
+             expect=Refused(value="got 'hi'", place="line 5", cure="pairs of a question and an answer")),
+        Case(name="alpaca with a text for a history", make=lines(spoken_history), **generation,
+             expect=Refused(value="got 'Hello. Hi.'", place="line 5", cure="pairs of a question and an answer")),
+        Case(name="messages beside answers that are named", make=lines(beside_answer), **generation,
+             options={"columns": {"target": "target"}},
+             expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (label,)}, notes=("the target is 'target'",))),
         Case(name="alpaca, prompt named", make=document(alpaca), options={"text": "input"},
              expect=Read(rows=ROWS, probes={"text": (PROBE,)}), **generation),
         Case(name="alpaca in csv", make=frame(alpaca), **generation,

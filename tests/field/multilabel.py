@@ -149,6 +149,20 @@ VECTORS = {
     "0 1 0 in CSV": in_csv([" ".join(map(str, bits)) for bits in BITS]),
 }
 
+NUMBERS = {
+    "1 and -1": in_frame([[2 * bit - 1 for bit in bits] for bits in BITS]),
+    "1 and -1 in CSV": in_csv([[2 * bit - 1 for bit in bits] for bits in BITS]),
+    "probabilities": in_frame([[0.1 + 0.8 * bit for bit in bits] for bits in BITS]),
+    "votes": in_frame([[3 * bits[0], 2 * bits[1], 0] for bits in BITS]),
+    "0/1 lists with a gap": in_frame([*BITS[:-1], [1, 0, None]]),
+    "0/1 lists, some of them empty": in_frame([*BITS[:-1], []]),
+    "yes and no": in_frame([["yes" if bit else "no" for bit in bits] for bits in BITS]),
+    "class numbers filled up by -1": in_frame(
+        [[*numbers, *[-1] * (3 - len(numbers))] for numbers in ([2], [4], [0, 2]) * (ROWS // 3)]
+    ),
+}
+"""What says something of each class in turn, and names none."""
+
 CASES = [
     Case(name=f"labels: {name}", make=make, task=TASK, expect=ALL) for name, make in READ.items()
 ]
@@ -162,6 +176,27 @@ CASES += [
         ),
     )
     for name, make in VECTORS.items()
+]
+CASES += [
+    Case(
+        name=f"labels: {name}",
+        make=make,
+        task=TASK,
+        expect=Refused(
+            value="vectors of numbers without names",
+            place="column 'label'",
+            cure="--label name,name",
+        ),
+    )
+    for name, make in NUMBERS.items()
+]
+CASES += [
+    Case(
+        name="labels: two class numbers in each row",
+        make=in_frame([[2, 4], [4, 6], [2, 6]] * (ROWS // 3)),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("2", "4", "6")),
+    )
 ]
 CASES += [
     Case(

@@ -6,6 +6,7 @@ from xautolm.data.loading import load
 from xautolm.data.needs import Needs
 from xautolm.data.prepare import Dataset, labelled, prepare
 from xautolm.data.shapes import TrainingData, input_table, training_data
+from xautolm.data.targets import target_cells
 
 __all__ = [
     "Dataset",
@@ -26,6 +27,7 @@ __all__ = [
     "stored",
     "stratify",
     "surrogates",
+    "target_cells",
     "text_cell",
     "training_data",
     "unpacking",

@@ -61,6 +61,17 @@ def turns_of(cell: object) -> list[Turn]:
     Raises:
         ValueError: It is none, or a turn has no text or is said by somebody unknown.
     """
+    parts = spelled_list(cell)
+    if not parts:
+        raise ValueError(f"expected a list of turns, got {cell!r}"[:100])
+    turns: list[Turn] = []
+    for number, part in enumerate(parts, start=1):
+        turns.append(_turn(part, number))
+    return turns
+
+
+def spelled_list(cell: object) -> list[object] | None:
+    """Return the list in a cell, or the one that its text spells, of any length; None for anything else."""
     if isinstance(cell, str):
         text = cell
         try:
@@ -69,17 +80,10 @@ def turns_of(cell: object) -> list[Turn]:
         except (ValueError, RecursionError):
             # As Python prints a list: a frame of conversations is written so to CSV.
             cell = structure(text)
-        if cell is text:
-            raise ValueError(f"expected a list of turns, got {text[:60]!r}")
     if hasattr(cell, "tolist"):
         # Parquet gives lists as arrays.
         cell = cell.tolist()
-    if not isinstance(cell, list | tuple) or not cell:
-        raise ValueError(f"expected a list of turns, got {cell!r}"[:100])
-    turns: list[Turn] = []
-    for number, part in enumerate(cell, start=1):
-        turns.append(_turn(part, number))
-    return turns
+    return list(cell) if isinstance(cell, list | tuple) else None
 
 
 def _turn(turn: object, number: int) -> Turn:

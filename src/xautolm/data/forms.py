@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import pandas as pd
@@ -54,12 +54,14 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
     # A task whose text may be an instruction reads conversations too.
     if INSTRUCTION in text.guesses:
         table, notes = instruction_columns(table, text, target, named)
-        return _flat(table, text), notes
+        return _flat(table, text, named.values()), notes
 
     named_label = named.get(target.name)
     table, notes = annotation_columns(table, named_label)
-    table = _flat(table, text)
+    # An object there may say yes or no of each label.
     label = named_label or _guess(table, target)
+    table = _flat(table, text, [*named.values(), label])
+    label = label or _guess(table, target)
     # Without such a column there is a message later, which asks for it.
     if label is not None and label in table.columns:
         cells = label_cells(table, label)
@@ -81,7 +83,7 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns
     # A column that the user named is there already, and what is nested elsewhere is not asked for.
     if name is not None:
         return table
-    return _flat(table, text)
+    return _flat(table, text, named.values())
 
 
 def _guess(table: pd.DataFrame, role: Role) -> str | None:
@@ -93,12 +95,20 @@ def _guess(table: pd.DataFrame, role: Role) -> str | None:
     return matches[0]
 
 
-def _flat(table: pd.DataFrame, text: Role) -> pd.DataFrame:
-    """Return a table whose objects are columns, if its text can only be inside one; names are short where they can."""
+def _flat(table: pd.DataFrame, text: Role, kept: Collection[str | None]) -> pd.DataFrame:
+    """Return a table whose objects are columns, if its text can only be inside one; names are short where they can.
+
+    Args:
+        table: Any table.
+        text: Says what a column of texts is usually called.
+        kept: Columns that stay as they are, for a role is known to be theirs.
+    """
     if with_usual_name(table, text):
         return table
     keys_by_column: dict[str, list[str]] = {}
     for column in table.columns:
+        if column in kept:
+            continue
         cells = list(table[column])
         # Of a column without cells, `all` is true.
         holds_objects = all(isinstance(cell, Mapping) for cell in cells)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterable, Mapping
 from typing import Protocol, runtime_checkable
 
+import numpy as np
 import pandas as pd
 
 from xautolm.data.source import FILE, LINE, ROW
@@ -160,7 +161,16 @@ def listed(values: object, name: str) -> list[object]:
             f"{name}: expected a list, array or series, a value for each row.",
             got=value_in_words[:80],
         )
-    plain: list[object] = []
-    for value in values:
-        plain.append(None if value is pd.NA else value)
-    return plain
+    return [_plain(value) for value in values]
+
+
+def _plain(value: object) -> object:
+    """Return a value of a list as Python has it: None for pandas' NA, a number for a tensor of one."""
+    if value is pd.NA:
+        return None
+    is_scalar = getattr(value, "ndim", None) == 0
+    to_number = getattr(value, "item", None)
+    # A number of NumPy's is one already, and as Python's it might have more digits.
+    if is_scalar and to_number is not None and not isinstance(value, np.generic):
+        return to_number()
+    return value

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
 from xautolm.cells import is_empty, is_missing, items_of, quoted
 from xautolm.data.columns import Columns, Role, with_usual_name
-from xautolm.data.conversations import Speaker, Turn, conversation_text, turns_of
+from xautolm.data.conversations import Speaker, Turn, conversation_text, spelled_list, turns_of
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
@@ -18,6 +18,9 @@ CONVERSATIONS = ("messages", "conversations", "conversation")
 """Columns of turns, the usual name first."""
 PROMPT, COMPLETION = "prompt", "completion"
 KNOWN = frozenset({INSTRUCTION, INPUT, SYSTEM, HISTORY, PROMPT, COMPLETION, *CONVERSATIONS})
+WANTED_HISTORY = (
+    "the history must list pairs of a question and an answer, or turns with a role and a content"
+)
 SYNONYMS = {"context": INPUT, "system_prompt": SYSTEM}
 """What else the columns beside an instruction are called: Dolly's, Orca's."""
 
@@ -44,9 +47,14 @@ def instruction_columns(
         is_meant = named_text is None or named_text.strip().casefold() == name
         if is_meant and name in columns and _holds_turns(known[name]):
             rest = _without_rivals(known, text, target, named)
-            return _of_conversations(
-                rest, name, named_text or text.name, target.name if target else ""
-            )
+            given = named.get(target.name) if target else None
+            # A column of answers that the user named, or gave apart, is what is to be learned.
+            has_target = given in rest.columns and given != name
+            learned = target.name if target and not has_target else ""
+            table, notes = _of_conversations(rest, name, named_text or text.name, learned)
+            if has_target:
+                notes.append(f"the last answer in {name!r} is left out: the target is {given!r}")
+            return table, notes
     if named_text is not None:
         return table, []
     if {PROMPT, COMPLETION} <= columns and _holds_turns(known[PROMPT]):
@@ -145,22 +153,39 @@ def _instruction_prompt(row: Mapping[str, object]) -> str:
     system = _cell(row, SYSTEM)
     if system:
         turns.append(Turn(Speaker.SYSTEM, system))
-    history = items_of(row.get(HISTORY))
-    # A row without anything before it has no history, or an empty one.
-    for exchange in history or []:
-        if not isinstance(exchange, Collection) or len(exchange) != 2:
-            raise ValueError(
-                f"the history must list pairs of a question and an answer, got {quoted(exchange)}"
-            )
-        question, answer = exchange
-        turns.append(Turn(Speaker.USER, str(question)))
-        turns.append(Turn(Speaker.ASSISTANT, str(answer)))
+    turns += _history(row.get(HISTORY))
     # Of a row without an input, the instruction is the whole request.
     cells = [_cell(row, INSTRUCTION), _cell(row, INPUT)]
     parts = [cell for cell in cells if cell]
     request = "\n\n".join(parts)
     turns.append(Turn(Speaker.USER, request))
     return conversation_text(turns)
+
+
+def _history(cell: object) -> list[Turn]:
+    """Return what was said before an instruction: pairs of a question and an answer, or turns with their speakers.
+
+    Raises:
+        ValueError: It is neither.
+    """
+    # A row without anything before it has no history, or an empty one.
+    if is_empty(cell):
+        return []
+    exchanges = spelled_list(cell)
+    if exchanges is None:
+        raise ValueError(f"{WANTED_HISTORY}, got {quoted(cell)}")
+    if exchanges and all(isinstance(exchange, Mapping) for exchange in exchanges):
+        return turns_of(exchanges)
+    turns: list[Turn] = []
+    for exchange in exchanges:
+        pair = items_of(exchange)
+        are_texts = pair is not None and all(isinstance(part, str) for part in pair)
+        if pair is None or not are_texts or len(pair) != 2:
+            raise ValueError(f"{WANTED_HISTORY}, got {quoted(exchange)}")
+        question, answer = map(str, pair)
+        turns.append(Turn(Speaker.USER, question))
+        turns.append(Turn(Speaker.ASSISTANT, answer))
+    return turns
 
 
 def _cell(row: Mapping[str, object], name: str) -> str:
@@ -208,9 +233,11 @@ def _of_conversations(table: pd.DataFrame, column: str, text: str, target: str) 
     prompted = with_columns(rest, {text: prompts})
     if target:
         prompted = with_columns(prompted, {target: answers})
-    notes = [
-        f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"
-    ]
+    notes = []
+    if target:
+        notes.append(
+            f"the last answer of each row of {column!r} is the target, the turns before it are the prompt"
+        )
     if context_answers:
         notes.append(
             f"earlier answers in them, which are read as context and not learned: {context_answers}"

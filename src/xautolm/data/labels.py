@@ -133,7 +133,7 @@ class SplitReader:
             # The message without its subject, since a note begins with the split's name.
             reason = first_line.removeprefix(f"{name} has ")
             reason = reason.rstrip(".")
-            columns = ", ".join(map(str, raw.columns))
+            columns = listed(list(map(str, raw.columns)))
             self._say_left_out(name, f"it has {reason} (but {columns})")
             return False
         return True

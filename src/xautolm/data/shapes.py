@@ -11,7 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from io import IOBase
 from pathlib import Path
-from typing import TypeGuard
+from types import UnionType
+from typing import Any, TypeGuard
 
 import numpy as np
 import pandas as pd
@@ -179,7 +180,7 @@ def _with_targets_inside(data: object, roles: Sequence[Role]) -> object:
         return data
     assert isinstance(data, list)
     if _has_columns(data):
-        return plain_frame(pd.DataFrame(data, dtype=object))
+        return plain_frame(_frame_of_rows(data))
     role_names = [role.name for role in roles]
     names = " and ".join(role_names)
     are_files = bool(data) and all(isinstance(value, Path) or _is_file(value) for value in data)
@@ -356,16 +357,34 @@ def _holds_splits(data: object) -> TypeGuard[Mapping[str, object]]:
     return True
 
 
+def _frame_of_rows(rows: Sequence[object]) -> pd.DataFrame:
+    """Return rows that are mappings, or lists, as a frame.
+
+    Raises:
+        DataError: A row is something else than the others, named by its number.
+    """
+    if any(isinstance(row, Mapping) for row in rows):
+        return _frame_of_mappings(rows)
+    return pd.DataFrame(_all_of(rows, list | tuple, "a list"), dtype=object)
+
+
 def _frame_of_mappings(rows: Sequence[object]) -> pd.DataFrame:
-    mappings: list[Mapping[str, object]] = []
+    return pd.DataFrame(_all_of(rows, Mapping, "a mapping"), dtype=object)
+
+
+def _all_of(rows: Sequence[object], kind: type | UnionType, name: str) -> Sequence[Any]:
+    """Return rows that are all of one kind.
+
+    Raises:
+        DataError: One is not, named by its number.
+    """
     for number, row in enumerate(rows):
-        if not isinstance(row, Mapping):
+        if not isinstance(row, kind):
             value = f"{type(row).__name__} {row!r}"
             raise DataError(
-                f"data, row {number}: expected a mapping as in other rows.", got=value[:SHOWN]
+                f"data, row {number}: expected {name} as in other rows.", got=value[:SHOWN]
             )
-        mappings.append(row)
-    return pd.DataFrame(mappings, dtype=object)
+    return rows
 
 
 def _parts(row: object, number: int, roles: Sequence[Role]) -> list[object]:

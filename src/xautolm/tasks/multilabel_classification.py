@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import compress
 from typing import ClassVar, TypeAlias
 
@@ -39,6 +40,8 @@ OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
 """Signs that people also put between labels, and in how many different texts each must stand to be taken for one."""
 NO_LABEL_NUMBERS = frozenset({NO_LABEL_NUMBER, IGNORED_NUMBER})
 """How data sets of numbered classes write that nobody has labelled a row."""
+USUAL_WIDTH_SHARE = 0.9
+"""Share of lists that have the same length where they are vectors: a few may be damaged."""
 VECTOR = re.compile(r"[01]( [01])+|[01]{3,}")
 """A 0/1 vector as a text without commas."""
 
@@ -78,7 +81,7 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         return tuple(sorted(names))
 
     def column_problem(self, cells: Sequence[object]) -> str:
-        """Return that a column holds 0/1 vectors, whose classes have no names, or several labels in one text."""
+        """Return that a column holds vectors, whose classes have no names, or several labels in one text."""
         present = [cell for cell in cells if not is_missing(cell)]
         joined = _joined_otherwise(present)
         if joined:
@@ -90,11 +93,17 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         vectors = [_vector(cell) for cell in present]
         widths = {len(vector) for vector in vectors}
         are_all_vectors = bool(vectors) and all(vectors)
-        if not are_all_vectors or len(widths) != 1:
+        kind = ""
+        if are_all_vectors and len(widths) == 1:
+            kind = "0/1 vectors"
+        elif _are_vectors_of_numbers(present):
+            kind = "vectors of numbers"
+        if not kind:
             return ""
         return (
-            f"holds 0/1 vectors without names, for example {quoted(present[0])}.\nGive each row a list of its labels' "
-            "names, or each class a column of 0 and 1, all of them named by --label name,name."
+            f"holds {kind} without names, for example {quoted(present[0])}.\nGive each row a list of its labels' "
+            "names, without anything that fills it up, or each class a column of 0 and 1, all of them named by "
+            "--label name,name."
         )
 
     def stand_ins(
@@ -295,6 +304,47 @@ def _vector(cell: object) -> tuple[object, ...]:
         if isinstance(item, str) and VECTOR.fullmatch(item):
             return tuple(item.replace(" ", ""))
     return ()
+
+
+def _are_vectors_of_numbers(cells: Sequence[object]) -> bool:
+    """Return whether nearly all cells that are not empty say something of each class in turn: 1 or -1, a probability,
+    how many annotators chose it; or list class numbers, filled up to one length by -1.
+
+    A list of a row's labels has none twice, and no fraction.
+    """
+    vectors: list[list[object]] = []
+    for cell in cells:
+        if isinstance(structure(cell), Mapping):
+            return False
+        try:
+            items = _label_items(cell)
+        except ValueError:
+            return False
+        if items:
+            vectors.append(items)
+    if not vectors:
+        return False
+    (width, count), *_ = Counter(map(len, vectors)).most_common(1)
+    if width == 1 or count < USUAL_WIDTH_SHARE * len(vectors):
+        return False
+    items = [item for vector in vectors for item in vector if not is_missing(item)]
+    numbers = [_number(item) for item in items]
+    if None in numbers:
+        return False
+    says_yes_or_no = {-1, 0, 1}.issuperset(numbers)
+    # In a text, what looks like a fraction may be the name of a version.
+    has_fraction = any(isinstance(item, float) and not item.is_integer() for item in items)
+    repeating = [vector for vector in vectors if len(set(map(str, vector))) < len(vector)]
+    return says_yes_or_no or has_fraction or len(repeating) >= len(vectors) / 2
+
+
+def _number(item: object) -> float | None:
+    """Return a number, or 1 or 0 for yes or no; None for a name."""
+    with suppress(ValueError):
+        return float(str(item))
+    with suppress(ValueError):
+        return float(truth(item))
+    return None
 
 
 def _is_bit(item: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import ClassVar
@@ -14,6 +15,8 @@ from xautolm.printable import shortened
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, Targets
 
+IN_QUOTES = re.compile(r"'.*'|=?\".*\"", re.DOTALL)
+"""A text in quotes; spreadsheets have some with a sign of equality before them."""
 NO_LABEL_NUMBER = "-1"
 """How data sets of numbered classes write that nobody has labelled a row."""
 IGNORED_NUMBER = "-100"
@@ -113,6 +116,13 @@ class TextClassification(BaseClassification[str]):
             )
         # After the check of single examples, whose message says more of the cause.
         _refuse_absent(train_classes, "training", validation_classes, "validation")
+
+    def notes(self, rows: Sequence[Row]) -> list[str]:
+        """Return that all class names stand in quotes, if they do: few formats know others than double ones."""
+        names = sorted({row[self.target] for row in rows})
+        if not all(IN_QUOTES.fullmatch(name) for name in names):
+            return []
+        return [f"the quotes around every class are part of its name: {listed(names)}"]
 
     def encode(self, labels: Sequence[str], names: Sequence[str]) -> np.ndarray:
         """Return class indices, shape (rows,)."""
