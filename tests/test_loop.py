@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -12,12 +13,14 @@ import pandas as pd
 import pytest
 
 from xautolm import AutoLM, ExperienceStore
+from xautolm.budget import Clock
 from xautolm.data.demo import support_tickets
 from xautolm.errors import (
     BudgetError,
     ModelUnavailableError,
     NoModelError,
     RunFolderError,
+    SearchEndedError,
     TrialError,
     UnknownNameError,
     UsageError,
@@ -26,6 +29,7 @@ from xautolm.execution.failures import failed
 from xautolm.loop import misfortunes_after
 from xautolm.records import Failure, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.search import AskedTrial, SearchStudy
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
 from xautolm.vocabulary import FailureKind
 
@@ -49,9 +53,12 @@ def play(spec: TrialSpec) -> TrialOutcome:
 @pytest.fixture
 def fit(tmp_path: Path, tickets: pd.DataFrame) -> Callable[..., tuple[AutoLM, FakeExecutor]]:
     def run(
-        how: Callable[[TrialSpec], TrialOutcome] = play, data: Any = None, **options: Any
+        how: Callable[[TrialSpec], TrialOutcome] = play,
+        data: Any = None,
+        executor: FakeExecutor | None = None,
+        **options: Any,
     ) -> tuple[AutoLM, FakeExecutor]:
-        executor = FakeExecutor(how)
+        executor = executor or FakeExecutor(how)
         auto = AutoLM(
             **{"out": str(tmp_path / "run"), "sampler": "random", "device": "cpu", **options}
         )
@@ -156,6 +163,11 @@ def test_a_folder_with_another_run_is_refused_with_the_difference(
     ):
         with pytest.raises(RunFolderError, match=what):
             fit(trials=2, **options)
+    # What was chosen then must be chosen now, too.
+    chosen = {"sampler": "xautolm", "out": str(tmp_path / "chosen")}
+    fit(trials=2, warm_start_options="k_positive=5", **chosen)
+    with pytest.raises(RunFolderError, match="warm_start_options: "):
+        fit(trials=3, **chosen)
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "thesis.tex").write_text("precious")
     with pytest.raises(RunFolderError, match="not empty and holds no run"):
@@ -299,8 +311,9 @@ def test_trials_spread_over_the_gpus(fit: Callable) -> None:
     with faked_driver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b", taken=30_000_000_000)):
         _, executor = fit(trials=6, device="auto")
     # As many at once as there are GPUs, unless a number is given; each sees its own as the only one.
-    pairs = [{executor.specs[i].gpu, executor.specs[i + 1].gpu} for i in (0, 2, 4)]
-    assert pairs == [{"GPU-a", "GPU-b"}] * 3
+    # The first is the probe, which decides what comes next.
+    pairs = [{executor.specs[i].gpu, executor.specs[i + 1].gpu} for i in (1, 3)]
+    assert pairs == [{"GPU-a", "GPU-b"}] * 2
     assert {spec.device for spec in executor.specs} == {"cuda:0"}
     # What fits must fit into the memory that the fuller one has left.
     assert all(spec.limits.gpu_memory == 45_000_000_000 for spec in executor.specs)
@@ -314,10 +327,109 @@ def test_trials_spread_over_the_gpus(fit: Callable) -> None:
 
 def test_trials_that_share_a_gpu_share_its_memory(fit: Callable) -> None:
     with faked_driver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b")):
-        _, executor = fit(trials=4, parallel=4, device="auto")
-    gpus = [spec.gpu for spec in executor.specs]
+        _, executor = fit(trials=5, parallel=4, device="auto")
+    gpus = [spec.gpu for spec in executor.specs[1:]]
     assert sorted(gpus) == ["GPU-a", "GPU-a", "GPU-b", "GPU-b"]
     assert {spec.limits.gpu_memory for spec in executor.specs} == {36_000_000_000}
+
+
+class OneByOne(FakeExecutor):
+    """Ends the trials that run one at a time, as real ones end."""
+
+    def finished(self, timeout: float) -> list[tuple[int, TrialOutcome]]:
+        first = next(iter(self.waiting))
+        others = {number: trial for number, trial in self.waiting.items() if number != first}
+        self.waiting = {first: self.waiting[first]}
+        ended = super().finished(timeout)
+        self.waiting = others
+        return ended
+
+
+@pytest.mark.parametrize(
+    ("gpus", "models"), [(1, "minilm-l6"), (2, "minilm-l6"), (4, "minilm-l6,minilm-l3")]
+)
+def test_a_search_on_several_gpus_opens_as_on_one(fit: Callable, gpus: int, models: str) -> None:
+    devices = [FakeGpu(uuid=f"GPU-{number}") for number in range(gpus)]
+    executor = OneByOne(play)
+    with faked_driver(*devices):
+        fit(
+            executor=executor,
+            models=models,
+            trials=6,
+            budget=900,
+            device="auto",
+            sampler="xautolm",
+        )
+    probes = [spec for spec in executor.specs if spec.configuration.method == "probe.v1"]
+    trained = [spec for spec in executor.specs if spec not in probes]
+    assert {spec.number for spec in probes} == set(range(len(probes)))
+    # The default on the better body, and meanwhile what is near it: both may use all the time that is left.
+    assert trained[0].card.name == "minilm-l6"
+    assert [spec.proposal for spec in trained[:3]] == ["default", "near the best", "near the best"]
+    assert all(spec.limits.seconds > 800 for spec in trained[:3])
+
+
+def test_what_was_interrupted_is_tried_again_within_the_limits_that_it_had(fit: Callable) -> None:
+    def end_the_default(spec: TrialSpec) -> TrialOutcome:
+        if spec.proposal == "default" and spec.configuration.method == "full.v1":
+            raise TrialError(FailureKind.INTERRUPTED, "the machine went away")
+        return play(spec)
+
+    _, executor = fit(end_the_default, models="minilm-l6", trials=3, budget=900)
+    again = executor.specs[2]
+    assert again.proposal == "again after trial 1" and again.limits.seconds > 800
+    assert again.configuration == executor.specs[1].configuration
+
+
+def test_a_trial_that_could_not_begin_is_begun_by_the_next_start(fit: Callable) -> None:
+    class WithoutRoom(FakeExecutor):
+        def start(self, spec: TrialSpec, folder: Path) -> None:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(SearchEndedError):
+        fit(executor=WithoutRoom(play), models="minilm-l6", trials=3, budget=900)
+    _, executor = fit(models="minilm-l6", trials=3, budget=900)
+    methods = [spec.configuration.method for spec in executor.specs]
+    assert methods[:2] == ["probe.v1", "full.v1"]
+    assert [spec.proposal for spec in executor.specs[:2]] == ["default", "default"]
+
+
+def test_no_trial_begins_once_the_budget_is_over(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin = SearchStudy._begin
+    used = Clock.used.fget
+    assert used is not None
+    passed = []
+
+    def begin_late(study: SearchStudy, *arguments: Any) -> AskedTrial:
+        asked = begin(study, *arguments)
+        if asked.number == 3:
+            passed.append(905.0)
+        return asked
+
+    monkeypatch.setattr(SearchStudy, "_begin", begin_late)
+    monkeypatch.setattr(Clock, "used", property(lambda clock: used(clock) + sum(passed)))
+    _, executor = fit(models="minilm-l6", trials=8, budget=900, refit="never")
+    assert [spec.number for spec in executor.specs] == [0, 1, 2]
+
+
+def test_rungs_may_differ_from_method_to_method(fit: Callable, tmp_path: Path) -> None:
+    space = tmp_path / "space.yaml"
+    space.write_text(
+        "method: [full, lora]\nfull: {train_share: [0.1, 1.0]}\nlora: {train_share: [0.1, 0.3, 1.0]}\n"
+    )
+    _, executor = fit(
+        data=support_tickets(8_000, seed=1),
+        models="minilm-l6",
+        trials=12,
+        rungs=True,
+        space=str(space),
+    )
+    shares: dict[str, set[Any]] = {"full.v1": set(), "lora.v1": set()}
+    for spec in executor.specs:
+        shares[spec.configuration.method].add(spec.configuration.values["train_share"])
+    assert len(executor.specs) == 12 and shares["full.v1"] == {0.1, 1.0}
 
 
 @pytest.mark.parametrize("taken", [79_900_000_000, 80_000_000_000])

@@ -20,7 +20,7 @@ from tests.test_merging import Noting
 from xautolm import AutoLM
 from xautolm.after_search import outcome_of_child
 from xautolm.artifacts import summary
-from xautolm.best_folder import read_results
+from xautolm.best_folder import Results, read_results
 from xautolm.budget import Clock
 from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
@@ -55,7 +55,8 @@ def a_session(
     clock = Clock(tmp_path / "clock.json", Budget(seconds=budget, trials=None))
     options = SimpleNamespace(refit=refit)
     scenario = SimpleNamespace(options=options, dataset=SimpleNamespace(has_made_validation=made))
-    return SimpleNamespace(clock=clock, scenario=scenario, executor=executor)
+    best = SimpleNamespace(results=lambda: None)
+    return SimpleNamespace(clock=clock, scenario=scenario, executor=executor, best=best)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +90,11 @@ def test_time_is_kept_for_it_as_long_as_enough_is_left_to_search(
     on_rung = replace(quick, configuration=replace(quick.configuration, values=values))
     assert seconds_needed(on_rung) == pytest.approx(MARGIN * 20 * 3)
     assert seconds_to_keep(session, made_up_experience(0, wall_time=40.0)) == 0
+    # It has been trained on all rows: a larger budget is for further trials.
+    session.best.results = lambda: Results(best=0, metric="m", validation={}, is_refit=True)
+    assert seconds_to_keep(session, quick) == 0
+    assert seconds_to_keep(session, replace(quick, trial=1)) == seconds_needed(quick)
+    session.best.results = lambda: None
     # It would not end in time any more: what is left is for further trials.
     session.clock.before = 80.0
     assert seconds_to_keep(session, quick) == 0

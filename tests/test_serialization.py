@@ -10,7 +10,13 @@ import pytest
 
 from xautolm.errors import DamagedFileError
 from xautolm.records import Limits
-from xautolm.serialization import read_json, read_record, write_json, write_text
+from xautolm.serialization import (
+    read_json,
+    read_record,
+    write_json,
+    write_named_text,
+    write_text,
+)
 
 
 @pytest.mark.parametrize(
@@ -91,3 +97,21 @@ def test_what_is_durable_is_synchronised_before_it_gets_its_name_and_the_folder_
     assert steps == ["file", "rename", "folder"]
     write_text(tmp_path / "a", "text", durable=False)
     assert steps[3:] == ["rename"]
+
+
+def test_what_a_person_names_is_written_where_it_leads(tmp_path: Path) -> None:
+    target, link, pipe = tmp_path / "target", tmp_path / "link", tmp_path / "pipe"
+    target.write_text("old")
+    link.symlink_to(target)
+    write_named_text(link, "new")
+    assert link.is_symlink() and target.read_text() == "new"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_named_text(pipe, "through")
+        assert os.read(reader, 100) == b"through" and pipe.is_fifo()
+    finally:
+        os.close(reader)
+    for folder in (tmp_path, Path("."), Path("/"), Path("")):
+        with pytest.raises(IsADirectoryError):
+            write_named_text(folder, "text")

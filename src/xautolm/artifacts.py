@@ -32,7 +32,13 @@ from xautolm.report import (
 from xautolm.report.result import disk_use, shown_folder
 from xautolm.report.usage import folder_kind, predict_command, usage_of
 from xautolm.run_folder import ANSWERING, RunFolder, RunInfo, folder_errors, holds_adapters
-from xautolm.serialization import read_json, read_record, write_json, write_text
+from xautolm.serialization import (
+    read_json,
+    read_record,
+    write_json,
+    write_named_text,
+    write_text,
+)
 from xautolm.session import Session
 from xautolm.tasks import TASKS
 from xautolm.trial_folder import TrialFolder
@@ -155,7 +161,7 @@ def write_report(folder: RunFolder, path: Path | None = None) -> Path:
     page = html_report(page_content(folder))
     target = path or folder.report
     try:
-        write_text(target, page)
+        write_named_text(target, page)
     except OSError as error:
         raise RunFolderError(
             "The page cannot be written there.",

@@ -18,7 +18,7 @@ from xautolm.records import Configuration, Experience, Limits, Place, TrialOutco
 from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
 from xautolm.resources import PART_OF_EPOCH
-from xautolm.resuming import interrupted, settled
+from xautolm.resuming import settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
 from xautolm.session import Session, WaitingTrial
@@ -26,6 +26,8 @@ from xautolm.trial_folder import TrialFolder
 
 UPDATE_SECONDS = 0.5
 """Between two looks at what runs: a person sees the screen move, and nothing is busy with looking."""
+BUILT_ON_BEST = frozenset({DEFAULT, NEAR_BEST, PROMOTED})
+"""Where proposals come from that build on the best so far."""
 WHOLE_EPOCH = 1.0
 LARGEST_MISFORTUNE = 5
 """So many trials in a row that are ended from outside end the search: a full disk or a broken driver ends them all."""
@@ -205,6 +207,11 @@ def start_next(session: Session, standing: Standing) -> bool:
         # Nothing is started before it: a search would otherwise never have so many devices free at once.
         session.waiting = waiting
         return False
+    # To propose something may take as long as what was left of the budget.
+    if not is_in_time(session, waiting):
+        session.waiting = waiting
+        put_back(session)
+        return False
     session.waiting = None
     limits = within(waiting.limits, session.clock)
     start(session, standing, waiting.asked, limits, places[: waiting.devices])
@@ -235,19 +242,37 @@ def put_back(session: Session) -> None:
 
 def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
     """Return what is to be started next; nothing if the space or the time holds no further trial."""
-    # What builds on the best so far may use all the time that is left; anything else has the limit of a trial.
     opening_limits = within(session.opening_limits, session.clock)
-    limits = within(session.scenario.limits, session.clock)
-    is_opening = open_further(session, standing, opening_limits)
-    if is_opening:
-        limits = opening_limits
-    asked = ask(session, standing.experiences, limits)
+    trial_limits = within(session.scenario.limits, session.clock)
+
+    def limits_of(proposal: object) -> Limits:
+        # What builds on the best so far may use all the time that is left; anything else has the limit of a trial.
+        builds_on_best = origin_of(proposal, standing.experiences) in BUILT_ON_BEST
+        return opening_limits if builds_on_best else trial_limits
+
+    has_to_wait = open_further(session, standing, opening_limits)
+    proposal = session.study.waiting_proposal
+    if proposal is None and has_to_wait:
+        return None
+    asked = ask(session, standing.experiences, limits_of(proposal))
     if asked is None:
         return None
+    # Where what waited was passed over, the sampler was asked in its place.
+    limits = limits_of(asked.attributes.get(PROPOSAL))
     explanation = asked.attributes.get(EXPLANATION) or {}
     session.trust = explanation.get("trust", session.trust)
     devices = session.scenario.resources.devices(asked.configuration, limits)
     return WaitingTrial(asked=asked, limits=limits, devices=devices)
+
+
+def origin_of(proposal: object, experiences: Sequence[Experience]) -> object:
+    """Return where a proposal comes from; of one that is tried again, where it came from the first time."""
+    by_name: dict[object, str] = {}
+    for experience in experiences:
+        by_name[f"{AGAIN} {experience.trial}"] = experience.proposal
+    while proposal in by_name:
+        proposal = by_name.pop(proposal)
+    return proposal
 
 
 def free_places(session: Session, standing: Standing) -> list[Place]:
@@ -315,7 +340,7 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     What has earned a training on more of the rows comes before anything new.
 
     Returns:
-        Whether the next trial builds on what is known to be good, and so may use all the time that is left.
+        Whether nothing that is not known to be good is to be started yet, for what runs now decides what comes next.
     """
     scenario, opening = session.scenario, session.opening
     experiences = standing.experiences
@@ -330,7 +355,7 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
         for configuration in beginnings:
             session.study.enqueue(configuration, DEFAULT)
         session.screen.note("the store does not tell of this data: the search begins as without it")
-        return bool(beginnings)
+        return False
 
     def obstacle_to_whole(configuration: Configuration) -> str:
         return scenario.resources.obstacle_to_whole(configuration, limits)
@@ -339,18 +364,19 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
     for configuration in trainings:
         session.study.enqueue(configuration, DEFAULT)
-    # Until the opening has ended, the sampler is not asked: what waits in the study comes next.
-    if trainings or not opening.has_ended(experiences, running):
+    if opening.awaits_probes(experiences, running, obstacle):
         return True
+    # Until the opening has ended, what waits in the study comes next.
+    if trainings or not opening.has_ended(experiences, running):
+        return False
     promoted = session.rungs.promotion(experiences, running, session.clock.spent, obstacle)
     if promoted is not None:
         session.study.enqueue(promoted, PROMOTED)
-        return True
-    neighbor = opening.refinement(experiences, running, scenario.lead, obstacle)
-    if neighbor is None:
         return False
-    session.study.enqueue(neighbor, NEAR_BEST)
-    return True
+    neighbor = opening.refinement(experiences, running, scenario.lead, obstacle)
+    if neighbor is not None:
+        session.study.enqueue(neighbor, NEAR_BEST)
+    return False
 
 
 def ask(session: Session, experiences: Sequence[Experience], limits: Limits) -> AskedTrial | None:
@@ -408,8 +434,11 @@ def end_early(session: Session) -> list[Experience]:
         experiences = settled(session.folder, info, session.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in session.study.running():
-            outcome = outcomes.get(number, interrupted())
-            session.study.tell(number, outcome)
+            if number in outcomes:
+                session.study.tell(number, outcomes[number])
+            else:
+                # Its folder does not tell of it, for it was interrupted before it began.
+                session.study.put_back(number)
     session.store.add(experiences)
     keep_weights(session, experiences, ())
     tell_interrupted(session, experiences)

@@ -129,11 +129,9 @@ class Opening:
             obstacle: Says why a configuration would be passed over; where a store is followed, also where not all of
                 its epochs fit.
         """
-        # While a probe runs, nobody knows yet which body is the best.
-        if not experiences or running:
+        if not experiences or _has_trained(experiences, running):
             return []
-        if _has_trained(experiences, running):
-            return []
+        # While one of them runs, nobody knows yet which body is the best.
         ended = [experience.configuration for experience in experiences]
         for probe in self.first(obstacle):
             if probe not in ended:
@@ -146,6 +144,24 @@ class Opening:
         if self.follows_store:
             trainings = [training for training in trainings if not obstacle(training)]
         return trainings
+
+    def awaits_probes(
+        self,
+        experiences: Sequence[Experience],
+        running: Sequence[Configuration],
+        obstacle: Obstacle,
+    ) -> bool:
+        """Return whether probes run that decide what is trained first: whoever chose before would choose at random.
+
+        Args:
+            experiences: Of the run so far.
+            running: Configurations of the trials that run now.
+            obstacle: Says why a configuration would be passed over.
+        """
+        if _has_trained(experiences, running):
+            return False
+        first = self.first(obstacle)
+        return any(configuration in first for configuration in running)
 
     def is_misled(self, trust: float | None) -> bool:
         """Return whether the store has turned out to speak of other data than this.
@@ -216,15 +232,14 @@ class Opening:
         for experience in experiences:
             if is_trained(experience.configuration) and experience.outcome.succeeded:
                 successes.append(experience)
-        if not successes:
-            return None
         candidates: list[Configuration] = []
+        center = self._center(successes, running, lead)
+        if center is None:
+            return None
         if self.count_varied(begun) < self.refinements:
-            # The best may change from trial to trial: neighbours are always those of the best so far.
-            best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
-            for neighbor in variations(self.space, best.configuration):
+            for neighbor in variations(self.space, center):
                 # What was tried of a parameter beside an earlier best has had its chance.
-                if not _is_known(neighbor, best.configuration, begun):
+                if not _is_known(neighbor, center, begun):
                     candidates.append(neighbor)
         # What is left to probe are bodies without their top layers: quick, and hardly ever better. A store tells which
         # of them are worth it.
@@ -234,6 +249,27 @@ class Opening:
             if candidate not in begun and not obstacle(candidate):
                 return candidate
         return None
+
+    def _center(
+        self,
+        successes: Sequence[Experience],
+        running: Sequence[Configuration],
+        lead: Objective,
+    ) -> Configuration | None:
+        """Return the training whose neighbours are next: the best so far, else the first of those that run.
+
+        Args:
+            successes: Trainings that have ended well.
+            running: Configurations of the trials that run now.
+            lead: The quality that leads.
+        """
+        if successes:
+            # The best may change from trial to trial: neighbours are always those of the best so far.
+            best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
+            return best.configuration
+        # On a second GPU there is nothing better to do than what is near the default, which runs on the first.
+        trainings = [configuration for configuration in running if is_trained(configuration)]
+        return trainings[0] if trainings else None
 
     def _is_turn_of_store(self, begun: Sequence[Configuration]) -> bool:
         """Return whether the sampler, which follows a store, is to choose the next trial.

@@ -30,7 +30,7 @@ from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
 from xautolm.report.page import notebook_answer
 from xautolm.run_folder import RunFolder, folder_errors
-from xautolm.scenario import described, given_columns
+from xautolm.scenario import chosen_objectives, described, given_columns
 from xautolm.search_space import data_needs
 from xautolm.serialization import write_text
 from xautolm.session import Session, open_session
@@ -158,15 +158,18 @@ def answer(model: BestModel, X: object, y: object, options: FitOptions) -> Answe
 
 
 def evaluate_run(model: BestModel, X: object, y: object, options: FitOptions) -> dict[str, float]:
-    """Return the metrics of a run's winner on labelled data; arguments and errors are those of `answer`."""
+    """Return the metrics of a run's winner on labelled data, and those among the options' objectives.
+
+    Arguments and errors are those of `answer`; besides, an objective that the task does not have is refused.
+    """
+    names = [name for name in model.info.metrics if _may_score(name, options)]
+    # Before the model is asked.
+    objectives = chosen_objectives(options, model.task) if options.objectives else ()
+    for objective in objectives:
+        if objective.is_quality and objective.name not in names:
+            names.append(objective.name)
     answered = answer(model, X, y, options)
-    targets = answered.targets
-    predictions = answered.predictions
-    names = []
-    for name in model.info.metrics:
-        if _may_score(name, options):
-            names.append(name)
-    return scores(names, targets, predictions, answered.probabilities)
+    return scores(names, answered.targets, answered.predictions, answered.probabilities)
 
 
 def _may_score(name: str, options: FitOptions) -> bool:

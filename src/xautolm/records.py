@@ -734,7 +734,10 @@ def as_float(value: object) -> float:
     """
     if not isinstance(value, str | int | float):
         raise TypeError(f"{value!r} is not a number")
-    return float(value)
+    try:
+        return float(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a number") from None
 
 
 def as_int(value: object) -> int:
@@ -748,7 +751,10 @@ def as_int(value: object) -> int:
         raise TypeError(f"{value!r} is not a whole number")
     if isinstance(value, float) and not value.is_integer():
         raise ValueError(f"{value!r} is not a whole number")
-    return int(value)
+    try:
+        return int(value)
+    except ValueError:
+        raise ValueError(f"{value!r} is not a whole number") from None
 
 
 def is_fingerprint(text: str) -> bool:

@@ -40,6 +40,10 @@ def seconds_to_keep(session: Session, best: Experience | None) -> float:
     budget = session.clock.budget.seconds
     if budget is None or best is None or not is_wanted(session) or obstacle(session, best):
         return 0.0
+    results = session.best.results()
+    is_done = results is not None and results.is_refit and results.best == best.trial
+    if is_done:
+        return 0.0
     needed = seconds_needed(best)
     most = min(LARGEST_SHARE * budget, session.clock.left_in_all)
     if needed > most:

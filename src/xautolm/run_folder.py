@@ -601,12 +601,14 @@ def _say_nothing(text: str) -> None:
 
 
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:
-    different = [name for name in now if earlier.get(name) != now[name]]
+    # What only the earlier one says was chosen then, and is left at its default now.
+    names = [*now, *(name for name in earlier if name not in now)]
+    different = [name for name in names if earlier.get(name) != now.get(name)]
     if different:
         differences = []
         for name in different:
             differences.append(
-                f"{name}: {_short(earlier.get(name))} there, {_short(now[name])} now"
+                f"{name}: {_short(earlier.get(name))} there, {_short(now.get(name))} now"
             )
         raise RunFolderError(
             "The output folder holds another run.",

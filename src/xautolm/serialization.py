@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import json
 import os
 import shutil
@@ -96,6 +97,21 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         raise
     if durable:
         synchronise_folder(path.parent)
+
+
+def write_named_text(path: Path, text: str) -> None:
+    """Write a text file where a person wants it: where a link leads, or through a device or a pipe.
+
+    Raises:
+        OSError: As `write_text`; or it is a folder.
+    """
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    if path.exists() and not path.is_file():
+        # What is no file must not be replaced by one: as root, that would take `/dev/stdout` away.
+        path.write_text(text, encoding="utf-8", errors="backslashreplace")
+        return
+    write_text(path.resolve(), text)
 
 
 def synchronise_folder(folder: Path) -> None:

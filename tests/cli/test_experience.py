@@ -208,3 +208,18 @@ def test_a_table_of_something_else_is_no_experience(call: Call, tmp_path: Path) 
     pd.DataFrame({"record": [1, 2]}).to_parquet(tmp_path / "numbers.parquet")
     code, shown, _ = call("import", tmp_path / "numbers.parquet", "--store", tmp_path / "s.db")
     assert code == 0 and shown.startswith("0 added, 0 known already, 2 skipped")
+
+
+@pytest.mark.parametrize(
+    ("option", "known"), [("--status=completed", "complete"), ("--task=text-class", "text-")]
+)
+def test_a_misspelt_filter_is_refused_and_empties_no_file(
+    call: Call, path: Path, tmp_path: Path, option: str, known: str
+) -> None:
+    shared = tmp_path / "shared.jsonl"
+    call("export", shared, "--store", path)
+    content = shared.read_text()
+    for command in (["export", shared], ["list"]):
+        code, _, said = call(*command, option, "--store", path)
+        assert code == 2 and "Did you mean" in said and known in said, command
+    assert content and shared.read_text() == content

@@ -351,3 +351,74 @@ def test_evaluate_reads_the_columns_that_training_used(
     )
     result = CliRunner().invoke(app, ["evaluate", str(tmp_path / "run"), str(tmp_path / "new.csv")])
     assert "accuracy\t1.0000" in result.stdout and fake_predictor.loads == 1
+
+
+def test_evaluate_scores_what_is_asked_for_and_refuses_what_there_is_not(
+    run: Path, tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    rows = pd.DataFrame({"text": ["a pear", "a plum"], "label": ["pear", "plum"]})
+    rows.to_csv(tmp_path / "new.csv", index=False)
+    command = ["evaluate", str(run), str(tmp_path / "new.csv"), "--objectives"]
+    result = CliRunner().invoke(app, [*command, "log_loss,accuracy"])
+    assert "log_loss\t" in result.stdout and "accuracy\t1.0000" in result.stdout
+    refused = CliRunner().invoke(app, [*command, "log_los"])
+    assert isinstance(refused.exception, UsageError) and fake_predictor.loads == 1
+    assert "Did you mean 'log_loss'?" in str(refused.exception)
+
+
+LARGE = 9007199254740993
+"""The smallest whole number that a float cannot hold."""
+
+
+@pytest.mark.parametrize("row", [{"id": None}, {}])
+@pytest.mark.parametrize("target", [".csv", ".tsv", ".jsonl", ".parquet"])
+def test_whole_numbers_stay_whole_beside_a_row_without_one(
+    run: Path, tmp_path: Path, row: dict[str, Any], target: str
+) -> None:
+    source, output = tmp_path / "new.jsonl", tmp_path / f"out{target}"
+    rows = [{"text": "a pear", "id": LARGE}, {"text": "a plum", **row}]
+    source.write_text("".join(json.dumps(each) + "\n" for each in rows))
+    said(run, "--input", source, "--output", output)
+    first, second = load(output).splits["train"].to_dict("records")
+    assert str(first["id"]).removesuffix(".0") == str(LARGE)
+    assert str(second["id"]) in ("", "nan", "None", "<NA>")
+
+
+@pytest.mark.parametrize("target", [".csv", ".jsonl"])
+def test_lists_of_any_length_are_json(run: Path, tmp_path: Path, target: str) -> None:
+    source, output = tmp_path / "new.parquet", tmp_path / f"out{target}"
+    numbers = [float(number) for number in range(1200)]
+    nested = [{"a": 1, "b": [1, 2]}]
+    pd.DataFrame(
+        {
+            "text": ["a pear"],
+            "numbers": [[*numbers, float("nan")]],
+            "names": [["x", "y"]],
+            "nested": [nested],
+        }
+    ).to_parquet(source)
+    said(run, "--input", source, "--output", output)
+    if target == ".jsonl":
+        row = json.loads(output.read_text(), parse_constant=pytest.fail)
+    else:
+        with output.open(newline="") as file:
+            (cells,) = csv.DictReader(file)
+        row = {name: json.loads(cells[name]) for name in ("numbers", "names", "nested")}
+    assert row["numbers"] == [*numbers, None]
+    assert row["names"] == ["x", "y"] and row["nested"] == nested
+
+
+def test_json_has_neither_infinite_numbers_nor_gaps(run: Path, tmp_path: Path) -> None:
+    source, output = tmp_path / "new.jsonl", tmp_path / "out.jsonl"
+    source.write_text('{"text": "a pear", "score": 1e400}\n{"text": "a plum", "score": null}\n')
+    said(run, "--input", source, "--output", output)
+    lines = output.read_text().splitlines()
+    rows = [json.loads(line, parse_constant=pytest.fail) for line in lines]
+    assert [row["score"] for row in rows] == ["inf", None]
+
+
+def test_numbers_that_parquet_cannot_hold_are_said(run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "new.jsonl"
+    source.write_text(f'{{"text": "a pear", "id": {2**63 + 1}}}\n{{"text": "b", "id": -1}}\n')
+    message = refusal(run, "--input", source, "--output", tmp_path / "out.parquet")
+    assert "cannot be written as Parquet" in message and ".jsonl" in message

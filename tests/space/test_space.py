@@ -1,8 +1,10 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -297,6 +299,36 @@ def test_all_wrong_ranges_are_told_at_once(space: Space) -> None:
     with pytest.raises(SpaceError) as caught:
         narrowed(space, {"raet": 1, "layers": [1.5]})
     assert "raet" in str(caught.value) and "layers" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"layers": {"low": 0.5}}, "layers: 0.5 is not a whole number"),
+        ({"layers": {"high": math.inf}}, "layers: inf is not a finite number"),
+        ({"layers": ["many"]}, "layers: 'many' is not a whole number"),
+        ({"layers": [-4]}, "layers: -4 is too small"),
+        ({"rate": math.nan}, "rate: nan is not a finite number"),
+        ({"rate": {"high": math.inf}}, "rate: inf is not a finite number"),
+        ({"rate": {"log": "false"}}, "rate: log is true or false, not 'false'"),
+        ({"model": {"small": {}}}, "model: give a list of names"),
+        ({"model": [["small"]]}, "model: give a list of names"),
+    ],
+)
+def test_ranges_that_are_none_are_told_by_their_name(
+    space: Space, changes: dict[str, Any], said: str
+) -> None:
+    with pytest.raises(SpaceError) as caught:
+        narrowed(space, changes)
+    assert said in str(caught.value)
+
+
+def test_counts_among_options_stay_counts() -> None:
+    sizes = Space("toy", (Choice(name="batch_size", options=(8, 16), default=8),))
+    assert narrowed(sizes, {"batch_size": "32"}).parameters[0].options == (32,)
+    for value in ("abc", None, 8.5, -4, 0):
+        with pytest.raises(SpaceError, match="batch_size: "):
+            narrowed(sizes, {"batch_size": [value]})
 
 
 def test_a_prior_samples_inside_the_space_and_is_seeded(space: Space) -> None:

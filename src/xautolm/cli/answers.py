@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from xautolm.best_model import Predictions
+from xautolm.cells import is_missing
 from xautolm.cli.inputs import CONTEXT, Question
 from xautolm.errors import UsageError
 
@@ -77,7 +78,7 @@ def json_lines(question: Question, predictions: Predictions, classes: Classes) -
             probabilities = predictions.probabilities[number].tolist()
             answer[PROBABILITIES] = dict(zip(classes, probabilities, strict=True))
         # Letters of any script as they are: JSON is UTF-8, and escapes would be unreadable.
-        yield json.dumps(answer, ensure_ascii=False, default=_json_value)
+        yield json.dumps(answer, ensure_ascii=False, allow_nan=False, default=_json_value)
 
 
 def check_output(path: Path, source: Path | None) -> None:
@@ -136,7 +137,7 @@ def write_answers(
 
 def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
     """Return the rows with their predictions, and the predicted class's probability where a row has one class."""
-    table = question.rows.copy()
+    table = question.rows.apply(_whole_numbers_whole)
     table[PREDICTION] = pd.Series(predictions.values, index=table.index, dtype=object)
     # With several labels a row, targets are a matrix, and no single probability is that of the answer.
     has_one_class = np.ndim(predictions.targets) == 1
@@ -149,8 +150,7 @@ def _write_delimited(delimiter: str) -> Writer:
     """Return what writes a file of cells with a sign between."""
 
     def write(path: Path, question: Question, predictions: Predictions, classes: Classes) -> None:
-        table = _table(question, predictions)
-        table = table.map(_cell_text)
+        table = _table(question, predictions).apply(_in_texts)
         # Every text is quoted: what breaks a line differs from reader to reader.
         table.to_csv(
             path, sep=delimiter, index=False, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC
@@ -181,7 +181,7 @@ def _write_parquet(
     table = _table(question, predictions)
     try:
         table.to_parquet(path, index=False)
-    except pyarrow.ArrowException as error:
+    except (pyarrow.ArrowException, OverflowError) as error:
         reason, _, _ = str(error).partition("\n")
         raise UsageError(
             "The rows cannot be written as Parquet.",
@@ -203,22 +203,39 @@ def _write_lines(
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _cell_text(cell: object) -> object:
-    """Return a cell for a delimited file: lists and mappings as JSON, which reads back as what it was."""
-    if isinstance(cell, list | dict):
-        return json.dumps(cell, ensure_ascii=False, default=_json_value)
-    return cell
+def _whole_numbers_whole(column: pd.Series) -> pd.Series:
+    """Return a column of objects with None where nothing is: beside NaN, whole numbers would be written as floats."""
+    if column.dtype != object:
+        return column
+    cells = [None if is_missing(cell) else cell for cell in column]
+    return pd.Series(cells, index=column.index, dtype=object)
+
+
+def _in_texts(column: pd.Series) -> pd.Series:
+    """Return a column for a delimited file: lists and mappings as JSON, which reads back as what it was."""
+    if column.dtype != object:
+        return column
+    cells: list[object] = []
+    for cell in column:
+        if isinstance(cell, list | tuple | dict | np.ndarray):
+            cell = json.dumps(_json_value(cell), ensure_ascii=False, allow_nan=False)
+        cells.append(cell)
+    return pd.Series(cells, index=column.index, dtype=object)
 
 
 def _json_value(cell: object) -> object:
     """Return a cell as JSON has it: arrays as lists, what is missing as null, other objects as text."""
     if isinstance(cell, np.ndarray | np.generic):
-        return cell.tolist()
-    # Pandas writes NaN where a cell is missing, and JSON has no NaN.
-    is_missing = isinstance(cell, float) and math.isnan(cell)
-    if is_missing:
+        cell = cell.tolist()
+    if isinstance(cell, Mapping):
+        return {str(name): _json_value(part) for name, part in cell.items()}
+    if isinstance(cell, list | tuple):
+        return [_json_value(part) for part in cell]
+    # JSON has no NaN.
+    if is_missing(cell):
         return None
-    if cell is None or isinstance(cell, str | int | float | bool | list | dict):
+    is_infinite = isinstance(cell, float) and math.isinf(cell)
+    if isinstance(cell, str | int | float | bool) and not is_infinite:
         return cell
     return str(cell)
 

@@ -20,7 +20,7 @@ Status = Annotated[
     str | None,
     typer.Option(help="Only complete, truncated, pruned or failed ones.", show_default=False),
 ]
-Limit = Annotated[int, typer.Option(help="At most so many, the newest first.")]
+Limit = Annotated[int, typer.Option(min=0, help="At most so many, the newest first.")]
 Id = Annotated[str, typer.Argument(help="Beginning of an experience's id.", show_default=False)]
 File = Annotated[Path, typer.Argument(help="A .jsonl or .parquet file.", show_default=False)]
 Source = Annotated[
@@ -55,6 +55,23 @@ Other = Annotated[
 ]
 
 
+def check_filters(task: str | None, status: str | None) -> None:
+    """Refuse a task or a status that there is not: nothing would be found, and no one would know why.
+
+    Raises:
+        UnknownNameError: It is misspelt.
+    """
+    from xautolm.errors import UnknownNameError
+    from xautolm.tasks import TASKS
+    from xautolm.vocabulary import TrialStatus
+
+    if task is not None:
+        TASKS.get(task)
+    statuses = [known.value for known in TrialStatus]
+    if status is not None and status not in statuses:
+        raise UnknownNameError("status", status, statuses)
+
+
 @app.command("list")
 def list_(
     store: Store = None,
@@ -67,6 +84,7 @@ def list_(
     from xautolm.report.console import table_console
     from xautolm.report.experiences import damaged_table, experience_table
 
+    check_filters(task, status)
     with existing(store) as opened:
         if damaged:
             # All rows are read: what is wrong with a record is only found by reading it.
@@ -114,6 +132,7 @@ def export(path: File, store: Store = None, task: Task = None, status: Status = 
     from xautolm.experience import export_experiences
     from xautolm.report.console import say
 
+    check_filters(task, status)
     with existing(store) as opened:
         experiences = opened.experiences(task=task, status=status)
         count = export_experiences(experiences, path)

@@ -104,10 +104,10 @@ def write_config(path: Path, data: str, options: FitOptions) -> None:
     """
     from xautolm.errors import UsageError
     from xautolm.options import config_text
-    from xautolm.serialization import write_text
+    from xautolm.serialization import write_named_text
 
     try:
-        write_text(path, config_text(data, options))
+        write_named_text(path, config_text(data, options))
     except OSError as error:
         raise UsageError(
             "The configuration cannot be written.", got=f"{path}: {error.strerror or error}"

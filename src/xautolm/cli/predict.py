@@ -138,6 +138,8 @@ def _question(
     if texts and not is_standard_input:
         refuse_files(texts, model.run.root)
         return texts_asked(texts, options)
+    if sys.stdin is None:
+        raise UsageError("There are no texts, and the standard input is closed.")
     # As bytes: the encoding of the terminal need not be that of what is piped in.
     content = sys.stdin.buffer.read()
     return lines_asked(content, "standard input", options)

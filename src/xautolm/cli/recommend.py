@@ -25,7 +25,7 @@ OF_SEARCH = (
 OF_LIMITS = ("budget", "trial_time_limit", "trial_memory_limit", "device")
 
 Data = Annotated[str, typer.Argument(help="Data, as for fit.", show_default=False)]
-Count = Annotated[int, typer.Option(help="How many configurations.")]
+Count = Annotated[int, typer.Option(min=1, help="How many configurations.")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="As JSON.")]
 
 

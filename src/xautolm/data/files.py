@@ -195,7 +195,9 @@ def _parquet(content: Content) -> Tables:
         schema = parquet.read_schema(io.BytesIO(content.data))
         # pandas would speak of a damaged file where two columns have one name.
         check_column_names(pd.DataFrame(columns=schema.names), content.place)
-        table = pd.read_parquet(io.BytesIO(content.data))
+        arrow = parquet.read_table(io.BytesIO(content.data))
+        # Beside a gap, whole numbers would become floats, in which two large ids may be one.
+        table = arrow.to_pandas(integer_object_nulls=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _not_readable("Parquet", content.place, error) from None
     return _table_of_arrow(table, schema.metadata), []
@@ -216,7 +218,7 @@ def _arrow(content: Content) -> Tables:
             arrow = ipc.open_stream(buffer).read_all()
         check_column_names(pd.DataFrame(columns=arrow.column_names), content.place)
         # What pandas notes in a file may be damaged, too.
-        table = arrow.to_pandas()
+        table = arrow.to_pandas(integer_object_nulls=True)
     except (pyarrow.ArrowException, OSError, ValueError) as error:
         raise _not_readable("Arrow", content.place, error) from None
     return _table_of_arrow(table, arrow.schema.metadata), []

@@ -33,6 +33,9 @@ class Rungs:
     """Shares of the training rows, rising; fewer than two where there is nothing to promote to."""
     objectives: Objectives
     """The first quality among them decides within a front."""
+    space: Space | None = None
+    """Of the configurations, which may have fewer rungs below one option than below another; None where all have all of
+    them."""
 
     @classmethod
     def of_space(cls, space: Space, objectives: Objectives) -> Rungs:
@@ -41,7 +44,7 @@ class Rungs:
         sites = rungs_by_site(space)
         for shares_of_site in sites.values():
             shares.update(shares_of_site)
-        return cls(shares=sorted(shares), objectives=objectives)
+        return cls(shares=sorted(shares), objectives=objectives, space=space)
 
     def promotion(
         self,
@@ -67,15 +70,22 @@ class Rungs:
         # From the highest rung down: the most that is known of any configuration comes first.
         highest = len(self.shares) - 1
         for rung in reversed(range(highest)):
-            next_share = self.shares[rung + 1]
             ended = [experience for experience in experiences if self._is_on(experience, rung)]
             entitled = self._entitled(rung, len(ended), spent)
             for experience in self.ranked(ended)[:entitled]:
-                promoted = promoted_to(experience.configuration, next_share)
-                if promoted.digest in begun:
+                promoted = self._promoted(experience.configuration, rung)
+                if promoted is None or promoted.digest in begun:
                     continue
                 if not obstacle(promoted):
                     return promoted
+        return None
+
+    def _promoted(self, configuration: Configuration, rung: int) -> Configuration | None:
+        """Return a configuration on the next rung above one that it may be on; None if that was its highest."""
+        for share in self.shares[rung + 1 :]:
+            promoted = promoted_to(configuration, share)
+            if self.space is None or not self.space.problems(promoted.values):
+                return promoted
         return None
 
     def _entitled(self, rung: int, ended: int, spent: float) -> int:

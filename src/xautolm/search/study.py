@@ -213,6 +213,18 @@ class SearchStudy:
         attributes = {PROPOSAL: proposal}
         self.proposals.enqueue_trial(values, user_attrs=attributes)
 
+    @property
+    def waiting_proposal(self) -> str | None:
+        """Return what is proposed next without the sampler, by where it comes from; None where nothing waits."""
+        import optuna
+
+        waiting = self.proposals.get_trials(
+            deepcopy=False, states=(optuna.trial.TrialState.WAITING,)
+        )
+        if not waiting:
+            return None
+        return str(waiting[0].user_attrs.get(PROPOSAL, ""))
+
     def close(self) -> None:
         """Let go of the database."""
         close_database(self.record)
@@ -223,13 +235,9 @@ class SearchStudy:
         Samplers know the rung as a parameter, and so tell results on a part of the rows from those on all; which rung
         comes next is not theirs to say.
         """
-        import optuna
 
         lowest = lowest_rung(self.space)
-        waiting = self.proposals.get_trials(
-            deepcopy=False, states=(optuna.trial.TrialState.WAITING,)
-        )
-        if lowest and not waiting:
+        if lowest and self.waiting_proposal is None:
             # Optuna asks the sampler for every value that a queued trial lacks.
             self.proposals.enqueue_trial(lowest)
         return self.proposals.ask()

@@ -10,6 +10,7 @@ lora_variant: [lora, dora]                 # searched only because it is named h
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -69,7 +70,7 @@ class _Narrowing:
                 # A person sees all problems at once, so the first does not end the search for others.
                 try:
                     narrowed_parameter = _replaced(parameter, change)
-                except (TypeError, ValueError, KeyError) as error:
+                except (TypeError, ValueError, KeyError, OverflowError) as error:
                     self.problems.append(f"{parameter.name}: {error}")
                 else:
                     self.problems += _ignored_beside(parameter, narrowed_parameter, changes)
@@ -98,7 +99,9 @@ class _Narrowing:
 
         All options where none is named that is here: the problem is noted, and the search for others goes on.
         """
-        names = _as_list(change)
+        names = [name for name in _as_list(change) if isinstance(name, Scalar)]
+        if len(names) < len(_as_list(change)):
+            self.problems.append(f"{branch.name}: give a list of names")
         if branch.closed:
             for name in names:
                 if name not in branch.branches:
@@ -184,7 +187,7 @@ def _requested_names(changes: Changes) -> set[str]:
     names = set(changes)
     for change in changes.values():
         if isinstance(change, Mapping):
-            names.update(change)
+            names |= _requested_names(change)
     return names
 
 
@@ -252,14 +255,15 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
         "log": parameter.log,
     }
     new = old | dict(change)
-    low = as_float(new["low"])
-    high = as_float(new["high"])
-    default = as_float(new["default"])
-    is_log = bool(new["log"])
+    if not isinstance(new["log"], bool):
+        raise ValueError(f"log is true or false, not {new['log']!r}")
+    low, high, default = (_finite(new[key]) for key in ("low", "high", "default"))
+    is_log = new["log"]
     # A user who moves the range need not move the default too: it goes to the nearest end.
+    _check_sign(parameter.low, low)
     if isinstance(parameter, Int):
-        whole_range = replace(parameter, low=int(low), high=int(high), log=is_log)
-        whole_default = whole_range.clip(int(default))
+        whole_range = replace(parameter, low=as_int(low), high=as_int(high), log=is_log)
+        whole_default = whole_range.clip(as_int(default))
         return replace(whole_range, default=whole_default)
     real_range = replace(parameter, low=low, high=high, log=is_log)
     real_default = real_range.clip(default)
@@ -287,14 +291,53 @@ def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> C
 
 
 def _as_value_of(parameter: Parameter, value: object) -> Scalar:
-    """Return a value in the parameter's own type; YAML reads 1e-5 as text."""
+    """Return a value in the parameter's own type; YAML reads 1e-5 as text.
+
+    Raises:
+        TypeError: It is of another type.
+        ValueError: The same, or it is infinite, or has another sign than the parameter's own values.
+    """
     if isinstance(parameter, Float):
-        return as_float(value)
+        number = _finite(value)
+        _check_sign(parameter.low, number)
+        return number
     if isinstance(parameter, Int):
-        return as_int(value)
+        count = as_int(value)
+        _check_sign(parameter.low, count)
+        return count
+    # Options that are counts, such as batch sizes, are used as counts.
+    options = parameter.options if isinstance(parameter, Choice) else ()
+    counts = [each for each in options if isinstance(each, int) and not isinstance(each, bool)]
+    if counts and len(counts) == len(options):
+        count = as_int(value)
+        _check_sign(min(counts), count)
+        return count
     if not isinstance(value, Scalar):
         raise ValueError(f"{value!r} is not a plain value")
     return value
+
+
+def _check_sign(lowest: float, number: float) -> None:
+    """Refuse a number on the other side of zero than all that a parameter usually is.
+
+    Raises:
+        ValueError: It is.
+    """
+    if number < 0 <= lowest or number == 0 < lowest:
+        raise ValueError(f"{number} is too small: usual values begin at {lowest}")
+
+
+def _finite(value: object) -> float:
+    """Return a number that is one.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: The same, or it is infinite or NaN.
+    """
+    number = as_float(value)
+    if not math.isfinite(number):
+        raise ValueError(f"{value!r} is not a finite number")
+    return number
 
 
 def _as_list(change: object) -> list[object]:
