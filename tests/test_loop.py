@@ -27,8 +27,10 @@ from xautolm.errors import (
 )
 from xautolm.execution.failures import failed
 from xautolm.loop import misfortunes_after
-from xautolm.records import Failure, TrialOutcome, TrialSpec
+from xautolm.methods import METHODS
+from xautolm.records import Configuration, Failure, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.resources import ResourceModel
 from xautolm.search import AskedTrial, SearchStudy
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
 from xautolm.vocabulary import FailureKind
@@ -219,6 +221,24 @@ def test_where_no_whole_epoch_fits_part_of_one_does(fit: Callable) -> None:
     assert auto.best_.outcome.succeeded
 
 
+@pytest.mark.parametrize("sampler", ["random", "xautolm"])
+def test_a_part_of_an_epoch_may_use_what_the_default_was_to_have(
+    fit: Callable, sampler: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A third of an epoch does not fit into the third of the budget that the sampler's trials have.
+    def epoch(
+        model: ResourceModel, configuration: Configuration, **_: object
+    ) -> tuple[float, float]:
+        is_training = METHODS.get(configuration.method).trains_by_gradient
+        return (900.0, 5.0) if is_training else (5.0, 1.0)
+
+    monkeypatch.setattr(ResourceModel, "_uncorrected_epoch", epoch)
+    monkeypatch.setattr(ResourceModel, "_ratio", lambda *_, **__: None)
+    _, executor = fit(models="minilm-l6", budget=900, trials=12, sampler=sampler, refit="never")
+    trained = [spec for spec in executor.specs if spec.configuration.method != "probe.v1"]
+    assert trained and trained[0].limits.seconds > 800
+
+
 @pytest.mark.parametrize(
     "models", ["minilm-l6", pytest.param("scratch-small", marks=pytest.mark.slow)]
 )
@@ -367,6 +387,26 @@ def test_a_search_on_several_gpus_opens_as_on_one(fit: Callable, gpus: int, mode
     assert trained[0].card.name == "minilm-l6"
     assert [spec.proposal for spec in trained[:3]] == ["default", "near the best", "near the best"]
     assert all(spec.limits.seconds > 800 for spec in trained[:3])
+
+
+def test_beside_a_default_that_fails_nothing_goes_on_from_its_neighbours(fit: Callable) -> None:
+    def lack_memory(spec: TrialSpec) -> TrialOutcome:
+        if spec.configuration.method == "full.v1":
+            raise MemoryError("no room")
+        return play(spec)
+
+    executor = OneByOne(lack_memory)
+    with faked_driver(FakeGpu(uuid="GPU-a"), FakeGpu(uuid="GPU-b")):
+        fit(
+            executor=executor,
+            models="minilm-l6",
+            trials=8,
+            budget=900,
+            device="auto",
+            sampler="xautolm",
+        )
+    neighbors = [spec for spec in executor.specs if spec.proposal == "near the best"]
+    assert [spec.configuration.method for spec in neighbors].count("full.v1") == 1
 
 
 def test_what_was_interrupted_is_tried_again_within_the_limits_that_it_had(fit: Callable) -> None:

@@ -207,11 +207,11 @@ def start_next(session: Session, standing: Standing) -> bool:
         # Nothing is started before it: a search would otherwise never have so many devices free at once.
         session.waiting = waiting
         return False
-    # To propose something may take as long as what was left of the budget.
+    # To propose something may take as long as what was left of the budget; something quicker may still fit.
     if not is_in_time(session, waiting):
         session.waiting = waiting
         put_back(session)
-        return False
+        return start_next(session, standing)
     session.waiting = None
     limits = within(waiting.limits, session.clock)
     start(session, standing, waiting.asked, limits, places[: waiting.devices])
@@ -245,7 +245,7 @@ def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
     opening_limits = within(session.opening_limits, session.clock)
     trial_limits = within(session.scenario.limits, session.clock)
 
-    def limits_of(proposal: object) -> Limits:
+    def limits_of(proposal: str | None) -> Limits:
         # What builds on the best so far may use all the time that is left; anything else has the limit of a trial.
         builds_on_best = origin_of(proposal, standing.experiences) in BUILT_ON_BEST
         return opening_limits if builds_on_best else trial_limits
@@ -254,20 +254,20 @@ def next_trial(session: Session, standing: Standing) -> WaitingTrial | None:
     proposal = session.study.waiting_proposal
     if proposal is None and has_to_wait:
         return None
-    asked = ask(session, standing.experiences, limits_of(proposal))
+    # Where what waits is passed over, the sampler is asked in its place: for what fits within the same limits.
+    limits = limits_of(proposal)
+    asked = ask(session, standing.experiences, limits)
     if asked is None:
         return None
-    # Where what waited was passed over, the sampler was asked in its place.
-    limits = limits_of(asked.attributes.get(PROPOSAL))
     explanation = asked.attributes.get(EXPLANATION) or {}
     session.trust = explanation.get("trust", session.trust)
     devices = session.scenario.resources.devices(asked.configuration, limits)
     return WaitingTrial(asked=asked, limits=limits, devices=devices)
 
 
-def origin_of(proposal: object, experiences: Sequence[Experience]) -> object:
+def origin_of(proposal: str | None, experiences: Sequence[Experience]) -> str | None:
     """Return where a proposal comes from; of one that is tried again, where it came from the first time."""
-    by_name: dict[object, str] = {}
+    by_name: dict[str | None, str] = {}
     for experience in experiences:
         by_name[f"{AGAIN} {experience.trial}"] = experience.proposal
     while proposal in by_name:

@@ -151,7 +151,7 @@ class Opening:
         running: Sequence[Configuration],
         obstacle: Obstacle,
     ) -> bool:
-        """Return whether probes run that decide what is trained first: whoever chose before would choose at random.
+        """Return whether probes run that decide what is trained first; whoever chose now would do without them.
 
         Args:
             experiences: Of the run so far.
@@ -256,7 +256,7 @@ class Opening:
         running: Sequence[Configuration],
         lead: Objective,
     ) -> Configuration | None:
-        """Return the training whose neighbours are next: the best so far, else the first of those that run.
+        """Return the training whose neighbours are next: the best so far, else the default while it runs.
 
         Args:
             successes: Trainings that have ended well.
@@ -268,8 +268,11 @@ class Opening:
             best = max(successes, key=lambda experience: lead.standing(experience.outcome.metrics))
             return best.configuration
         # On a second GPU there is nothing better to do than what is near the default, which runs on the first.
-        trainings = [configuration for configuration in running if is_trained(configuration)]
-        return trainings[0] if trainings else None
+        defaults = self.trained_defaults()
+        for configuration in running:
+            if configuration in defaults:
+                return configuration
+        return None
 
     def _is_turn_of_store(self, begun: Sequence[Configuration]) -> bool:
         """Return whether the sampler, which follows a store, is to choose the next trial.

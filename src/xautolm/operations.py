@@ -251,19 +251,36 @@ def shaped(X: object, y: object, options: FitOptions) -> tuple[object, FitOption
         if data is None:
             continue
         targets = None
-        is_list_of_two = isinstance(data, list) and len(data) == 2
-        if is_list_of_two and not isinstance(data[0], Mapping):
-            kinds = [type(part).__name__ for part in data]
-            raise DataError(
-                f"{split}: a list of two is no table.",
-                got=f"a list of {' and '.join(kinds)}",
-                fix="Give a pair of inputs and targets as a tuple, (X, y).",
-            )
+        if isinstance(data, list):
+            _refuse_pair_in_list(data, split, len(roles))
         if isinstance(data, tuple):
             data, targets = _pair(data, split)
         # A split has the columns of the training data, and its shapes are checked in the same way.
         changes[split] = training_data(data, targets, roles, training.columns).data
     return training.data, options.model_copy(update=changes)
+
+
+def _refuse_pair_in_list(data: list[object], split: Split, columns: int) -> None:
+    """Refuse inputs and targets of a split in a list, where they would be two rows.
+
+    Args:
+        data: The split, as it was given.
+        split: Its name.
+        columns: Of a row, as the task has them.
+
+    Raises:
+        DataError: There are two parts that are no rows.
+    """
+    if len(data) != 2 or any(isinstance(part, Mapping) for part in data):
+        return
+    if all(isinstance(part, list | tuple) and len(part) == columns for part in data):
+        return
+    kinds = [type(part).__name__ for part in data]
+    raise DataError(
+        f"{split}: a list of two is no table.",
+        got=f"a list of {' and '.join(kinds)}",
+        fix="Give a pair of inputs and targets as a tuple, (X, y).",
+    )
 
 
 def _pair(data: tuple[object, ...], split: Split) -> tuple[object, object]:

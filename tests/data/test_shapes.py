@@ -325,6 +325,8 @@ def test_validation_and_test_come_as_pairs_too() -> None:
         fitted(TEXTS, LABELS, validation=(more, LABELS[:6], 3))
     with pytest.raises(DataError, match=r"test: a list of two(.|\n)*list and list(.|\n)*tuple"):
         fitted(TEXTS, LABELS, test=[more, LABELS[:6]])
+    with pytest.raises(DataError, match=r"test: a list of two(.|\n)*ndarray and Series"):
+        fitted(TEXTS, LABELS, test=[np.asarray(more), pd.Series(LABELS[:6])])
 
 
 def test_a_note_lists_some_columns_of_a_split_without_labels() -> None:
@@ -340,6 +342,14 @@ def test_quotes_that_are_part_of_every_class_are_told(kinds: tuple[str, str]) ->
     assert f"the quotes around every class are part of its name: {kinds[1]}, {kinds[0]}" in (
         " ".join(dataset.notes)
     )
+
+
+def test_a_label_inside_an_object_is_found() -> None:
+    rows = [
+        {"data": {"text": text, "id": place}, "label": {"label": label, "confidence": 0.9}}
+        for place, (text, label) in enumerate(zip(TEXTS, LABELS, strict=True))
+    ]
+    assert pairs_of(fitted(rows, None)) == PAIRS
 
 
 def test_objects_that_are_labels_stay_whole_whatever_the_text_is_called() -> None:

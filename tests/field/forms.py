@@ -237,6 +237,7 @@ def conversation_cases() -> list[Case]:
     system = [{**row, "system": "Be short.", "history": [["Hello", "Hi"]]} for row in alpaca]
     exchange = [{"role": "user", "content": "Hello"}, {"role": "assistant", "content": "Hi"}]
     history_in_turns = [{**row, "history": exchange} for row in system]
+    counted = [{**row, "history": [["2 and 2?", 4]]} for row in system]
     history_in_text = [{**row, "history": "[['Hello', 'Hi']]"} for row in system]
     odd_history = [*system[:4], {**system[4], "history": ["hi", "yo"]}, *system[5:]]
     spoken_history = [*system[:4], {**system[4], "history": "Hello. Hi."}, *system[5:]]
@@ -268,6 +269,7 @@ def conversation_cases() -> list[Case]:
     unanswered = [*single[:4], {"messages": turns("Anybody?")}, *single[5:]]
     strange = [*single[:4], {"messages": [{"role": "oracle", "content": "a"}]}, *single[5:]]
     joined = f"{name}\n\n{PROBE}"
+    with_number = json.dumps(turns("2 and 2?", "4", joined, system="Be short."), ensure_ascii=False)
     label = ticket(7)[1]
     said = f"It is {label}."
     spoken = json.dumps(turns(PROBE, system="Be short."), ensure_ascii=False)
@@ -288,6 +290,9 @@ def conversation_cases() -> list[Case]:
     ]
     beside_answer = [
         {**row, "target": topic} for row, (_, (_, topic)) in zip(single, TICKETS, strict=True)
+    ]
+    beside_completion = [
+        {"messages": row["messages"], "Completion": row["target"]} for row in beside_answer
     ]
     printed = [{"messages": str(row["messages"])} for row in single]
     return [
@@ -315,6 +320,11 @@ def conversation_cases() -> list[Case]:
              expect=Read(rows=ROWS, probes={"text": (with_history,)}), **generation),
         Case(name="alpaca with a history in csv", make=frame(history_in_text),
              expect=Read(rows=ROWS, probes={"text": (with_history,)}), **generation),
+        Case(name="alpaca with a number in its history", make=lines(counted),
+             expect=Read(rows=ROWS, probes={"text": (with_number,)}), **generation),
+        Case(name="messages beside a completion that is named", make=lines(beside_completion), **generation,
+             options={"columns": {"target": "Completion"}},
+             expect=Read(rows=ROWS, probes={"text": (PROBE,), "target": (label,)}, notes=("is 'Completion'",))),
         Case(name="alpaca with texts for a history", make=lines(odd_history), **generation,
              expect=Refused(value="got 'hi'", place="line 5", cure="pairs of a question and an answer")),
         Case(name="alpaca with a text for a history", make=lines(spoken_history), **generation,

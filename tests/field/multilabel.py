@@ -192,6 +192,15 @@ CASES += [
 ]
 CASES += [
     Case(
+        name=f"labels: class numbers filled up by {gap!r}",
+        make=in_frame([[2, gap, gap], [4, gap, gap], [6, 2, gap]] * (ROWS // 3)),
+        task=TASK,
+        expect=Read(rows=ROWS, classes=("2", "4", "6")),
+    )
+    for gap in (None, float("nan"), "")
+]
+CASES += [
+    Case(
         name="labels: two class numbers in each row",
         make=in_frame([[2, 4], [4, 6], [2, 6]] * (ROWS // 3)),
         task=TASK,

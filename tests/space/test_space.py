@@ -323,6 +323,15 @@ def test_ranges_that_are_none_are_told_by_their_name(
     assert said in str(caught.value)
 
 
+def test_zero_switches_a_rate_off() -> None:
+    decay = Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True)
+    space = Space("toy", (decay,))
+    assert narrowed(space, {"weight_decay": [0, 0.01]}).parameters[0].options == (0.0, 0.01)
+    assert narrowed(space, {"weight_decay": {"low": 0, "log": False}}).parameters[0].low == 0
+    with pytest.raises(SpaceError, match=r"weight_decay: -1\.0 is too small"):
+        narrowed(space, {"weight_decay": -1})
+
+
 def test_counts_among_options_stay_counts() -> None:
     sizes = Space("toy", (Choice(name="batch_size", options=(8, 16), default=8),))
     assert narrowed(sizes, {"batch_size": "32"}).parameters[0].options == (32,)

@@ -73,12 +73,13 @@ def json_lines(question: Question, predictions: Predictions, classes: Classes) -
         answer: dict[str, object] = {}
         for name, cell in row.items():
             answer[str(name)] = _json_value(cell)
-        answer[PREDICTION] = value
+        answer[PREDICTION] = _json_value(value)
         if predictions.probabilities is not None:
             probabilities = predictions.probabilities[number].tolist()
-            answer[PROBABILITIES] = dict(zip(classes, probabilities, strict=True))
+            by_class = dict(zip(classes, probabilities, strict=True))
+            answer[PROBABILITIES] = _json_value(by_class)
         # Letters of any script as they are: JSON is UTF-8, and escapes would be unreadable.
-        yield json.dumps(answer, ensure_ascii=False, allow_nan=False, default=_json_value)
+        yield json.dumps(answer, ensure_ascii=False, allow_nan=False)
 
 
 def check_output(path: Path, source: Path | None) -> None:
@@ -137,7 +138,7 @@ def write_answers(
 
 def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
     """Return the rows with their predictions, and the predicted class's probability where a row has one class."""
-    table = question.rows.apply(_whole_numbers_whole)
+    table = question.rows.apply(_with_none_in_gaps)
     table[PREDICTION] = pd.Series(predictions.values, index=table.index, dtype=object)
     # With several labels a row, targets are a matrix, and no single probability is that of the answer.
     has_one_class = np.ndim(predictions.targets) == 1
@@ -203,7 +204,7 @@ def _write_lines(
     path.write_text("".join(lines), encoding="utf-8")
 
 
-def _whole_numbers_whole(column: pd.Series) -> pd.Series:
+def _with_none_in_gaps(column: pd.Series) -> pd.Series:
     """Return a column of objects with None where nothing is: beside NaN, whole numbers would be written as floats."""
     if column.dtype != object:
         return column

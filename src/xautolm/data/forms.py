@@ -13,6 +13,7 @@ from xautolm.data.columns import Columns, Role, with_usual_name
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
 from xautolm.data.questions import without_impossible_answers
 from xautolm.data.source import NotedTable, Source, with_columns
+from xautolm.data.targets import takes_lists
 
 TARGET = "target"
 """What a text to generate is called; the label of all but generation and question answering is `LABEL`."""
@@ -58,10 +59,12 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
 
     named_label = named.get(target.name)
     table, notes = annotation_columns(table, named_label)
-    # An object there may say yes or no of each label.
+    kept = list(named.values())
+    if takes_lists(target):
+        # An object there says yes or no of each label.
+        kept.append(_guess(table, target))
+    table = _flat(table, text, kept)
     label = named_label or _guess(table, target)
-    table = _flat(table, text, [*named.values(), label])
-    label = label or _guess(table, target)
     # Without such a column there is a message later, which asks for it.
     if label is not None and label in table.columns:
         cells = label_cells(table, label)

@@ -40,21 +40,23 @@ def instruction_columns(
         DataError: A conversation that cannot be learned from, by its row.
     """
     named_text = named.get(text.name)
-    known = _with_known_names(table)
+    named_target = named.get(target.name) if target else None
+    known = _with_known_names(table, named_target)
     columns = set(known.columns)
     # Conversations first: they hold the answers too, whatever columns stand beside them.
     for name in CONVERSATIONS:
         is_meant = named_text is None or named_text.strip().casefold() == name
         if is_meant and name in columns and _holds_turns(known[name]):
             rest = _without_rivals(known, text, target, named)
-            given = named.get(target.name) if target else None
             # A column of answers that the user named, or gave apart, is what is to be learned.
-            has_target = given in rest.columns and given != name
+            has_target = named_target in rest.columns and named_target != name
             learned = target.name if target and not has_target else ""
-            table, notes = _of_conversations(rest, name, named_text or text.name, learned)
+            prompted, notes = _of_conversations(rest, name, named_text or text.name, learned)
             if has_target:
-                notes.append(f"the last answer in {name!r} is left out: the target is {given!r}")
-            return table, notes
+                notes.append(
+                    f"the last answer in {name!r} is left out: the target is {named_target!r}"
+                )
+            return prompted, notes
     if named_text is not None:
         return table, []
     if {PROMPT, COMPLETION} <= columns and _holds_turns(known[PROMPT]):
@@ -67,8 +69,13 @@ def instruction_columns(
     return table, []
 
 
-def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
-    """Return a table whose columns are called as here, where they differ from that in case or are synonyms."""
+def _with_known_names(table: pd.DataFrame, named_target: str | None) -> pd.DataFrame:
+    """Return a table whose columns are called as here, where they differ from that in case or are synonyms.
+
+    Args:
+        table: Any table.
+        named_target: The column of answers that the user named, if any: it is looked for by that name.
+    """
     present = [str(name) for name in table.columns]
     renamed: dict[str, str] = {}
     for name in present:
@@ -78,7 +85,7 @@ def _with_known_names(table: pd.DataFrame) -> pd.DataFrame:
             # Such words mean something else where there is no instruction.
             known_name = SYNONYMS.get(bare_name, bare_name)
         is_free = known_name not in present and known_name not in renamed.values()
-        if known_name in KNOWN and is_free:
+        if known_name in KNOWN and is_free and name != named_target:
             renamed[name] = known_name
     return table.rename(columns=renamed)
 
@@ -179,13 +186,18 @@ def _history(cell: object) -> list[Turn]:
     turns: list[Turn] = []
     for exchange in exchanges:
         pair = items_of(exchange)
-        are_texts = pair is not None and all(isinstance(part, str) for part in pair)
-        if pair is None or not are_texts or len(pair) != 2:
+        is_pair = pair is not None and len(pair) == 2
+        if pair is None or not is_pair or not all(_is_said(part) for part in pair):
             raise ValueError(f"{WANTED_HISTORY}, got {quoted(exchange)}")
         question, answer = map(str, pair)
         turns.append(Turn(Speaker.USER, question))
         turns.append(Turn(Speaker.ASSISTANT, answer))
     return turns
+
+
+def _is_said(part: object) -> bool:
+    """Return whether something is what a speaker may have said: a text, or a number for an answer."""
+    return isinstance(part, str | int | float) and not is_missing(part)
 
 
 def _cell(row: Mapping[str, object], name: str) -> str:

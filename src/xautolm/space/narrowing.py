@@ -99,9 +99,10 @@ class _Narrowing:
 
         All options where none is named that is here: the problem is noted, and the search for others goes on.
         """
-        names = [name for name in _as_list(change) if isinstance(name, Scalar)]
-        if len(names) < len(_as_list(change)):
+        names = _as_list(change)
+        if not all(isinstance(name, Scalar) for name in names):
             self.problems.append(f"{branch.name}: give a list of names")
+            return branch.options
         if branch.closed:
             for name in names:
                 if name not in branch.branches:
@@ -257,10 +258,12 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     new = old | dict(change)
     if not isinstance(new["log"], bool):
         raise ValueError(f"log is true or false, not {new['log']!r}")
-    low, high, default = (_finite(new[key]) for key in ("low", "high", "default"))
+    low = _finite(new["low"])
+    high = _finite(new["high"])
+    default = _finite(new["default"])
     is_log = new["log"]
+    _check_not_below(parameter.low, low)
     # A user who moves the range need not move the default too: it goes to the nearest end.
-    _check_sign(parameter.low, low)
     if isinstance(parameter, Int):
         whole_range = replace(parameter, low=as_int(low), high=as_int(high), log=is_log)
         whole_default = whole_range.clip(as_int(default))
@@ -299,31 +302,36 @@ def _as_value_of(parameter: Parameter, value: object) -> Scalar:
     """
     if isinstance(parameter, Float):
         number = _finite(value)
-        _check_sign(parameter.low, number)
+        _check_not_below(parameter.low, number)
         return number
     if isinstance(parameter, Int):
         count = as_int(value)
-        _check_sign(parameter.low, count)
+        _check_not_below(parameter.low, count)
         return count
     # Options that are counts, such as batch sizes, are used as counts.
     options = parameter.options if isinstance(parameter, Choice) else ()
     counts = [each for each in options if isinstance(each, int) and not isinstance(each, bool)]
     if counts and len(counts) == len(options):
         count = as_int(value)
-        _check_sign(min(counts), count)
+        _check_not_below(min(counts), count)
         return count
     if not isinstance(value, Scalar):
         raise ValueError(f"{value!r} is not a plain value")
     return value
 
 
-def _check_sign(lowest: float, number: float) -> None:
-    """Refuse a number on the other side of zero than all that a parameter usually is.
+def _check_not_below(lowest: float, number: float) -> None:
+    """Refuse a negative number where none is usual, and a count of nothing where there is always something.
+
+    Args:
+        lowest: The least that the parameter usually is, a whole number of a count.
+        number: The user's. A rate or a share may be zero, which switches something off.
 
     Raises:
-        ValueError: It is.
+        ValueError: It is so small.
     """
-    if number < 0 <= lowest or number == 0 < lowest:
+    is_count_of_nothing = isinstance(number, int) and number == 0 < lowest
+    if number < 0 <= lowest or is_count_of_nothing:
         raise ValueError(f"{number} is too small: usual values begin at {lowest}")
 
 

@@ -327,14 +327,16 @@ def _are_vectors_of_numbers(cells: Sequence[object]) -> bool:
     (width, count), *_ = Counter(map(len, vectors)).most_common(1)
     if width == 1 or count < USUAL_WIDTH_SHARE * len(vectors):
         return False
-    items = [item for vector in vectors for item in vector if not is_missing(item)]
+    # Lists of different lengths that stand in one array are filled up by what says nothing.
+    said = [[item for item in vector if not is_empty(item)] for vector in vectors]
+    items = [item for vector in said for item in vector]
     numbers = [_number(item) for item in items]
     if None in numbers:
         return False
     says_yes_or_no = {-1, 0, 1}.issuperset(numbers)
     # In a text, what looks like a fraction may be the name of a version.
     has_fraction = any(isinstance(item, float) and not item.is_integer() for item in items)
-    repeating = [vector for vector in vectors if len(set(map(str, vector))) < len(vector)]
+    repeating = [vector for vector in said if len(set(map(str, vector))) < len(vector)]
     return says_yes_or_no or has_fraction or len(repeating) >= len(vectors) / 2
 
 
