@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data.demo import support_tickets
+from xautolm.finetuning.export import save_model
 from xautolm.finetuning.linear_head import HEAD_FORMS, close_head, dense_layers, open_head
+from xautolm.finetuning.predictor import Predictor
+from xautolm.records import Answering
 from xautolm.zoo import FAMILIES as KNOWN
 from xautolm.zoo import family_of
 from xautolm.zoo.base import Head
@@ -82,6 +87,36 @@ def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: s
         closed = plain(**batch).logits
     assert float(opened.std()) > 0.1
     assert torch.allclose(closed, opened, atol=1e-3 * float(opened.abs().max()))
+
+
+@pytest.mark.parametrize("family", ["bert", "roberta", "distilbert", "electra", "deberta-v2"])
+def test_a_closed_head_is_as_exact_in_bfloat16_as_the_opened_one(
+    tmp_path: Path, family: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.finetuning.predictor.computes_in_bf16", lambda: True)
+    card = tiny_model(family, tmp_path / "body", TEXTS)
+    tokenizer = AutoTokenizer.from_pretrained(card.path)
+    model = AutoModelForSequenceClassification.from_pretrained(card.path, num_labels=CLASSES).eval()
+    batch = tokenizer(TEXTS[:16], padding=True, truncation=True, max_length=64, return_tensors="pt")
+    if family != "bert":
+        batch.pop("token_type_ids", None)
+    head = open_head(model)
+    assert head is not None
+    with torch.no_grad():
+        head.linear.weight.normal_(0, 1)
+        head.linear.bias.normal_(0, 1)
+        exact = model(**batch).logits
+        with torch.autocast("cpu", torch.bfloat16):
+            opened = model(**batch).logits.float()
+    # As large as features may be; the constant of a ReLU or a GELU is twice that.
+    close_head(model, 8.0)
+    settings = Answering(
+        task="text-classification", form="classify", max_length=64, labels=tuple("abcde")
+    )
+    save_model(model, tokenizer, settings, tmp_path / "plain")
+    answers = Predictor(tmp_path / "plain", "cpu").answers(pd.DataFrame({"text": TEXTS[:16]}))
+    usual_error = float((opened - exact).abs().max())
+    assert 0 < float(np.abs(answers - exact.numpy()).max()) <= 1.5 * usual_error
 
 
 def test_which_families_keep_their_dense_layer_is_known() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import numpy as np
 import torch
+from torch import nn
 
 from xautolm.records import BF16_CAPABILITY
 from xautolm.vocabulary import DeviceKind
@@ -25,6 +28,34 @@ def arithmetic(device: str, *, is_bf16: bool) -> AbstractContextManager[object]:
     if not is_bf16 or kind not in WITH_AUTOCAST:
         return nullcontext()
     return torch.autocast(kind, dtype=torch.bfloat16)
+
+
+@contextmanager
+def heads_in_float32(model: nn.Module) -> Iterator[None]:
+    """Let what stands behind a model's body compute in float32 inside the context, also under autocast.
+
+    Heads that were closed around a ReLU or a GELU add a constant that is larger than any feature, and take it off
+    again: bfloat16 has no digits left for the feature beside it. Heads cost next to nothing.
+
+    Args:
+        model: Of transformers; others are left as they are.
+    """
+    body = getattr(model, "base_model", None)
+    heads = [] if body is None else [module for module in model.children() if module is not body]
+    for head in heads:
+        head.forward = partial(_in_float32, head.forward)
+    try:
+        yield
+    finally:
+        for head in heads:
+            # The class's own forward is back.
+            head.__dict__.pop("forward", None)
+
+
+def _in_float32(forward: Callable[..., object], hidden: torch.Tensor, **others: object) -> object:
+    """Call a head with a body's numbers in float32."""
+    with torch.autocast(hidden.device.type, enabled=False):
+        return forward(hidden.float(), **others)
 
 
 def set_up_gpu(device: str) -> None:

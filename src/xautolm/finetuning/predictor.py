@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import pandas as pd
@@ -11,7 +12,12 @@ from transformers.utils import logging
 
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
-from xautolm.finetuning.precision import arithmetic, gpu_computes_in_bf16, set_up_gpu
+from xautolm.finetuning.precision import (
+    arithmetic,
+    gpu_computes_in_bf16,
+    heads_in_float32,
+    set_up_gpu,
+)
 from xautolm.finetuning.pretrained import (
     generative_architecture,
     read_config,
@@ -80,7 +86,11 @@ class Predictor:
         Args:
             table: The task's inputs, by their names.
         """
-        with arithmetic(self.device, is_bf16=self._computes_in_bf16()):
+        is_bf16 = self._computes_in_bf16()
+        exact_heads: AbstractContextManager[None] = nullcontext()
+        if is_bf16 and self.form.answers_by_logits:
+            exact_heads = heads_in_float32(self.model)
+        with arithmetic(self.device, is_bf16=is_bf16), exact_heads:
             return self.form.answers(self.model, self.tokenizer, table, self.task, self.settings)
 
 
