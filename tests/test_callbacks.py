@@ -97,10 +97,10 @@ def test_a_trial_is_started_evaluated_and_finished(fit: Callable, tmp_path: Path
 
 def test_an_evaluation_is_told_while_its_trial_runs(fit: Callable) -> None:
     diary = Diary()
-    fit([diary], SteppingExecutor(curve), trials=2, parallel=2)
-    # Two trials side by side: neither waits for the end of the other.
+    fit([diary], SteppingExecutor(curve), trials=3, parallel=2)
+    # Two trials side by side, once the probe has ended: neither waits for the end of the other.
     kinds = [(type(event).__name__, event.trial) for event in diary.events]
-    assert kinds.index(("TrialEvaluated", 1)) < kinds.index(("TrialFinished", 0))
+    assert kinds.index(("TrialEvaluated", 2)) < kinds.index(("TrialFinished", 1))
 
 
 def test_a_success_without_progress_is_evaluated_by_its_outcome(fit: Callable) -> None:

@@ -14,6 +14,7 @@ from xautolm import AutoLM
 from xautolm.budget import Clock
 from xautolm.errors import NoModelError, UsageError
 from xautolm.limits import limits_of_divided, most_devices
+from xautolm.opening import Opening
 from xautolm.options import FitOptions
 from xautolm.records import (
     Configuration,
@@ -219,6 +220,13 @@ def leave_after_first_trial(monkeypatch: pytest.MonkeyPatch, seconds: float) -> 
     monkeypatch.setattr(FakeExecutor, "finished", finished)
 
 
+@pytest.fixture
+def asks_beside_probes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a training be proposed while the probe runs, as later ones are while any trial runs."""
+    monkeypatch.setattr(Opening, "awaits_probes", lambda *_: False)
+
+
+@pytest.mark.usefixtures("asks_beside_probes")
 def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
     tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -233,6 +241,7 @@ def test_what_waits_for_gpus_when_the_time_is_over_is_never_started(
     assert states.count(optuna.trial.TrialState.COMPLETE) == 1
 
 
+@pytest.mark.usefixtures("asks_beside_probes")
 @pytest.mark.parametrize("end", [KeyboardInterrupt, RuntimeError])
 def test_a_search_that_goes_on_begins_with_what_waited_for_gpus(
     tmp_path: Path,
@@ -264,6 +273,7 @@ def test_a_search_that_goes_on_begins_with_what_waited_for_gpus(
     assert first_training.configuration.method == method
 
 
+@pytest.mark.usefixtures("asks_beside_probes")
 def test_what_waited_so_long_that_no_result_is_possible_is_not_started(
     tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
