@@ -340,7 +340,7 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
     What has earned a training on more of the rows comes before anything new.
 
     Returns:
-        Whether nothing that is not known to be good is to be started yet, for what runs now decides what comes next.
+        Whether the sampler has to wait: what runs now decides what comes next.
     """
     scenario, opening = session.scenario, session.opening
     experiences = standing.experiences
