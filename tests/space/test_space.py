@@ -305,8 +305,11 @@ def test_all_wrong_ranges_are_told_at_once(space: Space) -> None:
     ("changes", "said"),
     [
         ({"layers": {"low": 0.5}}, "layers: 0.5 is not a whole number"),
+        ({"layers": {"low": 0}}, "layers: 0 is too small"),
+        ({"layers": True}, "layers: True is not a number"),
+        ({"rate": [True]}, "rate: True is not a number"),
         ({"layers": {"high": math.inf}}, "layers: inf is not a finite number"),
-        ({"layers": ["many"]}, "layers: 'many' is not a whole number"),
+        ({"layers": ["many"]}, "layers: 'many' is not a number"),
         ({"layers": [-4]}, "layers: -4 is too small"),
         ({"rate": math.nan}, "rate: nan is not a finite number"),
         ({"rate": {"high": math.inf}}, "rate: inf is not a finite number"),

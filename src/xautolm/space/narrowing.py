@@ -262,12 +262,14 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     high = _finite(new["high"])
     default = _finite(new["default"])
     is_log = new["log"]
-    _check_not_below(parameter.low, low)
     # A user who moves the range need not move the default too: it goes to the nearest end.
     if isinstance(parameter, Int):
-        whole_range = replace(parameter, low=as_int(low), high=as_int(high), log=is_log)
+        whole_low = as_int(low)
+        _check_not_below(parameter.low, whole_low)
+        whole_range = replace(parameter, low=whole_low, high=as_int(high), log=is_log)
         whole_default = whole_range.clip(as_int(default))
         return replace(whole_range, default=whole_default)
+    _check_not_below(parameter.low, low)
     real_range = replace(parameter, low=low, high=high, log=is_log)
     real_default = real_range.clip(default)
     return replace(real_range, default=real_default)
@@ -305,14 +307,14 @@ def _as_value_of(parameter: Parameter, value: object) -> Scalar:
         _check_not_below(parameter.low, number)
         return number
     if isinstance(parameter, Int):
-        count = as_int(value)
+        count = as_int(_finite(value))
         _check_not_below(parameter.low, count)
         return count
     # Options that are counts, such as batch sizes, are used as counts.
     options = parameter.options if isinstance(parameter, Choice) else ()
     counts = [each for each in options if isinstance(each, int) and not isinstance(each, bool)]
     if counts and len(counts) == len(options):
-        count = as_int(value)
+        count = as_int(_finite(value))
         _check_not_below(min(counts), count)
         return count
     if not isinstance(value, Scalar):
@@ -342,6 +344,9 @@ def _finite(value: object) -> float:
         TypeError: It is none.
         ValueError: The same, or it is infinite or NaN.
     """
+    if isinstance(value, bool):
+        # To Python, True is the number 1.
+        raise TypeError(f"{value!r} is not a number")
     number = as_float(value)
     if not math.isfinite(number):
         raise ValueError(f"{value!r} is not a finite number")
