@@ -172,23 +172,11 @@ CASES += [
         make=make,
         task=TASK,
         expect=Refused(
-            value="0/1 vectors without names", place="column 'label'", cure="--label name,name"
+            value=f"{kind} without names", place="column 'label'", cure="--label name,name"
         ),
     )
-    for name, make in VECTORS.items()
-]
-CASES += [
-    Case(
-        name=f"labels: {name}",
-        make=make,
-        task=TASK,
-        expect=Refused(
-            value="vectors of numbers without names",
-            place="column 'label'",
-            cure="--label name,name",
-        ),
-    )
-    for name, make in NUMBERS.items()
+    for kind, makes in (("0/1 vectors", VECTORS), ("vectors of numbers", NUMBERS))
+    for name, make in makes.items()
 ]
 CASES += [
     Case(

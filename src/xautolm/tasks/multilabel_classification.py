@@ -312,32 +312,42 @@ def _are_vectors_of_numbers(cells: Sequence[object]) -> bool:
 
     A list of a row's labels has none twice, and no fraction.
     """
-    vectors: list[list[object]] = []
-    for cell in cells:
-        if isinstance(structure(cell), Mapping):
-            return False
-        try:
-            items = _label_items(cell)
-        except ValueError:
-            return False
-        if items:
-            vectors.append(items)
-    if not vectors:
-        return False
-    (width, count), *_ = Counter(map(len, vectors)).most_common(1)
-    if width == 1 or count < USUAL_WIDTH_SHARE * len(vectors):
+    lists = _lists_in(cells)
+    if not lists or not _have_one_width(lists):
         return False
     # Lists of different lengths that stand in one array are filled up by what says nothing.
-    said = [[item for item in vector if not is_empty(item)] for vector in vectors]
-    items = [item for vector in said for item in vector]
-    numbers = [_number(item) for item in items]
+    filled = [[item for item in items if not is_empty(item)] for items in lists]
+    values = [item for items in filled for item in items]
+    numbers = [_number(value) for value in values]
     if None in numbers:
         return False
     says_yes_or_no = {-1, 0, 1}.issuperset(numbers)
     # In a text, what looks like a fraction may be the name of a version.
-    has_fraction = any(isinstance(item, float) and not item.is_integer() for item in items)
-    repeating = [vector for vector in said if len(set(map(str, vector))) < len(vector)]
-    return says_yes_or_no or has_fraction or len(repeating) >= len(vectors) / 2
+    has_fraction = any(isinstance(value, float) and not value.is_integer() for value in values)
+    repeating = [items for items in filled if len(set(map(str, items))) < len(items)]
+    return says_yes_or_no or has_fraction or len(repeating) >= len(lists) / 2
+
+
+def _lists_in(cells: Sequence[object]) -> list[list[object]]:
+    """Return the items of each cell that has any; nothing at all where a cell is a mapping, or cannot be read."""
+    lists: list[list[object]] = []
+    for cell in cells:
+        if isinstance(structure(cell), Mapping):
+            return []
+        try:
+            items = _label_items(cell)
+        except ValueError:
+            return []
+        if items:
+            lists.append(items)
+    return lists
+
+
+def _have_one_width(lists: Sequence[Sequence[object]]) -> bool:
+    """Return whether nearly all lists have the same length, of more than one item."""
+    widths = Counter(map(len, lists))
+    ((width, count),) = widths.most_common(1)
+    return width > 1 and count >= USUAL_WIDTH_SHARE * len(lists)
 
 
 def _number(item: object) -> float | None:
