@@ -73,6 +73,8 @@ class RunFacts:
     """Of all trials together."""
     weak_seconds: float
     """Of trials that failed, or stayed below 60 % of the run's best."""
+    failed_trials: int | None = None
+    """None in measurements from before they were counted."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

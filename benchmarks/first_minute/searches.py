@@ -24,6 +24,8 @@ WEAK_SHARE = 0.6
 """A trial below this share of its run's best score was not worth its time."""
 CUT = "truncated"
 """What `result.json` calls a trial that was stopped in the middle of its schedule."""
+FAILED = "failed"
+"""What it calls a trial without a result."""
 GRACE_SECONDS = 180.0
 """A search that is not over so long after its budget is ended."""
 
@@ -268,6 +270,7 @@ def facts_of(run: Path, started_at: float, seconds: float, warm: float | None) -
         cut_trials=sum(result["status"] == CUT for result in results),
         trial_seconds=round(sum(result["wall_time"] for result in results), 2),
         weak_seconds=round(weak_seconds, 2),
+        failed_trials=sum(result["status"] == FAILED for result in results),
     )
 
 

@@ -7,6 +7,7 @@ import time
 from pathlib import Path
 
 from xautolm.data.stored import split_path
+from xautolm.opening import is_trained
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import to_plain, write_json
@@ -19,7 +20,7 @@ from xautolm.vocabulary import Split
 SECONDS = 0.3
 """That a trial of a search takes."""
 HOLD = "hold"
-"""File in the cache that lets trials wait as long as it is there: until a machine is lost in the middle of them."""
+"""File in the cache that lets trainings wait as long as it is there: until a machine is lost in the middle of them."""
 
 
 def search(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -27,7 +28,8 @@ def search(spec: TrialSpec, folder: Path) -> TrialOutcome:
     assert split_path(Path(spec.data), Split.TRAIN).is_file()
     (folder / "partial").write_text(str(os.getpid()))
     (folder / "partial").replace(folder / "pid")
-    while (cache_folder() / HOLD).exists():
+    # A search waits for its first probes before it starts anything beside them, so they are not held.
+    while is_trained(spec.configuration) and (cache_folder() / HOLD).exists():
         time.sleep(0.05)
     # Better from trial to trial, so that each is on the front when it ends, and takes the earlier ones' place there.
     score = 0.5 + spec.number / 1_000
