@@ -1,12 +1,14 @@
 """The contest: searches replayed on the table of real trials, one family of tasks left out of the past at a time.
 
     python -m benchmarks.ftbench.contest TABLE.parquet --out RESULTS.jsonl [--seeds 20] [--methods "xautolm;random"]
-        [--tasks liar,...] [--jobs 2] [--peers FOLDER]
+        [--tasks liar,...] [--jobs 2] [--peers FOLDER] [--surrogates]
 
 Each search has a quarter of the seconds that all trials of its task took, by a clock that is moved on by the wall time
 of each trial that is looked up. Results are appended, one line for each search; what is there already is not played
 again. Slow peers play with three seeds at most. Tasks with hardly a success are experience for the others only.
 `--peers` is the folder in which `make bench-peers` has installed those that need environments of their own.
+`--surrogates` tells a search of the very configuration that it asks for, as models of the table foresee it, instead of
+the nearest trial of the table.
 """
 
 from __future__ import annotations
@@ -18,6 +20,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from enum import StrEnum
 from functools import cache, partial
 from pathlib import Path
 from typing import Protocol
@@ -38,6 +41,7 @@ from benchmarks.ftbench.strategies import (
     memory_of,
     peer,
 )
+from benchmarks.ftbench.surrogate import Foretelling, Surrogate, modelled, surrogates_of
 from xautolm.metalearning import PRESETS
 from xautolm.records import Experience, Values, digest_of
 from xautolm.warm_start import DEFAULT
@@ -77,6 +81,26 @@ class Player(Protocol):
 
     def close(self) -> None:
         """Free what it holds."""
+
+
+class World(Protocol):
+    """What answers a search."""
+
+    def look(self, values: Values) -> Experience:
+        """Return what comes of a configuration."""
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Return whether there is nothing more to tell."""
+
+
+class Kind(StrEnum):
+    """Where answers come from."""
+
+    TABLE = "table"
+    """The trials that really ran: the nearest that was not looked up yet."""
+    SURROGATES = "surrogates"
+    """Models of these trials, for the very configuration."""
 
 
 Begin = Callable[[ReplayTask, Sequence[ReplayTask], int], Player]
@@ -171,13 +195,17 @@ def main() -> None:
     parser.add_argument("--tasks", default="")
     parser.add_argument("--jobs", type=int, default=1)
     parser.add_argument("--peers", type=Path, help="environments of peers")
+    parser.add_argument("--surrogates", action="store_true", help="ask models of the table")
     options = parser.parse_args()
+    kind = Kind.SURROGATES if options.surrogates else Kind.TABLE
     tasks = tasks_of(options.table)
-    playable = sorted(comparable(tasks))
+    playable = sorted(playable_of(tasks, kind))
     names = chosen(parser, "--tasks", options.tasks, ",", playable)
     methods = list(methods_with(options.peers))
     wanted = chosen(parser, "--methods", options.methods, ";", methods)
-    done = {(row["task"], row["method"], row["seed"]) for row in read_results(options.out, tasks)}
+    done = {
+        (row["task"], row["method"], row["seed"]) for row in read_results(options.out, tasks, kind)
+    }
     orders = [
         (name, method, seed)
         for seed in range(options.seeds)
@@ -186,7 +214,7 @@ def main() -> None:
         if method not in SLOW or seed < SEEDS_OF_SLOW
         if (name, method, seed) not in done
     ]
-    play_order = partial(play_on, options.table, options.peers)
+    play_order = partial(play_on, options.table, options.peers, kind)
     with options.out.open("a") as file, ProcessPoolExecutor(options.jobs) as pool:
         for row in pool.map(play_order, orders):
             file.write(json.dumps(row) + "\n")
@@ -214,20 +242,31 @@ def methods_with(peers: Path | None) -> Mapping[str, Begin]:
     return {**METHODS, **foreign}
 
 
-def read_results(file: Path, tasks: Mapping[str, ReplayTask]) -> list[dict[str, object]]:
+def playable_of(tasks: Mapping[str, ReplayTask], kind: Kind) -> Mapping[str, ReplayTask]:
+    """Return the tasks on which searches can be compared."""
+    suitable = comparable(tasks)
+    if kind is Kind.SURROGATES:
+        return {task.name: task for task in modelled(suitable)}
+    return suitable
+
+
+def read_results(
+    file: Path, tasks: Mapping[str, ReplayTask], kind: Kind = Kind.TABLE
+) -> list[dict[str, object]]:
     """Return the searches that were played.
 
     Raises:
-        SystemExit: They were played on another table: the table has grown since, or is another one.
+        SystemExit: They were played on another table, which has grown since or is another one, or on models of it.
     """
     if not file.exists():
         return []
     results = [json.loads(line) for line in file.read_text().splitlines()]
     table = digest_of_table(tasks)
-    if any(result["table"] != table for result in results):
-        raise SystemExit(
-            f"{file} has searches on another table than this one: name another file, or delete it."
-        )
+    for result in results:
+        if result["table"] != table or result.get("answers", Kind.TABLE) != kind:
+            raise SystemExit(
+                f"{file} has searches on another table than this one: name another file, or delete it."
+            )
     return results
 
 
@@ -256,34 +295,62 @@ def tasks_of(table: Path) -> Mapping[str, ReplayTask]:
     return read_tasks(table)
 
 
-def play_on(table: Path, peers: Path | None, order: tuple[str, str, int]) -> dict[str, object]:
-    """Play one search on a table, as `play` does."""
-    return play(tasks_of(table), peers, order)
+@cache
+def surrogates_on(table: Path) -> Mapping[str, Surrogate]:
+    """Return the surrogates of a table's tasks; each process fits them once."""
+    return surrogates_of(tasks_of(table))
+
+
+def play_on(
+    table: Path, peers: Path | None, kind: Kind, order: tuple[str, str, int]
+) -> dict[str, object]:
+    """Play one search on a table, or on models of it, as `play` does."""
+    tasks = tasks_of(table)
+    name, _, seed = order
+    world = None
+    if kind is Kind.SURROGATES:
+        world = Foretelling(surrogates_on(table)[name], seed)
+    return {**play(tasks, peers, order, world), "answers": kind.value}
 
 
 def play(
-    tasks: Mapping[str, ReplayTask], peers: Path | None, order: tuple[str, str, int]
+    tasks: Mapping[str, ReplayTask],
+    peers: Path | None,
+    order: tuple[str, str, int],
+    world: World | None = None,
 ) -> dict[str, object]:
-    """Play one search, and return what it looked up: clock, quality, seconds, failure, trust."""
+    """Play one search, and return what it was told: clock, quality, seconds, failure, trust.
+
+    Args:
+        tasks: All of the table.
+        peers: The folder of the environments of peers.
+        order: Task, method and seed.
+        world: What answers; by default the table.
+    """
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     warnings.simplefilter("ignore")
     name, method, seed = order
     task = tasks[name]
-    world = LookUp(task, seed)
+    if world is None:
+        world = LookUp(task, seed)
     budget = SHARE_OF_TABLE * sum(trial.outcome.wall_time for trial in task.experiences)
     clock = 0.0
     looks: list[list[object]] = []
     began = time.process_time()
+    seconds_of_world = 0.0
     player = methods_with(peers)[method](task, past_of(tasks, task), seed)
     while clock < budget and not world.is_exhausted:
         asked = player.ask()
         trust = player.trust
+        looked = time.process_time()
         experience = world.look(asked)
+        seconds_of_world += time.process_time() - looked
         player.hear(experience)
         clock += experience.outcome.wall_time
         looks.append([*look(task, experience, clock), trust])
     player.close()
-    milliseconds = 1000 * (time.process_time() - began) / len(looks)
+    seconds = time.process_time() - began - seconds_of_world
+    milliseconds = 1000 * seconds / len(looks)
     return {
         "table": digest_of_table(tasks),
         "task": name,

@@ -25,23 +25,28 @@ CERTAIN = 0.05
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Scale:
-    """The table's trials of a task, by which qualities and times become numbers from 0 to 1."""
+    """What trials of a task give, by which qualities and times become numbers from 0 to 1."""
 
     lowest: np.ndarray
     """Worst quality, and minus the logarithm of the longest seconds, shape (2,)."""
     spread: np.ndarray
     """Distance to the best of both, shape (2,)."""
     volume: float
-    """Hypervolume of the whole table in these numbers."""
+    """Hypervolume of all these trials in these numbers."""
 
     @classmethod
     def of(cls, task: ReplayTask) -> Scale:
         """Measure the successes of a task."""
-        points = []
+        results = []
         for experience in task.successes:
             seconds = experience.outcome.evaluation_time or experience.outcome.wall_time
-            points.append([task.quality(experience), -math.log(seconds)])
-        values = np.asarray(points)
+            results.append([task.quality(experience), seconds])
+        return cls.of_results(np.asarray(results))
+
+    @classmethod
+    def of_results(cls, results: np.ndarray) -> Scale:
+        """Measure qualities and seconds, shape (trials, 2)."""
+        values = np.stack([results[:, 0], -np.log(results[:, 1])], axis=1)
         lowest = values.min(axis=0)
         spread = np.maximum(values.max(axis=0) - lowest, 1e-9)
         volume = hypervolume((values - lowest) / spread, np.zeros(2))
@@ -67,17 +72,19 @@ def comparable(tasks: Mapping[str, ReplayTask]) -> dict[str, ReplayTask]:
     return suitable
 
 
-def measured(
-    results: Sequence[Mapping[str, object]], tasks: Mapping[str, ReplayTask]
-) -> pd.DataFrame:
+def scales_of(tasks: Mapping[str, ReplayTask]) -> dict[str, Scale]:
+    """Return the scale of each task's trials by its name."""
+    return {name: Scale.of(task) for name, task in tasks.items()}
+
+
+def measured(results: Sequence[Mapping[str, object]], scales: Mapping[str, Scale]) -> pd.DataFrame:
     """Return one row of measures for each search.
 
-    Columns: `task`, `method`, `seed`; `volume_25`, `best_25` and so on, shares of the table's hypervolume and of its
+    Columns: `task`, `method`, `seed`; `volume_25`, `best_25` and so on, shares of the scale's hypervolume and of its
     range of qualities after shares of the budget; `to_95`, `to_99`, the share of the budget after which that much of
     the best quality was reached, infinite if never; `seconds`, the mean evaluation time of what was proposed; `failed`,
     the share that failed; `above`, the share above the front of the cold paper search (`pge`) of the same seed; `ms`.
     """
-    scales = {name: Scale.of(task) for name, task in tasks.items()}
     fronts = {
         (row["task"], row["seed"]): scales[str(row["task"])].points(row["looks"])
         for row in results

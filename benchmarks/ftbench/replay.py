@@ -139,14 +139,22 @@ class LookUp:
 
     def look(self, values: Values) -> Experience:
         """Return the nearest trial that was not looked up yet."""
+        position = self._nearest(values)
+        self.taken.append(position)
+        return self._in_this_order(self.task.experiences[position])
+
+    def nearest(self, values: Values) -> Experience:
+        """Return the same without looking it up."""
+        return self.task.experiences[self._nearest(values)]
+
+    def _nearest(self, values: Values) -> int:
+        """Return the position of the nearest trial that was not looked up yet."""
         row = self.encoder.rows([values])[0] * self.scale
         distances = np.abs(self.rows - row).sum(axis=1)
         rng = np.random.default_rng([self.seed, len(self.taken)])
         distances = distances + TIES * rng.random(len(distances))
         distances[self.taken] = np.inf
-        position = int(distances.argmin())
-        self.taken.append(position)
-        return self._in_this_order(self.task.experiences[position])
+        return int(distances.argmin())
 
     def _in_this_order(self, experience: Experience) -> Experience:
         """Return a trial with the wall time that it has in this search.

@@ -30,6 +30,7 @@ from benchmarks.ftbench.measures import (
     lost_tasks,
     measured,
     ranks,
+    scales_of,
     seeds_to_lose,
     speedups,
 )
@@ -272,7 +273,7 @@ def test_measures_by_hand() -> None:
         [40.0, 0.45, np.e**0.5, "", None],
         [80.0, 0.9, 1.0, "", None],
     ]
-    rows = measured([result_of("xautolm", looks), result_of("pge", looks[:2])], tasks)
+    rows = measured([result_of("xautolm", looks), result_of("pge", looks[:2])], scales_of(tasks))
     ours = rows[rows["method"] == "xautolm"].iloc[0]
     assert (ours["volume_25"], ours["volume_50"], ours["volume_100"]) == pytest.approx((0, 0.25, 1))
     assert (ours["best_50"], ours["best_100"]) == pytest.approx((0.5, 1))
@@ -365,7 +366,7 @@ def test_tasks_without_a_front_to_compare_are_past_only() -> None:
 def test_the_page_says_which_tasks_were_not_played() -> None:
     results = [play(TASKS, None, (name, "random", 0)) for name in TASKS]
     tasks = {**TASKS, "hopeless": replace(TASKS["a"], experiences=[])}
-    text = introduction(tasks, TASKS, measured(results, TASKS))
+    text = introduction(tasks, TASKS, measured(results, scales_of(TASKS)))
     assert "too few successes to compare searches: hopeless." in text
     assert "A task has 30 trials" in text
 
