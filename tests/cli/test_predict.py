@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
 import shlex
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -153,6 +155,34 @@ def test_files_of_lines_in_and_out(
 
 
 @pytest.mark.parametrize(
+    "content",
+    [
+        "__label__apple a pear\n__label__pear one, or two\n",
+        "a pear\t__label__apple\none, or two\t__label__pear\n",
+        "text\tlabel\na pear\tapple\none, or two\tpear\n",
+        "label;Text\napple;a pear\npear;one, or two\n",
+        "id\treview\n1\ta pear\n2\tone, or two\n",
+        "a pear\none, or two\n",
+        # The first line of prose may have such a word, too.
+        "text, please\na pear\none, or two\nplum\n",
+    ],
+)
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_text_file_is_a_table_where_it_is_one_for_fit(
+    run: Path, tmp_path: Path, content: str, pack: Callable[[bytes], bytes]
+) -> None:
+    source = tmp_path / ("new.txt" if pack is bytes else "new.txt.gz")
+    source.write_bytes(pack(content.encode()))
+    said(run, "-i", source, "-o", tmp_path / "out.jsonl")
+    rows = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    asked = [row.get("text", row.get("Text", row.get("review"))) for row in rows]
+    if content.startswith("text, please"):
+        assert asked == content.splitlines()
+    else:
+        assert asked == ["a pear", "one, or two"]
+
+
+@pytest.mark.parametrize(
     ("content", "texts"),
     [
         ('text\na pear\n""\n\nplum\n', ["a pear", "", "", "plum"]),
@@ -253,6 +283,7 @@ def test_texts_with_dots_and_slashes_are_texts(run: Path, text: str) -> None:
         (["--input", "answered.csv", "--output", "out.csv"], ["'prediction' already"]),
         (["--input", "holes.jsonl"], ["line 2", "'text'", "got nothing"]),
         (["--input", "numbers.jsonl"], ["line 1", "int 3"]),
+        (["--input", "headless.csv"], ["column's name must be", "--column 'is it a pear'"]),
         (["a text", "--context", "good.csv"], ["has no context"]),
     ],
 )
@@ -263,6 +294,7 @@ def test_what_cannot_be_asked_is_refused_before_the_model_is_loaded(
     Path("answered.csv").write_text("text,prediction\na,b\n")
     Path("holes.jsonl").write_text('{"text": "a"}\n{"text": null}\n')
     Path("numbers.jsonl").write_text('{"text": 3}\n')
+    write(Path("headless.csv"), ["a plum"]).write_text("is it a pear\na plum\n")
     message = refusal(run, *arguments)
     assert not [part for part in parts if part not in message], message
     assert fake_predictor.loads == 0
@@ -298,7 +330,9 @@ def test_pairs_from_arguments_lines_and_files(
     said(run, lines="a pear\tone\n\n")
     said(run, "--input", tmp_path / "pairs.txt")
     said(run, "--input", tmp_path / "pairs.csv")
-    assert [table.to_dict("list") for table in fake_predictor.tables] == [frame.to_dict("list")] * 5
+    (tmp_path / "table.txt").write_text("text\tlabel\ttext_pair\na pear\t1\tone\n\t0\t\n")
+    said(run, "--input", tmp_path / "table.txt")
+    assert [table.to_dict("list") for table in fake_predictor.tables] == [frame.to_dict("list")] * 6
     assert "with a tab between" in refusal(run, "only one text")
     assert "text 2" in refusal(run, lines="a\tb\nonly one\n")
     assert "--columns text=NAME,text_pair=NAME" in refusal(

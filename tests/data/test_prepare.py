@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import unicodedata
 from pathlib import Path
 
 import numpy as np
@@ -39,6 +40,29 @@ def test_equal_texts_never_straddle_the_split() -> None:
     found = prepared(doubled)
     assert not set(found.train["text"]) & set(found.validation["text"])
     assert len(found.train) + len(found.validation) == len(doubled)
+
+
+def test_texts_that_look_alike_are_equal(tickets: pd.DataFrame) -> None:
+    texts = tickets["text"] + " café"
+    copies = texts.map(lambda text: f" {unicodedata.normalize('NFD', text)}\n")
+    table = pd.concat([tickets.assign(text=texts), tickets.assign(text=copies)])
+    found = prepared(table)
+    parts = []
+    for part in (found.train, found.validation):
+        parts.append({unicodedata.normalize("NFC", text.strip()) for text in part["text"]})
+    assert not parts[0] & parts[1]
+    assert len(found.train) + len(found.validation) == len(table)
+
+
+def test_the_search_chooses_by_no_text_that_it_is_tested_on(tickets: pd.DataFrame) -> None:
+    table = tickets.drop_duplicates("text")
+    train, validation, test = table[:-80], table[-80:-20], table[-40:]
+    found = prepared(train, validation=validation, test=test)
+    assert found.test is not None and len(found.test) == 40
+    assert list(found.validation["text"]) == list(table[-80:-40]["text"])
+    assert "20 validation rows dropped: their text is in test too" in found.notes
+    with pytest.raises(DataError, match="No validation row is left"):
+        prepared(train, validation=test, test=test)
 
 
 def test_training_rows_that_are_in_a_given_validation_split_are_dropped_and_said(

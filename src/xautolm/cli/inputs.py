@@ -5,19 +5,21 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePath
 
 import pandas as pd
 
 from xautolm.data import Role, check_known, input_table
+from xautolm.data.delimited import WORDS_OF_PROSE
 from xautolm.data.encodings import check_encoding, decoded
-from xautolm.data.files import READERS, read_file
+from xautolm.data.files import READERS, is_table, read_file
 from xautolm.data.surrogates import repaired_texts
-from xautolm.data.unpacking import data_suffix
+from xautolm.data.unpacking import data_suffix, unpacked
 from xautolm.errors import UsageError
 from xautolm.options import FitOptions
+from xautolm.printable import shortened
 from xautolm.search_space import data_needs
 from xautolm.tasks import Task
 
@@ -148,6 +150,8 @@ def lines_asked(content: bytes, place: str, options: InputOptions) -> Question:
 def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Question:
     """Return the rows of a file: CSV, TSV, JSON, JSON Lines, Parquet, or text with a row in each line.
 
+    A text that `fit` and `evaluate` would read as a table is one here, too: no label may become part of what is asked.
+
     Args:
         path: Of the file.
         options: How its rows become inputs.
@@ -160,12 +164,15 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
         raise UsageError("--input is a folder.", got=path, fix="Give one file of it.")
     if not path.is_file():
         raise UsageError("No such file for --input.", got=path, fix=f"Looked in {Path.cwd()}.")
-    if path.suffix.lower() == LINES:
-        content = path.read_bytes()
-        return lines_asked(content, str(path), options)
     check_encoding(options.encoding)
     roles = options.open_roles()
     columns = options.named_columns()
+    known = {role.name: _known_names(role, columns, used) for role in roles}
+    if data_suffix(path) == LINES:
+        content, place, _ = unpacked(path, {LINES})
+        text, _ = decoded(content, place, options.encoding)
+        if not is_table(text, list(known.values())):
+            return lines_asked(content, place, options)
     check_known(columns, roles)
     # Every row, also an empty or a repeated one: answers stand beside the rows of the file.
     source = read_file(path, options.encoding, every_row=True)
@@ -173,10 +180,38 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
         names = ", ".join(source.splits)
         raise UsageError("--input holds several splits.", got=names, fix="Give a file of one.")
     (rows,) = source.splits.values()
+    _refuse_row_as_header(rows, set().union(*known.values()), str(path))
     inputs = input_table(rows, roles, columns, used)
     inputs = _with_context(inputs, options.context)
     rows = rows.reset_index(drop=True)
     return Question(inputs=inputs, rows=rows, notes=source.notes)
+
+
+def _known_names(
+    role: Role, columns: Mapping[str, str | None], used: Mapping[str, str]
+) -> set[str]:
+    """Return what the column of an input may be called: as the user or training named it, or as is usual."""
+    names = {role.name, *role.guesses}
+    names.update(name for name in (columns.get(role.name), used.get(role.name)) if name)
+    return names
+
+
+def _refuse_row_as_header(rows: pd.DataFrame, known: Collection[str], place: str) -> None:
+    """Refuse a single column that is called by what seems to be a text: it would be lost.
+
+    Raises:
+        UsageError: With how to say that it is a name all the same.
+    """
+    if len(rows.columns) != 1:
+        return
+    (name,) = map(str, rows.columns)
+    if name in known or len(name.split()) < WORDS_OF_PROSE:
+        return
+    raise UsageError(
+        f"{place}: a row seems to stand where the column's name must be.",
+        got=repr(shortened(name)),
+        fix=f"Put a line with a name, such as text, above it. If it is one, say --column {shlex.quote(name)}.",
+    )
 
 
 def lines_of(content: bytes, place: str, encoding: str | None) -> tuple[list[str], tuple[str, ...]]:

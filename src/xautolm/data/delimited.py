@@ -132,21 +132,21 @@ def _with_separator(lines: Lines, usual: str) -> tuple[list[Record], str, list[s
     # The separator was right and a line was wrong, if most lines have as many cells as the header.
     header = lines.texts[0]
     for separator, failure in failures.items():
-        if separator in header and _fits_most_lines(lines, separator):
+        if separator in header and fits_most_lines(lines.texts, separator):
             raise failure
     if single_column is None:
         raise failures[usual]
     return single_column
 
 
-def _fits_most_lines(lines: Lines, separator: str) -> bool:
-    """Return whether more than half of the lines have a separator as often as the header."""
-    expected = lines.texts[0].count(separator)
+def fits_most_lines(lines: Sequence[str], separator: str) -> bool:
+    """Return whether more than half of the lines have a separator as often as the first, the header."""
+    expected = lines[0].count(separator)
     fitting = 0
-    for line in lines.texts:
+    for line in lines:
         if line.count(separator) == expected:
             fitting += 1
-    return fitting > len(lines.texts) / 2
+    return fitting > len(lines) / 2
 
 
 def _as_table(records: Sequence[Record], place: str, every_row: bool) -> NotedTable:

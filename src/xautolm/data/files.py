@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
-from xautolm.data.delimited import read_delimited
+from xautolm.data.delimited import INVISIBLE, fits_most_lines, read_delimited
 from xautolm.data.encodings import decoded
 from xautolm.data.hugging_face import with_stored_class_names
 from xautolm.data.json_files import read_json
-from xautolm.data.quoting import LINE
+from xautolm.data.quoting import LINE, SEPARATORS
 from xautolm.data.source import SAMPLE_OF_LINE, Source, check_column_names, lined_table
 from xautolm.data.surrogates import repaired_table
 from xautolm.data.unpacking import ARCHIVE, DECOMPRESSORS, unpacked
@@ -277,6 +277,29 @@ def _plain_text(content: Content) -> Tables:
             fix="Write a CSV, TSV or JSON Lines file with a column for texts and one for labels.",
         )
     return {Split.TRAIN: table}, [*notes, *reading_notes]
+
+
+def is_table(text: str, inputs: Sequence[Collection[str]]) -> bool:
+    """Return whether a plain text is a table, as `fit` reads it, rather than a text in each line.
+
+    It is one if its first line has a label of fastText's, or names a column for each input, and most others have as
+    many columns.
+
+    Args:
+        text: Of the whole file.
+        inputs: The names that the column of each input may have.
+    """
+    lines = [line for line in LINE.findall(text) if line.strip()]
+    if not lines:
+        return False
+    if FASTTEXT_LABEL.search(lines[0]):
+        return True
+    for separator in SEPARATORS:
+        header = {name.strip(INVISIBLE).casefold() for name in lines[0].split(separator)}
+        has_inputs = all(not header.isdisjoint(map(str.casefold, names)) for names in inputs)
+        if len(header) > 1 and has_inputs and fits_most_lines(lines, separator):
+            return True
+    return False
 
 
 READERS: Mapping[str, Callable[[Content], Tables]] = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -25,12 +26,19 @@ class Keys:
     """Why not the first one only, for people."""
 
     def of(self, table: pd.DataFrame) -> list[Hashable]:
-        """Return the key of every row."""
-        inputs = [list(table[column]) for column in self.columns]
+        """Return the key of every row; texts that only look alike to people are one."""
+        inputs = [list(map(_visible, table[column])) for column in self.columns]
         if len(inputs) == 1:
             return inputs[0]
         keys = zip(*inputs, strict=True)
         return list(keys)
+
+
+def _visible(text: Hashable) -> Hashable:
+    """Return a text without blanks around it, and with each letter that has several codes written by one of them."""
+    if not isinstance(text, str):
+        return text
+    return unicodedata.normalize("NFC", text.strip())
 
 
 def possible_keys(table: pd.DataFrame, inputs: Sequence[str]) -> list[Keys]:

@@ -50,7 +50,9 @@ def usable_parts(
     Raises:
         DataError: There are none; what the data lacks and what `max_train` did is told apart.
     """
-    train, notes = _without_shared_texts(tables, needs)
+    tables, notes = _with_unseen_validation(tables, needs)
+    train, train_notes = _without_shared_texts(tables, needs)
+    notes += [note for note in train_notes if note not in notes]
     if Split.VALIDATION in tables:
         parts = Parts(train=train, validation=tables[Split.VALIDATION])
         _check_given(parts, tables[Split.TRAIN], needs)
@@ -79,35 +81,71 @@ def usable_parts(
     return Parts(train=train, validation=parts.validation, notes=tuple(notes))
 
 
+def _with_unseen_validation(
+    tables: Mapping[str, pd.DataFrame], needs: Needs
+) -> tuple[Mapping[str, pd.DataFrame], list[str]]:
+    """Return the splits without those validation rows whose text is in the test split, and a note on them.
+
+    The winner is chosen by validation: a test split of the same texts would be no test.
+
+    Raises:
+        DataError: None is left.
+    """
+    if Split.VALIDATION not in tables or Split.TEST not in tables:
+        return tables, []
+    validation, note = _rows_of_other_texts(
+        Split.VALIDATION, tables[Split.VALIDATION], {Split.TEST: tables[Split.TEST]}, needs
+    )
+    return {**tables, Split.VALIDATION: validation}, note
+
+
 def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> NotedTable:
     """Return the training rows whose text is in no other split, and a note on the others.
 
     Raises:
         DataError: There are none.
     """
-    train = tables[Split.TRAIN]
-    splits = [tables[split] for split in (Split.VALIDATION, Split.TEST) if split in tables]
-    if not splits:
-        return train, []
-    for keys in possible_keys(train, needs.inputs):
-        rest = without_keys_of(train, splits, keys)
+    others = {split: tables[split] for split in (Split.VALIDATION, Split.TEST) if split in tables}
+    return _rows_of_other_texts("training", tables[Split.TRAIN], others, needs)
+
+
+def _rows_of_other_texts(
+    name: str, table: pd.DataFrame, others: Mapping[Split, pd.DataFrame], needs: Needs
+) -> NotedTable:
+    """Return the rows of a split whose text is in no other one, and a note on the others.
+
+    Args:
+        name: What messages call its rows.
+        table: The split.
+        others: The others by name.
+        needs: The task's demands.
+
+    Raises:
+        DataError: There are none.
+    """
+    if not others:
+        return table, []
+    for keys in possible_keys(table, needs.inputs):
+        rest = without_keys_of(table, list(others.values()), keys)
         # Where every split is about the same few documents, hardly a row would be left.
-        if 2 * len(rest) >= len(train):
+        if 2 * len(rest) >= len(table):
             break
     if rest.empty:
+        splits = " or ".join(map(str, others))
         raise DataError(
-            "No training row is left: every text is in the validation or test split too.",
-            got=f"{len(train)} training rows",
-            fix="Give splits with other texts than those of training.",
+            f"No {name} row is left: every text is in the {splits} split too.",
+            got=f"{len(table)} {name} rows",
+            fix=f"Give splits with other texts than those of {name}.",
         )
     notes = [keys.note] if keys.note else []
-    dropped = len(train) - len(rest)
+    dropped = len(table) - len(rest)
     if dropped:
         compared = "their text is"
         if len(keys.columns) > 1:
             columns = " and ".join(keys.columns)
             compared = f"their {columns} are"
-        notes.append(f"{dropped} training rows dropped: {compared} in validation or test too")
+        splits = " or ".join(map(str, others))
+        notes.append(f"{dropped} {name} rows dropped: {compared} in {splits} too")
     return rest, notes
 
 
