@@ -71,21 +71,55 @@ def test_what_lies_beside_the_classes_is_no_text(tmp_path: Path) -> None:
     }
     source = load(lay(tmp_path, {**reviews("train/"), **beside}))
     assert len(source.splits["train"]) == 4
-    assert source.notes[-1].endswith("say no class or no split: 5")
+    assert source.notes[-1].endswith("or no split: 6 in docs, train, train/unsup")
 
 
 def test_a_text_beside_the_folders_of_the_classes_is_of_none(tmp_path: Path) -> None:
     source = load(lay(tmp_path, {**reviews("news/"), "news/README.TXT": "about"}))
     assert set(source.splits["train"]["label"]) == {"neg", "pos"}
-    assert source.notes[-1].endswith("say no class or no split: 1")
+    assert source.notes[-1].endswith("or no split: 1 in news")
 
 
-def test_a_folder_named_by_a_split_that_holds_texts_itself_is_no_class_and_is_counted(
-    tmp_path: Path,
+@pytest.mark.parametrize(
+    ("beside", "message"),
+    [
+        ("testing/1.txt", r"testing is named like a split"),
+        ("development/7", r"development is named like a split"),
+        ("other/1.md", r"other stands beside[\s\S]*Name each of its texts \.txt"),
+        ("other/mail", r"other stands beside"),
+        ("other/1.pdf", r"other stands beside"),
+    ],
+)
+@pytest.mark.parametrize("prefix", ["", "corpus/"])
+def test_no_class_is_lost_for_its_name_or_for_those_of_its_files(
+    tmp_path: Path, prefix: str, beside: str, message: str
 ) -> None:
-    source = load(lay(tmp_path, {**reviews(), "testing/1.txt": "a", "testing/2.txt": "b"}))
+    folder = lay(tmp_path, {**reviews(prefix), prefix + beside: "a text"})
+    with pytest.raises(DataError, match=message):
+        load(folder)
+
+
+@pytest.mark.parametrize("beside", ["pictures/1.png", "scripts/clean.py", "unsup/1.txt"])
+def test_what_is_no_text_or_has_no_class_may_lie_beside_the_classes(
+    tmp_path: Path, beside: str
+) -> None:
+    source = load(lay(tmp_path, {**reviews(), beside: "a", "pos/scan.html": "b"}))
     assert set(source.splits["train"]["label"]) == {"neg", "pos"}
-    assert source.notes[-1].endswith("say no class or no split: 2")
+    place = beside.partition("/")[0]
+    assert source.notes[-1].endswith(f"or no split: 2 in {', '.join(sorted([place, 'pos']))}")
+
+
+def test_links_to_folders_are_followed_but_not_back(tmp_path: Path) -> None:
+    elsewhere = lay(tmp_path / "elsewhere", {"1.txt": "linked", "2.txt": "linked, too"})
+    folder = lay(tmp_path / "data", reviews())
+    (folder / "mixed").symlink_to(elsewhere)
+    (folder / "back").symlink_to(folder)
+    source = load(folder)
+    assert sorted(source.splits["train"]["label"]) == ["mixed"] * 2 + ["neg"] * 2 + ["pos"] * 2
+    tables = lay(tmp_path / "tables", {"train.csv": "text,label\nfine,1\npoor,0\n"})
+    lay(tmp_path / "tested", {"part.csv": "text,label\ngood,1\n"})
+    (tables / "test").symlink_to(tmp_path / "tested")
+    assert list(load(tables).splits) == ["train", "test"]
 
 
 def test_a_class_may_be_named_as_a_split(tmp_path: Path) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 
 import pandas as pd
 
+from xautolm.cells import listed
 from xautolm.data.encodings import decoded
 from xautolm.data.files import GIT_LFS_MAGIC, Content
 from xautolm.data.source import FILE, Source
@@ -18,6 +19,11 @@ from xautolm.vocabulary import Split
 
 UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 """Folders whose texts have no class."""
+DOCUMENTS = frozenset(
+    {"", ".md", ".text", ".rst", ".html", ".htm", ".xml", ".eml", ".log", ".tex"}
+    | {".pdf", ".doc", ".docx", ".odt", ".rtf"}
+)
+"""Suffixes of texts that are not read from folders of classes."""
 FEWEST_CLASSES = 2
 FEWEST_TEXTS = 2
 """Of a class, on the mean: folders of single texts are laid by something else."""
@@ -28,8 +34,8 @@ class ClassFolders:
     """The texts of a folder by split and class, paths relative to it."""
 
     splits: Mapping[Split, Mapping[str, tuple[PurePath, ...]]]
-    unread: int
-    """How many texts have no class, or lie outside the folders of the splits where there are any."""
+    unread: tuple[PurePath, ...]
+    """Files in folders that are no texts, or of no class, or outside the folders of the splits where there are any."""
 
 
 def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
@@ -40,27 +46,57 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
     Args:
         paths: Of all files, relative to the folder.
     """
-    texts = [path for path in paths if _is_text(path)]
+    files = [path for path in paths if path.parent.name]
+    texts = [path for path in files if _is_text(path)]
     splits = {path: _split_above(path.parent) for path in texts}
     has_splits = any(splits.values())
     # A folder that holds others is none of a class: a text beside them tells of the data.
     above = {folder for path in texts for folder in path.parent.parents}
     by_split: dict[Split, dict[str, list[PurePath]]] = {}
-    unread = 0
+    read: set[PurePath] = set()
     for path, named_split in splits.items():
         is_elsewhere = has_splits and named_split is None
         if is_elsewhere or path.parent in above or not _is_class(path.parent):
-            unread += 1
             continue
         classes = by_split.setdefault(named_split or Split.TRAIN, {})
         classes.setdefault(path.parent.name, []).append(path)
+        read.add(path)
     train = by_split.get(Split.TRAIN, {})
     if len(train) < FEWEST_CLASSES or _mean_size(train) < FEWEST_TEXTS:
         return None
+    unread = [path for path in files if path not in read]
+    _refuse_lost_classes(read, unread)
     paths_by_split: dict[Split, Mapping[str, tuple[PurePath, ...]]] = {}
     for split in sorted(by_split, key=list(Split).index):
         paths_by_split[split] = {name: tuple(own) for name, own in by_split[split].items()}
-    return ClassFolders(paths_by_split, unread)
+    return ClassFolders(paths_by_split, tuple(unread))
+
+
+def _refuse_lost_classes(read: Collection[PurePath], unread: Sequence[PurePath]) -> None:
+    """Refuse a folder that stands beside those of classes and would be none, for want of texts or for its name.
+
+    Raises:
+        DataError: It is named, with what to do.
+    """
+    class_folders = {path.parent for path in read}
+    beside = {folder.parent for folder in class_folders}
+    for path in unread:
+        folder = path.parent
+        is_beside = folder.parent in beside and folder not in class_folders
+        if not is_beside or folder.name.lower() in UNLABELLED or not _is_document(path):
+            continue
+        classes = listed(sorted({known.name for known in class_folders}))
+        if _is_text(path):
+            raise DataError(
+                f"The folder {folder} is named like a split, but holds texts as those of classes do.",
+                got=f"{path.name} in it, and beside it {classes}",
+                fix=f"Put the folders of all classes into one called {Split.TRAIN}, or take it away.",
+            )
+        raise DataError(
+            f"The folder {folder} stands beside those of classes, but holds no text that is read.",
+            got=f"{path.name} in it, and beside it {classes}",
+            fix="Name each of its texts .txt, or take it away.",
+        )
 
 
 def _is_text(path: PurePath) -> bool:
@@ -68,6 +104,11 @@ def _is_text(path: PurePath) -> bool:
     # In the folders of newsgroups, files are named by a number alone.
     is_named_so = path.suffix.lower() == ".txt" or path.name.isdecimal()
     return bool(path.parent.name) and is_named_so
+
+
+def _is_document(path: PurePath) -> bool:
+    """Return whether a person may take a file for a text of a class, though of these only `.txt` is read."""
+    return _is_text(path) or path.suffix.lower() in DOCUMENTS
 
 
 def _is_class(folder: PurePath) -> bool:
@@ -121,8 +162,10 @@ def read_class_folders(folder: Path, laid: ClassFolders, encoding: str | None = 
         names = ", ".join(sorted(classes))
         notes.append(f"{split}: {len(texts):,} files, classes by folder: {names}")
     if laid.unread:
+        folders = sorted({path.parent.as_posix() for path in laid.unread})
         notes.append(
-            f"files not read, since their folders say no class or no split: {laid.unread:,}"
+            f"files not read, since they are no texts, or their folders say no class or no split: {len(laid.unread):,} "
+            f"in {listed(folders)}"
         )
     return Source(folder.resolve().name, tables, tuple(notes))
 

@@ -129,19 +129,27 @@ def _is_table(path: PurePath) -> bool:
 def _files_below(folder: Path) -> list[PurePath]:
     """Return the files of a folder, relative to it, in order; hidden ones are left out."""
     files: list[PurePath] = []
-    for parent, folders, names in os.walk(folder):
+    for parent, folders, names in os.walk(folder, followlinks=True):
         place = Path(parent).relative_to(folder)
         subfolders: list[str] = []
         if len(place.parts) < DEEPEST:
             # Folders such as `.git`, `__pycache__` and macOS' `__MACOSX` are made by programs.
             visible = [name for name in folders if not name.startswith((".", "__"))]
-            subfolders = sorted(visible)
+            subfolders = sorted(name for name in visible if not _leads_back(Path(parent, name)))
         # `os.walk` goes on into the folders that it finds in its own list.
         folders[:] = subfolders
         for name in sorted(names):
             if not name.startswith("."):
                 files.append(place / name)
     return files
+
+
+def _leads_back(folder: Path) -> bool:
+    """Return whether a folder is a link to one that it lies in, whose files would be there again."""
+    if not folder.is_symlink():
+        return False
+    place = folder.parent.resolve()
+    return folder.resolve() in (place, *place.parents)
 
 
 def _stem(path: PurePath) -> str:
