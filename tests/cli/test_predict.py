@@ -230,6 +230,19 @@ def test_the_column_can_be_named(run: Path, tmp_path: Path, option: list[str]) -
     assert "No column 'nobody'" in refusal(run, "--input", source, "--column", "nobody")
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl"])
+def test_a_name_may_be_a_question(run: Path, tmp_path: Path, suffix: str) -> None:
+    name = "What did you eat?"
+    source = tmp_path / f"new{suffix}"
+    frame = pd.DataFrame({name: ["pear", "plum"]})
+    if suffix == ".csv":
+        frame.to_csv(source, index=False)
+        assert said(run, "-i", source, "--column", name).stdout.startswith("pear\t")
+    else:
+        frame.to_json(source, orient="records", lines=True)
+        assert said(run, "-i", source).stdout.startswith("pear\t")
+
+
 def test_a_column_that_training_used_is_known(
     tmp_path: Path, fake_predictor: type[FakePredictor]
 ) -> None:

@@ -16,7 +16,7 @@ from xautolm.data.delimited import WORDS_OF_PROSE
 from xautolm.data.encodings import check_encoding, decoded
 from xautolm.data.files import READERS, is_table, read_file
 from xautolm.data.surrogates import repaired_texts
-from xautolm.data.unpacking import data_suffix, unpacked
+from xautolm.data.unpacking import ARCHIVE, data_suffix, unpacked
 from xautolm.errors import UsageError
 from xautolm.options import FitOptions
 from xautolm.printable import shortened
@@ -25,6 +25,8 @@ from xautolm.tasks import Task
 
 LINES = ".txt"
 """Files of lines, each a text."""
+HEADED = frozenset({".csv", ".tsv", ".tab", ".psv", ARCHIVE})
+"""Files whose first line has the names of columns."""
 LINE_END = re.compile(r"\r\n|\n|\r")
 """What ends a line; other characters that break lines on paper are part of a text."""
 TAB_IN_LETTERS = r"\t"
@@ -180,7 +182,8 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
         names = ", ".join(source.splits)
         raise UsageError("--input holds several splits.", got=names, fix="Give a file of one.")
     (rows,) = source.splits.values()
-    _refuse_row_as_header(rows, set().union(*known.values()), str(path))
+    if data_suffix(path) in HEADED:
+        _refuse_row_as_header(rows, set().union(*known.values()), str(path))
     inputs = input_table(rows, roles, columns, used)
     inputs = _with_context(inputs, options.context)
     rows = rows.reset_index(drop=True)
