@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pandas as pd
+import pyarrow
 import pytest
 
 from xautolm.data import load
@@ -59,6 +60,26 @@ def test_class_numbers_of_hugging_face_data_sets_become_names() -> None:
     table = Dataset.from_dict({"text": ["a", "b", "c"], "label": [1, 0, -1]}, features=features)
     found = list(load(table).splits["train"]["label"])
     assert found[:2] == ["good", "bad"] and pd.isna(found[2])
+
+
+@pytest.mark.parametrize(
+    ("index", "columns"),
+    [
+        (pd.Index(TABLE["label"]), ["text", "label"]),
+        (pd.Index([4, 7, 9], name="line"), ["text", "label"]),
+        (pd.Index([4, 7, 9], name="id"), ["id", "text", "label"]),
+    ],
+    ids=["a column once more", "a place", "a further column"],
+)
+def test_an_index_becomes_the_same_columns_whatever_holds_it(
+    tmp_path: Path, index: pd.Index, columns: list[str]
+) -> None:
+    frame = TABLE.set_axis(index)
+    frame.to_parquet(tmp_path / "a.parquet")
+    for data in (frame, tmp_path / "a.parquet", pyarrow.Table.from_pandas(frame)):
+        table = load(data).splits["train"]
+        assert list(table.columns) == columns
+        assert list(table.index) == [0, 1, 2]
 
 
 def test_frames_and_columns() -> None:

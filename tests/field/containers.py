@@ -142,6 +142,8 @@ def parquet_cases() -> list[Case]:
     return [
         case("parquet", "a.parquet", whole, FINE),
         case("parquet, label in the index", "a.parquet", parquet(table().set_index("label")), FINE),
+        *(case(f"parquet, {column} in the index too", "a.parquet", parquet(table().set_index(column, drop=False)), FINE)
+          for column in ("text", "label")),
         case("parquet of categories", "a.parquet", parquet(table().astype({"label": "category"})), FINE),
         case("parquet named pq", "a.pq", whole, FINE),
         case("parquet of bytes", "a.parquet", parquet(table().map(str.encode)), FINE),

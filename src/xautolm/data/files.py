@@ -12,6 +12,7 @@ import pandas as pd
 
 from xautolm.data.delimited import INVISIBLE, fits_most_lines, read_delimited
 from xautolm.data.encodings import decoded
+from xautolm.data.frames import with_index_columns
 from xautolm.data.hugging_face import with_stored_class_names
 from xautolm.data.json_files import read_json
 from xautolm.data.quoting import LINE, SEPARATORS
@@ -239,10 +240,7 @@ def _table_of_arrow(
     table: pd.DataFrame, metadata: Mapping[bytes, bytes] | None
 ) -> Mapping[str, pd.DataFrame]:
     """Return a table that Arrow has read; a column that pandas keeps as a named index is a column."""
-    is_column = any(name is not None for name in table.index.names)
-    if is_column:
-        table = table.reset_index()
-    table = table.reset_index(drop=True)
+    table = with_index_columns(table).reset_index(drop=True)
     return {Split.TRAIN: with_stored_class_names(table, metadata)}
 
 

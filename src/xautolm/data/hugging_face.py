@@ -128,7 +128,8 @@ def as_frame(table: pd.DataFrame | Tabular) -> pd.DataFrame:
     """Return a `datasets.Dataset` (or another table with `to_pandas`) as a frame, with class names for numbers."""
     if isinstance(table, pd.DataFrame):
         return with_index_columns(table).reset_index(drop=True)
-    frame = table.to_pandas()
+    # Arrow's tables may say which of their columns pandas kept as the index.
+    frame = with_index_columns(table.to_pandas()).reset_index(drop=True)
     features = getattr(table, "features", None) or {}
     for column, feature in features.items():
         _name_classes(frame, column, feature)
