@@ -333,6 +333,46 @@ CASES += [
         task=TASK,
         expect=ALL,
     ),
+    *(
+        Case(
+            name=f"labels: names with other signs, separated by {sign!r}",
+            make=in_csv(
+                [
+                    f"Arts, Crafts{sign}Sports" if row % 3 else f"Food{inside}Drink{sign}Sports"
+                    for row in range(ROWS)
+                ]
+            ),
+            task=TASK,
+            expect=Read(rows=ROWS, classes=("Arts, Crafts", f"Food{inside}Drink", "Sports")),
+        )
+        for sign, inside in ((";", ", "), ("|", "; "))
+    ),
+    *(
+        Case(
+            name=f"labels: names with signs in {quote}, separated by {sign!r}",
+            make=in_csv(
+                [f"{quote}Arts, Crafts | Fun{quote}{sign}Sports", f"Sports {sign} it's"]
+                * (ROWS // 2)
+            ),
+            task=TASK,
+            expect=Read(rows=ROWS, classes=("Arts, Crafts | Fun", "Sports", "it's")),
+        )
+        for sign in (",", ";", "|")
+        for quote in ("'", '"')
+    ),
+    *(
+        Case(
+            name=f"labels: some separated by {sign!r}, some by commas",
+            make=in_csv([f"account{sign} billing", "account", "billing, delivery"] * (ROWS // 3)),
+            task=TASK,
+            expect=Refused(
+                value=f"'account{sign} billing' and 'billing, delivery'",
+                place="column 'label'",
+                cure="Use one sign in every row",
+            ),
+        )
+        for sign in (";", "|")
+    ),
     Case(
         name="labels: a list that is not closed",
         make=in_csv(["['account', 'billing'", *LABELS[1:]]),

@@ -142,6 +142,25 @@ def test_a_task_whose_classes_nobody_says_may_have_them_all_alike() -> None:
     check_task(Changed(words=lambda label: "", forms={"encoder": ("classify",)}))
 
 
+@pytest.mark.parametrize(
+    ("cell", "labels"),
+    [
+        ("a, b", ("a", "b")),
+        ("Sci-Fi, Fantasy|Drama", ("Drama", "Sci-Fi, Fantasy")),
+        ("Arts, Crafts; Sports;", ("Arts, Crafts", "Sports")),
+        ('"Arts, Crafts",Sports', ("Arts, Crafts", "Sports")),
+        ("'Arts; Crafts' , Sports", ("Arts; Crafts", "Sports")),
+        ('"Arts, Crafts"', ("Arts, Crafts",)),
+        ('{billing,"late, very"}', ("billing", "late, very")),
+        ('5" screen, 7" screen', ('5" screen', '7" screen')),
+        ('"best" of, rest', ('"best" of', "rest")),
+        ("'tis, 'twas", ("'tis", "'twas")),
+    ],
+)
+def test_one_sign_separates_the_labels_of_a_text(cell: str, labels: tuple[str, ...]) -> None:
+    assert TASKS.get("multilabel-classification").parse_label(cell) == labels
+
+
 def test_numbers_are_refused_where_they_are_none_or_all_the_same() -> None:
     task = TASKS.get("text-regression")
     for cell in ("four", "", True, float("inf"), [1.0]):

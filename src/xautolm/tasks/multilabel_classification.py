@@ -28,14 +28,17 @@ from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
 from xautolm.tasks.text_classification import IGNORED_NUMBER, NO_LABEL_NUMBER
 from xautolm.vocabulary import Architecture, Targets
 
-SEPARATOR = re.compile(r"[,;|]")
+SEPARATORS = "|;,"
+"""Signs between labels; in a text with several of them, the first here separates, and the others are part of names."""
 BRACKETED = re.compile(r"\[([^\[\]]*)\]|\{([^{}]*)\}|\(([^()]*[,;|][^()]*)\)")
 """A list without quotes, as some programs print it: `[billing, late]`; PostgreSQL has `{billing,late}`. In parentheses
 it needs a separator: `(other)` is a name."""
 OPENED = re.compile(r"[\[{(]\s*[\"']")
 """How a list of labels in quotes begins."""
-QUOTES = "\"'"
-QUOTED_LABEL = re.compile(r"\"[^\"]*\"|'[^']*'")
+QUOTED = r"(?:\"[^\"]*\"|'[^']*')"
+QUOTED_LABEL = re.compile(QUOTED)
+QUOTED_PART = re.compile(rf"(?:^|(?<=[,;|]))\s*{QUOTED}\s*(?=[,;|]|$)")
+"""A label in quotes, in which any sign may stand; quotes inside a name are no such quotes."""
 OTHER_SEPARATORS = {r"\s": 2, "/": 1, r"\+": 1, "&": 1, "#": 1, "~": 1}
 """Signs that people also put between labels, and in how many different texts each must stand to be taken for one."""
 NO_LABEL_NUMBERS = frozenset({NO_LABEL_NUMBER, IGNORED_NUMBER})
@@ -51,7 +54,10 @@ LabelSet: TypeAlias = tuple[str, ...]
 
 class MultilabelClassification(BaseClassification[LabelSet]):
     """Each text has zero or more labels: a list, a mapping of names to 0 or 1, or text separated by comma, semicolon or
-    bar."""
+    bar.
+
+    Where a text has semicolons or bars, its commas are part of names; what stands in quotes is one label.
+    """
 
     name = "multilabel-classification"
     problem_type = Targets.INDICATORS
@@ -81,8 +87,15 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         return tuple(sorted(names))
 
     def column_problem(self, cells: Sequence[object]) -> str:
-        """Return that a column holds vectors, whose classes have no names, or several labels in one text."""
+        """Return that a column holds vectors, whose classes have no names, or labels whose ends cannot be known."""
         present = [cell for cell in cells if not is_missing(cell)]
+        doubtful = _doubtful_separators(present)
+        if doubtful:
+            shown = " and ".join(map(quoted, doubtful))
+            return (
+                f"separates labels by different signs, for example {shown}.\n"
+                "Use one sign in every row, put labels that hold a sign in quotes, or give lists."
+            )
         joined = _joined_otherwise(present)
         if joined:
             return (
@@ -220,7 +233,7 @@ def _joined_otherwise(cells: Sequence[object]) -> str:
     """
     texts = {cell.strip() for cell in cells if isinstance(cell, str)}
     for text in texts:
-        is_list = SEPARATOR.search(text) or BRACKETED.fullmatch(text)
+        is_list = _separator(text) or BRACKETED.fullmatch(text)
         if is_list:
             # A column that lists labels in a way that is understood uses other signs inside of them.
             return ""
@@ -251,22 +264,81 @@ def _label_items(cell: object) -> list[object]:
     if items is not None:
         # In a list or an array, a label may hold any sign.
         return items
-    text = str(content)
+    return _split(_text_of_labels(str(content)))
+
+
+def _text_of_labels(text: str) -> str:
+    """Return a text that lists labels, without brackets around it.
+
+    Raises:
+        ValueError: A list that is not whole.
+    """
     bracketed = BRACKETED.fullmatch(text.strip())
     if bracketed is None:
         if OPENED.match(text):
-            raise ValueError(f"expected labels, got a list that cannot be read: {quoted(cell)}")
-        parts = [part.strip() for part in SEPARATOR.split(text)]
-        if all(QUOTED_LABEL.fullmatch(part) for part in parts if part):
-            parts = [part.strip(QUOTES) for part in parts]
-        return [part for part in parts if part]
-
+            raise ValueError(f"expected labels, got a list that cannot be read: {quoted(text)}")
+        return text
     inside = bracketed[1] or bracketed[2] or bracketed[3] or ""
     # pandas and NumPy print long lists with dots in the middle.
     if "..." in inside:
-        raise ValueError(f"the list was cut when it was printed: {quoted(cell)}")
-    parts = [part.strip().strip(QUOTES) for part in SEPARATOR.split(inside)]
-    return [part for part in parts if part]
+        raise ValueError(f"the list was cut when it was printed: {quoted(text)}")
+    return inside
+
+
+def _separator(text: str) -> str:
+    """Return the sign that separates labels in a text; empty if it holds one label."""
+    outside_quotes = QUOTED_PART.sub("", text)
+    for sign in SEPARATORS:
+        if sign in outside_quotes:
+            return sign
+    return ""
+
+
+def _split(text: str) -> list[object]:
+    """Return the labels in a text, without the quotes around them."""
+    parts = [text]
+    separator = _separator(text)
+    if separator:
+        sign = re.escape(separator)
+        # In quotes up to the next sign, or else whatever is before it.
+        parts = re.findall(rf"\s*{QUOTED}\s*(?={sign}|$)|[^{sign}]+", text)
+    labels: list[object] = []
+    for part in parts:
+        label = part.strip()
+        if QUOTED_LABEL.fullmatch(label):
+            label = label[1:-1].strip()
+        if label:
+            labels.append(label)
+    return labels
+
+
+def _doubtful_separators(cells: Sequence[object]) -> list[str]:
+    """Return two texts of a column that are separated by different signs, if the weaker sign may be part of a name.
+
+    The comma of a text separates labels for sure if each of its parts is a label elsewhere, without that comma.
+    """
+    texts_by_sign: dict[str, list[str]] = {}
+    for cell in cells:
+        # Lists and mappings say themselves where a label ends.
+        if not isinstance(cell, str) or structure(cell) is not cell:
+            continue
+        # What is not whole is refused by its line.
+        with suppress(ValueError):
+            text = _text_of_labels(cell)
+            texts_by_sign.setdefault(_separator(text), []).append(text)
+    signs = [sign for sign in SEPARATORS if sign in texts_by_sign]
+    if len(signs) < 2:
+        return []
+
+    strongest, *weaker = signs
+    # Under no sign are texts of one label.
+    sure_texts = [*texts_by_sign.get("", []), *texts_by_sign[strongest]]
+    sure_labels = {label for text in sure_texts for label in _split(text)}
+    for sign in weaker:
+        for text in texts_by_sign[sign]:
+            if not sure_labels.issuperset(_split(text)):
+                return [texts_by_sign[strongest][0], text]
+    return []
 
 
 def _true_names(mapping: Mapping[object, object]) -> list[object]:
