@@ -62,6 +62,12 @@ def layout_cases() -> list[Case]:
         case("a list inside an object", "a.json", json.dumps({"version": 1, "data": RECORDS}), FINE),
         case("splits inside an object", "a.json", json.dumps(splits),
              Read(rows=ROWS + 30, test_rows=30, classes=CLASSES, probes={"text": (PROBE,)})),
+        *(case(f"splits inside an object, training as {name}", "a.json",
+               json.dumps({"version": "1", name: RECORDS, "test": splits["test"]}),
+               Read(rows=ROWS + 30, test_rows=30, classes=CLASSES, probes={"text": (PROBE,)}))
+          for name in ("data", "rows", "train")),
+        case("a list inside an object, beside names of classes", "a.json",
+             json.dumps({"classes": CLASSES, "data": RECORDS}), FINE),
         case("pandas, by column", "a.json", table().to_json(), FINE),
         case("pandas, split", "a.json", table().to_json(orient="split"), FINE),
         case("pandas, index", "a.json", table().to_json(orient="index"), FINE),
@@ -84,6 +90,9 @@ def damage_cases() -> list[Case]:
              Refused(place="a.jsonl, line 1", value="['text', 'label']", cure="one JSON object a line")),
         case("an object without rows", "a.json", '{"version": 1, "author": "me"}',
              Refused(place="a.json", value="'version', 'author'", cure="a list of objects")),
+        *(case(f"two lists of rows, data and {name}", "a.json", json.dumps({name: RECORDS[40:], "data": RECORDS[:40]}),
+               Refused(place="a.json", value=f"20 rows in {name!r}, 40 rows in 'data'", cure="Leave one list"))
+          for name in ("rows", "train", "authors")),
         case("a list cut off", "a.json", whole[: len(whole) // 2],
              Refused(place="line ", value="the file ends inside", cure="cut off")),
         case("JSON Lines cut off", "a.jsonl", "\n".join(LINES)[:-20],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from typing import TypeGuard
 
 import pandas as pd
 
-from xautolm.cells import quoted
+from xautolm.cells import listed, quoted
 from xautolm.data.questions import holds_questions, question_rows
 from xautolm.data.quoting import LINE
 from xautolm.data.source import SAMPLE_OF_LINE, lined_table
@@ -253,11 +254,19 @@ def _tables_of_document(document: Json, place: str) -> Mapping[str, pd.DataFrame
 def _tables_of_splits(
     document: Mapping[str, Json], place: str
 ) -> Mapping[str, pd.DataFrame] | None:
-    """Return a table for each split, if the names of an object are those of splits and their values lists."""
+    """Return a table for each split, if the names of an object are those of splits and their values lists.
+
+    What is not about the rows, such as a version, may stand beside them.
+    """
     rows_by_split: dict[Split, list[Json]] = {}
     name_by_split: dict[Split, str] = {}
     for name, rows in document.items():
         split = split_of(name)
+        # Beside a test split, rows under one of their usual names are those to learn from.
+        if split is None and name in LISTS_OF_ROWS and _holds_objects(rows):
+            split = Split.TRAIN
+        if split is None and not isinstance(rows, list | dict):
+            continue
         # Two names for one split are no names of splits.
         if split is None or split in name_by_split or not isinstance(rows, list):
             return None
@@ -277,7 +286,7 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     """Return the list of rows inside an object: a list of its own, pandas' columns, or what an annotation tool nests.
 
     Raises:
-        DataError: There is no such list.
+        DataError: There is no such list, or one of several.
     """
     split_rows = _rows_in_split_layout(document, place)
     if split_rows is not None:
@@ -289,14 +298,13 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
     if isinstance(document.get("common_examples"), list):
         return document["common_examples"]
     column_rows = _rows_of_columns(document)
-    # The usual name first, where several lists stand in one object.
+    _refuse_several_lists(document, place)
     for name in LISTS_OF_ROWS:
         rows = document.get(name)
         if not isinstance(rows, list):
             continue
-        holds_objects = any(isinstance(row, dict) for row in rows)
         # A column of texts may have such a name too.
-        if holds_objects or column_rows is None:
+        if _holds_objects(rows) or column_rows is None:
             return rows
     if column_rows is not None:
         return column_rows
@@ -308,6 +316,30 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
         got=f"the names {', '.join(first_names)}",
         fix=f"{ONE_ROW_EACH} An object may hold the list as {' or '.join(usual_names)}.",
     )
+
+
+def _refuse_several_lists(document: Mapping[str, Json], place: str) -> None:
+    """Refuse an object with rows under a usual name and objects in a further list, which may be rows too.
+
+    Raises:
+        DataError: With the name and length of each list.
+    """
+    lists: dict[str, str] = {}
+    for name, rows in document.items():
+        if _holds_objects(rows):
+            lists[name] = f"{len(rows)} rows in {name!r}"
+    has_usual_name = not lists.keys().isdisjoint(LISTS_OF_ROWS)
+    if has_usual_name and len(lists) > 1:
+        raise DataError(
+            f"{place} holds several lists of rows.",
+            got=listed(list(lists.values())),
+            fix="Leave one list in it, or lists that are called like splits: 'train', 'validation', 'test'.",
+        )
+
+
+def _holds_objects(rows: Json) -> TypeGuard[list[Json]]:
+    """Return whether a value is a list with objects in it."""
+    return isinstance(rows, list) and any(isinstance(row, dict) for row in rows)
 
 
 def _rows_in_split_layout(document: Mapping[str, Json], place: str) -> list[Json] | None:
