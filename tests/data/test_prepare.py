@@ -148,6 +148,41 @@ def test_unknown_columns_are_refused_with_the_list(tickets: pd.DataFrame) -> Non
         prepared(tickets, columns={"context": "text"})
 
 
+@pytest.mark.parametrize("split", ["validation", "test"])
+def test_a_split_may_have_the_label_under_another_usual_name(
+    tickets: pd.DataFrame, split: str
+) -> None:
+    # What training has too, beside its label, is something else.
+    train = tickets.assign(topic="any")
+    given = train.tail(60).assign(text=[f"unseen {row}" for row in range(60)])
+    given = given.rename(columns={"text": "sentence", "label": "labels", "topic": "Topic"})
+    columns = {"label": "label"}
+    for data, options in ((train, {split: given}), ({"train": train, split: given}, {})):
+        found = prepared(data, columns=columns, **options)
+        assert len(getattr(found, split)) == 60
+        assert f"{split} split: column 'labels' taken for 'label'" in "\n".join(found.notes)
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize(
+    ("columns", "got"),
+    [
+        ({"label": "queue"}, "it has no column 'label' .but text, queue."),
+        ({"label": "labels", "text": "sentence", "more": "class"}, "it has no column 'label'"),
+        ({}, "none of its 60 rows has a label in column 'label'"),
+    ],
+)
+def test_a_split_without_labels_is_refused_if_it_was_given_and_left_out_if_it_came_along(
+    tickets: pd.DataFrame, split: str, columns: dict[str, str], got: str
+) -> None:
+    unlabelled = tickets.tail(60).assign(label=None, more=None)
+    unlabelled = unlabelled.rename(columns=columns).drop(columns="more", errors="ignore")
+    with pytest.raises(DataError, match=rf"The {split} split that was given(.|\n)*{got}"):
+        prepared(tickets, **{split: unlabelled})
+    notes = "\n".join(prepared({"train": tickets, split: unlabelled}).notes)
+    assert f"{split} split left out" in notes
+
+
 def test_unequal_label_sets_are_refused(tickets: pd.DataFrame) -> None:
     some = tickets[tickets["label"] != "billing"]
     with pytest.raises(DataError, match="training split are absent from the validation"):

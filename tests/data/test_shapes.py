@@ -331,7 +331,7 @@ def test_validation_and_test_come_as_pairs_too() -> None:
 
 def test_a_note_lists_some_columns_of_a_split_without_labels() -> None:
     wide = pd.DataFrame({"text": TEXTS, **{f"column {number}": TEXTS for number in range(99)}})
-    dataset = fitted(TEXTS, LABELS, test=wide)
+    dataset = fitted({"train": pd.DataFrame({"text": TEXTS, "label": LABELS}), "test": wide})
     (note,) = [note for note in dataset.notes if "left out" in note]
     assert "column 3" in note and "and 92 more" in note and len(note) < 300
 

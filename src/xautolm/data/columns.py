@@ -85,7 +85,7 @@ def usual_columns(
             continue
         # A table made for this task has the roles' own names.
         for candidate in (used.get(role.name), role.name):
-            if candidate is not None and _is_present(table, candidate, role):
+            if candidate is not None and is_present(table, candidate, role):
                 names[role.name] = candidate
                 break
     return names
@@ -204,7 +204,7 @@ def _are_columns(joined: str, role: Role, columns: Sequence[str]) -> bool:
     return set(names) <= set(columns)
 
 
-def _is_present(table: pd.DataFrame, name: str, role: Role) -> bool:
+def is_present(table: pd.DataFrame, name: str, role: Role) -> bool:
     """Return whether a table has a column, or all of several that are named together."""
     columns = list(table.columns)
     if name in columns:

@@ -10,7 +10,14 @@ import numpy as np
 import pandas as pd
 
 from xautolm.cells import NAMES_SHOWN, is_missing, listed, quoted
-from xautolm.data.columns import Labelled, column_of, extract_labelled, option_of
+from xautolm.data.columns import (
+    Labelled,
+    column_of,
+    extract_labelled,
+    is_present,
+    option_of,
+    with_usual_name,
+)
 from xautolm.data.needs import ClassesOf, Needs
 from xautolm.data.source import NotedTable
 from xautolm.errors import DataError, UsageError
@@ -38,6 +45,7 @@ class SplitReader:
     Attributes:
         notes: What was left out, for people.
         train_labels: The labels of training; they decide what is no label elsewhere.
+        train_columns: The keys of the names that training's columns have: none of them is the label under another name.
 
     Raises:
         UsageError: Rows without labels are to count as rows for which none is right, and the task has no such thing.
@@ -56,6 +64,7 @@ class SplitReader:
         self.unlabelled = unlabelled
         self.empty: object = needs.empty_label if unlabelled is Unlabelled.NONE else None
         self.train_labels: list[object] = []
+        self.train_columns: frozenset[str] = frozenset()
         self.notes: list[str] = []
 
     @property
@@ -63,23 +72,30 @@ class SplitReader:
         """Return the name of the label's column."""
         return self.columns[self.needs.target]
 
-    def read(self, name: str, raw: pd.DataFrame) -> pd.DataFrame | None:
+    def read(self, name: str, raw: pd.DataFrame, *, is_given: bool = False) -> pd.DataFrame | None:
         """Return the rows of a split that have a label, under the roles' names; None if none has.
 
         Args:
             name: What a message calls it, such as `test split`.
             raw: As it was read.
+            is_given: Whether the user gave this very split, so that nothing else can take its place.
 
         Raises:
-            DataError: No row of the training split has a label, or one has none and that was to be an error.
+            DataError: No row of the training split or of a given one has a label, or a row has none and that was to be
+                an error.
         """
         is_training = name == TRAINING
         if raw.empty:
             raise DataError(f"The {name} has no rows.")
-        # Files of one data set may be headed differently: `Label` in one, `label` in the other.
-        raw = self._with_training_names(raw)
-        if not is_training and not self._has_labels(raw, name):
-            return None
+        if is_training:
+            self.train_columns = frozenset(_key(str(column)) for column in raw.columns)
+        # Files of one data set may be headed differently: `Label` or `labels` in one, `label` in the other.
+        raw = self._with_training_names(raw, name)
+        if not is_training:
+            absence = self._absence_of_labels(raw, name)
+            if absence:
+                self._leave_out(name, absence, is_given=is_given)
+                return None
         rows = extract_labelled(raw, self.needs.roles, self.columns, name, empty=self.empty)
         rows = self._without_stand_ins(rows, is_training)
         missing = len(rows.unlabelled)
@@ -93,9 +109,8 @@ class SplitReader:
                 fix=f"Name the column that holds them with {option}, or give labelled rows.",
             )
         if rows.table.empty:
-            self._say_left_out(
-                name, f"none of its {missing} rows has a label in column {self.label_column!r}"
-            )
+            absence = f"none of its {missing} rows has a label in column {self.label_column!r}"
+            self._leave_out(name, absence, is_given=is_given)
             return None
         if missing:
             self._say_rows_left_out(name, rows, len(raw))
@@ -103,25 +118,36 @@ class SplitReader:
             self.train_labels = list(rows.table[self.needs.target])
         return rows.table
 
-    def _with_training_names(self, raw: pd.DataFrame) -> pd.DataFrame:
-        """Return a split whose columns are called as in training where case or blanks are all that differs."""
+    def _with_training_names(self, raw: pd.DataFrame, name: str) -> pd.DataFrame:
+        """Return a split whose columns are called as in training, where it has them under another usual name.
+
+        Case and blanks may differ, too.
+        """
         renamed: dict[str, str] = {}
-        for column in self.columns.values():
-            if column in raw.columns:
+        for role in self.needs.roles:
+            column = self.columns[role.name]
+            if is_present(raw, column, role):
                 continue
-            key = column.strip().casefold()
-            twins = [name for name in raw.columns if name.strip().casefold() == key]
+            key = _key(column)
+            twins = [twin for twin in raw.columns if _key(twin) == key]
+            if not twins:
+                # What training has as well, beside the column that it uses, is something else.
+                usual = with_usual_name(raw, role)
+                twins = [twin for twin in usual if _key(twin) not in self.train_columns]
             # With two of them a guess could be wrong.
-            if len(twins) == 1:
-                twin = twins[0]
-                renamed[twin] = column
+            if len(twins) != 1:
+                continue
+            twin = twins[0]
+            renamed[twin] = column
+            if _key(twin) != key:
+                self.notes.append(f"{name}: column {twin!r} taken for {column!r}, which it lacks")
         return raw.rename(columns=renamed)
 
-    def _has_labels(self, raw: pd.DataFrame, name: str) -> bool:
-        """Return whether a split has the label's column; if not, say that it is left out.
+    def _absence_of_labels(self, raw: pd.DataFrame, name: str) -> str:
+        """Return that a split has no label column, as `it has ...`; nothing if it has one.
 
         Raises:
-            DataError: It has not, and that was to be an error.
+            DataError: It has none, and that was to be an error.
         """
         label = self.needs.roles[-1]
         try:
@@ -134,9 +160,8 @@ class SplitReader:
             reason = first_line.removeprefix(f"{name} has ")
             reason = reason.rstrip(".")
             columns = listed(list(map(str, raw.columns)))
-            self._say_left_out(name, f"it has {reason} (but {columns})")
-            return False
-        return True
+            return f"it has {reason} (but {columns})"
+        return ""
 
     def _without_stand_ins(self, rows: Labelled, is_training: bool) -> Labelled:
         """Return the rows whose label is not one that means "no label", such as -1."""
@@ -177,11 +202,27 @@ class SplitReader:
             note += f"; if none is right for them, say --unlabelled {Unlabelled.NONE}"
         self.notes.append(note)
 
-    def _say_left_out(self, name: str, reason: str) -> None:
+    def _leave_out(self, name: str, absence: str, *, is_given: bool) -> None:
+        """Note that a split is left out, for its labels are absent.
+
+        Raises:
+            DataError: The user gave it, and would get a score on other rows, or none.
+        """
+        if is_given:
+            raise DataError(
+                f"The {name} that was given has no labels.",
+                got=absence,
+                fix=f"Give its labels in column {self.label_column!r}, or do not give it.",
+            )
         instead = "there will be no test score"
         if name.startswith(Split.VALIDATION):
             instead = "one is made"
-        self.notes.append(f"{name} left out, {instead}: {reason}")
+        self.notes.append(f"{name} left out, {instead}: {absence}")
+
+
+def _key(name: str) -> str:
+    """Return what names of one column have in common, whatever their case and blanks around them."""
+    return name.strip().casefold()
 
 
 def _first(rows: Labelled) -> str:

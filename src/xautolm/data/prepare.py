@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -76,13 +76,18 @@ def prepare(
         DataError: Anything that would make training fail or its result meaningless.
     """
     source = load(data, encoding)
-    source = _with_splits(source, {Split.VALIDATION: validation, Split.TEST: test}, encoding)
+    given_splits: dict[str, object] = {}
+    if validation is not None:
+        given_splits[Split.VALIDATION] = validation
+    if test is not None:
+        given_splits[Split.TEST] = test
+    source = _with_splits(source, given_splits, encoding)
     check_known(columns, needs.roles)
     source = in_columns(source, needs.roles, columns)
     column_by_role = choose_columns(source.splits[Split.TRAIN], needs.roles, columns)
 
     reader = SplitReader(needs, column_by_role, unlabelled)
-    tables = _read_splits(source, reader)
+    tables = _read_splits(source, reader, given_splits)
     notes = [*source.notes, *reader.notes]
     if len(source.splits) == 1:
         notes += split_columns(source.splits[Split.TRAIN])
@@ -198,14 +203,12 @@ def _with_splits(source: Source, additions: Mapping[str, object], encoding: str 
 
     Args:
         source: What was read of the data.
-        additions: What `load` reads, by the split that it is for; None: the user gave none.
+        additions: What `load` reads, by the split that it is for.
         encoding: Of text files, where it is not UTF-8.
     """
     splits = dict(source.splits)
     notes = list(source.notes)
     for name, data in additions.items():
-        if data is None:
-            continue
         # A file of test rows need not have a training split.
         addition = load(data, encoding, any_split=True)
         splits[name] = _split_for(addition.splits, name)
@@ -217,14 +220,25 @@ def _with_splits(source: Source, additions: Mapping[str, object], encoding: str 
     return replace(source, splits=frames, notes=tuple(notes))
 
 
-def _read_splits(source: Source, reader: SplitReader) -> dict[str, pd.DataFrame]:
-    """Return the labelled rows of each split that has some."""
+def _read_splits(
+    source: Source, reader: SplitReader, given: Collection[str]
+) -> dict[str, pd.DataFrame]:
+    """Return the labelled rows of each split that has some.
+
+    Args:
+        source: The tables as they were read.
+        reader: Knows the label column.
+        given: The splits that the user gave apart from the data.
+
+    Raises:
+        DataError: One of those has no labels, or training has none.
+    """
     tables: dict[str, pd.DataFrame] = {}
     # Training comes first: what its labels are decides what is no label elsewhere.
     for split in (Split.TRAIN, Split.VALIDATION, Split.TEST):
         if split not in source.splits:
             continue
-        table = reader.read(f"{split} split", source.splits[split])
+        table = reader.read(f"{split} split", source.splits[split], is_given=split in given)
         # A split without labels is left out, which the reader has noted.
         if table is not None:
             tables[split] = table
