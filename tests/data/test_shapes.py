@@ -352,6 +352,18 @@ def test_a_label_inside_an_object_is_found() -> None:
     assert pairs_of(fitted(rows, None)) == PAIRS
 
 
+def test_a_named_text_inside_an_object_is_found_as_by_fit() -> None:
+    rows = [{"data": {"ticket": text}, "meta": {}, "label": label} for text, label in PAIRS.items()]
+    assert pairs_of(fitted(rows, None, text="ticket")) == PAIRS
+    assert list(asked(rows, text="ticket")["text"]) == TEXTS
+    # A column of that name goes before what is nested.
+    beside = [{**row, "ticket": "there"} for row in rows]
+    assert set(asked(beside, text="ticket")["text"]) == {"there"}
+    pairs = [{"title": text, "data": {"answer": text}} for text in TEXTS]
+    table = asked(pairs, "text-pair-classification", text="title", text_pair="answer")
+    assert list(table["text_pair"]) == TEXTS
+
+
 def test_objects_that_are_labels_stay_whole_whatever_the_text_is_called() -> None:
     objects = [{"new": row % 2, "old": int(row % 3 == 0)} for row in range(ROWS)]
     task = "multilabel-classification"

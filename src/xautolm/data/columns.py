@@ -104,8 +104,8 @@ def choose_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns) -
     for role in roles:
         name = named.get(role.name)
         if name is not None:
-            is_present = name in columns or _are_columns(name, role, columns)
-            if not is_present:
+            is_known = name in columns or _are_columns(name, role, columns)
+            if not is_known:
                 names = listed_names(columns)
                 advice = _similar_column(name, columns)
                 raise DataError(f"No column {name!r}.", got=f"columns {names}", fix=advice)

@@ -79,12 +79,12 @@ def inputs_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns
         DataError: A row in such a form that cannot be used.
     """
     text = roles[0]
-    name = named.get(text.name)
     if INSTRUCTION in text.guesses:
         prompted, _ = instruction_columns(table, text, None, named)
         return prompted
-    # A column that the user named is there already, and what is nested elsewhere is not asked for.
-    if name is not None:
+    named_columns = {column for column in named.values() if column is not None}
+    # Where the columns that the user named are there already, what is nested elsewhere is not asked for.
+    if named.get(text.name) is not None and named_columns.issubset(table.columns):
         return table
     return _flat(table, text, named.values())
 
