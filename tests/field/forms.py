@@ -79,6 +79,15 @@ def with_second(task: dict[str, Any], second: dict[str, Any]) -> dict[str, Any]:
     return {**task, "annotations": [*task["annotations"], *second["annotations"]]}
 
 
+def with_result(
+    task: dict[str, Any], value: dict[str, Any], question: str = "sentiment"
+) -> dict[str, Any]:
+    """Return a task in whose annotation a further result answers a question."""
+    (annotation,) = task["annotations"]
+    results = [*annotation["result"], {"from_name": question, "value": value}]
+    return {**task, "annotations": [{**annotation, "result": results}]}
+
+
 def urgent(number: int, label: str) -> list[str]:
     """Return the labels of a ticket, of which some are urgent."""
     return [label, "urgent"] if number % 4 == 0 else [label]
@@ -103,6 +112,16 @@ def annotation_cases() -> list[Case]:
             label_studio(task["id"], "", "account", was_cancelled=True) | {"data": task["data"]},
             task,
         )
+        for task in tasks
+    ]
+    in_parts = [with_result(task, {"choices": urgent(task["id"], "")[1:]}) for task in tasks]
+    retold = [with_result(task, {"text": ["changed"]}, question="text") for task in tasks]
+    foretold = [
+        {
+            **task,
+            "data": {**task["data"], "sentiment": "guessed"},
+            "annotations": task["annotations"] if task["id"] % 10 else [],
+        }
         for task in tasks
     ]
     taxonomy = [
@@ -196,6 +215,14 @@ def annotation_cases() -> list[Case]:
              expect=Refused(value="['account', 'urgent']", place="column 'sentiment'", cure="multilabel")),
         Case(name="Label Studio, two choices wanted", make=document(tasks_twice), expect=two,
              options={"label": "sentiment"}, **multilabel),
+        Case(name="Label Studio, two results", make=document(in_parts),
+             expect=Refused(value="['account', 'urgent']", place="column 'sentiment'", cure="multilabel")),
+        Case(name="Label Studio, two results wanted", make=document(in_parts), expect=two,
+             options={"label": "sentiment"}, **multilabel),
+        Case(name="Label Studio, a question called like the text", make=document(retold),
+             expect=Read(rows=ROWS, classes=CLASSES, probes={"text": (PROBE,)}, notes=("column 'annotations.text'",))),
+        Case(name="Label Studio, a question called like a label in the data", make=document(foretold),
+             expect=Read(rows=ROWS - 6, classes=CLASSES, notes=("column 'data.sentiment'", "6 of 60 rows"))),
         Case(name="Label Studio, annotators differ", make=document(disputed),
              expect=Read(rows=ROWS, classes=CLASSES, notes=("tasks whose annotations differ: 2",))),
         Case(name="Label Studio, cancelled annotations", make=document(cancelled), expect=FINE),

@@ -10,6 +10,7 @@ from collections.abc import Hashable, Mapping, Sequence
 import pandas as pd
 
 from xautolm.cells import is_missing, items_of, quoted, structure
+from xautolm.data.columns import Role, is_usual_name
 from xautolm.data.source import NotedTable, place_of, with_columns
 from xautolm.errors import DataError
 
@@ -34,15 +35,16 @@ ID = re.compile(r"(?:^|_)id$|I[dD]$")
 """The key of a number that only counts labels, as `id`, `node_id` and `labelId`."""
 
 
-def annotation_columns(table: pd.DataFrame, label: str | None) -> NotedTable:
+def annotation_columns(table: pd.DataFrame, target: Role, label: str | None) -> NotedTable:
     """Return a table with what annotation tools nest in columns of its own, and notes on rows that say no label.
 
     Args:
         table: Any table; without such columns it is returned as it is.
+        target: What the labels are.
         label: The column of labels, if the user named it.
     """
     notes: list[str] = []
-    table, label_studio_notes = _label_studio(table)
+    table, label_studio_notes = _label_studio(table, target, label)
     notes += label_studio_notes
     table, prodigy_notes = _prodigy(table)
     notes += prodigy_notes
@@ -50,8 +52,14 @@ def annotation_columns(table: pd.DataFrame, label: str | None) -> NotedTable:
     return table, notes
 
 
-def _label_studio(table: pd.DataFrame) -> NotedTable:
-    """Return tasks with their texts and the choices of their first valid annotation as columns."""
+def _label_studio(table: pd.DataFrame, target: Role, label: str | None) -> NotedTable:
+    """Return tasks with their texts and the choices of their first valid annotation as columns.
+
+    Args:
+        table: Any table.
+        target: What the labels are.
+        label: The question that they answer, if the user named it.
+    """
     nested = [name for name in ANNOTATIONS if name in table.columns]
     if not nested or DATA not in table.columns:
         return table, []
@@ -61,25 +69,50 @@ def _label_studio(table: pd.DataFrame) -> NotedTable:
     if not are_tasks:
         return table, []
 
-    rows: list[dict[str, object]] = []
+    answers: list[dict[str, object]] = []
     disputed: list[Hashable] = []
-    for place, task, annotations_cell in zip(table.index, tasks, table[nested[0]], strict=True):
+    for place, annotations_cell in table[nested[0]].items():
         opinions = _opinions(annotations_cell)
-        row = dict(task)
-        if opinions:
-            # The first valid annotation counts; where others differ from it, the note says so.
-            first = opinions[0]
-            row.update(first)
-            if any(opinion != first for opinion in opinions):
-                disputed.append(place)
-        rows.append(row)
+        # The first valid annotation counts; where others differ from it, the note says so.
+        first = opinions[0] if opinions else {}
+        answers.append(first)
+        if any(opinion != first for opinion in opinions):
+            disputed.append(place)
     notes = []
     if disputed:
         where = f"the first in {place_of(table, disputed[0])}"
         notes.append(
             f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken"
         )
+
+    keys = {key for task in tasks for key in task}
+    questions = {question: None for answer in answers for question in answer}
+    data_names: dict[str, str] = {}
+    answer_names: dict[str, str] = {}
+    for name in questions:
+        if name not in keys:
+            continue
+        # What people said is the label; anything else is what they were shown, such as the text.
+        is_label = is_usual_name(name, target) if label is None else name == label
+        if is_label:
+            new_name = data_names[name] = f"{DATA}.{name}"
+        else:
+            new_name = answer_names[name] = f"{nested[0]}.{name}"
+        notes.append(
+            f"{name!r} is in the tasks' data and annotations: one of them is column {new_name!r}"
+        )
+
+    rows: list[dict[str, object]] = []
+    for task, answer in zip(tasks, answers, strict=True):
+        row = _renamed(task, data_names)
+        row.update(_renamed(answer, answer_names))
+        rows.append(row)
     return pd.DataFrame(rows, index=table.index, dtype=object), notes
+
+
+def _renamed(values: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+    """Return values by other names, where there are some."""
+    return {names.get(name, name): value for name, value in values.items()}
 
 
 def _opinions(annotations: object) -> list[dict[str, object]]:
@@ -104,11 +137,23 @@ def _annotation_values(annotation: Mapping[str, object]) -> dict[str, object]:
         question = str(result.get("from_name", LABEL))
         for kind in VALUE_KINDS:
             if value.get(kind) is not None:
-                values[question] = value[kind]
+                _add_answer(values, question, value[kind])
         # Each class is a path of names from the root, written with slashes between them.
         if value.get(TAXONOMY) is not None:
-            values[question] = ["/".join(path) for path in value[TAXONOMY]]
+            _add_answer(values, question, ["/".join(path) for path in value[TAXONOMY]])
     return values
+
+
+def _add_answer(values: dict[str, object], question: str, answer: object) -> None:
+    """Add an answer to those of an annotation, in which several results may answer one question."""
+    if question not in values:
+        values[question] = answer
+        return
+    earlier = _listed(values[question])
+    further = [item for item in _listed(answer) if item not in earlier]
+    # A single answer that is given twice stays what it is.
+    if further:
+        values[question] = [*earlier, *further]
 
 
 def _prodigy(table: pd.DataFrame) -> NotedTable:

@@ -134,14 +134,15 @@ def _similar_column(name: str, columns: Sequence[str]) -> str:
 
 def with_usual_name(table: pd.DataFrame, role: Role) -> list[str]:
     """Return the names of the columns that are usual ones of a role, whatever their case and blanks around them."""
-    usual: list[str] = []
-    for column in table.columns:
-        name = str(column)
-        # As people head their tables: `Text`, ` label`.
-        bare_name = name.strip().lower()
-        if bare_name in role.guesses:
-            usual.append(name)
-    return usual
+    names = [str(column) for column in table.columns]
+    return [name for name in names if is_usual_name(name, role)]
+
+
+def is_usual_name(name: str, role: Role) -> bool:
+    """Return whether a column of this name is usually a role, whatever its case and blanks around it."""
+    # As people head their tables: `Text`, ` label`.
+    bare_name = name.strip().lower()
+    return bare_name in role.guesses
 
 
 def _unclear_column(

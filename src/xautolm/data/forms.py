@@ -58,7 +58,7 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
         return _flat(table, text, named.values()), notes
 
     named_label = named.get(target.name)
-    table, notes = annotation_columns(table, named_label)
+    table, notes = annotation_columns(table, target, named_label)
     kept = list(named.values())
     if takes_lists(target):
         # An object there says yes or no of each label.
