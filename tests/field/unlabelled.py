@@ -92,6 +92,8 @@ FEWER = Read(
     rows=ROWS - 6, classes=CLASSES, notes=("6 of 60 rows of the train split left out", "'label'")
 )
 SCORES = pd.DataFrame({"text": table()["text"], "score": np.linspace(0, 5, ROWS)})
+THOUSANDS = SCORES.assign(score=[f"{37 * row:,}".replace(",", ".") for row in range(ROWS)])
+"""Scores from 0 to 2.183, of which those from 1.036 on have a point."""
 PAIRS = pd.DataFrame(
     {
         "premise": table()["text"],
@@ -278,6 +280,40 @@ CASES = [
         make=folder_of(train=SCORES.assign(score=[f"${number}" for number in SCORES["score"]])),
         task="text-regression",
         expect=Refused(value="'$", place="line 2, column 'score'", cure="without units"),
+    ),
+    *(
+        Case(
+            name=f"numbers: points between thousands, some {cell!r}",
+            make=folder_of(train=some_other(THOUSANDS, "score", cell)),
+            task="text-regression",
+            expect=Refused(
+                value="may be 1036 or 1.036",
+                place="column 'score'",
+                cure="thousands without a point",
+            ),
+        )
+        for cell in ("7", "+900", ".", "n.a.")
+    ),
+    *(
+        Case(
+            name=f"numbers: three decimals beside {cell!r}",
+            make=folder_of(train=some_other(THOUSANDS, "score", cell)),
+            task="text-regression",
+            expect=Read(rows=ROWS),
+        )
+        for cell in ("0.125", "-2.5", "1.")
+    ),
+    Case(
+        name="numbers: three decimals everywhere",
+        make=folder_of(train=THOUSANDS[THOUSANDS["score"].str.contains(".", regex=False)]),
+        task="text-regression",
+        expect=Read(rows=ROWS - 28),
+    ),
+    Case(
+        name="numbers: underscores between digits",
+        make=folder_of(train=some_other(SCORES, "score", "1_000")),
+        task="text-regression",
+        expect=Refused(value="'1_000'", place="line 2, column 'score'", cure="such as 3.5"),
     ),
     Case(
         name="numbers: all the same",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from typing import ClassVar, SupportsFloat, cast
 
@@ -17,6 +18,13 @@ NO_LABEL_NUMBER = -1.0
 """How data sets whose numbers begin at 0 write that nobody has labelled a row."""
 SIGNS_FOR_NOTHING = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "?", "."})
 """Signs by which tables say that there is no number, besides words."""
+POINT = re.compile(r"\d\.|\.\d")
+"""A point in a number."""
+WHOLE_NUMBER = re.compile(r"[+-]?\d+")
+THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}\.\d{3}")
+"""A number whose point may stand between thousands, as people write it in much of Europe and South America."""
+FEWEST_THOUSANDS = 2
+"""How many of them a column has at least: a single one may be an accident."""
 MOST_RANGES = 5
 """Ranges of numbers that a split keeps in proportion: in a fifth held out of 100 rows, about four rows of each."""
 
@@ -46,7 +54,7 @@ class TextRegression(BaseTask[float]):
             content = "nothing" if is_missing(cell) else repr(cell)
             raise MissingCellError(f"expected a number, got {content}")
         try:
-            number = float(cast("SupportsFloat", cell))
+            number = _as_float(cell)
         except (TypeError, ValueError, OverflowError):
             word = cell.strip().casefold() if isinstance(cell, str) else ""
             if word in WORDS_FOR_NOTHING or word in SIGNS_FOR_NOTHING:
@@ -61,6 +69,23 @@ class TextRegression(BaseTask[float]):
         if is_truth_value or not math.isfinite(number):
             raise ValueError(f"expected a number, got {quoted(cell)}")
         return number
+
+    def column_problem(self, cells: Sequence[object]) -> str:
+        """Return that the points of a column may stand between thousands or before decimals."""
+        texts = [cell.strip() for cell in cells if isinstance(cell, str)]
+        has_whole_numbers = any(WHOLE_NUMBER.fullmatch(text) for text in texts)
+        # Words for nothing, such as `n.a.`, have points too.
+        with_point = [text for text in texts if POINT.search(text)]
+        may_be_thousands = all(THOUSANDS.fullmatch(text) for text in with_point)
+        # Where all numbers have a point, both readings are the same but for their unit.
+        if len(with_point) < FEWEST_THOUSANDS or not has_whole_numbers or not may_be_thousands:
+            return ""
+        example = with_point[0]
+        whole = example.replace(".", "")
+        return (
+            f"holds {quoted(example)} beside whole numbers, which may be {whole} or {float(example):g}.\n"
+            f"Write thousands without a point ({whole}), or decimals with a digit more ({example}0)."
+        )
 
     def stand_ins(self, labels: Sequence[float], train: Sequence[float]) -> frozenset[float]:
         """Return -1 where a split has nothing else and training has no number below 0."""
@@ -120,6 +145,19 @@ class TextRegression(BaseTask[float]):
         numbers = np.asarray(answers)
         # Heads with one output answer in a column, shape (rows, 1).
         return numbers.reshape(-1)
+
+
+def _as_float(cell: object) -> float:
+    """Return the number that a cell is or says.
+
+    Raises:
+        TypeError: It is nothing of the kind.
+        ValueError: A text that is no number, among them those that only Python reads as one, such as `1_000`.
+        OverflowError: A whole number beyond all floats.
+    """
+    if isinstance(cell, str) and "_" in cell:
+        raise ValueError("underscores between digits")
+    return float(cast("SupportsFloat", cell))
 
 
 TASK = TextRegression()
