@@ -7,7 +7,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from xautolm.cells import LONGEST_STRUCTURE, MissingCellError, is_missing, name_of, structure, truth
+from xautolm.cells import (
+    LONGEST_STRUCTURE,
+    MissingCellError,
+    is_missing,
+    name_of,
+    names_made_one,
+    structure,
+    truth,
+)
 
 
 @pytest.mark.parametrize(
@@ -20,6 +28,22 @@ def test_a_whole_number_is_one_name_whatever_format_it_came_from(cell: object) -
 @pytest.mark.parametrize("cell", ["007", "1.50", "1e3", "nan", "None", "TRUE", "2.", "v1.0"])
 def test_other_names_stay_as_they_are_written(cell: str) -> None:
     assert name_of(cell) == cell
+
+
+@pytest.mark.parametrize(
+    ("cells", "twins"),
+    [
+        (["2.7", "3.0", "3", "3.10"], ["3", "3.0"]),
+        (["1.0", "1.00", "2.0"], ["1.0", "1.00"]),
+        (["0", "1.0", " 1 ", "x"], []),
+        (["2.7", "3.0", "3.0 ", "3.10"], []),
+        ([3, 3.0, 3.1, "3.0", None, "7.5"], []),
+    ],
+)
+def test_texts_that_would_be_one_name_though_they_are_two(
+    cells: list[object], twins: list[str]
+) -> None:
+    assert names_made_one(cells) == twins
 
 
 def test_one_name_in_two_encoding_forms() -> None:

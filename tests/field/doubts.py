@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from tests.field.cases import Case, Read
+from tests.field.cases import Case, Read, Refused
 from tests.field.material import CLASSES, ROWS, table
 
 SPLITS = ["train"] * 40 + ["test"] * 20
@@ -30,6 +30,13 @@ CASES = [
          expect=Read(rows=ROWS, classes=("NA", *CLASSES), notes=("'NA'", "empty these cells"))),
     Case(name="doubt: another spelling of nothing for a class", make=frame(label=some("Unlabeled")),
          expect=Read(rows=ROWS, classes=("Unlabeled", *CLASSES), notes=("'Unlabeled'", "empty these cells"))),
+    *(Case(name=f"doubt: versions for classes, {task}", task=task,
+           make=frame(label=["2.7", "3.0", "3", "3.10"] * (ROWS // 4)),
+           expect=Refused(value="'3' and '3.0'", place="column 'label'", cure="such as v3"))
+      for task in ("text-classification", "multilabel-classification")),
+    Case(name="doubt: numbers for classes, of two files",
+         make=frame(label=["1.0", "2.0"] * (ROWS // 4) + ["1", "2"] * (ROWS // 4)),
+         expect=Read(rows=ROWS, classes=("1", "2"))),
     Case(name="doubt: a column of splits", make=frame(split=SPLITS),
          expect=Read(rows=ROWS, notes=("column 'split' names splits ('train' 40 times, 'test' 20 times)",))),
     Case(name="doubt: a text with two classes", make=frame(text=["Where is it?"] * 2 + list(table()["text"][2:])),

@@ -25,7 +25,7 @@ from xautolm.cells import (
 from xautolm.errors import DataError
 from xautolm.printable import shortened
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
-from xautolm.tasks.text_classification import IGNORED_NUMBER, NO_LABEL_NUMBER
+from xautolm.tasks.text_classification import IGNORED_NUMBER, NO_LABEL_NUMBER, numbers_problem
 from xautolm.vocabulary import Architecture, Targets
 
 SEPARATORS = "|;,"
@@ -112,7 +112,8 @@ class MultilabelClassification(BaseClassification[LabelSet]):
         elif _are_vectors_of_numbers(present):
             kind = "vectors of numbers"
         if not kind:
-            return ""
+            labels = [item for items in _lists_in(present) for item in items]
+            return numbers_problem(labels)
         return (
             f"holds {kind} without names, for example {quoted(present[0])}.\nGive each row a list of its labels' "
             "names, without anything that fills it up, or each class a column of 0 and 1, all of them named by "

@@ -9,7 +9,15 @@ from typing import ClassVar
 
 import numpy as np
 
-from xautolm.cells import MissingCellError, items_of, listed, name_of, quoted, structure
+from xautolm.cells import (
+    MissingCellError,
+    items_of,
+    listed,
+    name_of,
+    names_made_one,
+    quoted,
+    structure,
+)
 from xautolm.errors import DataError
 from xautolm.printable import shortened
 from xautolm.tasks.base import Answers, BaseClassification, Prompt, Row, Stratum
@@ -57,6 +65,10 @@ class TextClassification(BaseClassification[str]):
                 f"expected one label, got {quoted(items)}; rows with several are multilabel-classification"
             )
         return name_of(items[0])
+
+    def column_problem(self, cells: Sequence[object]) -> str:
+        """Return that texts would be one class though they are not written alike."""
+        return numbers_problem(cells)
 
     def stand_ins(self, labels: Sequence[str], train: Sequence[str]) -> frozenset[str]:
         """Return -1 and -100 beside class numbers, as the hub and torch have it, and marks such as `-` beside words."""
@@ -157,6 +169,18 @@ class TextClassification(BaseClassification[str]):
         for index in predictions:
             decoded.append(names[index])
         return decoded
+
+
+def numbers_problem(cells: Sequence[object]) -> str:
+    """Return that two texts of a column would be one class, as `3` and `3.0` beside `3.10`; nothing if none would."""
+    twins = names_made_one(cells)
+    if not twins:
+        return ""
+    shown = " and ".join(map(quoted, twins))
+    return (
+        f"holds {shown}, which as numbers are one class.\n"
+        f"Write them alike if they are; if not, as names that are no numbers, such as v{twins[0]}."
+    )
 
 
 def _marks_no_label(number: str, names: set[str], classes: set[str]) -> bool:
