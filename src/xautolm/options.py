@@ -260,7 +260,7 @@ class FitOptions(BaseModel):
     unlabelled: Annotated[Unlabelled, IN_DATA] = Unlabelled.DROP
     """What becomes of rows and splits without labels: `drop` leaves them out with a note, `error` refuses the data,
     `none` takes them for rows where no label, or no answer, is right (multi-label tasks, question answering). A split
-    of `--validation` or `--test` without any label is refused."""
+    of `--validation` without any label is refused."""
     objectives: Annotated[
         ObjectiveNames, Shown(group=Group.SEARCH, default="the first metric,evaluation_time")
     ] = ()

@@ -163,7 +163,6 @@ def test_a_split_may_have_the_label_under_another_usual_name(
         assert f"{split} split: column 'labels' taken for 'label'" in "\n".join(found.notes)
 
 
-@pytest.mark.parametrize("split", ["validation", "test"])
 @pytest.mark.parametrize(
     ("columns", "got"),
     [
@@ -172,15 +171,17 @@ def test_a_split_may_have_the_label_under_another_usual_name(
         ({}, "none of its 60 rows has a label in column 'label'"),
     ],
 )
-def test_a_split_without_labels_is_refused_if_it_was_given_and_left_out_if_it_came_along(
-    tickets: pd.DataFrame, split: str, columns: dict[str, str], got: str
+def test_a_split_without_labels_is_left_out_unless_it_was_given_to_choose_by(
+    tickets: pd.DataFrame, columns: dict[str, str], got: str
 ) -> None:
     unlabelled = tickets.tail(60).assign(label=None, more=None)
     unlabelled = unlabelled.rename(columns=columns).drop(columns="more", errors="ignore")
-    with pytest.raises(DataError, match=rf"The {split} split that was given(.|\n)*{got}"):
-        prepared(tickets, **{split: unlabelled})
-    notes = "\n".join(prepared({"train": tickets, split: unlabelled}).notes)
-    assert f"{split} split left out" in notes
+    with pytest.raises(DataError, match=rf"The validation split that was given(.|\n)*{got}"):
+        prepared(tickets, validation=unlabelled)
+    came_along = prepared({"train": tickets, "validation": unlabelled, "test": unlabelled})
+    given = prepared(tickets, test=unlabelled)
+    for found, split in ((came_along, "validation"), (came_along, "test"), (given, "test")):
+        assert f"{split} split left out" in "\n".join(found.notes)
 
 
 def test_unequal_label_sets_are_refused(tickets: pd.DataFrame) -> None:

@@ -68,6 +68,8 @@ def layout_cases() -> list[Case]:
           for name in ("data", "rows", "train")),
         case("a list inside an object, beside names of classes", "a.json",
              json.dumps({"classes": CLASSES, "data": RECORDS}), FINE),
+        case("a list inside an object, beside what describes its columns", "a.json",
+             json.dumps({"features": [{"id": 0, "name": "text"}, {"id": 1, "name": "label"}], "rows": RECORDS}), FINE),
         case("pandas, by column", "a.json", table().to_json(), FINE),
         case("pandas, split", "a.json", table().to_json(orient="split"), FINE),
         case("pandas, index", "a.json", table().to_json(orient="index"), FINE),

@@ -319,22 +319,33 @@ def _rows_of_object(document: Mapping[str, Json], place: str) -> Json:
 
 
 def _refuse_several_lists(document: Mapping[str, Json], place: str) -> None:
-    """Refuse an object with rows under a usual name and objects in a further list, which may be rows too.
+    """Refuse an object with rows under a usual name and in a further list.
+
+    Lists that describe the rows, such as those of their columns or classes, have objects of another kind.
 
     Raises:
         DataError: With the name and length of each list.
     """
-    lists: dict[str, str] = {}
+    usual_keys = [_keys(document.get(name)) for name in LISTS_OF_ROWS]
+    keys_of_rows = [keys for keys in usual_keys if keys]
+    lists: list[str] = []
     for name, rows in document.items():
-        if _holds_objects(rows):
-            lists[name] = f"{len(rows)} rows in {name!r}"
-    has_usual_name = not lists.keys().isdisjoint(LISTS_OF_ROWS)
-    if has_usual_name and len(lists) > 1:
+        is_usual = name in LISTS_OF_ROWS or split_of(name) is not None
+        if _holds_objects(rows) and (is_usual or _keys(rows) in keys_of_rows):
+            lists.append(f"{len(rows)} rows in {name!r}")
+    if keys_of_rows and len(lists) > 1:
         raise DataError(
             f"{place} holds several lists of rows.",
-            got=listed(list(lists.values())),
+            got=listed(lists),
             fix="Leave one list in it, or lists that are called like splits: 'train', 'validation', 'test'.",
         )
+
+
+def _keys(rows: Json) -> frozenset[str]:
+    """Return the keys of the objects in a list; none of anything else."""
+    if not isinstance(rows, list):
+        return frozenset()
+    return frozenset(key for row in rows if isinstance(row, dict) for key in row)
 
 
 def _holds_objects(rows: Json) -> TypeGuard[list[Json]]:

@@ -72,17 +72,19 @@ class SplitReader:
         """Return the name of the label's column."""
         return self.columns[self.needs.target]
 
-    def read(self, name: str, raw: pd.DataFrame, *, is_given: bool = False) -> pd.DataFrame | None:
+    def read(
+        self, name: str, raw: pd.DataFrame, *, is_demanded: bool = False
+    ) -> pd.DataFrame | None:
         """Return the rows of a split that have a label, under the roles' names; None if none has.
 
         Args:
             name: What a message calls it, such as `test split`.
             raw: As it was read.
-            is_given: Whether the user gave this very split, so that nothing else can take its place.
+            is_demanded: Whether nothing else can take its place, for the user gave this very split to choose by.
 
         Raises:
-            DataError: No row of the training split or of a given one has a label, or a row has none and that was to be
-                an error.
+            DataError: No row of the training split or of a demanded one has a label, or a row has none and that was to
+                be an error.
         """
         is_training = name == TRAINING
         if raw.empty:
@@ -94,7 +96,7 @@ class SplitReader:
         if not is_training:
             absence = self._absence_of_labels(raw, name)
             if absence:
-                self._leave_out(name, absence, is_given=is_given)
+                self._leave_out(name, absence, is_demanded=is_demanded)
                 return None
         rows = extract_labelled(raw, self.needs.roles, self.columns, name, empty=self.empty)
         rows = self._without_stand_ins(rows, is_training)
@@ -110,7 +112,7 @@ class SplitReader:
             )
         if rows.table.empty:
             absence = f"none of its {missing} rows has a label in column {self.label_column!r}"
-            self._leave_out(name, absence, is_given=is_given)
+            self._leave_out(name, absence, is_demanded=is_demanded)
             return None
         if missing:
             self._say_rows_left_out(name, rows, len(raw))
@@ -202,13 +204,13 @@ class SplitReader:
             note += f"; if none is right for them, say --unlabelled {Unlabelled.NONE}"
         self.notes.append(note)
 
-    def _leave_out(self, name: str, absence: str, *, is_given: bool) -> None:
+    def _leave_out(self, name: str, absence: str, *, is_demanded: bool) -> None:
         """Note that a split is left out, for its labels are absent.
 
         Raises:
-            DataError: The user gave it, and would get a score on other rows, or none.
+            DataError: The user gave it, and the search would choose by other rows.
         """
-        if is_given:
+        if is_demanded:
             raise DataError(
                 f"The {name} that was given has no labels.",
                 got=absence,

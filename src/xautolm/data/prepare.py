@@ -231,14 +231,16 @@ def _read_splits(
         given: The splits that the user gave apart from the data.
 
     Raises:
-        DataError: One of those has no labels, or training has none.
+        DataError: Training has no labels, or a validation split that the user gave.
     """
     tables: dict[str, pd.DataFrame] = {}
     # Training comes first: what its labels are decides what is no label elsewhere.
     for split in (Split.TRAIN, Split.VALIDATION, Split.TEST):
         if split not in source.splits:
             continue
-        table = reader.read(f"{split} split", source.splits[split], is_given=split in given)
+        # Nothing takes the place of a test split: without labels there is no score, as of those that came along.
+        is_demanded = split == Split.VALIDATION and split in given
+        table = reader.read(f"{split} split", source.splits[split], is_demanded=is_demanded)
         # A split without labels is left out, which the reader has noted.
         if table is not None:
             tables[split] = table
