@@ -220,7 +220,9 @@ def begun(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Experien
 
 def best_folder(run: Path) -> BestFolder:
     folder = RunFolder(run)
-    return BestFolder(folder=folder, info=folder.info(), cards=ZOO.things, say=lambda text: None)
+    return BestFolder(
+        folder=folder, info=folder.info(), cards=ZOO.things, test_data="", say=lambda text: None
+    )
 
 
 @pytest.mark.parametrize("way", ["exchange", "two renames", "copies"])

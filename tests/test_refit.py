@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -299,6 +300,28 @@ def test_a_better_trial_without_it_is_itself_and_leaves_nothing_of_the_old_one(
     results = read_results(run)
     assert results is not None and not results.is_refit
     assert "trained once more" not in (run.best / "README.md").read_text()
+
+
+def test_who_then_says_never_gets_the_trials_own_model_again(fit: Fit, tmp_path: Path) -> None:
+    run = RunFolder(tmp_path / "run")
+    fit()
+    _, notes = fit(refit="never")
+    assert weights(run.best) == 1 and not run.refit.exists()
+    results = read_results(run)
+    assert results is not None and not results.is_refit
+    assert "trained once more" not in (run.best / "README.md").read_text()
+    assert "best/ is trial 1 as it was validated" in notes
+
+
+def test_what_was_trained_once_more_stays_where_the_trials_own_weights_are_gone(
+    fit: Fit, tmp_path: Path
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    fit()
+    shutil.rmtree(run.model(1))
+    _, notes = fit(refit="never")
+    assert weights(run.best) == 101
+    assert any("best/ stays trained on all rows" in note for note in notes)
 
 
 def test_damage_to_best_is_mended_from_what_it_was_made_of(fit: Fit, tmp_path: Path) -> None:

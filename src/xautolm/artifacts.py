@@ -102,11 +102,13 @@ def complete(session: Session, best: Experience) -> None:
     if results.is_final and not lacks_test:
         return
     test = results.test
+    test_data = results.test_data
     # Without a test split the answers to validation are kept: a person wants to see where the winner errs.
     scores = _scores(session, best)
     if lacks_test:
         test = scores
-    final_results = replace(results, test=test, is_final=True)
+        test_data = "" if scores is None else session.best.test_data
+    final_results = replace(results, test=test, test_data=test_data, is_final=True)
     session.best.describe(best, final_results)
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xautolm.errors import DamagedFileError, NoModelError
@@ -44,6 +44,8 @@ class Results:
     """Scores on the validation split, by metric."""
     test: Mapping[str, float] | None = None
     """Scores on the test split, by metric; None if there is none, or it was not scored yet."""
+    test_data: str = ""
+    """Fingerprint of the test split that was scored; empty where none was, and in runs from before it was kept."""
     is_final: bool = True
     """Whether the search had ended when its card was written."""
     is_refit: bool = False
@@ -59,6 +61,8 @@ class BestFolder:
     info: RunInfo
     cards: Mapping[str, ModelCard]
     """The models of the space, by name."""
+    test_data: str
+    """Fingerprint of the test split of this start; empty without one."""
     say: Say
     """Told what was damaged, and mended."""
 
@@ -82,6 +86,7 @@ class BestFolder:
         if any(experience.outcome.succeeded for experience in experiences):
             with suppress(NoModelError, DamagedFileError):
                 self.keep(experiences)
+        self._forget_other_test(experiences)
 
     def keep(self, experiences: Sequence[Experience]) -> Experience | None:
         """Place the best trial's model, or mend it where it lies already.
@@ -137,15 +142,40 @@ class BestFolder:
         write_json(self.folder.results, to_plain(results))
 
     def results(self) -> Results | None:
-        """Return what is known of the model in `best/`; None if there is none."""
+        """Return what is known of the model in `best/`; None if there is none.
+
+        A score on another test split than that of this start, or on one that nobody knows, is left out.
+        """
         if not self.folder.best.is_dir():
             return None
-        return read_results(self.folder, self.say)
+        results = read_results(self.folder, self.say)
+        if results is None or results.test is None or results.test_data == self.test_data:
+            return results
+        return replace(results, test=None, test_data="", is_final=False)
 
     def describe(self, best: Experience, results: Results) -> None:
         """Write the card and `results.json` of the model that lies in `best/`."""
         self._write_card(self.folder.best, best, results)
         write_json(self.folder.results, to_plain(results))
+
+    def _forget_other_test(self, experiences: Sequence[Experience]) -> None:
+        """Let the card and `results.json` not state a score on another test split than that of this start."""
+        results = self.results()
+        if results is None or results == read_results(self.folder):
+            return
+        if self.test_data:
+            self.say(
+                "the test score is not of the test split of now: best/ is scored anew at the end"
+            )
+        else:
+            self.say("the test score is left out: there is no test split now")
+        # The answers to those rows go with the score.
+        shutil.rmtree(self.folder.test, ignore_errors=True)
+        write_json(self.folder.results, to_plain(results))
+        can_write_card = is_sound(self.folder.best / ANSWERING)
+        for experience in experiences:
+            if experience.trial == results.best and can_write_card:
+                self._write_card(self.folder.best, experience, results)
 
     def _source(self, results: Results) -> Path:
         """Return the folder whose files `best/` is made of."""

@@ -90,7 +90,8 @@ def refit(
     """Train the winner once more on all rows, and let `best/` be what comes of it; nothing where that is not wanted.
 
     Where it fails, or turns out worse than its trial in any metric on the very rows that it is trained on, `best/`
-    stays the trial's own model, and the screen is told why.
+    stays the trial's own model, and the screen is told why. With `never` it is that, too, where an earlier start has
+    trained it once more.
 
     Args:
         session: The search, of which no trial runs any more.
@@ -98,13 +99,21 @@ def refit(
         meanwhile: Called twice a second as long as it lasts: it may be two fifths of the budget.
     """
     results = session.best.results()
-    if not is_wanted(session) or results is None or results.is_refit:
+    if results is None:
+        return
+    is_refused = session.scenario.options.refit is Refit.NEVER
+    is_to_undo = results.is_refit and is_refused
+    is_to_do = is_wanted(session) and not results.is_refit
+    if not is_to_undo and not is_to_do:
         return
     winners = [experience for experience in experiences if experience.trial == results.best]
     # Its own files may be lost, with `best/` all that is left of it.
     if not winners:
         return
     best = winners[0]
+    if is_to_undo:
+        _take_back(session, best)
+        return
     reason = obstacle(session, best) or _want_of_time(session, best)
     if not reason:
         # What was kept is spent now, and shown as left until it is.
@@ -115,6 +124,17 @@ def refit(
         session.screen.note(f"best/ is trial {best.trial} as it was validated: {reason}")
         return
     session.best.place(best, is_refit=True)
+
+
+def _take_back(session: Session, best: Experience) -> None:
+    """Let `best/` be the trial's own model again, where its weights are kept."""
+    if not session.folder.model(best.trial).is_dir():
+        session.screen.note(
+            f"best/ stays trained on all rows: the weights of trial {best.trial} as it was validated are gone"
+        )
+        return
+    session.best.place(best)
+    session.screen.note(f"best/ is trial {best.trial} as it was validated")
 
 
 def _want_of_time(session: Session, best: Experience) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem
@@ -78,7 +79,8 @@ def _settings(scenario: Scenario, warm_start: str) -> dict[str, object]:
 def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> None:
     """Write the splits and, last, `run.json`: a run either has everything that it needs to be resumed, or is none.
 
-    In a run that is resumed, splits that are gone or damaged are written anew: they are the same ones.
+    In a run that is resumed, splits that are gone, damaged or others are written anew. Only the test split may be
+    another one, or there is none any more: trials know nothing of it.
     """
     is_new = not folder.is_run()
     splits = {
@@ -87,17 +89,25 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         Split.TEST: dataset.test,
     }
     for name, table in splits.items():
-        if table is None:
-            continue
         path = folder.split(name)
-        problem = split_problem(path, len(table))
+        if table is None:
+            _remove_split(path, say)
+            continue
+        problem = split_problem(path, table)
         if not problem:
             continue
         table.to_parquet(path)
         if not is_new:
-            say(f"{path.name} cannot be read ({problem}): it was written anew")
+            say(f"{path.name} was written anew: {problem}")
     if is_new:
         folder.write_info(info)
+
+
+def _remove_split(path: Path, say: Say) -> None:
+    """Remove a split that an earlier start had, and this one has not."""
+    if path.exists():
+        path.unlink()
+        say(f"{path.name} was removed: there is no such split now")
 
 
 def settled(

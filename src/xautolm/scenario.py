@@ -456,9 +456,13 @@ def default_folder(data: object, dataset: Dataset, options: FitOptions) -> str:
     name = f"runs/{_slug(profile.name)}"
     if isinstance(data, str | Path):
         return name
-    # The splits are in the fingerprint, and tables cannot be written as JSON.
+    # The splits are in the fingerprints, and tables cannot be written as JSON.
     settings = options.model_dump(mode="json", exclude={"out", "validation", "test"})
-    digest = digest_of([profile.fingerprint, profile.source_fingerprint, settings])
+    identity: list[object] = [profile.fingerprint, profile.source_fingerprint, settings]
+    # Only where there is one, so that earlier runs without are found again.
+    if dataset.test_fingerprint:
+        identity.append(dataset.test_fingerprint)
+    digest = digest_of(identity)
     return f"{name}-{digest[:DIGEST_LENGTH]}"
 
 

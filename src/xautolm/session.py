@@ -172,7 +172,11 @@ class Session:
     def best(self) -> BestFolder:
         """Return what keeps the best model so far."""
         return BestFolder(
-            folder=self.folder, info=self.info, cards=self.scenario.cards, say=self.screen.note
+            folder=self.folder,
+            info=self.info,
+            cards=self.scenario.cards,
+            test_data=self.scenario.dataset.test_fingerprint,
+            say=self.screen.note,
         )
 
     @property

@@ -45,6 +45,8 @@ class Dataset:
     """What was done to the data, for people."""
     has_made_validation: bool = False
     """Whether the validation split is a part of the training rows, because none was given."""
+    test_fingerprint: str = ""
+    """Identifies the content of the test split; empty without one."""
 
 
 def prepare(
@@ -100,10 +102,12 @@ def prepare(
     train_labels = needs.labels(train)
     labels = needs.labels_of(train_labels)
     test_table = tables.get(Split.TEST)
+    test_fingerprint = ""
     if test_table is not None:
         test_table, test_notes = without_unknown(test_table, needs.target, needs.labels_of, labels)
         test_table = test_table.reset_index(drop=True)
         notes += test_notes
+        test_fingerprint = fingerprint(needs.task, test_table)
 
     profile = _profile(train, parts.validation, needs, labels)
     profile = replace(
@@ -121,6 +125,7 @@ def prepare(
         columns=column_by_role,
         notes=tuple(notes),
         has_made_validation=Split.VALIDATION not in tables,
+        test_fingerprint=test_fingerprint,
     )
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from xautolm.data.fingerprint import fingerprint
 from xautolm.vocabulary import Split
 
 
@@ -25,23 +26,29 @@ def read_split(folder: str | Path, split: Split) -> pd.DataFrame:
     return pd.read_parquet(path)
 
 
-def split_problem(path: Path, rows: int) -> str:
-    """Return why a split cannot be read, or nothing.
+def split_problem(path: Path, table: pd.DataFrame) -> str:
+    """Return why a stored split is not a table's, or nothing; the order of its rows does not matter.
 
     Args:
-        path: Its file.
-        rows: That it must have.
+        path: The file of the split.
+        table: What it must hold.
     """
     import pyarrow
-    from pyarrow import parquet
 
     if not path.is_file():
-        return "there is no such file"
+        return "there was no such file"
     try:
-        stored_rows = parquet.read_metadata(path).num_rows
-    except (OSError, pyarrow.ArrowException) as error:
+        stored = pd.read_parquet(path)
+    except (OSError, ValueError, pyarrow.ArrowException) as error:
         first_line = str(error).splitlines()[0]
-        return first_line[:120]
-    if stored_rows != rows:
-        return f"it has {stored_rows} rows instead of {rows}"
+        return f"it could not be read ({first_line[:120]})"
+    # Arrow gives back other types than it was given, such as arrays for lists.
+    as_stored = pyarrow.Table.from_pandas(table).to_pandas()
+    if _content(stored) != _content(as_stored):
+        return "it had other rows"
     return ""
+
+
+def _content(table: pd.DataFrame) -> str:
+    """Return what identifies the rows of a split as Arrow gives them, whatever the task."""
+    return fingerprint("", table)

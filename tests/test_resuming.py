@@ -1,0 +1,148 @@
+"""A later start of a run with another test split, or without one: no score outlives the rows it was computed from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from tests.played import play, table_for
+from tests.test_merging import Noting
+from xautolm import AutoLM
+from xautolm.best_folder import read_results
+from xautolm.data.stored import read_split, split_problem
+from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.run_folder import RunFolder
+from xautolm.session import Session
+from xautolm.testing import FakeExecutor, success
+from xautolm.vocabulary import Split
+
+APPLES = pd.DataFrame(
+    {"text": ["one apple", "two apples", "a plum"], "label": ["apple"] * 2 + ["plum"]}
+)
+PLUMS = pd.DataFrame(
+    {"text": ["one plum", "two plums", "a pear"], "label": ["plum"] * 2 + ["pear"]}
+)
+LONGER = pd.concat([APPLES, PLUMS], ignore_index=True)
+
+Start = Callable[..., tuple[RunFolder, list[str]]]
+
+
+def apples_in(run: RunFolder) -> float:
+    """Return what stands for a score: the share of test rows that are of one class."""
+    labels = read_split(run.data, Split.TEST)["label"]
+    return float((labels == "apple").mean())
+
+
+@pytest.fixture
+def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
+    """Begin a run, or go on with it; a function of the test rows stands for the child that scores the winner."""
+
+    def score(session: Session, spec: TrialSpec, folder: Path, entry: str) -> TrialOutcome:
+        folder.mkdir(exist_ok=True)
+        return success(**dict.fromkeys(spec.metrics, apples_in(session.folder)))
+
+    monkeypatch.setattr("xautolm.artifacts.outcome_of_child", score)
+
+    def fit(test: pd.DataFrame | None, **options: Any) -> tuple[RunFolder, list[str]]:
+        screen = Noting()
+        settings = {"out": str(tmp_path / "run"), "trials": 1, **options}
+        auto = AutoLM(sampler="random", models="minilm-l2", device="cpu", test=test, **settings)
+        data = table_for("text-classification")
+        auto.fit(data, screen=screen, executor=FakeExecutor(play))
+        return auto.run_, screen.notes
+
+    return fit
+
+
+def stated(run: RunFolder) -> tuple[float | None, bool]:
+    """Return the test accuracy in a run's results, and whether its card states one."""
+    results = read_results(run)
+    assert results is not None and results.is_final
+    card = (run.best / "README.md").read_text()
+    accuracy = None if results.test is None else results.test["accuracy"]
+    return accuracy, "| test accuracy |" in card
+
+
+@pytest.mark.parametrize("other", [PLUMS, LONGER], ids=["as long", "longer"])
+def test_another_test_split_is_scored_anew(start: Start, other: pd.DataFrame) -> None:
+    run, _ = start(APPLES)
+    assert stated(run) == (pytest.approx(2 / 3), True)
+    run, notes = start(other)
+    assert stated(run) == (pytest.approx(apples_in(run)), True)
+    assert len(read_split(run.data, Split.TEST)) == len(other)
+    assert "test.parquet was written anew: it had other rows" in notes
+    assert any("best/ is scored anew" in note for note in notes)
+
+
+def test_without_a_test_split_no_score_of_an_earlier_one_is_stated(start: Start) -> None:
+    start(APPLES)
+    run, notes = start(None)
+    assert stated(run) == (None, False)
+    assert not run.split(Split.TEST).exists()
+    assert any("the test score is left out" in note for note in notes)
+
+
+def test_the_same_rows_in_another_order_keep_their_score(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start(APPLES)
+    monkeypatch.delattr("xautolm.artifacts.outcome_of_child")
+    run, notes = start(APPLES.iloc[::-1])
+    assert stated(run) == (pytest.approx(2 / 3), True)
+    assert not any("anew" in note for note in notes)
+
+
+def test_a_score_from_before_its_rows_were_noted_is_computed_anew(start: Start) -> None:
+    run, _ = start(APPLES)
+    results = json.loads(run.results.read_text())
+    del results["test_data"]
+    results["test"]["accuracy"] = 0.1
+    run.results.write_text(json.dumps(results))
+    run, _ = start(APPLES)
+    assert stated(run) == (pytest.approx(2 / 3), True)
+
+
+def test_a_start_that_is_ended_early_states_no_score_of_another_split(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = start(APPLES)
+    monkeypatch.setattr(FakeExecutor, "finished", _interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        start(PLUMS, trials=2)
+    results = read_results(run)
+    assert results is not None and results.test is None and not results.is_final
+    assert "test accuracy" not in (run.best / "README.md").read_text()
+    assert not run.test.exists()
+
+
+def _interrupt(executor: FakeExecutor, timeout: float) -> list[tuple[int, TrialOutcome]]:
+    raise KeyboardInterrupt
+
+
+def test_runs_on_tables_in_memory_are_told_apart_by_their_test_splits(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tests = (None, APPLES, PLUMS, APPLES)
+    roots = [start(test, out=None)[0].root for test in tests]
+    assert len(set(roots)) == 3 and roots[1] == roots[3]
+
+
+@pytest.mark.parametrize(
+    "cells",
+    [["a", "b"], [["a"], ["b", "a"]], [1.5, 2.0], [["yes"], []]],
+    ids=["names", "lists", "numbers", "nothing"],
+)
+def test_a_stored_split_is_known_by_its_content(tmp_path: Path, cells: list[Any]) -> None:
+    path = tmp_path / "test.parquet"
+    table = pd.DataFrame({"text": ["one", "two"], "label": cells})
+    table.to_parquet(path)
+    assert split_problem(path, table) == ""
+    assert split_problem(path, table.iloc[::-1]) == ""
+    swapped = table.assign(label=cells[::-1])
+    assert split_problem(path, swapped) == "it had other rows"
