@@ -3,10 +3,12 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from xautolm.errors import BudgetError, SpaceError, UnknownNameError, UsageError
-from xautolm.options import FitOptions, bytes_of, config_text, read_config, seconds
+from xautolm.options import FitOptions, bytes_of, config_text, lacks_data, read_config, seconds
 from xautolm.search_space import read_space_option
 
 
@@ -146,6 +148,33 @@ def test_a_saved_configuration_holds_no_password(tmp_path: Path, store: str) -> 
     assert "store" not in read_config(path) and read_config(path)["trials"] == 3
     path.write_text(config_text("d.csv", FitOptions(store="postgresql://host/db")))
     assert read_config(path)["store"] == "postgresql://host/db"
+
+
+TABLE = pd.DataFrame({"text": ["a secret"], "label": ["no"]})
+
+
+@pytest.mark.parametrize("split", ["validation", "test"])
+@pytest.mark.parametrize(
+    "rows",
+    [TABLE, TABLE.to_dict("records"), (["a secret"], ["no"]), TABLE.to_dict("list"), np.array([1])],
+    ids=["frame", "rows", "pair", "columns", "array"],
+)
+def test_a_split_in_memory_is_left_out_of_a_saved_configuration(
+    tmp_path: Path, split: str, rows: object
+) -> None:
+    path = tmp_path / "saved.yaml"
+    path.write_text(config_text("d.csv", FitOptions.parse({split: rows, "trials": 3})))
+    assert "secret" not in path.read_text()
+    assert f"# {split}: left out, since it was given in memory" in path.read_text()
+    assert split not in read_config(path) and read_config(path)["trials"] == 3
+    assert lacks_data(path.read_text())
+
+
+def test_a_split_with_a_name_is_saved(tmp_path: Path) -> None:
+    path = tmp_path / "saved.yaml"
+    path.write_text(config_text("d.csv", FitOptions(validation=Path("v.csv"), test="t.csv")))
+    assert (read_config(path)["validation"], read_config(path)["test"]) == ("v.csv", "t.csv")
+    assert not lacks_data(path.read_text())
 
 
 @pytest.mark.parametrize("layer", ["b{0}: &b{0} [{1}]", "b{0}: &b{0} {{<<: [{1}]}}"])

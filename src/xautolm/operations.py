@@ -86,7 +86,7 @@ def fit_run(
     with open_session(data, options, screen, executor, started, callbacks) as session:
         folder = session.folder
         with folder_errors(folder.root):
-            _note_start(session, X, as_asked, started)
+            _note_start(session, X, y, as_asked, started)
         try:
             folder.mark(Stage.SEARCH)
             session.open_trackers()
@@ -114,13 +114,39 @@ def fit_run(
     return folder
 
 
-def _note_start(session: Session, X: object, options: FitOptions, started: float) -> None:
-    """Write when an invocation began, and its options where its data has a name to give again."""
+def _note_start(
+    session: Session, X: object, y: object, options: FitOptions, started: float
+) -> None:
+    """Write when an invocation began, and its options where its data has a name to give again.
+
+    Args:
+        session: The search.
+        X: As for `fit_run`.
+        y: As for `fit_run`.
+        options: As the user gave them.
+        started: When the budget's time began.
+    """
     since_start = time.monotonic() - started
     budget = session.clock.budget
     session.folder.mark(Stage.START_UP, seconds_ago=since_start, budget=budget)
-    if isinstance(X, str | Path):
-        write_text(session.folder.options, config_text(str(X), options))
+    if not isinstance(X, str | Path):
+        return
+    in_memory: tuple[str, ...] = ()
+    if isinstance(y, str | int):
+        options = _with_target_named(options, str(y))
+    elif y is not None:
+        in_memory = (session.scenario.task.target,)
+    write_text(session.folder.options, config_text(str(X), options, in_memory))
+
+
+def _with_target_named(options: FitOptions, column: str) -> FitOptions:
+    """Return options that name the column of the target, which was given as `y`."""
+    target = TASKS.get(options.task).target
+    # Some targets have an option of their own.
+    if target in FitOptions.model_fields:
+        return options.model_copy(update={target: column})
+    columns = {**options.columns, target: column}
+    return options.model_copy(update={"columns": columns})
 
 
 def answer(model: BestModel, X: object, y: object, options: FitOptions) -> Answered:

@@ -32,7 +32,7 @@ from xautolm.importable import name_of_function
 from xautolm.printable import shortened
 from xautolm.records import Budget
 from xautolm.settings import has_password
-from xautolm.vocabulary import Export, Refit, Unlabelled, Where
+from xautolm.vocabulary import Export, Refit, Split, Unlabelled, Where
 
 if TYPE_CHECKING:
     import yaml
@@ -53,6 +53,8 @@ SHOWN = 60
 """Characters of a value that a message shows."""
 MOST_VALUES = 10_000
 """Values in a YAML file; a few lines of aliases to aliases can stand for billions."""
+IN_MEMORY = "left out, since it was given in memory"
+"""Stands in a YAML file of options beside the name of what has no name or path to be had again by."""
 LARGEST_SEED = 2**32 - 1
 """What NumPy's and scikit-learn's generators take."""
 
@@ -511,19 +513,31 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(name).replace("-", "_"): value for name, value in content.items()}
 
 
-def config_text(data: str, options: FitOptions) -> str:
+def config_text(data: str, options: FitOptions, in_memory: Sequence[str] = ()) -> str:
     """Return a YAML file from which `read_config` reads the same data and options.
 
     Args:
         data: Name or path of the training data.
         options: Those of the run. Defaults are written too, so that the file means the same to a later version.
-            A store whose URL has a password is left out: such files are made to be shared.
+            Splits in memory are left out, and a store whose URL has a password: such files are made to be shared.
+        in_memory: Names of other options that are left out, since objects in memory stand for them.
     """
     import yaml
 
-    values = options.model_dump(mode="json", exclude_none=True)
-    note = ""
+    left_out = set(in_memory)
+    for split in (Split.VALIDATION, Split.TEST):
+        rows = getattr(options, split)
+        if rows is not None and not isinstance(rows, str | Path):
+            left_out.add(split.value)
+    notes = [f"# {name}: {IN_MEMORY}\n" for name in sorted(left_out)]
     if options.store is not None and has_password(options.store):
-        del values["store"]
-        note = "# store: left out, since its URL has a password; give it by XAUTOLM_STORE\n"
-    return note + str(yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True))
+        left_out.add("store")
+        notes.append("# store: left out, since its URL has a password; give it by XAUTOLM_STORE\n")
+    values = options.model_dump(mode="json", exclude_none=True, exclude=left_out)
+    content = yaml.safe_dump({"data": data, **values}, sort_keys=False, allow_unicode=True)
+    return "".join(notes) + str(content)
+
+
+def lacks_data(text: str) -> bool:
+    """Return whether a YAML file that `config_text` made leaves out what was given in memory."""
+    return any(line.startswith("#") and line.endswith(IN_MEMORY) for line in text.splitlines())

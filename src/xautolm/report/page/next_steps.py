@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 
+from xautolm.options import lacks_data
 from xautolm.report.page.blocks import Block, Code, Section, Text
 from xautolm.report.page.content import PageContent
 from xautolm.report.tables import duration, score_text
@@ -101,10 +102,10 @@ def _go_on(content: PageContent) -> str:
     """Return the command that goes on with the search."""
     run = shlex.quote(content.root)
     budget = _twice_the_budget(content)
-    if content.options:
+    if content.options and not lacks_data(content.options):
         config = shlex.quote(f"{content.root}/fit.yaml")
         return f"xautolm fit --config {config} --out {run} {budget}"
-    # Of tables in memory, and by earlier versions, the options were not kept.
+    # Of what was in memory nothing was kept that could be given again, and by earlier versions no options at all.
     return f"xautolm fit DATA --out {run} {budget}  # with the options of the first start"
 
 
