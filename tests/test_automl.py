@@ -10,12 +10,15 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import datasets
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 import torch
 from sklearn.base import clone, is_classifier, is_regressor
 from sklearn.exceptions import NotFittedError
+from sklearn.metrics import accuracy_score
 from sklearn.model_selection import GridSearchCV, cross_val_predict, cross_val_score
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -316,21 +319,114 @@ def test_labels_that_are_numbers_come_back_as_numbers(
     assert AutoLM.load(tmp_path / "run").predict(["number 10"]) == ["10"]
 
 
+def drawn_row_by_row(frame: pd.DataFrame) -> Iterator[dict[str, Any]]:
+    yield from frame.to_dict("records")
+
+
+def in_rows(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return frame.to_dict("records")
+
+
+def in_columns(frame: pd.DataFrame) -> dict[str, list[Any]]:
+    return frame.to_dict("list")
+
+
+def in_splits(frame: pd.DataFrame) -> dict[str, pd.DataFrame]:
+    return {"train": frame, "validation": frame.assign(text=frame["text"] + " again")}
+
+
+def with_a_gap(frame: pd.DataFrame) -> pd.DataFrame:
+    # pandas makes floats of whole numbers beside a missing cell.
+    return pd.concat([frame, pd.DataFrame({"text": ["of no class"]})], ignore_index=True)
+
+
+TABLES = (
+    pd.DataFrame,
+    in_rows,
+    drawn_row_by_row,
+    in_columns,
+    in_splits,
+    with_a_gap,
+    pa.Table.from_pandas,
+    datasets.Dataset.from_pandas,
+)
+"""Shapes of tables that hold their labels."""
+
+
+@pytest.mark.parametrize("y", [None, "stars"])
+@pytest.mark.parametrize("kind", TABLES)
+def test_labels_in_a_table_come_back_as_those_apart_from_it(
+    fake_predictor: type[FakePredictor], kind: Callable[[pd.DataFrame], Any], y: str | None
+) -> None:
+    frame = starred()
+    options = {} if y else {"label": "stars"}
+    auto = AutoLM(**SETTINGS, **options).fit(kind(frame), y, **fit_arguments())
+    assert auto.classes_.tolist() == [2, 3, 10]
+    assert accuracy_score(frame["stars"], auto.predict(frame["text"])) == 1.0
+
+
+def starred() -> pd.DataFrame:
+    """Return texts whose labels are whole numbers."""
+    numbers = [10, 2, 3] * 10
+    # No other digits: the made-up model knows a class by its name in the text.
+    texts = [f"number {number} in text {'x' * row}" for row, number in enumerate(numbers, 1)]
+    return pd.DataFrame({"text": texts, "stars": numbers})
+
+
+def with_names(frame: pd.DataFrame) -> datasets.Dataset:
+    """Return a data set whose numbers stand for names."""
+    positions = frame["stars"].map({10: 0, 2: 1, 3: 2})
+    table = datasets.Dataset.from_pandas(frame.assign(stars=positions))
+    return table.cast_column("stars", datasets.ClassLabel(names=["10", "2", "3"]))
+
+
+def in_a_file(frame: pd.DataFrame) -> str:
+    frame.to_csv("stars.csv", index=False)
+    return "stars.csv"
+
+
+def in_texts(frame: pd.DataFrame) -> pd.DataFrame:
+    return frame.astype({"stars": str})
+
+
+@pytest.mark.parametrize("kind", [with_names, in_a_file, in_texts])
+def test_labels_that_are_names_or_in_files_are_texts(
+    fake_predictor: type[FakePredictor], kind: Callable[[pd.DataFrame], Any]
+) -> None:
+    auto = AutoLM(**SETTINGS).fit(kind(starred()), "stars", **fit_arguments())
+    assert sorted(auto.classes_.tolist()) == ["10", "2", "3"]
+    assert auto.predict(["number 10"]) == ["10"]
+
+
+@pytest.mark.parametrize("is_apart", [True, False])
+def test_several_labels_a_row_come_back_as_they_were(
+    fake_predictor: type[FakePredictor], is_apart: bool
+) -> None:
+    frame = starred()
+    frame["stars"] = [[number] for number in frame["stars"]]
+    frame.at[0, "stars"] = [10, 2]
+    auto = AutoLM(task="multilabel-classification", **SETTINGS)
+    if is_apart:
+        auto.fit(frame["text"], list(frame["stars"]), **fit_arguments())
+    else:
+        auto.fit(frame, "stars", **fit_arguments())
+    assert auto.classes_.tolist() == [2, 3, 10]
+    assert auto.predict(["number 10", "number 3", "of none"]) == [[10], [3], []]
+
+
 def test_labels_that_are_truth_values() -> None:
-    values = ClassValues.of_cells([True, False, True], str, ("False", "True"))
+    values = ClassValues.of_cells([True, False, True], ("False", "True"))
     assert values.of_names(["True"]) == [True] and values.sorted(("False", "True")).tolist() == [
         False,
         True,
     ]
-    assert not ClassValues.of_cells(["a", "b"], str, ("a", "b")).by_name
-    marked = ClassValues.of_cells([0, 1, -100, 1], str, ("0", "1"))
+    assert not ClassValues.of_cells(["a", "b"], ("a", "b")).by_name
+    marked = ClassValues.of_cells([0, 1, -100, 1], ("0", "1"))
     assert marked.of_names(["1", "0", "of no class"]) == [1, 0, "of no class"], (
         "-100 marks a row without a label"
     )
-    assert not ClassValues.of_cells([0, 1], str, ("no", "yes")).by_name, (
-        "numbers that stand for names"
-    )
-    assert not ClassValues.of_cells((), str, ("1",)).by_name
+    assert not ClassValues.of_cells([0, 1], ("no", "yes")).by_name, "numbers that stand for names"
+    assert not ClassValues.of_cells((), ("1",)).by_name
 
 
 def test_a_pickle_holds_the_winner_itself(

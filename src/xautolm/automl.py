@@ -6,6 +6,7 @@ import copy
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from html import escape
+from io import IOBase
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from xautolm.best_folder import best_of, front_of
 from xautolm.best_model import BestModel, Predictions
 from xautolm.callbacks import Callback
 from xautolm.class_values import ClassValues
-from xautolm.data import input_table, target_cells
+from xautolm.data import input_table
 from xautolm.errors import UnknownNameError, UsageError, XAutoLMError
 from xautolm.execution import Executor
 from xautolm.exporting import Exported, export
@@ -31,6 +32,7 @@ from xautolm.operations import (
     describe_data,
     evaluate_run,
     fit_run,
+    given_targets,
     recommend_for,
     report_run,
 )
@@ -81,7 +83,8 @@ class AutoLM(BaseEstimator):
     An estimator of scikit-learn: a classifier or a regressor where the task is one, so that `clone`,
     `cross_val_score`, `GridSearchCV` and `Pipeline` work with it. Arguments are only stored; `fit` looks at them.
 
-    Covered: texts in lists, arrays, series and frames; labels of any type, which `predict` gives back.
+    Covered: texts in lists, arrays, series and frames; labels that are texts, numbers or truth values, which `predict`
+    gives back as they are in memory; of files they are texts.
     Not covered: arrays of numbers as inputs, sample weights, `partial_fit`; scikit-learn's own scorers of several
     labels a row, for which `score` and `evaluate` stand in.
 
@@ -95,7 +98,7 @@ class AutoLM(BaseEstimator):
         best_: The trial that leads in the first quality metric, as an `Experience`.
         pareto_front_: The trials that no other dominates, best in the first objective first.
         leaderboard_: A data frame with one row for each trial, and a column for each hyperparameter.
-        classes_: The classes, sorted, in the order of `predict_proba`'s columns.
+        classes_: The classes, as `predict` gives them, sorted, in the order of `predict_proba`'s columns.
         run_: The folder of the run.
 
     Example:
@@ -226,19 +229,14 @@ class AutoLM(BaseEstimator):
             NoModelError: No trial gave a model.
             SearchEndedError: There is no room for the run's files, or trial after trial is ended from outside.
         """
-        # Reading the labels is of the budget's time already.
+        # Reading iterators is of the budget's time already.
         if started is None:
             started = time.monotonic()
         options = self.options
         if validation is not None:
             options = options.model_copy(update={"validation": validation})
-        task = TASKS.get(options.task)
-        if isinstance(y, Iterator):
-            # It can be read once only.
-            y = list(y)
-        cells: Sequence[object] = ()
-        if y is not None and not isinstance(y, str | int):
-            cells = target_cells(y, data_needs(task).roles[-1])
+        X = _readable_again(X)
+        y = _readable_again(y)
         self.run_ = fit_run(
             X,
             y,
@@ -250,7 +248,11 @@ class AutoLM(BaseEstimator):
         )
         # The winner of an earlier fit is another model.
         self._model = None
-        self._values = ClassValues.of_cells(cells, task.parse_label, self.info_.labels)
+        self._values = ClassValues()
+        info = self.info_
+        if info.labels:
+            cells = given_targets(X, y, options, info)
+            self._values = ClassValues.of_cells(cells, info.labels)
         return self
 
     @classmethod
@@ -351,8 +353,9 @@ class AutoLM(BaseEstimator):
             X: What `fit` takes as `X`; labels in it are not looked at. Nothing asked is nothing answered.
 
         Returns:
-            The class of each row, as `y` had it if that was given; a list of classes each for multi-label tasks, a
-            number each for regression, a text each for the others.
+            The class of each row; a list of classes each for multi-label tasks, a number each for regression, a text
+            each for the others. Classes are numbers or truth values where all of them were that in the data that `fit`
+            had in memory, be it in `y` or in a column; else, and of files, they are texts.
 
         Raises:
             DataError: An input that is no text, named by its row, or a shape without the task's inputs.
@@ -602,3 +605,11 @@ class AutoLM(BaseEstimator):
         columns = given_columns(self.options)
         table = input_table(X, input_roles, columns, model.info.columns)
         return model.predictions(table)
+
+
+def _readable_again(data: object) -> object:
+    """Return data that can be read more than once: the items of an iterator, anything else as it is."""
+    # An open file is refused later, by name.
+    if isinstance(data, Iterator) and not isinstance(data, IOBase):
+        return list(data)
+    return data

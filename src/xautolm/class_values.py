@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
+from xautolm.cells import items_of, name_of
+
 
 @dataclass(frozen=True, slots=True)
 class ClassValues:
-    """The way from the names of classes to the labels that they were in `y`; without any, names stand for themselves.
+    """The way from the names of classes to the labels that they were in Python; without any, names are the labels.
 
     Example:
         >>> values = ClassValues({"0": 0, "10": 10, "2": 2})
@@ -22,23 +24,20 @@ class ClassValues:
     by_name: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
-    def of_cells(
-        cls, cells: Sequence[object], parse: Callable[[Any], str], names: Sequence[str]
-    ) -> ClassValues:
-        """Return the values behind class names, where labels were given apart and are no texts.
+    def of_cells(cls, cells: Sequence[object], names: Sequence[str]) -> ClassValues:
+        """Return the values behind class names, where labels in memory are no texts.
 
         Args:
-            cells: The target of each row, as `target_cells` reads it; none where labels are a column of the data, and
-                come back as the names that they have there.
-            parse: Returns the class name of a label; the task's.
+            cells: The target of each row as it was given, a label or several; none where the data lies in files.
             names: Of the classes.
         """
         label_by_name: dict[str, object] = {}
-        for label in cells:
-            if not _is_number(label):
-                continue
-            name = parse(label)
-            label_by_name.setdefault(name, label)
+        for cell in cells:
+            items = items_of(cell)
+            labels = [cell] if items is None else items
+            for label in labels:
+                if _is_number(label):
+                    label_by_name.setdefault(name_of(label), label)
         label_by_class = {}
         for name, label in label_by_name.items():
             # Numbers may also mark rows without a label (-1, -100), which were left out.
@@ -50,10 +49,16 @@ class ClassValues:
         return cls(label_by_class)
 
     def of_names(self, names: Sequence[Any]) -> list[Any]:
-        """Return the label of each name; what is no class comes back as it is."""
+        """Return the label of each name, or of each name in a list; what is no class comes back as it is."""
         if not self.by_name:
             return list(names)
-        return [self.by_name.get(name, name) for name in names]
+        labels: list[Any] = []
+        for name in names:
+            if isinstance(name, list):
+                labels.append(self.of_names(name))
+            else:
+                labels.append(self.by_name.get(name, name))
+        return labels
 
     def order(self, names: Sequence[str]) -> np.ndarray:
         """Return the positions that sort the classes by their labels, as scikit-learn's metrics expect."""

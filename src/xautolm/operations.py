@@ -17,7 +17,7 @@ import numpy as np
 from xautolm.artifacts import finish, page_content, parting_words, write_report, write_tables
 from xautolm.best_model import BestModel
 from xautolm.callbacks import Callback
-from xautolm.data import labelled, training_data
+from xautolm.data import cells_in_memory, labelled, training_data
 from xautolm.errors import DataError, NoModelError, SearchEndedError
 from xautolm.execution import Executor
 from xautolm.importable import is_function_name
@@ -29,7 +29,7 @@ from xautolm.recommend import Advice, recommend
 from xautolm.records import Features
 from xautolm.report import Screen, choose_screen
 from xautolm.report.page import notebook_answer
-from xautolm.run_folder import RunFolder, folder_errors
+from xautolm.run_folder import RunFolder, RunInfo, folder_errors
 from xautolm.scenario import chosen_objectives, described, given_columns
 from xautolm.search_space import data_needs
 from xautolm.serialization import write_text
@@ -284,6 +284,24 @@ def shaped(X: object, y: object, options: FitOptions) -> tuple[object, FitOption
         # A split has the columns of the training data, and its shapes are checked in the same way.
         changes[split] = training_data(data, targets, roles, training.columns).data
     return training.data, options.model_copy(update=changes)
+
+
+def given_targets(X: object, y: object, options: FitOptions, info: RunInfo) -> list[object]:
+    """Return the targets of the training data as they were given in memory; none of files.
+
+    Args:
+        X: As for `fit_run`; nothing that can be read once only.
+        y: As `X`.
+        options: What the user asked for.
+        info: Of the run that came of it.
+    """
+    task = TASKS.get(info.task)
+    needs = data_needs(task)
+    training = training_data(X, y, needs.roles, given_columns(options))
+    # A run that is resumed may have begun with another name of the same column.
+    named_column = training.columns.get(task.target)
+    column = named_column or info.columns.get(task.target, task.target)
+    return cells_in_memory(training.data, needs, training.columns, column)
 
 
 def _refuse_pair_in_list(data: list[object], split: Split, columns: int) -> None:

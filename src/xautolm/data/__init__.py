@@ -4,15 +4,15 @@ from xautolm.data.columns import Role, check_known, text_cell
 from xautolm.data.lengths import estimated_tokens
 from xautolm.data.loading import load
 from xautolm.data.needs import Needs
-from xautolm.data.prepare import Dataset, labelled, prepare
+from xautolm.data.prepare import Dataset, cells_in_memory, labelled, prepare
 from xautolm.data.shapes import TrainingData, input_table, training_data
-from xautolm.data.targets import target_cells
 
 __all__ = [
     "Dataset",
     "Needs",
     "Role",
     "TrainingData",
+    "cells_in_memory",
     "check_known",
     "conversations",
     "demo",
@@ -27,7 +27,6 @@ __all__ = [
     "stored",
     "stratify",
     "surrogates",
-    "target_cells",
     "text_cell",
     "training_data",
     "unpacking",

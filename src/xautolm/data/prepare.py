@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -127,6 +128,25 @@ def prepare(
         has_made_validation=Split.VALIDATION not in tables,
         test_fingerprint=test_fingerprint,
     )
+
+
+def cells_in_memory(data: object, needs: Needs, columns: Columns, column: str) -> list[object]:
+    """Return the cells of a column of the training data, as they were given; none of files, which hold texts.
+
+    Args:
+        data: Anything that `load` reads.
+        needs: The task's demands.
+        columns: Column names given by the user, by role.
+        column: Its name.
+    """
+    if isinstance(data, str | Path):
+        return []
+    frame = plain_frame(load(data).splits[Split.TRAIN])
+    table, _ = table_in_columns(frame, needs.roles, columns)
+    # Where several columns say which labels a row has, their names are texts.
+    if column not in table.columns:
+        return []
+    return list(table[column])
 
 
 def labelled(
