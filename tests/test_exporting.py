@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import pickle
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,14 +19,14 @@ from typer.testing import CliRunner
 
 from tests.played import CLASSES, played
 from tests.small_classifiers import FAMILIES, OTHERS, run_with
-from xautolm import exporting
+from xautolm import AutoLM, exporting
 from xautolm.best_model import BestModel
 from xautolm.cli import app
 from xautolm.errors import NoModelError, UsageError
 from xautolm.exporting import Exported, export
 from xautolm.records import Answering
 from xautolm.run_folder import RunFolder
-from xautolm.vocabulary import ModelFormat
+from xautolm.vocabulary import ModelFormat, Split
 
 WORDS = ["[PAD]", "[UNK]", "text", "on", "the", *CLASSES, *map(str, range(30))]
 
@@ -207,6 +208,24 @@ def test_what_cannot_be_exported_is_refused_before_weights_are_loaded(
     run.best.rename(tmp_path / "elsewhere")
     with pytest.raises(NoModelError, match="no model yet"):
         export(run, ModelFormat.ONNX)
+
+
+@pytest.mark.parametrize("has_data", [False, True], ids=["in a pickle", "damaged"])
+def test_rows_that_cannot_be_read_are_told_before_anything_is_written(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_data: bool
+) -> None:
+    without_packages(monkeypatch)
+    auto = AutoLM.load(run.root)
+    if has_data:
+        run.split(Split.VALIDATION).write_bytes(b"no parquet")
+    else:
+        auto = pickle.loads(pickle.dumps(auto))
+    # Nor are weights loaded.
+    (auto.run_.best / "model.safetensors").unlink()
+    out = tmp_path / "made" / "out"
+    with pytest.raises(UsageError, match=r"(?s)rows .* cannot be read.*validation\.parquet"):
+        auto.export_to("onnx", out)
+    assert not out.parent.exists()
 
 
 def test_folders_that_an_export_may_not_replace(

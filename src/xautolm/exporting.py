@@ -46,6 +46,15 @@ LEAST_EQUAL = 0.995
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRows:
+    """What both models are asked about."""
+
+    split: Split
+    """Where the rows are from."""
+    table: pd.DataFrame
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Measured:
     """What a model does with the compared rows."""
 
@@ -113,7 +122,8 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
 
     Raises:
         UsageError: A package is missing, the folder holds something else, the winner's form or architecture cannot be
-            exported, or the export in the same number format answers differently.
+            exported, there are no rows to compare the two on, or the export in the same number format answers
+            differently.
         NoModelError: The run has no model yet.
     """
     # Where it leads, if it is a link: the link itself would be replaced, and what it led to stay as it was.
@@ -122,13 +132,14 @@ def export(run: RunFolder, model_format: ModelFormat, out: Path | None = None) -
     best = BestModel(run, device="cpu")
     exporter = EXPORTERS[model_format]
     _check(best, exporter, target)
+    rows = _rows_to_compare(best)
     predictor = best.predictor()
     # Beside the target, so that an earlier export is replaced whole or stays.
     fresh = target.with_name(f".{target.name}.fresh")
     shutil.rmtree(fresh, ignore_errors=True)
     try:
         fresh.mkdir(parents=True)
-        exported = _write(best, predictor, model_format, fresh)
+        exported = _write(best, predictor, model_format, fresh, rows)
         target.mkdir(exist_ok=True)
         replace_folder(fresh, target)
     except OSError as error:
@@ -191,8 +202,33 @@ def _check_target(run: RunFolder, target: Path) -> None:
         )
 
 
+def _rows_to_compare(best: BestModel) -> ComparedRows:
+    """Read the rows that both models are asked about, before there is anything to compare.
+
+    Raises:
+        UsageError: They are not there, or cannot be read.
+    """
+    # Rows that nothing was chosen by, where there are any.
+    split = Split.TEST if best.run.split(Split.TEST).exists() else Split.VALIDATION
+    try:
+        rows = read_split(best.run.data, split)
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            "The rows by which an export is compared with the model cannot be read.",
+            got=f"{best.run.split(split)}: {error}",
+            fix="Export from the run's own folder: a pickled AutoLM holds the model without the data.",
+        ) from error
+    count = min(COMPARED_ROWS, len(rows))
+    table = rows.sample(count, random_state=best.info.seed).reset_index(drop=True)
+    return ComparedRows(split=split, table=table)
+
+
 def _write(
-    best: BestModel, predictor: Predictor, model_format: ModelFormat, folder: Path
+    best: BestModel,
+    predictor: Predictor,
+    model_format: ModelFormat,
+    folder: Path,
+    rows: ComparedRows,
 ) -> Exported:
     """Write an export into an empty folder, and compare it.
 
@@ -201,7 +237,7 @@ def _write(
     """
     exporter = EXPORTERS[model_format]
     converted = exporter.write(predictor, folder)
-    exported = _compared(best, predictor, converted, model_format, folder)
+    exported = _compared(best, predictor, converted, model_format, folder, rows)
     # What 8 bits cost is a person's choice, and said; in float32 a difference means that the export is wrong.
     if exporter.is_exact and exported.equal < LEAST_EQUAL:
         equal_rows = f"{exported.equal:.1%} of {exported.rows} rows alike"
@@ -268,13 +304,10 @@ def _compared(
     converted: Answerer,
     model_format: ModelFormat,
     folder: Path,
+    rows: ComparedRows,
 ) -> Exported:
     """Ask both models about the same rows."""
-    # Rows that nothing was chosen by, where there are any.
-    split = Split.TEST if best.run.split(Split.TEST).exists() else Split.VALIDATION
-    rows = read_split(best.run.data, split)
-    count = min(COMPARED_ROWS, len(rows))
-    table = rows.sample(count, random_state=best.info.seed).reset_index(drop=True)
+    table = rows.table
     # Functions of a person's own would have to be imported because a file names them.
     metric = next(name for name in best.info.metrics if not is_function_name(name))
     answers = predictor.answers(table)
@@ -283,8 +316,8 @@ def _compared(
     seconds, converted_seconds = _seconds_per_text([predictor, converted], table)
     return Exported(
         format=model_format.value,
-        rows=count,
-        split=split.value,
+        rows=len(table),
+        split=rows.split.value,
         metric=metric,
         original=Measured(
             score=_score(best, metric, answers, table),
