@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import copy
+import gc
 import inspect
+import multiprocessing
 import pickle
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
@@ -449,6 +453,71 @@ def test_a_pickle_holds_the_winner_itself(
     (again.run_.root / "run.json").unlink()
     assert pickle.loads(pickle.dumps(again)).info_ == info
     assert pickle.loads(pickle.dumps(AutoLM(budget="1m"))).budget == "1m"
+
+
+@pytest.fixture
+def temporary(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Return an empty folder in which temporary ones are made."""
+    folder = tmp_path / "temporary"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def test_a_run_is_unpacked_once_and_its_folder_goes_with_the_last_who_holds_it(
+    tmp_path: Path, temporary: Path
+) -> None:
+    content = pickle.dumps(played(tmp_path / "run"))
+    first = pickle.loads(content)
+    second = pickle.loads(content)
+    assert list(temporary.iterdir()) == [first.run_.root] == [second.run_.root]
+    del first
+    gc.collect()
+    assert second.best_.trial == 0
+    shutil.rmtree(second.run_.root)
+    # Whoever has deleted it: what is read anew is whole.
+    third = pickle.loads(content)
+    assert list(temporary.iterdir()) == [third.run_.root]
+    del second, third
+    gc.collect()
+    assert list(temporary.iterdir()) == []
+
+
+@pytest.mark.parametrize("duplicate", [copy.copy, copy.deepcopy])
+def test_a_copy_has_the_same_run_and_takes_no_room(
+    tmp_path: Path,
+    temporary: Path,
+    fake_predictor: type[FakePredictor],
+    duplicate: Callable[[AutoLM], AutoLM],
+) -> None:
+    auto = played(tmp_path / "run")
+    again = duplicate(auto)
+    assert again.run_ is auto.run_ and again.get_params() == auto.get_params()
+    assert again.predict(["a plum"]) == ["plum"]
+    assert list(temporary.iterdir()) == []
+    assert not hasattr(duplicate(AutoLM()), "run_")
+
+
+KEPT: list[AutoLM] = []
+"""What a process of its own holds until it ends."""
+
+
+def keep(content: bytes, temporary: Path) -> None:
+    tempfile.tempdir = str(temporary)
+    KEPT.append(pickle.loads(content))
+    assert KEPT[0].run_.is_run()
+
+
+@pytest.mark.slow
+def test_a_process_that_ends_leaves_no_unpacked_run(tmp_path: Path, temporary: Path) -> None:
+    content = pickle.dumps(played(tmp_path / "run"))
+    # Unlike a new interpreter, a forked process ends without calling what `atexit` has.
+    context = multiprocessing.get_context("forkserver")
+    process = context.Process(target=keep, args=(content, temporary))
+    process.start()
+    process.join()
+    assert process.exitcode == 0
+    assert list(temporary.glob("xautolm-run-*")) == []
 
 
 @pytest.mark.parametrize(

@@ -535,11 +535,18 @@ class AutoLM(BaseEstimator):
             tags.regressor_tags = RegressorTags()
         return tags
 
+    def __copy__(self) -> AutoLM:
+        """Return a copy with the same run and the same arguments; the loaded model is not copied."""
+        return self._duplicate(self.get_params(deep=False))
+
     def __deepcopy__(self, memo: dict[int, Any]) -> AutoLM:
-        """Return a copy with the same run; the loaded model is not copied."""
+        """Return a copy with the same run and copies of the arguments; the loaded model is not copied."""
         arguments = self.get_params(deep=False)
-        copied_arguments = copy.deepcopy(arguments, memo)
-        duplicate = type(self)(**copied_arguments)
+        return self._duplicate(copy.deepcopy(arguments, memo))
+
+    def _duplicate(self, arguments: Mapping[str, Any]) -> AutoLM:
+        """Return an AutoLM with other arguments and the same run."""
+        duplicate = type(self)(**arguments)
         if hasattr(self, "run_"):
             duplicate.run_ = self.run_
             duplicate._values = self._values
@@ -555,7 +562,7 @@ class AutoLM(BaseEstimator):
         return state
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        """Restore the arguments, and the run in a temporary folder that lasts as long as the process."""
+        """Restore the arguments, and the run in a temporary folder that lasts as long as it is held."""
         packed = state.get("run_")
         if isinstance(packed, PackedRun):
             state = {**state, "run_": packed.restore()}

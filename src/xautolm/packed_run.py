@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-import atexit
+import hashlib
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from multiprocessing.util import Finalize
 from pathlib import Path, PurePosixPath
+from weakref import WeakValueDictionary
 
 from xautolm.errors import RunFolderError
 from xautolm.run_folder import COPY, RUN_FILE, RunFolder
@@ -17,6 +20,9 @@ NO_PICKLES = {".bin", ".pt", ".pth", ".pkl", ".pickle", ".joblib"}
 """Endings of files that would be unpickled where they are read; weights are safetensors."""
 
 NOT_IN_NAMES = ("\\", ":", "\0")
+
+_unpacked: WeakValueDictionary[tuple[int, str], RunFolder] = WeakValueDictionary()
+"""Runs in temporary folders, by process and content. A forked process has those of its parent, which go with that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +50,9 @@ class PackedRun:
         return cls(files)
 
     def restore(self) -> RunFolder:
-        """Write the files to a temporary folder, which goes when the process ends; return it as a run.
+        """Return the run in a temporary folder, the same one for the same content as long as a process holds it.
+
+        The folder is deleted when nobody holds the returned object any more, at the end of the process at the latest.
 
         Raises:
             RunFolderError: A file would lie outside the folder, or is no safetensors file where weights are.
@@ -52,13 +60,36 @@ class PackedRun:
         for name in self.files:
             if not _may_be_written(name):
                 raise RunFolderError("A pickled run holds a file that none should hold.", got=name)
+        key = (os.getpid(), self._digest())
+        run = _unpacked.get(key)
+        # Programs that tidy up temporary folders may have deleted it.
+        if run is None or not run.is_run():
+            run = self._unpack()
+            _unpacked[key] = run
+        return run
+
+    def _unpack(self) -> RunFolder:
+        """Write the files to a new temporary folder, which lives as long as the returned object."""
         root = Path(tempfile.mkdtemp(prefix="xautolm-run-"))
-        atexit.register(shutil.rmtree, root, ignore_errors=True)
+        run = RunFolder(root)
+        # Unlike functions of `atexit` it is called at the end of a process of `multiprocessing`, too; and unlike
+        # `weakref.finalize` never in a forked process, which must not delete the folder of its parent.
+        Finalize(run, shutil.rmtree, args=(root,), kwargs={"ignore_errors": True}, exitpriority=0)
         for name, content in self.files.items():
             target = root / name
             target.parent.mkdir(parents=True, exist_ok=True)
             target.write_bytes(content)
-        return RunFolder(root)
+        return run
+
+    def _digest(self) -> str:
+        """Return what identifies the files."""
+        digest = hashlib.sha256()
+        for name, content in sorted(self.files.items()):
+            # With the length, so that no file runs into the next.
+            heading = f"{len(content)} {name}\0"
+            digest.update(heading.encode("utf-8", "surrogatepass"))
+            digest.update(content)
+        return digest.hexdigest()
 
 
 def _may_be_written(name: str) -> bool:

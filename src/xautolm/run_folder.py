@@ -115,7 +115,7 @@ class RunTrials:
     """Files that cannot be read."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, weakref_slot=True)
 class RunFolder:
     """Paths of a run.
 
