@@ -270,6 +270,9 @@ class AutoLM(BaseEstimator):
     ) -> AutoLM:
         """Return a fitted AutoLM from a run's folder; its classes are texts, whatever they were in Python.
 
+        It answers, and is not for going on with the search: the run's settings are not restored. For that call `fit` on
+        an AutoLM with the options of the first start, `out` among them.
+
         Args:
             folder: The run's.
             objectives: Functions among the run's objectives, if `evaluate` is to import and compute them.
@@ -295,7 +298,7 @@ class AutoLM(BaseEstimator):
             encoding=encoding,
             unlabelled=unlabelled,
             device=device,
-            # A `fit` of what was loaded goes on with the run.
+            # A `fit` with other settings than the run's is refused there, instead of beginning another run.
             out=str(run.root),
         )
         auto.run_ = run
