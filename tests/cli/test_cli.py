@@ -15,6 +15,7 @@ import pytest
 import typer
 
 from xautolm import __version__
+from xautolm.__main__ import main as run_program
 from xautolm.cli import GARBAGE_THRESHOLD, app, main
 from xautolm.cli.choices import names_declared_in
 from xautolm.cli.fit import fit, merged, write_config
@@ -35,6 +36,24 @@ def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
     except SystemExit as stopped:
         return int(stopped.code or 0)
     return 0
+
+
+def test_ctrl_c_while_modules_load_leaves_no_trace(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    class Interrupted:
+        """Stands for a person who presses Ctrl-C while the command line is imported."""
+
+        def find_spec(self, name: str, *rest: object) -> None:
+            if name == "xautolm.cli":
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, "xautolm.cli")
+    monkeypatch.setattr(sys, "meta_path", [Interrupted(), *sys.meta_path])
+    with pytest.raises(SystemExit) as stopped:
+        run_program()
+    assert stopped.value.code == 130
+    assert capsys.readouterr().err == "interrupted before anything began\n"
 
 
 def test_python_looks_less_often_for_garbage_while_a_command_starts(
