@@ -35,10 +35,12 @@ def order(tmp_path: Path) -> Order:
         rows: int = 160,
         ranges: Mapping[str, object] | None = None,
         export: Export = Export.ANY,
+        table: pd.DataFrame | None = None,
         **fixed: object,
     ) -> TrialSpec:
         kind = TASKS.get(task)
-        table = support_tickets(rows, seed=1)
+        if table is None:
+            table = support_tickets(rows, seed=1)
         if task.startswith("multilabel"):
             table = pd.DataFrame(
                 {

@@ -22,7 +22,20 @@ def test_cross_entropy_with_weights_and_smoothing_by_hand() -> None:
     weighted = classification_loss("single_label_classification", 0.0, torch.tensor([3.0, 1.0]))(
         {"logits": LOGITS}, labels
     )
-    assert weighted.item() == pytest.approx(-(3 * logs[0, 0] + logs[1, 1] + logs[2, 1]).item() / 5)
+    assert weighted.item() == pytest.approx(-(3 * logs[0, 0] + logs[1, 1] + logs[2, 1]).item() / 3)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.1])
+def test_a_batch_in_parts_has_the_same_loss(smoothing: float) -> None:
+    labels = torch.tensor([0, 1, 1])
+    loss = classification_loss(
+        "single_label_classification", smoothing, class_weights(labels, classes=2)
+    )
+    parts = []
+    for row in range(3):
+        part = loss({"logits": LOGITS[row : row + 1]}, labels[row : row + 1])
+        parts.append(part.item())
+    assert loss({"logits": LOGITS}, labels).item() == pytest.approx(sum(parts) / 3)
 
 
 def test_binary_cross_entropy_for_several_labels_by_hand() -> None:

@@ -6,9 +6,26 @@ import errno
 from collections import Counter
 from pathlib import Path
 
+import pandas as pd
 import pytest
 
-from xautolm.finetuning.tokens import loaded, nested_sample, once
+from tests.finetuning.conftest import Order
+from xautolm.data.stored import read_split
+from xautolm.finetuning.forms import base
+from xautolm.finetuning.forms.base import measured_targets
+from xautolm.finetuning.tokens import load_tokenizer, loaded, nested_sample, once, tokenized
+from xautolm.tasks import TASKS
+from xautolm.testing import lookup_questions
+from xautolm.vocabulary import Split
+
+
+def questions(rows: int = 120) -> pd.DataFrame:
+    """Make up questions of which every third has no answer, and every third has two."""
+    table = lookup_questions(rows, seed=4)
+    for row, answers in enumerate(table["answers"]):
+        first = list(answers)[:1]
+        table.at[row, "answers"] = ([], first, [*first, f"the {first[0]}"])[row % 3]
+    return table
 
 
 def names(folder: Path) -> list[str]:
@@ -105,3 +122,55 @@ def test_rows_in_several_strata_or_none_are_shared_out_as_well(
     assert (len(tenth), len(third)) == (20, 60) and set(tenth) < set(third)
     # Drawn from all over the table, not from its beginning.
     assert third.max() > 150
+
+
+@pytest.mark.parametrize("model", ["scratch-tiny", "scratch-decoder"])
+def test_questions_may_have_no_answer_or_several(order: Order, model: str) -> None:
+    spec = order(model, task="question-answering", table=questions())
+    task = TASKS.get(spec.task)
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    tokens, settings = tokenized(spec, task, tokenizer)
+    assert len(tokens["train"]) >= 90
+    if settings.form == "extract":
+        assert settings.may_be_empty
+
+
+def test_what_answers_need_is_of_all_training_rows_whatever_their_order(
+    order: Order, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(base, "MOST_MEASURED", 10)
+    table = questions()
+    has_answer = table["answers"].map(bool)
+    spec = order(
+        task="question-answering", table=pd.concat([table[has_answer], table[~has_answer]])
+    )
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    _, settings = tokenized(spec, TASKS.get(spec.task), tokenizer)
+    assert settings.may_be_empty
+
+    numbers = pd.DataFrame({"text": [f"word {row}" for row in range(100)], "label": range(100)})
+    spec = order(task="text-regression", table=numbers)
+    train = read_split(spec.data, Split.TRAIN)
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    _, settings = tokenized(spec, TASKS.get(spec.task), tokenizer)
+    assert settings.mean == pytest.approx(train["label"].mean())
+    assert settings.deviation == pytest.approx(train["label"].std(ddof=0))
+
+
+def test_lengths_are_measured_of_a_part_that_is_drawn_from_all(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    targets = [str(number) for number in range(1_000)]
+    assert measured_targets(targets) == targets
+    monkeypatch.setattr(base, "MOST_MEASURED", 100)
+    drawn = [int(target) for target in measured_targets(targets)]
+    assert len(set(drawn)) == 100 and drawn == [int(target) for target in measured_targets(targets)]
+    assert min(drawn) < 200 and max(drawn) > 800
+
+
+def test_lists_of_a_stored_split_are_as_tasks_have_them(tmp_path: Path) -> None:
+    lists = [["a", "b"], [], ["c"]]
+    pd.DataFrame({"text": list("xyz"), "label": lists}).to_parquet(tmp_path / "train.parquet")
+    table = read_split(tmp_path, Split.TRAIN)
+    assert list(table["label"]) == [("a", "b"), (), ("c",)]
+    assert list(table["text"]) == list("xyz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from xautolm.data.fingerprint import fingerprint
@@ -21,9 +22,22 @@ def split_path(folder: Path, split: Split) -> Path:
 
 
 def read_split(folder: str | Path, split: Split) -> pd.DataFrame:
-    """Return a split as a table; see `split_path`."""
+    """Return a split as a table, with lists as tuples; see `split_path`."""
     path = split_path(Path(folder), split)
-    return pd.read_parquet(path)
+    table = pd.read_parquet(path)
+    for name in table.columns:
+        if table[name].map(_is_array).any():
+            table[name] = table[name].map(_as_tuple)
+    return table
+
+
+def _is_array(cell: object) -> bool:
+    return isinstance(cell, np.ndarray)
+
+
+def _as_tuple(cell: object) -> object:
+    """Return an array as a tuple, as tasks have it; Parquet gives lists back as arrays, which have no truth value."""
+    return tuple(cell.tolist()) if isinstance(cell, np.ndarray) else cell
 
 
 def split_problem(path: Path, table: pd.DataFrame) -> str:

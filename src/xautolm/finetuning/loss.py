@@ -55,7 +55,12 @@ def classification_loss(
             indicators = labels.float()
             targets = indicators * (1 - smoothing) + smoothing / 2
             return functional.binary_cross_entropy_with_logits(logits, targets, pos_weight=weight)
-        return functional.cross_entropy(logits, labels, weight=weight, label_smoothing=smoothing)
+        losses = functional.cross_entropy(
+            logits, labels, weight=weight, label_smoothing=smoothing, reduction="none"
+        )
+        # Not by the sum of the batch's weights, as torch has it: a batch in several parts must be the same training,
+        # and in parts of one row weights would mean nothing. Over the training rows, their mean is 1.
+        return losses.mean()
 
     return loss
 

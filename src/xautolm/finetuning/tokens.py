@@ -32,8 +32,6 @@ logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
 
-TARGETS = 5_000
-"""Training targets whose lengths are measured."""
 VOCABULARY_SAMPLE = 200
 """Training texts by which a tokenizer is judged."""
 MOST_UNKNOWN = 0.95
@@ -91,8 +89,8 @@ def tokenized(
     sample_texts = train[first_input].iloc[:VOCABULARY_SAMPLE]
     _check_vocabulary(spec.card, tokenizer, list(sample_texts))
 
-    labels = train[task.target].iloc[:TARGETS]
-    targets = [task.words(label) for label in labels]
+    # All of them: whether some are empty, and their mean, is of the whole split.
+    targets = [task.words(label) for label in train[task.target]]
     settings = form.answering(spec, tokenizer, targets)
 
     def make(folder: Path) -> None:
@@ -161,16 +159,10 @@ def trained_rows(rows: Dataset, spec: TrialSpec, task: Task) -> Dataset:
     if share == 1:
         return rows
     table = read_split(spec.data, Split.TRAIN)
+    # Forms that extract make several rows of a long text; their order says nothing of the table's.
+    strata: Sequence[Strata] = [()] * len(rows)
     if len(table) == len(rows):
-        labels = []
-        for cell in table[task.target]:
-            # Parquet gives lists back as arrays, which have no truth value.
-            label = tuple(cell) if isinstance(cell, np.ndarray) else cell
-            labels.append(label)
-        strata = task.strata(labels)
-    else:
-        # Forms that extract make several rows of a long text; their order says nothing of the table's.
-        strata = [()] * len(rows)
+        strata = task.strata(list(table[task.target]))
     return rows.select(nested_sample(strata, share, spec.seed))
 
 

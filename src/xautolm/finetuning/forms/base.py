@@ -6,6 +6,7 @@ import inspect
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias
 
+import numpy as np
 import pandas as pd
 import torch
 from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
@@ -18,6 +19,9 @@ Columns: TypeAlias = dict[str, list[Any]]
 """Rows to train on, by the names that the model's `forward` has for them; besides them `length`, in tokens."""
 Collator: TypeAlias = Callable[[list[dict[str, Any]]], Mapping[str, torch.Tensor]]
 """Makes a batch of rows, padded to one length."""
+
+MOST_MEASURED = 5_000
+"""Training targets whose lengths are measured at most."""
 
 SEGMENTS = "token_type_ids"
 """What tokenizers of BERT's kin call the numbers that tell the first text of a pair from the second."""
@@ -41,6 +45,15 @@ def by_length(rows: Sequence[Sequence[int]]) -> list[int]:
     """
     lengths = [len(row) for row in rows]
     return sorted(range(len(rows)), key=lengths.__getitem__)
+
+
+def measured_targets(targets: Sequence[str]) -> Sequence[str]:
+    """Return the targets whose lengths are measured: of many some, drawn from all, for data may lie in any order."""
+    if len(targets) <= MOST_MEASURED:
+        return targets
+    # All trials of a run draw the same ones, and so share their tokens.
+    positions = np.random.default_rng(0).choice(len(targets), MOST_MEASURED, replace=False)
+    return [targets[position] for position in positions]
 
 
 def longest_input(spec: TrialSpec) -> int:
@@ -71,7 +84,7 @@ class TorchForm(Protocol):
         Args:
             spec: The trial.
             tokenizer: The model's.
-            targets: Of training, as texts.
+            targets: Of all training rows, as texts.
         """
 
     def columns(

@@ -23,6 +23,7 @@ from xautolm.finetuning.forms.base import (
     Columns,
     by_length,
     longest_input,
+    measured_targets,
     taken_by,
 )
 from xautolm.finetuning.memory import in_batches
@@ -120,7 +121,7 @@ class Extract:
     ) -> Answering:
         """Return spans that may be somewhat longer than all but the longest hundredth of the training answers."""
         # Of no lengths there is no quantile.
-        answers = list(targets) or [""]
+        answers = list(measured_targets(targets)) or [""]
         encoded = tokenizer(answers, add_special_tokens=False)
         lengths = [len(tokens) for tokens in encoded["input_ids"]]
         usual_longest = float(np.quantile(lengths, 0.99))

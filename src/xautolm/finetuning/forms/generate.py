@@ -20,7 +20,13 @@ from transformers import (
 
 from xautolm.data.conversations import Speaker, Turn, plain_text, turns_of_text
 from xautolm.errors import TrialError
-from xautolm.finetuning.forms.base import Collator, Columns, by_length, longest_input
+from xautolm.finetuning.forms.base import (
+    Collator,
+    Columns,
+    by_length,
+    longest_input,
+    measured_targets,
+)
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass, generative_architecture
 from xautolm.records import ANSWERS_AT_ONCE, Answering, TrialSpec
@@ -61,7 +67,7 @@ class Generate:
         settings = Answering(task=spec.task, form=self.name, max_length=length, chat=chat)
 
         lengths = []
-        for text in targets:
+        for text in measured_targets(targets):
             tokens = target_ids(tokenizer, text, settings)
             lengths.append(len(tokens))
         # Of no lengths there is no quantile.

@@ -148,6 +148,6 @@ def _references(target: object) -> list[str]:
     """Return the texts that are right."""
     if isinstance(target, str):
         return [target.strip()]
-    if isinstance(target, Sequence | np.ndarray):
+    if isinstance(target, Sequence):
         return [str(reference).strip() for reference in target]
     return [str(target)]
