@@ -210,12 +210,15 @@ def _rows_to_compare(best: BestModel) -> ComparedRows:
     """
     # Rows that nothing was chosen by, where there are any.
     split = Split.TEST if best.run.split(Split.TEST).exists() else Split.VALIDATION
+    path = best.run.split(split)
     try:
         rows = read_split(best.run.data, split)
     except (OSError, ValueError) as error:
+        # Of a file that is not there, the error has the path alone.
+        reason = str(error) if path.exists() else "there is no such file"
         raise UsageError(
             "The rows by which an export is compared with the model cannot be read.",
-            got=f"{best.run.split(split)}: {error}",
+            got=f"{path}: {reason}",
             fix="Export from the run's own folder: a pickled AutoLM holds the model without the data.",
         ) from error
     count = min(COMPARED_ROWS, len(rows))
