@@ -150,8 +150,9 @@ Often the nearest trial of the table is not what a search asked for. Here forest
 as no search does. Of trials that they have not seen (a tenth at a time) they foresee the order of qualities within a
 task with a rank correlation of {judged.quality:.2f}, that of seconds with {judged.seconds:.2f}, failures with an AUC of
 {judged.failure:.2f}, and {known} of all trials as they ended. So this says what searches do in such a world, not what
-they reach on these data sets. Hypervolume and qualities are shares of what {SAMPLE:,} random configurations and those
-of the table reach there.
+they reach on these data sets: a forest has its best values where it has seen trials, which favours searches that ask
+for what was best elsewhere (kNN, the portfolio). The best that is known are {SAMPLE:,} random configurations and those
+of the table.
 """
     return "\n".join([introduction, goals(table, results), standings(table)])
 
@@ -272,7 +273,7 @@ def standings(table: pd.DataFrame) -> str:
     standing = ranks(table, "volume_50")
     header = ["method", "rank at 50 % (95 %)", *columns.values(), "p at 50 %"]
     lines = [
-        "Means over tasks and seeds. Hypervolume and best quality are shares of what the table has. p: that the "
+        "Means over tasks and seeds. Hypervolume and best quality are shares of the best that is known. p: that the "
         f"hypervolume differs from that of {OURS} by chance (Wilcoxon's test over the tasks, of each method by "
         "itself: of twenty methods that are no different, one has a p below .05). Ranks are among all rows, over tasks "
         "that were played by all; their intervals are of resampled tasks.",

@@ -13,7 +13,7 @@ import pytest
 from benchmarks.ftbench import surrogate
 from benchmarks.ftbench.contest import Kind, play, read_results
 from benchmarks.ftbench.page import asked_exactly
-from benchmarks.ftbench.replay import ReplayTask
+from benchmarks.ftbench.replay import ReplayTask, read_tasks
 from benchmarks.ftbench.strategies import COLD, MISLED, OURS
 from benchmarks.ftbench.surrogate import (
     Foretelling,
@@ -22,7 +22,7 @@ from benchmarks.ftbench.surrogate import (
     modelled,
     surrogates_of,
 )
-from tests.benchmarks.test_contest import BAD, BROKEN, GOOD, TASKS, toy
+from tests.benchmarks.test_contest import BAD, BROKEN, GOOD, STARTER_TABLE, TASKS, toy
 from xautolm.records import BODY_SECONDS
 from xautolm.vocabulary import FailureKind
 
@@ -131,3 +131,8 @@ def test_the_page_says_what_searches_reach_that_are_told_of_what_they_ask_for(
     # All but the forecast of the table's own failures.
     assert len(met) == 10
     assert f"| {OURS} |" in text
+
+
+def test_the_committed_results_are_of_the_table_that_comes_with_the_package() -> None:
+    committed = Path(__file__).parents[2] / "benchmarks" / "contest_surrogates.jsonl"
+    assert read_results(committed, read_tasks(STARTER_TABLE), Kind.SURROGATES)
