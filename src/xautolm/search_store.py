@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from typing import TypeVar
 
 from xautolm.errors import StoreError
-from xautolm.experience import ExperienceStore, Tally
+from xautolm.experience import ExperienceStore, Tally, check_storable
 from xautolm.records import Experience
 
 T = TypeVar("T")
@@ -39,6 +39,8 @@ class SearchStore:
         self.store: ExperienceStore | None = None
         self.waiting: list[Experience] = []
         self.has_said = False
+        self.has_refused = False
+        """Whether it was said that a trial is not added."""
         self.said: set[str] = set()
         """Notes of the store that were passed on."""
         self.closed_until = 0.0
@@ -82,7 +84,9 @@ class SearchStore:
         """Add experiences, and those that could not be added before; none where the store may only be read."""
         if self.store is not None and self.store.read_only:
             return
-        self.waiting += experiences
+        for experience in experiences:
+            if self._is_storable(experience):
+                self.waiting.append(experience)
         if self.store is None or not self.waiting:
             return
         # Not at every trial: a locked store makes every attempt wait for half a minute.
@@ -104,6 +108,20 @@ class SearchStore:
             self.closed_until = 0.0
             self.add([])
         self.store.close()
+
+    def _is_storable(self, experience: Experience) -> bool:
+        """Return whether the store could read an experience again; say of the first one why not."""
+        try:
+            check_storable(experience)
+        except ValueError as error:
+            if not self.has_refused:
+                self.has_refused = True
+                self.say(
+                    f"trial {experience.trial} is not added to the experience store, which could not read it again: "
+                    f"{error}. Nor are later ones of which that is so; the search goes on"
+                )
+            return False
+        return True
 
     def _read(self, read: Callable[[ExperienceStore], T], nothing: T) -> T:
         """Return what is read, or nothing if the store cannot be read; say once what is to be known of the store."""

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import create_engine, text
 
+from tests.poison import changed
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience import ExperienceStore
 from xautolm.records import Experience, Failure, TrialOutcome
+from xautolm.serialization import from_plain
 from xautolm.settings import store_location
 from xautolm.testing import made_up_experience
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -31,6 +33,42 @@ def test_records_come_back_as_they_went_in(experience: Experience, tmp_path: Pat
         assert store.experiences() == [failed, experience]
         values = store.get("a1a1").configuration.values
         assert values == experience.configuration.values and values["weights"] is True
+
+
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ("configuration.values.learning_rate", float("nan")),
+        ("configuration.values.epochs", 0),
+        ("outcome.metrics", {"f1_macro": 7.0}),
+        ("outcome.adjustments", ["x" * 15_000] * 200),
+        ("run", "r" * 100),
+        ("id", "a" * 100),
+    ],
+)
+def test_what_could_not_be_read_again_is_refused_before_anything_is_added(
+    experience: Experience, place: str, value: object
+) -> None:
+    unreadable = from_plain(Experience, changed(experience, place, value))
+    sound = replace(experience, id="b" * 24, trial=4)
+    with ExperienceStore("sqlite://") as store:
+        with pytest.raises(
+            UsageError, match=r"could not read this experience again(.|\n)*trial 3 of"
+        ):
+            store.add([sound, unreadable])
+        assert len(store) == 0
+
+
+@pytest.mark.parametrize("metric", ["my_module:squared_error", "mean_squared_error"])
+def test_a_metric_without_bounds_may_be_as_large_as_it_is(
+    experience: Experience, metric: str
+) -> None:
+    metrics = {"f1_macro": 0.7, metric: 6e17}
+    outcome = replace(experience.outcome, metrics=metrics)
+    large = replace(experience, outcome=outcome, objectives=(metric,), minimized=(metric,))
+    with ExperienceStore("sqlite://") as store:
+        store.add([large])
+        assert store.experiences() == [large]
 
 
 def test_experiences_that_are_made_up_for_tests_can_be_stored() -> None:

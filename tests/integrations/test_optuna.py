@@ -182,6 +182,41 @@ def test_a_table_becomes_a_store(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "params",
+    [
+        {"epochs": "auto"},
+        {"learning_rate": 0.0},
+        {"max_length": -1},
+        {"rate": float("nan"), "kind": "linear"},
+        {"seed": 10**17},
+    ],
+)
+@pytest.mark.parametrize("task", ["t0", "t" * 100])
+def test_what_a_table_has_comes_out_of_a_store_again(task: str, params: dict[str, Any]) -> None:
+    rows = [{"task": task, "params": params, "values": [1e140]}]
+    experiences = experiences_from_rows(rows, {task: NOW})
+    with ExperienceStore("sqlite://") as store:
+        assert store.add(experiences) == 1
+        assert store.experiences() == experiences
+
+
+def test_nan_in_a_row_means_that_there_is_nothing() -> None:
+    nothing = float("nan")
+    rows = [
+        {
+            "task": "t0",
+            "params": {"kind": "linear", "rate": nothing},
+            "values": 0.5,
+            "failure": nothing,
+        },
+        {"task": "t0", "params": {"rate": 0.1}, "values": nothing, "failure": "diverged"},
+    ]
+    success, failure = experiences_from_rows(rows, FEATURES)
+    assert success.configuration.values == {"kind": "linear"} and success.outcome.succeeded
+    assert failure.outcome.failed
+
+
+@pytest.mark.parametrize(
     ("change", "says"),
     [
         (lambda row: row | {"task": "unknown"}, "no meta-features"),

@@ -4,14 +4,17 @@ from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import Imported, export_experiences, import_experiences
 from xautolm.experience.starter import STARTER, with_starter
 from xautolm.experience.store import ExperienceStore, Row, Tally
+from xautolm.experience.validation import LONGEST_SHORT_NAME, check_storable
 
 __all__ = [
+    "LONGEST_SHORT_NAME",
     "STARTER",
     "ExperienceStore",
     "Imported",
     "Row",
     "Tally",
     "adoption",
+    "check_storable",
     "export_experiences",
     "import_autogoal",
     "import_experiences",

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,9 +14,13 @@ from sqlalchemy.exc import IntegrityError
 from xautolm.errors import StoreError, UsageError
 from xautolm.experience.connection import ANOTHER_STORE, make_engine, read_address, store_errors
 from xautolm.experience.schema import EXPERIENCES, prepare
-from xautolm.experience.validation import read_record
+from xautolm.experience.validation import (
+    LONGEST_SHORT_NAME,
+    check,
+    read_record,
+    record_text,
+)
 from xautolm.records import Experience, Failure, TrialOutcome
-from xautolm.serialization import to_plain
 from xautolm.settings import store_location
 from xautolm.vocabulary import FailureKind, TrialStatus
 
@@ -117,10 +120,15 @@ class ExperienceStore:
             How many were new.
 
         Raises:
+            UsageError: One of them could not be read again; the first such is named, and it is not added.
             StoreError: The store may not be written to, or cannot be.
         """
         self._check_writable()
         waiting = list(experiences)
+        # What goes in must come out. Before the first is added, so that not half of a list is in.
+        for experience in waiting:
+            with _refusing(experience):
+                check(experience)
         added = 0
         for start in range(0, len(waiting), CHUNK):
             chunk = waiting[start : start + CHUNK]
@@ -384,6 +392,19 @@ class ExperienceStore:
         return added
 
 
+@contextmanager
+def _refusing(experience: Experience) -> Iterator[None]:
+    """Raise a `UsageError` that names an experience, where it turns out that its record could not be read again."""
+    try:
+        yield
+    except ValueError as error:
+        raise UsageError(
+            "A store could not read this experience again, so it is not added.",
+            got=f"trial {experience.trial} of {experience.run[:LONGEST_SHORT_NAME]}: {error}",
+            fix="Mend it, or leave it out.",
+        ) from None
+
+
 def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> int:
     """Add those that are not there yet; return how many."""
     new_by_id = {experience.id: experience for experience in experiences}
@@ -394,7 +415,13 @@ def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> in
         del new_by_id[identity]
     if not new_by_id:
         return 0
-    rows = [_columns(experience) for experience in new_by_id.values()]
+    rows = []
+    for experience in new_by_id.values():
+        row = _columns(experience)
+        with _refusing(experience):
+            text = record_text(experience)
+        row["record"] = _fitting("record", text)
+        rows.append(row)
     connection.execute(insert(EXPERIENCES), rows)
     return len(new_by_id)
 
@@ -412,7 +439,7 @@ def _end(status: str, failure: str | None) -> TrialOutcome:
 
 
 def _columns(experience: Experience) -> dict[str, str | int | None]:
-    """Return the columns of an experience's row."""
+    """Return the columns of an experience's row, without the whole record."""
     failure = experience.outcome.failure
     texts = {
         "id": experience.id,
@@ -426,7 +453,6 @@ def _columns(experience: Experience) -> dict[str, str | int | None]:
         "method": experience.configuration.method,
         "status": experience.outcome.status.value,
         "failure": failure.kind.value if failure else None,
-        "record": json.dumps(to_plain(experience)),
     }
     columns: dict[str, str | int | None] = {"trial": experience.trial}
     for name, text in texts.items():

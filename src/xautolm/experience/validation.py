@@ -19,13 +19,16 @@ from pydantic import ValidationError
 from xautolm.metrics import METRICS
 from xautolm.objectives import COSTS, EVALUATION_TIME, without_signs
 from xautolm.records import Experience, Scalar, SystemProfile, as_float, digest_of, is_fingerprint
-from xautolm.serialization import Json, from_json, from_plain
+from xautolm.serialization import Json, from_json, from_plain, to_plain
 from xautolm.space import Choice, Float, Int
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import TargetKind
 
 LARGEST_NUMBER = 1e15
 """No quantity of ours is larger: in bytes it is a petabyte."""
+LARGEST_FOREIGN_NUMBER = 1e150
+"""Of a metric, and of a parameter in somebody else's space, nobody knows what is large. Squares of larger ones are
+infinite, and deviations with them."""
 LONGEST_SECONDS = 1e9
 """32 years."""
 SHORTEST_EVALUATION = 1e-6
@@ -38,6 +41,8 @@ LONGEST_TEXT = 20_000
 """Characters of a message or of the end of a log."""
 LONGEST_NAME = 4_096
 """Characters of a name, which may be a path: the longest that Linux has."""
+LONGEST_ID = 32
+"""Characters of an id, as the store's column has it."""
 LONGEST_SHORT_NAME = 64
 """Characters of names that are columns of the store: run, task and method."""
 IMPORTED_METRICS = frozenset({"f1"})
@@ -83,6 +88,7 @@ NEVER_ZERO = (
 )
 """What no trial of a task on texts was without. Experiences of other searches may leave them out, as zeros."""
 LENGTHS: Mapping[str, int] = {
+    "id": LONGEST_ID,
     "created": LONGEST_SHORT_NAME,
     "run": LONGEST_SHORT_NAME,
     "task": LONGEST_SHORT_NAME,
@@ -114,13 +120,33 @@ def read_record(text: object) -> Experience:
     """
     if not isinstance(text, str):
         raise ValueError(f"the record is no text but of type {type(text).__name__}")
-    if len(text) > LARGEST_RECORD:
-        raise ValueError(f"the record has {len(text)} characters, more than {LARGEST_RECORD}")
+    _check_length(text)
     experience = _todays_record(text)
     if experience is None:
         experience = _any_record(text)
     check(experience)
     return experience
+
+
+def record_text(experience: Experience) -> str:
+    """Return the record of an experience as JSON text, from which `read_record` reads it again if it passes `check`.
+
+    Raises:
+        ValueError: It is too long; why, in one line.
+    """
+    text = json.dumps(to_plain(experience))
+    _check_length(text)
+    return text
+
+
+def _check_length(text: str) -> None:
+    """Refuse a record that is too long.
+
+    Raises:
+        ValueError: It is; how long, in one line.
+    """
+    if len(text) > LARGEST_RECORD:
+        raise ValueError(f"the record has {len(text)} characters, more than {LARGEST_RECORD}")
 
 
 def _todays_record(text: str) -> Experience | None:
@@ -170,6 +196,16 @@ def check(experience: Experience) -> None:
         # One problem is enough to leave a record out.
         if problem is not None:
             raise ValueError(problem)
+
+
+def check_storable(experience: Experience) -> None:
+    """Refuse what a store could not read again.
+
+    Raises:
+        ValueError: It means nothing, or its record is too long; why, in one line.
+    """
+    check(experience)
+    record_text(experience)
 
 
 def named_fingerprint(name: str) -> str:
@@ -291,10 +327,13 @@ def _gpus(experience: Experience) -> Iterator[str]:
 def _configuration(experience: Experience) -> Iterator[str]:
     """Yield which hyperparameters cannot be, and whether model or method is missing."""
     values = experience.configuration.values
+    is_ours = experience.task in TASKS.things
     for name, value in values.items():
         yield from _hyperparameter(name, value)
+        if is_ours:
+            yield from _own_hyperparameter(name, value)
     # Other searches than ours for language models need neither.
-    if experience.task not in TASKS.things:
+    if not is_ours:
         return
     for name in ("model", "method"):
         value = values.get(name)
@@ -309,11 +348,18 @@ def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
         longest = max(longest, len(value))
     if longest > LONGEST_NAME:
         yield f"a hyperparameter has a text of {longest} characters"
+    number = _number(value)
+    # Written so, the comparison refuses NaN too.
+    if number is not None and not abs(number) <= LARGEST_FOREIGN_NUMBER:
+        yield f"{_short(name)} is {_short(value)}, out of bounds"
 
-    number: float | None = None
-    # Yes and no are whole numbers for Python.
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        number = as_float(value)
+
+def _own_hyperparameter(name: str, value: Scalar) -> Iterator[str]:
+    """Yield why a value cannot be that of a hyperparameter of a training.
+
+    Searches of other things may call what they like by the same names.
+    """
+    number = _number(value)
     # Written so, the comparisons refuse NaN too.
     if number is not None and not abs(number) <= LARGEST_NUMBER:
         yield f"{_short(name)} is {_short(value)}, out of bounds"
@@ -327,6 +373,17 @@ def _hyperparameter(name: str, value: Scalar) -> Iterator[str]:
         yield f"{name} is {_short(value)}, and must be more than 0"
     elif least == 0 and not number >= 0:
         yield f"{name} is {_short(value)}, and must not be less than 0"
+
+
+def _number(value: Scalar) -> float | None:
+    """Return the value of a hyperparameter that is a number, None of any other."""
+    # Yes and no are whole numbers for Python.
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        return float(value)
+    except OverflowError:
+        return math.inf
 
 
 @cache
@@ -387,9 +444,9 @@ def _outcome(experience: Experience) -> Iterator[str]:
     for name, value in outcome.metrics.items():
         # Only what is registered: nothing is imported because a record names it.
         metric = METRICS.things.get(name)
-        # Of a metric that is not known here, any number may be a value.
-        low = -LARGEST_NUMBER
-        high = LARGEST_NUMBER
+        # Of a metric that is not known here, any number may be a value: a mean square is as large as its labels.
+        low = -LARGEST_FOREIGN_NUMBER
+        high = LARGEST_FOREIGN_NUMBER
         if metric is not None:
             low = max(low, metric.low - METRIC_SLACK)
             high = min(high, metric.high + METRIC_SLACK)

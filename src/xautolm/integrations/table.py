@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from xautolm.errors import UnknownNameError, UsageError
+from xautolm.experience import LONGEST_SHORT_NAME
 from xautolm.metalearning import own_features
 from xautolm.objectives import Direction, Objective, minimized_names, numbered_objectives
 from xautolm.records import (
@@ -54,7 +55,8 @@ def experiences_from_rows(
 
     Args:
         rows: Each has `task`, `params` (a mapping of names to values), and either `values` (one number for each
-            objective) or `failure` (a kind, for example `out_of_memory`).
+            objective) or `failure` (a kind, for example `out_of_memory`). NaN means that there is none, as in the rows
+            of a data frame: a parameter that is NaN was not asked for.
         features: Meta-features of each task, the same names for all: whatever tells tasks apart, as numbers.
         directions: `maximize` or `minimize` for each objective.
 
@@ -146,8 +148,14 @@ def _params(params: object) -> dict[str, Scalar]:
     if isinstance(params, Mapping):
         are_plain = all(isinstance(value, Scalar) for value in params.values())
         if are_plain:
-            return dict(params)
+            # A table of pandas has a cell for every parameter, also where a trial was not asked for it.
+            return {name: value for name, value in params.items() if not _is_gap(value)}
     raise ValueError(f"params must map names to plain values, got {params!r:.80}")
+
+
+def _is_gap(value: object) -> bool:
+    """Return whether a value is NaN, with which pandas fills the cells that nothing stands in."""
+    return isinstance(value, float) and math.isnan(value)
 
 
 def _outcome(row: Row, objectives: Sequence[Objective]) -> TrialOutcome:
@@ -157,7 +165,11 @@ def _outcome(row: Row, objectives: Sequence[Objective]) -> TrialOutcome:
         ValueError: It has both values and a failure or neither, or what it has is not valid.
     """
     values = row.get("values")
+    if _is_gap(values):
+        values = None
     failure = row.get("failure")
+    if _is_gap(failure):
+        failure = None
     if (values is None) == (failure is None):
         raise ValueError("needs either values or failure")
     if failure is not None:
@@ -204,6 +216,8 @@ def _experience(
     configuration = Configuration(values=trial.params, space=KIND)
     # The name is all that is known of the data, so data sets of one name count as the same.
     fingerprint = digest_of(trial.task)
+    # A store has room for a name of some length only; the digest stands for a longer one.
+    run = trial.task if len(trial.task) <= LONGEST_SHORT_NAME else fingerprint
     data = DataProfile(
         train_examples=0,
         validation_examples=0,
@@ -221,7 +235,7 @@ def _experience(
         # By task, row and parameters: the same table read twice adds nothing to a store.
         id=experience_id(trial.task, number, configuration),
         created=now,
-        run=trial.task,
+        run=run,
         trial=number,
         task=KIND,
         data=data,
