@@ -18,8 +18,9 @@ from tests.conftest import place_in
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
+from xautolm.experience import STARTER
 from xautolm.metalearning import PRESETS, WarmStart
-from xautolm.past_trials import visible
+from xautolm.past_trials import hiding_notes, visible
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -274,6 +275,34 @@ def test_imported_experience_of_the_same_data_is_hidden_by_name(
     data = replace(profile, name=name, fingerprint="0a", source_fingerprint="0b")
     assert (visible([imported], "question-answering", data, "", ["self"]) == []) is is_hidden
     assert visible([imported], "question-answering", data, "", []) == [imported]
+
+
+@pytest.mark.parametrize("provenance", [STARTER, "colleague.jsonl"])
+@pytest.mark.parametrize("name", ["SST-2/train.csv", "sst2", "stanfordnlp/sst2"])
+def test_what_came_from_elsewhere_is_hidden_by_its_datas_name_and_that_is_said(
+    answered: Callable[..., Experience], profile: DataProfile, provenance: str, name: str
+) -> None:
+    foreign = replace(answered(0.5, "r", "sst2", alias=False), provenance=provenance)
+    data = replace(profile, name=name, fingerprint="0a", source_fingerprint="0b")
+    other = replace(data, name="subj.csv")
+    task = "question-answering"
+    assert visible([foreign], task, data, "", ["self"]) == []
+    assert visible([foreign], task, other, "", ["self"]) == [foreign]
+    (note,) = hiding_notes([foreign], task, data, "", ["self"])
+    assert "by their name alone" in note and note.endswith("those on sst2")
+    assert hiding_notes([foreign], task, other, "", ["self"]) == []
+
+
+def test_a_hidden_name_that_nothing_has_is_said(
+    answered: Callable[..., Experience], profile: DataProfile
+) -> None:
+    past = [answered(0.5, "r", "sst2.csv", alias=False)]
+    notes = hiding_notes(
+        past, "question-answering", profile, "", ["sst2", "sst2.cvs", "sst3", "self"]
+    )
+    first, second = notes
+    assert first.startswith("--hide sst2.cvs hides nothing")
+    assert second.startswith("--hide sst3 hides nothing")
 
 
 def test_our_own_experience_is_hidden_by_content_and_not_by_name(

@@ -298,7 +298,7 @@ class FitOptions(BaseModel):
     """Knobs of the warm start other than its setting's: `k_positive=10,distance=cosine`; see `WarmStart`."""
     hide: Annotated[Names, IN_SEARCH] = ()
     """Past experiences not to be seen: names or fingerprints of data, aliases, or `self` for the same data under any
-    name."""
+    name, and for data of the same name that came from elsewhere."""
     starter: Annotated[bool, IN_SEARCH] = True
     """Learn from the experiences that come with xautolm, besides those of the store."""
     pruning: Annotated[bool, IN_SEARCH] = True

@@ -67,6 +67,10 @@ class Sight:
         """Return those that the search may see."""
         return visible(experiences, self.task, self.data, self.run, self.hide)
 
+    def hiding_notes(self, experiences: Experiences) -> list[str]:
+        """Return what a person should know of what `hide` does, a sentence each."""
+        return hiding_notes(experiences, self.task, self.data, self.run, self.hide)
+
     def telling(self, experiences: Experiences) -> list[Experience]:
         """Return those that say something here: what lacked memory or time somewhere smaller does not."""
         return telling(experiences, self.limits, self.system)
@@ -129,6 +133,12 @@ class PastTrials:
             read = add_starter(read)
         self.recent: list[Experience] = sight.telling(sight.visible(read))
         """The newest, or all of a small store."""
+        self.hiding_notes: Sequence[str] = ()
+        """What a person should know of what is hidden, a sentence each."""
+        if sight.hide:
+            if not self.is_whole:
+                read = [sample for sample, _ in self._samples(self._tallies())]
+            self.hiding_notes = sight.hiding_notes(read)
 
     def nearby(
         self, current: Features, options: WarmStart, evidence: int, *, needs_all: bool = False
@@ -182,13 +192,9 @@ class PastTrials:
 
     def _searches(self) -> list[_PastSearch]:
         """Return the past searches that may be looked at, with one trial of each."""
-        tallies_by_search: dict[tuple[str, str], list[Tally]] = {}
-        for tally in self.store.tallies(self.sight.task):
-            members = tallies_by_search.setdefault((tally.run, tally.fingerprint), [])
-            members.append(tally)
         samples: list[Experience] = []
         tallies_by_sample: dict[str, Sequence[Tally]] = {}
-        for sample, tallies in self._samples(list(tallies_by_search.values())):
+        for sample, tallies in self._samples(self._tallies()):
             tallies_by_sample[sample.id] = tallies
             samples.append(sample)
         searches: list[_PastSearch] = []
@@ -200,6 +206,14 @@ class PastTrials:
                     telling_tallies.append(tally)
             searches.append(_PastSearch(sample=sample, tallies=telling_tallies))
         return searches
+
+    def _tallies(self) -> list[list[Tally]]:
+        """Return how the trials of each past search ended."""
+        by_search: dict[tuple[str, str], list[Tally]] = {}
+        for tally in self.store.tallies(self.sight.task):
+            members = by_search.setdefault((tally.run, tally.fingerprint), [])
+            members.append(tally)
+        return list(by_search.values())
 
     def _samples(
         self, searches: Sequence[Sequence[Tally]]
@@ -281,21 +295,16 @@ def visible(
     Args:
         experiences: The store.
         task: The task type.
-        data: The data at hand; `self` in `hide` stands for it under any name, whole or sampled. Imported
-            experiences, whose data nobody can fingerprint, are known by their data's name.
+        data: The data at hand; `self` in `hide` stands for it under any name, whole or sampled. Experiences that came
+            from elsewhere, imported or with the package, are known by their data's name as well.
         run: The run's own identifier.
         hide: Names or fingerprints of data, aliases, or `self`.
     """
-    of_task = [
-        experience
-        for experience in experiences
-        if experience.task == task and experience.run != run
-    ]
     hidden_names = [name for name in hide if name != SELF]
     hides_self = SELF in hide
     result = []
-    for experience in adopted(of_task):
-        if hides_self and _is_same_data(experience, data):
+    for experience in adopted(_of_others(experiences, task, run)):
+        if hides_self and (_has_same_content(experience, data) or _is_namesake(experience, data)):
             continue
         if any(_is_called(experience, name) for name in hidden_names):
             continue
@@ -303,16 +312,68 @@ def visible(
     return result
 
 
-def _is_same_data(experience: Experience, data: DataProfile) -> bool:
-    """Return whether an experience is of this data: by content, or by name where it came from another system."""
+def hiding_notes(
+    experiences: Experiences, task: str, data: DataProfile, run: str, hide: Sequence[str]
+) -> list[str]:
+    """Return what a person should know of what `hide` does, a sentence each: who names nothing may have meant something.
+
+    Args:
+        experiences: As for `visible`, and so the others.
+        task: The task type.
+        data: The data at hand.
+        run: The run's own identifier.
+        hide: Names.
+    """
+    # All trials of one search on one data set are called alike, and there may be thousands.
+    searches: dict[tuple[str, ...], Experience] = {}
+    for experience in _of_others(experiences, task, run):
+        past_data = experience.data
+        search = experience.run, experience.alias, past_data.name, past_data.fingerprint
+        searches.setdefault(search, experience)
+    notes: list[str] = []
+    for name in hide:
+        is_known = any(_is_called(experience, name) for experience in searches.values())
+        if name != SELF and not is_known:
+            notes.append(
+                f"--hide {name} hides nothing: no past trial of this task type is on data of that name"
+            )
+    namesakes: set[str] = set()
+    for experience in searches.values():
+        if _is_namesake(experience, data) and not _has_same_content(experience, data):
+            namesakes.add(experience.data.name)
+    if SELF in hide and namesakes:
+        names = ", ".join(sorted(namesakes))
+        notes.append(
+            f"--hide self hides by their name alone, too, past trials that came from elsewhere: those on {names}"
+        )
+    return notes
+
+
+def _of_others(experiences: Experiences, task: str, run: str) -> list[Experience]:
+    """Return the experiences of a task type without those of a run itself."""
+    return [
+        experience
+        for experience in experiences
+        if experience.task == task and experience.run != run
+    ]
+
+
+def _has_same_content(experience: Experience, data: DataProfile) -> bool:
+    """Return whether an experience is of this data, whole or sampled, whatever it is called."""
     fingerprints = {data.fingerprint, data.source_fingerprint}
-    past_data = experience.data
-    past_fingerprints = {past_data.fingerprint, past_data.source_fingerprint}
-    if not fingerprints.isdisjoint(past_fingerprints):
-        return True
-    # Only experiences from other systems have an alias; their data cannot be fingerprinted.
-    is_foreign = bool(experience.alias)
-    return is_foreign and is_called(data.name, past_data.name)
+    past_fingerprints = {experience.data.fingerprint, experience.data.source_fingerprint}
+    return not fingerprints.isdisjoint(past_fingerprints)
+
+
+def _is_namesake(experience: Experience, data: DataProfile) -> bool:
+    """Return whether an experience came from elsewhere, and its data is called as this data is.
+
+    Of another system's data nobody knows the content; and elsewhere the same data may have been another sample, another
+    split or another file, as that of the starter store is.
+    """
+    is_foreign = bool(experience.alias or experience.provenance)
+    name = experience.data.name
+    return is_foreign and (is_called(data.name, name) or is_called(name, data.name))
 
 
 def _is_called(experience: Experience, name: str) -> bool:

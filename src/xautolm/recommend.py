@@ -23,7 +23,7 @@ from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
 from xautolm.past_evidence import weighed
 from xautolm.past_forecasts import check_on_past
-from xautolm.past_trials import is_small, visible, with_features
+from xautolm.past_trials import hiding_notes, is_small, visible, with_features
 from xautolm.records import Configuration, Experience
 from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
@@ -143,7 +143,7 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     say_notes(scenario.dataset)
 
     features = scenario.features()
-    past, damage_note = _past(scenario, options)
+    past, store_notes = _past(scenario, options)
     scenario.resources.learn(past)
     forecaster = Forecaster(scenario.resources)
     forecaster.learn(past)
@@ -171,14 +171,14 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
         recommendations=tuple(recommendations),
         tasks=_nearest_data(comparable),
         experiences=len(comparable),
-        note=note + damage_note,
+        note=note + store_notes,
         check=check_on_past(surrogates, forecaster, past),
     )
 
 
 def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], str]:
     """Return the experiences that may be seen and say something here, with the meta-features that can be had, and a
-    line for each store with records that are damaged.
+    line for each thing that a person should know of the stores.
     """
     task = scenario.task.name
     notes: list[str] = []
@@ -189,7 +189,9 @@ def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], st
             notes.append(store.damage_note)
     if takes_starter:
         stored = with_starter(stored, task, notes.append)
-    past = visible(stored, task, scenario.dataset.profile, "", options.hide)
+    profile = scenario.dataset.profile
+    past = visible(stored, task, profile, "", options.hide)
+    notes += hiding_notes(stored, task, profile, "", options.hide)
     # What lacked memory or time somewhere smaller says nothing of this machine.
     telling_here = telling(past, scenario.limits, scenario.system)
     cache = feature_cache()

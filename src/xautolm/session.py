@@ -504,6 +504,14 @@ def _device_in_words(scenario: Scenario) -> str:
 
 
 def _past(run: OpenedRun) -> PastTrials:
+    """Return the past trials that the search may learn from; say what is known of those that are hidden."""
+    past = _read_past(run)
+    for note in past.hiding_notes:
+        run.screen.note(note)
+    return past
+
+
+def _read_past(run: OpenedRun) -> PastTrials:
     """Return the past trials that the search may learn from."""
     scenario = run.scenario
     sight = Sight(
