@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
@@ -13,10 +14,10 @@ from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.errors import UsageError
 from xautolm.integrations.learned_space import LearnedSpace, agree, choices_of
-from xautolm.metalearning import SETTINGS, Distances, Near, distances_of, own_features, shaped
+from xautolm.metalearning import OWN, SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
 from xautolm.past_evidence import weighed
-from xautolm.records import Experience, Scalar, Values
+from xautolm.records import Experience, Features, Scalar, Values
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import DEFAULTS, HYPERVOLUME_ONLY
@@ -72,6 +73,9 @@ class XAutoLMSampler(BaseSampler):
         features: Meta-features of the task at hand, under the names that those of the past tasks have.
         seed: Same seed and history, same proposals; not for trials in parallel.
 
+    Raises:
+        UsageError: Past trials, and no meta-features of the task at hand, or none of the names that those have.
+
     Example:
         >>> import optuna
         >>> optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -96,6 +100,8 @@ class XAutoLMSampler(BaseSampler):
             )
         self.experiences = tuple(experiences)
         self.features = own_features(features) if features else {}
+        if experiences:
+            _check_names(self.experiences, self.features)
         self.seed = seed
         self._distances: Distances = ([], 0)
         self._evidence: dict[tuple[Objective, ...], list[Evidence]] = {}
@@ -289,6 +295,44 @@ class XAutoLMSampler(BaseSampler):
         proposer = Proposer(learned.space, self.seed, memory, HYPERVOLUME_ONLY)
         self._model = StudyModel(learned, proposer)
         return self._model
+
+
+def _check_names(experiences: Sequence[Experience], features: Features) -> None:
+    """Warn where some past tasks have meta-features of other names than the task at hand: they count for nothing.
+
+    Raises:
+        UsageError: All have, so that the whole past would count for nothing.
+    """
+    (group,) = features
+    others: dict[str, int] = {}
+    for experience in experiences:
+        if group not in experience.features:
+            names = _names_of_own(experience.features)
+            others[names] = others.get(names, 0) + 1
+    if not others:
+        return
+    incomparable = sum(others.values())
+    here = _names_of_own(features)
+    past = "; ".join(others)
+    if incomparable == len(experiences):
+        raise UsageError(
+            "No past trial has meta-features of the same names as the task at hand, so none can be compared with it.",
+            got=f"{here} here, {past} in the past",
+            fix="Give all tasks meta-features of the same names.",
+        )
+    warnings.warn(
+        f"{incomparable} of {len(experiences)} past trials cannot be compared and count for nothing: they have the "
+        f"meta-features {past}, and the task at hand has {here}",
+        stacklevel=3,
+    )
+
+
+def _names_of_own(features: Features) -> str:
+    """Return the names of the meta-features that somebody gave to a task, as a text."""
+    for group in features:
+        if group.startswith(OWN):
+            return group.removeprefix(OWN)
+    return "none"
 
 
 def _ended_trials(study: Study) -> list[FrozenTrial]:
