@@ -315,7 +315,7 @@ def visible(
 def hiding_notes(
     experiences: Experiences, task: str, data: DataProfile, run: str, hide: Sequence[str]
 ) -> list[str]:
-    """Return what a person should know of what `hide` does, a sentence each: who names nothing may have meant something.
+    """Return what a person should know of what `hide` does, a sentence each: a misspelt name hides nothing.
 
     Args:
         experiences: As for `visible`, and so the others.

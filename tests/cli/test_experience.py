@@ -79,6 +79,24 @@ def test_the_damaged_are_listed_with_their_problem(call: Call, path: Path) -> No
     assert printable(shown) == shown
 
 
+@pytest.mark.parametrize("command", [["list"], ["export", "shared.jsonl"]])
+def test_a_task_that_the_store_has_can_be_asked_for(
+    call: Call,
+    experience: Experience,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    command: list[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "s.db"
+    with ExperienceStore(path) as store:
+        store.add([replace(experience, task="cooking")])
+    code, shown, _ = call(*command, "--task", "cooking", "--store", path)
+    assert code == 0 and ("a1a1" in shown or shown.startswith("1 experiences"))
+    code, _, said = call(*command, "--task", "cookery", "--store", path)
+    assert code == 2 and "Unknown task" in said
+
+
 def test_exporting_and_merging_a_poisoned_store(call: Call, path: Path, tmp_path: Path) -> None:
     code, shown, said = call("export", tmp_path / "shared.jsonl", "--store", path)
     assert code == 0 and shown.startswith(f"{SOUND} experiences in") and said == LEFT_OUT
@@ -101,7 +119,9 @@ def test_terminal_escapes_in_what_was_imported_stay_out_of_the_terminal(
     assert printable(shown) == shown
     (tmp_path / "a.jsonl").write_text('{"id": "\x1b[2J"}\n{"\\u001b[31mx": 1}\n')
     code, _, said = call("import", tmp_path / "a.jsonl", "--store", tmp_path / "a.db")
-    assert code == 0 and said.count("skipped") == 2 and printable(said) == said
+    assert code == 2 and said.count("skipped a.jsonl") == 2 and printable(said) == said
+    # Nothing could be read, so there is nothing to make a store for.
+    assert "Nothing here could be read" in said and not (tmp_path / "a.db").exists()
 
 
 @pytest.mark.parametrize(
@@ -206,8 +226,8 @@ def test_a_table_of_something_else_is_no_experience(call: Call, tmp_path: Path) 
     code, _, said = call("import", tmp_path / "train.parquet", "--store", tmp_path / "s.db")
     assert code == 2 and "Not a Parquet file of experiences" in said
     pd.DataFrame({"record": [1, 2]}).to_parquet(tmp_path / "numbers.parquet")
-    code, shown, _ = call("import", tmp_path / "numbers.parquet", "--store", tmp_path / "s.db")
-    assert code == 0 and shown.startswith("0 added, 0 known already, 2 skipped")
+    code, shown, said = call("import", tmp_path / "numbers.parquet", "--store", tmp_path / "s.db")
+    assert code == 2 and shown == "" and "2 skipped" in said
 
 
 @pytest.mark.parametrize(

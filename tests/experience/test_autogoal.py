@@ -9,7 +9,12 @@ from pathlib import Path
 import pytest
 
 from xautolm.errors import StoreError
-from xautolm.experience import ExperienceStore, import_autogoal
+from xautolm.experience import (
+    ExperienceStore,
+    export_experiences,
+    import_autogoal,
+    import_experiences,
+)
 from xautolm.experience.autogoal import failure_kind
 from xautolm.experience.validation import check
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -377,3 +382,23 @@ def test_what_is_imported_passes_the_stores_own_checks(tmp_path: Path, record: d
     with ExperienceStore("sqlite://") as store:
         store.add(read.experiences)
         assert len(store.experiences()) == len(read.experiences) == 1
+
+
+def test_an_experience_is_the_same_whatever_else_is_read_and_from_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    records = [change(OLD, timestamp=f"2024-11-02 11:20:{second}") for second in (22, 32, 42)]
+    write(tmp_path, *records)
+    whole = import_autogoal(tmp_path)
+    assert len({experience.id for experience in whole.experiences}) == 3
+    last = max(tmp_path.rglob("*.json"), key=lambda file: json.loads(file.read_text())["timestamp"])
+    monkeypatch.chdir(last.parent)
+    alone = import_autogoal(Path(last.name))
+    export_experiences(whole.experiences, tmp_path / "shared.jsonl")
+    with ExperienceStore("sqlite://") as store:
+        assert store.add(whole.experiences) == 3
+        assert store.add(alone.experiences) == 0
+        assert store.add(import_experiences(tmp_path / "shared.jsonl").experiences) == 0
+    provenances = {experience.id: experience.provenance for experience in whole.experiences}
+    (experience,) = alone.experiences
+    assert experience.provenance == provenances[experience.id]

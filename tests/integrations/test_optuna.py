@@ -13,6 +13,7 @@ import pytest
 
 from xautolm import ExperienceStore, XAutoLMSampler
 from xautolm.errors import UnknownNameError, UsageError
+from xautolm.experience import export_experiences, import_experiences
 from xautolm.integrations.learned_space import LearnedSpace
 from xautolm.integrations.table import KIND, experiences_from_rows
 from xautolm.objectives import hypervolume
@@ -198,6 +199,41 @@ def test_what_a_table_has_comes_out_of_a_store_again(task: str, params: dict[str
     with ExperienceStore("sqlite://") as store:
         assert store.add(experiences) == 1
         assert store.experiences() == experiences
+
+
+def test_other_results_in_the_same_place_are_other_experiences(tmp_path: Path) -> None:
+    row = {"task": "t0", "params": {"x": 1}}
+    tables = [
+        experiences_from_rows([row | {"values": [0.5]}], FEATURES),
+        experiences_from_rows([row | {"values": [0.9]}], FEATURES),
+        experiences_from_rows([row | {"values": [0.9]}], FEATURES, ["minimize"]),
+        experiences_from_rows([row | {"failure": "diverged"}], FEATURES),
+    ]
+    with ExperienceStore("sqlite://") as store:
+        assert [store.add(table) for table in tables] == [1, 1, 1, 1]
+        assert [store.add(table) for table in tables] == [0, 0, 0, 0]
+        export_experiences(store.experiences(), tmp_path / "shared.jsonl")
+        assert store.add(import_experiences(tmp_path / "shared.jsonl").experiences) == 0
+
+
+def test_tasks_may_have_numbers() -> None:
+    rows = [{"task": 7, "params": {"x": 1}, "values": [0.5]}]
+    (experience,) = experiences_from_rows(rows, {7: NOW})
+    assert experience.data.name == "7"
+
+
+def test_a_past_of_which_nothing_can_be_compared_is_refused_with_both_names() -> None:
+    rows = [single({"x": 1}, 0.5)]
+    experiences = experiences_from_rows(rows, FEATURES)
+    with pytest.raises(UsageError, match=r"Examples,classes here, classes,examples in the past"):
+        XAutoLMSampler(experiences, {"Examples": 1.0, "classes": 2.0})
+
+
+def test_past_trials_that_cannot_be_compared_are_counted() -> None:
+    rows = [single({"x": 1}, 0.5), {"task": "t1", "params": {"x": 1}, "values": 0.4}]
+    experiences = experiences_from_rows(rows, {"t0": NOW, "t1": {"examples": 3.0}})
+    with pytest.warns(UserWarning, match="1 of 2 past trials cannot be compared"):
+        XAutoLMSampler(experiences, NOW)
 
 
 def test_nan_in_a_row_means_that_there_is_nothing() -> None:

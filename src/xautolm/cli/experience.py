@@ -55,8 +55,13 @@ Other = Annotated[
 ]
 
 
-def check_filters(task: str | None, status: str | None) -> None:
+def check_filters(store: ExperienceStore, task: str | None, status: str | None) -> None:
     """Refuse a task or a status that there is not: nothing would be found, and no one would know why.
+
+    Args:
+        store: What is looked into. It may hold tasks that are not registered here, such as those of Optuna studies.
+        task: Name of a task type.
+        status: How trials ended.
 
     Raises:
         UnknownNameError: It is misspelt.
@@ -65,7 +70,7 @@ def check_filters(task: str | None, status: str | None) -> None:
     from xautolm.tasks import TASKS
     from xautolm.vocabulary import TrialStatus
 
-    if task is not None:
+    if task is not None and not store.count(task):
         TASKS.get(task)
     statuses = [known.value for known in TrialStatus]
     if status is not None and status not in statuses:
@@ -84,8 +89,8 @@ def list_(
     from xautolm.report.console import table_console
     from xautolm.report.experiences import damaged_table, experience_table
 
-    check_filters(task, status)
     with existing(store) as opened:
+        check_filters(opened, task, status)
         if damaged:
             # All rows are read: what is wrong with a record is only found by reading it.
             rows = [row for row in opened.rows(task=task, status=status) if row.experience is None]
@@ -132,8 +137,8 @@ def export(path: File, store: Store = None, task: Task = None, status: Status = 
     from xautolm.experience import export_experiences
     from xautolm.report.console import say
 
-    check_filters(task, status)
     with existing(store) as opened:
+        check_filters(opened, task, status)
         experiences = opened.experiences(task=task, status=status)
         count = export_experiences(experiences, path)
         say(f"{count} experiences in {path}")
@@ -145,7 +150,7 @@ def import_(
     source: Source, store: Store = None, origin: Origin = "xautolm", gpu_memory: GpuMemory = None
 ) -> None:
     """Add experiences from a file; those that do not fit are listed and skipped."""
-    from xautolm.errors import UnknownNameError
+    from xautolm.errors import StoreError, UnknownNameError
     from xautolm.experience import ExperienceStore, import_autogoal, import_experiences
     from xautolm.options import parse_size
     from xautolm.report.console import say
@@ -159,13 +164,21 @@ def import_(
         read = import_autogoal(source, memory)
     else:
         read = import_experiences(source)
+    for line in read.skipped:
+        say(f"skipped {line}", is_error=True)
+    skipped_count = len(read.skipped)
+    if skipped_count and not read.experiences:
+        raise StoreError(
+            "Nothing here could be read as an experience.",
+            got=f"{source}, {skipped_count} skipped",
+            fix="Name what `xautolm experience export` wrote, or say with --from who wrote it.",
+        )
     with ExperienceStore(store) as opened:
         added = opened.add(read.experiences)
         known_count = len(read.experiences) - added
-        skipped_count = len(read.skipped)
         say(f"{added} added, {known_count} known already, {skipped_count} skipped; {opened.name}")
-    for line in read.skipped:
-        say(f"skipped {line}", is_error=True)
+    if known_count and gpu_memory is not None:
+        say("What is known already stays as it is, whatever GPU memory it was imported with.")
 
 
 @app.command()

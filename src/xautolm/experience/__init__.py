@@ -1,7 +1,13 @@
 """The memory: experiences in a database."""
 
 from xautolm.experience.autogoal import import_autogoal
-from xautolm.experience.exchange import Imported, export_experiences, import_experiences
+from xautolm.experience.exchange import (
+    TABLE,
+    Imported,
+    export_experiences,
+    identity_of,
+    import_experiences,
+)
 from xautolm.experience.starter import STARTER, with_starter
 from xautolm.experience.store import ExperienceStore, Row, Tally
 from xautolm.experience.validation import LONGEST_SHORT_NAME, check_storable
@@ -9,6 +15,7 @@ from xautolm.experience.validation import LONGEST_SHORT_NAME, check_storable
 __all__ = [
     "LONGEST_SHORT_NAME",
     "STARTER",
+    "TABLE",
     "ExperienceStore",
     "Imported",
     "Row",
@@ -16,6 +23,7 @@ __all__ = [
     "adoption",
     "check_storable",
     "export_experiences",
+    "identity_of",
     "import_autogoal",
     "import_experiences",
     "overview",

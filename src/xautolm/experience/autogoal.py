@@ -20,7 +20,7 @@ from typing import Any
 from xautolm.errors import StoreError
 from xautolm.experience.adoption import AUTOGOAL_SEMANTIC, IMPORTED, our_features, our_values
 from xautolm.experience.autogoal_models import MODELS
-from xautolm.experience.exchange import Imported
+from xautolm.experience.exchange import Imported, identity_of
 from xautolm.experience.validation import check, named_fingerprint
 from xautolm.metafeatures.classification import PaperClassification
 from xautolm.metafeatures.generation import AUTOGOAL_GENERATION
@@ -38,7 +38,6 @@ from xautolm.records import (
     SystemProfile,
     TrialOutcome,
     digest_of,
-    experience_id,
 )
 from xautolm.symptoms import says_lack_of_memory
 from xautolm.vocabulary import FailureKind, Switch, TrialStatus
@@ -132,7 +131,7 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
             first_line = str(error).partition("\n")[0]
             skipped.append(f"{path}: {type(error).__name__}: {first_line[:160]}")
 
-    # Times are whole seconds; of two files of one second, the path decides, so that each import gives the same ids.
+    # Times are whole seconds; of two files of one second, the path decides, so that each import numbers them alike.
     in_order = sorted(_in_units(stored), key=lambda item: (item.time, item.path))
     trials_of_run: Counter[str] = Counter()
     experiences: list[Experience] = []
@@ -141,8 +140,8 @@ def import_autogoal(folder: Path, gpu_memory: int | None = None) -> Imported:
         run = item.experience.run
         trial = trials_of_run[run]
         trials_of_run[run] += 1
-        identity = experience_id(run, trial, item.experience.configuration)
-        experience = replace(item.experience, trial=trial, id=identity)
+        numbered = replace(item.experience, trial=trial)
+        experience = replace(numbered, id=identity_of(numbered))
         try:
             check(experience)
         except ValueError as error:
@@ -211,7 +210,8 @@ def _read(path: Path, gpu_memory: int | None) -> Stored:
     is_generation = name.endswith("Task")
     features = _features(record, gpu_memory)
     error = str(record.get("error") or "")
-    source = "/".join(path.parts[-3:])
+    # Whole, so that it does not depend on the folder from which the file was named.
+    source = "/".join(path.resolve().parts[-3:])
     experience = Experience(
         id="",
         created=time.isoformat(timespec="seconds"),

@@ -8,11 +8,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from xautolm.errors import StoreError
+from xautolm.experience.adoption import IMPORTED
 from xautolm.experience.validation import read_record
-from xautolm.records import Experience, experience_id
+from xautolm.records import Experience, digest_of, experience_id
 from xautolm.serialization import to_plain, write_text
 
 NEWLINE = "\n"
+TABLE = "optuna"
+"""Task type of experiences that come from a table of somebody's own."""
 SUFFIXES = (".jsonl", ".ndjson", ".parquet")
 
 
@@ -117,10 +120,31 @@ def _parquet_cells(path: Path) -> list[object]:
         raise StoreError("Not a Parquet file of experiences.", got=f"{path}: {reason}") from None
 
 
+def identity_of(experience: Experience) -> str:
+    """Return the id of an experience, by what it says and where it came from.
+
+    What was read twice is then in a store once. Of our own searches, run, trial and configuration tell trials apart.
+    """
+    about = experience_id(experience.run, experience.trial, experience.configuration)
+    parts: list[object] = []
+    if experience.provenance.startswith(IMPORTED):
+        # Each file of the paper's store is named by an identifier of its own; its trials have no numbers but those
+        # that an import gives them, which depend on what else it reads.
+        _, _, file_name = experience.provenance.rpartition("/")
+        parts = [experience.alias, file_name, experience.created]
+    elif experience.task == TABLE:
+        # A row of a table is numbered by its place, in which another result may stand tomorrow.
+        outcome = to_plain(experience.outcome)
+        parts = [about, outcome, experience.objectives, experience.minimized]
+    if not parts:
+        return about
+    digest = digest_of(parts)
+    return digest[: len(about)]
+
+
 def _read_foreign(text: str, source: str) -> Experience:
     """Return the experience of a record, with an id of its content: ids from outside are not believed."""
     experience = read_record(text)
-    identity = experience_id(experience.run, experience.trial, experience.configuration)
     # What was imported before keeps the place where it came from first.
     provenance = experience.provenance or source
-    return replace(experience, id=identity, provenance=provenance)
+    return replace(experience, id=identity_of(experience), provenance=provenance)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Container, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.experience import LONGEST_SHORT_NAME
+from xautolm.experience import LONGEST_SHORT_NAME, TABLE, identity_of
 from xautolm.metalearning import own_features
 from xautolm.objectives import Direction, Objective, minimized_names, numbered_objectives
 from xautolm.records import (
@@ -22,11 +22,10 @@ from xautolm.records import (
     TrialOutcome,
     Values,
     digest_of,
-    experience_id,
 )
 from xautolm.vocabulary import FailureKind, TrialStatus
 
-KIND = "optuna"
+KIND = TABLE
 """Task type of experiences that come from a table."""
 KEYS = frozenset({"task", "params", "values", "failure"})
 """What a row may say."""
@@ -35,8 +34,8 @@ MOST_PROBLEMS = 5
 
 Row = Mapping[str, object]
 """A past trial as the user has it, with some of `KEYS`."""
-Features = Mapping[str, Mapping[str, float]]
-"""Meta-features by name, of each task by its name."""
+Features = Mapping[str, Mapping[str, float]] | Mapping[int, Mapping[str, float]]
+"""Meta-features by name, of each task by its name or number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,11 +70,13 @@ def experiences_from_rows(
         ['complete', 'failed']
     """
     objectives = _objectives(directions)
+    # Only texts name tasks in our records; users number theirs.
+    by_task = {str(task): numbers for task, numbers in features.items()}
     trials: list[_PastTrial] = []
     problems: list[str] = []
     for number, row in enumerate(rows):
         try:
-            trial = _past_trial(row, features, objectives)
+            trial = _past_trial(row, by_task, objectives)
         except ValueError as error:
             problems.append(f"row {number}: {error}")
         else:
@@ -83,7 +84,7 @@ def experiences_from_rows(
     if problems:
         raise UsageError("The table of experiences is not valid.", got=_listed(problems))
 
-    features_of_tasks = {task: own_features(numbers) for task, numbers in features.items()}
+    features_of_tasks = {task: own_features(numbers) for task, numbers in by_task.items()}
     # When the trials ran is not known: all get the moment in which they were read.
     now = datetime.now(UTC).isoformat(timespec="seconds")
     experiences: list[Experience] = []
@@ -130,7 +131,6 @@ def _past_trial(row: Row, tasks: Container[str], objectives: Sequence[Objective]
     unknown = set(row) - KEYS
     if unknown:
         raise ValueError(f"unknown keys {sorted(unknown)}")
-    # Only texts name tasks in our records; users number theirs.
     task = str(row.get("task"))
     if task not in tasks:
         raise ValueError(f"task {row.get('task')!r} has no meta-features")
@@ -231,9 +231,8 @@ def _experience(
     system = SystemProfile(
         physical_cores=0, logical_cores=0, cpu_frequency=0.0, memory=0, device=""
     )
-    return Experience(
-        # By task, row and parameters: the same table read twice adds nothing to a store.
-        id=experience_id(trial.task, number, configuration),
+    experience = Experience(
+        id="",
         created=now,
         run=run,
         trial=number,
@@ -249,3 +248,4 @@ def _experience(
         versions={},
         features=features,
     )
+    return replace(experience, id=identity_of(experience))
