@@ -14,12 +14,13 @@ import pandas as pd
 import pytest
 
 import xautolm.past_trials
+from benchmarks.synthetic import SPACE
 from tests.conftest import place_in
 from xautolm import AutoLM, ExperienceStore
 from xautolm.data.demo import support_tickets
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.experience import STARTER
-from xautolm.metalearning import PRESETS, WarmStart
+from xautolm.metalearning import PRESETS, Influence, Nearness, Warmed, WarmStart
 from xautolm.past_trials import hiding_notes, visible
 from xautolm.records import (
     Configuration,
@@ -30,8 +31,9 @@ from xautolm.records import (
 )
 from xautolm.report.screen import Plain, Quiet
 from xautolm.search.settings import SearchSettings
+from xautolm.space import Prior
 from xautolm.testing import FakeExecutor, success
-from xautolm.warm_start import knobs_of
+from xautolm.warm_start import knobs_of, summary
 
 
 class Heard(Plain):
@@ -181,7 +183,8 @@ def test_features_of_another_version_are_had_from_the_cache_or_counted(
     _, said = fit("counted", SECOND, trials=2, warm_start="moderate-linear")
     # Those of the first run. The second was on the data at hand, whose features have just been measured.
     assert any(
-        "at 0.00; 0 came with xautolm, 0 map in part, 40 cannot be compared" in line
+        "at 0.00; 0 came with xautolm, 0 map in part, 0 have no weight, 40 cannot be compared"
+        in line
         for line in said
     )
 
@@ -321,6 +324,17 @@ def test_our_own_experience_is_hidden_by_content_and_not_by_name(
     for hide in ("reviews/train.csv", "train.csv", "reviews", "r", "r-split"):
         assert visible([own], "question-answering", namesake, "", [hide]) == []
     assert visible([own], "question-answering", namesake, "", ["train", "review"]) == [own]
+
+
+def test_a_success_that_is_worth_nothing_is_no_failure(
+    answered: Callable[..., Experience],
+) -> None:
+    worst = Influence(experience=answered(0.1, "squad"), distance=0.2, rate=0.0)
+    best = Influence(experience=answered(0.9, "squad"), distance=0.1, rate=0.05)
+    prior = Prior.plain(SPACE)
+    warmed = Warmed(prior=prior, influences=(best, worst), incomparable=0)
+    line = summary(warmed, Nearness(data="squad", gap=0.1, usual=0.2, data_sets=1))
+    assert "2 successes and 0 failures" in line and "1 have no weight" in line
 
 
 def test_a_file_in_a_folder_is_hidden_by_the_folders_name(fit: Callable, tmp_path: Path) -> None:

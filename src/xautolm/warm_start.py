@@ -175,11 +175,12 @@ def _read_memory(path: Path, space: Space, traits: TraitReader) -> Memory:
 def _write_memory(path: Path, choice: str, warmed: Warmed, memory: Memory) -> None:
     """Write what a search begins with; the size does not depend on the store's, apart from bounds on what is kept."""
     influences = account(warmed)
-    successes = [influence for influence in warmed.influences if influence.rate > 0]
+    successes, _, weightless = _counts(warmed)
     content = {
         "choice": choice,
         "experiences": len(influences),
-        "successes": len(successes),
+        "successes": successes,
+        "weightless": weightless,
         "influences": influences[:LISTED],
         "prior": memory.prior.to_plain(),
         "evidence": [to_plain(evidence) for evidence in memory.evidence],
@@ -205,9 +206,7 @@ def summary(warmed: Warmed, closeness: Nearness) -> str:
         if warmed.incomparable:
             reason = f"; {warmed.incomparable} have meta-features that cannot be compared"
         return f"warm start: no past experience applies, the search begins from zero{reason}"
-    # Failures have learning rates below zero; a success that is worth nothing counts as one of them.
-    successes = sum(influence.rate > 0 for influence in warmed.influences)
-    failures = len(warmed.influences) - successes
+    successes, failures, weightless = _counts(warmed)
     mapped_in_part = sum(bool(influence.unmapped) for influence in warmed.influences)
     started = sum(influence.experience.provenance == STARTER for influence in warmed.influences)
     nearest = ", ".join(_nearest_data(warmed.influences)[:SHOWN])
@@ -216,8 +215,18 @@ def summary(warmed: Warmed, closeness: Nearness) -> str:
         beginning += f"nothing near is known ({closeness.in_words}); "
     return (
         f"{beginning}{successes} successes and {failures} failures, from {nearest}; "
-        f"{started} came with xautolm, {mapped_in_part} map in part, {warmed.incomparable} cannot be compared"
+        f"{started} came with xautolm, {mapped_in_part} map in part, {weightless} have no weight, "
+        f"{warmed.incomparable} cannot be compared"
     )
+
+
+def _counts(warmed: Warmed) -> tuple[int, int, int]:
+    """Return how many successes and how many failures shaped a prior, and how many of both have no weight in it."""
+    failures = sum(influence.experience.outcome.failed for influence in warmed.influences)
+    successes = len(warmed.influences) - failures
+    # The worst success of a run is worth nothing, and is none the less no failure.
+    weightless = sum(influence.rate == 0 for influence in warmed.influences)
+    return successes, failures, weightless
 
 
 def _nearest_data(influences: Sequence[Influence]) -> list[str]:
