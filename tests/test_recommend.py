@@ -20,10 +20,11 @@ from xautolm.cli import main
 from xautolm.errors import UnknownNameError
 from xautolm.experience import STARTER, export_experiences, import_autogoal
 from xautolm.metalearning import gap
-from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.records import Experience, Failure, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.search import DEFAULT, NEAR_BEST
 from xautolm.testing import FakeExecutor, lookup_questions, success
+from xautolm.vocabulary import FailureKind, TrialStatus
 from xautolm.zoo import ZOO
 
 LIMITS = {"device": "cpu", "trial_memory_limit": "8GB"}
@@ -66,7 +67,9 @@ def test_advice_follows_experience(taught: dict[str, str]) -> None:
         for row in rows:
             low, high = row[f"{amount}_interval"]
             assert low <= row[amount] <= high
-    assert any("data frame/" in reason for reason in rows[0]["because"])
+    assert any(
+        "data frame trial " in reason and " f1_macro " in reason for reason in rows[0]["because"]
+    )
     assert advice["tasks"].keys() == {"data frame"} and "Judged by 40 past trials" in advice["note"]
 
 
@@ -83,8 +86,43 @@ def test_a_lack_of_memory_under_clearly_smaller_limits_is_no_advice_against(
     advice = AutoLM(**{**taught, "store": small}).recommend(SECOND).to_plain()
     assert f"Judged by {successes} past trials" in advice["note"]
     for row in advice["recommendations"]:
-        if row["configuration"]["model"].startswith("minilm"):
+        configuration = row["configuration"]
+        if configuration["model"].startswith("minilm") and configuration["method"] != "probe.v1":
             assert row["failure"] is None, "nothing is known of it any more"
+
+
+def test_where_all_failed_what_failed_most_comes_last_and_no_quality_is_claimed(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+    with ExperienceStore(taught["store"]) as store:
+        past = [trial for trial in store.experiences() if trial.configuration.model == "minilm-l6"]
+    failure = Failure(kind=FailureKind.CRASH, message="x")
+    outcome = TrialOutcome(status=TrialStatus.FAILED, failure=failure, wall_time=3.0)
+    probe = next(trial for trial in past if trial.configuration.method == "probe.v1")
+    failures: list[Experience] = []
+    for number in range(40):
+        failures.append(replace(probe, id=f"{number:024}", trial=number, outcome=outcome))
+    place = str(tmp_path / "failures.db")
+    with ExperienceStore(place) as store:
+        store.add(failures)
+    advice = AutoLM(**{**taught, "store": place}).recommend(SECOND, count=40).to_plain()
+    rows = advice["recommendations"]
+    last = rows[-1]
+    pair = (last["configuration"]["model"], last["configuration"]["method"])
+    assert pair == ("minilm-l6", "probe.v1") and last["failure"] == pytest.approx(41 / 42)
+    assert all(row["failure"] is None for row in rows[:-1])
+    assert "quality is not predicted" in advice["note"]
+
+
+def test_a_store_that_is_not_there_is_said_and_not_made(
+    taught: dict[str, str], tmp_path: Path
+) -> None:
+    place = tmp_path / "typo" / "teem.db"
+    options = {**taught, "store": str(place), "hide": ["nobody"]}
+    note = AutoLM(**options).recommend(SECOND).to_plain()["note"]
+    assert f"There is no experience store at {place}" in note
+    assert "--hide nobody hides nothing" in note
+    assert not place.parent.exists()
 
 
 def test_far_from_everything_it_says_so(taught: dict[str, str]) -> None:
@@ -224,8 +262,9 @@ def test_a_past_success_of_the_papers_store_is_offered(
     row = advice["recommendations"][0]
     configuration = row["configuration"]
     assert row["origin"].startswith(f"as {read.experiences[0].data.name} trial 0")
+    past_method = read.experiences[0].configuration.method
     assert ("instead of partial.v1" in row["origin"]) == (method == "PartialFineTuneGenLLMTask")
-    assert row["because"] == ["squad/0 flan-t5-base 0.850"]
+    assert row["because"] == [f"squad trial 0: flan-t5-base {past_method} token_f1 0.85"]
     assert (configuration["model"], configuration["batch_size"], configuration["scheduler"]) == (
         "flan-t5-base",
         8,
@@ -255,7 +294,7 @@ def test_the_papers_success_on_squad_is_offered(
     row = advice["recommendations"][0]
     assert (
         row["origin"].startswith("as squad trial 0")
-        and "squad/0 flan-t5-base 0.857" in row["because"]
+        and "squad trial 0: flan-t5-base full.v1 token_f1 0.857" in row["because"]
     )
 
 
@@ -287,7 +326,7 @@ def test_the_command(
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
     assert "because of" in shown and "nearest tasks: data frame" in shown
-    monkeypatch.setattr(sys, "argv", [*command, "--json", "--hide", "data frame"])
+    monkeypatch.setattr(sys, "argv", [*command, "--json", "--no-starter", "--hide", "data frame"])
     with pytest.raises(SystemExit):
         main()
     assert "no past trials" in json.loads(capsys.readouterr().out)["note"]

@@ -10,6 +10,7 @@ XAutoLMError
 │   ├── RunFolderError      the output folder holds something else, or cannot be made
 │   ├── DamagedFileError    a file that xautolm wrote can no longer be read
 │   ├── StoreError          the experience store cannot be opened or is of a newer schema
+│   │   └── NoStoreError    there is none at that place
 │   └── RegistryError       a module or a plug-in that adds no thing, or one whose name is taken
 ├── SearchEndedError        the search ended before its budget did: no room, or nothing works (exit code 1)
 ├── NoModelError            the search ended without a usable model (exit code 1)
@@ -137,6 +138,21 @@ class DamagedFileError(UsageError):
 
 class StoreError(UsageError):
     """The experience store cannot be opened, or was written by a newer xautolm."""
+
+
+class NoStoreError(StoreError):
+    """There is no experience store at that place, and none was to be made.
+
+    Args:
+        place: Where one was looked for.
+    """
+
+    def __init__(self, place: str) -> None:
+        super().__init__(
+            "There is no experience store here.",
+            got=place,
+            fix="A search makes the usual store and fills it; for another, check its path or URL.",
+        )
 
 
 class RegistryError(UsageError):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xautolm.description import feature_cache
+from xautolm.errors import NoStoreError
 from xautolm.experience import ExperienceStore, with_starter
 from xautolm.forecaster import Forecaster
 from xautolm.forecasts import ForecastCheck
@@ -21,12 +22,13 @@ from xautolm.metalearning import (
 )
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
-from xautolm.past_evidence import weighed
+from xautolm.past_evidence import title, weighed
 from xautolm.past_forecasts import check_on_past
 from xautolm.past_trials import hiding_notes, is_small, visible, with_features
-from xautolm.records import Configuration, Experience
-from xautolm.report.advice import AdviceRow, reason
+from xautolm.records import Configuration, Experience, Scalar
+from xautolm.report.advice import AdviceRow
 from xautolm.scenario import Scenario, make_scenario, say_notes
+from xautolm.search import Evidence
 from xautolm.search.encoding import Encoder
 from xautolm.search.surrogates import Surrogates
 from xautolm.search_space import default_configurations
@@ -73,7 +75,7 @@ class Recommendation:
 
     def to_plain(self) -> AdviceRow:
         """Return the recommendation as JSON has it, with the past trials in a few words each."""
-        because = [reason(neighbor.experience) for neighbor in self.because]
+        because = [title(neighbor.experience) for neighbor in self.because]
         return {
             "configuration": dict(self.configuration.values),
             "origin": self.origin,
@@ -166,7 +168,9 @@ def recommend(data: object, options: FitOptions, count: int = 8) -> Advice:
     encoder = Encoder.of_space(scenario.space, traits)
     surrogates = Surrogates(encoder, options.seed, evidence)
     recommendations = _ranked(scenario, forecaster, candidates, surrogates, neighbors, count)
-    note = _note(len(comparable), len(past), closeness)
+    note = _note(
+        len(comparable), len(past), closeness, predicts_quality=surrogates.past is not None
+    )
     return Advice(
         recommendations=tuple(recommendations),
         tasks=_nearest_data(comparable),
@@ -182,11 +186,19 @@ def _past(scenario: Scenario, options: FitOptions) -> tuple[list[Experience], st
     """
     task = scenario.task.name
     notes: list[str] = []
-    with ExperienceStore(options.store) as store:
-        stored = store.experiences(task=task)
-        takes_starter = options.starter and is_small(store, task)
-        if store.damaged_ids:
-            notes.append(store.damage_note)
+    stored: list[Experience] = []
+    takes_starter = options.starter
+    try:
+        # What only reads makes no store, least of all one at a misspelt place.
+        with ExperienceStore(options.store, must_exist=True) as store:
+            stored = store.experiences(task=task)
+            takes_starter = options.starter and is_small(store, task)
+            if store.damaged_ids:
+                notes.append(store.damage_note)
+    except NoStoreError:
+        # Before the first search there is no usual one, and nothing is amiss.
+        if options.store is not None:
+            notes.append(f"There is no experience store at {options.store}: none was looked into.")
     if takes_starter:
         stored = with_starter(stored, task, notes.append)
     profile = scenario.dataset.profile
@@ -263,6 +275,9 @@ def _ranked(
     rows = surrogates.encoder.rows(candidate.configuration.values for candidate in candidates)
     quality = surrogates.past_quality(rows)
     failure = surrogates.failure((), rows, trust=1.0)
+    is_failure_known = [surrogates.failure_forest is not None] * len(candidates)
+    if surrogates.failure_forest is None and surrogates.heaviest:
+        failure, is_failure_known = failure_shares(candidates, surrogates.heaviest)
     order = np.arange(len(candidates))
     if neighbors:
         was_tried = np.asarray([candidate.was_tried for candidate in candidates], dtype=float)
@@ -285,7 +300,7 @@ def _ranked(
         if because and surrogates.past is not None:
             predicted_quality = float(quality[index])
         predicted_failure = None
-        if because and surrogates.failure_forest is not None:
+        if because and is_failure_known[index]:
             predicted_failure = float(failure[index])
         forecast = forecaster.forecast(configuration, scenario.limits)
         recommendations[pair] = Recommendation(
@@ -300,6 +315,38 @@ def _ranked(
             because=because,
         )
     return list(recommendations.values())
+
+
+def failure_shares(
+    candidates: Sequence[Candidate], trials: Sequence[Evidence]
+) -> tuple[np.ndarray, list[bool]]:
+    """Return the chance that each candidate fails, where past trials are too few or too alike for a forest.
+
+    It is a share with one failure and one success added (Laplace's rule), among the trials of its model and method.
+    Where none failed, nothing tells those apart, and the share is that among all.
+
+    Args:
+        candidates: What may be recommended.
+        trials: What is known; at least one.
+
+    Returns:
+        The chances, and for which candidates there were trials of their model and method.
+    """
+    failed_by_pair: dict[tuple[Scalar, Scalar], list[bool]] = {}
+    failed: list[bool] = []
+    for trial in trials:
+        pair = trial.values.get("model"), trial.values.get("method")
+        failed_by_pair.setdefault(pair, []).append(trial.failed)
+        failed.append(trial.failed)
+    chances: list[float] = []
+    is_known: list[bool] = []
+    for candidate in candidates:
+        configuration = candidate.configuration
+        of_pair = failed_by_pair.get((configuration.model, configuration.method), [])
+        counted = of_pair if any(failed) else failed
+        chances.append((sum(counted) + 1) / (len(counted) + 2))
+        is_known.append(bool(of_pair))
+    return np.asarray(chances), is_known
 
 
 def reasons(
@@ -335,13 +382,14 @@ def _nearest_data(neighbors: Sequence[Near]) -> dict[str, float]:
     return distances
 
 
-def _note(comparable: int, past: int, closeness: Nearness) -> str:
+def _note(comparable: int, past: int, closeness: Nearness, *, predicts_quality: bool) -> str:
     """Return what a person must know of the basis of the advice.
 
     Args:
         comparable: How many past trials can be compared.
         past: How many there are.
         closeness: How near the nearest of their data sets is.
+        predicts_quality: Whether enough of them succeeded to learn from.
     """
     if not comparable:
         content = "no past trials"
@@ -354,5 +402,10 @@ def _note(comparable: int, past: int, closeness: Nearness) -> str:
         return (
             f"The store has nothing near this task ({closeness.in_words}): quality and failure are not predicted, "
             "only time and memory; the order is that of the space."
+        )
+    if not predicts_quality:
+        return (
+            f"Judged by {comparable} past trials, of which too few succeeded: quality is not predicted, only risk, "
+            "time and memory."
         )
     return f"Judged by {comparable} past trials; quality is in standard deviations from a data set's mean."

@@ -21,6 +21,7 @@ OF_SEARCH = (
     "warm_start",
     "warm_start_options",
     "hide",
+    "starter",
 )
 OF_LIMITS = ("budget", "trial_time_limit", "trial_memory_limit", "device")
 

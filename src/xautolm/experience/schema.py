@@ -20,7 +20,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.exc import IntegrityError, OperationalError, ProgrammingError
 
-from xautolm.errors import StoreError
+from xautolm.errors import NoStoreError, StoreError
 from xautolm.experience.connection import ANOTHER_STORE, LOCK_TIMEOUT, Address
 from xautolm.experience.migrations import MIGRATIONS, SCHEMA_VERSION
 
@@ -90,7 +90,7 @@ def _check_file(file: Path, *, must_exist: bool) -> None:
     if file.exists():
         return
     if must_exist:
-        raise _no_store(str(file))
+        raise NoStoreError(str(file))
     file.parent.mkdir(parents=True, exist_ok=True)
     file.touch()
 
@@ -99,7 +99,7 @@ def _prepare_tables(connection: Connection, address: Address, *, must_exist: boo
     names = set(inspect(connection).get_table_names())
     own_names = set(metadata.tables)
     if must_exist and EXPERIENCES.name not in names:
-        raise _no_store(address.shown)
+        raise NoStoreError(address.shown)
     # A file belongs to one program; a database server may well keep other tables beside ours.
     if address.file is not None and names and not names & own_names:
         raise StoreError(
@@ -169,11 +169,3 @@ def _write_schema(connection: Connection, address: Address, version: int | None)
         MIGRATIONS[step](connection)
         connection.execute(SCHEMA.update().values(version=step + 1))
     connection.commit()
-
-
-def _no_store(place: str) -> StoreError:
-    return StoreError(
-        "There is no experience store here.",
-        got=place,
-        fix="A search makes the usual store and fills it; for another, check its path or URL.",
-    )
