@@ -8,7 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from transformers import AutoModelForCausalLM
+from peft import LoraConfig
+from transformers import AutoModel, AutoModelForCausalLM
 
 from tests.conformance.tiny import tiny_model
 from xautolm.errors import ModelUnavailableError, TrialError
@@ -95,6 +96,16 @@ def test_a_generation_of_its_own_is_not_run(tmp_path: Path, marker: Path) -> Non
     write_code(folder, "custom_generate/generate.py", marker)
     read_weights(AutoModelForCausalLM, folder)
     assert not marker.exists()
+
+
+def test_adapters_that_were_left_in_a_models_folder_are_not_read(tmp_path: Path) -> None:
+    folder = tmp_path / "merged"
+    tiny_model("bert", folder, TEXTS)
+    whole = read_weights(AutoModel, folder)
+    LoraConfig(r=2, target_modules=["query"]).save_pretrained(folder)
+    assert (folder / "adapter_config.json").is_file()
+    beside_adapters = read_weights(AutoModel, folder)
+    assert beside_adapters.state_dict().keys() == whole.state_dict().keys()
 
 
 def test_in_a_trial_it_is_a_load_error(stranger: Path, marker: Path, order) -> None:

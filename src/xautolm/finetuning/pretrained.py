@@ -13,6 +13,7 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
+from transformers.utils import CONFIG_NAME
 
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.run_folder import ADAPTERS, holds_adapters
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 
 CODE_REFUSED = "trust_remote_code"
 """What the message of transformers names when a model can only be had by running Python code that comes with it."""
+NO_ADAPTERS = {"subfolder": CONFIG_NAME, "local_files_only": True}
+"""Where transformers is to look for adapters beside a model, which it would put in unasked: below `config.json`, where
+nothing can lie, for that is a file."""
 
 
 class AutoClass(Protocol):
@@ -103,6 +107,8 @@ def read_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
 def read_weights(auto_class: AutoClass, source: str | Path, **arguments: object) -> PreTrainedModel:
     """Return a model with its weights, which are read as safetensors only: pickled weights can run code.
 
+    Adapters that were left in the model's folder are not read: what is there besides was checked, and they were not.
+
     Args:
         auto_class: The class of transformers that loads such a model.
         source: A folder, or the hub id of a model in the hub cache.
@@ -117,6 +123,7 @@ def read_weights(auto_class: AutoClass, source: str | Path, **arguments: object)
             use_safetensors=True,
             trust_remote_code=False,
             local_files_only=True,
+            adapter_kwargs=NO_ADAPTERS,
             **arguments,
         )
     except ValueError as error:
