@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -332,6 +333,58 @@ def test_space_options(tmp_path: Path) -> None:
     path.write_text("a: [1\n")
     with pytest.raises(SpaceError, match="not valid YAML"):
         read_space_option(str(path))
+
+
+@pytest.mark.parametrize(
+    ("preset", "ranges", "said"),
+    [
+        ("default", {"scheduler": "nosuch"}, "scheduler: 'nosuch' is not one of linear|"),
+        ("default", {"precision": "int4"}, "precision: 'int4' is not one of fp32|"),
+        ("default", {"max_length": [64, 5000]}, "max_length: 5000 is too large"),
+        ("default", {"label_smoothing": 2}, "label_smoothing: 2.0 is too large"),
+        ("default", {"label_smoothing": "some"}, "label_smoothing: 'some' is not a number"),
+        ("default", {"dropout": {"high": 1.5}}, "dropout: 1.5 is too large"),
+        ("default", {"warmup_ratio": 1}, "warmup_ratio: 1.0 is too large"),
+        ("default", {"trainable_layers": [99]}, "trainable_layers: 99 is too large"),
+        ("default", {"lora_bias": "some"}, "lora_bias: 'some' is not one of none|all|lora_only"),
+        ("default", {"lora_dropout": 1}, "lora_dropout: 1.0 is too large"),
+        ("default", {"lora_targets": "queries"}, "lora_targets: 'queries' is not one of"),
+        ("default", {"lora_init": "nosuch"}, "lora_init: 'nosuch' is not one of default|"),
+        ("default", {"class_weights": "false"}, "class_weights: 'false' is not true or false"),
+        ("default", {"freeze_embeddings": "no"}, "freeze_embeddings: 'no' is not true or false"),
+        ("paper", {"optimizer": "lion"}, "optimizer: 'lion' is not one of adamw|adam|sgd|adagrad"),
+        ("paper", {"use_mixed_precision": 1}, "use_mixed_precision: 1 is not true or false"),
+        ("paper", {"dropout": [0.1, 1.5]}, "dropout: 1.5 is too large"),
+        ("paper", {"max_length": 5000}, "max_length: 5000 is too large"),
+    ],
+)
+def test_values_that_can_never_run_are_refused(
+    preset: str,
+    ranges: dict[str, object],
+    said: str,
+    profile: DataProfile,
+    machine: SystemProfile,
+) -> None:
+    bert = ZOO.things["bert-base-uncased"]
+    with pytest.raises(SpaceError, match=re.escape(said)):
+        build_space(preset, TASK, [bert], [], profile, machine, ranges)
+
+
+@pytest.mark.parametrize(
+    ("model", "name", "value"),
+    [
+        ("bert-base-uncased", "scheduler", "inverse_sqrt"),
+        ("bert-base-uncased", "precision", "bf16"),
+        ("bert-base-uncased", "label_smoothing", 0.3),
+        ("deberta-v3-small", "max_length", 1024),
+    ],
+)
+def test_values_that_are_possible_and_not_usual_are_taken(
+    model: str, name: str, value: object, profile: DataProfile, machine: SystemProfile
+) -> None:
+    ranges = {name: value}
+    space = build_space("default", TASK, [ZOO.things[model]], ["full"], profile, machine, ranges)
+    assert space.sites()[name].options == (value,)
 
 
 def test_no_method_for_any_model_is_said_with_the_reason(

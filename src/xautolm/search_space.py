@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from importlib.util import find_spec
@@ -179,6 +180,7 @@ def _form_space(
         body_dropout=method.trains_body,
         form=FORMS.get(form),
         export=export,
+        longest=math.inf if family_of(card.family).reads_any_length else card.positions,
     )
     parameters = method.parameters(preset, card, bounds)
     if method.trains_by_gradient:

@@ -166,6 +166,12 @@ def test_several_labels(order: Order, folder: Path) -> None:
     )
 
 
+def test_an_optimizer_that_is_not_known_is_no_other_one(order: Order, folder: Path) -> None:
+    spec = order(preset="paper", epochs=1, optimizer="lion")
+    with pytest.raises(TrialError, match="optimizer 'lion' is none of adamw"):
+        run(spec, folder)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("scheduler", PAPER_SCHEDULERS)
 def test_the_papers_schedulers_and_optimizers(order: Order, folder: Path, scheduler: str) -> None:

@@ -47,7 +47,8 @@ OPTIMIZERS: dict[str, tuple[type[torch.optim.Optimizer], dict[str, object]]] = {
     "sgd": (torch.optim.SGD, {"momentum": 0.9}),
     "adagrad": (torch.optim.Adagrad, {}),
 }
-"""Besides AdamW, which is the Trainer's own."""
+"""Besides the Trainer's own."""
+TRAINERS_OWN = "adamw"
 
 
 def make_trainer(
@@ -264,11 +265,18 @@ def _arguments(
 def _optimizer(
     values: Mapping[str, Scalar],
 ) -> tuple[type[torch.optim.Optimizer], dict[str, object]] | None:
-    """Return the optimizer's class and arguments; None for the Trainer's own."""
-    optimizer = OPTIMIZERS.get(str(values.get("optimizer")))
-    if optimizer is None:
+    """Return the optimizer's class and arguments; None for the Trainer's own.
+
+    Raises:
+        TrialError: There is none of that name.
+    """
+    name = str(values.get("optimizer", TRAINERS_OWN))
+    if name == TRAINERS_OWN:
         return None
-    optimizer_class, own_arguments = optimizer
+    if name not in OPTIMIZERS:
+        known = ", ".join([TRAINERS_OWN, *OPTIMIZERS])
+        raise TrialError(FailureKind.INVALID_CONFIG, f"optimizer {name!r} is none of {known}")
+    optimizer_class, own_arguments = OPTIMIZERS[name]
     arguments: dict[str, object] = {
         "lr": _number(values, "learning_rate"),
         "weight_decay": _number(values, "weight_decay", 0.0),

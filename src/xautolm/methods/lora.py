@@ -11,7 +11,7 @@ from xautolm.kept_activations import LayerShape
 from xautolm.methods.base import BASE, Method, Training, is_from_scratch, layers_share, trainings
 from xautolm.records import Form, ModelCard, Values, as_float, as_int
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
-from xautolm.space.presets import Bounds
+from xautolm.space.presets import MOST_OF_SHARE, Bounds
 from xautolm.vocabulary import Preset, Quantization
 
 if TYPE_CHECKING:
@@ -73,7 +73,8 @@ FROM_RANDOM = Training(
 )
 
 ALPHA = Choice(name="lora_alpha", options=(8, 16, 32, 64), default=16)
-BIAS = Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none")
+BIAS = Choice(name="lora_bias", options=("none", "all", "lora_only"), default="none", closed=True)
+INITS = (OWN_INIT, "gaussian", PISSA)
 
 
 class Lora(Method):
@@ -105,8 +106,9 @@ class Lora(Method):
         quantizations = bounds.quantizations if is_worth_fewer_bits else ()
         init = Choice(
             name="lora_init",
-            options=(OWN_INIT, "gaussian", PISSA),
+            options=INITS,
             default=OWN_INIT,
+            closed=True,
             on_request=True,
         )
         return (
@@ -116,8 +118,15 @@ class Lora(Method):
             replace(ALPHA, on_request=True),
             _variant(card),
             BIAS,
-            Float(name="lora_dropout", low=0.0, high=0.3, default=0.05),
-            Choice(name="lora_targets", options=targets, default=ALL_LINEAR),
+            Float(name="lora_dropout", low=0.0, high=0.3, default=0.05, highest=MOST_OF_SHARE),
+            Choice(
+                name="lora_targets",
+                options=targets,
+                default=ALL_LINEAR,
+                closed=True,
+                # Means all linear layers to a model whose projections are not known.
+                further=(ATTENTION,),
+            ),
             _start_and_storage(init, quantizations),
             *trainings(card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM),
         )
@@ -266,12 +275,23 @@ def _paper_parameters(card: ModelCard, bounds: Bounds) -> tuple[Parameter, ...]:
     """Return the sets of the paper, which stores weights with fewer bits in its space for generation only."""
     quantizations = bounds.quantizations if card.quantizable and bounds.form.is_open_ended else ()
     # The paper also has `loftq`, which initialises from quantised weights and does not run without them.
-    init = Choice(name="lora_init", options=("gaussian", PISSA), default="gaussian")
+    init = Choice(
+        name="lora_init",
+        options=("gaussian", PISSA),
+        default="gaussian",
+        closed=True,
+        further=INITS,
+    )
     return (
         Int(name="lora_r", low=1, high=32, default=8),
         ALPHA,
         BIAS,
-        Choice(name="lora_dropout", options=(0.0, 0.1, 0.2, 0.3), default=0.1),
+        Choice(
+            name="lora_dropout",
+            options=(0.0, 0.1, 0.2, 0.3),
+            default=0.1,
+            highest=MOST_OF_SHARE,
+        ),
         _start_and_storage(init, quantizations),
     )
 
@@ -303,8 +323,8 @@ def _start_and_storage(init: Choice, quantizations: tuple[str, ...]) -> Paramete
     if len(quantizations) < 2:
         return init
     applicable = tuple(name for name in init.options if name != PISSA)
-    # Closed, so that a person's ranges do not bring it back.
-    for_quantized = replace(init, options=applicable, closed=True)
+    further = tuple(name for name in init.further if name != PISSA)
+    for_quantized = replace(init, options=applicable, further=further)
     branches: dict[str, Space] = {}
     for name in quantizations:
         start = for_quantized

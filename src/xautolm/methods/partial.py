@@ -55,12 +55,14 @@ class Partial(Method):
         """Return how many layers are trained, never all of them (that is full fine-tuning), and how."""
         if preset == Preset.PAPER:
             fewer = [layers for layers in PAPER_LAYERS if layers < card.layers]
-            choice = Choice(name="trainable_layers", options=tuple(fewer), default=fewer[0])
+            choice = Choice(
+                name="trainable_layers", options=tuple(fewer), default=fewer[0], highest=card.layers
+            )
             return (choice,)
         # Upwards: of three layers the top two.
         half = (card.layers + 1) // 2
         most = card.layers - 1
-        layers = Int(name="trainable_layers", low=1, high=most, default=half)
+        layers = Int(name="trainable_layers", low=1, high=most, default=half, highest=card.layers)
         training = trainings(
             card, bounds, usual=USUAL, from_probe=FROM_PROBE, from_random=FROM_RANDOM
         )

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from xautolm.errors import SpaceError
 from xautolm.records import Scalar, as_float, as_int
-from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter
+from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter, is_number
 from xautolm.space.space import Space
 
 Changes = Mapping[str, object]
@@ -265,11 +265,14 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     # A user who moves the range need not move the default too: it goes to the nearest end.
     if isinstance(parameter, Int):
         whole_low = as_int(low)
-        _check_not_below(parameter.low, whole_low)
-        whole_range = replace(parameter, low=whole_low, high=as_int(high), log=is_log)
+        whole_high = as_int(high)
+        _check_possible(parameter.low, parameter.highest, whole_low)
+        _check_possible(parameter.low, parameter.highest, whole_high)
+        whole_range = replace(parameter, low=whole_low, high=whole_high, log=is_log)
         whole_default = whole_range.clip(as_int(default))
         return replace(whole_range, default=whole_default)
-    _check_not_below(parameter.low, low)
+    _check_possible(parameter.low, parameter.highest, low)
+    _check_possible(parameter.low, parameter.highest, high)
     real_range = replace(parameter, low=low, high=high, log=is_log)
     real_default = real_range.clip(default)
     return replace(real_range, default=real_default)
@@ -281,9 +284,10 @@ def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> C
         raise ValueError("the list of values is empty")
     options = tuple(_as_value_of(parameter, value) for value in values)
     if isinstance(parameter, Choice) and parameter.closed:
+        possible = replace(parameter, options=_possible_options(parameter))
         reasons: list[str] = []
         for option in options:
-            problem = parameter.problem(option)
+            problem = possible.problem(option)
             # What stands in front of the sign of equality is the parameter's name, which the caller says.
             _, _, reason = problem.partition("=")
             if reason:
@@ -295,46 +299,73 @@ def _with_values(parameter: Float | Int | Choice, values: Sequence[object]) -> C
     return Choice(name=parameter.name, options=options, default=default)
 
 
-def _as_value_of(parameter: Parameter, value: object) -> Scalar:
+def _possible_options(parameter: Choice) -> tuple[Scalar, ...]:
+    """Return what a person may choose among in a closed choice: its options, and what can be named besides."""
+    return tuple(dict.fromkeys((*parameter.options, *parameter.further)))
+
+
+def _as_value_of(parameter: Float | Int | Choice, value: object) -> Scalar:
     """Return a value in the parameter's own type; YAML reads 1e-5 as text.
 
     Raises:
         TypeError: It is of another type.
-        ValueError: The same, or it is infinite, or has another sign than the parameter's own values.
+        ValueError: The same, or it is infinite, has another sign than the parameter's own values, or is too large.
     """
-    if isinstance(parameter, Float):
-        number = _finite(value)
-        _check_not_below(parameter.low, number)
-        return number
-    if isinstance(parameter, Int):
-        count = as_int(_finite(value))
-        _check_not_below(parameter.low, count)
-        return count
-    # Options that are counts, such as batch sizes, are used as counts.
-    options = parameter.options if isinstance(parameter, Choice) else ()
-    counts = [each for each in options if isinstance(each, int) and not isinstance(each, bool)]
-    if counts and len(counts) == len(options):
-        count = as_int(_finite(value))
-        _check_not_below(min(counts), count)
-        return count
+    if not isinstance(parameter, Choice):
+        return _as_number(
+            value, parameter.low, parameter.highest, is_count=isinstance(parameter, Int)
+        )
+    if all(isinstance(option, bool) for option in parameter.options):
+        # A text such as "false" would count as true.
+        if not isinstance(value, bool):
+            raise TypeError(f"{value!r} is not true or false")
+        return value
+    numbers = [option for option in parameter.options if is_number(option)]
+    if numbers and len(numbers) == len(parameter.options):
+        # Options that are counts, such as batch sizes, are used as counts.
+        is_count = all(isinstance(number, int) for number in numbers)
+        return _as_number(value, min(numbers), parameter.highest, is_count=is_count)
     if not isinstance(value, Scalar):
         raise ValueError(f"{value!r} is not a plain value")
     return value
 
 
-def _check_not_below(lowest: float, number: float) -> None:
-    """Refuse a negative number where none is usual, and a count of nothing where there is always something.
+def _as_number(value: object, lowest: float, highest: float, *, is_count: bool) -> int | float:
+    """Return a user's number.
+
+    Args:
+        value: The user's.
+        lowest: The least that the parameter usually is.
+        highest: The most that it can be.
+        is_count: Whether it is a whole number.
+
+    Raises:
+        TypeError: It is none.
+        ValueError: The same, or the parameter cannot be so much or so little.
+    """
+    number = _finite(value)
+    if is_count:
+        number = as_int(number)
+    _check_possible(lowest, highest, number)
+    return number
+
+
+def _check_possible(lowest: float, highest: float, number: float) -> None:
+    """Refuse a negative number where none is usual, a count of nothing where there is always something, and too much.
 
     Args:
         lowest: The least that the parameter usually is, a whole number of a count.
+        highest: The most that it can be.
         number: The user's. A rate or a share may be zero, which switches something off.
 
     Raises:
-        ValueError: It is so small.
+        ValueError: It is so small, or so large.
     """
     is_count_of_nothing = isinstance(number, int) and number == 0 < lowest
     if number < 0 <= lowest or is_count_of_nothing:
         raise ValueError(f"{number} is too small: usual values begin at {lowest}")
+    if number > highest:
+        raise ValueError(f"{number} is too large: the most that is possible is {highest}")
 
 
 def _finite(value: object) -> float:

@@ -39,6 +39,8 @@ class Number:
     high: float
     default: float
     log: bool = False
+    highest: float = field(default=math.inf, compare=False)
+    """The most that a person's own ranges may say: beyond, it cannot be used, or means something else."""
 
     TAG: ClassVar[str]
     """The key under which the JSON of this kind has the parameter's name."""
@@ -197,6 +199,10 @@ class Choice:
     default: Scalar
     closed: bool = field(default=False, compare=False)
     """Whether a person's own ranges may only choose among the options: anything else would mean nothing here."""
+    further: tuple[Scalar, ...] = field(default=(), compare=False)
+    """What a person's own ranges may name besides the options of a closed choice."""
+    highest: float = field(default=math.inf, compare=False)
+    """The most that a person's own numbers may be, as `Number.highest`."""
     on_request: bool = field(default=False, compare=False)
     """Whether it is searched only where a person's own ranges name it: it costs trials and gains nothing by itself."""
     ignores: Mapping[str, tuple[str, ...]] = field(default_factory=dict, compare=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,11 @@ PAPER_GENERATION_LENGTHS = (500, 700, 900, 1024, 2048, 4096)
 """Longest inputs of the paper's generators, in tokens."""
 PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
 PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
+SCHEDULERS = (*PAPER_SCHEDULERS, "constant_with_warmup", "inverse_sqrt")
+"""Schedules of the learning rate that need no numbers of their own, and follow a training that is shortened."""
+MOST_OF_SHARE = 0.99
+"""The most of a training that may be warm-up, of numbers that dropout may leave out, and of a label that may be
+smoothed away: with all of it nothing is learned, and a warm-up of 1 is one step to the Trainer."""
 DATA_SHARES = {"none": 1.0, "half": 0.5, "quarter": 0.25}
 """Share of the training examples that is used, by what `data_downsize` says."""
 
@@ -55,6 +61,8 @@ class Bounds:
     """Estimated length that nine of ten texts do not exceed, in tokens; 0 if it is not known."""
     export: Export = Export.ANY
     """What the trained model's folder may be."""
+    longest: float = math.inf
+    """Longest input that the model reads at all, in tokens; beyond `positions` where those are only usual."""
 
     @property
     def usual_length(self) -> float:
@@ -73,23 +81,30 @@ def default_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     parameters: list[Parameter] = [
         _default_batch_size(bounds),
         default_length(bounds),
-        Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06),
+        Float(name="warmup_ratio", low=0.0, high=0.2, default=0.06, highest=MOST_OF_SHARE),
         Float(name="weight_decay", low=1e-4, high=0.1, default=0.01, log=True),
-        Choice(
-            name="scheduler", options=("linear", "cosine", "constant_with_warmup"), default="linear"
-        ),
+        _scheduler(("linear", "cosine", "constant_with_warmup")),
     ]
     # Both change the loss of a choice between classes, and mean nothing where a task has another loss.
     if bounds.form.chooses_class:
-        smoothing = Choice(name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0)
+        smoothing = Choice(
+            name="label_smoothing", options=(0.0, 0.05, 0.1), default=0.0, highest=MOST_OF_SHARE
+        )
         parameters.append(smoothing)
         parameters.append(class_weights())
     if bounds.body_dropout:
-        dropout = Float(name="dropout", low=0.0, high=0.3, default=0.1)
+        dropout = Float(name="dropout", low=0.0, high=0.3, default=0.1, highest=MOST_OF_SHARE)
         parameters.append(dropout)
     # The format that the device prefers is the default; on most processors it is the only one.
     preferred = bounds.precisions[0]
-    precision = Choice(name="precision", options=bounds.precisions, default=preferred)
+    precision = Choice(
+        name="precision",
+        options=bounds.precisions,
+        default=preferred,
+        closed=True,
+        # A device that does not prefer one computes in it all the same.
+        further=tuple(precision.value for precision in Precision),
+    )
     parameters.append(precision)
     return tuple(parameters)
 
@@ -118,7 +133,19 @@ def default_length(bounds: Bounds) -> Choice:
     lengths = _useful_lengths(bounds)
     # Longer inputs cost time in every trial, and most texts would not fill them.
     default = _shortest_covering(lengths, bounds.usual_length)
-    return Choice(name="max_length", options=lengths, default=default)
+    return _length(lengths, default, bounds)
+
+
+def _length(lengths: tuple[int, ...], default: int, bounds: Bounds) -> Choice:
+    """Return the choice between some lengths of the longest input in tokens."""
+    return Choice(name="max_length", options=lengths, default=default, highest=bounds.longest)
+
+
+def _scheduler(options: tuple[str, ...]) -> Choice:
+    """Return the choice between some schedules of the learning rate."""
+    return Choice(
+        name="scheduler", options=options, default="linear", closed=True, further=SCHEDULERS
+    )
 
 
 def class_weights() -> Choice:
@@ -143,13 +170,13 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     mixed = (False, True) if Precision.BFLOAT16 in bounds.precisions else (False,)
     parameters: list[Parameter] = [
         _batch_size(sizes),
-        Choice(name="max_length", options=tuple(lengths), default=lengths[0]),
+        _length(tuple(lengths), lengths[0], bounds),
         Choice(name="learning_rate", options=PAPER_RATES, default=2e-5),
         Int(name="epochs", low=1, high=10, default=3),
         Choice(name="warmup_steps", options=(0, 100, 500, 1000, 1500, 2000), default=0),
         Choice(name="weight_decay", options=(0.0, 0.001, 0.005, 0.01, 0.1), default=0.01),
         Choice(name="gradient_accumulation_steps", options=(1, 2, 4, 8, 16), default=1),
-        Choice(name="scheduler", options=PAPER_SCHEDULERS, default="linear"),
+        _scheduler(PAPER_SCHEDULERS),
         Choice(name="use_mixed_precision", options=mixed, default=mixed[-1]),
     ]
     if generates:
@@ -164,7 +191,7 @@ def _paper_generation() -> list[Parameter]:
     patience, delta = _early_stopping((0.001, 0.005, 0.01))
     clipping = Choice(name="max_grad_norm", options=(0.5, 1.0, 5.0), default=1.0)
     shares = tuple(DATA_SHARES)
-    downsize = Choice(name="data_downsize", options=shares, default="none")
+    downsize = Choice(name="data_downsize", options=shares, default="none", closed=True)
     return [patience, delta, clipping, downsize]
 
 
@@ -172,10 +199,11 @@ def _paper_classification(bounds: Bounds) -> list[Parameter]:
     """Return what only the paper's space for classification has."""
     parameters: list[Parameter] = []
     if bounds.body_dropout:
-        dropout = Choice(name="dropout", options=(0.1, 0.2, 0.3, 0.4, 0.5), default=0.1)
+        shares = (0.1, 0.2, 0.3, 0.4, 0.5)
+        dropout = Choice(name="dropout", options=shares, default=0.1, highest=MOST_OF_SHARE)
         parameters.append(dropout)
     optimizers = ("adamw", "adam", "sgd", "adagrad")
-    optimizer = Choice(name="optimizer", options=optimizers, default="adamw")
+    optimizer = Choice(name="optimizer", options=optimizers, default="adamw", closed=True)
     parameters.append(optimizer)
     patience, delta = _early_stopping((0.0, 0.001, 0.005, 0.01))
     stopping = _switch("early_stopping", patience, delta)
