@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import torch
 
-from tests.conformance.tiny import tiny_model
+from tests.conformance.tiny import FAMILIES, tiny_model
 from xautolm.data.conversations import Speaker, Turn, conversation_text
 from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
@@ -28,6 +28,7 @@ from xautolm.finetuning.forms.generate import (
     Generate,
     generated,
     prompt_ids,
+    prompt_inputs,
     target_ids,
     templated,
 )
@@ -37,12 +38,16 @@ from xautolm.records import Answering, Form
 from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
 from xautolm.testing import lookup_questions
+from xautolm.vocabulary import Architecture
 
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning")
 
 TASK = TASKS.get("question-answering")
 TABLE = lookup_questions(30, seed=2)
 TEXTS = [str(cell) for column in ("context", "question") for cell in TABLE[column]]
+GENERATIVE_FAMILIES = sorted(
+    family for family, card in FAMILIES.items() if card.architecture != Architecture.ENCODER
+)
 
 
 @pytest.fixture(scope="module")
@@ -289,6 +294,33 @@ def test_batches_say_what_single_prompts_say(models: dict[str, Any], family: str
     prompts = [ids[index:] for index, ids in enumerate(prompts)]  # of different lengths
     alone = generated(model, tokenizer, prompts, 6, batch_size=1)
     assert generated(model, tokenizer, prompts, 6, batch_size=4) == alone and len(set(alone)) > 0
+
+
+@pytest.mark.parametrize("family", GENERATIVE_FAMILIES)
+def test_a_prompt_is_read_alike_alone_and_beside_a_longer_one(family: str, tmp_path: Path) -> None:
+    card = tiny_model(family, tmp_path, TEXTS)
+    tokenizer = load_tokenizer(card, tmp_path, tmp_path)
+    model_class = TORCH_FORMS.get("generate").auto_class(card.architecture)
+    model = model_class.from_pretrained(str(tmp_path)).eval()
+    short = tokenizer("Who has the lamp?")["input_ids"]
+    long = tokenizer("Zed has the lamp and the bell. Ada has nothing. Who has the lamp?")[
+        "input_ids"
+    ]
+
+    def first_scores(prompts: list[list[int]]) -> torch.Tensor:
+        output = model.generate(
+            **prompt_inputs(model, tokenizer, prompts),
+            max_new_tokens=1,
+            do_sample=False,
+            output_logits=True,
+            return_dict_in_generate=True,
+        )
+        return output.logits[0]
+
+    # Random models say the same word after anything: their scores tell.
+    torch.testing.assert_close(
+        first_scores([short, long])[:1], first_scores([short]), rtol=0, atol=1e-4
+    )
 
 
 def test_a_tokenizer_without_padding_gets_a_token_of_its_own(tmp_path: Path) -> None:

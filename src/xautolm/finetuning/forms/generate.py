@@ -180,11 +180,10 @@ def generated(
 
     def continue_prompts(batch: list[int]) -> None:
         batch_prompts = [prompts[index] for index in batch]
-        rows, masks = _padded_on_the_left(batch_prompts, tokenizer.pad_token_id)
+        inputs = prompt_inputs(model, tokenizer, batch_prompts)
         with torch.inference_mode():
             output = model.generate(
-                input_ids=torch.tensor(rows, device=model.device),
-                attention_mask=torch.tensor(masks, device=model.device),
+                **inputs,
                 max_new_tokens=longest,
                 # Folders may come with lengths of their own, which would contradict ours.
                 min_new_tokens=None,
@@ -197,7 +196,7 @@ def generated(
             )
         if not model.config.is_encoder_decoder:
             # What a decoder returns begins with the prompt.
-            width = len(rows[0])
+            width = inputs["input_ids"].shape[1]
             output = output[:, width:]
         decoded = tokenizer.batch_decode(output, skip_special_tokens=True)
         for index, text in zip(batch, decoded, strict=True):
@@ -207,20 +206,44 @@ def generated(
     return texts
 
 
-def _padded_on_the_left(
-    prompts: Sequence[Tokens], padding_token: int
-) -> tuple[list[Tokens], list[list[int]]]:
-    """Return prompts of one length and their attention masks: every prompt ends where its continuation begins."""
-    width = max(len(prompt) for prompt in prompts)
-    rows = []
+def prompt_inputs(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, prompts: Sequence[Tokens]
+) -> dict[str, torch.Tensor]:
+    """Return a batch of prompts as a model reads them before it says what follows.
+
+    Args:
+        model: A decoder or encoder-decoder.
+        tokenizer: Its tokenizer.
+        prompts: Tokens.
+    """
+    # A decoder goes on where its row ends, so that every prompt must end there. An encoder counts positions from the
+    # first token of the row, whatever the mask says, and is trained with prompts that begin there.
+    on_the_left = not model.config.is_encoder_decoder
+    rows = padded(prompts, tokenizer.pad_token_id, on_the_left=on_the_left)
+    return {name: torch.tensor(values, device=model.device) for name, values in rows.items()}
+
+
+def padded(
+    rows: Sequence[Tokens], padding_token: int, *, on_the_left: bool = False
+) -> dict[str, list[Tokens]]:
+    """Return rows of one length as `input_ids`, and their `attention_mask`.
+
+    Args:
+        rows: Tokens.
+        padding_token: Fills the shorter ones.
+        on_the_left: Whether it stands before a row. Behind it, it is seen by nothing before it, and positions are those
+            of training.
+    """
+    width = max(len(row) for row in rows)
+    padded_rows = []
     masks = []
-    for prompt in prompts:
-        padding = width - len(prompt)
-        row = [padding_token] * padding + prompt
-        mask = [0] * padding + [1] * len(prompt)
-        rows.append(row)
-        masks.append(mask)
-    return rows, masks
+    for row in rows:
+        padding = [padding_token] * (width - len(row))
+        hidden = [0] * len(padding)
+        seen = [1] * len(row)
+        padded_rows.append(padding + row if on_the_left else row + padding)
+        masks.append(hidden + seen if on_the_left else seen + hidden)
+    return {"input_ids": padded_rows, "attention_mask": masks}
 
 
 def room(settings: Answering, architecture: str) -> int:

@@ -11,7 +11,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.base import by_length
-from xautolm.finetuning.forms.generate import Generate, Tokens, prompts_of, target_ids
+from xautolm.finetuning.forms.generate import Generate, Tokens, padded, prompts_of, target_ids
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.precision import as_array
 from xautolm.records import ANSWERS_AT_ONCE, Answering, TrialSpec
@@ -131,14 +131,14 @@ def _log_probabilities(
     # The last word is only predicted, and nothing is predicted after it.
     read_words = words[:-1]
     if model.config.is_encoder_decoder:
-        inputs = _padded_on_the_right(prompts, tokenizer.pad_token_id)
+        inputs = padded(prompts, tokenizer.pad_token_id)
         decoder_row = [model.config.decoder_start_token_id, *read_words]
         inputs["decoder_input_ids"] = [decoder_row] * len(prompts)
         # It predicts the first word at its decoder's first token.
         first_positions = [0] * len(prompts)
     else:
         rows = [prompt + read_words for prompt in prompts]
-        inputs = _padded_on_the_right(rows, tokenizer.pad_token_id)
+        inputs = padded(rows, tokenizer.pad_token_id)
         # It predicts the first word at a prompt's last token.
         first_positions = [len(prompt) - 1 for prompt in prompts]
 
@@ -157,23 +157,6 @@ def _log_probabilities(
         log_probabilities = step_logits.float().log_softmax(dim=-1)
         steps.append(log_probabilities)
     return steps
-
-
-def _padded_on_the_right(rows: Sequence[Tokens], padding_token: int) -> dict[str, list[Tokens]]:
-    """Return rows of one length as `input_ids`, and their `attention_mask`.
-
-    Padding on the right is seen by nothing before it, so that positions are those of training.
-    """
-    width = max(len(row) for row in rows)
-    padded_rows = []
-    masks = []
-    for row in rows:
-        padding = width - len(row)
-        padded_row = row + [padding_token] * padding
-        mask = [1] * len(row) + [0] * padding
-        padded_rows.append(padded_row)
-        masks.append(mask)
-    return {"input_ids": padded_rows, "attention_mask": masks}
 
 
 FORM = LabelWords()
