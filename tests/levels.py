@@ -28,8 +28,9 @@ class Level:
 
 LEVELS = (
     Level(
-        ("vocabulary", "printable", "importable", "notices"),
+        ("vocabulary", "printable", "words", "importable", "notices"),
         "closed sets of names that several rooms share; text from outside as it may be printed; "
+        "the words of a text in any writing; "
         "functions by the place to import them from; warnings that are said once",
     ),
     Level(

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from xautolm.metrics.base import Compute, Metric
 from xautolm.vocabulary import Targets
+from xautolm.words import words_in
 
 References = Sequence[Sequence[str]]
 """For each row the texts that are right; none where no answer is right."""
@@ -51,9 +52,20 @@ def rouge_l(references: References, predictions: Sequence[str]) -> float:
             # ROUGE itself gives two empty texts 0.
             total += 1.0
     if answers:
-        rouge = rouge_score(answers, right, rouge_keys="rougeL")
+        # Its own normalizer keeps nothing but a to z and digits: nothing at all of a Russian or Chinese text.
+        rouge = rouge_score(
+            answers, right, rouge_keys="rougeL", normalizer=str.lower, tokenizer=words_or_characters
+        )
         total += len(answers) * float(rouge["rougeL_fmeasure"])
     return total / len(predictions)
+
+
+def words_or_characters(text: str) -> list[str]:
+    """Return the words of a text, or the characters of one that has none, such as an emoji."""
+    words = words_in(text)
+    if words:
+        return words
+    return list("".join(text.split()))
 
 
 def chrf(references: References, predictions: Sequence[str]) -> float:
