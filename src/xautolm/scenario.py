@@ -36,7 +36,7 @@ from xautolm.search_space import (
     methods_by_model,
     read_space_option,
 )
-from xautolm.space import Space
+from xautolm.space import Space, narrowed
 from xautolm.tasks import TASKS, Task
 from xautolm.traits import Circumstances, TraitReader
 from xautolm.vocabulary import Architecture, Origin, TargetKind, Targets
@@ -187,8 +187,7 @@ def make_scenario(data: object, options: FitOptions, machines: Machines | None =
     # Models that were named stay in the space, so that what is lacking is said; `auto` takes those that fit.
     if names == AUTO:
         fitting_names = fitting_models(space, resources, limits)
-        fitting_cards = [resources.cards[name] for name in fitting_names]
-        space = _space(options, task, fitting_cards, dataset, system)
+        space = narrowed(space, {"model": fitting_names})
     check_resources(space, resources, limits, own_options, machines.places)
     return Scenario(
         options=options,

@@ -273,6 +273,37 @@ def test_a_range_without_effect_names_the_option_that_is_left_out(
     assert narrowed(space, {"full": {"rank": 2}}).default().values["rank"] == 2
 
 
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"method": ["full", "prob"]}, "method: 'prob' is not among full.v1|probe.v1; did you"),
+        (
+            {"method": "prob"},
+            "none of ['prob'] is among full.v1|probe.v1; did you mean 'probe.v1'?",
+        ),
+        ({"full": {"start": ["probe", "rand"]}}, "start: 'rand' is not among probe|random; did"),
+    ],
+)
+def test_a_name_in_a_list_that_no_branch_has_is_refused(changes: dict, message: str) -> None:
+    starts = {"probe": Space("probe", ()), "random": Space("random", ())}
+    start = Branch(name="start", branches=starts, default="probe")
+    methods = {"full.v1": Space("full.v1", (start,)), "probe.v1": Space("probe.v1", ())}
+    method = Branch(name="method", branches=methods, default="full.v1")
+    space = Space("toy.v1", (method,))
+    with pytest.raises(SpaceError, match=re.escape(message)):
+        narrowed(space, changes)
+
+
+def test_a_name_in_a_list_counts_where_a_branch_has_it() -> None:
+    full = Space("full.v1", ())
+    lora = Space("lora.v1", ())
+    both = Branch(name="method", branches={"full.v1": full, "lora.v1": lora}, default="full.v1")
+    one = Branch(name="method", branches={"full.v1": full}, default="full.v1")
+    models = {"pretrained": Space("pretrained", (both,)), "scratch": Space("scratch", (one,))}
+    space = Space("toy.v1", (Branch(name="model", branches=models, default="scratch"),))
+    assert narrowed(space, {"method": ["full", "lora"]}) == space
+
+
 def test_parameters_on_request_are_there_for_those_who_name_them() -> None:
     variant = Choice(name="variant", options=("a", "b"), default="a", on_request=True)
     rank = Int(name="rank", low=1, high=8, default=4)

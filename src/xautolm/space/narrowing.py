@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import SpaceError
@@ -42,6 +42,7 @@ def narrowed(space: Space, changes: Changes) -> Space:
             # In the whole space, so that a parameter on request that is misspelt can be suggested too.
             reason = _why_unused(str(name), space, kept)
             problems.append(f"{name!r} {reason}")
+    problems += narrowing.passed_over(changes)
     if problems:
         # A range that is wrong is so below every branch that has the parameter.
         distinct = dict.fromkeys(problems)
@@ -56,6 +57,8 @@ class _Narrowing:
     used: set[str] = field(default_factory=set)
     """Names that changed something somewhere in the tree."""
     problems: list[str] = field(default_factory=list)
+    options: dict[str, list[str]] = field(default_factory=dict)
+    """By the name of a branch that the user names, if it passes over what it does not have: its options in the tree."""
 
     def parameters_of(self, space: Space, changes: Changes) -> tuple[Parameter, ...]:
         """Return the parameters of a space with the user's ranges."""
@@ -107,15 +110,17 @@ class _Narrowing:
             for name in names:
                 if name not in branch.branches:
                     self.problems.append(f"{branch.name}: {name!r} is not one of {branch.domain}")
+        else:
+            self.options.setdefault(branch.name, []).extend(branch.options)
         options: list[str] = []
         for option in branch.options:
-            spellings = (option, _unversioned(option))
-            if any(spelling in names for spelling in spellings):
+            if not _names_of_option(option).isdisjoint(names):
                 options.append(option)
         if options:
             return tuple(options)
         if not branch.closed:
-            self.problems.append(f"{branch.name}: none of {names} is among {branch.domain}")
+            problem = f"{branch.name}: none of {names} is among {branch.domain}"
+            self.problems.append(problem + _suggestion(str(names[0]), branch.options))
         return branch.options
 
     def _narrowed_option(self, option: str, opened: Space, changes: Changes) -> Space:
@@ -128,11 +133,39 @@ class _Narrowing:
         kept = Space(opened.name, narrowing.parameters_of(opened, inside))
         self.used |= narrowing.used
         self.problems += narrowing.problems
+        for name, options in narrowing.options.items():
+            # An option's own list is not that for the whole space.
+            if name not in own_changes:
+                self.options.setdefault(name, []).extend(options)
         for name in own_changes:
             if name not in narrowing.used:
                 reason = _why_unused(str(name), opened, kept)
                 self.problems.append(f"{_unversioned(option)}.{name} {reason}")
+        self.problems += narrowing.passed_over(own_changes)
         return kept
+
+    def passed_over(self, changes: Changes) -> list[str]:
+        """Return a problem for each name in a list for a branch that no such branch in the tree has.
+
+        One branch may lack what another one has: not every method can be applied to every model.
+        """
+        problems: list[str] = []
+        for branch, options in self.options.items():
+            if branch not in changes:
+                continue
+            names: set[str] = set()
+            for option in options:
+                names |= _names_of_option(option)
+            wanted = _as_list(changes[branch])
+            # Where a list has no name that is there, that was said of the whole list.
+            if names.isdisjoint(wanted):
+                continue
+            domain = "|".join(dict.fromkeys(options))
+            for name in wanted:
+                if name not in names:
+                    suggestion = _suggestion(str(name), names)
+                    problems.append(f"{branch}: {name!r} is not among {domain}{suggestion}")
+        return problems
 
     def _changes_of(self, option: str, changes: Changes) -> dict[str, object]:
         """Return the changes below an option's name, with its version or without it."""
@@ -160,11 +193,13 @@ def _why_unused(name: str, space: Space, kept: Space) -> str:
     options = dict.fromkeys(_options_left_out(name, space, kept))
     if options:
         return f"counts only with {' or '.join(options)}, which these ranges leave out"
-    problem = "is not in the space"
-    close = difflib.get_close_matches(name, sorted(_all_names(space)), n=1)
-    if close:
-        problem += f"; did you mean {close[0]!r}?"
-    return problem
+    return "is not in the space" + _suggestion(name, _all_names(space))
+
+
+def _suggestion(name: str, names: Iterable[str]) -> str:
+    """Return the end of a problem that says which name may have been meant; empty if none is similar."""
+    close = difflib.get_close_matches(name, sorted(names), n=1)
+    return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def _options_left_out(name: str, space: Space, kept: Space) -> Iterator[str]:
@@ -179,7 +214,7 @@ def _options_left_out(name: str, space: Space, kept: Space) -> Iterator[str]:
         for option, opened in parameter.branches.items():
             if option in kept_options:
                 yield from _options_left_out(name, opened, kept_options[option])
-            elif name in {option, _unversioned(option)} | _all_names(opened):
+            elif name in _names_of_option(option) | _all_names(opened):
                 yield f"{parameter.name}: {option}"
 
 
@@ -397,6 +432,11 @@ def _unversioned(option: str) -> str:
     return unversioned if separator else option
 
 
+def _names_of_option(option: str) -> set[str]:
+    """Return what a person may call an option: its name with the version, or without it."""
+    return {option, _unversioned(option)}
+
+
 def _all_names(space: Space) -> set[str]:
     """Return the names of all parameters in the tree, and of the options of branches, with versions and without."""
     names: set[str] = set()
@@ -405,7 +445,6 @@ def _all_names(space: Space) -> set[str]:
         if not isinstance(parameter, Branch):
             continue
         for option, opened in parameter.branches.items():
-            names.add(option)
-            names.add(_unversioned(option))
+            names |= _names_of_option(option)
             names |= _all_names(opened)
     return names
