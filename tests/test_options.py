@@ -203,3 +203,25 @@ def test_what_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
     path.write_text(f"task: {'[' * 1000}{']' * 1000}\n")
     with pytest.raises(UsageError, match="too deeply"):
         read_config(path)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "epochs: 1\nepochs: 2\n",
+        "full: {epochs: 1, epochs: 2}\n",
+        "full:\n  lora: [{epochs: 1, epochs: 2}]\n",
+    ],
+)
+def test_a_key_that_stands_twice_in_a_mapping_is_refused(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text(content)
+    with pytest.raises(SpaceError, match="it has the key 'epochs' twice"):
+        read_space_option(str(path))
+
+
+def test_one_key_may_stand_in_several_mappings_and_behind_aliases(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("full: &same {epochs: 1}\nlora: *same\nprobe: {epochs: 2}\n")
+    _, changes = read_space_option(str(path))
+    assert changes == {"full": {"epochs": 1}, "lora": {"epochs": 1}, "probe": {"epochs": 2}}

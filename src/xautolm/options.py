@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
@@ -444,8 +444,7 @@ def yaml_content(path: Path) -> object:
             raise ValueError(
                 f"it has more than {MOST_VALUES:,} values, an alias counted as what it stands for"
             )
-        if isinstance(node, yaml.MappingNode):
-            _refuse_repetitions([key.value for key, _ in node.value])
+        _refuse_repetitions(node, set())
         return yaml.safe_load(text.decode("utf-8"))
     except RecursionError:
         raise ValueError("it has lists or mappings inside each other too deeply") from None
@@ -468,26 +467,45 @@ def _values_in(node: yaml.Node | None, counts: dict[int, int]) -> int:
     # A node may hold itself.
     counts[identity] = 1
     total = 1
-    if node is None or isinstance(node.value, str):
-        return total
-    for part in node.value:
-        # A mapping's parts are pairs.
-        pair = part if isinstance(part, tuple) else (part,)
-        for child in pair:
-            total += _values_in(child, counts)
+    for child in _children(node):
+        total += _values_in(child, counts)
     counts[identity] = total
     return total
 
 
-def _refuse_repetitions(keys: Sequence[object]) -> None:
-    """Refuse a key that a file has twice, of which YAML's reader would take the last in silence.
+def _children(node: yaml.Node | None) -> list[yaml.Node]:
+    """Return the nodes that a YAML node holds: a list's values, or the keys and values of a mapping."""
+    children: list[yaml.Node] = []
+    if node is None or isinstance(node.value, str):
+        return children
+    for part in node.value:
+        # A mapping's parts are pairs.
+        children += part if isinstance(part, tuple) else (part,)
+    return children
+
+
+def _refuse_repetitions(node: yaml.Node | None, checked: set[int]) -> None:
+    """Refuse a key that a mapping has twice, of which YAML's reader would take the last in silence.
+
+    Args:
+        node: A node, in which no mapping at any depth may have one; None: that of an empty file.
+        checked: Identities of nodes that were looked at: a node may hold itself.
 
     Raises:
         ValueError: Names it.
     """
-    repeated = sorted(str(key) for key, count in Counter(map(str, keys)).items() if count > 1)
-    if repeated:
-        raise ValueError(f"it has the key {repeated[0]!r} twice")
+    import yaml
+
+    if id(node) in checked:
+        return
+    checked.add(id(node))
+    if isinstance(node, yaml.MappingNode):
+        counts = Counter(str(key.value) for key, _ in node.value)
+        repeated = sorted(key for key, count in counts.items() if count > 1)
+        if repeated:
+            raise ValueError(f"it has the key {repeated[0]!r} twice")
+    for child in _children(node):
+        _refuse_repetitions(child, checked)
 
 
 def read_config(path: Path) -> dict[str, Any]:
