@@ -9,13 +9,19 @@ from pathlib import Path
 
 import pytest
 from peft import LoraConfig
-from transformers import AutoModel, AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
 
 from tests.conformance.tiny import tiny_model
 from xautolm.errors import ModelUnavailableError, TrialError
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.predictor import Predictor
-from xautolm.finetuning.pretrained import load_failure, read_config, read_tokenizer, read_weights
+from xautolm.finetuning.pretrained import (
+    fresh_weights,
+    load_failure,
+    read_config,
+    read_tokenizer,
+    read_weights,
+)
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import write_json
@@ -142,3 +148,34 @@ def test_a_folder_that_vanished_is_not_the_models_fault(order, tmp_path: Path) -
     with pytest.raises(TrialError, match="tokenizer of minilm-l2") as caught:
         load_tokenizer(card, Path(spec.data), Path(spec.tokens))
     assert caught.value.kind == FailureKind.INFRASTRUCTURE
+
+
+PUBLISHED_GENERATION = {
+    "min_length": 16,
+    "max_length": 20,
+    "no_repeat_ngram_size": 3,
+    "forced_bos_token_id": 1,
+    "forced_eos_token_id": 2,
+    "do_sample": True,
+    "temperature": 0.6,
+    "suppress_tokens": [5],
+}
+
+
+@pytest.mark.parametrize("file", ["generation_config.json", "config.json"])
+def test_lengths_and_bans_that_a_model_was_published_with_are_left_behind(
+    tmp_path: Path, file: str
+) -> None:
+    folder = tmp_path / "bart"
+    tiny_model("bart", folder, TEXTS)
+    (folder / "generation_config.json").unlink()
+    change(folder / file, **PUBLISHED_GENERATION)
+    config = read_config(folder)
+    for model in (
+        read_weights(AutoModelForSeq2SeqLM, folder),
+        fresh_weights(AutoModelForSeq2SeqLM, config),
+    ):
+        generation = model.generation_config
+        assert [getattr(generation, name) for name in PUBLISHED_GENERATION] == [None] * 8
+        for name in ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"):
+            assert getattr(generation, name) == getattr(config, name) is not None

@@ -140,6 +140,8 @@ def _set_padding(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> 
     model.config.pad_token_id = tokenizer.pad_token_id
     if getattr(model, "generation_config", None) is not None:
         model.generation_config.pad_token_id = tokenizer.pad_token_id
+        # Training targets end with it, whatever else ended what the model said before.
+        model.generation_config.eos_token_id = tokenizer.eos_token_id
 
 
 def _config(

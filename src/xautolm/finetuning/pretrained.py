@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from transformers import (
     AutoConfig,
     AutoTokenizer,
+    GenerationConfig,
     PretrainedConfig,
     PreTrainedModel,
     PreTrainedTokenizerBase,
@@ -28,6 +29,9 @@ CODE_REFUSED = "trust_remote_code"
 NO_ADAPTERS = {"subfolder": CONFIG_NAME, "local_files_only": True}
 """Where transformers is to look for adapters beside a model, which it would put in unasked: below `config.json`, where
 nothing can lie, for that is a file."""
+
+SPECIAL_TOKENS = ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id")
+"""What configurations call the special tokens that a model goes by when it says words."""
 
 
 class AutoClass(Protocol):
@@ -117,17 +121,8 @@ def read_weights(auto_class: AutoClass, source: str | Path, **arguments: object)
     Raises:
         ModelUnavailableError: It needs code of its own.
     """
-    try:
-        return auto_class.from_pretrained(
-            str(source),
-            use_safetensors=True,
-            trust_remote_code=False,
-            local_files_only=True,
-            adapter_kwargs=NO_ADAPTERS,
-            **arguments,
-        )
-    except ValueError as error:
-        raise _explained(error, source) from error
+    model, _ = read_weights_and_report(auto_class, source, **arguments)
+    return model
 
 
 def read_weights_and_report(
@@ -138,7 +133,19 @@ def read_weights_and_report(
     Raises:
         ModelUnavailableError: It needs code of its own.
     """
-    model, loading = read_weights(auto_class, source, output_loading_info=True, **arguments)
+    try:
+        model, loading = auto_class.from_pretrained(
+            str(source),
+            use_safetensors=True,
+            trust_remote_code=False,
+            local_files_only=True,
+            output_loading_info=True,
+            adapter_kwargs=NO_ADAPTERS,
+            **arguments,
+        )
+    except ValueError as error:
+        raise _explained(error, source) from error
+    _reset_generation(model)
     missing = frozenset(loading["missing_keys"])
     mismatched = set()
     # Of each that has another shape: its name, the shape in the file, and the model's.
@@ -151,7 +158,28 @@ def read_weights_and_report(
 def fresh_weights(auto_class: AutoClass, config: PretrainedConfig) -> PreTrainedModel:
     """Return a model of this shape with random weights."""
     # A configuration may name code as well.
-    return auto_class.from_config(config, trust_remote_code=False)
+    model = auto_class.from_config(config, trust_remote_code=False)
+    _reset_generation(model)
+    return model
+
+
+def _reset_generation(model: PreTrainedModel) -> None:
+    """Let a model say words by its special tokens alone.
+
+    Lengths, bans, forced first words and sampling are those of the task that it was published for: a summariser's
+    least length would go on after every short answer that it is trained to give.
+    """
+    if not model.can_generate():
+        return
+    published = model.generation_config
+    special_tokens = {}
+    for name in SPECIAL_TOKENS:
+        token = getattr(model.config, name, None)
+        # Models that read images too have them in the other file only.
+        if token is None:
+            token = getattr(published, name)
+        special_tokens[name] = token
+    model.generation_config = GenerationConfig(**special_tokens)
 
 
 def read_adapters(model: PreTrainedModel, folder: str | Path) -> PeftModel:

@@ -185,9 +185,6 @@ def generated(
             output = model.generate(
                 **inputs,
                 max_new_tokens=longest,
-                # Folders may come with lengths of their own, which would contradict ours.
-                min_new_tokens=None,
-                max_length=None,
                 # Greedily: the same prompt is answered alike each time.
                 do_sample=False,
                 num_beams=1,
