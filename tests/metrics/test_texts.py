@@ -7,6 +7,7 @@ import pytest
 from xautolm.metrics import scores
 
 ENGLISH = "The quick brown fox doesn't jump over 2 lazy dogs."
+FOX = "The quick brown fox jumps over the lazy dog"
 
 
 def rouge_l(reference: str, prediction: str) -> float:
@@ -57,3 +58,36 @@ def test_rouge_l_of_english_is_that_of_torchmetrics(prediction: str) -> None:
 
     expected = rouge_score([prediction], [[ENGLISH]], rouge_keys="rougeL")["rougeL_fmeasure"]
     assert rouge_l(ENGLISH, prediction) == pytest.approx(float(expected))
+
+
+@pytest.mark.parametrize(
+    ("references", "predictions", "score"),
+    [
+        ([[FOX]] * 10, [FOX] + [""] * 9, 0.121951),
+        ([[FOX]] * 10, [FOX] + ["12345"] * 9, 0.120526),
+        ([[FOX]] * 10, [FOX] * 5 + ["你好"] * 5, 0.554117),
+        ([[FOX]] * 4, ["The quick fox", "brown dog over", "lazy", "the dog"], 0.143418),
+        # Several right texts, words with punctuation, and a right text that is shorter than the sequences.
+        (
+            [["A cat (black) sat.", "Two cats, well-known, sat!"], ["今天天气很好"], ["ab"]],
+            ["Two cats sat.", "今天很好", "abcdefgh ij"],
+            0.283433,
+        ),
+        ([["a dog", "the cat sat"], []], ["the cat", "x"], 0.577638),
+        ([["one two"]], [""], 0.0),
+        ([["one two"]], ["12345"], 0.0),
+        ([["one two"], ["yes"]], ["one two", "yes"], 1.0),
+    ],
+)
+def test_chrf_is_that_of_sacrebleu(
+    references: list[list[str]], predictions: list[str], score: float
+) -> None:
+    # Computed with `CHRF(word_order=2).corpus_score` of sacrebleu 2.6.0.
+    assert scores(["chrf"], references, predictions)["chrf"] == pytest.approx(score, abs=1e-6)
+
+
+@pytest.mark.parametrize("name", ["rouge_l", "token_f1", "exact_match", "chrf"])
+@pytest.mark.parametrize("answer", ["", "12345"])
+def test_answers_that_share_nothing_cost_their_share_of_the_rows(name: str, answer: str) -> None:
+    score = scores([name], [[FOX]] * 10, [FOX] + [answer] * 9)[name]
+    assert score == pytest.approx(0.1, abs=0.03)

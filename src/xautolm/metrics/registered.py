@@ -11,7 +11,7 @@ METRICS: Registry[Metric] = Registry(
     "metric",
     "xautolm.metrics",
     "METRICS",
-    helpers=("base", "own", "registered", "intervals", "scoring"),
+    helpers=("base", "chrf", "own", "registered", "intervals", "scoring"),
 )
 
 
