@@ -310,11 +310,12 @@ def test_pairs_come_as_rows_or_columns() -> None:
 
 def test_validation_and_test_come_as_pairs_too() -> None:
     more = [f"unseen {number}" for number in range(6)]
+    untold = [f"untold {number}" for number in range(3)]
     dataset = fitted(
         TEXTS,
         LABELS,
         validation=(np.asarray(more), ["a", "b", "c"] * 2),
-        test=(more[:3], ["a", "b", "c"]),
+        test=(untold, ["a", "b", "c"]),
     )
     assert (
         set(dataset.validation["text"]) == set(more)

@@ -15,6 +15,7 @@ __all__ = [
     "cells_in_memory",
     "check_known",
     "conversations",
+    "delimited",
     "demo",
     "encodings",
     "estimated_tokens",
