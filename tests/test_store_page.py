@@ -138,7 +138,9 @@ def test_letters_of_any_alphabet_are_found_in_capitals_or_not(tmp_path: Path) ->
     location = str(tmp_path / "own.db")
     names = ("Größe", "GRÖSSE", "данные", "ÜBER")
     with ExperienceStore(location) as store:
-        store.add([trial(n, name, "tiny", success(), 1.0) for n, name in enumerate(names)])
+        store.add(
+            [trial(n, name, "tiny", success(f1_macro=0.5), 1.0) for n, name in enumerate(names)]
+        )
     view = StoreView(location)
     for text, count in (("größe", 2), ("ДАННЫЕ", 1), ("über", 1), ("a" * 60_000, 0)):
         content = view.content(StoreFilter(text=text))
@@ -147,7 +149,7 @@ def test_letters_of_any_alphabet_are_found_in_capitals_or_not(tmp_path: Path) ->
 
 def test_the_newest_are_listed_of_however_many_data_sets(tmp_path: Path) -> None:
     location = str(tmp_path / "own.db")
-    trials = [trial(n, f"data {n % 7}", "tiny", success(), 1.0) for n in range(28)]
+    trials = [trial(n, f"data {n % 7}", "tiny", success(f1_macro=0.5), 1.0) for n in range(28)]
     with ExperienceStore(location) as store:
         store.add(trials)
         for text in ("", "DATA"):
@@ -202,7 +204,7 @@ def test_distances_on_a_plane_are_kept() -> None:
 
 
 def test_tasks_that_cannot_be_compared_are_not_on_the_map() -> None:
-    samples = [trial(n, f"data {n}", "tiny", success(), 10.0**n) for n in range(4)]
+    samples = [trial(n, f"data {n}", "tiny", success(f1_macro=0.5), 10.0**n) for n in range(4)]
     samples[2] = replace(samples[2], features=own_features({"another": 3.0}))
     plane = task_map(samples)
     assert plane.placed == (0, 1, 3) and plane.places.shape == (3, 2)
