@@ -150,7 +150,7 @@ def import_(
     source: Source, store: Store = None, origin: Origin = "xautolm", gpu_memory: GpuMemory = None
 ) -> None:
     """Add experiences from a file; those that do not fit are listed and skipped."""
-    from xautolm.errors import StoreError, UnknownNameError
+    from xautolm.errors import UnknownNameError
     from xautolm.experience import ExperienceStore, import_autogoal, import_experiences
     from xautolm.options import parse_size
     from xautolm.report.console import say
@@ -164,19 +164,13 @@ def import_(
         read = import_autogoal(source, memory)
     else:
         read = import_experiences(source)
-    for line in read.skipped:
-        say(f"skipped {line}", is_error=True)
-    skipped_count = len(read.skipped)
-    if skipped_count and not read.experiences:
-        raise StoreError(
-            "Nothing here could be read as an experience.",
-            got=f"{source}, {skipped_count} skipped",
-            fix="Name what `xautolm experience export` wrote, or say with --from who wrote it.",
-        )
     with ExperienceStore(store) as opened:
         added = opened.add(read.experiences)
         known_count = len(read.experiences) - added
+        skipped_count = len(read.skipped)
         say(f"{added} added, {known_count} known already, {skipped_count} skipped; {opened.name}")
+    for line in read.skipped:
+        say(f"skipped {line}", is_error=True)
     if known_count and gpu_memory is not None:
         say("What is known already stays as it is, whatever GPU memory it was imported with.")
 
