@@ -275,6 +275,11 @@ REFUSED: dict[str, tuple[Callable[[Path], None], str, str]] = {
         "its architecture 'mine' is Python code beside the weights",
         "Remote code is never run",
     ),
+    "an architecture of nobody": (
+        shape(model_type="foonew"),
+        "its architecture 'foonew' is not in the transformers that is installed",
+        "Use a model that transformers knows",
+    ),
     "adapter": (to_adapter, "an adapter of someone/base", "merge_and_unload"),
     "parent of checkpoints": (to_parent, "models in checkpoint-10", "checkpoint-10"),
     "nothing": (

@@ -1,7 +1,7 @@
 """What is wrong with a model's folder, found by looking at its files: before any compute, and without torch.
 
 Covered: files that are missing, empty, cut short, Git LFS pointers, of other formats, or do not belong together.
-Not covered: whether the weights are any good, and whether transformers knows the architecture.
+Not covered: whether the weights are any good.
 """
 
 from __future__ import annotations
@@ -49,6 +49,8 @@ VOCABULARIES = (
     ("tekken.json",),
 )
 """Files that hold a tokenizer's vocabulary; of each row all are needed."""
+FAMILY_TABLES = "auto/*_mappings.py"
+"""Where transformers lists its architectures, below the folder of their sources."""
 BYTE_TOKENIZERS = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
 """Tokenizers that need no vocabulary: their tokens are bytes or characters."""
 EMBEDDINGS = (
@@ -233,22 +235,38 @@ def missing_files(folder: Path) -> list[str]:
 
 
 def code_faults(config: Config) -> Iterator[Fault]:
-    """Find models whose architecture is a Python file beside the weights."""
-    # Families that began as such code and were taken in later still carry the map of their classes.
-    if "auto_map" not in config:
-        return
-    transformers = find_spec("transformers")
-    if transformers is None or transformers.origin is None:
-        return
+    """Find models whose architecture is not in transformers: a Python file beside the weights, or not known at all."""
     family = str(config.get("model_type", ""))
-    # By its folder: to import transformers takes seconds.
-    folder_of_family = family.replace("-", "_")
-    source = Path(transformers.origin).parent / "models" / folder_of_family
-    if not family or not source.is_dir():
+    if _is_known_family(family):
+        return
+    # Families that began as such code and were taken in later still carry the map of their classes.
+    if "auto_map" in config:
         yield Fault(
             what=f"its architecture {family!r} is Python code beside the weights",
             cure="Remote code is never run: use a model that transformers knows itself.",
         )
+    # Without a name, transformers goes by that of the folder.
+    elif family:
+        yield Fault(
+            what=f"its architecture {family!r} is not in the transformers that is installed",
+            cure="Use a model that transformers knows, or install a version that knows it.",
+        )
+
+
+def _is_known_family(family: str) -> bool:
+    """Return whether transformers has an architecture, and True where that cannot be told."""
+    transformers = find_spec("transformers")
+    if transformers is None or transformers.origin is None:
+        return True
+    if not family:
+        return False
+    # By its files: to import transformers takes seconds.
+    models = Path(transformers.origin).parent / "models"
+    if (models / family.replace("-", "_")).is_dir():
+        return True
+    # Parts of larger models, such as `gemma3_text`, have no folder of their own.
+    tables = [path.read_text(encoding="utf-8") for path in models.glob(FAMILY_TABLES)]
+    return not tables or any(f'("{family}", ' in table for table in tables)
 
 
 def _weight_faults(folder: Path, config: Config) -> Iterator[Fault]:
