@@ -28,8 +28,9 @@ from xautolm.zoo.inspection import (
     FOREIGN_WEIGHTS,
     INDEX,
     WEIGHTS,
-    code_faults,
+    config_faults,
     missing_files,
+    text_part,
 )
 
 SMALL_FILES = (
@@ -179,7 +180,7 @@ def _unusable(repository: Repository) -> HubTrouble | None:
         return HubTrouble(
             reason=f"its {CONFIG} is no JSON object", cure="Use another revision, or another model."
         )
-    for fault in code_faults(repository.config):
+    for fault in config_faults(text_part(repository.config)):
         return HubTrouble(reason=fault.what, cure=fault.cure)
     needed = needed_files(repository)
     if WEIGHTS in needed or INDEX in needed:

@@ -55,18 +55,17 @@ def card_of_folder(folder: Path, name: str) -> ModelCard:
     card = card_of_config(config, name, path)
     # After the card: a configuration that makes no sense would blame the weights for not fitting to it.
     check_folder(path, name, config)
-    return with_parameters(card, config, stored_parameters(path))
+    return with_parameters(card, stored_parameters(path))
 
 
-def with_parameters(card: ModelCard, config: Config, parameters: int) -> ModelCard:
+def with_parameters(card: ModelCard, parameters: int) -> ModelCard:
     """Return a card with the number of weights that its files hold, where that can be the model's.
 
-    Weights that are packed into fewer numbers, or fakes, say nothing of it: then the number stays that of the shape,
-    which is off by up to a third for layers with gates or fewer keys than queries.
+    Fakes say nothing of it: then the number stays that of the shape, which is off by up to a third for layers with
+    gates or fewer keys than queries.
     """
-    is_packed = "quantization_config" in config
     is_near = card.parameters / FARTHEST <= parameters <= card.parameters * FARTHEST
-    if is_packed or not is_near:
+    if not is_near:
         return card
     return replace(card, parameters=parameters)
 

@@ -126,7 +126,7 @@ def check_folder(folder: Path, name: str, config: Config) -> None:
     config = text_part(config)
     # All that is wrong is said at once, so that nobody mends one thing only to hear of the next.
     faults = [
-        *code_faults(config),
+        *config_faults(config),
         *_weight_faults(folder, config),
         *_tokenizer_faults(folder, config),
     ]
@@ -234,7 +234,24 @@ def missing_files(folder: Path) -> list[str]:
     return missing
 
 
-def code_faults(config: Config) -> Iterator[Fault]:
+def config_faults(config: Config) -> Iterator[Fault]:
+    """Find models that no training can load, by what their `config.json` says.
+
+    Args:
+        config: Its content, with the numbers of the language model beside the others (`text_part`).
+    """
+    yield from _code_faults(config)
+    # An empty value stands there where the model was given its full width again.
+    quantization = config.get("quantization_config")
+    if quantization:
+        method = quantization.get("quant_method") if isinstance(quantization, dict) else None
+        yield Fault(
+            what=f"its weights are quantised ({method or 'quantization_config'})",
+            cure="Take the unquantised model: xautolm stores it with fewer bits itself where that helps.",
+        )
+
+
+def _code_faults(config: Config) -> Iterator[Fault]:
     """Find models whose architecture is not in transformers: a Python file beside the weights, or not known at all."""
     family = str(config.get("model_type", ""))
     if _is_known_family(family):

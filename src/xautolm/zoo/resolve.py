@@ -303,7 +303,7 @@ def _fetchable(
     # or in folders: only what would be fetched counts.
     sizes = {file: answer.files[file] for file in needed_files(answer)}
     parameters = parameters_of_files(answer.config, sizes)
-    card = with_parameters(card, answer.config, parameters)
+    card = with_parameters(card, parameters)
     return replace(card, hub_id=repository.hub_id, revision=repository.revision, chat=answer.chat)
 
 
