@@ -27,8 +27,10 @@ from xautolm.zoo.inspection import (
     CONFIG,
     FOREIGN_WEIGHTS,
     INDEX,
+    NO_TOKENIZER,
     WEIGHTS,
     config_faults,
+    has_vocabulary,
     missing_files,
     text_part,
 )
@@ -183,9 +185,12 @@ def _unusable(repository: Repository) -> HubTrouble | None:
     for fault in config_faults(text_part(repository.config)):
         return HubTrouble(reason=fault.what, cure=fault.cure)
     needed = needed_files(repository)
-    if WEIGHTS in needed or INDEX in needed:
-        return None
-    return _without_safetensors(files)
+    if WEIGHTS not in needed and INDEX not in needed:
+        return _without_safetensors(files)
+    # Before gigabytes are fetched that nothing can be said to.
+    if not has_vocabulary(needed, repository.tokenizer_class, repository.config):
+        return HubTrouble(reason=NO_TOKENIZER, cure="Use another revision, or another model.")
+    return None
 
 
 def _without_safetensors(files: Sequence[str]) -> HubTrouble:

@@ -65,6 +65,8 @@ class Repository:
     """The content of `config.json`, if there is one that can be read."""
     chat: bool = False
     """Whether its tokenizer knows how a conversation is written."""
+    tokenizer_class: str = ""
+    """What the settings of its tokenizer call its class; empty if they do not say."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,6 +156,7 @@ def _repository(name: HubName, reply: Message) -> Repository:
         files=reply["files"],
         config=reply["config"],
         chat=reply["chat"],
+        tokenizer_class=reply["tokenizer_class"],
     )
 
 

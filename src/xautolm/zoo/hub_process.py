@@ -72,7 +72,7 @@ def _inspect_all(request: Message, send: Send) -> None:
 
 
 def _inspect(model: Message, seconds: float) -> dict[str, object]:
-    """Return commit, files and configuration of a model."""
+    """Return commit, files and configuration of a model, and what is known of its tokenizer."""
     from huggingface_hub import HfApi, hf_hub_download
 
     hub_id = model["hub_id"]
@@ -96,9 +96,16 @@ def _inspect(model: Message, seconds: float) -> dict[str, object]:
     # The list of files is public even where the files are gated: only fetching one of them tells.
     config = _json_object(text_of("config.json"))
     # Newer tokenizers have the template in a file of its own, which need not be fetched to know that it is there.
-    chat = "chat_template.jinja" in sizes or "chat_template" in text_of("tokenizer_config.json")
+    settings = _json_object(text_of("tokenizer_config.json")) or {}
+    chat = "chat_template.jinja" in sizes or "chat_template" in settings
     files = {name: size or 0 for name, size in sizes.items()}
-    return {"commit": info.sha or "", "files": files, "config": config, "chat": chat}
+    return {
+        "commit": info.sha or "",
+        "files": files,
+        "config": config,
+        "chat": chat,
+        "tokenizer_class": str(settings.get("tokenizer_class") or ""),
+    }
 
 
 def _json_object(text: str) -> dict[str, object] | None:

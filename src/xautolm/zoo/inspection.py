@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -49,6 +49,10 @@ VOCABULARIES = (
     ("tekken.json",),
 )
 """Files that hold a tokenizer's vocabulary; of each row all are needed."""
+NO_TOKENIZER = (
+    "there is no tokenizer (no tokenizer.json, vocab.txt, vocab.json with merges.txt, or *.model)"
+)
+"""What is wrong with a model whose files hold no vocabulary."""
 FAMILY_TABLES = "auto/*_mappings.py"
 """Where transformers lists its architectures, below the folder of their sources."""
 BYTE_TOKENIZERS = ("ByT5Tokenizer", "CanineTokenizer", "PerceiverTokenizer")
@@ -387,12 +391,12 @@ def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
         return
     if not _has_vocabulary(folder, settings, config):
         yield Fault(
-            what="there is no tokenizer (no tokenizer.json, vocab.txt, vocab.json with merges.txt, or *.model)",
+            what=NO_TOKENIZER,
             cure="Save the tokenizer into the same folder: tokenizer.save_pretrained(folder).",
         )
         return
     # Of several vocabularies `tokenizer.json` goes first, as in transformers.
-    for files in _vocabularies(folder)[:1]:
+    for files in _vocabularies(_names_of_files(folder))[:1]:
         for file in files:
             fault = _damage(folder / file)
             if fault is not None:
@@ -404,23 +408,35 @@ def _tokenizer_faults(folder: Path, config: Config) -> Iterator[Fault]:
 
 def _has_vocabulary(folder: Path, settings: Config, config: Config) -> bool:
     """Return whether a tokenizer's vocabulary is there, or none is needed."""
-    class_name = settings.get("tokenizer_class") or config.get("tokenizer_class") or ""
-    if str(class_name).removesuffix("Fast") in BYTE_TOKENIZERS:
+    class_name = str(settings.get("tokenizer_class") or "")
+    return has_vocabulary(_names_of_files(folder), class_name, config)
+
+
+def has_vocabulary(names: Collection[str], class_name: str, config: Config) -> bool:
+    """Return whether a tokenizer's vocabulary is among a model's files, or none is needed.
+
+    Args:
+        names: Of all files in the model's folder.
+        class_name: That `tokenizer_config.json` says; empty if it says none.
+        config: The model's `config.json`.
+    """
+    class_name = class_name or str(config.get("tokenizer_class") or "")
+    if class_name.removesuffix("Fast") in BYTE_TOKENIZERS:
         return True
-    if _vocabularies(folder):
+    if _vocabularies(names):
         return True
     # These have names of their own, such as `qwen.tiktoken`.
-    return any(folder.glob("*.tiktoken"))
+    return any(name.endswith(".tiktoken") for name in names)
 
 
-def _vocabularies(folder: Path) -> list[tuple[str, ...]]:
-    """Return the files of each vocabulary that is there whole."""
-    whole: list[tuple[str, ...]] = []
-    for files in VOCABULARIES:
-        is_whole = all((folder / file).is_file() for file in files)
-        if is_whole:
-            whole.append(files)
-    return whole
+def _vocabularies(names: Collection[str]) -> list[tuple[str, ...]]:
+    """Return the files of each vocabulary that is whole among files of these names."""
+    return [files for files in VOCABULARIES if set(files) <= set(names)]
+
+
+def _names_of_files(folder: Path) -> list[str]:
+    """Return the names of the files in a folder."""
+    return [path.name for path in folder.iterdir() if path.is_file()]
 
 
 def _vocabulary_faults(path: Path, config: Config) -> Iterator[Fault]:
