@@ -127,6 +127,8 @@ def test_wrong_columns_and_families_are_refused_before_any_compute(tmp_path: Pat
             families="encoder",
             columns="text=question,target=context",
         ).fit(table, screen=Quiet())
+    with pytest.raises(UsageError, match="Families say what `auto` considers"):
+        AutoLM(**options, families="decoder", models="scratch-decoder").fit(table, screen=Quiet())
     assert not (tmp_path / "r").exists()
 
 

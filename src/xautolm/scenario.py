@@ -428,7 +428,7 @@ def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
 
     Raises:
         UnknownNameError: No such architecture.
-        UsageError: The task is not for any of them.
+        UsageError: The task is not for any of them, or there is no `auto` that could consider them.
     """
     if options.families == AUTO:
         return task.families
@@ -441,6 +441,12 @@ def chosen_families(options: FitOptions, task: Task) -> tuple[str, ...]:
             f"{task.name} is not for these architectures.",
             got=", ".join(options.families),
             fix=f"It is for {', '.join(task.forms)}.",
+        )
+    if set(AUTO).isdisjoint(options.models):
+        raise UsageError(
+            "Families say what `auto` considers, and it is not among the models.",
+            got=f"families={','.join(options.families)}, models={','.join(options.models)}",
+            fix="Leave the families out, or add auto to the models.",
         )
     return options.families
 
