@@ -27,6 +27,7 @@ from xautolm.registry import Registry
 from xautolm.search import SAMPLERS
 from xautolm.tasks import TASKS
 from xautolm.trackers import TRACKERS
+from xautolm.zoo import ZOO, find_models
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
@@ -120,6 +121,22 @@ def test_lists_and_spaces_print(
     assert call(monkeypatch, "experience", "stats") == 0
     assert capsys.readouterr().out.startswith("0 experiences")
     assert call(monkeypatch, "--version") == 0
+
+
+@pytest.mark.parametrize("spelling", ["minilm-l6", "MiniLM-L6", "minilm_l6"])
+def test_a_model_is_shown_by_the_names_that_a_search_takes(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], spelling: str
+) -> None:
+    assert call(monkeypatch, "models", "show", spelling) == 0
+    assert json.loads(capsys.readouterr().out)["name"] == "minilm-l6"
+
+
+def test_a_model_in_a_folder_is_shown(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (packaged,) = find_models(["minilm-l6"], ZOO.things)
+    assert call(monkeypatch, "models", "show", packaged.path) == 0
+    assert json.loads(capsys.readouterr().out)["path"] == str(Path(packaged.path).resolve())
 
 
 OPTIONS = """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -49,9 +50,13 @@ def list_(on_this_machine: OnThisMachine = False) -> None:
 def show(name: Name) -> None:
     """Print everything that is known of a model, as JSON."""
     from xautolm.serialization import to_plain
-    from xautolm.zoo import ZOO
+    from xautolm.zoo import ZOO, find_models, known_card
 
-    card = ZOO.get(name)
+    # What the zoo knows is shown wherever the model lies; a folder of that name goes before all but its exact names.
+    is_folder = Path(name).expanduser().is_dir()
+    card = known_card(name, ZOO.things, exactly=is_folder)
+    if card is None:
+        (card,) = find_models([name], ZOO.things)
     typer.echo(json.dumps(to_plain(card), indent=1))
 
 
