@@ -30,7 +30,7 @@ LEVELS = (
     Level(
         ("vocabulary", "printable", "words", "importable", "notices"),
         "closed sets of names that several rooms share; text from outside as it may be printed; "
-        "the words of a text in any writing; "
+        "the words of a text in any writing, and answers among them; "
         "functions by the place to import them from; warnings that are said once",
     ),
     Level(

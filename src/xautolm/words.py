@@ -1,9 +1,11 @@
-"""The words of a text in any writing, and where they end."""
+"""The words of a text in any writing, and answers among them."""
 
 from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
+from typing import TypeAlias
 
 WORD_CATEGORIES = frozenset("LMN")
 """First letters of Unicode's categories of letters, of the marks that belong to them (vowels in Hindi), and digits."""
@@ -16,6 +18,12 @@ UNSPACED = re.compile(
     "\U00020000-\U0003ffff]"
 )
 """A character of a writing whose words are not told apart by spaces alone (in Korean particles follow a noun)."""
+
+INNER_POINT = re.compile(r"\d[.,]\d")
+"""Within a number: the point of `3.5`, the comma of `1,300`."""
+
+Span: TypeAlias = tuple[int, int]
+"""The first character of a text, and the one after its last."""
 
 
 def words_in(text: str) -> list[str]:
@@ -34,3 +42,43 @@ def words_in(text: str) -> list[str]:
 def is_of_word(character: str) -> bool:
     """Return whether a character is a letter, a mark or a digit."""
     return unicodedata.category(character)[0] in WORD_CATEGORIES
+
+
+def answer_span(context: str, answers: Sequence[str]) -> Span | None:
+    """Return the characters of the first answer that is in the context, else of one that is there in another case.
+
+    An answer inside another word or number, as `3` in `23-yard`, is not in the context.
+    """
+    for flags in (re.NOFLAG, re.IGNORECASE):
+        for answer in answers:
+            span = _span_at_edges(context, re.compile(re.escape(answer), flags))
+            if span is not None:
+                return span
+    return None
+
+
+def _span_at_edges(text: str, pattern: re.Pattern[str]) -> Span | None:
+    """Return the characters of the first match that begins and ends where words and numbers do."""
+    match = pattern.search(text)
+    while match is not None:
+        start, end = match.span()
+        if not _is_inside(text, start) and not _is_inside(text, end):
+            return start, end
+        # Matches may overlap: `1 1` is in `11 1 1` twice.
+        match = pattern.search(text, start + 1)
+    return None
+
+
+def _is_inside(text: str, position: int) -> bool:
+    """Return whether a word or a number goes on from before a position to behind it."""
+    # Two characters on each side: a number may have a point or a comma at the position.
+    nearby = text[max(position - 2, 0) : position + 2]
+    if INNER_POINT.search(nearby):
+        return True
+    neighbors = text[max(position - 1, 0) : position + 1]
+    return len(neighbors) == 2 and all(_is_of_spaced_word(neighbor) for neighbor in neighbors)
+
+
+def _is_of_spaced_word(character: str) -> bool:
+    """Return whether a character is part of a word that spaces tell apart from others."""
+    return is_of_word(character) and not UNSPACED.match(character)

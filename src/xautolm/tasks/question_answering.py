@@ -9,6 +9,7 @@ from xautolm.cells import MissingCellError, is_empty, items_of, name_of, quoted,
 from xautolm.errors import DataError
 from xautolm.tasks.base import BaseTask, Prompt, Row, Stratum
 from xautolm.vocabulary import Architecture, TargetKind
+from xautolm.words import answer_span
 
 ANSWER_KEYS = ("text", "spans")
 """Where mappings hold answers: SQuAD's and DROP's."""
@@ -82,16 +83,17 @@ class QuestionAnswering(BaseTask[References]):
     def notes(self, rows: Sequence[Row]) -> list[str]:
         """Return how many questions have no answer, and how many answers are not in their context."""
         answered = [row for row in rows if len(row["answers"])]
-        outside_context = [row for row in answered if not _is_in_context(row)]
-        absent = len(outside_context)
+        # Any of a row's answers is right, so one in the context is enough to learn from.
+        spans = [answer_span(row["context"], row["answers"]) for row in answered]
+        absent = spans.count(None)
         notes = []
         if len(answered) < len(rows):
             unanswered = len(rows) - len(answered)
             notes.append(f"{unanswered} of {len(rows)} training questions have no answer")
         if absent:
             notes.append(
-                f"{absent} of {len(answered)} training answers are not in their context: models that extract learn "
-                "from the others, models that generate from all"
+                f"{absent} of {len(answered)} training answers are not in their context, or only inside another word "
+                "or number: models that extract learn from the others, models that generate from all"
             )
         return notes
 
@@ -109,14 +111,6 @@ class QuestionAnswering(BaseTask[References]):
         if not label:
             return ""
         return label[0]
-
-
-def _is_in_context(row: Row) -> bool:
-    """Return whether any of a row's answers is in its context, in upper or lower case."""
-    context = row["context"].lower()
-    answers = [answer.lower() for answer in row["answers"]]
-    # Any of them is right, so one is enough to learn from.
-    return any(answer in context for answer in answers)
 
 
 def _spelled(cell: object) -> object:

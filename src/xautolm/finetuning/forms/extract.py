@@ -31,6 +31,7 @@ from xautolm.finetuning.precision import as_array
 from xautolm.finetuning.pretrained import AutoClass
 from xautolm.records import Answering, TrialSpec
 from xautolm.tasks import Task
+from xautolm.words import Span, answer_span
 
 BATCH = 32
 """Windows of like length that are answered together."""
@@ -41,8 +42,6 @@ BEST = 20
 SLACK = 1.5
 """Answers may be longer than those of training by this factor."""
 
-Span: TypeAlias = tuple[int, int]
-"""The first character of a text, and the one after its last."""
 Offsets: TypeAlias = Sequence[Span | None]
 """The characters of the context that each token stands for; None outside the context."""
 
@@ -260,22 +259,6 @@ def _span_scores(
     for start, end in zip(starts, ends, strict=True):
         scores.append(SpanScores(start=start, end=end))
     return scores
-
-
-def answer_span(context: str, answers: Sequence[str]) -> Span | None:
-    """Return the characters of the first answer that is in the context, else of one that is there in another case."""
-    for answer in answers:
-        start = context.find(answer)
-        if start >= 0:
-            return start, start + len(answer)
-    lower_context = context.lower()
-    for answer in answers:
-        # Its own length: the lower case of some letters, as of "İ", is two characters long.
-        lower_answer = answer.lower()
-        start = lower_context.find(lower_answer)
-        if start >= 0:
-            return start, start + len(lower_answer)
-    return None
 
 
 def best_span(
