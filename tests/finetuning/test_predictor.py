@@ -9,11 +9,19 @@ from pathlib import Path
 import pandas as pd
 import pytest
 import torch
-from transformers import AutoModelForSequenceClassification
+from transformers import (
+    AutoModelForQuestionAnswering,
+    AutoModelForSequenceClassification,
+    PreTrainedModel,
+)
 
+from tests.conformance.tiny import POSITIONS, tiny_model
 from tests.finetuning.conftest import Order
+from xautolm.finetuning.export import save_answering
 from xautolm.finetuning.predictor import Predictor, present_device
 from xautolm.finetuning.run import run
+from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.records import Answering
 from xautolm.report.usage import usage_of
 from xautolm.tasks import TASKS
 from xautolm.testing import FakeGpu, faked_cuda
@@ -25,6 +33,32 @@ pytestmark = [
     pytest.mark.timeout(300),
 ]
 TEXT = "I was charged twice for order 4417."
+LONG_TEXT = f"{TEXT} " * POSITIONS
+LABELS = ("billing", "delivery", "other")
+QUESTION, CONTEXT = "Who wrote it?", "It was written by Ada."
+"""As in the lines of models that extract."""
+
+
+def said_by_lines(folder: Path, text: str = "some text") -> str:
+    """Return what the lines of a model's folder print of a text."""
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(usage_of(folder).replace("some text", text), {})
+    return said.getvalue().strip()
+
+
+def save_tiny_model(
+    auto_class: type, settings: Answering, folder: Path, **head: object
+) -> PreTrainedModel:
+    """Save a tiny BERT with a head in a folder, as a trial does, and return it."""
+    base = folder.parent / "base"
+    base.mkdir()
+    card = tiny_model("bert", base, [TEXT, QUESTION, CONTEXT])
+    torch.manual_seed(0)
+    model = auto_class.from_pretrained(base, **head).eval()
+    model.save_pretrained(folder)
+    save_answering(load_tokenizer(card, base, base), settings, folder)
+    return model
 
 
 def test_the_lines_of_several_labels_name_all_that_predict_names(
@@ -42,10 +76,76 @@ def test_the_lines_of_several_labels_name_all_that_predict_names(
     logits = Predictor(folder / "model", "cpu").answers(pd.DataFrame({"text": [TEXT]}))
     (labels,) = task.decode(task.predictions(logits), spec.labels)
     assert labels == list(spec.labels[1:3])
-    said = io.StringIO()
-    with contextlib.redirect_stdout(said):
-        exec(usage_of(folder / "model").replace("some text", TEXT), {})
-    assert sorted(eval(said.getvalue())) == sorted(labels)
+    said = said_by_lines(folder / "model", TEXT)
+    assert sorted(eval(said)) == sorted(labels)
+
+
+@pytest.mark.parametrize(
+    "task", ["text-classification", "multilabel-classification", "text-regression"]
+)
+def test_the_lines_cut_a_text_that_is_longer_than_the_model_as_predict_does(
+    tmp_path: Path, task: str
+) -> None:
+    folder = tmp_path / "model"
+    is_regression = task == "text-regression"
+    labels = () if is_regression else LABELS
+    settings = Answering(
+        task=task,
+        form="regress" if is_regression else "classify",
+        max_length=16,
+        labels=labels,
+        mean=30_000.0,
+        deviation=500.0,
+    )
+    names = dict(enumerate(labels or ["number"]))
+    save_tiny_model(
+        AutoModelForSequenceClassification,
+        settings,
+        folder,
+        id2label=names,
+        problem_type=TASKS.get(task).problem_type,
+    )
+    (answer,) = Predictor(folder, "cpu").answers(pd.DataFrame({"text": [LONG_TEXT]}))
+    said = eval(said_by_lines(folder, LONG_TEXT))
+    if is_regression:
+        assert said == pytest.approx(float(answer), rel=0.01)
+    elif task == "text-classification":
+        (likeliest,) = said
+        probabilities = torch.softmax(torch.as_tensor(answer), dim=0)
+        assert likeliest["label"] == LABELS[answer.argmax()]
+        # Some processors predict in bfloat16.
+        assert likeliest["score"] == pytest.approx(float(probabilities.max()), abs=0.01)
+    else:
+        labels_above_half = [
+            label for label, logit in zip(LABELS, answer, strict=True) if logit > 0
+        ]
+        assert sorted(said) == sorted(labels_above_half)
+
+
+@pytest.mark.parametrize("may_be_empty", [True, False])
+@pytest.mark.parametrize("prefers_first_token", [True, False])
+def test_the_lines_say_that_there_is_no_answer_where_predict_does(
+    tmp_path: Path, may_be_empty: bool, prefers_first_token: bool
+) -> None:
+    folder = tmp_path / "model"
+    settings = Answering(
+        task="question-answering",
+        form="extract",
+        max_length=POSITIONS - 2,
+        answer_tokens=4,
+        may_be_empty=may_be_empty,
+    )
+    model = save_tiny_model(AutoModelForQuestionAnswering, settings, folder)
+    tokens = Predictor(folder, "cpu").tokenizer(QUESTION, CONTEXT, return_tensors="pt")
+    with torch.no_grad():
+        # States have one length behind the last norm, so that none is as like the first as the first itself.
+        first_state = model.bert(**tokens).last_hidden_state[0, 0]
+        model.qa_outputs.weight[:] = first_state if prefers_first_token else -first_state
+    model.save_pretrained(folder)
+    row = pd.DataFrame({"question": [QUESTION], "context": [CONTEXT]})
+    (answer,) = Predictor(folder, "cpu").answers(row)
+    assert said_by_lines(folder) == answer.strip()
+    assert (answer == "") == (may_be_empty and prefers_first_token)
 
 
 def test_a_device_that_is_not_here_is_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:

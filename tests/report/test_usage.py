@@ -45,6 +45,7 @@ def test_every_form_of_every_task_has_lines_of_its_own(
     compile(lines, "lines", "exec")
     assert CALLS[form] in lines
     assert ("pipeline(" in lines) == (form in {"classify", "regress"})
+    assert ("truncation=" in lines) == (form in {"classify", "regress", "extract"})
     assert ("text_pair" in lines) == ("pair" in task and form in {"classify", "regress"})
     assert ("top_k=None" in lines) == task.startswith("multilabel")
 

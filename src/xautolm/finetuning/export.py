@@ -63,7 +63,7 @@ def save_answering(tokenizer: PreTrainedTokenizerBase, settings: Answering, fold
         settings: Of answering.
         folder: Exists.
     """
-    # In tokens; a plain pipeline cuts texts by it.
+    # In tokens; a plain pipeline with `truncation=True` cuts texts by it.
     tokenizer.model_max_length = settings.max_length
     tokenizer.save_pretrained(str(folder))
     write_json(folder / ANSWERING, to_plain(settings))

@@ -6,14 +6,15 @@ from xautolm.records import Form, TrainedModel
 from xautolm.tasks.forms.base import example_input, mean_pooled_usage
 from xautolm.vocabulary import Pooling, Targets
 
+# Without `truncation` a pipeline reads longer texts than the model was trained on, or fails beyond its last position.
 LIKELIEST_CLASS = """from transformers import pipeline
 
-classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER")
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", truncation=True)
 print(classify({example}))"""
 
 ALL_LABELS = """from transformers import pipeline
 
-classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", top_k=None)
+classify = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", truncation=True, top_k=None)
 (classes,) = classify([{example}])
 print([found["label"] for found in classes if found["score"] > 0.5])"""
 """Without `top_k=None` a pipeline says the likeliest class only, and drops the others of a multi-label model."""

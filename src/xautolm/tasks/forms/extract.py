@@ -18,13 +18,19 @@ scores = output.start_logits[0][:, None] + output.end_logits[0]
 inside = torch.tensor([part == 1 for part in inputs.sequence_ids()])
 is_span = (inside[:, None] & inside).triu().tril({answer_tokens} - 1)
 start, end = divmod(int(scores.masked_fill(~is_span, -1e9).argmax()), len(scores))
-print(context[offsets[start][0] : offsets[end][1]])"""
+{answer}"""
+
+ALWAYS_ANSWERS = "print(context[offsets[start][0] : offsets[end][1]])"
+MAY_HAVE_NO_ANSWER = """# The first token stands for "no answer".
+has_answer = scores[start, end] >= scores[0, 0]
+print(context[offsets[start][0] : offsets[end][1]] if has_answer else "")"""
 
 
 def usage(model: TrainedModel) -> str:
-    """Return Python that asks a model for the best span of one window of a context."""
-    answer_tokens = model.answering.answer_tokens
-    return SPAN.format(answer_tokens=answer_tokens)
+    """Return Python that asks a model for the best span of one window of a context, or for none if it may say so."""
+    answering = model.answering
+    answer = MAY_HAVE_NO_ANSWER if answering.may_be_empty else ALWAYS_ANSWERS
+    return SPAN.format(answer_tokens=answering.answer_tokens, answer=answer)
 
 
 FORM = Form(

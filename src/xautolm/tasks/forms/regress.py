@@ -8,7 +8,9 @@ from xautolm.vocabulary import Pooling
 
 NUMBER = """from transformers import pipeline
 
-score = pipeline("text-classification", model="PATH_TO_THIS_FOLDER", function_to_apply="none")
+score = pipeline(
+    "text-classification", model="PATH_TO_THIS_FOLDER", truncation=True, function_to_apply="none"
+)
 (found,) = score([{example}])
 print(found["score"] * {deviation} + {mean})"""
 """Models learn numbers in standard deviations from their mean; the last line turns them into the data's own units."""
