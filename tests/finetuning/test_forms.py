@@ -30,6 +30,7 @@ from xautolm.finetuning.forms.generate import (
     prompt_inputs,
     target_ids,
     templated,
+    turn_ids,
 )
 from xautolm.finetuning.forms.label_words import label_scores
 from xautolm.finetuning.tokens import load_tokenizer
@@ -242,6 +243,19 @@ def test_turns_go_through_the_chat_template(
     assert templated(turns, tokenizer) == "<system>Be short.<user>Who?<answer>"
     monkeypatch.setattr(tokenizer, "chat_template", TEMPLATE.replace("and no_system", ""))
     assert templated(turns, tokenizer) == "<user>Be short.\n\nWho?<answer>"
+
+
+def test_special_tokens_of_a_chat_template_are_read_as_such_and_those_of_a_target_are_words(
+    models: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tokenizer, _ = models["llama"]
+    template = "{% for m in messages %}<s>{{ m.content }}</s>{% endfor %}"
+    monkeypatch.setattr(tokenizer, "chat_template", template)
+    tokens = turn_ids("Who?", tokenizer, chat=True)
+    assert (tokens[0], tokens[-1]) == (tokenizer.bos_token_id, tokenizer.eos_token_id)
+    text = "use <s>old</s> new"
+    target = target_ids(tokenizer, text, settings("generate", 64))
+    assert tokenizer.decode(target, skip_special_tokens=True).strip() == text
 
 
 @pytest.mark.parametrize("chat", [True, False])

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 from peft import LoraConfig
-from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSeq2SeqLM, AutoTokenizer
 
 from tests.conformance.tiny import tiny_model
 from xautolm.errors import ModelUnavailableError, TrialError
+from xautolm.finetuning.export import save_answering
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.predictor import Predictor
 from xautolm.finetuning.pretrained import (
@@ -23,6 +24,7 @@ from xautolm.finetuning.pretrained import (
     read_weights,
 )
 from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import write_json
 from xautolm.symptoms import kind_of
@@ -179,3 +181,35 @@ def test_lengths_and_bans_that_a_model_was_published_with_are_left_behind(
         assert [getattr(generation, name) for name in PUBLISHED_GENERATION] == [None] * 8
         for name in ("bos_token_id", "eos_token_id", "pad_token_id", "decoder_start_token_id"):
             assert getattr(generation, name) == getattr(config, name) is not None
+
+
+STRUCK_OUT = "some <s>words</s> to learn<pad>"
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5"])
+def test_signs_of_special_tokens_in_a_text_are_text(tmp_path: Path, family: str) -> None:
+    tiny_model(family, tmp_path, TEXTS)
+    tokenizer = read_tokenizer(tmp_path)
+    special = set(tokenizer.all_special_ids)
+    around = [token for token in tokenizer("some words")["input_ids"] if token in special]
+    tokens = tokenizer(STRUCK_OUT)["input_ids"]
+    assert [token for token in tokens if token in special] == around != []
+    assert tokenizer.decode(tokens, skip_special_tokens=True) == STRUCK_OUT
+
+
+@pytest.mark.parametrize(
+    "template", [None, "{% for m in messages %}<s>{{ m.content }}{% endfor %}"]
+)
+def test_plain_transformers_reads_texts_alike_and_chat_templates_whole(
+    tmp_path: Path, template: str | None
+) -> None:
+    tiny_model("gpt2", tmp_path, TEXTS)
+    tokenizer = read_tokenizer(tmp_path)
+    tokenizer.chat_template = template
+    save_answering(
+        tokenizer, Answering(task="text-generation", form="generate", max_length=8), tmp_path
+    )
+    tokens = AutoTokenizer.from_pretrained(tmp_path)(STRUCK_OUT)["input_ids"]
+    has_own_tokens = tokens == tokenizer(STRUCK_OUT, split_special_tokens=False)["input_ids"]
+    assert has_own_tokens == (template is not None)
+    assert has_own_tokens != (tokens == tokenizer(STRUCK_OUT)["input_ids"])

@@ -59,11 +59,16 @@ def save_answering(tokenizer: PreTrainedTokenizerBase, settings: Answering, fold
     """Save what answering needs besides a model: its tokenizer with the trained length, and the settings.
 
     Args:
-        tokenizer: The model's; its length is changed.
+        tokenizer: The model's, as `read_tokenizer` returns it; its length is changed.
         settings: Of answering.
         folder: Exists.
     """
     # In tokens; a plain pipeline with `truncation=True` cuts texts by it.
     tokenizer.model_max_length = settings.max_length
+    # For plain transformers to read texts as they were in training. Not where a chat template writes special tokens as
+    # signs in a text: they would be taken for words.
+    if tokenizer.chat_template is None:
+        # What is written are the arguments that the tokenizer was made with.
+        tokenizer.init_kwargs["split_special_tokens"] = True
     tokenizer.save_pretrained(str(folder))
     write_json(folder / ANSWERING, to_plain(settings))

@@ -91,7 +91,7 @@ def generative_architecture(config: PretrainedConfig) -> Architecture:
 
 
 def read_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
-    """Return the tokenizer of a model.
+    """Return the tokenizer of a model, to which signs of special tokens in a text are text.
 
     Args:
         source: A folder, or the hub id of a model in the hub cache.
@@ -105,6 +105,9 @@ def read_tokenizer(source: str | Path) -> PreTrainedTokenizerBase:
         )
     except ValueError as error:
         raise _explained(error, source) from error
+    # Texts are data: a `</s>` of HTML does not end one, and `[MASK]` hides no word. Special tokens around a text are
+    # added all the same.
+    tokenizer.split_special_tokens = True
     return tokenizer
 
 

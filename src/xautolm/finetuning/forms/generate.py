@@ -264,8 +264,8 @@ def turn_ids(
     if chat:
         last_turn = Turn(Speaker.USER, text)
         conversation = templated([*earlier, last_turn], tokenizer)
-        # Templates write the special tokens themselves.
-        encoded = tokenizer(conversation, add_special_tokens=False)
+        # Templates write the special tokens themselves, as signs that are to be read as such.
+        encoded = tokenizer(conversation, add_special_tokens=False, split_special_tokens=False)
         return list(encoded["input_ids"])
     if _without_system(earlier):
         # After other turns it is marked as they are; alone it stands as the task words it.
