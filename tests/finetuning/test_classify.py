@@ -20,6 +20,8 @@ class Words:
     """As much of a tokenizer as answering asks for: a token for each word, which says how long the word is."""
 
     sep_token = "[SEP]"
+    bos_token_id = 1
+    eos_token_id = 2
 
     def __call__(
         self, texts: Sequence[str], truncation: bool, max_length: int
@@ -69,3 +71,18 @@ def test_rows_with_as_many_tokens_are_answered_together(
     assert logits.tolist() == [[20.0, 1.0], [10.0, 10.0]] * BATCH * 2
     assert model.rows == [BATCH] * 4
     assert model.padding == 0
+
+
+@pytest.mark.parametrize(("bos", "token"), [(1, 1), (None, 2)])
+def test_an_empty_text_has_a_token_in_training_and_in_use(
+    bos: int | None, token: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Words, "bos_token_id", bos)
+    task = TASKS.get("text-classification")
+    answering = Answering(task=task.name, form="classify", max_length=64, labels=("a", "b"))
+    table = pd.DataFrame({"text": ["", "a b"], "label": ["a", "b"]})
+    columns = Classify().columns(table, task, Words(), answering, "decoder")  # type: ignore[arg-type]
+    assert columns["input_ids"] == [[token], [1, 1]] and columns["length"] == [1, 2]
+    for rows in (table, table[:1]):
+        logits = Classify().answers(Counter(), Words(), rows, task, answering)  # type: ignore[arg-type]
+        assert logits[0].tolist() == [token, 1]

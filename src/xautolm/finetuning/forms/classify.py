@@ -169,7 +169,24 @@ def _encoded(
     for name in ("input_ids", SEGMENTS):
         if name in encoded:
             columns[name] = encoded[name]
+    _fill_empty_rows(columns, tokenizer)
     return columns
+
+
+def _fill_empty_rows(columns: Columns, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Give a token to each row without any: a model has nothing to say of no token, and padding is hidden from it.
+
+    Empty texts have none with tokenizers that put no special token around a text, as GPT-2's.
+    """
+    token = tokenizer.bos_token_id
+    if token is None:
+        token = tokenizer.eos_token_id
+    for position, tokens in enumerate(columns["input_ids"]):
+        if tokens:
+            continue
+        columns["input_ids"][position] = [token]
+        if SEGMENTS in columns:
+            columns[SEGMENTS][position] = [0]
 
 
 FORM = Classify()
