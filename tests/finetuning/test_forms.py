@@ -218,6 +218,52 @@ def test_the_context_is_cut_and_never_the_question(models: dict[str, Any], famil
     assert prompt_ids(TASK, row, tokenizer, 10) is None
 
 
+LONG_TEXT = " ".join(TABLE["context"])
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "uncut"),
+    [
+        (LONG_TEXT, "Zed has it.", [False, True]),
+        ("Zed has it.", LONG_TEXT, [True, False]),
+        (LONG_TEXT, LONG_TEXT, [False, False]),
+        ("Zed has it.", "Ada has it.", [True, True]),
+    ],
+)
+@pytest.mark.parametrize("task_name", ["text-pair-classification", "text-pair-regression"])
+def test_of_two_joined_texts_the_longer_one_is_cut(
+    models: dict[str, Any], task_name: str, first: str, second: str, uncut: list[bool]
+) -> None:
+    tokenizer, _ = models["llama"]
+    form_name = "regress" if task_name.endswith("regression") else "classify"
+    answering = Answering(
+        task=task_name, form=form_name, max_length=64, labels=("0", "1"), joint="\n"
+    )
+    table = pd.DataFrame({"text": [first], "text_pair": [second], "label": ["1"]})
+    columns = TORCH_FORMS.get(form_name).columns(
+        table, TASKS.get(task_name), tokenizer, answering, "decoder"
+    )
+    (tokens,) = columns["input_ids"]
+    texts = tokenizer.decode(tokens, skip_special_tokens=True).split("\n")
+    assert [text == whole for text, whole in zip(texts, (first, second), strict=True)] == uncut
+    # About as much is left of both as fits, whichever is the longer.
+    assert len(tokens) <= 64 and (all(uncut) or len(tokens) > 52)
+    assert min(len(text) for text in texts) > 8
+
+
+def test_two_texts_in_less_room_than_the_sign_between_them_are_cut_to_it(
+    models: dict[str, Any],
+) -> None:
+    tokenizer, _ = models["llama"]
+    task = TASKS.get("text-pair-classification")
+    answering = Answering(
+        task=task.name, form="classify", max_length=1, labels=("0", "1"), joint="\n"
+    )
+    table = pd.DataFrame({"text": [LONG_TEXT], "text_pair": [LONG_TEXT], "label": ["1"]})
+    columns = TORCH_FORMS.get("classify").columns(table, task, tokenizer, answering, "decoder")
+    assert columns["length"] == [1]
+
+
 TEMPLATE = (
     "{% for m in messages %}{% if m.role == 'system' and no_system %}{{ raise_exception('no system') }}{% endif %}"
     "<{{ m.role }}>{{ m.content }}{% endfor %}<answer>"

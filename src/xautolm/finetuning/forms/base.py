@@ -56,6 +56,17 @@ def measured_targets(targets: Sequence[str]) -> Sequence[str]:
     return [targets[position] for position in positions]
 
 
+def shortened(text: str, surplus: int, tokenizer: PreTrainedTokenizerBase) -> str:
+    """Return the beginning of a text that has about so many tokens less."""
+    encoded = tokenizer(text, add_special_tokens=False)
+    token_count = max(len(encoded["input_ids"]), 1)
+    share = max(1 - surplus / token_count, 0)
+    # Cut as text, which works with any tokenizer. Tokens are spread evenly enough over a text for this to converge in
+    # two or three rounds.
+    characters = int(len(text) * (share * 0.99))
+    return text[:characters]
+
+
 def longest_input(spec: TrialSpec) -> int:
     """Return the most tokens that a trial's model reads at once, as the configuration says."""
     max_length = spec.configuration.values["max_length"]

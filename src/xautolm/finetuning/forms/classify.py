@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,6 +21,7 @@ from xautolm.finetuning.forms.base import (
     Columns,
     by_length,
     longest_input,
+    shortened,
     taken_by,
 )
 from xautolm.finetuning.memory import in_batches
@@ -161,8 +163,8 @@ def _encoded(
     # One column of texts, or two.
     texts = [list(table[name]) for name in task.inputs]
     if settings.joint:
-        joined_texts = [settings.joint.join(row) for row in zip(*texts, strict=True)]
-        texts = [joined_texts]
+        rows = list(zip(*texts, strict=True))
+        texts = [_joined(tokenizer, rows, settings)]
     encoded = tokenizer(*texts, truncation=True, max_length=settings.max_length)
     columns: Columns = {}
     # No attention mask: padding makes one for each batch.
@@ -171,6 +173,43 @@ def _encoded(
             columns[name] = encoded[name]
     _fill_empty_rows(columns, tokenizer)
     return columns
+
+
+def _joined(
+    tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[str, ...]], settings: Answering
+) -> list[str]:
+    """Return the texts of each row as one, which leaves none of them out where all do not fit."""
+    joined_texts = [settings.joint.join(row) for row in rows]
+    encoded = tokenizer(joined_texts, truncation=True, max_length=settings.max_length)
+    for position, tokens in enumerate(encoded["input_ids"]):
+        # Shorter ones were not cut.
+        if len(tokens) == settings.max_length:
+            joined_texts[position] = _joined_to_fit(tokenizer, rows[position], settings)
+    return joined_texts
+
+
+def _joined_to_fit(
+    tokenizer: PreTrainedTokenizerBase, row: tuple[str, ...], settings: Answering
+) -> str:
+    """Return texts as one that fits; the longer one is cut first, as it is where a tokenizer joins them."""
+    texts = list(row)
+    while True:
+        joined = settings.joint.join(texts)
+        tokens = tokenizer(joined)["input_ids"]
+        surplus = len(tokens) - settings.max_length
+        if surplus <= 0:
+            return joined
+        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
+        lengths = [len(row_tokens) for row_tokens in rows]
+        longest = int(np.argmax(lengths))
+        if not texts[longest]:
+            # Not even what stands between and around them fits.
+            return joined
+        # Down to the length of the other; of texts of one length, each gives up its part.
+        difference = max(lengths) - min(lengths)
+        part = math.ceil(surplus / len(texts))
+        cut = min(surplus, max(difference, part))
+        texts[longest] = shortened(texts[longest], cut, tokenizer)
 
 
 def _fill_empty_rows(columns: Columns, tokenizer: PreTrainedTokenizerBase) -> None:

@@ -26,6 +26,7 @@ from xautolm.finetuning.forms.base import (
     by_length,
     longest_input,
     measured_targets,
+    shortened,
 )
 from xautolm.finetuning.memory import in_batches
 from xautolm.finetuning.pretrained import AutoClass, generative_architecture
@@ -326,20 +327,9 @@ def prompt_ids(
         if _without_system(earlier):
             earlier = _without_oldest_exchange(earlier)
         elif text:
-            text = _shortened(text, surplus, tokenizer)
+            text = shortened(text, surplus, tokenizer)
         else:
             return None
-
-
-def _shortened(text: str, surplus: int, tokenizer: PreTrainedTokenizerBase) -> str:
-    """Return the beginning of a text that has about so many tokens less."""
-    encoded = tokenizer(text, add_special_tokens=False)
-    token_count = max(len(encoded["input_ids"]), 1)
-    share = max(1 - surplus / token_count, 0)
-    # Cut as text, which works with any tokenizer. Tokens are spread evenly enough over a text for this to converge in
-    # two or three rounds.
-    characters = int(len(text) * (share * 0.99))
-    return text[:characters]
 
 
 def _without_oldest_exchange(turns: Sequence[Turn]) -> list[Turn]:
