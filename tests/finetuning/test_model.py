@@ -22,6 +22,7 @@ from tests.finetuning.conftest import Order
 from xautolm.data.demo import support_tickets
 from xautolm.errors import TrialError
 from xautolm.finetuning.model import bare_model
+from xautolm.finetuning.pretrained import read_config
 from xautolm.finetuning.run import run
 from xautolm.finetuning.tokens import load_tokenizer
 from xautolm.records import TrialSpec
@@ -150,3 +151,14 @@ def test_a_tokenizer_that_knows_no_word_of_the_data_is_no_start(
     ).save_pretrained(card.path)
     with pytest.raises(TrialError, match="100% of the training texts' words are unknown to it"):
         run(spec, tmp_path)
+
+
+def test_a_model_ends_its_answers_as_its_training_targets_do(order: Order, tmp_path: Path) -> None:
+    folder = tmp_path / "gpt2"
+    tiny_model("gpt2", folder, TEXTS)
+    # Chat models are published with several ends.
+    read_config(folder, eos_token_id=[1, 2, 3]).save_pretrained(folder)
+    spec = order(str(folder), form="label-words")
+    tokenizer = load_tokenizer(spec.card, Path(spec.data), Path(spec.tokens))
+    model = bare_model(spec, TASKS.get(spec.task), tokenizer)
+    assert model.generation_config.eos_token_id == tokenizer.eos_token_id
