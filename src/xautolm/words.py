@@ -22,6 +22,9 @@ UNSPACED = re.compile(
 INNER_POINT = re.compile(r"\d[.,]\d")
 """Within a number: the point of `3.5`, the comma of `1,300`."""
 
+SHORTEST_STEM = 3
+"""Characters of the shortest answer that may be part of a longer word."""
+
 Span: TypeAlias = tuple[int, int]
 """The first character of a text, and the one after its last."""
 
@@ -47,22 +50,40 @@ def is_of_word(character: str) -> bool:
 def answer_span(context: str, answers: Sequence[str]) -> Span | None:
     """Return the characters of the first answer that is in the context, else of one that is there in another case.
 
-    An answer inside another word or number, as `3` in `23-yard`, is not in the context.
+    An answer inside another word or number, as `3` in `23-yard`, is not in the context. A word with a prefix or an
+    ending, as in Arabic or Finnish, is taken where no answer stands by itself.
     """
-    for flags in (re.NOFLAG, re.IGNORECASE):
-        for answer in answers:
-            span = _span_at_edges(context, re.compile(re.escape(answer), flags))
-            if span is not None:
-                return span
+    for allows_affix in (False, True):
+        for flags in (re.NOFLAG, re.IGNORECASE):
+            for answer in answers:
+                if allows_affix and not _may_have_affix(answer):
+                    continue
+                pattern = re.compile(re.escape(answer), flags)
+                span = _span_at_edges(context, pattern, allows_affix=allows_affix)
+                if span is not None:
+                    return span
     return None
 
 
-def _span_at_edges(text: str, pattern: re.Pattern[str]) -> Span | None:
-    """Return the characters of the first match that begins and ends where words and numbers do."""
+def _may_have_affix(answer: str) -> bool:
+    """Return whether an answer may have a prefix or an ending there: numbers have none, and `no` is in many words."""
+    has_digit = any(map(str.isdigit, answer))
+    return not has_digit and len(answer) >= SHORTEST_STEM
+
+
+def _span_at_edges(text: str, pattern: re.Pattern[str], *, allows_affix: bool) -> Span | None:
+    """Return the characters of the first match that begins and ends where words and numbers do.
+
+    Args:
+        text: Where it is looked for.
+        pattern: What is looked for.
+        allows_affix: Whether one of both is enough.
+    """
     match = pattern.search(text)
     while match is not None:
         start, end = match.span()
-        if not _is_inside(text, start) and not _is_inside(text, end):
+        inside = [_is_inside(text, start), _is_inside(text, end)]
+        if not any(inside) or (allows_affix and not all(inside)):
             return start, end
         # Matches may overlap: `1 1` is in `11 1 1` twice.
         match = pattern.search(text, start + 1)
