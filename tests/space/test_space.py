@@ -366,6 +366,17 @@ def test_zero_switches_a_rate_off() -> None:
         narrowed(space, {"weight_decay": -1})
 
 
+def test_switches_are_named_as_yaml_reads_them() -> None:
+    switch = Branch(
+        name="stopping",
+        branches={"on": Space("on", ()), "off": Space("off", ())},
+        default="on",
+    )
+    for off in ("off", False, [False]):
+        (kept,) = narrowed(Space("switched", (switch,)), {"stopping": off}).parameters
+        assert isinstance(kept, Branch) and kept.options == ("off",)
+
+
 def test_counts_among_options_stay_counts() -> None:
     sizes = Space("toy", (Choice(name="batch_size", options=(8, 16), default=8),))
     assert narrowed(sizes, {"batch_size": "32"}).parameters[0].options == (32,)

@@ -18,6 +18,7 @@ from xautolm.errors import SpaceError
 from xautolm.records import Scalar, as_float, as_int
 from xautolm.space.parameters import Branch, Choice, Float, Int, Parameter, is_number
 from xautolm.space.space import Space
+from xautolm.vocabulary import Switch
 
 Changes = Mapping[str, object]
 """A range, some values or one value by the parameter's name; below the name of a branch's option, a mapping of them."""
@@ -102,7 +103,7 @@ class _Narrowing:
 
         All options where none is named that is here: the problem is noted, and the search for others goes on.
         """
-        names = _as_list(change)
+        names = _as_names(change)
         if not all(isinstance(name, Scalar) for name in names):
             self.problems.append(f"{branch.name}: give a list of names")
             return branch.options
@@ -156,7 +157,7 @@ class _Narrowing:
             names: set[str] = set()
             for option in options:
                 names |= _names_of_option(option)
-            wanted = _as_list(changes[branch])
+            wanted = _as_names(changes[branch])
             # Where a list has no name that is there, that was said of the whole list.
             if names.isdisjoint(wanted):
                 continue
@@ -424,6 +425,16 @@ def _as_list(change: object) -> list[object]:
     if isinstance(change, list):
         return change
     return [change]
+
+
+def _as_names(change: object) -> list[object]:
+    """Return the names of options that a change gives; YAML reads `on` and `off` as true and false."""
+    names: list[object] = []
+    for name in _as_list(change):
+        if isinstance(name, bool):
+            name = Switch.ON if name else Switch.OFF
+        names.append(name)
+    return names
 
 
 def _unversioned(option: str) -> str:
