@@ -22,11 +22,11 @@ from xautolm.metalearning import (
 )
 from xautolm.objectives import lead_of
 from xautolm.options import FitOptions
-from xautolm.past_evidence import title, weighed
+from xautolm.past_evidence import weighed
 from xautolm.past_forecasts import check_on_past
 from xautolm.past_trials import hiding_notes, is_small, visible, with_features
 from xautolm.records import Configuration, Experience, Scalar
-from xautolm.report.advice import AdviceRow
+from xautolm.report.advice import AdviceRow, reason
 from xautolm.scenario import Scenario, make_scenario, say_notes
 from xautolm.search import Evidence
 from xautolm.search.encoding import Encoder
@@ -75,7 +75,7 @@ class Recommendation:
 
     def to_plain(self) -> AdviceRow:
         """Return the recommendation as JSON has it, with the past trials in a few words each."""
-        because = [title(neighbor.experience) for neighbor in self.because]
+        because = [reason(neighbor.experience) for neighbor in self.because]
         return {
             "configuration": dict(self.configuration.values),
             "origin": self.origin,

@@ -7,9 +7,10 @@ from typing import TypedDict
 
 from rich.table import Table
 
-from xautolm.records import Values
+from xautolm.objectives import lead_of, recorded_objectives
+from xautolm.records import Experience, Values
 from xautolm.report.console import add_cells, add_columns
-from xautolm.report.tables import duration, hyperparameters
+from xautolm.report.tables import duration, ending, hyperparameters
 
 HEADINGS = (
     "model",
@@ -81,3 +82,15 @@ def advice_table(rows: Sequence[AdviceRow]) -> Table:
 def gigabytes(memory: float) -> str:
     """Return bytes in a person's unit."""
     return f"{memory / 1e9:.1f} GB"
+
+
+def reason(experience: Experience) -> str:
+    """Return a past trial in a few words."""
+    outcome = experience.outcome
+    result = ending(outcome)
+    if outcome.failure is None:
+        lead = lead_of(recorded_objectives(experience))
+        # Without its name, a good loss would be read as a poor score.
+        result = f"{lead.name} {outcome.metrics[lead.name]:.3f}"
+    trial = f"{experience.data.name}/{experience.trial}"
+    return f"{trial} {experience.configuration.model} {result}"
