@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import pandas as pd
 import pytest
 import torch
-from transformers import BatchEncoding
+from transformers import BatchEncoding, PreTrainedModel, PreTrainedTokenizerBase
 
 from xautolm.finetuning.forms.classify import BATCH, Classify
 from xautolm.records import Answering
@@ -34,6 +34,9 @@ class Words:
         return BatchEncoding({"input_ids": ids, "attention_mask": (ids > 0).long()})
 
 
+WORDS = cast("PreTrainedTokenizerBase", Words())
+
+
 class Counter:
     """A model whose logits are the tokens' sum and number; it notes how much padding it got."""
 
@@ -55,6 +58,11 @@ class Counter:
         )
 
 
+def as_model(counter: Counter) -> PreTrainedModel:
+    """Return what stands for a model as one: it has all that answering asks for."""
+    return cast("PreTrainedModel", counter)
+
+
 @pytest.mark.parametrize("at_once", [4_096, 2 * BATCH])
 def test_rows_with_as_many_tokens_are_answered_together(
     at_once: int, monkeypatch: pytest.MonkeyPatch
@@ -67,7 +75,9 @@ def test_rows_with_as_many_tokens_are_answered_together(
         task="text-classification", form="classify", max_length=64, labels=("a", "b")
     )
     table = pd.DataFrame({"text": texts})
-    logits = Classify().answers(model, Words(), table, TASKS.get("text-classification"), answering)  # type: ignore[arg-type]
+    logits = Classify().answers(
+        as_model(model), WORDS, table, TASKS.get("text-classification"), answering
+    )
     assert logits.tolist() == [[20.0, 1.0], [10.0, 10.0]] * BATCH * 2
     assert model.rows == [BATCH] * 4
     assert model.padding == 0
@@ -81,8 +91,8 @@ def test_an_empty_text_has_a_token_in_training_and_in_use(
     task = TASKS.get("text-classification")
     answering = Answering(task=task.name, form="classify", max_length=64, labels=("a", "b"))
     table = pd.DataFrame({"text": ["", "a b"], "label": ["a", "b"]})
-    columns = Classify().columns(table, task, Words(), answering, "decoder")  # type: ignore[arg-type]
+    columns = Classify().columns(table, task, WORDS, answering, "decoder")
     assert columns["input_ids"] == [[token], [1, 1]] and columns["length"] == [1, 2]
     for rows in (table, table[:1]):
-        logits = Classify().answers(Counter(), Words(), rows, task, answering)  # type: ignore[arg-type]
+        logits = Classify().answers(as_model(Counter()), WORDS, rows, task, answering)
         assert logits[0].tolist() == [token, 1]

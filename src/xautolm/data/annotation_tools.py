@@ -6,6 +6,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from typing import TypeAlias
 
 import pandas as pd
 
@@ -33,6 +34,10 @@ PLACES_IN_TEXT = frozenset({"start", "begin", "start_offset", "offset", "span"})
 """What labels of a part of a text have, by the names of the usual tools; they tell it by the first row."""
 ID = re.compile(r"(?:^|_)id$|I[dD]$")
 """The key of a number that only counts labels, as `id`, `node_id` and `labelId`."""
+
+
+Names: TypeAlias = Mapping[str, str]
+"""New names by those that something had."""
 
 
 def annotation_columns(table: pd.DataFrame, target: Role, label: str | None) -> NotedTable:
@@ -69,48 +74,86 @@ def _label_studio(table: pd.DataFrame, target: Role, label: str | None) -> Noted
     if not are_tasks:
         return table, []
 
+    annotations = nested[0]
+    answers, notes = _first_opinions(table, annotations)
+    task_names, answer_names, name_notes = _names_apart(tasks, answers, annotations, target, label)
+    rows: list[dict[str, object]] = []
+    for task, answer in zip(tasks, answers, strict=True):
+        row = _renamed(task, task_names)
+        row.update(_renamed(answer, answer_names))
+        rows.append(row)
+    return pd.DataFrame(rows, index=table.index, dtype=object), [*notes, *name_notes]
+
+
+def _first_opinions(
+    table: pd.DataFrame, annotations: str
+) -> tuple[list[dict[str, object]], list[str]]:
+    """Return what the first valid annotation of each task says, and a note where others differ from it.
+
+    Args:
+        table: A task a row.
+        annotations: The column of its annotations.
+    """
     answers: list[dict[str, object]] = []
     disputed: list[Hashable] = []
-    for place, annotations_cell in table[nested[0]].items():
-        opinions = _opinions(annotations_cell)
-        # The first valid annotation counts; where others differ from it, the note says so.
+    for place, cell in table[annotations].items():
+        opinions = _opinions(cell)
         first = opinions[0] if opinions else {}
         answers.append(first)
         if any(opinion != first for opinion in opinions):
             disputed.append(place)
-    notes = []
-    if disputed:
-        where = f"the first in {place_of(table, disputed[0])}"
-        notes.append(
-            f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken"
-        )
+    if not disputed:
+        return answers, []
+    where = f"the first in {place_of(table, disputed[0])}"
+    note = (
+        f"tasks whose annotations differ: {len(disputed)}, {where}; the first annotation is taken"
+    )
+    return answers, [note]
 
+
+def _names_apart(
+    tasks: Sequence[Mapping[str, object]],
+    answers: Sequence[Mapping[str, object]],
+    annotations: str,
+    target: Role,
+    label: str | None,
+) -> tuple[Names, Names, list[str]]:
+    """Return other names for what tasks and answers both have, so that neither replaces the other, and notes on it.
+
+    Args:
+        tasks: What people were shown.
+        answers: What they said of it, by question.
+        annotations: The column that the answers come from.
+        target: What the labels are.
+        label: The question that they answer, if the user named it.
+
+    Returns:
+        The new names in the tasks, those in the answers, and a note for each.
+    """
     keys = {key for task in tasks for key in task}
+    # A mapping keeps the order, which a set would not between processes.
     questions = {question: None for answer in answers for question in answer}
-    data_names: dict[str, str] = {}
+    task_names: dict[str, str] = {}
     answer_names: dict[str, str] = {}
+    notes: list[str] = []
     for name in questions:
         if name not in keys:
             continue
         # What people said is the label; anything else is what they were shown, such as the text.
         is_label = is_usual_name(name, target) if label is None else name == label
         if is_label:
-            new_name = data_names[name] = f"{DATA}.{name}"
+            new_name = f"{DATA}.{name}"
+            task_names[name] = new_name
         else:
-            new_name = answer_names[name] = f"{nested[0]}.{name}"
+            new_name = f"{annotations}.{name}"
+            answer_names[name] = new_name
         notes.append(
             f"{name!r} is in the tasks' data and annotations: one of them is column {new_name!r}"
         )
-
-    rows: list[dict[str, object]] = []
-    for task, answer in zip(tasks, answers, strict=True):
-        row = _renamed(task, data_names)
-        row.update(_renamed(answer, answer_names))
-        rows.append(row)
-    return pd.DataFrame(rows, index=table.index, dtype=object), notes
+    return task_names, answer_names, notes
 
 
-def _renamed(values: Mapping[str, object], names: Mapping[str, str]) -> dict[str, object]:
+def _renamed(values: Mapping[str, object], names: Names) -> dict[str, object]:
     """Return values by other names, where there are some."""
     return {names.get(name, name): value for name, value in values.items()}
 
