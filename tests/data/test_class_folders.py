@@ -83,30 +83,41 @@ def test_a_text_beside_the_folders_of_the_classes_is_of_none(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("beside", "message"),
     [
-        ("testing/1.txt", r"testing is named like a split"),
-        ("development/7", r"development is named like a split"),
-        ("other/1.md", r"other stands beside[\s\S]*Name each of its texts \.txt"),
-        ("other/mail", r"other stands beside"),
-        ("other/1.pdf", r"other stands beside"),
+        ("development/{}", r"development is named like a split"),
+        ("other/{}.md", r"other stands beside[\s\S]*Name each of its texts \.txt"),
+        ("other/mail{}", r"other stands beside"),
+        ("other/{}.pdf", r"other stands beside"),
+        ("other/{}.txt.gz", r"other stands beside"),
     ],
 )
 @pytest.mark.parametrize("prefix", ["", "corpus/"])
 def test_no_class_is_lost_for_its_name_or_for_those_of_its_files(
     tmp_path: Path, prefix: str, beside: str, message: str
 ) -> None:
-    folder = lay(tmp_path, {**reviews(prefix), prefix + beside: "a text"})
+    texts = {prefix + beside.format(number): "a text" for number in range(2)}
+    folder = lay(tmp_path, {**reviews(prefix), **texts})
     with pytest.raises(DataError, match=message):
         load(folder)
 
 
-@pytest.mark.parametrize("beside", ["pictures/1.png", "scripts/clean.py", "unsup/1.txt"])
+@pytest.mark.parametrize(
+    "beside", ["pictures/{}.png", "scripts/clean{}.py", "unsup/{}.txt", "testing/{}.txt"]
+)
 def test_what_is_no_text_or_has_no_class_may_lie_beside_the_classes(
     tmp_path: Path, beside: str
 ) -> None:
-    source = load(lay(tmp_path, {**reviews(), beside: "a", "pos/scan.html": "b"}))
+    texts = {beside.format(number): "a" for number in range(2)}
+    source = load(lay(tmp_path, {**reviews(), **texts, "pos/scan.html": "b"}))
     assert set(source.splits["train"]["label"]) == {"neg", "pos"}
     place = beside.partition("/")[0]
-    assert source.notes[-1].endswith(f"or no split: 2 in {', '.join(sorted([place, 'pos']))}")
+    assert source.notes[-1].endswith(f"or no split: 3 in {', '.join(sorted([place, 'pos']))}")
+
+
+@pytest.mark.parametrize("beside", ["docs/README.md", "LICENSES/LICENSE", "paper/paper.pdf"])
+def test_a_document_beside_the_classes_is_no_class(tmp_path: Path, beside: str) -> None:
+    source = load(lay(tmp_path, {**reviews(), beside: "about"}))
+    assert set(source.splits["train"]["label"]) == {"neg", "pos"}
+    assert source.notes[-1].endswith(f"1 in {beside.partition('/')[0]}")
 
 
 def test_links_to_folders_are_followed_but_not_back(tmp_path: Path) -> None:
@@ -116,10 +127,16 @@ def test_links_to_folders_are_followed_but_not_back(tmp_path: Path) -> None:
     (folder / "back").symlink_to(folder)
     source = load(folder)
     assert sorted(source.splits["train"]["label"]) == ["mixed"] * 2 + ["neg"] * 2 + ["pos"] * 2
+    (folder / "negative").symlink_to(folder / "neg")
+    (folder / "mixed again").symlink_to(elsewhere)
+    assert len(load(folder).splits["train"]) == 6
     tables = lay(tmp_path / "tables", {"train.csv": "text,label\nfine,1\npoor,0\n"})
     lay(tmp_path / "tested", {"part.csv": "text,label\ngood,1\n"})
     (tables / "test").symlink_to(tmp_path / "tested")
     assert list(load(tables).splits) == ["train", "test"]
+    versions = lay(tmp_path / "versions", {"2024/train.csv": "text,label\nfine,1\npoor,0\n"})
+    (versions / "latest").symlink_to(versions / "2024")
+    assert len(load(versions).splits["train"]) == 2
 
 
 def test_a_class_may_be_named_as_a_split(tmp_path: Path) -> None:

@@ -163,11 +163,18 @@ def test_a_split_may_have_the_label_under_another_usual_name(
         assert f"{split} split: column 'labels' taken for 'label'" in "\n".join(found.notes)
 
 
+def test_another_usual_name_of_a_label_may_be_of_something_else(tickets: pd.DataFrame) -> None:
+    test = tickets.tail(60).drop(columns="label").assign(category=["news", "sport"] * 30)
+    found = prepared(tickets, test=test)
+    assert found.test is None and "test split left out" in "\n".join(found.notes)
+
+
 @pytest.mark.parametrize(
     ("columns", "got"),
     [
         ({"label": "queue"}, "it has no column 'label' .but text, queue."),
-        ({"label": "labels", "text": "sentence", "more": "class"}, "it has no column 'label'"),
+        ({"label": "labels", "text": "sentence", "more": "class"}, "none of its 60 rows has"),
+        ({"label": "queue", "more": "category"}, "it has no column 'label'"),
         ({}, "none of its 60 rows has a label in column 'label'"),
     ],
 )
@@ -219,3 +226,17 @@ def test_a_class_never_gives_its_last_text_to_validation() -> None:
         [str(i) for i in range(12)], [("a",)] * 10 + [("b",), ("c",)], size=6, seed=0
     )
     assert {10, 11} <= set(train) and len(held_out) >= 4
+
+
+@pytest.mark.parametrize("is_nested", [False, True])
+def test_a_label_may_be_an_object_with_a_name_wherever_the_text_is(
+    tickets: pd.DataFrame, is_nested: bool
+) -> None:
+    numbers = {name: number for number, name in enumerate(sorted(set(tickets["label"])))}
+    rows = []
+    for text, name in zip(tickets["text"], tickets["label"], strict=True):
+        label = {"name": name, "id": numbers[name]}
+        rows.append(
+            {"doc": {"text": text}, "label": label} if is_nested else {"text": text, "label": label}
+        )
+    assert set(prepared(rows).labels) == set(numbers)

@@ -70,6 +70,12 @@ def layout_cases() -> list[Case]:
              json.dumps({"classes": CLASSES, "data": RECORDS}), FINE),
         case("a list inside an object, beside what describes its columns", "a.json",
              json.dumps({"features": [{"id": 0, "name": "text"}, {"id": 1, "name": "label"}], "rows": RECORDS}), FINE),
+        *(case(f"a list inside an object, beside {name}", "a.json", json.dumps({"data": RECORDS, name: content}), FINE)
+          for name, content in (("items", [{"id": 1, "name": "a"}]), ("records", [{"count": 60}]), ("test", []),
+                                ("dev", ["a", "b"]))),
+        *(case(f"splits inside an object, beside {name}", "a.json", json.dumps({**splits, name: content}),
+               Read(rows=ROWS + 30, test_rows=30, classes=CLASSES, probes={"text": (PROBE,)}))
+          for name, content in (("label_names", CLASSES), ("info", {"by": "me"}), ("validation", []))),
         case("pandas, by column", "a.json", table().to_json(), FINE),
         case("pandas, split", "a.json", table().to_json(orient="split"), FINE),
         case("pandas, index", "a.json", table().to_json(orient="index"), FINE),

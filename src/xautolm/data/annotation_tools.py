@@ -299,6 +299,14 @@ def label_cells(table: pd.DataFrame, column: str) -> list[object]:
     return lists
 
 
+def holds_named_labels(table: pd.DataFrame, column: str) -> bool:
+    """Return whether each cell of a column is an object that stands for a label, by the name that it has."""
+    contents = [_printed_objects(cell) for cell in table[column] if not is_missing(cell)]
+    return bool(contents) and all(
+        isinstance(content, Mapping) and NAME in content for content in contents
+    )
+
+
 def _names_of_objects(content: object) -> list[str] | None:
     """Return the names of labels that are objects with more to say, such as those of GitHub's issues; None for others.
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import mimetypes
+import statistics
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
@@ -19,11 +22,10 @@ from xautolm.vocabulary import Split
 
 UNLABELLED = frozenset({"unsup", "unlabeled", "unlabelled", "unsupervised"})
 """Folders whose texts have no class."""
-DOCUMENTS = frozenset(
-    {"", ".md", ".text", ".rst", ".html", ".htm", ".xml", ".eml", ".log", ".tex"}
-    | {".pdf", ".doc", ".docx", ".odt", ".rtf"}
-)
-"""Suffixes of texts that are not read from folders of classes."""
+NO_TEXTS = frozenset({"image", "audio", "video", "font"})
+"""Kinds of files that nobody takes for texts."""
+LEAST_OF_CLASS = 0.1
+"""Files of a folder that looks like one of a class, as a share of the median class."""
 FEWEST_CLASSES = 2
 FEWEST_TEXTS = 2
 """Of a class, on the mean: folders of single texts are laid by something else."""
@@ -73,28 +75,37 @@ def class_folders(paths: Iterable[PurePath]) -> ClassFolders | None:
 
 
 def _refuse_lost_classes(read: Collection[PurePath], unread: Sequence[PurePath]) -> None:
-    """Refuse a folder that stands beside those of classes and would be none, for want of texts or for its name.
+    """Refuse a folder that would be none of a class, for its name or for those of its files, though it looks like one.
+
+    It stands beside theirs and has as many files as befits a class; a folder of documentation has fewer, and those of
+    pictures or programs other ones.
 
     Raises:
         DataError: It is named, with what to do.
     """
-    class_folders = {path.parent for path in read}
-    beside = {folder.parent for folder in class_folders}
+    sizes = Counter(path.parent for path in read)
+    places = {folder.parent for folder in sizes}
+    fewest = max(FEWEST_TEXTS, LEAST_OF_CLASS * statistics.median(sizes.values()))
+    unread_by_folder: dict[PurePath, list[PurePath]] = {}
     for path in unread:
-        folder = path.parent
-        is_beside = folder.parent in beside and folder not in class_folders
-        if not is_beside or folder.name.lower() in UNLABELLED or not _is_document(path):
+        if path.parent.parent in places and path.parent not in sizes and _may_be_text(path):
+            unread_by_folder.setdefault(path.parent, []).append(path)
+    classes = listed(sorted({folder.name for folder in sizes}))
+    for folder, paths in unread_by_folder.items():
+        # Texts for a test may well have no class.
+        is_without_class = folder.name.lower() in UNLABELLED or split_of(folder.name) is Split.TEST
+        if len(paths) < fewest or is_without_class:
             continue
-        classes = listed(sorted({known.name for known in class_folders}))
-        if _is_text(path):
+        got = f"{len(paths)} files such as {paths[0].name} in it, and beside it {classes}"
+        if any(map(_is_text, paths)):
             raise DataError(
                 f"The folder {folder} is named like a split, but holds texts as those of classes do.",
-                got=f"{path.name} in it, and beside it {classes}",
+                got=got,
                 fix=f"Put the folders of all classes into one called {Split.TRAIN}, or take it away.",
             )
         raise DataError(
             f"The folder {folder} stands beside those of classes, but holds no text that is read.",
-            got=f"{path.name} in it, and beside it {classes}",
+            got=got,
             fix="Name each of its texts .txt, or take it away.",
         )
 
@@ -106,9 +117,12 @@ def _is_text(path: PurePath) -> bool:
     return bool(path.parent.name) and is_named_so
 
 
-def _is_document(path: PurePath) -> bool:
-    """Return whether a person may take a file for a text of a class, though of these only `.txt` is read."""
-    return _is_text(path) or path.suffix.lower() in DOCUMENTS
+def _may_be_text(path: PurePath) -> bool:
+    """Return whether a file may be a text of a class, whatever it is called: no picture, sound, film or program."""
+    kind, _ = mimetypes.guess_type(path.name)
+    if kind is None:
+        return True
+    return kind.split("/")[0] not in NO_TEXTS and not kind.startswith("text/x-")
 
 
 def _is_class(folder: PurePath) -> bool:

@@ -129,27 +129,35 @@ def _is_table(path: PurePath) -> bool:
 def _files_below(folder: Path) -> list[PurePath]:
     """Return the files of a folder, relative to it, in order; hidden ones are left out."""
     files: list[PurePath] = []
+    root = folder.resolve()
+    linked: set[Path] = set()
+
+    def is_new(place: Path) -> bool:
+        """Return whether a folder has files that are not listed under another name: it is none, or a further, link."""
+        if not place.is_symlink():
+            return True
+        target = place.resolve()
+        is_inside = target == root or root in target.parents
+        # A link to a folder around this one would lead back here.
+        is_around = target in root.parents
+        if is_inside or is_around or target in linked:
+            return False
+        linked.add(target)
+        return True
+
     for parent, folders, names in os.walk(folder, followlinks=True):
         place = Path(parent).relative_to(folder)
         subfolders: list[str] = []
         if len(place.parts) < DEEPEST:
             # Folders such as `.git`, `__pycache__` and macOS' `__MACOSX` are made by programs.
             visible = [name for name in folders if not name.startswith((".", "__"))]
-            subfolders = sorted(name for name in visible if not _leads_back(Path(parent, name)))
+            subfolders = [name for name in sorted(visible) if is_new(Path(parent, name))]
         # `os.walk` goes on into the folders that it finds in its own list.
         folders[:] = subfolders
         for name in sorted(names):
             if not name.startswith("."):
                 files.append(place / name)
     return files
-
-
-def _leads_back(folder: Path) -> bool:
-    """Return whether a folder is a link to one that it lies in, whose files would be there again."""
-    if not folder.is_symlink():
-        return False
-    place = folder.parent.resolve()
-    return folder.resolve() in (place, *place.parents)
 
 
 def _stem(path: PurePath) -> str:

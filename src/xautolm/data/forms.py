@@ -8,7 +8,12 @@ from dataclasses import replace
 
 import pandas as pd
 
-from xautolm.data.annotation_tools import LABEL, annotation_columns, label_cells
+from xautolm.data.annotation_tools import (
+    LABEL,
+    annotation_columns,
+    holds_named_labels,
+    label_cells,
+)
 from xautolm.data.columns import Columns, Role, with_usual_name
 from xautolm.data.instructions import INSTRUCTION, instruction_columns
 from xautolm.data.questions import without_impossible_answers
@@ -60,9 +65,10 @@ def table_in_columns(table: pd.DataFrame, roles: Sequence[Role], named: Columns)
     named_label = named.get(target.name)
     table, notes = annotation_columns(table, target, named_label)
     kept = list(named.values())
-    if takes_lists(target):
-        # An object there says yes or no of each label.
-        kept.append(_guess(table, target))
+    guess = _guess(table, target)
+    # An object there says yes or no of each label, or what the label is called.
+    if guess is not None and (takes_lists(target) or holds_named_labels(table, guess)):
+        kept.append(guess)
     table = _flat(table, text, kept)
     label = named_label or _guess(table, target)
     # Without such a column there is a message later, which asks for it.

@@ -263,12 +263,13 @@ def _tables_of_splits(
     for name, rows in document.items():
         split = split_of(name)
         # Beside a test split, rows under one of their usual names are those to learn from.
-        if split is None and name in LISTS_OF_ROWS and _holds_objects(rows):
+        if split is None and name in LISTS_OF_ROWS:
             split = Split.TRAIN
-        if split is None and not isinstance(rows, list | dict):
+        # What describes the rows, such as a version or the names of classes, and a split that is empty.
+        if not _holds_objects(rows):
             continue
         # Two names for one split are no names of splits.
-        if split is None or split in name_by_split or not isinstance(rows, list):
+        if split is None or split in name_by_split:
             return None
         rows_by_split[split] = rows
         name_by_split[split] = name
@@ -326,14 +327,16 @@ def _refuse_several_lists(document: Mapping[str, Json], place: str) -> None:
     Raises:
         DataError: With the name and length of each list.
     """
-    usual_keys = [_keys(document.get(name)) for name in LISTS_OF_ROWS]
-    keys_of_rows = [keys for keys in usual_keys if keys]
+    usual = [name for name in LISTS_OF_ROWS if _holds_objects(document.get(name))]
+    if not usual:
+        return
+    # The usual name first, where several lists stand in one object.
+    keys_of_rows = _keys(document[usual[0]])
     lists: list[str] = []
     for name, rows in document.items():
-        is_usual = name in LISTS_OF_ROWS or split_of(name) is not None
-        if _holds_objects(rows) and (is_usual or _keys(rows) in keys_of_rows):
+        if _holds_objects(rows) and _keys(rows) == keys_of_rows:
             lists.append(f"{len(rows)} rows in {name!r}")
-    if keys_of_rows and len(lists) > 1:
+    if len(lists) > 1:
         raise DataError(
             f"{place} holds several lists of rows.",
             got=listed(lists),

@@ -136,6 +136,9 @@ class SplitReader:
                 # What training has as well, beside the column that it uses, is something else.
                 usual = with_usual_name(raw, role)
                 twins = [twin for twin in usual if _key(twin) not in self.train_columns]
+            if role.name == self.needs.target:
+                # A `category` of a split without labels is no label: by that it would be scored.
+                twins = [twin for twin in twins if _singular(twin) == _singular(column)]
             # With two of them a guess could be wrong.
             if len(twins) != 1:
                 continue
@@ -225,6 +228,11 @@ class SplitReader:
 def _key(name: str) -> str:
     """Return what names of one column have in common, whatever their case and blanks around them."""
     return name.strip().casefold()
+
+
+def _singular(name: str) -> str:
+    """Return the key of a name without the sign of the plural: `label` for `Labels`."""
+    return _key(name).removesuffix("s")
 
 
 def _first(rows: Labelled) -> str:
