@@ -39,7 +39,12 @@ def test_words_are_letters_with_their_marks_and_digits(text: str, words: list[st
         # No spaces between words, or particles behind a noun.
         ("我在北京工作", ["北京"], "北京"),
         ("서울은 수도이다", ["서울"], "서울"),
+        ("born 12.05.1999", ["1999"], "1999"),
+        ("on 3.4.21, later", ["4"], "4"),
         # With an ending or a prefix, where it does not stand by itself.
+        ("after 5 years", ["5 year"], "5 year"),
+        ("des 2. Weltkriegs", ["2. Weltkrieg"], "2. Weltkrieg"),
+        ("vuoteen 1995saakka", ["1995"], "1995"),
         ("на севере", ["север"], "север"),
         ("في والكتاب", ["الكتاب"], "الكتاب"),
         ("Northern light, north", ["north"], "north"),
@@ -64,6 +69,8 @@ def test_an_answer_is_found_where_it_is_a_word(
         ("1,300 men", "300"),
         ("3.5 tons", "3"),
         ("3.5 tons", ".5"),
+        ("1,300 men", "1,3"),
+        ("the year 19956", "1995"),
         # The mark belongs to the letter before it.
         ("की", "क"),
         ("an apple", "pear"),

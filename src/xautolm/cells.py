@@ -18,6 +18,8 @@ from xautolm.printable import shortened
 WHOLE_NUMBER = re.compile(r"([+-]?\d+)\.0+")
 """A whole number as formats with floats write it: `3.0`."""
 NUMBER = re.compile(r"[+-]?\d+(\.\d+)?")
+FRACTION_WITH_ZERO = re.compile(r"[+-]?\d+\.\d*[1-9]\d*0")
+"""A number that no format of numbers ends with a zero, but versions are called: `3.10`."""
 LONGEST_STRUCTURE = 100_000
 """Characters of the longest text that is looked at as a list or mapping; it holds a row's labels or answers."""
 BRACKETS = ("[", "{", "(", "array(", "set(", "frozenset(")
@@ -107,16 +109,16 @@ def name_of(cell: object) -> str:
 def names_made_one(cells: Sequence[object]) -> list[str]:
     """Return two texts of a column that `name_of` takes for one name though they are two; nothing if there are none.
 
-    Formats with floats write one zero behind whole numbers, and all numbers of a column alike: where `1.0` and `1.00`
-    differ, or `3` and `3.0` beside `3.10`, the texts are names, such as those of versions.
+    Formats with floats write one zero behind whole numbers, and none behind others: where `1.0` and `1.00` differ, or
+    `3` and `3.0` beside `3.10`, the texts are names, such as those of versions.
     """
     texts = {cell.strip() for cell in cells if isinstance(cell, str)}
     numbers = sorted(text for text in texts if NUMBER.fullmatch(text))
-    has_fractions = any("." in text and not WHOLE_NUMBER.fullmatch(text) for text in numbers)
+    has_versions = any(FRACTION_WITH_ZERO.fullmatch(text) for text in numbers)
     text_by_name: dict[str, str] = {}
     for text in numbers:
-        # Without fractions, `3` and `3.0` may come from two files of one data set.
-        if not has_fractions and "." not in text:
+        # Otherwise `3` and `3.0` may come from two files of one data set.
+        if not has_versions and "." not in text:
             continue
         twin = text_by_name.setdefault(name_of(text), text)
         if twin != text:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from xautolm.data import Dataset
-from xautolm.data.stored import split_problem
+from xautolm.data.stored import has_other_rows, split_problem
 from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
@@ -93,7 +93,10 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         if table is None:
             _remove_split(path, say)
             continue
-        problem = split_problem(path, table)
+        problem = split_problem(path, len(table))
+        # The run is known by what it trains and validates on; what it is tested on may be another split.
+        if not problem and name == Split.TEST and has_other_rows(path, table):
+            problem = "it had other rows"
         if not problem:
             continue
         table.to_parquet(path)

@@ -21,6 +21,10 @@ UNSPACED = re.compile(
 
 INNER_POINT = re.compile(r"\d[.,]\d")
 """Within a number: the point of `3.5`, the comma of `1,300`."""
+DATE = re.compile(r"(?<!\d)\d{1,2}\.\d{1,2}\.\d{2,4}(?!\d)")
+"""Three numbers, of which each may be the answer: `12.5.2010`."""
+LONGEST_DATE = 10
+"""Characters."""
 
 SHORTEST_STEM = 3
 """Characters of the shortest answer that may be part of a longer word."""
@@ -50,13 +54,14 @@ def is_of_word(character: str) -> bool:
 def answer_span(context: str, answers: Sequence[str]) -> Span | None:
     """Return the characters of the first answer that is in the context, else of one that is there in another case.
 
-    An answer inside another word or number, as `3` in `23-yard`, is not in the context. A word with a prefix or an
-    ending, as in Arabic or Finnish, is taken where no answer stands by itself.
+    An answer inside another word or number, as `3` in `23-yard`, is not in the context. One with a prefix or an ending,
+    as in Arabic or Finnish, is taken where no answer stands by itself.
     """
     for allows_affix in (False, True):
         for flags in (re.NOFLAG, re.IGNORECASE):
             for answer in answers:
-                if allows_affix and not _may_have_affix(answer):
+                # In a longer word, `no` is hardly ever meant.
+                if allows_affix and len(answer) < SHORTEST_STEM:
                     continue
                 pattern = re.compile(re.escape(answer), flags)
                 span = _span_at_edges(context, pattern, allows_affix=allows_affix)
@@ -65,39 +70,47 @@ def answer_span(context: str, answers: Sequence[str]) -> Span | None:
     return None
 
 
-def _may_have_affix(answer: str) -> bool:
-    """Return whether an answer may have a prefix or an ending there: numbers have none, and `no` is in many words."""
-    has_digit = any(map(str.isdigit, answer))
-    return not has_digit and len(answer) >= SHORTEST_STEM
-
-
 def _span_at_edges(text: str, pattern: re.Pattern[str], *, allows_affix: bool) -> Span | None:
     """Return the characters of the first match that begins and ends where words and numbers do.
 
     Args:
         text: Where it is looked for.
         pattern: What is looked for.
-        allows_affix: Whether one of both is enough.
+        allows_affix: Whether it is enough that a word begins or ends there; a number is never divided.
     """
     match = pattern.search(text)
     while match is not None:
         start, end = match.span()
-        inside = [_is_inside(text, start), _is_inside(text, end)]
-        if not any(inside) or (allows_affix and not all(inside)):
+        divides_number = _is_in_number(text, start) or _is_in_number(text, end)
+        divides_words = [_is_in_word(text, start), _is_in_word(text, end)]
+        is_whole = not any(divides_words)
+        has_affix = allows_affix and not all(divides_words)
+        if not divides_number and (is_whole or has_affix):
             return start, end
         # Matches may overlap: `1 1` is in `11 1 1` twice.
         match = pattern.search(text, start + 1)
     return None
 
 
-def _is_inside(text: str, position: int) -> bool:
+def _is_in_word(text: str, position: int) -> bool:
     """Return whether a word or a number goes on from before a position to behind it."""
-    # Two characters on each side: a number may have a point or a comma at the position.
-    nearby = text[max(position - 2, 0) : position + 2]
-    if INNER_POINT.search(nearby):
-        return True
     neighbors = text[max(position - 1, 0) : position + 1]
     return len(neighbors) == 2 and all(_is_of_spaced_word(neighbor) for neighbor in neighbors)
+
+
+def _is_in_number(text: str, position: int) -> bool:
+    """Return whether a number goes on from before a position to behind it, with a point or a comma or without."""
+    neighbors = text[max(position - 1, 0) : position + 1]
+    if len(neighbors) == 2 and all(map(str.isdigit, neighbors)):
+        return True
+    # Two characters on each side: the point or comma may stand before the position or behind it.
+    first = max(position - 2, 0)
+    if not INNER_POINT.search(text[first : position + 2]):
+        return False
+    return not any(
+        match.start() < position < match.end()
+        for match in DATE.finditer(text, max(position - LONGEST_DATE, 0), position + LONGEST_DATE)
+    )
 
 
 def _is_of_spaced_word(character: str) -> bool:

@@ -63,6 +63,8 @@ def test_the_search_chooses_by_no_text_that_it_is_tested_on(tickets: pd.DataFram
     assert "20 validation rows dropped: their text is in test too" in found.notes
     with pytest.raises(DataError, match="No validation row is left"):
         prepared(train, validation=test, test=test)
+    with pytest.raises(DataError, match=r"Most validation rows(.|\n)*39 of 40 rows"):
+        prepared(train, validation=test, test=test[1:])
 
 
 def test_training_rows_that_are_in_a_given_validation_split_are_dropped_and_said(

@@ -373,6 +373,15 @@ CASES += [
         )
         for sign in (";", "|")
     ),
+    *(
+        Case(
+            name=f"labels: a sign by accident in {text!r}",
+            make=in_csv([text, "account", "billing"] * (ROWS // 3)),
+            task=TASK,
+            expect=Refused(value=repr(text), place="column 'label'", cure="put labels"),
+        )
+        for text in ("R&amp;D, account", "ac|dc, billing", "happy ;), account")
+    ),
     Case(
         name="labels: a list that is not closed",
         make=in_csv(["['account', 'billing'", *LABELS[1:]]),

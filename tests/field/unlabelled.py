@@ -301,7 +301,7 @@ CASES = [
             task="text-regression",
             expect=Read(rows=ROWS),
         )
-        for cell in ("0.125", "-2.5", "1.")
+        for cell in ("0.125", "-2.5", "1.", "1500")
     ),
     Case(
         name="numbers: three decimals everywhere",

@@ -40,27 +40,40 @@ def _as_tuple(cell: object) -> object:
     return tuple(cell.tolist()) if isinstance(cell, np.ndarray) else cell
 
 
-def split_problem(path: Path, table: pd.DataFrame) -> str:
-    """Return why a stored split is not a table's, or nothing; the order of its rows does not matter.
+def split_problem(path: Path, rows: int) -> str:
+    """Return why a stored split cannot be read, or has another number of rows; nothing if all is well.
 
     Args:
-        path: The file of the split.
-        table: What it must hold.
+        path: Its file.
+        rows: That it must have.
     """
     import pyarrow
+    from pyarrow import parquet
 
     if not path.is_file():
         return "there was no such file"
     try:
-        stored = pd.read_parquet(path)
+        stored_rows = parquet.read_metadata(path).num_rows
     except (OSError, ValueError, pyarrow.ArrowException) as error:
         first_line = str(error).splitlines()[0]
         return f"it could not be read ({first_line[:120]})"
+    if stored_rows != rows:
+        return f"it had {stored_rows} rows instead of {rows}"
+    return ""
+
+
+def has_other_rows(path: Path, table: pd.DataFrame) -> bool:
+    """Return whether a stored split that can be read holds other rows than a table, in whatever order.
+
+    Args:
+        path: Its file.
+        table: What it must hold.
+    """
+    import pyarrow
+
     # Arrow gives back other types than it was given, such as arrays for lists.
     as_stored = pyarrow.Table.from_pandas(table).to_pandas()
-    if _content(stored) != _content(as_stored):
-        return "it had other rows"
-    return ""
+    return _content(pd.read_parquet(path)) != _content(as_stored)
 
 
 def _content(table: pd.DataFrame) -> str:

@@ -89,14 +89,22 @@ def _with_unseen_validation(
     The winner is chosen by validation: a test split of the same texts would be no test.
 
     Raises:
-        DataError: None is left.
+        DataError: Most of them are such, or all.
     """
     if Split.VALIDATION not in tables or Split.TEST not in tables:
         return tables, []
-    validation, note = _rows_of_other_texts(
-        Split.VALIDATION, tables[Split.VALIDATION], {Split.TEST: tables[Split.TEST]}, needs
+    whole = tables[Split.VALIDATION]
+    rest, notes = _rows_of_other_texts(
+        Split.VALIDATION, whole, {Split.TEST: tables[Split.TEST]}, needs
     )
-    return {**tables, Split.VALIDATION: validation}, note
+    # What is left would be another split than the one that was given.
+    if 2 * len(rest) < len(whole):
+        raise DataError(
+            "Most validation rows have texts of the test split.",
+            got=f"{len(whole) - len(rest)} of {len(whole)} rows",
+            fix=f"Give splits with other texts than those of {Split.VALIDATION}.",
+        )
+    return {**tables, Split.VALIDATION: rest}, notes
 
 
 def _without_shared_texts(tables: Mapping[str, pd.DataFrame], needs: Needs) -> NotedTable:

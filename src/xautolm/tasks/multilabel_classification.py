@@ -327,6 +327,9 @@ def _doubtful_separators(cells: Sequence[object]) -> list[str]:
         with suppress(ValueError):
             text = _text_of_labels(cell)
             texts_by_sign.setdefault(_separator(text), []).append(text)
+    glued = _glued_text(texts_by_sign)
+    if glued:
+        return [glued]
     signs = [sign for sign in SEPARATORS if sign in texts_by_sign]
     if len(signs) < 2:
         return []
@@ -340,6 +343,24 @@ def _doubtful_separators(cells: Sequence[object]) -> list[str]:
             if not sure_labels.issuperset(_split(text)):
                 return [texts_by_sign[strongest][0], text]
     return []
+
+
+def _glued_text(texts_by_sign: Mapping[str, Sequence[str]]) -> str:
+    """Return a text with a label in which another label stands behind a weaker sign; empty if there is none.
+
+    In `R&amp;D, Sales` a semicolon stands by accident, if `Sales` is a label elsewhere.
+    """
+    labels: Counter[object] = Counter()
+    for texts in texts_by_sign.values():
+        for text in texts:
+            labels.update(_split(text))
+    for texts in texts_by_sign.values():
+        for text in texts:
+            for label in _split(text):
+                parts = _split(str(label))
+                if len(parts) > 1 and any(part in labels for part in parts):
+                    return text
+    return ""
 
 
 def _true_names(mapping: Mapping[object, object]) -> list[object]:

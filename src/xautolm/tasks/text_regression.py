@@ -73,18 +73,27 @@ class TextRegression(BaseTask[float]):
     def column_problem(self, cells: Sequence[object]) -> str:
         """Return that the points of a column may stand between thousands or before decimals."""
         texts = [cell.strip() for cell in cells if isinstance(cell, str)]
-        has_whole_numbers = any(WHOLE_NUMBER.fullmatch(text) for text in texts)
+        # A number for "no label" says nothing of the others.
+        whole = [
+            text
+            for text in texts
+            if WHOLE_NUMBER.fullmatch(text) and float(text) != NO_LABEL_NUMBER
+        ]
+        # Who writes thousands with a point writes all of them so.
+        has_plain_thousands = any(abs(int(text)) >= 1_000 for text in whole)
         # Words for nothing, such as `n.a.`, have points too.
         with_point = [text for text in texts if POINT.search(text)]
         may_be_thousands = all(THOUSANDS.fullmatch(text) for text in with_point)
         # Where all numbers have a point, both readings are the same but for their unit.
-        if len(with_point) < FEWEST_THOUSANDS or not has_whole_numbers or not may_be_thousands:
+        if len(with_point) < FEWEST_THOUSANDS or not whole or not may_be_thousands:
+            return ""
+        if has_plain_thousands:
             return ""
         example = with_point[0]
-        whole = example.replace(".", "")
+        without_point = example.replace(".", "")
         return (
-            f"holds {quoted(example)} beside whole numbers, which may be {whole} or {float(example):g}.\n"
-            f"Write thousands without a point ({whole}), or decimals with a digit more ({example}0)."
+            f"holds {quoted(example)} beside whole numbers, which may be {without_point} or {float(example):g}.\n"
+            f"Write thousands without a point ({without_point}), or decimals with a digit more ({example}0)."
         )
 
     def stand_ins(self, labels: Sequence[float], train: Sequence[float]) -> frozenset[float]:
