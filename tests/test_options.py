@@ -205,12 +205,20 @@ def test_what_is_nested_too_deeply_is_refused(tmp_path: Path) -> None:
         read_config(path)
 
 
+def test_mappings_may_take_in_several_others(tmp_path: Path) -> None:
+    path = tmp_path / "space.yaml"
+    path.write_text("full: {<<: {epochs: 1}, <<: {batch_size: 8}}\n")
+    _, changes = read_space_option(str(path))
+    assert changes == {"full": {"epochs": 1, "batch_size": 8}}
+
+
 @pytest.mark.parametrize(
     "content",
     [
         "epochs: 1\nepochs: 2\n",
         "full: {epochs: 1, epochs: 2}\n",
         "full:\n  lora: [{epochs: 1, epochs: 2}]\n",
+        "1: {epochs: 1, epochs: 2}\n'1': 3\n",
     ],
 )
 def test_a_key_that_stands_twice_in_a_mapping_is_refused(tmp_path: Path, content: str) -> None:

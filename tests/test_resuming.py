@@ -97,14 +97,20 @@ def test_the_same_rows_in_another_order_keep_their_score(
     assert not any("anew" in note for note in notes)
 
 
-def test_a_score_from_before_its_rows_were_noted_is_computed_anew(start: Start) -> None:
+def test_a_score_from_before_its_rows_were_noted_is_of_the_split_in_the_folder(
+    start: Start,
+) -> None:
     run, _ = start(APPLES)
     results = json.loads(run.results.read_text())
     del results["test_data"]
     results["test"]["accuracy"] = 0.1
     run.results.write_text(json.dumps(results))
-    run, _ = start(APPLES)
-    assert stated(run) == (pytest.approx(2 / 3), True)
+    run, notes = start(APPLES)
+    assert stated(run) == (0.1, True) and not any("scored anew" in note for note in notes)
+
+    run.results.write_text(json.dumps(results))
+    run, _ = start(PLUMS)
+    assert stated(run) == (0.0, True)
 
 
 def test_a_start_that_is_ended_early_states_no_score_of_another_split(

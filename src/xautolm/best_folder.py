@@ -308,6 +308,18 @@ def _why_none(experiences: Sequence[Experience]) -> str:
     )
 
 
+def adopt_test_data(folder: RunFolder, test_data: str) -> None:
+    """Note of which test split the score of a run is that was begun before that was noted.
+
+    Args:
+        folder: The run, whose stored test split is that of this start.
+        test_data: Its fingerprint.
+    """
+    results = read_results(folder)
+    if results is not None and results.test is not None and not results.test_data:
+        write_json(folder.results, to_plain(replace(results, test_data=test_data)))
+
+
 def read_results(folder: RunFolder, say: Say = logger.info) -> Results | None:
     """Return the content of `results.json`; None if there is none, or it is damaged.
 

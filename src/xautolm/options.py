@@ -53,6 +53,8 @@ SHOWN = 60
 """Characters of a value that a message shows."""
 MOST_VALUES = 10_000
 """Values in a YAML file; a few lines of aliases to aliases can stand for billions."""
+MERGED = "tag:yaml.org,2002:merge"
+"""What YAML calls the key `<<`."""
 IN_MEMORY = "left out, since it was given in memory"
 """Stands in a YAML file of options beside the name of what has no name or path to be had again by."""
 LARGEST_SEED = 2**32 - 1
@@ -500,8 +502,11 @@ def _refuse_repetitions(node: yaml.Node | None, checked: set[int]) -> None:
         return
     checked.add(id(node))
     if isinstance(node, yaml.MappingNode):
-        counts = Counter(str(key.value) for key, _ in node.value)
-        repeated = sorted(key for key, count in counts.items() if count > 1)
+        # `<<` takes in another mapping, of which there may be several.
+        keys = [key for key, _ in node.value if key.tag != MERGED]
+        # A number and its digits as a text are two keys.
+        counts = Counter((key.tag, str(key.value)) for key in keys)
+        repeated = sorted(value for (_, value), count in counts.items() if count > 1)
         if repeated:
             raise ValueError(f"it has the key {repeated[0]!r} twice")
     for child in _children(node):

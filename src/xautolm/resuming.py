@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from xautolm.best_folder import adopt_test_data
 from xautolm.data import Dataset
 from xautolm.data.stored import has_other_rows, split_problem
 from xautolm.hardware import installed_versions
@@ -97,6 +98,8 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         # The run is known by what it trains and validates on; what it is tested on may be another split.
         if not problem and name == Split.TEST and has_other_rows(path, table):
             problem = "it had other rows"
+        if not problem and name == Split.TEST:
+            adopt_test_data(folder, dataset.test_fingerprint)
         if not problem:
             continue
         table.to_parquet(path)

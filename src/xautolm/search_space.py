@@ -20,7 +20,7 @@ from xautolm.space.shares import LARGE_DATA, rung_parameter
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import DeviceKind, Export, Precision, Preset, Quantization
-from xautolm.zoo import family_of
+from xautolm.zoo import ZOO, family_of
 
 SPACE_VERSION = "v1"
 
@@ -124,7 +124,16 @@ def build_space(
         )
     choice_of_model = _branch("model", spaces_of_models)
     space = Space(f"{preset}.{SPACE_VERSION}", (choice_of_model,))
-    return narrowed(space, changes or {})
+    return narrowed(space, changes or {}, known=_known_options())
+
+
+def _known_options() -> set[str]:
+    """Return the names of all methods and models: one that this search has no use for is no mistake in a list."""
+    names: set[str] = set(ZOO.things)
+    for name in METHODS.things:
+        # Without its version, too.
+        names |= {name, name.partition(".")[0]}
+    return names
 
 
 def _methods(preset: str, names: Sequence[str]) -> list[Method]:
@@ -180,7 +189,7 @@ def _form_space(
         body_dropout=method.trains_body,
         form=FORMS.get(form),
         export=export,
-        longest=math.inf if family_of(card.family).reads_any_length else card.positions,
+        longest=card.positions if family_of(card.family).has_position_table else math.inf,
     )
     parameters = method.parameters(preset, card, bounds)
     if method.trains_by_gradient:

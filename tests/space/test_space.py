@@ -366,6 +366,19 @@ def test_zero_switches_a_rate_off() -> None:
         narrowed(space, {"weight_decay": -1})
 
 
+def test_a_name_that_is_known_elsewhere_is_no_mistake_in_a_list() -> None:
+    methods = Branch(
+        name="method",
+        branches={"full.v1": Space("full.v1", ()), "lora.v1": Space("lora.v1", ())},
+        default="full.v1",
+    )
+    space = Space("toy", (methods,))
+    (kept,) = narrowed(space, {"method": ["full", "probe"]}, known={"probe"}).parameters
+    assert isinstance(kept, Branch) and kept.options == ("full.v1",)
+    with pytest.raises(SpaceError, match="'prob' is not among"):
+        narrowed(space, {"method": ["full", "prob"]}, known={"probe"})
+
+
 def test_switches_are_named_as_yaml_reads_them() -> None:
     switch = Branch(
         name="stopping",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from xautolm.kept_activations import LayerShape
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
-from xautolm.space.presets import Bounds
+from xautolm.space.presets import LEAST_RATE, Bounds
 from xautolm.vocabulary import Architecture, Export, HeadStart, Origin, Pooling, Preset
 
 if TYPE_CHECKING:
@@ -187,7 +187,9 @@ def _scaled_rate(unscaled: tuple[float, float, float], factor: float) -> Float:
         three_digits = f"{rate * factor:.3g}"
         rates.append(float(three_digits))
     low, high, default = rates
-    return Float(name="learning_rate", low=low, high=high, default=default, log=True)
+    return Float(
+        name="learning_rate", low=low, high=high, default=default, log=True, lowest=LEAST_RATE
+    )
 
 
 def is_from_scratch(card: ModelCard) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from xautolm.methods.base import Method, Training, is_from_scratch, layers_share, trainings
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Choice, Float, Int, Parameter
-from xautolm.space.presets import Bounds
+from xautolm.space.presets import LEAST_RATE, Bounds
 from xautolm.vocabulary import Preset
 
 if TYPE_CHECKING:
@@ -44,7 +44,9 @@ class Full(Method):
         if preset == Preset.PAPER:
             return ()
         if is_from_scratch(card):
-            rate = Float(name="learning_rate", low=1e-4, high=3e-3, default=1e-3, log=True)
+            rate = Float(
+                name="learning_rate", low=1e-4, high=3e-3, default=1e-3, log=True, lowest=LEAST_RATE
+            )
             epochs = Int(name="epochs", low=3, high=12, default=8)
             return (rate, epochs)
         training = trainings(

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import SpaceError
@@ -27,14 +27,19 @@ RANGE_KEYS = ("low", "high", "log", "default")
 """What a range may say; what it leaves out stays as it is in the space."""
 
 
-def narrowed(space: Space, changes: Changes) -> Space:
+def narrowed(space: Space, changes: Changes, known: Collection[str] = ()) -> Space:
     """Put a user's ranges in place of a space's own; parameters on request stay only where they are named.
+
+    Args:
+        space: The space.
+        changes: The user's ranges by name.
+        known: Names of options that are none of this space's and no mistakes: a method may fit no model of it.
 
     Raises:
         SpaceError: A name that is nowhere in the space, or a range that is no range; all of them at once.
     """
     offered = _as_requested(space, _requested_names(changes))
-    narrowing = _Narrowing()
+    narrowing = _Narrowing(known=frozenset(known))
     parameters = narrowing.parameters_of(offered, changes)
     kept = Space(space.name, parameters)
     problems = narrowing.problems
@@ -55,6 +60,8 @@ def narrowed(space: Space, changes: Changes) -> Space:
 class _Narrowing:
     """Apply a user's ranges to a tree of parameters, and remember what was wrong with them."""
 
+    known: frozenset[str]
+    """Names of options that are no mistakes, wherever they are lacking."""
     used: set[str] = field(default_factory=set)
     """Names that changed something somewhere in the tree."""
     problems: list[str] = field(default_factory=list)
@@ -130,7 +137,7 @@ class _Narrowing:
         # What is said for an option goes before what is said for the whole space.
         inside = {**changes, **own_changes}
         # By itself, to see which of the option's own changes had no effect below this very option.
-        narrowing = _Narrowing()
+        narrowing = _Narrowing(known=self.known)
         kept = Space(opened.name, narrowing.parameters_of(opened, inside))
         self.used |= narrowing.used
         self.problems += narrowing.problems
@@ -163,7 +170,7 @@ class _Narrowing:
                 continue
             domain = "|".join(dict.fromkeys(options))
             for name in wanted:
-                if name not in names:
+                if name not in names and name not in self.known:
                     suggestion = _suggestion(str(name), names)
                     problems.append(f"{branch}: {name!r} is not among {domain}{suggestion}")
         return problems
@@ -302,13 +309,13 @@ def _with_range(parameter: Float | Int, change: Changes) -> Float | Int:
     if isinstance(parameter, Int):
         whole_low = as_int(low)
         whole_high = as_int(high)
-        _check_possible(parameter.low, parameter.highest, whole_low)
-        _check_possible(parameter.low, parameter.highest, whole_high)
+        _check_possible(parameter, parameter.low, whole_low)
+        _check_possible(parameter, parameter.low, whole_high)
         whole_range = replace(parameter, low=whole_low, high=whole_high, log=is_log)
         whole_default = whole_range.clip(as_int(default))
         return replace(whole_range, default=whole_default)
-    _check_possible(parameter.low, parameter.highest, low)
-    _check_possible(parameter.low, parameter.highest, high)
+    _check_possible(parameter, parameter.low, low)
+    _check_possible(parameter, parameter.low, high)
     real_range = replace(parameter, low=low, high=high, log=is_log)
     real_default = real_range.clip(default)
     return replace(real_range, default=real_default)
@@ -348,31 +355,31 @@ def _as_value_of(parameter: Float | Int | Choice, value: object) -> Scalar:
         ValueError: The same, or it is infinite, has another sign than the parameter's own values, or is too large.
     """
     if not isinstance(parameter, Choice):
-        return _as_number(
-            value, parameter.low, parameter.highest, is_count=isinstance(parameter, Int)
-        )
+        return _as_number(parameter, parameter.low, value, is_count=isinstance(parameter, Int))
     if all(isinstance(option, bool) for option in parameter.options):
-        # A text such as "false" would count as true.
-        if not isinstance(value, bool):
-            raise TypeError(f"{value!r} is not true or false")
-        return value
+        # A text such as "false" would count as true; 0 and 1 count as what they mean.
+        if isinstance(value, int) and value in (0, 1):
+            return value
+        raise TypeError(f"{value!r} is not true or false")
     numbers = [option for option in parameter.options if is_number(option)]
     if numbers and len(numbers) == len(parameter.options):
         # Options that are counts, such as batch sizes, are used as counts.
         is_count = all(isinstance(number, int) for number in numbers)
-        return _as_number(value, min(numbers), parameter.highest, is_count=is_count)
+        return _as_number(parameter, min(numbers), value, is_count=is_count)
     if not isinstance(value, Scalar):
         raise ValueError(f"{value!r} is not a plain value")
     return value
 
 
-def _as_number(value: object, lowest: float, highest: float, *, is_count: bool) -> int | float:
+def _as_number(
+    parameter: Float | Int | Choice, usual_lowest: float, value: object, *, is_count: bool
+) -> int | float:
     """Return a user's number.
 
     Args:
+        parameter: Of which it is a value.
+        usual_lowest: The least that the parameter usually is.
         value: The user's.
-        lowest: The least that the parameter usually is.
-        highest: The most that it can be.
         is_count: Whether it is a whole number.
 
     Raises:
@@ -382,26 +389,26 @@ def _as_number(value: object, lowest: float, highest: float, *, is_count: bool) 
     number = _finite(value)
     if is_count:
         number = as_int(number)
-    _check_possible(lowest, highest, number)
+    _check_possible(parameter, usual_lowest, number)
     return number
 
 
-def _check_possible(lowest: float, highest: float, number: float) -> None:
+def _check_possible(parameter: Float | Int | Choice, usual_lowest: float, number: float) -> None:
     """Refuse a negative number where none is usual, a count of nothing where there is always something, and too much.
 
     Args:
-        lowest: The least that the parameter usually is, a whole number of a count.
-        highest: The most that it can be.
-        number: The user's. A rate or a share may be zero, which switches something off.
+        parameter: Of which it is a value.
+        usual_lowest: The least that the parameter usually is, a whole number of a count.
+        number: The user's. A rate or a share may be zero, which switches something off, where it is possible.
 
     Raises:
         ValueError: It is so small, or so large.
     """
-    is_count_of_nothing = isinstance(number, int) and number == 0 < lowest
-    if number < 0 <= lowest or is_count_of_nothing:
-        raise ValueError(f"{number} is too small: usual values begin at {lowest}")
-    if number > highest:
-        raise ValueError(f"{number} is too large: the most that is possible is {highest}")
+    is_count_of_nothing = isinstance(number, int) and number == 0 < usual_lowest
+    if number < 0 <= usual_lowest or is_count_of_nothing or number < parameter.lowest:
+        raise ValueError(f"{number} is too small: usual values begin at {usual_lowest}")
+    if number > parameter.highest:
+        raise ValueError(f"{number} is too large: the most that is possible is {parameter.highest}")
 
 
 def _finite(value: object) -> float:

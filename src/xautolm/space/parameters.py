@@ -39,6 +39,8 @@ class Number:
     high: float
     default: float
     log: bool = False
+    lowest: float = field(default=-math.inf, compare=False)
+    """The least that a person's own ranges may say, as `highest`."""
     highest: float = field(default=math.inf, compare=False)
     """The most that a person's own ranges may say: beyond, it cannot be used, or means something else."""
 
@@ -201,6 +203,8 @@ class Choice:
     """Whether a person's own ranges may only choose among the options: anything else would mean nothing here."""
     further: tuple[Scalar, ...] = field(default=(), compare=False)
     """What a person's own ranges may name besides the options of a closed choice."""
+    lowest: float = field(default=-math.inf, compare=False)
+    """The least that a person's own numbers may be, as `Number.lowest`."""
     highest: float = field(default=math.inf, compare=False)
     """The most that a person's own numbers may be, as `Number.highest`."""
     on_request: bool = field(default=False, compare=False)

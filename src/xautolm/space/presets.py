@@ -31,6 +31,8 @@ PAPER_RATES = (5e-6, 1e-5, 2e-5, 3e-5, 4e-5, 5e-5, 1e-4)
 PAPER_SCHEDULERS = ("linear", "cosine", "cosine_with_restarts", "polynomial", "constant")
 SCHEDULERS = (*PAPER_SCHEDULERS, "constant_with_warmup", "inverse_sqrt")
 """Schedules of the learning rate that need no numbers of their own, and follow a training that is shortened."""
+LEAST_RATE = 1e-12
+"""The least learning rate: with none, nothing is learned."""
 MOST_OF_SHARE = 0.99
 """The most of a training that may be warm-up, of numbers that dropout may leave out, and of a label that may be
 smoothed away: with all of it nothing is learned, and a warm-up of 1 is one step to the Trainer."""
@@ -171,7 +173,7 @@ def paper_parameters(bounds: Bounds) -> tuple[Parameter, ...]:
     parameters: list[Parameter] = [
         _batch_size(sizes),
         _length(tuple(lengths), lengths[0], bounds),
-        Choice(name="learning_rate", options=PAPER_RATES, default=2e-5),
+        Choice(name="learning_rate", options=PAPER_RATES, default=2e-5, lowest=LEAST_RATE),
         Int(name="epochs", low=1, high=10, default=3),
         Choice(name="warmup_steps", options=(0, 100, 500, 1000, 1500, 2000), default=0),
         Choice(name="weight_decay", options=(0.0, 0.001, 0.005, 0.01, 0.1), default=0.01),

@@ -4,6 +4,7 @@ from xautolm.zoo.base import Family, Head
 
 ALBERT = Family(
     name="albert",
+    has_position_table=True,
     head=Head.ALBERT_POOLER,
     has_checkpointing=False,
     lora_targets=("query", "value"),

@@ -7,6 +7,7 @@ from xautolm.zoo.base import Family, Head
 
 BART = Family(
     name="bart",
+    has_position_table=True,
     architecture=Architecture.ENCODER_DECODER,
     head=Head.SEQUENCE_TO_SEQUENCE,
     lora_targets=("q_proj", "v_proj"),

@@ -92,8 +92,9 @@ class Family:
     """Whether its numbers stay within the range of float16, for GPUs that have no bfloat16."""
     absent_forms: tuple[str, ...] = ()
     """Forms of tasks that transformers has no class of this family for."""
-    reads_any_length: bool = False
-    """Whether it tells tokens apart by their distance, and so also reads inputs longer than its usual positions."""
+    has_position_table: bool = False
+    """Whether it knows positions by a table of weights, and so reads no input that is longer; others tell tokens apart
+    by their distance, or compute positions. Of a family that no file holds, nothing is known."""
     has_checkpointing: bool = True
     """Whether transformers can compute its activations again in the backward pass instead of keeping them."""
     config: Callable[[ModelCard], ConfigValues] = common_config

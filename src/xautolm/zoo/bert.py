@@ -6,6 +6,7 @@ from xautolm.zoo.base import Family, Head
 
 BERT = Family(
     name="bert",
+    has_position_table=True,
     head=Head.BERT_POOLER,
     lora_targets=("query", "value"),
     vocabulary=30_522,

@@ -5,7 +5,6 @@ from xautolm.zoo.base import Family, Head
 DEBERTA_V2 = Family(
     name="deberta-v2",
     head=Head.CONTEXT_POOLER,
-    reads_any_length=True,
     lora_targets=("query_proj", "value_proj"),
     vocabulary=128_100,
     licence="mit",

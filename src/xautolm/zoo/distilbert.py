@@ -4,6 +4,7 @@ from xautolm.zoo.base import Family, Head
 
 DISTILBERT = Family(
     name="distilbert",
+    has_position_table=True,
     head=Head.DENSE_RELU,
     lora_targets=("q_lin", "v_lin"),
     vocabulary=30_522,

@@ -4,6 +4,7 @@ from xautolm.zoo.base import Family, Head
 
 ELECTRA = Family(
     name="electra",
+    has_position_table=True,
     head=Head.DENSE_GELU,
     lora_targets=("query", "value"),
     vocabulary=30_522,

@@ -5,6 +5,7 @@ from xautolm.zoo.base import Family
 
 GPT2 = Family(
     name="gpt2",
+    has_position_table=True,
     architecture=Architecture.DECODER,
     transposed=True,
     # Query, key and value are one matrix.

@@ -5,6 +5,7 @@ from xautolm.zoo.base import Family
 
 OPT = Family(
     name="opt",
+    has_position_table=True,
     architecture=Architecture.DECODER,
     lora_targets=("q_proj", "v_proj"),
     positions=2048,

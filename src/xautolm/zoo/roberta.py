@@ -6,6 +6,7 @@ from xautolm.zoo.base import Family, Head
 
 ROBERTA = Family(
     name="roberta",
+    has_position_table=True,
     # The padding token is number 1, so that 512 of the 514 rows of positions are used.
     counts_from_padding=True,
     head=Head.DENSE_TANH,

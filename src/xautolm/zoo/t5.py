@@ -29,7 +29,6 @@ T5 = Family(
     head=Head.SEQUENCE_TO_SEQUENCE,
     # Pretrained in bfloat16: its feed-forward layers pass 65,504, the largest number of float16.
     fits_float16=False,
-    reads_any_length=True,
     config=_config,
     lora_targets=("q", "v"),
     # 32,100 tokens, rounded up to a multiple of 128.

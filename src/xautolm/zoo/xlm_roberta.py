@@ -4,6 +4,7 @@ from xautolm.zoo.base import Family, Head
 
 XLM_ROBERTA = Family(
     name="xlm-roberta",
+    has_position_table=True,
     # As in RoBERTa, whose architecture it has.
     counts_from_padding=True,
     head=Head.DENSE_TANH,

@@ -60,10 +60,15 @@ def shortened(text: str, surplus: int, tokenizer: PreTrainedTokenizerBase) -> st
     """Return the beginning of a text that has about so many tokens less."""
     encoded = tokenizer(text, add_special_tokens=False)
     token_count = max(len(encoded["input_ids"]), 1)
-    share = max(1 - surplus / token_count, 0)
+    return cut_by_share(text, surplus / token_count)
+
+
+def cut_by_share(text: str, share: float) -> str:
+    """Return the beginning of a text without about that share of its tokens."""
+    kept_share = max(1 - share, 0)
     # Cut as text, which works with any tokenizer. Tokens are spread evenly enough over a text for this to converge in
     # two or three rounds.
-    characters = int(len(text) * (share * 0.99))
+    characters = int(len(text) * (kept_share * 0.99))
     return text[:characters]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -20,8 +20,8 @@ from xautolm.finetuning.forms.base import (
     Collator,
     Columns,
     by_length,
+    cut_by_share,
     longest_input,
-    shortened,
     taken_by,
 )
 from xautolm.finetuning.memory import in_batches
@@ -179,37 +179,47 @@ def _joined(
     tokenizer: PreTrainedTokenizerBase, rows: Sequence[tuple[str, ...]], settings: Answering
 ) -> list[str]:
     """Return the texts of each row as one, which leaves none of them out where all do not fit."""
+    texts = [list(row) for row in rows]
     joined_texts = [settings.joint.join(row) for row in rows]
-    encoded = tokenizer(joined_texts, truncation=True, max_length=settings.max_length)
-    for position, tokens in enumerate(encoded["input_ids"]):
-        # Shorter ones were not cut.
-        if len(tokens) == settings.max_length:
-            joined_texts[position] = _joined_to_fit(tokenizer, rows[position], settings)
+    overlong = list(range(len(rows)))
+    # All rows of a round together: asked one by one, tokenizers are many times as slow.
+    while overlong:
+        tokens = tokenizer([joined_texts[position] for position in overlong])["input_ids"]
+        surplus = {}
+        for position, row_tokens in zip(overlong, tokens, strict=True):
+            if len(row_tokens) > settings.max_length and any(texts[position]):
+                surplus[position] = len(row_tokens) - settings.max_length
+        _shorten(tokenizer, texts, surplus)
+        for position in surplus:
+            joined_texts[position] = settings.joint.join(texts[position])
+        overlong = list(surplus)
     return joined_texts
 
 
-def _joined_to_fit(
-    tokenizer: PreTrainedTokenizerBase, row: tuple[str, ...], settings: Answering
-) -> str:
-    """Return texts as one that fits; the longer one is cut first, as it is where a tokenizer joins them."""
-    texts = list(row)
-    while True:
-        joined = settings.joint.join(texts)
-        tokens = tokenizer(joined)["input_ids"]
-        surplus = len(tokens) - settings.max_length
-        if surplus <= 0:
-            return joined
-        rows = tokenizer(texts, add_special_tokens=False)["input_ids"]
-        lengths = [len(row_tokens) for row_tokens in rows]
-        longest = int(np.argmax(lengths))
-        if not texts[longest]:
-            # Not even what stands between and around them fits.
-            return joined
+def _shorten(
+    tokenizer: PreTrainedTokenizerBase, texts: Sequence[list[str]], surplus: Mapping[int, int]
+) -> None:
+    """Shorten the longest text of some rows, as is done where a tokenizer joins them.
+
+    Args:
+        tokenizer: The model's.
+        texts: Of each row; changed in place.
+        surplus: By the position of a row, how many tokens it has too many.
+    """
+    flat_texts = [text for position in surplus for text in texts[position]]
+    if not flat_texts:
+        return
+    encoded = tokenizer(flat_texts, add_special_tokens=False)["input_ids"]
+    lengths = iter(len(tokens) for tokens in encoded)
+    for position, count in surplus.items():
+        row = texts[position]
+        row_lengths = [next(lengths) for _ in row]
+        longest = int(np.argmax(row_lengths))
         # Down to the length of the other; of texts of one length, each gives up its part.
-        difference = max(lengths) - min(lengths)
-        part = math.ceil(surplus / len(texts))
-        cut = min(surplus, max(difference, part))
-        texts[longest] = shortened(texts[longest], cut, tokenizer)
+        difference = max(row_lengths) - min(row_lengths)
+        part = math.ceil(count / len(row))
+        cut = min(count, max(difference, part))
+        row[longest] = cut_by_share(row[longest], cut / max(row_lengths[longest], 1))
 
 
 def _fill_empty_rows(columns: Columns, tokenizer: PreTrainedTokenizerBase) -> None:
