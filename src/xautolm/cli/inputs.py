@@ -173,7 +173,8 @@ def file_asked(path: Path, options: InputOptions, used: Mapping[str, str]) -> Qu
     if data_suffix(path) == LINES:
         content, place, _ = unpacked(path, {LINES})
         text, _ = decoded(content, place, options.encoding)
-        if not is_table(text, list(known.values())):
+        *_, target = data_needs(options.task).roles
+        if not is_table(text, list(known.values()), {target.name, *target.guesses}):
             return lines_asked(content, place, options)
     check_known(columns, roles)
     # Every row, also an empty or a repeated one: answers stand beside the rows of the file.

@@ -77,6 +77,7 @@ HINTS = {
     ".pickle": "Pickles are never read, since they run code; write Parquet or JSON Lines.",
 }
 """What to do with files that are not read."""
+TAB = "\t"
 FASTTEXT_LABEL = re.compile(r"(?:^|(?<=\s))__label__(\S+)\s*(?:,\s+)?")
 """A label in a line of fastText's, at its beginning or after a blank; its tutorials have a comma behind it."""
 
@@ -277,15 +278,16 @@ def _plain_text(content: Content) -> Tables:
     return {Split.TRAIN: table}, [*notes, *reading_notes]
 
 
-def is_table(text: str, inputs: Sequence[Collection[str]]) -> bool:
+def is_table(text: str, inputs: Sequence[Collection[str]], target: Collection[str]) -> bool:
     """Return whether a plain text is a table, as `fit` reads it, rather than a text in each line.
 
     It is one if its first line has a label of fastText's, or names a column for each input, and most others have as
-    many columns.
+    many columns. Signs that stand in prose, too, separate columns only if one of them is the target.
 
     Args:
         text: Of the whole file.
         inputs: The names that the column of each input may have.
+        target: Those that the target's may have.
     """
     lines = [line for line in LINE.findall(text) if line.strip()]
     if not lines:
@@ -294,8 +296,11 @@ def is_table(text: str, inputs: Sequence[Collection[str]]) -> bool:
         return True
     for separator in SEPARATORS:
         header = {name.strip(INVISIBLE).casefold() for name in lines[0].split(separator)}
-        has_inputs = all(not header.isdisjoint(map(str.casefold, names)) for names in inputs)
-        if len(header) > 1 and has_inputs and fits_most_lines(lines, separator):
+        names_of_columns = [*inputs] if separator == TAB else [*inputs, target]
+        has_columns = all(
+            not header.isdisjoint(map(str.casefold, names)) for names in names_of_columns
+        )
+        if len(header) > 1 and has_columns and fits_most_lines(lines, separator):
             return True
     return False
 
