@@ -356,7 +356,7 @@ def test_advice_and_search_begin_with_the_starter_store(
     }.items():
         screen = Listener()
         own_store = {**empty, "store": str(tmp_path / f"{begins}.db")}
-        auto = AutoLM(**own_store, trials=8, out=str(tmp_path / begins), **options)
+        auto = AutoLM(**own_store, trials=2, out=str(tmp_path / begins), **options)
         auto.fit(SECOND, screen=screen, executor=FakeExecutor(play))
         (said,) = [note for note in screen.notes if note.startswith("warm start: ")]
         assert begins in said

@@ -65,11 +65,13 @@ def test_the_same_over_30_seeds() -> None:
 
 
 def test_the_store_changes_the_proposals() -> None:
-    found = results(200, 3)
-    for zero, related in zip(found["zero"], found["related"], strict=True):
-        assert [one.values for one in zero.configurations[1:6]] != [
-            one.values for one in related.configurations[1:6]
-        ]
+    *known, target = related_tasks(5, 200)
+    store = store_of(known, 200)
+    related = search("xautolm", warm("moderate-linear")(store, target), target, 200, trials=6)
+    zero = search("xautolm", None, target, 200, trials=6)
+    assert [one.values for one in zero.configurations[1:]] != [
+        one.values for one in related.configurations[1:]
+    ]
 
 
 def test_proposals_are_reproducible() -> None:

@@ -116,7 +116,7 @@ def test_experience_changes_the_proposals_and_avoids_what_failed(
 @pytest.mark.usefixtures("taught")
 def test_knn_is_another_strategy(fit: Callable) -> None:
     runs = [
-        fit(name, SECOND, trials=15, warm_start=name)[0]
+        fit(name, SECOND, trials=8, warm_start=name)[0]
         for name in ("knn", "low-linear", "high-sum")
     ]
     assert runs[0] != runs[1] != runs[2]

@@ -89,7 +89,7 @@ def test_frozen_weights_lie_in_bfloat16_and_what_is_trained_in_float32(
 
     monkeypatch.setattr("xautolm.finetuning.gradient.make_trainer", noted)
     fixed = {"precision": "bf16", "lora_bias": "all"}
-    spec = order(model, "lora", rows=120, epochs=1, **fixed)
+    spec = order(model, "lora", rows=40, epochs=1, **fixed)
     # As a trial on a GPU loads them; that the processor does the computing makes no difference to it.
     spec = replace(spec, gpu="GPU-none")
     outcome = run(spec, folder)
@@ -123,7 +123,7 @@ def test_frozen_weights_lie_in_bfloat16_and_what_is_trained_in_float32(
 def test_a_body_whose_masters_do_not_fit_is_trained_and_saved_in_bfloat16(
     order: Order, folder: Path
 ) -> None:
-    spec = order("minilm-l2", "full", rows=120, epochs=1, precision="bf16")
+    spec = order("minilm-l2", "full", rows=40, epochs=1, precision="bf16")
     outcome = run(replace(spec, gpu="GPU-none", lacks_masters=True), folder)
     assert outcome.succeeded
     assert any("float32 masters would not fit" in line for line in outcome.adjustments)
