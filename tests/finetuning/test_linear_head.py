@@ -91,6 +91,24 @@ def test_a_closed_head_is_the_opened_one_in_plain_form(tmp_path: Path, family: s
     assert torch.allclose(closed, opened, atol=1e-3 * float(opened.abs().max()))
 
 
+@pytest.mark.parametrize("family", [*CLASSIFIERS, *ABSENT, *UNKNOWN])
+def test_an_opened_head_stays_where_the_model_is_and_in_its_format(
+    tmp_path: Path, family: str
+) -> None:
+    card = tiny_model(family, tmp_path / "body", TEXTS)
+    model = AutoModelForSequenceClassification.from_pretrained(card.path, num_labels=CLASSES)
+    # Stands for a GPU: a device that is not the one on which layers are made by default.
+    model.to("meta", torch.bfloat16)
+
+    def places() -> set[tuple[str, torch.dtype]]:
+        return {(weights.device.type, weights.dtype) for weights in model.parameters()}
+
+    assert open_head(model) is not None
+    assert places() == {("meta", torch.bfloat16)}
+    close_head(model, 1.0)
+    assert places() == {("meta", torch.bfloat16)}
+
+
 @pytest.mark.parametrize("pooling", [Pooling.OWN, Pooling.MEAN])
 @pytest.mark.parametrize(
     "family", ["albert", "bert", "roberta", "distilbert", "electra", "deberta-v2"]

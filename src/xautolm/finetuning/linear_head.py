@@ -361,7 +361,9 @@ def _dense_albert(model: PreTrainedModel) -> list[DenseLayer]:
 def _open_distilbert(model: PreTrainedModel) -> None:
     # The ReLU cannot be taken out of `forward`: a shift keeps its input above zero.
     plain = model.classifier
-    shifted = ShiftedLinear(plain.in_features, plain.out_features)
+    device = plain.weight.device
+    dtype = plain.weight.dtype
+    shifted = ShiftedLinear(plain.in_features, plain.out_features, device=device, dtype=dtype)
     shifted.load_state_dict(plain.state_dict())
     shifted.amount = OPEN_SHIFT
     shifted.dropout = model.dropout
