@@ -129,6 +129,18 @@ def test_what_the_users_data_say_is_no_symptom() -> None:
             "Cannot re-initialize CUDA in forked subprocess. To use CUDA with multiprocessing, use spawn"
         ),
         RuntimeError("CUDA error: all CUDA-capable devices are busy or unavailable"),
+        RuntimeError("CUDA error: no kernel image is available for execution on the device"),
+        RuntimeError("CUDA error: system not yet initialized"),
+        RuntimeError("CUDA error: initialization error"),
+        RuntimeError(
+            "Unexpected error from cudaGetDeviceCount(). Did you run some cuda functions before calling "
+            "NumCudaDevices() that might have already set an error? Error 802: system not yet initialized"
+        ),
+        RuntimeError(
+            "CUDA unknown error - this may be due to an incorrectly set up environment, e.g. changing env "
+            "variable CUDA_VISIBLE_DEVICES after program start. Setting the available devices to be zero."
+        ),
+        RuntimeError("CUDA driver initialization failed, you might not have a CUDA gpu."),
         RuntimeError("CUDA error: uncorrectable ECC error encountered"),
         RuntimeError(
             "The NVIDIA driver on your system is too old; CUDA driver version is insufficient"

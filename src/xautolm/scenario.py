@@ -13,7 +13,7 @@ import numpy as np
 from xautolm.data import Dataset, estimated_tokens, prepare
 from xautolm.description import describe, known_description
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.hardware import system_profile, trial_places, with_gpu_speeds
+from xautolm.hardware import measured_machine, system_profile
 from xautolm.importable import is_function_name
 from xautolm.limits import (
     check_resources,
@@ -130,10 +130,9 @@ def this_machine(options: FitOptions) -> Machines:
     """Measure this machine as a search plans with it; a new kind of GPU takes some seconds, once.
 
     Raises:
-        UsageError: A device that is not here.
+        UsageError: A device that is not here, or that does not work.
     """
-    system = with_gpu_speeds(system_profile(options.device))
-    places = trial_places(options.device)
+    system, places = measured_machine(options.device)
     return Machines(system=system, places=places, slots=parallel_trials(options, system))
 
 

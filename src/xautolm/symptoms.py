@@ -63,6 +63,11 @@ TROUBLE = (
     "error sending request",
     # GPUs and their drivers.
     "cannot re-initialize cuda in forked subprocess",
+    "cuda unknown error",
+    "unexpected error from cudagetdevicecount",
+    "cuda driver initialization failed",
+    "system not yet initialized",
+    "cuda error: initialization error",
     "no cuda-capable device",
     "no cuda gpus are available",
     "found no nvidia driver",

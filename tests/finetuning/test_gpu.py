@@ -22,7 +22,7 @@ from xautolm.data import prepare
 from xautolm.data.demo import support_tickets
 from xautolm.execution import ForkServerLauncher, LocalExecutor
 from xautolm.finetuning.predictor import Predictor
-from xautolm.hardware import gpus, system_profile, trial_places, with_gpu_speeds
+from xautolm.hardware import gpus, measured_machine, system_profile, trial_places
 from xautolm.records import Limits, TrialOutcome, TrialSpec
 from xautolm.resources import ResourceModel
 from xautolm.search_space import build_space, data_needs
@@ -160,7 +160,7 @@ def test_a_decoder_of_a_hundred_million_weights(
     )
     assert card.parameters > 100_000_000
     data = prepare(table, data_needs(task), columns={})
-    system = with_gpu_speeds(system_profile("cuda"))
+    system, _ = measured_machine("cuda")
     space = build_space("default", task, [card], ["lora"], data.profile, system)
     configuration = space.walk(
         lambda key, one: {"epochs": 2, "batch_size": 16}.get(one.name, one.default)
@@ -185,7 +185,8 @@ def test_a_decoder_of_a_hundred_million_weights(
 
 def test_the_gpu_is_measured_plausibly(capsys: pytest.CaptureFixture[str]) -> None:
     """Prints what the child says of it."""
-    for gpu in with_gpu_speeds(system_profile("cuda")).gpus:
+    system, _ = measured_machine("cuda")
+    for gpu in system.gpus:
         speed = gpu.speed
         assert speed is not None
         with capsys.disabled():

@@ -87,3 +87,21 @@ def test_the_program_measures_its_one_gpu_in_tf32_and_says_so_in_json(
     assert devices == [torch.device("cuda:0")]
     plain = json.loads(capsys.readouterr().out)
     assert plain == asdict(speed) and from_plain(GpuSpeed, plain) == speed
+
+
+def test_the_last_line_of_a_program_that_fails_is_what_cuda_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def fail(device: torch.device) -> GpuSpeed:
+        raise RuntimeError(
+            "CUDA error: no kernel image is available\nCompile with `TORCH_USE_CUDA_DSA`"
+        )
+
+    monkeypatch.setattr(gpu_speed, "measured", fail)
+    monkeypatch.setattr(sys, "argv", ["gpu_speed", str(os.getppid())])
+    try:
+        with faked_cuda(FakeGpu(uuid="GPU-a")), pytest.raises(SystemExit) as caught:
+            gpu_speed.main()
+    finally:
+        torch.set_float32_matmul_precision("highest")
+    assert caught.value.code == "RuntimeError: CUDA error: no kernel image is available"

@@ -10,7 +10,9 @@ from types import SimpleNamespace
 
 import pytest
 
-from xautolm.hardware import system_profile, with_gpu_speeds
+from xautolm.errors import UsageError
+from xautolm.hardware import measured_machine, system_profile
+from xautolm.hardware.gpu_speed import UnusableGpuError
 from xautolm.hardware.gpu_speed import gpu_speed as speed_of
 from xautolm.options import FitOptions
 from xautolm.records import GpuSpeed, SystemProfile
@@ -167,20 +169,71 @@ def test_of_cards_of_a_kind_the_emptiest_visible_one_is_measured(
         monkeypatch.setattr(
             "xautolm.hardware.gpu_speed.gpu_speed", lambda name, uuid, driver: uuids.append(uuid)
         )
-        with_gpu_speeds(system_profile())
+        measured_machine()
     assert set(uuids) == {"GPU-a"}
 
 
-def test_on_a_processor_nothing_is_asked(
-    machine: SystemProfile, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_on_a_processor_nothing_is_asked(monkeypatch: pytest.MonkeyPatch) -> None:
     def forbidden(*arguments: object) -> None:
         raise AssertionError("a processor is no GPU")
 
     monkeypatch.setattr("xautolm.hardware.gpu_speed.read_driver", forbidden)
     monkeypatch.setattr("xautolm.hardware.gpu_speed.gpu_speed", forbidden)
-    assert with_gpu_speeds(machine) is machine
-    assert machine.gpu_speed is None
+    system, places = measured_machine("cpu")
+    assert system.gpu_speed is None
+    assert [place.device for place in places] == ["cpu"]
+
+
+@pytest.mark.parametrize("device", ["cuda", "cuda:0"])
+def test_a_gpu_on_which_cuda_does_not_work_is_refused_and_left_by_auto(
+    device: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    reason = "AcceleratorError: CUDA error: no kernel image is available"
+    with faked_driver(replace(H100, name="Tesla V100", obstacle=reason)):
+        with pytest.raises(UsageError, match=f"CUDA does not work on Tesla V100: {reason}"):
+            this_machine(FitOptions(device=device))
+        machines = this_machine(FitOptions(device="auto"))
+    assert machines.system.device == "cpu"
+    assert [place.device for place in machines.places] == ["cpu"]
+    assert f"not used: CUDA does not work on Tesla V100: {reason}" in caplog.text
+
+
+def test_beside_a_gpu_that_works_one_that_does_not_is_left_out(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    with faked_driver(replace(A100, obstacle="Error 802"), H100):
+        system, places = measured_machine("cuda")
+    assert [gpu.name for gpu in system.gpus] == ["NVIDIA H100"]
+    assert [place.gpu for place in places] == ["GPU-a"]
+    assert (
+        "a GPU is left out, because CUDA does not work on it: NVIDIA A100: Error 802" in caplog.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "line", "works"),
+    [
+        (1, "AcceleratorError: CUDA error: no kernel image is available", False),
+        (1, "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802", False),
+        (1, "OutOfMemoryError: CUDA out of memory. Tried to allocate 64.00 MiB.", True),
+        (-9, "", True),
+    ],
+)
+def test_an_error_of_the_child_other_than_lack_of_memory_is_an_obstacle(
+    code: int, line: str, works: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.CompletedProcess(command, code, stdout="", stderr=f"a warning\n{line}\n")
+
+    standing = SimpleNamespace(run=fails, SubprocessError=subprocess.SubprocessError)
+    monkeypatch.setattr("xautolm.hardware.measuring.subprocess", standing)
+    speed_of.cache_clear()
+    if works:
+        assert speed_of("NVIDIA H100", "GPU-a", "580") is None
+        return
+    with pytest.raises(UnusableGpuError) as caught:
+        speed_of("NVIDIA H100", "GPU-a", "580")
+    assert str(caught.value) == line
 
 
 def test_records_from_before_speeds_were_measured_are_read() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from xautolm.hardware import measuring
-from xautolm.hardware.measuring import answer_of
+from xautolm.hardware.measuring import ProgramFailedError, answer_of
 
 
 @pytest.fixture
@@ -25,8 +25,15 @@ def test_what_a_child_prints_is_read(program: Path) -> None:
 
 def test_the_reason_of_a_failure_is_told(program: Path) -> None:
     program.write_text("raise RuntimeError('CUDA out of memory')")
-    with pytest.raises(subprocess.SubprocessError, match=r"exit code 1: .*CUDA out of memory"):
+    with pytest.raises(ProgramFailedError, match=r"exit code 1: .*CUDA out of memory"):
         answer_of("a_program")
+
+
+def test_a_child_that_is_killed_has_no_reason_of_its_own(program: Path) -> None:
+    program.write_text("import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    with pytest.raises(subprocess.SubprocessError) as caught:
+        answer_of("a_program")
+    assert not isinstance(caught.value, ProgramFailedError)
 
 
 def test_a_child_that_hangs_is_ended(program: Path, monkeypatch: pytest.MonkeyPatch) -> None:

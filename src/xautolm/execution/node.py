@@ -24,7 +24,7 @@ from xautolm.execution.failures import failed
 from xautolm.execution.launchers import default_launcher
 from xautolm.execution.local import CANCELLED, LocalExecutor
 from xautolm.execution.parcels import CHUNK_BYTES, Parcel, holds, sizes_of, unpack
-from xautolm.hardware import installed_versions, system_profile, trial_places, with_gpu_speeds
+from xautolm.hardware import installed_versions, measured_machine
 from xautolm.records import SystemProfile, TrialOutcome, TrialSpec
 from xautolm.serialization import from_plain, to_plain
 from xautolm.settings import GPUS_VARIABLE, THREAD_VARIABLES, cache_folder
@@ -350,8 +350,7 @@ def print_profile() -> None:
     """Run the program of a process that measures this machine, with the argument DEVICE; prints JSON."""
     device = sys.argv[1]
     try:
-        system = with_gpu_speeds(system_profile(device))
-        places = trial_places(device)
+        system, places = measured_machine(device)
     except UsageError as error:
         print(json.dumps({"error": " ".join(str(error).split())}))
         return

@@ -124,8 +124,14 @@ def main() -> None:
     """Measure the one GPU that is seen; the argument is the parent's process id."""
     end_with_parent(int(sys.argv[1]))
     device = torch.device(DeviceKind.CUDA, 0)
-    set_up_gpu(str(device))
-    json.dump(to_plain(measured(device)), sys.stdout)
+    try:
+        set_up_gpu(str(device))
+        speed = measured(device)
+    except Exception as error:
+        # The parent repeats the last line, and torch puts lines of advice below what CUDA says.
+        first_line = str(error).split("\n")[0]
+        sys.exit(f"{type(error).__name__}: {first_line}")
+    json.dump(to_plain(speed), sys.stdout)
 
 
 if __name__ == "__main__":

@@ -2,37 +2,52 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from functools import cache
 
-from xautolm.hardware.gpus import Card, read_driver, visible_cards
-from xautolm.hardware.measuring import Measurement, answer_of, measured_once
+from xautolm.hardware.gpus import Card, read_driver
+from xautolm.hardware.measuring import Measurement, ProgramFailedError, answer_of, measured_once
 from xautolm.processes import usable_cores
-from xautolm.records import GpuSpeed, SystemProfile
+from xautolm.records import GpuSpeed
 from xautolm.serialization import Json, from_plain
 from xautolm.settings import GPUS_VARIABLE, child_environment
-from xautolm.vocabulary import DeviceKind
+from xautolm.symptoms import says_lack_of_memory
 
 PROGRAM = "xautolm.finetuning.gpu_speed"
 
 
-def with_gpu_speeds(system: SystemProfile) -> SystemProfile:
-    """Return the profile of this machine with the measured speeds of its GPUs; of one without them, as it is."""
-    if system.device != DeviceKind.CUDA:
-        return system
+class UnusableGpuError(Exception):
+    """CUDA does not work on a GPU that the driver knows; the message is what it says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kinds:
+    """Hold what was found out of GPUs, by their names: cards of a name are alike."""
+
+    speeds: Mapping[str, GpuSpeed | None]
+    """Of those that work; None where a speed could not be measured."""
+    obstacles: Mapping[str, str]
+    """Why CUDA does not work on the others."""
+
+
+def measured_kinds(cards: Sequence[Card]) -> Kinds:
+    """Measure one GPU of each name, which also shows whether CUDA works on it."""
+    if not cards:
+        return Kinds(speeds={}, obstacles={})
     driver = read_driver()
-    cards: dict[str, Card] = {}
-    # Cards of a name are equally fast: the one with the most room is measured for all, and comes last here.
-    for card in sorted(visible_cards(driver), key=lambda card: card.free_memory):
-        cards[card.gpu.name] = card
-    gpus = []
-    for gpu in system.gpus:
-        speed = None
-        # One that was lost since the profile was made has no card any more.
-        if gpu.name in cards:
-            speed = gpu_speed(gpu.name, cards[gpu.name].uuid, driver.version)
-        gpus.append(replace(gpu, speed=speed))
-    return replace(system, gpus=tuple(gpus))
+    emptiest: dict[str, Card] = {}
+    # The one with the most room is measured for all of its name, and comes last here.
+    for card in sorted(cards, key=lambda card: card.free_memory):
+        emptiest[card.gpu.name] = card
+    speeds = {}
+    obstacles = {}
+    for name, card in emptiest.items():
+        try:
+            speeds[name] = gpu_speed(name, card.uuid, driver.version)
+        except UnusableGpuError as error:
+            obstacles[name] = str(error)
+    return Kinds(speeds=speeds, obstacles=obstacles)
 
 
 @cache
@@ -45,13 +60,22 @@ def gpu_speed(name: str, uuid: str, driver: str) -> GpuSpeed | None:
         name: The card's.
         uuid: Of the one card of that name that the child sees.
         driver: The driver's version.
+
+    Raises:
+        UnusableGpuError: CUDA does not work on it, so that no trial would.
     """
 
     def ask() -> Json:
         # The child sees this one GPU only, as a trial's process does.
         environment = child_environment(usable_cores())
         environment[GPUS_VARIABLE] = uuid
-        return answer_of(PROGRAM, environment)
+        try:
+            return answer_of(PROGRAM, environment)
+        except ProgramFailedError as error:
+            # A GPU that others fill at the moment works all the same.
+            if says_lack_of_memory(error.reason):
+                raise
+            raise UnusableGpuError(error.reason) from error
 
     measurement = Measurement(
         subject=f"the speed of {name}",

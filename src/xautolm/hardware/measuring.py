@@ -31,6 +31,19 @@ NO_ANSWER = (OSError, subprocess.SubprocessError, *NO_MEASUREMENT)
 """Raised where a child cannot be started, fails, takes too long, or gives no answer."""
 
 
+class ProgramFailedError(subprocess.SubprocessError):
+    """A child that ended by an error of its own, not by a signal.
+
+    Args:
+        code: Its exit code.
+        reason: The last line that it said.
+    """
+
+    def __init__(self, code: int, reason: str) -> None:
+        super().__init__(f"exit code {code}: {reason}")
+        self.reason = reason
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Measurement(Generic[T]):
     """Describe what a child measures once for each thing and version of torch."""
@@ -103,7 +116,8 @@ def answer_of(program: str, environment: Mapping[str, str] | None = None) -> Jso
 
     Raises:
         OSError: It cannot be started.
-        subprocess.SubprocessError: It fails, with the last line that it said of it, or takes too long.
+        ProgramFailedError: It fails, with the last line that it said of it.
+        subprocess.SubprocessError: It is killed, or takes too long.
         ValueError: It prints no JSON.
     """
     child = subprocess.run(
@@ -115,6 +129,8 @@ def answer_of(program: str, environment: Mapping[str, str] | None = None) -> Jso
     )
     if child.returncode:
         lines = child.stderr.strip().splitlines() or ["it said nothing"]
+        if child.returncode > 0:
+            raise ProgramFailedError(child.returncode, lines[-1])
         raise subprocess.SubprocessError(f"exit code {child.returncode}: {lines[-1]}")
     answer: Json = json.loads(child.stdout)
     return answer

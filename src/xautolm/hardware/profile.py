@@ -6,6 +6,7 @@ import os
 import platform
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -13,6 +14,7 @@ import psutil
 
 from xautolm.errors import UsageError
 from xautolm.hardware.bf16 import bf16_speedup
+from xautolm.hardware.gpu_speed import measured_kinds
 from xautolm.hardware.gpus import (
     Card,
     Driver,
@@ -50,7 +52,58 @@ def system_profile(device: str = "auto") -> SystemProfile:
     Raises:
         UsageError: A device that is not here.
     """
+    return _profile_with(chosen_cards(device), device)
+
+
+def trial_places(device: str = "auto") -> tuple[Place, ...]:
+    """Return where trials may run at the same time: each GPU that is worth using, else the one device that there is.
+
+    Args:
+        device: As that of `system_profile`.
+
+    Raises:
+        UsageError: A device that is not here.
+    """
+    return _places_on(chosen_cards(device), device)
+
+
+def measured_machine(device: str = "auto") -> tuple[SystemProfile, tuple[Place, ...]]:
+    """Measure this machine and its GPUs for trials; a new kind of GPU takes some seconds, once.
+
+    Args:
+        device: As that of `system_profile`.
+
+    Returns:
+        The profile, with the speeds of GPUs, and where trials may run: as `system_profile` and `trial_places` say, but
+        for GPUs on which CUDA does not work.
+
+    Raises:
+        UsageError: A device that is not here, or that does not work.
+    """
     cards = chosen_cards(device)
+    kinds = measured_kinds(cards)
+    working = []
+    for card in cards:
+        name = card.gpu.name
+        if name in kinds.speeds:
+            gpu = replace(card.gpu, speed=kinds.speeds[name])
+            working.append(replace(card, gpu=gpu))
+    obstacles = [f"{name}: {reason}" for name, reason in kinds.obstacles.items()]
+    if working:
+        for obstacle in obstacles:
+            warn_once(f"a GPU is left out, because CUDA does not work on it: {obstacle}")
+    elif obstacles:
+        _do_without_gpus(device, f"CUDA does not work on {'; '.join(obstacles)}")
+    return _profile_with(working, device), _places_on(working, device)
+
+
+def _profile_with(cards: Sequence[Card], device: str) -> SystemProfile:
+    """Return the profile of this machine.
+
+    Args:
+        cards: The GPUs that trials are spread over.
+        device: As that of `system_profile`.
+    """
     # A container may use fewer cores than the machine has.
     logical_cores = usable_cores()
     physical_cores = min(psutil.cpu_count(logical=False) or 1, logical_cores)
@@ -67,17 +120,15 @@ def system_profile(device: str = "auto") -> SystemProfile:
     )
 
 
-def trial_places(device: str = "auto") -> tuple[Place, ...]:
-    """Return where trials may run at the same time: each GPU that is worth using, else the one device that there is.
+def _places_on(cards: Sequence[Card], device: str) -> tuple[Place, ...]:
+    """Return where trials may run at the same time.
 
     Args:
+        cards: The GPUs that trials are spread over.
         device: As that of `system_profile`.
-
-    Raises:
-        UsageError: A device that is not here.
     """
     places = []
-    for card in chosen_cards(device):
+    for card in cards:
         # Of the one GPU that a trial's process sees, the index is 0.
         place = Place(device=f"{DeviceKind.CUDA}:0", gpu=card.uuid, free_memory=card.free_memory)
         places.append(place)
@@ -106,18 +157,32 @@ def chosen_cards(device: str) -> tuple[Card, ...]:
     driver = read_driver()
     cards = visible_cards(driver, are_counted=bool(index))
     obstacle = _obstacle(driver, cards)
-    if kind == AUTO:
+    if kind == AUTO and obstacle and (not driver.cards or are_hidden()):
         # A machine without GPUs is the usual one, and no trouble; GPUs that lie idle are.
-        if driver.cards and obstacle and not are_hidden():
-            warn_once(f"the GPUs of this machine are not used: {obstacle}")
-        return () if obstacle else worth_using(cards)
+        return ()
     if not obstacle and int(index or 0) >= len(cards):
         obstacle = f"there are {len(cards)}, counted from 0"
     if obstacle:
+        _do_without_gpus(device, obstacle)
+        return ()
+    return (cards[int(index)],) if index else worth_using(cards)
+
+
+def _do_without_gpus(device: str, obstacle: str) -> None:
+    """Warn of GPUs that are not used, or refuse to go on where one was asked for.
+
+    Args:
+        device: As that of `system_profile`.
+        obstacle: Why none can be used.
+
+    Raises:
+        UsageError: Not every device will do.
+    """
+    if device != AUTO:
         raise UsageError(
             "There is no such GPU.", got=f"{device}; {obstacle}", fix="Use --device cpu or auto."
         )
-    return (cards[int(index)],) if index else worth_using(cards)
+    warn_once(f"the GPUs of this machine are not used: {obstacle}")
 
 
 def _obstacle(driver: Driver, cards: Sequence[Card]) -> str:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from types import ModuleType, SimpleNamespace
 from typing import cast
 from unittest.mock import patch
 
+from xautolm.hardware import UnusableGpuError
 from xautolm.notices import warn_once
 from xautolm.records import GpuSpeed
 from xautolm.settings import GPUS_VARIABLE
@@ -40,6 +41,8 @@ class FakeGpu:
     """Whether the driver counts it, but it does not answer."""
     speed: GpuSpeed | None = None
     """What is measured of it; None where that fails."""
+    obstacle: str = ""
+    """What CUDA says that does not work on it; nothing where it works."""
 
 
 class FakeNvmlError(Exception):
@@ -192,9 +195,8 @@ def faked_driver(
             name = f"xautolm.hardware.{module}.torch_cuda"
             patches.enter_context(patch(name, lambda: torch_cuda))
         # No child could measure what does not exist.
-        speeds = _speeds(gpus)
         measure = "xautolm.hardware.gpu_speed.gpu_speed"
-        patches.enter_context(patch(measure, lambda name, uuid, driver: speeds[uuid]))
+        patches.enter_context(patch(measure, _measuring(gpus)))
         patches.enter_context(patch.dict(os.environ))
         os.environ.pop(GPUS_VARIABLE, None)
         if visible is not None:
@@ -202,13 +204,20 @@ def faked_driver(
         yield nvml
 
 
-def _speeds(gpus: Sequence[FakeGpu]) -> dict[str, GpuSpeed | None]:
-    """Return the speeds of GPUs and of their slices, by UUID."""
-    speeds: dict[str, GpuSpeed | None] = {}
+def _measuring(gpus: Sequence[FakeGpu]) -> Callable[[str, str, str], GpuSpeed | None]:
+    """Return what stands for the child that measures GPUs and their slices."""
+    cards: dict[str, FakeGpu] = {}
     for gpu in gpus:
         for card in (gpu, *(gpu.slices or ())):
-            speeds[card.uuid] = card.speed
-    return speeds
+            cards[card.uuid] = card
+
+    def measure(name: str, uuid: str, driver: str) -> GpuSpeed | None:
+        card = cards[uuid]
+        if card.obstacle:
+            raise UnusableGpuError(card.obstacle)
+        return card.speed
+
+    return measure
 
 
 @contextmanager
