@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import pytest
+import torch
 
 from benchmarks.foresight import (
     LLAMA_FACTORY,
@@ -18,6 +19,7 @@ from benchmarks.foresight import (
     share_near,
 )
 from xautolm.experience.starter import starter_experiences
+from xautolm.finetuning.model import weights_type
 from xautolm.forecaster import DEFAULT_MEMORY
 from xautolm.kept_activations import (
     LAYER_KINDS,
@@ -27,7 +29,15 @@ from xautolm.kept_activations import (
     measured_families,
 )
 from xautolm.methods import METHODS
-from xautolm.records import Configuration, DataProfile, ModelCard, Scalar, SystemProfile
+from xautolm.records import (
+    Configuration,
+    DataProfile,
+    Limits,
+    ModelCard,
+    Scalar,
+    SystemProfile,
+    TrialSpec,
+)
 from xautolm.resources import ResourceModel
 from xautolm.settings import PACKAGED_STARTER
 from xautolm.tasks import TASKS
@@ -119,6 +129,48 @@ def test_passes_in_half_precision_keep_less(
             for precision in ("bf16", "fp32")
         )
         assert 0.4 * whole < half < 0.95 * whole
+
+
+@pytest.mark.parametrize("method", ["lora.v1", "head.v1"])
+@pytest.mark.parametrize(
+    ("whole", "narrow"),
+    [
+        ({"precision": "fp32"}, {"precision": "bf16"}),
+        ({"use_mixed_precision": False}, {"use_mixed_precision": True}),
+    ],
+)
+def test_a_frozen_body_is_predicted_in_the_format_that_it_is_loaded_in(
+    method: str, whole: dict[str, Scalar], narrow: dict[str, Scalar], profile: DataProfile
+) -> None:
+    card = ZOO.get("qwen3-8b")
+    resources = ResourceModel({card.name: card}, profile, MACHINE, forms=CLASSIFY.forms)
+    usual = {"model": card.name, "method": method, "max_length": 100, "batch_size": 1}
+    usual |= {"lora_r": 8, "lora_targets": "attention", "lora_dropout": 0.0}
+    expected = {torch.float32: whole, torch.bfloat16: narrow}
+    for weights, values in expected.items():
+        configuration = Configuration(values={**usual, **values}, space="default.v1")
+        spec = TrialSpec(
+            number=0,
+            configuration=configuration,
+            task=CLASSIFY.name,
+            labels=(),
+            card=card,
+            data="",
+            tokens="",
+            metric="accuracy",
+            metrics=("accuracy",),
+            limits=Limits(),
+            micro_batch=1,
+            device="cuda:0",
+            gpu="GPU-a",
+            threads=1,
+            seed=0,
+            computes_in_bf16=True,
+        )
+        assert weights_type(spec) is weights
+        bytes_of_body = weights.itemsize * card.parameters
+        least = resources.predict(configuration).least_memory
+        assert bytes_of_body < least < 1.5 * bytes_of_body
 
 
 def test_adapters_cost_what_they_keep(profile: DataProfile) -> None:

@@ -19,7 +19,6 @@ from xautolm.records import (
     Form,
     GpuSpeed,
     ModelCard,
-    SystemProfile,
     Values,
     as_float,
 )
@@ -193,14 +192,3 @@ class Job:
 
     def _layers_backward(self) -> float:
         return self._share_backward() * self.layers
-
-
-def precision_of_passes(method: Method, values: Values, system: SystemProfile) -> Precision:
-    """Return the number format that a configuration's passes run in on a GPU."""
-    if not method.trains_by_gradient:
-        return Precision.BFLOAT16 if system.computes_in_bf16 else Precision.FLOAT32
-    if "precision" in values:
-        return Precision(str(values["precision"]))
-    # The preset `paper` has a switch in its place.
-    is_mixed = bool(values.get("use_mixed_precision"))
-    return Precision.BFLOAT16 if is_mixed else Precision.FLOAT32

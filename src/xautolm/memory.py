@@ -15,7 +15,7 @@ from xautolm.kept_activations import (
     family_bytes,
     layer_shape,
 )
-from xautolm.methods import METHODS, Method
+from xautolm.methods import METHODS, Method, lies_in_bf16, precision_of_passes
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -201,18 +201,16 @@ def reading_layers(card: ModelCard, form: Form) -> float:
 def _passes(method: Method, values: Values, system: SystemProfile, *, has_masters: bool) -> Passes:
     """Return the number formats of a configuration's passes and weights."""
     on_gpu = system.device == DeviceKind.CUDA
-    if method.trains_by_gradient:
-        precision = values.get("precision", Precision.FLOAT32)
-        # The preset `paper` has a switch in its place.
-        computes_narrow = precision != Precision.FLOAT32 or bool(values.get("use_mixed_precision"))
-    else:
-        computes_narrow = on_gpu and system.computes_in_bf16
-    has_narrow_body = on_gpu and method.freezes_body and system.computes_in_bf16
+    can_bf16 = system.computes_in_bf16
+    precision = precision_of_passes(method, values, computes_in_bf16=can_bf16)
+    stored_narrow = on_gpu and lies_in_bf16(
+        method, values, has_masters=has_masters, computes_in_bf16=can_bf16
+    )
     return Passes(
         on_gpu=on_gpu,
-        computes_narrow=computes_narrow,
+        computes_narrow=precision is not Precision.FLOAT32,
         frozen=method.freezes_body,
-        stored_narrow=has_narrow_body or not has_masters,
+        stored_narrow=stored_narrow,
     )
 
 

@@ -8,7 +8,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
 from xautolm.errors import UnknownNameError
-from xautolm.gpu_time import Job, precision_of_passes
+from xautolm.gpu_time import Job
 from xautolm.memory import (
     SOFT_SHARE,
     MemoryNeeds,
@@ -16,7 +16,7 @@ from xautolm.memory import (
     memory_needs,
     reading_layers,
 )
-from xautolm.methods import METHODS, Method
+from xautolm.methods import METHODS, Method, precision_of_passes
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -185,7 +185,9 @@ class ResourceModel:
                 batch_size=as_float(values.get("batch_size", FEATURE_BATCH)),
                 train_examples=examples,
                 validation_examples=self.profile.validation_examples,
-                precision=precision_of_passes(method, values, self.system),
+                precision=precision_of_passes(
+                    method, values, computes_in_bf16=self.system.computes_in_bf16
+                ),
                 has_masters=has_masters,
                 recomputes=recomputes,
             )

@@ -10,7 +10,7 @@ from xautolm.data.stored import read_split
 from xautolm.finetuning.answer_scores import answer_scores
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
-from xautolm.finetuning.model import bare_model, precision_of_passes
+from xautolm.finetuning.model import bare_model, precision_of_trial
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.records import TrialOutcome
 from xautolm.trial_folder import TrialFolder
@@ -37,7 +37,7 @@ def run_untrained(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     with memory_guard(model, spec.limits.memory):
         metrics = answer_scores(model, trial, table)
     evaluation_time = time.monotonic() - started
-    settings = replace(trial.settings, precision=precision_of_passes(spec).value)
+    settings = replace(trial.settings, precision=precision_of_trial(spec).value)
     save_model(model, trial.tokenizer, settings, TrialFolder(folder).model)
     # No step was taken: the point stands at the beginning of a learning curve.
     history = {"epoch": 0.0, "seconds": evaluation_time, **metrics}

@@ -29,7 +29,7 @@ from transformers.modeling_layers import GradientCheckpointingLayer
 
 from xautolm.errors import TrialError
 from xautolm.finetuning.memory import LARGEST_BATCH, release_memory
-from xautolm.finetuning.model import precision_of
+from xautolm.methods import precision_of
 from xautolm.records import TrialSpec
 from xautolm.settings import avoid_direct_links, become_rank
 from xautolm.trial_folder import TrialFolder

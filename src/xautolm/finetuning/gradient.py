@@ -24,7 +24,7 @@ from xautolm.finetuning.memory import (
     release_memory,
     with_smaller_batches,
 )
-from xautolm.finetuning.model import precision_of_passes, widen_trained
+from xautolm.finetuning.model import precision_of_trial, widen_trained
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import Probe
 from xautolm.finetuning.probing import head_start, save_started, started_model
@@ -171,7 +171,7 @@ def _export(
         folder: Where to; made if it does not exist.
     """
     # Whoever asks the model on a GPU does so in the number format that it was validated in.
-    precision = precision_of_passes(trial.spec).value
+    precision = precision_of_trial(trial.spec).value
     settings = replace(trial.settings, precision=precision)
     trial = replace(trial, settings=settings)
     if leaves_adapters(trained, trial.spec):

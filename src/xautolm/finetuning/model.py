@@ -17,7 +17,13 @@ from xautolm.finetuning.pretrained import (
     read_weights_and_report,
     stored_config,
 )
-from xautolm.methods import METHODS, head_parameters
+from xautolm.methods import (
+    METHODS,
+    head_parameters,
+    lies_in_bf16,
+    precision_of,
+    precision_of_passes,
+)
 from xautolm.records import ModelCard, Scalar, TrialSpec
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
@@ -76,38 +82,25 @@ def bare_model(spec: TrialSpec, task: Task, tokenizer: PreTrainedTokenizerBase) 
     return model
 
 
-def precision_of(values: Mapping[str, Scalar]) -> Precision:
-    """Return the number format that a configuration computes in."""
-    if "precision" in values:
-        return Precision(str(values["precision"]))
-    # The preset `paper` has a switch in its place.
-    if values.get("use_mixed_precision"):
-        return Precision.BFLOAT16
-    return Precision.FLOAT32
-
-
 def weights_type(spec: TrialSpec) -> torch.dtype:
-    """Return the number format in which a trial's pretrained body lies in memory.
-
-    What is trained has float32 masters, if they fit. Beside a frozen float32 matrix, autocast on a GPU keeps its copy
-    in bfloat16 until the backward pass: 6 bytes a weight, where a matrix that is loaded in bfloat16 takes 2.
-    """
-    method = METHODS.get(spec.configuration.method)
+    """Return the number format in which a trial's pretrained body lies in memory."""
     # Not by the device, which is the processor where quantised weights are given their full width for saving.
-    is_narrow = method.freezes_body or spec.lacks_masters
-    if not spec.gpu or not is_narrow:
+    if not spec.gpu:
         return torch.float32
-    if precision_of_passes(spec) is Precision.BFLOAT16:
-        return torch.bfloat16
-    return torch.float32
+    is_narrow = lies_in_bf16(
+        METHODS.get(spec.configuration.method),
+        spec.configuration.values,
+        has_masters=not spec.lacks_masters,
+        computes_in_bf16=spec.computes_in_bf16,
+    )
+    return torch.bfloat16 if is_narrow else torch.float32
 
 
-def precision_of_passes(spec: TrialSpec) -> Precision:
-    """Return the number format that a trial's passes run in, which its configuration says where it trains."""
-    method = METHODS.get(spec.configuration.method)
-    if method.trains_by_gradient:
-        return precision_of(spec.configuration.values)
-    return Precision.BFLOAT16 if spec.computes_in_bf16 else Precision.FLOAT32
+def precision_of_trial(spec: TrialSpec) -> Precision:
+    """Return the number format that a trial's passes run in."""
+    configuration = spec.configuration
+    method = METHODS.get(configuration.method)
+    return precision_of_passes(method, configuration.values, computes_in_bf16=spec.computes_in_bf16)
 
 
 def widen_trained(model: torch.nn.Module) -> None:

@@ -22,7 +22,7 @@ from xautolm.finetuning.features import SplitFeatures, own_features, split_featu
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
-from xautolm.finetuning.model import bare_model, precision_of_passes, weights_type
+from xautolm.finetuning.model import bare_model, precision_of_trial, weights_type
 from xautolm.finetuning.precision import arithmetic, as_array
 from xautolm.finetuning.prepared import PreparedTrial
 from xautolm.finetuning.probe import (
@@ -59,7 +59,7 @@ def run_probe(trial: PreparedTrial, folder: Path) -> TrialOutcome:
     readout = readout_of(trial.spec)
     head = opened_head(trial)
     features, probe = probe_of(trial, head, readout)
-    precision = precision_of_passes(trial.spec).value
+    precision = precision_of_trial(trial.spec).value
     trial = replace(trial, settings=replace(trial.settings, precision=precision))
 
     validation = examples_of(features.validation, trial.tokens[Split.VALIDATION])

@@ -28,8 +28,8 @@ from xautolm.finetuning.loss import (
     classification_loss,
     sums_over_batches,
 )
-from xautolm.finetuning.model import precision_of
 from xautolm.finetuning.prepared import PreparedTrial
+from xautolm.methods import precision_of
 from xautolm.metrics import metric_named
 from xautolm.records import EVALUATION_FACTOR, Scalar, TrialSpec, as_float
 from xautolm.trial_folder import TrialFolder

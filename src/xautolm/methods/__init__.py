@@ -6,6 +6,9 @@ from xautolm.methods.base import (
     freeze_all_but,
     head_parameters,
     is_from_scratch,
+    lies_in_bf16,
+    precision_of,
+    precision_of_passes,
     trainings,
 )
 from xautolm.registry import Registry
@@ -20,7 +23,10 @@ __all__ = [
     "head",
     "head_parameters",
     "is_from_scratch",
+    "lies_in_bf16",
     "partial",
+    "precision_of",
+    "precision_of_passes",
     "probe",
     "trainings",
 ]

@@ -11,7 +11,15 @@ from xautolm.kept_activations import LayerShape
 from xautolm.records import Form, ModelCard, Values
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
 from xautolm.space.presets import LEAST_RATE, Bounds
-from xautolm.vocabulary import Architecture, Export, HeadStart, Origin, Pooling, Preset
+from xautolm.vocabulary import (
+    Architecture,
+    Export,
+    HeadStart,
+    Origin,
+    Pooling,
+    Precision,
+    Preset,
+)
 
 if TYPE_CHECKING:
     import torch
@@ -150,6 +158,50 @@ class Training:
         else:
             rate = learning_rate(card, self.rates, self.shrink)
         return (rate, self.epochs)
+
+
+def precision_of(values: Values) -> Precision:
+    """Return the number format that a configuration computes in."""
+    if "precision" in values:
+        return Precision(str(values["precision"]))
+    # The preset `paper` has a switch in its place.
+    if values.get("use_mixed_precision"):
+        return Precision.BFLOAT16
+    return Precision.FLOAT32
+
+
+def precision_of_passes(method: Method, values: Values, *, computes_in_bf16: bool) -> Precision:
+    """Return the number format that passes run in, which a configuration says where it trains.
+
+    Args:
+        method: The configuration's.
+        values: The configuration's.
+        computes_in_bf16: Whether that is worth using on what passes run on.
+    """
+    if method.trains_by_gradient:
+        return precision_of(values)
+    return Precision.BFLOAT16 if computes_in_bf16 else Precision.FLOAT32
+
+
+def lies_in_bf16(
+    method: Method, values: Values, *, has_masters: bool, computes_in_bf16: bool
+) -> bool:
+    """Return whether a body's weights lie in bfloat16 on a GPU.
+
+    What is trained has float32 masters, if they fit. Beside a frozen float32 matrix, autocast on a GPU keeps its copy
+    in bfloat16 until the backward pass: 6 bytes a weight, where a matrix that is loaded in bfloat16 takes 2. Passes in
+    float32 need the matrix as it is.
+
+    Args:
+        method: The configuration's.
+        values: The configuration's.
+        has_masters: Whether what is trained is stored in float32, as it is wherever that fits.
+        computes_in_bf16: Whether the GPU is worth using so.
+    """
+    if has_masters and not method.freezes_body:
+        return False
+    precision = precision_of_passes(method, values, computes_in_bf16=computes_in_bf16)
+    return precision is Precision.BFLOAT16
 
 
 def rate_around(best: float, rates: tuple[float, float, float]) -> Float:
