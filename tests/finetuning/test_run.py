@@ -34,9 +34,10 @@ from xautolm.finetuning.tokens import load_tokenizer, tokenized, trained_rows
 from xautolm.methods import METHODS
 from xautolm.records import Limits
 from xautolm.space.presets import PAPER_SCHEDULERS
+from xautolm.symptoms import kind_of
 from xautolm.tasks import TASKS
 from xautolm.tasks.forms import FORMS
-from xautolm.vocabulary import Export, TrialStatus
+from xautolm.vocabulary import Export, FailureKind, TrialStatus
 from xautolm.zoo import ZOO, find_models
 
 pytestmark = [
@@ -309,6 +310,23 @@ def test_lack_of_memory_halves_the_batch_and_keeps_the_effective_one(
         "per-device batch 8 to 4",
     ]
     assert outcome.status is TrialStatus.COMPLETE
+
+
+@pytest.mark.parametrize("step", ["_model_to_train", "make_trainer"])
+def test_weights_that_do_not_fit_are_loaded_once(
+    step: str, order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = []
+
+    def lack(*arguments: object) -> None:
+        calls.append(arguments)
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 32.80 GiB.")
+
+    monkeypatch.setattr(f"xautolm.finetuning.gradient.{step}", lack)
+    with pytest.raises(TrialError, match="weights do not fit: CUDA out of memory") as caught:
+        run(order(epochs=1, batch_size=16), folder)
+    assert len(calls) == 1
+    assert kind_of(caught.value) is FailureKind.OUT_OF_MEMORY
 
 
 def test_the_host_memory_guard_notices_in_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:

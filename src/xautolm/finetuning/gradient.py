@@ -22,6 +22,7 @@ from xautolm.finetuning.memory import (
     memory_guard,
     peak_gpu_memory,
     release_memory,
+    whatever_the_batch,
     with_smaller_batches,
 )
 from xautolm.finetuning.model import precision_of_trial, widen_trained
@@ -244,7 +245,8 @@ def _train(
         folder: The trial's.
 
     Raises:
-        Exception: Whatever says that the memory does not suffice; the caller tries again with a smaller batch.
+        TrialError: The weights do not fit (`out_of_memory`), whatever the batch.
+        Exception: Whatever else says that the memory does not suffice; the caller tries again with a smaller batch.
     """
     # What an attempt before this one held.
     release_memory()
@@ -260,7 +262,8 @@ def _train(
         # With the time in which the others loaded theirs.
         trial.loading.seconds = loading + time.monotonic() - began
     else:
-        model = _model_to_train(trial, start)
+        with whatever_the_batch():
+            model = _model_to_train(trial, start)
 
     train_rows = len(trial.tokens[Split.TRAIN])
     validation = trial.tokens[Split.VALIDATION]
@@ -274,7 +277,7 @@ def _train(
     looks = QuickLooks(progress, (clock, plan), evaluation_share, spec.seed)
     # The clock before the plan, which asks it how long an evaluation took.
     callbacks = [progress, NanGuard(), clock, plan, looks]
-    with trial.loading.counted():
+    with trial.loading.counted(), whatever_the_batch():
         # It moves the model to its device.
         trainer = make_trainer(trial, model, callbacks, folder)
     # A look is the Trainer's own evaluation, which gives the answers of these forms only.

@@ -165,9 +165,27 @@ def in_batches(positions: list[int], size: int, answer: Callable[[list[int]], No
             size = (len(batch) + 1) // 2
 
 
+@contextmanager
+def whatever_the_batch() -> Iterator[None]:
+    """Raise lack of memory as a failure that no smaller batch mends: that of weights which are loaded or moved.
+
+    Raises:
+        TrialError: Memory ran out inside the context (`out_of_memory`).
+    """
+    try:
+        yield
+    except Exception as error:
+        if not can_be_absorbed(error):
+            raise
+        first_line = str(error).split("\n")[0]
+        raise TrialError(
+            FailureKind.OUT_OF_MEMORY, f"the weights do not fit: {first_line}"
+        ) from error
+
+
 def can_be_absorbed(error: Exception) -> bool:
     """Return whether an error is lack of memory that a smaller batch can mend."""
-    # A model that does not load for lack of memory loads no better with a smaller batch.
+    # A known failure, that of weights that do not fit too, is the same with a smaller batch.
     if isinstance(error, TrialError):
         return False
     return kind_of(error) is FailureKind.OUT_OF_MEMORY
