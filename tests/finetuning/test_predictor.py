@@ -17,10 +17,12 @@ from transformers import (
 
 from tests.conformance.tiny import POSITIONS, tiny_model
 from tests.finetuning.conftest import Order
+from xautolm.errors import UsageError
 from xautolm.finetuning.export import save_answering
 from xautolm.finetuning.predictor import Predictor, present_device
 from xautolm.finetuning.run import run
 from xautolm.finetuning.tokens import load_tokenizer
+from xautolm.notices import warn_once
 from xautolm.records import Answering
 from xautolm.report.usage import usage_of
 from xautolm.tasks import TASKS
@@ -151,8 +153,6 @@ def test_the_lines_say_that_there_is_no_answer_where_predict_does(
 def test_a_device_that_is_not_here_is_the_processor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     assert [present_device(name) for name in ("cpu", "cuda", "cuda:1")] == ["cpu"] * 3
-    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
-    assert present_device("cuda:1") == "cuda:1"
 
 
 def test_a_model_is_asked_on_the_device_that_this_machine_has() -> None:
@@ -160,3 +160,76 @@ def test_a_model_is_asked_on_the_device_that_this_machine_has() -> None:
     assert present_device("auto") in ("cpu", "mps")
     with faked_cuda(gpu):
         assert present_device("auto") == "cuda"
+    with faked_cuda(gpu, FakeGpu(uuid="GPU-b")):
+        assert present_device("cuda:1") == "cuda:1"
+        with pytest.raises(UsageError, match="There is no such GPU"):
+            present_device("cuda:2")
+
+
+def fail_at(step: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a GPU fail when it is started, or when a model is moved to it."""
+    original = PreTrainedModel.to
+
+    def start(device: str) -> None:
+        raise error
+
+    def move(model: PreTrainedModel, device: str) -> PreTrainedModel:
+        if device == "cpu":
+            return original(model, device)
+        raise error
+
+    if step == "start":
+        monkeypatch.setattr("xautolm.finetuning.predictor.set_up_gpu", start)
+    else:
+        monkeypatch.setattr(Predictor, "_start", lambda predictor: None)
+        monkeypatch.setattr(PreTrainedModel, "to", move)
+
+
+@pytest.fixture
+def saved(tmp_path: Path) -> Path:
+    """Return the folder of a saved model."""
+    settings = Answering(task="text-classification", form="classify", max_length=16, labels=LABELS)
+    folder = tmp_path / "model"
+    save_tiny_model(AutoModelForSequenceClassification, settings, folder, num_labels=3)
+    return folder
+
+
+@pytest.mark.parametrize("step", ["start", "move"])
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 46.00 MiB."),
+        RuntimeError(
+            "CUDA error: no kernel image is available for execution on the device\nSearch"
+        ),
+    ],
+    ids=["full", "too old"],
+)
+def test_where_the_gpu_fails_the_processor_answers_unless_the_gpu_was_named(
+    step: str,
+    error: Exception,
+    saved: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    row = pd.DataFrame({"text": [TEXT]})
+    expected = Predictor(saved, "cpu").answers(row)
+    fail_at(step, error, monkeypatch)
+    warn_once.cache_clear()
+    with faked_cuda(FakeGpu(uuid="GPU-a")):
+        predictor = Predictor(saved, "auto")
+        with pytest.raises(UsageError, match="cannot run on this device") as caught:
+            Predictor(saved, "cuda:0")
+    first_line = str(error).split("\n")[0]
+    assert f"the model runs on the processor, not on cuda: {first_line}" in caplog.text
+    assert f"Got: cuda:0: {first_line}" in str(caught.value)
+    assert predictor.device == "cpu"
+    assert predictor.answers(row) == pytest.approx(expected)
+
+
+def test_other_errors_on_a_gpu_stay_what_they_are(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fail_at("move", RuntimeError("an error of ours"), monkeypatch)
+    with faked_cuda(FakeGpu(uuid="GPU-a")), pytest.raises(RuntimeError, match="of ours"):
+        Predictor(saved, "auto")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import torch
 from transformers import PreTrainedModel
 from transformers.utils import logging
 
+from xautolm.errors import UsageError
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
 from xautolm.finetuning.precision import (
@@ -24,10 +26,12 @@ from xautolm.finetuning.pretrained import (
     read_tokenizer,
     read_whole,
 )
-from xautolm.hardware import computes_in_bf16
+from xautolm.hardware import AUTO, computes_in_bf16
+from xautolm.notices import warn_once
 from xautolm.records import Answering
 from xautolm.run_folder import ANSWERING
 from xautolm.serialization import from_plain, read_json
+from xautolm.symptoms import is_trouble, lacks_memory
 from xautolm.tasks import TASKS, Answers
 from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import DeviceKind, Pooling, Precision
@@ -38,7 +42,11 @@ class Predictor:
 
     Args:
         folder: Where a trial left its model.
-        device: Where the model runs: this machine's processor if it has no such device, the fastest for `auto`.
+        device: Where the model runs: this machine's processor if it has no such device, the fastest for `auto`, or the
+            processor where that has no room or does not work.
+
+    Raises:
+        UsageError: A device that was named has no room for the model, or does not work.
     """
 
     def __init__(self, folder: Path, device: str) -> None:
@@ -49,13 +57,53 @@ class Predictor:
         self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         self.device = present_device(device)
-        if torch.device(self.device).type == DeviceKind.CUDA:
-            set_up_gpu(self.device)
+        self._try_device(device, self._start)
         self.tokenizer = read_tokenizer(folder)
         self.model = self._load(folder)
-        self.model.to(self.device)
+        if not self._try_device(device, self._move):
+            # In the number format that suits the processor.
+            self.model = self._load(folder)
         # Without dropout.
         self.model.eval()
+
+    def _start(self) -> None:
+        """Start CUDA where the model is to run on a GPU."""
+        if torch.device(self.device).type != DeviceKind.CUDA:
+            return
+        set_up_gpu(self.device)
+        # A card that is too old for the installed PyTorch holds weights, but launches no kernel.
+        torch.ones(1, device=self.device)
+
+    def _move(self) -> None:
+        """Move the model to its device."""
+        self.model.to(self.device)
+
+    def _try_device(self, asked: str, step: Callable[[], object]) -> bool:
+        """Return whether a step succeeds on the device; after a failure, the processor takes its place.
+
+        Args:
+            asked: The device as the caller named it: only `auto` leaves the choice.
+            step: What is done on it.
+
+        Raises:
+            UsageError: The device that was named has no room, or does not work.
+        """
+        try:
+            step()
+        except Exception as error:
+            if not lacks_memory(error) and not is_trouble(error):
+                raise
+            first_line = str(error).split("\n")[0]
+            if asked != AUTO:
+                raise UsageError(
+                    "The model cannot run on this device.",
+                    got=f"{asked}: {first_line}",
+                    fix='Use device="auto" or "cpu"; CUDA_VISIBLE_DEVICES= hides all GPUs.',
+                ) from error
+            warn_once(f"the model runs on the processor, not on {self.device}: {first_line}")
+            self.device = DeviceKind.CPU.value
+            return False
+        return True
 
     def _computes_in_bf16(self) -> bool:
         """Return whether passes run in bfloat16: as they were validated on a GPU, or where a processor is faster so."""
@@ -99,16 +147,25 @@ def present_device(device: str) -> str:
 
     Args:
         device: As torch calls it, or `auto` for the fastest kind that is here.
+
+    Raises:
+        UsageError: There are GPUs, but none of this index.
     """
-    if device == "auto":
+    if device == AUTO:
         if torch.cuda.is_available():
             return DeviceKind.CUDA.value
         if torch.backends.mps.is_available():
             return DeviceKind.MPS.value
         return DeviceKind.CPU.value
-    kind = device.partition(":")[0]
+    kind, _, index = device.partition(":")
     if kind == DeviceKind.CUDA and not torch.cuda.is_available():
         return DeviceKind.CPU.value
+    if kind == DeviceKind.CUDA and int(index or 0) >= torch.cuda.device_count():
+        raise UsageError(
+            "There is no such GPU.",
+            got=f"{device}; there are {torch.cuda.device_count()}, counted from 0",
+            fix='Use device="auto" or "cpu".',
+        )
     if kind == DeviceKind.MPS and not torch.backends.mps.is_available():
         return DeviceKind.CPU.value
     return device
