@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import errno
+import mmap
 import os
 import signal
 import subprocess
 import sys
 import time
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import psutil
@@ -114,6 +116,15 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
             time.sleep(120)
         case "leave a family behind":
             start_family(folder)
+            return success(seconds=0.5, f1_macro=0.5)
+        case "map weights":
+            package = find_spec("torch")
+            library = Path(package.origin).parent / "lib" / "libtorch_cpu.so"
+            with library.open("rb") as file:
+                weights = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
+            # One byte of each page is enough to hold it in memory.
+            bytes(weights[:: mmap.PAGESIZE])
+            time.sleep(1.0)
             return success(seconds=0.5, f1_macro=0.5)
         case "eat":
             hoard = []

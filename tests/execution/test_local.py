@@ -161,6 +161,19 @@ def test_a_trial_beyond_its_memory_is_killed(executor: LocalExecutor, tmp_path: 
     assert 400_000_000 < outcome.peak_memory < 900_000_000
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux says what of the memory is files")
+def test_weights_on_their_way_to_a_gpu_are_no_memory_of_the_trial(
+    executor: LocalExecutor, tmp_path: Path
+) -> None:
+    limits = Limits(memory=250_000_000)
+    on_gpu = replace(order(1, "map weights", limits), gpu="GPU-a", device="cuda:0")
+    outcome = run(executor, tmp_path, on_gpu)
+    assert outcome.status is TrialStatus.COMPLETE
+    # A processor computes with them where they lie.
+    outcome = run(executor, tmp_path, order(2, "map weights", limits))
+    assert outcome.failure.kind is FailureKind.OUT_OF_MEMORY
+
+
 def test_several_run_at_once_and_closing_ends_them(executor: LocalExecutor, tmp_path: Path) -> None:
     pids = []
     for number in range(3):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import time
 from collections.abc import Callable, Collection
 from contextlib import suppress
@@ -191,7 +192,8 @@ class LocalExecutor:
 
         if now - trial.measured >= MEMORY_POLL:
             trial.measured = now
-            memory = group_memory(trial.pid)
+            # Weights on their way to a GPU pass through mapped files; on a processor they are computed with there.
+            memory = group_memory(trial.pid, with_files=not trial.spec.gpu)
             trial.peak_memory = max(trial.peak_memory, memory)
             if limits.memory is not None and memory > limits.memory:
                 message = f"{memory / 1e9:.2f} GB passed the memory limit"
@@ -255,12 +257,45 @@ def hard_limit(seconds: float) -> float:
     return seconds + grace
 
 
-def group_memory(pid: int) -> int:
-    """Return the resident memory of a process and its descendants, in bytes."""
+def group_memory(pid: int, *, with_files: bool = True) -> int:
+    """Return the resident memory of a process and its descendants, in bytes.
+
+    Args:
+        pid: The process.
+        with_files: Whether pages of mapped files count, which the system drops when others need the memory.
+    """
     total = 0
     with suppress(psutil.Error):
         process = psutil.Process(pid)
         for member in (process, *process.children(recursive=True)):
             with suppress(psutil.Error):
-                total += member.memory_info().rss
+                total += _memory_of(member, with_files=with_files)
     return total
+
+
+def _memory_of(process: psutil.Process, *, with_files: bool) -> int:
+    """Return the resident memory of a process, in bytes; with files all the same where the system counts no other.
+
+    Raises:
+        psutil.Error: It has ended.
+    """
+    resident: int = process.memory_info().rss
+    if with_files:
+        return resident
+    without_files = _memory_without_files(process.pid)
+    if without_files is None:
+        return resident
+    return without_files
+
+
+def _memory_without_files(pid: int) -> int | None:
+    """Return the resident memory of a process but for mapped files, in bytes; None where the system does not say it."""
+    try:
+        status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    # Memory of its own, and what it shares with other processes.
+    kilobytes = re.findall(r"^Rss(?:Anon|Shmem):\s+(\d+) kB$", status, re.MULTILINE)
+    if not kilobytes:
+        return None
+    return 1024 * sum(int(number) for number in kilobytes)
