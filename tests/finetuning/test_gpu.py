@@ -97,10 +97,28 @@ def test_trials_at_once(order: Order, run: Run) -> None:
 
 def test_lack_of_gpu_memory_halves_the_batch(order: Order, run: Run) -> None:
     limits = Limits(gpu_memory=700_000_000)
+    table = support_tickets(400, seed=1)
+    # As long as the model can read: short texts would fit at once.
+    table["text"] = table["text"].map(lambda text: " ".join([text] * 60))
     (outcome,) = run(
-        order("minilm-l6", epochs=1, batch_size=64, max_length=512, limits=limits, rows=400)
+        order("minilm-l6", epochs=1, batch_size=64, max_length=512, limits=limits, table=table)
     )
     assert outcome.peak_gpu_memory <= 700_000_000
+    assert any(line.startswith("per-device batch 64 to 32: ") for line in outcome.adjustments)
+
+
+def test_a_head_that_is_opened_by_a_layer_of_its_own_is_probed(run: Run, tmp_path: Path) -> None:
+    task = TASKS.get("text-classification")
+    table = support_tickets(160, seed=1)
+    card = tiny_model("distilbert", tmp_path, list(table["text"]))
+    data = prepare(table, data_needs(task), columns={})
+    system = system_profile("cuda")
+    space = build_space("default", task, [card], ["probe"], data.profile, system)
+    # The mean over the tokens does not pass through the head.
+    configuration = space.walk(
+        lambda key, parameter: {"pooling": "own"}.get(parameter.name, parameter.default)
+    )
+    run(trial_spec(tmp_path, task, data, card, configuration))
 
 
 def test_the_driver_and_cuda_speak_of_the_same_gpus() -> None:
