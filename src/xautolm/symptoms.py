@@ -40,6 +40,25 @@ LACK_OF_MEMORY = (
 )
 """What messages say for lack of memory, on whatever device, in lower case."""
 
+GPU_TROUBLE = (
+    "cannot re-initialize cuda in forked subprocess",
+    "cuda unknown error",
+    "unexpected error from cudagetdevicecount",
+    "cuda driver initialization failed",
+    "system not yet initialized",
+    "cuda error: initialization error",
+    "no cuda-capable device",
+    "no cuda gpus are available",
+    "found no nvidia driver",
+    "busy or unavailable",
+    "driver version is insufficient",
+    "no kernel image is available",
+    "uncorrectable ecc error",
+    "uncorrectable nvlink error",
+    "fallen off the bus",
+)
+"""What messages say when a GPU or its driver fails, in lower case."""
+
 TROUBLE = (
     # Disks. Rust (safetensors, tokenizers) and Arrow quote the system; the writers of torch and numpy name no reason.
     "no space left on device",
@@ -61,22 +80,7 @@ TROUBLE = (
     # hf_xet, which is written in Rust, while it fetches weights.
     "cas service error",
     "error sending request",
-    # GPUs and their drivers.
-    "cannot re-initialize cuda in forked subprocess",
-    "cuda unknown error",
-    "unexpected error from cudagetdevicecount",
-    "cuda driver initialization failed",
-    "system not yet initialized",
-    "cuda error: initialization error",
-    "no cuda-capable device",
-    "no cuda gpus are available",
-    "found no nvidia driver",
-    "busy or unavailable",
-    "driver version is insufficient",
-    "no kernel image is available",
-    "uncorrectable ecc error",
-    "uncorrectable nvlink error",
-    "fallen off the bus",
+    *GPU_TROUBLE,
 )
 """What messages say when the disk, the system or the GPU itself fails, in lower case."""
 
@@ -169,6 +173,12 @@ def says_lack_of_memory(text: str) -> bool:
     """Return whether a message says that memory ran out."""
     lowered = text.lower()
     return any(sign in lowered for sign in LACK_OF_MEMORY)
+
+
+def says_gpu_trouble(text: str) -> bool:
+    """Return whether a message says that a GPU or its driver failed."""
+    lowered = text.lower()
+    return any(sign in lowered for sign in GPU_TROUBLE)
 
 
 def is_trouble(error: BaseException) -> bool:

@@ -216,10 +216,11 @@ def test_beside_a_gpu_that_works_one_that_does_not_is_left_out(
         (1, "AcceleratorError: CUDA error: no kernel image is available", False),
         (1, "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802", False),
         (1, "OutOfMemoryError: CUDA out of memory. Tried to allocate 64.00 MiB.", True),
+        (1, "AttributeError: module 'torch' has no attribute 'xpu'", True),
         (-9, "", True),
     ],
 )
-def test_an_error_of_the_child_other_than_lack_of_memory_is_an_obstacle(
+def test_trouble_with_the_gpu_is_an_obstacle_and_no_other_error_of_the_child(
     code: int, line: str, works: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fails(command: list[str], **options: object) -> subprocess.CompletedProcess[str]:
