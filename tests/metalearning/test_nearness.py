@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from xautolm.metalearning import Nearness, nearness, own_features
-from xautolm.metalearning.nearness import FAR, FEWEST_DATA_SETS, SAMPLING, usual_gap
+from xautolm.metalearning.nearness import FAR, FEWEST_DATA_SETS, SAMPLING, gap, usual_gap
 from xautolm.records import Experience, Features
 from xautolm.testing import made_up_experience
 
@@ -67,6 +67,12 @@ def test_one_outlier_of_many_does_not_widen_what_is_usual() -> None:
     data_sets = [task(0.2 * number) for number in range(40)]
     data_sets.append(task(0.2 * 39 + 0.6))
     assert usual_gap(data_sets) == pytest.approx(0.2)
+
+
+def test_tasks_below_zero_are_as_far_apart_as_those_above() -> None:
+    above = gap(own_features({"skew": 1.0}), own_features({"skew": 8.0}))
+    below = gap(own_features({"skew": -1.0}), own_features({"skew": -8.0}))
+    assert below == above > 0
 
 
 def test_what_cannot_be_compared_is_not_near() -> None:

@@ -107,6 +107,13 @@ def test_normalisation_by_hand() -> None:
     assert rows.tolist() == [[0.0, 0.0], [0.5, 0.0]] and row.tolist() == [1.0, 0.0]
 
 
+def test_numbers_below_zero_are_told_apart_as_those_above_are() -> None:
+    numbers = np.array([[1.0, -1.0], [3.0, -3.0]])
+    rows, row = normalised(numbers, np.array([8.0, -8.0]))
+    assert rows[:, 1].tolist() == (1 - rows[:, 0]).tolist()
+    assert row.tolist() == [1.0, 0.0]
+
+
 def test_the_standard_scaler_by_hand() -> None:
     rows, row = standardised(
         np.array([[0.0, 5.0, 0.1], [2.0, 5.0, 0.1]]), np.array([4.0, 5.0, 0.1])

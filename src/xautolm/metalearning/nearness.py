@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from xautolm.metafeatures import FEATURES, Part
-from xautolm.metalearning.similarity import OWN, Near
+from xautolm.metalearning.similarity import OWN, Near, logarithms_of
 from xautolm.records import Experience, Experiences, Features
 
 FAR = 0.7
@@ -157,9 +157,7 @@ def _gaps_between(data_sets: Sequence[Features]) -> np.ndarray:
         numbers = [data_sets[member][name] for member in members]
         # Shape (members, compared).
         rows = np.asarray(numbers)[:, compared]
-        # Of log(1 + x), which is not defined for all numbers below zero.
-        at_least_zero = np.maximum(rows, 0)
-        logarithms = np.log1p(at_least_zero)
+        logarithms = logarithms_of(rows)
         # Shape (members, members, compared).
         differences = np.abs(logarithms[:, None] - logarithms[None])
         gaps = differences.mean(axis=2)

@@ -323,24 +323,24 @@ def _without_noise(rows: Rows, row: Row, group: str) -> Rows:
     if noise == 0:
         return rows
     together = np.vstack([rows, row])
-    logarithms = _logarithms(together)
+    logarithms = logarithms_of(together)
     # Shape (features,). Normalised, a feature that differs by noise alone would weigh as much as any other.
     width = np.ptp(logarithms, axis=0)
     is_noise = width <= noise
     return np.where(is_noise, row, rows)
 
 
-def _logarithms(features: Rows) -> Rows:
-    """Return log(1 + x) of features x, as which those below 0 count as 0."""
-    positive = np.maximum(features, 0.0)
-    return np.asarray(np.log1p(positive))
+def logarithms_of(features: Rows) -> Rows:
+    """Return log(1 + |x|) of features x, with the sign of x."""
+    # Counts are never negative; features of somebody's own may be, and must not become one number.
+    return np.asarray(np.copysign(np.log1p(np.abs(features)), features))
 
 
 def normalised(rows: Rows, row: Row) -> tuple[Rows, Row]:
-    """Return log1p, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
+    """Return logarithms, then min-max over rows and row together, feature by feature; a constant feature becomes 0."""
     together = np.vstack([rows, row])
     # Counts span magnitudes: on their own scale, one huge data set would press all others together.
-    logarithms = _logarithms(together)
+    logarithms = logarithms_of(together)
     # Both of shape (features,).
     low = logarithms.min(axis=0)
     width = np.ptp(logarithms, axis=0)
@@ -441,4 +441,4 @@ DISTANCES: Mapping[str, Distance] = {
     "mahalanobis": _mahalanobis,
 }
 SCALERS: Mapping[str, Scaler] = {"min-max": normalised, "standard": standardised}
-"""`min-max` is that of the paper's text, after log1p; `standard` is what its runs used."""
+"""`min-max` is that of the paper's text, after log1p with the sign of the number; `standard` is what its runs used."""
