@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from xautolm.experience.validation import check
+from xautolm.integrations.table import experiences_from_rows
 from xautolm.metalearning import SETTINGS, own_features
 from xautolm.metalearning.utility import as_of_all_rows, is_negative, is_positive, utilities
 from xautolm.metrics import METRICS
@@ -111,6 +112,13 @@ def test_a_past_trial_on_a_part_of_the_rows_is_a_lower_bound_on_what_all_rows_gi
     assert not whole.outcome.is_censored and "train_share" not in whole.configuration.values
     usual = made_up_experience(0)
     assert as_of_all_rows(usual) is usual
+
+
+@pytest.mark.parametrize("value", [0.1, "tenth"])
+def test_a_parameter_of_a_table_that_is_called_as_ours_is_no_rung(value: float | str) -> None:
+    rows = [{"task": "a", "params": {"train_share": value}, "values": [0.5]}]
+    (experience,) = experiences_from_rows(rows, {"a": {"rows": 10.0}})
+    assert as_of_all_rows(experience) is experience
 
 
 def test_a_search_on_all_rows_is_warm_started_by_trials_on_a_part_as_bounds() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+TABLE = "optuna"
+"""Task type of experiences that come from a table of somebody's own."""
+
 
 class Evidence(StrEnum):
     """What the end of a trial says something about."""

@@ -2,7 +2,6 @@
 
 from xautolm.experience.autogoal import import_autogoal
 from xautolm.experience.exchange import (
-    TABLE,
     Imported,
     export_experiences,
     identity_of,
@@ -15,7 +14,6 @@ from xautolm.experience.validation import LONGEST_SHORT_NAME, check_storable
 __all__ = [
     "LONGEST_SHORT_NAME",
     "STARTER",
-    "TABLE",
     "ExperienceStore",
     "Imported",
     "Row",

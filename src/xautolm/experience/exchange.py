@@ -12,10 +12,9 @@ from xautolm.experience.adoption import IMPORTED
 from xautolm.experience.validation import read_record
 from xautolm.records import Experience, digest_of, experience_id
 from xautolm.serialization import to_plain, write_text
+from xautolm.vocabulary import TABLE
 
 NEWLINE = "\n"
-TABLE = "optuna"
-"""Task type of experiences that come from a table of somebody's own."""
 SUFFIXES = (".jsonl", ".ndjson", ".parquet")
 
 

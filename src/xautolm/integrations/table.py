@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from xautolm.errors import UnknownNameError, UsageError
-from xautolm.experience import LONGEST_SHORT_NAME, TABLE, identity_of
+from xautolm.experience import LONGEST_SHORT_NAME, identity_of
 from xautolm.metalearning import own_features
 from xautolm.objectives import Direction, Objective, minimized_names, numbered_objectives
 from xautolm.records import (
@@ -23,7 +23,7 @@ from xautolm.records import (
     Values,
     digest_of,
 )
-from xautolm.vocabulary import FailureKind, TrialStatus
+from xautolm.vocabulary import TABLE, FailureKind, TrialStatus
 
 KIND = TABLE
 """Task type of experiences that come from a table."""

@@ -12,7 +12,7 @@ from xautolm.objectives import fronts, oriented_value, recorded_objectives
 from xautolm.records import Experience, Experiences, Limits, SystemProfile
 from xautolm.resources import memory_within
 from xautolm.space.shares import TRAIN_SHARE, rung_share, without_rung
-from xautolm.vocabulary import DeviceKind, Evidence, FailureKind, TrialStatus
+from xautolm.vocabulary import TABLE, DeviceKind, Evidence, FailureKind, TrialStatus
 
 CLEARLY_LARGER = 1.25
 """From this factor on, a limit is clearly larger than another. Two runs of one trial differ by about a tenth in time
@@ -77,7 +77,10 @@ def as_of_all_rows(experience: Experience) -> Experience:
     On a part of them that is what a training which was stopped says: its quality is a lower bound, and the time is that
     of all rows. No rung is left in the configuration, for the prior and the models must not learn where to begin.
     """
-    if TRAIN_SHARE not in experience.configuration.values:
+    # In a table of somebody's own, a parameter of that name is theirs, and means what they mean by it.
+    is_of_our_search = experience.task != TABLE
+    has_rung = TRAIN_SHARE in experience.configuration.values
+    if not (is_of_our_search and has_rung):
         return experience
     share = rung_share(experience.configuration.values)
     values = without_rung(experience.configuration)
