@@ -21,7 +21,7 @@ from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
 from xautolm.space import Prior, Space
 from xautolm.testing import check_strategy, success
-from xautolm.testing.strategies import toy_search
+from xautolm.testing.strategies import TINY_SPACE, toy_search
 from xautolm.vocabulary import FailureKind, Recall, TrialStatus
 
 pytestmark = pytest.mark.filterwarnings(
@@ -297,3 +297,56 @@ def test_two_settings_can_be_compared_in_one_process() -> None:
         rng = np.random.default_rng(0)
         proposal = proposer.propose((), (), rng, objectives=2, lead=0, time=1)
         assert (proposal.values is not None) is follows
+
+
+ALWAYS_FOLLOWED = SearchSettings(trials_to_contradict=99)
+"""Settings under which a store that says something is never left for a search from zero."""
+
+
+def few_successes() -> Memory:
+    """Return what four successes and many failures leave, with a prior that leads to where the failures were."""
+    prior = Prior.plain(SPACE)
+    rng = np.random.default_rng(1)
+    store = []
+    for number in range(30):
+        values = dict(prior.sample(rng).values)
+        if number < 4:
+            values["model"] = "good"
+            store.append(Evidence(values=values, scores=(1.0, 0.0)))
+        else:
+            values["model"] = "broken"
+            store.append(Evidence(values=values, scores=None))
+    return Memory(prior=prior.nudged({"model": "broken"}, 0.5), evidence=store)
+
+
+def test_of_a_past_without_a_model_of_quality_failures_are_heeded() -> None:
+    proposer = Proposer(SPACE, 0, few_successes(), ALWAYS_FOLLOWED)
+    assert proposer.surrogates.past is None
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        proposal = proposer.propose((), (), rng, objectives=2, lead=0, time=1)
+        assert proposal.values is not None and proposal.values["model"] != "broken"
+
+
+def test_trust_in_a_past_without_a_model_of_quality_fades() -> None:
+    proposer = Proposer(SPACE, 0, few_successes(), ALWAYS_FOLLOWED)
+    own = Evidence(values=SPACE.default().values, scores=(0.0, 0.0))
+    trusts = []
+    for count in (0, 4, 40):
+        rng = np.random.default_rng(0)
+        proposal = proposer.propose([own] * count, (), rng, objectives=2, lead=0, time=1)
+        trusts.append(proposal.explanation["trust"])
+    assert trusts == [0.5, 0.25, 0.045]
+
+
+def test_a_prior_alone_proposes_nothing_that_was_tried() -> None:
+    prior = Prior.plain(TINY_SPACE).nudged({"a": 3}, 0.9)
+    memory = Memory(prior=prior, evidence=[Evidence(values={"a": 3, "b": 1}, scores=(1.0,))])
+    proposer = Proposer(TINY_SPACE, 0, memory, ALWAYS_FOLLOWED)
+    target: list[Evidence] = []
+    for seed in range(6):
+        rng = np.random.default_rng(seed)
+        proposal = proposer.propose(target, (), rng, objectives=1, lead=0, time=None)
+        assert proposal.values is not None
+        target.append(Evidence(values=proposal.values, scores=(0.5,)))
+    assert len({frozenset(trial.values.items()) for trial in target}) == 6

@@ -152,15 +152,12 @@ class Proposer:
             explanation = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
             return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
 
-        if self.surrogates.past is None:
-            # The store has failures only: no model of quality, but a prior that leads away from them.
-            drawn = self.prior.sample(rng)
-            explanation = {"origin": "prior"}
-            return Proposal(
-                values=drawn.values, failure_trust=failure_trust, explanation=explanation
-            )
-
-        candidates = self._candidates(target, lead_trust, rng)
+        # A store with few successes, or with failures only, has no model of quality, but a prior that says something.
+        has_quality = self.surrogates.past is not None
+        if has_quality:
+            candidates = self._candidates(target, lead_trust, rng)
+        else:
+            candidates = self._drawn_from_prior(self.settings.prior_candidates, rng)
         # A configuration that was tried, or runs now, would teach nothing new.
         candidates = untried(candidates, target, pending)
         if not candidates:
@@ -173,6 +170,15 @@ class Proposer:
 
         # One row for each candidate, in their order, as in all that is computed of them.
         rows = self.encoder.rows(candidate.values for candidate in candidates)
+        if not has_quality:
+            failure = self.surrogates.failure(target, rows, failure_trust)
+            best = first_bearable(failure, self.settings.largest_failure)
+            chosen = candidates[best]
+            explanation = {"origin": chosen.origin, "trust": round(lead_trust, DIGITS)}
+            return Proposal(
+                values=chosen.values, failure_trust=failure_trust, explanation=explanation
+            )
+
         candidates, rows = self._of_known(candidates, rows, target)
         prediction = self.surrogates.predict(view, rows, failure_trust)
         worth = acquisition(prediction, lead=lead, time=time, settings=self.settings)
@@ -225,11 +231,14 @@ class Proposer:
 
     def _trust(self, target: Target) -> Trust:
         """Return how far the store is followed in each objective, shape (objectives,)."""
-        # A prior that knows something, and no success of which to learn: what moved it were failures.
-        has_failures_only = self.surrogates.past is None and self.prior != self.plain
-        if has_failures_only:
-            # There is no opinion of quality that could agree or disagree with the target's trials.
-            return np.full(target.scores.shape[1], self.settings.prior_trust)
+        # A prior that knows something, and too few successes to learn of: what moved it were these and failures.
+        has_prior_only = self.surrogates.past is None and self.prior != self.plain
+        if has_prior_only:
+            # There is no opinion of quality that could agree or disagree with the target's trials. So each of them
+            # counts as one that does neither: what the target learns by itself takes over.
+            weight = self.settings.trust_weight
+            share = weight / (weight + len(target.trials))
+            return np.full(target.scores.shape[1], self.settings.prior_trust * share)
         return self.surrogates.trust_in_store(target)
 
     def _begins_from_zero(self, target: Trials, trust: float, rng: Generator) -> bool:
@@ -257,10 +266,7 @@ class Proposer:
         # A store that misleads makes a prior that misleads: then its share is drawn from the plain space instead.
         prior_count = round(trust * settings.prior_candidates)
         uniform_count = settings.uniform_candidates + settings.prior_candidates - prior_count
-        for _ in range(prior_count):
-            configuration = self.prior.sample(rng)
-            candidate = Candidate(configuration.values, "prior")
-            candidates.append(candidate)
+        candidates += self._drawn_from_prior(prior_count, rng)
 
         def uniform(key: str, parameter: Parameter) -> Scalar:
             return _uniform(parameter, rng)
@@ -286,6 +292,15 @@ class Proposer:
             parent = parents[index % len(parents)]
             values = self._mutated(parent.values, rng)
             candidate = Candidate(values, f"mutation of {parent.source}")
+            candidates.append(candidate)
+        return candidates
+
+    def _drawn_from_prior(self, count: int, rng: Generator) -> list[Candidate]:
+        """Return so many candidates from the prior."""
+        candidates: list[Candidate] = []
+        for _ in range(count):
+            configuration = self.prior.sample(rng)
+            candidate = Candidate(configuration.values, "prior")
             candidates.append(candidate)
         return candidates
 
@@ -332,6 +347,19 @@ def untried(
         if _key(candidate.values) not in tried:
             remaining.append(candidate)
     return remaining
+
+
+def first_bearable(failure: np.ndarray, bearable: float) -> int:
+    """Return the position of the first chance of failure that is bearable; of the smallest where none is.
+
+    Args:
+        failure: Chances, shape (candidates,).
+        bearable: The largest bearable one.
+    """
+    (positions,) = (failure <= bearable).nonzero()
+    if len(positions):
+        return int(positions[0])
+    return int(np.argmin(failure))
 
 
 def most_worth(worth: np.ndarray, failure: np.ndarray, bearable: float) -> int:

@@ -43,7 +43,8 @@ class SearchSettings:
     """Share of the proposals that follow the store when it is trusted wholly: only trials that it would not choose can
     show that it misleads."""
     prior_trust: float = 0.5
-    """Share of the proposals drawn from the prior where the store has failures only, of which no model can learn."""
+    """Share of the proposals drawn from the prior where the store has too few successes for a model to learn of, before
+    any trial of the target. It fades with their number: at `trust_weight` trials it is half."""
     trials_to_contradict: int = 3
     """Trials of the target's own before which a store is followed: fewer cannot contradict it, and a search from zero
     begins with random trials, of which on real tasks about half learn nothing."""
