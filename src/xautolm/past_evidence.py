@@ -204,7 +204,7 @@ def _scores(
         rows.append([oriented_value(outcome, measure) for measure in measures])
         is_stopped.append(outcome.is_censored)
     values = np.asarray(rows)
-    scores, units = standardised(values, time, np.asarray(is_stopped, dtype=bool))
+    scores, units = standardised(values, measures, time, np.asarray(is_stopped, dtype=bool))
     limited: np.ndarray = np.clip(scores, -LARGEST_SCORE, LARGEST_SCORE)
     if time is not None:
         # A logarithm of seconds is no number of standard deviations: it is taken as it is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -9,7 +10,7 @@ import numpy as np
 import pytest
 
 from xautolm.metrics import METRICS
-from xautolm.objectives import COSTS, LATENCY, TIME, Objective
+from xautolm.objectives import COSTS, LATENCY, TIME, Direction, Objective, numbered_objectives
 from xautolm.records import Evaluation, LearningCurve
 from xautolm.search.evidence import standardised
 from xautolm.search.pruning import (
@@ -244,7 +245,7 @@ def test_a_falling_curve_is_not_continued_downwards() -> None:
 def test_half_of_a_stopped_trials_deficit_is_believed() -> None:
     values = np.asarray([[0.8, -100.0], [0.6, -50.0], [0.1, -150.0], [0.9, -150.0]])
     is_censored = np.asarray([False, False, True, True])
-    scores, units = standardised(values, 1, is_censored)
+    scores, units = standardised(values, BOTH, 1, is_censored)
     deviation = values[:, 0].std()
     # The mean is that of the two that ran to their end: 0.7.
     assert scores[:, 0] == pytest.approx(
@@ -252,5 +253,23 @@ def test_half_of_a_stopped_trials_deficit_is_believed() -> None:
     )
     assert scores[:, 1] == pytest.approx(-np.log([100, 50, 150, 150]))
     assert units == pytest.approx((deviation, 1.0))
-    scores, _ = standardised(values, 1)
+    scores, _ = standardised(values, BOTH, 1)
     assert scores[:, 0] == pytest.approx((values[:, 0] - 0.6) / deviation)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1.0, 1e6])
+def test_the_unit_of_an_objective_without_a_range_changes_no_score(unit: float) -> None:
+    objectives = numbered_objectives([Direction.MAXIMIZE])
+    values = np.asarray([[0.2], [0.5], [0.8]])
+    scores, units = standardised(unit * values, objectives, None)
+    assert scores[:, 0] == pytest.approx([-math.sqrt(1.5), 0.0, math.sqrt(1.5)])
+    assert units == pytest.approx([unit * values.std()])
+    # What is alike but for rounding differs in nothing, and still has a unit.
+    scores, units = standardised(np.full((3, 1), 0.1 * unit), objectives, None)
+    assert scores[:, 0] == pytest.approx([0.0] * 3, abs=1e-9) and units[0] > 0
+
+
+def test_differences_below_what_a_metric_with_a_range_can_tell_are_small_scores() -> None:
+    values = np.asarray([[0.8, -1.0], [0.80001, -1.0]])
+    scores, _ = standardised(values, BOTH, 1)
+    assert np.abs(scores[:, 0]).max() < 0.1

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
 import numpy as np
 
+from xautolm.objectives import Objective
 from xautolm.records import Values
 from xautolm.space import Float, Prior
 
@@ -70,7 +72,10 @@ CENSORED_DEFICIT = 0.5
 to their end. At 1 it would pass for the configuration's peak; at 0 a hopeless one would be proposed again and again."""
 
 LEAST_DEVIATION = 1e-3
-"""Standard deviation of a quality as which a smaller one counts: trials that are all alike have none to divide by."""
+"""Standard deviation as which a smaller one counts, of an objective whose range is finite. Of others it says nothing,
+for their unit may be any; there it is that of trials which are all alike, as a share of their value."""
+ALIKE = 1e-9
+"""Standard deviation, as a share of the largest value, up to which trials are all alike but for rounding."""
 LEAST_SECONDS = 1e-3
 """Evaluation time as which a smaller one counts: there is no logarithm of 0."""
 
@@ -90,7 +95,10 @@ def scores_of(target: Trials, objectives: int) -> Scores:
 
 
 def standardised(
-    values: np.ndarray, time: int | None, is_censored: np.ndarray | None = None
+    values: np.ndarray,
+    objectives: Sequence[Objective],
+    time: int | None,
+    is_censored: np.ndarray | None = None,
 ) -> tuple[Scores, tuple[float, ...]]:
     """Return oriented objectives as scores, and by what each was divided.
 
@@ -102,6 +110,7 @@ def standardised(
 
     Args:
         values: Shape (trials, objectives), larger is better.
+        objectives: What they are values of.
         time: Position of the (negated) evaluation time; of stopped trials, the whole training's.
         is_censored: Which trials were stopped before their end, shape (trials,); none if not given.
     """
@@ -114,7 +123,7 @@ def standardised(
     if not len(whole):
         whole = values
     mean = whole.mean(axis=0)
-    deviation = np.maximum(values.std(axis=0), LEAST_DEVIATION)
+    deviation = np.maximum(values.std(axis=0), _least_deviations(values, objectives))
     scores = (values - mean) / deviation
 
     is_below_mean = scores < 0
@@ -128,3 +137,18 @@ def standardised(
         scores[:, time] = -np.log(seconds)
         deviation[time] = 1.0
     return np.asarray(scores), tuple(deviation.tolist())
+
+
+def _least_deviations(values: np.ndarray, objectives: Sequence[Objective]) -> np.ndarray:
+    """Return the deviation of each objective as which a smaller one counts, shape (objectives,).
+
+    Trials that are all alike have none to divide by.
+    """
+    largest = np.abs(values).max(axis=0)
+    least = LEAST_DEVIATION * np.where(largest > 0, largest, 1.0)
+    is_alike = values.std(axis=0) <= ALIKE * largest
+    least = np.where(is_alike, least, 0.0)
+    has_range = [
+        math.isfinite(objective.low) and math.isfinite(objective.high) for objective in objectives
+    ]
+    return np.where(has_range, LEAST_DEVIATION, least)

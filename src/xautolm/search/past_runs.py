@@ -126,4 +126,6 @@ def _spreads(members: Trials, scores: np.ndarray) -> np.ndarray:
     if not units or not is_one_data_set:
         return np.full(scores.shape[1], np.nan)
     spreads = scores.std(axis=0) * np.asarray(units)
-    return np.asarray(np.maximum(spreads, LEAST_DEVIATION))
+    # What was divided by less has no finite range, and its unit may be any.
+    least = np.minimum(units, LEAST_DEVIATION)
+    return np.asarray(np.maximum(spreads, least))

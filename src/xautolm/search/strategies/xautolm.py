@@ -165,7 +165,7 @@ def own_evidence(
         is_stopped = bool(trial.user_attrs.get(CENSORED))
         stopped.append(is_stopped)
     is_censored = np.asarray(stopped, dtype=bool)
-    scores, units = standardised(values, time, is_censored)
+    scores, units = standardised(values, objectives, time, is_censored)
 
     scores_by_trial: dict[int, tuple[float, ...]] = {}
     for trial, row in zip(successes, scores.tolist(), strict=True):
