@@ -366,6 +366,33 @@ def test_a_past_that_does_not_fit_the_study_stops_nothing(
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 10
 
 
+def width(trial: optuna.Trial) -> float:
+    """Return how many units there are in layers that are lists."""
+    layers = trial.suggest_categorical("layers", [[64], [64, 32], [8, 8, 8]])
+    assert isinstance(layers, list)
+    return sum(layers) + trial.suggest_float("x", 0.0, 1.0)
+
+
+def width_of_last(trial: optuna.Trial) -> float:
+    """Return the same where the layers say whether there is a rate."""
+    layers = trial.suggest_categorical("layers", [[64], [64, 32]])
+    return trial.suggest_float("rate", 0.0, 1.0) if layers == [64, 32] else 0.5
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution:UserWarning")
+@pytest.mark.parametrize("ask", [width, width_of_last])
+@pytest.mark.parametrize("past_layers", [None, "[64, 32]", 3])
+def test_options_may_be_lists(
+    ask: Callable[[optuna.Trial], float], past_layers: str | int | None
+) -> None:
+    rows = [single({"layers": past_layers, "x": x}, x) for x in np.linspace(0, 1, 9).tolist()]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    for sampler in (XAutoLMSampler(seed=0), XAutoLMSampler(experiences, NOW, seed=0)):
+        study = optuna.create_study(direction="maximize", sampler=sampler)
+        study.optimize(ask, n_trials=12)
+        assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 12
+
+
 def test_one_sampler_serves_several_studies() -> None:
     rows = [single({"x": x}, x) for x in np.linspace(0, 10, 9).tolist()]
     experiences = experiences_from_rows(rows, FEATURES, ("maximize",))

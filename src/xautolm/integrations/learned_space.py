@@ -25,14 +25,16 @@ NAME = "learned"
 class LearnedSpace:
     """A space, and the way between its values and the study's.
 
-    The options of a branch are texts in our spaces and may be anything in Optuna's; numbers on steps are Optuna's only.
+    The options of a branch are texts in our spaces, all others plain values; in Optuna's they may be anything, also
+    lists. Numbers on steps are Optuna's only.
     """
 
     space: Space
     distributions: Mapping[str, BaseDistribution]
     """Those of the study, by the parameter's name."""
-    branches: frozenset[str]
-    """Names of the parameters that open others."""
+    texts: frozenset[str]
+    """Names of the parameters whose options stand in the space as texts: those that open others, and those of which an
+    option is no plain value."""
 
     @classmethod
     def of_trials(cls, trials: Sequence[FrozenTrial], past: Sequence[Values] = ()) -> LearnedSpace:
@@ -53,17 +55,18 @@ class LearnedSpace:
         parameters = _tree(shapes, distributions, above=frozenset())
         space = Space(NAME, tuple(parameters))
 
-        branches: set[str] = set()
+        texts: set[str] = set()
         for parameter in space.sites().values():
-            if isinstance(parameter, Branch):
-                branches.add(parameter.name)
-        return cls(space, distributions, frozenset(branches))
+            opens_others = isinstance(parameter, Branch)
+            if opens_others or not _has_plain_options(distributions[parameter.name]):
+                texts.add(parameter.name)
+        return cls(space, distributions, frozenset(texts))
 
     def inward(self, params: Values) -> dict[str, Scalar]:
         """Return the values of a trial as the space has them."""
         values: dict[str, Scalar] = {}
         for name, value in params.items():
-            if name in self.branches:
+            if name in self.texts:
                 value = str(value)
             values[name] = value
         return values
@@ -248,7 +251,19 @@ def _parameter(name: str, distribution: BaseDistribution) -> Parameter:
         case IntDistribution(low=low, high=high, log=log):
             return Int(name=name, low=low, high=high, default=low, log=log)
     options = _options(distribution)
+    if not _has_plain_options(distribution):
+        options = [str(option) for option in options]
     return Choice(name=name, options=tuple(options), default=options[0])
+
+
+def _has_plain_options(distribution: BaseDistribution) -> bool:
+    """Return whether all options of a distribution are plain values; so they are where it has none.
+
+    Lists and other objects cannot be keys, and Optuna takes them as options all the same.
+    """
+    if not isinstance(distribution, CategoricalDistribution):
+        return True
+    return all(isinstance(option, Scalar) for option in distribution.choices)
 
 
 def _value_in(distribution: BaseDistribution, value: Scalar) -> Scalar:
@@ -274,7 +289,7 @@ def _option(options: Sequence[Scalar], value: Scalar) -> Scalar:
         is_same_kind = isinstance(option, bool) == isinstance(value, bool)
         if is_same_kind and option == value:
             return option
-    # Below a branch of ours, options are texts.
+    # Options of a branch of ours, and those that are no plain values, stand as texts.
     for option in options:
         if str(option) == value:
             return option
