@@ -15,6 +15,7 @@ from xautolm import ExperienceStore, XAutoLMSampler
 from xautolm.errors import UnknownNameError, UsageError
 from xautolm.experience import export_experiences, import_experiences
 from xautolm.integrations.learned_space import LearnedSpace
+from xautolm.integrations.optuna import _target_evidence
 from xautolm.integrations.table import KIND, experiences_from_rows
 from xautolm.objectives import hypervolume
 
@@ -418,3 +419,95 @@ def test_one_sampler_serves_several_studies() -> None:
     other = optuna.create_study(direction="minimize", sampler=shared)
     with pytest.raises(UsageError, match="other objectives"):
         other.optimize(first, n_trials=1)
+
+
+def ended_as(how: str, trial: optuna.Trial, value: float) -> float:
+    """End a trial that is poor in one of the ways that there are."""
+    if how == "fails":
+        raise OutOfMemoryError
+    if how == "reports":
+        trial.report(value, 1)
+    if how in {"is pruned", "reports"}:
+        raise optuna.TrialPruned
+    return {"diverges": float("-inf"), "overflows": -1e300}.get(how, value)
+
+
+def unlike_the_past(how: str) -> Callable[[optuna.Trial], float]:
+    """Return an objective in which what the past praises is poor, and another option the best."""
+
+    def score(trial: optuna.Trial) -> float:
+        kind = trial.suggest_categorical("kind", ["p", "q", "r", "s"])
+        epochs = trial.suggest_int("epochs", 1, 4)
+        if kind == "p":
+            return ended_as(how, trial, 0.05)
+        return {"q": 0.3, "r": 0.8, "s": 0.1}[kind] + 0.01 * epochs
+
+    return score
+
+
+@pytest.mark.parametrize("how", ["is pruned", "reports", "fails", "diverges", "overflows"])
+def test_what_the_past_praises_is_left_however_its_trials_end(how: str) -> None:
+    worth = {"p": 1.0, "q": 0.5, "r": 0.2, "s": 0.1}
+    rows = [
+        single({"kind": kind, "epochs": epochs}, worth[kind] + 0.1 * epochs)
+        for kind in worth
+        for epochs in (1, 2, 3, 4)
+    ]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+    study.optimize(unlike_the_past(how), n_trials=20, catch=OutOfMemoryError)
+    kinds = [trial.params["kind"] for trial in study.trials]
+    assert kinds[0] == "p" and kinds.count("p") <= 6
+    assert study.best_trial.params["kind"] == "r"
+
+
+def half_fails(trial: optuna.Trial) -> float:
+    x = trial.suggest_float("x", 0.0, 1.0)
+    y = trial.suggest_float("y", 0.0, 1.0)
+    if x > 0.5:
+        raise OutOfMemoryError
+    return y
+
+
+def test_failures_of_the_study_itself_teach_a_search_without_a_past() -> None:
+    count = 0
+    for seed in range(3):
+        study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(seed=seed))
+        study.optimize(half_fails, n_trials=30, catch=OutOfMemoryError)
+        count += sum(trial.state.name == "FAIL" for trial in study.trials[15:])
+    # At random, half of 45 would fail.
+    assert count <= 9
+
+
+def test_one_training_that_diverged_does_not_press_all_others_together() -> None:
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler())
+    for x, value in ((0.1, -0.5), (0.2, -0.4), (0.3, -0.3), (0.9, -1e6)):
+        study.add_trial(
+            optuna.create_trial(
+                params={"x": x},
+                distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
+                values=[value],
+            )
+        )
+    learned = LearnedSpace.of_trials(study.trials)
+    target = _target_evidence(study, learned, learned.distributions)
+    scores = [trial.scores[0] for trial in target if trial.scores]
+    assert scores[3] < scores[0] < scores[1] < scores[2]
+    assert scores[2] - scores[0] > 0.5
+
+
+def test_attributes_of_a_users_own_trials_mean_nothing_to_us() -> None:
+    def score(trial: optuna.Trial, is_marked: bool) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        if is_marked:
+            trial.set_user_attr("censored", True)
+            trial.set_user_attr("number", 99)
+        return x
+
+    found = []
+    for is_marked in (False, True):
+        study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler())
+        study.optimize(lambda trial, marked=is_marked: score(trial, marked), n_trials=4)
+        learned = LearnedSpace.of_trials(study.trials)
+        found.append(_target_evidence(study, learned, learned.distributions))
+    assert found[0] == found[1]

@@ -9,9 +9,10 @@ from xautolm.experience.exchange import (
 )
 from xautolm.experience.starter import STARTER, with_starter
 from xautolm.experience.store import ExperienceStore, Row, Tally
-from xautolm.experience.validation import LONGEST_SHORT_NAME, check_storable
+from xautolm.experience.validation import LARGEST_FOREIGN_NUMBER, LONGEST_SHORT_NAME, check_storable
 
 __all__ = [
+    "LARGEST_FOREIGN_NUMBER",
     "LONGEST_SHORT_NAME",
     "STARTER",
     "ExperienceStore",

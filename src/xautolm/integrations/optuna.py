@@ -8,30 +8,46 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
+import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial, TrialState
+from optuna.storages import InMemoryStorage
+from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from xautolm.errors import UsageError
+from xautolm.experience import LARGEST_FOREIGN_NUMBER
 from xautolm.integrations.learned_space import LearnedSpace, agree, choices_of
 from xautolm.metalearning import OWN, SETTINGS, Distances, Near, distances_of, own_features, shaped
-from xautolm.objectives import Direction, Objective, numbered_objectives, recorded_objectives
+from xautolm.objectives import (
+    Direction,
+    Objective,
+    numbered_objectives,
+    oriented,
+    recorded_objectives,
+)
 from xautolm.past_evidence import weighed
 from xautolm.records import Experience, Features, Scalar, Values
 from xautolm.search import Evidence, Memory
 from xautolm.search.candidates import Proposer
+from xautolm.search.evidence import scores_of
 from xautolm.search.settings import DEFAULTS, HYPERVOLUME_ONLY
 from xautolm.search.space_sampler import explain
 from xautolm.search.strategies.optuna_samplers import tpe
-from xautolm.search.strategies.xautolm import from_zero, own_evidence
+from xautolm.search.strategies.xautolm import OwnTrial, compared, from_zero, has_failed, named
+from xautolm.search.study import FAILED
 from xautolm.space import Prior
 from xautolm.warm_start import DEFAULT
 
 if TYPE_CHECKING:
     from optuna.study import Study
 
-ENDED = (TrialState.COMPLETE, TrialState.FAIL)
-"""States of trials that say something; pruned and running ones have no final values."""
+ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
+"""States of trials that say something."""
+PRUNED_DEFICIT = 1.0
+"""How far below the worst trial one stands that was pruned before it reported a value: in standard deviations."""
+POOREST = 3.0
+"""How far below the median a value ends, in distances of the best from the median: one training that diverged must not
+press all others together."""
 KNOBS = SETTINGS[DEFAULT]
 """Of the warm start: those that the sampler `xautolm` begins with in a search."""
 KEENNESS = 2.0
@@ -170,16 +186,25 @@ class XAutoLMSampler(BaseSampler):
     ) -> dict[str, Scalar]:
         """Return what a search without a past proposes.
 
-        What the store holds likely to fail is passed over, but not for ever: the last attempt is taken as it is.
+        What is likely to fail is passed over, but not for ever: of some attempts, the least likely one is taken.
         """
         met = self._known_spaces(study).met
+        shown = _with_failures(study)
+        shown_trial = trial
+        if shown is not study:
+            shown_trial = shown.get_trials(deepcopy=False)[trial.number]
+        attempts: list[dict[str, Scalar]] = []
+        chances: list[float] = []
         for attempt in range(DEFAULTS.passed_over + 1):
             seed = [self.seed, trial.number, attempt]
-            params = from_zero(study, trial, met.space, met.distributions, seed)
+            params = from_zero(shown, shown_trial, met.space, met.distributions, seed)
             values = model.learned.inward(met.inward(params))
-            if not model.proposer.is_likely_to_fail(target, values, failure_trust):
+            chance = model.proposer.chance_of_failure(target, values, failure_trust)
+            attempts.append(params)
+            chances.append(chance)
+            if chance <= DEFAULTS.largest_failure:
                 break
-        return params
+        return attempts[int(np.argmin(chances))]
 
     def sample_independent(
         self,
@@ -336,7 +361,7 @@ def _names_of_own(features: Features) -> str:
 
 
 def _ended_trials(study: Study) -> list[FrozenTrial]:
-    """Return the trials of a study that succeeded or failed."""
+    """Return the trials of a study that ended, whatever came of them."""
     return study.get_trials(deepcopy=False, states=ENDED)
 
 
@@ -347,13 +372,107 @@ def _target_evidence(
     # A name has one range in an Optuna study, so the study's names are the plain ones.
     names = {name: name for name in search_space}
     objectives = _objectives_of(study)
-    target: list[Evidence] = []
-    for evidence in own_evidence(objectives, _ended_trials(study), names, time=None):
-        # A trial that failed before it asked for a value says nothing about any.
-        if evidence.values:
-            values = learned.inward(evidence.values)
-            target.append(replace(evidence, values=values))
+    # A trial that ended before it asked for a value says nothing about any.
+    ended = [trial for trial in _ended_trials(study) if named(trial.params, names)]
+    reached = _reached(ended, objectives)
+    own_trials: list[OwnTrial] = []
+    for trial in ended:
+        values = named(trial.params, names)
+        # Of the attributes of a trial none is read: whatever they are called, they are the user's.
+        own_trial = OwnTrial(
+            values=learned.inward(values),
+            reached=reached.get(trial.number),
+            is_censored=trial.state == TrialState.PRUNED,
+            source=f"trial {trial.number}",
+        )
+        own_trials.append(own_trial)
+    target = compared(own_trials, objectives, time=None)
+
+    # Shape (objectives,).
+    worst = scores_of(target, len(objectives)).min(axis=0, initial=0.0)
+    below_worst = tuple((worst - PRUNED_DEFICIT).tolist())
+    for position, trial in enumerate(ended):
+        # It did not fail, and whoever pruned it knew that it is poor: what expected more of it is trusted less.
+        if _was_pruned_silently(trial):
+            target[position] = replace(target[position], scores=below_worst)
     return target
+
+
+def _with_failures(study: Study) -> Study:
+    """Return a study in which failures are seen; the same where there are none.
+
+    Every sampler of Optuna ignores trials that failed. In a copy in memory they are complete and violate a constraint,
+    which the samplers heed.
+    """
+    trials = study.get_trials(deepcopy=False)
+    failed: set[int] = set()
+    for trial in trials:
+        # One that ended before it asked for a value says nothing about any.
+        if trial.state in ENDED and trial.params and _gave_nothing(trial):
+            failed.add(trial.number)
+    if not failed:
+        return study
+    # Optuna says of every study that it was created; of this one, nobody wants to read before each trial.
+    verbosity = optuna.logging.get_verbosity()
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    try:
+        copy = optuna.create_study(storage=InMemoryStorage(), directions=study.directions)
+    finally:
+        optuna.logging.set_verbosity(verbosity)
+    for trial in trials:
+        if trial.number in failed:
+            trial = create_trial(
+                state=TrialState.COMPLETE,
+                params=trial.params,
+                distributions=trial.distributions,
+                # Of what violates a constraint no value counts.
+                values=[0.0] * len(study.directions),
+                constraints={FAILED: 1.0},
+            )
+        # In the order of their numbers, which are then the same.
+        copy.add_trial(trial)
+    return copy
+
+
+def _was_pruned_silently(trial: FrozenTrial) -> bool:
+    """Return whether a trial was pruned before it reported a value, and broke no constraint."""
+    is_silent = trial.state == TrialState.PRUNED and trial.values is None
+    breaks_constraint = any(value > 0 for value in trial.constraints.values())
+    return is_silent and not breaks_constraint
+
+
+def _gave_nothing(trial: FrozenTrial) -> bool:
+    """Return whether a trial that ended failed, or has values of which nothing can be computed."""
+    if trial.values is None or has_failed(trial):
+        return not _was_pruned_silently(trial)
+    # The square of a larger number is infinite.
+    return not all(abs(value) <= LARGEST_FOREIGN_NUMBER for value in trial.values)
+
+
+def _reached(
+    trials: Sequence[FrozenTrial], objectives: Sequence[Objective]
+) -> dict[int, list[float]]:
+    """Return what trials with a result reached, by their number; what is far below all others is raised.
+
+    Of a pruned trial, it is what Optuna takes for its value: the last that it reported.
+    """
+    successes: list[FrozenTrial] = []
+    for trial in trials:
+        if trial.values is not None and not _gave_nothing(trial):
+            successes.append(trial)
+    if not successes:
+        return {}
+    # Shape (successes, objectives), larger is better.
+    values = oriented([trial.values for trial in successes], objectives)
+    # Both of shape (objectives,).
+    median = np.median(values, axis=0)
+    lowest = median - POOREST * (values.max(axis=0) - median)
+    # Where most trials are as good as the best, nothing says how far below is far.
+    lowest = np.where(lowest < median, lowest, -np.inf)
+    limited = np.maximum(values, lowest)
+    # Oriented twice, they are as measured.
+    measured = oriented(limited.tolist(), objectives).tolist()
+    return {trial.number: row for trial, row in zip(successes, measured, strict=True)}
 
 
 def _objectives_of(study: Study) -> tuple[Objective, ...]:

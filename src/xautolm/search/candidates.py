@@ -207,10 +207,13 @@ class Proposer:
 
     def is_likely_to_fail(self, target: Trials, values: Values, trust: float) -> bool:
         """Return whether a configuration is too likely to fail, for a trust in the store's opinion of failure."""
+        return self.chance_of_failure(target, values, trust) > self.settings.largest_failure
+
+    def chance_of_failure(self, target: Trials, values: Values, trust: float) -> float:
+        """Return how likely a configuration is to fail, for a trust in the store's opinion of failure."""
         rows = self.encoder.rows([values])
         chances = self.surrogates.failure(target, rows, trust)
-        chance = float(chances[0])
-        return chance > self.settings.largest_failure
+        return float(chances[0])
 
     def reasons(self, row: np.ndarray) -> list[str]:
         """Return the past trials most like a configuration, which is encoded, shape (columns,)."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -33,6 +34,20 @@ if TYPE_CHECKING:
 
 Names = Mapping[str, str]
 """Plain parameter names by the names that a study has for them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnTrial:
+    """What a trial of the study at hand says."""
+
+    values: Values
+    """By plain parameter name."""
+    reached: Sequence[float] | None
+    """One value for each objective, as measured; None for a failure."""
+    is_censored: bool
+    """Whether it was stopped before its end: what it had reached by then is a lower bound on its quality."""
+    source: str
+    """Which trial it is, for people."""
 
 
 class LearningSampler(SpaceSampler):
@@ -156,37 +171,55 @@ def own_evidence(
         names: Parameters without a plain name are left out.
         time: Position of the objective that counts as the evaluation time.
     """
-    successes = [trial for trial in trials if not _has_failed(trial)]
-    # Shape (successes, objectives).
-    values = oriented([trial.values for trial in successes], objectives)
-    # What a trial had reached when it was stopped is a lower bound on its quality.
-    stopped: list[bool] = []
-    for trial in successes:
-        is_stopped = bool(trial.user_attrs.get(CENSORED))
-        stopped.append(is_stopped)
-    is_censored = np.asarray(stopped, dtype=bool)
-    scores, units = standardised(values, objectives, time, is_censored)
-
-    scores_by_trial: dict[int, tuple[float, ...]] = {}
-    for trial, row in zip(successes, scores.tolist(), strict=True):
-        scores_by_trial[trial.number] = tuple(row)
-
-    evidence: list[Evidence] = []
+    own_trials: list[OwnTrial] = []
     for trial in trials:
         # A study in memory counts proposals that became no trial, too.
         number = trial.user_attrs.get(NUMBER, trial.number)
-        values_by_name = named(trial.params, names)
-        own = Evidence(
-            values=values_by_name,
-            scores=scores_by_trial.get(trial.number),
+        own_trial = OwnTrial(
+            values=named(trial.params, names),
+            reached=None if has_failed(trial) else trial.values,
+            is_censored=bool(trial.user_attrs.get(CENSORED)),
             source=f"trial {number}",
+        )
+        own_trials.append(own_trial)
+    return compared(own_trials, objectives, time)
+
+
+def compared(
+    trials: Sequence[OwnTrial], objectives: Sequence[Objective], time: int | None
+) -> list[Evidence]:
+    """Return own trials as evidence, compared with each other.
+
+    Args:
+        trials: Those that ended.
+        objectives: Of the study.
+        time: Position of the objective that counts as the evaluation time.
+    """
+    reached: list[Sequence[float]] = []
+    stopped: list[bool] = []
+    for trial in trials:
+        if trial.reached is not None:
+            reached.append(trial.reached)
+            stopped.append(trial.is_censored)
+    # Shape (successes, objectives).
+    values = oriented(reached, objectives)
+    is_censored = np.asarray(stopped, dtype=bool)
+    scores, units = standardised(values, objectives, time, is_censored)
+
+    rows = iter(scores.tolist())
+    evidence: list[Evidence] = []
+    for trial in trials:
+        own = Evidence(
+            values=trial.values,
+            scores=None if trial.reached is None else tuple(next(rows)),
+            source=trial.source,
             units=units,
         )
         evidence.append(own)
     return evidence
 
 
-def _has_failed(trial: FrozenTrial) -> bool:
+def has_failed(trial: FrozenTrial) -> bool:
     """Return whether a trial has no values, or violates a constraint."""
     if trial.values is None:
         return True
