@@ -27,14 +27,12 @@ from xautolm.objectives import (
 )
 from xautolm.past_evidence import weighed
 from xautolm.records import Experience, Features, Scalar, Values
-from xautolm.search import Evidence, Memory
+from xautolm.search import FAILED, Evidence, Memory, scores_of
 from xautolm.search.candidates import Proposer
-from xautolm.search.evidence import scores_of
 from xautolm.search.settings import DEFAULTS, HYPERVOLUME_ONLY
 from xautolm.search.space_sampler import explain
 from xautolm.search.strategies.optuna_samplers import tpe
 from xautolm.search.strategies.xautolm import OwnTrial, compared, from_zero, has_failed, named
-from xautolm.search.study import FAILED
 from xautolm.space import Prior
 from xautolm.warm_start import DEFAULT
 

@@ -3,13 +3,14 @@
 from xautolm.registry import Registry
 from xautolm.search.base import Strategy
 from xautolm.search.database import file_url
-from xautolm.search.evidence import Evidence, Memory, standardised
+from xautolm.search.evidence import Evidence, Memory, scores_of, standardised
 from xautolm.search.resuming import open_study
 from xautolm.search.rungs import Rungs
 from xautolm.search.study import (
     AGAIN,
     DEFAULT,
     EXPLANATION,
+    FAILED,
     NEAR_BEST,
     PROMOTED,
     PROPOSAL,
@@ -25,6 +26,7 @@ __all__ = [
     "AGAIN",
     "DEFAULT",
     "EXPLANATION",
+    "FAILED",
     "NEAR_BEST",
     "PROMOTED",
     "PROPOSAL",
@@ -41,6 +43,7 @@ __all__ = [
     "forests",
     "open_study",
     "pruning",
+    "scores_of",
     "settings",
     "space_sampler",
     "standardised",
