@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -30,6 +31,8 @@ SHAPE = {
     "vocab_size": TOKENS,
     "max_position_embeddings": 130,
 }
+DATASET_TYPE = re.compile(r"^(?:[\w-]+\/)?[\w\-.]+$", re.ASCII)
+"""The hub's own pattern, as its refusals cite it."""
 COMMIT = "c0ffee" * 6 + "abcd"
 
 
@@ -202,7 +205,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.tell_json({"url": url}, 409 if is_there else 200)
 
     def check_card(self, card: str) -> None:
-        """Refuse a card as the hub does: no metadata, or scores without a task or a number."""
+        """Refuse a card as the hub does: no metadata, or scores without a task, a number or a name of their data."""
         _, metadata, _ = card.split("---\n", 2)
         errors = []
         for model in yaml.safe_load(metadata)["model-index"]:
@@ -210,6 +213,8 @@ class _Handler(BaseHTTPRequestHandler):
                 scores = [score["value"] for score in result["metrics"]]
                 if not result["task"]["type"] or not all(map(np.isfinite, scores)):
                     errors.append({"message": f"{result} is no result"})
+                if not DATASET_TYPE.match(result["dataset"]["type"]):
+                    errors.append({"message": f"{result['dataset']} fails to match {DATASET_TYPE}"})
         self.tell_json({"errors": errors, "warnings": []}, 400 if errors else 200)
 
     def tell_modes(self, files: list[dict[str, Any]]) -> None:

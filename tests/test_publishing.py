@@ -194,6 +194,26 @@ def test_a_card_that_the_hub_refuses(hub: SmallHub, run: RunFolder) -> None:
     assert "--dry-run" in message and "network" not in message
 
 
+@pytest.mark.parametrize(
+    ("correct", "wrong", "expected"),
+    [
+        ("value: 0.5", "value: .nan", "f1_macro nan"),
+        ("type: data-frame", "type: My reviews (2)", "Write type: My-reviews-2 in"),
+        ("model-index:", "model-index: [", "cannot be read"),
+    ],
+)
+def test_a_card_that_the_hub_would_refuse_is_refused_before_anything_is_sent(
+    hub: SmallHub, run: RunFolder, correct: str, wrong: str, expected: str
+) -> None:
+    path = run.best / "README.md"
+    card = path.read_text(encoding="utf-8")
+    assert correct in card
+    path.write_text(card.replace(correct, wrong), encoding="utf-8")
+    with pytest.raises(UsageError, match=expected):
+        planned_upload(run, NAME)
+    assert hub.requests == []
+
+
 def test_what_the_hub_says_against_a_push_is_told(hub: SmallHub, run: RunFolder) -> None:
     hub.add(NAME, {}, private=True, status=422)
     assert "the hub refuses it (HTTP 422): no" in refusal(planned_upload(run, NAME))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from xautolm.best_folder import CARD, read_results
 from xautolm.errors import DamagedFileError, NoModelError, UsageError
+from xautolm.report.card import DATASET_TYPE, dataset_type
 from xautolm.report.usage import PLACEHOLDER
 from xautolm.run_folder import RunFolder, holds_adapters
 from xautolm.settings import hub_is_offline
@@ -90,7 +92,8 @@ def planned_upload(run: RunFolder, repository: str, *, is_private: bool = True) 
         is_private: Whether only the owner may see it.
 
     Raises:
-        UsageError: No such name can be on a hub, there is no run, or its winner is not a whole model.
+        UsageError: No such name can be on a hub, there is no run, its winner is not a whole model, or the hub would
+            refuse its card.
         NoModelError: The run has no model yet.
     """
     run.info()
@@ -105,6 +108,7 @@ def planned_upload(run: RunFolder, repository: str, *, is_private: bool = True) 
             fix="Run the same fit again: at its end the adapters are merged.",
         )
     card = _card_of(run.best, name)
+    _check_card(card, run.best / CARD)
     sizes = {}
     for path in sorted(run.best.rglob("*")):
         if path.is_file():
@@ -215,6 +219,48 @@ def _card_of(folder: Path, repository: str) -> str:
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedFileError(path, str(error)) from None
     return card.replace(PLACEHOLDER, repository)
+
+
+def _check_card(card: str, path: Path) -> None:
+    """Refuse a card that the hub would refuse: it looks at one after the repository is made.
+
+    Covered are the rules for scores, which hold names from outside. Not covered are those that only the hub knows, such
+    as its list of licences.
+
+    Args:
+        card: As it would lie there.
+        path: Where it can be mended.
+
+    Raises:
+        UsageError: Its metadata cannot be read, or a score has a name or a number that the hub does not take.
+    """
+    from huggingface_hub import ModelCard, ModelCardData
+    from yaml import YAMLError
+
+    try:
+        metadata = ModelCard(card).data
+    except (ValueError, YAMLError) as error:
+        raise UsageError(
+            "The hub would refuse the model's card, whose metadata cannot be read.",
+            got=_in_one_line(error),
+            fix=f"Mend it in {path}.",
+        ) from None
+    assert isinstance(metadata, ModelCardData)
+    for result in metadata.eval_results or []:
+        data = str(result.dataset_type)
+        if not DATASET_TYPE.fullmatch(data):
+            raise UsageError(
+                "The hub would refuse the model's card: a dataset's type is a name without blanks.",
+                got=repr(data),
+                fix=f"Write type: {dataset_type(data)} in {path}.",
+            )
+        score = result.metric_value
+        if isinstance(score, float) and not math.isfinite(score):
+            raise UsageError(
+                "The hub would refuse the model's card: a score is no finite number.",
+                got=f"{result.metric_type} {score}",
+                fix=f"Take it out of {path}.",
+            )
 
 
 def _check_visibility(client: HfApi, upload: Upload) -> None:

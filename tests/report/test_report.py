@@ -11,6 +11,7 @@ from huggingface_hub import ModelCard as HubCard
 from huggingface_hub import ModelCardData
 from rich.console import Console
 
+from tests.small_hub import DATASET_TYPE
 from xautolm.metrics import METRICS
 from xautolm.records import (
     Answering,
@@ -216,6 +217,32 @@ def test_names_from_outside_stay_text_in_the_card(
     data = HubCard(model_card(facts(best, replace(card, hub_id=name, licence=name)))).data
     assert (data.base_model, data.license, data.eval_results[0].dataset_name) == (name, name, name)
     assert data.tags == ["xautolm", "text-classification"]
+
+
+@pytest.mark.parametrize(
+    ("name", "slug"),
+    [
+        ("imdb", "imdb"),
+        ("stanfordnlp/imdb", "stanfordnlp/imdb"),
+        ("tickets-2.csv", "tickets-2.csv"),
+        ("data frame", "data-frame"),
+        ("My reviews (2).csv", "My-reviews-2-.csv"),
+        ("squad v2/data", "squad-v2/data"),
+        ("v1.1/data", "v1-1/data"),
+        ("a/b/c.csv", "a/b-c.csv"),
+        ("/data.csv", "data.csv"),
+        ("Bücher", "B-cher"),
+        ("数据", "dataset"),
+        ("", "dataset"),
+    ],
+)
+def test_the_card_names_the_data_as_the_hub_takes_it(
+    trials: list[Experience], card: ModelCard, name: str, slug: str
+) -> None:
+    best = replace(trials[0], data=replace(trials[0].data, name=name))
+    (result, *_) = HubCard(model_card(facts(best, card))).data.eval_results
+    assert (result.dataset_type, result.dataset_name) == (slug, name)
+    assert DATASET_TYPE.match(slug)
 
 
 def test_screens_say_the_same(trials: list[Experience], tmp_path: Path, card: ModelCard) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -30,6 +31,13 @@ LICENCES = {"unstated": "unknown", "your own": None}
 """What the hub calls what stands on a card of the zoo in the place of a licence; None leaves the field out."""
 NO_LANGUAGE = "unstated"
 """Stands on a card of the zoo in the place of languages."""
+DATASET_TYPE = re.compile(r"(?:[\w-]+/)?[\w.-]+", re.ASCII)
+"""What the hub takes for `dataset.type`, as a whole: the name of a data set, perhaps with an owner."""
+UNFIT_FOR_OWNER = re.compile(r"[^\w-]+", re.ASCII)
+UNFIT_FOR_DATASET = re.compile(r"[^\w.-]+", re.ASCII)
+"""What has no place in the parts of such a name."""
+SOME_DATASET = "dataset"
+"""Such a name where all letters of the data's own are unfit for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -166,6 +174,7 @@ def _results(facts: CardFacts) -> list[EvalResult]:
     from huggingface_hub import EvalResult
 
     name = facts.experience.data.name
+    slug = dataset_type(name)
     results: list[EvalResult] = []
     for split, metric, score in _scores(facts):
         # The hub refuses a card whose numbers are not finite.
@@ -173,7 +182,7 @@ def _results(facts: CardFacts) -> list[EvalResult]:
             continue
         result = EvalResult(
             task_type=_pipeline_tag(facts),
-            dataset_type=name,
+            dataset_type=slug,
             dataset_name=name,
             dataset_split=split.value,
             metric_type=metric,
@@ -182,6 +191,18 @@ def _results(facts: CardFacts) -> list[EvalResult]:
         )
         results.append(result)
     return results
+
+
+def dataset_type(name: str) -> str:
+    """Return the name of data, which may be any text, as the hub takes it for `dataset.type`."""
+    owner, slash, rest = name.partition("/")
+    if not slash:
+        owner, rest = "", name
+    owner_slug = UNFIT_FOR_OWNER.sub("-", owner).strip("-")
+    dataset_slug = UNFIT_FOR_DATASET.sub("-", rest).strip("-") or SOME_DATASET
+    if not owner_slug:
+        return dataset_slug
+    return f"{owner_slug}/{dataset_slug}"
 
 
 def _scores(facts: CardFacts) -> list[tuple[Split, str, float]]:
