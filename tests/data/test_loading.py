@@ -8,7 +8,10 @@ import pyarrow
 import pytest
 
 from xautolm.data import load
+from xautolm.data.questions import NOT_KEPT
 from xautolm.errors import DataError
+from xautolm.search_space import data_needs
+from xautolm.tasks import TASKS
 
 TABLE = pd.DataFrame(
     {"text": ["good, really", 'so "bad"', "two\nlines"], "label": ["pos", "neg", "pos"]}
@@ -132,6 +135,35 @@ def test_things_that_are_no_data() -> None:
         load({"text": ["a"], "label": ["b", "c"]})
 
 
+def test_a_form_that_is_unfolded_keeps_what_stands_beside_its_questions(tmp_path: Path) -> None:
+    asked = [
+        {"id": "q1", "question": "Who?", "answers": [], "query": "who", "tokens": ["Who", "?"]},
+        {"question": "What?", "answers": [], "level": 2},
+    ]
+    paragraph = {"id": "p1", "context": "Ada did.", "source": "book", "qas": asked}
+    article = {"title": "Ada", "source": "shelf", "document": "d1", "paragraphs": [paragraph]}
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps({"data": [article]}))
+    first, second = load(path).splits["train"].to_dict("records")
+    task_columns = {"context": "Ada did.", "answers": []}
+    around = {"source": "book", "title": "Ada"}
+    assert first == {
+        **task_columns,
+        "question": "Who?",
+        "id": "q1",
+        "level": pytest.approx(float("nan"), nan_ok=True),
+        **around,
+    }
+    # The id of the paragraph is none of the question.
+    assert pd.isna(second.pop("id"))
+    assert second == {**task_columns, "question": "What?", "level": 2, **around}
+
+
+def test_what_stands_beside_questions_is_taken_for_no_role() -> None:
+    for role in data_needs(TASKS.get("question-answering")).roles:
+        assert {role.name, *role.guesses} <= NOT_KEPT
+
+
 def test_squads_nested_json_and_a_list_of_objects(tmp_path: Path) -> None:
     path = tmp_path / "squad.json"
     asked = [
@@ -148,6 +180,7 @@ def test_squads_nested_json_and_a_list_of_objects(tmp_path: Path) -> None:
         "context": ["Ada did.", "Ada did."],
         "question": ["Who?", "What?"],
         "answers": [["Ada"], []],
+        "id": ["1", "2"],
     }
     path.write_text(json.dumps([{"text": "a", "label": "x"}]))
     assert load(path).splits["train"].to_dict("list") == {"text": ["a"], "label": ["x"]}
