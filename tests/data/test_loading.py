@@ -8,6 +8,7 @@ import pyarrow
 import pytest
 
 from xautolm.data import load
+from xautolm.data.files import READERS, read_file
 from xautolm.data.questions import NOT_KEPT
 from xautolm.errors import DataError
 from xautolm.search_space import data_needs
@@ -35,6 +36,49 @@ def write(path: Path) -> Path:
 def test_every_file_type_gives_the_same_table(tmp_path: Path, suffix: str) -> None:
     found = load(write(tmp_path / f"data{suffix}")).splits["train"]
     assert found.reset_index(drop=True).astype(str).equals(TABLE.astype(str))
+
+
+ROWS = [("good", "pos"), ("", ""), ("text", "label"), ("bad", "neg")]
+"""An empty row and one that repeats the header, between two that can be learned from."""
+
+
+def write_rows(path: Path) -> Path:
+    """Write `ROWS` as the ending says."""
+    frame = pd.DataFrame(ROWS, columns=["text", "label"])
+    match path.suffix:
+        case ".csv":
+            frame.to_csv(path, index=False)
+        case ".psv":
+            frame.to_csv(path, index=False, sep="|")
+        case ".tsv" | ".tab" | ".txt":
+            frame.to_csv(path, index=False, sep="\t")
+        case ".json":
+            frame.to_json(path, orient="records")
+        case ".jsonl" | ".ndjson" | ".jsonlines":
+            frame.to_json(path, orient="records", lines=True)
+        case ".parquet" | ".pq":
+            frame.to_parquet(path)
+        case ".arrow" | ".feather":
+            frame.to_feather(path)
+    return path
+
+
+@pytest.mark.parametrize("suffix", READERS)
+def test_every_reader_reads_every_row_where_it_is_asked_for(tmp_path: Path, suffix: str) -> None:
+    path = write_rows(tmp_path / f"rows{suffix}")
+    table = read_file(path, every_row=True).splits["train"]
+    assert list(table.itertuples(index=False, name=None)) == ROWS
+
+
+def test_blank_lines_of_fasttext_are_rows_where_every_row_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_text("\n__label__pos good\n \n__label__neg bad\n")
+    table = read_file(path, every_row=True).splits["train"]
+    assert table["text"].to_list() == ["", "good", "", "bad"]
+    assert table["label"].to_list() == [[], ["pos"], [], ["neg"]]
+    learned = read_file(path).splits["train"]
+    assert learned["text"].to_list() == ["good", "bad"]
+    assert learned.index.to_list() == [2, 4]
 
 
 def test_a_folder_brings_its_splits(tmp_path: Path) -> None:

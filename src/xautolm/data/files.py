@@ -252,27 +252,27 @@ def _plain_text(content: Content) -> Tables:
         DataError: The text has no columns.
     """
     text, notes = content.text()
-    numbers: list[int] = []
-    lines: list[str] = []
-    for number, line in enumerate(LINE.findall(text), start=1):
-        if line.strip():
-            numbers.append(number)
-            lines.append(line.rstrip("\r\n"))
+    lines = [line.rstrip("\r\n") for line in LINE.findall(text)]
+    first_line = next((line for line in lines if line.strip()), "")
     # The first line decides: fastText's files have a label in each.
-    if lines and FASTTEXT_LABEL.search(lines[0]):
+    if FASTTEXT_LABEL.search(first_line):
+        numbers: list[int] = []
         rows: list[dict[str, object]] = []
-        for line in lines:
+        for number, line in enumerate(lines, start=1):
+            if not (line.strip() or content.every_row):
+                continue
             words = FASTTEXT_LABEL.sub("", line)
             labels = FASTTEXT_LABEL.findall(line)
+            numbers.append(number)
             rows.append({"text": words.strip(), "label": labels})
         return {Split.TRAIN: lined_table(rows, numbers)}, notes
 
     # Anything else can only be a table, with whatever separator.
-    table, reading_notes = read_delimited(text, content.place, "\t")
+    table, reading_notes = read_delimited(text, content.place, "\t", every_row=content.every_row)
     if len(table.columns) < 2:
         raise DataError(
             f"{content.place} has no columns: neither labels (__label__NAME) nor tabs, commas, semicolons or bars.",
-            got=repr(lines[0][:SAMPLE_OF_LINE]),
+            got=repr(first_line[:SAMPLE_OF_LINE]),
             fix="Write a CSV, TSV or JSON Lines file with a column for texts and one for labels.",
         )
     return {Split.TRAIN: table}, [*notes, *reading_notes]
