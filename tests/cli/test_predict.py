@@ -328,6 +328,20 @@ def test_several_labels_are_a_list_in_every_file(
         said(tmp_path / "run", "-i", source, "-o", output)
         cells = list(load(output).splits["train"]["prediction"])
         assert [json.loads(cell) if suffix == ".csv" else list(cell) for cell in cells] == expected
+    said(tmp_path / "run", "-i", source, "-o", tmp_path / "out.txt")
+    lines = (tmp_path / "out.txt").read_text().splitlines()
+    assert [json.loads(line) for line in lines] == expected
+
+
+def test_numbers_are_in_files_in_full(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
+    played(tmp_path / "run", "text-regression")
+    # The made-up model answers with the length of a text.
+    source = write(tmp_path / "new.jsonl", ["a" * 123_456, "b"])
+    for suffix in (".txt", ".csv", ".jsonl"):
+        output = tmp_path / f"out{suffix}"
+        said(tmp_path / "run", "-i", source, "-o", output)
+        assert "123456.0" in output.read_text()
+    assert (tmp_path / "out.txt").read_text() == "123456.0\n1.0\n"
 
 
 @pytest.mark.parametrize("task", ["text-pair-classification", "text-pair-regression"])

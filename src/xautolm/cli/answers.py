@@ -48,7 +48,7 @@ def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
 
 
 def readable(value: str | float | list[str]) -> str:
-    """Return a prediction for a person."""
+    """Return a prediction for a person; files have it in full."""
     if isinstance(value, float):
         return f"{value:.4g}"
     text = value if isinstance(value, str) else ", ".join(value)
@@ -72,14 +72,12 @@ def json_lines(question: Question, predictions: Predictions, classes: Classes) -
     for number, (row, value) in enumerate(answers):
         answer: dict[str, object] = {}
         for name, cell in row.items():
-            answer[str(name)] = _json_value(cell)
-        answer[PREDICTION] = _json_value(value)
+            answer[str(name)] = cell
+        answer[PREDICTION] = value
         if predictions.probabilities is not None:
             probabilities = predictions.probabilities[number].tolist()
-            by_class = dict(zip(classes, probabilities, strict=True))
-            answer[PROBABILITIES] = _json_value(by_class)
-        # Letters of any script as they are: JSON is UTF-8, and escapes would be unreadable.
-        yield json.dumps(answer, ensure_ascii=False, allow_nan=False)
+            answer[PROBABILITIES] = dict(zip(classes, probabilities, strict=True))
+        yield _as_json(answer)
 
 
 def check_output(path: Path, source: Path | None) -> None:
@@ -194,11 +192,11 @@ def _write_parquet(
 def _write_lines(
     path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
-    """Write a line for each row, which holds the prediction only."""
+    """Write a line for each row, which holds the prediction only: a text as it is, numbers and lists as JSON."""
     lines: list[str] = []
     for value in predictions.values:
-        # A program reads this file: an empty text stays empty, where a person would be told `(none)`.
-        text = value if isinstance(value, str) else readable(value)
+        # A program reads this file: an empty text stays empty, and a number has all its digits.
+        text = value if isinstance(value, str) else _as_json(value)
         line = one_line(text)
         lines.append(f"{line}\n")
     path.write_text("".join(lines), encoding="utf-8")
@@ -219,9 +217,15 @@ def _in_texts(column: pd.Series) -> pd.Series:
     cells: list[object] = []
     for cell in column:
         if isinstance(cell, list | tuple | dict | np.ndarray):
-            cell = json.dumps(_json_value(cell), ensure_ascii=False, allow_nan=False)
+            cell = _as_json(cell)
         cells.append(cell)
     return pd.Series(cells, index=column.index, dtype=object)
+
+
+def _as_json(cell: object) -> str:
+    """Return a cell as JSON that strict readers take."""
+    # Letters of any script as they are: JSON is UTF-8, and escapes would be unreadable.
+    return json.dumps(_json_value(cell), ensure_ascii=False, allow_nan=False)
 
 
 def _json_value(cell: object) -> object:
