@@ -32,16 +32,16 @@ Writer = Callable[[Path, Question, Predictions, Classes], None]
 
 
 def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
-    """Yield a line for each row: the prediction, the largest probability if there are any, and what was asked."""
+    """Yield a line for each row: the prediction, its probability if it has one, and what was asked."""
     # A context is the same long text in every row.
     names = [name for name in question.inputs.columns if name != CONTEXT]
     texts_of_rows = question.inputs[names].itertuples(index=False, name=None)
+    probabilities = _probabilities_of_answers(predictions)
     answers = zip(texts_of_rows, predictions.values, strict=True)
     for number, (texts, value) in enumerate(answers):
         cells = [one_line(readable(value))]
-        if predictions.probabilities is not None:
-            largest = predictions.probabilities[number].max()
-            cells.append(f"{largest:.3f}")
+        if probabilities is not None:
+            cells.append(f"{probabilities[number]:.3f}")
         for text in texts:
             cells.append(one_line(text))
         yield "\t".join(cells)
@@ -134,14 +134,23 @@ def write_answers(
         ) from None
 
 
+def _probabilities_of_answers(predictions: Predictions) -> np.ndarray | None:
+    """Return the probability of each row's answer; None for tasks in which an answer has no single one."""
+    # With several labels a row, targets are a matrix, and no probability of one label is that of the answer.
+    has_one_class = np.ndim(predictions.targets) == 1
+    if predictions.probabilities is None or not has_one_class:
+        return None
+    probabilities: np.ndarray = predictions.probabilities.max(axis=1)
+    return probabilities
+
+
 def _table(question: Question, predictions: Predictions) -> pd.DataFrame:
     """Return the rows with their predictions, and the predicted class's probability where a row has one class."""
     table = question.rows.apply(_with_none_in_gaps)
     table[PREDICTION] = pd.Series(predictions.values, index=table.index, dtype=object)
-    # With several labels a row, targets are a matrix, and no single probability is that of the answer.
-    has_one_class = np.ndim(predictions.targets) == 1
-    if predictions.probabilities is not None and has_one_class:
-        table[PROBABILITY] = predictions.probabilities.max(axis=1)
+    probabilities = _probabilities_of_answers(predictions)
+    if probabilities is not None:
+        table[PROBABILITY] = probabilities
     return table
 
 
