@@ -334,6 +334,30 @@ def test_several_labels_are_a_list_in_every_file(
     assert [json.loads(line) for line in lines] == expected
 
 
+@pytest.mark.parametrize(
+    ("suffix", "replaced"),
+    [
+        (".csv", ["prediction", "probability"]),
+        (".tsv", ["prediction", "probability"]),
+        (".parquet", ["prediction", "probability"]),
+        (".jsonl", ["prediction", "probabilities"]),
+        (".ndjson", ["prediction", "probabilities"]),
+        (".txt", []),
+    ],
+)
+def test_only_columns_that_the_file_would_replace_are_refused(
+    run: Path, tmp_path: Path, suffix: str, replaced: list[str]
+) -> None:
+    for name in ("prediction", "probability", "probabilities"):
+        source = tmp_path / f"{name}.csv"
+        source.write_text(f"text,{name}\na pear,b\n")
+        arguments = ("-i", source, "-o", tmp_path / f"out{suffix}")
+        if name in replaced:
+            assert f"{name!r} already" in refusal(run, *arguments)
+        else:
+            said(run, *arguments)
+
+
 def test_numbers_are_in_files_in_full(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
     played(tmp_path / "run", "text-regression")
     # The made-up model answers with the length of a text.

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -29,6 +30,21 @@ Classes = tuple[str, ...]
 """Names of a task's classes, in the order of the probabilities."""
 Writer = Callable[[Path, Question, Predictions, Classes], None]
 """Writes a file with the answers to a question."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileFormat:
+    """A type of files that answers are written to."""
+
+    write: Writer
+    """Writes such a file."""
+    added_columns: tuple[str, ...]
+    """What stands in it beside the columns of the rows."""
+
+
+TABLE_COLUMNS = (PREDICTION, PROBABILITY)
+JSON_COLUMNS = (PREDICTION, PROBABILITIES)
+"""What tables and JSON lines add to the columns of the rows."""
 
 
 def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
@@ -86,8 +102,8 @@ def check_output(path: Path, source: Path | None) -> None:
     Raises:
         UsageError: An unknown ending, no such folder, or the very file that is read.
     """
-    if path.suffix.lower() not in WRITERS:
-        endings = ", ".join(sorted(WRITERS))
+    if path.suffix.lower() not in FORMATS:
+        endings = ", ".join(sorted(FORMATS))
         raise UsageError("Unknown type of file for --output.", got=path, fix=f"Known: {endings}.")
     folder = path.absolute().parent
     if not folder.is_dir():
@@ -101,13 +117,20 @@ def check_output(path: Path, source: Path | None) -> None:
         )
 
 
-def check_columns(rows: pd.DataFrame) -> None:
+def check_columns(rows: pd.DataFrame, output: Path | None) -> None:
     """Refuse rows that have a column which the answers need.
+
+    Args:
+        rows: As they were given.
+        output: The file for the answers; None for JSON lines on standard output.
 
     Raises:
         UsageError: It would be replaced.
     """
-    for name in (PREDICTION, PROBABILITY, PROBABILITIES):
+    added_columns: tuple[str, ...] = JSON_COLUMNS
+    if output is not None:
+        added_columns = FORMATS[output.suffix.lower()].added_columns
+    for name in added_columns:
         if name in rows.columns:
             columns = ", ".join(map(str, rows.columns))
             raise UsageError(
@@ -125,9 +148,9 @@ def write_answers(
     Raises:
         UsageError: The file cannot be written.
     """
-    write = WRITERS[path.suffix.lower()]
+    file_format = FORMATS[path.suffix.lower()]
     try:
-        write(path, question, predictions, classes)
+        file_format.write(path, question, predictions, classes)
     except OSError as error:
         raise UsageError(
             "The answers cannot be written.", got=f"{path}: {error.strerror or error}"
@@ -254,12 +277,12 @@ def _json_value(cell: object) -> object:
     return str(cell)
 
 
-WRITERS: Mapping[str, Writer] = {
-    ".csv": _write_delimited(","),
-    ".tsv": _write_delimited("\t"),
-    ".jsonl": _write_json_lines,
-    ".ndjson": _write_json_lines,
-    ".parquet": _write_parquet,
-    ".txt": _write_lines,
+FORMATS: Mapping[str, FileFormat] = {
+    ".csv": FileFormat(write=_write_delimited(","), added_columns=TABLE_COLUMNS),
+    ".tsv": FileFormat(write=_write_delimited("\t"), added_columns=TABLE_COLUMNS),
+    ".jsonl": FileFormat(write=_write_json_lines, added_columns=JSON_COLUMNS),
+    ".ndjson": FileFormat(write=_write_json_lines, added_columns=JSON_COLUMNS),
+    ".parquet": FileFormat(write=_write_parquet, added_columns=TABLE_COLUMNS),
+    ".txt": FileFormat(write=_write_lines, added_columns=()),
 }
-"""What writes a file, by its ending."""
+"""How a file is written, by its ending."""

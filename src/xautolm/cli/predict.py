@@ -100,7 +100,7 @@ def predict(
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
-        check_columns(question.rows)
+        check_columns(question.rows, output)
     predictions = model.predictions(question.inputs)
     classes = model.info.labels
     if output is not None:
