@@ -29,7 +29,7 @@ from xautolm.report.page.cost import Spent, stretches_of
 from xautolm.report.page.next_steps import next_section, outlook
 from xautolm.report.page.page import wide_blocks
 from xautolm.report.page.parameters import study_of, varied
-from xautolm.report.page.words import interval_text
+from xautolm.report.page.words import interval_text, numbers_apart
 from xautolm.report.tables import duration
 from xautolm.testing import made_up_experience, success
 from xautolm.vocabulary import FailureKind, Split, Stage, TrialStatus
@@ -196,6 +196,23 @@ def test_the_ends_of_an_interval_differ_also_where_errors_are_small(
     low: float, high: float, expected: str
 ) -> None:
     assert interval_text(low, high) == expected
+
+
+@pytest.mark.parametrize(
+    ("numbers", "expected"),
+    [
+        ((1958.0, 1971.0), ("1958", "1971")),
+        ((1958.25, 1959.125), ("1958.25", "1959.12")),
+        ((0.1234, 0.4567), ("0.123", "0.457")),
+        ((1e-7, 2e-7), ("1e-07", "2e-07")),
+        ((5.0, 5.0), ("5", "5")),
+        ((0.0, 0.0), ("0", "0")),
+    ],
+)
+def test_compared_numbers_have_the_digits_that_show_how_they_differ(
+    numbers: tuple[float, float], expected: tuple[str, str]
+) -> None:
+    assert numbers_apart(*numbers) == expected
 
 
 @pytest.mark.parametrize(

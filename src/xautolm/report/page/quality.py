@@ -12,7 +12,7 @@ from xautolm.report.page.blocks import Block, Cell, Chart, Row, Section, Table, 
 from xautolm.report.page.classes import class_blocks, label_set_blocks
 from xautolm.report.page.content import Answers, PageContent
 from xautolm.report.page.figures import ACCENT, MUTED, figure
-from xautolm.report.page.words import ERRORS, counted
+from xautolm.report.page.words import ERRORS, counted, numbers_apart
 from xautolm.report.tables import number
 from xautolm.tasks import TASKS
 from xautolm.vocabulary import Split, Targets
@@ -89,7 +89,8 @@ def _numbers(rows: pd.DataFrame) -> list[Block]:
     lines = []
     for row in np.argsort(-np.abs(errors), kind="stable")[:ERRORS]:
         text = passage(rows["text"].iloc[row])
-        lines.append(Row(cells=[text, number(targets[row]), number(predictions[row])]))
+        right, answered = numbers_apart(targets[row], predictions[row])
+        lines.append(Row(cells=[text, right, answered]))
     table = Table(
         title="Worst errors",
         headings=("text", "right", "answered"),

@@ -13,6 +13,8 @@ CONFIGURATION_PARTS = ("model", "method")
 """Values of a configuration that are said apart from its hyperparameters."""
 INTERVAL_DECIMALS = 3
 """One less than a score has: the bootstrap of some hundred samples tells no more."""
+FEWEST_DIGITS = 3
+"""Of two numbers that are compared."""
 ERRORS = 10
 """Rows of the worst errors, of samples, and of confused pairs: as many as somebody reads."""
 
@@ -70,6 +72,17 @@ def interval_text(low: float, high: float) -> str:
         # Two digits of the width.
         decimals = 1 - math.floor(math.log10(high - low))
     return f"{low:.{decimals}f} to {high:.{decimals}f}"
+
+
+def numbers_apart(first: float, second: float) -> tuple[str, str]:
+    """Return two numbers with three digits, or with as many more as show two digits of their difference."""
+    digits = FEWEST_DIGITS
+    difference = abs(first - second)
+    if difference:
+        largest = max(abs(first), abs(second))
+        magnitudes = math.floor(math.log10(largest)) - math.floor(math.log10(difference))
+        digits = max(digits, magnitudes + 2)
+    return f"{first:.{digits}g}", f"{second:.{digits}g}"
 
 
 def counted(count: int, noun: str) -> str:
