@@ -25,6 +25,7 @@ __all__ = [
     "Winner",
     "advice",
     "as_csv",
+    "card",
     "choose_screen",
     "console",
     "duration",
