@@ -11,8 +11,10 @@ import pytest
 from xautolm.errors import DamagedFileError
 from xautolm.records import Limits
 from xautolm.serialization import (
+    is_temporary,
     read_json,
     read_record,
+    temporary_path,
     write_json,
     write_named_text,
     write_text,
@@ -97,6 +99,16 @@ def test_what_is_durable_is_synchronised_before_it_gets_its_name_and_the_folder_
     assert steps == ["file", "rename", "folder"]
     write_text(tmp_path / "a", "text", durable=False)
     assert steps[3:] == ["rename"]
+
+
+@pytest.mark.parametrize("name", ["run.json", "tokens-1a", "model.safetensors"])
+def test_what_is_being_made_has_a_name_of_its_own_by_which_it_is_known(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    own_names = {temporary_path(path) for _ in range(9)}
+    assert len(own_names) == 9 and all(is_temporary(temporary) for temporary in own_names)
+    assert not is_temporary(path) and not is_temporary(tmp_path / ".lock")
 
 
 def test_what_a_person_names_is_written_where_it_leads(tmp_path: Path) -> None:

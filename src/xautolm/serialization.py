@@ -7,6 +7,8 @@ import ctypes
 import errno
 import json
 import os
+import re
+import secrets
 import shutil
 import sys
 from dataclasses import asdict
@@ -28,6 +30,8 @@ AT_FDCWD = -100
 """Linux: paths are relative to the working folder (fcntl.h)."""
 RENAME_EXCHANGE = 2
 """Linux: two names change places (renameat2(2))."""
+TEMPORARY = re.compile(r"\..+\.(\d+|[0-9a-f]{16})")
+"""Names of what is being made; those of earlier versions ended with the number of the process."""
 
 
 def to_plain(record: DataclassInstance) -> dict[str, Any]:
@@ -81,7 +85,7 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     Raises:
         OSError: The disk is full, or the folder cannot be written to; the earlier file, if any, is whole.
     """
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = temporary_path(path)
     try:
         # Half a character of UTF-16, as tokenizers and logs may give, is written as its escape, which JSON reads back.
         with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
@@ -97,6 +101,19 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
         raise
     if durable:
         synchronise_folder(path.parent)
+
+
+def temporary_path(path: Path) -> Path:
+    """Return a hidden name beside a path that nobody else has, under which it is made before it is renamed.
+
+    Not by the number of the process: in each container processes are numbered from 1, and a kill leaves what it made.
+    """
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+
+
+def is_temporary(path: Path) -> bool:
+    """Return whether a path has a name as `temporary_path` gives it, so that a kill has left it there."""
+    return TEMPORARY.fullmatch(path.name) is not None
 
 
 def write_named_text(path: Path, text: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from xautolm.data.stored import read_split
 from xautolm.finetuning.forms import base
 from xautolm.finetuning.forms.base import measured_targets
 from xautolm.finetuning.tokens import load_tokenizer, loaded, nested_sample, once, tokenized
+from xautolm.serialization import is_temporary
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 from xautolm.vocabulary import Split
@@ -64,6 +66,15 @@ def test_who_comes_second_takes_what_is_there(tmp_path: Path) -> None:
 
     assert (once(shared / "tokens", make) / "file").read_text() == "first"
     assert names(shared) == ["tokens"]
+
+
+def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(
+    tmp_path: Path,
+) -> None:
+    left = tmp_path / f".tokens.{os.getpid()}"
+    left.mkdir()
+    assert once(tmp_path / "tokens", lambda path: (path / "file").touch()).is_dir()
+    assert is_temporary(left) and names(tmp_path / "tokens") == ["file"]
 
 
 def test_what_is_damaged_is_made_again_and_lack_of_memory_is_no_damage(tmp_path: Path) -> None:

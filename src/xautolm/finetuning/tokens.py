@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -19,7 +18,7 @@ from xautolm.errors import TrialError
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.pretrained import load_failure, read_tokenizer
 from xautolm.records import Answering, ModelCard, TrialSpec, digest_of
-from xautolm.serialization import to_plain
+from xautolm.serialization import temporary_path, to_plain
 from xautolm.space.shares import RUNG_SHARES, trained_share
 from xautolm.symptoms import lacks_memory
 from xautolm.tasks import Task, form_of
@@ -220,7 +219,7 @@ def once(folder: Path, make: Callable[[Path], None]) -> Path:
     """
     if folder.exists():
         return folder
-    own_copy = folder.with_name(f".{folder.name}.{os.getpid()}")
+    own_copy = temporary_path(folder)
     try:
         own_copy.mkdir(parents=True)
         make(own_copy)
