@@ -496,6 +496,7 @@ def test_a_folder_in_which_a_run_was_killed_before_it_had_begun_is_used(
     fit: Callable, tmp_path: Path
 ) -> None:
     (tmp_path / "run" / "data").mkdir(parents=True)
+    (tmp_path / "run" / ".lock").touch()
     (tmp_path / "run" / "data" / "train.parquet").write_text("half of it")
     auto, _ = fit(trials=1)
     assert len(auto.experiences_) == 1

@@ -15,8 +15,9 @@ from tests.test_merging import Noting
 from xautolm import AutoLM
 from xautolm.best_folder import read_results
 from xautolm.data.stored import has_other_rows, read_split, split_problem
+from xautolm.errors import RunFolderError
 from xautolm.records import TrialOutcome, TrialSpec
-from xautolm.run_folder import RunFolder
+from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.session import Session
 from xautolm.testing import FakeExecutor, success
 from xautolm.vocabulary import Split
@@ -48,11 +49,14 @@ def start(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Start:
 
     monkeypatch.setattr("xautolm.artifacts.outcome_of_child", score)
 
-    def fit(test: pd.DataFrame | None, **options: Any) -> tuple[RunFolder, list[str]]:
+    def fit(
+        test: pd.DataFrame | None, data: pd.DataFrame | None = None, **options: Any
+    ) -> tuple[RunFolder, list[str]]:
         screen = Noting()
         settings = {"out": str(tmp_path / "run"), "trials": 1, **options}
         auto = AutoLM(sampler="random", models="minilm-l2", device="cpu", test=test, **settings)
-        data = table_for("text-classification")
+        if data is None:
+            data = table_for("text-classification")
         auto.fit(data, screen=screen, executor=FakeExecutor(play))
         return auto.run_, screen.notes
 
@@ -137,6 +141,61 @@ def test_runs_on_tables_in_memory_are_told_apart_by_their_test_splits(
     tests = (None, APPLES, PLUMS, APPLES)
     roots = [start(test, out=None)[0].root for test in tests]
     assert len(set(roots)) == 3 and roots[1] == roots[3]
+
+
+def relabelled(start: Start, monkeypatch: pytest.MonkeyPatch) -> pd.DataFrame:
+    """End a start before its run has begun; return other labels of the same rows, for the next one."""
+
+    def end(folder: RunFolder, info: RunInfo) -> None:
+        (folder.root / ".run.json.4711").write_text("{")
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(RunFolder, "write_info", end)
+        with pytest.raises(KeyboardInterrupt):
+            start(None)
+    data = table_for("text-classification")
+    names = sorted(data["label"].unique())
+    following = dict(zip(names, [*names[1:], names[0]], strict=True))
+    return data.assign(label=data["label"].map(following))
+
+
+def test_a_start_that_was_ended_before_its_run_began_leaves_nothing_to_learn_from(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = relabelled(start, monkeypatch)
+    label_of = dict(zip(data["text"], data["label"], strict=True))
+    run, _ = start(None, data=data)
+    for split in (Split.TRAIN, Split.VALIDATION):
+        rows = read_split(run.data, split)
+        assert list(rows["label"]) == [label_of[text] for text in rows["text"]]
+
+
+@pytest.mark.parametrize("split", [Split.TRAIN, Split.VALIDATION])
+def test_a_split_of_other_rows_is_written_anew_and_what_came_of_it_is_forgotten(
+    start: Start, split: Split
+) -> None:
+    run, _ = start(None)
+    rows = read_split(run.data, split)
+    rows.assign(label=rows["label"].iloc[0]).to_parquet(run.split(split))
+    (run.tokens / "tokens-of-others").mkdir()
+    run, notes = start(None)
+    assert f"{split}.parquet was written anew: it had other rows" in notes
+    assert read_split(run.data, split).equals(rows)
+    assert list(run.tokens.iterdir()) == []
+    run, notes = start(None)
+    assert not any("anew" in note for note in notes)
+
+
+@pytest.mark.parametrize("name", ["data/train.csv", "data/train.parquet", "trials/0000/spec.json"])
+def test_files_that_no_ended_start_can_have_left_are_not_taken_for_its_own(
+    tmp_path: Path, name: str
+) -> None:
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(RunFolderError, match="not empty and holds no run"):
+        RunFolder(tmp_path).check_place()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ import pytest
 from xautolm.errors import DamagedFileError
 from xautolm.records import Limits
 from xautolm.serialization import (
-    is_temporary,
+    final_name,
     read_json,
     read_record,
     temporary_path,
@@ -107,8 +107,8 @@ def test_what_is_being_made_has_a_name_of_its_own_by_which_it_is_known(
 ) -> None:
     path = tmp_path / name
     own_names = {temporary_path(path) for _ in range(9)}
-    assert len(own_names) == 9 and all(is_temporary(temporary) for temporary in own_names)
-    assert not is_temporary(path) and not is_temporary(tmp_path / ".lock")
+    assert len(own_names) == 9 and {final_name(temporary) for temporary in own_names} == {name}
+    assert final_name(path) == final_name(tmp_path / ".lock") == ""
 
 
 def test_what_a_person_names_is_written_where_it_leads(tmp_path: Path) -> None:

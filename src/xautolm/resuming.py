@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xautolm.best_folder import adopt_test_data
 from xautolm.data import Dataset
-from xautolm.data.stored import has_other_rows, split_problem
+from xautolm.data.stored import has_other_rows, split_problem, write_split
 from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
@@ -94,17 +94,21 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         if table is None:
             _remove_split(path, say)
             continue
-        problem = split_problem(path, len(table))
-        # The run is known by what it trains and validates on; what it is tested on may be another split.
-        if not problem and name == Split.TEST and has_other_rows(path, table):
-            problem = "it had other rows"
-        if not problem and name == Split.TEST:
-            adopt_test_data(folder, dataset.test_fingerprint)
-        if not problem:
+        # What a start has left that was ended before it was a run may be of other data.
+        if is_new:
+            write_split(path, table)
             continue
-        table.to_parquet(path)
-        if not is_new:
+        problem = split_problem(path, len(table))
+        if not problem and has_other_rows(path, table):
+            problem = "it had other rows"
+        if problem:
+            write_split(path, table)
             say(f"{path.name} was written anew: {problem}")
+            if name != Split.TEST:
+                # Of the rows that were there before.
+                folder.forget_tokens()
+        elif name == Split.TEST:
+            adopt_test_data(folder, dataset.test_fingerprint)
     if is_new:
         folder.write_info(info)
 

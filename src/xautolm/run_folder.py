@@ -7,6 +7,7 @@ import json
 import math
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
@@ -34,14 +35,15 @@ from xautolm.records import (
     TrialSpec,
     experience_id,
 )
-from xautolm.serialization import from_plain, read_record, to_plain, write_json
+from xautolm.serialization import final_name, from_plain, read_record, to_plain, write_json
 from xautolm.trial_folder import RESULT, SPEC, TrialFolder
 from xautolm.vocabulary import Split, Stage
 
 RUN_FILE = "run.json"
 COPY = "data/run.json"
 """The same once more, for the day on which `run.json` is damaged."""
-OWN = {"data", "tokens", "trials", ".lock"}
+LOCK = ".lock"
+OWN = {"data", "tokens", "trials", LOCK}
 """What may lie in a folder in which a run was killed before it had begun."""
 ANSWERING = "xautolm.json"
 """Lies beside the weights: how answers are had from the model."""
@@ -218,9 +220,14 @@ class RunFolder:
         """Return the folder of the best model so far, in the layout of Hugging Face; at the end the winner's."""
         return self.root / "best"
 
+    @property
+    def trials_folder(self) -> Path:
+        """Return the folder of the trials' folders."""
+        return self.root / "trials"
+
     def trial(self, number: int) -> Path:
         """Return the folder of a trial."""
-        return self.root / "trials" / f"{number:04d}"
+        return self.trials_folder / f"{number:04d}"
 
     def model(self, number: int) -> Path:
         """Return the folder of a trial's weights, while they are kept."""
@@ -291,13 +298,24 @@ class RunFolder:
             self._refuse(f"{place} cannot be written to")
         if place != self.root or self.is_run():
             return
-        names = {path.name for path in self.root.iterdir()}
-        if names - OWN:
+        if not self._holds_leftovers_only():
             raise RunFolderError(
                 "The output folder is not empty and holds no run.",
                 got=self.root,
                 fix="Choose another with --out.",
             )
+
+    def _holds_leftovers_only(self) -> bool:
+        """Return whether all that lies here is what a start leaves that ended before its run had begun."""
+        for path in self.root.iterdir():
+            if path.name not in OWN and final_name(path) != RUN_FILE:
+                return False
+        splits = {self.split(split).name for split in Split}
+        inside = [*self.data.glob("*"), *self.tokens.glob("*"), *self.trials_folder.glob("*")]
+        if inside and not (self.root / LOCK).exists():
+            # Nothing is written before the lock is had: `data/train.parquet` may be the person's own.
+            return False
+        return all(path.name in splits or final_name(path) in splits for path in inside)
 
     def open(self, info: RunInfo, say: Say = warn_once) -> RunInfo:
         """Begin a run here, or resume the one that is here.
@@ -314,7 +332,7 @@ class RunFolder:
             _check_same(earlier.settings, to_plain(info)["settings"], self.root)
             _check_functions(earlier, info, self.root)
         try:
-            for folder in (self.data, self.tokens, self.root / "trials"):
+            for folder in (self.data, self.tokens, self.trials_folder):
                 folder.mkdir(parents=True, exist_ok=True)
             if earlier is not None:
                 self._mend_info(earlier)
@@ -372,7 +390,7 @@ class RunFolder:
         Raises:
             RunFolderError: Another process works on this run, or the folder cannot be written to.
         """
-        lock = FileLock(self.root / ".lock", timeout=0)
+        lock = FileLock(self.root / LOCK, timeout=0)
         try:
             lock.acquire()
         except Timeout:
@@ -433,7 +451,7 @@ class RunFolder:
     def numbers(self) -> list[int]:
         """Return the numbers that have a folder, in order."""
         numbers = []
-        for path in (self.root / "trials").glob("*"):
+        for path in self.trials_folder.glob("*"):
             if not path.is_dir() or not NUMBER.fullmatch(path.name):
                 continue
             number = int(path.name)
@@ -483,6 +501,11 @@ class RunFolder:
                     f"the result of trial {number}, which was lost, was had from the experience store"
                 )
         return notes
+
+    def forget_tokens(self) -> None:
+        """Delete tokens and features, of rows that are no more; a trial makes them anew."""
+        for path in self.tokens.glob("*"):
+            shutil.rmtree(path, ignore_errors=True)
 
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
         """Delete the weights of all trials but these, so that disk use stays bounded."""

@@ -30,7 +30,7 @@ AT_FDCWD = -100
 """Linux: paths are relative to the working folder (fcntl.h)."""
 RENAME_EXCHANGE = 2
 """Linux: two names change places (renameat2(2))."""
-TEMPORARY = re.compile(r"\..+\.(\d+|[0-9a-f]{16})")
+TEMPORARY = re.compile(r"\.(?P<name>.+)\.(\d+|[0-9a-f]{16})")
 """Names of what is being made; those of earlier versions ended with the number of the process."""
 
 
@@ -111,9 +111,10 @@ def temporary_path(path: Path) -> Path:
     return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
 
 
-def is_temporary(path: Path) -> bool:
-    """Return whether a path has a name as `temporary_path` gives it, so that a kill has left it there."""
-    return TEMPORARY.fullmatch(path.name) is not None
+def final_name(temporary: Path) -> str:
+    """Return the name that was to be given to what a kill has left under a `temporary_path`; empty of other paths."""
+    match = TEMPORARY.fullmatch(temporary.name)
+    return match["name"] if match else ""
 
 
 def write_named_text(path: Path, text: str) -> None:

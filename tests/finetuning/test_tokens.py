@@ -15,7 +15,7 @@ from xautolm.data.stored import read_split
 from xautolm.finetuning.forms import base
 from xautolm.finetuning.forms.base import measured_targets
 from xautolm.finetuning.tokens import load_tokenizer, loaded, nested_sample, once, tokenized
-from xautolm.serialization import is_temporary
+from xautolm.serialization import final_name
 from xautolm.tasks import TASKS
 from xautolm.testing import lookup_questions
 from xautolm.vocabulary import Split
@@ -74,7 +74,7 @@ def test_what_a_killed_process_of_the_same_number_has_left_is_in_nobodys_way(
     left = tmp_path / f".tokens.{os.getpid()}"
     left.mkdir()
     assert once(tmp_path / "tokens", lambda path: (path / "file").touch()).is_dir()
-    assert is_temporary(left) and names(tmp_path / "tokens") == ["file"]
+    assert final_name(left) == "tokens" and names(tmp_path / "tokens") == ["file"]
 
 
 def test_what_is_damaged_is_made_again_and_lack_of_memory_is_no_damage(tmp_path: Path) -> None:

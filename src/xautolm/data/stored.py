@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from xautolm.data.fingerprint import fingerprint
+from xautolm.serialization import temporary_path
 from xautolm.vocabulary import Split
 
 
@@ -19,6 +20,18 @@ def split_path(folder: Path, split: Split) -> Path:
         split: Which of them.
     """
     return folder / f"{split}.parquet"
+
+
+def write_split(path: Path, table: pd.DataFrame) -> None:
+    """Write a split so that a kill leaves the earlier file or the new one, and never half of it.
+
+    Args:
+        path: Its file.
+        table: Its rows.
+    """
+    temporary = temporary_path(path)
+    table.to_parquet(temporary)
+    temporary.replace(path)
 
 
 def read_split(folder: str | Path, split: Split) -> pd.DataFrame:
