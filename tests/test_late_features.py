@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -11,9 +12,10 @@ import pandas as pd
 import pytest
 
 from tests.played import table_for
+from tests.test_merging import Noting
 from xautolm.description import is_whole, known_description
 from xautolm.finetuning.describing import run
-from xautolm.late_features import LateFeatures
+from xautolm.late_features import GRACE, LAST_WAIT, LateFeatures
 from xautolm.loop import search
 from xautolm.options import FitOptions
 from xautolm.records import Features, Place, TrialSpec
@@ -141,6 +143,35 @@ def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_e
     recorded = {stored.id: stored for stored in session.store.experiences(session.info.task)}
     assert recorded[fresh.id].features == session.info.features
     assert measured.times == 0, "who waits for the end of a search does not measure"
+
+
+@pytest.mark.parametrize(
+    ("left", "seconds"),
+    [(math.inf, LAST_WAIT), (500.0, LAST_WAIT), (60.0, 60.0), (3.0, GRACE), (-5.0, GRACE)],
+)
+def test_the_last_wait_ends_with_the_budget(tmp_path: Path, left: float, seconds: float) -> None:
+    assert late(tmp_path, FakeLauncher(), Measured()).last_wait(left) == seconds
+
+
+def test_trials_that_were_recorded_without_features_get_them_at_the_next_start(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("xautolm.late_features.LAST_WAIT", 0.1)
+    screen = Noting()
+    launcher = FakeLauncher()
+    launcher.looks_left = 10**9
+    session.features = late(tmp_path, launcher, Measured())
+    session.run = replace(session.run, screen=screen)
+    experiences = search(session)
+    stored = session.store.experiences(session.info.task)
+    assert {tuple(experience.features) for experience in stored} == {tuple(session.info.features)}
+    assert any("0 s at most" in note for note in screen.notes)
+    assert any("was not described in time" in note for note in screen.notes)
+
+    session.features = late(tmp_path, None, Measured())
+    session.record(experiences)
+    stored = session.store.experiences(session.info.task)
+    assert len(stored) == 2 and all(set(MEASURED) <= set(record.features) for record in stored)
 
 
 @pytest.mark.parametrize("has_ended", [False, True])

@@ -18,6 +18,8 @@ LONGEST_WAIT = 20.0
 """Seconds until a child that gets no processor, because trials or others use them all, is given up: it needs four."""
 LAST_WAIT = 120.0
 """The same where no trial runs any more: without meta-features later searches learn nothing from those of this one."""
+GRACE = 10.0
+"""Seconds that may be waited there beyond the budget."""
 
 
 @dataclass(slots=True, kw_only=True)
@@ -67,7 +69,7 @@ class LateFeatures:
     def get(self) -> Features:
         """Return the meta-features; waits for the child, and computes what that could not."""
         if self.features is None:
-            self.wait()
+            self.wait(LONGEST_WAIT)
             # One that still runs would measure the same as this process, which does not wait for it any longer.
             if self.child is not None and self._child_runs():
                 kill_group(self.child)
@@ -75,13 +77,16 @@ class LateFeatures:
             self.note(self.features)
         return self.features
 
-    def wait(self, *, after_trials: bool = False) -> None:
-        """Wait until the child has ended, but not for ever.
+    def last_wait(self, left: float) -> float:
+        """Return the seconds for which the child is waited for where no trial runs any more, nor will.
 
         Args:
-            after_trials: Whether no trial runs any more, nor will.
+            left: Seconds of the budget; infinite without one of time.
         """
-        seconds = LAST_WAIT if after_trials else LONGEST_WAIT
+        return min(LAST_WAIT, max(GRACE, left))
+
+    def wait(self, seconds: float) -> None:
+        """Wait until the child has ended, but no longer than so many seconds."""
         deadline = time.monotonic() + seconds
         while self._child_runs() and time.monotonic() < deadline:
             time.sleep(POLL_SECONDS)

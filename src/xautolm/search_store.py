@@ -93,7 +93,8 @@ class SearchStore:
         if time.monotonic() < self.closed_until:
             return
         try:
-            self.store.add(self.waiting)
+            # Those of a session that ended before the meta-features were measured are there without.
+            self.store.add(self.waiting, completes=True)
         except StoreError as error:
             self._trouble(error)
         else:

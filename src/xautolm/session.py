@@ -220,11 +220,12 @@ class Session:
         if not self.unrecorded:
             return
         if are_last:
-            self.features.wait(after_trials=True)
+            self._await_features()
         if self.features.are_ready():
             features = self.features.get()
         elif are_last:
-            # They were not measured in time: the machine's, which are known from the start, are kept all the same.
+            # They were not measured in time: the machine's, which are known from the start, are kept all the same. The
+            # next start completes the records.
             features = self.info.features
         else:
             return
@@ -232,6 +233,18 @@ class Session:
         described = [replace(experience, features=features) for experience in self.unrecorded]
         self.store.add(described)
         self.unrecorded.clear()
+
+    def _await_features(self) -> None:
+        """Wait for the child that measures meta-features as long as the budget allows; say so, and whether in vain."""
+        if self.features.are_ready():
+            return
+        seconds = self.features.last_wait(self.clock.left_in_all)
+        self.screen.note(f"the data is still described for later searches: {seconds:.0f} s at most")
+        self.features.wait(seconds)
+        if not self.features.are_ready():
+            self.screen.note(
+                "the data was not described in time: the next start of this run does it"
+            )
 
     def spec(
         self,

@@ -83,6 +83,24 @@ def test_adding_twice_changes_nothing(experience: Experience) -> None:
         assert (store.add([experience]), store.add([experience]), len(store)) == (1, 0, 1)
 
 
+@pytest.mark.parametrize("completes", [True, False])
+def test_features_that_came_late_are_added_by_who_has_made_the_record_only(
+    experience: Experience, completes: bool
+) -> None:
+    bare = replace(experience, features={"system.v1": (1.0,)})
+    other_text = replace(experience.outcome, wall_time=experience.outcome.wall_time + 1.0)
+    whole = replace(
+        experience, features={"system.v1": (2.0,), "data.v1": (3.0,)}, outcome=other_text
+    )
+    with ExperienceStore("sqlite://") as store:
+        store.add([bare])
+        assert store.add([whole], completes=completes) == 0
+        added = {"data.v1": (3.0,)} if completes else {}
+        assert store.experiences() == [replace(bare, features={**bare.features, **added})]
+        store.add([bare], completes=completes)
+        assert store.experiences()[0].features == {**bare.features, **added}
+
+
 def test_filters_and_counts(experience: Experience) -> None:
     with ExperienceStore("sqlite://") as store:
         store.add([experience, *(a_failure(experience, number) for number in range(5, 9))])

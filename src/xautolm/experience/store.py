@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import Column, ColumnElement, Connection, delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from xautolm.errors import StoreError, UsageError
@@ -61,7 +61,7 @@ class Tally:
 
 
 class ExperienceStore:
-    """A database of experiences; records are added or deleted, never changed.
+    """A database of experiences; records are added or deleted, and never changed but for features that came later.
 
     Records that are damaged or mean nothing are left out by every reading method, and counted in `notes`.
 
@@ -113,8 +113,12 @@ class ExperienceStore:
         records = "record" if count == 1 else "records"
         return f"{count} damaged {records} of the experience store left out; see `xautolm experience list --damaged`"
 
-    def add(self, experiences: Iterable[Experience]) -> int:
+    def add(self, experiences: Iterable[Experience], *, completes: bool = False) -> int:
         """Add experiences; those already there are left as they are.
+
+        Args:
+            experiences: What to add.
+            completes: Whether one that is already there gets the features that it lacks: only for who has made it.
 
         Returns:
             How many were new.
@@ -133,6 +137,8 @@ class ExperienceStore:
         for start in range(0, len(waiting), CHUNK):
             chunk = waiting[start : start + CHUNK]
             added += self._add_chunk(chunk)
+            if completes:
+                self._complete_chunk(chunk)
         return added
 
     def experiences(
@@ -391,6 +397,21 @@ class ExperienceStore:
             added += self._add_chunk([experience])
         return added
 
+    def _complete_chunk(self, experiences: Sequence[Experience]) -> None:
+        """Give experiences that are there the features that they lack, each in one step."""
+        columns = EXPERIENCES.c
+        whole_by_id = {experience.id: experience for experience in experiences}
+        query = select(columns.id, columns.record).where(columns.id.in_(list(whole_by_id)))
+        with self._errors(), self.engine.begin() as connection:
+            for identity, record in connection.execute(query).all():
+                text = _completed_text(record, whole_by_id[identity])
+                if text is None:
+                    continue
+                # Only what was read is replaced: another process may have completed it meanwhile.
+                as_read = (columns.id == identity) & (columns.record == record)
+                completed = _fitting("record", text)
+                connection.execute(update(EXPERIENCES).where(as_read).values(record=completed))
+
 
 @contextmanager
 def _refusing(experience: Experience) -> Iterator[None]:
@@ -424,6 +445,18 @@ def _insert_new(connection: Connection, experiences: Sequence[Experience]) -> in
         rows.append(row)
     connection.execute(insert(EXPERIENCES), rows)
     return len(new_by_id)
+
+
+def _completed_text(record: str, whole: Experience) -> str | None:
+    """Return a record with the features that it lacks; None where it lacks none, or is damaged."""
+    try:
+        stored = read_record(record)
+    except ValueError:
+        return None
+    features = {**whole.features, **stored.features}
+    if len(features) == len(stored.features):
+        return None
+    return record_text(replace(stored, features=features))
 
 
 def _end(status: str, failure: str | None) -> TrialOutcome:
