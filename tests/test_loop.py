@@ -295,6 +295,16 @@ def test_bad_input_is_refused_before_any_compute(
     assert not (tmp_path / "run" / "run.json").exists()
 
 
+@pytest.mark.parametrize(("first", "then"), [("auto", "decoder"), ("encoder", "auto")])
+def test_a_run_over_some_families_does_not_go_on_over_others(
+    fit: Callable, first: str, then: str
+) -> None:
+    for _ in range(2):
+        fit(families=first, trials=1)
+    with pytest.raises(RunFolderError, match=r"holds another run[\s\S]*families: "):
+        fit(families=then, trials=1)
+
+
 def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> None:
     def nested(spec: TrialSpec) -> TrialOutcome:
         with pytest.raises(RunFolderError, match="Another process works on this run"):
