@@ -135,7 +135,8 @@ def show(session: Session, standing: Standing) -> None:
     """Let the screen show how the search stands now."""
     session.clock.tick()
     standing.used = session.clock.used
-    standing.left = session.clock.left
+    # With what is kept for the winner's last training, which is of the budget, too.
+    standing.left = session.clock.left_in_all
     standing.trials_left = session.trials_left(standing.experiences, len(standing.running))
     session.screen.update(standing)
 
