@@ -168,11 +168,14 @@ def test_the_winners_last_training_is_said_to_go_on_however_long_it_takes(
 ) -> None:
     folder, _, _ = running
     folder.mark(Stage.REFIT)
-    for path in (folder.clock, folder.timeline):
-        os.utime(path, (1_000_000, 1_000_000))
+    os.utime(folder.timeline, (1_000_000, 1_000_000))
     _, _, state = Watch(folder).look()
     assert state.word == "training" and not state.is_over
     assert "the winner once more, on all rows" in state.detail
+    # The time is noted every second meanwhile.
+    os.utime(folder.clock, (1_000_000, 1_000_000))
+    _, _, state = Watch(folder).look()
+    assert state.word == "silent" and state.is_over
 
 
 def test_a_real_search_is_followed_from_its_beginning_to_its_end(

@@ -85,10 +85,17 @@ class LateFeatures:
         """
         return min(LAST_WAIT, max(GRACE, left))
 
-    def wait(self, seconds: float) -> None:
-        """Wait until the child has ended, but no longer than so many seconds."""
+    def wait(self, seconds: float, meanwhile: Callable[[], None] | None = None) -> None:
+        """Wait until the child has ended.
+
+        Args:
+            seconds: No longer than so many.
+            meanwhile: Called again and again, if given.
+        """
         deadline = time.monotonic() + seconds
         while self._child_runs() and time.monotonic() < deadline:
+            if meanwhile is not None:
+                meanwhile()
             time.sleep(POLL_SECONDS)
 
     def _child_runs(self) -> bool:

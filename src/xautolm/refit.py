@@ -116,8 +116,6 @@ def refit(
         return
     reason = obstacle(session, best) or _want_of_time(session, best)
     if not reason:
-        # What was kept is spent now, and shown as left until it is.
-        session.clock.kept = 0.0
         session.folder.mark(Stage.REFIT)
         reason = _train(session, best, meanwhile)
     if reason:
@@ -163,7 +161,7 @@ def _train(session: Session, best: Experience, meanwhile: Callable[[], None]) ->
         names = ", ".join(worse)
         return f"trained on all rows it has a worse {names}, even on rows that it has seen (see {folder})"
     if holds_adapters(session.folder.refit_model):
-        return _merge(session, order)
+        return _merge(session, order, meanwhile)
     return ""
 
 
@@ -192,10 +190,10 @@ def _limits(session: Session) -> Limits:
     return replace(limits, seconds=session.clock.left_in_all)
 
 
-def _merge(session: Session, order: TrialSpec) -> str:
+def _merge(session: Session, order: TrialSpec, meanwhile: Callable[[], None]) -> str:
     """Merge the adapters that the last training left; return why that failed, or nothing."""
     folder = session.folder.merging
-    outcome = outcome_of_child(session, order, folder, MERGE_ENTRY)
+    outcome = outcome_of_child(session, order, folder, MERGE_ENTRY, meanwhile)
     if outcome.failure is None:
         return ""
     return f"its adapters could not be merged: {outcome.failure.message} (see {folder})"

@@ -240,7 +240,7 @@ class Session:
             return
         seconds = self.features.last_wait(self.clock.left_in_all)
         self.screen.note(f"the data is still described for later searches: {seconds:.0f} s at most")
-        self.features.wait(seconds)
+        self.features.wait(seconds, self.clock.tick)
         if not self.features.are_ready():
             self.screen.note(
                 "the data was not described in time: the next start of this run does it"

@@ -231,10 +231,6 @@ class Watch:
         stage = marks[-1].stage
         if stage is Stage.END:
             return State(word="over", detail=f"since {_clock_time(marks[-1].time)}", is_over=True)
-        if stage is Stage.REFIT:
-            since = _clock_time(marks[-1].time)
-            detail = f"the winner once more, on all rows, since {since}"
-            return State(word="training", detail=detail)
         if stage is Stage.SCORING:
             # Nothing is noted meanwhile, so that a search that was killed here is told by the time alone.
             since = _clock_time(marks[-1].time)
@@ -249,6 +245,10 @@ class Watch:
                 detail=f"for {silence:.0f} s: it was killed; the same command goes on from here",
                 is_over=True,
             )
+        if stage is Stage.REFIT:
+            since = _clock_time(marks[-1].time)
+            detail = f"the winner once more, on all rows, since {since}"
+            return State(word="training", detail=detail)
         if stage is Stage.START_UP:
             return State(word="starting", detail="data, models and every check")
         return State(word="running", detail=f"since {_clock_time(marks[-1].time)}")
