@@ -151,6 +151,25 @@ def test_a_search_that_is_ended_and_goes_on_gives_the_same_best_as_one_that_was_
     assert cards[0] == cards[1] and INTERIM not in cards[0]
 
 
+@pytest.mark.parametrize(
+    "place", ["xautolm.session.make_scenario", "xautolm.operations._note_start"]
+)
+def test_a_run_that_is_ended_while_it_starts_once_more_says_where_its_best_model_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    run = tmp_path / "run"
+    fitted(run, Watching(run), trials=1)
+
+    def end(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(place, end)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fitted(run, Watching(run), trials=2)
+    (note,) = caught.value.__notes__
+    assert note.startswith("the best model so far (trial 0") and str(run / "best") in note
+
+
 def test_ended_before_any_result_it_says_that_there_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fitted(tmp_path / "run", Watching(tmp_path / "run", stop_at=0))

@@ -6,8 +6,8 @@ Without scikit-learn, whose loading would take a second of every command.
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from xautolm.artifacts import finish, page_content, parting_words, write_report,
 from xautolm.best_model import BestModel
 from xautolm.callbacks import Callback
 from xautolm.data import cells_in_memory, labelled, training_data
-from xautolm.errors import DataError, NoModelError, SearchEndedError
+from xautolm.errors import DataError, NoModelError, RunFolderError, SearchEndedError
 from xautolm.execution import Executor
 from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
@@ -83,7 +83,11 @@ def fit_run(
         screen = choose_screen(quiet=False, as_json=False)
     as_asked = options
     data, options = shaped(X, y, options)
-    with open_session(data, options, screen, executor, started, callbacks) as session:
+    with (
+        _parting_words(options),
+        open_session(data, options, screen, executor, started, callbacks) as session,
+        _parting_words(options, session.folder),
+    ):
         folder = session.folder
         with folder_errors(folder.root):
             _note_start(session, X, y, as_asked, started)
@@ -93,7 +97,7 @@ def fit_run(
             experiences = search(session)
             folder.mark(Stage.SCORING)
             finish(session, experiences)
-        except (KeyboardInterrupt, SearchEndedError) as ended:
+        except (KeyboardInterrupt, SearchEndedError):
             session.screen.close()
             experiences = end_early(session)
             if any(experience.outcome.succeeded for experience in experiences):
@@ -101,7 +105,6 @@ def fit_run(
                 with suppress(NoModelError, SearchEndedError):
                     finish(session, experiences, is_early=True)
             session.trackers.end(experiences, is_early=True)
-            ended.add_note(parting_words(session.folder, session.info))
             raise
         except NoModelError:
             session.trackers.end(session.folder.experiences(), is_early=False)
@@ -112,6 +115,27 @@ def fit_run(
                 folder.mark(Stage.END)
         session.trackers.end(experiences, is_early=False)
     return folder
+
+
+@contextmanager
+def _parting_words(options: FitOptions, folder: RunFolder | None = None) -> Iterator[None]:
+    """Let whoever ends a search early be told where its best model is, also while it starts or closes.
+
+    Args:
+        options: What the user asked for.
+        folder: The run's; before that is known, the one that the options name.
+    """
+    try:
+        yield
+    except (KeyboardInterrupt, SearchEndedError) as ended:
+        if folder is None and options.out:
+            folder = RunFolder(Path(options.out).absolute())
+        is_said = hasattr(ended, "__notes__")
+        if folder is not None and folder.is_run() and not is_said:
+            # A run that cannot be read has no words; the next start says why.
+            with suppress(RunFolderError):
+                ended.add_note(parting_words(folder, folder.info()))
+        raise
 
 
 def _note_start(

@@ -84,7 +84,7 @@ def say_interrupted(headline: str, ended: BaseException) -> None:
         headline: What happened.
         ended: Carries as notes what the command has to say of it (`BaseException.add_note`).
     """
-    notes: list[str] = getattr(ended, "__notes__", ["no trial had begun"])
+    notes: list[str] = getattr(ended, "__notes__", ["no further trial had begun"])
     lines = [headline, *notes, "the same command goes on from here"]
     say("\n".join(lines), is_error=True)
 
