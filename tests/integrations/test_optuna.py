@@ -479,21 +479,65 @@ def test_failures_of_the_study_itself_teach_a_search_without_a_past() -> None:
     assert count <= 9
 
 
-def test_one_training_that_diverged_does_not_press_all_others_together() -> None:
+def scores_of_values(*values: float) -> list[float]:
+    """What the sampler makes of the values of a study's trials."""
     study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler())
-    for x, value in ((0.1, -0.5), (0.2, -0.4), (0.3, -0.3), (0.9, -1e6)):
+    for position, value in enumerate(values):
         study.add_trial(
             optuna.create_trial(
-                params={"x": x},
+                params={"x": position / len(values)},
                 distributions={"x": optuna.distributions.FloatDistribution(0, 1)},
                 values=[value],
             )
         )
     learned = LearnedSpace.of_trials(study.trials)
     target = _target_evidence(study, learned, learned.distributions)
-    scores = [trial.scores[0] for trial in target if trial.scores]
+    return [trial.scores[0] for trial in target if trial.scores]
+
+
+def test_one_training_that_diverged_does_not_press_all_others_together() -> None:
+    scores = scores_of_values(-0.5, -0.4, -0.3, -1e6)
     assert scores[3] < scores[0] < scores[1] < scores[2]
     assert scores[2] - scores[0] > 0.5
+
+
+def test_where_many_trials_are_as_good_as_the_best_all_others_are_still_told_apart() -> None:
+    scores = scores_of_values(0.4, 0.6, 0.8, *[0.9] * 6, 0.9 + 1e-12)
+    assert scores[0] < scores[1] - 0.1 < scores[2] - 0.2
+
+
+def test_the_smallest_numbers_are_values_too() -> None:
+    assert scores_of_values(5e-324, 5e-324) == [0.0, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore:Fixed parameter x with value:UserWarning")
+@pytest.mark.parametrize("failed", [0, 1])
+def test_an_enqueued_value_out_of_range_stops_no_study_with_failures(failed: int) -> None:
+    def score(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 1.0)
+        if trial.number == failed:
+            raise OutOfMemoryError
+        return x
+
+    study = optuna.create_study(sampler=XAutoLMSampler(seed=0))
+    study.enqueue_trial({"x": 2.0})
+    study.optimize(score, n_trials=6, catch=OutOfMemoryError)
+    assert len(study.trials) == 6
+
+
+@pytest.mark.filterwarnings("ignore:Choices for a categorical distribution:UserWarning")
+def test_a_running_trial_may_have_what_no_other_has_had() -> None:
+    rows = [single({"x": x}, x) for x in np.linspace(0, 1, 9).tolist()]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+    for is_left_running in (False, True, False, False):
+        trial = study.ask()
+        x = trial.suggest_float("x", 0.0, 1.0)
+        if is_left_running:
+            trial.suggest_categorical("layers", [[1], [2]])
+        else:
+            study.tell(trial, x)
+    assert len(study.trials) == 4
 
 
 def test_attributes_of_a_users_own_trials_mean_nothing_to_us() -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+import threading
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -12,7 +14,7 @@ import optuna
 from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.storages import InMemoryStorage
-from optuna.trial import FrozenTrial, TrialState, create_trial
+from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.errors import UsageError
 from xautolm.experience import LARGEST_FOREIGN_NUMBER
@@ -44,8 +46,10 @@ ENDED = (TrialState.COMPLETE, TrialState.FAIL, TrialState.PRUNED)
 PRUNED_DEFICIT = 1.0
 """How far below the worst trial one stands that was pruned before it reported a value: in standard deviations."""
 POOREST = 3.0
-"""How far below the median a value ends, in distances of the best from the median: one training that diverged must not
-press all others together."""
+"""How far below the median a value ends, in distances of the best from it, or of the lower quartile if that is farther:
+one training that diverged must not press all others together."""
+QUIET = threading.Lock()
+"""Held while Optuna's messages are off, whose level a second thread would take for the user's."""
 KNOBS = SETTINGS[DEFAULT]
 """Of the warm start: those that the sampler `xautolm` begins with in a search."""
 KEENNESS = 2.0
@@ -144,7 +148,9 @@ class XAutoLMSampler(BaseSampler):
             return {}
         target = _target_evidence(study, learned, search_space)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
-        pending = [learned.inward(running_trial.params) for running_trial in running]
+        # A parameter that no trial which ended has asked for has no place in the space yet.
+        names = {name: name for name in learned.distributions}
+        pending = [learned.inward(named(running_trial.params, names)) for running_trial in running]
         # No objective of somebody else's is known to be seconds that mean the same on every task.
         proposal = model.proposer.propose(
             target,
@@ -156,7 +162,9 @@ class XAutoLMSampler(BaseSampler):
         )
         explain(study, trial, proposal.explanation)
         if proposal.values is None:
-            return self._from_zero(study, trial, model, target, proposal.failure_trust)
+            params = self._from_zero(study, trial, model, target, proposal.failure_trust)
+            # Another thread's trial may have brought in a parameter meanwhile, which Optuna does not expect.
+            return {name: value for name, value in params.items() if name in search_space}
         params = learned.outward(proposal.values)
         self._forget_ended(study, running)
         met: dict[str, Scalar] = {}
@@ -410,26 +418,25 @@ def _with_failures(study: Study) -> Study:
             failed.add(trial.number)
     if not failed:
         return study
-    # Optuna says of every study that it was created; of this one, nobody wants to read before each trial.
-    verbosity = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.WARNING)
-    try:
-        copy = optuna.create_study(storage=InMemoryStorage(), directions=study.directions)
-    finally:
+    storage = InMemoryStorage()
+    with QUIET:
+        # Optuna says of every study that it was created; of this one, nobody wants to read before each trial.
+        verbosity = optuna.logging.get_verbosity()
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        study_id = storage.create_new_study(study.directions)
         optuna.logging.set_verbosity(verbosity)
     for trial in trials:
         if trial.number in failed:
-            trial = create_trial(
-                state=TrialState.COMPLETE,
-                params=trial.params,
-                distributions=trial.distributions,
-                # Of what violates a constraint no value counts.
-                values=[0.0] * len(study.directions),
-                constraints={FAILED: 1.0},
-            )
-        # In the order of their numbers, which are then the same.
-        copy.add_trial(trial)
-    return copy
+            # The study has the original.
+            trial = copy.deepcopy(trial)
+            trial.state = TrialState.COMPLETE
+            # Of what violates a constraint no value counts.
+            trial.values = [0.0] * len(study.directions)
+            trial.set_constraint(FAILED, 1.0)
+        # In the order of their numbers, which are then the same. `add_trial` would refuse values out of range, which
+        # a user may have enqueued.
+        storage.create_new_trial(study_id, template_trial=trial)
+    return optuna.Study(storage.get_study_name_from_id(study_id), storage)
 
 
 def _was_pruned_silently(trial: FrozenTrial) -> bool:
@@ -462,9 +469,12 @@ def _reached(
         return {}
     # Shape (successes, objectives), larger is better.
     values = oriented([trial.values for trial in successes], objectives)
-    # Both of shape (objectives,).
+    # All of shape (objectives,).
     median = np.median(values, axis=0)
-    lowest = median - POOREST * (values.max(axis=0) - median)
+    # A value that is there: between two of them lies what one outlier makes of it.
+    lower_quartile = np.quantile(values, 0.25, axis=0, method="nearest")
+    spread = np.maximum(values.max(axis=0) - median, median - lower_quartile)
+    lowest = median - POOREST * spread
     # Where most trials are as good as the best, nothing says how far below is far.
     lowest = np.where(lowest < median, lowest, -np.inf)
     limited = np.maximum(values, lowest)

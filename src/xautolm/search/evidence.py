@@ -146,6 +146,8 @@ def _least_deviations(values: np.ndarray, objectives: Sequence[Objective]) -> np
     """
     largest = np.abs(values).max(axis=0)
     least = LEAST_DEVIATION * np.where(largest > 0, largest, 1.0)
+    # Of the smallest numbers that there are, such a share is none.
+    least = np.maximum(least, np.finfo(float).tiny)
     is_alike = values.std(axis=0) <= ALIKE * largest
     least = np.where(is_alike, least, 0.0)
     has_range = [
