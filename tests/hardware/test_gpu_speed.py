@@ -198,16 +198,56 @@ def test_a_gpu_on_which_cuda_does_not_work_is_refused_and_left_by_auto(
     assert f"not used: CUDA does not work on Tesla V100: {reason}" in caplog.text
 
 
+BROKEN = replace(H100, uuid="GPU-x", obstacle="Error 802")
+
+
+@pytest.mark.parametrize(
+    "works",
+    [
+        A100,
+        # The broken one is the emptiest of its name, because nobody can use it.
+        replace(H100, taken=5 * 10**9),
+        # Beside the broken one it would have too little memory to be worth using.
+        replace(A100, memory=24 * 10**9),
+    ],
+    ids=["of another name", "of the same name", "much smaller"],
+)
+@pytest.mark.parametrize("device", ["auto", "cuda"])
 def test_beside_a_gpu_that_works_one_that_does_not_is_left_out(
-    caplog: pytest.LogCaptureFixture,
+    works: FakeGpu, device: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with faked_driver(replace(A100, obstacle="Error 802"), H100):
-        system, places = measured_machine("cuda")
-    assert [gpu.name for gpu in system.gpus] == ["NVIDIA H100"]
-    assert [place.gpu for place in places] == ["GPU-a"]
-    assert (
-        "a GPU is left out, because CUDA does not work on it: NVIDIA A100: Error 802" in caplog.text
+    with faked_driver(BROKEN, works):
+        system, places = measured_machine(device)
+    (gpu,) = system.gpus
+    assert (gpu.name, gpu.speed) == (works.name, works.speed)
+    assert [place.gpu for place in places] == [works.uuid]
+    (record,) = caplog.records
+    assert record.getMessage() == (
+        "GPU-x is left out, because CUDA does not work on it: NVIDIA H100: Error 802"
     )
+
+
+def test_cards_of_a_name_are_refused_once_all_of_them_fail() -> None:
+    with (
+        faked_driver(BROKEN, replace(BROKEN, uuid="GPU-y")),
+        pytest.raises(UsageError, match="CUDA does not work on NVIDIA H100: Error 802\n"),
+    ):
+        measured_machine("cuda")
+
+
+def test_a_card_that_is_too_small_beside_those_that_work_or_was_not_named_is_not_measured(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    small = replace(A100, memory=24 * 10**9)
+    uuids: list[str] = []
+    with faked_driver(H100, small):
+        monkeypatch.setattr(
+            "xautolm.hardware.gpu_speed.gpu_speed", lambda name, uuid, driver: uuids.append(uuid)
+        )
+        measured_machine("auto")
+        assert uuids == [H100.uuid]
+        measured_machine("cuda:1")
+    assert uuids == [H100.uuid, small.uuid]
 
 
 @pytest.mark.parametrize(

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
-from xautolm.hardware.gpus import Card, read_driver
+from xautolm.hardware.gpus import Card, read_driver, worth_using
 from xautolm.hardware.measuring import Measurement, ProgramFailedError, answer_of, measured_once
 from xautolm.processes import usable_cores
 from xautolm.records import GpuSpeed
@@ -22,32 +22,57 @@ class UnusableGpuError(Exception):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Kinds:
-    """Hold what was found out of GPUs, by their names: cards of a name are alike."""
+class MeasuredCards:
+    """Hold what was found out of the GPUs of a machine."""
 
-    speeds: Mapping[str, GpuSpeed | None]
-    """Of those that work; None where a speed could not be measured."""
+    cards: tuple[Card, ...]
+    """Those that trials are spread over, with the speed of their kind; None where that could not be measured."""
     obstacles: Mapping[str, str]
-    """Why CUDA does not work on the others."""
+    """Why CUDA does not work on others, which are left out, with their names; by UUIDs."""
 
 
-def measured_kinds(cards: Sequence[Card]) -> Kinds:
-    """Measure one GPU of each name, which also shows whether CUDA works on it."""
+def measured_cards(cards: Sequence[Card]) -> MeasuredCards:
+    """Return the GPUs that are worth using of those on which CUDA works, with their speeds.
+
+    One card of each name is measured. Where CUDA does not work on it, that card is left out, and the rest is looked at
+    as if it were not there: it neither says how much memory is worth using, nor that others of its name are broken.
+    """
+    obstacles: dict[str, str] = {}
+    while True:
+        others = [card for card in cards if card.uuid not in obstacles]
+        usable = worth_using(others)
+        speeds, further_obstacles = _speeds_by_name(usable)
+        if not further_obstacles:
+            break
+        obstacles |= further_obstacles
+    measured = []
+    for card in usable:
+        gpu = replace(card.gpu, speed=speeds[card.gpu.name])
+        measured.append(replace(card, gpu=gpu))
+    return MeasuredCards(cards=tuple(measured), obstacles=obstacles)
+
+
+def _speeds_by_name(cards: Sequence[Card]) -> tuple[dict[str, GpuSpeed | None], dict[str, str]]:
+    """Measure one GPU of each name, which also shows whether CUDA works on it.
+
+    Returns:
+        Speeds by name, and why CUDA does not work on the others that were measured, by UUID.
+    """
+    speeds: dict[str, GpuSpeed | None] = {}
+    obstacles: dict[str, str] = {}
     if not cards:
-        return Kinds(speeds={}, obstacles={})
+        return speeds, obstacles
     driver = read_driver()
     emptiest: dict[str, Card] = {}
     # The one with the most room is measured for all of its name, and comes last here.
     for card in sorted(cards, key=lambda card: card.free_memory):
         emptiest[card.gpu.name] = card
-    speeds = {}
-    obstacles = {}
     for name, card in emptiest.items():
         try:
             speeds[name] = gpu_speed(name, card.uuid, driver.version)
         except UnusableGpuError as error:
-            obstacles[name] = str(error)
-    return Kinds(speeds=speeds, obstacles=obstacles)
+            obstacles[card.uuid] = f"{name}: {error}"
+    return speeds, obstacles
 
 
 @cache

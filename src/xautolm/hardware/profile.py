@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -14,7 +13,7 @@ import psutil
 
 from xautolm.errors import UsageError
 from xautolm.hardware.bf16 import bf16_speedup
-from xautolm.hardware.gpu_speed import measured_kinds
+from xautolm.hardware.gpu_speed import measured_cards
 from xautolm.hardware.gpus import (
     Card,
     Driver,
@@ -52,7 +51,7 @@ def system_profile(device: str = "auto") -> SystemProfile:
     Raises:
         UsageError: A device that is not here.
     """
-    return _profile_with(chosen_cards(device), device)
+    return _profile_with(worth_using(_candidates(device)), device)
 
 
 def trial_places(device: str = "auto") -> tuple[Place, ...]:
@@ -64,7 +63,7 @@ def trial_places(device: str = "auto") -> tuple[Place, ...]:
     Raises:
         UsageError: A device that is not here.
     """
-    return _places_on(chosen_cards(device), device)
+    return _places_on(worth_using(_candidates(device)), device)
 
 
 def measured_machine(device: str = "auto") -> tuple[SystemProfile, tuple[Place, ...]]:
@@ -80,21 +79,15 @@ def measured_machine(device: str = "auto") -> tuple[SystemProfile, tuple[Place, 
     Raises:
         UsageError: A device that is not here, or that does not work.
     """
-    cards = chosen_cards(device)
-    kinds = measured_kinds(cards)
-    working = []
-    for card in cards:
-        name = card.gpu.name
-        if name in kinds.speeds:
-            gpu = replace(card.gpu, speed=kinds.speeds[name])
-            working.append(replace(card, gpu=gpu))
-    obstacles = [f"{name}: {reason}" for name, reason in kinds.obstacles.items()]
-    if working:
-        for obstacle in obstacles:
-            warn_once(f"a GPU is left out, because CUDA does not work on it: {obstacle}")
-    elif obstacles:
+    measured = measured_cards(_candidates(device))
+    for uuid, obstacle in measured.obstacles.items():
+        if measured.cards:
+            warn_once(f"{uuid} is left out, because CUDA does not work on it: {obstacle}")
+    if measured.obstacles and not measured.cards:
+        # Cards of a name often say the same.
+        obstacles = dict.fromkeys(measured.obstacles.values())
         _do_without_gpus(device, f"CUDA does not work on {'; '.join(obstacles)}")
-    return _profile_with(working, device), _places_on(working, device)
+    return _profile_with(measured.cards, device), _places_on(measured.cards, device)
 
 
 def _profile_with(cards: Sequence[Card], device: str) -> SystemProfile:
@@ -137,8 +130,8 @@ def _places_on(cards: Sequence[Card], device: str) -> tuple[Place, ...]:
     return tuple(places)
 
 
-def chosen_cards(device: str) -> tuple[Card, ...]:
-    """Return the GPUs that trials are spread over; none where they run on something else.
+def _candidates(device: str) -> tuple[Card, ...]:
+    """Return the GPUs that trials may be spread over, as far as the driver can say; none where they run elsewhere.
 
     Args:
         device: As that of `system_profile`.
@@ -165,7 +158,7 @@ def chosen_cards(device: str) -> tuple[Card, ...]:
     if obstacle:
         _do_without_gpus(device, obstacle)
         return ()
-    return (cards[int(index)],) if index else worth_using(cards)
+    return (cards[int(index)],) if index else cards
 
 
 def _do_without_gpus(device: str, obstacle: str) -> None:
