@@ -256,6 +256,11 @@ def test_a_card_that_is_too_small_beside_those_that_work_or_was_not_named_is_not
         (1, "AcceleratorError: CUDA error: no kernel image is available", False),
         (1, "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 802", False),
         (1, "OutOfMemoryError: CUDA out of memory. Tried to allocate 64.00 MiB.", True),
+        (
+            1,
+            "RuntimeError: Unexpected error from cudaGetDeviceCount(). Error 2: out of memory",
+            True,
+        ),
         (1, "AttributeError: module 'torch' has no attribute 'xpu'", True),
         (-9, "", True),
     ],

@@ -12,7 +12,7 @@ from xautolm.processes import usable_cores
 from xautolm.records import GpuSpeed
 from xautolm.serialization import Json, from_plain
 from xautolm.settings import GPUS_VARIABLE, child_environment
-from xautolm.symptoms import says_gpu_trouble
+from xautolm.symptoms import says_gpu_trouble, says_lack_of_memory
 
 PROGRAM = "xautolm.finetuning.gpu_speed"
 
@@ -98,7 +98,8 @@ def gpu_speed(name: str, uuid: str, driver: str) -> GpuSpeed | None:
             return answer_of(PROGRAM, environment)
         except ProgramFailedError as error:
             # One that others fill at the moment, or that the measuring itself stumbles over, works all the same.
-            if not says_gpu_trouble(error.reason):
+            # CUDA's start fails on a full one too, in words that say both.
+            if says_lack_of_memory(error.reason) or not says_gpu_trouble(error.reason):
                 raise
             raise UnusableGpuError(error.reason) from error
 
