@@ -143,8 +143,19 @@ def test_what_the_users_data_say_is_no_symptom() -> None:
         RuntimeError("CUDA driver initialization failed, you might not have a CUDA gpu."),
         RuntimeError("CUDA error: uncorrectable ECC error encountered"),
         RuntimeError(
-            "The NVIDIA driver on your system is too old; CUDA driver version is insufficient"
+            "The NVIDIA driver on your system is too old (found version 11040). Please update your GPU driver by "
+            "downloading and installing a new version from the URL: http://www.nvidia.com/Download/index.aspx"
         ),
+        RuntimeError("CUDA error: CUDA driver version is insufficient for CUDA runtime version"),
+        RuntimeError("CUDA error: system has unsupported display driver / cuda driver combination"),
+        RuntimeError("CUDA error: forward compatibility was attempted on non supported HW"),
+        RuntimeError("CUDA error: API call is not supported in the installed CUDA driver"),
+        RuntimeError(
+            "CUDA error: MPS client failed to connect to the MPS control daemon or the MPS server"
+        ),
+        RuntimeError("CUDA error: device kernel image is invalid"),
+        RuntimeError("CUDA error: the provided PTX was compiled with an unsupported toolchain."),
+        RuntimeError("CUDA error: CUBLAS_STATUS_ARCH_MISMATCH when calling `cublasSgemm(handle)`"),
     ],
     ids=lambda error: f"{type(error).__name__}: {error}"[:60],
 )
