@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from xautolm.execution import ClusterExecutor, LocalExecutor, SpawnLauncher
-from xautolm.hardware import trial_places
+from xautolm.hardware import measured_machine
 from xautolm.records import Experience, Limits, TrialOutcome, TrialSpec
 from xautolm.session import Session
 
@@ -33,7 +33,8 @@ def last_order(session: Session, best: Experience, limits: Limits) -> TrialSpec:
     place = session.scenario.places[0]
     if isinstance(session.executor, ClusterExecutor):
         # The winner's files are here, and so it is asked here, whatever its trial ran on.
-        place = trial_places()[0]
+        _, places = measured_machine()
+        place = places[0]
     return session.spec(best.trial, best.configuration, limits, place, best.proposal)
 
 
