@@ -40,6 +40,9 @@ LACK_OF_MEMORY = (
 )
 """What messages say for lack of memory, on whatever device, in lower case."""
 
+WEIGHTS_DO_NOT_FIT = "the weights do not fit"
+"""Begins the message of a lack of memory that no smaller batch mends: that of weights which are loaded or moved."""
+
 GPU_TROUBLE = (
     "cannot re-initialize cuda in forked subprocess",
     "cuda unknown error",

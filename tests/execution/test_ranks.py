@@ -172,6 +172,13 @@ def test_lack_of_memory_that_nothing_mends_is_the_trials(
     assert outcome.adjustments[0].startswith("per-device batch 2 to 1: out_of_memory: on device 2")
 
 
+def test_weights_that_do_not_fit_are_loaded_once(executor: LocalExecutor, tmp_path: Path) -> None:
+    outcome = run(executor, tmp_path, order("lack memory for weights", micro_batch=16))
+    assert outcome.failure is not None and outcome.failure.kind is FailureKind.OUT_OF_MEMORY
+    assert "the weights do not fit: CUDA out of memory" in outcome.failure.message
+    assert outcome.adjustments == ()
+
+
 def test_what_takes_less_memory_is_tried_in_the_order_of_a_trial_of_one_process() -> None:
     spec = order("tell", micro_batch=3)
     card = replace(spec.card, family="bert")

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from xautolm.errors import TrialError
 from xautolm.records import TrialOutcome, TrialSpec
+from xautolm.symptoms import WEIGHTS_DO_NOT_FIT
 from xautolm.testing import success
 
 GIGABYTE = 1_000_000_000
@@ -53,6 +54,8 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
                 os._exit(3)
             case "diverge":
                 raise TrialError("diverged", "loss is nan")
+            case "lack memory for weights":
+                raise TrialError("out_of_memory", f"{WEIGHTS_DO_NOT_FIT}: CUDA out of memory")
             case _:
                 raise MemoryError("CUDA out of memory")
     if do == "diverge":

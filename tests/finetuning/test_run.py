@@ -329,6 +329,19 @@ def test_weights_that_do_not_fit_are_loaded_once(
     assert kind_of(caught.value) is FailureKind.OUT_OF_MEMORY
 
 
+def test_no_smaller_batch_is_tried_for_weights_of_a_divided_model(
+    order: Order, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lack(*arguments: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 32.80 GiB.")
+
+    monkeypatch.setattr("xautolm.finetuning.divided.meet", lambda spec, folder: None)
+    monkeypatch.setattr("xautolm.finetuning.divided.shard", lack)
+    spec = replace(order(epochs=1), devices=("GPU-a", "GPU-b"))
+    with pytest.raises(TrialError, match="weights do not fit: CUDA out of memory"):
+        run(spec, folder)
+
+
 def test_the_host_memory_guard_notices_in_a_forward_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     model = torch.nn.Sequential(*[torch.nn.Linear(8, 8) for _ in range(3)])
     data = torch.zeros(1, 8)

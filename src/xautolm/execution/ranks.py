@@ -16,6 +16,7 @@ from xautolm.errors import DamagedFileError
 from xautolm.execution.failures import failed, failure_of_exit
 from xautolm.processes import end_with_parent
 from xautolm.records import Failure, TrialOutcome, TrialSpec
+from xautolm.symptoms import WEIGHTS_DO_NOT_FIT
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind
 from xautolm.zoo import family_of
@@ -32,7 +33,7 @@ class Attempt:
 
     outcome: TrialOutcome
     can_be_smaller: bool = False
-    """Whether a process said that it lacked memory, so that a smaller batch may help."""
+    """Whether a process said that it lacked memory, but not that of the weights: a smaller batch may help."""
 
 
 def run_ranks(spec: TrialSpec, folder: Path, work_as_rank: WorkAsRank) -> TrialOutcome:
@@ -182,7 +183,8 @@ def _attempt_of(codes: Mapping[int, int], reports: list[TrialFolder]) -> Attempt
     assert outcome.failure is not None
     failure = _on_device(outcome.failure, root, len(reports))
     lacks_memory = failure.kind == FailureKind.OUT_OF_MEMORY
-    return Attempt(replace(outcome, failure=failure), can_be_smaller=lacks_memory)
+    can_be_smaller = lacks_memory and WEIGHTS_DO_NOT_FIT not in failure.message
+    return Attempt(replace(outcome, failure=failure), can_be_smaller=can_be_smaller)
 
 
 def _root_of(

@@ -258,7 +258,8 @@ def _train(
         agree = agreed
         loading = trial.loading.seconds
         began = time.monotonic()
-        model = shard(lambda: _model_to_train(trial, start), spec)
+        with whatever_the_batch():
+            model = shard(lambda: _model_to_train(trial, start), spec)
         # With the time in which the others loaded theirs.
         trial.loading.seconds = loading + time.monotonic() - began
     else:

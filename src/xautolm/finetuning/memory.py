@@ -16,7 +16,7 @@ from torch import nn
 
 from xautolm.errors import TrialError
 from xautolm.memory import SOFT_SHARE
-from xautolm.symptoms import kind_of
+from xautolm.symptoms import WEIGHTS_DO_NOT_FIT, kind_of
 from xautolm.vocabulary import DeviceKind, FailureKind
 
 T = TypeVar("T")
@@ -178,9 +178,8 @@ def whatever_the_batch() -> Iterator[None]:
         if not can_be_absorbed(error):
             raise
         first_line = str(error).split("\n")[0]
-        raise TrialError(
-            FailureKind.OUT_OF_MEMORY, f"the weights do not fit: {first_line}"
-        ) from error
+        message = f"{WEIGHTS_DO_NOT_FIT}: {first_line}"
+        raise TrialError(FailureKind.OUT_OF_MEMORY, message) from error
 
 
 def can_be_absorbed(error: Exception) -> bool:
