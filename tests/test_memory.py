@@ -173,6 +173,20 @@ def test_a_frozen_body_is_predicted_in_the_format_that_it_is_loaded_in(
         assert bytes_of_body < least < 1.5 * bytes_of_body
 
 
+@pytest.mark.parametrize("quantization", ["8bit", "4bit"])
+def test_autocast_copies_no_quantised_body(quantization: str, profile: DataProfile) -> None:
+    card = ZOO.get("qwen3-8b")
+    resources = ResourceModel({card.name: card}, profile, MACHINE, forms=CLASSIFY.forms)
+    usual = {"model": card.name, "method": "lora.v1", "max_length": 100, "batch_size": 1}
+    usual |= {"lora_r": 8, "lora_targets": "attention", "lora_dropout": 0.0}
+    memory = []
+    for precision in ("fp32", "fp16", "bf16"):
+        values = {**usual, "precision": precision, "quantization": quantization}
+        configuration = Configuration(values=values, space="default.v1")
+        memory.append(resources.predict(configuration).least_memory)
+    assert max(memory) < 1.1 * min(memory)
+
+
 def test_adapters_cost_what_they_keep(profile: DataProfile) -> None:
     card = ZOO.get("llama-3.2-1b")
 

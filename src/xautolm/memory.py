@@ -15,7 +15,13 @@ from xautolm.kept_activations import (
     family_bytes,
     layer_shape,
 )
-from xautolm.methods import METHODS, Method, lies_in_bf16, precision_of_passes
+from xautolm.methods import (
+    METHODS,
+    Method,
+    has_quantized_body,
+    lies_in_bf16,
+    precision_of_passes,
+)
 from xautolm.records import (
     Configuration,
     DataProfile,
@@ -76,6 +82,13 @@ class Passes:
     frozen: bool
     stored_narrow: bool
     """Whether the body's weights are stored in bfloat16."""
+    quantized: bool
+    """Whether the body's matrices are stored with 8 or 4 bits."""
+
+    @property
+    def makes_copies(self) -> bool:
+        """Return whether autocast copies float32 matrices; quantised ones are widened as they are multiplied."""
+        return self.computes_narrow and not self.stored_narrow and not self.quantized
 
     @property
     def bytes_between_layers(self) -> int:
@@ -146,7 +159,7 @@ def memory_needs(
     if devices > 1:
         # Weights, gradients and moments are divided, and what one example keeps is not.
         weights = weights / devices + _put_together(method, card, passes, shape)
-    elif passes.computes_narrow and not passes.stored_narrow:
+    elif passes.makes_copies:
         # Autocast keeps a copy of each matrix that the backward pass goes through.
         copied = kept_layers * _matrices(card, shape)
         weights += NARROW_BYTES * copied
@@ -211,6 +224,7 @@ def _passes(method: Method, values: Values, system: SystemProfile, *, has_master
         computes_narrow=precision is not Precision.FLOAT32,
         frozen=method.freezes_body,
         stored_narrow=stored_narrow,
+        quantized=has_quantized_body(values),
     )
 
 

@@ -16,7 +16,7 @@ from xautolm.memory import (
     memory_needs,
     reading_layers,
 )
-from xautolm.methods import METHODS, Method, precision_of_passes
+from xautolm.methods import METHODS, Method, has_quantized_body, precision_of_passes
 from xautolm.records import (
     BODY_SECONDS,
     Configuration,
@@ -34,7 +34,7 @@ from xautolm.records import (
 from xautolm.space.shares import trained_share
 from xautolm.tasks import form_of
 from xautolm.time_ratios import TimedKind, TimeRatio, correction_of
-from xautolm.vocabulary import DeviceKind, FailureKind, Precision, Quantization
+from xautolm.vocabulary import DeviceKind, FailureKind, Precision
 
 CPU_EFFICIENCY = 0.4
 """Share of a large matrix product's speed that trainings reach on processors."""
@@ -551,9 +551,8 @@ def reason_against_division(configuration: Configuration, devices: int) -> str:
     values = configuration.values
     if devices == 1 or not METHODS.get(configuration.method).trains_by_gradient:
         return ""
-    quantization = values.get("quantization", Quantization.NONE)
-    if quantization != Quantization.NONE:
-        return f"weights of {quantization} cannot be divided over {devices} GPUs"
+    if has_quantized_body(values):
+        return f"weights of {values['quantization']} cannot be divided over {devices} GPUs"
     if values.get("precision") == Precision.FLOAT16:
         # What keeps gradients in its range must know of infinite ones on all devices.
         return f"trainings in float16 cannot be divided over {devices} GPUs"

@@ -10,11 +10,12 @@ from pathlib import Path
 from xautolm.finetuning.export import save_model
 from xautolm.finetuning.model import bare_model
 from xautolm.finetuning.pretrained import read_adapters, read_tokenizer
+from xautolm.methods import has_quantized_body
 from xautolm.records import Answering, TrialOutcome, TrialSpec
 from xautolm.run_folder import ANSWERING, RunFolder
 from xautolm.serialization import read_record, replace_folder
 from xautolm.tasks import TASKS
-from xautolm.vocabulary import DeviceKind, Quantization, TrialStatus
+from xautolm.vocabulary import DeviceKind, TrialStatus
 
 
 def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
@@ -38,8 +39,7 @@ def run(spec: TrialSpec, folder: Path) -> TrialOutcome:
     # In main memory: other trials may have the GPU's.
     on_processor = replace(spec, device=DeviceKind.CPU.value)
     untrained = bare_model(on_processor, TASKS.get(spec.task), tokenizer)
-    quantization = spec.configuration.values.get("quantization", Quantization.NONE)
-    if quantization != Quantization.NONE:
+    if has_quantized_body(spec.configuration.values):
         # Merging into few bits would round the adapters away.
         untrained = untrained.dequantize()
     whole = read_adapters(untrained, trained).merge_and_unload()

@@ -19,6 +19,7 @@ from xautolm.vocabulary import (
     Pooling,
     Precision,
     Preset,
+    Quantization,
 )
 
 if TYPE_CHECKING:
@@ -181,6 +182,11 @@ def precision_of_passes(method: Method, values: Values, *, computes_in_bf16: boo
     if method.trains_by_gradient:
         return precision_of(values)
     return Precision.BFLOAT16 if computes_in_bf16 else Precision.FLOAT32
+
+
+def has_quantized_body(values: Values) -> bool:
+    """Return whether a configuration stores the body's matrices with 8 or 4 bits."""
+    return values.get("quantization", Quantization.NONE) != Quantization.NONE
 
 
 def lies_in_bf16(
