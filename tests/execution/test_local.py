@@ -169,6 +169,7 @@ def test_weights_on_their_way_to_a_gpu_are_no_memory_of_the_trial(
     on_gpu = replace(order(1, "map weights", limits), gpu="GPU-a", device="cuda:0")
     outcome = run(executor, tmp_path, on_gpu)
     assert outcome.status is TrialStatus.COMPLETE
+    assert outcome.peak_memory < limits.memory
     # A processor computes with them where they lie.
     outcome = run(executor, tmp_path, order(2, "map weights", limits))
     assert outcome.failure.kind is FailureKind.OUT_OF_MEMORY

@@ -232,6 +232,9 @@ class LocalExecutor:
             failure = replace(failure, stderr_tail=tail(files.stderr))
         # The trial measures itself only, we its descendants too, but only every now and then.
         peak_memory = max(outcome.peak_memory or 0, trial.peak_memory)
+        if trial.spec.gpu and trial.peak_memory:
+            # It counts the files, too, that weights on their way to a GPU are read from.
+            peak_memory = trial.peak_memory
         wall_time = time.monotonic() - trial.started
         outcome = replace(
             outcome, failure=failure, wall_time=wall_time, peak_memory=peak_memory or None
