@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import weakref
 from pathlib import Path
 
 import pandas as pd
@@ -166,6 +167,14 @@ def test_a_model_is_asked_on_the_device_that_this_machine_has() -> None:
             present_device("cuda:2")
 
 
+@pytest.mark.parametrize("has_cuda", [True, False])
+@pytest.mark.parametrize("device", ["cuda:abc", "cuda:-1", "cuda:", "tpu", ""])
+def test_what_names_no_device_is_refused(device: str, has_cuda: bool) -> None:
+    gpus = [FakeGpu(uuid="GPU-a")] if has_cuda else []
+    with faked_cuda(*gpus), pytest.raises(UsageError, match="Unknown device"):
+        present_device(device)
+
+
 def fail_at(step: str, error: Exception, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a GPU fail when it is started, or when a model is moved to it."""
     original = PreTrainedModel.to
@@ -225,6 +234,37 @@ def test_where_the_gpu_fails_the_processor_answers_unless_the_gpu_was_named(
     assert f"Got: cuda:0: {first_line}" in str(caught.value)
     assert predictor.device == "cpu"
     assert predictor.answers(row) == pytest.approx(expected)
+
+
+def test_a_gpu_that_fails_leaves_no_model_and_no_arithmetic_behind(
+    saved: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def start(predictor: Predictor) -> None:
+        torch.set_float32_matmul_precision("high")
+
+    def move(predictor: Predictor) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    monkeypatch.setattr(Predictor, "_start", start)
+    monkeypatch.setattr(Predictor, "_move", move)
+    first_models: list[weakref.ref[PreTrainedModel]] = []
+    load = Predictor._load
+
+    def note(predictor: Predictor, folder: Path) -> PreTrainedModel:
+        if first_models:
+            assert first_models[0]() is None
+        model = load(predictor, folder)
+        first_models.append(weakref.ref(model))
+        return model
+
+    monkeypatch.setattr(Predictor, "_load", note)
+    try:
+        with faked_cuda(FakeGpu(uuid="GPU-a")):
+            Predictor(saved, "auto")
+        assert len(first_models) == 2
+        assert torch.get_float32_matmul_precision() == "highest"
+    finally:
+        torch.set_float32_matmul_precision("highest")
 
 
 def test_other_errors_on_a_gpu_stay_what_they_are(

@@ -14,6 +14,7 @@ from transformers.utils import logging
 from xautolm.errors import UsageError
 from xautolm.finetuning.forms import TORCH_FORMS
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, load_mean_pooled
+from xautolm.finetuning.memory import release_memory
 from xautolm.finetuning.precision import (
     arithmetic,
     gpu_computes_in_bf16,
@@ -57,10 +58,15 @@ class Predictor:
         self.form = TORCH_FORMS.get(self.settings.form)
         self.task = TASKS.get(self.settings.task)
         self.device = present_device(device)
+        # Starting a GPU changes it for the whole process.
+        self._matmul_precision = torch.get_float32_matmul_precision()
         self._try_device(device, self._start)
         self.tokenizer = read_tokenizer(folder)
         self.model = self._load(folder)
         if not self._try_device(device, self._move):
+            # It may lie in part on the GPU, and main memory may not hold two.
+            del self.model
+            release_memory()
             # In the number format that suits the processor.
             self.model = self._load(folder)
         # Without dropout.
@@ -93,6 +99,7 @@ class Predictor:
         except Exception as error:
             if not lacks_memory(error) and not is_trouble(error):
                 raise
+            torch.set_float32_matmul_precision(self._matmul_precision)
             first_line = str(error).split("\n")[0]
             if asked != AUTO:
                 raise UsageError(
@@ -149,7 +156,7 @@ def present_device(device: str) -> str:
         device: As torch calls it, or `auto` for the fastest kind that is here.
 
     Raises:
-        UsageError: There are GPUs, but none of this index.
+        UsageError: It is no name of a device, or there are GPUs, but none of this index.
     """
     if device == AUTO:
         if torch.cuda.is_available():
@@ -157,6 +164,12 @@ def present_device(device: str) -> str:
         if torch.backends.mps.is_available():
             return DeviceKind.MPS.value
         return DeviceKind.CPU.value
+    try:
+        torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(
+            "Unknown device.", got=device, fix="Known: auto, cpu, cuda, cuda:<index>, mps."
+        ) from error
     kind, _, index = device.partition(":")
     if kind == DeviceKind.CUDA and not torch.cuda.is_available():
         return DeviceKind.CPU.value

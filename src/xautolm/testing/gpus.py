@@ -294,6 +294,9 @@ class FakeCuda:
         """Note the share."""
         self.memory_share = share
 
+    def empty_cache(self) -> None:
+        """Give back unused memory, of which there is none."""
+
     def max_memory_reserved(self) -> int:
         """Return the peak."""
         return self.peak
