@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,6 +13,7 @@ from xautolm.errors import DamagedFileError
 from xautolm.records import Limits
 from xautolm.serialization import (
     final_name,
+    named_file,
     read_json,
     read_record,
     temporary_path,
@@ -127,3 +129,65 @@ def test_what_a_person_names_is_written_where_it_leads(tmp_path: Path) -> None:
     for folder in (tmp_path, Path("."), Path("/"), Path("")):
         with pytest.raises(IsADirectoryError):
             write_named_text(folder, "text")
+
+
+def refuse_new_files(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a folder take no new files, as one without the right to write, which root would have."""
+    touch = Path.touch
+
+    def refusing_touch(path: Path, *arguments: Any, **keywords: Any) -> None:
+        if path.parent == folder:
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(path))
+        touch(path, *arguments, **keywords)
+
+    monkeypatch.setattr(Path, "touch", refusing_touch)
+
+
+def test_an_error_in_the_block_leaves_the_earlier_file_and_nothing_beside_it(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(KeyboardInterrupt), named_file(path) as file:
+        file.write_text("half")
+        raise KeyboardInterrupt
+    assert path.read_text() == "old"
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o664])
+def test_a_file_that_a_person_names_keeps_its_mode(tmp_path: Path, mode: int) -> None:
+    path = tmp_path / "a.txt"
+    path.touch()
+    path.chmod(mode)
+    with named_file(path) as file:
+        assert file.stat().st_mode & 0o777 == mode
+        file.write_text("new")
+    assert path.read_text() == "new" and path.stat().st_mode & 0o777 == mode
+
+
+def test_where_no_new_file_is_taken_an_earlier_one_is_written_and_another_refused_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    refuse_new_files(tmp_path, monkeypatch)
+    write_named_text(path, "new")
+    assert path.read_text() == "new"
+    with pytest.raises(PermissionError), named_file(tmp_path / "b.txt"):
+        pytest.fail("the block began")
+
+
+def test_what_cannot_be_replaced_is_written_into(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+
+    def busy(path: Path, target: Path) -> Path:
+        raise OSError(errno.EBUSY, os.strerror(errno.EBUSY))
+
+    monkeypatch.setattr(Path, "replace", busy)
+    write_named_text(path, "new")
+    assert path.read_text() == "new"
+    assert [file.name for file in tmp_path.iterdir() if file.is_file()] == ["a.txt"]

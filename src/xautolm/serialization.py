@@ -10,7 +10,9 @@ import os
 import re
 import secrets
 import shutil
+import stat
 import sys
+from collections.abc import Iterator
 from dataclasses import asdict
 from functools import cache
 from pathlib import Path
@@ -85,15 +87,69 @@ def write_text(path: Path, text: str, *, durable: bool = True) -> None:
     Raises:
         OSError: The disk is full, or the folder cannot be written to; the earlier file, if any, is whole.
     """
+    with _fresh_file(path, durable=durable) as temporary:
+        _write_utf8(temporary, text)
+
+
+def write_named_text(path: Path, text: str) -> None:
+    """Write a text file where a person wants it: as `named_file` does.
+
+    Raises:
+        OSError: As `named_file`, or the disk is full.
+    """
+    with named_file(path) as file:
+        _write_utf8(file, text)
+
+
+@contextlib.contextmanager
+def named_file(path: Path) -> Iterator[Path]:
+    """Yield the file to write so that the one a person names is there, whole, at the end of the block.
+
+    That is a new file which then takes the place of the named one, or of that which a link leads to, with its mode.
+    Devices and pipes, and files in folders that take no new ones, are written directly.
+
+    Raises:
+        OSError: It is a folder, or nothing can be written there. An earlier file that is not written directly is
+            whole after any error, of the block too.
+    """
+    if not path.name or path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    # What is no file must not be replaced by one: as root, that would take `/dev/stdout` away.
+    is_special = path.exists() and not path.is_file()
+    target = path.resolve()
+    if is_special or (target.exists() and not _takes_new_file_beside(target)):
+        yield path
+        return
+    with _fresh_file(target, may_copy=True) as temporary:
+        if target.exists():
+            _copy_mode(target, temporary)
+        yield temporary
+
+
+@contextlib.contextmanager
+def _fresh_file(path: Path, *, durable: bool = True, may_copy: bool = False) -> Iterator[Path]:
+    """Yield an empty file that gets its name, in place of an earlier one, when the block ends without an error.
+
+    Args:
+        path: The name.
+        durable: As of `write_text`.
+        may_copy: Write into the earlier file where it cannot be replaced.
+    """
     temporary = temporary_path(path)
     try:
-        # Half a character of UTF-16, as tokenizers and logs may give, is written as its escape, which JSON reads back.
-        with temporary.open("w", encoding="utf-8", errors="backslashreplace") as file:
-            file.write(text)
-            if durable:
-                file.flush()
+        temporary.touch()
+        yield temporary
+        if durable:
+            with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if not may_copy:
+                raise
+            # One that is mounted by itself, as into a container, or somebody else's in a folder like /tmp.
+            shutil.copyfile(temporary, path)
+            temporary.unlink()
     except BaseException:
         # Where the disk is full, a forgotten half would keep it so.
         with contextlib.suppress(OSError):
@@ -117,19 +173,31 @@ def final_name(temporary: Path) -> str:
     return match["name"] if match else ""
 
 
-def write_named_text(path: Path, text: str) -> None:
-    """Write a text file where a person wants it: where a link leads, or through a device or a pipe.
+def _takes_new_file_beside(path: Path) -> bool:
+    """Return whether a file can be replaced by a new one: its folder may take none."""
+    temporary = temporary_path(path)
+    # Tried, for rights alone do not say it: /proc, file systems that are read only, names that get too long.
+    try:
+        temporary.touch()
+        temporary.unlink()
+    except OSError:
+        return False
+    return True
 
-    Raises:
-        OSError: As `write_text`; or it is a folder.
-    """
-    if not path.name or path.is_dir():
-        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
-    if path.exists() and not path.is_file():
-        # What is no file must not be replaced by one: as root, that would take `/dev/stdout` away.
-        path.write_text(text, encoding="utf-8", errors="backslashreplace")
-        return
-    write_text(path.resolve(), text)
+
+def _copy_mode(source: Path, target: Path) -> None:
+    """Give a file the mode of another, but let its owner write it."""
+    mode = stat.S_IMODE(source.stat().st_mode) | stat.S_IWUSR
+    # Some file systems have no modes.
+    with contextlib.suppress(OSError):
+        target.chmod(mode)
+
+
+def _write_utf8(path: Path, text: str) -> None:
+    """Write a text in UTF-8."""
+    # Half a character of UTF-16, as tokenizers and logs may give, is written as its escape, which JSON reads back.
+    with path.open("w", encoding="utf-8", errors="backslashreplace") as file:
+        file.write(text)
 
 
 def synchronise_folder(folder: Path) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import errno
 import gzip
 import json
+import os
 import shlex
 from collections.abc import Callable
 from pathlib import Path
@@ -504,8 +506,64 @@ def test_json_has_neither_infinite_numbers_nor_gaps(run: Path, tmp_path: Path) -
     assert [row["score"] for row in rows] == ["inf", None]
 
 
-def test_numbers_that_parquet_cannot_hold_are_said(run: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "ids",
+    [
+        pytest.param([2**63 + 1, -1], id="too large"),
+        pytest.param([1, "A"], id="of two types"),
+        pytest.param([{}, {}], id="objects without fields"),
+    ],
+)
+def test_what_parquet_cannot_hold_is_said_before_the_model_is_loaded(
+    run: Path, tmp_path: Path, ids: list[object], fake_predictor: type[FakePredictor]
+) -> None:
     source = tmp_path / "new.jsonl"
-    source.write_text(f'{{"text": "a pear", "id": {2**63 + 1}}}\n{{"text": "b", "id": -1}}\n')
+    rows = [{"text": "a pear", "id": value} for value in ids]
+    source.write_text("".join(json.dumps(row) + "\n" for row in rows))
     message = refusal(run, "--input", source, "--output", tmp_path / "out.parquet")
     assert "cannot be written as Parquet" in message and ".jsonl" in message
+    assert fake_predictor.loads == 0 and not (tmp_path / "out.parquet").exists()
+
+
+def test_a_folder_that_takes_no_new_files_is_said_before_the_model_is_loaded(
+    run: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    assert "/proc/out.csv" in refusal(run, "a pear", "--output", "/proc/out.csv")
+    assert fake_predictor.loads == 0
+
+
+def test_a_file_that_is_read_only_is_refused(
+    run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    output = tmp_path / "out.csv"
+    output.write_text("old")
+    # Root may write whatever mode a file has.
+    monkeypatch.setattr(os, "access", lambda path, mode: mode != os.W_OK)
+    assert "read only" in refusal(run, "a pear", "--output", output)
+    assert output.read_text() == "old"
+
+
+@pytest.mark.parametrize("target", [".csv", ".jsonl", ".parquet", ".txt"])
+def test_earlier_answers_are_whole_after_an_error(
+    run: Path,
+    tmp_path: Path,
+    target: str,
+    fake_predictor: type[FakePredictor],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    output = tmp_path / f"out{target}"
+    output.write_text("old")
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    assert "No space left" in refusal(run, "a pear", "--output", output)
+
+    def fail(self: FakePredictor, table: pd.DataFrame) -> None:
+        raise RuntimeError("no memory")
+
+    monkeypatch.setattr(fake_predictor, "answers", fail)
+    result = CliRunner().invoke(app, ["predict", str(run), "a pear", "-o", str(output)])
+    assert isinstance(result.exception, RuntimeError)
+    assert output.read_text() == "old" and not list(tmp_path.glob(".out*"))

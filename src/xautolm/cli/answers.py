@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +15,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from xautolm.best_model import Predictions
+from xautolm.best_model import BestModel, Predictions
 from xautolm.cells import is_missing
 from xautolm.cli.inputs import CONTEXT, Question
 from xautolm.errors import UsageError
+from xautolm.serialization import named_file
 
 PREDICTION = "prediction"
 """Column of the predictions."""
@@ -40,6 +44,8 @@ class FileFormat:
     """Writes such a file."""
     added_columns: tuple[str, ...]
     """What stands in it beside the columns of the rows."""
+    check_rows: Callable[[pd.DataFrame], None] | None = None
+    """Refuses rows that such a file cannot hold; None where it holds any."""
 
 
 TABLE_COLUMNS = (PREDICTION, PROBABILITY)
@@ -100,7 +106,7 @@ def check_output(path: Path, source: Path | None) -> None:
     """Refuse a file that answers cannot be written to, before a model is loaded.
 
     Raises:
-        UsageError: An unknown ending, no such folder, or the very file that is read.
+        UsageError: An unknown ending, no such folder, a file that is read only, or the very file that is read.
     """
     if path.suffix.lower() not in FORMATS:
         endings = ", ".join(sorted(FORMATS))
@@ -110,6 +116,8 @@ def check_output(path: Path, source: Path | None) -> None:
         raise UsageError("There is no such folder for --output.", got=folder)
     if path.is_dir():
         raise UsageError("--output is a folder.", got=path, fix="Give a file's name.")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise UsageError("--output is read only.", got=path, fix="Give another name.")
     # By what lies on the disk: two names, or links, may lead to one file.
     if source is not None and path.exists() and source.exists() and path.samefile(source):
         raise UsageError(
@@ -117,20 +125,20 @@ def check_output(path: Path, source: Path | None) -> None:
         )
 
 
-def check_columns(rows: pd.DataFrame, output: Path | None) -> None:
-    """Refuse rows that have a column which the answers need.
+def check_rows(rows: pd.DataFrame, output: Path | None) -> None:
+    """Refuse rows that answers cannot be written beside, before a model is loaded.
 
     Args:
         rows: As they were given.
         output: The file for the answers; None for JSON lines on standard output.
 
     Raises:
-        UsageError: It would be replaced.
+        UsageError: A column would be replaced, or the file cannot hold one.
     """
-    added_columns: tuple[str, ...] = JSON_COLUMNS
-    if output is not None:
-        added_columns = FORMATS[output.suffix.lower()].added_columns
-    for name in added_columns:
+    # JSON lines are the same on standard output and in a file.
+    suffix = ".jsonl" if output is None else output.suffix.lower()
+    file_format = FORMATS[suffix]
+    for name in file_format.added_columns:
         if name in rows.columns:
             columns = ", ".join(map(str, rows.columns))
             raise UsageError(
@@ -138,19 +146,34 @@ def check_columns(rows: pd.DataFrame, output: Path | None) -> None:
                 got=f"columns {columns}",
                 fix="Rename or remove it.",
             )
+    if file_format.check_rows is not None:
+        file_format.check_rows(rows)
 
 
-def write_answers(
-    path: Path, question: Question, predictions: Predictions, classes: Classes
-) -> None:
-    """Write a file with a row for each row that was asked about, in their order.
+def write_answers(path: Path, question: Question, model: BestModel) -> None:
+    """Ask a model, and write a file with a row for each row that it was asked about, in their order.
+
+    The file is made before the model is asked, whose answers would be lost otherwise.
 
     Raises:
-        UsageError: The file cannot be written.
+        UsageError: The file cannot be written; an earlier one is as it was.
     """
     file_format = FORMATS[path.suffix.lower()]
+    with contextlib.ExitStack() as stack:
+        with _writing_to(path):
+            file = stack.enter_context(named_file(path))
+        predictions = model.predictions(question.inputs)
+        with _writing_to(path):
+            file_format.write(file, question, predictions, model.info.labels)
+            # Gives the file its name.
+            stack.close()
+
+
+@contextlib.contextmanager
+def _writing_to(path: Path) -> Iterator[None]:
+    """Refuse a file in whose writing the system found an error."""
     try:
-        file_format.write(path, question, predictions, classes)
+        yield
     except OSError as error:
         raise UsageError(
             "The answers cannot be written.", got=f"{path}: {error.strerror or error}"
@@ -202,16 +225,26 @@ def _write_json_lines(
 def _write_parquet(
     path: Path, question: Question, predictions: Predictions, classes: Classes
 ) -> None:
-    """Write a Parquet file.
+    """Write a Parquet file."""
+    _to_parquet(_table(question, predictions), path)
+
+
+def _check_parquet(rows: pd.DataFrame) -> None:
+    """Refuse rows that Parquet cannot hold."""
+    # Written for once: some types fail as columns of Arrow, others as those of the file.
+    _to_parquet(rows.apply(_with_none_in_gaps), io.BytesIO())
+
+
+def _to_parquet(table: pd.DataFrame, target: Path | io.BytesIO) -> None:
+    """Write a table as Parquet.
 
     Raises:
         UsageError: A column holds values of several types, which Parquet has no place for.
     """
     import pyarrow
 
-    table = _table(question, predictions)
     try:
-        table.to_parquet(path, index=False)
+        table.to_parquet(target, index=False)
     except (pyarrow.ArrowException, OverflowError) as error:
         reason, _, _ = str(error).partition("\n")
         raise UsageError(
@@ -282,7 +315,9 @@ FORMATS: Mapping[str, FileFormat] = {
     ".tsv": FileFormat(write=_write_delimited("\t"), added_columns=TABLE_COLUMNS),
     ".jsonl": FileFormat(write=_write_json_lines, added_columns=JSON_COLUMNS),
     ".ndjson": FileFormat(write=_write_json_lines, added_columns=JSON_COLUMNS),
-    ".parquet": FileFormat(write=_write_parquet, added_columns=TABLE_COLUMNS),
+    ".parquet": FileFormat(
+        write=_write_parquet, added_columns=TABLE_COLUMNS, check_rows=_check_parquet
+    ),
     ".txt": FileFormat(write=_write_lines, added_columns=()),
 }
 """How a file is written, by its ending."""

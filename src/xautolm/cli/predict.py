@@ -74,8 +74,8 @@ def predict(
     """Predict with the best model of a run: for texts, lines, or the rows of a file, as many rows out as in."""
     from xautolm.best_model import BestModel
     from xautolm.cli.answers import (
-        check_columns,
         check_output,
+        check_rows,
         json_lines,
         shown_lines,
         write_answers,
@@ -100,14 +100,14 @@ def predict(
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
-        check_columns(question.rows, output)
-    predictions = model.predictions(question.inputs)
-    classes = model.info.labels
+        check_rows(question.rows, output)
     if output is not None:
-        write_answers(output, question, predictions, classes)
+        write_answers(output, question, model)
         say(f"{len(question.rows)} rows: {output}", is_error=True)
-    elif as_json:
-        for line in json_lines(question, predictions, classes):
+        return
+    predictions = model.predictions(question.inputs)
+    if as_json:
+        for line in json_lines(question, predictions, model.info.labels):
             typer.echo(for_output(line))
     else:
         for line in shown_lines(question, predictions):
