@@ -161,6 +161,22 @@ def test_what_is_asked_in_another_way_is_refused(
     assert asked(served, "GET", "/health", Host="localhost")[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("path", "size", "status"),
+    [
+        ("/predict", MOST_BYTES + 1, 413),
+        ("/predict", 2 * MOST_BYTES, 413),
+        # Refused by the library, before it looks for a body.
+        (f"/{'a' * 100_000}", MOST_BYTES, 414),
+    ],
+)
+def test_a_refusal_arrives_though_the_body_is_not_read(
+    served: Server, path: str, size: int, status: int
+) -> None:
+    got, value = asked(served, "POST", path, b"x" * size)
+    assert got == status and value["error"]
+
+
 def test_a_body_that_does_not_come_is_not_the_models_fault(
     served: Server, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import logging
 import threading
+import time
 from collections.abc import Mapping
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from socket import socket
+from socket import SHUT_WR, socket
 
 from xautolm.errors import UsageError
 
@@ -22,6 +24,14 @@ POLL_SECONDS = 0.1
 """How often a server in a thread looks whether it is to end."""
 IDLE_SECONDS = 60.0
 """After which a connection that says nothing is closed."""
+MOST_DISCARDED_BYTES = 64_000_000
+"""Of what comes after the last answer; six times the longest body that is answered."""
+MOST_DISCARDING_SECONDS = 5.0
+"""For which they are read."""
+SILENT_SECONDS = 1.0
+"""After which nothing more is expected."""
+BLOCK_BYTES = 65_536
+"""Read at once."""
 
 
 class RefusedRequestError(Exception):
@@ -103,6 +113,29 @@ class LocalHandler(BaseHTTPRequestHandler):
     def log_message(self, format: str, *values: object) -> None:
         """Log a request, at the level that -vv shows."""
         logger.debug(format, *values)
+
+    def finish(self) -> None:
+        """Close the connection so that the last answer arrives, whatever is still being sent."""
+        super().finish()
+        # The system resets a connection that is closed with bytes unread, and drops an answer on its way.
+        with contextlib.suppress(OSError):
+            self.connection.shutdown(SHUT_WR)
+            self._discard()
+
+    def _discard(self) -> None:
+        """Read what the other side still sends until it has ended, within bounds.
+
+        Raises:
+            OSError: It has gone away, or says nothing.
+        """
+        self.connection.settimeout(SILENT_SECONDS)
+        end = time.monotonic() + MOST_DISCARDING_SECONDS
+        discarded_bytes = 0
+        while discarded_bytes < MOST_DISCARDED_BYTES and time.monotonic() < end:
+            block = self.connection.recv(BLOCK_BYTES)
+            if not block:
+                return
+            discarded_bytes += len(block)
 
     def check_host(self) -> None:
         """Refuse requests that do not name this machine.
