@@ -18,6 +18,7 @@ from typer.testing import CliRunner, Result
 
 from tests.played import FakePredictor, fake_predictor, played
 from xautolm.cli import app
+from xautolm.cli.answers import readable
 from xautolm.data import load
 from xautolm.errors import UsageError
 from xautolm.report.usage import predict_command
@@ -369,6 +370,24 @@ def test_numbers_are_in_files_in_full(tmp_path: Path, fake_predictor: type[FakeP
         said(tmp_path / "run", "-i", source, "-o", output)
         assert "123456.0" in output.read_text()
     assert (tmp_path / "out.txt").read_text() == "123456.0\n1.0\n"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (0.0, "0"),
+        (3.0, "3"),
+        (-0.000123456789, "-0.000123457"),
+        (12345.6, "12345.6"),
+        (99999.97, "100000"),
+        (999999.7, "1000000"),
+        (-123456789.2, "-123456789"),
+        (1e15, "1e+15"),
+        (float("nan"), "nan"),
+    ],
+)
+def test_numbers_are_shown_as_people_write_them(value: float, shown: str) -> None:
+    assert readable(value) == shown
 
 
 @pytest.mark.parametrize("task", ["text-pair-classification", "text-pair-regression"])

@@ -29,6 +29,10 @@ PROBABILITIES = "probabilities"
 """Probabilities of all classes by their names, in JSON."""
 BREAKS = str.maketrans({"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t"})
 """What would make two lines or two cells of one."""
+SIX_DIGITS_FROM = 1e5
+"""Numbers that have six digits before their point, or more."""
+MOST_WITHOUT_EXPONENT = 1e15
+"""About where a float's digits end."""
 
 Classes = tuple[str, ...]
 """Names of a task's classes, in the order of the probabilities."""
@@ -72,10 +76,18 @@ def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
 def readable(value: str | float | list[str]) -> str:
     """Return a prediction for a person; files have it in full."""
     if isinstance(value, float):
-        return f"{value:.4g}"
+        return _with_digits(value)
     text = value if isinstance(value, str) else ", ".join(value)
     # An empty cell would read as if a row had no answer; a text of no labels is one.
     return text or "(none)"
+
+
+def _with_digits(value: float) -> str:
+    """Return a number with six digits, or with all before its point, as people write it."""
+    # An exponent is for what nobody counts the digits of.
+    if SIX_DIGITS_FROM <= abs(value) < MOST_WITHOUT_EXPONENT:
+        return f"{value:.0f}"
+    return f"{value:.6g}"
 
 
 def one_line(text: str) -> str:
