@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,13 +22,15 @@ from tests.report.pages import (
 )
 from tests.report.questions import QUESTIONS, text_of, unanswered
 from xautolm.forecasts import AmountCheck, ForecastCheck, check_failures
+from xautolm.printable import CONTROLS
 from xautolm.records import Budget, Configuration, Failure, Mark, TrialOutcome
 from xautolm.report import Answers, PageContent, html_report
-from xautolm.report.page.blocks import Code, Text
+from xautolm.report.page.blocks import Chart, Code, Section, Text
 from xautolm.report.page.choice import round_values
 from xautolm.report.page.cost import Spent, stretches_of
+from xautolm.report.page.figures import figure
 from xautolm.report.page.next_steps import next_section, outlook
-from xautolm.report.page.page import wide_blocks
+from xautolm.report.page.page import html_sections, wide_blocks
 from xautolm.report.page.parameters import study_of, varied
 from xautolm.report.page.words import interval_text, numbers_apart
 from xautolm.report.tables import duration
@@ -115,6 +118,18 @@ def test_text_from_outside_stays_text() -> None:
         )
     )
     assert HOSTILE not in page and "alert(" in page
+
+
+def test_signs_that_turn_the_direction_of_writing_are_in_no_text_and_no_chart() -> None:
+    turning = "pe\u202ear\u2066 & <plum>"
+    picture = figure(turning, "count")
+    chart = Chart(name="some", title=turning, figure=picture, caption=turning)
+    section = Section(anchor="some", title=turning, blocks=[chart, Text(text=turning)])
+    html = html_sections([section])
+    assert html.count("pear &amp; &lt;plum&gt;") >= 4
+    (drawn,) = re.findall(r'data-chart="[^"]*">(.*?)</script>', html)
+    assert json.loads(drawn)["layout"]["xaxis"]["title"]["text"] == "pear &amp; &lt;plum&gt;"
+    assert not CONTROLS.search(html)
 
 
 def test_a_run_without_models_says_so() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -51,6 +52,8 @@ def json_of(picture: go.Figure) -> str:
     # A single curve needs no legend.
     if picture.layout.showlegend is None:
         picture.update_layout(showlegend=len(picture.data) > 1)
-    text = str(picture.to_json())
+    value = json.loads(str(picture.to_json()))
+    # Signs as they are: the template takes out those that a page may not show, which it would not know as escapes.
+    text = json.dumps(value, ensure_ascii=False, separators=(",", ":"))
     # Nothing in it can then end the element or begin a comment.
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")

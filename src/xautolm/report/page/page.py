@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING
 
+from xautolm.printable import CONTROLS
 from xautolm.report.page.answer import answer_section
 from xautolm.report.page.blocks import Block, Chart, Section
 from xautolm.report.page.choice import choice_section
@@ -149,6 +150,15 @@ def packed_plotly() -> str:
     return base64.b64encode(packed).decode("ascii")
 
 
+def _without_controls(value: object) -> object:
+    """Return what a template shows, without signs by which a page would show something else than what is there."""
+    if not isinstance(value, str):
+        return value
+    text = CONTROLS.sub("", value)
+    # What is marked as safe stays so.
+    return value if text == value else type(value)(text)
+
+
 @cache
 def _template(name: str) -> Template:
     """Return a template; it is read and compiled once."""
@@ -158,6 +168,7 @@ def _template(name: str) -> Template:
     environment = Environment(
         loader=PackageLoader("xautolm.report"),
         autoescape=True,
+        finalize=_without_controls,
         trim_blocks=True,
         lstrip_blocks=True,
     )
