@@ -9,7 +9,7 @@ import pytest
 
 from xautolm.data import load
 from xautolm.data.files import READERS, read_file
-from xautolm.data.questions import NOT_KEPT
+from xautolm.data.questions import ID
 from xautolm.errors import DataError
 from xautolm.search_space import data_needs
 from xautolm.tasks import TASKS
@@ -179,33 +179,34 @@ def test_things_that_are_no_data() -> None:
         load({"text": ["a"], "label": ["b", "c"]})
 
 
-def test_a_form_that_is_unfolded_keeps_what_stands_beside_its_questions(tmp_path: Path) -> None:
+def test_of_what_stands_beside_questions_their_own_ids_are_kept_as_texts(tmp_path: Path) -> None:
     asked = [
-        {"id": "q1", "question": "Who?", "answers": [], "query": "who", "tokens": ["Who", "?"]},
-        {"question": "What?", "answers": [], "level": 2},
+        {"id": 1, "question": "Who?", "answers": [], "query": "who", "rater": "Bob"},
+        {"id": "b", "question": "What?", "answers": []},
+        {"id": None, "question": "When?", "answers": []},
     ]
-    paragraph = {"id": "p1", "context": "Ada did.", "source": "book", "qas": asked}
-    article = {"title": "Ada", "source": "shelf", "document": "d1", "paragraphs": [paragraph]}
+    paragraph = {"id": "p1", "context": "Ada did.", "qas": asked}
+    article = {"id": "d1", "title": "Ada", "paragraphs": [paragraph]}
     path = tmp_path / "squad.json"
     path.write_text(json.dumps({"data": [article]}))
-    first, second = load(path).splits["train"].to_dict("records")
-    task_columns = {"context": "Ada did.", "answers": []}
-    around = {"source": "book", "title": "Ada"}
-    assert first == {
-        **task_columns,
-        "question": "Who?",
-        "id": "q1",
-        "level": pytest.approx(float("nan"), nan_ok=True),
-        **around,
-    }
-    # The id of the paragraph is none of the question.
-    assert pd.isna(second.pop("id"))
-    assert second == {**task_columns, "question": "What?", "level": 2, **around}
+    table = load(path).splits["train"]
+    assert list(table.columns) == ["context", "question", "answers", "id"]
+    first_id, second_id, third_id = table["id"]
+    assert [first_id, second_id] == ["1", "b"]
+    # That of the paragraph is none of the question.
+    assert pd.isna(third_id)
 
 
-def test_what_stands_beside_questions_is_taken_for_no_role() -> None:
+def test_questions_without_ids_have_no_column_for_them(tmp_path: Path) -> None:
+    paragraph = {"id": "p1", "context": "Ada did.", "qas": [{"question": "Who?", "answers": []}]}
+    path = tmp_path / "squad.json"
+    path.write_text(json.dumps({"data": [{"title": "Ada", "paragraphs": [paragraph]}]}))
+    assert list(load(path).splits["train"].columns) == ["context", "question", "answers"]
+
+
+def test_an_id_of_a_question_is_guessed_for_no_role() -> None:
     for role in data_needs(TASKS.get("question-answering")).roles:
-        assert {role.name, *role.guesses} <= NOT_KEPT
+        assert ID not in {role.name, *role.guesses}
 
 
 def test_squads_nested_json_and_a_list_of_objects(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -18,10 +18,8 @@ ANSWERS = ("answers", "answer")
 """Where a question keeps what answers it, the usual name first."""
 IMPOSSIBLE = "is_impossible"
 """Where a question says that its context does not answer it, as in SQuAD 2.0."""
-LOOKALIKES = frozenset({"passage", "paragraph", "document", "query"})
-"""Usual names of a context or a question: beside those, nobody would know which column is meant."""
-NOT_KEPT = frozenset({"context", "question", IMPOSSIBLE, *ANSWERS, *LOOKALIKES})
-"""Names, in lower case, under which no other value is kept."""
+ID = "id"
+"""Where a question keeps what SQuAD's evaluation joins answers to it by."""
 
 
 def holds_questions(row: Mapping[str, Json]) -> bool:
@@ -32,7 +30,8 @@ def holds_questions(row: Mapping[str, Json]) -> bool:
 def question_rows(row: Mapping[str, Any], where: str) -> list[dict[str, Json]]:
     """Return a row for each question of an article or a paragraph; what answers it stays as it is.
 
-    Texts and numbers that stand beside, such as the question's id and the article's title, are columns of their own.
+    A question's own id stands beside it, as a text. Nothing else does: a title of the article may be called as the
+    column that training used, and its long values would be repeated for each question.
 
     Raises:
         DataError: Something is missing in it.
@@ -40,13 +39,7 @@ def question_rows(row: Mapping[str, Any], where: str) -> list[dict[str, Json]]:
     rows: list[dict[str, Json]] = []
     paragraphs = row.get(PARAGRAPHS, [row])
     try:
-        questions = [question for paragraph in paragraphs for question in paragraph[QUESTIONS]]
-        # An id of a paragraph must not stand where only some questions have one of their own.
-        names_of_questions = _names(questions)
-        names_inside = names_of_questions | _names(paragraphs)
-        article_values = _further_values(row, names_inside)
         for paragraph in paragraphs:
-            paragraph_values = _further_values(paragraph, names_of_questions)
             for question in paragraph[QUESTIONS]:
                 question_row = {
                     "context": paragraph["context"],
@@ -55,9 +48,9 @@ def question_rows(row: Mapping[str, Any], where: str) -> list[dict[str, Json]]:
                 }
                 if IMPOSSIBLE in question:
                     question_row[IMPOSSIBLE] = question[IMPOSSIBLE]
-                question_row |= _further_values(question, frozenset())
-                question_row |= paragraph_values
-                question_row |= article_values
+                # Numbers as texts: a column of both has no place in Parquet.
+                if isinstance(question.get(ID), str | int):
+                    question_row[ID] = str(question[ID])
                 rows.append(question_row)
     except (KeyError, TypeError) as error:
         raise DataError(
@@ -66,22 +59,6 @@ def question_rows(row: Mapping[str, Any], where: str) -> list[dict[str, Json]]:
             fix="A paragraph has a 'context' and 'qas', each of which has a 'question' and 'answers'.",
         ) from None
     return rows
-
-
-def _names(parts: Iterable[Mapping[str, Any]]) -> frozenset[str]:
-    """Return the names that any of some objects has."""
-    return frozenset(name for part in parts for name in part)
-
-
-def _further_values(owner: Mapping[str, Any], taken: Collection[str]) -> dict[str, Json]:
-    """Return the texts and numbers of an object that are no part of the task, but those under names that are taken."""
-    values: dict[str, Json] = {}
-    for name, value in owner.items():
-        is_plain = value is None or isinstance(value, str | int | float)
-        bare_name = name.strip().lower()
-        if is_plain and name not in taken and bare_name not in NOT_KEPT:
-            values[name] = value
-    return values
 
 
 def _answers_of(question: Mapping[str, Any]) -> Json:
