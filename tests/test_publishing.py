@@ -197,7 +197,7 @@ def test_a_card_that_the_hub_refuses(hub: SmallHub, run: RunFolder) -> None:
 @pytest.mark.parametrize(
     ("correct", "wrong", "expected"),
     [
-        ("value: 0.5", "value: .nan", "f1_macro nan"),
+        ("value: 0.5", "value: .nan", "f1_macro .nan"),
         ("type: data-frame", "type: My reviews (2)", "Write type: My-reviews-2 in"),
         ("model-index:", "model-index: [", "cannot be read"),
     ],
@@ -212,6 +212,45 @@ def test_a_card_that_the_hub_would_refuse_is_refused_before_anything_is_sent(
     with pytest.raises(UsageError, match=expected):
         planned_upload(run, NAME)
     assert hub.requests == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"), [("data frame", "data-frame"), ("2024 01 31", "2024-01-31")]
+)
+def test_a_type_that_was_the_name_of_the_data_goes_up_as_the_hub_takes_it(
+    run: RunFolder, name: str, expected: str
+) -> None:
+    path = run.best / "README.md"
+    card = path.read_text(encoding="utf-8")
+    card = card.replace("type: data-frame", f"type: {name}")
+    path.write_text(card.replace("name: data frame", f"name: {name}"), encoding="utf-8")
+    _, metadata, _ = planned_upload(run, NAME).card.split("---\n", 2)
+    (index,) = yaml.safe_load(metadata)["model-index"]
+    datasets = [result["dataset"] for result in index["results"]]
+    assert {dataset["type"] for dataset in datasets} == {expected}
+    assert {dataset["name"] for dataset in datasets} == {name}
+
+
+@pytest.mark.parametrize(
+    ("correct", "edited"),
+    [
+        ("---\n", "---\nyes: a\n2024-01-01: a\n[a, b]: c\n"),
+        ("---\n", "---\nignore_metadata_errors: true\n"),
+        ("---\n", "---\nreleased: 2024-13-45\n"),
+        ("  - task:", "  - source: abc\n    task:"),
+        ("model-index:", "model-index: abc\nothers:"),
+        ("type: data-frame", "type: null"),
+    ],
+)
+def test_what_people_add_to_a_card_is_left_to_the_hub(
+    run: RunFolder, correct: str, edited: str
+) -> None:
+    path = run.best / "README.md"
+    card = path.read_text(encoding="utf-8")
+    assert correct in card
+    card = card.replace(correct, edited, 1)
+    path.write_text(card, encoding="utf-8")
+    assert planned_upload(run, NAME).card == card.replace("PATH_TO_THIS_FOLDER", NAME)
 
 
 def test_what_the_hub_says_against_a_push_is_told(hub: SmallHub, run: RunFolder) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -23,6 +22,7 @@ from xautolm.zoo.hub_errors import explained
 
 if TYPE_CHECKING:
     from huggingface_hub import CommitInfo, HfApi
+    from yaml import Node
 
 MODEL_FILES = (
     "*.safetensors",
@@ -58,6 +58,10 @@ REFUSED = frozenset({400, 409, 413, 422})
 """Statuses of HTTP: what was sent cannot be taken, and the answer says why; once more is no cure."""
 FORBIDDEN = 403
 """Status of HTTP: the token is known, and may not do this."""
+TEXT, FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
+"""What YAML calls the types of texts and of real numbers."""
+NOT_FINITE = re.compile(r"[-+]?\.(nan|inf)", re.IGNORECASE)
+"""How YAML writes numbers that are none."""
 PUSH_AGAIN = "Check the network, proxy and HF_ENDPOINT, then push again: the files are shown together or not at all."
 """What to do where the hub or the way to it is at fault."""
 
@@ -218,49 +222,113 @@ def _card_of(folder: Path, repository: str) -> str:
         card = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise DamagedFileError(path, str(error)) from None
-    return card.replace(PLACEHOLDER, repository)
+    return _with_fit_types(card.replace(PLACEHOLDER, repository))
+
+
+def _with_fit_types(card: str) -> str:
+    """Return a card in which the hub takes the types of datasets, where they repeat the dataset's name.
+
+    That is how they were written before; any other is somebody's own, who may have meant something else.
+    """
+    from yaml import YAMLError
+
+    try:
+        metadata = _card_metadata(card)
+    except YAMLError:
+        return card
+    # From the last to the first: what is before a change stays where it is.
+    for dataset in reversed(_parts(metadata, "model-index", "results", "dataset")):
+        names = [name.value for name in _parts(dataset, "name")]
+        for node in _parts(dataset, "type"):
+            if node.value not in names or node.tag != TEXT:
+                continue
+            if dataset_type(node.value) != node.value:
+                # In quotes: a plain 2024-01-31 would be a date.
+                quoted = f'"{dataset_type(node.value)}"'
+                before = card[: node.start_mark.index]
+                card = before + quoted + card[node.end_mark.index :]
+    return card
+
+
+def _card_metadata(card: str) -> Node | None:
+    """Return the YAML at the beginning of a card, if it has any, with the places of its parts in the card.
+
+    Its nodes rather than its values: people add names and values that no class of the hub's client takes.
+
+    Raises:
+        YAMLError: It cannot be read.
+    """
+    import yaml
+    from huggingface_hub.repocard import REGEX_YAML_BLOCK
+
+    block = REGEX_YAML_BLOCK.search(card)
+    if block is None:
+        return None
+    # Blanks in place of the line above it, so that places are those in the card.
+    metadata = "\n" * block.start(2) + block.group(2)
+    node: Node | None = yaml.compose(metadata, Loader=yaml.SafeLoader)
+    return node
+
+
+def _parts(owner: Node | None, *names: str) -> list[Node]:
+    """Return what stands under a path of names in a card, of a list each element; nothing where the path ends early."""
+    from yaml import MappingNode, SequenceNode
+
+    nodes = [owner]
+    for name in names:
+        values: list[Node | None] = []
+        for node in nodes:
+            pairs = node.value if isinstance(node, MappingNode) else []
+            for key, value in pairs:
+                if key.value != name:
+                    continue
+                if isinstance(value, SequenceNode):
+                    values.extend(value.value)
+                else:
+                    values.append(value)
+        nodes = values
+    return [node for node in nodes if node is not None]
 
 
 def _check_card(card: str, path: Path) -> None:
     """Refuse a card that the hub would refuse: it looks at one after the repository is made.
 
     Covered are the rules for scores, which hold names from outside. Not covered are those that only the hub knows, such
-    as its list of licences.
+    as its list of licences, and metadata in another form than xautolm writes.
 
     Args:
         card: As it would lie there.
         path: Where it can be mended.
 
     Raises:
-        UsageError: Its metadata cannot be read, or a score has a name or a number that the hub does not take.
+        UsageError: Its metadata is no YAML, or a score has a name or a number that the hub does not take.
     """
-    from huggingface_hub import ModelCard, ModelCardData
     from yaml import YAMLError
 
     try:
-        metadata = ModelCard(card).data
-    except (ValueError, YAMLError) as error:
+        metadata = _card_metadata(card)
+    except YAMLError as error:
         raise UsageError(
             "The hub would refuse the model's card, whose metadata cannot be read.",
             got=_in_one_line(error),
             fix=f"Mend it in {path}.",
         ) from None
-    assert isinstance(metadata, ModelCardData)
-    for result in metadata.eval_results or []:
-        data = str(result.dataset_type)
-        if not DATASET_TYPE.fullmatch(data):
+    for node in _parts(metadata, "model-index", "results", "dataset", "type"):
+        if node.tag == TEXT and not DATASET_TYPE.fullmatch(node.value):
             raise UsageError(
                 "The hub would refuse the model's card: a dataset's type is a name without blanks.",
-                got=repr(data),
-                fix=f"Write type: {dataset_type(data)} in {path}.",
+                got=repr(node.value),
+                fix=f"Write type: {dataset_type(node.value)} in {path}.",
             )
-        score = result.metric_value
-        if isinstance(score, float) and not math.isfinite(score):
-            raise UsageError(
-                "The hub would refuse the model's card: a score is no finite number.",
-                got=f"{result.metric_type} {score}",
-                fix=f"Take it out of {path}.",
-            )
+    for metric in _parts(metadata, "model-index", "results", "metrics"):
+        names = [name.value for name in _parts(metric, "type")]
+        for score in _parts(metric, "value"):
+            if score.tag == FLOAT and NOT_FINITE.fullmatch(score.value):
+                raise UsageError(
+                    "The hub would refuse the model's card: a score is no finite number.",
+                    got=" ".join([*names, score.value]),
+                    fix=f"Take it out of {path}.",
+                )
 
 
 def _check_visibility(client: HfApi, upload: Upload) -> None:
