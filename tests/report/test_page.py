@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -217,6 +218,14 @@ def test_the_ends_of_an_interval_differ_also_where_errors_are_small(
     ("numbers", "expected"),
     [
         ((1958.0, 1971.0), ("1958", "1971")),
+        ((1958.0, 2058.0), ("1958", "2058")),
+        ((1958.0, 1958.0), ("1958", "1958")),
+        ((1234567.0, 9.0), ("1234567", "9")),
+        ((12345678.0, 3e7), ("1.23e+07", "3e+07")),
+        ((0.1 + 0.2, 0.3), ("0.3", "0.3")),
+        ((1.0, math.nan), ("1", "nan")),
+        ((1.0, -math.inf), ("1", "-inf")),
+        ((1e308, -1e308), ("1e+308", "-1e+308")),
         ((1958.25, 1959.125), ("1958.25", "1959.12")),
         ((0.1234, 0.4567), ("0.123", "0.457")),
         ((1e-7, 2e-7), ("1e-07", "2e-07")),

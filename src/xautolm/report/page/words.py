@@ -13,8 +13,10 @@ CONFIGURATION_PARTS = ("model", "method")
 """Values of a configuration that are said apart from its hyperparameters."""
 INTERVAL_DECIMALS = 3
 """One less than a score has: the bootstrap of some hundred samples tells no more."""
-FEWEST_DIGITS = 3
+FEWEST_DIGITS, MOST_DIGITS = 3, 9
 """Of two numbers that are compared."""
+LONGEST_WHOLE = 1e7
+"""From which on such a number may be written with an exponent: its seven digits are as many as can be compared."""
 ERRORS = 10
 """Rows of the worst errors, of samples, and of confused pairs: as many as somebody reads."""
 
@@ -75,14 +77,27 @@ def interval_text(low: float, high: float) -> str:
 
 
 def numbers_apart(first: float, second: float) -> tuple[str, str]:
-    """Return two numbers with three digits, or with as many more as show two digits of their difference."""
-    digits = FEWEST_DIGITS
+    """Return two numbers with three digits, or with as many more as show two digits of their difference.
+
+    Below ten millions, all digits before the point are shown: 1958 and 2058 are not both about `2e+03`.
+    """
     difference = abs(first - second)
+    if not math.isfinite(difference):
+        return number(first), number(second)
+    digits = FEWEST_DIGITS
+    largest = max(abs(first), abs(second))
     if difference:
-        largest = max(abs(first), abs(second))
-        magnitudes = math.floor(math.log10(largest)) - math.floor(math.log10(difference))
-        digits = max(digits, magnitudes + 2)
+        needed_digits = _magnitude(largest) - _magnitude(difference) + 2
+        # More are noise of the arithmetic, such as that of 0.1 + 0.2.
+        digits = max(digits, min(needed_digits, MOST_DIGITS))
+    if 1 <= largest < LONGEST_WHOLE:
+        digits = max(digits, _magnitude(largest) + 1)
     return f"{first:.{digits}g}", f"{second:.{digits}g}"
+
+
+def _magnitude(size: float) -> int:
+    """Return the power of ten of a positive number's first digit."""
+    return math.floor(math.log10(size))
 
 
 def counted(count: int, noun: str) -> str:
