@@ -361,6 +361,35 @@ def test_only_columns_that_the_file_would_replace_are_refused(
             said(run, *arguments)
 
 
+@pytest.mark.parametrize(
+    ("task", "suffix", "column"),
+    [
+        ("text-regression", ".csv", "probability"),
+        ("text-regression", ".jsonl", "probabilities"),
+        ("multilabel-classification", ".csv", "probability"),
+    ],
+)
+def test_a_column_that_no_answer_of_the_task_has_is_not_refused(
+    tmp_path: Path, fake_predictor: type[FakePredictor], task: str, suffix: str, column: str
+) -> None:
+    played(tmp_path / "run", task)
+    source = tmp_path / "new.csv"
+    source.write_text(f"text,{column}\na pear,b\n")
+    output = tmp_path / f"out{suffix}"
+    said(tmp_path / "run", "-i", source, "-o", output)
+    assert list(load(output).splits["train"][column]) == ["b"]
+
+
+def test_probabilities_of_several_labels_are_not_written_over_a_column(
+    tmp_path: Path, fake_predictor: type[FakePredictor]
+) -> None:
+    played(tmp_path / "run", "multilabel-classification")
+    source = tmp_path / "new.csv"
+    source.write_text("text,probabilities\na pear,b\n")
+    said_of_it = refusal(tmp_path / "run", "-i", source, "-o", tmp_path / "out.jsonl")
+    assert "'probabilities' already" in said_of_it
+
+
 def test_numbers_are_in_files_in_full(tmp_path: Path, fake_predictor: type[FakePredictor]) -> None:
     played(tmp_path / "run", "text-regression")
     # The made-up model answers with the length of a text.

@@ -20,6 +20,7 @@ from xautolm.cells import is_missing
 from xautolm.cli.inputs import CONTEXT, Question
 from xautolm.errors import UsageError
 from xautolm.serialization import named_file
+from xautolm.vocabulary import Targets
 
 PREDICTION = "prediction"
 """Column of the predictions."""
@@ -55,6 +56,12 @@ class FileFormat:
 TABLE_COLUMNS = (PREDICTION, PROBABILITY)
 JSON_COLUMNS = (PREDICTION, PROBABILITIES)
 """What tables and JSON lines add to the columns of the rows."""
+WITH_COLUMN: Mapping[str, frozenset[Targets]] = {
+    PREDICTION: frozenset(Targets),
+    PROBABILITY: frozenset({Targets.CLASSES}),
+    PROBABILITIES: frozenset({Targets.CLASSES, Targets.INDICATORS}),
+}
+"""The shapes of answers that have such a column."""
 
 
 def shown_lines(question: Question, predictions: Predictions) -> Iterator[str]:
@@ -137,12 +144,13 @@ def check_output(path: Path, source: Path | None) -> None:
         )
 
 
-def check_rows(rows: pd.DataFrame, output: Path | None) -> None:
+def check_rows(rows: pd.DataFrame, output: Path | None, problem_type: str) -> None:
     """Refuse rows that answers cannot be written beside, before a model is loaded.
 
     Args:
         rows: As they were given.
         output: The file for the answers; None for JSON lines on standard output.
+        problem_type: Of the task: one of numbers, say, has no probabilities.
 
     Raises:
         UsageError: A column would be replaced, or the file cannot hold one.
@@ -151,7 +159,7 @@ def check_rows(rows: pd.DataFrame, output: Path | None) -> None:
     suffix = ".jsonl" if output is None else output.suffix.lower()
     file_format = FORMATS[suffix]
     for name in file_format.added_columns:
-        if name in rows.columns:
+        if name in rows.columns and problem_type in WITH_COLUMN[name]:
             columns = ", ".join(map(str, rows.columns))
             raise UsageError(
                 f"The input has a column {name!r} already, which the answers would replace.",

@@ -100,7 +100,7 @@ def predict(
     for note in question.notes:
         say(note, is_error=True)
     if output is not None or as_json:
-        check_rows(question.rows, output)
+        check_rows(question.rows, output, model.task.problem_type)
     if output is not None:
         write_answers(output, question, model)
         say(f"{len(question.rows)} rows: {output}", is_error=True)
