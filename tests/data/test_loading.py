@@ -81,6 +81,14 @@ def test_blank_lines_of_fasttext_are_rows_where_every_row_is_asked_for(tmp_path:
     assert learned.index.to_list() == [2, 4]
 
 
+@pytest.mark.parametrize("ending", ["", "\n", "\n\n \n", "\n\x1a", "\r\n\r\n\x1a"])
+def test_what_ends_a_file_of_fasttext_is_no_row(tmp_path: Path, ending: str) -> None:
+    path = tmp_path / "rows.txt"
+    path.write_bytes(f"__label__pos good\n\n__label__neg bad{ending}".encode())
+    table = read_file(path, every_row=True).splits["train"]
+    assert table["text"].to_list() == ["good", "", "bad"]
+
+
 def test_a_folder_brings_its_splits(tmp_path: Path) -> None:
     write(tmp_path / "train.csv")
     write(tmp_path / "dev.parquet")

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from xautolm.data.delimited import INVISIBLE, fits_most_lines, read_delimited
+from xautolm.data.delimited import END_OF_FILE, INVISIBLE, fits_most_lines, read_delimited
 from xautolm.data.encodings import decoded
 from xautolm.data.frames import with_index_columns
 from xautolm.data.hugging_face import with_stored_class_names
@@ -252,7 +252,10 @@ def _plain_text(content: Content) -> Tables:
         DataError: The text has no columns.
     """
     text, notes = content.text()
-    lines = [line.rstrip("\r\n") for line in LINE.findall(text)]
+    lines = [line.rstrip("\r\n") for line in LINE.findall(text.rstrip(END_OF_FILE))]
+    # Blank lines at the end are no rows, whoever asks for every row.
+    while lines and not lines[-1].strip():
+        lines.pop()
     first_line = next((line for line in lines if line.strip()), "")
     # The first line decides: fastText's files have a label in each.
     if FASTTEXT_LABEL.search(first_line):
