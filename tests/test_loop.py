@@ -305,6 +305,25 @@ def test_a_run_over_some_families_does_not_go_on_over_others(
         fit(families=then, trials=1)
 
 
+@pytest.mark.parametrize("families", ["encoder", "auto"])
+def test_a_run_from_before_its_families_were_noted_goes_on(
+    fit: Callable, tmp_path: Path, families: str
+) -> None:
+    fit(families=families, trials=1)
+    for path in (tmp_path / "run" / "run.json", tmp_path / "run" / "data" / "run.json"):
+        info = json.loads(path.read_text())
+        del info["settings"]["families"]
+        path.write_text(json.dumps(info))
+    auto, _ = fit(families=families, trials=2)
+    assert len(auto.experiences_) == 2
+
+
+def test_the_order_of_families_tells_no_runs_apart(fit: Callable) -> None:
+    fit(families="encoder,decoder", trials=1)
+    auto, _ = fit(families="decoder,encoder", trials=2)
+    assert len(auto.experiences_) == 2
+
+
 def test_two_searches_cannot_share_a_folder(fit: Callable, tmp_path: Path) -> None:
     def nested(spec: TrialSpec) -> TrialOutcome:
         with pytest.raises(RunFolderError, match="Another process works on this run"):

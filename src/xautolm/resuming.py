@@ -13,7 +13,7 @@ from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
 from xautolm.run_folder import RunFolder, RunInfo, Say
-from xautolm.scenario import AUTO, Scenario
+from xautolm.scenario import Scenario
 from xautolm.search_space import methods_by_model
 from xautolm.vocabulary import Export, FailureKind, Split, TrialStatus
 
@@ -70,8 +70,7 @@ def _settings(scenario: Scenario, warm_start: str) -> dict[str, object]:
         settings["export"] = options.export.value
     if options.rungs:
         settings["rungs"] = True
-    if options.families != AUTO:
-        settings["families"] = list(options.families)
+    settings["families"] = sorted(options.families)
     settings["seed"] = options.seed
     settings["device"] = scenario.system.device
     settings["trial_time_limit"] = options.trial_time_limit

@@ -55,6 +55,8 @@ NUMBER = re.compile(r"\d{4,9}")
 """Name of a trial's folder."""
 LONGEST_DATA_NAME = 100
 """Characters of the data's name in that of the study."""
+UNRECORDED = ("families",)
+"""Settings that runs from before them do not have, whatever was chosen: of such a run they are not compared."""
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 """Errors of the system that say that a disk, or a user's share of it, is full."""
 
@@ -626,13 +628,15 @@ def _say_nothing(text: str) -> None:
 def _check_same(earlier: Mapping[str, Any], now: Mapping[str, Any], root: Path) -> None:
     # What only the earlier one says was chosen then, and is left at its default now.
     names = [*now, *(name for name in earlier if name not in now)]
-    different = [name for name in names if earlier.get(name) != now.get(name)]
-    if different:
-        differences = []
-        for name in different:
+    differences = []
+    for name in names:
+        if name in UNRECORDED and name not in earlier:
+            continue
+        if earlier.get(name) != now.get(name):
             differences.append(
                 f"{name}: {_short(earlier.get(name))} there, {_short(now.get(name))} now"
             )
+    if differences:
         raise RunFolderError(
             "The output folder holds another run.",
             got=f"{root} ({'; '.join(differences)})",
