@@ -8,13 +8,15 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow
 import pytest
+from pyarrow import parquet
 
 from tests.played import play, table_for
 from tests.test_merging import Noting
 from xautolm import AutoLM
 from xautolm.best_folder import read_results
-from xautolm.data.stored import has_other_rows, read_split, split_problem
+from xautolm.data.stored import read_split, split_problem, write_split
 from xautolm.errors import RunFolderError
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder, RunInfo
@@ -198,17 +200,72 @@ def test_files_that_no_ended_start_can_have_left_are_not_taken_for_its_own(
         RunFolder(tmp_path).check_place()
 
 
+def test_a_split_with_a_damaged_body_is_written_anew(start: Start) -> None:
+    run, _ = start(None)
+    path = run.split(Split.TRAIN)
+    rows = read_split(run.data, Split.TRAIN)
+    content = bytearray(path.read_bytes())
+    # The footer, at the end, stays whole, and says how many rows there are.
+    content[4:60] = b"\xff" * 56
+    path.write_bytes(content)
+    run, notes = start(None)
+    assert any("train.parquet was written anew: it could not be read (" in note for note in notes)
+    assert read_split(run.data, Split.TRAIN).equals(rows)
+
+
+def test_a_kill_while_a_split_is_written_anew_leaves_no_tokens_of_the_earlier_rows(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, _ = start(None)
+    rows = read_split(run.data, Split.TRAIN)
+    rows.assign(label=rows["label"].iloc[0]).to_parquet(run.split(Split.TRAIN))
+    (run.tokens / "tokens-of-others").mkdir()
+
+    def write_and_end(path: Path, table: pd.DataFrame) -> None:
+        write_split(path, table)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xautolm.resuming.write_split", write_and_end)
+    with pytest.raises(KeyboardInterrupt):
+        start(None)
+    assert list(run.tokens.iterdir()) == []
+
+
 @pytest.mark.parametrize(
     "cells",
-    [["a", "b"], [["a"], ["b", "a"]], [1.5, 2.0], [["yes"], []]],
-    ids=["names", "lists", "numbers", "nothing"],
+    [
+        ["a", "b"],
+        [("a",), ("b", "a")],
+        [1.5, 2.0],
+        [("yes",), ()],
+        [(0.123456789012, 1.0), (0.123456789999, 1.0)],
+        [tuple(range(2000)), (*range(1000), 7, *range(1001, 2000))],
+        [((1, 2), (3,)), ((1, 2), (4,))],
+        ["a", None],
+    ],
+    ids=["names", "lists", "numbers", "nothing", "digits", "long lists", "nested lists", "gap"],
 )
 def test_a_stored_split_is_known_by_its_content(tmp_path: Path, cells: list[Any]) -> None:
     path = tmp_path / "test.parquet"
     table = pd.DataFrame({"text": ["one", "two"], "label": cells})
-    table.to_parquet(path)
-    assert split_problem(path, rows=2) == "" and "instead of 3" in split_problem(path, rows=3)
-    assert not has_other_rows(path, table)
-    assert not has_other_rows(path, table.iloc[::-1])
+    write_split(path, table)
+    assert split_problem(path, table) == ""
+    assert split_problem(path, table.iloc[::-1]) == ""
+    assert split_problem(path, table[["label", "text"]]) == ""
     swapped = table.assign(label=cells[::-1])
-    assert has_other_rows(path, swapped)
+    assert split_problem(path, swapped) == "it had other rows"
+    renamed = table.rename(columns={"label": "labels"})
+    assert split_problem(path, renamed) == "it had other columns"
+    longer = pd.concat([table, table])
+    assert split_problem(path, longer) == "it had 2 rows instead of 4"
+
+
+@pytest.mark.parametrize("kind", ["string", "large_string"])
+def test_texts_that_another_version_of_pandas_has_written_are_no_other_rows(
+    tmp_path: Path, kind: str
+) -> None:
+    path = tmp_path / "test.parquet"
+    texts = ["one", None]
+    stored = pyarrow.table({"text": pyarrow.array(texts, kind), "label": [1, 2]})
+    parquet.write_table(stored, path)
+    assert split_problem(path, pd.DataFrame({"text": texts, "label": [1, 2]})) == ""

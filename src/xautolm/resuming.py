@@ -8,7 +8,7 @@ from pathlib import Path
 
 from xautolm.best_folder import adopt_test_data
 from xautolm.data import Dataset
-from xautolm.data.stored import has_other_rows, split_problem, write_split
+from xautolm.data.stored import split_problem, write_split
 from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
 from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
@@ -99,15 +99,13 @@ def write_run(folder: RunFolder, info: RunInfo, dataset: Dataset, say: Say) -> N
         if is_new:
             write_split(path, table)
             continue
-        problem = split_problem(path, len(table))
-        if not problem and has_other_rows(path, table):
-            problem = "it had other rows"
+        problem = split_problem(path, table)
         if problem:
+            if name != Split.TEST:
+                # Of the rows that are there so far. First of all: once the split is written, no start would know it.
+                folder.forget_tokens()
             write_split(path, table)
             say(f"{path.name} was written anew: {problem}")
-            if name != Split.TEST:
-                # Of the rows that were there before.
-                folder.forget_tokens()
         elif name == Split.TEST:
             adopt_test_data(folder, dataset.test_fingerprint)
     if is_new:
