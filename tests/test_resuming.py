@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ from tests.test_merging import Noting
 from xautolm import AutoLM
 from xautolm.best_folder import read_results
 from xautolm.data.stored import read_split, split_problem, write_split
-from xautolm.errors import RunFolderError
+from xautolm.errors import RunFolderError, SearchEndedError
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.run_folder import RunFolder, RunInfo
 from xautolm.session import Session
@@ -189,12 +190,45 @@ def test_a_split_of_other_rows_is_written_anew_and_what_came_of_it_is_forgotten(
     assert not any("anew" in note for note in notes)
 
 
-@pytest.mark.parametrize("name", ["data/train.csv", "data/train.parquet", "trials/0000/spec.json"])
-def test_files_that_no_ended_start_can_have_left_are_not_taken_for_its_own(
-    tmp_path: Path, name: str
+@pytest.mark.parametrize("has_lock", [True, False])
+def test_a_start_that_a_full_disk_has_ended_can_be_made_again(
+    start: Start, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, has_lock: bool
 ) -> None:
+    def write_or_fail(path: Path, table: pd.DataFrame) -> None:
+        if path.name == "validation.parquet":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        write_split(path, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("xautolm.resuming.write_split", write_or_fail)
+        with pytest.raises(SearchEndedError, match="disk is full"):
+            start(None)
+    # Some versions of filelock remove it when it is let go.
+    lock = tmp_path / "run" / ".lock"
+    lock.touch()
+    if not has_lock:
+        lock.unlink()
+    run, _ = start(None)
+    assert len(run.experiences()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "folders"),
+    [
+        ("data/train.parquet", [".lock"]),
+        ("data/train.parquet", ["tokens"]),
+        ("data/train.csv", ["tokens", "trials"]),
+        ("trials/0000/spec.json", ["data", "tokens"]),
+        ("tokens/train.parquet", ["data", "trials"]),
+    ],
+)
+def test_files_that_no_ended_start_can_have_left_are_not_taken_for_its_own(
+    tmp_path: Path, name: str, folders: list[str]
+) -> None:
+    for folder in folders:
+        (tmp_path / folder).mkdir()
     path = tmp_path / name
-    path.parent.mkdir(parents=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
     path.touch()
     with pytest.raises(RunFolderError, match="not empty and holds no run"):
         RunFolder(tmp_path).check_place()

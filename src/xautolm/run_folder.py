@@ -312,12 +312,16 @@ class RunFolder:
         for path in self.root.iterdir():
             if path.name not in OWN and final_name(path) != RUN_FILE:
                 return False
-        splits = {self.split(split).name for split in Split}
-        inside = [*self.data.glob("*"), *self.tokens.glob("*"), *self.trials_folder.glob("*")]
-        if inside and not (self.root / LOCK).exists():
-            # Nothing is written before the lock is had: `data/train.parquet` may be the person's own.
+        # What trials make comes only once the run has begun.
+        if any(self.tokens.glob("*")) or any(self.trials_folder.glob("*")):
             return False
-        return all(path.name in splits or final_name(path) in splits for path in inside)
+        splits = {self.split(split).name for split in Split}
+        in_data = list(self.data.glob("*"))
+        # These folders are made before the first split is: without them, `data/train.parquet` is a person's own. The
+        # lock is no sign of that: some versions of filelock remove it when it is let go.
+        if in_data and not (self.tokens.is_dir() and self.trials_folder.is_dir()):
+            return False
+        return all(path.name in splits or final_name(path) in splits for path in in_data)
 
     def open(self, info: RunInfo, say: Say = warn_once) -> RunInfo:
         """Begin a run here, or resume the one that is here.
