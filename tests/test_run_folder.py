@@ -421,7 +421,7 @@ def test_trouble_with_the_store_is_said_once_and_what_it_lacks_is_added_at_the_n
 ) -> None:
     attempts = []
 
-    def refuse(self: ExperienceStore, experiences: Any, *, completes: bool) -> int:
+    def refuse(self: ExperienceStore, experiences: Any) -> int:
         if experiences:
             attempts.append(experiences)
             raise StoreError(

@@ -41,6 +41,8 @@ class SearchStore:
         self.has_said = False
         self.has_refused = False
         """Whether it was said that a trial is not added."""
+        self.may_complete = True
+        """Whether no attempt to complete records has failed."""
         self.said: set[str] = set()
         """Notes of the store that were passed on."""
         self.closed_until = 0.0
@@ -93,12 +95,13 @@ class SearchStore:
         if time.monotonic() < self.closed_until:
             return
         try:
-            # Those of a session that ended before the meta-features were measured are there without.
-            self.store.add(self.waiting, completes=True)
+            self.store.add(self.waiting)
         except StoreError as error:
             self._trouble(error)
-        else:
-            self.waiting = []
+            return
+        added = self.waiting
+        self.waiting = []
+        self._complete(added)
 
     def close(self) -> None:
         """Let go of the store, after one more attempt to add what could not be added before."""
@@ -109,6 +112,22 @@ class SearchStore:
             self.closed_until = 0.0
             self.add([])
         self.store.close()
+
+    def _complete(self, experiences: Sequence[Experience]) -> None:
+        """Complete records of a session that ended before the meta-features were measured; say if that cannot be.
+
+        A server may let a process add records and not change them: that is no reason to add none.
+        """
+        if self.store is None or not self.may_complete:
+            return
+        try:
+            self.store.complete(experiences)
+        except StoreError as error:
+            self.may_complete = False
+            self.say(
+                f"records of earlier trials stay without their meta-features: {_reason(error)}. "
+                "New trials are added all the same"
+            )
 
     def _is_storable(self, experience: Experience) -> bool:
         """Return whether the store could read an experience again; say of the first one why not."""
@@ -145,10 +164,13 @@ class SearchStore:
         if self.has_said:
             return
         self.has_said = True
-        # What happened and why; the third line of an error is advice.
-        lines = str(error).splitlines()[:2]
-        reason = "; ".join(lines)
         self.say(
-            f"the search goes on without the experience store: {reason}. What it lacks lies in the run's folder "
-            "and is added at the next start"
+            f"the search goes on without the experience store: {_reason(error)}. "
+            "What it lacks lies in the run's folder and is added at the next start"
         )
+
+
+def _reason(error: StoreError) -> str:
+    """Return in one line what happened and why; the third line of an error is advice."""
+    lines = str(error).splitlines()[:2]
+    return "; ".join(lines)

@@ -113,12 +113,11 @@ class ExperienceStore:
         records = "record" if count == 1 else "records"
         return f"{count} damaged {records} of the experience store left out; see `xautolm experience list --damaged`"
 
-    def add(self, experiences: Iterable[Experience], *, completes: bool = False) -> int:
+    def add(self, experiences: Iterable[Experience]) -> int:
         """Add experiences; those already there are left as they are.
 
         Args:
             experiences: What to add.
-            completes: Whether one that is already there gets the features that it lacks: only for who has made it.
 
         Returns:
             How many were new.
@@ -137,9 +136,20 @@ class ExperienceStore:
         for start in range(0, len(waiting), CHUNK):
             chunk = waiting[start : start + CHUNK]
             added += self._add_chunk(chunk)
-            if completes:
-                self._complete_chunk(chunk)
         return added
+
+    def complete(self, experiences: Sequence[Experience]) -> None:
+        """Give experiences that are there the features that they lack; only for who has made them.
+
+        Args:
+            experiences: They, with all features; those that are not there are passed over.
+
+        Raises:
+            StoreError: The store may not be written to, or its records may not be changed.
+        """
+        self._check_writable()
+        for start in range(0, len(experiences), CHUNK):
+            self._complete_chunk(experiences[start : start + CHUNK])
 
     def experiences(
         self,
