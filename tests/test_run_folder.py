@@ -20,6 +20,7 @@ from xautolm.data.demo import support_tickets
 from xautolm.errors import NoModelError, RunFolderError, SearchEndedError, StoreError
 from xautolm.records import TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
+from xautolm.serialization import temporary_path
 from xautolm.testing import FakeExecutor, success
 
 TRIALS = 3
@@ -124,6 +125,28 @@ UNSEEN_WHEN_DELETED = {
     "trials/0001/result.json",
 }
 """Files that a run may lack for other reasons."""
+
+
+def test_what_a_kill_left_half_made_is_removed_at_the_next_start(
+    finished: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    split = temporary_path(run / "data" / "train.parquet")
+    split.write_bytes(b"half")
+    features = temporary_path(run / "tokens" / "features-0")
+    features.mkdir(parents=True)
+    (features / "train.npy").write_bytes(b"half")
+    # As versions from before named them, by the number of the process.
+    of_before = run / "tokens" / ".tokens-0.4242"
+    of_before.mkdir()
+    whole = run / "tokens" / "tokens-0"
+    whole.mkdir()
+
+    fitted(run)
+
+    assert not split.exists() and not features.exists() and not of_before.exists()
+    assert whole.is_dir()
 
 
 @pytest.mark.parametrize("spoil", [delete, empty, halve, garble], ids=lambda spoil: spoil.__name__)

@@ -513,6 +513,17 @@ class RunFolder:
         for path in self.tokens.glob("*"):
             shutil.rmtree(path, ignore_errors=True)
 
+    def remove_unfinished(self) -> None:
+        """Delete what a kill has left of splits, tokens and features that were being made; nobody else may make any."""
+        for path in (*self.data.glob(".*"), *self.tokens.glob(".*")):
+            if not final_name(path):
+                continue
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                with suppress(OSError):
+                    path.unlink()
+
     def keep_weights(self, numbers: Iterable[int], running: Iterable[int]) -> None:
         """Delete the weights of all trials but these, so that disk use stays bounded."""
         spared = {*numbers, *running}

@@ -460,6 +460,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     """
     scenario, folder, info, say = run.scenario, run.folder, run.info, run.screen.note
     options = scenario.options
+    folder.remove_unfinished()
     write_run(folder, info, scenario.dataset, say)
     for note in (*direction_notes(scenario.objectives), *scenario.dataset.notes):
         say(note)
