@@ -170,6 +170,24 @@ def test_a_run_that_is_ended_while_it_starts_once_more_says_where_its_best_model
     assert note.startswith("the best model so far (trial 0") and str(run / "best") in note
 
 
+def test_what_cannot_be_said_of_a_run_leaves_the_interrupt_as_it_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    fitted(run, Watching(run), trials=1)
+    info = json.loads((run / "run.json").read_text())
+    # That of a plug-in that is not installed any more.
+    (run / "run.json").write_text(json.dumps({**info, "task": "of-a-plug-in"}))
+
+    def end(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("xautolm.session.make_scenario", end)
+    with pytest.raises(KeyboardInterrupt) as caught:
+        fitted(run, Watching(run), trials=2)
+    assert not hasattr(caught.value, "__notes__")
+
+
 def test_ended_before_any_result_it_says_that_there_is_no_model(tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt) as caught:
         fitted(tmp_path / "run", Watching(tmp_path / "run", stop_at=0))

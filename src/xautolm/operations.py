@@ -18,7 +18,7 @@ from xautolm.artifacts import finish, page_content, parting_words, write_report,
 from xautolm.best_model import BestModel
 from xautolm.callbacks import Callback
 from xautolm.data import cells_in_memory, labelled, training_data
-from xautolm.errors import DataError, NoModelError, RunFolderError, SearchEndedError
+from xautolm.errors import DataError, NoModelError, SearchEndedError, XAutoLMError
 from xautolm.execution import Executor
 from xautolm.importable import is_function_name
 from xautolm.loop import end_early, search
@@ -132,8 +132,8 @@ def _parting_words(options: FitOptions, folder: RunFolder | None = None) -> Iter
             folder = RunFolder(Path(options.out).absolute())
         is_said = hasattr(ended, "__notes__")
         if folder is not None and folder.is_run() and not is_said:
-            # A run that cannot be read has no words; the next start says why.
-            with suppress(RunFolderError):
+            # A run that cannot be read, or whose task is not installed, has no words; the next start says why.
+            with suppress(XAutoLMError, OSError):
                 ended.add_note(parting_words(folder, folder.info()))
         raise
 

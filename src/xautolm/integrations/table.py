@@ -150,7 +150,10 @@ def _params(params: object) -> dict[str, Scalar]:
         if are_plain:
             # A table of pandas has a cell for every parameter, also where a trial was not asked for it.
             return {name: value for name, value in params.items() if not _is_gap(value)}
-    raise ValueError(f"params must map names to plain values, got {params!r:.80}")
+    raise ValueError(
+        "params must map names to plain values, and to the text of an option that is a list, "
+        f"got {params!r:.80}"
+    )
 
 
 def _is_gap(value: object) -> bool:
