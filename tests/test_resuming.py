@@ -215,7 +215,7 @@ def test_a_start_that_a_full_disk_has_ended_can_be_made_again(
 @pytest.mark.parametrize(
     ("name", "folders"),
     [
-        ("data/train.parquet", [".lock"]),
+        ("data/train.parquet", []),
         ("data/train.parquet", ["tokens"]),
         ("data/train.csv", ["tokens", "trials"]),
         ("trials/0000/spec.json", ["data", "tokens"]),

@@ -317,9 +317,10 @@ class RunFolder:
             return False
         splits = {self.split(split).name for split in Split}
         in_data = list(self.data.glob("*"))
-        # These folders are made before the first split is: without them, `data/train.parquet` is a person's own. The
-        # lock is no sign of that: some versions of filelock remove it when it is let go.
-        if in_data and not (self.tokens.is_dir() and self.trials_folder.is_dir()):
+        # These are made before the first split is: without them, `data/train.parquet` is a person's own. The lock alone
+        # does not tell: some versions of filelock remove it when it is let go.
+        has_begun = (self.root / LOCK).is_file() or self.trials_folder.is_dir()
+        if in_data and not has_begun:
             return False
         return all(path.name in splits or final_name(path) in splits for path in in_data)
 
