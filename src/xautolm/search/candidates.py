@@ -148,8 +148,8 @@ class Proposer:
         # Causes of failure carry over from task to task better than qualities do: that trust fades more slowly.
         failure_trust = lead_trust**self.settings.failure_fade
 
+        explanation: dict[str, object] = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
         if self._begins_from_zero(target, lead_trust, rng):
-            explanation = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
             return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
 
         # A store with few successes, or with failures only, has no model of quality, but a prior that says something.
@@ -168,31 +168,41 @@ class Proposer:
                 values=drawn.values, failure_trust=failure_trust, explanation=explanation
             )
 
+        if has_quality:
+            chosen, expected = self._worth_most(candidates, view, failure_trust, lead, time)
+            explanation |= expected
+            # What is not trusted is no reason.
+            explanation["because"] = self.reasons(chosen.values) if lead_trust > 0 else []
+        else:
+            chosen = self._first_bearable(candidates, view, failure_trust)
+        explanation["origin"] = chosen.origin
+        return Proposal(values=chosen.values, failure_trust=failure_trust, explanation=explanation)
+
+    def _worth_most(
+        self,
+        candidates: list[Candidate],
+        target: Target,
+        failure_trust: float,
+        lead: int,
+        time: int | None,
+    ) -> tuple[Candidate, dict[str, object]]:
+        """Return the candidate of which the models expect most, and what they expect of it, as JSON values."""
         # One row for each candidate, in their order, as in all that is computed of them.
         rows = self.encoder.rows(candidate.values for candidate in candidates)
-        if not has_quality:
-            failure = self.surrogates.failure(target, rows, failure_trust)
-            best = first_bearable(failure, self.settings.largest_failure)
-            chosen = candidates[best]
-            explanation = {"origin": chosen.origin, "trust": round(lead_trust, DIGITS)}
-            return Proposal(
-                values=chosen.values, failure_trust=failure_trust, explanation=explanation
-            )
-
-        candidates, rows = self._of_known(candidates, rows, target)
-        prediction = self.surrogates.predict(view, rows, failure_trust)
+        candidates, rows = self._of_known(candidates, rows, target.trials)
+        prediction = self.surrogates.predict(target, rows, failure_trust)
         worth = acquisition(prediction, lead=lead, time=time, settings=self.settings)
-        bearable = self.settings.bearable_failure
-        best = most_worth(worth, prediction.failure, bearable)
-        chosen = candidates[best]
+        best = most_worth(worth, prediction.failure, self.settings.bearable_failure)
+        return candidates[best], expectation(prediction, best)
 
-        explanation = {"origin": chosen.origin, "trust": round(lead_trust, DIGITS)}
-        explanation |= expectation(prediction, best)
-        explanation["because"] = []
-        # What is not trusted is no reason.
-        if lead_trust > 0:
-            explanation["because"] = self.reasons(rows[best])
-        return Proposal(values=chosen.values, failure_trust=failure_trust, explanation=explanation)
+    def _first_bearable(
+        self, candidates: list[Candidate], target: Target, failure_trust: float
+    ) -> Candidate:
+        """Return the first candidate that is not too likely to fail; the least likely one where all are."""
+        rows = self.encoder.rows(candidate.values for candidate in candidates)
+        failure = self.surrogates.failure(target.trials, rows, failure_trust)
+        first = first_bearable(failure, self.settings.largest_failure)
+        return candidates[first]
 
     def _of_known(
         self, candidates: list[Candidate], rows: np.ndarray, target: Trials
@@ -215,8 +225,10 @@ class Proposer:
         chances = self.surrogates.failure(target, rows, trust)
         return float(chances[0])
 
-    def reasons(self, row: np.ndarray) -> list[str]:
-        """Return the past trials most like a configuration, which is encoded, shape (columns,)."""
+    def reasons(self, values: Values) -> list[str]:
+        """Return the past trials most like a configuration."""
+        # Shape (columns,).
+        (row,) = self.encoder.rows([values])
         # Shape (experiences, columns).
         past_rows = self.encoder.without_traits(self.surrogates.rows)
         differences = past_rows - row[: past_rows.shape[1]]
