@@ -62,14 +62,18 @@ class Child:
 
 
 def asked(
-    child: Child, monkeypatch: pytest.MonkeyPatch, name: str = "NVIDIA H100", driver: str = "580"
+    child: Child,
+    monkeypatch: pytest.MonkeyPatch,
+    name: str = "NVIDIA H100",
+    driver: str = "580",
+    uuid: str = "GPU-a",
 ) -> GpuSpeed | None:
     """Return what a new process would say of a GPU."""
     # Not `run` itself, by which other modules start other programs.
     standing = SimpleNamespace(run=child, SubprocessError=subprocess.SubprocessError)
     monkeypatch.setattr("xautolm.hardware.measuring.subprocess", standing)
     speed_of.cache_clear()
-    return speed_of(name, "GPU-a", driver)
+    return speed_of(name, uuid, driver)
 
 
 @pytest.fixture(autouse=True)
@@ -77,6 +81,15 @@ def forgotten() -> object:
     """Let no test's measurement be that of the next."""
     yield
     speed_of.cache_clear()
+
+
+def test_that_a_card_works_says_nothing_of_another_of_its_name(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    child = Child(ANSWER)
+    for uuid in ("GPU-a", "GPU-b", "GPU-a"):
+        asked(child, monkeypatch, uuid=uuid)
+    assert child.seen == ["GPU-a", "GPU-b"]
 
 
 def test_a_child_that_sees_the_one_gpu_measures_it_once_for_card_driver_and_torch(

@@ -79,11 +79,11 @@ def _speeds_by_name(cards: Sequence[Card]) -> tuple[dict[str, GpuSpeed | None], 
 def gpu_speed(name: str, uuid: str, driver: str) -> GpuSpeed | None:
     """Return how fast a GPU is; None where it cannot be measured.
 
-    It takes some seconds, once for each name of a card, driver and version of torch: this process never loads torch.
+    It takes some seconds, once for each card, driver and version of torch: this process never loads torch.
 
     Args:
         name: The card's.
-        uuid: Of the one card of that name that the child sees.
+        uuid: Of the card, the only one that the child sees.
         driver: The driver's version.
 
     Raises:
@@ -107,8 +107,9 @@ def gpu_speed(name: str, uuid: str, driver: str) -> GpuSpeed | None:
         subject=f"the speed of {name}",
         otherwise="an average GPU's is assumed",
         folder="gpu_speed",
-        identity=[name, driver],
-        labels={"name": name, "driver": driver},
+        # By the card: that one of its name works says nothing of another, which may be broken.
+        identity=[name, uuid, driver],
+        labels={"name": name, "uuid": uuid, "driver": driver},
         ask=ask,
         read=_speed_in,
     )
