@@ -422,13 +422,19 @@ def _with_failures(study: Study) -> Study:
     with QUIET:
         # Optuna says of every study that it was created; of this one, nobody wants to read before each trial.
         verbosity = optuna.logging.get_verbosity()
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        study_id = storage.create_new_study(study.directions)
-        optuna.logging.set_verbosity(verbosity)
-    for trial in trials:
+        # Who wants to hear of errors only hears no more than these.
+        optuna.logging.set_verbosity(max(verbosity, optuna.logging.WARNING))
+        try:
+            study_id = storage.create_new_study(study.directions)
+        finally:
+            optuna.logging.set_verbosity(verbosity)
+    for original in trials:
+        trial = copy.copy(original)
+        # No sampler reads them, and each trial is copied whole, for each proposal.
+        trial.user_attrs = {}
         if trial.number in failed:
-            # The study has the original.
-            trial = copy.deepcopy(trial)
+            # The constraint is written among them.
+            trial.system_attrs = dict(original.system_attrs)
             trial.state = TrialState.COMPLETE
             # Of what violates a constraint no value counts.
             trial.values = [0.0] * len(study.directions)
