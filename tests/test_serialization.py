@@ -178,6 +178,39 @@ def test_where_no_new_file_is_taken_an_earlier_one_is_written_and_another_refuse
         pytest.fail("the block began")
 
 
+def test_a_file_with_another_name_or_owner_is_written_into(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    other_name = tmp_path / "b.txt"
+    other_name.hardlink_to(path)
+    write_named_text(path, "new")
+    assert other_name.read_text() == "new" and path.samefile(other_name)
+    assert sorted(file.name for file in tmp_path.iterdir() if file.is_file()) == ["a.txt", "b.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
+def test_a_file_of_somebody_else_stays_theirs(tmp_path: Path) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    os.chown(path, 1000, 1000)
+    write_named_text(path, "new")
+    assert path.read_text() == "new" and path.stat().st_uid == 1000
+
+
+def test_links_that_lead_to_each_other_are_an_error_of_the_system(tmp_path: Path) -> None:
+    path = tmp_path / "loop.txt"
+    path.symlink_to(path)
+    with pytest.raises(OSError, match="levels of symbolic links"), named_file(path):
+        pytest.fail("the block began")
+
+
+@pytest.mark.parametrize("letter", ["a", "ä"])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path, letter: str) -> None:
+    path = tmp_path / (letter * (250 // len(letter.encode())) + ".txt")
+    write_named_text(path, "new")
+    assert path.read_text() == "new"
+
+
 def test_what_cannot_be_replaced_is_written_into(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -32,6 +32,8 @@ AT_FDCWD = -100
 """Linux: paths are relative to the working folder (fcntl.h)."""
 RENAME_EXCHANGE = 2
 """Linux: two names change places (renameat2(2))."""
+LONGEST_NAME = 200
+"""Bytes of a file's name that stand in that of its temporary file."""
 TEMPORARY = re.compile(r"\.(?P<name>.+)\.(\d+|[0-9a-f]{16})")
 """Names of what is being made; those of earlier versions ended with the number of the process."""
 
@@ -110,13 +112,16 @@ def named_file(path: Path) -> Iterator[Path]:
 
     Raises:
         OSError: It is a folder, or nothing can be written there. An earlier file that is not written directly is
-            whole after any error, of the block too.
+            whole after any error of the block; of what comes after it, unless it must be written into.
     """
     if not path.name or path.is_dir():
         raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
     # What is no file must not be replaced by one: as root, that would take `/dev/stdout` away.
     is_special = path.exists() and not path.is_file()
-    target = path.resolve()
+    # Of links that lead to each other, `resolve` raises what is no error of the system.
+    target = Path(os.path.realpath(path))
+    if target.is_symlink():
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP), str(path))
     if is_special or (target.exists() and not _takes_new_file_beside(target)):
         yield path
         return
@@ -142,14 +147,10 @@ def _fresh_file(path: Path, *, durable: bool = True, may_copy: bool = False) -> 
         if durable:
             with temporary.open("rb+") as file:
                 os.fsync(file.fileno())
-        try:
+        if may_copy:
+            _take_place(temporary, path)
+        else:
             temporary.replace(path)
-        except OSError:
-            if not may_copy:
-                raise
-            # One that is mounted by itself, as into a container, or somebody else's in a folder like /tmp.
-            shutil.copyfile(temporary, path)
-            temporary.unlink()
     except BaseException:
         # Where the disk is full, a forgotten half would keep it so.
         with contextlib.suppress(OSError):
@@ -159,12 +160,35 @@ def _fresh_file(path: Path, *, durable: bool = True, may_copy: bool = False) -> 
         synchronise_folder(path.parent)
 
 
+def _take_place(temporary: Path, path: Path) -> None:
+    """Let a file take the place of an earlier one, or what is in it, where that one must stay."""
+    if not _must_stay(path, temporary):
+        # What is mounted by itself, as into a container, cannot be replaced, nor somebody else's file in /tmp.
+        with contextlib.suppress(OSError):
+            temporary.replace(path)
+            return
+    shutil.copyfile(temporary, path)
+    temporary.unlink()
+
+
+def _must_stay(path: Path, temporary: Path) -> bool:
+    """Return whether a file has other names or another owner than a new one would have."""
+    if not path.exists():
+        return False
+    earlier = path.stat()
+    new = temporary.stat()
+    is_of_others = (earlier.st_uid, earlier.st_gid) != (new.st_uid, new.st_gid)
+    return is_of_others or earlier.st_nlink > 1
+
+
 def temporary_path(path: Path) -> Path:
     """Return a hidden name beside a path that nobody else has, under which it is made before it is renamed.
 
     Not by the number of the process: in each container processes are numbered from 1, and a kill leaves what it made.
     """
-    return path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    # Longer names than 255 bytes are refused.
+    name = path.name.encode()[:LONGEST_NAME].decode(errors="ignore")
+    return path.with_name(f".{name}.{secrets.token_hex(8)}")
 
 
 def final_name(temporary: Path) -> str:
