@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
+from xautolm.experience import ExperienceStore
 from xautolm.records import Experience
 from xautolm.search_store import SearchStore
 from xautolm.testing import made_up_experience
@@ -42,4 +43,9 @@ def test_trials_are_added_to_a_store_whose_records_may_not_be_changed(tmp_path: 
     store.add([whole, made_up_experience(2)])
     assert store.waiting == [] and store.count(whole.task) == 2
     assert len(notes) == 1 and "stay without their meta-features" in notes[0]
+    with create_engine(f"sqlite:///{path}").begin() as connection:
+        connection.execute(text("DROP TRIGGER refusal"))
+    # What was refused for a while only, as of a database that was locked, is tried once more at the end.
     store.close()
+    with ExperienceStore(str(path)) as after:
+        assert whole in after.experiences(task=whole.task)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import TypeVar
 
 from xautolm.errors import StoreError
@@ -41,8 +42,8 @@ class SearchStore:
         self.has_said = False
         self.has_refused = False
         """Whether it was said that a trial is not added."""
-        self.may_complete = True
-        """Whether no attempt to complete records has failed."""
+        self.incomplete: list[Experience] = []
+        """Experiences whose records could not be completed."""
         self.said: set[str] = set()
         """Notes of the store that were passed on."""
         self.closed_until = 0.0
@@ -111,6 +112,10 @@ class SearchStore:
             # A server that was restarted is there again long before a search would ask it.
             self.closed_until = 0.0
             self.add([])
+        if self.incomplete:
+            # It was said why it failed before.
+            with suppress(StoreError):
+                self.store.complete(self.incomplete)
         self.store.close()
 
     def _complete(self, experiences: Sequence[Experience]) -> None:
@@ -118,15 +123,19 @@ class SearchStore:
 
         A server may let a process add records and not change them: that is no reason to add none.
         """
-        if self.store is None or not self.may_complete:
+        if self.store is None:
+            return
+        # What failed once is tried again at the end only.
+        if self.incomplete:
+            self.incomplete += experiences
             return
         try:
             self.store.complete(experiences)
         except StoreError as error:
-            self.may_complete = False
+            self.incomplete = list(experiences)
             self.say(
                 f"records of earlier trials stay without their meta-features: {_reason(error)}. "
-                "New trials are added all the same"
+                "New trials are added all the same, and the end of the search tries it once more"
             )
 
     def _is_storable(self, experience: Experience) -> bool:
