@@ -232,6 +232,19 @@ def test_a_type_that_was_the_name_of_the_data_goes_up_as_the_hub_takes_it(
 
 
 @pytest.mark.parametrize(
+    ("name", "written"), [("data frame", "|-\n          data frame"), ("&a data frame", "*a")]
+)
+def test_a_type_whose_end_no_place_tells_is_refused_as_it_stands(
+    run: RunFolder, name: str, written: str
+) -> None:
+    path = run.best / "README.md"
+    card = path.read_text(encoding="utf-8").replace("type: data-frame", f"type: {written}")
+    path.write_text(card.replace("name: data frame", f"name: {name}"), encoding="utf-8")
+    with pytest.raises(UsageError, match="Write type: data-frame in"):
+        planned_upload(run, NAME)
+
+
+@pytest.mark.parametrize(
     ("correct", "edited"),
     [
         ("---\n", "---\nyes: a\n2024-01-01: a\n[a, b]: c\n"),

@@ -60,6 +60,8 @@ FORBIDDEN = 403
 """Status of HTTP: the token is known, and may not do this."""
 TEXT, FLOAT = "tag:yaml.org,2002:str", "tag:yaml.org,2002:float"
 """What YAML calls the types of texts and of real numbers."""
+ONE_LINE = (None, "'", '"')
+"""Styles in which YAML writes a text within its line."""
 NOT_FINITE = re.compile(r"[-+]?\.(nan|inf)", re.IGNORECASE)
 """How YAML writes numbers that are none."""
 PUSH_AGAIN = "Check the network, proxy and HF_ENDPOINT, then push again: the files are shown together or not at all."
@@ -230,7 +232,7 @@ def _with_fit_types(card: str) -> str:
 
     That is how they were written before; any other is somebody's own, who may have meant something else.
     """
-    from yaml import YAMLError
+    from yaml import ScalarNode, YAMLError
 
     try:
         metadata = _card_metadata(card)
@@ -238,9 +240,14 @@ def _with_fit_types(card: str) -> str:
         return card
     # From the last to the first: what is before a change stays where it is.
     for dataset in reversed(_parts(metadata, "model-index", "results", "dataset")):
-        names = [name.value for name in _parts(dataset, "name")]
+        names = _parts(dataset, "name")
         for node in _parts(dataset, "type"):
-            if node.value not in names or node.tag != TEXT:
+            repeats_name = any(node.value == name.value for name in names)
+            if not repeats_name or node.tag != TEXT:
+                continue
+            # Of a text over several lines, and of a reference to the name, no place says where it ends.
+            is_reference = any(node is name for name in names)
+            if is_reference or not isinstance(node, ScalarNode) or node.style not in ONE_LINE:
                 continue
             if dataset_type(node.value) != node.value:
                 # In quotes: a plain 2024-01-31 would be a date.
