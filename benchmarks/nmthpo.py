@@ -93,21 +93,22 @@ def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     corpora = [read_corpus(options.data / "datasets", name) for name in SENTENCES]
     looks = [count for count in LOOKS if count <= options.looks]
-    print("| method | " + " | ".join(f"@{count}" for count in looks) + " | ms |")
-    print("| --- |" + " --- |" * (len(looks) + 1))
+    print("| method | " + " | ".join(f"@{count}" for count in looks) + " | ms | median ms |")
+    print("| --- |" + " --- |" * (len(looks) + 2))
     for method in options.methods.split(";"):
         shares: dict[int, list[float]] = {count: [] for count in looks}
-        seconds = []
+        seconds: list[float] = []
         for corpus in corpora:
             past = [other for other in corpora if other is not corpus]
             for seed in range(options.seeds):
-                began = time.process_time()
-                order = play(method, corpus, past, seed, options.looks)
-                seconds.append((time.process_time() - began) / len(order))
+                order, seconds_of_game = play(method, corpus, past, seed, options.looks)
+                seconds += seconds_of_game
                 for count in looks:
                     shares[count].append(share(corpus, order[:count]))
         cells = [f"{statistics.mean(shares[count]):.3f}" for count in looks]
-        print(f"| {method} | {' | '.join(cells)} | {1000 * statistics.mean(seconds):.0f} |")
+        cells.append(f"{1000 * statistics.mean(seconds):.0f}")
+        cells.append(f"{1000 * statistics.median(seconds):.0f}")
+        print(f"| {method} | {' | '.join(cells)} |")
 
 
 def read_corpus(folder: Path, name: str) -> Corpus:
@@ -138,8 +139,13 @@ def place_of(configuration: Mapping[str, int | float]) -> list[float]:
     return [parameter.to_unit(configuration[parameter.name]) for parameter in SPACE]
 
 
-def play(method: str, corpus: Corpus, past: Sequence[Corpus], seed: int, count: int) -> list[int]:
-    """Return the positions of the configurations that a method looks up, in order."""
+def play(
+    method: str, corpus: Corpus, past: Sequence[Corpus], seed: int, count: int
+) -> tuple[list[int], list[float]]:
+    """Return the positions of the configurations that a method looks up, in order, and the seconds of each proposal.
+
+    Seconds are the processor's; those of the first two proposals include the learning of the past.
+    """
     make = METHODS[method]
     ties = np.random.default_rng(seed)
     study = optuna.create_study(directions=list(DIRECTIONS), sampler=make(corpus, past, seed))
@@ -147,13 +153,16 @@ def play(method: str, corpus: Corpus, past: Sequence[Corpus], seed: int, count: 
         for configuration in best_of_nearest(corpus, past):
             study.enqueue_trial(configuration)
     order: list[int] = []
+    seconds: list[float] = []
     for _ in range(count):
+        began = time.process_time()
         trial = study.ask()
         proposed = {parameter.name: suggested(trial, parameter) for parameter in SPACE}
+        seconds.append(time.process_time() - began)
         position = nearest(corpus, proposed, order, ties)
         order.append(position)
         tell(study, trial, corpus, position)
-    return order
+    return order, seconds
 
 
 def suggested(trial: optuna.Trial, parameter: Parameter) -> int | float:

@@ -22,6 +22,40 @@ NAME = "learned"
 
 
 @dataclass(frozen=True, slots=True)
+class PastShapes:
+    """What past trials asked for, in as few configurations as say it: a space is learned anew for every trial."""
+
+    distributions: Mapping[str, BaseDistribution]
+    """By the parameter's name; each holds the past values, and no more than it has to."""
+    shapes: Sequence[Values]
+    """One configuration of each choice of options and set of parameters: a tree depends on no number."""
+
+    @classmethod
+    def of(cls, past: Sequence[Values]) -> PastShapes:
+        """Read the values of past trials once."""
+        return cls(_past_distributions(past), _shapes(past))
+
+    def still_possible(self, trials: Sequence[Values]) -> PastShapes:
+        """Return what is left without the parameters that the study's objective does not ask for.
+
+        That it does not is known from a trial that made the same choices as a past one and lacks the parameter.
+        """
+        lacking = _lacking(self.shapes, trials)
+        distributions: dict[str, BaseDistribution] = {}
+        for name, distribution in self.distributions.items():
+            if name not in lacking:
+                distributions[name] = distribution
+        possible: list[Values] = []
+        for shape in self.shapes:
+            possible.append({name: value for name, value in shape.items() if name not in lacking})
+        # Without a choice, what differed in it alone has one shape.
+        return PastShapes(distributions, _shapes(possible))
+
+
+NO_PAST = PastShapes({}, ())
+
+
+@dataclass(frozen=True, slots=True)
 class LearnedSpace:
     """A space, and the way between its values and the study's.
 
@@ -37,7 +71,7 @@ class LearnedSpace:
     option is no plain value."""
 
     @classmethod
-    def of_trials(cls, trials: Sequence[FrozenTrial], past: Sequence[Values] = ()) -> LearnedSpace:
+    def of_trials(cls, trials: Sequence[FrozenTrial], past: PastShapes = NO_PAST) -> LearnedSpace:
         """Build the space of a study from its trials, and from what past ones asked for that these have not met yet.
 
         The range of a parameter that only past trials had is not stated: it is as wide as their values. A parameter
@@ -46,12 +80,12 @@ class LearnedSpace:
         """
         # A trial that ended before it asked for anything would make every parameter look conditional.
         values_of_trials = [trial.params for trial in trials if trial.params]
-        past_values = _still_possible(past, values_of_trials)
-        distributions = _past_distributions(past_values)
+        possible = past.still_possible(values_of_trials)
+        distributions = dict(possible.distributions)
         for trial in trials:
             # An objective may change a range while the study runs; later trials go by the latest.
             distributions |= trial.distributions
-        shapes = [*values_of_trials, *_shapes(past_values)]
+        shapes = [*values_of_trials, *possible.shapes]
         parameters = _tree(shapes, distributions, above=frozenset())
         space = Space(NAME, tuple(parameters))
 
@@ -80,14 +114,10 @@ class LearnedSpace:
         return params
 
 
-def _still_possible(past: Sequence[Values], trials: Sequence[Values]) -> list[Values]:
-    """Return past configurations without the parameters that the study's objective does not ask for.
-
-    That it does not is known from a trial that made the same choices as a past one and lacks the parameter.
-    """
-    # Past trials made few different choices, however many they are.
+def _lacking(shapes: Sequence[Values], trials: Sequence[Values]) -> set[str]:
+    """Return the parameters of past shapes that a trial lacks which made the same choices as one of them."""
     choices_by_name: dict[str, set[frozenset[tuple[str, Scalar]]]] = {}
-    for values in past:
+    for values in shapes:
         choices = frozenset(choices_of(values).items())
         for name in values:
             choices_by_name.setdefault(name, set()).add(choices)
@@ -98,10 +128,7 @@ def _still_possible(past: Sequence[Values], trials: Sequence[Values]) -> list[Va
             if any(agree(dict(choices), own_choices) for own_choices in without):
                 lacking.add(name)
                 break
-    possible: list[Values] = []
-    for values in past:
-        possible.append({name: value for name, value in values.items() if name not in lacking})
-    return possible
+    return lacking
 
 
 def _shapes(past: Sequence[Values]) -> list[Values]:

@@ -18,7 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from xautolm.errors import UsageError
 from xautolm.experience import LARGEST_FOREIGN_NUMBER
-from xautolm.integrations.learned_space import LearnedSpace, agree, choices_of
+from xautolm.integrations.learned_space import LearnedSpace, PastShapes, agree, choices_of
 from xautolm.metalearning import OWN, SETTINGS, Distances, Near, distances_of, own_features, shaped
 from xautolm.objectives import (
     Direction,
@@ -124,6 +124,8 @@ class XAutoLMSampler(BaseSampler):
         self._distances: Distances = ([], 0)
         self._evidence: dict[tuple[Objective, ...], list[Evidence]] = {}
         """By the objectives of a study: one sampler may serve several."""
+        self._shapes: dict[tuple[Objective, ...], PastShapes] = {}
+        """Of the same past trials."""
         self._spaces: StudySpaces | None = None
         self._model: StudyModel | None = None
         self._unmet: dict[tuple[str, int], Values] = {}
@@ -295,13 +297,20 @@ class XAutoLMSampler(BaseSampler):
         ended = _ended_trials(study)
         state = study.study_name, len(ended)
         if self._spaces is None or self._spaces.state != state:
-            past = [evidence.values for evidence in self._past(study)]
             self._spaces = StudySpaces(
                 state=state,
                 met=LearnedSpace.of_trials(ended),
-                whole=LearnedSpace.of_trials(ended, past),
+                whole=LearnedSpace.of_trials(ended, self._past_shapes(study)),
             )
         return self._spaces
+
+    def _past_shapes(self, study: Study) -> PastShapes:
+        """Return what the past trials asked for, read once for the objectives of a study."""
+        objectives = _objectives_of(study)
+        if objectives not in self._shapes:
+            past = [evidence.values for evidence in self._past(study)]
+            self._shapes[objectives] = PastShapes.of(past)
+        return self._shapes[objectives]
 
     def _study_model(self, study: Study) -> StudyModel:
         """Return the space so far, and models over it; made anew when the space has changed."""
