@@ -421,6 +421,28 @@ def test_one_sampler_serves_several_studies() -> None:
         other.optimize(first, n_trials=1)
 
 
+def test_a_past_trial_between_the_steps_of_a_study_is_proposed_once() -> None:
+    rows = [single({"x": 0.3 + 1.1 * x, "y": 0.1 * x}, x) for x in range(9)]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+
+    def score(trial: optuna.Trial) -> float:
+        x = trial.suggest_float("x", 0.0, 10.0, step=0.25)
+        return x + trial.suggest_float("y", 0.0, 1.0, step=0.25)
+
+    study.optimize(score, n_trials=12)
+    assert len({tuple(trial.params.values()) for trial in study.trials}) == 12
+
+
+def test_an_enqueued_trial_uses_up_no_proposal() -> None:
+    rows = [single({"x": x}, x) for x in np.linspace(0, 10, 9).tolist()]
+    experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
+    study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+    study.enqueue_trial({"x": 0.0})
+    study.optimize(lambda trial: trial.suggest_float("x", 0.0, 10.0), n_trials=2)
+    assert [trial.params["x"] for trial in study.trials] == [0.0, 10.0]
+
+
 def ended_as(how: str, trial: optuna.Trial, value: float) -> float:
     """End a trial that is poor in one of the ways that there are."""
     if how == "fails":

@@ -14,11 +14,12 @@ import pytest
 
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.objectives import pareto_front
-from xautolm.records import Failure, TrialOutcome
+from xautolm.records import Configuration, Failure, TrialOutcome
 from xautolm.search import SAMPLERS, Evidence, Memory, Strategy, open_study
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
+from xautolm.search.strategies.xautolm import LearningSampler
 from xautolm.space import Prior, Space
 from xautolm.testing import check_strategy, success
 from xautolm.testing.strategies import TINY_SPACE, toy_search
@@ -192,6 +193,33 @@ def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else
     assert study.ask(lambda one: "too large") is None
 
 
+def test_what_was_passed_over_is_not_proposed_again_until_the_next_trial() -> None:
+    # As far as they know, the models want the same past trial every time; nothing but chance would lead elsewhere.
+    store = [
+        Evidence(values=SPACE.default().values | {"epochs": epochs}, scores=(epochs / 5, 0.0))
+        for epochs in range(1, 6)
+        for _ in range(2)
+    ]
+    memory = Memory(prior=Prior.plain(SPACE), evidence=store)
+    settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
+    study = open_study(
+        None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
+    )
+    asked: list[Configuration] = []
+
+    def refused(configuration: Configuration) -> str:
+        asked.append(configuration)
+        return "" if len(asked) % 10 == 0 else "too large"
+
+    begun = study.ask(refused)
+    assert begun is not None
+    assert len({configuration.digest for configuration in asked}) == len(asked) == 10
+    study.tell(begun.number, play(dict(begun.configuration.values)))
+    # What stood in their way may be gone by now.
+    study.ask(refused)
+    assert len(asked) == 20 and any(configuration in asked[:9] for configuration in asked[10:])
+
+
 def test_the_front_by_hand() -> None:
     outcomes = {
         0: success(10.0, f1_macro=0.8),
@@ -301,6 +329,27 @@ def test_two_settings_can_be_compared_in_one_process() -> None:
 
 ALWAYS_FOLLOWED = SearchSettings(trials_to_contradict=99)
 """Settings under which a store that says something is never left for a search from zero."""
+
+
+def test_where_no_objective_leads_trust_is_that_in_all_of_them() -> None:
+    # Of the two objectives, the store ranks the target's trials rightly in the second only.
+    grid = [SPACE.default().values | {"epochs": epochs} for epochs in range(1, 6)]
+    store = []
+    target = []
+    for position, values in enumerate(grid):
+        store.append(Evidence(values=values, scores=(position / 4, position / 4), data="past"))
+        target.append(Evidence(values=values, scores=(-position / 4, position / 4)))
+    memory = Memory(prior=Prior.plain(SPACE), evidence=store * 2)
+    trusts = []
+    for lead_share in (1.0, 0.0):
+        settings = SearchSettings(lead_share=lead_share)
+        proposer = Proposer(SPACE, 0, memory, settings)
+        in_each = proposer.surrogates.trust_in_store(proposer.surrogates.look_at(target, 2))
+        rng = np.random.default_rng(0)
+        proposal = proposer.propose(target, (), rng, objectives=2, lead=0, time=1)
+        trusts.append(proposal.explanation["trust"])
+    assert in_each[0] < 0.2 < 0.8 < in_each[1]
+    assert trusts == pytest.approx([in_each[0], in_each.mean()], abs=1e-3)
 
 
 def few_successes() -> Memory:

@@ -113,6 +113,10 @@ class LearnedSpace:
             params[name] = _value_in(distribution, value)
         return params
 
+    def possible(self, values: Values) -> dict[str, Scalar]:
+        """Return the configuration of the space that the study has in place of one: numbers on their steps."""
+        return self.inward(self.outward(values))
+
 
 def _lacking(shapes: Sequence[Values], trials: Sequence[Values]) -> set[str]:
     """Return the parameters of past shapes that a trial lacks which made the same choices as one of them."""

@@ -50,6 +50,8 @@ POOREST = 3.0
 one training that diverged must not press all others together."""
 QUIET = threading.Lock()
 """Held while Optuna's messages are off, whose level a second thread would take for the user's."""
+ENQUEUED = "fixed_params"
+"""Where Optuna keeps the values of a trial that was enqueued."""
 KNOBS = SETTINGS[DEFAULT]
 """Of the warm start: those that the sampler `xautolm` begins with in a search."""
 KEENNESS = 2.0
@@ -128,6 +130,9 @@ class XAutoLMSampler(BaseSampler):
         """Of the same past trials."""
         self._spaces: StudySpaces | None = None
         self._model: StudyModel | None = None
+        self._proposed: dict[str, list[Values]] = {}
+        """What models proposed, by the study's name. Who replays a table tells a trial's nearest row in its place, and
+        what was proposed would be proposed for ever."""
         self._unmet: dict[tuple[str, int], Values] = {}
         """What is proposed for parameters that no trial of a study has asked for yet, by the study's name and the
         trial's number."""
@@ -153,10 +158,11 @@ class XAutoLMSampler(BaseSampler):
         # A parameter that no trial which ended has asked for has no place in the space yet.
         names = {name: name for name in learned.distributions}
         pending = [learned.inward(named(running_trial.params, names)) for running_trial in running]
+        proposed = self._proposed.setdefault(study.study_name, [])
         # No objective of somebody else's is known to be seconds that mean the same on every task.
         proposal = model.proposer.propose(
             target,
-            pending,
+            [*pending, *proposed],
             np.random.default_rng([self.seed, trial.number]),
             objectives=len(study.directions),
             lead=0,
@@ -167,6 +173,9 @@ class XAutoLMSampler(BaseSampler):
             params = self._from_zero(study, trial, model, target, proposal.failure_trust)
             # Another thread's trial may have brought in a parameter meanwhile, which Optuna does not expect.
             return {name: value for name, value in params.items() if name in search_space}
+        # In place of what was enqueued nothing is proposed.
+        if ENQUEUED not in trial.system_attrs:
+            proposed.append(proposal.values)
         params = learned.outward(proposal.values)
         self._forget_ended(study, running)
         met: dict[str, Scalar] = {}
@@ -332,7 +341,7 @@ class XAutoLMSampler(BaseSampler):
         warmed = shaped(plain, (neighbors_here, incomparable), KNOBS)
         # Without past trials there is nothing to trust or to distrust: the search begins from zero.
         memory = Memory(prior=warmed.prior, evidence=past) if past else None
-        proposer = Proposer(learned.space, self.seed, memory, HYPERVOLUME_ONLY)
+        proposer = Proposer(learned.space, self.seed, memory, HYPERVOLUME_ONLY, learned.possible)
         self._model = StudyModel(learned, proposer)
         return self._model
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from itertools import combinations
 
@@ -70,12 +70,14 @@ class Proposer:
         seed: Of the models.
         memory: Prior and evidence; without it, a search begins from zero.
         settings: The tuned numbers.
+        possible: Returns the configuration that a study has in place of one of the space, whose numbers know no steps.
     """
 
     space: Space
     seed: int
     memory: Memory | None
     settings: SearchSettings = DEFAULTS
+    possible: Callable[[Values], Values] = dict
     plain: Prior = field(init=False)
     prior: Prior = field(init=False)
     encoder: Encoder = field(init=False)
@@ -135,7 +137,7 @@ class Proposer:
 
         Args:
             target: The target's own trials.
-            pending: Configurations that run now.
+            pending: Configurations that run now, and others that are not to be proposed.
             rng: The only source of chance.
             objectives: Their number.
             lead: Position of the first quality among them.
@@ -144,20 +146,26 @@ class Proposer:
         view = self.surrogates.look_at(target, objectives)
         # How far the store is followed in each objective, shape (objectives,).
         trust = self._trust(view)
-        lead_trust = float(trust[lead])
+        overall_trust = self._overall(trust, lead)
         # Causes of failure carry over from task to task better than qualities do: that trust fades more slowly.
-        failure_trust = lead_trust**self.settings.failure_fade
+        failure_trust = overall_trust**self.settings.failure_fade
 
-        explanation: dict[str, object] = {"origin": FROM_ZERO, "trust": round(lead_trust, DIGITS)}
-        if self._begins_from_zero(target, lead_trust, rng):
+        explanation: dict[str, object] = {
+            "origin": FROM_ZERO,
+            "trust": round(overall_trust, DIGITS),
+        }
+        if self._begins_from_zero(target, overall_trust, rng):
             return Proposal(values=None, failure_trust=failure_trust, explanation=explanation)
 
         # A store with few successes, or with failures only, has no model of quality, but a prior that says something.
         has_quality = self.surrogates.past is not None
         if has_quality:
-            candidates = self._candidates(target, lead_trust, rng)
+            candidates = self._candidates(target, overall_trust, rng)
         else:
             candidates = self._drawn_from_prior(self.settings.prior_candidates, rng)
+        candidates = [
+            replace(candidate, values=self.possible(candidate.values)) for candidate in candidates
+        ]
         # A configuration that was tried, or runs now, would teach nothing new.
         candidates = untried(candidates, target, pending)
         if not candidates:
@@ -172,7 +180,7 @@ class Proposer:
             chosen, expected = self._worth_most(candidates, view, failure_trust, lead, time)
             explanation |= expected
             # What is not trusted is no reason.
-            explanation["because"] = self.reasons(chosen.values) if lead_trust > 0 else []
+            explanation["because"] = self.reasons(chosen.values) if overall_trust > 0 else []
         else:
             chosen = self._first_bearable(candidates, view, failure_trust)
         explanation["origin"] = chosen.origin
@@ -255,6 +263,12 @@ class Proposer:
             share = weight / (weight + len(target.trials))
             return np.full(target.scores.shape[1], self.settings.prior_trust * share)
         return self.surrogates.trust_in_store(target)
+
+    def _overall(self, trust: Trust, lead: int) -> float:
+        """Return how far the store is followed: as in the lead objective; on the mean of all where none leads."""
+        if self.settings.lead_share > 0:
+            return float(trust[lead])
+        return float(trust.mean())
 
     def _begins_from_zero(self, target: Trials, trust: float, rng: Generator) -> bool:
         """Return whether to leave a proposal to a search from zero.

@@ -86,8 +86,8 @@ class LearningSampler(SpaceSampler):
         target = own_evidence(objectives, ended, names, time)
         running = study.get_trials(deepcopy=False, states=(TrialState.RUNNING,))
         pending: list[Values] = []
-        for running_trial in running:
-            pending.append(named(running_trial.params, names))
+        for left_out in [*running, *passed_over(study, trial)]:
+            pending.append(named(left_out.params, names))
 
         # From seed and number alone: a resumed study draws what it would have drawn.
         rng = np.random.default_rng([self.seed, trial.number])
@@ -155,6 +155,20 @@ def from_zero(
 
     configuration = space.walk(choose)
     return dict(configuration.values)
+
+
+def passed_over(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
+    """Return the proposals that were passed over since the last one that became a trial.
+
+    Proposed again at once they would be passed over again, however often a search asks. Later, what stood in their way
+    may be gone.
+    """
+    proposals: list[FrozenTrial] = []
+    for earlier in reversed(study.get_trials(deepcopy=False)[: trial.number]):
+        if earlier.state != TrialState.PRUNED:
+            break
+        proposals.append(earlier)
+    return proposals
 
 
 def own_evidence(
