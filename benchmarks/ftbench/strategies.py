@@ -72,6 +72,11 @@ class StrategyPlayer:
     names: PlainNames = field(init=False)
     """Of the parameters, in the record of a search and in what its sampler sees."""
     asked: optuna.Trial | None = None
+    proposed: Values = field(default_factory=dict)
+    """Values of what was asked for last."""
+    answered: list[Values] = field(default_factory=list)
+    """What was asked for and answered by the nearest trial of the table. A search would have tried it, and would not
+    ask again: the answers would be trials that are farther and farther away."""
 
     def __post_init__(self) -> None:
         space = self.task.space
@@ -87,7 +92,16 @@ class StrategyPlayer:
         self.study.set_user_attr(OBJECTIVES, [objective.name for objective in objectives])
 
     def ask(self) -> Values:
-        """Return the next configuration."""
+        """Return the next configuration; one that was answered before only after some attempts."""
+        for _ in range(ATTEMPTS):
+            self.proposed = self._proposal()
+            if self.proposed not in self.answered:
+                break
+            self.pass_over()
+        return self.proposed
+
+    def _proposal(self) -> Values:
+        """Return what the strategy proposes."""
         asked = self.study.ask()
         self.asked = asked
 
@@ -102,6 +116,8 @@ class StrategyPlayer:
 
     def hear(self, experience: Experience) -> None:
         """Take in what the table said."""
+        if self.asked is not None:
+            self.answered.append(self.proposed)
         # What was asked for did not run: the trial that did takes its place.
         self._end(optuna.trial.TrialState.FAIL)
         outcome = experience.outcome
@@ -144,6 +160,10 @@ class SearchPlayer:
     opening: Opening = field(init=False)
     resources: ResourceModel = field(init=False)
     ended: list[Experience] = field(default_factory=list)
+    asked: list[Configuration] = field(default_factory=list)
+    """What was asked for and answered, by the nearest trial of the table."""
+    chosen: Configuration | None = None
+    """What is asked for."""
     waiting: list[Configuration] = field(default_factory=list)
     """Of the opening."""
     last_trust: float | None = None
@@ -179,10 +199,16 @@ class SearchPlayer:
         limits = self.strategy.task.experiences[0].limits
         return self.resources.obstacle_to_whole(configuration, limits)
 
+    def obstacle_to_new(self, configuration: Configuration) -> str:
+        """Return why a configuration would not be run once: it was asked for, or is predicted to pass the limits."""
+        if configuration in self.asked:
+            return "tried before"
+        return self.obstacle(configuration)
+
     def ask(self) -> Values:
         """Return the next configuration."""
-        chosen = self._of_opening() or self._of_strategy()
-        return chosen.values
+        self.chosen = self._of_opening() or self._of_strategy()
+        return self.chosen.values
 
     def _of_opening(self) -> Configuration | None:
         """Return what the opening says; None once it leaves the choice to the strategy."""
@@ -197,7 +223,7 @@ class SearchPlayer:
             configuration = self.waiting.pop(0)
             if not self.reason_against(configuration):
                 return configuration
-        return self.opening.refinement(self.ended, (), lead, self.obstacle)
+        return self.opening.refinement(self.ended, (), lead, self.obstacle_to_new)
 
     def _of_strategy(self) -> Configuration:
         """Return the strategy's first proposal that nothing speaks against; after some attempts, the last one."""
@@ -212,7 +238,8 @@ class SearchPlayer:
 
     def reason_against(self, configuration: Configuration, epochs: float = WHOLE_EPOCH) -> str:
         """Return why a proposal would be passed over, or nothing."""
-        if any(experience.configuration == configuration for experience in self.ended):
+        is_ended = any(experience.configuration == configuration for experience in self.ended)
+        if is_ended or configuration in self.asked:
             return "tried before"
         lead = self.strategy.task.lead
         reason_to_wait = self.opening.reason_to_wait(configuration, self.ended, lead)
@@ -222,6 +249,8 @@ class SearchPlayer:
         """Take in what the table said."""
         if self.trust is not None:
             self.last_trust = self.trust
+        assert self.chosen is not None
+        self.asked.append(self.chosen)
         self.ended.append(experience)
         self.resources.observe(experience.configuration, experience.outcome)
         self.strategy.hear(experience)

@@ -46,11 +46,16 @@ def rgpe(space: Space, seed: int, past: Sequence[PastTask], features: TaskFeatur
     """Begin a search; RGPE does not look at the features of tasks."""
     trials_by_task = adopted_by_task(past, space)
     encoder = Encoder.of_space(space)
-    candidates = [
+    possible = [
         random_configuration(space, seed, number).values for number in range(RANDOM_CANDIDATES)
     ]
     for trials in trials_by_task:
-        candidates += [trial.values for trial in trials if not trial.failed]
+        possible += [trial.values for trial in trials if not trial.failed]
+    candidates: list[Values] = []
+    for values in possible:
+        # Some configurations were tried on several tasks: asked for once, they are not asked for again.
+        if values not in candidates:
+            candidates.append(values)
     ensembles = []
     for objective in range(2):
         processes = []
