@@ -421,17 +421,36 @@ def test_one_sampler_serves_several_studies() -> None:
         other.optimize(first, n_trials=1)
 
 
-def test_a_past_trial_between_the_steps_of_a_study_is_proposed_once() -> None:
-    rows = [single({"x": 0.3 + 1.1 * x, "y": 0.1 * x}, x) for x in range(9)]
+def in_steps(trial: optuna.Trial) -> float:
+    x = trial.suggest_float("x", 0.0, 10.0, step=2.5)
+    return x + trial.suggest_float("y", 0.0, 1.0, step=0.25)
+
+
+@pytest.mark.parametrize("low", [0.0, 0.3])
+def test_what_lies_on_steps_is_proposed_once_until_all_was_tried(low: float) -> None:
+    # From 0 on, the past has the very range of the study.
+    x = np.linspace(low, 10.0, 9).tolist()
+    y = np.linspace(0.0, 1.0, 9).tolist()
+    rows = [single({"x": x[each], "y": y[each]}, each) for each in range(9)]
     experiences = experiences_from_rows(rows, FEATURES, ("maximize",))
     study = optuna.create_study(direction="maximize", sampler=XAutoLMSampler(experiences, NOW))
+    study.optimize(in_steps, n_trials=45)
+    places = [tuple(trial.params.values()) for trial in study.trials]
+    assert len(set(places[:16])) >= 15
+    # All 25 were tried after some time; then the models choose among them, and not chance.
+    late = [trial.value for trial in study.trials[35:] if trial.value is not None]
+    assert statistics.mean(late) > 8.0
 
-    def score(trial: optuna.Trial) -> float:
-        x = trial.suggest_float("x", 0.0, 10.0, step=0.25)
-        return x + trial.suggest_float("y", 0.0, 1.0, step=0.25)
 
-    study.optimize(score, n_trials=12)
-    assert len({tuple(trial.params.values()) for trial in study.trials}) == 12
+def test_a_second_study_of_the_same_name_begins_anew() -> None:
+    rows = [single({"x": x}, x) for x in np.linspace(0, 10, 9).tolist()]
+    shared = XAutoLMSampler(experiences_from_rows(rows, FEATURES, ("maximize",)), NOW)
+    firsts = []
+    for _ in range(2):
+        study = optuna.create_study(direction="maximize", sampler=shared, study_name="tune")
+        study.optimize(lambda trial: trial.suggest_float("x", 0.0, 10.0), n_trials=2)
+        firsts.append([trial.params["x"] for trial in study.trials])
+    assert firsts[0] == firsts[1]
 
 
 def test_an_enqueued_trial_uses_up_no_proposal() -> None:

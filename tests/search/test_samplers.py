@@ -193,14 +193,17 @@ def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else
     assert study.ask(lambda one: "too large") is None
 
 
+def past_of_epochs() -> list[Evidence]:
+    """Return past trials of which the models want the same one every time; only chance would lead elsewhere."""
+    past = []
+    for epochs in range(1, 6):
+        values = SPACE.default().values | {"epochs": epochs}
+        past += [Evidence(values=values, scores=(epochs / 5, 0.0))] * 2
+    return past
+
+
 def test_what_was_passed_over_is_not_proposed_again_until_the_next_trial() -> None:
-    # As far as they know, the models want the same past trial every time; nothing but chance would lead elsewhere.
-    store = [
-        Evidence(values=SPACE.default().values | {"epochs": epochs}, scores=(epochs / 5, 0.0))
-        for epochs in range(1, 6)
-        for _ in range(2)
-    ]
-    memory = Memory(prior=Prior.plain(SPACE), evidence=store)
+    memory = Memory(prior=Prior.plain(SPACE), evidence=past_of_epochs())
     settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
     study = open_study(
         None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
@@ -218,6 +221,23 @@ def test_what_was_passed_over_is_not_proposed_again_until_the_next_trial() -> No
     # What stood in their way may be gone by now.
     study.ask(refused)
     assert len(asked) == 20 and any(configuration in asked[:9] for configuration in asked[10:])
+
+
+def test_what_met_one_obstacle_is_proposed_again_where_another_is_asked_about() -> None:
+    memory = Memory(prior=Prior.plain(SPACE), evidence=past_of_epochs())
+    settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
+    study = open_study(
+        None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
+    )
+    refused: list[Configuration] = []
+
+    def nothing_fits(configuration: Configuration) -> str:
+        refused.append(configuration)
+        return "no whole epoch fits"
+
+    assert study.ask(nothing_fits) is None
+    tried = list(refused)
+    assert study.ask(lambda configuration: "" if configuration in tried else "too large")
 
 
 def test_the_front_by_hand() -> None:
@@ -331,7 +351,7 @@ ALWAYS_FOLLOWED = SearchSettings(trials_to_contradict=99)
 """Settings under which a store that says something is never left for a search from zero."""
 
 
-def test_where_no_objective_leads_trust_is_that_in_all_of_them() -> None:
+def test_where_no_objective_leads_trust_is_the_geometric_mean() -> None:
     # Of the two objectives, the store ranks the target's trials rightly in the second only.
     grid = [SPACE.default().values | {"epochs": epochs} for epochs in range(1, 6)]
     store = []
@@ -349,7 +369,7 @@ def test_where_no_objective_leads_trust_is_that_in_all_of_them() -> None:
         proposal = proposer.propose(target, (), rng, objectives=2, lead=0, time=1)
         trusts.append(proposal.explanation["trust"])
     assert in_each[0] < 0.2 < 0.8 < in_each[1]
-    assert trusts == pytest.approx([in_each[0], in_each.mean()], abs=1e-3)
+    assert trusts == pytest.approx([in_each[0], np.sqrt(in_each.prod())], abs=1e-3)
 
 
 def few_successes() -> Memory:

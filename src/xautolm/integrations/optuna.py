@@ -50,6 +50,8 @@ POOREST = 3.0
 one training that diverged must not press all others together."""
 QUIET = threading.Lock()
 """Held while Optuna's messages are off, whose level a second thread would take for the user's."""
+PROPOSED = "xautolm:proposed"
+"""Where a trial keeps what the models proposed."""
 ENQUEUED = "fixed_params"
 """Where Optuna keeps the values of a trial that was enqueued."""
 KNOBS = SETTINGS[DEFAULT]
@@ -130,9 +132,6 @@ class XAutoLMSampler(BaseSampler):
         """Of the same past trials."""
         self._spaces: StudySpaces | None = None
         self._model: StudyModel | None = None
-        self._proposed: dict[str, list[Values]] = {}
-        """What models proposed, by the study's name. Who replays a table tells a trial's nearest row in its place, and
-        what was proposed would be proposed for ever."""
         self._unmet: dict[tuple[str, int], Values] = {}
         """What is proposed for parameters that no trial of a study has asked for yet, by the study's name and the
         trial's number."""
@@ -158,11 +157,10 @@ class XAutoLMSampler(BaseSampler):
         # A parameter that no trial which ended has asked for has no place in the space yet.
         names = {name: name for name in learned.distributions}
         pending = [learned.inward(named(running_trial.params, names)) for running_trial in running]
-        proposed = self._proposed.setdefault(study.study_name, [])
         # No objective of somebody else's is known to be seconds that mean the same on every task.
         proposal = model.proposer.propose(
             target,
-            [*pending, *proposed],
+            [*pending, *_proposed(study)],
             np.random.default_rng([self.seed, trial.number]),
             objectives=len(study.directions),
             lead=0,
@@ -175,7 +173,8 @@ class XAutoLMSampler(BaseSampler):
             return {name: value for name, value in params.items() if name in search_space}
         # In place of what was enqueued nothing is proposed.
         if ENQUEUED not in trial.system_attrs:
-            proposed.append(proposal.values)
+            values = dict(proposal.values)
+            study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
         params = learned.outward(proposal.values)
         self._forget_ended(study, running)
         met: dict[str, Scalar] = {}
@@ -324,7 +323,8 @@ class XAutoLMSampler(BaseSampler):
     def _study_model(self, study: Study) -> StudyModel:
         """Return the space so far, and models over it; made anew when the space has changed."""
         learned = self._known_spaces(study).whole
-        if self._model is not None and self._model.learned.space == learned.space:
+        # The steps of parameters are no part of the space, but of what is possible in it.
+        if self._model is not None and self._model.learned == learned:
             return self._model
         past: list[Evidence] = []
         for evidence in self._past(study):
@@ -341,7 +341,14 @@ class XAutoLMSampler(BaseSampler):
         warmed = shaped(plain, (neighbors_here, incomparable), KNOBS)
         # Without past trials there is nothing to trust or to distrust: the search begins from zero.
         memory = Memory(prior=warmed.prior, evidence=past) if past else None
-        proposer = Proposer(learned.space, self.seed, memory, HYPERVOLUME_ONLY, learned.possible)
+        proposer = Proposer(
+            learned.space,
+            self.seed,
+            memory,
+            HYPERVOLUME_ONLY,
+            possible=learned.possible,
+            repeats=True,
+        )
         self._model = StudyModel(learned, proposer)
         return self._model
 
@@ -382,6 +389,18 @@ def _names_of_own(features: Features) -> str:
         if group.startswith(OWN):
             return group.removeprefix(OWN)
     return "none"
+
+
+def _proposed(study: Study) -> list[Values]:
+    """Return what models proposed in a study.
+
+    Who replays a table tells its nearest row in a trial's place, and what was proposed would be proposed for ever.
+    """
+    proposed: list[Values] = []
+    for trial in study.get_trials(deepcopy=False):
+        if PROPOSED in trial.system_attrs:
+            proposed.append(trial.system_attrs[PROPOSED])
+    return proposed
 
 
 def _ended_trials(study: Study) -> list[FrozenTrial]:

@@ -71,6 +71,7 @@ class Proposer:
         memory: Prior and evidence; without it, a search begins from zero.
         settings: The tuned numbers.
         possible: Returns the configuration that a study has in place of one of the space, whose numbers know no steps.
+        repeats: Whether what was tried may be proposed once nothing is new. A search of ours ends then.
     """
 
     space: Space
@@ -78,6 +79,7 @@ class Proposer:
     memory: Memory | None
     settings: SearchSettings = DEFAULTS
     possible: Callable[[Values], Values] = dict
+    repeats: bool = False
     plain: Prior = field(init=False)
     prior: Prior = field(init=False)
     encoder: Encoder = field(init=False)
@@ -167,7 +169,9 @@ class Proposer:
             replace(candidate, values=self.possible(candidate.values)) for candidate in candidates
         ]
         # A configuration that was tried, or runs now, would teach nothing new.
-        candidates = untried(candidates, target, pending)
+        new = untried(candidates, target, pending)
+        if new or not self.repeats:
+            candidates = new
         if not candidates:
             # In a small space everything may have been tried; the study ends the search after some such proposals.
             drawn = self.plain.sample(rng)
@@ -265,10 +269,13 @@ class Proposer:
         return self.surrogates.trust_in_store(target)
 
     def _overall(self, trust: Trust, lead: int) -> float:
-        """Return how far the store is followed: as in the lead objective; on the mean of all where none leads."""
+        """Return how far the store is followed: as in the lead objective; where none leads, the geometric mean.
+
+        So a store that misleads in one of several objectives fades, however right it is in another.
+        """
         if self.settings.lead_share > 0:
             return float(trust[lead])
-        return float(trust.mean())
+        return float(trust.prod() ** (1 / len(trust)))
 
     def _begins_from_zero(self, target: Trials, trust: float, rng: Generator) -> bool:
         """Return whether to leave a proposal to a search from zero.

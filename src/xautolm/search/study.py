@@ -38,6 +38,8 @@ CENSORED = "censored"
 """User attribute of a trial: whether it was stopped before its end."""
 NUMBER = "number"
 """User attribute of a proposal that became a trial: the trial's number."""
+ASKED_FROM = "asked_from"
+"""How many proposals there were before the ones of the present call."""
 PASSED_OVER = "passed_over"
 """User attribute of a proposal that did not: why."""
 DEFAULT = "default"
@@ -110,6 +112,8 @@ class SearchStudy:
             SearchEndedError: The record cannot be written.
         """
         tried = self._tried()
+        # What was passed over before may meet no obstacle by now: this one is another, or a running trial has ended.
+        self.proposals.set_user_attr(ASKED_FROM, len(self.proposals.get_trials(deepcopy=False)))
         for _ in range(ATTEMPTS):
             if not has_time():
                 return None

@@ -25,7 +25,7 @@ from xautolm.search.space_sampler import (
     explain,
 )
 from xautolm.search.strategies.optuna_samplers import tpe
-from xautolm.search.study import CENSORED, NUMBER
+from xautolm.search.study import ASKED_FROM, CENSORED, NUMBER
 from xautolm.space import Parameter, Space
 from xautolm.vocabulary import Recall
 
@@ -158,13 +158,14 @@ def from_zero(
 
 
 def passed_over(study: Study, trial: FrozenTrial) -> list[FrozenTrial]:
-    """Return the proposals that were passed over since the last one that became a trial.
+    """Return the proposals that were passed over since the last trial, and since the search asked for the next.
 
     Proposed again at once they would be passed over again, however often a search asks. Later, what stood in their way
     may be gone.
     """
+    first = study.user_attrs.get(ASKED_FROM, 0)
     proposals: list[FrozenTrial] = []
-    for earlier in reversed(study.get_trials(deepcopy=False)[: trial.number]):
+    for earlier in reversed(study.get_trials(deepcopy=False)[first : trial.number]):
         if earlier.state != TrialState.PRUNED:
             break
         proposals.append(earlier)
