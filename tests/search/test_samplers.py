@@ -15,7 +15,7 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play
 from xautolm.objectives import pareto_front
 from xautolm.records import Configuration, Failure, TrialOutcome
-from xautolm.search import SAMPLERS, Evidence, Memory, Strategy, open_study
+from xautolm.search import SAMPLERS, Evidence, Memory, SearchStudy, Strategy, open_study
 from xautolm.search.candidates import Proposer
 from xautolm.search.settings import SearchSettings
 from xautolm.search.strategies.pge import POPULATION, PgeSampler
@@ -193,21 +193,21 @@ def test_obstacles_are_passed_over_and_end_the_search_when_there_is_nothing_else
     assert study.ask(lambda one: "too large") is None
 
 
-def past_of_epochs() -> list[Evidence]:
-    """Return past trials of which the models want the same one every time; only chance would lead elsewhere."""
+def study_that_follows_its_past() -> SearchStudy:
+    """Return a study of which the models want the same past trial every time; only chance would lead elsewhere."""
     past = []
     for epochs in range(1, 6):
         values = SPACE.default().values | {"epochs": epochs}
         past += [Evidence(values=values, scores=(epochs / 5, 0.0))] * 2
-    return past
+    memory = Memory(prior=Prior.plain(SPACE), evidence=past)
+    settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
+    return open_study(
+        None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
+    )
 
 
 def test_what_was_passed_over_is_not_proposed_again_until_the_next_trial() -> None:
-    memory = Memory(prior=Prior.plain(SPACE), evidence=past_of_epochs())
-    settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
-    study = open_study(
-        None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
-    )
+    study = study_that_follows_its_past()
     asked: list[Configuration] = []
 
     def refused(configuration: Configuration) -> str:
@@ -224,11 +224,7 @@ def test_what_was_passed_over_is_not_proposed_again_until_the_next_trial() -> No
 
 
 def test_what_met_one_obstacle_is_proposed_again_where_another_is_asked_about() -> None:
-    memory = Memory(prior=Prior.plain(SPACE), evidence=past_of_epochs())
-    settings = SearchSettings(first_trust=1.0, largest_trust=1.0)
-    study = open_study(
-        None, SPACE, OBJECTIVES, lambda seed: LearningSampler(SPACE, seed, memory, settings), 0
-    )
+    study = study_that_follows_its_past()
     refused: list[Configuration] = []
 
     def nothing_fits(configuration: Configuration) -> str:
