@@ -171,7 +171,7 @@ class XAutoLMSampler(BaseSampler):
             params = self._from_zero(study, trial, model, target, proposal.failure_trust)
             # Another thread's trial may have brought in a parameter meanwhile, which Optuna does not expect.
             return {name: value for name, value in params.items() if name in search_space}
-        # In place of what was enqueued nothing is proposed.
+        # An enqueued trial keeps its own values: what was proposed for it stays untried.
         if ENQUEUED not in trial.system_attrs:
             values = dict(proposal.values)
             study._storage.set_trial_system_attr(trial._trial_id, PROPOSED, values)
