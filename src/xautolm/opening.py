@@ -53,6 +53,10 @@ class Opening:
     """Trials near the best training. One that knows of no other task asks the sampler after them only: it begins with
     random trials, of which on 2,000 texts most fall behind the default. One that follows a store asks it in turn with
     them (docs/experiments.md, "Experience of one's own")."""
+    seeks_quick: bool = True
+    """Whether quick bodies are of worth for themselves: time or size is an objective. Then one without its top layers is
+    probed before anything is trained. One pass over the texts gives the features of all of them
+    (docs/experiments.md, "Every probe first")."""
     named: frozenset[str] = frozenset()
     """Models that the user named: each of their architectures is tried, whatever it promises."""
     follows_store: bool = False
@@ -87,7 +91,7 @@ class Opening:
         return probes
 
     def beginning(self, obstacle: Obstacle, seconds: Seconds) -> list[Configuration]:
-        """Return the first trials of a search: what `first` says, after a quick answer where the first takes long.
+        """Return the first trials of a search: what `first` says, and a probe of each body without its top layers.
 
         Args:
             obstacle: Says why a configuration would be passed over.
@@ -96,9 +100,14 @@ class Opening:
         first = self.first(obstacle)
         # The cheapest come first.
         cut = [probe for probe in self.probes(obstacle) if self.is_cut(probe.model)]
-        if not cut or cut[0] in first or seconds(first[0]) < LONG_PROBE:
-            return first
-        return [cut[0], *first]
+        cut = [probe for probe in cut if probe not in first]
+        quick: list[Configuration] = []
+        # A person waits for the first answer.
+        if cut and seconds(first[0]) >= LONG_PROBE:
+            quick = [cut.pop(0)]
+        if not self.seeks_quick:
+            cut = []
+        return [*quick, *first, *cut]
 
     def _parameters(self, configuration: Configuration) -> int:
         """Return the number of weights in the body of a configuration's model."""
@@ -108,7 +117,7 @@ class Opening:
     def is_cut(self, model: str) -> bool:
         """Return whether a body is another body of the space without its top layers.
 
-        On its own it is quicker and hardly ever better: it is probed once the whole body has given its best.
+        On its own it is quicker and hardly ever better: nothing is built on its probe.
         """
         others = [self.cards[name] for name in methods_by_model(self.space)]
         return is_cut(self.cards[model], others)

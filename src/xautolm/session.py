@@ -556,6 +556,7 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
         space=scenario.space,
         cards=scenario.cards,
         refinements=REFINEMENTS if learns else 0,
+        seeks_quick=any(not objective.is_quality for objective in scenario.objectives),
         named=scenario.required,
         follows_store=learns and has_own,
     )
