@@ -129,7 +129,31 @@ def test_what_a_search_without_probes_left_out_is_named_once(
     assert opening.left_out([], [], LEAD, no_obstacle) == first
 
 
-def test_a_body_without_its_top_layers_is_probed_after_the_first_training(
+def test_bodies_without_their_top_layers_are_probed_first_where_quickness_counts(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of(
+        "text-classification", ("minilm-l2", "minilm-l4", "minilm-l6"), profile, machine
+    )
+    beginning = opening.beginning(no_obstacle, lambda probe: 1.0)
+    assert [(each.model, each.method) for each in beginning] == [
+        ("minilm-l6", "probe.v1"),
+        ("minilm-l2", "probe.v1"),
+        ("minilm-l4", "probe.v1"),
+    ]
+    # What is trained is decided by the whole body, whether the others have ended or not.
+    (whole, *cut) = beginning
+    for ended in ([whole], beginning):
+        (default,) = opening.after_probes(
+            probed(ended, [0.5, 0.9, 0.9][: len(ended)]), cut[len(ended) :], LEAD, no_obstacle
+        )
+        assert (default.model, default.method) == ("minilm-l6", "full.v1")
+    # Where only quality counts, they are hardly ever worth it.
+    patient = replace(opening, seeks_quick=False)
+    assert patient.beginning(no_obstacle, lambda probe: 1.0) == [whole]
+
+
+def test_a_body_without_its_top_layers_is_probed_after_the_first_training_at_the_latest(
     profile: DataProfile, machine: SystemProfile
 ) -> None:
     opening = opening_of(
@@ -163,9 +187,13 @@ def test_a_body_without_its_top_layers_answers_first_where_the_whole_one_takes_l
         "text-classification", ("minilm-l6", "minilm-l4", "minilm-l2"), profile, machine
     )
     seconds = {"minilm-l6": LONG_PROBE, "minilm-l4": 7.0, "minilm-l2": 4.0}
-    quick, whole = cut.beginning(no_obstacle, lambda probe: seconds[probe.model])
+    quick, whole, other = cut.beginning(no_obstacle, lambda probe: seconds[probe.model])
     assert (quick.model, quick.method) == ("minilm-l2", "probe.v1")
-    assert [whole] == cut.beginning(no_obstacle, lambda probe: seconds[probe.model] - 0.1)
+    assert other.model == "minilm-l4"
+    soon = cut.beginning(no_obstacle, lambda probe: seconds[probe.model] - 0.1)
+    assert soon == [whole, quick, other]
+    patient = replace(cut, seeks_quick=False)
+    assert [quick, whole] == patient.beginning(no_obstacle, lambda probe: seconds[probe.model])
 
     # It opens nothing: the search goes on with the whole body, whatever the quick one has reached.
     assert [whole] == cut.first(no_obstacle)

@@ -362,7 +362,10 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
         return scenario.resources.obstacle_to_whole(configuration, limits)
 
     obstacle_to_training = obstacle_to_whole if opening.follows_store else obstacle
-    trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
+    trainings: list[Configuration] = []
+    # Probes that still wait come before what is built on them.
+    if session.study.waiting_proposal is None:
+        trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
     for configuration in trainings:
         session.study.enqueue(configuration, DEFAULT)
     if opening.awaits_probes(experiences, running, obstacle):

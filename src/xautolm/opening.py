@@ -54,9 +54,9 @@ class Opening:
     random trials, of which on 2,000 texts most fall behind the default. One that follows a store asks it in turn with
     them (docs/experiments.md, "Experience of one's own")."""
     seeks_quick: bool = True
-    """Whether quick bodies are of worth for themselves: time or size is an objective. Then one without its top layers is
-    probed before anything is trained. One pass over the texts gives the features of all of them
-    (docs/experiments.md, "Every probe first")."""
+    """Whether quick bodies are of worth for themselves: time or size is an objective. Then those without their top
+    layers are probed before anything is trained, which costs little: one pass over the texts gives the features of
+    all (docs/experiments.md, "Every probe first")."""
     named: frozenset[str] = frozenset()
     """Models that the user named: each of their architectures is tried, whatever it promises."""
     follows_store: bool = False

@@ -598,6 +598,9 @@ class TrialSpec:
     """Whether the trained model is asked for single texts, because the search minimises the time that this takes."""
     probe_rows: int | None = None
     """Training rows that a probe is fitted to at most; None for all that its method takes."""
+    cuts: tuple[int, ...] = ()
+    """Layers of the bodies of the search that are this one without its top layers: the pass that computes its features
+    gives theirs, too."""
     devices: tuple[str, ...] = ()
     """Where a model is divided over several devices: UUIDs of the GPUs, or `cpu` for each process; else empty."""
     trains_on_validation: bool = False

@@ -297,6 +297,14 @@ def is_cut(card: ModelCard, others: Iterable[ModelCard]) -> bool:
     return any(other.path == card.path and other.layers > card.layers for other in others)
 
 
+def cuts_of(card: ModelCard, others: Iterable[ModelCard]) -> tuple[int, ...]:
+    """Return how many layers those bodies have that are a body without its top layers, the fewest first."""
+    if not card.kept_layers:
+        return ()
+    layers = {other.layers for other in others if other.path == card.path}
+    return tuple(sorted(each for each in layers if each < card.layers))
+
+
 def default_configurations(space: Space, *, fewest_epochs: bool = False) -> list[Configuration]:
     """Return the default of every model with every method; on request with as few epochs as the space has."""
     defaults = []

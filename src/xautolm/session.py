@@ -46,7 +46,7 @@ from xautolm.scenario import (
     with_weights,
 )
 from xautolm.search import SAMPLERS, AskedTrial, Memory, Rungs, SearchStudy, file_url, open_study
-from xautolm.search_space import default_configurations
+from xautolm.search_space import cuts_of, default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
 from xautolm.trackers import TRACKERS, Reporters, Tracker, check_tracker
@@ -267,6 +267,7 @@ class Session:
         """
         scenario = self.scenario
         resources = scenario.resources
+        card = scenario.cards[configuration.model]
         devices: tuple[str, ...] = ()
         if beside:
             devices = (place.gpu, *(further.gpu for further in beside))
@@ -275,7 +276,7 @@ class Session:
             configuration=configuration,
             task=self.info.task,
             labels=self.info.labels,
-            card=scenario.cards[configuration.model],
+            card=card,
             data=str(self.folder.data),
             tokens=str(self.folder.tokens),
             metric=scenario.lead.name,
@@ -294,6 +295,7 @@ class Session:
             computes_in_bf16=scenario.system.computes_in_bf16,
             measures_latency=scenario.measures_latency,
             probe_rows=resources.probe_rows,
+            cuts=cuts_of(card, scenario.cards.values()),
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:

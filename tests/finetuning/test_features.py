@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import errno
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -22,6 +24,7 @@ from xautolm.finetuning.features import (
     MEAN,
     MEAN_OF_LAYERS,
     OWN,
+    FeatureCache,
     SplitFeatures,
     readouts_of,
     split_features,
@@ -57,10 +60,19 @@ class Asked:
         self.tokens = DatasetDict(train=made_up_tokens(50), validation=made_up_tokens(20))
         self.folder = folder / "features"
 
-    def features(self, readout: Any) -> SplitFeatures:
-        return split_features(
-            self.folder, readout, self.card, self.head, self.tokenizer, self.tokens
-        )
+    def features(self, readout: Any, cuts: Sequence[int] = ()) -> SplitFeatures:
+        cache = FeatureCache(folder=self.folder, cuts=cuts)
+        return split_features(cache, readout, self.card, self.head, self.tokenizer, self.tokens)
+
+    def of_cut(self, layers: int, readout: Any, deeper: Sequence[Path]) -> SplitFeatures:
+        """Return what the body says that is this one's lowest layers."""
+        model = copy.deepcopy(self.head.model)
+        model.base_model.encoder.layer = model.base_model.encoder.layer[:layers]
+        head = open_head(model)
+        assert head is not None
+        card = ZOO.things[f"minilm-l{layers}"]
+        cache = FeatureCache(folder=self.folder.with_name("features-of-cut"), deeper=deeper)
+        return split_features(cache, readout, card, head, self.tokenizer, self.tokens)
 
 
 def made_up_tokens(rows: int) -> Dataset:
@@ -107,6 +119,44 @@ def test_features_say_what_they_spared_the_trials_that_find_them(asked: Asked) -
     # A run of an earlier version did not note it.
     (asked.folder / SECONDS).unlink()
     assert asked.features(MEAN).spared_seconds == 0
+
+
+@pytest.mark.parametrize("readout", [OWN, MEAN, MEAN_OF_LAYERS])
+def test_the_pass_of_a_body_gives_what_one_without_its_top_layers_says(
+    asked: Asked, readout: Any
+) -> None:
+    whole = asked.features(readout, cuts=(2,))
+    kept = asked.of_cut(2, readout, deeper=[asked.folder])
+    # Nothing was computed, and it counts as what two of three layers take.
+    assert kept.seconds == 0 and 0 < kept.spared_seconds < whole.seconds
+    alone = asked.of_cut(2, readout, deeper=[])
+    assert alone.seconds > 0
+    for split in ("train", "validation"):
+        found, computed_alone = getattr(kept, split), getattr(alone, split)
+        np.testing.assert_array_equal(found.rows, computed_alone.rows)
+        np.testing.assert_allclose(found.values, computed_alone.values, atol=1e-5)
+        assert not np.allclose(found.values, getattr(whole, split).values, atol=1e-4)
+
+
+def test_what_a_body_left_of_another_depth_or_sample_is_not_taken(asked: Asked) -> None:
+    asked.features(MEAN)
+    assert asked.of_cut(2, MEAN, deeper=[asked.folder]).seconds > 0
+    shutil.rmtree(asked.folder.with_name("features-of-cut"))
+    shutil.rmtree(asked.folder)
+    asked.features(MEAN, cuts=(2,))
+    asked.tokens["train"] = made_up_tokens(51)
+    assert len(asked.of_cut(2, MEAN, deeper=[asked.folder]).train.values) == 51
+
+
+def test_features_of_other_bodies_cost_a_body_no_digits(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Room for the body's own three readouts of 70 rows with 16 numbers each, and not for six.
+    room = 70 * 16 * 4 * 4
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=10 * room))
+    whole = asked.features(MEAN, cuts=(2,))
+    assert whole.train.values.dtype == np.float32 and whole.notes == ()
+    assert list(asked.folder.glob("*of-2*")) == []
 
 
 def test_only_sampled_rows_go_through_the_body(

@@ -96,6 +96,29 @@ def test_the_familys_own_pooling_is_a_plain_pipeline(order: Order, folder: Path)
     assert [row["label"] for row in classify(list(table["text"]))] == labels
 
 
+def test_a_probe_of_a_body_without_its_top_layers_looks_at_what_the_whole_one_has_read(
+    order: Order, tmp_path: Path
+) -> None:
+    for name in ("whole", "cut", "alone"):
+        (tmp_path / name).mkdir()
+    whole = replace(order("minilm-l6", "probe", rows=200), cuts=(2,))
+    spec = order("minilm-l2", "probe", rows=200)
+    run(whole, tmp_path / "whole")
+    cut = run(spec, tmp_path / "cut")
+    assert cut.history[-1][BODY_SECONDS] == 0
+    # It counts as if it had been alone.
+    assert cut.evaluation_time is not None and cut.evaluation_time > cut.history[-1]["seconds"]
+
+    alone = run(replace(spec, tokens=str(tmp_path / "others")), tmp_path / "alone")
+    assert alone.history[-1][BODY_SECONDS] > 0
+    assert dict(cut.metrics) == pytest.approx(dict(alone.metrics))
+    table = pd.read_parquet(Path(spec.data) / "validation.parquet")
+    answers = [
+        Predictor(tmp_path / name / "model", "cpu").answers(table) for name in ("cut", "alone")
+    ]
+    np.testing.assert_allclose(*answers, atol=1e-2)
+
+
 def test_a_second_probe_on_the_same_body_runs_no_body(
     order: Order, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

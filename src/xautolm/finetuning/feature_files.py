@@ -34,10 +34,13 @@ class Readout:
 
     pooling: Pooling
     layers: Layers = Layers.LAST
+    depth: int | None = None
+    """Layers of the body that are looked at, the lowest ones; None for all that it has."""
 
     def __str__(self) -> str:
         """Return a name for files."""
-        return f"{self.pooling}-{self.layers}"
+        name = f"{self.pooling}-{self.layers}"
+        return name if self.depth is None else f"{name}-of-{self.depth}"
 
 
 Number: TypeAlias = type[np.float32] | type[np.float16]
@@ -121,19 +124,25 @@ def read_features(folder: Path, split: Split, readout: Readout) -> RowFeatures:
     return RowFeatures(values=values, rows=rows)
 
 
-def write_seconds(folder: Path, seconds: float) -> None:
-    """Note beside features what computing them took."""
-    write_json(folder / SECONDS, seconds)
+def write_seconds(folder: Path, seconds: float, depth: int | None = None) -> None:
+    """Note beside features what computing them took, for all layers or for the lowest."""
+    write_json(_seconds_path(folder, depth), seconds)
 
 
-def read_seconds(folder: Path) -> float:
+def read_seconds(folder: Path, depth: int | None = None) -> float:
     """Return what computing the features of a folder took, in seconds; 0 where it does not say that."""
     try:
-        seconds = read_json(folder / SECONDS)
+        seconds = read_json(_seconds_path(folder, depth))
     except DamagedFileError:
         # A run of an earlier version.
         return 0.0
     return float(seconds) if isinstance(seconds, int | float) else 0.0
+
+
+def _seconds_path(folder: Path, depth: int | None) -> Path:
+    """Return where it lies what computing features took."""
+    name = SECONDS if depth is None else f"of-{depth}-{SECONDS}"
+    return folder / name
 
 
 def _features_path(folder: Path, split: str, readout: Readout) -> Path:

@@ -7,7 +7,7 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +69,34 @@ class SplitFeatures:
     """What was done so that they fit on the disk, for a person."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureCache:
+    """Where the features of a body are kept, and those of bodies that are parts of each other."""
+
+    folder: Path
+    """Of this body; its name must say model, length and data."""
+    cuts: Sequence[int] = ()
+    """Layers of the bodies that are this one without its top layers: their features are kept, too."""
+    deeper: Sequence[Path] = ()
+    """Folders of bodies of which this may be the lower part."""
+
+    def of_deeper(
+        self, readout: Readout, card: ModelCard, rows: dict[Split, np.ndarray]
+    ) -> SplitFeatures | None:
+        """Return the features that a deeper body's pass has left; None where there are none.
+
+        Args:
+            readout: Which.
+            card: The model's.
+            rows: Positions of the rows by split.
+        """
+        lower = replace(readout, depth=card.layers)
+        for folder in self.deeper:
+            if are_whole(folder, lower, rows):
+                return _read(folder, lower, spared_seconds=read_seconds(folder, card.layers))
+        return None
+
+
 def readouts_of(card: ModelCard) -> tuple[Readout, ...]:
     """Return what may be read from a model."""
     if card.architecture == Architecture.ENCODER:
@@ -80,8 +108,23 @@ def readouts_of(card: ModelCard) -> tuple[Readout, ...]:
     return (OWN,)
 
 
+def readouts_of_cuts(card: ModelCard, cuts: Sequence[int]) -> list[Readout]:
+    """Return what may be read from bodies that are a model's without its top layers.
+
+    Args:
+        card: The model's, of a family whose own token is the first, with no normalisation after the last layer. The
+            states between its layers are then the ends of these bodies.
+        cuts: How many layers each of them has.
+    """
+    readouts: list[Readout] = []
+    for depth in cuts:
+        for readout in readouts_of(card):
+            readouts.append(replace(readout, depth=depth))
+    return readouts
+
+
 def split_features(
-    folder: Path,
+    cache: FeatureCache,
     readout: Readout,
     card: ModelCard,
     head: LinearHead,
@@ -92,7 +135,7 @@ def split_features(
     """Return the features of the training and validation split, computing them if no trial has yet.
 
     Args:
-        folder: Where they are kept; its name must say model, length and data.
+        cache: Where they are kept.
         readout: Which; all come from the same forward pass.
         card: The model's.
         head: Of the model, opened.
@@ -100,6 +143,7 @@ def split_features(
         tokens: The tokenised splits.
         probe_rows: Training rows that are looked at; None for all that a probe takes.
     """
+    folder = cache.folder
     body = _Body(head=head, tokenizer=tokenizer)
     # Probes are fitted to a sample of a large training split, and validated on the whole validation split.
     train_count = len(tokens[Split.TRAIN])
@@ -114,8 +158,11 @@ def split_features(
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
+        kept = cache.of_deeper(readout, card, rows)
+        if kept is not None:
+            return kept
         # One pass over the data gives what all later probes of this body may look at.
-        is_written = _write_all(folder, body, readouts_of(card), tokens, rows)
+        is_written = _write_all(folder, body, card, cache.cuts, tokens, rows)
         if not is_written:
             by_split = _in_memory(body, readout, tokens, rows)
             seconds = time.monotonic() - started
@@ -129,6 +176,13 @@ def split_features(
     else:
         spared_seconds = read_seconds(folder)
 
+    return _read(folder, readout, seconds=seconds, spared_seconds=spared_seconds)
+
+
+def _read(
+    folder: Path, readout: Readout, *, seconds: float = 0.0, spared_seconds: float = 0.0
+) -> SplitFeatures:
+    """Return the features of a folder that has them whole; arguments as the fields of what is returned."""
     train = read_features(folder, Split.TRAIN, readout)
     validation = read_features(folder, Split.VALIDATION, readout)
     notes: tuple[str, ...] = ()
@@ -193,7 +247,8 @@ def _in_memory(
 def _write_all(
     folder: Path,
     body: _Body,
-    readouts: Sequence[Readout],
+    card: ModelCard,
+    cuts: Sequence[int],
     tokens: DatasetDict,
     rows: dict[Split, np.ndarray],
 ) -> bool:
@@ -202,7 +257,8 @@ def _write_all(
     Args:
         folder: Where to; does not exist.
         body: Computes them.
-        readouts: Which features.
+        card: The model's: says which features.
+        cuts: Layers of bodies that are this one without its top layers: theirs, too, where the disk has room.
         tokens: The tokenised splits.
         rows: Positions of the rows by split.
 
@@ -210,8 +266,13 @@ def _write_all(
         Whether the disk had room for them.
     """
     row_count = sum(len(positions) for positions in rows.values())
-    number_count = row_count * body.width_of(readouts)
-    number = stored_type(folder.parent, number_count)
+    own = list(readouts_of(card))
+    readouts = own + readouts_of_cuts(card, cuts)
+    number = stored_type(folder.parent, row_count * body.width_of(readouts))
+    if number is not np.float32:
+        # Those that others may ask for cost this body no digits.
+        readouts, cuts = own, ()
+        number = stored_type(folder.parent, row_count * body.width_of(own))
     if number is None:
         return False
 
@@ -222,7 +283,10 @@ def _write_all(
             batches = body.batches(tokens[split], positions, readouts)
             write_features(path, split, batches, len(positions), number)
         # The trials that find them were spared so much.
-        write_seconds(path, time.monotonic() - started)
+        seconds = time.monotonic() - started
+        write_seconds(path, seconds)
+        for depth in cuts:
+            write_seconds(path, seconds * depth / card.layers, depth)
 
     try:
         once(folder, compute)
@@ -250,13 +314,17 @@ class _Pass:
             readout: Which.
             mask: 1 for tokens, 0 for padding, shape (batch, tokens).
         """
-        if readout.pooling is Pooling.OWN:
+        if readout.pooling is Pooling.OWN and readout.depth is None:
             return self._of_own_token(mask)
-        # Both in float32: a mean in bfloat16 would lose digits that the passes have.
+        # The first are the embeddings, which are no layer.
+        hidden = self.hidden if readout.depth is None else self.hidden[: readout.depth + 1]
+        # All in float32: a mean in bfloat16 would lose digits that the passes have.
+        last_layer = hidden[-1].float()
+        if readout.pooling is Pooling.OWN:
+            return last_layer[:, 0]
         if readout.layers is Layers.ALL:
-            all_layers = mean_over_layers(self.hidden)
+            all_layers = mean_over_layers(hidden)
             return mean_over_tokens(all_layers, mask)
-        last_layer = self.hidden[-1].float()
         return mean_over_tokens(last_layer, mask)
 
     def _of_own_token(self, mask: torch.Tensor) -> torch.Tensor:

@@ -18,7 +18,7 @@ from xautolm.errors import TrialError
 from xautolm.finetuning.answer_scores import answer_metrics, in_own_units
 from xautolm.finetuning.export import save_answering, save_model
 from xautolm.finetuning.feature_files import Readout, RowFeatures
-from xautolm.finetuning.features import SplitFeatures, own_features, split_features
+from xautolm.finetuning.features import FeatureCache, SplitFeatures, own_features, split_features
 from xautolm.finetuning.linear_head import LinearHead, close_head, head_of, open_head, strip_head
 from xautolm.finetuning.mean_pooled import MeanPooledClassifier, pool_by_mean
 from xautolm.finetuning.memory import memory_guard, peak_gpu_memory
@@ -41,6 +41,8 @@ from xautolm.serialization import write_json
 from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind, HeadStart, Layers, Pooling, Split, TrialStatus
 
+FEATURES = "features"
+"""Beginning of the names of folders of features."""
 RANGE_SAMPLE = 256
 """Texts by which the range of a trained body's features is measured."""
 
@@ -228,13 +230,13 @@ def probe_of(
         readout: Which of the body's numbers the probe looks at.
     """
     spec = trial.spec
-    source = features_folder(spec, trial.settings)
+    cache = feature_cache_of(spec, trial.settings)
     # Weights of both formats, as those of a body that stays frozen, meet under autocast only.
     is_bf16 = spec.computes_in_bf16 or weights_type(spec) is torch.bfloat16
     passes = arithmetic(spec.device, is_bf16=is_bf16)
     with memory_guard(head.model, spec.limits.memory), passes:
         features = split_features(
-            source, readout, spec.card, head, trial.tokenizer, trial.tokens, spec.probe_rows
+            cache, readout, spec.card, head, trial.tokenizer, trial.tokens, spec.probe_rows
         )
 
     regression = regression_of(trial, head, readout)
@@ -296,7 +298,18 @@ def features_folder(spec: TrialSpec, settings: Answering) -> Path:
     # Besides the layers, features depend on what tokens depend on: the model's files, the length and the data.
     tokens = tokens_folder(spec, settings)
     layers = spec.card.kept_layers or "all"
-    return tokens.with_name(f"features-{layers}-{tokens.name}")
+    return tokens.with_name(f"{FEATURES}-{layers}-{tokens.name}")
+
+
+def feature_cache_of(spec: TrialSpec, settings: Answering) -> FeatureCache:
+    """Return where the features of a trial's body are kept, and of which bodies it may be the lower part."""
+    folder = features_folder(spec, settings)
+    deeper: list[Path] = []
+    if spec.card.kept_layers:
+        # Of the same checkpoint, whatever is kept of it.
+        tokens = tokens_folder(spec, settings)
+        deeper = sorted(tokens.parent.glob(f"{FEATURES}-*-{tokens.name}"))
+    return FeatureCache(folder=folder, cuts=spec.cuts, deeper=deeper)
 
 
 def probe_folder(spec: TrialSpec, settings: Answering, readout: Readout) -> Path:
