@@ -28,7 +28,8 @@ from xautolm.errors import (
 from xautolm.execution.failures import failed
 from xautolm.loop import misfortunes_after
 from xautolm.methods import METHODS
-from xautolm.records import Configuration, Failure, TrialOutcome, TrialSpec
+from xautolm.opening import is_trained
+from xautolm.records import Configuration, Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.resources import ResourceModel
 from xautolm.search import AskedTrial, SearchStudy
@@ -563,3 +564,29 @@ def test_trials_that_are_lost_together_are_one_misfortune() -> None:
     assert misfortunes_after(3, together) == 4
     assert misfortunes_after(3, []) == 3
     assert misfortunes_after(3, [*together, (8, success())]) == 0
+
+
+def test_the_default_is_trained_where_probes_that_wait_do_not_fit_any_more(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def note(spec: TrialSpec) -> TrialOutcome:
+        ended.append(spec.card.name)
+        return play(spec)
+
+    judged = ResourceModel.obstacle
+
+    def obstacle(
+        model: ResourceModel, configuration: Configuration, limits: Limits, epochs: float = 1.0
+    ) -> str:
+        is_cut = configuration.model != "minilm-l6"
+        if ended and is_cut and not is_trained(configuration):
+            return "slower than predicted"
+        return judged(model, configuration, limits, epochs)
+
+    monkeypatch.setattr(ResourceModel, "obstacle", obstacle)
+    _, executor = fit(note, trials=16, sampler="xautolm", warm_start="none")
+    first, second, *others = [spec.configuration for spec in executor.specs]
+    assert (first.method, second.method) == ("probe.v1", "full.v1")
+    assert second.model == "minilm-l6" and second not in others

@@ -148,9 +148,26 @@ def test_bodies_without_their_top_layers_are_probed_first_where_quickness_counts
             probed(ended, [0.5, 0.9, 0.9][: len(ended)]), cut[len(ended) :], LEAD, no_obstacle
         )
         assert (default.model, default.method) == ("minilm-l6", "full.v1")
+    assert opening.cuts_of("minilm-l6") == (2, 4) and opening.cuts_of("minilm-l4") == (2,)
     # Where only quality counts, they are hardly ever worth it.
     patient = replace(opening, seeks_quick=False)
     assert patient.beginning(no_obstacle, lambda probe: 1.0) == [whole]
+    assert patient.cuts_of("minilm-l6") == ()
+    # Where trials are counted, most are left to what is trained.
+    for trials, probes in ((1, [whole]), (3, [whole]), (7, beginning[:2]), (8, beginning)):
+        assert opening.beginning(no_obstacle, lambda probe: 1.0, trials) == probes
+
+
+def test_a_whole_body_whose_probe_failed_leaves_the_first_training_to_one_without_its_top_layers(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of("text-classification", ("minilm-l4", "minilm-l6"), profile, machine)
+    whole, cut = opening.beginning(no_obstacle, lambda probe: 1.0)
+    ended = probed([whole, cut], (0.9, 0.5))
+    failed = replace(ended[0].outcome, status=TrialStatus.FAILED, metrics={})
+    ended[0] = replace(ended[0], outcome=failed)
+    (default,) = opening.after_probes(ended, [], LEAD, no_obstacle)
+    assert default.model == "minilm-l4"
 
 
 def test_a_body_without_its_top_layers_is_probed_after_the_first_training_at_the_latest(

@@ -54,6 +54,8 @@ def main() -> None:
         return
     if options.data is None:
         sys.exit("--data is missing: the folder of the sets.")
+    if options.work is not None:
+        options.work.mkdir(parents=True, exist_ok=True)
     work = Path(tempfile.mkdtemp(prefix="first-minute-", dir=options.work))
     try:
         measure_missing(options, work)

@@ -151,7 +151,7 @@ def probe_rows(options: FitOptions, resources: ResourceModel, space: Space) -> i
     cards = [resources.cards[model] for model in methods_by_model(space)]
     probes = []
     for default in default_configurations(space):
-        # Cut bodies are probed last, and would make the first look quicker than it is.
+        # Cut bodies come after it, and would make the first look quicker than it is.
         is_whole = not is_cut(resources.cards[default.model], cards)
         if METHODS.get(default.method).most_training_rows and is_whole:
             probes.append(default)

@@ -14,6 +14,7 @@ from xautolm.errors import SearchEndedError
 from xautolm.execution import ClusterExecutor
 from xautolm.limits import limits_of_divided
 from xautolm.objectives import lead_position, pareto_front
+from xautolm.opening import is_trained
 from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
 from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
@@ -363,8 +364,8 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
 
     obstacle_to_training = obstacle_to_whole if opening.follows_store else obstacle
     trainings: list[Configuration] = []
-    # Probes that still wait come before what is built on them.
-    if session.study.waiting_proposal is None:
+    # They come after probes that wait, and in their place where these are passed over; they wait only once.
+    if not any(is_trained(configuration) for configuration in session.study.waiting_configurations):
         trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
     for configuration in trainings:
         session.study.enqueue(configuration, DEFAULT)

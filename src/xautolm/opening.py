@@ -9,7 +9,7 @@ from functools import partial
 from xautolm.methods import METHODS
 from xautolm.objectives import Objective
 from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
-from xautolm.search_space import default_configurations, is_cut, methods_by_model
+from xautolm.search_space import cuts_of, default_configurations, is_cut, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import TRAIN_SHARE, without_rung
 from xautolm.vocabulary import Origin
@@ -34,6 +34,8 @@ LEAST_TRUST = 0.3
 """Trust in the store below which a search opens anew, without it. On the table of real trials, with the past of every
 data set mirrored, the hypervolume at the end of the budget rose from .33 to .57 of the largest; with a true past, trust
 never fell so low (docs/experiments.md, "What a search opens with")."""
+TRIALS_OF_QUICK = 4
+"""Trials of a search for each probe of a body without its top layers, where their number is limited."""
 FAR_BEHIND = 0.1
 """Share of the best probe's score by which a body's own may be lower before its trainings have to wait."""
 
@@ -90,12 +92,15 @@ class Opening:
         probes.sort(key=self._parameters)
         return probes
 
-    def beginning(self, obstacle: Obstacle, seconds: Seconds) -> list[Configuration]:
-        """Return the first trials of a search: what `first` says, and a probe of each body without its top layers.
+    def beginning(
+        self, obstacle: Obstacle, seconds: Seconds, trials: int | None = None
+    ) -> list[Configuration]:
+        """Return the first trials of a search: what `first` says, and where it counts what is quicker.
 
         Args:
             obstacle: Says why a configuration would be passed over.
             seconds: Predicts how long one takes.
+            trials: How many the search may have; None without a limit.
         """
         first = self.first(obstacle)
         # The cheapest come first.
@@ -107,7 +112,18 @@ class Opening:
             quick = [cut.pop(0)]
         if not self.seeks_quick:
             cut = []
+        elif trials is not None:
+            # However quick they are, they count as trials.
+            cut = cut[: trials // TRIALS_OF_QUICK]
         return [*quick, *first, *cut]
+
+    def cuts_of(self, model: str) -> tuple[int, ...]:
+        """Return how many layers those bodies have that are a model's without its top layers and are probed early."""
+        if not self.seeks_quick:
+            return ()
+        defaults = default_configurations(self.space)
+        probed = {default.model for default in defaults if not is_trained(default)}
+        return cuts_of(self.cards[model], [self.cards[name] for name in probed])
 
     def _parameters(self, configuration: Configuration) -> int:
         """Return the number of weights in the body of a configuration's model."""
@@ -117,7 +133,7 @@ class Opening:
     def is_cut(self, model: str) -> bool:
         """Return whether a body is another body of the space without its top layers.
 
-        On its own it is quicker and hardly ever better: nothing is built on its probe.
+        On its own it is quicker and hardly ever better: nothing is built on its probe, unless that of the whole failed.
         """
         others = [self.cards[name] for name in methods_by_model(self.space)]
         return is_cut(self.cards[model], others)
@@ -250,8 +266,8 @@ class Opening:
                 # What was tried of a parameter beside an earlier best has had its chance.
                 if not _is_known(neighbor, center, begun):
                     candidates.append(neighbor)
-        # What is left to probe are bodies without their top layers: quick, and hardly ever better. A store tells which
-        # of them are worth it.
+        # What may be left to probe are bodies without their top layers: quick, and hardly ever better. A store tells
+        # which of them are worth it.
         if not self.follows_store:
             candidates += self.probes(obstacle)
         for candidate in candidates:

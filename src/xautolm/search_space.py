@@ -20,7 +20,7 @@ from xautolm.space.shares import LARGE_DATA, rung_parameter
 from xautolm.tasks import Task
 from xautolm.tasks.forms import FORMS
 from xautolm.vocabulary import DeviceKind, Export, Precision, Preset, Quantization
-from xautolm.zoo import ZOO, family_of
+from xautolm.zoo import ZOO, Head, family_of
 
 SPACE_VERSION = "v1"
 
@@ -298,8 +298,12 @@ def is_cut(card: ModelCard, others: Iterable[ModelCard]) -> bool:
 
 
 def cuts_of(card: ModelCard, others: Iterable[ModelCard]) -> tuple[int, ...]:
-    """Return how many layers those bodies have that are a body without its top layers, the fewest first."""
-    if not card.kept_layers:
+    """Return how many layers those bodies have that are a body without its top layers, the fewest first.
+
+    Of BERT's kind only: the states between its layers are the ends of these bodies, for nothing follows on the last
+    layer, and its head looks at the first token.
+    """
+    if not card.kept_layers or family_of(card.family).head != Head.BERT_POOLER:
         return ()
     layers = {other.layers for other in others if other.path == card.path}
     return tuple(sorted(each for each in layers if each < card.layers))

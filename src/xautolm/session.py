@@ -46,7 +46,7 @@ from xautolm.scenario import (
     with_weights,
 )
 from xautolm.search import SAMPLERS, AskedTrial, Memory, Rungs, SearchStudy, file_url, open_study
-from xautolm.search_space import cuts_of, default_configurations
+from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
 from xautolm.trackers import TRACKERS, Reporters, Tracker, check_tracker
@@ -295,7 +295,7 @@ class Session:
             computes_in_bf16=scenario.system.computes_in_bf16,
             measures_latency=scenario.measures_latency,
             probe_rows=resources.probe_rows,
-            cuts=cuts_of(card, scenario.cards.values()),
+            cuts=self.opening.cuts_of(card.name),
         )
 
     def trials_left(self, experiences: Sequence[Experience], running: int) -> int | None:
@@ -648,7 +648,7 @@ def _study(
     def seconds(configuration: Configuration) -> float:
         return scenario.resources.predict_within(configuration, scenario.limits).seconds
 
-    first = opening.beginning(obstacle, seconds)
+    first = opening.beginning(obstacle, seconds, scenario.options.trials)
     if all(is_trained(configuration) for configuration in first):
         screen.note(
             "no pretrained model here can be tried without training: the search begins with a training"

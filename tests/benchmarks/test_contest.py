@@ -232,14 +232,16 @@ def test_a_whole_search_begins_as_fit_does_and_passes_over_what_does_not_fit() -
     # The news are long: a quick answer comes before the probe of the whole body.
     assert [each.model for each in looked[:2]] == ["minilm-l2", "minilm-l6"]
     assert {each.method for each in looked[:2]} == {"probe.v1"}
-    # Without a store, the default follows on the probes.
+    # Without a store, the default follows on the probes of all bodies.
     roomy = Limits(seconds=600.0, memory=8_000_000_000)
     unhurried = [replace(experience, limits=roomy) for experience in target.experiences]
     target = replace(target, experiences=unhurried)
     cold = SearchPlayer(StrategyPlayer(target, OURS, None, 0), ())
     world = LookUp(target, 0)
-    for _ in range(2):
-        cold.hear(world.look(cold.ask()))
+    for _ in range(4):
+        asked = cold.ask()
+        assert not is_trained(configuration_of(target, asked))
+        cold.hear(world.look(asked))
     assert is_trained(configuration_of(target, cold.ask()))
     # Nothing fits into no memory, so the last proposal of the strategy is taken as it is.
     limits = replace(target.experiences[0].limits, memory=1)

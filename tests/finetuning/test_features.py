@@ -159,6 +159,22 @@ def test_features_of_other_bodies_cost_a_body_no_digits(
     assert list(asked.folder.glob("*of-2*")) == []
 
 
+def test_a_disk_that_fills_up_by_the_features_of_other_bodies_costs_a_body_nothing(
+    asked: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write = computed.write_features
+
+    def fill(folder: Path, split: str, batches: Any, *arguments: Any) -> None:
+        write(folder, split, batches, *arguments)
+        if list(folder.glob("*of-2*")):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(computed, "write_features", fill)
+    whole = asked.features(MEAN, cuts=(2,))
+    assert whole.train.values.dtype == np.float32 and whole.notes == ()
+    assert list(asked.folder.glob("*of-2*")) == [] and asked.features(OWN).seconds == 0
+
+
 def test_only_sampled_rows_go_through_the_body(
     asked: Asked, monkeypatch: pytest.MonkeyPatch
 ) -> None:

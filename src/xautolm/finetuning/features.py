@@ -158,9 +158,9 @@ def split_features(
         logger.warning("%s cannot be read and is made again", folder)
         shutil.rmtree(folder, ignore_errors=True)
     if not folder.exists():
-        kept = cache.of_deeper(readout, card, rows)
-        if kept is not None:
-            return kept
+        features = cache.of_deeper(readout, card, rows)
+        if features is not None:
+            return features
         # One pass over the data gives what all later probes of this body may look at.
         is_written = _write_all(folder, body, card, cache.cuts, tokens, rows)
         if not is_written:
@@ -182,7 +182,7 @@ def split_features(
 def _read(
     folder: Path, readout: Readout, *, seconds: float = 0.0, spared_seconds: float = 0.0
 ) -> SplitFeatures:
-    """Return the features of a folder that has them whole; arguments as the fields of what is returned."""
+    """Return the features of a folder that has them whole; both times as they are defined of `SplitFeatures`."""
     train = read_features(folder, Split.TRAIN, readout)
     validation = read_features(folder, Split.VALIDATION, readout)
     notes: tuple[str, ...] = ()
@@ -294,7 +294,8 @@ def _write_all(
         # The disk filled up meanwhile; `once` left nothing on it.
         if not is_trouble(error):
             raise
-        return False
+        # There may be room for the body's own.
+        return bool(cuts) and _write_all(folder, body, card, (), tokens, rows)
     return True
 
 

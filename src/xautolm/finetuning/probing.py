@@ -294,7 +294,7 @@ def is_balanced(spec: TrialSpec) -> bool:
 
 
 def features_folder(spec: TrialSpec, settings: Answering) -> Path:
-    """Return where the features of a trial's body are kept; bodies cut to few layers share tokens, not features."""
+    """Return where the features of a trial's body are kept, unless the pass of a deeper one has left them."""
     # Besides the layers, features depend on what tokens depend on: the model's files, the length and the data.
     tokens = tokens_folder(spec, settings)
     layers = spec.card.kept_layers or "all"

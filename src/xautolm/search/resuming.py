@@ -22,6 +22,7 @@ from xautolm.search.study import (
     AGAIN,
     DEFAULT,
     DIGEST,
+    FIXED_PARAMS,
     PROPOSAL,
     SearchStudy,
     finish_trial,
@@ -44,9 +45,6 @@ Say = Callable[[str], None]
 """Told what is wrong with the storage."""
 ByNumber = Mapping[int, Experience]
 """The run's trials by their number."""
-
-FIXED_PARAMS = "fixed_params"
-"""System attribute in which Optuna keeps the values of a trial that is queued."""
 
 
 @dataclass(frozen=True, slots=True)

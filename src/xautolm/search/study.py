@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from xautolm.callbacks import TrialEvaluated
 from xautolm.objectives import Objectives, lead_of, told_values, worst_values
-from xautolm.records import Configuration, Evaluation, Experience, Scalar, TrialOutcome
+from xautolm.records import Configuration, Evaluation, Experience, Scalar, TrialOutcome, Values
 from xautolm.search.database import close_database, database_errors
 from xautolm.search.plain_names import PlainNames
 from xautolm.space import Branch, Choice, Float, Int, Parameter, Space
@@ -40,6 +40,8 @@ NUMBER = "number"
 """User attribute of a proposal that became a trial: the trial's number."""
 ASKED_FROM = "asked_from"
 """User attribute of the study of proposals: how many there were when the search asked for the next trial."""
+FIXED_PARAMS = "fixed_params"
+"""System attribute in which Optuna keeps the values of a trial that waits."""
 PASSED_OVER = "passed_over"
 """User attribute of a proposal that did not: why."""
 DEFAULT = "default"
@@ -207,7 +209,7 @@ class SearchStudy:
         return [trial.number for trial in trials]
 
     def enqueue(self, configuration: Configuration, proposal: str) -> None:
-        """Let a configuration be the next to be proposed.
+        """Let a configuration be the next to be proposed, after what waits.
 
         Args:
             configuration: A configuration of the space.
@@ -220,14 +222,26 @@ class SearchStudy:
     @property
     def waiting_proposal(self) -> str | None:
         """Return what is proposed next without the sampler, by where it comes from; None where nothing waits."""
-        import optuna
-
-        waiting = self.proposals.get_trials(
-            deepcopy=False, states=(optuna.trial.TrialState.WAITING,)
-        )
+        waiting = self._waiting()
         if not waiting:
             return None
         return str(waiting[0].user_attrs.get(PROPOSAL, ""))
+
+    @property
+    def waiting_configurations(self) -> list[Configuration]:
+        """Return what is proposed next without the sampler, in its order."""
+        configurations: list[Configuration] = []
+        for waiting in self._waiting():
+            recorded = partial(_recorded, waiting.system_attrs[FIXED_PARAMS])
+            configurations.append(self.space.walk(recorded))
+        return configurations
+
+    def _waiting(self) -> list[optuna.trial.FrozenTrial]:
+        """Return the trials of what is proposed next without the sampler, in its order."""
+        import optuna
+
+        states = (optuna.trial.TrialState.WAITING,)
+        return self.proposals.get_trials(deepcopy=False, states=states)
 
     def close(self) -> None:
         """Let go of the database."""
@@ -428,6 +442,11 @@ def outcome_attributes(outcome: TrialOutcome) -> dict[str, str | bool]:
         kind = outcome.failure.kind
         attributes["failure"] = kind.value
     return attributes
+
+
+def _recorded(values: Values, key: str, parameter: Parameter) -> Scalar:
+    """Return the value at a site of a trial that waits."""
+    return values[key]
 
 
 def _suggested(trial: optuna.Trial, key: str, parameter: Parameter) -> Scalar:
