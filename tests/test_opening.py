@@ -9,7 +9,7 @@ import pytest
 
 from xautolm.metrics import METRICS
 from xautolm.opening import LONG_PROBE, REFINEMENTS, Opening, is_trained
-from xautolm.records import Configuration, DataProfile, Experience, SystemProfile
+from xautolm.records import Budget, Configuration, DataProfile, Experience, SystemProfile
 from xautolm.search_space import build_space
 from xautolm.tasks import TASKS
 from xautolm.testing import made_up_experience, success
@@ -155,7 +155,11 @@ def test_bodies_without_their_top_layers_are_probed_first_where_quickness_counts
     assert patient.cuts_of("minilm-l6") == ()
     # Where trials are counted, most are left to what is trained.
     for trials, probes in ((1, [whole]), (3, [whole]), (7, beginning[:2]), (8, beginning)):
-        assert opening.beginning(no_obstacle, lambda probe: 1.0, trials) == probes
+        budget = Budget(trials=trials)
+        assert opening.beginning(no_obstacle, lambda probe: 1.0, budget) == probes
+    # Where the budget is short, time is.
+    for seconds, probes in ((7.0, [whole]), (8.0, beginning)):
+        assert opening.beginning(no_obstacle, lambda probe: 1.0, Budget(seconds=seconds)) == probes
 
 
 def test_a_whole_body_whose_probe_failed_leaves_the_first_training_to_one_without_its_top_layers(

@@ -8,7 +8,7 @@ from functools import partial
 
 from xautolm.methods import METHODS
 from xautolm.objectives import Objective
-from xautolm.records import Configuration, Experience, ModelCard, Scalar, as_float
+from xautolm.records import Budget, Configuration, Experience, ModelCard, Scalar, as_float
 from xautolm.search_space import cuts_of, default_configurations, is_cut, methods_by_model
 from xautolm.space import Choice, Float, Int, Parameter, Space
 from xautolm.space.shares import TRAIN_SHARE, without_rung
@@ -34,8 +34,10 @@ LEAST_TRUST = 0.3
 """Trust in the store below which a search opens anew, without it. On the table of real trials, with the past of every
 data set mirrored, the hypervolume at the end of the budget rose from .33 to .57 of the largest; with a true past, trust
 never fell so low (docs/experiments.md, "What a search opens with")."""
-TRIALS_OF_QUICK = 4
-"""Trials of a search for each probe of a body without its top layers, where their number is limited."""
+QUICK_SHARE = 0.25
+"""Of a budget's trials, and of its seconds as they are predicted of bodies read by themselves: what probes of bodies
+without their top layers may take before anything is trained."""
+UNLIMITED = Budget()
 FAR_BEHIND = 0.1
 """Share of the best probe's score by which a body's own may be lower before its trainings have to wait."""
 
@@ -93,14 +95,14 @@ class Opening:
         return probes
 
     def beginning(
-        self, obstacle: Obstacle, seconds: Seconds, trials: int | None = None
+        self, obstacle: Obstacle, seconds: Seconds, budget: Budget = UNLIMITED
     ) -> list[Configuration]:
         """Return the first trials of a search: what `first` says, and where it counts what is quicker.
 
         Args:
             obstacle: Says why a configuration would be passed over.
             seconds: Predicts how long one takes.
-            trials: How many the search may have; None without a limit.
+            budget: Of the search.
         """
         first = self.first(obstacle)
         # The cheapest come first.
@@ -111,10 +113,12 @@ class Opening:
         if cut and seconds(first[0]) >= LONG_PROBE:
             quick = [cut.pop(0)]
         if not self.seeks_quick:
+            return [*quick, *first]
+        # However quick they are, they count as trials.
+        if budget.trials is not None:
+            cut = cut[: int(QUICK_SHARE * budget.trials)]
+        if budget.seconds is not None and sum(map(seconds, cut)) > QUICK_SHARE * budget.seconds:
             cut = []
-        elif trials is not None:
-            # However quick they are, they count as trials.
-            cut = cut[: trials // TRIALS_OF_QUICK]
         return [*quick, *first, *cut]
 
     def cuts_of(self, model: str) -> tuple[int, ...]:

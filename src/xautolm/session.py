@@ -648,7 +648,7 @@ def _study(
     def seconds(configuration: Configuration) -> float:
         return scenario.resources.predict_within(configuration, scenario.limits).seconds
 
-    first = opening.beginning(obstacle, seconds, scenario.options.trials)
+    first = opening.beginning(obstacle, seconds, scenario.options.spending)
     if all(is_trained(configuration) for configuration in first):
         screen.note(
             "no pretrained model here can be tried without training: the search begins with a training"
