@@ -590,3 +590,32 @@ def test_the_default_is_trained_where_probes_that_wait_do_not_fit_any_more(
     first, second, *others = [spec.configuration for spec in executor.specs]
     assert (first.method, second.method) == ("probe.v1", "full.v1")
     assert second.model == "minilm-l6" and second not in others
+
+
+def test_a_whole_body_that_fits_once_a_quick_one_was_probed_is_probed_and_trained(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ended: list[str] = []
+
+    def note(spec: TrialSpec) -> TrialOutcome:
+        ended.append(spec.card.name)
+        return play(spec)
+
+    judged = ResourceModel.obstacle
+
+    def obstacle(
+        model: ResourceModel, configuration: Configuration, limits: Limits, epochs: float = 1.0
+    ) -> str:
+        if not ended and configuration.model == "minilm-l6":
+            return "slower than it turns out to be"
+        return judged(model, configuration, limits, epochs)
+
+    monkeypatch.setattr(ResourceModel, "obstacle", obstacle)
+    _, executor = fit(
+        note, trials=12, sampler="xautolm", warm_start="none", models="minilm-l2,minilm-l6"
+    )
+    begun = [(spec.configuration.model, spec.configuration.method) for spec in executor.specs]
+    probed = begun.index(("minilm-l6", "probe.v1"))
+    trained = begun.index(("minilm-l6", "full.v1"))
+    assert 0 < probed < trained
+    assert {method for _, method in begun[:trained]} == {"probe.v1"}

@@ -67,10 +67,10 @@ def test_the_default_follows_on_the_body_whose_probe_is_best(
     assert (following.model, following.method) == (best, "full.v1") and following.values[
         "head_init"
     ] == "probe"
-    # Nothing follows while a probe runs, before all have ended, or twice.
+    # Nothing follows while a probe runs or waits, or twice; one that did not fit before comes first.
     ended = probed(probes, scores)
     assert opening.after_probes(ended[:1], probes[1:], LEAD, no_obstacle) == []
-    assert opening.after_probes(ended[:1], [], LEAD, no_obstacle) == []
+    assert opening.after_probes(ended[:1], [], LEAD, no_obstacle) == probes[1:]
     begun = [*ended, *probed([following], [0.9])]
     assert opening.after_probes(begun, [], LEAD, no_obstacle) == []
     assert opening.has_ended(begun, []) and not opening.has_ended(ended, [])
@@ -218,7 +218,8 @@ def test_a_body_without_its_top_layers_answers_first_where_the_whole_one_takes_l
 
     # It opens nothing: the search goes on with the whole body, whatever the quick one has reached.
     assert [whole] == cut.first(no_obstacle)
-    assert not cut.after_probes(probed([quick], [0.9]), [], LEAD, no_obstacle)
+    assert cut.after_probes(probed([quick], [0.9]), [], LEAD, no_obstacle) == [whole]
+    assert not cut.after_probes(probed([quick], [0.9]), [whole], LEAD, no_obstacle)
     ended = probed([quick, whole], [0.9, 0.8])
     (following, *_) = cut.after_probes(ended, [], LEAD, no_obstacle)
     assert following.model == "minilm-l6"

@@ -14,7 +14,6 @@ from xautolm.errors import SearchEndedError
 from xautolm.execution import ClusterExecutor
 from xautolm.limits import limits_of_divided
 from xautolm.objectives import lead_position, pareto_front
-from xautolm.opening import is_trained
 from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
 from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
@@ -363,16 +362,15 @@ def open_further(session: Session, standing: Standing, limits: Limits) -> bool:
         return scenario.resources.obstacle_to_whole(configuration, limits)
 
     obstacle_to_training = obstacle_to_whole if opening.follows_store else obstacle
-    trainings: list[Configuration] = []
-    # They come after probes that wait, and in their place where these are passed over; they wait only once.
-    if not any(is_trained(configuration) for configuration in session.study.waiting_configurations):
-        trainings = opening.after_probes(experiences, running, scenario.lead, obstacle_to_training)
-    for configuration in trainings:
+    # What follows waits behind probes that wait, and takes their place where these are passed over; it waits only once.
+    begun = [*running, *session.study.waiting_configurations]
+    following = opening.after_probes(experiences, begun, scenario.lead, obstacle_to_training)
+    for configuration in following:
         session.study.enqueue(configuration, DEFAULT)
     if opening.awaits_probes(experiences, running, obstacle):
         return True
     # Until the opening has ended, what waits in the study comes next.
-    if trainings or not opening.has_ended(experiences, running):
+    if following or not opening.has_ended(experiences, running):
         return False
     promoted = session.rungs.promotion(experiences, running, session.clock.spent, obstacle)
     if promoted is not None:

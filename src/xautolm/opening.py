@@ -151,20 +151,26 @@ class Opening:
     ) -> list[Configuration]:
         """Return the trials to follow the probes; nothing while probes run, or once anything was trained.
 
+        A whole body that was predicted to take too long may turn out to fit once a quick one was probed: its probe then
+        comes first.
+
         Args:
             experiences: Of the run so far.
-            running: Configurations of the trials that run now.
+            running: Configurations of the trials that run now, or wait.
             lead: The quality that leads.
             obstacle: Says why a configuration would be passed over; where a store is followed, also where not all of
                 its epochs fit.
         """
         if not experiences or _has_trained(experiences, running):
             return []
+        first = self.first(obstacle)
+        begun = _begun(experiences, running)
+        forgotten = [probe for probe in first if probe not in begun]
+        if forgotten:
+            return forgotten
         # While one of them runs, nobody knows yet which body is the best.
-        ended = [experience.configuration for experience in experiences]
-        for probe in self.first(obstacle):
-            if probe not in ended:
-                return []
+        if any(probe in running for probe in first):
+            return []
 
         # One that gave a quick answer says nothing of what its body is worth with all its layers.
         best = _models_by_probe(experiences, lead)
