@@ -225,6 +225,24 @@ def test_a_body_without_its_top_layers_answers_first_where_the_whole_one_takes_l
     assert following.model == "minilm-l6"
 
 
+def test_where_no_whole_body_fits_the_cheapest_says_first_how_long_probes_take(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of(
+        "text-classification", ("minilm-l6", "minilm-l4", "minilm-l2"), profile, machine
+    )
+
+    def too_slow(configuration: Configuration) -> str:
+        return "too slow" if configuration.model == "minilm-l6" else ""
+
+    (quick,) = opening.beginning(too_slow, lambda probe: 100.0)
+    assert quick.model == "minilm-l2"
+    ended = probed([quick], [0.5])
+    assert [each.model for each in opening.after_probes(ended, [], LEAD, too_slow)] == ["minilm-l4"]
+    (whole,) = opening.after_probes(ended, [], LEAD, no_obstacle)
+    assert (whole.model, whole.method) == ("minilm-l6", "probe.v1")
+
+
 def test_where_all_bodies_are_whole_or_none_is_here_no_other_answers_first(
     opening: Opening, profile: DataProfile, machine: SystemProfile
 ) -> None:
