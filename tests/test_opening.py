@@ -218,7 +218,7 @@ def test_a_body_without_its_top_layers_answers_first_where_the_whole_one_takes_l
 
     # It opens nothing: the search goes on with the whole body, whatever the quick one has reached.
     assert [whole] == cut.first(no_obstacle)
-    assert cut.after_probes(probed([quick], [0.9]), [], LEAD, no_obstacle) == [whole]
+    assert cut.after_probes(probed([quick], [0.9]), [], LEAD, no_obstacle) == [whole, other]
     assert not cut.after_probes(probed([quick], [0.9]), [whole], LEAD, no_obstacle)
     ended = probed([quick, whole], [0.9, 0.8])
     (following, *_) = cut.after_probes(ended, [], LEAD, no_obstacle)
@@ -239,8 +239,29 @@ def test_where_no_whole_body_fits_the_cheapest_says_first_how_long_probes_take(
     assert quick.model == "minilm-l2"
     ended = probed([quick], [0.5])
     assert [each.model for each in opening.after_probes(ended, [], LEAD, too_slow)] == ["minilm-l4"]
-    (whole,) = opening.after_probes(ended, [], LEAD, no_obstacle)
+    whole, cut = opening.after_probes(ended, [], LEAD, no_obstacle)
     assert (whole.model, whole.method) == ("minilm-l6", "probe.v1")
+    assert (cut.model, cut.method) == ("minilm-l4", "probe.v1")
+    patient = replace(opening, seeks_quick=False)
+    assert patient.after_probes(ended, [], LEAD, no_obstacle) == [whole]
+
+
+def test_a_default_takes_the_place_of_one_that_has_no_time_whether_its_body_was_probed_or_not(
+    profile: DataProfile, machine: SystemProfile
+) -> None:
+    opening = opening_of("text-classification", ("minilm-l6", "minilm-l4"), profile, machine)
+    searching = replace(opening, refinements=REFINEMENTS)
+    ended = probed(searching.first(no_obstacle), [0.5])
+
+    def too_slow(configuration: Configuration) -> str:
+        is_large = configuration.model == "minilm-l6"
+        return "too slow" if is_large and is_trained(configuration) else ""
+
+    (default,) = searching.after_probes(ended, [], LEAD, too_slow)
+    assert (default.model, default.method) == ("minilm-l4", "full.v1")
+    assert not searching.reason_to_wait(default, ended, LEAD)
+    another = replace(default, values={**default.values, "epochs": 1})
+    assert searching.reason_to_wait(another, ended, LEAD)
 
 
 def test_where_all_bodies_are_whole_or_none_is_here_no_other_answers_first(

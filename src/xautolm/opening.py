@@ -167,9 +167,12 @@ class Opening:
             return []
         first = self.first(obstacle)
         begun = _begun(experiences, running)
-        forgotten = [probe for probe in first if probe not in begun]
-        if forgotten:
-            return forgotten
+        if any(probe not in begun for probe in first):
+            # Once a whole body is read, those without its top layers are, too.
+            has_whole = any(not self.is_cut(probe.model) for probe in first)
+            quick = self.probes(obstacle) if self.seeks_quick and has_whole else []
+            quick = [probe for probe in quick if probe not in first]
+            return [probe for probe in [*first, *quick] if probe not in begun]
         # While one of them runs, nobody knows yet which body is the best.
         if any(probe in running for probe in first):
             return []
@@ -365,6 +368,9 @@ class Opening:
             if experience.configuration.model == model and has_come_near:
                 return ""
         if model not in standings:
+            # The opening's own choice, where what is larger has no time.
+            if self.is_cut(model) and configuration in self.trained_defaults():
+                return ""
             return f"{model} was not probed, others reach {best_score:.3f} without training"
         score = lead.oriented(standings[model])
         return f"the probe of {model} is far behind: {score:.3f} of {best_score:.3f}"
