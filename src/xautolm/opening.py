@@ -38,6 +38,7 @@ QUICK_SHARE = 0.25
 """Of a budget's trials, and of its seconds as they are predicted of bodies read by themselves: what probes of bodies
 without their top layers may take before anything is trained."""
 UNLIMITED = Budget()
+"""Of a search whose end is not known."""
 FAR_BEHIND = 0.1
 """Share of the best probe's score by which a body's own may be lower before its trainings have to wait."""
 
