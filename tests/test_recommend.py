@@ -351,7 +351,7 @@ def test_advice_and_search_begin_with_the_starter_store(
     assert "Judged by" not in without["note"]
 
     for begins, options in {
-        "39 came with xautolm": {},
+        "38 came with xautolm": {},
         "no past experience applies": {"starter": False},
     }.items():
         screen = Listener()
@@ -371,15 +371,15 @@ def test_what_a_store_says_takes_turns_with_what_is_near_the_best_training(
         def succeed(spec: TrialSpec) -> TrialOutcome:
             return success(**dict.fromkeys(spec.metrics, 0.5))
 
-        auto = AutoLM(**{**taught, "store": store}, trials=6, out=str(tmp_path / name))
+        auto = AutoLM(**{**taught, "store": store}, trials=7, out=str(tmp_path / name))
         auto.fit(SECOND, screen=Quiet(), executor=FakeExecutor(succeed))
         return [experience.proposal for experience in auto.experiences_]
 
     alone = proposals(str(tmp_path / "empty.db"), "first of all")
     assert NEAR_BEST in alone and "xautolm" not in alone
-    # After a probe and the default.
+    # After two probes and the default.
     in_turn = [NEAR_BEST, "xautolm", NEAR_BEST, "xautolm"]
-    assert proposals(taught["store"], "with a store")[2:] == in_turn
+    assert proposals(taught["store"], "with a store")[3:] == in_turn
 
 
 @pytest.mark.usefixtures("starter")

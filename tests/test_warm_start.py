@@ -210,8 +210,8 @@ def test_every_proposal_is_explained(fit: Callable, tmp_path: Path) -> None:
     assert followed and all(
         one.startswith("data frame trial") for row in followed for one in row["because"]
     )
-    # A probe and the first training come before the sampler.
-    _, said = fit("third", SECOND, trials=4, explain=True)
+    # Two probes and the first training come before the sampler.
+    _, said = fit("third", SECOND, trials=5, explain=True)
     assert sum("model of generation 0" in line or "unbiased" in line for line in said) == 2
 
 
