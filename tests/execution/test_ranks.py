@@ -64,7 +64,7 @@ def run(executor: LocalExecutor, folder: Path, spec: TrialSpec) -> TrialOutcome:
 def pids_in(folder: Path) -> list[int]:
     """Return the ids of both processes, once they run."""
     files = [folder / "pid0", folder / "pid1"]
-    deadline = time.monotonic() + patience(30)
+    deadline = time.monotonic() + patience(60)
     while not all(file.exists() and file.read_text() for file in files):
         assert time.monotonic() < deadline, "the processes did not start"
         time.sleep(0.02)
