@@ -155,11 +155,12 @@ def test_bodies_without_their_top_layers_are_probed_first_where_quickness_counts
     assert patient.cuts_of("minilm-l6") == ()
     # Where trials are counted, most are left to what is trained.
     for trials, probes in ((1, [whole]), (3, [whole]), (7, beginning[:2]), (8, beginning)):
-        budget = Budget(trials=trials)
-        assert opening.beginning(no_obstacle, lambda probe: 1.0, budget) == probes
+        counted = replace(opening, budget=Budget(trials=trials))
+        assert counted.beginning(no_obstacle, lambda probe: 1.0) == probes
     # Where the budget is short, time is.
     for seconds, probes in ((7.0, [whole]), (8.0, beginning)):
-        assert opening.beginning(no_obstacle, lambda probe: 1.0, Budget(seconds=seconds)) == probes
+        short = replace(opening, budget=Budget(seconds=seconds))
+        assert short.beginning(no_obstacle, lambda probe: 1.0) == probes
 
 
 def test_a_whole_body_whose_probe_failed_leaves_the_first_training_to_one_without_its_top_layers(
@@ -242,8 +243,11 @@ def test_where_no_whole_body_fits_the_cheapest_says_first_how_long_probes_take(
     whole, cut = opening.after_probes(ended, [], LEAD, no_obstacle)
     assert (whole.model, whole.method) == ("minilm-l6", "probe.v1")
     assert (cut.model, cut.method) == ("minilm-l4", "probe.v1")
-    patient = replace(opening, seeks_quick=False)
-    assert patient.after_probes(ended, [], LEAD, no_obstacle) == [whole]
+    for other in (
+        replace(opening, seeks_quick=False),
+        replace(opening, budget=Budget(trials=3)),
+    ):
+        assert other.after_probes(ended, [], LEAD, no_obstacle) == [whole]
 
 
 def test_a_default_takes_the_place_of_one_that_has_no_time_whether_its_body_was_probed_or_not(

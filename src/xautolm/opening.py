@@ -62,6 +62,8 @@ class Opening:
     """Whether quick bodies are of worth for themselves: time or size is an objective. Then those without their top
     layers are probed before anything is trained, which costs little: one pass over the texts gives the features of
     all (docs/experiments.md, "Every probe first")."""
+    budget: Budget = UNLIMITED
+    """Of the search: says how many of these probes there may be."""
     named: frozenset[str] = frozenset()
     """Models that the user named: each of their architectures is tried, whatever it promises."""
     follows_store: bool = False
@@ -95,34 +97,43 @@ class Opening:
         probes.sort(key=self._parameters)
         return probes
 
-    def beginning(
-        self, obstacle: Obstacle, seconds: Seconds, budget: Budget = UNLIMITED
-    ) -> list[Configuration]:
+    def beginning(self, obstacle: Obstacle, seconds: Seconds) -> list[Configuration]:
         """Return the first trials of a search: what `first` says, and where it counts what is quicker.
 
         Args:
             obstacle: Says why a configuration would be passed over.
             seconds: Predicts how long one takes.
-            budget: Of the search.
         """
         first = self.first(obstacle)
         if all(self.is_cut(probe.model) for probe in first):
             # No whole body is predicted to fit; once the cheapest has told how long it took, one may: `after_probes`.
             return first[:1]
-        # The cheapest come first.
-        cut = [probe for probe in self.probes(obstacle) if self.is_cut(probe.model)]
-        quick: list[Configuration] = []
+        answer: list[Configuration] = []
+        cut = self._probes_of_cut(obstacle)
         # A person waits for the first answer.
         if cut and seconds(first[0]) >= LONG_PROBE:
-            quick = [cut.pop(0)]
+            answer = cut[:1]
+        quick = self._quick_probes(obstacle, besides=answer)
+        needed = sum(map(seconds, quick))
+        if self.budget.seconds is not None and needed > QUICK_SHARE * self.budget.seconds:
+            quick = []
+        return [*answer, *first, *quick]
+
+    def _probes_of_cut(self, obstacle: Obstacle) -> list[Configuration]:
+        """Return a probe of every body without its top layers, the cheapest first."""
+        return [probe for probe in self.probes(obstacle) if self.is_cut(probe.model)]
+
+    def _quick_probes(
+        self, obstacle: Obstacle, besides: Sequence[Configuration]
+    ) -> list[Configuration]:
+        """Return those of bodies without their top layers that come before anything is trained, besides some."""
         if not self.seeks_quick:
-            return [*quick, *first]
+            return []
+        quick = [probe for probe in self._probes_of_cut(obstacle) if probe not in besides]
+        if self.budget.trials is None:
+            return quick
         # However quick they are, they count as trials.
-        if budget.trials is not None:
-            cut = cut[: int(QUICK_SHARE * budget.trials)]
-        if budget.seconds is not None and sum(map(seconds, cut)) > QUICK_SHARE * budget.seconds:
-            cut = []
-        return [*quick, *first, *cut]
+        return quick[: int(QUICK_SHARE * self.budget.trials)]
 
     def cuts_of(self, model: str) -> tuple[int, ...]:
         """Return how many layers those bodies have that are a model's without its top layers and are probed early."""
@@ -169,11 +180,11 @@ class Opening:
         first = self.first(obstacle)
         begun = _begun(experiences, running)
         if any(probe not in begun for probe in first):
+            probes = [probe for probe in first if probe not in begun]
             # Once a whole body is read, those without its top layers are, too.
-            has_whole = any(not self.is_cut(probe.model) for probe in first)
-            quick = self.probes(obstacle) if self.seeks_quick and has_whole else []
-            quick = [probe for probe in quick if probe not in first]
-            return [probe for probe in [*first, *quick] if probe not in begun]
+            if any(not self.is_cut(probe.model) for probe in probes):
+                probes += self._quick_probes(obstacle, besides=[*begun, *probes])
+            return probes
         # While one of them runs, nobody knows yet which body is the best.
         if any(probe in running for probe in first):
             return []

@@ -559,6 +559,7 @@ def _opening(run: OpenedRun, past: PastTrials) -> Opening:
         cards=scenario.cards,
         refinements=REFINEMENTS if learns else 0,
         seeks_quick=any(not objective.is_quality for objective in scenario.objectives),
+        budget=scenario.options.spending,
         named=scenario.required,
         follows_store=learns and has_own,
     )
@@ -648,7 +649,7 @@ def _study(
     def seconds(configuration: Configuration) -> float:
         return scenario.resources.predict_within(configuration, scenario.limits).seconds
 
-    first = opening.beginning(obstacle, seconds, scenario.options.spending)
+    first = opening.beginning(obstacle, seconds)
     if all(is_trained(configuration) for configuration in first):
         screen.note(
             "no pretrained model here can be tried without training: the search begins with a training"
