@@ -566,55 +566,56 @@ def test_trials_that_are_lost_together_are_one_misfortune() -> None:
     assert misfortunes_after(3, [*together, (8, success())]) == 0
 
 
-def test_the_default_is_trained_where_probes_that_wait_do_not_fit_any_more(
-    fit: Callable, monkeypatch: pytest.MonkeyPatch
-) -> None:
+Refuse = Callable[[Configuration, bool], str]
+"""Says why a configuration would not fit, or nothing, given whether a trial has ended."""
+
+
+@pytest.fixture
+def fit_that_refuses(fit: Callable, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list]:
+    """Run a search in which predictions change with the first trial; return the configurations that were begun."""
+    judged = ResourceModel.obstacle
     ended: list[str] = []
 
     def note(spec: TrialSpec) -> TrialOutcome:
         ended.append(spec.card.name)
         return play(spec)
 
-    judged = ResourceModel.obstacle
+    def run(refuse: Refuse, **options: Any) -> list[Configuration]:
+        def obstacle(
+            model: ResourceModel, configuration: Configuration, limits: Limits, epochs: float = 1.0
+        ) -> str:
+            reason = refuse(configuration, bool(ended))
+            return reason or judged(model, configuration, limits, epochs)
 
-    def obstacle(
-        model: ResourceModel, configuration: Configuration, limits: Limits, epochs: float = 1.0
-    ) -> str:
+        monkeypatch.setattr(ResourceModel, "obstacle", obstacle)
+        _, executor = fit(note, sampler="xautolm", warm_start="none", **options)
+        return [spec.configuration for spec in executor.specs]
+
+    return run
+
+
+def test_the_default_is_trained_where_probes_that_wait_do_not_fit_any_more(
+    fit_that_refuses: Callable[..., list],
+) -> None:
+    def refuse(configuration: Configuration, has_ended: bool) -> str:
         is_cut = configuration.model != "minilm-l6"
-        if ended and is_cut and not is_trained(configuration):
-            return "slower than predicted"
-        return judged(model, configuration, limits, epochs)
+        is_refused = has_ended and is_cut and not is_trained(configuration)
+        return "slower than predicted" if is_refused else ""
 
-    monkeypatch.setattr(ResourceModel, "obstacle", obstacle)
-    _, executor = fit(note, trials=16, sampler="xautolm", warm_start="none")
-    first, second, *others = [spec.configuration for spec in executor.specs]
+    first, second, *others = fit_that_refuses(refuse, trials=16)
     assert (first.method, second.method) == ("probe.v1", "full.v1")
     assert second.model == "minilm-l6" and second not in others
 
 
 def test_a_whole_body_that_fits_once_a_quick_one_was_probed_is_probed_and_trained(
-    fit: Callable, monkeypatch: pytest.MonkeyPatch
+    fit_that_refuses: Callable[..., list],
 ) -> None:
-    ended: list[str] = []
+    def refuse(configuration: Configuration, has_ended: bool) -> str:
+        is_refused = not has_ended and configuration.model == "minilm-l6"
+        return "slower than it turns out to be" if is_refused else ""
 
-    def note(spec: TrialSpec) -> TrialOutcome:
-        ended.append(spec.card.name)
-        return play(spec)
-
-    judged = ResourceModel.obstacle
-
-    def obstacle(
-        model: ResourceModel, configuration: Configuration, limits: Limits, epochs: float = 1.0
-    ) -> str:
-        if not ended and configuration.model == "minilm-l6":
-            return "slower than it turns out to be"
-        return judged(model, configuration, limits, epochs)
-
-    monkeypatch.setattr(ResourceModel, "obstacle", obstacle)
-    _, executor = fit(
-        note, trials=12, sampler="xautolm", warm_start="none", models="minilm-l2,minilm-l6"
-    )
-    begun = [(spec.configuration.model, spec.configuration.method) for spec in executor.specs]
+    configurations = fit_that_refuses(refuse, trials=12, models="minilm-l2,minilm-l6")
+    begun = [(each.model, each.method) for each in configurations]
     probed = begun.index(("minilm-l6", "probe.v1"))
     trained = begun.index(("minilm-l6", "full.v1"))
     assert 0 < probed < trained
