@@ -32,7 +32,7 @@ from xautolm.opening import is_trained
 from xautolm.records import Configuration, Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.resources import ResourceModel
-from xautolm.search import AskedTrial, SearchStudy
+from xautolm.search import KILLED_WITH_SEARCH, AskedTrial, SearchStudy
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
 from xautolm.vocabulary import FailureKind
 
@@ -199,6 +199,30 @@ def test_an_interrupted_trial_is_marked_and_run_again(
     assert (
         len(executor.specs) == 2 and sum(one.outcome.is_evidence for one in auto.experiences_) == 4
     )
+
+
+def test_a_search_that_was_killed_twice_with_a_trial_goes_on_without_it(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        """Ends the process without a chance to stop anything."""
+
+    class Killing(FakeExecutor):
+        def finished(self, timeout: float) -> list:
+            if self.specs[-1].configuration.method == "full.v1":
+                raise Killed
+            return super().finished(timeout)
+
+    monkeypatch.setattr("xautolm.operations.end_early", lambda session: [])
+    for _ in range(2):
+        with pytest.raises(Killed):
+            fit(executor=Killing(play), methods="probe,full", trials=6)
+    auto, _ = fit(methods="probe,full", trials=6)
+    killed = [one for one in auto.experiences_ if not one.outcome.is_evidence]
+    assert [one.outcome.failure for one in killed] == [KILLED_WITH_SEARCH] * 2
+    assert killed[0].configuration == killed[1].configuration
+    later = [one.configuration for one in auto.experiences_ if one.outcome.is_evidence]
+    assert len(later) == 6 and killed[0].configuration not in later
 
 
 def test_trial_limits_never_exceed_what_is_left_of_the_budget(fit: Callable) -> None:

@@ -18,7 +18,7 @@ from xautolm.records import Configuration, Experience, Limits, Place, TrialOutco
 from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
 from xautolm.resources import PART_OF_EPOCH
-from xautolm.resuming import settled
+from xautolm.resuming import STOPPED, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
 from xautolm.session import Session, WaitingTrial
@@ -434,7 +434,7 @@ def end_early(session: Session) -> list[Experience]:
     with suppress(OSError, SearchEndedError):
         session.clock.note()
         put_back(session)
-        experiences = settled(session.folder, info, session.screen.note)
+        experiences = settled(session.folder, info, STOPPED, session.screen.note)
         outcomes = {experience.trial: experience.outcome for experience in experiences}
         for number in session.study.running():
             if number in outcomes:

@@ -9,13 +9,17 @@ from pathlib import Path
 from xautolm.best_folder import adopt_test_data
 from xautolm.data import Dataset
 from xautolm.data.stored import split_problem, write_split
+from xautolm.execution.failures import failed
 from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
-from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
+from xautolm.records import Experience, Failure, Features, digest_of
 from xautolm.run_folder import RunFolder, RunInfo, Say
 from xautolm.scenario import Scenario
 from xautolm.search_space import methods_by_model
-from xautolm.vocabulary import Export, FailureKind, Split, TrialStatus
+from xautolm.vocabulary import Export, FailureKind, Split
+
+STOPPED = Failure(kind=FailureKind.INTERRUPTED, message="the search ended before the trial did")
+"""Of trials that a search stops when it is stopped itself."""
 
 
 def run_info(scenario: Scenario, warm_start: str, features: Features) -> RunInfo:
@@ -120,28 +124,26 @@ def _remove_split(path: Path, say: Say) -> None:
 
 
 def settled(
-    folder: RunFolder, info: RunInfo, say: Say, stored: Sequence[Experience] = ()
+    folder: RunFolder,
+    info: RunInfo,
+    end: Failure,
+    say: Say,
+    stored: Sequence[Experience] = (),
 ) -> list[Experience]:
     """Return the trials of a run after an earlier session ended in whatever way.
 
-    What it left unfinished is marked as interrupted, which says nothing about its configuration; a result that is lost
-    is had from the store.
+    What it left unfinished says nothing about its configuration; a result that is lost is had from the store.
 
     Args:
         folder: The run's, which nobody else works on.
         info: What the run is about.
+        end: What ended the trials that the session left unfinished.
         say: Told which files are damaged.
         stored: What the store knows, of whatever run.
     """
     stored_trials = {
         experience.trial: experience for experience in stored if experience.run == info.id
     }
-    for note in folder.end_unfinished(info, interrupted(), stored_trials):
+    for note in folder.end_unfinished(info, failed(end), stored_trials):
         say(note)
     return folder.trials(info).experiences
-
-
-def interrupted() -> TrialOutcome:
-    """Return the outcome of a trial that was stopped from outside."""
-    failure = Failure(kind=FailureKind.INTERRUPTED, message="the search ended before the trial did")
-    return TrialOutcome(status=TrialStatus.FAILED, failure=failure)

@@ -45,7 +45,16 @@ from xautolm.scenario import (
     threads_of_trial,
     with_weights,
 )
-from xautolm.search import SAMPLERS, AskedTrial, Memory, Rungs, SearchStudy, file_url, open_study
+from xautolm.search import (
+    KILLED_WITH_SEARCH,
+    SAMPLERS,
+    AskedTrial,
+    Memory,
+    Rungs,
+    SearchStudy,
+    file_url,
+    open_study,
+)
 from xautolm.search_space import default_configurations
 from xautolm.search_store import SearchStore
 from xautolm.space.shares import LARGE_DATA
@@ -469,7 +478,7 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
 
     # Trials of this run that the store has and the folder lost are had from there.
     stored = run.store.experiences(scenario.task.name, run=info.id)
-    experiences = settled(folder, info, say, stored)
+    experiences = settled(folder, info, KILLED_WITH_SEARCH, say, stored)
     past = _past(run)
     scenario.resources.learn(past.recent)
     forecaster = Forecaster(scenario.resources)

@@ -13,7 +13,7 @@ import pytest
 from tests.search.toy import OBJECTIVES, SPACE, play, searched
 from xautolm.errors import RunFolderError, SearchEndedError
 from xautolm.records import Configuration, Experience, Failure, TrialOutcome
-from xautolm.search import SAMPLERS, SearchStudy, file_url, open_study
+from xautolm.search import KILLED_WITH_SEARCH, SAMPLERS, SearchStudy, file_url, open_study
 from xautolm.search.study import DIGEST
 from xautolm.testing import made_up_experience
 from xautolm.vocabulary import FailureKind, TrialStatus
@@ -24,6 +24,8 @@ INTERRUPTED = TrialOutcome(
     status=TrialStatus.FAILED,
     failure=Failure(kind=FailureKind.INTERRUPTED, message="the search ended"),
 )
+
+KILLED = TrialOutcome(status=TrialStatus.FAILED, failure=KILLED_WITH_SEARCH)
 
 
 def opened(
@@ -210,6 +212,32 @@ def test_an_interrupted_trial_is_proposed_again_until_it_was_run(tmp_path: Path)
     new = study.ask(lambda configuration: "")
     assert new is not None and new.configuration != asked.configuration
     study.close()
+
+
+def test_what_the_search_was_killed_with_twice_is_not_proposed_again(tmp_path: Path) -> None:
+    """It may be what takes all memory of the machine, which ends every start anew."""
+    study = opened(tmp_path / "study.db")
+    asked = study.ask(lambda configuration: "")
+    study.close()
+    assert asked is not None
+    done = []
+    # Stops are not counted: a person may stop a search as often as they like.
+    for outcome in (KILLED, INTERRUPTED, INTERRUPTED, KILLED):
+        done.append(made_up_experience(len(done), asked.configuration, outcome))
+        said: list[str] = []
+        study = opened(tmp_path / "study.db", done, said)
+        again = study.ask(lambda configuration: "")
+        study.close()
+        assert again is not None
+        is_given_up = len(done) == 4
+        assert (again.configuration != asked.configuration) == is_given_up
+        assert (
+            said
+            == [
+                "the configuration of trial 3 is not tried again: the search was killed 2 times while it ran"
+            ]
+            * is_given_up
+        )
 
 
 def test_a_trial_without_a_folder_is_proposed_again(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from xautolm.registry import Registry
 from xautolm.search.base import Strategy
 from xautolm.search.database import file_url
 from xautolm.search.evidence import Evidence, Memory, scores_of, standardised
-from xautolm.search.resuming import open_study
+from xautolm.search.resuming import KILLED_WITH_SEARCH, open_study
 from xautolm.search.rungs import Rungs
 from xautolm.search.study import (
     AGAIN,
@@ -27,6 +27,7 @@ __all__ = [
     "DEFAULT",
     "EXPLANATION",
     "FAILED",
+    "KILLED_WITH_SEARCH",
     "NEAR_BEST",
     "PROMOTED",
     "PROPOSAL",

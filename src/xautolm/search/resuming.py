@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from xautolm.objectives import Objectives
-from xautolm.records import Configuration, Experience, Experiences
+from xautolm.records import Configuration, Experience, Experiences, Failure
 from xautolm.search.database import (
     NAME,
     close_database,
@@ -33,6 +34,7 @@ from xautolm.search.study import (
     values_to_tell,
 )
 from xautolm.space import Space
+from xautolm.vocabulary import FailureKind
 
 if TYPE_CHECKING:
     import optuna
@@ -45,6 +47,13 @@ Say = Callable[[str], None]
 """Told what is wrong with the storage."""
 ByNumber = Mapping[int, Experience]
 """The run's trials by their number."""
+
+KILLED_WITH_SEARCH = Failure(
+    kind=FailureKind.INTERRUPTED, message="the search was killed while the trial ran"
+)
+"""Of trials that a search had no time to stop. Nobody knows what killed it: it may have been the trial."""
+MOST_KILLS = 2
+"""A configuration during which the search was killed so often is not tried again: each start would end with it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +107,7 @@ def open_study(
         record = _set_apart(record, storage, objectives, say)
     retries = _end_running(record, names, objectives, by_number)
     _tell_lacking(record, names, objectives, by_number, say)
-    retries += _interrupted(by_number)
+    retries += _interrupted(by_number, say)
 
     study = SearchStudy(
         space=space,
@@ -251,17 +260,28 @@ def _tell_record(record: optuna.Study, experience: Experience, objectives: Objec
     finish_trial(record, handle, experience.outcome, values)
 
 
-def _interrupted(experiences: ByNumber) -> list[Retry]:
-    """Return the configurations of interrupted trials that were not tried again."""
+def _interrupted(experiences: ByNumber, say: Say) -> list[Retry]:
+    """Return the configurations of interrupted trials that were not tried again, but those that may end each search."""
     # The last trial of each configuration; an earlier one that was interrupted has been tried again since.
     last: dict[str, Experience] = {}
+    kills: Counter[str] = Counter()
     for number in sorted(experiences):
         experience = experiences[number]
-        last[experience.configuration.digest] = experience
+        digest = experience.configuration.digest
+        last[digest] = experience
+        if experience.outcome.failure == KILLED_WITH_SEARCH:
+            kills[digest] += 1
     retries: list[Retry] = []
-    for experience in last.values():
-        if not experience.outcome.is_evidence:
-            proposal = f"{AGAIN} {experience.trial}"
-            retry = Retry(experience.configuration, proposal)
-            retries.append(retry)
+    for digest, experience in last.items():
+        if experience.outcome.is_evidence:
+            continue
+        if kills[digest] >= MOST_KILLS:
+            say(
+                f"the configuration of trial {experience.trial} is not tried again: "
+                f"the search was killed {kills[digest]} times while it ran"
+            )
+            continue
+        proposal = f"{AGAIN} {experience.trial}"
+        retry = Retry(experience.configuration, proposal)
+        retries.append(retry)
     return retries
