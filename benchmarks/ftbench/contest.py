@@ -234,8 +234,9 @@ def chosen(
     return listed
 
 
+@cache
 def methods_with(peers: Path | None) -> Mapping[str, Begin]:
-    """Return every search by name, with those whose environments are in a folder."""
+    """Return every search by name, with those whose environments are in a folder; an interpreter serves all games."""
     if peers is None:
         return METHODS
     foreign = {name: partial(peer, make) for name, make in foreign_peers(peers).items()}
