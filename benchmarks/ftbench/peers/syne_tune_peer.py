@@ -18,7 +18,15 @@ import numpy as np
 import pandas as pd
 import torch
 from syne_tune.backend.trial_status import Trial as SyneTuneTrial
-from syne_tune.config_space import Domain, choice, lograndint, loguniform, randint, uniform
+from syne_tune.config_space import (
+    Categorical,
+    Domain,
+    choice,
+    lograndint,
+    loguniform,
+    randint,
+    uniform,
+)
 from syne_tune.optimizer.baselines import BORE, CQR, EHVI
 from syne_tune.optimizer.scheduler import TrialScheduler
 from syne_tune.optimizer.schedulers.ask_tell_scheduler import AskTellScheduler
@@ -58,6 +66,7 @@ BEST_OF_EACH = 1
 """Configurations of each past task that the bounding box spans: Syne Tune's default."""
 
 SearchSpace = Mapping[str, Domain]
+Config = dict[str, int | float | str]
 
 
 class SyneTuneSearch:
@@ -68,7 +77,11 @@ class SyneTuneSearch:
         self.options = {site.key for site in request.sites if site.kind == "options"}
         self.losses = Losses()
         space = {site.key: domain_of(site) for site in request.sites}
-        self.scheduler = AskTellScheduler(SCHEDULERS[request.peer](space, request))
+        scheduler = SCHEDULERS[request.peer](space, request)
+        self.box = space
+        if isinstance(scheduler, BoundingBox):
+            self.box = scheduler.scheduler.config_space
+        self.scheduler = AskTellScheduler(scheduler)
         self.asked: SyneTuneTrial | None = None
 
     def ask(self) -> SiteValues:
@@ -86,11 +99,27 @@ class SyneTuneSearch:
         loss, log_seconds = self.losses.of(trial)
         run = SyneTuneTrial(
             trial_id=self.asked.trial_id,
-            config=config_of(self.sites, trial.values),
+            config=self.within_box(config_of(self.sites, trial.values)),
             creation_time=datetime.datetime.now(),
         )
         shifted = {LOSS: loss - REFERENCE, SECONDS: log_seconds - LONGEST - REFERENCE}
         self.scheduler.tell(run, shifted)
+
+    def within_box(self, config: Config) -> Config:
+        """Return a configuration with what was asked for in place of values that the scheduler refuses.
+
+        The nearest trial of the table may lie outside a bounding box.
+        """
+        assert self.asked is not None
+        inside = {}
+        for key, value in config.items():
+            domain = self.box[key]
+            if isinstance(domain, Categorical):
+                is_inside = value in domain.categories
+            else:
+                is_inside = domain.lower <= value <= domain.upper
+            inside[key] = value if is_inside else self.asked.config[key]
+        return inside
 
     def close(self) -> None:
         """Do nothing: a scheduler holds nothing."""
@@ -110,7 +139,7 @@ def domain_of(site: Site) -> Domain:
     return draw(site.low, site.high)
 
 
-def config_of(sites: Sequence[Site], values: SiteValues) -> dict[str, int | float | str]:
+def config_of(sites: Sequence[Site], values: SiteValues) -> Config:
     """Return a configuration as Syne Tune has it."""
     flat = all_sites(sites, values)
     return {
