@@ -58,7 +58,8 @@ benchmark: install
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.generation_throughput
 
 bench-search: install
-	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.contest $(TABLE) --out benchmarks/contest.jsonl --jobs 2
+	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.contest $(TABLE) --out benchmarks/contest.jsonl --jobs 2 \
+	  $(if $(PEERS),--peers "$(PEERS)")
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.contest $(TABLE) --out benchmarks/contest_surrogates.jsonl --jobs 2 \
 	  --surrogates --seeds 3 --methods "$(ASKED_EXACTLY)"
 	HF_HUB_OFFLINE=1 $(BIN)/python -m benchmarks.ftbench.page $(TABLE) benchmarks/contest.jsonl \
