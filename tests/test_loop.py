@@ -26,6 +26,7 @@ from xautolm.errors import (
     UsageError,
 )
 from xautolm.execution.failures import failed
+from xautolm.hardware import trial_places
 from xautolm.loop import misfortunes_after
 from xautolm.methods import METHODS
 from xautolm.opening import is_trained
@@ -223,6 +224,30 @@ def test_a_search_that_was_killed_twice_with_a_trial_goes_on_without_it(
     assert killed[0].configuration == killed[1].configuration
     later = [one.configuration for one in auto.experiences_ if one.outcome.is_evidence]
     assert len(later) == 6 and killed[0].configuration not in later
+
+
+def test_trials_of_a_run_that_goes_on_elsewhere_tell_of_the_machine_that_they_ran_on(
+    fit: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    auto, _ = fit(trials=2)
+    first = auto.info_.system
+    second = replace(first, physical_cores=2 * first.physical_cores)
+    monkeypatch.setattr(
+        "xautolm.scenario.measured_machine", lambda device: (second, trial_places(device))
+    )
+    corrected_by = []
+
+    def observe(self: ResourceModel, configuration: Configuration, *details: object) -> None:
+        corrected_by.append(configuration)
+
+    monkeypatch.setattr(ResourceModel, "observe", observe)
+    auto, executor = fit(trials=4)
+    systems = {one.trial: one.system for one in auto.experiences_}
+    assert systems == {0: first, 1: first, 2: second, 3: second}
+    with ExperienceStore() as store:
+        assert {one.trial: one.system for one in store.experiences()} == systems
+    # The times of the first machine say little of those of the second.
+    assert corrected_by == [spec.configuration for spec in executor.specs]
 
 
 def test_trial_limits_never_exceed_what_is_left_of_the_budget(fit: Callable) -> None:

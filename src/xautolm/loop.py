@@ -17,7 +17,7 @@ from xautolm.objectives import lead_position, pareto_front
 from xautolm.records import Configuration, Experience, Limits, Place, TrialOutcome
 from xautolm.refit import refit, seconds_to_keep
 from xautolm.report import Standing, explained
-from xautolm.resources import PART_OF_EPOCH
+from xautolm.resources import PART_OF_EPOCH, are_alike
 from xautolm.resuming import STOPPED, settled
 from xautolm.run_folder import experience_of, folder_errors
 from xautolm.search import AGAIN, DEFAULT, EXPLANATION, NEAR_BEST, PROMOTED, PROPOSAL, AskedTrial
@@ -45,8 +45,10 @@ def search(session: Session) -> list[Experience]:
     scenario = session.scenario
     experiences = list(session.experiences)
     standing = Standing(lead=scenario.lead, folder=session.folder, experiences=experiences)
-    # What earlier sessions measured on this very machine and data corrects the predictions from the first trial on.
+    # What earlier sessions measured on such a machine, on this very data, corrects predictions from the first trial on.
     for experience in standing.experiences:
+        if not are_alike(experience.system, scenario.system):
+            continue
         scenario.resources.observe(experience.configuration, experience.outcome, experience.limits)
         session.forecaster.observe(experience)
 
@@ -302,6 +304,9 @@ def start(
     folder = session.folder.trial(number)
     # A folder that is there already belongs to a trial that ended: it is never written over.
     folder.mkdir(parents=True)
+    # A run that goes on on another machine: `run.json` tells of the one that it began on.
+    if scenario.system != session.info.system:
+        TrialFolder(folder).write_system(scenario.system)
     place, *beside = places
     if beside:
         limits = limits_of_divided(limits, len(places), scenario.system)

@@ -270,7 +270,7 @@ class ResourceModel:
         has_method = configuration.method in METHODS.things
         if not has_model or not has_method:
             return None
-        if not _are_alike(experience.system, self.system):
+        if not are_alike(experience.system, self.system):
             return None
         return replace(self, profile=experience.data, ratios=[], probe_rows=None)
 
@@ -573,7 +573,7 @@ def memory_within(limits: Limits, system: SystemProfile) -> float:
     return float(limit)
 
 
-def _are_alike(first: SystemProfile, second: SystemProfile) -> bool:
+def are_alike(first: SystemProfile, second: SystemProfile) -> bool:
     """Return whether two machines have the same device, cores and GPUs, and about the same memory."""
     if first.device != second.device:
         return False

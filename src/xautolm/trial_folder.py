@@ -76,10 +76,10 @@ class TrialFolder:
 
     Layout: `spec.json` (the order), `progress.jsonl` (what a training says of itself, one object a line), `result.json`
     (what came of it), `stdout.log`, `stderr.log`, `forecast.json` (what was predicted of it), `explanation.json` (where
-    the proposal came from), `system.json` (the machine, where it ran on another than the search), `model/` (while its
-    weights matter), `checkpoints/` (while it trains) and `ranks/` (while several processes train one model: the outcome
-    of each). The child that scores the winner has such a folder too, with
-    `assessment.json` (what it measured) and `predictions.parquet` (the answers).
+    the proposal came from), `system.json` (the machine, where it ran on another than the run began on), `model/` (while
+    its weights matter), `checkpoints/` (while it trains) and `ranks/` (while several processes train one model: the
+    outcome of each). The child that scores the winner has such a folder too, with `assessment.json` (what it measured)
+    and `predictions.parquet` (the answers).
     """
 
     root: Path
