@@ -99,6 +99,14 @@ def test_defaults_and_lists() -> None:
     )
 
 
+def test_a_folder_of_a_model_may_have_a_comma_in_its_name(tmp_path: Path) -> None:
+    folder = tmp_path / "bert, ours"
+    assert FitOptions(models=str(folder)).models == (f"{tmp_path}/bert", "ours")
+    folder.mkdir()
+    assert FitOptions(models=str(folder)).models == (str(folder),)
+    assert FitOptions(methods=str(folder)).methods == (f"{tmp_path}/bert", "ours")
+
+
 def test_configuration_files(tmp_path: Path) -> None:
     path = tmp_path / "run.yaml"
     path.write_text("data: train.csv\nmax-train: 100\nmodels: [a, b]\n")

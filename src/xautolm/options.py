@@ -156,6 +156,18 @@ def names(value: object) -> object:
     return parse_names(value) if isinstance(value, str) else value
 
 
+def parse_models(text: str) -> tuple[str, ...]:
+    """Return the names of models in a text that separates them by commas; a folder whose name has one stays whole."""
+    if "," in text and Path(text).is_dir():
+        return (text,)
+    return parse_names(text)
+
+
+def model_names(value: object) -> object:
+    """Return a tuple of names of models from a text; anything else as it is."""
+    return parse_models(value) if isinstance(value, str) else value
+
+
 def pairs(value: object) -> object:
     """Return a mapping of texts from a mapping, or from a text such as `a=1,b=2`; an empty one from None.
 
@@ -218,6 +230,7 @@ class Shown:
 
 ColumnName = Annotated[str | None, BeforeValidator(column_name)]
 Names = Annotated[tuple[str, ...], BeforeValidator(names)]
+ModelNames = Annotated[tuple[str, ...], BeforeValidator(model_names)]
 ObjectiveNames = Annotated[tuple[str, ...], BeforeValidator(objective_names)]
 Pairs = Annotated[dict[str, str], BeforeValidator(pairs)]
 Seconds = Annotated[float | None, BeforeValidator(seconds)]
@@ -271,7 +284,7 @@ class FitOptions(BaseModel):
     """What to improve, separated by commas: metrics of the task, `evaluation_time`, `latency` (seconds to answer one
     text on this machine) and `model_size` (bytes on disk). A metric of your own is a function of targets and
     predictions: `my_metrics:mean_cost`, or in Python the function itself."""
-    models: Annotated[Names, IN_SEARCH] = ("auto",)
+    models: Annotated[ModelNames, IN_SEARCH] = ("auto",)
     """Names in the zoo, hub ids, folders, or `auto`, separated by commas."""
     families: Annotated[Names, Shown(group=Group.SEARCH, default="what the task suggests")] = (
         "auto",

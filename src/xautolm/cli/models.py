@@ -73,7 +73,7 @@ def space(
     Shown for texts of any length and 1,000 training examples; `fit` narrows it to the data.
     """
     from xautolm.hardware import system_profile
-    from xautolm.options import parse_names
+    from xautolm.options import parse_models, parse_names
     from xautolm.report.console import say
     from xautolm.report.zoo import space_lines
     from xautolm.search_space import build_space, generic_data, read_space_option
@@ -83,7 +83,7 @@ def space(
     preset, changes = read_space_option(space)
     task_type = TASKS.get(task)
     system = system_profile()
-    cards = find_models(parse_names(models), ZOO.things, task_type.families, system=system)
+    cards = find_models(parse_models(models), ZOO.things, task_type.families, system=system)
     method_names = parse_names(methods)
     data = generic_data()
     built = build_space(preset, task_type, cards, method_names, data, system, changes)
