@@ -105,24 +105,42 @@ def test_a_child_is_started_once_and_waited_for(tmp_path: Path, session: Session
     launcher.looks_left = 1
     assert not features.are_ready()
     launcher.looks_left = 3
-    assert features.get() == MEASURED
+    assert features.in_time(60.0, lambda: None) == MEASURED
     assert launcher.looks_left < 0, "it was not waited for"
     assert features.get() == MEASURED and features.are_ready()
     assert measured.times == 1 and measured.noted == [MEASURED]
 
 
-def test_a_child_that_gets_no_processor_is_given_up(
-    tmp_path: Path, session: Session, monkeypatch: pytest.MonkeyPatch
+def test_a_search_does_without_past_trials_where_the_data_is_described_too_late(
+    tmp_path: Path, tickets: pd.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xautolm.late_features.LONGEST_WAIT", 0.1)
-    killed: list[int] = []
-    monkeypatch.setattr("xautolm.late_features.kill_group", killed.append)
-    launcher, measured = FakeLauncher(), Measured()
+    options = {"models": "minilm-l6,minilm-l2", "device": "cpu", "sampler": "xautolm", "trials": 6}
+    executor = FakeExecutor(lambda spec: success(f1_macro=0.5 + spec.number / 100))
+    half = len(tickets) // 2
+    past = FitOptions.parse({**options, "out": str(tmp_path / "past")})
+    with open_session(tickets[:half], past, Quiet(), executor) as session:
+        search(session)
+
+    launcher, measured, screen = FakeLauncher(), Measured(), Noting()
     launcher.looks_left = 10**9
     features = late(tmp_path, launcher, measured)
-    features.begin(order(session))
-    assert features.get() == MEASURED
-    assert killed == [2**22 + 1]
+    monkeypatch.setattr("xautolm.session._late_features", lambda run: features)
+    monkeypatch.setattr("xautolm.late_features.LAST_WAIT", 0.1)
+    now = FitOptions.parse({**options, "out": str(tmp_path / "now")})
+    with open_session(tickets[half:], now, screen, executor) as session:
+        assert session.opening.follows_store
+        session.measure_features()
+        experiences = search(session)
+        assert not session.opening.follows_store
+    assert len(experiences) == 6 and measured.times == 0
+    assert any("the search goes on without past trials" in note for note in screen.notes)
+
+
+@pytest.mark.parametrize(("left", "seconds"), [(math.inf, 120.0), (60.0, 6.0), (-5.0, 0.0)])
+def test_what_is_waited_before_a_sampler_is_asked_is_a_share_of_the_budget(
+    tmp_path: Path, left: float, seconds: float
+) -> None:
+    assert late(tmp_path, FakeLauncher(), Measured()).first_wait(left) == seconds
 
 
 def test_the_last_trials_are_recorded_with_what_is_known_if_the_child_does_not_end(

@@ -33,8 +33,10 @@ from xautolm.opening import is_trained
 from xautolm.records import Configuration, Failure, Limits, TrialOutcome, TrialSpec
 from xautolm.report.screen import Quiet
 from xautolm.resources import ResourceModel
+from xautolm.resuming import STOPPED
 from xautolm.search import KILLED_WITH_SEARCH, AskedTrial, SearchStudy
 from xautolm.testing import FakeExecutor, FakeGpu, faked_driver, success
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import FailureKind
 
 SCORES = {
@@ -202,28 +204,36 @@ def test_an_interrupted_trial_is_marked_and_run_again(
     )
 
 
-def test_a_search_that_was_killed_twice_with_a_trial_goes_on_without_it(
-    fit: Callable, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("has_begun", [True, False])
+def test_what_a_search_was_killed_with_twice_is_left_out_if_it_had_begun(
+    has_begun: bool, fit: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
         """Ends the process without a chance to stop anything."""
 
     class Killing(FakeExecutor):
         def finished(self, timeout: float) -> list:
-            if self.specs[-1].configuration.method == "full.v1":
-                raise Killed
-            return super().finished(timeout)
+            (spec, folder), *_ = self.waiting.values()
+            if spec.configuration.method != "full.v1":
+                return super().finished(timeout)
+            if has_begun:
+                TrialFolder(folder).stdout.touch()
+            raise Killed
 
     monkeypatch.setattr("xautolm.operations.end_early", lambda session: [])
     for _ in range(2):
         with pytest.raises(Killed):
             fit(executor=Killing(play), methods="probe,full", trials=6)
     auto, _ = fit(methods="probe,full", trials=6)
-    killed = [one for one in auto.experiences_ if not one.outcome.is_evidence]
-    assert [one.outcome.failure for one in killed] == [KILLED_WITH_SEARCH] * 2
+    ended, killed = [], []
+    for experience in auto.experiences_:
+        (ended if experience.outcome.is_evidence else killed).append(experience)
+    assert len(ended) == 6 and len(killed) == 2
     assert killed[0].configuration == killed[1].configuration
-    later = [one.configuration for one in auto.experiences_ if one.outcome.is_evidence]
-    assert len(later) == 6 and killed[0].configuration not in later
+    is_left_out = killed[0].configuration not in [one.configuration for one in ended]
+    assert is_left_out == has_begun
+    failures = {one.outcome.failure for one in killed}
+    assert failures == {KILLED_WITH_SEARCH if has_begun else STOPPED}
 
 
 def test_trials_of_a_run_that_goes_on_elsewhere_tell_of_the_machine_that_they_ran_on(

@@ -26,7 +26,15 @@ from xautolm.budget import Clock
 from xautolm.data.demo import support_tickets
 from xautolm.execution import LocalExecutor, SpawnLauncher
 from xautolm.records import Budget, Experience, Failure, TrialOutcome, TrialSpec
-from xautolm.refit import MARGIN, is_wanted, metrics_lost, obstacle, seconds_needed, seconds_to_keep
+from xautolm.refit import (
+    MARGIN,
+    is_wanted,
+    lack_of_time,
+    metrics_lost,
+    obstacle,
+    seconds_needed,
+    seconds_to_keep,
+)
 from xautolm.report import Standing
 from xautolm.report.result import print_result
 from xautolm.report.screen import Quiet
@@ -103,6 +111,17 @@ def test_time_is_kept_for_it_as_long_as_enough_is_left_to_search(
     assert seconds_to_keep(session, None) == 0
     assert seconds_to_keep(a_session(tmp_path, refit=Refit.NEVER), quick) == 0
     assert seconds_to_keep(a_session(tmp_path, refit=Refit.ALWAYS, budget=None), quick) == 0
+
+
+def test_a_last_question_that_took_a_part_of_what_was_kept_does_not_cost_it(tmp_path: Path) -> None:
+    session = a_session(tmp_path)
+    best = made_up_experience(0, wall_time=20.0)
+    assert seconds_to_keep(session, best) == pytest.approx(27.6)
+    session.clock.before = 75.0
+    assert lack_of_time(session, best) == ""
+    session.clock.before = 77.5
+    reason = lack_of_time(session, best)
+    assert reason.startswith("to train it on all rows would take 24.0 s, and 22.")
 
 
 def test_what_is_kept_is_not_left_for_trials(tmp_path: Path) -> None:

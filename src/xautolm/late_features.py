@@ -8,16 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from xautolm.execution import Launcher
-from xautolm.processes import kill_group
 from xautolm.records import Features, TrialSpec
 from xautolm.trial_folder import TrialFolder
 
 ENTRY = "xautolm.finetuning.describing:run"
 POLL_SECONDS = 0.05
-LONGEST_WAIT = 20.0
-"""Seconds until a child that gets no processor, because trials or others use them all, is given up: it needs four."""
 LAST_WAIT = 120.0
-"""The same where no trial runs any more: without meta-features later searches learn nothing from those of this one."""
+"""Seconds until a child that gets no processor, because trials or others use them all, is given up: it needs four."""
+FIRST_SHARE = 0.1
+"""Of the budget that is left: so much of it may be waited before a sampler is asked that knows other tasks by them."""
 GRACE = 10.0
 """Seconds that may be waited there beyond the budget."""
 
@@ -67,18 +66,34 @@ class LateFeatures:
         return not self._child_runs()
 
     def get(self) -> Features:
-        """Return the meta-features; waits for the child, and computes what that could not."""
+        """Return the meta-features, once they are ready; computes those that no child has."""
         if self.features is None:
-            self.wait(LONGEST_WAIT)
-            # One that still runs would measure the same as this process, which does not wait for it any longer.
-            if self.child is not None and self._child_runs():
-                kill_group(self.child)
             self.features = self.measure()
             self.note(self.features)
         return self.features
 
+    def in_time(self, seconds: float, meanwhile: Callable[[], None]) -> Features | None:
+        """Return the meta-features, or nothing where the child has not ended by then.
+
+        Args:
+            seconds: For which it is waited for.
+            meanwhile: Called again and again.
+        """
+        self.wait(seconds, meanwhile)
+        return self.get() if self.are_ready() else None
+
+    def first_wait(self, left: float) -> float:
+        """Return the seconds for which the child is waited for before a sampler is asked for the first time.
+
+        Args:
+            left: Seconds that are left for trials; infinite without a budget of time.
+        """
+        return min(LAST_WAIT, FIRST_SHARE * max(0.0, left))
+
     def last_wait(self, left: float) -> float:
         """Return the seconds for which the child is waited for where no trial runs any more, nor will.
+
+        Without meta-features, later searches learn nothing from the trials of this one.
 
         Args:
             left: Seconds of the budget; infinite without one of time.

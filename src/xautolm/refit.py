@@ -114,7 +114,7 @@ def refit(
     if is_to_undo:
         _take_back(session, best)
         return
-    reason = obstacle(session, best) or _want_of_time(session, best)
+    reason = obstacle(session, best) or lack_of_time(session, best)
     if not reason:
         session.folder.mark(Stage.REFIT)
         reason = _train(session, best, meanwhile)
@@ -135,13 +135,15 @@ def _take_back(session: Session, best: Experience) -> None:
     session.screen.note(f"best/ is trial {best.trial} as it was validated")
 
 
-def _want_of_time(session: Session, best: Experience) -> str:
+def lack_of_time(session: Session, best: Experience) -> str:
     """Return why a trial's training on all rows would not end within the budget, or nothing."""
-    needed = seconds_needed(best)
+    # The margin was for what came in between, such as a last question to the sampler, and the training is planned to
+    # end within what is left.
+    needed = seconds_needed(best) / MARGIN
     left = session.clock.left_in_all
     if needed <= left:
         return ""
-    return f"to train it on all rows would take {needed:.0f} s, and {max(0.0, left):.0f} s are left"
+    return f"to train it on all rows would take {needed:.1f} s, and {max(0.0, left):.1f} s are left"
 
 
 def _train(session: Session, best: Experience, meanwhile: Callable[[], None]) -> str:

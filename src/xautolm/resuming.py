@@ -12,10 +12,11 @@ from xautolm.data.stored import split_problem, write_split
 from xautolm.execution.failures import failed
 from xautolm.hardware import installed_versions
 from xautolm.objectives import minimized_names
-from xautolm.records import Experience, Failure, Features, digest_of
+from xautolm.records import Experience, Failure, Features, TrialOutcome, digest_of
 from xautolm.run_folder import RunFolder, RunInfo, Say
 from xautolm.scenario import Scenario
 from xautolm.search_space import methods_by_model
+from xautolm.trial_folder import TrialFolder
 from xautolm.vocabulary import Export, FailureKind, Split
 
 STOPPED = Failure(kind=FailureKind.INTERRUPTED, message="the search ended before the trial did")
@@ -137,13 +138,18 @@ def settled(
     Args:
         folder: The run's, which nobody else works on.
         info: What the run is about.
-        end: What ended the trials that the session left unfinished.
+        end: What ended the trials that were running.
         say: Told which files are damaged.
         stored: What the store knows, of whatever run.
     """
     stored_trials = {
         experience.trial: experience for experience in stored if experience.run == info.id
     }
-    for note in folder.end_unfinished(info, failed(end), stored_trials):
+
+    def end_of(trial: TrialFolder) -> TrialOutcome:
+        # A search may end before the process of a trial is started, and the trial has no part in it then.
+        return failed(end if trial.has_begun() else STOPPED)
+
+    for note in folder.end_unfinished(info, end_of, stored_trials):
         say(note)
     return folder.trials(info).experiences

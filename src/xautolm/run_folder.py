@@ -480,13 +480,16 @@ class RunFolder:
         return f"{path} cannot be read ({error.reason}): {cost}"
 
     def end_unfinished(
-        self, info: RunInfo, outcome: TrialOutcome, stored: Mapping[int, Experience]
+        self,
+        info: RunInfo,
+        outcome_of: Callable[[TrialFolder], TrialOutcome],
+        stored: Mapping[int, Experience],
     ) -> list[str]:
         """Give trials that left no result an outcome; only for who holds the lock, when nothing runs.
 
         Args:
             info: What the run is about.
-            outcome: That of a trial of which nothing else is known.
+            outcome_of: Returns that of a trial of which nothing else is known.
             stored: Experiences of the run that lie elsewhere, by trial.
 
         Returns:
@@ -501,7 +504,7 @@ class RunFolder:
             folder = TrialFolder(self.trial(number))
             recorded = _recorded_outcome(checked_spec(folder, number), stored.get(number))
             if recorded is None:
-                folder.write_outcome(outcome)
+                folder.write_outcome(outcome_of(folder))
             else:
                 folder.write_outcome(recorded)
                 notes.append(

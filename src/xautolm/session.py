@@ -485,15 +485,15 @@ def _session_of(run: OpenedRun, started: float, handles: ExitStack) -> Session:
     forecaster.learn(past.recent)
     opening = _opening(run, past)
     features = _late_features(run)
-    remember = _remembering(run, past, features)
+    used = seconds_used(folder.clock, experiences, scenario.parallel, say)
+    clock = Clock(folder.clock, options.spending, used, started)
+    remember = _remembering(run, past, features, clock)
     study = _study(run, opening, experiences, remember)
     handles.callback(study.close)
 
     size = scenario.space.size()
     device = _device_in_words(scenario)
     say(f"{size}; sampler {options.sampler}; device {device}; run folder {folder.root}")
-    used = seconds_used(folder.clock, experiences, scenario.parallel, say)
-    clock = Clock(folder.clock, options.spending, used, started)
     pruner = _pruner(run, past) if options.pruning else None
     reporters = Reporters(run.trackers, info, folder, say)
     return Session(
@@ -612,11 +612,12 @@ def _late_features(run: OpenedRun) -> LateFeatures:
 
 
 def _remembering(
-    run: OpenedRun, past: PastTrials, features: LateFeatures
+    run: OpenedRun, past: PastTrials, features: LateFeatures, clock: Clock
 ) -> Callable[[], Memory | None]:
     """Return what tells the sampler, when it is asked for the first time, what the store gives to begin with.
 
-    By then meta-features are measured, which takes longer than a first probe; asking waits for them.
+    By then meta-features are measured, which takes longer than a first probe. Asking waits for them a little; where
+    they come later still, because others use the processor, the sampler knows of no other task.
     """
     scenario = run.scenario
 
@@ -624,12 +625,15 @@ def _remembering(
     def remember() -> Memory | None:
         if run.warm_start == NONE:
             return None
+        described = _described_in_time(features, clock, run.screen)
+        if described is None:
+            return None
         return remembered(
             run.warm_start,
             scenario.options.warm_start_options,
             scenario.space,
             past,
-            features.get(),
+            described,
             scenario.objectives,
             scenario.traits(),
             run.folder.warm_start,
@@ -640,6 +644,20 @@ def _remembering(
         # No child measures beside the trials, so nothing is gained by asking later.
         remember()
     return remember
+
+
+def _described_in_time(features: LateFeatures, clock: Clock, screen: Screen) -> Features | None:
+    """Return the meta-features, or nothing where to wait for them would take too much of the budget; say so."""
+    if features.are_ready():
+        return features.get()
+    seconds = features.first_wait(clock.left)
+    screen.note(
+        f"the data is still described, so that past trials can be compared: {seconds:.0f} s at most"
+    )
+    described = features.in_time(seconds, clock.tick)
+    if described is None:
+        screen.note("the data was not described in time: the search goes on without past trials")
+    return described
 
 
 def _study(

@@ -129,6 +129,10 @@ class TrialFolder:
         """Return the file by which those processes find each other."""
         return self.ranks / "meeting"
 
+    def has_begun(self) -> bool:
+        """Return whether the trial's process was started: its output is kept from then on."""
+        return self.stdout.exists() or self.progress.exists()
+
     def write_spec(self, spec: TrialSpec) -> None:
         """Write the order."""
         write_json(self.spec, to_plain(spec))
