@@ -225,14 +225,13 @@ def test_what_a_search_was_killed_with_twice_is_left_out_if_it_had_begun(
         with pytest.raises(Killed):
             fit(executor=Killing(play), methods="probe,full", trials=6)
     auto, _ = fit(methods="probe,full", trials=6)
-    ended, killed = [], []
-    for experience in auto.experiences_:
-        (ended if experience.outcome.is_evidence else killed).append(experience)
+    ended = [trial for trial in auto.experiences_ if trial.outcome.is_evidence]
+    killed = [trial for trial in auto.experiences_ if not trial.outcome.is_evidence]
     assert len(ended) == 6 and len(killed) == 2
     assert killed[0].configuration == killed[1].configuration
-    is_left_out = killed[0].configuration not in [one.configuration for one in ended]
+    is_left_out = killed[0].configuration not in [trial.configuration for trial in ended]
     assert is_left_out == has_begun
-    failures = {one.outcome.failure for one in killed}
+    failures = {trial.outcome.failure for trial in killed}
     assert failures == {KILLED_WITH_SEARCH if has_begun else STOPPED}
 
 
