@@ -34,7 +34,7 @@ from benchmarks.ftbench.measures import (
     seeds_to_lose,
     speedups,
 )
-from benchmarks.ftbench.page import introduction, losses, trusting, write_page
+from benchmarks.ftbench.page import introduction, losses, standings, trusting, write_page
 from benchmarks.ftbench.replay import LookUp, ReplayTask, configuration_of, read_tasks
 from benchmarks.ftbench.strategies import (
     COLD,
@@ -336,6 +336,20 @@ def test_many_comparisons_need_smaller_chances() -> None:
 
 def test_every_method_of_the_contest_has_a_name_of_its_own() -> None:
     assert {"xautolm", "pge", "random", "tpe"} <= set(METHODS)
+
+
+def test_no_time_is_said_of_what_is_computed_in_an_interpreter_of_its_own() -> None:
+    played = [play(TASKS, None, (name, "random", 0)) for name in TASKS]
+    results = [
+        {**result, "method": method, "ms": 7.0}
+        for result in played
+        for method in (OURS, "pge", "smac parego")
+    ]
+    lines = standings(measured(results, scales_of(TASKS))).splitlines()
+    (ours,) = [line for line in lines if line.startswith(f"| {OURS} |")]
+    (peer,) = [line for line in lines if line.startswith("| smac parego |")]
+    assert ours.split(" | ")[-2] == "7"
+    assert peer.split(" | ")[-2] == ""
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from benchmarks.ftbench.contest import methods_with
 from benchmarks.ftbench.contestants import Told
 from benchmarks.ftbench.peers.catalog import ENVIRONMENTS, foreign_peers
 from benchmarks.ftbench.peers.foreign import ForeignPeer, Interpreter
@@ -86,6 +87,13 @@ def test_peers_that_are_not_installed_are_left_out(tmp_path: Path) -> None:
     python.parent.mkdir(parents=True)
     python.touch()
     assert list(foreign_peers(tmp_path)) == ["smac parego"]
+
+
+def test_an_interpreter_of_a_peer_serves_all_games_of_a_contest(tmp_path: Path) -> None:
+    python = tmp_path / "smac" / "bin" / "python"
+    python.parent.mkdir(parents=True)
+    python.touch()
+    assert methods_with(tmp_path)["smac parego"] is methods_with(tmp_path)["smac parego"]
 
 
 @pytest.mark.slow
